@@ -1,0 +1,1 @@
+"""A believable community, put into a running Waggle through its public API."""

@@ -1,0 +1,106 @@
+"""The data the demo is made of: people, who knows whom, and what they say.
+
+Everything here is read from ``demo/data``; ``demo/data/README.md`` says where each file comes from.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+DATA = Path(__file__).resolve().parent / "data"
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a file's content comes from, so that it can be shared on with its credits."""
+
+    package: str
+    registry: str
+    version: str
+    files: tuple[str, ...]
+    licence: str
+    author: str
+    note: str
+
+
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One short text and the BCP 47 tag of its language."""
+
+    language: str
+    text: str
+
+
+class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of texts from one source."""
+
+    source: Source
+    texts: tuple[Text, ...]
+
+
+class Dialogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A first line, and chains of answers below it."""
+
+    language: str
+    post: str
+    answers: tuple[tuple[str, ...], ...]
+
+
+class Dialogues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file of dialogues from one source."""
+
+    source: Source
+    dialogues: tuple[Dialogue, ...]
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who knows whom: pairs of member numbers, and how closely (1 is loose, 7 is close)."""
+
+    source: Source
+    members: int
+    edges: tuple[tuple[int, int, int], ...]
+
+
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An invented member; the first language is the one they mostly write in."""
+
+    username: str
+    display_name: str
+    languages: tuple[str, ...]
+    bio: str
+
+
+class Community(msgspec.Struct, frozen=True):
+    """All of it: ``people[i]`` is member ``i`` of the network."""
+
+    people: Sequence[Person]
+    network: Network
+    dialogues: Sequence[Dialogue]
+    reactions: Sequence[Text]
+    texts: Sequence[Text]
+
+    def neighbours(self, size: int) -> Mapping[int, Mapping[int, int]]:
+        """Tell whom each of the first ``size`` members knows, and how closely."""
+        known: dict[int, dict[int, int]] = {member: {} for member in range(size)}
+        for one, other, weight in self.network.edges:
+            if one < size and other < size:
+                known[one][other] = weight
+                known[other][one] = weight
+        return known
+
+
+def read_texts(path: Path) -> Texts:
+    """Read one file of texts; a member that is not known is an error, not a surprise later."""
+    return msgspec.json.decode(path.read_bytes(), type=Texts)
+
+
+def load(data: Path = DATA) -> Community:
+    """Read the whole community."""
+    files = {path.stem: read_texts(path) for path in sorted((data / "texts").glob("*.json"))}
+    reactions = files.pop("reactions")
+    return Community(
+        people=msgspec.json.decode((data / "people.json").read_bytes(), type=tuple[Person, ...]),
+        network=msgspec.json.decode((data / "network.json").read_bytes(), type=Network),
+        dialogues=msgspec.json.decode((data / "dialogues.json").read_bytes(), type=Dialogues).dialogues,
+        reactions=reactions.texts,
+        texts=tuple(text for file in files.values() for text in file.texts),
+    )

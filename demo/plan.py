@@ -1,0 +1,228 @@
+"""What the community does, as a pure function of a seed.
+
+The plan is a list in the order of time: whatever an action needs (its author, the post it answers) stands earlier
+in the list. That is what makes it safe to carry out with several requests in flight, and to repeat from the start.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from demo.community import Community, Dialogue, Person, Text
+
+LONGEST_ANSWER = 120
+"""Characters: longer texts are posts, nobody answers with a whole poem."""
+DEEPEST = 5
+"""Levels of answers below a post."""
+TWO = 2
+"""People it takes for a conversation."""
+
+# Shares and chances, tuned until the feed looked lived in: as many comments as posts, twice as many likes.
+OWN_LANGUAGE = 0.75
+KEPT_FOR_ANSWERS = 0.25
+SHORT_REACTION = 0.35
+ANSWERED_BACK = 0.4
+COMMENTED = 0.02
+POST_LIKED = 0.07
+COMMENT_LIKED = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A person joins."""
+
+    person: int
+
+
+@dataclass(frozen=True, slots=True)
+class Introduce:
+    """A person writes their own bio."""
+
+    person: int
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """A person follows another."""
+
+    person: int
+    other: int
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A person writes a post, or with ``parent`` a comment; ``key`` names what comes of it for later actions."""
+
+    key: str
+    person: int
+    text: str
+    language: str
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A person likes what ``target`` names."""
+
+    person: int
+    target: str
+
+
+Action: TypeAlias = Register | Introduce | Follow | Write | Like
+
+
+class Shelf:
+    """Texts by language that are handed out once each, because a believable feed doesn't repeat itself."""
+
+    def __init__(self, texts: Iterable[Text], rng: random.Random) -> None:
+        """Shuffle the texts of each language."""
+        self._left: dict[str, list[str]] = {}
+        for text in texts:
+            self._left.setdefault(text.language, []).append(text.text)
+        for left in self._left.values():
+            rng.shuffle(left)
+
+    def offers(self, languages: Iterable[str]) -> list[str]:
+        """Tell in which of the languages there is something left."""
+        return [language for language in languages if self._left.get(language)]
+
+    def take(self, language: str) -> Text:
+        """Hand out the next text."""
+        return Text(language, self._left[language].pop())
+
+
+class Planner:
+    """Draws the plan; every draw comes from the one generator, in a fixed order."""
+
+    def __init__(self, community: Community, people: int, seed: int) -> None:
+        """Lay out the texts: some of the short ones are kept for answers."""
+        self.rng = random.Random(seed)  # noqa: S311 - a demo wants to be repeatable, not secret
+        self.people: Sequence[Person] = community.people[:people]
+        self.known: Mapping[int, Mapping[int, int]] = community.neighbours(len(self.people))
+        self.reactions = community.reactions
+        answers = [t for t in community.texts if len(t.text) <= LONGEST_ANSWER and self.rng.random() < KEPT_FOR_ANSWERS]
+        kept = set(answers)
+        self.answers = Shelf(answers, self.rng)
+        self.shelf = Shelf((t for t in community.texts if t not in kept), self.rng)
+        self.timeline: list[tuple[float, int, Write | Like]] = []
+        self.posts = 0
+        self.comments = 0
+
+    def joining(self) -> Iterator[Action]:
+        """Let everybody in, and let them follow whom they know: mostly both ways, as close as they are."""
+        everybody = range(len(self.people))
+        yield from (Register(person) for person in everybody)
+        yield from (Introduce(person) for person in everybody)
+        for person in everybody:
+            for other, weight in self.known[person].items():
+                if self.rng.random() < 0.6 + 0.1 * weight:
+                    yield Follow(person, other)
+
+    def posting(self, posts: int, dialogues: Sequence[Dialogue]) -> None:
+        """Spread the posts: who knows many people talks much, and among those it varies a lot."""
+        for dialogue in dialogues:
+            if self.posts < posts:
+                self._converse(dialogue)
+        talk = {person: (3 + len(known)) * self.rng.lognormvariate(0, 0.6) for person, known in self.known.items()}
+        while self.posts < posts:
+            able = [person for person in talk if self.shelf.offers(self.people[person].languages)]
+            if not able:
+                return
+            person = self.rng.choices(able, [talk[one] for one in able])[0]
+            text = self.shelf.take(self._language(self.shelf.offers(self.people[person].languages)))
+            at = self.rng.random()
+            post = self._write(at, person, text)
+            self._echo(at, person, post, text.language, depth=1)
+
+    def actions(self) -> Iterator[Action]:
+        """Give what was drawn in the order of time; equal times keep the order they were drawn in."""
+        yield from (action for _, _, action in sorted(self.timeline, key=lambda entry: entry[:2]))
+
+    def _language(self, offered: Sequence[str]) -> str:
+        """Choose the language to write in: mostly one's own, which comes first."""
+        return offered[0] if self.rng.random() < OWN_LANGUAGE else self.rng.choice(offered)
+
+    def _speakers(self, language: str) -> list[int]:
+        return [number for number, person in enumerate(self.people) if language in person.languages]
+
+    def _add(self, at: float, action: Write | Like) -> None:
+        self.timeline.append((at, len(self.timeline), action))
+
+    def _write(self, at: float, person: int, text: Text, parent: Write | None = None) -> Write:
+        if parent is None:
+            self.posts += 1
+            write = Write(f"post-{self.posts}", person, text.text, text.language)
+        else:
+            self.comments += 1
+            write = Write(f"comment-{self.comments}", person, text.text, text.language, parent.key)
+        self._add(at, write)
+        self._like(at, write, often=POST_LIKED if parent is None else COMMENT_LIKED)
+        return write
+
+    def _like(self, at: float, write: Write, often: float) -> None:
+        for neighbour, weight in self.known[write.person].items():
+            if self.rng.random() < often * weight:
+                self._add(self._later(at), Like(neighbour, write.key))
+
+    def _later(self, at: float) -> float:
+        """Draw a moment after another: most answers come soon, and never at the very same time."""
+        return at + 1e-6 + self.rng.expovariate(40)
+
+    def _converse(self, dialogue: Dialogue) -> None:
+        """Play a dialogue between people who speak its language; where there are none, it is left out."""
+        speakers = self._speakers(dialogue.language)
+        if len(speakers) < TWO:
+            return
+        author = self.rng.choice(speakers)
+        at = self.rng.random()
+        post = self._write(at, author, Text(dialogue.language, dialogue.post))
+        friends = [one for one in speakers if one in self.known[author]]
+        others = friends or [one for one in speakers if one != author]
+        for chain in dialogue.answers:
+            partner = self.rng.choice(others)
+            above, moment = post, at
+            for line, text in enumerate(chain):
+                moment = self._later(moment)
+                person = author if line % 2 else partner
+                above = self._write(moment, person, Text(dialogue.language, text), above)
+
+    def _echo(self, at: float, author: int, above: Write, language: str, depth: int) -> None:
+        """Let the author's neighbours answer, and then theirs, until it fades or gets too deep."""
+        for neighbour, weight in self.known[author].items():
+            if self.rng.random() < COMMENTED * weight / depth:
+                text = self._answer(neighbour, language)
+                if text is not None:
+                    moment = self._later(at)
+                    comment = self._write(moment, neighbour, text, above)
+                    self._argue(moment, author, comment, depth + 1)
+
+    def _argue(self, at: float, person: int, above: Write, depth: int) -> None:
+        """Answer an answer: mostly the one who was answered does, sometimes their neighbours join in."""
+        if depth > DEEPEST:
+            return
+        if self.rng.random() < ANSWERED_BACK:
+            text = self._answer(person, above.language)
+            if text is not None:
+                moment = self._later(at)
+                self._argue(moment, above.person, self._write(moment, person, text, above), depth + 1)
+        else:
+            self._echo(at, above.person, above, above.language, depth)
+
+    def _answer(self, person: int, language: str) -> Text | None:
+        """Find something to say: in the language of the question if they speak it, else in one of theirs."""
+        spoken = self.people[person].languages
+        wanted = [language] if language in spoken else list(spoken)
+        offered = self.answers.offers(wanted)
+        short = [reaction for reaction in self.reactions if reaction.language in wanted]
+        if short and (not offered or self.rng.random() < SHORT_REACTION):
+            return self.rng.choice(short)
+        return self.answers.take(offered[0]) if offered else None
+
+
+def plan(community: Community, *, people: int, posts: int, seed: int) -> list[Action]:
+    """Draw what the community does; the same arguments give the same list."""
+    planner = Planner(community, people, seed)
+    joining = list(planner.joining())
+    planner.posting(posts, community.dialogues)
+    return [*joining, *planner.actions()]
