@@ -1,0 +1,206 @@
+"""A small client of Waggle's HTTP API, and how a polite one behaves.
+
+It sends an ``Idempotency-Key`` with every POST that creates something, waits as long as ``Retry-After`` says when the
+server is busy, logs in again when a token has expired, and gives up with a sentence a person can act upon.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+import httpx
+import msgspec
+
+from demo.community import Person
+
+ATTEMPTS = 8
+LONGEST_WAIT = 60.0
+"""Seconds: a server that wants longer pauses than this is set up for other guests than a demo."""
+BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+TIMEOUT = httpx.Timeout(20, connect=5)
+
+Body = Mapping[str, str]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class DemoError(Exception):
+    """The demo can't go on; the message says why and what to do."""
+
+
+class RefusedError(DemoError):
+    """The server answered with a problem that asking again doesn't solve."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        """Tell what was asked and what the problem document says."""
+        problem = read_problem(response)
+        self.status = response.status_code
+        self.code = problem.code
+        super().__init__(
+            f"{response.request.method} {response.request.url.path} was answered {self.status} {problem.code}: "
+            f"{problem.detail or problem.title}"
+        )
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The members of ``application/problem+json`` that a message to a person needs."""
+
+    title: str = ""
+    detail: str = ""
+    code: str = ""
+
+
+class _Tokens(msgspec.Struct, frozen=True):
+    access_token: str
+
+
+class _Created(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _SignedIn(msgspec.Struct, frozen=True):
+    user: _Created
+    tokens: _Tokens
+
+
+def read_problem(response: httpx.Response) -> Problem:
+    """Read a problem document, or make the best of an answer that is none."""
+    try:
+        return msgspec.json.decode(response.content, type=Problem)
+    except msgspec.DecodeError:
+        return Problem(title=response.reason_phrase)
+
+
+def pause(response: httpx.Response, attempt: int) -> float:
+    """Tell how long to wait before asking again: as the server says, else twice as long each time."""
+    try:
+        seconds = float(response.headers.get("Retry-After", ""))
+    except ValueError:
+        seconds = 0.25 * 2**attempt
+    if seconds > LONGEST_WAIT:
+        message = (
+            f"The server asks for a pause of {seconds:.0f} s. For a demo on your own machine, start it with "
+            "WAGGLE_RATE_LIMITS=off."
+        )
+        raise DemoError(message)
+    return seconds
+
+
+class Api:
+    """Sends requests until they are answered for good."""
+
+    def __init__(self, http: httpx.AsyncClient, *, sleep: Sleep = asyncio.sleep) -> None:
+        """Use a client whose base URL is the server; ``sleep`` is handed in so that tests need not wait."""
+        self._http = http
+        self._sleep = sleep
+
+    async def greet(self) -> None:
+        """Find out whether a server is there before anything else; any answer will do."""
+        try:
+            await self._http.get("/livez")
+        except httpx.TransportError as error:
+            message = f"No server answers at {self._http.base_url} ({error}). Start one, or name another with --url."
+            raise DemoError(message) from error
+
+    async def send(
+        self, method: str, path: str, *, body: Body | None = None, token: str | None = None, key: str | None = None
+    ) -> httpx.Response:
+        """Send a request and wait out a busy server; the caller judges any other answer.
+
+        Repeating is safe here: PUT and PATCH by nature, POST by its key.
+        """
+        headers = {}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        for attempt in range(ATTEMPTS):
+            try:
+                response = await self._http.request(method, path, json=body, headers=headers)
+            except httpx.TransportError as error:
+                if attempt == ATTEMPTS - 1:
+                    message = f"The server stopped answering: {method} {path}, {error!r}."
+                    raise DemoError(message) from error
+                await self._sleep(0.25 * 2**attempt)
+                continue
+            running = response.status_code == HTTPStatus.CONFLICT and "Retry-After" in response.headers
+            if response.status_code not in BUSY and not running:
+                return response
+            await self._sleep(pause(response, attempt))
+        raise RefusedError(response)
+
+
+class Session:
+    """One person, signed in."""
+
+    def __init__(self, api: Api, person: Person, password: str, signed_in: _SignedIn) -> None:
+        """Keep what is needed to sign in again."""
+        self._api = api
+        self._person = person
+        self._password = password
+        self._token = signed_in.tokens.access_token
+        self.user_id = signed_in.user.id
+
+    @classmethod
+    async def join(cls, api: Api, person: Person, password: str, *, seed: int) -> "Session":
+        """Register a person, or sign in who registered in an earlier run."""
+        body = {
+            "username": person.username,
+            "email": f"{person.username}@example.org",
+            "password": password,
+            "display_name": person.display_name,
+        }
+        response = await api.send(
+            "POST", "/api/v1/auth/register", body=body, key=idempotency_key(seed, person, "register", body)
+        )
+        if response.status_code == HTTPStatus.ACCEPTED:
+            message = (
+                "The server wants addresses to be confirmed by mail. Start it without WAGGLE_CONFIRM_EMAIL for a demo."
+            )
+            raise DemoError(message)
+        if response.status_code == HTTPStatus.CONFLICT:
+            return cls(api, person, password, await _log_in(api, person, password))
+        return cls(api, person, password, msgspec.json.decode(_accepted(response).content, type=_SignedIn))
+
+    async def call(self, method: str, path: str, *, body: Body | None = None, key: str | None = None) -> httpx.Response:
+        """Ask as this person; a token that has expired is replaced once."""
+        token = self._token
+        response = await self._api.send(method, path, body=body, token=token, key=key)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            if token == self._token:
+                self._token = (await _log_in(self._api, self._person, self._password)).tokens.access_token
+            response = await self._api.send(method, path, body=body, token=self._token, key=key)
+        return response
+
+    async def create(self, path: str, body: Body, *, seed: int, name: str) -> str:
+        """Create something and give its id; ``name`` is the same in every run, so that it is created once."""
+        key = idempotency_key(seed, self._person, name, body)
+        return msgspec.json.decode(
+            _accepted(await self.call("POST", path, body=body, key=key)).content, type=_Created
+        ).id
+
+    async def change(self, method: str, path: str, body: Body | None = None) -> None:
+        """Change something, which may be repeated."""
+        _accepted(await self.call(method, path, body=body))
+
+
+def idempotency_key(seed: int, person: Person, name: str, body: Body) -> str:
+    """Name a request after what it does: a plan that changed gets other keys instead of a 422."""
+    content = msgspec.json.encode([seed, person.username, name, sorted(body.items())])
+    return f"demo-{hashlib.sha256(content).hexdigest()[:40]}"
+
+
+async def _log_in(api: Api, person: Person, password: str) -> _SignedIn:
+    # No Idempotency-Key: a replay would hand out the token that has just expired.
+    body = {"login": person.username, "password": password}
+    response = await api.send("POST", "/api/v1/auth/login", body=body)
+    if response.status_code == HTTPStatus.UNAUTHORIZED:
+        message = f"{person.username} exists with another password than the demo's. Name it with --password."
+        raise DemoError(message)
+    return msgspec.json.decode(_accepted(response).content, type=_SignedIn)
+
+
+def _accepted(response: httpx.Response) -> httpx.Response:
+    if not response.is_success:
+        raise RefusedError(response)
+    return response

@@ -1,0 +1,95 @@
+"""Carries out a plan: several requests in flight, each after those it depends on."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
+
+from demo.client import Api, RefusedError, Session
+from demo.community import Person
+from demo.plan import Action, Follow, Introduce, Like, Register, Write
+
+MISSING = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+
+
+class Run:
+    """One run of a plan against one server."""
+
+    def __init__(self, api: Api, people: Sequence[Person], *, password: str, seed: int) -> None:
+        """Prepare; ``counts`` tells afterwards what was done."""
+        self.counts: Counter[str] = Counter()
+        self.sessions: dict[int, asyncio.Future[Session]] = {}
+        self._api = api
+        self._people = people
+        self._password = password
+        self._seed = seed
+        self._created: dict[str, asyncio.Future[str]] = {}
+        self._lacking: set[type[Action]] = set()
+
+    async def carry_out(self, actions: Sequence[Action], *, at_once: int, done: Callable[[], object]) -> None:
+        """Do everything, calling ``done`` after each action.
+
+        Workers take the actions in order and wait for what an action needs. This can't lock up: what is needed was
+        taken earlier, so the earliest action in flight never waits.
+        """
+        loop = asyncio.get_running_loop()
+        for action in actions:
+            match action:
+                case Register():
+                    self.sessions[action.person] = loop.create_future()
+                case Write():
+                    self._created[action.key] = loop.create_future()
+        left = iter(actions)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(self._work(left, done))
+
+    async def _work(self, left: Iterator[Action], done: Callable[[], object]) -> None:
+        for action in left:
+            await self._do(action)
+            done()
+
+    async def _do(self, action: Action) -> None:
+        match action:
+            case Register(person):
+                session = await Session.join(self._api, self._people[person], self._password, seed=self._seed)
+                self.sessions[person].set_result(session)
+                self.counts["people"] += 1
+            case Write():
+                await self._write(action)
+            case Introduce(person):
+                bio = {"bio": self._people[person].bio}
+                await self._optional(action, "PATCH", "/api/v1/me", "bios", bio)
+            case Follow(_, other):
+                followed = (await self.sessions[other]).user_id
+                await self._optional(action, "PUT", f"/api/v1/users/{followed}/follow", "follows")
+            case Like(_, target):
+                liked = await self._created[target]
+                await self._optional(action, "PUT", f"/api/v1/posts/{liked}/like", "likes")
+
+    async def _write(self, action: Write) -> None:
+        session = await self.sessions[action.person]
+        if action.parent is None:
+            path, count = "/api/v1/posts", "posts"
+        else:
+            path, count = f"/api/v1/posts/{await self._created[action.parent]}/comments", "comments"
+        body = {"text": action.text, "language": action.language}
+        created = await session.create(path, body, seed=self._seed, name=action.key)
+        self._created[action.key].set_result(created)
+        self.counts[count] += 1
+
+    async def _optional(
+        self, action: Introduce | Follow | Like, method: str, path: str, count: str, body: dict[str, str] | None = None
+    ) -> None:
+        """Do what a server may not offer yet: after the first "no such thing" that kind is left out."""
+        if type(action) in self._lacking:
+            return
+        session = await self.sessions[action.person]
+        try:
+            await session.change(method, path, body)
+        except RefusedError as refused:
+            if refused.status not in MISSING:
+                raise
+            self._lacking.add(type(action))
+        else:
+            self.counts[count] += 1

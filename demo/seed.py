@@ -1,0 +1,93 @@
+"""Fill a running Waggle with a small community: ``python demo/seed.py --url http://127.0.0.1:8000``.
+
+It uses nothing but the public HTTP API and may be repeated: a run that was interrupted goes on where it stopped.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections import Counter
+from pathlib import Path
+
+import httpx
+from tqdm import tqdm  # type: ignore[import-untyped] # its stubs are a package of their own
+
+# A script finds its own folder only, not the package that it is part of.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from demo.client import TIMEOUT, Api, DemoError
+from demo.community import load
+from demo.plan import plan
+from demo.run import Run
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description="Fill a running Waggle with a small community.")
+    parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the server listens (%(default)s)")
+    parser.add_argument("--people", type=int, default=34, help="how many join, 2 to 34 (%(default)s)")
+    parser.add_argument("--posts", type=int, default=600, help="how many posts at most (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="another number gives another community (%(default)s)")
+    parser.add_argument("--password", default="correct horse battery", help="everybody's password (%(default)s)")
+    parser.add_argument("--at-once", type=int, default=4, help="requests in flight (%(default)s)")
+    return parser.parse_args(argv)
+
+
+async def fill(options: argparse.Namespace, transport: httpx.AsyncBaseTransport | None = None) -> Counter[str]:
+    """Plan and carry out, under one progress bar; ``transport`` stands in for the network in tests."""
+    community = load()
+    size = max(2, min(options.people, len(community.people)))
+    actions = plan(community, people=size, posts=options.posts, seed=options.seed)
+    limits = httpx.Limits(max_connections=options.at_once)
+    async with httpx.AsyncClient(base_url=options.url, timeout=TIMEOUT, limits=limits, transport=transport) as http:
+        api = Api(http)
+        await api.greet()
+        run = Run(api, community.people, password=options.password, seed=options.seed)
+        with tqdm(total=len(actions), desc="Filling", unit=" actions") as bar:
+            await run.carry_out(actions, at_once=options.at_once, done=bar.update)
+    return run.counts
+
+
+def farewell(url: str, password: str, username: str, counts: Counter[str]) -> str:
+    """Tell what is there now and how to look around."""
+    done = ", ".join(f"{counts[name]} {name}" for name in ("people", "posts", "comments", "likes", "follows"))
+    return f"""\
+Done: {done}.
+
+Read along without an account:
+
+  curl -s '{url}/api/v1/feeds/public?limit=5'
+
+Log in as one of them ({username}, password "{password}"; the others have the same):
+
+  TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' \\
+    -d '{{"login": "{username}", "password": "{password}"}}' \\
+    | python3 -c 'import json, sys; print(json.load(sys.stdin)["tokens"]["access_token"])')
+  curl -s {url}/api/v1/me -H "Authorization: Bearer $TOKEN"
+  curl -s {url}/api/v1/posts -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+    -d '{{"text": "Hello, hive!", "language": "en"}}'
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run, and turn what a person can mend into one line instead of a traceback."""
+    options = arguments(argv)
+    try:
+        counts = asyncio.run(fill(options))
+    except* DemoError as group:
+        first: BaseException = group
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        sys.stderr.write(f"\n{first}\n")
+        counts = None
+    except* KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted; the same command goes on where this stopped.\n")
+        counts = None
+    if counts is None:
+        return 1
+    sys.stdout.write(farewell(options.url.rstrip("/"), options.password, load().people[0].username, counts))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
