@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from demo.community import Community, Dialogue, Person, Text
 
-LONGEST_ANSWER = 120
+LONGEST_ANSWER = 90
 """Characters: longer texts are posts, nobody answers with a whole poem."""
 DEEPEST = 5
 """Levels of answers below a post."""
@@ -20,10 +20,10 @@ TWO = 2
 
 # Shares and chances, tuned until the feed looked lived in: as many comments as posts, twice as many likes.
 OWN_LANGUAGE = 0.75
-KEPT_FOR_ANSWERS = 0.25
+KEPT_FOR_ANSWERS = 0.4
 SHORT_REACTION = 0.35
-ANSWERED_BACK = 0.4
-COMMENTED = 0.02
+ANSWERED_BACK = 0.6
+COMMENTED = 0.027
 POST_LIKED = 0.07
 COMMENT_LIKED = 0.02
 
@@ -133,7 +133,7 @@ class Planner:
             text = self.shelf.take(self._language(self.shelf.offers(self.people[person].languages)))
             at = self.rng.random()
             post = self._write(at, person, text)
-            self._echo(at, person, post, text.language, depth=1)
+            self._echo(at, post, depth=1)
 
     def actions(self) -> Iterator[Action]:
         """Give what was drawn in the order of time; equal times keep the order they were drawn in."""
@@ -170,44 +170,45 @@ class Planner:
         return at + 1e-6 + self.rng.expovariate(40)
 
     def _converse(self, dialogue: Dialogue) -> None:
-        """Play a dialogue between people who speak its language; where there are none, it is left out."""
+        """Play a dialogue between people who speak its language, friends first; nobody answers twice in their own way.
+
+        Where there are not two of them it is left out.
+        """
         speakers = self._speakers(dialogue.language)
         if len(speakers) < TWO:
             return
         author = self.rng.choice(speakers)
         at = self.rng.random()
         post = self._write(at, author, Text(dialogue.language, dialogue.post))
-        friends = [one for one in speakers if one in self.known[author]]
-        others = friends or [one for one in speakers if one != author]
-        for chain in dialogue.answers:
-            partner = self.rng.choice(others)
+        others = [one for one in speakers if one != author]
+        self.rng.shuffle(others)
+        others.sort(key=lambda one: one not in self.known[author])
+        for partner, chain in zip(others, dialogue.answers, strict=False):
             above, moment = post, at
             for line, text in enumerate(chain):
                 moment = self._later(moment)
                 person = author if line % 2 else partner
                 above = self._write(moment, person, Text(dialogue.language, text), above)
 
-    def _echo(self, at: float, author: int, above: Write, language: str, depth: int) -> None:
-        """Let the author's neighbours answer, and then theirs, until it fades or gets too deep."""
-        for neighbour, weight in self.known[author].items():
+    def _echo(self, at: float, above: Write, depth: int) -> None:
+        """Let some of the author's neighbours answer; the deeper a thread is, the fewer do."""
+        for neighbour, weight in self.known[above.person].items():
             if self.rng.random() < COMMENTED * weight / depth:
-                text = self._answer(neighbour, language)
-                if text is not None:
-                    moment = self._later(at)
-                    comment = self._write(moment, neighbour, text, above)
-                    self._argue(moment, author, comment, depth + 1)
+                self._reply(at, neighbour, above, depth)
 
-    def _argue(self, at: float, person: int, above: Write, depth: int) -> None:
-        """Answer an answer: mostly the one who was answered does, sometimes their neighbours join in."""
-        if depth > DEEPEST:
+    def _reply(self, at: float, person: int, above: Write, depth: int) -> None:
+        """Answer, and let that be answered: mostly by who was answered, and never after a mere "thanks"."""
+        text = self._answer(person, above.language)
+        if text is None:
+            return
+        moment = self._later(at)
+        comment = self._write(moment, person, text, above)
+        if depth == DEEPEST or text in self.reactions:
             return
         if self.rng.random() < ANSWERED_BACK:
-            text = self._answer(person, above.language)
-            if text is not None:
-                moment = self._later(at)
-                self._argue(moment, above.person, self._write(moment, person, text, above), depth + 1)
+            self._reply(moment, above.person, comment, depth + 1)
         else:
-            self._echo(at, above.person, above, above.language, depth)
+            self._echo(moment, comment, depth + 1)
 
     def _answer(self, person: int, language: str) -> Text | None:
         """Find something to say: in the language of the question if they speak it, else in one of theirs."""
