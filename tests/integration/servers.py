@@ -1,0 +1,298 @@
+"""The servers integration tests talk to: a named one, else a container, else a private process.
+
+    with postgres() as server, fresh_database(server) as url:
+        print(server)  # "postgresql: private process /usr/lib/postgresql/15/bin/postgres"
+
+Nothing is written to a server before it is known to be ours. One that was named must be empty or
+carry the mark of an earlier run; one that was started here must accept the password made up for
+it, and a process must live in the folder made for it. What is started here ends with this process,
+however that ends. `WAGGLE_TEST_SERVERS` set to `containers` or `processes` allows that way only.
+
+All of it blocks, and may be called where an event loop runs.
+"""
+
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from anyio.from_thread import start_blocking_portal
+
+from tests.integration._servers.stores import ERRORS, MARK, Postgres, Redis, Refused, ask_redis
+
+__all__ = ["Refused", "Server", "Unavailable", "clear", "fresh_database", "postgres", "redis"]
+
+_PATIENCE = 60  # seconds for a server to start or to end
+
+
+class Unavailable(Exception):
+    """No server can be had here; the message lists what was tried. A reason to skip, loudly."""
+
+
+class _No(Exception):
+    """This way leads nowhere: the reason, for the list in `Unavailable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that tests may write to, until the block that gave it ends."""
+
+    kind: str
+    url: str = field(repr=False)
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.how}"
+
+
+def postgres() -> AbstractContextManager[Server]:
+    """PostgreSQL 15 or later; unless it was named, the URL's role is its superuser.
+
+    Raises Unavailable where there is none, Refused where the named one is not ours.
+    """
+    return _server(Postgres())
+
+
+def redis() -> AbstractContextManager[Server]:
+    """Redis 7 or later, or Valkey. Raises as `postgres` does. Empty it with `clear`."""
+    return _server(Redis())
+
+
+@contextmanager
+def fresh_database(server: Server) -> Iterator[str]:
+    """The URL of a new and empty PostgreSQL database, dropped when the block ends.
+
+    On a named server whose role may not create databases it is the named one, emptied before and
+    after; whoever else wants it waits for a minute and is Refused then.
+    """
+    new = Postgres.fresh(server.url)
+    with start_blocking_portal() as loop, loop.wrap_async_context_manager(new) as url:
+        yield url
+
+
+def clear(server: Server) -> None:
+    """Empty the Redis database of the server, but for the mark that makes it ours."""
+    ask_redis(server.url, ("MULTI",), ("FLUSHDB",), ("SET", MARK, "1"), ("EXEC",))
+
+
+@contextmanager
+def _server(kind: Postgres | Redis) -> Iterator[Server]:
+    only = os.environ.get("WAGGLE_TEST_SERVERS", "")
+    if only not in {"", "containers", "processes"}:
+        raise Refused(f"WAGGLE_TEST_SERVERS is {only!r}, which is neither containers nor processes")
+    named = os.environ.get(kind.variable, "")
+    if named and not only:
+        named = re.sub(r"^(\w+)\+\w+:", r"\1:", named)  # SQLAlchemy's URLs name the driver too
+        try:
+            kind.claim(named)
+        except (*ERRORS, ValueError) as error:
+            raise Refused(f"the server that {kind.variable} names fails: {error!r}") from error
+        place = urlsplit(named)
+        how = f"{kind.variable}, {place.hostname}:{place.port or kind.port}{place.path}"
+        yield Server(kind.name, named, how)
+        return
+    tried = [f"WAGGLE_TEST_SERVERS is {only}" if only else f"{kind.variable} is not set"]
+    ways: list[Callable[[], AbstractContextManager[Server]]] = []
+    if only != "processes":
+        ways.append(partial(_container, kind))
+    if only != "containers":
+        programs = list(dict.fromkeys(kind.programs()))
+        ways += [partial(_process, kind, program) for program in programs]
+        if not programs:
+            tried.append(f"there is no {kind.sought}")
+    with ExitStack() as stack:
+        for way in ways:
+            try:
+                server = stack.enter_context(way())
+            except _No as no:
+                tried.append(str(no))
+            else:
+                yield server
+                return
+    raise Unavailable(f"no {kind.name} to be had:\n- " + "\n- ".join(tried))
+
+
+# --- A container, through testcontainers, from an image that is already here ----------------------
+
+_REMOVE = """
+import docker, sys
+sys.stdin.read()
+docker.from_env().containers.get(sys.argv[1]).remove(force=True, v=True)
+"""
+
+
+@contextmanager
+def _container(kind: Postgres | Redis) -> Iterator[Server]:
+    try:
+        docker: Any = import_module("docker")
+        from testcontainers.core.config import testcontainers_config
+        from testcontainers.core.container import DockerContainer
+        from testcontainers.core.docker_client import get_docker_host
+    except ImportError as error:
+        raise _No(f"no containers without testcontainers: {error}") from error
+    try:
+        host = get_docker_host() or "unix:///var/run/docker.sock"
+        if host.startswith("unix://"):  # docker would leave a socket open where nothing answers
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(host.removeprefix("unix://"))
+        with closing(docker.DockerClient(host, timeout=_PATIENCE)) as engine:
+            image = kind.choose([tag for image in engine.images.list() for tag in image.tags])
+    except (OSError, docker.errors.DockerException) as error:
+        raise _No(f"no container engine answers: {error}") from error
+    if image is None:
+        raise _No(f"the container engine has no image {kind.image} (see scripts/build-test-images)")
+
+    testcontainers_config.ryuk_disabled = True  # an image to pull; the process below does its work
+    password = secrets.token_hex(16)
+    command, environment = kind.in_container(password)
+    container = DockerContainer(image, env=environment, ports=[kind.port]).with_command(command)
+    try:
+        container.start()
+    except docker.errors.DockerException as error:
+        container.stop()
+        raise _No(f"a container of {image} does not start: {error}") from error
+    remove = [sys.executable, "-c", _REMOVE, container.get_container_id()]
+    with closing(container.get_docker_client().client), _until_we_end(remove) as (process, log):
+        host, port = container.get_container_host_ip(), container.get_exposed_port(kind.port)
+        url = kind.url(host, port, password)
+        try:
+            _wait(kind, url, process, log)
+        except _No as no:
+            said = b"".join(container.get_logs()).decode(errors="replace")[-1000:]
+            raise _No(f"a container of {image} does not answer: {no}\n{said}") from no
+        yield Server(kind.name, url, f"testcontainers image {image}")
+
+
+# --- A private process ----------------------------------------------------------------------------
+
+# Runs a server until standard input ends, which it does when the tests do, even by SIGKILL. (A
+# parent-death signal would also come when the thread that started the server ends.)
+_WATCH = """
+folder=$1 signal=$2
+shift 2
+exec 3<&0
+"$@" 3<&- & server=$!
+{ read -r _ <&3; kill -"$signal" $server; sleep 5; kill -KILL $server; } 2>/dev/null & watch=$!
+wait $server
+ended=$?
+kill $watch
+rm -rf "$folder"
+exit $ended
+"""
+
+
+@contextmanager
+def _process(kind: Postgres | Redis, program: Path) -> Iterator[Server]:
+    uid, gid = _unprivileged()
+    options: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": uid and [], "cwd": "/"}
+    options["env"] = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    run = partial(
+        subprocess.run, **options, check=True, text=True, capture_output=True, timeout=_PATIENCE
+    )
+    try:
+        said = run([program, "--version"]).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _No(f"{program} does not run: {error}") from error
+    version = re.search(r"(?:\) |v=)(\d+)", said)
+    if version is None or int(version[1]) < kind.least:
+        raise _No(f"{program} is too old: {said.strip()}")
+
+    reason = ""
+    for _ in range(3):  # between its choice and its use, another process may take the port
+        folder = Path(tempfile.mkdtemp(prefix="waggle-test-"))
+        port, password = _free_port(), secrets.token_hex(16)
+        try:
+            if uid is not None:
+                shutil.chown(folder, uid, gid)
+            command = kind.prepare(program, folder, port, password, run)
+        except (OSError, subprocess.SubprocessError) as error:
+            shutil.rmtree(folder)
+            detail = getattr(error, "stderr", "")
+            raise _No(f"{program} cannot be prepared: {error} {detail}") from error
+        watch = ["sh", "-c", _WATCH, "sh", folder, kind.signal, *command]
+        with _until_we_end(watch, **options) as (process, log):
+            url = kind.url("127.0.0.1", port, password)
+            try:
+                home = Path(_wait(kind, url, process, log))
+            except _No as no:
+                reason = f"{program} does not start: {no}"
+                continue
+            if not home.resolve().is_relative_to(folder.resolve()):
+                reason = f"{program} does not start: port {port} is held by a server of {home}"
+                continue
+            yield Server(kind.name, url, f"private process {program}")
+            return
+    raise _No(reason)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _unprivileged() -> tuple[int, int] | tuple[None, None]:
+    """Root hands over to `nobody`, who owns no server's files; PostgreSQL refuses to be root."""
+    if os.geteuid() != 0:
+        return None, None
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError as error:
+        raise _No("root would run the server as the user nobody, whom this system lacks") from error
+    return nobody.pw_uid, nobody.pw_gid
+
+
+@contextmanager
+def _until_we_end(
+    command: list[Any], **options: Any
+) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """A process that ends when its standard input does, and a file of all it said."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # so that an interrupt from the keyboard reaches only us
+            **options,
+        )
+        try:
+            yield process, log
+        finally:
+            with suppress(subprocess.TimeoutExpired):
+                process.communicate(timeout=_PATIENCE)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _wait(
+    kind: Postgres | Redis, url: str, process: subprocess.Popen[bytes], log: IO[bytes]
+) -> str:
+    """Until the server answers to its password; the folder it says it lives in."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return kind.home(url)
+        except ERRORS as error:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+            if process.returncode is not None or time.monotonic() > end:
+                log.seek(0)
+                said = log.read().decode(errors="replace")[-1000:]
+                raise _No(f"{error!r}\n{said}") from error
