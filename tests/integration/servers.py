@@ -150,7 +150,8 @@ def _container(kind: Postgres | Redis) -> Iterator[Server]:
         if host.startswith("unix://"):  # docker would leave a socket open where nothing answers
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(host.removeprefix("unix://"))
-        with closing(docker.DockerClient(host, timeout=_PATIENCE)) as engine:
+        settings = {**os.environ, "DOCKER_HOST": host}
+        with closing(docker.from_env(timeout=_PATIENCE, environment=settings)) as engine:
             image = kind.choose([tag for image in engine.images.list() for tag in image.tags])
     except (OSError, docker.errors.DockerException) as error:
         raise _No(f"no container engine answers: {error}") from error
