@@ -1,7 +1,8 @@
 """A small client of Waggle's HTTP API, and how a polite one behaves.
 
-It sends an ``Idempotency-Key`` with every POST that creates something, waits as long as ``Retry-After`` says when the
-server is busy, logs in again when a token has expired, and gives up with a sentence a person can act upon.
+It sends an ``Idempotency-Key`` with every POST that creates something, waits as long as ``Retry-After`` says
+when the server is busy, logs in again when a token has expired, and gives up with a sentence a person can act
+upon.
 """
 
 import asyncio
@@ -36,9 +37,9 @@ class RefusedError(DemoError):
         problem = read_problem(response)
         self.status = response.status_code
         self.code = problem.code
+        asked = f"{response.request.method} {response.request.url.path}"
         super().__init__(
-            f"{response.request.method} {response.request.url.path} was answered {self.status} {problem.code}: "
-            f"{problem.detail or problem.title}"
+            f"{asked} was answered {self.status} {problem.code}: {problem.detail or problem.title}"
         )
 
 
@@ -99,11 +100,19 @@ class Api:
         try:
             await self._http.get("/livez")
         except httpx.TransportError as error:
-            message = f"No server answers at {self._http.base_url} ({error}). Start one, or name another with --url."
+            message = (
+                f"No server answers at {self._http.base_url} ({error}). Start it, or name it with --url."
+            )
             raise DemoError(message) from error
 
     async def send(
-        self, method: str, path: str, *, body: Body | None = None, token: str | None = None, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | None = None,
+        token: str | None = None,
+        key: str | None = None,
     ) -> httpx.Response:
         """Send a request and wait out a busy server; the caller judges any other answer.
 
@@ -154,15 +163,15 @@ class Session:
             "POST", "/api/v1/auth/register", body=body, key=idempotency_key(seed, person, "register", body)
         )
         if response.status_code == HTTPStatus.ACCEPTED:
-            message = (
-                "The server wants addresses to be confirmed by mail. Start it without WAGGLE_CONFIRM_EMAIL for a demo."
-            )
+            message = "The server wants addresses to be confirmed: start it without WAGGLE_CONFIRM_EMAIL."
             raise DemoError(message)
         if response.status_code == HTTPStatus.CONFLICT:
             return cls(api, person, password, await _log_in(api, person, password))
         return cls(api, person, password, msgspec.json.decode(_accepted(response).content, type=_SignedIn))
 
-    async def call(self, method: str, path: str, *, body: Body | None = None, key: str | None = None) -> httpx.Response:
+    async def call(
+        self, method: str, path: str, *, body: Body | None = None, key: str | None = None
+    ) -> httpx.Response:
         """Ask as this person; a token that has expired is replaced once."""
         token = self._token
         response = await self._api.send(method, path, body=body, token=token, key=key)

@@ -1,7 +1,7 @@
 """What the community does, as a pure function of a seed.
 
-The plan is a list in the order of time: whatever an action needs (its author, the post it answers) stands earlier
-in the list. That is what makes it safe to carry out with several requests in flight, and to repeat from the start.
+The plan is a list in the order of time: whatever an action needs (its author, the post it answers) stands
+earlier in the list. That is what makes it safe to carry out with several requests in flight, and to repeat.
 """
 
 import random
@@ -52,7 +52,7 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A person writes a post, or with ``parent`` a comment; ``key`` names what comes of it for later actions."""
+    """A person writes a post, or with ``parent`` a comment; later actions name it by ``key``."""
 
     key: str
     person: int
@@ -97,11 +97,15 @@ class Planner:
 
     def __init__(self, community: Community, people: int, seed: int) -> None:
         """Lay out the texts: some of the short ones are kept for answers."""
-        self.rng = random.Random(seed)  # noqa: S311 - a demo wants to be repeatable, not secret
+        self.rng = random.Random(seed)
         self.people: Sequence[Person] = community.people[:people]
         self.known: Mapping[int, Mapping[int, int]] = community.neighbours(len(self.people))
         self.reactions = community.reactions
-        answers = [t for t in community.texts if len(t.text) <= LONGEST_ANSWER and self.rng.random() < KEPT_FOR_ANSWERS]
+        answers = [
+            t
+            for t in community.texts
+            if len(t.text) <= LONGEST_ANSWER and self.rng.random() < KEPT_FOR_ANSWERS
+        ]
         kept = set(answers)
         self.answers = Shelf(answers, self.rng)
         self.shelf = Shelf((t for t in community.texts if t not in kept), self.rng)
@@ -124,7 +128,9 @@ class Planner:
         for dialogue in dialogues:
             if self.posts < posts:
                 self._converse(dialogue)
-        talk = {person: (3 + len(known)) * self.rng.lognormvariate(0, 0.6) for person, known in self.known.items()}
+        talk = {
+            person: (3 + len(known)) * self.rng.lognormvariate(0, 0.6) for person, known in self.known.items()
+        }
         while self.posts < posts:
             able = [person for person in talk if self.shelf.offers(self.people[person].languages)]
             if not able:
@@ -170,9 +176,9 @@ class Planner:
         return at + 1e-6 + self.rng.expovariate(40)
 
     def _converse(self, dialogue: Dialogue) -> None:
-        """Play a dialogue between people who speak its language, friends first; nobody answers twice in their own way.
+        """Play a dialogue between people who speak its language, friends first.
 
-        Where there are not two of them it is left out.
+        Everybody answers in one way only; where there are not two of them it is left out.
         """
         speakers = self._speakers(dialogue.language)
         if len(speakers) < TWO:

@@ -29,8 +29,8 @@ class Run:
     async def carry_out(self, actions: Sequence[Action], *, at_once: int, done: Callable[[], object]) -> None:
         """Do everything, calling ``done`` after each action.
 
-        Workers take the actions in order and wait for what an action needs. This can't lock up: what is needed was
-        taken earlier, so the earliest action in flight never waits.
+        Workers take the actions in order and wait for what an action needs. This can't lock up: what is
+        needed was taken earlier, so the earliest action in flight never waits.
         """
         loop = asyncio.get_running_loop()
         for action in actions:
@@ -79,7 +79,12 @@ class Run:
         self.counts[count] += 1
 
     async def _optional(
-        self, action: Introduce | Follow | Like, method: str, path: str, count: str, body: dict[str, str] | None = None
+        self,
+        action: Introduce | Follow | Like,
+        method: str,
+        path: str,
+        count: str,
+        body: dict[str, str] | None = None,
     ) -> None:
         """Do what a server may not offer yet: after the first "no such thing" that kind is left out."""
         if type(action) in self._lacking:

@@ -1,6 +1,7 @@
 """Fill a running Waggle with a small community: ``python demo/seed.py --url http://127.0.0.1:8000``.
 
-It uses nothing but the public HTTP API and may be repeated: a run that was interrupted goes on where it stopped.
+It uses nothing but the public HTTP API and may be repeated within a day, for as long as the server remembers
+idempotency keys: a run that was interrupted goes on where it stopped.
 """
 
 import argparse
@@ -24,22 +25,32 @@ from demo.run import Run
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Fill a running Waggle with a small community.")
-    parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the server listens (%(default)s)")
+    parser.add_argument(
+        "--url", default="http://127.0.0.1:8000", help="where the server listens (%(default)s)"
+    )
     parser.add_argument("--people", type=int, default=34, help="how many join, 2 to 34 (%(default)s)")
     parser.add_argument("--posts", type=int, default=600, help="how many posts at most (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="another number gives another community (%(default)s)")
-    parser.add_argument("--password", default="correct horse battery", help="everybody's password (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="another number gives another community (%(default)s)"
+    )
+    parser.add_argument(
+        "--password", default="correct horse battery", help="everybody's password (%(default)s)"
+    )
     parser.add_argument("--at-once", type=int, default=4, help="requests in flight (%(default)s)")
     return parser.parse_args(argv)
 
 
-async def fill(options: argparse.Namespace, transport: httpx.AsyncBaseTransport | None = None) -> Counter[str]:
+async def fill(
+    options: argparse.Namespace, transport: httpx.AsyncBaseTransport | None = None
+) -> Counter[str]:
     """Plan and carry out, under one progress bar; ``transport`` stands in for the network in tests."""
     community = load()
     size = max(2, min(options.people, len(community.people)))
     actions = plan(community, people=size, posts=options.posts, seed=options.seed)
     limits = httpx.Limits(max_connections=options.at_once)
-    async with httpx.AsyncClient(base_url=options.url, timeout=TIMEOUT, limits=limits, transport=transport) as http:
+    async with httpx.AsyncClient(
+        base_url=options.url, timeout=TIMEOUT, limits=limits, transport=transport
+    ) as http:
         api = Api(http)
         await api.greet()
         run = Run(api, community.people, password=options.password, seed=options.seed)

@@ -1,4 +1,4 @@
-"""The demo's data, its plan, and how its client behaves towards a server that is busy, forgetful or not there."""
+"""The demo's data, its plan, and how its client behaves towards a server that is busy or not there."""
 
 import asyncio
 import itertools
@@ -23,13 +23,15 @@ from demo.run import Run
 COMMUNITY = load()
 PERSON = COMMUNITY.people[0]
 FREE = re.compile(r"BSD-3-Clause|MIT|public domain")
-PASSWORD = "correct horse battery"  # noqa: S105 - everybody may know it
+PASSWORD = "correct horse battery"
 
 
 def sources() -> dict[str, Source]:
     """Give the source that each data file names."""
     found = {f"texts/{path.name}": read_texts(path).source for path in (DATA / "texts").glob("*.json")}
-    found["dialogues.json"] = msgspec.json.decode((DATA / "dialogues.json").read_bytes(), type=Dialogues).source
+    found["dialogues.json"] = msgspec.json.decode(
+        (DATA / "dialogues.json").read_bytes(), type=Dialogues
+    ).source
     found["network.json"] = msgspec.json.decode((DATA / "network.json").read_bytes(), type=Network).source
     return found
 
@@ -42,7 +44,9 @@ def all_texts() -> list[str]:
     return texts
 
 
-def draw(community: Community = COMMUNITY, *, people: int = 34, posts: int = 600, number: int = 1) -> list[Action]:
+def draw(
+    community: Community = COMMUNITY, *, people: int = 34, posts: int = 600, number: int = 1
+) -> list[Action]:
     """Draw a plan of the usual size."""
     return plan(community, people=people, posts=posts, seed=number)
 
@@ -236,7 +240,9 @@ class Server:
         token = f"token-{len(self.tokens)}-{username}"
         self.tokens[f"Bearer {token}"] = username
         user = {"id": self.users[username], "username": username}
-        return httpx.Response(status, json={"user": user, "tokens": {"access_token": token, "token_type": "Bearer"}})
+        return httpx.Response(
+            status, json={"user": user, "tokens": {"access_token": token, "token_type": "Bearer"}}
+        )
 
     async def sleep(self, seconds: float) -> None:
         """Note how long the client would wait."""
@@ -358,7 +364,9 @@ class TestRun:
         assert (run.counts["people"], run.counts["posts"]) == (9, posts)
         assert run.counts["comments"] == len(wanted) - posts
         assert len(server.relations) == relations == run.counts["likes"] + run.counts["follows"]
-        assert sorted(post["text"] for post in server.posts.values()) == sorted(write.text for write in wanted)
+        assert sorted(post["text"] for post in server.posts.values()) == sorted(
+            write.text for write in wanted
+        )
 
     def test_a_second_run_creates_nothing_twice(self) -> None:
         """Not even when the first one was interrupted in the middle."""
