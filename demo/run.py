@@ -18,7 +18,7 @@ class Run:
     def __init__(self, api: Api, people: Sequence[Person], *, password: str, seed: int) -> None:
         """Prepare; ``counts`` tells afterwards what was done."""
         self.counts: Counter[str] = Counter()
-        self.sessions: dict[int, asyncio.Future[Session]] = {}
+        self._sessions: dict[int, asyncio.Future[Session]] = {}
         self._api = api
         self._people = people
         self._password = password
@@ -36,13 +36,23 @@ class Run:
         for action in actions:
             match action:
                 case Register():
-                    self.sessions[action.person] = loop.create_future()
+                    self._sessions[action.person] = loop.create_future()
                 case Write():
                     self._created[action.key] = loop.create_future()
         left = iter(actions)
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
                 group.create_task(self._work(left, done))
+
+    def user_id(self, person: int) -> str:
+        """Tell the id of a person who has joined."""
+        return self._sessions[person].result().user_id
+
+    def most_answered(self, actions: Sequence[Action]) -> str:
+        """Tell the id of what got the most answers, the place to begin reading."""
+        answered = Counter(action.parent or action.key for action in actions if isinstance(action, Write))
+        ((key, _),) = answered.most_common(1)
+        return self._created[key].result()
 
     async def _work(self, left: Iterator[Action], done: Callable[[], object]) -> None:
         for action in left:
@@ -53,7 +63,7 @@ class Run:
         match action:
             case Register(person):
                 session = await Session.join(self._api, self._people[person], self._password, seed=self._seed)
-                self.sessions[person].set_result(session)
+                self._sessions[person].set_result(session)
                 self.counts["people"] += 1
             case Write():
                 await self._write(action)
@@ -61,14 +71,14 @@ class Run:
                 bio = {"bio": self._people[person].bio}
                 await self._optional(action, "PATCH", "/api/v1/me", "bios", bio)
             case Follow(_, other):
-                followed = (await self.sessions[other]).user_id
+                followed = (await self._sessions[other]).user_id
                 await self._optional(action, "PUT", f"/api/v1/users/{followed}/follow", "follows")
             case Like(_, target):
                 liked = await self._created[target]
                 await self._optional(action, "PUT", f"/api/v1/posts/{liked}/like", "likes")
 
     async def _write(self, action: Write) -> None:
-        session = await self.sessions[action.person]
+        session = await self._sessions[action.person]
         if action.parent is None:
             path, count = "/api/v1/posts", "posts"
         else:
@@ -89,7 +99,7 @@ class Run:
         """Do what a server may not offer yet: after the first "no such thing" that kind is left out."""
         if type(action) in self._lacking:
             return
-        session = await self.sessions[action.person]
+        session = await self._sessions[action.person]
         try:
             await session.change(method, path, body)
         except RefusedError as refused:

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -40,13 +41,21 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-async def fill(
-    options: argparse.Namespace, transport: httpx.AsyncBaseTransport | None = None
-) -> Counter[str]:
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was done, and where to begin reading."""
+
+    counts: Counter[str]
+    username: str
+    user_id: str
+    post_id: str
+
+
+async def fill(options: argparse.Namespace, transport: httpx.AsyncBaseTransport | None = None) -> Filled:
     """Plan and carry out, under one progress bar; ``transport`` stands in for the network in tests."""
     community = load()
     size = max(2, min(options.people, len(community.people)))
-    actions = plan(community, people=size, posts=options.posts, seed=options.seed)
+    actions = plan(community, people=size, posts=max(1, options.posts), seed=options.seed)
     limits = httpx.Limits(max_connections=options.at_once)
     async with httpx.AsyncClient(
         base_url=options.url, timeout=TIMEOUT, limits=limits, transport=transport
@@ -56,27 +65,30 @@ async def fill(
         run = Run(api, community.people, password=options.password, seed=options.seed)
         with tqdm(total=len(actions), desc="Filling", unit=" actions") as bar:
             await run.carry_out(actions, at_once=options.at_once, done=bar.update)
-    return run.counts
+    return Filled(run.counts, community.people[0].username, run.user_id(0), run.most_answered(actions))
 
 
-def farewell(url: str, password: str, username: str, counts: Counter[str]) -> str:
+def farewell(url: str, password: str, filled: Filled) -> str:
     """Tell what is there now and how to look around."""
-    done = ", ".join(f"{counts[name]} {name}" for name in ("people", "posts", "comments", "likes", "follows"))
+    done = ", ".join(
+        f"{filled.counts[name]} {name}" for name in ("people", "posts", "comments", "likes", "follows")
+    )
     return f"""\
 Done: {done}.
 
 Read along without an account:
 
-  curl -s '{url}/api/v1/feeds/public?limit=5'
+  curl -s '{url}/api/v1/users/{filled.user_id}/posts?limit=5'
+  curl -s '{url}/api/v1/posts/{filled.post_id}/comments'
 
-Log in as one of them ({username}, password "{password}"; the others have the same):
+Log in as one of them ({filled.username}, password "{password}"; the others have the same):
 
   TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' \\
-    -d '{{"login": "{username}", "password": "{password}"}}' \\
+    -d '{{"login": "{filled.username}", "password": "{password}"}}' \\
     | python3 -c 'import json, sys; print(json.load(sys.stdin)["tokens"]["access_token"])')
   curl -s {url}/api/v1/me -H "Authorization: Bearer $TOKEN"
-  curl -s {url}/api/v1/posts -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
-    -d '{{"text": "Hello, hive!", "language": "en"}}'
+  curl -s {url}/api/v1/posts -H "Authorization: Bearer $TOKEN" \\
+    -H 'Content-Type: application/json' -d '{{"text": "Hello, hive!", "language": "en"}}'
 """
 
 
@@ -84,19 +96,19 @@ def main(argv: list[str] | None = None) -> int:
     """Run, and turn what a person can mend into one line instead of a traceback."""
     options = arguments(argv)
     try:
-        counts = asyncio.run(fill(options))
+        filled = asyncio.run(fill(options))
     except* DemoError as group:
         first: BaseException = group
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         sys.stderr.write(f"\n{first}\n")
-        counts = None
+        filled = None
     except* KeyboardInterrupt:
         sys.stderr.write("\nInterrupted; the same command goes on where this stopped.\n")
-        counts = None
-    if counts is None:
+        filled = None
+    if filled is None:
         return 1
-    sys.stdout.write(farewell(options.url.rstrip("/"), options.password, load().people[0].username, counts))
+    sys.stdout.write(farewell(options.url.rstrip("/"), options.password, filled))
     return 0
 
 

@@ -396,9 +396,14 @@ class TestRun:
         """From its arguments to its counts."""
         server = Server()
         options = seed.arguments(["--people", "5", "--posts", "20", "--url", "http://demo.test"])
-        counts = asyncio.run(seed.fill(options, httpx.MockTransport(server)))
-        assert (counts["people"], counts["posts"]) == (5, 20)
-        assert "5 people, 20 posts" in seed.farewell(options.url, options.password, PERSON.username, counts)
+        filled = asyncio.run(seed.fill(options, httpx.MockTransport(server)))
+        assert (filled.counts["people"], filled.counts["posts"]) == (5, 20)
+        assert filled.user_id == server.users[PERSON.username]
+        parents = [post["parent"] for post in server.posts.values() if post["parent"]]
+        assert parents.count(filled.post_id) == max(map(parents.count, parents))
+        shown = seed.farewell(options.url, options.password, filled)
+        assert "5 people, 20 posts" in shown
+        assert f"/posts/{filled.post_id}/comments" in shown
 
     def test_without_a_server_it_says_so_in_one_line(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
