@@ -1,0 +1,44 @@
+"""One module's question, answered by another."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from application.identity.ports import IdentityReader
+from application.posts.ports import AuthorCard
+from application.shared.events import ProfileChanged
+from domain.shared import EventId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleOfIdentity:
+    """posts asks identity who somebody is. Cards are kept for a second, and dropped when the fact of
+    a change arrives: they are asked for with every post that is read, and seldom change."""
+
+    reader: IdentityReader
+    monotonic: Callable[[], float]
+    ttl: float = 1.0
+    capacity: int = 10_000
+    _cards: OrderedDict[UserId, tuple[AuthorCard, float]] = field(default_factory=OrderedDict, compare=False)
+
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
+        now = self.monotonic()
+        found: dict[UserId, AuthorCard] = {}
+        for user_id in ids:
+            kept = self._cards.get(user_id)
+            if kept is not None and now < kept[1]:
+                found[user_id] = kept[0]
+        if len(found) < len(ids):
+            missing = [user_id for user_id in ids if user_id not in found]
+            for user_id, card in (await self.reader.cards(missing)).items():
+                found[user_id] = AuthorCard(user_id, card.username, card.display_name)
+                self._cards[user_id] = found[user_id], now + self.ttl
+            while len(self._cards) > self.capacity:
+                self._cards.popitem(last=False)
+        return found
+
+    async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
+        return await self.reader.ids_named(usernames)
+
+    async def forget(self, event: ProfileChanged, _event_id: EventId) -> None:
+        self._cards.pop(UserId(event.user_id), None)

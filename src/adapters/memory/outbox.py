@@ -1,0 +1,132 @@
+"""The outbox, its dead letters, the inbox and idempotency keys in memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from adapters import events
+from adapters.memory.store import Draft, Store
+from application.shared.errors import KeyReused
+from application.shared.events import Event
+from application.shared.ports import Attempt, Delivery, NewId, Record
+from domain.shared import EventId
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    seq: int
+    event_id: EventId
+    aggregate: str
+    kind: str
+    data: str  # JSON, so that events make the same round trip as in a database
+    attempts: int = 0
+    due_at: float = 0
+    leased_until: float = 0
+    error: str = ""
+
+    def delivery(self) -> Delivery:
+        event = events.load(self.kind, self.data)
+        return Delivery(self.seq, self.event_id, self.aggregate, self.kind, event, self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOutbox:
+    rows: Draft
+    new_id: NewId
+
+    async def add(self, event: Event) -> None:
+        seq = self.rows.store.next_number()
+        entry = _Entry(seq, EventId(self.new_id()), event.aggregate, type(event).__name__, events.dump(event))
+        self.rows.put("outbox", seq, entry)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryInbox:
+    rows: Draft
+
+    async def first_time(self, reaction: str, event: EventId) -> bool:
+        if self.rows.get("inbox", (reaction, event)):
+            return False
+        self.rows.put("inbox", (reaction, event), True)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryOutboxQueue:
+    store: Store
+    monotonic: Callable[[], float]
+
+    async def claim(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        now = self.monotonic()
+        async with self.store.begin() as rows:
+            claimed: list[_Entry] = []
+            held_up: set[str] = set()
+            for entry in sorted(rows.all("outbox"), key=lambda entry: entry.seq):
+                if entry.due_at > now or entry.leased_until > now:
+                    held_up.add(entry.aggregate)
+                elif entry.aggregate not in held_up and len(claimed) < limit:
+                    claimed.append(entry)
+            for entry in claimed:
+                rows.put("outbox", entry.seq, replace(entry, leased_until=now + lease.total_seconds()))
+        return [entry.delivery() for entry in claimed]
+
+    async def done(self, seqs: Sequence[int]) -> None:
+        async with self.store.begin() as rows:
+            for seq in seqs:
+                rows.delete("outbox", seq)
+
+    async def release(self, seqs: Sequence[int]) -> None:
+        async with self.store.begin() as rows:
+            for seq in seqs:
+                if entry := rows.get("outbox", seq):
+                    rows.put("outbox", seq, replace(entry, leased_until=0))
+
+    async def retry(self, delivery: Delivery, after: timedelta, error: str) -> None:
+        async with self.store.begin() as rows:
+            if entry := rows.get("outbox", delivery.seq):
+                due_at = self.monotonic() + after.total_seconds()
+                again = replace(entry, attempts=entry.attempts + 1, due_at=due_at, leased_until=0)
+                rows.put("outbox", entry.seq, again)
+
+    async def bury(self, delivery: Delivery, error: str) -> None:
+        async with self.store.begin() as rows:
+            if entry := rows.get("outbox", delivery.seq):
+                dead = replace(entry, attempts=entry.attempts + 1, error=error)
+                rows.put("dead_letters", entry.seq, dead)
+                rows.delete("outbox", entry.seq)
+
+    async def dead(self, limit: int) -> Sequence[tuple[Delivery, str]]:
+        entries = sorted(self.store.all("dead_letters"), key=lambda entry: entry.seq)
+        return [(entry.delivery(), entry.error) for entry in entries[:limit]]
+
+    async def replay(self, seqs: Sequence[int]) -> int:
+        async with self.store.begin() as rows:
+            dead = [entry for seq in sorted(seqs) if (entry := rows.get("dead_letters", seq))]
+            for entry in dead:
+                seq = self.store.next_number()
+                rows.put("outbox", seq, _Entry(seq, entry.event_id, entry.aggregate, entry.kind, entry.data))
+                rows.delete("dead_letters", entry.seq)
+        return len(dead)
+
+    async def waiting(self) -> int:
+        return sum(1 for _ in self.store.all("outbox"))
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryIdempotency:
+    """There is one writer at a time, so no attempt is ever seen while it is still running."""
+
+    rows: Draft
+
+    async def begin(self, attempt: Attempt) -> Record | None:
+        earlier = self.rows.get("idempotency", (attempt.scope, attempt.key))
+        if earlier is None:
+            return None
+        fingerprint, outcome = earlier
+        if fingerprint != attempt.fingerprint:
+            raise KeyReused
+        kept: Record = outcome
+        return kept
+
+    async def finish(self, attempt: Attempt, outcome: Record) -> None:
+        self.rows.put("idempotency", (attempt.scope, attempt.key), (attempt.fingerprint, outcome))

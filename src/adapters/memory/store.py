@@ -1,0 +1,94 @@
+"""All of Waggle's state in dictionaries, with real transactions: for tests and for developers of clients."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol, TypeVar
+
+from application.shared.ports import OpenTx
+
+T = TypeVar("T")
+
+
+class _Gone:
+    """Marks a row that a transaction has deleted."""
+
+
+_GONE: Final = _Gone()
+
+
+class Rows(Protocol):
+    """The rows of all tables, as one reader or one transaction sees them."""
+
+    def get(self, table: str, key: Any) -> Any:
+        """The row, or None."""
+        ...
+
+    def all(self, table: str) -> Iterator[Any]: ...
+
+
+class Store:
+    """Committed rows. Reading needs no lock: a commit happens within one step of the event loop."""
+
+    def __init__(self, committed: Callable[[], None] = lambda: None) -> None:
+        self._tables: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
+        self._writer = asyncio.Lock()
+        self._committed = committed
+        self._sequence = 0
+
+    def get(self, table: str, key: Any) -> Any:
+        return self._tables[table].get(key)
+
+    def all(self, table: str) -> Iterator[Any]:
+        return iter(self._tables[table].values())
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["Draft"]:
+        """One writer at a time; what it wrote is thrown away if the block raises."""
+        async with self._writer:
+            draft = Draft(self)
+            yield draft
+            for (table, key), row in draft.changes.items():
+                if row is _GONE:
+                    self._tables[table].pop(key, None)
+                else:
+                    self._tables[table][key] = row
+
+    def transactions(self, ports: Callable[["Draft"], T]) -> OpenTx[T]:
+        @asynccontextmanager
+        async def open_tx() -> AsyncIterator[T]:
+            async with self.begin() as draft:
+                yield ports(draft)
+            self._committed()
+
+        return open_tx
+
+    def next_number(self) -> int:
+        """Never the same twice, also after a rollback."""
+        self._sequence += 1
+        return self._sequence
+
+
+class Draft:
+    """The store as one transaction sees it: what is committed, with its own changes on top."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.changes: dict[tuple[str, Any], Any] = {}
+
+    def get(self, table: str, key: Any) -> Any:
+        row = self.changes.get((table, key), self.store.get(table, key))
+        return None if row is _GONE else row
+
+    def all(self, table: str) -> Iterator[Any]:
+        changed = {key: row for (of, key), row in self.changes.items() if of == table}
+        committed = self.store._tables[table]  # noqa: SLF001 - the two are one thing in two classes
+        merged = {**committed, **changed}
+        return (row for row in merged.values() if row is not _GONE)
+
+    def put(self, table: str, key: Any, row: Any) -> None:
+        self.changes[table, key] = row
+
+    def delete(self, table: str, key: Any) -> None:
+        self.changes[table, key] = _GONE

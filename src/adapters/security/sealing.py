@@ -1,0 +1,49 @@
+"""The server's secrets, derived from one master key, each for one purpose."""
+
+import hashlib
+import hmac
+import os
+from base64 import urlsafe_b64encode
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE = 12
+
+
+class Secrets:
+    """Keys for one purpose each, so that what one of them leaks says nothing of another."""
+
+    def __init__(self, master: bytes) -> None:
+        if len(master) < 32:
+            raise ValueError("the master key has less than 32 bytes")
+        self._master = master
+        self._cipher = AESGCM(self.key("seal"))
+        self._index = self.key("index")
+        self._fingerprint = self.key("fingerprint")
+
+    def key(self, purpose: str) -> bytes:
+        return hmac.digest(self._master, f"waggle/{purpose}".encode(), "sha256")
+
+    def seal(self, plain: bytes, bound_to: str) -> bytes:
+        """AES-256-GCM. `bound_to` names the place it is stored in: it cannot be opened elsewhere."""
+        nonce = os.urandom(NONCE)
+        return nonce + self._cipher.encrypt(nonce, plain, bound_to.encode())
+
+    def open(self, sealed: bytes, bound_to: str) -> bytes:
+        """Raises ValueError if it was altered, moved, or sealed under another master key."""
+        try:
+            return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], bound_to.encode())
+        except InvalidTag:
+            raise ValueError(f"cannot open what is sealed for {bound_to}") from None
+
+    def index(self, key: str) -> bytes:
+        """Equal for equal keys and nothing else: to find what is sealed."""
+        return hmac.digest(self._index, key.encode(errors="surrogatepass"), "sha256")
+
+    def fingerprint(self, *parts: bytes) -> str:
+        """Of a request. Keyed, since there may be a password in it."""
+        digest = hmac.new(self._fingerprint, digestmod=hashlib.sha256)
+        for part in parts:
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return urlsafe_b64encode(digest.digest()).decode().rstrip("=")

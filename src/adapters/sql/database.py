@@ -1,0 +1,239 @@
+"""One database, SQLite or PostgreSQL: transactions through SQLAlchemy, reads straight on the driver."""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import asyncpg
+from sqlalchemy import URL, Executable, make_url
+from sqlalchemy import exc as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from adapters.sql import sqlite
+from application.shared.ports import OpenTx
+from domain.shared import Unavailable
+
+T = TypeVar("T")
+Row = Sequence[Any]
+
+POOL_SIZE = 10
+"""Connections per process and kind (transactions, reads)."""
+ACQUIRE_TIMEOUT = 1.0
+CONNECT_TIMEOUT = 2.0
+COMMAND_TIMEOUT = 3.0
+"""Seconds for one statement, from this side: an answer that never comes. The server's own limits follow."""
+SERVER_SETTINGS = {
+    "application_name": "waggle",
+    "statement_timeout": "2s",
+    "lock_timeout": "500ms",
+    "idle_in_transaction_session_timeout": "10s",
+    "jit": "off",  # the statements are small: planning code generation would cost more than it saves
+}
+
+
+class Prepared:
+    """A Core statement that is compiled once per dialect and then run as text on the driver.
+
+    Building and compiling a small select and wrapping its rows costs SQLAlchemy more than the query
+    itself costs the database: measured per read, 90 µs against 8 on SQLite, 264 against 84 on
+    PostgreSQL. What is lost with it is the conversion of results: rows hold what the driver gives.
+    """
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement: Any = statement
+        self._texts: dict[str, _Text] = {}
+
+    def bound(self, dialect: Dialect, params: dict[str, Any]) -> tuple[str, list[Any]]:
+        """The SQL, and the values of its parameters in order."""
+        if (found := self._texts.get(dialect.name)) is None:
+            compiled = self._statement.compile(dialect=dialect)
+            constants = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+            found = _Text(str(compiled), tuple(compiled.positiontup or ()), constants)
+            self._texts[dialect.name] = found
+        if found.constants:
+            params = found.constants | params
+        return found.sql, [params[name] for name in found.names]
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    sql: str
+    names: tuple[str, ...]
+    constants: dict[str, Any]
+    """Values that stand in the statement itself, which SQLAlchemy sends as parameters too."""
+
+
+class _Reader(Protocol):
+    async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]: ...
+    async def open(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _SqliteReader:
+    path: str
+    dialect: Dialect
+    _connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        self._connection = sqlite.reader(self.path)
+
+    async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
+        if self._connection is None:
+            raise Unavailable("the database is not open")
+        sql, values = statement.bound(self.dialect, params)
+        return self._connection.execute(sql, [_sqlite_value(value) for value in values]).fetchall()
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _sqlite_value(value: Any) -> Any:
+    return json.dumps(list(value)) if isinstance(value, list | tuple | frozenset) else value
+
+
+@dataclass(slots=True)
+class _PostgresReader:
+    url: URL
+    dialect: Dialect
+    _pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+
+    async def open(self) -> None:
+        self._pool = await asyncpg.create_pool(
+            self.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            min_size=0,  # connecting waits for the first read: a database that is away does not stop the start
+            max_size=POOL_SIZE,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=COMMAND_TIMEOUT,
+            server_settings=SERVER_SETTINGS | {"default_transaction_read_only": "on"},
+        )
+
+    async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
+        if self._pool is None:
+            raise Unavailable("the database is not open")
+        sql, values = statement.bound(self.dialect, params)
+        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
+            rows: list[Row] = await connection.fetch(sql, *[_postgres_value(value) for value in values])
+        return rows
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            self._pool.terminate()
+            self._pool = None
+
+
+def _postgres_value(value: Any) -> Any:
+    return list(value) if isinstance(value, frozenset) else value
+
+
+@dataclass(slots=True)
+class Database:
+    """Open it before use, in the event loop that uses it."""
+
+    url: URL
+    engine: AsyncEngine
+    committed: Callable[[], None] = lambda: None
+    """Called after each commit of a use case in this process: there may be events to relay."""
+    _reader: _Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        dialect = self.engine.dialect
+        if self.is_sqlite:
+            self._reader = _SqliteReader(str(self.url.database), dialect)
+        else:
+            self._reader = _PostgresReader(self.url, dialect)
+
+    @classmethod
+    def at(cls, url: str, committed: Callable[[], None] = lambda: None) -> "Database":
+        """`sqlite:///path` or `postgresql://user:password@host:port/name`."""
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return cls(parsed, sqlite.writer(str(parsed.database)), committed)
+        engine = create_async_engine(
+            parsed.set(drivername="postgresql+asyncpg"),
+            pool_size=POOL_SIZE,
+            max_overflow=0,
+            pool_timeout=ACQUIRE_TIMEOUT,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT,
+                "command_timeout": COMMAND_TIMEOUT,
+                "server_settings": SERVER_SETTINGS,
+            },
+        )
+        return cls(parsed, engine, committed)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    async def open(self) -> None:
+        await self._reader.open()
+
+    async def close(self) -> None:
+        await self._reader.close()
+        await self.engine.dispose()
+
+    async def fetch(self, statement: Prepared, **params: Any) -> list[Row]:
+        """All rows of a read. A parameter that is a list of ids is bound as one value (see `among`)."""
+        with unavailable():
+            return await self._reader.fetch(statement, params)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        with unavailable():
+            async with self.engine.begin() as connection:
+                yield connection
+
+    def transactions(self, ports: Callable[[AsyncConnection], T]) -> OpenTx[T]:
+        @asynccontextmanager
+        async def open_tx() -> AsyncIterator[T]:
+            async with self.begin() as connection:
+                yield ports(connection)
+            self.committed()
+
+        return open_tx
+
+
+_POSTGRES_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+)
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Say Unavailable for what the database cannot do now; leave mistakes of ours as they are."""
+    try:
+        yield
+    except (sa.TimeoutError, TimeoutError, OSError, *_POSTGRES_AWAY) as error:
+        raise Unavailable("the database does not answer") from error
+    except sqlite3.OperationalError as error:
+        if _sqlite_away(error):
+            raise Unavailable("the database is busy") from error
+        raise
+    except sa.DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if error.connection_invalidated or isinstance(cause, _POSTGRES_AWAY) or _sqlite_away(error.orig):
+            raise Unavailable("the database does not answer") from error
+        raise
+
+
+def _sqlite_away(error: object) -> bool:
+    words = ("locked", "busy", "full", "disk i/o")
+    return isinstance(error, sqlite3.OperationalError) and any(word in str(error).lower() for word in words)

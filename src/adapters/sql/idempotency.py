@@ -1,0 +1,77 @@
+"""Idempotency keys, stored with the effect that they guard."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from asyncpg import LockNotAvailableError
+from sqlalchemy import Column, Index, String, Table, Text, bindparam, delete, exc, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.metadata import Id, metadata, now_ms
+from adapters.sql.outbox import insert_new
+from application.shared.errors import KeyInFlight, KeyReused
+from application.shared.ports import Attempt, Record
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("outcome", Text),
+    Column("claimed_at", Id, nullable=False),
+    Index("ix_idempotency_keys_claimed_at", "claimed_at"),
+)
+
+_claim = insert_new(idempotency_keys)
+_this = (idempotency_keys.c.scope == bindparam("s")) & (idempotency_keys.c.key == bindparam("k"))
+_earlier = select(idempotency_keys.c.fingerprint, idempotency_keys.c.outcome).where(_this)
+_finish = update(idempotency_keys).where(_this).values(outcome=bindparam("result"))
+
+
+@dataclass(frozen=True, slots=True)
+class SqlIdempotency:
+    """The row is the claim: inserted first in the transaction of the effect, so a second attempt
+    waits at its unique key until the first has committed or is undone, a crash included."""
+
+    connection: AsyncConnection
+
+    async def begin(self, attempt: Attempt) -> Record | None:
+        claim = _claim.values(
+            scope=attempt.scope, key=attempt.key, fingerprint=attempt.fingerprint, claimed_at=now_ms()
+        )
+        try:
+            if (await self.connection.execute(claim)).rowcount == 1:
+                return None
+        except exc.DBAPIError as error:
+            if error.orig is not None and isinstance(error.orig.__cause__, LockNotAvailableError):
+                raise KeyInFlight("the first request with this Idempotency-Key is still running") from error
+            raise
+        fingerprint, outcome = (
+            await self.connection.execute(_earlier, {"s": attempt.scope, "k": attempt.key})
+        ).one()
+        if fingerprint != attempt.fingerprint:
+            raise KeyReused
+        return _loaded(outcome)
+
+    async def finish(self, attempt: Attempt, outcome: Record) -> None:
+        await self.connection.execute(
+            _finish, {"s": attempt.scope, "k": attempt.key, "result": json.dumps(dict(outcome))}
+        )
+
+
+def _loaded(outcome: str) -> Mapping[str, Any]:
+    loaded: dict[str, Any] = json.loads(outcome)
+    return loaded
+
+
+async def forget_keys(database: Database, older_than: timedelta = timedelta(hours=24)) -> int:
+    """Delete the keys whose time is over; returns how many."""
+    age_ms = older_than // timedelta(milliseconds=1)
+    outdated = delete(idempotency_keys).where(idempotency_keys.c.claimed_at < now_ms() - age_ms)
+    async with database.begin() as connection:
+        return (await connection.execute(outdated)).rowcount

@@ -1,0 +1,90 @@
+"""What all tables share: types that mean the same on SQLite and PostgreSQL, and the database's clock."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Dialect, Integer, MetaData, Text, TypeDecorator
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits on both; SQLite keeps rows under it only when it is called INTEGER."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def millis(at: datetime) -> int:
+    """Milliseconds since 1970; raises TypeError for a time without a zone."""
+    return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def instant(ms: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A time in UTC, stored as milliseconds since 1970: the same number in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else millis(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else instant(value)
+
+
+class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's clock in milliseconds since 1970. Leases go by it, whatever the processes' clocks say."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(now_ms, "postgresql")
+def _now_postgresql(_element: object, _compiler: SQLCompiler, **_: Any) -> str:
+    return "(extract(epoch from clock_timestamp()) * 1000)::bigint"
+
+
+@compiles(now_ms, "sqlite")
+def _now_sqlite(_element: object, _compiler: SQLCompiler, **_: Any) -> str:
+    return "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
+
+
+IdList = Text().with_variant(ARRAY(BigInteger), "postgresql")
+"""The type of a bound list of ids: an array for PostgreSQL, JSON for SQLite (see `Database.fetch`)."""
+NameList = Text().with_variant(ARRAY(Text), "postgresql")
+"""The same for strings."""
+
+
+class among(FunctionElement[bool]):  # noqa: N801 - reads as the SQL operator that it is
+    """`among(column, ids)`: the column's value is in a bound list. One parameter and one plan,
+    however many ids there are."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(among, "postgresql")
+def _among_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, ids = element.clauses
+    return f"{compiler.process(column, **kw)} = ANY ({compiler.process(ids, **kw)})"
+
+
+@compiles(among, "sqlite")
+def _among_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, ids = element.clauses
+    return f"{compiler.process(column, **kw)} IN (SELECT value FROM json_each({compiler.process(ids, **kw)}))"

@@ -1,0 +1,50 @@
+"""Brings a database to the schema of this code."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, String, column, inspect, select, table, text
+
+from adapters.sql.database import Database
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+"""The newest migration. A test compares it with the files, so that a start need not load Alembic,
+which takes half a second, to learn that there is nothing to do."""
+
+_LOCK = 0x7761676D
+_version = table("alembic_version", column("version_num", String))
+
+
+async def current(database: Database) -> str | None:
+    """The migration that the database is at; None if it is empty."""
+
+    def look(connection: Connection) -> str | None:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(select(_version.c.version_num)).scalar()
+
+    async with database.begin() as connection:
+        return await connection.run_sync(look)
+
+
+async def migrate(database: Database) -> bool:
+    """Apply what is missing, in one transaction; False if nothing was. Processes that migrate the same
+    database at once go one after the other."""
+    if await current(database) == HEAD:
+        return False
+    from alembic import command, config  # noqa: PLC0415 - see HEAD
+
+    def upgrade(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            # A migration may wait for locks and take its time, unlike a request.
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        settings = config.Config()
+        settings.set_main_option("script_location", str(MIGRATIONS))
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "head")
+
+    async with database.begin() as connection:
+        await connection.run_sync(upgrade)
+    return True

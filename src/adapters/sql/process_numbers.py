@@ -1,0 +1,71 @@
+"""Leases of process numbers by the database's clock."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Column, Integer, String, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.ids import PROCESSES, Lease
+from adapters.sql.database import Database
+from adapters.sql.metadata import Id, metadata, now_ms
+from domain.shared import Unavailable
+
+process_numbers = Table(
+    "process_numbers",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("holder", String(64), nullable=False),
+    Column("until_ms", Id, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+LEASE = timedelta(seconds=30)
+_LEASE_MS = LEASE // timedelta(milliseconds=1)
+_TAKE_LOCK = 0x77616770
+
+_renew = (
+    update(process_numbers)
+    .where(
+        process_numbers.c.number == bindparam("n"),
+        process_numbers.c.holder == bindparam("h"),
+        process_numbers.c.until_ms > now_ms(),
+    )
+    .values(until_ms=bindparam("until"))
+)
+_now = select(now_ms())
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessNumbers:
+    database: Database
+    holder: str
+    """Random, new for each start of a process."""
+
+    async def take(self) -> Lease:
+        """Lease a number that nobody holds; raises Unavailable if all are held."""
+        async with self.database.begin() as connection:
+            if not self.database.is_sqlite:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_TAKE_LOCK})"))
+            now = await self._now(connection)
+            rows = (await connection.execute(select(process_numbers))).all()
+            held = {row.number for row in rows if row.until_ms >= now}
+            number = next((number for number in range(PROCESSES) if number not in held), None)
+            if number is None:
+                raise Unavailable(f"all {PROCESSES} process numbers are held", retry_after=30)
+            await connection.execute(delete(process_numbers).where(process_numbers.c.number == number))
+            row = {"number": number, "holder": self.holder, "until_ms": now + _LEASE_MS}
+            await connection.execute(insert(process_numbers), row)
+        return Lease(number, now, now + _LEASE_MS)
+
+    async def renew(self, lease: Lease) -> Lease | None:
+        """The lease with a later end; None if it had ended already and may be somebody else's."""
+        async with self.database.begin() as connection:
+            now = await self._now(connection)
+            until = now + _LEASE_MS
+            renewed = await connection.execute(_renew, {"n": lease.number, "h": self.holder, "until": until})
+        return Lease(lease.number, now, until) if renewed.rowcount else None
+
+    @staticmethod
+    async def _now(connection: AsyncConnection) -> int:
+        return int((await connection.execute(_now)).scalar_one())

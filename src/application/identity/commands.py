@@ -1,0 +1,241 @@
+"""What people do with accounts and sessions."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from application.identity.ports import (
+    AccessTokens,
+    IdentityReader,
+    IdentityTx,
+    Passwords,
+    RefreshTokens,
+)
+from application.identity.queries import Profile
+from application.shared.events import ProfileChanged, Registered
+from application.shared.idempotency import Once, once
+from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
+from domain.identity import (
+    BIO,
+    DISPLAY_NAME,
+    Account,
+    Session,
+    SessionEnded,
+    WrongCredentials,
+    email,
+    email_key,
+    password,
+    username,
+)
+from domain.shared import CountGraphemes, Faults, Invalid, SessionId, Stale, UserId
+
+RandomBytes: TypeAlias = Callable[[int], bytes]
+"""That many bytes from a cryptographically secure source."""
+
+SEED_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    """Seconds of life of the access token, from its issue."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    user: Profile
+    tokens: Tokens
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMaker:
+    """Makes sessions and the tokens of a session: what registering, logging in and refreshing share."""
+
+    clock: Clock
+    new_id: NewId
+    random_bytes: RandomBytes
+    access_tokens: AccessTokens
+    refresh_tokens: RefreshTokens
+
+    def new(self, user_id: UserId) -> Session:
+        return Session(
+            id=SessionId(self.new_id()),
+            user_id=user_id,
+            seed=self.random_bytes(SEED_BYTES),
+            refreshed_at=self.clock(),
+        )
+
+    def tokens(self, session: Session, at: datetime) -> Tokens:
+        access, expires_in = self.access_tokens.issue(session.user_id, session.id, at)
+        return Tokens(access, self.refresh_tokens.issue(session), expires_in)
+
+    @staticmethod
+    def outcome(account: Account, session: Session) -> Record:
+        """All that it takes to give the same answer again; no token and no address is in it."""
+        at = session.refreshed_at.isoformat()
+        return asdict(Profile.of(account)) | {"session": session.id, "seed": session.seed.hex(), "at": at}
+
+    def logged_in(self, result: Once) -> LoggedIn:
+        outcome = dict(result.outcome)
+        at = datetime.fromisoformat(outcome.pop("at"))
+        session = Session(
+            id=SessionId(outcome.pop("session")),
+            user_id=UserId(outcome["id"]),
+            seed=bytes.fromhex(outcome.pop("seed")),
+            refreshed_at=at,
+        )
+        return LoggedIn(Profile.from_record(outcome), self.tokens(session, at), result.replayed)
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Open an account and log it in. Raises Invalid, UsernameTaken, EmailTaken, Overloaded."""
+
+    open_tx: OpenTx[IdentityTx]
+    passwords: Passwords
+    sessions: SessionMaker
+    new_id: NewId
+    graphemes: CountGraphemes
+
+    async def __call__(
+        self, name: str, address: str, secret: str, display_name: str, attempt: Attempt | None
+    ) -> LoggedIn:
+        with Faults.collected() as faults:
+            with faults:
+                name = username(name)
+            with faults:
+                address = email(address)
+            with faults:
+                secret = password(secret, username=name, email=address)
+            with faults:
+                display_name = DISPLAY_NAME.apply(display_name, self.graphemes)
+        hashed = await self.passwords.hash(secret)  # before the transaction: it takes long
+
+        async with self.open_tx() as tx:
+
+            async def effect() -> Record:
+                account = Account(
+                    id=UserId(self.new_id()),
+                    username=name,
+                    email=address,
+                    password_hash=hashed,
+                    display_name=display_name,
+                )
+                session = self.sessions.new(account.id)
+                await tx.accounts.add(account)
+                await tx.sessions.add(session)
+                await tx.outbox.add(Registered(user_id=account.id))
+                return self.sessions.outcome(account, session)
+
+            result = await once(tx.idempotency, attempt, effect)
+        return self.sessions.logged_in(result)
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """Open a session for a username or an address and its password. Raises WrongCredentials, alike in
+    words and in time for an unknown account and for a wrong password, and Overloaded."""
+
+    open_tx: OpenTx[IdentityTx]
+    reader: IdentityReader
+    passwords: Passwords
+    sessions: SessionMaker
+
+    async def __call__(self, login: str, secret: str, attempt: Attempt | None) -> LoggedIn:
+        try:
+            secret = password(secret)
+        except Invalid:
+            secret = ""  # no account has it; the answer must come as late as for any other wrong one
+        name = login.strip().lower() if login.isascii() else ""
+        found = await self.reader.credentials(username=name, email=email_key(login))
+        right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
+        if not (found and right):
+            raise WrongCredentials("the name or the password is wrong")
+
+        async with self.open_tx() as tx:
+
+            async def effect() -> Record:
+                account = await tx.accounts.get(found.user_id)
+                session = self.sessions.new(account.id)
+                await tx.sessions.add(session)
+                if new_hash is not None:
+                    await tx.accounts.set_password_hash(account.id, new_hash)
+                return self.sessions.outcome(account, session)
+
+            result = await once(tx.idempotency, attempt, effect)
+        return self.sessions.logged_in(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Exchange a refresh token for the next one and a new access token. Raises SessionEnded.
+
+    Safe to repeat within REUSE_GRACE: the same successor is given. The use of any older token ends
+    the session for good, and that is stored before the refusal.
+    """
+
+    open_tx: OpenTx[IdentityTx]
+    sessions: SessionMaker
+    clock: Clock
+
+    async def __call__(self, token: str) -> Tokens:
+        session_id, generation = self.sessions.refresh_tokens.read(token)
+        now = self.clock()
+        async with self.open_tx() as tx:
+            session = await tx.sessions.get(session_id)
+            genuine = self.sessions.refresh_tokens.matches(token, session, generation)
+            if not (genuine and session.alive(now)):
+                raise SessionEnded("this session has ended, log in again")
+            after = session.refreshed(generation, now)
+            if after is not session:
+                await tx.sessions.save(after)
+        if after.ended_at is not None:
+            raise SessionEnded("this token was used before: the session is ended, log in again")
+        return self.sessions.tokens(after, now)
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    """End a session. Harmless for one that has ended."""
+
+    open_tx: OpenTx[IdentityTx]
+    clock: Clock
+    session_ended: Callable[[SessionId], None]
+    """Told after the commit, so that this process refuses the session's access tokens at once."""
+
+    async def __call__(self, session_id: SessionId) -> None:
+        async with self.open_tx() as tx:
+            session = await tx.sessions.get(session_id)
+            await tx.sessions.save(session.ended(self.clock()))
+        self.session_ended(session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class EditProfile:
+    """Change one's profile; None leaves a member as it is. Raises Invalid, and Stale if `version`
+    is given and is not the stored one."""
+
+    open_tx: OpenTx[IdentityTx]
+    graphemes: CountGraphemes
+
+    async def __call__(
+        self, user_id: UserId, display_name: str | None, bio: str | None, version: int | None
+    ) -> Account:
+        with Faults.collected() as faults:
+            with faults:
+                display_name = display_name and DISPLAY_NAME.apply(display_name, self.graphemes)
+            with faults:
+                bio = bio and BIO.apply(bio, self.graphemes)
+        async with self.open_tx() as tx:
+            account = await tx.accounts.get(user_id)
+            if version is not None and version != account.version:
+                raise Stale("the profile was changed since you read it")
+            edited = account.edited(display_name=display_name, bio=bio)
+            if edited is not account:
+                await tx.accounts.save(edited)
+                await tx.outbox.add(ProfileChanged(user_id=user_id))
+        return edited

@@ -1,0 +1,159 @@
+"""What identity needs from outside."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from application.shared.ports import Idempotency, Inbox, Outbox
+from domain.identity import Account, Session
+from domain.shared import SessionId, UserId
+
+
+class Accounts(Protocol):
+    """The accounts, within a transaction."""
+
+    async def add(self, account: Account) -> None:
+        """Raise UsernameTaken or EmailTaken if another account has it, whatever the case."""
+        ...
+
+    async def get(self, user_id: UserId) -> Account:
+        """The account, locked until the transaction ends; raise UserNotFound if there is none."""
+        ...
+
+    async def save(self, account: Account) -> None:
+        """Replace the profile members of the stored account (names, bio, version)."""
+        ...
+
+    async def set_password_hash(self, user_id: UserId, password_hash: str) -> None: ...
+
+    async def count_posts(self, user_id: UserId, change: int) -> None:
+        """Add `change` to the account's post count. No effect on an account that is gone."""
+        ...
+
+
+class Sessions(Protocol):
+    async def add(self, session: Session) -> None: ...
+
+    async def get(self, session_id: SessionId) -> Session:
+        """The session, locked until the transaction ends; raise SessionEnded if there is none."""
+        ...
+
+    async def save(self, session: Session) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityTx:
+    accounts: Accounts
+    sessions: Sessions
+    outbox: Outbox
+    inbox: Inbox
+    idempotency: Idempotency
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    user_id: UserId
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What others show of an author beside each post."""
+
+    id: UserId
+    username: str
+    display_name: str
+
+
+class IdentityReader(Protocol):
+    """Reads outside of a transaction; each sees what was committed when it began."""
+
+    async def account(self, user_id: UserId) -> Account:
+        """Raise UserNotFound if there is none."""
+        ...
+
+    async def account_named(self, username: str) -> Account:
+        """By canonical username; raise UserNotFound if there is none."""
+        ...
+
+    async def credentials(self, *, username: str, email: str) -> Credentials | None:
+        """Of the account with that canonical username or that e-mail key; None if there is none."""
+        ...
+
+    async def session_alive(self, session_id: SessionId, now: datetime) -> bool: ...
+
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, Card]:
+        """The cards of those that exist."""
+        ...
+
+    async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
+        """The ids of those of the canonical usernames that exist."""
+        ...
+
+
+class Passwords(Protocol):
+    """Slow on purpose, off the event loop, a bounded number at once; raises Overloaded beyond that."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, password: str, hashed: str | None) -> tuple[bool, str | None]:
+        """Whether they match, and a new hash to store if `hashed` was made by outdated rules.
+
+        Takes as long for None, an unknown account, as for a known one, and says False.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an access token says."""
+
+    user_id: UserId
+    session_id: SessionId
+    issued_at: datetime
+    expires_at: datetime
+
+
+class AccessTokens(Protocol):
+    def issue(self, user_id: UserId, session_id: SessionId, now: datetime) -> tuple[str, int]:
+        """A signed token and its life in seconds. Equal arguments give an equal token."""
+        ...
+
+    def verify(self, token: str, now: datetime) -> Claims:
+        """Raise TokenInvalid for anything but a token that `issue` made and that has not expired."""
+        ...
+
+
+class RefreshTokens(Protocol):
+    def issue(self, session: Session) -> str:
+        """The token of the session's current generation: the same one each time it is asked for."""
+        ...
+
+    def read(self, token: str) -> tuple[SessionId, int]:
+        """The session and generation a token speaks of, nothing proven yet; raise SessionEnded for
+        what has not the form of a token."""
+        ...
+
+    def matches(self, token: str, session: Session, generation: int) -> bool:
+        """Whether `token` is really the one of `session` and `generation`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key that signs access tokens, as it is stored."""
+
+    kid: str
+    private_sealed: bytes
+    public: bytes
+    made_at: datetime
+    active: bool
+
+
+class KeyStore(Protocol):
+    async def keys(self) -> Sequence[StoredKey]: ...
+
+    async def add_first(self, key: StoredKey) -> None:
+        """Store the active key, unless there is one: of processes that start together one wins."""
+        ...

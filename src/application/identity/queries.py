@@ -1,0 +1,125 @@
+"""What people ask about accounts, and who is asking."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from application.identity.ports import AccessTokens, Claims, IdentityReader
+from application.shared.errors import TokenInvalid
+from application.shared.ports import Clock, Record
+from domain.identity import Account, UserNotFound
+from domain.identity import username as canonical
+from domain.shared import Invalid, SessionId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What everybody may know of an account."""
+
+    id: UserId
+    username: str
+    display_name: str
+    bio: str
+    posts: int
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        return cls(account.id, account.username, account.display_name, account.bio, account.posts)
+
+    @classmethod
+    def from_record(cls, record: Record) -> Self:
+        return cls(**record)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAccount:
+    """One's own account, address included. Raises UserNotFound."""
+
+    reader: IdentityReader
+
+    async def __call__(self, user_id: UserId) -> Account:
+        return await self.reader.account(user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProfile:
+    """Anybody's public profile. Raises UserNotFound."""
+
+    reader: IdentityReader
+
+    async def __call__(self, user_id: UserId) -> Profile:
+        return Profile.of(await self.reader.account(user_id))
+
+    async def named(self, name: str) -> Profile:
+        try:
+            name = canonical(name)
+        except Invalid:
+            raise UserNotFound("no such user") from None
+        return Profile.of(await self.reader.account_named(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking, and by which session."""
+
+    user_id: UserId
+    session_id: SessionId
+
+
+@dataclass(slots=True)
+class _Seen:
+    claims: Claims
+    principal: Principal
+    expires: float
+    alive_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """The principal of an access token. Raises TokenInvalid.
+
+    A signature is checked once per token and process: it costs more than the rest of a small read.
+    That the session still lives is asked again after `session_ttl` seconds, which therefore bounds
+    how long an ended session is served by a process that was not told of its end.
+    """
+
+    tokens: AccessTokens
+    reader: IdentityReader
+    clock: Clock
+    monotonic: Callable[[], float]
+    session_ttl: float = 2.0
+    capacity: int = 10_000
+    _seen: OrderedDict[str, _Seen] = field(default_factory=OrderedDict, compare=False)
+
+    async def __call__(self, token: str) -> Principal:
+        now = self.monotonic()
+        seen = self._seen.get(token)
+        if seen is None or now >= seen.expires:
+            seen = self._verified(token, now)
+        if now >= seen.alive_until:
+            if not await self.reader.session_alive(seen.claims.session_id, self.clock()):
+                self._seen.pop(token, None)
+                raise TokenInvalid("the session of this token has ended")
+            seen.alive_until = now + self.session_ttl
+        return seen.principal
+
+    def _verified(self, token: str, now: float) -> _Seen:
+        wall = self.clock()
+        claims = self.tokens.verify(token, wall)
+        seen = _Seen(
+            claims,
+            Principal(claims.user_id, claims.session_id),
+            expires=now + (claims.expires_at - wall).total_seconds(),
+            alive_until=now,
+        )
+        self._seen[token] = seen
+        if len(self._seen) > self.capacity:
+            self._seen.popitem(last=False)
+        return seen
+
+    def session_ended(self, session_id: SessionId) -> None:
+        """Forget what this process knows of the session, so that its next request asks the store."""
+        for seen in self._seen.values():
+            if seen.claims.session_id == session_id:
+                seen.alive_until = 0.0

@@ -1,0 +1,90 @@
+"""What people read of posts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from application.posts.ports import AuthorCard, People, PostRow, PostsReader
+from application.shared.paging import Page, Window, page
+from domain.posts import PostNotFound, Standing
+from domain.shared import NotFound, PostId, UserId
+
+
+class NoSuchAuthor(NotFound):
+    code = "user_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPost:
+    """A post as its viewer sees it, people's names included."""
+
+    row: PostRow
+    author: AuthorCard
+    mentions: Sequence[AuthorCard]
+    viewer: UserId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Joins rows with the names of their people, asked for once per page."""
+
+    people: People
+
+    async def __call__(self, rows: Sequence[PostRow], viewer: UserId | None) -> list[SeenPost]:
+        ids = {row.author for row in rows}
+        for row in rows:
+            ids.update(row.mentioned)
+        cards = await self.people.cards(ids)
+        return [self._seen(row, cards, viewer) for row in rows]
+
+    @staticmethod
+    def _seen(row: PostRow, cards: Mapping[UserId, AuthorCard], viewer: UserId | None) -> SeenPost:
+        author = cards.get(row.author) or AuthorCard(row.author, "deleted", "")
+        mentions = [cards[id_] for id_ in row.mentioned if id_ in cards]
+        return SeenPost(row, author, mentions, viewer)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPost:
+    """One post. Raises PostNotFound."""
+
+    reader: PostsReader
+    present: Present
+
+    async def __call__(self, viewer: UserId | None, post_id: PostId) -> SeenPost:
+        row = await self.reader.post(post_id, Standing(viewer))
+        if row is None:
+            raise PostNotFound("no such post")
+        return (await self.present([row], viewer))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ListByAuthor:
+    """A user's posts, comments aside, newest first. Raises NoSuchAuthor."""
+
+    reader: PostsReader
+    people: People
+    present: Present
+
+    async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
+        if not await self.people.cards([author]):
+            raise NoSuchAuthor("no such user")
+        rows = await self.reader.by_author(author, window, Standing(viewer))
+        seen = await self.present(rows, viewer)
+        return page(seen, window, lambda post: post.row.id, newest_first=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ListComments:
+    """The direct answers to a post, oldest first. Raises PostNotFound, also for a post that the
+    viewer may not see, whatever its comments are."""
+
+    reader: PostsReader
+    present: Present
+
+    async def __call__(self, viewer: UserId | None, post_id: PostId, window: Window) -> Page[SeenPost]:
+        standing = Standing(viewer)
+        if await self.reader.post(post_id, standing) is None:
+            raise PostNotFound("no such post")
+        rows = await self.reader.comments(post_id, window, standing)
+        seen = await self.present(rows, viewer)
+        return page(seen, window, lambda post: post.row.id, newest_first=False)

@@ -1,0 +1,87 @@
+"""The published language: facts that one module tells the others.
+
+Frozen dataclasses of primitives. An event is versioned by adding optional members; a member is
+never renamed, removed or given another meaning. `aggregate` names what the order of delivery
+holds for.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event(ABC):
+    kinds: ClassVar[dict[str, "type[Event]"]] = {}
+
+    def __init_subclass__(cls) -> None:
+        Event.kinds[cls.__name__] = cls
+
+    @property
+    @abstractmethod
+    def aggregate(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered(Event):
+    user_id: int
+
+    @property
+    def aggregate(self) -> str:
+        return f"user:{self.user_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChanged(Event):
+    user_id: int
+
+    @property
+    def aggregate(self) -> str:
+        return f"user:{self.user_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published(Event):
+    """A post or, with `reply_to`, a comment was published."""
+
+    post_id: int
+    author_id: int
+    reply_to: int | None
+    visibility: str
+
+    @property
+    def aggregate(self) -> str:
+        return f"post:{self.post_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostDeleted(Event):
+    post_id: int
+    author_id: int
+    reply_to: int | None
+
+    @property
+    def aggregate(self) -> str:
+        return f"post:{self.post_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Liked(Event):
+    post_id: int
+    author_id: int
+    user_id: int
+
+    @property
+    def aggregate(self) -> str:
+        return f"post:{self.post_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unliked(Event):
+    post_id: int
+    author_id: int
+    user_id: int
+
+    @property
+    def aggregate(self) -> str:
+        return f"post:{self.post_id}"

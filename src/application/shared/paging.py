@@ -1,0 +1,50 @@
+"""Pages of lists that are ordered by id, read from an edge and never by offset."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from domain.shared import MAX_ID
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The part of a list that a page shows: up to `limit` items on one side of the item `edge`.
+
+    The item at the edge is not in the window, and need not exist any more.
+    """
+
+    limit: int
+    edge: int | None = None
+    """None to begin where the list begins."""
+    back: bool = False
+    """Towards the beginning of the list, ending just before `edge`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    items: Sequence[T]
+    next: Window | None
+    """None at the end of the list, and only there."""
+    prev: Window | None
+    """None where the list begins."""
+
+
+def page(rows: Sequence[T], window: Window, key: Callable[[T], int], *, newest_first: bool) -> Page[T]:
+    """The page of `window`, given its rows in the list's order and, if there is one, the next row beyond."""
+    limit = window.limit
+    more = len(rows) > limit
+    items = (rows[-limit:] if window.back else rows[:limit]) if more else rows
+    has_next = window.back or more
+    has_prev = more if window.back else window.edge is not None
+    if not items:
+        # Going back found nothing: the edge was at the beginning, so there the list goes on.
+        beginning = MAX_ID if newest_first else 0
+        return Page((), Window(limit, beginning) if window.back else None, None)
+    return Page(
+        items,
+        Window(limit, key(items[-1])) if has_next else None,
+        Window(limit, key(items[0]), back=True) if has_prev else None,
+    )

@@ -1,0 +1,122 @@
+"""Ports that every module uses: transactions, time, ids, the outbox, the inbox, idempotency."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from application.shared.events import Event
+from domain.shared import EventId
+
+T = TypeVar("T")
+OpenTx: TypeAlias = Callable[[], AbstractAsyncContextManager[T]]
+"""Open a transaction: commits when the block ends, rolls back when it raises.
+
+What a block wrote is seen by others all at once or never, and survives a crash once the block has
+ended. Raises Unavailable when the store is away, busy beyond its timeouts or gave the transaction
+up for another; nothing of it is kept then, except that a connection lost during the commit itself
+leaves the outcome unknown: the caller tries again with the same idempotency key.
+"""
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Now, in UTC. For what people see; never for measuring durations."""
+
+NewId: TypeAlias = Callable[[], int]
+"""A new id: unique among all processes, greater than every id this process made before, its upper
+48 bits the milliseconds since 1970. Raises Unavailable while uniqueness cannot be promised."""
+
+Record: TypeAlias = Mapping[str, Any]
+"""A small outcome that survives being stored as JSON: strings, numbers, None, and lists of them."""
+
+
+class Outbox(Protocol):
+    async def add(self, event: Event) -> None:
+        """Record `event` in this transaction; it is delivered at least once after the commit, in
+        the order of commits among the events of one aggregate. The caller holds the lock of the
+        aggregate's row, which is what gives that order a meaning."""
+        ...
+
+
+class Inbox(Protocol):
+    async def first_time(self, reaction: str, event: EventId) -> bool:
+        """Mark `event` as handled by `reaction` in this transaction; False if it already was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of a client at an effect that must happen once."""
+
+    scope: str
+    """Who tries what: keys of different users and operations never meet."""
+    key: str
+    """Chosen by the client, 1 to 255 printable ASCII characters."""
+    fingerprint: str
+    """A keyed hash of the request: the same key with another one is a mistake of the client."""
+
+
+class Idempotency(Protocol):
+    async def begin(self, attempt: Attempt) -> Record | None:
+        """Claim the key in this transaction, or give the outcome of the attempt that had it before.
+
+        Raises KeyReused if that attempt asked for something else, and KeyInFlight if it is still
+        running when the store's lock timeout ends. Outcomes are kept for 24 hours.
+        """
+        ...
+
+    async def finish(self, attempt: Attempt, outcome: Record) -> None:
+        """Store the outcome of the attempt that `begin` claimed, with its effect, in one commit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event on its way, leased to one relay."""
+
+    seq: int
+    """Position in the outbox; greater means committed later within an aggregate."""
+    event_id: EventId
+    aggregate: str
+    kind: str
+    event: Event | None
+    """None if this process does not know the kind: a newer process wrote it."""
+    attempts: int
+    """How often it was tried before, 0 the first time."""
+
+
+class OutboxQueue(Protocol):
+    """The other end of the outbox, for the relay. Each call is a transaction of its own."""
+
+    async def claim(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        """Lease up to `limit` due events, oldest first. An event is never given while an earlier one
+        of its aggregate is leased or waits for a retry, unless that one is in the same answer."""
+        ...
+
+    async def done(self, seqs: Sequence[int]) -> None:
+        """Forget delivered events. Harmless for those that are gone already."""
+        ...
+
+    async def retry(self, delivery: Delivery, after: timedelta, error: str) -> None:
+        """Give the event back, to be claimed again `after` from now; counts as an attempt."""
+        ...
+
+    async def release(self, seqs: Sequence[int]) -> None:
+        """Give events back untried."""
+        ...
+
+    async def bury(self, delivery: Delivery, error: str) -> None:
+        """Move the event to the dead letters, where it blocks nobody and waits for `replay`."""
+        ...
+
+    async def dead(self, limit: int) -> Sequence[tuple[Delivery, str]]:
+        """The dead letters with their last error, oldest first."""
+        ...
+
+    async def replay(self, seqs: Sequence[int]) -> int:
+        """Put dead letters back into the outbox as new; returns how many there were."""
+        ...
+
+    async def waiting(self) -> int:
+        """How many events are not delivered yet, dead letters aside."""
+        ...

@@ -1,0 +1,100 @@
+"""Carries the outbox's events to the reactions of other modules."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from application.shared.events import Event
+from application.shared.ports import Delivery, OutboxQueue
+from domain.shared import EventId
+
+Reaction: TypeAlias = Callable[[Any, EventId], Awaitable[None]]
+"""Takes an event of a type it subscribed to, and the event's id. It may be called again with the same
+id and must then have no further effect (see `Inbox`). To raise is to ask for another try."""
+
+Reactions: TypeAlias = Mapping[type[Event], Sequence[Reaction]]
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+LEASE = timedelta(seconds=30)
+MAX_ATTEMPTS = 12
+PATIENCE = timedelta(seconds=10)
+"""A reaction that takes longer has failed; well below LEASE, so that a lease is never outrun unnoticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """At least once, in order within an aggregate, with retries and dead letters.
+
+    Several relays may work on one outbox. An event that keeps failing holds up its own aggregate
+    only, and after MAX_ATTEMPTS (about half an hour) goes to the dead letters.
+    """
+
+    queue: OutboxQueue
+    reactions: Reactions
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by whoever has just committed events in this process; `run` also looks by itself."""
+
+    async def run(self, poll: timedelta = timedelta(seconds=1)) -> None:
+        """Deliver until cancelled. Raises nothing but what the store raises; the caller restarts it."""
+        while True:
+            self.wake.clear()
+            if await self.deliver() < BATCH:
+                try:
+                    async with asyncio.timeout(poll.total_seconds()):
+                        await self.wake.wait()
+                except TimeoutError:
+                    pass  # nobody called: look all the same, another process may have written
+            await asyncio.sleep(0)  # a store that never waits must not starve everybody else
+
+    async def deliver(self) -> int:
+        """Deliver one batch; how many events were claimed."""
+        claimed = await self.queue.claim(BATCH, LEASE)
+        loop = asyncio.get_running_loop()
+        last_start = loop.time() + (LEASE - PATIENCE).total_seconds()
+        delivered: list[int] = []
+        untried: list[int] = []
+        held_up: set[str] = set()
+        for delivery in claimed:
+            if delivery.aggregate in held_up or loop.time() > last_start:
+                held_up.add(delivery.aggregate)
+                untried.append(delivery.seq)
+            elif await self._carry(delivery):
+                delivered.append(delivery.seq)
+            else:
+                held_up.add(delivery.aggregate)
+        if delivered:
+            await self.queue.done(delivered)
+        if untried:
+            await self.queue.release(untried)
+        return len(claimed)
+
+    async def _carry(self, delivery: Delivery) -> bool:
+        """True when the event needs no further try: every reaction took it, or it was buried."""
+        if delivery.event is None:  # a newer process will know it
+            await self.queue.retry(delivery, LEASE, f"unknown event {delivery.kind}")
+            return False
+        try:
+            for reaction in self.reactions.get(type(delivery.event), ()):
+                async with asyncio.timeout(PATIENCE.total_seconds()):
+                    await reaction(delivery.event, delivery.event_id)
+        except Exception as error:  # whatever a reaction raises must not stop the others
+            reason = f"{type(error).__name__}: {error}"[:500]
+            if delivery.attempts + 1 >= MAX_ATTEMPTS:
+                log.exception("event %s %s goes to the dead letters", delivery.kind, delivery.event_id)
+                await self.queue.bury(delivery, reason)
+                return True
+            log.warning("event %s %s failed: %s", delivery.kind, delivery.event_id, reason)
+            await self.queue.retry(delivery, _pause(delivery.attempts), reason)
+            return False
+        return True
+
+
+def _pause(attempts: int) -> timedelta:
+    """Full jitter between half and all of 1, 2, 4 ... 300 seconds."""
+    return timedelta(seconds=min(2.0**attempts, 300) * random.uniform(0.5, 1))  # noqa: S311 - no secret

@@ -1,0 +1,175 @@
+"""Accounts and sessions: what a name, an address and a password may be, and how a session lives."""
+
+import re
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from domain.shared import (
+    Conflict,
+    Fault,
+    Invalid,
+    NotFound,
+    SessionId,
+    TextRule,
+    Unauthenticated,
+    UserId,
+    made_at,
+)
+
+DISPLAY_NAME = TextRule("display_name", max_graphemes=50, max_bytes=400)
+BIO = TextRule("bio", max_graphemes=500, max_bytes=4_000, lines=True)
+
+MIN_PASSWORD, MAX_PASSWORD = 8, 256
+MAX_EMAIL_BYTES = 254
+
+SESSION_IDLE = timedelta(days=30)
+"""A session that nobody refreshed for this long has ended."""
+SESSION_LIFE = timedelta(days=90)
+"""However active, a session ends this long after the login."""
+REUSE_GRACE = timedelta(seconds=30)
+"""For this long the parent of the current refresh token gets the same successor again: an answer
+was lost, or two tabs raced. Any older token is proof of a copy."""
+
+_USERNAME = re.compile(r"[a-z0-9_]{3,30}")
+_EMAIL = re.compile(r"[^@\s]{1,64}@(?:[^@\s.]{1,63}\.)+[^@\s.]{2,63}")
+RESERVED = frozenset(
+    "about account admin administrator api auth help login logout me moderator null oauth official root security "
+    "settings signup staff static stream support system undefined waggle webmaster www".split()
+)
+
+
+class UsernameTaken(Conflict):
+    code = "username_taken"
+
+
+class EmailTaken(Conflict):
+    code = "email_taken"
+
+
+class UserNotFound(NotFound):
+    code = "user_not_found"
+
+
+class WrongCredentials(Unauthenticated):
+    """One error for an unknown account and for a wrong password: neither tells which it was."""
+
+    code = "wrong_credentials"
+
+
+class SessionEnded(Unauthenticated):
+    """The refresh token is unknown, spent or expired, or its session was ended: log in again."""
+
+    code = "session_ended"
+
+
+def username(raw: str) -> str:
+    """The canonical (lower-case) username; raises Invalid. ASCII only, so no two look alike."""
+    name = raw.lower() if raw.isascii() else raw
+    if not _USERNAME.fullmatch(name):
+        detail = "a username has 3 to 30 of the characters a-z, 0-9 and _"
+        raise Invalid(Fault("username", "username_format", detail))
+    if name in RESERVED:
+        raise Invalid(Fault("username", "username_reserved", "this username is reserved"))
+    return name
+
+
+def email(raw: str) -> str:
+    """The address as it is shown and written to; raises Invalid. Whether it exists only mail tells."""
+    address = unicodedata.normalize("NFC", raw.strip()) if len(raw) <= 4 * MAX_EMAIL_BYTES else raw
+    if (
+        len(address.encode(errors="replace")) > MAX_EMAIL_BYTES
+        or not _EMAIL.fullmatch(address)
+        or any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zs"} for char in address)
+    ):
+        raise Invalid(Fault("email", "email_format", "this is not an e-mail address"))
+    return address
+
+
+def email_key(address: str) -> str:
+    """Equal for addresses that are the same mailbox as far as uniqueness goes: case is ignored."""
+    return unicodedata.normalize("NFKC", address.strip()).casefold()
+
+
+def password(raw: str, *, username: str = "", email: str = "") -> str:
+    """The password in NFKC; raises Invalid. Blanks and every script are welcome, length is what counts."""
+    if len(raw) > MAX_PASSWORD or any(unicodedata.category(char) == "Cs" for char in raw):
+        raise Invalid(
+            Fault("password", "password_too_long", f"at most {MAX_PASSWORD} characters, in valid Unicode")
+        )
+    secret = unicodedata.normalize("NFKC", raw)
+    if len(secret) < MIN_PASSWORD:
+        raise Invalid(Fault("password", "password_too_short", f"at least {MIN_PASSWORD} characters"))
+    local_part = email.partition("@")[0]
+    guessable = {part.casefold() for part in (username, local_part) if len(part) >= 3}
+    if secret.casefold() in guessable:
+        raise Invalid(Fault("password", "password_guessable", "the password is your name"))
+    return secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    id: UserId
+    username: str
+    email: str
+    password_hash: str
+    display_name: str = ""
+    bio: str = ""
+    posts: int = 0
+    """How many posts (comments aside) the account shows; follows the facts of the posts module."""
+    version: int = 1
+    """Rises with every edit of the profile; what If-Match compares."""
+
+    @property
+    def created_at(self) -> datetime:
+        return made_at(self.id)
+
+    def edited(self, *, display_name: str | None = None, bio: str | None = None) -> "Account":
+        """The account with the members that are given replaced; the same one if that changes nothing."""
+        new = replace(
+            self,
+            display_name=self.display_name if display_name is None else display_name,
+            bio=self.bio if bio is None else bio,
+        )
+        return self if new == self else replace(new, version=self.version + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One login on one device. Its refresh tokens form a chain; only the newest is good."""
+
+    id: SessionId
+    user_id: UserId
+    seed: bytes
+    """Random, per session. With the server's key it makes every refresh token of the chain, so that
+    none is stored: neither the database nor the key alone can forge one."""
+    generation: int = 0
+    refreshed_at: datetime
+    ended_at: datetime | None = None
+
+    @property
+    def created_at(self) -> datetime:
+        return made_at(self.id)
+
+    def alive(self, now: datetime) -> bool:
+        return (
+            self.ended_at is None
+            and now < self.refreshed_at + SESSION_IDLE
+            and now < self.created_at + SESSION_LIFE
+        )
+
+    def refreshed(self, generation: int, now: datetime) -> "Session":
+        """The session after a refresh with the token of `generation`.
+
+        The current token moves the chain on. Its immediate parent leaves it as it is, so that the
+        same successor is given again, but only within the grace. Anything else was copied: the
+        session comes back ended, which the caller must store before it refuses.
+        """
+        if generation == self.generation:
+            return replace(self, generation=generation + 1, refreshed_at=now)
+        if generation == self.generation - 1 and now <= self.refreshed_at + REUSE_GRACE:
+            return self
+        return self.ended(now)
+
+    def ended(self, now: datetime) -> "Session":
+        return self if self.ended_at else replace(self, ended_at=now)

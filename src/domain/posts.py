@@ -1,0 +1,130 @@
+"""Posts and comments: what they may say, who may see them, who may remove them."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from domain.shared import Conflict, Fault, Forbidden, Invalid, NotFound, PostId, TextRule, UserId, made_at
+
+TEXT = TextRule("text", max_graphemes=2_000, max_bytes=8_000, required=True, lines=True)
+CONTENT_WARNING = TextRule("content_warning", max_graphemes=200, max_bytes=800)
+
+MAX_MENTIONS = 20
+
+# bounded and without nesting: linear in the length of the text
+_MENTION = re.compile(r"(?<![\w@/])@([a-zA-Z0-9_]{3,30})(?!\w)")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?")
+
+
+class PostNotFound(NotFound):
+    """There is no such post, or none that the one who asks may see: the two answer alike."""
+
+    code = "post_not_found"
+
+
+class NotTheAuthor(Forbidden):
+    code = "not_the_author"
+
+
+class Visibility(StrEnum):
+    """Who may see a post, from the widest circle to the narrowest."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    FOLLOWERS = "followers"
+    DIRECT = "direct"
+
+    @property
+    def width(self) -> int:
+        return -list(Visibility).index(self)
+
+
+class WiderThanThread(Conflict):
+    """A comment may not be seen by more people than the post that it answers."""
+
+    code = "wider_than_thread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A post, or a comment: a comment is a post that answers another."""
+
+    id: PostId
+    author: UserId
+    text: str
+    visibility: Visibility
+    content_warning: str = ""
+    language: str | None = None
+    reply_to: PostId | None = None
+    mentioned: frozenset[UserId] = frozenset()
+    edited_at: datetime | None = None
+    deleted: bool = False
+    comments: int = 0
+    likes: int = 0
+    version: int = 1
+
+    @property
+    def created_at(self) -> datetime:
+        return made_at(self.id)
+
+    def removed(self, by: UserId) -> "Post":
+        """The tombstone of this post: nothing of it can be read any more. Only the author removes."""
+        if by != self.author:
+            raise NotTheAuthor("only the author can delete a post")
+        return replace(
+            self,
+            text="",
+            content_warning="",
+            language=None,
+            mentioned=frozenset(),
+            deleted=True,
+            version=self.version + 1,
+        )
+
+    def comment_visibility(self, wanted: Visibility | None) -> Visibility:
+        """The visibility of a comment on this post: its own, or a narrower one that was asked for."""
+        if wanted is None:
+            return self.visibility
+        if wanted.width > self.visibility.width:
+            raise WiderThanThread(f"the post is {self.visibility}, a comment on it cannot be {wanted}")
+        return wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a viewer stands to the authors whose posts are asked for. The default is a stranger."""
+
+    viewer: UserId | None = None
+    follows: frozenset[UserId] = frozenset()
+    blocked: frozenset[UserId] = frozenset()
+    """Authors who block the viewer or whom the viewer blocks."""
+
+
+def can_view(post: Post, standing: Standing) -> bool:
+    """The one rule of visibility. `adapters.sql.posts.visible` is the same rule in SQL; a property
+    test proves the two equal, so a change here is a change there."""
+    if post.deleted:
+        return False
+    if standing.viewer is not None and post.author == standing.viewer:
+        return True
+    if post.author in standing.blocked:
+        return False
+    if post.visibility in {Visibility.PUBLIC, Visibility.UNLISTED}:
+        return True
+    if standing.viewer in post.mentioned:
+        return True
+    return post.visibility is Visibility.FOLLOWERS and post.author in standing.follows
+
+
+def mentions(text: str) -> list[str]:
+    """The usernames that `text` names with an @, in order, each once, at most MAX_MENTIONS."""
+    names = dict.fromkeys(name.lower() for name in _MENTION.findall(text))
+    return list(names)[:MAX_MENTIONS]
+
+
+def language(raw: str | None) -> str | None:
+    """A BCP 47 tag of language, script and region (`en`, `pt-BR`, `zh-Hant-TW`); raises Invalid."""
+    if raw is not None and not _LANGUAGE.fullmatch(raw):
+        raise Invalid(Fault("language", "language_format", "a language is a BCP 47 tag such as en or pt-BR"))
+    return raw

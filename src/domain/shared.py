@@ -1,0 +1,171 @@
+"""Words every module speaks: ids, time, text within limits, and the shape of a refusal."""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar, NewType
+
+UserId = NewType("UserId", int)
+PostId = NewType("PostId", int)
+SessionId = NewType("SessionId", int)
+EventId = NewType("EventId", int)
+
+MAX_ID = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def id_from(text: str) -> int | None:
+    """The id that `text` spells in canonical decimal digits, or None: `007`, `+7` and `٧` are no ids."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 19) or text[0] == "0":
+        return None
+    value = int(text)
+    return value if value <= MAX_ID else None
+
+
+def made_at(id_: int) -> datetime:
+    """When `id_` was allocated: its upper 48 bits are milliseconds since 1970 in UTC."""
+    return _EPOCH + timedelta(milliseconds=id_ >> 16)
+
+
+class DomainError(Exception):
+    """A rule said no. Raise one of the kinds below or a subclass of it, never this one.
+
+    `code` is stable and part of the API; the message is for people and may change.
+    """
+
+    code: ClassVar[str]
+
+
+class Unauthenticated(DomainError):
+    """Who is asking is not known: no token, a bad one, or wrong credentials."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(DomainError):
+    """Who is asking is known, and may not."""
+
+    code = "forbidden"
+
+
+class NotFound(DomainError):
+    """It does not exist, or the one who asks may not know that it does."""
+
+    code = "not_found"
+
+
+class Conflict(DomainError):
+    """The state of things does not allow it (yet, or any more)."""
+
+    code = "conflict"
+
+
+class Stale(DomainError):
+    """The resource changed since the client read it."""
+
+    code = "precondition_failed"
+
+
+class Unavailable(DomainError):
+    """Not now: something needed is away or overloaded. Safe to try again after `retry_after` seconds."""
+
+    code = "unavailable"
+
+    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with the input: where (a member's name), a stable code, and words for people."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Invalid(DomainError):
+    """The input breaks rules; `faults` names every one of them that was found."""
+
+    code = "invalid"
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(fault.detail for fault in faults))
+        self.faults: Sequence[Fault] = faults
+
+
+class Faults:
+    """Collects the faults of several members, so that a client hears of all of them at once.
+
+    >>> with Faults.collected() as faults:
+    ...     with faults: name = Username(raw)
+    ...     with faults: email = Email(raw)
+    """
+
+    def __init__(self) -> None:
+        self._found: list[Fault] = []
+
+    @classmethod
+    @contextmanager
+    def collected(cls) -> "Iterator[Faults]":
+        faults = cls()
+        yield faults
+        if faults._found:
+            raise Invalid(*faults._found)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
+        if isinstance(error, Invalid):
+            self._found.extend(error.faults)
+            return True
+        return False
+
+
+CountGraphemes = Callable[[str], int]
+"""How many characters a person sees in a text (extended grapheme clusters)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextRule:
+    """What a text member may hold. Both limits count: one seen character can be many bytes."""
+
+    field: str
+    max_graphemes: int
+    max_bytes: int
+    required: bool = False
+    lines: bool = False
+
+    def apply(self, raw: str, graphemes: CountGraphemes) -> str:
+        """`raw` in NFC with `\\n` line ends and no outer blanks; raises Invalid if it breaks the rule."""
+        if len(raw) > self.max_bytes:  # cheap, before any work on a hostile text
+            raise self._too_long()
+        if (bad := _unprintable(raw, lines=self.lines)) is not None:
+            raise Invalid(Fault(self.field, "characters", f"the character {bad} is not allowed"))
+        text = unicodedata.normalize("NFC", raw.replace("\r\n", "\n").replace("\r", "\n")).strip()
+        if len(text.encode()) > self.max_bytes or graphemes(text) > self.max_graphemes:
+            raise self._too_long()
+        if self.required and not _shows_something(text):
+            raise Invalid(Fault(self.field, "empty", f"{self.field} must not be empty"))
+        return text
+
+    def _too_long(self) -> Invalid:
+        limits = f"{self.max_graphemes} characters and {self.max_bytes} bytes"
+        return Invalid(Fault(self.field, "too_long", f"{self.field} is longer than {limits}"))
+
+
+def _unprintable(text: str, *, lines: bool) -> str | None:
+    allowed = "\t\r\n" if lines else ""
+    for char in text:
+        # Cc: controls (NUL among them); Cs: half of a surrogate pair, which no UTF-8 can carry
+        if unicodedata.category(char) in {"Cc", "Cs"} and char not in allowed:
+            return f"U+{ord(char):04X}"
+    return None
+
+
+def _shows_something(text: str) -> bool:
+    return any(unicodedata.category(char) not in {"Zs", "Zl", "Zp", "Cc", "Cf"} for char in text)

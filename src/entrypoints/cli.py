@@ -1,0 +1,186 @@
+"""The command line: `waggle serve | migrate | settings | openapi | dead-letters`."""
+
+import argparse
+import asyncio
+import dataclasses
+import json
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+import uvloop
+
+from adapters.sql.migrate import HEAD, migrate
+from entrypoints import logs
+from entrypoints.http.app import create_app, describe
+from entrypoints.runtime import build, running
+from entrypoints.settings import EX_CONFIG, BadSettings, Settings, environment_name
+
+MAX_CONCURRENCY = 1000
+DRAIN_SECONDS = 20
+
+Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
+
+
+async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Serve the API until SIGTERM or SIGINT."""
+    container = build(settings)
+    async with running(container, settings):
+        config = uvicorn.Config(
+            create_app(container, settings),
+            http="httptools",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
+            lifespan="off",
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            log_config=None,
+            limit_concurrency=MAX_CONCURRENCY,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_keep_alive=75,
+        )
+        with _listening(settings) as listener:
+            await _Server(config, settings).serve(sockets=[listener])
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but it says where Waggle is, and a stop that was asked for is no failure."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(_where(self._settings), flush=True)  # noqa: T201 - for the person at the terminal
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise BadSettings(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
+    with listener:
+        yield listener
+
+
+def _where(settings: Settings) -> str:
+    data = {
+        "memory": "in memory, gone when this process ends",
+        "embedded": str(settings.data_dir.absolute()),
+        "scaled": "in PostgreSQL",
+    }[settings.shape]
+    return f"""
+  Waggle is up.
+
+    API            {settings.url}/api/v1
+    documentation  {settings.url}/api/docs
+    data           {data}
+"""
+
+
+async def apply_migrations(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Bring the database to the schema of this version."""
+    if settings.shape == "memory":
+        raise BadSettings("there is nothing to migrate in memory")
+    if settings.shape == "embedded":
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    database = build(settings).database()
+    try:
+        changed = await migrate(database)
+    finally:
+        await database.close()
+    _say(f"the database is {'now' if changed else 'already'} at schema {HEAD}")
+    return 0
+
+
+async def show_settings(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Print every setting, what it means, and what is in force."""
+    for setting in dataclasses.fields(settings):
+        value = getattr(settings, setting.name)
+        if value and setting.name in {"secret_key", "database_url"}:
+            value = "(set)"
+        _say(
+            f"{environment_name(setting)}={value}\n    {setting.metadata['about']}; default: {setting.default or 'empty'}"
+        )
+    return 0
+
+
+async def print_openapi(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Print the OpenAPI document."""
+    memory = dataclasses.replace(settings, database_url="memory:", public_url="http://127.0.0.1:8000")
+    _say(json.dumps(describe(build(memory), memory), indent=2, ensure_ascii=False))
+    return 0
+
+
+async def dead_letters(settings: Settings, arguments: argparse.Namespace) -> int:
+    """List the events that no reaction could take, or put them back into the outbox."""
+    container = build(settings)
+    database = container.database()
+    await database.open()
+    try:
+        queue = container.outbox_queue()
+        letters = await queue.dead(1000)
+        if arguments.replay:
+            replayed = await queue.replay([delivery.seq for delivery, _ in letters])
+            _say(f"{replayed} events are in the outbox again")
+            return 0
+        for delivery, error in letters:
+            _say(f"{delivery.seq}\t{delivery.kind}\t{delivery.aggregate}\t{error}")
+        _say(f"{len(letters)} dead letters")
+    finally:
+        await database.close()
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+COMMANDS: dict[str, Command] = {
+    "serve": serve,
+    "migrate": apply_migrations,
+    "settings": show_settings,
+    "openapi": print_openapi,
+    "dead-letters": dead_letters,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="waggle", description="A self-hosted social backend.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, command in COMMANDS.items():
+        sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+        sub.set_defaults(command=command)
+        if name == "dead-letters":
+            sub.add_argument("--replay", action="store_true", help="put them back into the outbox")
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = Settings.read()
+        logs.configure(readable=settings.env == "development" and sys.stderr.isatty())
+        return uvloop.run(chosen.command(settings, chosen))
+    except BadSettings as error:
+        sys.stderr.write(f"waggle: {error}\n")
+        return EX_CONFIG
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""The composition root: the one place that knows every adapter."""
+
+import asyncio
+import os
+import time
+
+from dependency_injector import containers, providers
+
+from adapters import clock, text
+from adapters.bridges import PeopleOfIdentity
+from adapters.ids import IdAllocator
+from adapters.memory import identity as memory_identity
+from adapters.memory import outbox as memory_outbox
+from adapters.memory import posts as memory_posts
+from adapters.memory.store import Store
+from adapters.security.passwords import BcryptPasswords
+from adapters.security.sealing import Secrets
+from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
+from adapters.sql import identity as sql_identity
+from adapters.sql import outbox as sql_outbox
+from adapters.sql import posts as sql_posts
+from adapters.sql.database import Database
+from application.identity import commands as identity_commands
+from application.identity import queries as identity_queries
+from application.identity.reactions import CountPosts
+from application.posts import commands as posts_commands
+from application.posts import queries as posts_queries
+from application.shared.events import PostDeleted, ProfileChanged, Published
+from application.shared.relay import Relay
+
+Single, Object = providers.Singleton, providers.Object
+
+
+class Identity(containers.DeclarativeContainer):
+    """The use cases of identity, by the names that handlers ask for."""
+
+    open_tx = providers.Dependency()
+    reader = providers.Dependency()
+    passwords = providers.Dependency()
+    access_tokens = providers.Dependency()
+    refresh_tokens = providers.Dependency()
+    new_id = providers.Dependency()
+    now = providers.Dependency()
+    graphemes = providers.Dependency()
+
+    authenticate = Single(identity_queries.Authenticate, access_tokens, reader, now, Object(time.monotonic))
+    sessions = Single(
+        identity_commands.SessionMaker, now, new_id, Object(os.urandom), access_tokens, refresh_tokens
+    )
+    register = Single(identity_commands.Register, open_tx, passwords, sessions, new_id, graphemes)
+    log_in = Single(identity_commands.LogIn, open_tx, reader, passwords, sessions)
+    refresh = Single(identity_commands.Refresh, open_tx, sessions, now)
+    log_out = Single(identity_commands.LogOut, open_tx, now, authenticate.provided.session_ended)
+    edit_profile = Single(identity_commands.EditProfile, open_tx, graphemes)
+    read_account = Single(identity_queries.ReadAccount, reader)
+    read_profile = Single(identity_queries.ReadProfile, reader)
+    count_posts = Single(CountPosts, open_tx)
+
+
+class Posts(containers.DeclarativeContainer):
+    """The use cases of posts."""
+
+    open_tx = providers.Dependency()
+    reader = providers.Dependency()
+    people = providers.Dependency()
+    new_id = providers.Dependency()
+    graphemes = providers.Dependency()
+
+    present = Single(posts_queries.Present, people)
+    publish_post = Single(posts_commands.PublishPost, open_tx, people, new_id, graphemes)
+    delete_post = Single(posts_commands.DeletePost, open_tx)
+    like_post = Single(posts_commands.LikePost, open_tx, new_id)
+    read_post = Single(posts_queries.ReadPost, reader, present)
+    list_by_author = Single(posts_queries.ListByAuthor, reader, people, present)
+    list_comments = Single(posts_queries.ListComments, reader, present)
+
+
+class Container(containers.DeclarativeContainer):
+    """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`, `issuer`,
+    `password_cost` and `master_key`."""
+
+    config = providers.Configuration(strict=True)
+
+    now = Object(clock.utc_now)
+    graphemes = Object(text.graphemes)
+    ids = Single(IdAllocator, Object(time.monotonic))
+    secrets = Single(Secrets, config.master_key)
+    keys = Single(SigningKeys)
+    passwords = Single(BcryptPasswords, config.password_cost)
+    access_tokens = Single(JwtAccessTokens, keys, config.issuer)
+    refresh_tokens = Single(ChainedRefreshTokens, secrets.provided.key.call("refresh"))
+
+    wake = Single(asyncio.Event)
+    store = Single(Store, wake.provided.set)
+    database = Single(Database.at, config.database_url, wake.provided.set)
+
+    identity_reader = providers.Selector(
+        config.store,
+        memory=Single(memory_identity.MemoryIdentityReader, store),
+        sql=Single(sql_identity.SqlIdentityReader, database, secrets),
+    )
+    key_store = providers.Selector(
+        config.store,
+        memory=Single(memory_identity.MemoryKeyStore, store),
+        sql=Single(sql_identity.SqlKeyStore, database),
+    )
+    posts_reader = providers.Selector(
+        config.store,
+        memory=Single(memory_posts.MemoryPostsReader, store),
+        sql=Single(sql_posts.SqlPostsReader, database),
+    )
+    outbox_queue = providers.Selector(
+        config.store,
+        memory=Single(memory_outbox.MemoryOutboxQueue, store, Object(time.monotonic)),
+        sql=Single(sql_outbox.SqlOutboxQueue, database),
+    )
+    people = Single(PeopleOfIdentity, identity_reader, Object(time.monotonic))
+
+    identity = providers.Container(
+        Identity,
+        open_tx=providers.Selector(
+            config.store,
+            memory=Single(memory_identity.transactions, store, ids),
+            sql=Single(sql_identity.transactions, database, secrets, ids),
+        ),
+        reader=identity_reader,
+        passwords=passwords,
+        access_tokens=access_tokens,
+        refresh_tokens=refresh_tokens,
+        new_id=ids,
+        now=now,
+        graphemes=graphemes,
+    )
+    posts = providers.Container(
+        Posts,
+        open_tx=providers.Selector(
+            config.store,
+            memory=Single(memory_posts.transactions, store, ids),
+            sql=Single(sql_posts.transactions, database, ids),
+        ),
+        reader=posts_reader,
+        people=people,
+        new_id=ids,
+        graphemes=graphemes,
+    )
+
+    reactions = providers.Dict(
+        {
+            Published: providers.List(identity.count_posts),
+            PostDeleted: providers.List(identity.count_posts),
+            ProfileChanged: providers.List(people.provided.forget),
+        }
+    )
+    relay = Single(Relay, outbox_queue, reactions, wake)
+    """Takes the event loop it is first used in."""
+
+    checks = providers.Dict(database=outbox_queue.provided.waiting)
+    """What /readyz asks."""

@@ -1,0 +1,129 @@
+"""The HTTP application: every route, what goes around them, and nothing that knows an adapter."""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import License
+from litestar.types import ASGIApp
+
+from domain.shared import DomainError
+from entrypoints.container import Container
+from entrypoints.http import identity, openapi, operations, posts
+from entrypoints.http.auth import authentication
+from entrypoints.http.bodies import StrictRequest
+from entrypoints.http.edge import Edge
+from entrypoints.http.errors import fail, refuse, refuse_http
+from entrypoints.http.paging import Pager
+from entrypoints.http.resources import attempts
+from entrypoints.settings import Settings
+
+VERSION = "0.1.0"
+MAX_BODY = 64 * 1024
+EXPOSED = ["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"]
+
+
+def use_cases(container: Any) -> dict[str, Provide]:
+    """Every provider of `container`, injectable into handlers under its own name."""
+    return {name: _provided(provider) for name, provider in container.providers.items()}
+
+
+def _provided(provider: Callable[[], Any]) -> Provide:
+    def get() -> Any:  # Litestar reads a signature; a compiled provider has none
+        return provider()
+
+    return Provide(get, sync_to_thread=False)
+
+
+def create_app(container: Container, settings: Settings) -> ASGIApp:
+    """The ASGI application over `container`, which is started and stopped by whoever serves it."""
+    handlers, common = _routes(container, settings)
+    documents = operations.documentation(lambda: describe(container, settings))
+    app = Litestar(
+        [*handlers, documents, operations.home],
+        openapi_config=None,
+        guards=[authentication(container.identity.authenticate())],
+        exception_handlers={DomainError: refuse, HTTPException: refuse_http, Exception: fail},
+        cors_config=_cors(settings),
+        **common,
+    )
+    return Edge(app, access_log=settings.access_log, hsts=settings.url.startswith("https://"))
+
+
+def describe(container: Container, settings: Settings) -> dict[str, Any]:
+    """The OpenAPI document. Takes a while; nothing has to be open for it."""
+    handlers, common = _routes(container, settings)
+    return openapi.document(Litestar(handlers, openapi_config=_description(), **common))
+
+
+def _routes(container: Container, settings: Settings) -> tuple[list[Any], dict[str, Any]]:
+    """The routes of the API, and what they need of an application."""
+    pager = Pager(container.secrets().key("cursor"), settings.url)
+    handlers = [
+        Router(
+            "/api/v1",
+            route_handlers=[identity.AuthController, identity.MeController, identity.UsersController],
+            dependencies=use_cases(container.identity),
+        ),
+        Router(
+            "/api/v1",
+            route_handlers=[posts.PostsController, posts.posts_of_user],
+            dependencies=use_cases(container.posts),
+        ),
+        operations.livez,
+        operations.readyz(container.checks()),
+        operations.jwks(container.keys().jwks),
+    ]
+    common = {
+        "request_class": StrictRequest,
+        "request_max_body_size": MAX_BODY,
+        "dependencies": {
+            "attempt": Provide(attempts(container.secrets().fingerprint)),
+            "pager": _provided(lambda: pager),
+        },
+    }
+    return handlers, common
+
+
+def _cors(settings: Settings) -> CORSConfig:
+    local = r"http://(localhost|127\.0\.0\.1)(:\d+)?" if settings.env == "development" else None
+    return CORSConfig(
+        allow_origins=list(settings.cors_origins),
+        allow_origin_regex=local,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "If-None-Match",
+            "X-Request-Id",
+        ],
+        expose_headers=EXPOSED,
+        max_age=600,
+    )
+
+
+def _description() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Waggle",
+        version=VERSION,
+        description=ABOUT,
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        use_handler_docstrings=True,
+    )
+
+
+ABOUT = """A self-hosted social backend.
+
+* **Ids** are strings of decimal digits, ordered by time. **Times** are RFC 3339 in UTC with three fractional digits.
+* **Requests** with a body send `application/json`. Members that are not described are refused.
+* **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; all codes are listed at `/api/errors`.
+* **Pages** have `items`, `next` and `prev`. Ask for the next page with `?cursor=<next>`, until `next` is null.
+* **Idempotency-Key** on a POST makes it safe to send again.
+* **ETag** on single resources works with `If-None-Match` (304) and, on edits, `If-Match` (412).
+"""

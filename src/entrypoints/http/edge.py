@@ -1,0 +1,121 @@
+"""The outermost layer: request ids, security headers, deadlines, the access log, HEAD, and a last resort."""
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from entrypoints.http.errors import OF_HTTP, PROBLEM, problem
+
+log = logging.getLogger("waggle.access")
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+REQUEST_DEADLINE = 5.0
+"""Seconds after which a request is given up, whatever it waits for."""
+BODY_DEADLINE = 10.0
+"""Seconds for the whole body to come in; a client that dribbles does not hold a request for ever."""
+SLOW = 1.0
+"""Seconds from which a request is a problem worth a line in the log."""
+
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+SECURITY_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+)
+
+
+class Edge:
+    """Pure ASGI around the application: middleware of the framework's own costs several times as much."""
+
+    def __init__(self, app: ASGIApp, *, access_log: str, hsts: bool) -> None:
+        self._app = app
+        self._log_all = access_log == "all"
+        self._log_problems = access_log != "off"
+        self._headers = [*SECURITY_HEADERS]
+        if hsts:
+            self._headers.append((b"strict-transport-security", b"max-age=31536000"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        await _Exchange(self, scope, receive, send).run()
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    __slots__ = ("body_began", "edge", "head", "id", "receive", "scope", "send_on", "started", "status")
+
+    def __init__(self, edge: Edge, scope: Any, receive: Receive, send: Send) -> None:
+        self.edge, self.scope, self.receive, self.send_on = edge, scope, receive, send
+        self.started = time.perf_counter()
+        self.status = 0
+        self.id = _id_of(scope["headers"])
+        self.head = scope["method"] == "HEAD"
+
+    async def run(self) -> None:
+        scope: MutableMapping[str, Any] = self.scope
+        scope["request_id"] = self.id
+        request_id.set(self.id)
+        if self.head:  # every GET route answers HEAD with the same headers
+            scope["method"] = "GET"
+        try:
+            async with asyncio.timeout(REQUEST_DEADLINE):
+                await self.edge._app(self.scope, self.receive, self.send)
+        except TimeoutError:
+            await self._refuse(504)
+        except Exception as error:  # what got past the application's own handlers
+            log.error("unexpected %s outside of a handler", type(error).__name__, exc_info=error)
+            await self._refuse(500)
+        self._log()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers: Any = message["headers"]
+            message["headers"] = [*headers, (b"x-request-id", self.id.encode()), *self.edge._headers]
+        elif self.head and message["type"] == "http.response.body":
+            message["body"] = b""
+        await self.send_on(message)
+
+    async def _refuse(self, status: int) -> None:
+        if self.status:  # too late for another answer: the server closes the connection
+            return
+        code, detail = OF_HTTP[status]
+        body = msgspec.json.encode(problem(self.id, status, code, detail))
+        headers = [(b"content-type", PROBLEM.encode()), (b"content-length", str(len(body)).encode())]
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _log(self) -> None:
+        edge, took = self.edge, time.perf_counter() - self.started
+        if edge._log_all or (edge._log_problems and (self.status >= 500 or self.status == 0 or took > SLOW)):
+            handler = self.scope.get("route_handler")
+            log.info(
+                "request",
+                extra={
+                    "method": self.scope["method"],
+                    # the template, never the path: paths can hold anything that a client likes to send
+                    "route": getattr(self.scope.get("path_template"), "__str__", lambda: "-")(),
+                    "status": self.status,
+                    "ms": round(took * 1000, 1),
+                },
+            )
+
+
+def _id_of(headers: Any) -> str:
+    for name, value in headers:
+        if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
+            given: str = value.decode()
+            return given
+    return secrets.token_hex(8)

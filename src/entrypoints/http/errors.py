@@ -1,0 +1,181 @@
+"""Refusals as RFC 9457 problem details: the one place where a kind of error meets a status."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from domain.shared import (
+    Conflict,
+    DomainError,
+    Fault,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Stale,
+    Unauthenticated,
+    Unavailable,
+)
+
+log = logging.getLogger(__name__)
+
+PROBLEM = "application/problem+json"
+
+STATUS: Mapping[type[DomainError], int] = {
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Stale: 412,
+    Invalid: 422,
+    Unavailable: 503,
+}
+
+
+class BadRequest(DomainError):
+    """The request itself, not what it asks for, is wrong."""
+
+    code = "bad_request"
+
+
+class BodyMalformed(BadRequest):
+    """The body is missing, or it is not JSON in UTF-8, or nested too deep."""
+
+    code = "body_malformed"
+
+
+class QueryInvalid(BadRequest):
+    """A query parameter, a header or a path parameter is out of its range."""
+
+    code = "query_invalid"
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(fault.detail for fault in faults))
+        self.faults = faults
+
+
+class CursorInvalid(BadRequest):
+    """The cursor was not given out by this list, or is too old to be honoured."""
+
+    code = "cursor_invalid"
+
+
+class WrongMediaType(DomainError):
+    """The body is not declared to be what this route takes."""
+
+    code = "unsupported_media_type"
+
+
+OF_HTTP: Mapping[int, tuple[str, str]] = {
+    400: ("bad_request", "The request cannot be understood."),
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "The address does not take this method; Allow names those that it takes."),
+    413: ("body_too_large", "The body is larger than this route takes."),
+    500: ("internal", "Something went wrong on our side. It is logged under the request id."),
+    503: ("overloaded", "Too much at once. Try again after Retry-After seconds."),
+    504: ("deadline_exceeded", "The request took too long and was given up; it may have had its effect."),
+}
+"""The codes of refusals that no use case makes."""
+
+
+class FaultOut(msgspec.Struct):
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(msgspec.Struct, omit_defaults=True):
+    """RFC 9457. `code` is stable; `errors` lists every fault that was found in the input."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[FaultOut] = []
+
+
+def problem(request_id: str, status: int, code: str, detail: str, faults: tuple[Fault, ...] = ()) -> Problem:
+    return Problem(
+        type=f"/api/errors#{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id,
+        errors=[FaultOut(_pointer(fault.field), fault.code, fault.detail) for fault in faults],
+    )
+
+
+def _pointer(field: str) -> str:
+    """JSON Pointer (RFC 6901) to a member of the body; parameters are named as they are."""
+    return field if field.startswith(("/", "?", "header:")) else f"/{field}"
+
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def refuse(request: AnyRequest, error: DomainError) -> Response[Problem]:
+    """A domain error as an answer."""
+    status = status_of(type(error))
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = f'Bearer realm="waggle", error="{error.code}"'
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    faults = tuple(error.faults) if isinstance(error, Invalid | QueryInvalid) else ()
+    return _answer(request, status, error.code, str(error), headers, faults)
+
+
+def status_of(error: type[DomainError]) -> int:
+    if issubclass(error, BadRequest):
+        return 400
+    if issubclass(error, WrongMediaType):
+        return 415
+    return next(status for kind, status in STATUS.items() if issubclass(error, kind))
+
+
+def refuse_http(request: AnyRequest, error: HTTPException) -> Response[Problem]:
+    """What Litestar refuses by itself: routes, methods, sizes, parameters."""
+    if isinstance(error, ValidationException):
+        return refuse(request, _parameters(error))
+    status = error.status_code if error.status_code in OF_HTTP else 400 if error.status_code < 500 else 500
+    code, detail = OF_HTTP[status]
+    headers = {"Allow": error.headers["Allow"]} if error.headers and "Allow" in error.headers else {}
+    return _answer(request, status, code, detail, headers)
+
+
+def _parameters(error: ValidationException) -> BadRequest:
+    extra: Any = error.extra if isinstance(error.extra, list) else []
+    if any(str(fault.get("key", "")).startswith("data") for fault in extra):
+        return BodyMalformed("the body is missing")
+    faults = [
+        Fault(f"?{fault.get('key', '')}", "out_of_range", str(fault.get("message", "")).capitalize())
+        for fault in extra
+    ]
+    return QueryInvalid(*faults)
+
+
+def fail(request: AnyRequest, error: Exception) -> Response[Problem]:
+    """A mistake of ours. The log has it whole, the client only the id to quote."""
+    log.error("unexpected %s", type(error).__name__, exc_info=error)
+    code, detail = OF_HTTP[500]
+    return _answer(request, 500, code, detail, {})
+
+
+def _answer(
+    request: AnyRequest,
+    status: int,
+    code: str,
+    detail: str,
+    headers: dict[str, str],
+    faults: tuple[Fault, ...] = (),
+) -> Response[Problem]:
+    body = problem(request.scope.get("request_id", ""), status, code, detail, faults)
+    headers["Cache-Control"] = "no-store"
+    return Response(body, status_code=status, media_type=PROBLEM, headers=headers)

@@ -1,0 +1,209 @@
+"""The OpenAPI document: what Litestar derives from the handlers, completed with what it cannot know."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from domain.shared import DomainError, Invalid
+from entrypoints.http.auth import Access, TokenMissing
+from entrypoints.http.errors import (
+    OF_HTTP,
+    PROBLEM,
+    BodyMalformed,
+    CursorInvalid,
+    QueryInvalid,
+    WrongMediaType,
+    problem,
+    status_of,
+)
+from application.shared.errors import KeyInFlight, KeyReused, TokenInvalid
+from domain.shared import Stale, Unavailable
+
+ID_SCHEMA = {
+    "type": "string",
+    "pattern": "^[1-9][0-9]{0,18}$",
+    "maxLength": 19,
+    "description": "A 64-bit id in decimal digits. Ids order by time.",
+    "examples": ["116847632498755841"],
+}
+
+
+def policy(access: Access, *errors: type[DomainError]) -> dict[str, Any]:
+    """What a route asks of the one who calls it, and the refusals of its use case."""
+    return {"access": access, "errors": errors}
+
+
+def document(app: Litestar) -> dict[str, Any]:
+    schema: dict[str, Any] = app.openapi_schema.to_schema()
+    schemas = schema["components"]["schemas"]
+    for name, described in schemas.items():
+        _complete_schema(name, described)
+    schemas["Problem"] = _PROBLEM_SCHEMA
+    schema["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    }
+    for path, method, opt in _routes(app):
+        operation = schema["paths"].get(path, {}).get(method)
+        if operation is not None:
+            _complete(operation, path, opt)
+    return schema
+
+
+def _routes(app: Litestar) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                for method in handler.http_methods:
+                    yield route.path_format, method.lower(), handler.opt
+
+
+def catalogue() -> dict[str, tuple[int, str]]:
+    """Every code that a problem can have, with its status and what it means."""
+    codes = {code: (status, meaning) for status, (code, meaning) in OF_HTTP.items()}
+    for error in _subclasses(DomainError):
+        if "code" in vars(error):
+            codes[error.code] = (status_of(error), " ".join((error.__doc__ or error.code).split()))
+    return dict(sorted(codes.items()))
+
+
+def _subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
+    for sub in kind.__subclasses__():
+        if sub.__module__ != __name__:
+            yield sub
+            yield from _subclasses(sub)
+
+
+def _complete(operation: dict[str, Any], path: str, opt: Mapping[str, Any]) -> None:
+    access: Access = opt.get("access", "token")
+    parameters = operation.get("parameters", [])
+    names = {parameter["name"] for parameter in parameters}
+    operation["security"] = {"token": [{"bearer": []}], "optional": [{}, {"bearer": []}], "public": []}[
+        access
+    ]
+    for parameter in parameters:
+        parameter.pop("allowEmptyValue", None)
+        parameter.pop("allowReserved", None)
+        if parameter["in"] == "path":
+            parameter["schema"] = ID_SCHEMA
+        _nullable(parameter["schema"])
+
+    errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable]
+    http = {500, 504}
+    if access != "public":
+        errors.append(TokenInvalid)
+    if access == "token":
+        errors.append(TokenMissing)
+    if "requestBody" in operation:
+        errors += [BodyMalformed, WrongMediaType, Invalid]
+        http.add(413)
+    if any(parameter["in"] in {"query", "header"} for parameter in parameters):
+        errors.append(QueryInvalid)
+    if "cursor" in names:
+        errors.append(CursorInvalid)
+    if "If-Match" in names:
+        errors.append(Stale)
+    if "Idempotency-Key" in names:
+        errors += [KeyReused, KeyInFlight]
+    _add_problems(operation["responses"], errors, http)
+    if "If-None-Match" in names:
+        operation["responses"]["304"] = {"description": "The client has the current version."}
+    _add_headers(operation["responses"], names)
+
+
+def _add_problems(responses: dict[str, Any], errors: list[type[DomainError]], http: set[int]) -> None:
+    by_status: dict[int, dict[str, str]] = defaultdict(dict)
+    for error in errors:
+        by_status[status_of(error)][error.code] = " ".join((error.__doc__ or error.code).split())
+    for status in http:
+        code, meaning = OF_HTTP[status]
+        by_status[status][code] = meaning
+    responses.pop("400", None)  # Litestar's own, in a form that is not used here
+    for status, codes in sorted(by_status.items()):
+        examples = {
+            code: {"value": _example(status, code, meaning), "summary": meaning}
+            for code, meaning in codes.items()
+        }
+        responses[str(status)] = {
+            "description": " ".join(f"`{code}`: {meaning}" for code, meaning in codes.items()),
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+        }
+
+
+def _example(status: int, code: str, meaning: str) -> dict[str, Any]:
+    example = problem("5f0c1e4a9b7d4c5e", status, code, meaning)
+    return {
+        name: getattr(example, name) for name in ("type", "title", "status", "detail", "code", "request_id")
+    }
+
+
+def _add_headers(responses: dict[str, Any], names: set[str]) -> None:
+    for status, response in responses.items():
+        headers = response.setdefault("headers", {})
+        headers["X-Request-Id"] = _header("The id of this request, to quote when something went wrong.")
+        if status == "401":
+            headers["WWW-Authenticate"] = _header("How to authenticate (RFC 6750).")
+        if status == "503":
+            headers["Retry-After"] = _header("Seconds until another try makes sense.")
+        if status == "201":
+            headers["Location"] = _header("The address of what was made.")
+            headers["Idempotency-Replayed"] = _header("`true` if an earlier request had the effect.")
+        if status in {"200", "304"} and names & {"If-None-Match", "If-Match"}:
+            headers["ETag"] = _header("The version, for If-None-Match and If-Match.")
+        if status == "200" and "cursor" in names:
+            headers["Link"] = _header("The neighbouring pages (RFC 8288), `next` and `prev`.")
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _complete_schema(name: str, schema: dict[str, Any]) -> None:
+    """Say what the decoder does: an input takes no member that is not declared."""
+    if name.endswith("In"):
+        schema["additionalProperties"] = False
+    for member in schema.get("properties", {}).values():
+        _nullable(member)
+
+
+def _nullable(schema: dict[str, Any]) -> None:
+    """Litestar writes "a string or null" as a oneOf with the limits beside it; say it in one type."""
+    kinds = [kind.get("type") for kind in schema.get("oneOf", [])]
+    if kinds and all(
+        isinstance(kind, str) and len(option) == 1
+        for kind, option in zip(kinds, schema["oneOf"], strict=True)
+    ):
+        del schema["oneOf"]
+        schema["type"] = kinds
+
+
+_PROBLEM_SCHEMA = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457 problem details. `code` is stable; the words may change.",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference", "maxLength": 200},
+        "title": {"type": "string", "maxLength": 200},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "maxLength": 4000},
+        "code": {"type": "string", "maxLength": 64},
+        "request_id": {"type": "string", "maxLength": 128},
+        "errors": {
+            "type": "array",
+            "maxItems": 100,
+            "description": "Every fault that was found in the input.",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "maxLength": 200, "description": "JSON Pointer (RFC 6901)"},
+                    "code": {"type": "string", "maxLength": 64},
+                    "detail": {"type": "string", "maxLength": 1000},
+                },
+            },
+        },
+    },
+}

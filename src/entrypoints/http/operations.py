@@ -1,0 +1,146 @@
+"""Probes, public keys and the documentation pages, none of which needs the internet."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
+from litestar.router import Router
+from litestar.static_files import create_static_files_router
+
+from entrypoints.http.openapi import catalogue, policy
+
+ASSETS = Path(__file__).parent / "assets"
+
+Check = Callable[[], Awaitable[None]]
+"""Raises if what it checks is not there."""
+
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self'; "
+    "style-src 'self' 'unsafe-inline'",
+    "Cache-Control": "no-cache",
+}
+_DOCS = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Waggle API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/api/docs/assets/swagger-ui.css">
+</head>
+<body>
+<div id="docs"></div>
+<script src="/api/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/api/docs/assets/start.js"></script>
+</body>
+</html>
+"""
+
+
+class Health(msgspec.Struct):
+    status: str
+    """`ok`, or `unready` with the reason in `checks`."""
+    checks: dict[str, str] = {}
+
+
+class Jwk(msgspec.Struct):
+    kty: str
+    crv: str
+    alg: str
+    use: str
+    kid: str
+    x: str
+
+
+class Jwks(msgspec.Struct):
+    """RFC 7517. The keys that sign this server's access tokens."""
+
+    keys: list[Jwk]
+
+
+@get("/livez", tags=["operations"], summary="Is the process alive?", opt=policy("public"))
+async def livez() -> Response[Health]:
+    """Touches nothing: a process whose database is away is alive."""
+    return Response(Health("ok"), headers={"Cache-Control": "no-store"})
+
+
+def readyz(checks: Mapping[str, Check]) -> HTTPRouteHandler:
+    @get("/readyz", tags=["operations"], summary="Can it serve?", opt=policy("public"))
+    async def readyz() -> Response[Health]:
+        """503 while something that it cannot do without is away."""
+        found = {name: await _state(check) for name, check in checks.items()}
+        ready = all(state == "ok" for state in found.values())
+        health = Health("ok" if ready else "unready", found)
+        return Response(health, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+    return readyz
+
+
+async def _state(check: Check) -> str:
+    try:
+        async with asyncio.timeout(0.5):
+            await check()
+    except Exception as error:  # whatever is wrong, the probe answers
+        return type(error).__name__
+    return "ok"
+
+
+def jwks(keys: Callable[[], list[dict[str, str]]]) -> HTTPRouteHandler:
+    @get(
+        "/.well-known/jwks.json",
+        tags=["operations"],
+        summary="Public keys of access tokens",
+        opt=policy("public"),
+    )
+    async def jwks() -> Response[Jwks]:
+        listed = Jwks([Jwk(**key) for key in keys()])
+        return Response(listed, headers={"Cache-Control": "public, max-age=300"})
+
+    return jwks
+
+
+def documentation(describe: Callable[[], dict[str, Any]]) -> Router:
+    """The OpenAPI document, a page to browse it, and the catalogue of errors. `describe` takes a while;
+    it is called once, in a thread, when somebody first asks."""
+    described: list[bytes] = []
+
+    @get("/openapi.json", include_in_schema=False, opt=policy("public"))
+    async def openapi() -> Response[bytes]:
+        if not described:
+            described.append(msgspec.json.encode(await asyncio.to_thread(describe)))
+        return Response(described[0], media_type="application/json", headers={"Cache-Control": "no-cache"})
+
+    @get("/docs", include_in_schema=False, opt=policy("public"))
+    async def docs() -> Response[str]:
+        return Response(_DOCS, media_type=MediaType.HTML, headers=_PAGE_HEADERS)
+
+    @get("/errors", include_in_schema=False, opt=policy("public"))
+    async def errors() -> Response[str]:
+        rows = "".join(
+            f'<tr id="{code}"><td><code>{code}</code><td>{status}<td>{escape(meaning)}'
+            for code, (status, meaning) in catalogue().items()
+        )
+        page = (
+            '<!doctype html><html lang="en"><meta charset="utf-8"><title>Waggle errors</title>'
+            '<link rel="icon" href="data:,">'
+            "<style>body{font:16px/1.5 sans-serif;margin:2rem}td{padding:.3rem .8rem;vertical-align:top}"
+            ":target{background:#ffefb0}</style>"
+            f"<h1>Errors</h1><table>{rows}</table></html>"
+        )
+        return Response(page, media_type=MediaType.HTML, headers=_PAGE_HEADERS)
+
+    assets = create_static_files_router(
+        "/docs/assets", [ASSETS], include_in_schema=False, opt=policy("public"), html_mode=False
+    )
+    return Router("/api", route_handlers=[openapi, docs, errors, assets])
+
+
+@get("/", include_in_schema=False, opt=policy("public"))
+async def home() -> Redirect:
+    return Redirect("/api/docs")

@@ -1,0 +1,116 @@
+"""Single resources over HTTP: what they have in common, from entity tags to idempotency keys."""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+import msgspec
+from litestar import Request, Response
+from litestar.params import HeaderParameter
+
+from application.shared.ports import Attempt
+from domain.shared import Fault, Stale
+from entrypoints.http.errors import QueryInvalid
+
+T = TypeVar("T")
+
+_ENCODER = msgspec.json.Encoder()
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_TAG = re.compile(r'(?:W/)?"(\d+)\.[0-9a-f]{16}"')
+
+IfMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        max_length=200,
+        description="The ETag of what you edit. If it was edited since, the answer is 412 and nothing happens.",
+    ),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-None-Match",
+        max_length=1000,
+        description="ETags that you have: if one is current, the answer is 304.",
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]{1,255}$",
+        description="Any text of your choice, new for each thing that you do. Sent again with the same request within "
+        "24 hours it brings the same answer and no second effect.",
+    ),
+]
+
+
+def rfc3339(at: datetime) -> str:
+    """UTC with exactly three fractional digits: `2026-01-31T12:00:00.000Z`."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def tagged(request: Request[Any, Any, Any], out: msgspec.Struct, version: int) -> Response[Any]:
+    """The resource with its ETag, or 304 if the client has it.
+
+    The tag is `"<version>.<hash of the bytes>"`: the hash decides what a client may keep, the version
+    what it may overwrite. So a like, which changes the bytes, does not get in the way of an edit.
+    """
+    body = _ENCODER.encode(out)
+    tag = f'"{version}.{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    known = request.headers.get("if-none-match")
+    if known is not None and (known.strip() == "*" or tag in known):
+        return Response(None, status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def version_in(if_match: str | None) -> int | None:
+    """The version that the client means to edit; None if it does not say. Raises Stale for what is no
+    tag of ours, since nothing current has it."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    match = _TAG.fullmatch(if_match.strip())
+    if match is None:
+        raise Stale("If-Match names no version that there ever was")
+    return int(match[1])
+
+
+Fingerprint: TypeAlias = Callable[..., str]
+
+
+def attempts(fingerprint: Fingerprint) -> Callable[..., Awaitable[Attempt | None]]:
+    """A dependency that makes the Attempt of a request with an Idempotency-Key."""
+
+    async def attempt(
+        request: Request[Any, Any, Any], idempotency_key: IdempotencyKey = None
+    ) -> Attempt | None:
+        if idempotency_key is None:
+            return None
+        if not _KEY.fullmatch(idempotency_key):
+            raise QueryInvalid(
+                Fault(
+                    "header:Idempotency-Key", "key_format", "1 to 255 printable ASCII characters, no blanks"
+                )
+            )
+        principal = request.scope.get("user")
+        who = principal.user_id if principal else "anyone"
+        path: str = request.scope["path"]
+        return Attempt(
+            scope=f"{who}:{request.route_handler.handler_name}"[:64],
+            key=idempotency_key,
+            fingerprint=fingerprint(path.encode(errors="replace"), await request.body()),
+        )
+
+    return attempt
+
+
+def created(out: T, location: str, *, replayed: bool) -> Response[T]:
+    headers = {"Location": location}
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(out, status_code=201, headers=headers)

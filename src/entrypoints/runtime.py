@@ -1,0 +1,159 @@
+"""From settings to a running Waggle, and down again."""
+
+import asyncio
+import fcntl
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+from adapters.ids import IdAllocator, Lease
+from adapters.security.tokens import load_keys
+from adapters.sql.idempotency import forget_keys
+from adapters.sql.migrate import HEAD, current, migrate
+from adapters.sql.process_numbers import LEASE, ProcessNumbers
+from domain.shared import MAX_ID, Unavailable
+from entrypoints.container import Container
+from entrypoints.settings import BadSettings, Settings
+
+log = logging.getLogger(__name__)
+
+HOUSEKEEPING_SECONDS = 3600.0
+
+
+def build(settings: Settings) -> Container:
+    """The container for `settings`; nothing is opened yet."""
+    container = Container()
+    container.config.from_dict(
+        {
+            "store": "memory" if settings.shape == "memory" else "sql",
+            "database_url": settings.database,
+            "issuer": settings.url,
+            "password_cost": settings.password_cost,
+            "master_key": master_key(settings),
+        }
+    )
+    return container
+
+
+def master_key(settings: Settings) -> bytes:
+    """The setting, or the key in the data folder, made there at the first start."""
+    if settings.secret_key:
+        return bytes.fromhex(settings.secret_key)
+    if settings.shape == "memory":
+        return secrets.token_bytes(32)
+    path = settings.data_dir / "secret.key"
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text().strip())
+    with os.fdopen(file, "w") as new:
+        new.write(secrets.token_hex(32) + "\n")
+        new.flush()
+        os.fsync(new.fileno())
+    return bytes.fromhex(path.read_text().strip())
+
+
+@asynccontextmanager
+async def running(container: Container, settings: Settings) -> AsyncIterator[None]:
+    """Everything that is open and busy while Waggle runs; closed again when the block ends."""
+    async with AsyncExitStack() as stack:
+        if settings.shape == "memory":
+            container.ids().renewed(
+                Lease(0, _wall_ms(container), MAX_ID >> 16), asked_at=asyncio.get_running_loop().time()
+            )
+        else:
+            await _open_database(stack, container, settings)
+        await load_keys(container.keys(), container.key_store(), container.secrets(), container.now()())
+        stack.callback(container.passwords().close)
+        await _in_background(stack, "relay", container.relay().run)
+        yield
+
+
+async def _open_database(stack: AsyncExitStack, container: Container, settings: Settings) -> None:
+    database = container.database()
+    if settings.shape == "embedded":
+        stack.enter_context(_only_process(Path(str(database.url.database)).with_suffix(".lock")))
+    stack.push_async_callback(database.close)
+    await database.open()
+    if settings.shape == "embedded":
+        if await migrate(database):
+            log.info("the database is now at schema %s", HEAD)
+    elif (found := await current(database)) != HEAD:
+        raise BadSettings(f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`")
+    numbers = ProcessNumbers(database, secrets.token_hex(8))
+    lease = await _take(numbers, container.ids())
+    await _in_background(stack, "process number", lambda: _keep(numbers, container.ids(), lease))
+    await _in_background(stack, "housekeeping", lambda: _keep_house(container))
+
+
+def _wall_ms(container: Container) -> int:
+    return int(container.now()().timestamp() * 1000)
+
+
+async def _take(numbers: ProcessNumbers, ids: IdAllocator) -> Lease:
+    asked_at = asyncio.get_running_loop().time()
+    lease = await numbers.take()
+    ids.renewed(lease, asked_at=asked_at)
+    return lease
+
+
+async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) -> None:
+    """Renew the lease of the process number well before it ends. The allocator stops by itself when it
+    could not be renewed in time; another number is taken as soon as there is a database again."""
+    while True:
+        await asyncio.sleep(LEASE.total_seconds() / 3 if lease else 1)
+        try:
+            asked_at = asyncio.get_running_loop().time()
+            lease = await numbers.renew(lease) if lease else await numbers.take()
+        except Unavailable as error:
+            log.warning("the process number is not renewed: %s", error)
+            continue
+        if lease is None:
+            ids.lost()
+        else:
+            ids.renewed(lease, asked_at=asked_at)
+
+
+async def _keep_house(container: Container) -> None:
+    while True:
+        await forget_keys(container.database())
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+async def _in_background(stack: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    task = asyncio.create_task(_restarted(name, work), name=name)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    stack.push_async_callback(stop)
+
+
+async def _restarted(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Work that ends is work that failed: say so, wait a moment, begin again."""
+    while True:
+        try:
+            await work()
+        except Unavailable as error:
+            log.warning("%s waits: %s", name, error)
+        except Exception:
+            log.exception("%s failed and begins again", name)
+        await asyncio.sleep(1)
+
+
+def _only_process(path: Path) -> IO[str]:
+    """Hold the data folder: a second process on the same SQLite file would spoil its promises."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise BadSettings(f"another process uses this data folder (it holds {path})") from None
+    return lock

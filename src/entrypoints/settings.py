@@ -1,0 +1,124 @@
+"""Settings, read once from the environment. `waggle settings` prints this table with what is in force."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+EX_CONFIG = 78
+"""The exit status of a process that was configured wrong (sysexits.h)."""
+
+
+class BadSettings(Exception):
+    """A setting cannot be used; the message is one line for the operator."""
+
+
+def _setting(default: Any, about: str, name: str = "") -> Any:
+    return field(default=default, metadata={"about": about, "name": name})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    env: str = _setting("development", "`development` or `production`, which refuses settings made for tests")
+    host: str = _setting("127.0.0.1", "the address to listen on")
+    port: int = _setting(8000, "the port to listen on", name="PORT")
+    data_dir: Path = _setting(Path("data"), "the folder of the embedded shape: database, media, keys")
+    database_url: str = _setting(
+        "", "`postgresql://user:password@host/name` or `memory:`; empty is SQLite in the data folder"
+    )
+    public_url: str = _setting(
+        "", "where clients reach this server, also the issuer of its tokens; empty is http://host:port"
+    )
+    secret_key: str = _setting(
+        "",
+        "the master key, 64 hexadecimal digits, the same for all processes; "
+        "empty makes one at the first start and keeps it in the data folder",
+    )
+    password_cost: int = _setting(
+        12, "bcrypt's cost: each step doubles the time of a login; below 12 for tests only"
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (), "origins of browser clients, separated by commas; in development localhost is allowed as well"
+    )
+    access_log: str = _setting(
+        "problems", "which requests are logged: `all`, `problems` (status 400 and above, or slow), `off`"
+    )
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Raises BadSettings for a value that makes no sense, and for a WAGGLE_ name that is unknown:
+        a setting that is misspelt must not be silently without effect."""
+        known = {environment_name(setting): setting for setting in fields(cls)}
+        for name in environ:
+            if name.startswith("WAGGLE_") and not name.startswith("WAGGLE_TEST_") and name not in known:
+                raise BadSettings(f"{name} is not a setting of Waggle")
+        values = {
+            setting.name: _parse(name, environ[name], setting.default)
+            for name, setting in known.items()
+            if environ.get(name, "") != ""
+        }
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        if self.env not in {"development", "production"}:
+            raise BadSettings("WAGGLE_ENV must be development or production")
+        if self.access_log not in {"all", "problems", "off"}:
+            raise BadSettings("WAGGLE_ACCESS_LOG must be all, problems or off")
+        if not 4 <= self.password_cost <= 16:
+            raise BadSettings("WAGGLE_PASSWORD_COST must be between 4 and 16")
+        if self.database_url and self.shape not in {"memory", "embedded", "scaled"}:
+            raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
+        if self.secret_key and not _is_key(self.secret_key):
+            raise BadSettings("WAGGLE_SECRET_KEY must be 64 hexadecimal digits (openssl rand -hex 32)")
+        if self.env == "production":
+            self._check_production()
+
+    def _check_production(self) -> None:
+        if self.password_cost < 12:
+            raise BadSettings("WAGGLE_PASSWORD_COST below 12 is for tests, not for production")
+        if self.shape == "memory":
+            raise BadSettings("WAGGLE_DATABASE_URL=memory: keeps nothing, it is not for production")
+        if self.shape == "scaled" and not self.secret_key:
+            raise BadSettings("WAGGLE_SECRET_KEY is needed in production: all processes must share it")
+        if not self.public_url.startswith("https://"):
+            raise BadSettings("WAGGLE_PUBLIC_URL must be an https:// address in production")
+        if "*" in self.cors_origins:
+            raise BadSettings("WAGGLE_CORS_ORIGINS must name origins in production, not *")
+
+    @property
+    def shape(self) -> str:
+        """`memory`, `embedded`, `scaled`, or what the URL begins with if that is none of them."""
+        scheme = self.database_url.partition(":")[0]
+        return {"": "embedded", "sqlite": "embedded", "memory": "memory", "postgresql": "scaled"}.get(
+            scheme, scheme
+        )
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'waggle.db'}"
+
+    @property
+    def url(self) -> str:
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+
+def environment_name(setting: Any) -> str:
+    name: str = setting.metadata["name"] or f"WAGGLE_{setting.name.upper()}"
+    return name
+
+
+def _parse(name: str, text: str, default: Any) -> Any:
+    if isinstance(default, int):
+        if not (text.isascii() and text.isdigit()):
+            raise BadSettings(f"{name} must be a number")
+        return int(text)
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return type(default)(text)
+
+
+def _is_key(text: str) -> bool:
+    return len(text) == 64 and all(char in "0123456789abcdefABCDEF" for char in text) and len(set(text)) > 8
