@@ -46,6 +46,7 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
     app = Litestar(
         [*handlers, documents, operations.home],
         openapi_config=None,
+        logging_config=None,
         guards=[authentication(container.identity.authenticate())],
         exception_handlers={DomainError: refuse, HTTPException: refuse_http, Exception: fail},
         cors_config=_cors(settings),
@@ -57,7 +58,7 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
 def describe(container: Container, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document. Takes a while; nothing has to be open for it."""
     handlers, common = _routes(container, settings)
-    return openapi.document(Litestar(handlers, openapi_config=_description(), **common))
+    return openapi.document(Litestar(handlers, openapi_config=_description(), logging_config=None, **common))
 
 
 def _routes(container: Container, settings: Settings) -> tuple[list[Any], dict[str, Any]]:

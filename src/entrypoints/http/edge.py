@@ -5,7 +5,6 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -19,9 +18,8 @@ log = logging.getLogger("waggle.access")
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 REQUEST_DEADLINE = 5.0
-"""Seconds after which a request is given up, whatever it waits for."""
-BODY_DEADLINE = 10.0
-"""Seconds for the whole body to come in; a client that dribbles does not hold a request for ever."""
+"""Seconds after which a request is given up, whatever it waits for: a client that sends its body byte
+by byte among it."""
 SLOW = 1.0
 """Seconds from which a request is a problem worth a line in the log."""
 
@@ -54,7 +52,7 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("body_began", "edge", "head", "id", "receive", "scope", "send_on", "started", "status")
+    __slots__ = ("edge", "head", "id", "receive", "scope", "send_on", "started", "status")
 
     def __init__(self, edge: Edge, scope: Any, receive: Receive, send: Send) -> None:
         self.edge, self.scope, self.receive, self.send_on = edge, scope, receive, send
@@ -64,11 +62,10 @@ class _Exchange:
         self.head = scope["method"] == "HEAD"
 
     async def run(self) -> None:
-        scope: MutableMapping[str, Any] = self.scope
-        scope["request_id"] = self.id
+        if self.head:  # every GET route answers HEAD with the same headers; the server sends no body
+            self.scope = {**self.scope, "method": "GET"}
+        self.scope["request_id"] = self.id
         request_id.set(self.id)
-        if self.head:  # every GET route answers HEAD with the same headers
-            scope["method"] = "GET"
         try:
             async with asyncio.timeout(REQUEST_DEADLINE):
                 await self.edge._app(self.scope, self.receive, self.send)
@@ -84,8 +81,6 @@ class _Exchange:
             self.status = message["status"]
             headers: Any = message["headers"]
             message["headers"] = [*headers, (b"x-request-id", self.id.encode()), *self.edge._headers]
-        elif self.head and message["type"] == "http.response.body":
-            message["body"] = b""
         await self.send_on(message)
 
     async def _refuse(self, status: int) -> None:
@@ -100,13 +95,12 @@ class _Exchange:
     def _log(self) -> None:
         edge, took = self.edge, time.perf_counter() - self.started
         if edge._log_all or (edge._log_problems and (self.status >= 500 or self.status == 0 or took > SLOW)):
-            handler = self.scope.get("route_handler")
             log.info(
                 "request",
                 extra={
                     "method": self.scope["method"],
                     # the template, never the path: paths can hold anything that a client likes to send
-                    "route": getattr(self.scope.get("path_template"), "__str__", lambda: "-")(),
+                    "route": str(self.scope.get("path_template", "-")),
                     "status": self.status,
                     "ms": round(took * 1000, 1),
                 },

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -146,8 +147,19 @@ def refuse_http(request: AnyRequest, error: HTTPException) -> Response[Problem]:
         return refuse(request, _parameters(error))
     status = error.status_code if error.status_code in OF_HTTP else 400 if error.status_code < 500 else 500
     code, detail = OF_HTTP[status]
-    headers = {"Allow": error.headers["Allow"]} if error.headers and "Allow" in error.headers else {}
+    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else {}
     return _answer(request, status, code, detail, headers)
+
+
+def _allowed(request: AnyRequest) -> list[str]:
+    """The methods that the router takes at this address; it does not say so by itself."""
+    router, path = request.app.asgi_router, request.scope["path"].rstrip("/") or "/"
+    found = []
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        with suppress(HTTPException):
+            router.handle_routing(path=path, method=method)
+            found.append(method)
+    return ["HEAD", *found] if "GET" in found else found
 
 
 def _parameters(error: ValidationException) -> BadRequest:
