@@ -1,0 +1,68 @@
+# `make run` and `make test` do everything on a machine that has Python 3.11 and make. `make help` lists the rest.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test test-unit test-integration test-long check format bench demo openapi docs lock clean
+
+BIN := .venv/bin
+# The slowest tests are named, and everything that was skipped with its reason.
+PYTEST := $(BIN)/python -m pytest --durations=15 --durations-min=0.1 -rsxX
+URL ?= http://127.0.0.1:$(or $(PORT),8000)
+CODE := src tests demo bench scripts
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Serve on http://127.0.0.1:8000 from the folder data (PORT and WAGGLE_… are honoured, see docs/settings.md)
+	@scripts/bootstrap
+	@exec $(BIN)/waggle serve
+
+test: test-unit test-integration ## Run every test: units first, then against real servers
+
+test-unit: ## Run the unit tests: no server, no network, seconds
+	@scripts/bootstrap dev
+	@echo "== Unit tests"
+	@$(PYTEST) tests/unit
+
+test-integration: ## Run the tests against PostgreSQL and Redis, and the HTTP API from outside, in every shape
+	@scripts/bootstrap dev
+	@echo "== Integration and black-box tests"
+	@$(PYTEST) tests/integration tests/blackbox
+
+test-long: ## Run what takes minutes: more examples, longer faults
+	@scripts/bootstrap dev
+	@WAGGLE_TEST_LONG=1 $(PYTEST) tests
+
+check: ## Check format, lint, types, architecture, and that what is generated is current
+	@scripts/bootstrap dev
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports
+	$(BIN)/python -m pip check
+	scripts/lock --check
+	$(BIN)/python scripts/generate.py --check
+
+format: ## Format the code and mend what ruff can mend
+	@scripts/bootstrap dev
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+bench: ## Measure; every figure is a ratio within one run
+	@scripts/bootstrap dev
+	@$(BIN)/python -m bench
+
+demo: ## Fill the server at URL with a small community; starts one if none answers, and leaves it running
+	@scripts/bootstrap dev
+	@scripts/demo $(URL)
+
+openapi docs: ## Write what is generated: docs/openapi.json, docs/settings.md, docs/errors.md
+	@scripts/bootstrap dev
+	@$(BIN)/python scripts/generate.py
+
+lock: ## Pin the dependencies again after a change in pyproject.toml
+	@scripts/bootstrap dev
+	scripts/lock
+
+clean: ## Remove .venv and every cache; the folder data stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests demo bench -name __pycache__ -type d -prune -exec rm -rf {} +

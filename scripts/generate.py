@@ -1,0 +1,99 @@
+"""Writes what stands in docs/ but is made from the code; with --check, says what is not current.
+
+.venv/bin/python scripts/generate.py [--check]
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from http import HTTPStatus
+from pathlib import Path
+
+import entrypoints.http.app  # noqa: F401 - every error class must be known to be listed
+from entrypoints.http.openapi import catalogue
+from entrypoints.settings import Settings, environment_name
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+NOTE = "<!-- Made by `make docs` from {source}. Do not edit. -->\n"
+
+
+def openapi() -> str:
+    """What `waggle openapi` prints, whatever is set around here."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("WAGGLE_")}
+    bare.pop("PORT", None)
+    command = [sys.executable, "-m", "entrypoints.cli", "openapi"]
+    return subprocess.run(command, env=bare, check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
+
+
+def settings() -> str:
+    rows = [
+        f"| `{environment_name(setting)}` | {_default(setting.default)} | {setting.metadata['about']} |"
+        for setting in fields(Settings)
+    ]
+    return "\n".join(
+        (
+            "# Settings",
+            "",
+            NOTE.format(source="src/entrypoints/settings.py"),
+            "Waggle reads its settings from the environment, once, when it starts. `waggle settings` prints this",
+            "list with what is in force. A value that makes no sense, and a name that begins with `WAGGLE_` and is",
+            "unknown, end the start with status 78 and one line that says what is wrong.",
+            "",
+            "| name | default | meaning |",
+            "| --- | --- | --- |",
+            *rows,
+            "",
+        )
+    )
+
+
+def _default(value: object) -> str:
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    return f"`{text}`" if text else "empty"
+
+
+def errors() -> str:
+    rows = [
+        f"| `{code}` | {status} {HTTPStatus(status).phrase} | {meaning} |"
+        for code, (status, meaning) in catalogue().items()
+    ]
+    return "\n".join(
+        (
+            "# Error codes",
+            "",
+            NOTE.format(source="the error classes"),
+            "Every refusal is `application/problem+json` (RFC 9457). `code` is stable; the words may change. A running",
+            "server shows the same list at `/api/errors`. What is wrong with single members of a body is listed in",
+            "`errors`, each with a `pointer`, a `code` and a `detail`.",
+            "",
+            "| code | status | meaning |",
+            "| --- | --- | --- |",
+            *rows,
+            "",
+        )
+    )
+
+
+GENERATED = {"openapi.json": openapi, "settings.md": settings, "errors.md": errors}
+
+
+def main() -> int:
+    check = sys.argv[1:] == ["--check"]
+    outdated = 0
+    DOCS.mkdir(exist_ok=True)
+    for name, make in GENERATED.items():
+        path, made = DOCS / name, make()
+        if path.exists() and path.read_text() == made:
+            continue
+        outdated += 1
+        if check:
+            sys.stderr.write(f"docs/{name} is not current: make docs\n")
+        else:
+            path.write_text(made)
+            sys.stdout.write(f"wrote docs/{name}\n")
+    return 1 if check and outdated else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
