@@ -1,0 +1,1 @@
+"""Waggle as its clients know it: a process that speaks HTTP, whatever its shape."""

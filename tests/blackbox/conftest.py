@@ -1,0 +1,94 @@
+"""One server per shape, for the whole run.
+
+`WAGGLE_TEST_SHAPES=memory,embedded` restricts the shapes; `WAGGLE_TEST_BASE_URL=https://…` sends the tests
+that need nothing but HTTP to a server that runs already; `WAGGLE_TEST_LONG=1` makes the tests that
+search by chance search longer.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.integration.servers import Server, fresh_database
+
+from .client import Api
+from .process import Waggle
+
+RUNNING = os.environ.get("WAGGLE_TEST_BASE_URL", "").rstrip("/")
+SHAPES = [
+    shape for shape in os.environ.get("WAGGLE_TEST_SHAPES", "memory,embedded,postgres").split(",") if shape
+]
+LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    """A database of its own for this run."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@contextmanager
+def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator[Waggle]:
+    """A server that must end well and must have had nothing to complain about."""
+    if shape not in {"memory", "embedded", "postgres"}:
+        raise pytest.UsageError(f"WAGGLE_TEST_SHAPES names {shape!r}")
+    url = {"memory": "memory:", "embedded": ""}.get(shape)
+    waggle = Waggle(shape, folder, request.getfixturevalue("postgres_url") if url is None else url)
+    if shape == "postgres":
+        waggle.migrate()
+    waggle.start()
+    try:
+        yield waggle
+        status = waggle.stop()
+        complaints = waggle.complaints()
+        assert not complaints, f"the log of the {shape} server has:\n" + "\n".join(complaints[:20])
+        assert status == 0, f"the {shape} server ended with {status}:\n{waggle.tail()}"
+    finally:
+        waggle.kill()
+
+
+@pytest.fixture(scope="session", params=["running"] if RUNNING else SHAPES)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Waggle | None]:
+    """The process that the tests talk to; None where it is none of ours."""
+    if RUNNING:
+        yield None
+        return
+    with a_waggle(request, request.param, tmp_path_factory.mktemp(f"waggle-{request.param}")) as waggle:
+        yield waggle
+
+
+@pytest.fixture(scope="session")
+def base_url(server: Waggle | None) -> str:
+    return server.base_url if server else RUNNING
+
+
+@pytest.fixture(scope="session")
+def api(base_url: str) -> Iterator[Api]:
+    api = Api(base_url)
+    yield api
+    api.close()
+
+
+@pytest.fixture(scope="session")
+def chance() -> random.Random:
+    """Chance that can be repeated: `WAGGLE_TEST_SEED` is the number that is printed."""
+    seed = os.environ.get("WAGGLE_TEST_SEED") or str(random.SystemRandom().randrange(10**9))
+    print(f"WAGGLE_TEST_SEED={seed}")  # noqa: T201 - shown with a failure
+    return random.Random(seed)  # noqa: S311 - no secret
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show with a failure what the server said last."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    server = getattr(item, "funcargs", {}).get("server")
+    if report.failed and isinstance(server, Waggle):
+        report.sections.append((f"log of the {server.shape} server", server.tail()))

@@ -1,0 +1,124 @@
+"""A Waggle that runs in a process of its own, as an operator would start it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30.0
+"""Seconds for a process to answer after its start, or to end after its stop."""
+
+
+class NotUp(Exception):
+    """The server does not come up or does not end; the message has the end of its log."""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@dataclass
+class Waggle:
+    """One server. It may be killed and started again: port and data stay what they were."""
+
+    shape: str
+    folder: Path
+    database_url: str = ""
+    port: int = field(default_factory=free_port)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "server.log"
+
+    def start(self) -> None:
+        """Start the process and wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "entrypoints.cli", "serve"],
+                cwd=ROOT / "src",
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + PATIENCE
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                raise NotUp(f"the server ended with {self._process.returncode}:\n{self.tail()}")
+            time.sleep(0.02)
+
+    def migrate(self) -> None:
+        command = [sys.executable, "-m", "entrypoints.cli", "migrate"]
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=ROOT / "src",
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        if done.returncode:
+            raise NotUp(f"migrate ended with {done.returncode}:\n{done.stderr}")
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to finish anything."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        if self._process is None:
+            raise NotUp("it was never started")
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise NotUp(f"the server does not end:\n{self.tail()}") from None
+
+    def complaints(self) -> list[str]:
+        """The lines of the log that should not be there."""
+        bad = ('"level": "error"', '"level": "critical"', "Traceback", "RuntimeWarning", "was never awaited")
+        text = self.log.read_text(errors="replace")
+        return [line for line in text.splitlines() if any(word in line for word in bad)]
+
+    def tail(self, characters: int = 4000) -> str:
+        return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else "(no log)"
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("WAGGLE_")}
+        return inherited | {
+            "PORT": str(self.port),
+            "WAGGLE_DATA_DIR": str(self.data_dir),
+            "WAGGLE_DATABASE_URL": self.database_url,
+            "WAGGLE_PASSWORD_COST": "4",
+            "TMPDIR": tempfile.gettempdir(),
+        }

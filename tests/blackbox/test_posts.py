@@ -1,0 +1,289 @@
+"""Posting, commenting, liking, and who may see what."""
+
+import pytest
+
+from .client import Api, done, faults, refused
+
+VISIBILITIES = ("public", "unlisted", "followers", "direct")
+
+
+def test_a_post_is_as_it_was_written(api: Api) -> None:
+    maya = api.someone(display_name="Maya")
+    response = maya.post(
+        "/api/v1/posts",
+        {
+            "text": " Bees\r\ndance. \U0001f41d ",
+            "visibility": "unlisted",
+            "content_warning": "bees",
+            "language": "en",
+        },
+    )
+    post = done(response, 201)
+    assert response.headers["location"] == f"/api/v1/posts/{post['id']}"
+    assert post == {
+        "id": post["id"],
+        "author": {"id": maya.id, "username": maya.username, "display_name": "Maya", "avatar_url": None},
+        "text": "Bees\ndance. \U0001f41d",
+        "visibility": "unlisted",
+        "content_warning": "bees",
+        "language": "en",
+        "reply_to": None,
+        "created_at": post["created_at"],
+        "edited_at": None,
+        "media": [],
+        "mentions": [],
+        "hashtags": [],
+        "counts": {"comments": 0, "likes": 0, "reposts": 0},
+        "viewer": {"liked": False, "reposted": False, "bookmarked": False},
+    }
+    assert maya.reads(post) == post
+    del post["viewer"]
+    assert api.nobody.reads(post) == post
+
+
+def test_a_post_is_public_if_nothing_else_is_said(api: Api) -> None:
+    assert api.someone().publishes()["visibility"] == "public"
+
+
+def test_a_mention_names_who_exists_whatever_the_case(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes(
+        f"@{willy.username.upper()} and @{willy.username} and @nobody_here_x, mail@{maya.username}"
+    )
+    assert post["mentions"] == [{"id": willy.id, "username": willy.username}]
+    assert api.nobody.reads(post)["mentions"] == post["mentions"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, {"/text": "missing"}),
+        ({"text": ""}, {"/text": "empty"}),
+        ({"text": " \n\t\u200b\u2060 "}, {"/text": "empty"}),
+        ({"text": "x" * 2001}, {"/text": "too_long"}),
+        ({"text": "e" + "\u0301" * 4001}, {"/text": "too_long"}),
+        ({"text": "nul \x00"}, {"/text": "characters"}),
+        ({"text": "bell \x07"}, {"/text": "characters"}),
+        ({"text": 1}, {"/text": "type"}),
+        ({"text": None}, {"/text": "type"}),
+        ({"text": ["x"]}, {"/text": "type"}),
+        ({"text": "x", "visibility": "secret"}, {"/visibility": "type"}),
+        ({"text": "x", "visibility": True}, {"/visibility": "type"}),
+        ({"text": "x", "language": "english"}, {"/language": "language_format"}),
+        ({"text": "x", "content_warning": "x" * 201}, {"/content_warning": "too_long"}),
+        ({"text": "x", "content_warning": "line\nbreak"}, {"/content_warning": "characters"}),
+        ({"text": "x", "reply_to": 1}, {"/reply_to": "type"}),
+        (
+            {"text": "", "language": "?", "content_warning": "\x00"},
+            {"/text": "empty", "/language": "language_format", "/content_warning": "characters"},
+        ),
+    ],
+    ids=lambda value: ascii(value)[:50],
+)
+def test_a_post_that_breaks_the_rules_is_refused(
+    api: Api, body: dict[str, object], expected: dict[str, str]
+) -> None:
+    assert faults(api.someone().post("/api/v1/posts", body)) == expected
+
+
+def test_text_up_to_its_limits_is_taken(api: Api) -> None:
+    maya = api.someone()
+    for text in ("x" * 2000, "\U0001f41d" * 2000, "👩‍👩‍👧‍👦" * 320):
+        assert maya.publishes(text)["text"] == text
+
+
+def test_text_is_stored_in_its_composed_form(api: Api) -> None:
+    assert api.someone().publishes("Ame\u0301lie")["text"] == "Amélie"
+
+
+def test_a_comment_is_a_post_that_answers_another(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    comment = willy.comments(post, "So they are.")
+    answer = maya.publishes("Indeed.", reply_to=comment["id"])
+    assert willy.reads(answer) == answer
+    assert (comment["reply_to"], answer["reply_to"]) == (post["id"], comment["id"])
+    assert maya.reads(post)["counts"]["comments"] == 1
+    assert maya.reads(comment)["counts"]["comments"] == 1
+    assert [item["id"] for item in api.nobody.walks(f"/api/v1/posts/{post['id']}/comments")] == [
+        comment["id"]
+    ]
+    assert [item["id"] for item in api.nobody.walks(f"/api/v1/posts/{comment['id']}/comments")] == [
+        answer["id"]
+    ]
+
+
+def test_comments_are_not_among_the_posts_of_a_user(api: Api) -> None:
+    maya = api.someone()
+    post = maya.publishes()
+    maya.comments(post)
+    assert [item["id"] for item in api.nobody.walks(f"/api/v1/users/{maya.id}/posts")] == [post["id"]]
+
+
+def test_only_the_author_deletes_and_twice_is_once(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    path = f"/api/v1/posts/{post['id']}"
+    refused(api.nobody.delete(path), 401, "token_missing")
+    refused(willy.delete(path), 403, "not_the_author")
+    assert maya.sees(post)
+    maya.removes(post)
+    maya.removes(post)
+    assert not maya.sees(post)
+    refused(willy.delete(path), 404, "post_not_found")
+
+
+def test_nothing_can_be_done_to_a_post_that_is_gone(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    comment = willy.comments(post)
+    maya.removes(post)
+    path = f"/api/v1/posts/{post['id']}"
+    for member in (maya, willy):
+        refused(member.post(f"{path}/comments", {"text": "late"}), 404, "post_not_found")
+        refused(member.post("/api/v1/posts", {"text": "late", "reply_to": post["id"]}), 404, "post_not_found")
+        refused(member.put(f"{path}/like"), 404, "post_not_found")
+        refused(member.delete(f"{path}/like"), 404, "post_not_found")
+        refused(member.get(f"{path}/comments"), 404, "post_not_found")
+    assert willy.sees(comment)
+    assert api.nobody.walks(f"/api/v1/users/{maya.id}/posts") == []
+
+
+def test_a_deleted_comment_no_longer_counts(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    comments = [willy.comments(post) for _ in range(3)]
+    willy.removes(comments[1])
+    willy.removes(comments[1])
+    assert api.nobody.reads(post)["counts"]["comments"] == 2
+    listed = api.nobody.walks(f"/api/v1/posts/{post['id']}/comments")
+    assert [item["id"] for item in listed] == [comments[0]["id"], comments[2]["id"]]
+
+
+def test_a_like_counts_once_and_is_taken_back_once(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    one = {
+        "counts": {"comments": 0, "likes": 1, "reposts": 0},
+        "viewer": {"liked": True, "reposted": False, "bookmarked": False},
+    }
+    assert (willy.likes(post), willy.likes(post)) == (one, one)
+    assert maya.likes(post)["counts"]["likes"] == 2
+    assert (maya.reads(post)["viewer"]["liked"], willy.reads(post)["viewer"]["liked"]) == (True, True)
+    assert api.nobody.reads(post)["counts"]["likes"] == 2
+    for _ in range(2):
+        taken = willy.unlikes(post)
+        assert (taken["counts"]["likes"], taken["viewer"]["liked"]) == (1, False)
+    assert willy.reads(post)["viewer"]["liked"] is False
+    assert maya.reads(post)["counts"]["likes"] == 1
+
+
+def test_a_like_changes_the_tag_of_a_post(api: Api) -> None:
+    maya = api.someone()
+    post = maya.publishes()
+    path = f"/api/v1/posts/{post['id']}"
+    before = maya.get(path).headers["etag"]
+    maya.likes(post)
+    assert maya.get(path, headers={"If-None-Match": before}).status_code == 200
+
+
+def test_viewers_do_not_get_each_others_state(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    willy.likes(post)
+    path = f"/api/v1/posts/{post['id']}"
+    tags = {somebody.get(path).headers["etag"] for somebody in (maya, willy, api.nobody)}
+    assert len(tags) == 3
+    for somebody in (maya, willy, api.nobody):
+        response = somebody.get(path)
+        assert "private" in response.headers["cache-control"]
+        assert "authorization" in response.headers["vary"].lower()
+    assert maya.reads(post)["viewer"]["liked"] is False
+    assert "viewer" not in api.nobody.reads(post)
+
+
+# --- Who sees what --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("visibility", "stranger", "mentioned"),
+    [("public", True, True), ("unlisted", True, True), ("followers", False, True), ("direct", False, True)],
+)
+def test_a_post_is_there_for_whom_it_is_meant(
+    api: Api, visibility: str, stranger: bool, mentioned: bool
+) -> None:
+    maya, willy, flip = api.someone(), api.someone(), api.someone()
+    post = maya.publishes(f"for you, @{willy.username}", visibility=visibility)
+    audience = [(maya, True), (willy, mentioned), (flip, stranger), (api.nobody, stranger)]
+    for somebody, expected in audience:
+        assert somebody.sees(post) is expected
+        listed = [item["id"] for item in somebody.walks(f"/api/v1/users/{maya.id}/posts")]
+        assert (post["id"] in listed) is expected
+        thread = somebody.get(f"/api/v1/posts/{post['id']}/comments")
+        assert thread.status_code == (200 if expected else 404)
+    for member, expected in audience[:3]:
+        path = f"/api/v1/posts/{post['id']}"
+        for response in (member.put(f"{path}/like"), member.delete(f"{path}/like")):
+            assert response.status_code == (200 if expected else 404)
+        answered = member.post(f"{path}/comments", {"text": "hello"})
+        assert answered.status_code == (201 if expected else 404)
+
+
+def test_what_one_may_not_see_answers_like_what_never_was(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    hidden = maya.publishes("hidden", visibility="direct")
+    gone = maya.publishes("gone")
+    maya.removes(gone)
+    for member in (willy, api.nobody):
+        for method, tail, body in (
+            ("GET", "", None),
+            ("HEAD", "", None),
+            ("GET", "/comments", None),
+            ("DELETE", "", None),
+            ("PUT", "/like", None),
+            ("DELETE", "/like", None),
+            ("POST", "/comments", {"text": "hello"}),
+        ):
+            answers = []
+            for post_id in (hidden["id"], gone["id"], "1", "nonsense"):
+                response = member.request(method, f"/api/v1/posts/{post_id}{tail}", json=body)
+                problem = response.json() if response.content else {}
+                problem.pop("request_id", None)
+                headers = {
+                    name: value
+                    for name, value in response.headers.items()
+                    if name not in {"x-request-id", "date"}
+                }
+                answers.append((response.status_code, problem, headers))
+            assert answers[0] == answers[1] == answers[2] == answers[3]
+            assert answers[0][0] in ({404} if member is willy else {404, 401})
+    assert maya.reads(hidden)["counts"] == {"comments": 0, "likes": 0, "reposts": 0}
+
+
+def test_a_comment_is_seen_by_whoever_sees_the_post(api: Api) -> None:
+    maya = api.someone()
+    for visibility in VISIBILITIES:
+        post = maya.publishes(visibility=visibility)
+        assert maya.comments(post)["visibility"] == visibility
+
+
+def test_a_comment_is_never_seen_by_more_than_the_post(api: Api) -> None:
+    maya = api.someone()
+    for above, width in zip(VISIBILITIES, range(4), strict=True):
+        post = maya.publishes(visibility=above)
+        for wanted in VISIBILITIES[:width]:
+            response = maya.post(f"/api/v1/posts/{post['id']}/comments", {"text": "x", "visibility": wanted})
+            refused(response, 409, "wider_than_thread")
+        for wanted in VISIBILITIES[width:]:
+            assert maya.comments(post, visibility=wanted)["visibility"] == wanted
+        assert maya.reads(post)["counts"]["comments"] == 4 - width
+
+
+def test_a_narrower_comment_is_hidden_in_the_thread(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    shown, hidden = maya.comments(post), maya.comments(post, visibility="direct")
+    path = f"/api/v1/posts/{post['id']}/comments"
+    assert [item["id"] for item in maya.walks(path)] == [shown["id"], hidden["id"]]
+    for somebody in (willy, api.nobody):
+        assert [item["id"] for item in somebody.walks(path, limit=1)] == [shown["id"]]
