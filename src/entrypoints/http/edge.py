@@ -52,7 +52,7 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("edge", "head", "id", "receive", "scope", "send_on", "started", "status")
+    __slots__ = ("edge", "head", "id", "private", "receive", "scope", "send_on", "started", "status")
 
     def __init__(self, edge: Edge, scope: Any, receive: Receive, send: Send) -> None:
         self.edge, self.scope, self.receive, self.send_on = edge, scope, receive, send
@@ -60,6 +60,7 @@ class _Exchange:
         self.status = 0
         self.id = _id_of(scope["headers"])
         self.head = scope["method"] == "HEAD"
+        self.private = scope["path"].startswith("/api/v1/")  # what one gets is no other one's to see
 
     async def run(self) -> None:
         if self.head:  # every GET route answers HEAD with the same headers; the server sends no body
@@ -80,7 +81,10 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers: Any = message["headers"]
-            message["headers"] = [*headers, (b"x-request-id", self.id.encode()), *self.edge._headers]
+            added = [(b"x-request-id", self.id.encode()), *self.edge._headers]
+            if self.private and not any(name.lower() == b"cache-control" for name, _ in headers):
+                added.append((b"cache-control", b"no-store"))
+            message["headers"] = [*headers, *added]
         await self.send_on(message)
 
     async def _refuse(self, status: int) -> None:

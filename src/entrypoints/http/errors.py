@@ -1,6 +1,7 @@
 """Refusals as RFC 9457 problem details: the one place where a kind of error meets a status."""
 
 import logging
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -162,6 +163,9 @@ def _allowed(request: AnyRequest) -> list[str]:
     return ["HEAD", *found] if "GET" in found else found
 
 
+_MISSING = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
+
+
 def _parameters(error: ValidationException) -> BadRequest:
     extra: Any = error.extra if isinstance(error.extra, list) else []
     if any(str(fault.get("key", "")).startswith("data") for fault in extra):
@@ -170,6 +174,8 @@ def _parameters(error: ValidationException) -> BadRequest:
         Fault(f"?{fault.get('key', '')}", "out_of_range", str(fault.get("message", "")).capitalize())
         for fault in extra
     ]
+    if not faults and (missing := _MISSING.match(error.detail)):  # Litestar says it in words only
+        faults = [Fault(f"?{missing[1]}", "missing", f"{missing[1]} is required")]
     return QueryInvalid(*faults)
 
 
