@@ -141,7 +141,7 @@ class TextRule:
     lines: bool = False
 
     def apply(self, raw: str, graphemes: CountGraphemes) -> str:
-        """`raw` in NFC with `\\n` line ends and no outer blanks; raises Invalid if it breaks the rule."""
+        r"""`raw` in NFC with `\n` line ends and no outer blanks; raises Invalid if it breaks the rule."""
         if len(raw) > self.max_bytes:  # cheap, before any work on a hostile text
             raise self._too_long()
         if (bad := _unprintable(raw, lines=self.lines)) is not None:

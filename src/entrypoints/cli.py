@@ -174,12 +174,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = Settings.read()
         logs.configure(readable=settings.env == "development" and sys.stderr.isatty())
-        return uvloop.run(chosen.command(settings, chosen))
+        status: int = uvloop.run(chosen.command(settings, chosen))
     except BadSettings as error:
         sys.stderr.write(f"waggle: {error}\n")
         return EX_CONFIG
     except KeyboardInterrupt:
         return 130
+    return status
 
 
 if __name__ == "__main__":

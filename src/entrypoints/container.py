@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from typing import Any
 
 from dependency_injector import containers, providers
 
@@ -34,14 +35,14 @@ Single, Object = providers.Singleton, providers.Object
 class Identity(containers.DeclarativeContainer):
     """The use cases of identity, by the names that handlers ask for."""
 
-    open_tx = providers.Dependency()
-    reader = providers.Dependency()
-    passwords = providers.Dependency()
-    access_tokens = providers.Dependency()
-    refresh_tokens = providers.Dependency()
-    new_id = providers.Dependency()
-    now = providers.Dependency()
-    graphemes = providers.Dependency()
+    open_tx: providers.Dependency[Any] = providers.Dependency()
+    reader: providers.Dependency[Any] = providers.Dependency()
+    passwords: providers.Dependency[Any] = providers.Dependency()
+    access_tokens: providers.Dependency[Any] = providers.Dependency()
+    refresh_tokens: providers.Dependency[Any] = providers.Dependency()
+    new_id: providers.Dependency[Any] = providers.Dependency()
+    now: providers.Dependency[Any] = providers.Dependency()
+    graphemes: providers.Dependency[Any] = providers.Dependency()
 
     authenticate = Single(identity_queries.Authenticate, access_tokens, reader, now, Object(time.monotonic))
     sessions = Single(
@@ -60,11 +61,11 @@ class Identity(containers.DeclarativeContainer):
 class Posts(containers.DeclarativeContainer):
     """The use cases of posts."""
 
-    open_tx = providers.Dependency()
-    reader = providers.Dependency()
-    people = providers.Dependency()
-    new_id = providers.Dependency()
-    graphemes = providers.Dependency()
+    open_tx: providers.Dependency[Any] = providers.Dependency()
+    reader: providers.Dependency[Any] = providers.Dependency()
+    people: providers.Dependency[Any] = providers.Dependency()
+    new_id: providers.Dependency[Any] = providers.Dependency()
+    graphemes: providers.Dependency[Any] = providers.Dependency()
 
     present = Single(posts_queries.Present, people)
     publish_post = Single(posts_commands.PublishPost, open_tx, people, new_id, graphemes)

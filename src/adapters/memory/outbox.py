@@ -47,7 +47,7 @@ class MemoryInbox:
     async def first_time(self, reaction: str, event: EventId) -> bool:
         if self.rows.get("inbox", (reaction, event)):
             return False
-        self.rows.put("inbox", (reaction, event), True)
+        self.rows.put("inbox", (reaction, event), "handled")
         return True
 
 

@@ -119,7 +119,7 @@ class _PostgresReader:
             raise Unavailable("the database is not open")
         sql, values = statement.bound(self.dialect, params)
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
-            rows: list[Row] = await connection.fetch(sql, *[_postgres_value(value) for value in values])
+            rows: list[Any] = await connection.fetch(sql, *[_postgres_value(value) for value in values])
         return rows
 
     async def close(self) -> None:

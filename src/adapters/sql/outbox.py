@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import (
     Column,
     Index,
     Integer,
+    Row,
     String,
     Table,
     Text,
@@ -22,7 +24,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters import events
@@ -138,10 +140,10 @@ class SqlInbox:
         return (await self.connection.execute(mark)).rowcount == 1
 
 
-def insert_new(table: Table) -> postgres_insert:
+def insert_new(table: Table) -> postgresql.Insert:
     """`INSERT … ON CONFLICT DO NOTHING`; the rowcount tells whether the row is new. PostgreSQL's
     construct, which compiles for SQLite too: the words are the same."""
-    return postgres_insert(table).on_conflict_do_nothing()
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,6 @@ class SqlOutboxQueue:
         return int((await self.database.fetch(_is_waiting))[0][0])
 
 
-def _delivery(row: object) -> Delivery:
-    seq, event_id, aggregate, kind, data, attempts, _due, _leased = row  # type: ignore[misc]
-    return Delivery(seq, event_id, aggregate, kind, events.load(kind, data), attempts)
+def _delivery(row: Row[Any]) -> Delivery:
+    event = events.load(row.kind, row.data)
+    return Delivery(row.seq, row.event_id, row.aggregate, row.kind, event, row.attempts)

@@ -1,7 +1,7 @@
 """Bodies as JSON, strictly: declared as such, of exactly the described shape, every fault named."""
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
@@ -9,6 +9,8 @@ from litestar.connection.base import AuthT, StateT, UserT
 
 from domain.shared import Fault, Invalid
 from entrypoints.http.errors import BodyMalformed, WrongMediaType
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class In(msgspec.Struct, forbid_unknown_fields=True):
@@ -29,10 +31,11 @@ class StrictRequest(Request[UserT, AuthT, StateT]):
         return decode(await self.body(), wanted.annotation)
 
 
-def decode(body: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
+def decode(body: bytes, kind: type[T]) -> T:
     """Raises BodyMalformed for what is no JSON, Invalid for what is not of this kind."""
+    decoder: msgspec.json.Decoder[T] = _decoder(kind)
     try:
-        return _decoder(kind).decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError:
         raise Invalid(*_faults(body, kind)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

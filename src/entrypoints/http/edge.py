@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import msgspec
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from entrypoints.http.errors import OF_HTTP, PROBLEM, problem
@@ -43,7 +44,7 @@ class Edge:
             self._headers.append((b"strict-transport-security", b"max-age=31536000"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         await _Exchange(self, scope, receive, send).run()
@@ -73,7 +74,7 @@ class _Exchange:
         except TimeoutError:
             await self._refuse(504)
         except Exception as error:  # what got past the application's own handlers
-            log.error("unexpected %s outside of a handler", type(error).__name__, exc_info=error)
+            log.exception("unexpected %s outside of a handler", type(error).__name__)
             await self._refuse(500)
         self._log()
 

@@ -194,6 +194,6 @@ def _answer(
     headers: dict[str, str],
     faults: tuple[Fault, ...] = (),
 ) -> Response[Problem]:
-    body = problem(request.scope.get("request_id", ""), status, code, detail, faults)
+    body = problem(str(request.scope.get("request_id", "")), status, code, detail, faults)
     headers["Cache-Control"] = "no-store"
     return Response(body, status_code=status, media_type=PROBLEM, headers=headers)

@@ -1,6 +1,6 @@
 """/api/v1/auth, /api/v1/me and /api/v1/users, but for the posts of a user."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import msgspec
 from litestar import Controller, Response, get, patch, post

@@ -7,7 +7,8 @@ from typing import Any
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from domain.shared import DomainError, Invalid
+from application.shared.errors import KeyInFlight, KeyReused, TokenInvalid
+from domain.shared import DomainError, Invalid, Stale, Unavailable
 from entrypoints.http.auth import Access, TokenMissing
 from entrypoints.http.errors import (
     OF_HTTP,
@@ -19,8 +20,6 @@ from entrypoints.http.errors import (
     problem,
     status_of,
 )
-from application.shared.errors import KeyInFlight, KeyReused, TokenInvalid
-from domain.shared import Stale, Unavailable
 
 ID_SCHEMA = {
     "type": "string",
@@ -48,7 +47,7 @@ def document(app: Litestar) -> dict[str, Any]:
     for path, method, opt in _routes(app):
         operation = schema["paths"].get(path, {}).get(method)
         if operation is not None:
-            _complete(operation, path, opt)
+            _complete(operation, opt)
     return schema
 
 
@@ -76,7 +75,7 @@ def _subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
             yield from _subclasses(sub)
 
 
-def _complete(operation: dict[str, Any], path: str, opt: Mapping[str, Any]) -> None:
+def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     access: Access = opt.get("access", "token")
     parameters = operation.get("parameters", [])
     names = {parameter["name"] for parameter in parameters}

@@ -86,7 +86,7 @@ async def _state(check: Check) -> str:
     try:
         async with asyncio.timeout(0.5):
             await check()
-    except Exception as error:  # whatever is wrong, the probe answers
+    except Exception as error:  # noqa: BLE001 - whatever is wrong, the probe answers
         return type(error).__name__
     return "ok"
 

@@ -12,7 +12,7 @@ from application.posts.ports import AuthorCard
 from application.posts.queries import ListByAuthor, ListComments, NoSuchAuthor, ReadPost, SeenPost
 from application.shared.ports import Attempt
 from domain.posts import NotTheAuthor, PostNotFound, Visibility, WiderThanThread
-from domain.shared import Fault, Invalid, PostId, UserId, id_from, made_at
+from domain.shared import PostId, UserId, id_from, made_at
 from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
