@@ -150,7 +150,9 @@ class LogIn:
             secret = password(secret)
         except Invalid:
             secret = ""  # no account has it; the answer must come as late as for any other wrong one
-        name = login.strip().lower() if login.isascii() else ""
+        name = login.strip().lower()
+        if not (name.isascii() and name.isprintable()):  # PostgreSQL refuses to be asked for a NUL
+            name = ""
         found = await self.reader.credentials(username=name, email=email_key(login))
         right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
         if not (found and right):
