@@ -1,0 +1,160 @@
+"""The stores of one Waggle behind their ports, so that one suite can be asked of each kind of store."""
+
+import itertools
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import update
+
+from adapters.memory import identity as memory_identity
+from adapters.memory import posts as memory_posts
+from adapters.memory.outbox import MemoryOutboxQueue
+from adapters.memory.store import Store
+from adapters.security.sealing import Secrets
+from adapters.sql import identity as sql_identity
+from adapters.sql import posts as sql_posts
+from adapters.sql.database import Database
+from adapters.sql.metadata import metadata
+from adapters.sql.migrate import migrate
+from adapters.sql.outbox import SqlOutboxQueue, outbox
+from application.identity.ports import IdentityReader, IdentityTx, KeyStore
+from application.posts.ports import PostRow, PostsReader, PostsTx
+from application.shared.ports import NewId, OpenTx, OutboxQueue
+from domain.identity import Account
+from domain.posts import Post, Standing, Visibility
+from domain.shared import PostId, Unavailable, UserId
+
+T = TypeVar("T")
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+new_id: NewId = itertools.count(int(BEGINNING.timestamp() * 1000) << 16, 1 << 16).__next__
+"""Ids a millisecond apart, never the same twice in one run: an example needs no empty store."""
+
+SECRETS = Secrets(bytes(range(32)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    open_identity: OpenTx[IdentityTx]
+    open_posts: OpenTx[PostsTx]
+    people: IdentityReader
+    posts: PostsReader
+    queue: OutboxQueue
+    keys: KeyStore
+    pass_time: Callable[[timedelta], Awaitable[None]]
+    """As far as leases and retries of the outbox go, so much time has passed."""
+    database: Database | None = None
+
+    async def add_account(self, **members: object) -> Account:
+        account = an_account(**members)
+        async with self.open_identity() as tx:
+            await tx.accounts.add(account)
+        return account
+
+    async def add_post(self, **members: object) -> Post:
+        post = a_post(**members)
+        async with self.open_posts() as tx:
+            await tx.posts.add(post)
+        return post
+
+    async def read(self, post_id: PostId, viewer: UserId | None = None) -> PostRow:
+        row = await self.posts.post(post_id, Standing(viewer))
+        assert row is not None
+        return row
+
+
+def an_account(**members: object) -> Account:
+    id_ = new_id()
+    name = f"user_{id_ >> 16}"
+    defaults = {"id": id_, "username": name, "email": f"{name}@example.org", "password_hash": "hash"}
+    return Account(**{**defaults, **members})  # type: ignore[arg-type]
+
+
+def a_post(**members: object) -> Post:
+    defaults = {"id": new_id(), "author": new_id(), "text": "hello", "visibility": Visibility.PUBLIC}
+    return Post(**{**defaults, **members})  # type: ignore[arg-type]
+
+
+async def patiently(act: Callable[[], Awaitable[T]]) -> T:
+    """Try again while the store is busy, as a client would: of an Unavailable attempt nothing is kept."""
+    for _ in range(50):
+        try:
+            return await act()
+        except Unavailable:
+            continue
+    return await act()
+
+
+@asynccontextmanager
+async def memory() -> AsyncIterator[Stores]:
+    store, now = Store(), 0.0
+
+    async def pass_time(span: timedelta) -> None:
+        nonlocal now
+        now += span.total_seconds()
+
+    yield Stores(
+        memory_identity.transactions(store, new_id),
+        memory_posts.transactions(store, new_id),
+        memory_identity.MemoryIdentityReader(store),
+        memory_posts.MemoryPostsReader(store),
+        MemoryOutboxQueue(store, lambda: now),
+        memory_identity.MemoryKeyStore(store),
+        pass_time,
+    )
+
+
+@asynccontextmanager
+async def sql(url: str) -> AsyncIterator[Stores]:
+    """On a database that is migrated."""
+    database = Database.at(url)
+    await database.open()
+
+    async def pass_time(span: timedelta) -> None:
+        ms = span // timedelta(milliseconds=1)
+        earlier = {"due_at": outbox.c.due_at - ms, "leased_until": outbox.c.leased_until - ms}
+        async with database.begin() as connection:
+            await connection.execute(update(outbox).values(earlier))
+
+    try:
+        yield Stores(
+            sql_identity.transactions(database, SECRETS, new_id),
+            sql_posts.transactions(database, new_id),
+            sql_identity.SqlIdentityReader(database, SECRETS),
+            sql_posts.SqlPostsReader(database),
+            SqlOutboxQueue(database),
+            sql_identity.SqlKeyStore(database),
+            pass_time,
+            database,
+        )
+    finally:
+        await database.close()
+
+
+async def empty(url: str) -> None:
+    """Delete every row."""
+    database = Database.at(url)
+    async with database.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            await connection.execute(table.delete())
+    await database.close()
+
+
+async def migrated(url: str) -> str:
+    database = Database.at(url)
+    await migrate(database)
+    await database.close()
+    return url
+
+
+async def migrated_file(template: Path, path: Path) -> str:
+    """The URL of a new SQLite file at `path`: a copy of `template`, which is made if it is not there."""
+    if not template.exists():
+        await migrated(f"sqlite:///{template}")
+    shutil.copy(template, path)
+    return f"sqlite:///{path}"
