@@ -10,9 +10,9 @@ URL ?= http://127.0.0.1:$(or $(PORT),8000)
 CODE := src tests demo bench scripts
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## Serve on http://127.0.0.1:8000 from the folder data (PORT and WAGGLE_… are honoured, see docs/settings.md)
+run: ## Serve on http://127.0.0.1:8000, from the folder data (settings: docs/settings.md)
 	@scripts/bootstrap
 	@exec $(BIN)/waggle serve
 
@@ -51,9 +51,9 @@ bench: ## Measure; every figure is a ratio within one run
 	@scripts/bootstrap dev
 	@$(BIN)/python -m bench
 
-demo: ## Fill the server at URL with a small community; starts one if none answers, and leaves it running
+demo: ## Fill the server at URL with a small community; if none answers, starts one and goes on serving
 	@scripts/bootstrap dev
-	@scripts/demo $(URL)
+	@scripts/demo $(URL) $(ARGS)
 
 openapi docs: ## Write what is generated: docs/openapi.json, docs/settings.md, docs/errors.md
 	@scripts/bootstrap dev
