@@ -18,6 +18,7 @@ from entrypoints.http.auth import authentication
 from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import fail, refuse, refuse_http
+from entrypoints.http.fast_lane import FastLane
 from entrypoints.http.paging import Pager
 from entrypoints.http.resources import attempts
 from entrypoints.settings import Settings
@@ -52,7 +53,8 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
         cors_config=_cors(settings),
         **common,
     )
-    return Edge(app, access_log=settings.access_log, hsts=settings.url.startswith("https://"))
+    lane = FastLane(app, container.identity.authenticate(), container.posts.read_post())
+    return Edge(lane, access_log=settings.access_log, hsts=settings.url.startswith("https://"))
 
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:

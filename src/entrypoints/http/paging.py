@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.params import QueryParameter
 
 from application.shared.paging import Page, Window
+from entrypoints.http.answers import Answer, as_json
 from entrypoints.http.errors import CursorInvalid
 
 T = TypeVar("T")
@@ -70,8 +71,7 @@ class Pager:
                 query = urlencode({**_other_parameters(request), "limit": window.limit, "cursor": cursor})
                 links.append(f'<{self.url}{request.scope["path"]}?{query}>; rel="{rel}"')
         out = PageOut(items, cursors.get("next"), cursors.get("prev"))
-        headers = {"Link": ", ".join(links)} if links else {}
-        return Response(out, headers=headers)
+        return Answer(as_json(out, [(b"link", ", ".join(links).encode())] if links else []))
 
     def _cursor(self, request: Request[Any, Any, Any], window: Window) -> str:
         body = _LAYOUT.pack(window.back, window.edge or 0)

@@ -13,11 +13,12 @@ from application.posts.queries import ListByAuthor, ListComments, NoSuchAuthor, 
 from application.shared.ports import Attempt
 from domain.posts import NotTheAuthor, PostNotFound, Visibility, WiderThanThread
 from domain.shared import PostId, UserId, id_from, made_at
+from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
-from entrypoints.http.resources import IfNoneMatch, created, rfc3339, tagged
+from entrypoints.http.resources import IfNoneMatch, created, rfc3339
 
 
 class Author(msgspec.Struct):
@@ -177,7 +178,7 @@ class PostsController(Controller):
         if_none_match: IfNoneMatch = None,
     ) -> Response[PostOut]:
         seen = await read_post(viewer(request), a_post(post_id))
-        return tagged(request, PostOut.of(seen), seen.row.version)
+        return Answer(tagged(PostOut.of(seen), seen.row.version, if_none_match))
 
     @delete("/{post_id:str}", summary="Delete a post", opt=policy("token", PostNotFound, NotTheAuthor))
     async def remove(

@@ -1,12 +1,10 @@
 """Single resources over HTTP: what they have in common, from entity tags to idempotency keys."""
 
-import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-import msgspec
 from litestar import Request, Response
 from litestar.params import HeaderParameter
 
@@ -16,7 +14,6 @@ from entrypoints.http.errors import QueryInvalid
 
 T = TypeVar("T")
 
-_ENCODER = msgspec.json.Encoder()
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _TAG = re.compile(r'(?:W/)?"(\d+)\.[0-9a-f]{16}"')
 
@@ -52,21 +49,6 @@ IdempotencyKey = Annotated[
 def rfc3339(at: datetime) -> str:
     """UTC with exactly three fractional digits: `2026-01-31T12:00:00.000Z`."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def tagged(request: Request[Any, Any, Any], out: msgspec.Struct, version: int) -> Response[Any]:
-    """The resource with its ETag, or 304 if the client has it.
-
-    The tag is `"<version>.<hash of the bytes>"`: the hash decides what a client may keep, the version
-    what it may overwrite. So a like, which changes the bytes, does not get in the way of an edit.
-    """
-    body = _ENCODER.encode(out)
-    tag = f'"{version}.{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    known = request.headers.get("if-none-match")
-    if known is not None and (known.strip() == "*" or tag in known):
-        return Response(None, status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
 
 
 def version_in(if_match: str | None) -> int | None:
