@@ -1,0 +1,146 @@
+"""What every store of idempotency keys must do."""
+
+import asyncio
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.shared.errors import KeyReused
+from application.shared.idempotency import Once, once
+from application.shared.ports import Attempt, Record
+from domain.posts import PostNotFound, Standing
+from domain.shared import PostId
+from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+
+PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
+OUTCOMES = st.dictionaries(
+    st.text(string.ascii_lowercase, min_size=1),
+    st.recursive(
+        st.none() | st.integers(-(2**63), 2**63 - 1) | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.text(string.ascii_lowercase), inner, max_size=3)
+        ),
+        max_leaves=5,
+    ),
+    max_size=4,
+)
+
+
+def an_attempt(fingerprint: str = "f", key: str = "", scope: str = "ann:publish") -> Attempt:
+    return Attempt(scope, key or str(new_id()), fingerprint)
+
+
+async def publish_once(stores: Stores, attempt: Attempt) -> Once:
+    async with stores.open_posts() as tx:
+
+        async def effect() -> Record:
+            post = a_post()
+            await tx.posts.add(post)
+            return {"id": post.id}
+
+        return await once(tx.idempotency, attempt, effect)
+
+
+class IdempotencyContract:
+    async def test_a_second_attempt_gets_the_outcome_of_the_first(self, stores: Stores) -> None:
+        attempt = an_attempt()
+
+        first = await publish_once(stores, attempt)
+        second = await publish_once(stores, attempt)
+
+        assert (first.replayed, second.replayed) == (False, True)
+        assert dict(second.outcome) == dict(first.outcome)
+
+    @given(outcome=OUTCOMES, key=st.text(PRINTABLE, min_size=1, max_size=255))
+    async def test_any_outcome_under_any_key_makes_the_round_trip(
+        self, stores: Stores, outcome: Record, key: str
+    ) -> None:
+        attempt = an_attempt(key=key, scope=f"scope {new_id()}")
+        async with stores.open_posts() as tx:
+            assert await tx.idempotency.begin(attempt) is None
+            await tx.idempotency.finish(attempt, outcome)
+
+        async with stores.open_posts() as tx:
+            assert await tx.idempotency.begin(attempt) == outcome
+
+    async def test_the_same_key_for_another_request_is_refused(self, stores: Stores) -> None:
+        attempt = an_attempt("one")
+        await publish_once(stores, attempt)
+
+        with pytest.raises(KeyReused):
+            await publish_once(stores, an_attempt("another", attempt.key))
+
+    async def test_keys_of_different_scopes_never_meet(self, stores: Stores) -> None:
+        attempt = an_attempt(scope="ann:publish")
+        await publish_once(stores, attempt)
+
+        result = await publish_once(stores, an_attempt("other", attempt.key, scope="bob:publish"))
+
+        assert result.replayed is False
+
+    async def test_keys_differ_by_case(self, stores: Stores) -> None:
+        await publish_once(stores, an_attempt(key="key", scope="case"))
+
+        result = await publish_once(stores, an_attempt(key="KEY", scope="case"))
+
+        assert result.replayed is False
+
+    async def test_an_attempt_that_failed_frees_its_key(self, stores: Stores) -> None:
+        attempt = an_attempt("one")
+
+        async def fail() -> None:
+            async with stores.open_posts() as tx:
+                await tx.idempotency.begin(attempt)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+
+        result = await publish_once(stores, an_attempt("another", attempt.key))
+        assert result.replayed is False
+
+    async def test_an_effect_that_was_undone_leaves_no_outcome(self, stores: Stores) -> None:
+        attempt, post = an_attempt(), a_post()
+
+        async def fail() -> None:
+            async with stores.open_posts() as tx:
+                await tx.idempotency.begin(attempt)
+                await tx.posts.add(post)
+                await tx.idempotency.finish(attempt, {"id": post.id})
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+
+        assert await stores.posts.post(post.id, Standing()) is None
+        assert (await publish_once(stores, attempt)).replayed is False
+
+    async def test_fifty_attempts_at_once_have_one_effect(self, stores: Stores) -> None:
+        attempt, author = an_attempt(), new_id()
+        made: list[PostId] = []
+
+        async def publish() -> Once:
+            async with stores.open_posts() as tx:
+
+                async def effect() -> Record:
+                    post = a_post(author=author)
+                    made.append(post.id)
+                    await tx.posts.add(post)
+                    return {"id": post.id}
+
+                return await once(tx.idempotency, attempt, effect)
+
+        results = await asyncio.gather(*(patiently(publish) for _ in range(50)))
+
+        assert len({result.outcome["id"] for result in results}) == 1
+        assert sum(not result.replayed for result in results) == 1
+        kept = results[0].outcome["id"]
+        for post_id in made:
+            async with stores.open_posts() as tx:
+                if post_id == kept:
+                    assert (await tx.posts.get(post_id)).author == author
+                else:
+                    with pytest.raises(PostNotFound):
+                        await tx.posts.get(post_id)

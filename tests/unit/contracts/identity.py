@@ -1,0 +1,252 @@
+"""What every store of accounts and sessions must do."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from application.identity.ports import Card, Credentials
+from domain.identity import (
+    SESSION_IDLE,
+    Account,
+    EmailTaken,
+    Session,
+    SessionEnded,
+    UsernameTaken,
+    UserNotFound,
+    email_key,
+)
+from domain.shared import EventId, SessionId, UserId, made_at
+from tests.unit.contracts.stores import Stores, an_account, new_id
+
+
+def a_session(of: Account, **members: object) -> Session:
+    id_ = new_id()
+    defaults = {"id": id_, "user_id": of.id, "seed": bytes(range(16)), "refreshed_at": made_at(id_)}
+    return Session(**{**defaults, **members})  # type: ignore[arg-type]
+
+
+async def save_session(stores: Stores, session: Session) -> None:
+    async with stores.open_identity() as tx:
+        await tx.sessions.save(session)
+
+
+async def add_session(stores: Stores, session: Session) -> Session:
+    async with stores.open_identity() as tx:
+        await tx.sessions.add(session)
+    return session
+
+
+class AccountsContract:
+    async def test_every_member_makes_the_round_trip(self, stores: Stores) -> None:
+        account = an_account(
+            email="Ännchen+Nektar@exämple.org",
+            password_hash="$bcrypt-sha256$v=2,t=2b,r=12$" + "s" * 22 + "$" + "h" * 31,
+            display_name="Ann 🐝 آن",
+            bio="one\ntwo\t« three » \U0001f468‍\U0001f469‍\U0001f467",
+            posts=7,
+            version=3,
+        )
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.add(account)
+
+        async with stores.open_identity() as tx:
+            assert await tx.accounts.get(account.id) == account
+        assert await stores.people.account(account.id) == account
+        assert await stores.people.account_named(account.username) == account
+
+    async def test_a_username_belongs_to_one(self, stores: Stores) -> None:
+        account = await stores.add_account()
+
+        with pytest.raises(UsernameTaken):
+            await stores.add_account(username=account.username)
+
+    @pytest.mark.parametrize(
+        ("taken", "again"),
+        [
+            ("ann@example.org", "ann@example.org"),
+            ("ann@example.org", "ANN@Example.ORG"),
+            ("straße@example.org", "STRASSE@example.org"),
+            (
+                "jose\N{COMBINING ACUTE ACCENT}@example.org",
+                "Jos\N{LATIN SMALL LETTER E WITH ACUTE}@example.org",
+            ),
+        ],
+    )
+    async def test_an_address_belongs_to_one_whatever_its_case(
+        self, stores: Stores, taken: str, again: str
+    ) -> None:
+        number = new_id()
+        await stores.add_account(email=f"{number}{taken}")
+
+        with pytest.raises(EmailTaken):
+            await stores.add_account(email=f"{number}{again}")
+
+    async def test_who_repeats_a_registration_hears_of_the_address(self, stores: Stores) -> None:
+        account = await stores.add_account()
+
+        with pytest.raises(EmailTaken):
+            await stores.add_account(username=account.username, email=account.email)
+
+    async def test_of_ten_who_want_a_name_at_once_one_gets_it(self, stores: Stores) -> None:
+        name = an_account().username
+
+        results = await asyncio.gather(
+            *(stores.add_account(username=name) for _ in range(10)), return_exceptions=True
+        )
+
+        assert sum(isinstance(result, Account) for result in results) == 1
+        assert sum(isinstance(result, UsernameTaken) for result in results) == 9
+
+    async def test_saving_replaces_the_profile_and_nothing_else(self, stores: Stores) -> None:
+        account = await stores.add_account(posts=2)
+        edited = account.edited(display_name="Ann", bio="bees")
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.save(
+                replace(edited, posts=99, password_hash="other", username="other", email="o@example.org")
+            )
+
+        assert await stores.people.account(account.id) == edited
+
+    async def test_a_new_password_hash_is_all_that_changes(self, stores: Stores) -> None:
+        account = await stores.add_account()
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.set_password_hash(account.id, "new")
+
+        assert await stores.people.account(account.id) == replace(account, password_hash="new")
+
+    async def test_posts_are_counted_up_and_down(self, stores: Stores) -> None:
+        account = await stores.add_account()
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.count_posts(account.id, 3)
+            await tx.accounts.count_posts(account.id, -1)
+
+        assert (await stores.people.account(account.id)).posts == 2
+
+    async def test_counting_the_posts_of_nobody_has_no_effect(self, stores: Stores) -> None:
+        nobody = UserId(new_id())
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.count_posts(nobody, 1)
+
+        with pytest.raises(UserNotFound):
+            await stores.people.account(nobody)
+
+
+class IdentityReaderContract:
+    async def test_nobody_has_an_unknown_id_or_name(self, stores: Stores) -> None:
+        with pytest.raises(UserNotFound):
+            await stores.people.account(UserId(new_id()))
+        with pytest.raises(UserNotFound):
+            await stores.people.account_named("nobody_has_this")
+
+    async def test_credentials_are_found_by_name_and_by_address(self, stores: Stores) -> None:
+        account = await stores.add_account(password_hash="secret")
+        expected = Credentials(account.id, "secret")
+
+        by_name = await stores.people.credentials(username=account.username, email="-")
+        by_address = await stores.people.credentials(username="", email=email_key(account.email.upper()))
+
+        assert (expected, expected) == (by_name, by_address)
+
+    @pytest.mark.parametrize("login", ["", "nobody", "a\0b", "\ud800", "'; --", "%", "x" * 10_000])
+    async def test_there_are_no_credentials_for_what_nobody_is_called(
+        self, stores: Stores, login: str
+    ) -> None:
+        await stores.add_account()
+        name = login if login.isascii() else ""
+
+        assert await stores.people.credentials(username=name, email=email_key(login)) is None
+
+    async def test_cards_are_of_those_that_exist(self, stores: Stores) -> None:
+        ann, bob = await stores.add_account(display_name="Ann"), await stores.add_account()
+
+        cards = await stores.people.cards({ann.id, bob.id, UserId(1)})
+
+        assert cards == {
+            ann.id: Card(ann.id, ann.username, "Ann"),
+            bob.id: Card(bob.id, bob.username, ""),
+        }
+        assert await stores.people.cards([]) == {}
+
+    async def test_ids_are_of_the_names_that_exist(self, stores: Stores) -> None:
+        ann = await stores.add_account()
+
+        assert await stores.people.ids_named([ann.username, "nobody_has_this"]) == {ann.username: ann.id}
+        assert await stores.people.ids_named([]) == {}
+
+
+class SessionsContract:
+    async def test_every_member_makes_the_round_trip(self, stores: Stores) -> None:
+        account = await stores.add_account()
+        session = a_session(
+            account,
+            seed=bytes(range(240, 256)),
+            generation=5,
+            ended_at=made_at(new_id()) + timedelta(milliseconds=7),
+        )
+        await add_session(stores, session)
+
+        async with stores.open_identity() as tx:
+            assert await tx.sessions.get(session.id) == session
+
+    async def test_saving_replaces_what_a_refresh_changes(self, stores: Stores) -> None:
+        session = await add_session(stores, a_session(await stores.add_account()))
+        refreshed = session.refreshed(0, session.refreshed_at + timedelta(hours=1))
+
+        await save_session(stores, refreshed)
+
+        async with stores.open_identity() as tx:
+            assert await tx.sessions.get(session.id) == refreshed
+
+    async def test_an_unknown_session_has_ended(self, stores: Stores) -> None:
+        async with stores.open_identity() as tx:
+            with pytest.raises(SessionEnded):
+                await tx.sessions.get(SessionId(new_id()))
+
+    async def test_the_reader_tells_who_is_alive_as_the_domain_does(self, stores: Stores) -> None:
+        session = await add_session(stores, a_session(await stores.add_account()))
+        now = session.refreshed_at
+
+        async def alive(after: timedelta) -> bool:
+            return await stores.people.session_alive(session.id, now + after)
+
+        assert await alive(timedelta()) is True
+        assert await alive(SESSION_IDLE - timedelta(milliseconds=1)) is True
+        assert await alive(SESSION_IDLE) is False
+        await save_session(stores, session.ended(now))
+        assert await alive(timedelta()) is False
+        assert await stores.people.session_alive(SessionId(new_id()), now) is False
+
+
+class InboxContract:
+    async def test_an_event_is_new_to_each_reaction_once(self, stores: Stores) -> None:
+        event, other = EventId(new_id()), EventId(new_id())
+
+        async def first_time(reaction: str, event: EventId) -> bool:
+            async with stores.open_identity() as tx:
+                return await tx.inbox.first_time(reaction, event)
+
+        assert await first_time("count", event) is True
+        assert await first_time("count", event) is False
+        assert await first_time("mail", event) is True
+        assert await first_time("count", other) is True
+
+    async def test_a_reaction_that_was_undone_sees_the_event_as_new_again(self, stores: Stores) -> None:
+        event = EventId(new_id())
+
+        async def fail() -> None:
+            async with stores.open_identity() as tx:
+                await tx.inbox.first_time("count", event)
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+
+        async with stores.open_identity() as tx:
+            assert await tx.inbox.first_time("count", event) is True

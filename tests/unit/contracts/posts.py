@@ -1,0 +1,440 @@
+"""What every store of posts must do."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.posts.ports import PostRow
+from application.shared.paging import Page, Window, page
+from domain.posts import Post, PostNotFound, Standing, Visibility, can_view
+from domain.shared import PostId, UserId, made_at
+from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+
+EVERYTHING = {
+    "text": "one\ntwo 🐝 \U0001f468‍\U0001f469‍\U0001f467 شهد",
+    "visibility": Visibility.UNLISTED,
+    "content_warning": "stings",
+    "language": "zh-Hant-TW",
+    "edited_at": made_at(new_id()) + timedelta(milliseconds=7),
+    "comments": 3,
+    "likes": 5,
+    "version": 4,
+}
+
+
+async def remove(stores: Stores, post: Post) -> Post:
+    async with stores.open_posts() as tx:
+        tombstone = (await tx.posts.get(post.id)).removed(by=post.author)
+        await tx.posts.save(tombstone)
+    return tombstone
+
+
+async def stored(stores: Stores, post_id: PostId) -> Post:
+    async with stores.open_posts() as tx:
+        return await tx.posts.get(post_id)
+
+
+async def like(stores: Stores, post_id: PostId, user: UserId) -> bool:
+    async with stores.open_posts() as tx:
+        await tx.posts.get(post_id)
+        return await tx.posts.like(post_id, user, new_id())
+
+
+async def unlike(stores: Stores, post_id: PostId, user: UserId) -> bool:
+    async with stores.open_posts() as tx:
+        await tx.posts.get(post_id)
+        return await tx.posts.unlike(post_id, user)
+
+
+class PostsContract:
+    async def test_every_member_makes_the_round_trip(self, stores: Stores) -> None:
+        above = await stores.add_post()
+        named = frozenset(UserId(new_id()) for _ in range(3))
+        post = await stores.add_post(**EVERYTHING, reply_to=above.id, mentioned=named)
+
+        assert await stored(stores, post.id) == post
+
+    async def test_there_is_no_unknown_post(self, stores: Stores) -> None:
+        with pytest.raises(PostNotFound):
+            await stored(stores, PostId(new_id()))
+
+    async def test_a_tombstone_is_kept_and_says_nothing(self, stores: Stores) -> None:
+        post = await stores.add_post(**EVERYTHING, mentioned=frozenset({UserId(new_id())}))
+
+        tombstone = await remove(stores, post)
+
+        assert await stored(stores, post.id) == tombstone
+        assert (tombstone.text, tombstone.content_warning, tombstone.mentioned) == ("", "", frozenset())
+
+    async def test_saving_leaves_the_counters_alone(self, stores: Stores) -> None:
+        post = await stores.add_post(likes=2, comments=1)
+
+        async with stores.open_posts() as tx:
+            await tx.posts.save(replace(post, text="new", likes=99, comments=99, version=2))
+
+        assert await stored(stores, post.id) == replace(post, text="new", version=2)
+
+    async def test_saving_leaves_alone_what_an_author_cannot_change(self, stores: Stores) -> None:
+        post = await stores.add_post()
+
+        async with stores.open_posts() as tx:
+            await tx.posts.save(
+                replace(post, author=UserId(1), visibility=Visibility.DIRECT, reply_to=post.id, text="new")
+            )
+
+        assert await stored(stores, post.id) == replace(post, text="new")
+
+    async def test_saving_other_mentions_changes_who_may_see_it(self, stores: Stores) -> None:
+        ann, bob = UserId(new_id()), UserId(new_id())
+        post = await stores.add_post(visibility=Visibility.DIRECT, mentioned=frozenset({ann}))
+
+        async with stores.open_posts() as tx:
+            await tx.posts.save(replace(post, mentioned=frozenset({bob})))
+
+        assert await stores.posts.post(post.id, Standing(ann)) is None
+        assert (await stores.read(post.id, bob)).mentioned == (bob,)
+
+    async def test_comments_are_counted_up_and_down(self, stores: Stores) -> None:
+        post = await stores.add_post()
+
+        async with stores.open_posts() as tx:
+            await tx.posts.count_comments(post.id, 1)
+            await tx.posts.count_comments(post.id, 1)
+            await tx.posts.count_comments(post.id, -1)
+            await tx.posts.count_comments(PostId(new_id()), 1)  # gone: no effect
+
+        assert (await stores.read(post.id)).comments == 1
+
+    async def test_twenty_comments_at_once_are_all_counted(self, stores: Stores) -> None:
+        post = await stores.add_post()
+
+        async def count() -> None:
+            async with stores.open_posts() as tx:
+                await tx.posts.count_comments(post.id, 1)
+
+        await asyncio.gather(*(patiently(count) for _ in range(20)))
+
+        assert (await stores.read(post.id)).comments == 20
+
+    async def test_a_like_counts_once(self, stores: Stores) -> None:
+        post, ann = await stores.add_post(), UserId(new_id())
+
+        first, second = await like(stores, post.id, ann), await like(stores, post.id, ann)
+
+        assert (first, second) == (True, False)
+        row = await stores.read(post.id, ann)
+        assert (row.likes, row.liked) == (1, True)
+
+    async def test_a_like_is_taken_back_once(self, stores: Stores) -> None:
+        post, ann = await stores.add_post(), UserId(new_id())
+        await like(stores, post.id, ann)
+
+        first, second = await unlike(stores, post.id, ann), await unlike(stores, post.id, ann)
+
+        assert (first, second) == (True, False)
+        row = await stores.read(post.id, ann)
+        assert (row.likes, row.liked) == (0, False)
+
+    async def test_a_like_is_of_one_user_and_one_post(self, stores: Stores) -> None:
+        post, other = await stores.add_post(), await stores.add_post()
+        ann, bob = UserId(new_id()), UserId(new_id())
+
+        await like(stores, post.id, ann)
+
+        assert (await stores.read(post.id, ann)).liked is True
+        assert (await stores.read(post.id, bob)).liked is False
+        assert (await stores.read(post.id)).liked is False
+        assert (await stores.read(other.id, ann)).liked is False
+
+    async def test_fifty_users_with_three_racing_likes_each_are_fifty_likes(self, stores: Stores) -> None:
+        post = await stores.add_post()
+        fans = [UserId(new_id()) for _ in range(50)]
+
+        likes = await asyncio.gather(
+            *(patiently(lambda fan=fan: like(stores, post.id, fan)) for fan in fans * 3)  # type: ignore[misc]
+        )
+        liked = [(await stores.read(post.id, fan)).liked for fan in fans]
+        counted = (await stores.read(post.id)).likes
+        unlikes = await asyncio.gather(
+            *(patiently(lambda fan=fan: unlike(stores, post.id, fan)) for fan in fans * 3)  # type: ignore[misc]
+        )
+        still_liked = [(await stores.read(post.id, fan)).liked for fan in fans]
+
+        assert (sum(likes), counted, liked) == (50, 50, [True] * 50)
+        assert (sum(unlikes), (await stores.read(post.id)).likes, still_liked) == (50, 0, [False] * 50)
+
+
+class PostsReaderContract:
+    async def test_every_member_is_read(self, stores: Stores) -> None:
+        above, ann = await stores.add_post(), UserId(new_id())
+        named = frozenset(UserId(new_id()) for _ in range(3))
+        post = await stores.add_post(**EVERYTHING, reply_to=above.id, mentioned=named)
+        await like(stores, post.id, ann)
+
+        expected = PostRow(
+            id=post.id,
+            author=post.author,
+            text=post.text,
+            visibility=post.visibility,
+            content_warning=post.content_warning,
+            language=post.language,
+            reply_to=above.id,
+            edited_at=post.edited_at,
+            version=4,
+            comments=3,
+            likes=6,
+            mentioned=tuple(sorted(named)),
+            liked=True,
+        )
+        assert await stores.read(post.id, ann) == expected
+
+    async def test_a_user_s_list_has_no_comments_and_nobody_else_s_posts(self, stores: Stores) -> None:
+        post = await stores.add_post()
+        newer = await stores.add_post(author=post.author)
+        await stores.add_post(author=post.author, reply_to=newer.id)
+        await stores.add_post()
+
+        rows = await stores.posts.by_author(post.author, Window(10), Standing())
+
+        assert [row.id for row in rows] == [newer.id, post.id]
+
+    async def test_comments_are_the_direct_answers_oldest_first(self, stores: Stores) -> None:
+        post = await stores.add_post()
+        first = await stores.add_post(reply_to=post.id)
+        second = await stores.add_post(reply_to=post.id)
+        await stores.add_post(reply_to=first.id)
+
+        rows = await stores.posts.comments(post.id, Window(10), Standing())
+
+        assert [row.id for row in rows] == [first.id, second.id]
+
+    async def test_the_hidden_are_left_out_before_the_limit(self, stores: Stores) -> None:
+        shown = await stores.add_post()
+        for _ in range(4):
+            await stores.add_post(author=shown.author, visibility=Visibility.DIRECT)
+
+        rows = await stores.posts.by_author(shown.author, Window(1), Standing())
+
+        assert [row.id for row in rows] == [shown.id]
+
+
+# --- Visibility: one rule, two forms ----------------------------------------------------------------
+
+PEOPLE = range(1, 6)
+SOME = st.frozensets(st.sampled_from(PEOPLE))
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A post of a small world whose people are called 1 to 5."""
+
+    author: int
+    visibility: Visibility
+    mentioned: frozenset[int]
+    deleted: bool
+    comment: bool
+
+
+SKETCHES = st.builds(
+    Sketch,
+    author=st.sampled_from(PEOPLE),
+    visibility=st.sampled_from(Visibility),
+    mentioned=SOME,
+    deleted=st.booleans(),
+    comment=st.booleans(),
+)
+STANDINGS = st.tuples(st.none() | st.sampled_from(PEOPLE), SOME, SOME)
+
+
+class VisibilityContract:
+    @given(
+        sketches=st.lists(SKETCHES, min_size=1, max_size=6),
+        viewers=st.lists(STANDINGS, min_size=1, max_size=4),
+    )
+    async def test_the_store_shows_exactly_what_the_domain_lets_be_seen(
+        self,
+        stores: Stores,
+        sketches: list[Sketch],
+        viewers: list[tuple[int | None, frozenset[int], frozenset[int]]],
+    ) -> None:
+        ids = {person: UserId(new_id()) for person in PEOPLE}
+        above = a_post()
+        world = [
+            a_post(
+                author=ids[sketch.author],
+                visibility=sketch.visibility,
+                mentioned=frozenset(ids[person] for person in sketch.mentioned),
+                deleted=sketch.deleted,
+                reply_to=above.id if sketch.comment else None,
+            )
+            for sketch in sketches
+        ]
+        async with stores.open_posts() as tx:
+            for post in [above, *world]:
+                await tx.posts.add(post)
+
+        for viewer, follows, blocked in viewers:
+            standing = Standing(
+                ids[viewer] if viewer else None,
+                frozenset(ids[person] for person in follows),
+                frozenset(ids[person] for person in blocked),
+            )
+            visible = [post for post in world if can_view(post, standing)]
+
+            for post in world:
+                assert (await stores.posts.post(post.id, standing) is not None) is (post in visible)
+            answers = await stores.posts.comments(above.id, Window(10), standing)
+            assert [row.id for row in answers] == [post.id for post in visible if post.reply_to]
+            for person, id_ in ids.items():
+                rows = await stores.posts.by_author(id_, Window(10), standing)
+                mine = [p.id for p in visible if p.author == id_ and p.reply_to is None]
+                assert [row.id for row in rows] == mine[::-1], person
+
+
+# --- Pages ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One of the lists, newest or oldest first, and how to read it."""
+
+    stores: Stores
+    of: Post
+    newest_first: bool
+
+    def one_more(self) -> Post:
+        return a_post(author=self.of.author) if self.newest_first else a_post(reply_to=self.of.id)
+
+    async def page(self, window: Window) -> Page[PostRow]:
+        rows: Sequence[PostRow]
+        if self.newest_first:
+            rows = await self.stores.posts.by_author(self.of.author, window, Standing())
+        else:
+            rows = await self.stores.posts.comments(self.of.id, window, Standing())
+        return page(rows, window, lambda row: row.id, newest_first=self.newest_first)
+
+    async def add(self, posts: Sequence[Post]) -> None:
+        async with self.stores.open_posts() as tx:
+            for post in posts:
+                await tx.posts.add(post)
+
+    def in_order(self, ids: set[PostId]) -> list[PostId]:
+        return sorted(ids, reverse=self.newest_first)
+
+
+async def a_list(stores: Stores, size: int, *, newest_first: bool) -> tuple[Walk, list[Post]]:
+    above = a_post(visibility=Visibility.DIRECT) if newest_first else await stores.add_post()
+    walk = Walk(stores, above, newest_first)
+    posts = [walk.one_more() for _ in range(size)]
+    await walk.add(posts)
+    return walk, posts
+
+
+CHANGES = st.lists(st.lists(st.integers(-12, 3), max_size=3), max_size=14)
+"""What happens between two pages: a positive number adds so many, a negative one deletes that one."""
+
+
+@pytest.mark.parametrize("newest_first", [True, False], ids=["newest first", "oldest first"])
+class PagesContract:
+    @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 6])
+    async def test_a_list_is_read_to_its_end_and_back_to_its_beginning(
+        self, stores: Stores, size: int, newest_first: bool
+    ) -> None:
+        walk, posts = await a_list(stores, size, newest_first=newest_first)
+        expected = walk.in_order({post.id for post in posts})
+
+        forward, window = [await walk.page(Window(2))], None
+        while (window := forward[-1].next) is not None:
+            forward.append(await walk.page(window))
+        back = [forward[-1]]
+        while (window := back[-1].prev) is not None:
+            back.append(await walk.page(window))
+
+        assert [row.id for page in forward for row in page.items] == expected
+        assert [row.id for page in reversed(back) for row in page.items] == expected
+        assert len(forward) == max(1, (size + 1) // 2)
+        assert forward[0].prev is None
+
+    @given(size=st.integers(0, 12), limit=st.integers(1, 4), changes=CHANGES)
+    async def test_what_is_there_throughout_is_given_once_whatever_comes_and_goes(
+        self, stores: Stores, newest_first: bool, size: int, limit: int, changes: list[list[int]]
+    ) -> None:
+        walk, posts = await a_list(stores, size, newest_first=newest_first)
+        throughout = {post.id for post in posts}
+        to_come = iter(changes)
+
+        async def meanwhile() -> None:
+            for change in next(to_come, []):
+                if change > 0:
+                    added = [walk.one_more() for _ in range(change)]
+                    await walk.add(added)
+                    posts.extend(added)
+                elif posts and -change < len(posts):
+                    gone = posts.pop(-change)
+                    await remove(stores, gone)
+                    throughout.discard(gone.id)
+
+        given_: list[PostId] = []
+        window: Window | None = Window(limit)
+        last: Page[PostRow] = Page((), None, None)
+        edge = PostId(0)
+        while window is not None:
+            last = await walk.page(window)
+            assert len(last.items) <= limit
+            given_ += [row.id for row in last.items]
+            edge = last.items[0].id if last.items else PostId(window.edge or 0)
+            window = last.next
+            await meanwhile()
+
+        assert given_ == walk.in_order(set(given_)), "in order, and none twice"
+        assert throughout <= set(given_), "none is missed"
+
+        earlier = {post.id for post in posts if (post.id > edge if newest_first else post.id < edge)}
+        back: list[PostId] = []
+        window = last.prev
+        while window is not None:
+            before = await walk.page(window)
+            back = [row.id for row in before.items] + back
+            window = before.prev
+            await meanwhile()
+            earlier &= {post.id for post in posts}
+
+        assert back == walk.in_order(set(back)), "in order, and none twice, backwards too"
+        if last.prev is not None:
+            assert earlier <= set(back), "none is missed backwards either"
+
+    async def test_a_page_whose_edge_is_gone_goes_on_where_it_was(
+        self, stores: Stores, newest_first: bool
+    ) -> None:
+        walk, posts = await a_list(stores, 5, newest_first=newest_first)
+        order = walk.in_order({post.id for post in posts})
+        first = await walk.page(Window(2))
+        assert first.next is not None
+        await remove(stores, next(post for post in posts if post.id == order[1]))
+
+        second = await walk.page(first.next)
+
+        assert [row.id for row in second.items] == order[2:4]
+
+    async def test_an_empty_last_page_leads_back_to_what_was_before(
+        self, stores: Stores, newest_first: bool
+    ) -> None:
+        walk, posts = await a_list(stores, 4, newest_first=newest_first)
+        order = walk.in_order({post.id for post in posts})
+        first = await walk.page(Window(2))
+        for post in posts:
+            if post.id in order[2:]:
+                await remove(stores, post)
+        assert first.next is not None
+
+        empty = await walk.page(first.next)
+        assert empty.prev is not None
+        back = await walk.page(empty.prev)
+
+        assert (list(empty.items), empty.next) == ([], None)
+        assert [row.id for row in back.items] == order[:2]

@@ -1,0 +1,79 @@
+"""What every giver of process numbers must do."""
+
+import asyncio
+
+from sqlalchemy import update
+
+from adapters.ids import PROCESSES, Lease
+from adapters.sql.database import Database
+from adapters.sql.process_numbers import LEASE, ProcessNumbers, process_numbers
+from domain.shared import Unavailable
+from tests.unit.contracts.stores import Stores, patiently
+
+LEASE_MS = int(LEASE.total_seconds() * 1000)
+
+
+async def end_of_all_leases(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.execute(update(process_numbers).values(until_ms=0))
+
+
+def db(stores: Stores) -> Database:
+    assert stores.database is not None
+    return stores.database
+
+
+class ProcessNumbersContract:
+    async def test_processes_that_start_together_get_different_numbers(self, stores: Stores) -> None:
+        processes = [ProcessNumbers(db(stores), f"process {number}") for number in range(12)]
+
+        leases = await asyncio.gather(*(patiently(process.take) for process in processes))
+
+        assert {lease.number for lease in leases} == set(range(12))
+        assert all(lease.until_ms == lease.now_ms + LEASE_MS for lease in leases)
+
+    async def test_when_all_are_held_there_is_none(self, stores: Stores) -> None:
+        async with db(stores).begin() as connection:
+            rows = [{"number": n, "holder": "h", "until_ms": 2**62} for n in range(PROCESSES)]
+            await connection.execute(process_numbers.insert(), rows)
+
+        refused: Unavailable | Lease
+        try:
+            refused = await ProcessNumbers(db(stores), "late").take()
+        except Unavailable as error:
+            refused = error
+
+        assert isinstance(refused, Unavailable)
+        assert refused.retry_after > 1
+
+    async def test_a_lease_is_renewed_by_its_holder(self, stores: Stores) -> None:
+        process = ProcessNumbers(db(stores), "a process")
+        lease = await process.take()
+
+        renewed = await process.renew(lease)
+
+        assert renewed is not None
+        assert renewed.number == lease.number
+        assert renewed.until_ms >= lease.until_ms
+
+    async def test_a_lease_is_renewed_by_nobody_else(self, stores: Stores) -> None:
+        lease = await ProcessNumbers(db(stores), "a process").take()
+
+        assert await ProcessNumbers(db(stores), "another").renew(lease) is None
+
+    async def test_a_lease_that_ended_is_lost_and_the_number_free(self, stores: Stores) -> None:
+        process = ProcessNumbers(db(stores), "a process")
+        lease = await process.take()
+        await end_of_all_leases(db(stores))
+
+        taken = await ProcessNumbers(db(stores), "another").take()
+
+        assert taken.number == lease.number
+        assert await process.renew(lease) is None
+
+    async def test_a_lease_that_ended_is_not_renewed_though_the_number_is_free(self, stores: Stores) -> None:
+        process = ProcessNumbers(db(stores), "a process")
+        lease = await process.take()
+        await end_of_all_leases(db(stores))
+
+        assert await process.renew(lease) is None

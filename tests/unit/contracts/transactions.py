@@ -1,0 +1,112 @@
+"""What a transaction promises, whatever stores the rows."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from application.shared.events import Registered
+from domain.identity import UserNotFound
+from domain.posts import Standing
+from domain.shared import UserId
+from tests.unit.contracts.stores import Stores, a_post, an_account, patiently
+
+
+class TransactionsContract:
+    async def test_what_a_block_wrote_is_there_when_it_has_ended(self, stores: Stores) -> None:
+        post = a_post()
+
+        async with stores.open_posts() as tx:
+            await tx.posts.add(post)
+
+        async with stores.open_posts() as tx:
+            assert await tx.posts.get(post.id) == post
+
+    async def test_a_block_that_raises_leaves_nothing(self, stores: Stores) -> None:
+        account, waiting = an_account(), await stores.queue.waiting()
+
+        async def fail() -> None:
+            async with stores.open_identity() as tx:
+                await tx.accounts.add(account)
+                await tx.outbox.add(Registered(user_id=account.id))
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+
+        with pytest.raises(UserNotFound):
+            await stores.people.account(account.id)
+        assert await stores.queue.waiting() == waiting
+        await stores.add_account(
+            id=account.id, username=account.username, email=account.email
+        )  # its names are free
+
+    async def test_a_block_that_is_cancelled_leaves_nothing_and_blocks_nobody(self, stores: Stores) -> None:
+        account, inside = an_account(), asyncio.Event()
+
+        async def hang() -> None:
+            async with stores.open_identity() as tx:
+                await tx.accounts.add(account)
+                inside.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(hang())
+        await inside.wait()
+        task.cancel()
+        await asyncio.wait([task])
+
+        assert task.cancelled()
+        with pytest.raises(UserNotFound):
+            await stores.people.account(account.id)
+        other = await stores.add_account()
+        assert await stores.people.account(other.id) == other
+
+    async def test_a_reader_sees_a_change_when_it_is_committed_and_not_before(self, stores: Stores) -> None:
+        post = a_post()
+
+        async with stores.open_posts() as tx:
+            await tx.posts.add(post)
+            before = await stores.posts.post(post.id, Standing())
+        after = await stores.posts.post(post.id, Standing())
+
+        assert before is None
+        assert after is not None
+
+    async def test_a_transaction_sees_its_own_writes(self, stores: Stores) -> None:
+        account = an_account()
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.add(account)
+            await tx.accounts.count_posts(account.id, 2)
+            seen = await tx.accounts.get(account.id)
+
+        assert seen == replace(account, posts=2)
+
+    async def test_of_twenty_changes_to_one_row_at_once_none_is_lost(self, stores: Stores) -> None:
+        account = await stores.add_account()
+
+        async def edit() -> None:
+            async with stores.open_identity() as tx:
+                read = await tx.accounts.get(account.id)
+                await asyncio.sleep(0)  # room for whoever would get in between
+                await tx.accounts.save(read.edited(bio=f"{read.bio}x"))
+
+        await asyncio.gather(*(patiently(edit) for _ in range(20)))
+
+        edited = await stores.people.account(account.id)
+        assert (edited.bio, edited.version) == ("x" * 20, 21)
+
+    async def test_a_change_and_its_event_are_committed_together(self, stores: Stores) -> None:
+        account, waiting = an_account(), await stores.queue.waiting()
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.add(account)
+            await tx.outbox.add(Registered(user_id=account.id))
+            assert await stores.queue.waiting() == waiting
+
+        assert await stores.queue.waiting() == waiting + 1
+
+    async def test_what_is_not_there_is_said_to_be_not_found(self, stores: Stores) -> None:
+        async with stores.open_identity() as tx:
+            with pytest.raises(UserNotFound):
+                await tx.accounts.get(UserId(1))

@@ -1,0 +1,78 @@
+"""The contracts, kept by the stores in memory and by SQLite."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.contracts.idempotency import IdempotencyContract
+from tests.unit.contracts.identity import (
+    AccountsContract,
+    IdentityReaderContract,
+    InboxContract,
+    SessionsContract,
+)
+from tests.unit.contracts.keys import KeysContract
+from tests.unit.contracts.outbox import OutboxContract, RelayContract
+from tests.unit.contracts.posts import PagesContract, PostsContract, PostsReaderContract, VisibilityContract
+from tests.unit.contracts.process_numbers import ProcessNumbersContract
+from tests.unit.contracts.stores import Stores, memory, migrated_file, sql
+from tests.unit.contracts.transactions import TransactionsContract
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("template") / "waggle.db"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def stores(request: pytest.FixtureRequest, tmp_path: Path, template: Path) -> AsyncIterator[Stores]:
+    if request.param == "memory":
+        async with memory() as some:
+            yield some
+    else:
+        async with sql(await migrated_file(template, tmp_path / "waggle.db")) as some:
+            yield some
+
+
+class TestTransactions(TransactionsContract): ...
+
+
+class TestAccounts(AccountsContract): ...
+
+
+class TestIdentityReader(IdentityReaderContract): ...
+
+
+class TestSessions(SessionsContract): ...
+
+
+class TestInbox(InboxContract): ...
+
+
+class TestKeys(KeysContract): ...
+
+
+class TestIdempotency(IdempotencyContract): ...
+
+
+class TestOutbox(OutboxContract): ...
+
+
+class TestRelay(RelayContract): ...
+
+
+class TestPosts(PostsContract): ...
+
+
+class TestPostsReader(PostsReaderContract): ...
+
+
+class TestVisibility(VisibilityContract): ...
+
+
+class TestPages(PagesContract): ...
+
+
+@pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+class TestProcessNumbers(ProcessNumbersContract): ...
