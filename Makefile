@@ -49,7 +49,7 @@ format: ## Format the code and mend what ruff can mend
 
 bench: ## Measure; every figure is a ratio within one run
 	@scripts/bootstrap dev
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.posts $(ARGS)
 
 demo: ## Fill the server at URL with a small community; if none answers, starts one and goes on serving
 	@scripts/bootstrap dev
