@@ -78,9 +78,8 @@ def test_link_headers_say_what_the_body_says(api: Api) -> None:
     for _ in range(3):
         response = api.nobody.get(path, params={"limit": 2} | ({"cursor": cursor} if cursor else {}))
         page = done(response)
-        found = re.findall(r'<([^>]*)>; rel="(\w+)"', response.headers.get("link", "")
-        links = {rel: url for url, rel in found}
-        )
+        header = response.headers.get("link", "")
+        links = {rel: url for url, rel in re.findall(r'<([^>]*)>; rel="(\w+)"', header)}
         assert set(links) == {rel for rel in ("next", "prev") if page[rel] is not None}
         for rel, url in links.items():
             asked = parse_qs(urlsplit(url).query)

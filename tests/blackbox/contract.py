@@ -1,0 +1,63 @@
+"""What the server says of itself in its OpenAPI document, and what the tests send to each operation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .client import PASSWORD, Api, Json, fresh_name
+
+BODIES: dict[str, Any] = {
+    "POST /api/v1/auth/register": lambda: {
+        "username": (name := fresh_name()),
+        "email": f"{name}@example.org",
+        "password": PASSWORD,
+    },
+    "POST /api/v1/auth/login": lambda: {"login": fresh_name(), "password": PASSWORD},
+    "POST /api/v1/auth/refresh": lambda: {"refresh_token": "wgr_1_0_aa"},
+    "PATCH /api/v1/me": lambda: {"display_name": "Maya"},
+    "POST /api/v1/posts": lambda: {"text": "hello"},
+    "POST /api/v1/posts/{post_id}/comments": lambda: {"text": "hello"},
+}
+"""A good body for each operation that takes one. A test fails when an operation is missing here."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    method: str
+    path: str
+    access: str
+    """`public`, `optional` or `token`."""
+    described: Json
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def body(self) -> Json | None:
+        return BODIES[self.name]() if "requestBody" in self.described else None
+
+    def at(self, **ids: str) -> str:
+        """The path with ids put in; what is not given is an id that nobody has."""
+        path = self.path
+        for parameter in self.described.get("parameters", []):
+            if parameter["in"] == "path":
+                path = path.replace(f"{{{parameter['name']}}}", ids.get(parameter["name"], "1"))
+        return path
+
+
+def document(api: Api) -> Json:
+    found: Json = api.nobody.get("/api/openapi.json").json()
+    return found
+
+
+def operations(api: Api) -> Iterator[Operation]:
+    for path, methods in document(api)["paths"].items():
+        for method, described in methods.items():
+            yield Operation(method.upper(), path, _access(described["security"]), described)
+
+
+def _access(security: list[Json]) -> str:
+    if not security:
+        return "public"
+    return "optional" if {} in security else "token"
