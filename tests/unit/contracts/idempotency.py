@@ -11,7 +11,6 @@ from application.shared.errors import KeyReused
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Record
 from domain.posts import PostNotFound, Standing
-from domain.shared import PostId
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
 
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
@@ -119,7 +118,7 @@ class IdempotencyContract:
 
     async def test_fifty_attempts_at_once_have_one_effect(self, stores: Stores) -> None:
         attempt, author = an_attempt(), new_id()
-        made: list[PostId] = []
+        made: list[int] = []
 
         async def publish() -> Once:
             async with stores.open_posts() as tx:

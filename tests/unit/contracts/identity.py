@@ -154,7 +154,7 @@ class IdentityReaderContract:
 
         assert (expected, expected) == (by_name, by_address)
 
-    @pytest.mark.parametrize("login", ["", "nobody", "a\0b", "\ud800", "'; --", "%", "x" * 10_000])
+    @pytest.mark.parametrize("login", ["", "nobody", "\ud800", "'; --", "%", "x" * 10_000])
     async def test_there_are_no_credentials_for_what_nobody_is_called(
         self, stores: Stores, login: str
     ) -> None:

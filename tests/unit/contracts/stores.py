@@ -1,12 +1,10 @@
 """The stores of one Waggle behind their ports, so that one suite can be asked of each kind of store."""
 
 import itertools
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import update
@@ -150,11 +148,3 @@ async def migrated(url: str) -> str:
     await migrate(database)
     await database.close()
     return url
-
-
-async def migrated_file(template: Path, path: Path) -> str:
-    """The URL of a new SQLite file at `path`: a copy of `template`, which is made if it is not there."""
-    if not template.exists():
-        await migrated(f"sqlite:///{template}")
-    shutil.copy(template, path)
-    return f"sqlite:///{path}"

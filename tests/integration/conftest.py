@@ -1,0 +1,23 @@
+"""A PostgreSQL database with the tables of Waggle, made once for all tests of this folder."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.integration.servers import Server, fresh_database
+from tests.unit.contracts.stores import Stores, empty, migrated, sql
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: Server) -> Iterator[str]:
+    with fresh_database(postgres_server) as url:
+        yield asyncio.run(migrated(url))
+
+
+@pytest.fixture
+async def stores(migrated_postgres: str) -> AsyncIterator[Stores]:
+    """The stores on PostgreSQL, empty."""
+    async with sql(migrated_postgres) as some:
+        yield some
+    await empty(migrated_postgres)

@@ -1,0 +1,162 @@
+"""The contracts, kept by PostgreSQL, and what only a database with many connections can be asked."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+
+from application.shared.errors import KeyInFlight
+from domain.posts import Post, Standing
+from domain.shared import Unavailable
+from tests.unit.contracts.idempotency import IdempotencyContract, an_attempt, publish_once
+from tests.unit.contracts.identity import (
+    AccountsContract,
+    IdentityReaderContract,
+    InboxContract,
+    SessionsContract,
+)
+from tests.unit.contracts.keys import KeysContract
+from tests.unit.contracts.outbox import OutboxContract, RelayContract
+from tests.unit.contracts.posts import PagesContract, PostsContract, PostsReaderContract, VisibilityContract
+from tests.unit.contracts.process_numbers import ProcessNumbersContract
+from tests.unit.contracts.stores import Stores, a_post
+from tests.unit.contracts.transactions import TransactionsContract
+
+
+class TestTransactions(TransactionsContract): ...
+
+
+class TestAccounts(AccountsContract): ...
+
+
+class TestIdentityReader(IdentityReaderContract): ...
+
+
+class TestSessions(SessionsContract): ...
+
+
+class TestInbox(InboxContract): ...
+
+
+class TestKeys(KeysContract): ...
+
+
+class TestIdempotency(IdempotencyContract): ...
+
+
+class TestOutbox(OutboxContract): ...
+
+
+class TestRelay(RelayContract): ...
+
+
+class TestPosts(PostsContract): ...
+
+
+class TestPostsReader(PostsReaderContract): ...
+
+
+class TestVisibility(VisibilityContract): ...
+
+
+class TestPages(PagesContract): ...
+
+
+class TestProcessNumbers(ProcessNumbersContract): ...
+
+
+async def unavailable(work: Awaitable[object]) -> bool:
+    try:
+        await work
+    except Unavailable:
+        return True
+    return False
+
+
+class TestManyConnections:
+    async def test_a_key_that_is_held_longer_than_one_waits_is_in_flight(self, stores: Stores) -> None:
+        attempt = an_attempt()
+
+        async with stores.open_posts() as tx:
+            await tx.idempotency.begin(attempt)
+            with pytest.raises(KeyInFlight):
+                await publish_once(stores, attempt)
+            await tx.idempotency.finish(attempt, {"id": 1})
+
+        assert (await publish_once(stores, attempt)).outcome == {"id": 1}
+
+    async def test_another_key_is_not_waited_for(self, stores: Stores) -> None:
+        async with stores.open_posts() as tx:
+            await tx.idempotency.begin(an_attempt())
+
+            result = await publish_once(stores, an_attempt())
+
+        assert result.replayed is False
+
+    async def test_a_row_that_stays_locked_is_unavailable(self, stores: Stores) -> None:
+        post = await stores.add_post()
+
+        async def get() -> None:
+            async with stores.open_posts() as tx:
+                await tx.posts.get(post.id)
+
+        async with stores.open_posts() as tx:
+            await tx.posts.get(post.id)
+            assert await unavailable(get()) is True
+        assert await unavailable(get()) is False
+
+    async def test_two_that_wait_for_each_other_are_told_so_and_nothing_is_half_done(
+        self, stores: Stores
+    ) -> None:
+        one, two = await stores.add_post(), await stores.add_post()
+        both_hold = asyncio.Barrier(2)
+
+        async def count(first: Post, then: Post) -> None:
+            async with stores.open_posts() as tx:
+                await tx.posts.count_comments(first.id, 1)
+                await both_hold.wait()
+                await tx.posts.count_comments(then.id, 1)
+
+        refused = await asyncio.gather(unavailable(count(one, two)), unavailable(count(two, one)))
+
+        done = refused.count(False)
+        assert done < 2
+        assert [(await stores.read(post.id)).comments for post in (one, two)] == [done, done]
+
+    async def test_a_reader_waits_for_no_writer(self, stores: Stores) -> None:
+        post = await stores.add_post()
+
+        async with stores.open_posts() as tx:
+            await tx.posts.count_comments(post.id, 1)
+            comments_meanwhile = (await stores.read(post.id)).comments
+
+        assert comments_meanwhile == 0
+
+    async def test_more_transactions_than_connections_wait_their_turn_and_then_are_told(
+        self, stores: Stores
+    ) -> None:
+        inside, leave = 0, asyncio.Event()
+
+        async def hold() -> None:
+            nonlocal inside
+            async with stores.open_posts() as tx:
+                await tx.posts.add(a_post())
+                inside += 1
+                await leave.wait()
+
+        tasks = [asyncio.create_task(unavailable(hold())) for _ in range(12)]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        leave.set()
+        results = await asyncio.gather(*tasks)
+
+        assert [task.result() for task in done] == [True] * len(done)
+        assert inside >= 10
+        assert inside + results.count(True) == 12
+
+    async def test_a_store_that_is_closed_is_unavailable(self, stores: Stores) -> None:
+        assert stores.database is not None
+        post = await stores.add_post()
+
+        await stores.database.close()
+
+        assert await unavailable(stores.posts.post(post.id, Standing())) is True
