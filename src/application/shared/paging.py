@@ -42,7 +42,11 @@ def page(rows: Sequence[T], window: Window, key: Callable[[T], int], *, newest_f
     if not items:
         # Going back found nothing: the edge was at the beginning, so there the list goes on.
         beginning = MAX_ID if newest_first else 0
-        return Page((), Window(limit, beginning) if window.back else None, None)
+        # Going on found nothing: what was there is gone. Before it lies all else, the edge's item too.
+        before = None if window.edge is None else window.edge - 1 if newest_first else window.edge + 1
+        if window.back:
+            return Page((), Window(limit, beginning), None)
+        return Page((), None, None if before is None else Window(limit, before, back=True))
     return Page(
         items,
         Window(limit, key(items[-1])) if has_next else None,
