@@ -1,6 +1,7 @@
 """Events as JSON and back, the same in every store and on every wire."""
 
 import dataclasses
+from typing import Any
 
 import msgspec
 
@@ -12,11 +13,14 @@ def dump(event: Event) -> str:
 
 
 def load(kind: str, data: str) -> Event | None:
-    """The event, or None if this process does not know the kind. Members that it does not know were
-    added by a newer version and are left out; members that it misses have their defaults."""
+    """The event, or None if this process does not know the kind or cannot read it. Members that it does
+    not know were added by a newer version and are left out; members that it misses have their defaults."""
     event_type = Event.kinds.get(kind)
     if event_type is None:
         return None
     known = {field.name for field in dataclasses.fields(event_type)}
-    members = {name: value for name, value in msgspec.json.decode(data).items() if name in known}
-    return msgspec.convert(members, event_type)
+    try:
+        stored = msgspec.json.decode(data, type=dict[str, Any])
+        return msgspec.convert({name: stored[name] for name in known & stored.keys()}, event_type)
+    except msgspec.MsgspecError:  # one event must not stop the delivery of all others
+        return None

@@ -80,7 +80,7 @@ class Delivery:
     aggregate: str
     kind: str
     event: Event | None
-    """None if this process does not know the kind: a newer process wrote it."""
+    """None if this process cannot read it: a newer process wrote it."""
     attempts: int
     """How often it was tried before, 0 the first time."""
 
