@@ -24,7 +24,8 @@ BATCH = 200
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 12
 PATIENCE = timedelta(seconds=10)
-"""A reaction that takes longer has failed; well below LEASE, so that a lease is never outrun unnoticed."""
+"""When the reactions to an event take longer together, it has failed; well below LEASE, so that a lease
+is never outrun unnoticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,13 @@ class Relay:
             await self.queue.retry(delivery, LEASE, f"unknown event {delivery.kind}")
             return False
         try:
-            for reaction in self.reactions.get(type(delivery.event), ()):
-                async with asyncio.timeout(PATIENCE.total_seconds()):
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                for reaction in self.reactions.get(type(delivery.event), ()):
                     await reaction(delivery.event, delivery.event_id)
-        except Exception as error:  # whatever a reaction raises must not stop the others
-            reason = f"{type(error).__name__}: {error}"[:500]
+        except (Exception, asyncio.CancelledError) as error:  # what one raises must not stop the others
+            if isinstance(error, asyncio.CancelledError) and _stopping():
+                raise
+            reason = _printable(f"{type(error).__name__}: {error}"[:500])
             if delivery.attempts + 1 >= MAX_ATTEMPTS:
                 log.exception("event %s %s goes to the dead letters", delivery.kind, delivery.event_id)
                 await self.queue.bury(delivery, reason)
@@ -93,6 +96,17 @@ class Relay:
             await self.queue.retry(delivery, _pause(delivery.attempts), reason)
             return False
         return True
+
+
+def _stopping() -> bool:
+    """Whether it is this task that somebody cancelled, and not something that a reaction waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _printable(text: str) -> str:
+    """Without what a database refuses to store: NUL, and halves of surrogate pairs."""
+    return text.encode(errors="replace").decode().replace("\0", "?")
 
 
 def _pause(attempts: int) -> timedelta:
