@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    Executable,
     Index,
     Integer,
     Row,
@@ -163,12 +164,15 @@ class SqlOutboxQueue:
         return [_delivery(row) for row in rows]
 
     async def done(self, seqs: Sequence[int]) -> None:
-        async with self.database.begin() as connection:
-            await connection.execute(_remove, [{"which": seq} for seq in seqs])
+        await self._each(_remove, seqs)
 
     async def release(self, seqs: Sequence[int]) -> None:
-        async with self.database.begin() as connection:
-            await connection.execute(_release, [{"which": seq} for seq in seqs])
+        await self._each(_release, seqs)
+
+    async def _each(self, statement: Executable, seqs: Sequence[int]) -> None:
+        if seqs:
+            async with self.database.begin() as connection:
+                await connection.execute(statement, [{"which": seq} for seq in seqs])
 
     async def retry(self, delivery: Delivery, after: timedelta, error: str) -> None:
         async with self.database.begin() as connection:
