@@ -26,8 +26,17 @@ class MemoryPosts:
         return post
 
     async def save(self, post: Post) -> None:
-        counted = await self.get(post.id)
-        self.rows.put("posts", post.id, replace(post, comments=counted.comments, likes=counted.likes))
+        saved = replace(
+            await self.get(post.id),
+            text=post.text,
+            content_warning=post.content_warning,
+            language=post.language,
+            mentioned=post.mentioned,
+            edited_at=post.edited_at,
+            deleted=post.deleted,
+            version=post.version,
+        )
+        self.rows.put("posts", post.id, saved)
 
     async def count_comments(self, post_id: PostId, change: int) -> None:
         post: Post | None = self.rows.get("posts", post_id)
