@@ -11,7 +11,17 @@ import asyncpg
 USERS = 1_000
 NOW_MS = 1_790_000_000_000
 TEXT = "The linden trees along the river are in bloom, and every one of them hums from morning to night. "
-ACCOUNT = ("id", "username", "email_index", "email_sealed", "password_hash", "display_name", "bio", "posts", "version")
+ACCOUNT = (
+    "id",
+    "username",
+    "email_index",
+    "email_sealed",
+    "password_hash",
+    "display_name",
+    "bio",
+    "posts",
+    "version",
+)
 POST = (
     "id", "author_id", "reply_to", "text", "visibility", "content_warning", "language",
     "mentioned", "edited_at", "deleted", "comments", "likes", "version",
@@ -38,7 +48,21 @@ def posts(count: int, seed: int = 1) -> Iterator[tuple[Any, ...]]:
     for id_ in post_ids(count):
         author = user_id(int(USERS * chance.random() ** 2))
         text = TEXT * chance.randint(1, 3)
-        yield id_, author, None, text.strip(), "public", "", "en", "[]", None, False, 0, chance.randint(0, 50), 1
+        yield (
+            id_,
+            author,
+            None,
+            text.strip(),
+            "public",
+            "",
+            "en",
+            "[]",
+            None,
+            False,
+            0,
+            chance.randint(0, 50),
+            1,
+        )
 
 
 def fill_sqlite(path: str, count: int) -> None:

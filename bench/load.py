@@ -27,7 +27,14 @@ class Result:
 class _Connection(asyncio.Protocol):
     """One request at a time; an answer ends where its Content-Length says."""
 
-    def __init__(self, requests: Sequence[bytes], start: int, until: float, latencies: list[float], statuses: dict[str, int]) -> None:
+    def __init__(
+        self,
+        requests: Sequence[bytes],
+        start: int,
+        until: float,
+        latencies: list[float],
+        statuses: dict[str, int],
+    ) -> None:
         self._requests, self._next, self._until = requests, start, until
         self._latencies, self._statuses = latencies, statuses
         self._buffer = b""
@@ -35,7 +42,7 @@ class _Connection(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = cast("asyncio.Transport", transport)
         self._send()
 
     def _send(self) -> None:

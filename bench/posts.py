@@ -47,7 +47,13 @@ class Target:
         command = [*on_core(LOAD_CORE), sys.executable, "-m", "bench.load", "--port", str(self.port)]
         command += ["--seconds", str(seconds), "--connections", str(connections)]
         done = subprocess.run(
-            command, input=json.dumps(requests), text=True, stdout=subprocess.PIPE, check=True, cwd=ROOT, timeout=120
+            command,
+            input=json.dumps(requests),
+            text=True,
+            stdout=subprocess.PIPE,
+            check=True,
+            cwd=ROOT,
+            timeout=120,
         )
         result = json.loads(done.stdout)
         if any(not status.startswith("2") for status in result["statuses"]):
@@ -75,7 +81,9 @@ def free_port() -> int:
 
 
 def call(port: int, path: str, body: dict[str, Any] | None = None, token: str = "") -> bytes:
-    sent = urllib.request.Request(f"http://127.0.0.1:{port}{path}", None if body is None else json.dumps(body).encode())
+    sent = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", None if body is None else json.dumps(body).encode()
+    )
     sent.add_header("Content-Type", "application/json")
     if token:
         sent.add_header("Authorization", f"Bearer {token}")
@@ -111,7 +119,9 @@ def waggle(store: str, rows: int, folder: Path) -> Iterator[tuple[Target, str]]:
         else:
             fill.fill_sqlite(str(folder / "waggle.db"), rows)
         port = free_port()
-        process = stack.enter_context(server("-m", "entrypoints.cli", "serve", port=port, path="/livez", env=env))
+        process = stack.enter_context(
+            server("-m", "entrypoints.cli", "serve", port=port, path="/livez", env=env)
+        )
         tokens = json.loads(call(port, "/api/v1/auth/register", BEE))["tokens"]
         yield Target(port, [process.pid, *extra]), tokens["access_token"]
 
@@ -178,7 +188,9 @@ def _beside_floor(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--stores", nargs="+", default=["sqlite", "postgres"])
     parser.add_argument("--rounds", type=int, default=3)

@@ -12,12 +12,13 @@ from domain.shared import EventId, UserId
 
 @dataclass(frozen=True, slots=True)
 class PeopleOfIdentity:
-    """posts asks identity who somebody is. Cards are kept for a second, and dropped when the fact of
-    a change arrives: they are asked for with every post that is read, and seldom change."""
+    """posts asks identity who somebody is. Cards are asked for with every post that is read, and seldom
+    change, so they are kept for `ttl` seconds, and dropped when the fact of a change arrives. That fact
+    reaches one process only: where there are several, `ttl` is how old a name can be."""
 
     reader: IdentityReader
     monotonic: Callable[[], float]
-    ttl: float = 1.0
+    ttl: float
     capacity: int = 10_000
     _cards: OrderedDict[UserId, tuple[AuthorCard, float]] = field(default_factory=OrderedDict, compare=False)
 

@@ -78,7 +78,7 @@ class Posts(containers.DeclarativeContainer):
 
 class Container(containers.DeclarativeContainer):
     """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`, `issuer`,
-    `password_cost` and `master_key`."""
+    `password_cost`, `card_ttl` and `master_key`."""
 
     config = providers.Configuration(strict=True)
 
@@ -115,7 +115,7 @@ class Container(containers.DeclarativeContainer):
         memory=Single(memory_outbox.MemoryOutboxQueue, store, Object(time.monotonic)),
         sql=Single(sql_outbox.SqlOutboxQueue, database),
     )
-    people = Single(PeopleOfIdentity, identity_reader, Object(time.monotonic))
+    people = Single(PeopleOfIdentity, identity_reader, Object(time.monotonic), config.card_ttl)
 
     identity = providers.Container(
         Identity,

@@ -33,6 +33,7 @@ def build(settings: Settings) -> Container:
             "database_url": settings.database,
             "issuer": settings.url,
             "password_cost": settings.password_cost,
+            "card_ttl": 1.0 if settings.shape == "scaled" else 60.0,
             "master_key": master_key(settings),
         }
     )

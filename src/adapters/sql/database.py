@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -86,7 +86,8 @@ class _SqliteReader:
         if self._connection is None:
             raise Unavailable("the database is not open")
         sql, values = statement.bound(self.dialect, params)
-        return self._connection.execute(sql, [_sqlite_value(value) for value in values]).fetchall()
+        values = [_json(value) if type(value) is list else value for value in values]
+        return self._connection.execute(sql, values).fetchall()
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -94,8 +95,8 @@ class _SqliteReader:
             self._connection = None
 
 
-def _sqlite_value(value: Any) -> Any:
-    return json.dumps(list(value)) if isinstance(value, list | tuple | frozenset) else value
+def _json(values: list[Any]) -> str:
+    return json.dumps(values) if values else "[]"
 
 
 @dataclass(slots=True)
@@ -119,17 +120,13 @@ class _PostgresReader:
             raise Unavailable("the database is not open")
         sql, values = statement.bound(self.dialect, params)
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
-            rows: list[Any] = await connection.fetch(sql, *[_postgres_value(value) for value in values])
+            rows: list[Any] = await connection.fetch(sql, *values)
         return rows
 
     async def close(self) -> None:
         if self._pool is not None:
             self._pool.terminate()
             self._pool = None
-
-
-def _postgres_value(value: Any) -> Any:
-    return list(value) if isinstance(value, frozenset) else value
 
 
 @dataclass(slots=True)
@@ -181,14 +178,22 @@ class Database:
 
     async def fetch(self, statement: Prepared, **params: Any) -> list[Row]:
         """All rows of a read. A parameter that is a list of ids is bound as one value (see `among`)."""
-        with unavailable():
+        try:
             return await self._reader.fetch(statement, params)
+        except Exception as error:
+            if (translated := _translated(error)) is error:
+                raise
+            raise translated from error
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        with unavailable():
+        try:
             async with self.engine.begin() as connection:
                 yield connection
+        except Exception as error:
+            if (translated := _translated(error)) is error:
+                raise
+            raise translated from error
 
     def transactions(self, ports: Callable[[AsyncConnection], T]) -> OpenTx[T]:
         @asynccontextmanager
@@ -200,7 +205,10 @@ class Database:
         return open_tx
 
 
-_POSTGRES_AWAY = (
+_AWAY = (
+    sa.TimeoutError,
+    TimeoutError,
+    OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -216,22 +224,16 @@ _POSTGRES_AWAY = (
 )
 
 
-@contextmanager
-def unavailable() -> Iterator[None]:
-    """Say Unavailable for what the database cannot do now; leave mistakes of ours as they are."""
-    try:
-        yield
-    except (sa.TimeoutError, TimeoutError, OSError, *_POSTGRES_AWAY) as error:
-        raise Unavailable("the database does not answer") from error
-    except sqlite3.OperationalError as error:
-        if _sqlite_away(error):
-            raise Unavailable("the database is busy") from error
-        raise
-    except sa.DBAPIError as error:
+def _translated(error: Exception) -> Exception:
+    """Unavailable for what the database cannot do now; a mistake of ours stays what it is."""
+    cause: object = error
+    if isinstance(error, sa.DBAPIError):
         cause = error.orig.__cause__ if error.orig is not None else None
-        if error.connection_invalidated or isinstance(cause, _POSTGRES_AWAY) or _sqlite_away(error.orig):
-            raise Unavailable("the database does not answer") from error
-        raise
+        if error.connection_invalidated or _sqlite_away(error.orig):
+            return Unavailable("the database does not answer")
+    if isinstance(cause, _AWAY) or _sqlite_away(cause):
+        return Unavailable("the database does not answer")
+    return error
 
 
 def _sqlite_away(error: object) -> bool:

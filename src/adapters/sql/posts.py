@@ -108,7 +108,7 @@ def visible() -> ColumnElement[bool]:
                 or_(
                     posts.c.visibility.in_([literal_column("'public'"), literal_column("'unlisted'")]),
                     and_(
-                        posts.c.visibility == "followers",
+                        posts.c.visibility == literal_column("'followers'"),
                         among(posts.c.author_id, bindparam("follows", type_=IdList)),
                     ),
                     exists().where(mentions.c.post_id == posts.c.id, mentions.c.user_id == _viewer),
@@ -119,7 +119,7 @@ def visible() -> ColumnElement[bool]:
 
 
 def _standing(standing: Standing) -> dict[str, Any]:
-    return {"viewer": standing.viewer, "follows": standing.follows, "blocked": standing.blocked}
+    return {"viewer": standing.viewer, "follows": [*standing.follows], "blocked": [*standing.blocked]}
 
 
 _liked = exists().where(likes.c.post_id == posts.c.id, likes.c.user_id == _viewer).label("liked")

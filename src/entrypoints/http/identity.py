@@ -4,19 +4,25 @@ from typing import Annotated, Self
 
 import msgspec
 from litestar import Controller, Response, get, patch, post
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.identity.commands import EditProfile, LoggedIn, LogIn, LogOut, Refresh, Register, Tokens
 from application.identity.queries import Profile, ReadAccount, ReadProfile
-from application.shared.ports import Attempt
 from domain.identity import Account, EmailTaken, SessionEnded, UsernameTaken, UserNotFound, WrongCredentials
 from domain.shared import UserId, id_from, made_at
 from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import Anyones, Mine
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
-from entrypoints.http.resources import IfMatch, IfNoneMatch, created, rfc3339, version_in
+from entrypoints.http.resources import (
+    Attempts,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    created,
+    rfc3339,
+    version_in,
+)
 
 
 class Counts(msgspec.Struct):
@@ -131,42 +137,52 @@ def a_user(path: str) -> UserId:
 
 
 class AuthController(Controller):
+    register: Register
+    log_in: LogIn
+    refresh: Refresh
+    log_out: LogOut
+    attempt: Attempts
+
     path = "/auth"
     tags = ("auth",)
 
     @post("/register", summary="Open an account", opt=policy("public", UsernameTaken, EmailTaken))
-    async def register(
+    async def open_account(
         self,
+        request: Anyones,
         data: JSONBody[RegisterIn],
-        attempt: NamedDependency[Attempt | None],
-        register: NamedDependency[Register],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
-        done = await register(data.username, data.email, data.password, data.display_name, attempt)
+        done = await self.register(
+            data.username,
+            data.email,
+            data.password,
+            data.display_name,
+            await self.attempt(request, idempotency_key),
+        )
         location = f"/api/v1/users/{done.user.id}"
         return created(LoggedInOut.of(done), location, replayed=done.replayed)
 
     @post("/login", status_code=200, summary="Log in", opt=policy("public", WrongCredentials))
-    async def log_in(
+    async def start_session(
         self,
+        request: Anyones,
         data: JSONBody[LogInIn],
-        attempt: NamedDependency[Attempt | None],
-        log_in: NamedDependency[LogIn],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
-        done = await log_in(data.login, data.password, attempt)
+        done = await self.log_in(data.login, data.password, await self.attempt(request, idempotency_key))
         return Response(LoggedInOut.of(done), headers=no_store(replayed=done.replayed))
 
     @post("/refresh", status_code=200, summary="Exchange a refresh token", opt=policy("public", SessionEnded))
-    async def refresh(
-        self, data: JSONBody[RefreshIn], refresh: NamedDependency[Refresh]
-    ) -> Response[TokensOut]:
+    async def renew(self, data: JSONBody[RefreshIn]) -> Response[TokensOut]:
         """The old token is spent. Sent again within 30 seconds it brings the same successor, so a lost answer or
         two tabs that race log nobody out; after that its use ends the session."""
-        return Response(TokensOut.of(await refresh(data.refresh_token)), headers=no_store())
+        return Response(TokensOut.of(await self.refresh(data.refresh_token)), headers=no_store())
 
     @post("/logout", status_code=204, summary="Log out", opt=policy("token"))
-    async def log_out(self, request: Mine, log_out: NamedDependency[LogOut]) -> None:
+    async def end_session(self, request: Mine) -> None:
         """Ends the session of the access token. Its tokens are refused from now on."""
-        await log_out(request.user.session_id)
+        await self.log_out(request.user.session_id)
 
 
 def no_store(*, replayed: bool = False) -> dict[str, str]:
@@ -175,14 +191,15 @@ def no_store(*, replayed: bool = False) -> dict[str, str]:
 
 
 class MeController(Controller):
+    read_account: ReadAccount
+    edit_profile: EditProfile
+
     path = "/me"
     tags = ("users",)
 
     @get(summary="One's own account", opt=policy("token", UserNotFound))
-    async def read(
-        self, request: Mine, read_account: NamedDependency[ReadAccount], if_none_match: IfNoneMatch = None
-    ) -> Response[Me]:
-        account = await read_account(request.user.user_id)
+    async def read(self, request: Mine, if_none_match: IfNoneMatch = None) -> Response[Me]:
+        account = await self.read_account(request.user.user_id)
         return Answer(tagged(Me.of_account(account), account.version, if_none_match))
 
     @patch(summary="Edit one's profile", opt=policy("token", UserNotFound))
@@ -190,14 +207,17 @@ class MeController(Controller):
         self,
         request: Mine,
         data: JSONBody[EditProfileIn],
-        edit_profile: NamedDependency[EditProfile],
         if_match: IfMatch = None,
     ) -> Response[Me]:
-        account = await edit_profile(request.user.user_id, data.display_name, data.bio, version_in(if_match))
+        account = await self.edit_profile(
+            request.user.user_id, data.display_name, data.bio, version_in(if_match)
+        )
         return Answer(tagged(Me.of_account(account), account.version, None))
 
 
 class UsersController(Controller):
+    read_profile: ReadProfile
+
     path = "/users"
     tags = ("users",)
 
@@ -206,17 +226,15 @@ class UsersController(Controller):
         self,
         request: Anyones,
         user_id: FromPath[str],
-        read_profile: NamedDependency[ReadProfile],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return Answer(tagged(User.of(await read_profile(a_user(user_id))), 0, if_none_match))
+        return Answer(tagged(User.of(await self.read_profile(a_user(user_id))), 0, if_none_match))
 
     @get(summary="A profile by its name", opt=policy("optional", UserNotFound))
     async def named(
         self,
         request: Anyones,
         username: Annotated[str, QueryParameter(min_length=1, max_length=64)],
-        read_profile: NamedDependency[ReadProfile],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return Answer(tagged(User.of(await read_profile.named(username)), 0, if_none_match))
+        return Answer(tagged(User.of(await self.read_profile.named(username)), 0, if_none_match))

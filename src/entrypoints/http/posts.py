@@ -4,13 +4,11 @@ from typing import Annotated, Self
 
 import msgspec
 from litestar import Controller, Response, delete, get, post, put
-from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
 from application.posts.commands import DeletePost, Draft, LikePost, PublishedPost, PublishPost, Reception
 from application.posts.ports import AuthorCard
 from application.posts.queries import ListByAuthor, ListComments, NoSuchAuthor, ReadPost, SeenPost
-from application.shared.ports import Attempt
 from domain.posts import NotTheAuthor, PostNotFound, Visibility, WiderThanThread
 from domain.shared import PostId, UserId, id_from, made_at
 from entrypoints.http.answers import Answer, tagged
@@ -18,7 +16,7 @@ from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
-from entrypoints.http.resources import IfNoneMatch, created, rfc3339
+from entrypoints.http.resources import Attempts, IdempotencyKey, IfNoneMatch, created, rfc3339
 
 
 class Author(msgspec.Struct):
@@ -150,12 +148,27 @@ def a_post(path: str) -> PostId:
     return PostId(post_id)
 
 
+def an_author(path: str) -> UserId:
+    user_id = id_from(path)
+    if user_id is None:
+        raise NoSuchAuthor("no such user")
+    return UserId(user_id)
+
+
 def published(done: PublishedPost) -> Response[PostOut]:
     out = PostOut.of(done.seen)
     return created(out, f"/api/v1/posts/{out.id}", replayed=done.replayed)
 
 
 class PostsController(Controller):
+    publish_post: PublishPost
+    read_post: ReadPost
+    delete_post: DeletePost
+    like_post: LikePost
+    list_comments: ListComments
+    attempt: Attempts
+    pager: Pager
+
     path = "/posts"
     tags = ("posts",)
 
@@ -164,42 +177,42 @@ class PostsController(Controller):
         self,
         request: Mine,
         data: JSONBody[PostIn],
-        attempt: NamedDependency[Attempt | None],
-        publish_post: NamedDependency[PublishPost],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[PostOut]:
-        return published(await publish_post(request.user.user_id, data.to_draft(), attempt))
+        return published(
+            await self.publish_post(
+                request.user.user_id, data.to_draft(), await self.attempt(request, idempotency_key)
+            )
+        )
 
     @get("/{post_id:str}", summary="A post", opt=policy("optional", PostNotFound))
     async def read(
         self,
         request: Anyones,
         post_id: FromPath[str],
-        read_post: NamedDependency[ReadPost],
         if_none_match: IfNoneMatch = None,
     ) -> Response[PostOut]:
-        seen = await read_post(viewer(request), a_post(post_id))
+        seen = await self.read_post(viewer(request), a_post(post_id))
         return Answer(tagged(PostOut.of(seen), seen.row.version, if_none_match))
 
     @delete("/{post_id:str}", summary="Delete a post", opt=policy("token", PostNotFound, NotTheAuthor))
-    async def remove(
-        self, request: Mine, post_id: FromPath[str], delete_post: NamedDependency[DeletePost]
-    ) -> None:
+    async def remove(self, request: Mine, post_id: FromPath[str]) -> None:
         """Only the author can. Harmless to repeat."""
-        await delete_post(request.user.user_id, a_post(post_id))
+        await self.delete_post(request.user.user_id, a_post(post_id))
 
     @get("/{post_id:str}/comments", summary="The comments on a post", opt=policy("optional", PostNotFound))
     async def comments(
         self,
         request: Anyones,
         post_id: FromPath[str],
-        list_comments: NamedDependency[ListComments],
-        pager: NamedDependency[Pager],
         limit: Limit = 20,
         cursor: Cursor = None,
     ) -> Response[PageOut[PostOut]]:
         """Direct answers, oldest first."""
-        page = await list_comments(viewer(request), a_post(post_id), pager.window(request, limit, cursor))
-        return pager.answer(request, page, [PostOut.of(seen) for seen in page.items])
+        page = await self.list_comments(
+            viewer(request), a_post(post_id), self.pager.window(request, limit, cursor)
+        )
+        return self.pager.answer(request, page, [PostOut.of(seen) for seen in page.items])
 
     @post(
         "/{post_id:str}/comments",
@@ -211,43 +224,43 @@ class PostsController(Controller):
         request: Mine,
         post_id: FromPath[str],
         data: JSONBody[CommentIn],
-        attempt: NamedDependency[Attempt | None],
-        publish_post: NamedDependency[PublishPost],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[PostOut]:
-        return published(await publish_post(request.user.user_id, data.draft(a_post(post_id)), attempt))
+        return published(
+            await self.publish_post(
+                request.user.user_id,
+                data.draft(a_post(post_id)),
+                await self.attempt(request, idempotency_key),
+            )
+        )
 
     @put("/{post_id:str}/like", summary="Like a post", opt=policy("token", PostNotFound))
-    async def like(
-        self, request: Mine, post_id: FromPath[str], like_post: NamedDependency[LikePost]
-    ) -> ReceptionOut:
-        return ReceptionOut.of(await like_post(request.user.user_id, a_post(post_id), liked=True))
+    async def like(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        return ReceptionOut.of(await self.like_post(request.user.user_id, a_post(post_id), liked=True))
 
     @delete(
         "/{post_id:str}/like", status_code=200, summary="Take a like back", opt=policy("token", PostNotFound)
     )
-    async def unlike(
-        self, request: Mine, post_id: FromPath[str], like_post: NamedDependency[LikePost]
-    ) -> ReceptionOut:
-        return ReceptionOut.of(await like_post(request.user.user_id, a_post(post_id), liked=False))
+    async def unlike(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        return ReceptionOut.of(await self.like_post(request.user.user_id, a_post(post_id), liked=False))
 
 
-@get(
-    "/users/{user_id:str}/posts",
-    tags=["posts"],
-    summary="A user's posts",
-    opt=policy("optional", NoSuchAuthor),
-)
-async def posts_of_user(
-    request: Anyones,
-    user_id: FromPath[str],
-    list_by_author: NamedDependency[ListByAuthor],
-    pager: NamedDependency[Pager],
-    limit: Limit = 20,
-    cursor: Cursor = None,
-) -> Response[PageOut[PostOut]]:
-    """Newest first, without comments."""
-    author = id_from(user_id)
-    if author is None:
-        raise NoSuchAuthor("no such user")
-    page = await list_by_author(viewer(request), UserId(author), pager.window(request, limit, cursor))
-    return pager.answer(request, page, [PostOut.of(seen) for seen in page.items])
+class PostsOfUserController(Controller):
+    list_by_author: ListByAuthor
+    pager: Pager
+
+    path = "/users/{user_id:str}/posts"
+    tags = ("posts",)
+
+    @get(summary="A user's posts", opt=policy("optional", NoSuchAuthor))
+    async def page(
+        self,
+        request: Anyones,
+        user_id: FromPath[str],
+        limit: Limit = 20,
+        cursor: Cursor = None,
+    ) -> Response[PageOut[PostOut]]:
+        """Newest first, without comments."""
+        window = self.pager.window(request, limit, cursor)
+        page = await self.list_by_author(viewer(request), an_author(user_id), window)
+        return self.pager.answer(request, page, [PostOut.of(seen) for seen in page.items])

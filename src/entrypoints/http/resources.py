@@ -1,9 +1,10 @@
 """Single resources over HTTP: what they have in common, from entity tags to idempotency keys."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from litestar import Request, Response
 from litestar.params import HeaderParameter
@@ -62,18 +63,17 @@ def version_in(if_match: str | None) -> int | None:
     return int(match[1])
 
 
-Fingerprint: TypeAlias = Callable[..., str]
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Makes the Attempt of a request that has an Idempotency-Key."""
 
+    fingerprint: Callable[..., str]
+    """Of bytes; keyed, since there may be a password in them."""
 
-def attempts(fingerprint: Fingerprint) -> Callable[..., Awaitable[Attempt | None]]:
-    """A dependency that makes the Attempt of a request with an Idempotency-Key."""
-
-    async def attempt(
-        request: Request[Any, Any, Any], idempotency_key: IdempotencyKey = None
-    ) -> Attempt | None:
-        if idempotency_key is None:
+    async def __call__(self, request: Request[Any, Any, Any], key: str | None) -> Attempt | None:
+        if key is None:
             return None
-        if not _KEY.fullmatch(idempotency_key):
+        if not _KEY.fullmatch(key):
             raise QueryInvalid(
                 Fault(
                     "header:Idempotency-Key", "key_format", "1 to 255 printable ASCII characters, no blanks"
@@ -84,11 +84,9 @@ def attempts(fingerprint: Fingerprint) -> Callable[..., Awaitable[Attempt | None
         path: str = request.scope["path"]
         return Attempt(
             scope=f"{who}:{request.route_handler.handler_name}"[:64],
-            key=idempotency_key,
-            fingerprint=fingerprint(path.encode(errors="replace"), await request.body()),
+            key=key,
+            fingerprint=self.fingerprint(path.encode(errors="replace"), await request.body()),
         )
-
-    return attempt
 
 
 def created(out: T, location: str, *, replayed: bool) -> Response[T]:
