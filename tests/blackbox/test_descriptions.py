@@ -1,0 +1,187 @@
+"""What the server says of itself: documents, keys, probes, and what browsers may do."""
+
+import json
+import re
+
+import jsonschema_rs
+import jwt
+import pytest
+
+from .client import Api, done
+from .contract import document, operations
+from .wire import exchange
+
+FOREIGN = "https://elsewhere.example"
+LOCAL = ("http://localhost", "http://localhost:5173", "http://127.0.0.1:3000")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def test_the_openapi_document_is_of_version_3_1_and_whole(api: Api) -> None:
+    response = api.nobody.get("/api/openapi.json")
+    assert response.headers["content-type"] == "application/json"
+    found = done(response)
+    assert found["openapi"].startswith("3.1")
+    names = [
+        operation["operationId"] for methods in found["paths"].values() for operation in methods.values()
+    ]
+    assert len(names) == len(set(names))
+    for ref in re.findall(r'"\$ref": "([^"]*)"', json.dumps(found)):
+        assert ref.startswith("#/components/schemas/")
+        assert ref.rpartition("/")[2] in found["components"]["schemas"]
+
+
+def test_the_schemas_of_the_document_are_json_schema(api: Api) -> None:
+    found = document(api)
+    for name, schema in found["components"]["schemas"].items():
+        jsonschema_rs.validator_for(schema | {"components": found["components"]})
+        assert schema["type"] in {"object", "string"}, name
+
+
+def test_every_input_and_every_list_has_its_limits(api: Api) -> None:
+    found = document(api)["components"]["schemas"]
+    for name, schema in found.items():
+        if not name.endswith("In"):
+            continue
+        assert schema["additionalProperties"] is False
+        for member, described in schema["properties"].items():
+            limited = "maxLength" in described or "oneOf" in described or "$ref" in described
+            assert limited, f"{name}.{member} has no limit"
+            assert described["type"] != "number" if "type" in described else True
+
+
+def test_every_operation_is_described(api: Api) -> None:
+    for operation in operations(api):
+        described = operation.described
+        assert described["summary"], operation.name
+        assert described["tags"], operation.name
+        for status, response in described["responses"].items():
+            assert response["description"], (operation.name, status)
+            assert "X-Request-Id" in response["headers"], (operation.name, status)
+            if int(status) >= 400:
+                assert set(response["content"]) == {"application/problem+json"}, (operation.name, status)
+        if operation.access == "token":
+            assert {"401"} <= set(described["responses"])
+
+
+def test_every_code_of_a_problem_stands_in_the_catalogue(api: Api) -> None:
+    catalogue = set(re.findall(r'<tr id="(\w+)"', api.nobody.get("/api/errors").text))
+    described = set(re.findall(r'"code": "(\w+)"', json.dumps(document(api))))
+    assert described
+    assert described <= catalogue
+    assert {"not_found", "method_not_allowed", "internal", "overloaded", "deadline_exceeded"} <= catalogue
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(api: Api) -> None:
+    for page in ("/api/docs", "/api/errors"):
+        response = api.nobody.get(page)
+        assert response.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert not re.search(r"https?:|[\"'(]//", response.text), page
+        for asset in re.findall(r'(?:src|href)="(/[^"]*)"', response.text):
+            assert api.nobody.get(asset).status_code == 200, asset
+    script = api.nobody.get("/api/docs/assets/start.js")
+    assert script.headers["content-type"].startswith(("text/javascript", "application/javascript"))
+    assert "/api/openapi.json" in script.text
+    assert not re.search(r"https?://", script.text)
+    assert api.nobody.get("/api/docs/assets/swagger-ui.css").headers["content-type"].startswith("text/css")
+
+
+def test_home_leads_to_the_documentation(api: Api) -> None:
+    response = api.nobody.get("/")
+    assert (response.status_code // 100, response.headers["location"]) == (3, "/api/docs")
+
+
+def test_the_process_says_that_it_lives_and_is_ready(api: Api) -> None:
+    for probe in ("/livez", "/readyz"):
+        response = api.nobody.get(probe)
+        assert done(response)["status"] == "ok"
+        assert response.headers["cache-control"] == "no-store"
+
+
+def test_metrics_are_not_served_to_the_public(api: Api) -> None:
+    assert api.nobody.get("/metrics").status_code == 404
+
+
+def test_an_access_token_can_be_checked_with_the_public_keys(api: Api) -> None:
+    maya = api.someone()
+    token = maya.tokens["access_token"]
+    keys = jwt.PyJWKSet.from_dict(done(api.nobody.get("/.well-known/jwks.json")))
+    header = jwt.get_unverified_header(token)
+    assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": header["kid"]}
+    claims = jwt.decode(token, keys[header["kid"]], algorithms=["EdDSA"], audience="waggle")
+    assert set(claims) == {"iss", "aud", "sub", "sid", "jti", "iat", "exp"}
+    assert claims["sub"] == maya.id
+    assert claims["exp"] - claims["iat"] == maya.tokens["expires_in"]
+    for key in done(api.nobody.get("/.well-known/jwks.json"))["keys"]:
+        assert set(key) == {"kty", "crv", "alg", "use", "kid", "x"}, "nothing private"
+
+
+# --- Browsers ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", LOCAL)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_local_origin_may_ask_in_development(api: Api, origin: str, method: str) -> None:
+    wanted = "authorization,content-type,idempotency-key,if-match,if-none-match,x-request-id"
+    response = api.nobody.request(
+        "OPTIONS",
+        "/api/v1/posts",
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": wanted,
+        },
+    )
+    assert response.status_code in {200, 204}
+    assert response.headers["access-control-allow-origin"] == origin
+    assert method in response.headers["access-control-allow-methods"]
+    allowed = response.headers["access-control-allow-headers"].lower()
+    assert all(name in allowed for name in wanted.split(","))
+    assert "access-control-allow-credentials" not in response.headers
+    assert "origin" in response.headers["vary"].lower()
+
+
+@pytest.mark.parametrize(
+    "origin", [FOREIGN, "null", "http://localhost.evil.example", "http://evil.example:80/localhost", "https://127.0.0.1.nip.io", "http://localhost:80@evil.example", "http://127x0x0x1", "http://localhost:", "http://xlocalhost"]
+)  # fmt: skip
+def test_a_foreign_origin_may_not(api: Api, origin: str) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+    preflight = exchange(api.base_url, "OPTIONS", "/api/v1/posts", asked.items())
+    assert preflight.status < 500
+    assert "access-control-allow-origin" not in preflight.headers
+    answer = api.nobody.get("/livez", headers={"Origin": origin})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_an_answer_tells_the_browser_what_the_page_may_read(api: Api) -> None:
+    maya = api.someone()
+    for response in (
+        maya.get("/api/v1/me", headers={"Origin": LOCAL[0]}),
+        api.nobody.get("/api/v1/me", headers={"Origin": LOCAL[0]}),
+        api.nobody.get("/nope", headers={"Origin": LOCAL[0]}),
+    ):
+        assert response.headers["access-control-allow-origin"] == LOCAL[0]
+        exposed = {
+            name.strip().lower() for name in response.headers["access-control-expose-headers"].split(",")
+        }
+        assert {"etag", "link", "location", "x-request-id", "retry-after", "idempotency-replayed"} <= exposed
+        assert "origin" in response.headers["vary"].lower()
+        assert "access-control-allow-credentials" not in response.headers
+
+
+def test_a_preflight_needs_no_token_and_opens_nothing(api: Api) -> None:
+    asked = {"Origin": LOCAL[0], "Access-Control-Request-Method": "GET"}
+    for path in ("/api/v1/me", "/api/v1/posts", "/nope"):
+        response = api.nobody.request("OPTIONS", path, headers=asked)
+        assert response.status_code < 500
+        assert b"username" not in response.content
+
+
+def test_answers_carry_the_security_headers(api: Api) -> None:
+    for path in ("/", "/livez", "/nope", "/api/docs", "/api/v1/me", "/api/openapi.json"):
+        headers = api.nobody.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-frame-options"] == "DENY"
+        assert "server" not in headers
+        assert "x-powered-by" not in headers
