@@ -28,6 +28,7 @@ class IdAllocator:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._lease: Lease | None = None
+        self._number = 0
         self._anchor = 0.0
         self._last_ms = 0
         self._sequence = 0
@@ -36,6 +37,8 @@ class IdAllocator:
         """Go on under `lease`. `asked_at` is the monotonic time before it was asked for: taken as the
         moment of `lease.now_ms` it errs, by the time of the answer, to the late side, and the lease is
         given up before its end by that much."""
+        if lease.number != self._number:  # a smaller number makes smaller ids: begin a new millisecond
+            self._number, self._sequence = lease.number, PER_MILLISECOND
         self._lease = lease
         self._anchor = asked_at
 
