@@ -1,0 +1,323 @@
+"""What a name, an address and a password may be, and how a session lives."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.identity import (
+    RESERVED,
+    REUSE_GRACE,
+    SESSION_IDLE,
+    SESSION_LIFE,
+    Account,
+    Session,
+    email,
+    email_key,
+    password,
+    username,
+)
+from domain.shared import Invalid, SessionId, UserId
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MS = timedelta(milliseconds=1)
+UNICODE = st.text(st.characters(), max_size=40)
+"""Whatever a client may send, halves of surrogate pairs included."""
+
+
+def code_of(rule: Callable[[str], object], raw: str) -> str | None:
+    """The code of the fault that `rule` finds in `raw`; None if it finds none."""
+    try:
+        rule(raw)
+    except Invalid as error:
+        return error.faults[0].code
+    return None
+
+
+class TestUsername:
+    @pytest.mark.parametrize("raw", ["ann", "a_1", "___", "x" * 30, "123"])
+    def test_these_are_usernames(self, raw: str) -> None:
+        assert username(raw) == raw
+
+    def test_case_is_ignored(self) -> None:
+        assert username("Ann_B") == "ann_b"
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "",
+            "ab",
+            "x" * 31,
+            "ann b",
+            " ann",
+            "ann ",
+            "ann\n",
+            "ann\0",
+            "ann-b",
+            "ann.b",
+            "@ann",
+            "änn",
+            "аnn",  # the first letter is Cyrillic
+            "ann１",
+            "ﬁnn",
+            "\N{KELVIN SIGN}elvin",  # its lower case is an ASCII k
+            "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}nn",
+            "ann\u200d",
+            "\ud800nn",
+        ],
+    )
+    def test_these_are_none(self, raw: str) -> None:
+        assert code_of(username, raw) == "username_format"
+
+    @pytest.mark.parametrize("raw", sorted(RESERVED))
+    def test_reserved_names_are_refused_in_any_case(self, raw: str) -> None:
+        expected = "username_reserved" if len(raw) >= 3 else "username_format"
+
+        assert {code_of(username, raw), code_of(username, raw.upper())} == {expected}
+
+    @given(raw=UNICODE)
+    def test_what_is_accepted_is_canonical(self, raw: str) -> None:
+        try:
+            name = username(raw)
+        except Invalid:
+            return
+        assert username(name) == name
+        assert name.isascii()
+
+
+class TestEmail:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "ann@example.org",
+            "Ann.B+tag@sub.example.co.uk",
+            "o'hara@example.org",
+            "a@b.io",
+            "ñandú@exämple.org",
+            "x" * 64 + "@example.org",
+            "用户@例子.公司",
+        ],
+    )
+    def test_these_are_addresses(self, raw: str) -> None:
+        assert email(raw) == raw
+
+    def test_blanks_around_it_are_no_part_of_it(self) -> None:
+        assert email("  ann@example.org\n") == "ann@example.org"
+
+    def test_it_is_kept_in_one_form(self) -> None:
+        assert email("jose\N{COMBINING ACUTE ACCENT}@example.org") == "josé@example.org"
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "",
+            "ann",
+            "ann@",
+            "@example.org",
+            "ann@example",
+            "ann@@example.org",
+            "ann@b@example.org",
+            "ann b@example.org",
+            "ann@exam ple.org",
+            "ann@example..org",
+            "ann@.org",
+            "ann@example.org.",
+            "ann@example.o",
+            "ann\0@example.org",
+            "ann\r\nBcc: all@example.org",
+            "ann@example.org\r\nBcc: all@example.org",
+            "ann\u202e@example.org",
+            "ann\u200b@example.org",
+            "ann\u00a0b@example.org",
+            "\ud800@example.org",
+            "x" * 65 + "@example.org",
+            "a@" + "b" * 64 + ".org",
+            "a@" + ("b" * 61 + ".") * 4 + "organic",
+            "ü" * 64 + "@" + "ü" * 62 + ".organic",
+            "a@" + "b." * 100_000 + "org",
+        ],
+    )
+    def test_these_are_none(self, raw: str) -> None:
+        assert code_of(email, raw) == "email_format"
+
+    @given(raw=st.builds("{}@{}.org".format, UNICODE, UNICODE))
+    def test_what_is_accepted_is_canonical_and_has_one_key(self, raw: str) -> None:
+        try:
+            address = email(raw)
+        except Invalid:
+            return
+        assert email(address) == address
+        assert email_key(raw) == email_key(address)
+        assert len(address.encode()) <= 254
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("ann@example.org", "ANN@EXAMPLE.ORG"),
+            ("straße@example.org", "STRASSE@example.org"),
+            ("ﬁnn@example.org", "finn@example.org"),
+            (" ann@example.org ", "ann@example.org"),
+        ],
+    )
+    def test_these_are_the_same_mailbox(self, one: str, other: str) -> None:
+        assert email_key(one) == email_key(other)
+
+    def test_a_dot_makes_another_mailbox(self) -> None:
+        assert email_key("an.n@example.org") != email_key("ann@example.org")
+
+
+class TestPassword:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "12345678",
+            " " * 8,
+            "correct horse battery staple",
+            "p\0ssw\0rd",
+            "пароль моей пчелы",
+            "🐝" * 8,
+            "x" * 256,
+        ],
+    )
+    def test_these_are_passwords(self, raw: str) -> None:
+        assert password(raw) == raw
+
+    def test_the_same_characters_typed_on_another_keyboard_are_the_same_password(self) -> None:
+        composed, decomposed, wide = "Ångström1", "A\u030angstro\u0308m1", "Ångström１"
+
+        assert password(composed) == password(decomposed) == password(wide) == composed
+
+    def test_blanks_around_it_belong_to_it(self) -> None:
+        assert password("  secret  ") == "  secret  "
+
+    def test_nothing_beyond_72_bytes_is_cut_off(self) -> None:
+        assert password("x" * 72 + "a") != password("x" * 72 + "b")
+
+    @pytest.mark.parametrize(
+        ("raw", "code"),
+        [
+            ("", "password_too_short"),
+            ("1234567", "password_too_short"),
+            ("e\u0301" * 7, "password_too_short"),
+            ("x" * 257, "password_too_long"),
+            ("x" * 1_000_000, "password_too_long"),
+            ("\ud800" * 8, "password_too_long"),
+            ("long enough \udfff", "password_too_long"),
+        ],
+    )
+    def test_these_are_none(self, raw: str, code: str) -> None:
+        assert code_of(password, raw) == code
+
+    @pytest.mark.parametrize("raw", ["anna_banana", "ANNA_Banana", "anna.banana", "ＡＮＮＡ_banana"])
+    def test_one_s_own_name_is_none(self, raw: str) -> None:
+        def rule(raw: str) -> str:
+            return password(raw, username="anna_banana", email="anna.banana@example.org")
+
+        assert code_of(rule, raw) == "password_guessable"
+        assert code_of(rule, raw + "!") is None
+
+    @given(raw=UNICODE)
+    def test_a_password_that_is_accepted_is_canonical(self, raw: str) -> None:
+        try:
+            secret = password(raw)
+        except Invalid:
+            return
+        secret.encode()
+        assert len(secret) >= 8
+
+
+class TestProfile:
+    ACCOUNT = Account(id=UserId(1), username="ann", email="a@example.org", password_hash="h", bio="bees")
+
+    def test_an_edit_replaces_what_is_given_and_raises_the_version(self) -> None:
+        edited = self.ACCOUNT.edited(display_name="Ann")
+
+        assert edited == replace(self.ACCOUNT, display_name="Ann", version=2)
+
+    def test_an_edit_can_empty(self) -> None:
+        assert self.ACCOUNT.edited(bio="") == replace(self.ACCOUNT, bio="", version=2)
+
+    def test_an_edit_that_changes_nothing_is_none(self) -> None:
+        assert self.ACCOUNT.edited() is self.ACCOUNT
+        assert self.ACCOUNT.edited(bio="bees", display_name="") is self.ACCOUNT
+
+
+def a_session(generation: int = 0) -> Session:
+    id_ = SessionId(int(NOW.timestamp() * 1000) << 16)
+    return Session(id=id_, user_id=UserId(1), seed=b"s" * 16, generation=generation, refreshed_at=NOW)
+
+
+class TestSession:
+    def test_it_lives_while_it_is_refreshed(self) -> None:
+        session = a_session()
+
+        assert session.alive(NOW) is True
+        assert session.alive(NOW + SESSION_IDLE - MS) is True
+        assert session.alive(NOW + SESSION_IDLE) is False
+
+    def test_it_ends_however_active_it_is(self) -> None:
+        session = replace(a_session(), refreshed_at=NOW + SESSION_LIFE - MS)
+
+        assert session.alive(NOW + SESSION_LIFE - MS) is True
+        assert session.alive(NOW + SESSION_LIFE) is False
+
+    def test_what_has_ended_stays_ended(self) -> None:
+        ended = a_session().ended(NOW)
+
+        assert ended.alive(NOW) is False
+        assert ended.ended(NOW + MS) is ended
+
+    def test_the_current_token_moves_the_chain_on(self) -> None:
+        later = NOW + timedelta(days=1)
+
+        assert a_session(3).refreshed(3, later) == replace(a_session(4), refreshed_at=later)
+
+    @pytest.mark.parametrize("after", [timedelta(), REUSE_GRACE])
+    def test_the_parent_within_the_grace_leaves_it_as_it_is(self, after: timedelta) -> None:
+        session = a_session(3)
+
+        assert session.refreshed(2, NOW + after) is session
+
+    def test_the_grace_is_counted_from_the_refresh_and_not_extended_by_use(self) -> None:
+        session = a_session(3).refreshed(2, NOW + REUSE_GRACE)
+
+        assert session.refreshed(2, NOW + REUSE_GRACE + MS).alive(NOW) is False
+
+    @pytest.mark.parametrize(
+        ("generation", "after"),
+        [
+            (2, REUSE_GRACE + MS),  # the parent, too late
+            (1, timedelta()),  # its grandparent, at once
+            (0, timedelta(days=1)),
+            (4, timedelta()),  # a token that was never given out
+        ],
+    )
+    def test_any_other_token_ends_it(self, generation: int, after: timedelta) -> None:
+        session = a_session(3)
+
+        assert session.refreshed(generation, NOW + after) == replace(session, ended_at=NOW + after)
+
+    @given(uses=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 60)), max_size=12))
+    def test_whoever_uses_which_token_when_one_chain_at_most_goes_on(
+        self, uses: list[tuple[int, int]]
+    ) -> None:
+        """The owner and a thief together never hold two living tokens of different generations for
+        longer than the grace."""
+        session, now, moved_at = a_session(), NOW, NOW
+        for back, seconds in uses:
+            now += timedelta(seconds=seconds)
+            used = session.generation - back
+            if used < 0 or session.ended_at:
+                continue
+            after = session.refreshed(used, now)
+            if back == 0:
+                assert (after.generation, after.ended_at) == (used + 1, None)
+                moved_at = now
+            elif back == 1 and now - moved_at <= REUSE_GRACE:
+                assert after == session
+            else:
+                assert after.ended_at == now
+            session = after

@@ -1,0 +1,204 @@
+"""What posts may say, who may see them, who may remove them."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.text import graphemes
+from domain.identity import RESERVED, username
+from domain.posts import (
+    MAX_MENTIONS,
+    NotTheAuthor,
+    Post,
+    Standing,
+    Visibility,
+    WiderThanThread,
+    can_view,
+    language,
+    mentions,
+)
+from domain.shared import Invalid, PostId, UserId
+
+ANN, BOB, CAT = UserId(1), UserId(2), UserId(3)
+PUBLIC, UNLISTED, FOLLOWERS, DIRECT = Visibility
+STRANGER = Standing()
+
+
+def a_post(visibility: Visibility = PUBLIC, *mentioned: UserId, deleted: bool = False) -> Post:
+    return Post(
+        id=PostId(7),
+        author=ANN,
+        text="hello",
+        visibility=visibility,
+        mentioned=frozenset(mentioned),
+        deleted=deleted,
+    )
+
+
+class TestVisibility:
+    @pytest.mark.parametrize(
+        ("visibility", "seen"), [(PUBLIC, True), (UNLISTED, True), (FOLLOWERS, False), (DIRECT, False)]
+    )
+    def test_a_stranger_sees_what_is_public_or_unlisted(self, visibility: Visibility, seen: bool) -> None:
+        assert can_view(a_post(visibility), STRANGER) is seen
+        assert can_view(a_post(visibility), Standing(BOB)) is seen
+
+    @pytest.mark.parametrize("visibility", Visibility)
+    def test_the_author_sees_all_of_hers(self, visibility: Visibility) -> None:
+        assert can_view(a_post(visibility), Standing(ANN)) is True
+
+    def test_a_follower_sees_what_is_for_followers_but_nothing_direct(self) -> None:
+        bob = Standing(BOB, follows=frozenset({ANN}))
+
+        assert can_view(a_post(FOLLOWERS), bob) is True
+        assert can_view(a_post(DIRECT), bob) is False
+
+    @pytest.mark.parametrize("visibility", Visibility)
+    def test_who_is_mentioned_sees_it(self, visibility: Visibility) -> None:
+        assert can_view(a_post(visibility, BOB), Standing(BOB)) is True
+
+    @pytest.mark.parametrize("visibility", Visibility)
+    def test_a_block_hides_everything_even_from_a_mentioned_follower(self, visibility: Visibility) -> None:
+        bob = Standing(BOB, follows=frozenset({ANN}), blocked=frozenset({ANN}))
+
+        assert can_view(a_post(visibility, BOB), bob) is False
+
+    @pytest.mark.parametrize("viewer", [ANN, BOB, None])
+    def test_nobody_sees_what_is_deleted(self, viewer: UserId | None) -> None:
+        assert can_view(a_post(PUBLIC, BOB, deleted=True), Standing(viewer)) is False
+
+    def test_the_widths_fall_from_public_to_direct(self) -> None:
+        assert sorted(Visibility, key=lambda visibility: -visibility.width) == [
+            PUBLIC,
+            UNLISTED,
+            FOLLOWERS,
+            DIRECT,
+        ]
+
+
+class TestComments:
+    @pytest.mark.parametrize("above", Visibility)
+    def test_a_comment_is_seen_like_the_post_it_answers(self, above: Visibility) -> None:
+        assert a_post(above).comment_visibility(None) is above
+
+    @pytest.mark.parametrize("above", Visibility)
+    @pytest.mark.parametrize("wanted", Visibility)
+    def test_a_comment_may_be_narrower_but_not_wider(self, above: Visibility, wanted: Visibility) -> None:
+        order = list(Visibility)
+        if order.index(wanted) >= order.index(above):
+            assert a_post(above).comment_visibility(wanted) is wanted
+        else:
+            with pytest.raises(WiderThanThread):
+                a_post(above).comment_visibility(wanted)
+
+
+class TestRemoval:
+    POST = replace(a_post(DIRECT, BOB), content_warning="stings", language="en", likes=3, comments=2)
+
+    def test_a_tombstone_tells_nothing_of_the_post(self) -> None:
+        expected = replace(
+            self.POST,
+            text="",
+            content_warning="",
+            language=None,
+            mentioned=frozenset(),
+            deleted=True,
+            version=2,
+        )
+
+        assert self.POST.removed(by=ANN) == expected
+
+    def test_only_the_author_removes(self) -> None:
+        with pytest.raises(NotTheAuthor):
+            self.POST.removed(by=BOB)
+
+
+class TestMentions:
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ("@ann", ["ann"]),
+            ("hello @ann, and @Bob!", ["ann", "bob"]),
+            ("(@ann)", ["ann"]),
+            ("@ann @ANN @ann", ["ann"]),
+            ("@ann's bees", ["ann"]),
+            ("@ann.", ["ann"]),
+            ("\n@ann\n@bob", ["ann", "bob"]),
+            ("¡@ann!", ["ann"]),
+            ("🐝@ann", ["ann"]),
+            ("@ann-marie", ["ann"]),
+            ("ann@example.org", []),
+            ("@ab", []),
+            ("@" + "x" * 31, []),
+            ("@@ann", []),
+            ("/@ann", []),
+            ("@ännchen", []),
+            ("@annä", []),
+            ("@", []),
+            ("@ ann", []),
+            ("nobody", []),
+            ("", []),
+        ],
+    )
+    def test_an_at_sign_names_somebody(self, text: str, names: list[str]) -> None:
+        assert mentions(text) == names
+
+    def test_no_more_than_twenty_are_named(self) -> None:
+        names = [f"user_{number}" for number in range(30)]
+
+        assert mentions(" ".join(f"@{name}" for name in names)) == names[:MAX_MENTIONS]
+
+    @given(text=st.text(st.sampled_from("@@ aA_1/é\n.")))
+    def test_every_name_could_be_a_username(self, text: str) -> None:
+        for name in mentions(text):
+            assert name in RESERVED or username(name) == name
+
+
+class TestLanguage:
+    @pytest.mark.parametrize("tag", [None, "en", "pt-BR", "zh-Hant", "zh-Hant-TW", "es-419", "ast", "gsw-CH"])
+    def test_these_are_languages(self, tag: str | None) -> None:
+        assert language(tag) == tag
+
+    @pytest.mark.parametrize(
+        "tag",
+        [
+            "",
+            "e",
+            "EN",
+            "english",
+            "en-",
+            "en_US",
+            "en-us",
+            "en-GB-oxendict",
+            "zh-hant",
+            "en\n",
+            "en\0",
+            "ёж",
+            "x-y",
+        ],
+    )
+    def test_these_are_none(self, tag: str) -> None:
+        with pytest.raises(Invalid):
+            language(tag)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("", 0),
+        ("bee", 3),
+        ("a\r\nb", 3),
+        ("é", 1),
+        ("e\N{COMBINING ACUTE ACCENT}", 1),
+        ("\U0001f468‍\U0001f469‍\U0001f467‍\U0001f466", 1),
+        ("🇪🇸🇲🇽", 2),
+        ("👍🏽", 1),
+        ("Z" + "\N{COMBINING GRAVE ACCENT}" * 1000, 1),
+        ("नमस्ते", 3),
+        ("각", 1),
+    ],
+)
+def test_a_person_counts_clusters(text: str, seen: int) -> None:
+    assert graphemes(text) == seen

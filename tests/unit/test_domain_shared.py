@@ -1,0 +1,137 @@
+"""Text within limits, faults, and the time in an id."""
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.text import graphemes
+from domain.shared import Fault, Faults, Invalid, TextRule, made_at
+
+POST = TextRule("text", max_graphemes=10, max_bytes=100, required=True, lines=True)
+NAME = TextRule("name", max_graphemes=10, max_bytes=100)
+
+FAMILY = "\U0001f468‍\U0001f469‍\U0001f467‍\U0001f466"
+ZALGO = "Z" + "\N{COMBINING GRAVE ACCENT}" * 20
+
+
+def fault(rule: TextRule, raw: str) -> str | None:
+    try:
+        rule.apply(raw, graphemes)
+    except Invalid as error:
+        (found,) = error.faults
+        assert found.field == rule.field
+        return found.code
+    return None
+
+
+class TestText:
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "bee",
+            "one\ntwo\t3",
+            "🐝" * 10,
+            FAMILY * 4,
+            ZALGO,
+            "שלום",
+            "\u202eeed\u202c",  # right to left
+            "a\u200bb",
+            "x" * 10,
+            "é" * 10,
+        ],
+    )
+    def test_these_are_kept_as_they_are(self, raw: str) -> None:
+        assert POST.apply(raw, graphemes) == raw
+
+    def test_it_is_kept_in_one_form(self) -> None:
+        assert POST.apply("  e\N{COMBINING ACUTE ACCENT}\r\nb\rc\n\n", graphemes) == "é\nb\nc"
+
+    @pytest.mark.parametrize(
+        "raw", ["x" * 11, "🐝" * 11, FAMILY * 5, "Z" + "\N{COMBINING GRAVE ACCENT}" * 50, "x" * 10**6]
+    )
+    def test_what_is_too_long_in_characters_or_in_bytes_is_refused(self, raw: str) -> None:
+        assert fault(POST, raw) == "too_long"
+
+    def test_what_composing_makes_longer_is_measured_after_it(self) -> None:
+        grows = "\N{MUSICAL SYMBOL SIXTEENTH NOTE}" * 10  # NFC takes it apart, into three times the bytes
+
+        assert len(grows.encode()) <= POST.max_bytes
+        assert fault(POST, grows) == "too_long"
+
+    @pytest.mark.parametrize(
+        "raw", ["a\0b", "\x01", "a\x1b[31m", "a\x7fb", "a\x85b", "\ud83d", "a\udc1d", "\x0b"]
+    )
+    def test_controls_and_halves_of_characters_are_refused(self, raw: str) -> None:
+        assert fault(POST, raw) == "characters"
+        assert fault(NAME, raw) == "characters"
+
+    @pytest.mark.parametrize("raw", ["", " ", "\n\t", "\u3000", "\u200b\u200d", "\u2028", "\ufeff", "\u202e"])
+    def test_what_shows_nothing_is_empty(self, raw: str) -> None:
+        assert fault(POST, raw) == "empty"
+
+    @pytest.mark.parametrize("break_", ["\n", "\r", "\r\n", "\t", "\u2028", "\u2029"])
+    def test_what_is_one_line_stays_one_line(self, break_: str) -> None:
+        assert fault(NAME, f"Ann{break_}Bob") == "characters"
+
+    def test_what_is_not_required_may_be_empty(self) -> None:
+        assert NAME.apply("  ", graphemes) == ""
+
+    @given(raw=st.text(st.characters(), max_size=30), rule=st.sampled_from([POST, NAME]))
+    def test_what_is_accepted_is_canonical_and_within_the_limits(self, raw: str, rule: TextRule) -> None:
+        try:
+            text = rule.apply(raw, graphemes)
+        except Invalid:
+            return
+        assert rule.apply(text, graphemes) == text
+        assert unicodedata.is_normalized("NFC", text)
+        assert len(text.encode()) <= rule.max_bytes
+        assert graphemes(text) <= rule.max_graphemes
+        assert rule.lines or len(text.splitlines()) <= 1
+        assert "\0" not in text
+
+
+class TestFaults:
+    ONE, TWO = Fault("a", "one", "1"), Fault("b", "two", "2")
+
+    def test_all_are_heard_of_at_once(self) -> None:
+        def collect() -> None:
+            with Faults.collected() as faults:
+                with faults:
+                    raise Invalid(self.ONE)
+                with faults:
+                    raise Invalid(self.TWO)
+
+        with pytest.raises(Invalid) as caught:
+            collect()
+
+        assert list(caught.value.faults) == [self.ONE, self.TWO]
+        assert str(caught.value) == "1; 2"
+
+    def test_none_is_no_refusal(self) -> None:
+        with Faults.collected() as faults, faults:
+            name = "fine"
+        assert name == "fine"
+
+    def test_a_mistake_of_ours_is_no_fault_of_the_input(self) -> None:
+        def collect() -> NoReturn:
+            with Faults.collected() as faults, faults:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            collect()
+
+
+@pytest.mark.parametrize(
+    ("id_", "at"),
+    [
+        (0, datetime(1970, 1, 1, tzinfo=UTC)),
+        (1_767_225_600_123 << 16 | 0xFFFF, datetime(2026, 1, 1, 0, 0, 0, 123_000, tzinfo=UTC)),
+        (2**63 - 1, datetime(6429, 10, 17, 2, 45, 55, 327_000, tzinfo=UTC)),
+    ],
+)
+def test_an_id_tells_when_it_was_made(id_: int, at: datetime) -> None:
+    assert made_at(id_) == at
