@@ -159,10 +159,11 @@ class TextRule:
 
 
 def _unprintable(text: str, *, lines: bool) -> str | None:
-    allowed = "\t\r\n" if lines else ""
+    # Cc: controls (NUL among them); Cs: half of a surrogate pair, which no UTF-8 can carry;
+    # Zl, Zp: what breaks a line without being a control
+    allowed, refused = ("\t\r\n", {"Cc", "Cs"}) if lines else ("", {"Cc", "Cs", "Zl", "Zp"})
     for char in text:
-        # Cc: controls (NUL among them); Cs: half of a surrogate pair, which no UTF-8 can carry
-        if unicodedata.category(char) in {"Cc", "Cs"} and char not in allowed:
+        if unicodedata.category(char) in refused and char not in allowed:
             return f"U+{ord(char):04X}"
     return None
 
