@@ -212,6 +212,9 @@ class SqlPosts:
                 "likes": post.likes,
             },
         )
+        await self._mention(post)
+
+    async def _mention(self, post: Post) -> None:
         if post.mentioned:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
             await self.connection.execute(insert(mentions), rows)
@@ -225,8 +228,8 @@ class SqlPosts:
     async def save(self, post: Post) -> None:
         new = {f"new_{name}": value for name, value in _changing(post).items()}
         await self.connection.execute(_save, {"which": post.id, **new})
-        if not post.mentioned:
-            await self.connection.execute(delete(mentions).where(mentions.c.post_id == post.id))
+        await self.connection.execute(delete(mentions).where(mentions.c.post_id == post.id))
+        await self._mention(post)
 
     async def count_comments(self, post_id: PostId, change: int) -> None:
         await self.connection.execute(_count_comments, {"which": post_id, "change": change})
