@@ -56,9 +56,9 @@ def _faults(body: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
     if not isinstance(raw, dict):
         return [Fault("/", "type", "the body must be an object")]
     members = {member.encode_name: member for member in msgspec.structs.fields(kind)}
-    faults = [Fault(name[:64], "unknown", "there is no such member") for name in raw if name not in members][
-        :20
-    ]
+    faults = [
+        Fault(_pointer(name), "unknown", "there is no such member") for name in raw if name not in members
+    ][:20]
     for name, member in members.items():
         if name not in raw:
             if member.required:
@@ -69,3 +69,8 @@ def _faults(body: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
         except msgspec.ValidationError as error:
             faults.append(Fault(name, "type", str(error).partition(" - at ")[0]))
     return faults
+
+
+def _pointer(name: str) -> str:
+    """JSON Pointer to a member with a name that a client made up (RFC 6901)."""
+    return "/" + name[:64].replace("~", "~0").replace("/", "~1")

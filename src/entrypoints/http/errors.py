@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
+from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, ValidationException
 
 from domain.shared import (
@@ -171,12 +172,19 @@ def _parameters(error: ValidationException) -> BadRequest:
     if any(str(fault.get("key", "")).startswith("data") for fault in extra):
         return BodyMalformed("the body is missing")
     faults = [
-        Fault(f"?{fault.get('key', '')}", "out_of_range", str(fault.get("message", "")).capitalize())
+        Fault(_parameter(fault), "out_of_range", str(fault.get("message", "")).capitalize())
         for fault in extra
     ]
     if not faults and (missing := _MISSING.match(error.detail)):  # Litestar says it in words only
         faults = [Fault(f"?{missing[1]}", "missing", f"{missing[1]} is required")]
     return QueryInvalid(*faults)
+
+
+def _parameter(fault: Mapping[str, Any]) -> str:
+    name = str(fault.get("key", ""))
+    if fault.get("source") == ParamType.HEADER:  # known by the name of the handler's argument
+        return f"header:{name.replace('_', '-').title()}"
+    return f"?{name}"
 
 
 def fail(request: AnyRequest, error: Exception) -> Response[Problem]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from html import escape
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _PAGE_HEADERS = {
     "style-src 'self' 'unsafe-inline'",
     "Cache-Control": "no-cache",
 }
+_ASSET_HEADERS = {"Cache-Control": "no-cache"}
 _DOCS = """<!doctype html>
 <html lang="en">
 <head>
@@ -143,7 +145,8 @@ def documentation(describe: Callable[[], dict[str, Any]]) -> Router:
         """One of the files that there are: what a client sends is never made into a path."""
         if name not in files:
             raise NotFoundException
-        return File(files[name], content_disposition_type="inline", headers={"Cache-Control": "no-cache"})
+        kind = guess_type(name)[0] or "text/plain"
+        return File(files[name], media_type=kind, content_disposition_type="inline", headers=_ASSET_HEADERS)
 
     return Router("/api", route_handlers=[openapi, docs, errors, asset])
 
