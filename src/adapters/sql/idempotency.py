@@ -27,7 +27,9 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_claimed_at", "claimed_at"),
 )
 
-_claim = insert_new(idempotency_keys)
+_claim = insert_new(idempotency_keys).values(
+    scope=bindparam("s"), key=bindparam("k"), fingerprint=bindparam("f"), claimed_at=now_ms()
+)
 _this = (idempotency_keys.c.scope == bindparam("s")) & (idempotency_keys.c.key == bindparam("k"))
 _earlier = select(idempotency_keys.c.fingerprint, idempotency_keys.c.outcome).where(_this)
 _finish = update(idempotency_keys).where(_this).values(outcome=bindparam("result"))
@@ -41,11 +43,9 @@ class SqlIdempotency:
     connection: AsyncConnection
 
     async def begin(self, attempt: Attempt) -> Record | None:
-        claim = _claim.values(
-            scope=attempt.scope, key=attempt.key, fingerprint=attempt.fingerprint, claimed_at=now_ms()
-        )
+        claim = {"s": attempt.scope, "k": attempt.key, "f": attempt.fingerprint}
         try:
-            if (await self.connection.execute(claim)).rowcount == 1:
+            if (await self.connection.execute(_claim, claim)).rowcount == 1:
                 return None
         except exc.DBAPIError as error:
             if error.orig is not None and isinstance(error.orig.__cause__, LockNotAvailableError):

@@ -137,6 +137,11 @@ _ids_named = Prepared(
 )
 _holder = select(accounts.c.id).where(accounts.c.email_index == bindparam("email_index", type_=LargeBinary))
 _session_row = select(sessions).where(sessions.c.id == bindparam("session_id", type_=Id)).with_for_update()
+_count_posts = (
+    update(accounts)
+    .where(accounts.c.id == bindparam("which", type_=Id))
+    .values(posts=accounts.c.posts + bindparam("change", type_=Integer))
+)
 _account_row = select(*_ACCOUNT).where(accounts.c.id == _user_id).with_for_update()
 
 
@@ -191,9 +196,7 @@ class SqlAccounts:
         )
 
     async def count_posts(self, user_id: UserId, change: int) -> None:
-        await self.connection.execute(
-            update(accounts).where(accounts.c.id == user_id).values(posts=accounts.c.posts + change)
-        )
+        await self.connection.execute(_count_posts, {"which": user_id, "change": change})
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,15 @@ _is_due = Prepared(
 )
 _dead = Prepared(select(dead_letters).order_by(dead_letters.c.seq).limit(bindparam("n", type_=Integer)))
 
+
+def insert_new(table: Table) -> postgresql.Insert:
+    """`INSERT … ON CONFLICT DO NOTHING`; the rowcount tells whether the row is new. PostgreSQL's
+    construct, which compiles for SQLite too: the words are the same."""
+    return postgresql.insert(table).on_conflict_do_nothing()
+
+
 _add = insert(outbox)
+_mark = insert_new(inbox)
 _earlier = outbox.alias("earlier")
 _claim = (
     select(outbox)
@@ -137,14 +145,7 @@ class SqlInbox:
     connection: AsyncConnection
 
     async def first_time(self, reaction: str, event: EventId) -> bool:
-        mark = insert_new(inbox).values(reaction=reaction, event_id=event)
-        return (await self.connection.execute(mark)).rowcount == 1
-
-
-def insert_new(table: Table) -> postgresql.Insert:
-    """`INSERT … ON CONFLICT DO NOTHING`; the rowcount tells whether the row is new. PostgreSQL's
-    construct, which compiles for SQLite too: the words are the same."""
-    return postgresql.insert(table).on_conflict_do_nothing()
+        return (await self.connection.execute(_mark, {"reaction": reaction, "event_id": event})).rowcount == 1
 
 
 @dataclass(frozen=True, slots=True)

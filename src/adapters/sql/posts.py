@@ -171,6 +171,8 @@ _post_id = bindparam("which", type_=Id)
 _change = bindparam("change", type_=Integer)
 _count_comments = update(posts).where(posts.c.id == _post_id).values(comments=posts.c.comments + _change)
 _count_likes = update(posts).where(posts.c.id == _post_id).values(likes=posts.c.likes + _change)
+_add = insert(posts)
+_mention = insert(mentions)
 _like = insert_new(likes)
 _unlike = delete(likes).where(
     likes.c.post_id == bindparam("p", type_=Id), likes.c.user_id == bindparam("u", type_=Id)
@@ -201,7 +203,7 @@ class SqlPosts:
 
     async def add(self, post: Post) -> None:
         await self.connection.execute(
-            insert(posts),
+            _add,
             _changing(post)
             | {
                 "id": post.id,
@@ -217,7 +219,7 @@ class SqlPosts:
     async def _mention(self, post: Post) -> None:
         if post.mentioned:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
-            await self.connection.execute(insert(mentions), rows)
+            await self.connection.execute(_mention, rows)
 
     async def get(self, post_id: PostId) -> Post:
         row = (await self.connection.execute(_row_for_update, {"post_id": post_id})).first()
