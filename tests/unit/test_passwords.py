@@ -1,0 +1,119 @@
+"""Passwords as they are stored: bcrypt over SHA-256, at the least cost that there is."""
+
+import asyncio
+from collections.abc import Iterator
+
+import bcrypt
+import pytest
+
+from adapters.security.passwords import WAITING_PER_CORE, BcryptPasswords
+from application.shared.errors import Overloaded
+
+LIMIT = 1 + WAITING_PER_CORE
+
+
+@pytest.fixture
+def passwords() -> Iterator[BcryptPasswords]:
+    some = BcryptPasswords(cost=4, cores=1)
+    yield some
+    some.close()
+
+
+@pytest.mark.parametrize(
+    "secret", ["correct horse", "", "пчела 🐝", "nul \0 inside", "\0", "x" * 256, "🐝" * 256]
+)
+async def test_a_password_is_the_one_that_was_hashed(passwords: BcryptPasswords, secret: str) -> None:
+    hashed = await passwords.hash(secret)
+
+    assert await passwords.verify(secret, hashed) == (True, None)
+    assert await passwords.verify(secret + "x", hashed) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x" * 72 + "a", "x" * 72 + "b"),
+        ("x" * 71 + "é", "x" * 71 + "è"),
+        ("nul \0 a", "nul \0 b"),
+        ("nul", "nul\0"),
+        ("case", "Case"),
+        ("blank", "blank "),
+    ],
+)
+async def test_passwords_that_differ_at_all_differ(passwords: BcryptPasswords, one: str, other: str) -> None:
+    assert await passwords.verify(other, await passwords.hash(one)) == (False, None)
+
+
+async def test_equal_passwords_have_different_hashes(passwords: BcryptPasswords) -> None:
+    assert await passwords.hash("secret") != await passwords.hash("secret")
+
+
+async def test_a_hash_fits_where_it_is_stored_and_tells_its_cost(passwords: BcryptPasswords) -> None:
+    hashed = await passwords.hash("x" * 256)
+
+    assert len(hashed) <= 128
+    assert "r=4$" in hashed
+
+
+async def test_a_hash_of_another_cost_is_made_anew(passwords: BcryptPasswords) -> None:
+    dearer = BcryptPasswords(cost=5, cores=1)
+    hashed = await passwords.hash("secret")
+
+    right, new_hash = await dearer.verify("secret", hashed)
+    wrong = await dearer.verify("wrong", hashed)
+    dearer.close()
+
+    assert right is True
+    assert new_hash is not None
+    assert "r=5$" in new_hash
+    assert wrong == (False, None)
+
+
+async def test_a_plain_bcrypt_hash_is_known_and_made_anew(passwords: BcryptPasswords) -> None:
+    plain = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+
+    right, new_hash = await passwords.verify("secret", plain)
+
+    assert right is True
+    assert new_hash is not None
+    assert new_hash.startswith("$bcrypt-sha256$")
+
+
+@pytest.mark.parametrize("secret", ["x" * 100, "nul \0 inside", "🐝" * 256])
+async def test_what_plain_bcrypt_cannot_take_is_wrong_and_nothing_worse(
+    passwords: BcryptPasswords, secret: str
+) -> None:
+    plain = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
+
+    assert await passwords.verify(secret, plain) == (False, None)
+
+
+async def test_an_unknown_account_has_no_password(passwords: BcryptPasswords) -> None:
+    assert await passwords.verify("", None) == (False, None)
+    assert await passwords.verify("anything", None) == (False, None)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_more_work_than_can_wait_is_refused_alike_for_known_and_unknown_accounts(
+    passwords: BcryptPasswords, known: bool
+) -> None:
+    hashed = await passwords.hash("secret")
+    await passwords.verify("secret", None)  # after which either takes the same one step
+
+    results = await asyncio.gather(
+        *(passwords.verify("secret", hashed if known else None) for _ in range(LIMIT + 5)),
+        return_exceptions=True,
+    )
+
+    assert results[:LIMIT] == [(known, None)] * LIMIT
+    assert [type(result) for result in results[LIMIT:]] == [Overloaded] * 5
+
+
+async def test_after_an_overload_there_is_room_again(passwords: BcryptPasswords) -> None:
+    hashed = await passwords.hash("secret")
+    await passwords.verify("secret", None)
+    await asyncio.gather(
+        *(passwords.verify("secret", hashed) for _ in range(LIMIT + 5)), return_exceptions=True
+    )
+
+    assert await passwords.verify("secret", hashed) == (True, None)
