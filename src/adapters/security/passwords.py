@@ -41,7 +41,10 @@ class BcryptPasswords:
         known, against = hashed is not None, hashed or self._dummy
 
         def check() -> tuple[bool, str | None]:
-            right, new_hash = self._context.verify_and_update(password, against)
+            try:
+                right, new_hash = self._context.verify_and_update(password, against)
+            except ValueError:  # bcrypt without SHA-256 takes neither a NUL nor more than 72 bytes
+                return False, None
             return known and right, new_hash if known else None
 
         return await self._run(check)
