@@ -14,10 +14,11 @@ import uvicorn
 import uvloop
 
 from adapters.sql.migrate import HEAD, migrate
+from domain.shared import Unavailable
 from entrypoints import logs
 from entrypoints.http.app import create_app, describe
 from entrypoints.runtime import build, running
-from entrypoints.settings import EX_CONFIG, BadSettings, Settings, environment_name
+from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
 
 MAX_CONCURRENCY = 1000
 DRAIN_SECONDS = 20
@@ -131,6 +132,8 @@ async def print_openapi(settings: Settings, _arguments: argparse.Namespace) -> i
 
 async def dead_letters(settings: Settings, arguments: argparse.Namespace) -> int:
     """List the events that no reaction could take, or put them back into the outbox."""
+    if settings.shape == "memory":
+        raise BadSettings("there are no dead letters of another process in memory")
     container = build(settings)
     database = container.database()
     await database.open()
@@ -178,6 +181,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BadSettings as error:
         sys.stderr.write(f"waggle: {error}\n")
         return EX_CONFIG
+    except Unavailable as error:
+        sys.stderr.write(f"waggle: {error}\n")
+        return EX_UNAVAILABLE
     except KeyboardInterrupt:
         return 130
     return status

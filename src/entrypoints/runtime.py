@@ -14,6 +14,7 @@ from adapters.ids import IdAllocator, Lease
 from adapters.security.tokens import load_keys
 from adapters.sql.idempotency import forget_keys
 from adapters.sql.migrate import HEAD, current, migrate
+from adapters.sql.outbox import forget_marks
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
 from domain.shared import MAX_ID, Unavailable
 from entrypoints.container import Container
@@ -123,6 +124,7 @@ async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) 
 async def _keep_house(container: Container) -> None:
     while True:
         await forget_keys(container.database())
+        await forget_marks(container.database())
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 EX_CONFIG = 78
 """The exit status of a process that was configured wrong (sysexits.h)."""
+EX_UNAVAILABLE = 69
+"""That of a process that found its database away. Starting it again later is all it takes."""
 
 
 class BadSettings(Exception):

@@ -148,6 +148,15 @@ class SqlInbox:
         return (await self.connection.execute(_mark, {"reaction": reaction, "event_id": event})).rowcount == 1
 
 
+async def forget_marks(database: Database, older_than: timedelta = timedelta(days=30)) -> int:
+    """Delete the marks of events that are too old to come again; returns how many."""
+    age_ms = older_than // timedelta(milliseconds=1)
+    # an event's id carries its time
+    outdated = delete(inbox).where(inbox.c.event_id < (now_ms() - age_ms) * 65536)
+    async with database.begin() as connection:
+        return (await connection.execute(outdated)).rowcount
+
+
 @dataclass(frozen=True, slots=True)
 class SqlOutboxQueue:
     database: Database

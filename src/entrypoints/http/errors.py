@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.enums import ParamType
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
 from domain.shared import (
     Conflict,
@@ -147,6 +147,8 @@ def refuse_http(request: AnyRequest, error: HTTPException) -> Response[Problem]:
     """What Litestar refuses by itself: routes, methods, sizes, parameters."""
     if isinstance(error, ValidationException):
         return refuse(request, _parameters(error))
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        return refuse(request, BodyMalformed("the body ended before it was whole"))  # nobody reads this
     status = error.status_code if error.status_code in OF_HTTP else 400 if error.status_code < 500 else 500
     code, detail = OF_HTTP[status]
     headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else {}
