@@ -1,7 +1,8 @@
 # `make run` and `make test` do everything on a machine that has Python 3.11 and make. `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-integration test-long check format bench demo openapi docs lock clean
+.PHONY: help run test test-unit test-integration test-long check check-format check-lint check-types \
+	check-imports check-pins check-docs dev format bench demo openapi docs lock clean
 
 BIN := .venv/bin
 # The slowest tests are named, and everything that was skipped with its reason.
@@ -18,49 +19,57 @@ run: ## Serve on http://127.0.0.1:8000, from the folder data (settings: docs/set
 
 test: test-unit test-integration ## Run every test: units first, then against real servers
 
-test-unit: ## Run the unit tests: no server, no network, seconds
-	@scripts/bootstrap dev
+test-unit: dev ## Run the unit tests: no server, no network, seconds
 	@echo "== Unit tests"
 	@$(PYTEST) tests/unit
 
-test-integration: ## Run the tests against PostgreSQL and Redis, and the HTTP API from outside, in every shape
-	@scripts/bootstrap dev
+test-integration: dev ## Run the tests against PostgreSQL and Redis, and the HTTP API from outside, in every shape
 	@echo "== Integration and black-box tests"
 	@$(PYTEST) tests/integration tests/blackbox
 
-test-long: ## Run what takes minutes: more examples, longer faults
-	@scripts/bootstrap dev
+test-long: dev ## Run what takes minutes: more examples, longer faults
 	@WAGGLE_TEST_LONG=1 $(PYTEST) tests
 
-check: ## Check format, lint, types, architecture, and that what is generated is current
-	@scripts/bootstrap dev
+check: check-format check-lint check-types check-imports check-pins check-docs ## Check format, lint, types, layers, pins and docs
+
+check-format check-lint check-types check-imports check-pins check-docs: dev
+
+check-format:
 	$(BIN)/ruff format --check $(CODE)
+
+check-lint:
 	$(BIN)/ruff check $(CODE)
+
+check-types:
 	$(BIN)/mypy $(CODE)
+
+check-imports:
 	$(BIN)/lint-imports
+
+check-pins:
 	$(BIN)/python -m pip check
 	scripts/lock --check
+
+check-docs:
 	$(BIN)/python scripts/generate.py --check
 
-format: ## Format the code and mend what ruff can mend
+dev:
 	@scripts/bootstrap dev
+
+format: dev ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: ## Measure; every figure is a ratio within one run
-	@scripts/bootstrap dev
+bench: dev ## Measure; every figure is a ratio within one run
 	@$(BIN)/python -m bench.posts $(ARGS)
 
-demo: ## Fill the server at URL with a small community; if none answers, starts one and goes on serving
-	@scripts/bootstrap dev
+demo: dev ## Fill the server at URL with a small community; if none answers, starts one and goes on serving
 	@scripts/demo $(URL) $(ARGS)
 
-openapi docs: ## Write what is generated: docs/openapi.json, docs/settings.md, docs/errors.md
-	@scripts/bootstrap dev
+openapi docs: dev ## Write what is generated: docs/openapi.json, docs/settings.md, docs/errors.md
 	@$(BIN)/python scripts/generate.py
 
-lock: ## Pin the dependencies again after a change in pyproject.toml
-	@scripts/bootstrap dev
+lock: dev ## Pin the dependencies again after a change in pyproject.toml
 	scripts/lock
 
 clean: ## Remove .venv and every cache; the folder data stays
