@@ -21,13 +21,14 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    exists,
     false,
+    func,
     insert,
     literal_column,
     not_,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -97,6 +98,13 @@ likes = Table(
 _viewer = bindparam("viewer", type_=Id)
 
 
+def _has_row(table: Table) -> ColumnElement[bool]:
+    """Whether the viewer has a row in `table` for the post. Not EXISTS: PostgreSQL may answer that for a
+    page by gathering all the viewer's rows first, which no index of ours leads to."""
+    mine = select(true()).where(table.c.post_id == posts.c.id, table.c.user_id == _viewer)
+    return func.coalesce(mine.scalar_subquery(), false())
+
+
 def visible() -> ColumnElement[bool]:
     """`domain.posts.can_view` in SQL, for a standing bound as `viewer`, `follows` and `blocked`."""
     return and_(
@@ -111,7 +119,7 @@ def visible() -> ColumnElement[bool]:
                         posts.c.visibility == literal_column("'followers'"),
                         among(posts.c.author_id, bindparam("follows", type_=IdList)),
                     ),
-                    exists().where(mentions.c.post_id == posts.c.id, mentions.c.user_id == _viewer),
+                    _has_row(mentions),
                 ),
             ),
         ),
@@ -122,7 +130,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
     return {"viewer": standing.viewer, "follows": [*standing.follows], "blocked": [*standing.blocked]}
 
 
-_liked = exists().where(likes.c.post_id == posts.c.id, likes.c.user_id == _viewer).label("liked")
+_liked = _has_row(likes).label("liked")
 _READ = select(
     posts.c.id,
     posts.c.author_id,
