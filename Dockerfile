@@ -1,7 +1,7 @@
 # Waggle in one image: what the lock pins, the source, no build tools, no root.
 #
 #   docker build -t waggle .
-#   docker run -p 127.0.0.1:8000:8000 -v waggle:/data waggle
+#   docker run -p 127.0.0.1:8000:8000 -e WAGGLE_PUBLIC_URL=http://127.0.0.1:8000 -v waggle:/data waggle
 #
 # BASE is any image with Python 3.11 or later and its venv module.
 ARG BASE=python:3.13-slim-bookworm
