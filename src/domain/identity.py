@@ -40,14 +40,20 @@ RESERVED = frozenset(
 
 
 class UsernameTaken(Conflict):
+    """Another account has this username, whatever the case."""
+
     code = "username_taken"
 
 
 class EmailTaken(Conflict):
+    """Another account has this e-mail address, whatever the case."""
+
     code = "email_taken"
 
 
 class UserNotFound(NotFound):
+    """There is no such user."""
+
     code = "user_not_found"
 
 

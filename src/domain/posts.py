@@ -24,6 +24,8 @@ class PostNotFound(NotFound):
 
 
 class NotTheAuthor(Forbidden):
+    """Only the author of a post may do this."""
+
     code = "not_the_author"
 
 

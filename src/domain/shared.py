@@ -69,7 +69,7 @@ class Stale(DomainError):
 
 
 class Unavailable(DomainError):
-    """Not now: something needed is away or overloaded. Safe to try again after `retry_after` seconds."""
+    """Not now: something needed is away or overloaded. Safe to try again after some seconds."""
 
     code = "unavailable"
 

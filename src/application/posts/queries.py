@@ -10,6 +10,8 @@ from domain.shared import NotFound, PostId, UserId
 
 
 class NoSuchAuthor(NotFound):
+    """There is no such user."""
+
     code = "user_not_found"
 
 

@@ -12,6 +12,7 @@ from litestar import Request, Response
 from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
+from application.shared.errors import TokenInvalid
 from domain.shared import (
     Conflict,
     DomainError,
@@ -128,7 +129,9 @@ def refuse(request: AnyRequest, error: DomainError) -> Response[Problem]:
     status = status_of(type(error))
     headers = {}
     if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = f'Bearer realm="waggle", error="{error.code}"'
+        # RFC 6750: an error code only where a token was sent
+        refused = ', error="invalid_token"' if isinstance(error, TokenInvalid) else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="waggle"{refused}'
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     faults = tuple(error.faults) if isinstance(error, Invalid | QueryInvalid) else ()

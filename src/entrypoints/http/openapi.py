@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from application.shared.errors import KeyInFlight, KeyReused, TokenInvalid
-from domain.shared import DomainError, Invalid, Stale, Unavailable
+from domain.shared import Conflict, DomainError, Forbidden, Invalid, Stale, Unauthenticated, Unavailable
 from entrypoints.http.auth import Access, TokenMissing
 from entrypoints.http.errors import (
     OF_HTTP,
@@ -48,6 +48,10 @@ def document(app: Litestar) -> dict[str, Any]:
         operation = schema["paths"].get(path, {}).get(method)
         if operation is not None:
             _complete(operation, opt)
+    # Litestar collects a controller's routes from a set; what is published keeps one order.
+    schema["paths"] = {path: dict(sorted(item.items())) for path, item in sorted(schema["paths"].items())}
+    schema["components"]["schemas"] = dict(sorted(schemas.items()))
+    schema["tags"] = [{"name": name} for name in ("auth", "users", "posts", "operations")]
     return schema
 
 
@@ -63,7 +67,11 @@ def catalogue() -> dict[str, tuple[int, str]]:
     """Every code that a problem can have, with its status and what it means."""
     codes = {code: (status, meaning) for status, (code, meaning) in OF_HTTP.items()}
     for error in _subclasses(DomainError):
-        if "code" in vars(error):
+        if "code" in vars(error) and error not in {
+            Unauthenticated,
+            Forbidden,
+            Conflict,
+        }:  # kinds, never raised
             codes[error.code] = (status_of(error), " ".join((error.__doc__ or error.code).split()))
     return dict(sorted(codes.items()))
 
