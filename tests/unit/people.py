@@ -1,0 +1,155 @@
+"""People who use Waggle in memory: the use cases, wired as the container wires them, clocks in hand."""
+
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from adapters.bridges import PeopleOfIdentity
+from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
+from adapters.text import graphemes
+from application.identity.commands import (
+    EditProfile,
+    LoggedIn,
+    LogIn,
+    LogOut,
+    Refresh,
+    Register,
+    SessionMaker,
+)
+from application.identity.queries import Authenticate, ReadAccount, ReadProfile
+from application.identity.reactions import CountPosts
+from application.posts.commands import DeletePost, Draft, LikePost, PublishedPost, PublishPost
+from application.posts.queries import ListByAuthor, ListComments, Present, ReadPost, SeenPost
+from application.shared.events import Event, PostDeleted, ProfileChanged, Published
+from application.shared.ports import Attempt
+from application.shared.relay import Relay
+from domain.posts import Visibility
+from domain.shared import DomainError, PostId, UserId
+from tests.unit.contracts.stores import BEGINNING, Stores, memory, new_id
+
+
+async def refused(work: Awaitable[object]) -> type[DomainError] | None:
+    """What kind of refusal it meets; None if it is not refused."""
+    try:
+        await work
+    except DomainError as error:
+        return type(error)
+    return None
+
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Time:
+    """The wall clock and the monotonic one, which go together and when told to."""
+
+    now: datetime = BEGINNING
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return (self.now - BEGINNING).total_seconds()
+
+    def pass_by(self, span: timedelta) -> None:
+        self.now += span
+
+
+@dataclass
+class PlainPasswords:
+    """Passwords stored as they are; those stored with `old:` are by outdated rules."""
+
+    async def hash(self, password: str) -> str:
+        return f"new:{password}"
+
+    async def verify(self, password: str, hashed: str | None) -> tuple[bool, str | None]:
+        if hashed is None or hashed.partition(":")[2] != password:
+            return False, None
+        return True, None if hashed.startswith("new:") else await self.hash(password)
+
+
+_PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+_KEYS = SigningKeys("kid", _PRIVATE, {"kid": _PRIVATE.public_key()})
+
+
+@dataclass
+class Waggle:
+    stores: Stores
+    time: Time = field(default_factory=Time)
+    seeds: int = 0
+
+    def __post_init__(self) -> None:
+        stores, time = self.stores, self.time
+        tokens = JwtAccessTokens(_KEYS, "https://waggle.example.org")
+        self.authenticate = Authenticate(tokens, stores.people, time, time.monotonic)
+        sessions = SessionMaker(time, new_id, self._seed, tokens, ChainedRefreshTokens(b"k" * 32))
+        passwords = PlainPasswords()
+        self.register = Register(stores.open_identity, passwords, sessions, new_id, graphemes)
+        self.log_in = LogIn(stores.open_identity, stores.people, passwords, sessions)
+        self.refresh = Refresh(stores.open_identity, sessions, time)
+        self.log_out = LogOut(stores.open_identity, time, self.authenticate.session_ended)
+        self.edit_profile = EditProfile(stores.open_identity, graphemes)
+        self.read_account = ReadAccount(stores.people)
+        self.read_profile = ReadProfile(stores.people)
+        self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
+        present = Present(self.people)
+        self.publish = PublishPost(stores.open_posts, self.people, new_id, graphemes)
+        self.delete = DeletePost(stores.open_posts)
+        self.like = LikePost(stores.open_posts, new_id)
+        self.read = ReadPost(stores.posts, present)
+        self.by_author = ListByAuthor(stores.posts, self.people, present)
+        self.comments = ListComments(stores.posts, present)
+        count_posts = CountPosts(stores.open_identity)
+        self.relay = Relay(
+            stores.queue,
+            {
+                Published: [count_posts],
+                PostDeleted: [count_posts],
+                ProfileChanged: [self.people.forget],
+            },
+        )
+
+    def _seed(self, size: int) -> bytes:
+        self.seeds += 1
+        return self.seeds.to_bytes(size, "big")
+
+    async def joins(self, name: str = "ann") -> LoggedIn:
+        return await self.register(name, f"{name}@example.org", PASSWORD, name.title(), None)
+
+    async def somebody(self, name: str = "ann") -> UserId:
+        return (await self.joins(name)).user.id
+
+    async def says(
+        self,
+        author: UserId,
+        text: str = "hello",
+        visibility: Visibility | None = None,
+        reply_to: PostId | None = None,
+        attempt: Attempt | None = None,
+    ) -> PublishedPost:
+        return await self.publish(author, Draft(text=text, visibility=visibility, reply_to=reply_to), attempt)
+
+    async def post(
+        self,
+        author: UserId,
+        text: str = "hello",
+        visibility: Visibility | None = None,
+        reply_to: PostId | None = None,
+    ) -> SeenPost:
+        return (await self.says(author, text, visibility, reply_to)).seen
+
+    async def told(self) -> list[Event | None]:
+        """What other modules have been told and have not heard of yet."""
+        claimed = await self.stores.queue.claim(1000, timedelta(minutes=1))
+        await self.stores.queue.release([delivery.seq for delivery in claimed])
+        return [delivery.event for delivery in claimed]
+
+
+@asynccontextmanager
+async def waggle_in_memory() -> AsyncIterator[Waggle]:
+    async with memory() as stores:
+        yield Waggle(stores)

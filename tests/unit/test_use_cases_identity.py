@@ -1,0 +1,387 @@
+"""What people do with accounts and sessions."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from application.identity.commands import LoggedIn
+from application.identity.queries import Principal, Profile
+from application.shared.errors import KeyReused, TokenInvalid
+from application.shared.events import ProfileChanged, Registered
+from application.shared.ports import Attempt
+from domain.identity import (
+    REUSE_GRACE,
+    SESSION_IDLE,
+    EmailTaken,
+    SessionEnded,
+    UsernameTaken,
+    UserNotFound,
+    WrongCredentials,
+)
+from domain.shared import Invalid, SessionId, Stale, UserId
+from tests.unit.people import PASSWORD, Waggle, refused
+
+SECOND = timedelta(seconds=1)
+TRY = Attempt("anyone:register", "key", "fingerprint")
+
+
+class TestRegistering:
+    async def test_it_opens_an_account_and_logs_it_in(self, waggle: Waggle) -> None:
+        joined = await waggle.register("Ann", " Ann@Example.org ", PASSWORD, " Ann ", None)
+
+        assert joined.user == Profile(joined.user.id, "ann", "Ann", "", 0)
+        assert joined.replayed is False
+        account = await waggle.read_account(joined.user.id)
+        assert (account.email, account.password_hash) == ("Ann@Example.org", f"new:{PASSWORD}")
+        assert (await waggle.authenticate(joined.tokens.access_token)).user_id == joined.user.id
+        assert await waggle.told() == [Registered(user_id=joined.user.id)]
+
+    async def test_all_faults_are_told_at_once(self, waggle: Waggle) -> None:
+        with pytest.raises(Invalid) as caught:
+            await waggle.register("a", "nowhere", "short", "x" * 51, None)
+
+        assert [fault.field for fault in caught.value.faults] == [
+            "username",
+            "email",
+            "password",
+            "display_name",
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "address", "expected"),
+        [
+            ("ANN", "other@example.org", UsernameTaken),
+            ("bob", "ANN@example.org", EmailTaken),
+            ("bob", "bob@example.org", None),
+        ],
+    )
+    async def test_names_and_addresses_are_unique_whatever_their_case(
+        self, waggle: Waggle, name: str, address: str, expected: type[Exception] | None
+    ) -> None:
+        await waggle.joins("ann")
+
+        assert await refused(waggle.register(name, address, PASSWORD, "", None)) is expected
+
+    async def test_a_refused_registration_leaves_nothing(self, waggle: Waggle) -> None:
+        await waggle.joins("ann")
+        before = await waggle.told()
+
+        await refused(waggle.register("bob", "ann@example.org", PASSWORD, "", None))
+
+        assert await waggle.told() == before
+        assert await refused(waggle.read_profile.named("bob")) is UserNotFound
+
+    async def test_a_second_attempt_gives_the_same_tokens_and_no_second_account(self, waggle: Waggle) -> None:
+        first = await waggle.register("ann", "a@example.org", PASSWORD, "Ann", TRY)
+        waggle.time.pass_by(timedelta(minutes=5))
+        second = await waggle.register("ann", "a@example.org", PASSWORD, "Ann", TRY)
+
+        assert second == replace(first, replayed=True)
+
+    async def test_a_replay_shows_the_profile_as_it_was(self, waggle: Waggle) -> None:
+        first = await waggle.register("ann", "a@example.org", PASSWORD, "Ann", TRY)
+        await waggle.edit_profile(first.user.id, "Anna", "bees", None)
+
+        second = await waggle.register("ann", "a@example.org", PASSWORD, "Ann", TRY)
+
+        assert second.user == first.user
+
+    async def test_a_replayed_refresh_token_works_until_it_was_used(self, waggle: Waggle) -> None:
+        await waggle.register("ann", "a@example.org", PASSWORD, "Ann", TRY)
+        again = await waggle.register("ann", "a@example.org", PASSWORD, "Ann", TRY)
+
+        await waggle.refresh(again.tokens.refresh_token)
+
+    async def test_the_key_of_another_request_is_refused(self, waggle: Waggle) -> None:
+        await waggle.register("ann", "a@example.org", PASSWORD, "", TRY)
+
+        other = waggle.register("bob", "b@example.org", PASSWORD, "", replace(TRY, fingerprint="other"))
+
+        assert await refused(other) is KeyReused
+        assert await refused(waggle.read_profile.named("bob")) is UserNotFound
+
+    async def test_a_key_whose_attempt_was_refused_can_be_used_again(self, waggle: Waggle) -> None:
+        await waggle.joins("ann")
+        await refused(waggle.register("ann", "b@example.org", PASSWORD, "", TRY))
+
+        joined = await waggle.register("bob", "b@example.org", PASSWORD, "", replace(TRY, fingerprint="two"))
+
+        assert joined.replayed is False
+
+
+class TestLoggingIn:
+    @pytest.mark.parametrize("login", ["ann", "ANN", " ann ", "ann@example.org", "Ann@EXAMPLE.org"])
+    async def test_by_name_or_address_in_any_case(self, waggle: Waggle, login: str) -> None:
+        ann = await waggle.somebody("ann")
+
+        logged_in = await waggle.log_in(login, PASSWORD, None)
+
+        assert logged_in.user.id == ann
+        assert (await waggle.authenticate(logged_in.tokens.access_token)).user_id == ann
+
+    @pytest.mark.parametrize(
+        ("login", "secret"),
+        [
+            ("ann", "wrong horse battery"),
+            ("ann", PASSWORD + " "),
+            ("ann", PASSWORD.upper()),
+            ("ann", ""),
+            ("ann", "short"),
+            ("ann", "x" * 10_000),
+            ("ann", "\ud800" * 10),
+            ("nobody", PASSWORD),
+            ("", PASSWORD),
+            ("", ""),
+            ("ann\0", PASSWORD),
+            ("аnn", PASSWORD),
+            ("\N{KELVIN SIGN}", PASSWORD),
+            ("\ud800", PASSWORD),
+            ("@", PASSWORD),
+        ],
+    )
+    async def test_whatever_is_wrong_the_answer_is_the_same(
+        self, waggle: Waggle, login: str, secret: str
+    ) -> None:
+        await waggle.joins("ann")
+
+        with pytest.raises(WrongCredentials) as caught:
+            await waggle.log_in(login, secret, None)
+
+        assert str(caught.value) == "the name or the password is wrong"
+
+    async def test_the_same_password_typed_otherwise_is_right(self, waggle: Waggle) -> None:
+        await waggle.register("ann", "a@example.org", "Ångström Ångström", "", None)
+
+        logged_in = await waggle.log_in("ann", "A\u030angstro\u0308m A\u030angstro\u0308m", None)
+
+        assert logged_in.user.username == "ann"
+
+    async def test_each_login_is_a_session_of_its_own(self, waggle: Waggle) -> None:
+        one = await waggle.joins("ann")
+        two = await waggle.log_in("ann", PASSWORD, None)
+        first = await waggle.authenticate(one.tokens.access_token)
+
+        await waggle.log_out(first.session_id)
+
+        assert await refused(waggle.refresh(one.tokens.refresh_token)) is SessionEnded
+        assert await refused(waggle.refresh(two.tokens.refresh_token)) is None
+
+    async def test_an_outdated_hash_is_replaced(self, waggle: Waggle) -> None:
+        ann = await waggle.somebody("ann")
+        async with waggle.stores.open_identity() as tx:
+            await tx.accounts.set_password_hash(ann, f"old:{PASSWORD}")
+
+        await waggle.log_in("ann", PASSWORD, None)
+
+        assert (await waggle.read_account(ann)).password_hash == f"new:{PASSWORD}"
+
+    async def test_a_second_attempt_opens_no_second_session(self, waggle: Waggle) -> None:
+        await waggle.joins("ann")
+
+        first = await waggle.log_in("ann", PASSWORD, TRY)
+        waggle.time.pass_by(SECOND)
+        second = await waggle.log_in("ann", PASSWORD, TRY)
+
+        assert second == replace(first, replayed=True)
+
+
+class TestRefreshing:
+    async def test_a_refresh_token_is_exchanged_for_the_next(self, waggle: Waggle) -> None:
+        tokens = (await waggle.joins()).tokens
+
+        for _ in range(3):
+            waggle.time.pass_by(timedelta(minutes=10))
+            tokens, used = await waggle.refresh(tokens.refresh_token), tokens
+            assert tokens.refresh_token != used.refresh_token
+            assert await refused(waggle.authenticate(tokens.access_token)) is None
+
+    async def test_a_lost_answer_is_given_again_within_the_grace(self, waggle: Waggle) -> None:
+        first = (await waggle.joins()).tokens.refresh_token
+
+        answer = await waggle.refresh(first)
+        waggle.time.pass_by(REUSE_GRACE)
+        again = await waggle.refresh(first)
+
+        assert again.refresh_token == answer.refresh_token
+        assert await refused(waggle.refresh(again.refresh_token)) is None
+
+    async def test_two_tabs_that_race_get_the_same_successor(self, waggle: Waggle) -> None:
+        first = (await waggle.joins()).tokens.refresh_token
+
+        one, two = await asyncio.gather(waggle.refresh(first), waggle.refresh(first))
+
+        assert one.refresh_token == two.refresh_token
+
+    async def test_reuse_after_the_grace_ends_the_session_for_thief_and_owner(self, waggle: Waggle) -> None:
+        stolen = (await waggle.joins()).tokens.refresh_token
+        owner = await waggle.refresh(stolen)
+        waggle.time.pass_by(REUSE_GRACE + SECOND)
+
+        thief = await refused(waggle.refresh(stolen))
+
+        assert thief is SessionEnded
+        assert await refused(waggle.refresh(owner.refresh_token)) is SessionEnded
+        assert await refused(waggle.authenticate(owner.access_token)) is TokenInvalid
+
+    async def test_a_grandparent_ends_the_session_even_within_the_grace(self, waggle: Waggle) -> None:
+        first = (await waggle.joins()).tokens.refresh_token
+        third = await waggle.refresh((await waggle.refresh(first)).refresh_token)
+
+        assert await refused(waggle.refresh(first)) is SessionEnded
+        assert await refused(waggle.refresh(third.refresh_token)) is SessionEnded
+
+    async def test_a_forged_token_ends_nothing(self, waggle: Waggle) -> None:
+        token = (await waggle.joins()).tokens.refresh_token
+        head, mac = token.rsplit("_", 1)
+
+        for forged in (f"{head}_{'0' * len(mac)}", token.replace("_0_", "_1_"), "wgr_7_0_00", ""):
+            assert await refused(waggle.refresh(forged)) is SessionEnded
+        assert await refused(waggle.refresh(token)) is None
+
+    async def test_what_is_left_alone_for_long_has_ended(self, waggle: Waggle) -> None:
+        token = (await waggle.joins()).tokens.refresh_token
+
+        waggle.time.pass_by(SESSION_IDLE)
+
+        assert await refused(waggle.refresh(token)) is SessionEnded
+
+
+class TestLoggingOut:
+    async def test_both_tokens_end_at_once(self, waggle: Waggle) -> None:
+        tokens = (await waggle.joins()).tokens
+        principal = await waggle.authenticate(tokens.access_token)
+
+        await waggle.log_out(principal.session_id)
+
+        assert await refused(waggle.authenticate(tokens.access_token)) is TokenInvalid
+        assert await refused(waggle.refresh(tokens.refresh_token)) is SessionEnded
+
+    async def test_it_is_harmless_to_repeat(self, waggle: Waggle) -> None:
+        principal = await waggle.authenticate((await waggle.joins()).tokens.access_token)
+
+        await waggle.log_out(principal.session_id)
+
+        assert await refused(waggle.log_out(principal.session_id)) is None
+
+
+class Gate:
+    """An answer about a session that arrives when it is let through."""
+
+    def __init__(self) -> None:
+        self.asked, self.open, self.alive = asyncio.Event(), asyncio.Event(), True
+
+    async def session_alive(self, _session_id: SessionId, _now: datetime) -> bool:
+        alive = self.alive
+        self.asked.set()
+        await self.open.wait()
+        return alive
+
+
+class TestAuthenticating:
+    async def test_a_token_is_good_until_it_expires(self, waggle: Waggle) -> None:
+        token = (await waggle.joins()).tokens.access_token
+
+        waggle.time.pass_by(timedelta(minutes=10) - SECOND)
+        before = await refused(waggle.authenticate(token))
+        waggle.time.pass_by(SECOND)
+
+        assert before is None
+        assert await refused(waggle.authenticate(token)) is TokenInvalid
+
+    async def test_an_ended_session_is_served_two_seconds_at_most_where_nobody_was_told(
+        self, waggle: Waggle
+    ) -> None:
+        elsewhere = replace(waggle.authenticate, _seen=OrderedDict())
+        token = (await waggle.joins()).tokens.access_token
+        principal = await elsewhere(token)
+
+        await waggle.log_out(principal.session_id)
+        waggle.time.pass_by(2 * SECOND)
+
+        assert await refused(elsewhere(token)) is TokenInvalid
+
+    async def test_a_session_that_ends_while_it_is_asked_for_is_asked_for_again(self, waggle: Waggle) -> None:
+        gate = Gate()
+        here = replace(waggle.authenticate, reader=gate, _seen=OrderedDict())
+        token = (await waggle.joins()).tokens.access_token
+        request = asyncio.create_task(here(token))
+        await gate.asked.wait()
+
+        principal = await waggle.authenticate(token)
+        gate.alive = False
+        here.session_ended(principal.session_id)
+        gate.open.set()
+
+        assert await request == principal, "it was alive when it was asked for"
+        assert await refused(here(token)) is TokenInvalid
+
+    async def test_only_so_many_tokens_are_remembered(self, waggle: Waggle) -> None:
+        few = replace(waggle.authenticate, capacity=2, _seen=OrderedDict())
+        joined = [await waggle.joins(name) for name in ("ann", "bob", "cat")]
+
+        found = [await few(person.tokens.access_token) for person in joined * 2]
+
+        assert [principal.user_id for principal in found] == [person.user.id for person in joined * 2]
+        assert len(few._seen) == 2
+
+    async def test_it_tells_who_asks_and_by_which_session(self, waggle: Waggle) -> None:
+        joined = await waggle.joins()
+
+        principal = await waggle.authenticate(joined.tokens.access_token)
+
+        assert principal == Principal(joined.user.id, principal.session_id)
+        assert await waggle.stores.people.session_alive(principal.session_id, waggle.time.now) is True
+
+
+class TestProfiles:
+    @pytest.fixture
+    async def ann(self, waggle: Waggle) -> LoggedIn:
+        return await waggle.joins("ann")
+
+    async def test_an_edit_is_stored_and_told(self, waggle: Waggle, ann: LoggedIn) -> None:
+        edited = await waggle.edit_profile(ann.user.id, " Anna ", None, 1)
+
+        assert (edited.display_name, edited.bio, edited.version) == ("Anna", "", 2)
+        assert await waggle.read_account(ann.user.id) == edited
+        assert (await waggle.told())[-1] == ProfileChanged(user_id=ann.user.id)
+
+    async def test_a_member_can_be_emptied(self, waggle: Waggle, ann: LoggedIn) -> None:
+        await waggle.edit_profile(ann.user.id, "", None, None)
+
+        assert (await waggle.read_profile(ann.user.id)).display_name == ""
+
+    async def test_an_edit_of_an_older_version_is_stale_and_changes_nothing(
+        self, waggle: Waggle, ann: LoggedIn
+    ) -> None:
+        edited = await waggle.edit_profile(ann.user.id, "Anna", None, 1)
+
+        late = await refused(waggle.edit_profile(ann.user.id, "Annie", None, 1))
+
+        assert late is Stale
+        assert await waggle.read_account(ann.user.id) == edited
+
+    async def test_an_edit_that_changes_nothing_tells_nobody(self, waggle: Waggle, ann: LoggedIn) -> None:
+        before = await waggle.told()
+
+        unchanged = await waggle.edit_profile(ann.user.id, ann.user.display_name, None, 1)
+
+        assert unchanged.version == 1
+        assert await waggle.told() == before
+
+    async def test_faults_are_told_at_once(self, waggle: Waggle, ann: LoggedIn) -> None:
+        with pytest.raises(Invalid) as caught:
+            await waggle.edit_profile(ann.user.id, "x" * 51, "\0", None)
+
+        assert [fault.field for fault in caught.value.faults] == ["display_name", "bio"]
+
+    @pytest.mark.parametrize("name", ["ann", "ANN"])
+    async def test_a_profile_is_found_by_name(self, waggle: Waggle, ann: LoggedIn, name: str) -> None:
+        assert await waggle.read_profile.named(name) == ann.user
+
+    @pytest.mark.parametrize("name", ["bob", "", "a b", "admin", "\0", "аnn", "x" * 10_000])
+    async def test_nobody_has_another_name(self, waggle: Waggle, ann: LoggedIn, name: str) -> None:
+        assert await refused(waggle.read_profile.named(name)) is UserNotFound
+        assert await refused(waggle.read_profile(UserId(1))) is UserNotFound

@@ -1,0 +1,398 @@
+"""What people do with posts."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from application.posts.commands import Draft, Reception
+from application.posts.ports import AuthorCard
+from application.posts.queries import NoSuchAuthor
+from application.shared.errors import KeyReused
+from application.shared.events import Liked, PostDeleted, Published, Unliked
+from application.shared.paging import Window
+from application.shared.ports import Attempt
+from domain.posts import NotTheAuthor, PostNotFound, Visibility, WiderThanThread
+from domain.shared import Invalid, PostId, UserId
+from tests.unit.people import Waggle, refused
+
+PUBLIC, UNLISTED, FOLLOWERS, DIRECT = Visibility
+NO_POST = PostId(1)
+
+
+@pytest.fixture
+async def ann(waggle: Waggle) -> UserId:
+    return await waggle.somebody("ann")
+
+
+@pytest.fixture
+async def bob(waggle: Waggle) -> UserId:
+    return await waggle.somebody("bob")
+
+
+def an_attempt(of: UserId, fingerprint: str = "fingerprint") -> Attempt:
+    return Attempt(f"{of}:publish", "key", fingerprint)
+
+
+class TestPublishing:
+    async def test_what_was_answered_is_what_everybody_reads(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        draft = Draft(text=" hi @bob \r\n", content_warning=" stings ", language="pt-BR")
+
+        published = await waggle.publish(ann, draft, None)
+
+        row = published.seen.row
+        assert (row.text, row.content_warning, row.language) == ("hi @bob", "stings", "pt-BR")
+        assert (row.visibility, row.reply_to, row.likes, row.comments) == (PUBLIC, None, 0, 0)
+        assert published.seen.author == AuthorCard(ann, "ann", "Ann")
+        assert published.seen.mentions == [AuthorCard(bob, "bob", "Bob")]
+        assert await waggle.read(ann, row.id) == published.seen
+        assert await waggle.read(None, row.id) == replace(published.seen, viewer=None)
+
+    async def test_mentions_are_answered_in_the_order_in_which_they_are_read(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        cat = await waggle.somebody("cat")
+
+        seen = await waggle.post(ann, "@cat @bob @nobody @ann")
+
+        assert {card.id for card in seen.mentions} == {ann, bob, cat}
+        assert await waggle.read(ann, seen.row.id) == seen
+
+    async def test_other_modules_are_told(self, waggle: Waggle, ann: UserId) -> None:
+        seen = await waggle.post(ann, visibility=UNLISTED)
+
+        expected = Published(post_id=seen.row.id, author_id=ann, reply_to=None, visibility="unlisted")
+        assert (await waggle.told())[-1] == expected
+
+    async def test_all_faults_are_told_at_once_and_nothing_is_published(
+        self, waggle: Waggle, ann: UserId
+    ) -> None:
+        before = await waggle.told()
+
+        with pytest.raises(Invalid) as caught:
+            await waggle.publish(ann, Draft(text=" ", content_warning="x" * 201, language="?"), None)
+
+        assert [fault.field for fault in caught.value.faults] == ["text", "content_warning", "language"]
+        assert await waggle.told() == before
+
+    async def test_a_second_attempt_answers_the_same_and_publishes_nothing(
+        self, waggle: Waggle, ann: UserId
+    ) -> None:
+        first = await waggle.says(ann, attempt=an_attempt(ann))
+        second = await waggle.says(ann, attempt=an_attempt(ann))
+
+        assert second == replace(first, replayed=True)
+        page = await waggle.by_author(ann, ann, Window(10))
+        assert [seen.row.id for seen in page.items] == [first.seen.row.id]
+
+    async def test_a_replay_answers_the_same_whatever_happened_since(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        first = await waggle.says(ann, "hi @bob", attempt=an_attempt(ann))
+        await waggle.like(bob, first.seen.row.id, liked=True)
+        await waggle.post(bob, reply_to=first.seen.row.id)
+        await waggle.edit_profile(ann, "Another Ann", None, None)
+        await waggle.edit_profile(bob, "Another Bob", None, None)
+        waggle.time.pass_by(timedelta(minutes=1))
+
+        second = await waggle.says(ann, "hi @bob", attempt=an_attempt(ann))
+
+        assert second == replace(first, replayed=True)
+
+    async def test_a_replay_answers_the_same_after_the_post_was_deleted(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(bob)).row.id
+        first = await waggle.says(ann, reply_to=above, attempt=an_attempt(ann))
+        await waggle.delete(ann, first.seen.row.id)
+        await waggle.delete(bob, above)
+
+        second = await waggle.says(ann, reply_to=above, attempt=an_attempt(ann))
+
+        assert second == replace(first, replayed=True)
+        assert await refused(waggle.read(ann, first.seen.row.id)) is PostNotFound
+
+    async def test_the_key_of_another_request_is_refused(self, waggle: Waggle, ann: UserId) -> None:
+        await waggle.says(ann, attempt=an_attempt(ann))
+
+        assert await refused(waggle.says(ann, attempt=an_attempt(ann, "other"))) is KeyReused
+
+    async def test_fifty_attempts_at_once_publish_one_post(self, waggle: Waggle, ann: UserId) -> None:
+        answers = await asyncio.gather(*(waggle.says(ann, attempt=an_attempt(ann)) for _ in range(50)))
+
+        assert len({answer.seen.row.id for answer in answers}) == 1
+        assert [answer.replayed for answer in answers].count(False) == 1
+        assert len((await waggle.by_author(ann, ann, Window(100))).items) == 1
+
+
+class TestCommenting:
+    async def test_a_comment_is_counted_and_listed(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+        above = (await waggle.post(ann)).row.id
+
+        one = await waggle.post(bob, "one", reply_to=above)
+        two = await waggle.post(ann, "two", reply_to=above)
+
+        assert (await waggle.read(bob, above)).row.comments == 2
+        page = await waggle.comments(bob, above, Window(10))
+        assert [seen.row.id for seen in page.items] == [one.row.id, two.row.id]
+
+    async def test_a_comment_is_no_post_of_its_author_s_page(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        await waggle.post(bob, reply_to=(await waggle.post(ann)).row.id)
+
+        assert list((await waggle.by_author(ann, bob, Window(10))).items) == []
+
+    async def test_a_comment_is_seen_by_whoever_sees_the_post(self, waggle: Waggle, ann: UserId) -> None:
+        above = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
+
+        assert (await waggle.post(ann, reply_to=above)).row.visibility is FOLLOWERS
+        assert (await waggle.post(ann, visibility=DIRECT, reply_to=above)).row.visibility is DIRECT
+
+    async def test_a_comment_that_would_be_wider_is_refused_and_not_counted(
+        self, waggle: Waggle, ann: UserId
+    ) -> None:
+        above = (await waggle.post(ann, visibility=UNLISTED)).row.id
+
+        assert await refused(waggle.post(ann, visibility=PUBLIC, reply_to=above)) is WiderThanThread
+        assert (await waggle.read(ann, above)).row.comments == 0
+
+    async def test_there_is_no_comment_on_what_one_may_not_see(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        hidden = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
+
+        assert await refused(waggle.post(bob, reply_to=hidden)) is PostNotFound
+        assert await refused(waggle.post(bob, reply_to=NO_POST)) is PostNotFound
+        assert (await waggle.read(ann, hidden)).row.comments == 0
+
+    async def test_there_is_no_comment_on_a_deleted_post_not_even_its_author_s(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        gone = (await waggle.post(ann)).row.id
+        await waggle.delete(ann, gone)
+
+        assert await refused(waggle.post(ann, reply_to=gone)) is PostNotFound
+        assert await refused(waggle.post(bob, reply_to=gone)) is PostNotFound
+
+    async def test_a_comment_that_races_with_the_deletion_is_before_it_or_refused(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann)).row.id
+
+        deleted, *comments = await asyncio.gather(
+            refused(waggle.delete(ann, above)),
+            *(refused(waggle.post(bob, reply_to=above)) for _ in range(10)),
+        )
+
+        async with waggle.stores.open_posts() as tx:
+            tombstone = await tx.posts.get(above)
+        assert deleted is None
+        assert tombstone.comments == comments.count(None)
+        assert set(comments) <= {None, PostNotFound}
+
+    async def test_the_comments_of_a_hidden_or_deleted_post_are_not_there(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann, visibility=DIRECT)).row.id
+        public = (await waggle.post(ann)).row.id
+        await waggle.delete(ann, public)
+
+        assert await refused(waggle.comments(bob, above, Window(10))) is PostNotFound
+        assert await refused(waggle.comments(None, above, Window(10))) is PostNotFound
+        assert await refused(waggle.comments(ann, public, Window(10))) is PostNotFound
+        assert await refused(waggle.comments(ann, above, Window(10))) is None
+
+
+class TestLiking:
+    async def test_a_like_is_counted_once_and_told_once(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        post = (await waggle.post(ann)).row.id
+        before = len(await waggle.told())
+
+        first = await waggle.like(bob, post, liked=True)
+        second = await waggle.like(bob, post, liked=True)
+
+        assert first == second == Reception(comments=0, likes=1, liked=True)
+        assert (await waggle.told())[before:] == [Liked(post_id=post, author_id=ann, user_id=bob)]
+        assert (await waggle.read(bob, post)).row.liked is True
+        assert (await waggle.read(ann, post)).row.liked is False
+
+    async def test_a_like_is_taken_back_once(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+        post = (await waggle.post(ann)).row.id
+        await waggle.like(ann, post, liked=True)
+        await waggle.like(bob, post, liked=True)
+        before = len(await waggle.told())
+
+        first = await waggle.like(bob, post, liked=False)
+        second = await waggle.like(bob, post, liked=False)
+
+        assert first == second == Reception(comments=0, likes=1, liked=False)
+        assert (await waggle.told())[before:] == [Unliked(post_id=post, author_id=ann, user_id=bob)]
+
+    async def test_what_one_may_not_see_one_cannot_like(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        hidden = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
+        gone = (await waggle.post(ann)).row.id
+        await waggle.delete(ann, gone)
+        before = await waggle.told()
+
+        for post in (hidden, gone, NO_POST):
+            assert await refused(waggle.like(bob, post, liked=True)) is PostNotFound
+            assert await refused(waggle.like(bob, post, liked=False)) is PostNotFound
+        assert (await waggle.read(ann, hidden)).row.likes == 0
+        assert await waggle.told() == before
+
+    async def test_fifty_who_like_three_times_at_once_are_fifty(self, waggle: Waggle, ann: UserId) -> None:
+        post = (await waggle.post(ann)).row.id
+        fans = [UserId(1000 + number) for number in range(50)]
+
+        await asyncio.gather(*(waggle.like(fan, post, liked=True) for fan in fans * 3))
+        liked = (await waggle.read(ann, post)).row.likes
+        await asyncio.gather(*(waggle.like(fan, post, liked=False) for fan in fans * 3))
+
+        assert liked == 50
+        assert (await waggle.read(ann, post)).row.likes == 0
+
+
+class TestDeleting:
+    async def test_a_deleted_post_is_gone_for_everybody(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        post = (await waggle.post(ann)).row.id
+
+        await waggle.delete(ann, post)
+
+        for viewer in (ann, bob, None):
+            assert await refused(waggle.read(viewer, post)) is PostNotFound
+            assert list((await waggle.by_author(viewer, ann, Window(10))).items) == []
+
+    async def test_it_is_harmless_to_repeat_and_told_once(self, waggle: Waggle, ann: UserId) -> None:
+        post = (await waggle.post(ann)).row.id
+        before = len(await waggle.told())
+
+        await waggle.delete(ann, post)
+        await waggle.delete(ann, post)
+
+        assert (await waggle.told())[before:] == [PostDeleted(post_id=post, author_id=ann, reply_to=None)]
+
+    async def test_only_the_author_deletes(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+        post = await waggle.post(ann)
+
+        assert await refused(waggle.delete(bob, post.row.id)) is NotTheAuthor
+        assert await waggle.read(ann, post.row.id) == post
+
+    async def test_of_what_one_may_not_see_one_learns_nothing(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        hidden = (await waggle.post(ann, visibility=DIRECT)).row.id
+        gone = (await waggle.post(ann)).row.id
+        await waggle.delete(ann, gone)
+
+        for post in (hidden, gone, NO_POST):
+            assert await refused(waggle.delete(bob, post)) is PostNotFound
+        assert await refused(waggle.read(ann, hidden)) is None
+
+    async def test_a_deleted_comment_is_no_longer_counted(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann)).row.id
+        comment = (await waggle.post(bob, reply_to=above)).row.id
+
+        await asyncio.gather(*(waggle.delete(bob, comment) for _ in range(3)))
+
+        assert (await waggle.read(ann, above)).row.comments == 0
+
+    async def test_a_comment_outlives_the_post_and_can_still_be_deleted(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann)).row.id
+        comment = (await waggle.post(bob, reply_to=above)).row.id
+        await waggle.delete(ann, above)
+
+        read = await refused(waggle.read(ann, comment))
+        await waggle.delete(bob, comment)
+
+        assert read is None
+        assert await refused(waggle.read(bob, comment)) is PostNotFound
+
+
+class TestReading:
+    async def test_what_one_may_not_see_is_not_there(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+        hidden = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
+
+        assert await refused(waggle.read(bob, hidden)) is PostNotFound
+        assert await refused(waggle.read(None, hidden)) is PostNotFound
+        assert await refused(waggle.read(ann, hidden)) is None
+
+    async def test_who_is_mentioned_sees_what_is_direct(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        direct = await waggle.post(ann, "psst @bob", DIRECT)
+
+        assert (await waggle.read(bob, direct.row.id)).row == direct.row
+
+    async def test_a_page_shows_what_its_viewer_may_see(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        posts = [(await waggle.post(ann, visibility=visibility)).row.id for visibility in Visibility]
+
+        async def seen_by(viewer: UserId | None) -> list[PostId]:
+            return [seen.row.id for seen in (await waggle.by_author(viewer, ann, Window(10))).items][::-1]
+
+        assert await seen_by(ann) == posts
+        assert await seen_by(bob) == posts[:2]
+        assert await seen_by(None) == posts[:2]
+
+    async def test_nobody_has_no_page(self, waggle: Waggle) -> None:
+        assert await refused(waggle.by_author(None, UserId(1), Window(10))) is NoSuchAuthor
+
+    async def test_a_new_name_is_shown_when_its_fact_arrived(self, waggle: Waggle, ann: UserId) -> None:
+        post = (await waggle.post(ann)).row.id
+        await waggle.edit_profile(ann, "Anna", None, None)
+
+        await waggle.relay.deliver()
+
+        assert (await waggle.read(None, post)).author.display_name == "Anna"
+
+    async def test_a_new_name_is_shown_after_a_second_without_its_fact(
+        self, waggle: Waggle, ann: UserId
+    ) -> None:
+        post = (await waggle.post(ann)).row.id
+        await waggle.edit_profile(ann, "Anna", None, None)
+
+        waggle.time.pass_by(timedelta(seconds=1))
+
+        assert (await waggle.read(None, post)).author.display_name == "Anna"
+
+
+class TestCounting:
+    async def test_a_profile_counts_posts_but_no_comments(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        posts = [(await waggle.post(ann)).row.id for _ in range(3)]
+        await waggle.post(ann, reply_to=(await waggle.post(bob)).row.id)
+        await waggle.delete(ann, posts[0])
+
+        await waggle.relay.deliver()
+
+        assert (await waggle.read_profile(ann)).posts == 2
+        assert (await waggle.read_profile(bob)).posts == 1
+
+    async def test_an_event_that_comes_twice_is_counted_once(self, waggle: Waggle, ann: UserId) -> None:
+        await waggle.post(ann)
+        queue = waggle.stores.queue
+        claimed = await queue.claim(100, timedelta(minutes=1))
+        for delivery in claimed:
+            for reaction in waggle.relay.reactions.get(type(delivery.event), ()):  # type: ignore[arg-type]
+                await reaction(delivery.event, delivery.event_id)
+        await queue.release([delivery.seq for delivery in claimed])  # died before it could say so
+
+        await waggle.relay.deliver()
+
+        assert (await waggle.read_profile(ann)).posts == 1
