@@ -120,6 +120,6 @@ class Authenticate:
 
     def session_ended(self, session_id: SessionId) -> None:
         """Forget what this process knows of the session, so that its next request asks the store."""
-        for seen in self._seen.values():
-            if seen.claims.session_id == session_id:
-                seen.alive_until = 0.0
+        # Taken out, not marked: a request that asks at this moment must not mark it alive again.
+        for token in [token for token, seen in self._seen.items() if seen.claims.session_id == session_id]:
+            del self._seen[token]
