@@ -87,7 +87,7 @@ class PublishPost:
                         visibility=post.visibility,
                     )
                 )
-                return _outcome(post, cards[author], [cards[id_] for id_ in named.values()])
+                return _outcome(post, cards[author], [cards[id_] for id_ in sorted(named.values())])
 
             result = await once(tx.idempotency, attempt, effect)
         return PublishedPost(_seen(result.outcome), result.replayed)
