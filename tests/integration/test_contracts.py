@@ -1,13 +1,16 @@
 """The contracts, kept by PostgreSQL, and what only a database with many connections can be asked."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 
+from adapters.sql.database import Database
+from adapters.sql.migrate import HEAD, current, migrate
 from application.shared.errors import KeyInFlight
 from domain.posts import Post, Standing
 from domain.shared import Unavailable
+from tests.integration.servers import Server, fresh_database
 from tests.unit.contracts.idempotency import IdempotencyContract, an_attempt, publish_once
 from tests.unit.contracts.identity import (
     AccountsContract,
@@ -19,6 +22,7 @@ from tests.unit.contracts.keys import KeysContract
 from tests.unit.contracts.outbox import OutboxContract, RelayContract
 from tests.unit.contracts.posts import PagesContract, PostsContract, PostsReaderContract, VisibilityContract
 from tests.unit.contracts.process_numbers import ProcessNumbersContract
+from tests.unit.contracts.schema import SchemaContract
 from tests.unit.contracts.stores import Stores, a_post
 from tests.unit.contracts.transactions import TransactionsContract
 
@@ -63,6 +67,21 @@ class TestPages(PagesContract): ...
 
 
 class TestProcessNumbers(ProcessNumbersContract): ...
+
+
+@pytest.fixture
+async def database(postgres_server: Server) -> AsyncIterator[Database]:
+    with fresh_database(postgres_server) as url:
+        database = Database.at(url)
+        yield database
+        await database.close()
+
+
+class TestSchema(SchemaContract):
+    async def test_processes_that_migrate_at_once_go_one_after_the_other(self, database: Database) -> None:
+        await asyncio.gather(*(migrate(database) for _ in range(4)))
+
+        assert await current(database) == HEAD
 
 
 async def unavailable(work: Awaitable[object]) -> bool:

@@ -1,0 +1,145 @@
+"""Settings: what is understood, and what is refused before anything starts."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from entrypoints.settings import BadSettings, Settings, environment_name
+
+KEY = "0123456789abcdef" * 4
+PRODUCTION = {"WAGGLE_ENV": "production", "WAGGLE_PUBLIC_URL": "https://waggle.example.org"}
+POSTGRES = {"WAGGLE_DATABASE_URL": "postgresql://waggle:secret@db/waggle"}
+
+
+def test_without_any_setting_there_is_a_small_server_for_trying_it_out() -> None:
+    settings = Settings.read({})
+
+    assert settings == Settings()
+    assert (settings.shape, settings.url) == ("embedded", "http://127.0.0.1:8000")
+    assert settings.database == f"sqlite:///{Path('data').absolute()}/waggle.db"
+
+
+def test_every_setting_is_read_from_the_environment() -> None:
+    environ = {
+        "WAGGLE_ENV": "production",
+        "WAGGLE_HOST": "::",
+        "PORT": "80",
+        "WAGGLE_DATA_DIR": "/var/lib/waggle",
+        "WAGGLE_DATABASE_URL": "postgresql://db/waggle",
+        "WAGGLE_PUBLIC_URL": "https://waggle.example.org/",
+        "WAGGLE_SECRET_KEY": KEY,
+        "WAGGLE_PASSWORD_COST": "13",
+        "WAGGLE_CORS_ORIGINS": "https://a.example, https://b.example,",
+        "WAGGLE_ACCESS_LOG": "all",
+    }
+
+    settings = Settings.read(environ)
+
+    assert settings == Settings(
+        env="production",
+        host="::",
+        port=80,
+        data_dir=Path("/var/lib/waggle"),
+        database_url="postgresql://db/waggle",
+        public_url="https://waggle.example.org/",
+        secret_key=KEY,
+        password_cost=13,
+        cors_origins=("https://a.example", "https://b.example"),
+        access_log="all",
+    )
+    assert (settings.shape, settings.url) == ("scaled", "https://waggle.example.org")
+    assert {environment_name(setting) for setting in fields(Settings)} == set(environ)
+
+
+@pytest.mark.parametrize("setting", fields(Settings), ids=environment_name)
+def test_every_setting_says_what_it_is_about(setting: object) -> None:
+    assert len(getattr(setting, "metadata")["about"]) > 10  # noqa: B009 - dataclasses name no type for it
+
+
+@pytest.mark.parametrize(
+    ("url", "shape"),
+    [
+        ("", "embedded"),
+        ("sqlite:////srv/waggle.db", "embedded"),
+        ("memory:", "memory"),
+        ("postgresql://db/waggle", "scaled"),
+    ],
+)
+def test_the_database_decides_the_shape(url: str, shape: str) -> None:
+    assert Settings.read({"WAGGLE_DATABASE_URL": url}).shape == shape
+
+
+def test_an_empty_setting_is_none() -> None:
+    assert Settings.read({"PORT": "", "WAGGLE_ENV": ""}) == Settings()
+
+
+def test_what_is_not_ours_is_left_alone() -> None:
+    assert Settings.read({"HOME": "/root", "WAGGLE_TEST_LONG": "1", "PORTS": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"WAGGLE_PROT": "80"},
+        {"WAGGLE_PORT": "80"},
+        {"WAGGLE_ENV": "prod"},
+        {"PORT": "http"},
+        {"PORT": "-1"},
+        {"PORT": "8000.0"},
+        {"PORT": "٨٠"},
+        {"PORT": "65536"},
+        {"PORT": "9" * 5000},
+        {"WAGGLE_PASSWORD_COST": "3"},
+        {"WAGGLE_PASSWORD_COST": "17"},
+        {"WAGGLE_ACCESS_LOG": "yes"},
+        {"WAGGLE_DATABASE_URL": "mysql://db/waggle"},
+        {"WAGGLE_DATABASE_URL": "postgres://db/waggle"},
+        {"WAGGLE_DATABASE_URL": "/srv/waggle.db"},
+        {"WAGGLE_SECRET_KEY": "short"},
+        {"WAGGLE_SECRET_KEY": "g" * 64},
+        {"WAGGLE_SECRET_KEY": KEY[:-1]},
+        {"WAGGLE_SECRET_KEY": KEY + "\n"},
+        {"WAGGLE_SECRET_KEY": "0" * 64},
+        {"WAGGLE_SECRET_KEY": "٠" * 64},
+    ],
+    ids=lambda environ: " ".join(f"{name}={value[:20]!r}" for name, value in environ.items()),
+)
+def test_what_makes_no_sense_is_refused_by_its_name(environ: dict[str, str]) -> None:
+    with pytest.raises(BadSettings) as caught:
+        Settings.read(environ)
+
+    assert next(iter(environ)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [PRODUCTION, PRODUCTION | POSTGRES | {"WAGGLE_SECRET_KEY": KEY}],
+    ids=["embedded", "scaled"],
+)
+def test_production_is_fine_with_settings_made_for_it(environ: dict[str, str]) -> None:
+    assert Settings.read(environ).env == "production"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"WAGGLE_PASSWORD_COST": "4"}, "WAGGLE_PASSWORD_COST"),
+        ({"WAGGLE_DATABASE_URL": "memory:"}, "WAGGLE_DATABASE_URL"),
+        (POSTGRES, "WAGGLE_SECRET_KEY"),
+        ({"WAGGLE_PUBLIC_URL": ""}, "WAGGLE_PUBLIC_URL"),
+        ({"WAGGLE_PUBLIC_URL": "http://waggle.example.org"}, "WAGGLE_PUBLIC_URL"),
+        ({"WAGGLE_CORS_ORIGINS": "https://a.example,*"}, "WAGGLE_CORS_ORIGINS"),
+    ],
+)
+def test_production_refuses_settings_made_for_tests(change: dict[str, str], named: str) -> None:
+    with pytest.raises(BadSettings, match=named):
+        Settings.read({**PRODUCTION, **change})
+
+
+def test_a_refusal_does_not_tell_the_secret() -> None:
+    with pytest.raises(BadSettings) as caught:
+        Settings.read({"WAGGLE_SECRET_KEY": "hunter2" * 3})
+
+    assert "hunter2" not in str(caught.value)
