@@ -69,6 +69,8 @@ class Settings:
             raise BadSettings("WAGGLE_ENV must be development or production")
         if self.access_log not in {"all", "problems", "off"}:
             raise BadSettings("WAGGLE_ACCESS_LOG must be all, problems or off")
+        if self.port > 65_535:
+            raise BadSettings("PORT must be at most 65535")
         if not 4 <= self.password_cost <= 16:
             raise BadSettings("WAGGLE_PASSWORD_COST must be between 4 and 16")
         if self.database_url and self.shape not in {"memory", "embedded", "scaled"}:
@@ -114,7 +116,7 @@ def environment_name(setting: Any) -> str:
 
 def _parse(name: str, text: str, default: Any) -> Any:
     if isinstance(default, int):
-        if not (text.isascii() and text.isdigit()):
+        if not (text.isascii() and text.isdigit() and len(text) <= 9):
             raise BadSettings(f"{name} must be a number")
         return int(text)
     if isinstance(default, tuple):
