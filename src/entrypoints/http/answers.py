@@ -17,6 +17,10 @@ _JSON = (b"content-type", b"application/json")
 RawHeaders = list[tuple[bytes, bytes]]
 
 
+class Out(msgspec.Struct):
+    """What a client gets. Its docstring is its description in the OpenAPI document."""
+
+
 class Ready:
     """An ASGI application that sends what it was given."""
 

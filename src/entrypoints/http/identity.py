@@ -10,7 +10,7 @@ from application.identity.commands import EditProfile, LoggedIn, LogIn, LogOut, 
 from application.identity.queries import Profile, ReadAccount, ReadProfile
 from domain.identity import Account, EmailTaken, SessionEnded, UsernameTaken, UserNotFound, WrongCredentials
 from domain.shared import UserId, id_from, made_at
-from entrypoints.http.answers import Answer, tagged
+from entrypoints.http.answers import Answer, Out, tagged
 from entrypoints.http.auth import Anyones, Mine
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
@@ -25,14 +25,14 @@ from entrypoints.http.resources import (
 )
 
 
-class Counts(msgspec.Struct):
+class Counts(Out):
     posts: int
     """Comments do not count."""
     followers: int = 0
     following: int = 0
 
 
-class User(msgspec.Struct):
+class User(Out):
     """A public profile."""
 
     id: str
@@ -71,7 +71,7 @@ class Me(User, kw_only=True):
         return cls(**msgspec.structs.asdict(public), email=account.email)
 
 
-class TokensOut(msgspec.Struct):
+class TokensOut(Out):
     access_token: str
     token_type: str
     expires_in: int
@@ -82,7 +82,7 @@ class TokensOut(msgspec.Struct):
         return cls(tokens.access_token, "Bearer", tokens.expires_in, tokens.refresh_token)
 
 
-class LoggedInOut(msgspec.Struct):
+class LoggedInOut(Out):
     user: User
     tokens: TokensOut
 

@@ -1,15 +1,19 @@
 """The OpenAPI document: what Litestar derives from the handlers, completed with what it cannot know."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from application.shared.errors import KeyInFlight, KeyReused, TokenInvalid
 from domain.shared import Conflict, DomainError, Forbidden, Invalid, Stale, Unauthenticated, Unavailable
+from entrypoints.http.answers import Out
 from entrypoints.http.auth import Access, TokenMissing
+from entrypoints.http.bodies import In
 from entrypoints.http.errors import (
     OF_HTTP,
     PROBLEM,
@@ -36,7 +40,7 @@ def policy(access: Access, *errors: type[DomainError]) -> dict[str, Any]:
 
 
 def document(app: Litestar) -> dict[str, Any]:
-    schema: dict[str, Any] = app.openapi_schema.to_schema()
+    schema = _renamed(app.openapi_schema.to_schema())
     schemas = schema["components"]["schemas"]
     for name, described in schemas.items():
         _complete_schema(name, described)
@@ -167,12 +171,43 @@ def _header(description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string"}}
 
 
+def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The document with the names that client generators shall use: `Post` for what Python calls PostOut,
+    `PostPage` for a page of them."""
+    text = msgspec.json.encode(schema).decode()
+    for name in schema["components"]["schemas"]:
+        published = re.sub(r"^PageOut_.*\.(\w+?)(Out)?_$", r"\1Page", name)
+        text = text.replace(f'"{name}"', f'"{published.removesuffix("Out")}"')
+        text = text.replace(f'schemas/{name}"', f'schemas/{published.removesuffix("Out")}"')
+    renamed: dict[str, Any] = msgspec.json.decode(text)
+    return renamed
+
+
 def _complete_schema(name: str, schema: dict[str, Any]) -> None:
     """Say what the decoder does: an input takes no member that is not declared."""
     if name.endswith("In"):
         schema["additionalProperties"] = False
-    for member in schema.get("properties", {}).values():
+    schema["title"] = name
+    if description := _descriptions().get("Page" if name.endswith("Page") else name):
+        schema["description"] = description
+    for member_name, member in schema.get("properties", {}).items():
         _nullable(member)
+        if member_name in {"id", "reply_to"} and "$ref" not in member:
+            member.update({key: value for key, value in ID_SCHEMA.items() if key != "type"})
+        if member_name.endswith("_at"):
+            member.update({"format": "date-time", "examples": ["2026-01-31T12:00:00.000Z"]})
+
+
+def _descriptions() -> dict[str, str]:
+    structs = {struct.__name__.removesuffix("Out"): struct for base in (In, Out) for struct in _structs(base)}
+    own = {name: vars(struct).get("__doc__") for name, struct in structs.items()}
+    return {name: " ".join(doc.split()) for name, doc in own.items() if doc}
+
+
+def _structs(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
+    for sub in base.__subclasses__():
+        yield sub
+        yield from _structs(sub)
 
 
 def _nullable(schema: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from litestar.params import FromPath
 from litestar.response import File, Redirect
 from litestar.router import Router
 
+from entrypoints.http.answers import Out
 from entrypoints.http.openapi import catalogue, policy
 
 ASSETS = Path(__file__).parent / "assets"
@@ -46,13 +47,13 @@ _DOCS = """<!doctype html>
 """
 
 
-class Health(msgspec.Struct):
+class Health(Out):
     status: str
     """`ok`, or `unready` with the reason in `checks`."""
-    checks: dict[str, str] = {}
+    checks: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class Jwk(msgspec.Struct):
+class Jwk(Out):
     kty: str
     crv: str
     alg: str
@@ -61,7 +62,7 @@ class Jwk(msgspec.Struct):
     x: str
 
 
-class Jwks(msgspec.Struct):
+class Jwks(Out):
     """RFC 7517. The keys that sign this server's access tokens."""
 
     keys: list[Jwk]

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-import msgspec
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
 from application.shared.paging import Page, Window
-from entrypoints.http.answers import Answer, as_json
+from entrypoints.http.answers import Answer, Out, as_json
 from entrypoints.http.errors import CursorInvalid
 
 T = TypeVar("T")
@@ -31,7 +30,7 @@ Cursor = Annotated[
 ]
 
 
-class PageOut(msgspec.Struct, Generic[T]):
+class PageOut(Out, Generic[T]):
     """Part of a list. `next` is null at the end of the list, and only there."""
 
     items: list[T]

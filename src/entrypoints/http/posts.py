@@ -11,7 +11,7 @@ from application.posts.ports import AuthorCard
 from application.posts.queries import ListByAuthor, ListComments, NoSuchAuthor, ReadPost, SeenPost
 from domain.posts import NotTheAuthor, PostNotFound, Visibility, WiderThanThread
 from domain.shared import PostId, UserId, id_from, made_at
-from entrypoints.http.answers import Answer, tagged
+from entrypoints.http.answers import Answer, Out, tagged
 from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
@@ -19,7 +19,7 @@ from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.resources import Attempts, IdempotencyKey, IfNoneMatch, created, rfc3339
 
 
-class Author(msgspec.Struct):
+class Author(Out):
     id: str
     username: str
     display_name: str
@@ -30,18 +30,18 @@ class Author(msgspec.Struct):
         return cls(str(card.id), card.username, card.display_name, None)
 
 
-class Mention(msgspec.Struct):
+class Mention(Out):
     id: str
     username: str
 
 
-class PostCounts(msgspec.Struct):
+class PostCounts(Out):
     comments: int
     likes: int
     reposts: int = 0
 
 
-class Viewer(msgspec.Struct):
+class Viewer(Out):
     """What the one who asks has to do with the post."""
 
     liked: bool
@@ -49,7 +49,7 @@ class Viewer(msgspec.Struct):
     bookmarked: bool = False
 
 
-class PostOut(msgspec.Struct, omit_defaults=True):
+class PostOut(Out, omit_defaults=True):
     """A post, or a comment: a comment is a post with `reply_to`."""
 
     id: str
@@ -61,7 +61,7 @@ class PostOut(msgspec.Struct, omit_defaults=True):
     reply_to: str | None
     created_at: str
     edited_at: str | None
-    media: list[str]
+    media: list[dict[str, object]]
     mentions: list[Mention]
     hashtags: list[str]
     counts: PostCounts
@@ -89,7 +89,7 @@ class PostOut(msgspec.Struct, omit_defaults=True):
         )
 
 
-class ReceptionOut(msgspec.Struct):
+class ReceptionOut(Out):
     """How a post is received, after what was just done."""
 
     counts: PostCounts
