@@ -1,0 +1,175 @@
+"""The rule: entrypoints → adapters → application → domain, and no import from module to module.
+
+A contract that cannot break protects nothing, so each one is broken here on purpose.
+"""
+
+import ast
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+import grimp
+import pytest
+from importlinter.cli import lint_imports
+from sqlalchemy import Table
+
+from adapters.sql import identity, posts
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ("domain", "application", "adapters", "entrypoints")
+MODULES = {"identity", "posts", "graph", "feeds", "notifications", "media", "moderation"}
+ALLOWED = {
+    "adapters.bridges": {"identity", "posts"},  # it answers one module's question by asking another
+    "adapters.security.tokens": {"identity"},  # the tokens that identity's ports speak of
+    "adapters.sql.tables": {"identity", "posts"},  # the migrations need all tables at once
+    "entrypoints.container": {"identity", "posts"},  # it wires everything
+    "entrypoints.http.app": {"identity", "posts"},  # it mounts the handlers of every module
+    "entrypoints.http.auth": {"identity"},  # who is asking
+    "entrypoints.http.fast_lane": {"identity", "posts"},  # as app, past the framework
+}
+"""What belongs to no module by its name, and the modules that it knows."""
+
+CONTRACTS = {
+    contract["id"]: contract["name"]
+    for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+}
+VIOLATIONS = [
+    ("layers", "domain/posts.py", "import application.posts.ports"),
+    ("layers", "application/posts/queries.py", "import adapters.text"),
+    ("layers", "adapters/clock.py", "import entrypoints.settings"),
+    ("modules", "domain/posts.py", "import domain.identity"),
+    ("modules", "application/posts/commands.py", "import application.identity.ports"),
+    ("modules", "application/shared/relay.py", "import application.posts.ports"),
+    ("modules", "domain/weather.py", ""),
+    ("modules-outside", "adapters/sql/posts.py", "import adapters.sql.identity"),
+    ("modules-outside", "adapters/memory/identity.py", "import adapters.memory.posts"),
+    ("modules-outside", "entrypoints/http/posts.py", "import entrypoints.http.identity"),
+    ("core", "domain/posts.py", "import regex"),
+    ("core", "application/posts/queries.py", "import sqlalchemy"),
+    ("container", "entrypoints/settings.py", "import adapters.text"),
+    ("container", "entrypoints/http/posts.py", "import adapters.text"),
+    ("http", "entrypoints/http/posts.py", "import sqlalchemy"),
+    ("http", "entrypoints/http/auth.py", "import jwt"),
+    ("technologies", "adapters/memory/posts.py", "import adapters.sql.posts"),
+    ("technologies", "adapters/security/sealing.py", "import adapters.memory.store"),
+]
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the source that is found in place of it."""
+    copy = tmp_path / "src"
+    shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "assets"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(copy)
+    for layer in LAYERS:  # what is imported already would be found where it is
+        monkeypatch.delitem(sys.modules, layer, raising=False)
+    return copy
+
+
+def kept(*contracts: str) -> bool:
+    config = str(ROOT / "pyproject.toml")
+    return lint_imports(config_filename=config, limit_to_contracts=contracts, no_cache=True) == 0
+
+
+def test_every_contract_is_kept(source: Path) -> None:
+    assert kept()
+
+
+def test_every_contract_is_broken_below() -> None:
+    assert {contract for contract, _, _ in VIOLATIONS} == set(CONTRACTS)
+
+
+@pytest.mark.parametrize(("contract", "path", "offence"), VIOLATIONS)
+def test_a_contract_breaks_when_it_is_violated(
+    source: Path, capsys: pytest.CaptureFixture[str], contract: str, path: str, offence: str
+) -> None:
+    with (source / path).open("a") as file:
+        file.write(f"\n{offence}\n")
+
+    assert not kept(contract)
+    assert f"{CONTRACTS[contract]} BROKEN" in capsys.readouterr().out
+
+
+def owner(path: str) -> str | None:
+    return next((part for part in path.split(".") if part in MODULES), None)
+
+
+def crossings() -> list[str]:
+    graph = grimp.build_graph(*LAYERS, cache_dir=None)
+    return sorted(
+        f"{importer} -> {imported}"
+        for importer in graph.modules
+        for imported in graph.find_modules_directly_imported_by(importer)
+        if owner(imported) not in {None, owner(importer), *ALLOWED.get(importer, ())}
+    )
+
+
+def test_no_import_crosses_from_one_module_to_another(source: Path) -> None:
+    assert crossings() == []
+
+
+def test_a_crossing_would_be_found(source: Path) -> None:
+    (source / "entrypoints/http/posts.py").write_text("from application.identity import queries")
+    (source / "adapters/text.py").write_text("import domain.posts")
+
+    assert crossings() == [
+        "adapters.text -> domain.posts",
+        "entrypoints.http.posts -> application.identity.queries",
+    ]
+
+
+def test_no_more_is_allowed_than_is_needed(source: Path) -> None:
+    graph = grimp.build_graph(*LAYERS, cache_dir=None)
+    needed = {
+        module: {owner(imported) for imported in graph.find_modules_directly_imported_by(module)} - {None}
+        for module in ALLOWED
+    }
+
+    assert needed == ALLOWED
+
+
+@pytest.mark.parametrize("layer", ["domain", "application"])
+def test_the_core_needs_the_standard_library_and_nothing_else(layer: str) -> None:
+    needed = set()
+    for path in (ROOT / "src" / layer).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                needed |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path} imports relatively"
+                needed.add((node.module or "").partition(".")[0])
+
+    assert needed - sys.stdlib_module_names <= {"domain", "application"}
+
+
+def test_no_foreign_key_crosses_from_one_module_to_another() -> None:
+    owners = {
+        table.name: module.__name__
+        for module in (identity, posts)
+        for table in vars(module).values()
+        if isinstance(table, Table)
+    }
+    keys = [
+        (table.name, key.column.table.name)
+        for module in (identity, posts)
+        for table in vars(module).values()
+        if isinstance(table, Table)
+        for key in table.foreign_keys
+    ]
+
+    assert ("likes", "posts") in keys
+    assert [key for key in keys if owners[key[0]] != owners[key[1]]] == []
+
+
+def test_a_module_has_one_name_in_every_layer() -> None:
+    for module in ("identity", "posts"):
+        for place in (
+            f"domain/{module}.py",
+            f"application/{module}",
+            f"adapters/sql/{module}.py",
+            f"adapters/memory/{module}.py",
+            f"entrypoints/http/{module}.py",
+        ):
+            assert (ROOT / "src" / place).exists(), place
