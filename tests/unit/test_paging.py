@@ -1,0 +1,156 @@
+"""Pages of a list that is ordered by id, and the cursors that lead from one to the next."""
+
+from base64 import urlsafe_b64decode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar import Request
+
+from application.shared.paging import Page, Window, page
+from entrypoints.http.errors import CursorInvalid
+from entrypoints.http.paging import Pager
+
+IDS = st.sets(st.integers(1, 60), max_size=25)
+
+
+def read(ids: set[int], window: Window, *, newest_first: bool) -> Page[int]:
+    """The page of a list of ids, read as a store reads it."""
+    falling = newest_first != window.back
+    rows = sorted(ids, reverse=falling)
+    if window.edge is not None:
+        rows = [id_ for id_ in rows if (id_ < window.edge if falling else id_ > window.edge)]
+    rows = rows[: window.limit + 1]
+    return page(rows[::-1] if window.back else rows, window, lambda id_: id_, newest_first=newest_first)
+
+
+@given(ids=IDS, limit=st.integers(1, 6), newest_first=st.booleans())
+def test_the_pages_are_the_list_forwards_and_backwards(ids: set[int], limit: int, newest_first: bool) -> None:
+    expected = sorted(ids, reverse=newest_first)
+
+    pages = [read(ids, Window(limit), newest_first=newest_first)]
+    while (window := pages[-1].next) is not None:
+        pages.append(read(ids, window, newest_first=newest_first))
+    back = [pages[-1]]
+    while (window := back[-1].prev) is not None:
+        back.append(read(ids, window, newest_first=newest_first))
+
+    assert [id_ for page in pages for id_ in page.items] == expected
+    assert [id_ for page in reversed(back) for id_ in page.items] == expected
+    assert all(len(page.items) == limit for page in pages[:-1]), "a short page is the last"
+    assert all(len(page.items) == limit for page in back[1:-1])
+    assert pages[0].prev is None
+
+
+@given(ids=IDS, limit=st.integers(1, 6), newest_first=st.booleans(), edge=st.integers(0, 61))
+def test_from_any_edge_the_list_is_found_on_both_sides(
+    ids: set[int], limit: int, newest_first: bool, edge: int
+) -> None:
+    """Whether or not it is in the list any more."""
+    here = read(ids, Window(limit, edge), newest_first=newest_first)
+
+    before = [*here.items]
+    window = here.prev
+    while window is not None:
+        page = read(ids, window, newest_first=newest_first)
+        before = [*page.items, *before]
+        window = page.prev
+    after = []
+    window = here.next
+    while window is not None:
+        page = read(ids, window, newest_first=newest_first)
+        after += page.items
+        window = page.next
+
+    assert before + after == sorted(ids, reverse=newest_first)
+
+
+@given(ids=IDS, limit=st.integers(1, 6), newest_first=st.booleans(), edge=st.integers(0, 61))
+def test_from_any_edge_back_and_on_again_comes_where_it_was(
+    ids: set[int], limit: int, newest_first: bool, edge: int
+) -> None:
+    back = read(ids, Window(limit, edge, back=True), newest_first=newest_first)
+    before = [id_ for id_ in ids if (id_ > edge if newest_first else id_ < edge)]
+
+    assert back.next is not None
+    on = read(ids, back.next, newest_first=newest_first)
+
+    assert set(back.items) <= set(before)
+    assert len(back.items) == min(limit, len(before))
+    assert not set(on.items) & set(back.items)
+
+
+# --- Cursors ----------------------------------------------------------------------------------------
+
+PAGER = Pager(b"k" * 32, "https://waggle.example.org")
+
+
+def request(path: str = "/api/v1/users/7/posts", query: str = "") -> Request[object, object, object]:
+    return Request({"type": "http", "path": path, "query_string": query.encode(), "headers": []})  # type: ignore[typeddict-item,arg-type]
+
+
+WINDOWS = st.builds(Window, st.just(20), st.integers(-1, 2**63 - 1), st.booleans())
+
+
+@given(window=WINDOWS)
+def test_a_cursor_leads_where_it_was_made_for(window: Window) -> None:
+    cursor = PAGER._cursor(request(), window)
+
+    assert PAGER.window(request(), 20, cursor) == window
+    assert len(cursor) <= 64
+
+
+def test_without_a_cursor_a_list_begins_where_it_begins() -> None:
+    assert PAGER.window(request(), 20, None) == Window(20)
+
+
+CURSOR = PAGER._cursor(request(), Window(20, 115_000_000_000_000_001))
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "=",
+        "====",
+        "AAAA",
+        CURSOR[:-1],
+        CURSOR + "A",
+        CURSOR * 2,
+        "é",
+        "\ud800",
+        "\0",
+        "null",
+        "0",
+        "A" * 1_000_000,
+    ],
+    ids=range(14),
+)
+def test_what_no_list_gave_out_is_no_cursor(cursor: str) -> None:
+    with pytest.raises(CursorInvalid):
+        PAGER.window(request(), 20, cursor)
+
+
+@given(position=st.integers(0, len(CURSOR) - 1), char=st.characters(codec="latin-1"))
+def test_a_cursor_with_another_character_is_none_or_the_same(position: int, char: str) -> None:
+    changed = CURSOR[:position] + char + CURSOR[position + 1 :]
+    try:
+        window = PAGER.window(request(), 20, changed)
+    except CursorInvalid:
+        return
+    assert window == PAGER.window(request(), 20, CURSOR)
+
+
+def test_the_cursor_of_one_list_is_none_of_another() -> None:
+    with pytest.raises(CursorInvalid):
+        PAGER.window(request("/api/v1/users/8/posts"), 20, CURSOR)
+
+
+def test_the_cursor_of_one_server_is_none_of_another() -> None:
+    with pytest.raises(CursorInvalid):
+        Pager(b"l" * 32, PAGER.url).window(request(), 20, CURSOR)
+
+
+def test_a_cursor_names_no_secret() -> None:
+    assert PAGER.key not in urlsafe_b64decode(CURSOR + "==")
