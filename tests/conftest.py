@@ -81,7 +81,7 @@ def postgres_server(note_server: Callable[[object], None]) -> Iterator[Server]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     output = getattr(session.config, "workeroutput", None)
     if output is not None:  # a worker of pytest-xdist tells the process that prints
-        output["servers"] = session.config.stash.get(_SERVERS, [])
+        output["servers"] = session.config.stash.get(_SERVERS, None) or []
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -91,7 +91,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    servers = sorted(set(config.stash.get(_SERVERS, [])))
+    used = config.stash.get(_SERVERS, None) or []
+    servers = sorted(set(used))
     if servers:
         terminalreporter.section("servers")
         for server in servers:

@@ -2,7 +2,6 @@
 
 import unicodedata
 from datetime import UTC, datetime
-from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -117,7 +116,7 @@ class TestFaults:
         assert name == "fine"
 
     def test_a_mistake_of_ours_is_no_fault_of_the_input(self) -> None:
-        def collect() -> NoReturn:
+        def collect() -> None:
             with Faults.collected() as faults, faults:
                 raise ZeroDivisionError
 

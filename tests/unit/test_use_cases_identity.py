@@ -305,7 +305,7 @@ class TestAuthenticating:
 
     async def test_a_session_that_ends_while_it_is_asked_for_is_asked_for_again(self, waggle: Waggle) -> None:
         gate = Gate()
-        here = replace(waggle.authenticate, reader=gate, _seen=OrderedDict())
+        here = replace(waggle.authenticate, reader=gate, _seen=OrderedDict())  # type: ignore[arg-type]
         token = (await waggle.joins()).tokens.access_token
         request = asyncio.create_task(here(token))
         await gate.asked.wait()

@@ -11,6 +11,7 @@ from application.shared.errors import KeyReused
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Record
 from domain.posts import PostNotFound, Standing
+from domain.shared import PostId
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
 
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
@@ -139,7 +140,7 @@ class IdempotencyContract:
         for post_id in made:
             async with stores.open_posts() as tx:
                 if post_id == kept:
-                    assert (await tx.posts.get(post_id)).author == author
+                    assert (await tx.posts.get(PostId(post_id))).author == author
                 else:
                     with pytest.raises(PostNotFound):
-                        await tx.posts.get(post_id)
+                        await tx.posts.get(PostId(post_id))
