@@ -1,0 +1,76 @@
+"""Many clients at once, and what they wrote down of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import httpx
+
+from .client import PASSWORD, Api, Json, Member, check_answer, fresh_name
+
+T = TypeVar("T")
+
+BUSY = 503
+"""Too many at once: the one 5xx that a client must expect, and may answer by asking again."""
+
+
+@asynccontextmanager
+async def a_crowd(base_url: str, connections: int = 100) -> Any:
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    async with httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits) as http:
+        yield http
+
+
+async def ask(
+    http: httpx.AsyncClient,
+    method: str,
+    path: str,
+    *,
+    by: Member | None = None,
+    again: tuple[int, ...] = (BUSY,),
+    **options: Any,
+) -> httpx.Response:
+    """One request, repeated while the answer is one that asks for it."""
+    headers = (by.headers() if by else {}) | options.pop("headers", {})
+    async with asyncio.timeout(60):
+        while True:
+            response = await http.request(method, path, headers=headers, **options)
+            if response.status_code not in again:
+                check_answer(response)
+                return response
+            assert "retry-after" in response.headers
+            await asyncio.sleep(0.02)
+
+
+async def together(work: Iterable[Awaitable[T]]) -> list[T]:
+    return list(await asyncio.gather(*work))
+
+
+def many_members(api: Api, number: int) -> list[Member]:
+    async def register() -> list[Member]:
+        async with a_crowd(api.base_url, 16) as http:
+
+            async def one() -> Member:
+                name = fresh_name()
+                body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+                response = await ask(http, "POST", "/api/v1/auth/register", json=body)
+                assert response.status_code == 201, response.text
+                found: Json = response.json()
+                return Member(api.http, found["user"], found["tokens"], body["email"])
+
+            return await together(one() for _ in range(number))
+
+    return asyncio.run(register())
+
+
+def at_once(
+    base_url: str, make: Callable[[httpx.AsyncClient], Iterable[Awaitable[T]]], connections: int = 100
+) -> list[T]:
+    """All of them at once; their answers in order."""
+
+    async def run() -> list[T]:
+        async with a_crowd(base_url, connections) as http:
+            return await together(make(http))
+
+    return asyncio.run(run())
