@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import os
 import signal
 import socket
 import sys
@@ -184,6 +185,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Unavailable as error:
         sys.stderr.write(f"waggle: {error}\n")
         return EX_UNAVAILABLE
+    except BrokenPipeError:  # whoever reads had enough, as in `waggle settings | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
     return status

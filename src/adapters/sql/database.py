@@ -24,7 +24,7 @@ POOL_SIZE = 10
 """Connections per process and kind (transactions, reads)."""
 ACQUIRE_TIMEOUT = 1.0
 CONNECT_TIMEOUT = 2.0
-COMMAND_TIMEOUT = 3.0
+COMMAND_TIMEOUT = 2.0
 """Seconds for one statement, from this side: an answer that never comes. The server's own limits follow."""
 SERVER_SETTINGS = {
     "application_name": "waggle",

@@ -12,7 +12,7 @@ from litestar import Response
 from litestar.types import Receive, Scope, Send
 
 _ENCODER = msgspec.json.Encoder()
-_JSON = (b"content-type", b"application/json")
+JSON = b"application/json"
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -44,9 +44,13 @@ class Answer(Response[Any]):
         return self.ready
 
 
-def as_json(out: Any, headers: RawHeaders, status: int = 200) -> Ready:
-    body = _ENCODER.encode(out)
-    return Ready(status, [_JSON, (b"content-length", b"%d" % len(body)), *headers], body)
+def as_json(out: Any, headers: RawHeaders, status: int = 200, media_type: bytes = JSON) -> Ready:
+    return _sized(status, media_type, headers, _ENCODER.encode(out))
+
+
+def _sized(status: int, media_type: bytes, headers: RawHeaders, body: bytes) -> Ready:
+    length = b"%d" % len(body)
+    return Ready(status, [(b"content-type", media_type), (b"content-length", length), *headers], body)
 
 
 def tagged(out: msgspec.Struct, version: int, if_none_match: str | None) -> Ready:
@@ -64,4 +68,4 @@ def tagged(out: msgspec.Struct, version: int, if_none_match: str | None) -> Read
     ]
     if if_none_match is not None and (if_none_match.strip() == "*" or tag in if_none_match):
         return Ready(304, headers, b"")
-    return Ready(200, [_JSON, (b"content-length", b"%d" % len(body)), *headers], body)
+    return _sized(200, JSON, headers, body)

@@ -9,11 +9,10 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
-import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.http.errors import OF_HTTP, PROBLEM, problem
+from entrypoints.http.errors import OF_HTTP, problem
 
 log = logging.getLogger("waggle.access")
 
@@ -118,10 +117,7 @@ class _Exchange:
         if self.status:  # too late for another answer: the server closes the connection
             return
         code, detail = OF_HTTP[status]
-        body = msgspec.json.encode(problem(self.id, status, code, detail))
-        headers = [(b"content-type", PROBLEM.encode()), (b"content-length", str(len(body)).encode())]
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+        await answer(problem(self.id, status, code, detail), [])(self.scope, self.receive, self.send)
 
     def _log(self) -> None:
         edge, took = self.edge, time.perf_counter() - self.started

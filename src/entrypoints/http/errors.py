@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import Request, Response
+from litestar import Request
 from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
@@ -24,6 +24,7 @@ from domain.shared import (
     Unauthenticated,
     Unavailable,
 )
+from entrypoints.http.answers import Answer, RawHeaders, Ready, as_json
 
 log = logging.getLogger(__name__)
 
@@ -124,18 +125,29 @@ def _pointer(field: str) -> str:
 AnyRequest = Request[Any, Any, Any]
 
 
-def refuse(request: AnyRequest, error: DomainError) -> Response[Problem]:
+def refusal(error: DomainError, request_id: str) -> Ready:
     """A domain error as an answer."""
-    status = status_of(type(error))
-    headers = {}
+    headers: RawHeaders = []
     if isinstance(error, Unauthenticated):
         # RFC 6750: an error code only where a token was sent
         refused = ', error="invalid_token"' if isinstance(error, TokenInvalid) else ""
-        headers["WWW-Authenticate"] = f'Bearer realm="waggle"{refused}'
+        headers.append((b"www-authenticate", f'Bearer realm="waggle"{refused}'.encode()))
     if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after)
+        headers.append((b"retry-after", str(error.retry_after).encode()))
     faults = tuple(error.faults) if isinstance(error, Invalid | QueryInvalid) else ()
-    return _answer(request, status, error.code, str(error), headers, faults)
+    return answer(problem(request_id, status_of(type(error)), error.code, str(error), faults), headers)
+
+
+def answer(body: Problem, headers: RawHeaders) -> Ready:
+    return as_json(body, [*headers, (b"cache-control", b"no-store")], body.status, PROBLEM.encode())
+
+
+def refuse(request: AnyRequest, error: DomainError) -> Answer:
+    return Answer(refusal(error, _id(request)))
+
+
+def _id(request: AnyRequest) -> str:
+    return str(request.scope.get("request_id", ""))
 
 
 def status_of(error: type[DomainError]) -> int:
@@ -146,7 +158,7 @@ def status_of(error: type[DomainError]) -> int:
     return next(status for kind, status in STATUS.items() if issubclass(error, kind))
 
 
-def refuse_http(request: AnyRequest, error: HTTPException) -> Response[Problem]:
+def refuse_http(request: AnyRequest, error: HTTPException) -> Answer:
     """What Litestar refuses by itself: routes, methods, sizes, parameters."""
     if isinstance(error, ValidationException):
         return refuse(request, _parameters(error))
@@ -154,8 +166,8 @@ def refuse_http(request: AnyRequest, error: HTTPException) -> Response[Problem]:
         return refuse(request, BodyMalformed("the body ended before it was whole"))  # nobody reads this
     status = error.status_code if error.status_code in OF_HTTP else 400 if error.status_code < 500 else 500
     code, detail = OF_HTTP[status]
-    headers = {"Allow": ", ".join(_allowed(request))} if status == 405 else {}
-    return _answer(request, status, code, detail, headers)
+    headers = [(b"allow", ", ".join(_allowed(request)).encode())] if status == 405 else []
+    return Answer(answer(problem(_id(request), status, code, detail), headers))
 
 
 def _allowed(request: AnyRequest) -> list[str]:
@@ -192,21 +204,8 @@ def _parameter(fault: Mapping[str, Any]) -> str:
     return f"?{name}"
 
 
-def fail(request: AnyRequest, error: Exception) -> Response[Problem]:
+def fail(request: AnyRequest, error: Exception) -> Answer:
     """A mistake of ours. The log has it whole, the client only the id to quote."""
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     code, detail = OF_HTTP[500]
-    return _answer(request, 500, code, detail, {})
-
-
-def _answer(
-    request: AnyRequest,
-    status: int,
-    code: str,
-    detail: str,
-    headers: dict[str, str],
-    faults: tuple[Fault, ...] = (),
-) -> Response[Problem]:
-    body = problem(str(request.scope.get("request_id", "")), status, code, detail, faults)
-    headers["Cache-Control"] = "no-store"
-    return Response(body, status_code=status, media_type=PROBLEM, headers=headers)
+    return Answer(answer(problem(_id(request), 500, code, detail), []))

@@ -1,9 +1,9 @@
 """A lane of its own for the read that is asked for most: one post, by its id.
 
 Routing, parameters and dependencies cost Litestar more than the use case and its query together. Here
-the same use case and the same presenter are called without them, but only while everything is as usual:
-whatever is not (another route, a browser's cross-origin request, a refusal of any kind) goes on to
-Litestar as if this were not here, so that nothing is decided twice. `docs/performance.md` has the figures.
+the same use case, the same presenter and the same table of errors are called without them. What is not
+plain (another route, a browser's cross-origin request, an odd scheme) goes on to Litestar as if this were
+not here. `docs/performance.md` has the figures.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,6 +15,7 @@ from application.identity.queries import Authenticate
 from application.posts.queries import SeenPost
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.http.answers import Ready, tagged
+from entrypoints.http.errors import refusal
 from entrypoints.http.posts import PostOut
 
 PREFIX = "/api/v1/posts/"
@@ -50,6 +51,6 @@ class FastLane:
         try:
             viewer = (await self._authenticate(token)).user_id if token is not None else None
             seen = await self._read_post(viewer, post_id)
-        except DomainError:
-            return None
+        except DomainError as error:
+            return refusal(error, scope["request_id"])  # type: ignore[typeddict-item]  # set by the edge
         return tagged(PostOut.of(seen), seen.row.version, known)

@@ -1,0 +1,47 @@
+"""How Schemathesis logs in; loaded by its command line, which runs in a process of its own.
+
+Logging out ends the session for good, so it gets a session of its own each time, and everything
+else another that lasts.
+"""
+
+import os
+import secrets
+from typing import Any
+
+import httpx
+import schemathesis
+
+
+def _token() -> str:
+    name = f"s{secrets.token_hex(8)}"
+    body = {"username": name, "email": f"{name}@example.org", "password": "correct horse battery"}
+    response = httpx.post(f"{os.environ['WAGGLE_TEST_TARGET']}/api/v1/auth/register", json=body, timeout=20)
+    response.raise_for_status()
+    token: str = response.json()["tokens"]["access_token"]
+    return token
+
+
+@schemathesis.auth(refresh_interval=300).apply_to(path_regex="^(?!.*/logout$)")
+class Lasting:
+    """For all that leaves the session as it is."""
+
+    def get(self, case: schemathesis.Case, context: schemathesis.AuthContext) -> str:
+        return _token()
+
+    def set(self, case: schemathesis.Case, data: str, context: schemathesis.AuthContext) -> None:
+        _put(case, data)
+
+
+@schemathesis.auth(refresh_interval=None).apply_to(path_regex="/logout$")
+class Passing:
+    """For logging out."""
+
+    def get(self, case: schemathesis.Case, context: schemathesis.AuthContext) -> str:
+        return _token()
+
+    def set(self, case: schemathesis.Case, data: str, context: schemathesis.AuthContext) -> None:
+        _put(case, data)
+
+
+def _put(case: Any, token: str) -> None:
+    case.headers = dict(case.headers or {}) | {"Authorization": f"Bearer {token}"}
