@@ -1,5 +1,6 @@
 """A Waggle that runs in a process of its own, as an operator would start it."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -25,6 +26,12 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def _end_with_the_tests() -> None:
+    """In the new process: whatever ends the tests, a SIGKILL too, ends the server (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 @dataclass
@@ -59,6 +66,7 @@ class Waggle:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=_end_with_the_tests,  # noqa: PLW1509 - one system call, no lock is taken
             )
         end = time.monotonic() + PATIENCE
         while not self._ready():

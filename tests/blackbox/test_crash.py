@@ -119,14 +119,14 @@ def mortal(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Waggle]:
 
 @pytest.mark.timeout(900 if LONG else 180)
 def test_what_was_answered_survives_and_no_key_has_two_effects(mortal: Waggle, chance: random.Random) -> None:
-    api = Api(mortal.base_url)
-    authors = [api.someone() for _ in range(AUTHORS)]
-    load = Load(chance, authors, authors[0].publishes("the thread"))
-    for _ in range(KILLS):
-        unanswered = asyncio.run(_until_the_kill(mortal, load))
-        mortal.start()
-        asyncio.run(_again(mortal.base_url, unanswered))
-    _check(Api(mortal.base_url), mortal, load)
+    with closing(Api(mortal.base_url)) as api:
+        authors = [api.someone() for _ in range(AUTHORS)]
+        load = Load(chance, authors, authors[0].publishes("the thread"))
+        for _ in range(KILLS):
+            unanswered = asyncio.run(_until_the_kill(mortal, load))
+            mortal.start()
+            asyncio.run(_again(mortal.base_url, unanswered))
+        _check(api, mortal, load)
 
 
 async def _until_the_kill(mortal: Waggle, load: Load) -> list[Deed | Like]:
@@ -207,7 +207,6 @@ def _check(api: Api, mortal: Waggle, load: Load) -> None:
         with closing(sqlite3.connect(mortal.data_dir / "waggle.db")) as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-    api.close()
 
 
 def _of(member: Member) -> dict[str, str]:
