@@ -12,7 +12,7 @@ from typing import Any
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from entrypoints.http.errors import OF_HTTP, problem
+from entrypoints.http.errors import OF_HTTP, answer, problem
 
 log = logging.getLogger("waggle.access")
 
