@@ -81,14 +81,11 @@ async def run(port: int, requests: Sequence[bytes], connections: int, seconds: f
     until = started + seconds
     loop = asyncio.get_running_loop()
     step = max(1, len(requests) // connections)
-    opened = [
-        await loop.create_connection(
-            lambda n=number: _Connection(requests, n * step, until, latencies, statuses), "127.0.0.1", port
-        )
-        for number in range(connections)
-    ]
+    protocols = [_Connection(requests, n * step, until, latencies, statuses) for n in range(connections)]
+    for protocol in protocols:
+        await loop.create_connection(lambda protocol=protocol: protocol, "127.0.0.1", port)  # type: ignore[misc]
     async with asyncio.timeout(seconds + 30):
-        await asyncio.gather(*(protocol.done for _, protocol in opened))
+        await asyncio.gather(*(protocol.done for protocol in protocols))
     took = time.perf_counter() - started
     latencies.sort()
     count = len(latencies)
