@@ -5,6 +5,7 @@ else another that lasts.
 """
 
 import os
+import re
 import secrets
 from typing import Any
 
@@ -45,3 +46,12 @@ class Passing:
 
 def _put(case: Any, token: str) -> None:
     case.headers = dict(case.headers or {}) | {"Authorization": f"Bearer {token}"}
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: Any, _options: dict[str, Any]) -> None:
+    """Generated keys repeat, and a key with another request is rightly refused: a good one is made fresh."""
+    headers = case.headers or {}
+    for name in headers:
+        if name.lower() == "idempotency-key" and re.fullmatch(r"[\x21-\x7e]{1,255}", str(headers[name])):
+            headers[name] = secrets.token_hex(8)

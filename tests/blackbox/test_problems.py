@@ -40,6 +40,9 @@ def test_a_method_that_is_none_is_refused_with_those_that_are(api: Api) -> None:
             response = api.nobody.request(method, path)
             refused(response, 405, "method_not_allowed")
             assert {name.strip() for name in response.headers["allow"].split(",")} == expected
+        response = api.nobody.request("OPTIONS", path)
+        refused(response, 405, "method_not_allowed")
+        assert {name.strip() for name in response.headers["allow"].split(",")} == expected
     for method in ("TRACE", "PROPFIND", "FOO", "get", "GET/"):
         assert check(exchange(api.base_url, method, "/api/v1/me")).status in {400, 404, 405}
 

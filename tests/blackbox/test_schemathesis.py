@@ -1,0 +1,43 @@
+"""Schemathesis, all checks and phases: the server is as it describes itself, and nothing brings it down.
+
+Quick: a few hundred cases. `WAGGLE_TEST_LONG=1`: some thousands.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import LONG
+from .process import ROOT
+
+EXAMPLES = 150 if LONG else 10
+HERE = Path(__file__).parent
+
+
+@pytest.mark.timeout(1200 if LONG else 180)
+def test_schemathesis_finds_nothing(base_url: str, tmp_path: Path) -> None:
+    seed = os.environ.get("WAGGLE_TEST_SEED", "20261122")
+    command = [
+        *(
+            str(Path(sys.executable).with_name("schemathesis")),
+            "--config-file",
+            str(HERE / "schemathesis.toml"),
+        ),
+        *("run", f"{base_url}/api/openapi.json", "--no-color"),
+        *("--checks", "all", "--phases", "examples,coverage,fuzzing,stateful", "--mode", "all"),
+        *("--max-examples", str(EXAMPLES), "--seed", seed, "--generation-database", "none"),
+    ]
+    hooks = "tests.blackbox.schemathesis_hooks"
+    environment = os.environ | {
+        "SCHEMATHESIS_HOOKS": hooks,
+        "WAGGLE_TEST_TARGET": base_url,
+        "PYTHONPATH": str(ROOT),
+    }
+    run = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=1100
+    )
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-2_000:]
+    assert "No issues found" in run.stdout or "passed" in run.stdout, run.stdout[-2_000:]
