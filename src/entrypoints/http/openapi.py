@@ -192,6 +192,9 @@ def _complete_schema(name: str, schema: dict[str, Any]) -> None:
         schema["description"] = description
     for member_name, member in schema.get("properties", {}).items():
         _nullable(member)
+        member.update(
+            _RULES.get((name, member_name), _RULES.get(member_name, {})) if name.endswith("In") else {}
+        )
         if member_name in {"id", "reply_to"} and "$ref" not in member:
             member.update({key: value for key, value in ID_SCHEMA.items() if key != "type"})
         if member_name.endswith("_at"):
@@ -220,6 +223,37 @@ def _nullable(schema: dict[str, Any]) -> None:
         del schema["oneOf"]
         schema["type"] = kinds
 
+
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+_CONTROLS_BUT_LINES = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+_BLANKS = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_FORMATS = (  # invisible characters, as far as they have four digits
+    r"\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+)
+_IN_ADDRESS = rf"[^@.{_CONTROLS}{_BLANKS}{_FORMATS}]"
+_LINE = f"^[^{_CONTROLS}]*$"
+_LINES = f"^[^{_CONTROLS_BUT_LINES}]*$"
+
+_RULES: dict[Any, dict[str, Any]] = {
+    "username": {"pattern": "^[A-Za-z0-9_]{3,30}$", "minLength": 3, "maxLength": 30},
+    "email": {
+        "pattern": rf"^{_IN_ADDRESS}{{1,64}}@({_IN_ADDRESS}{{1,63}}\.){{1,8}}{_IN_ADDRESS}{{2,63}}$",
+        "maxLength": 254,
+    },
+    ("RegisterIn", "password"): {"minLength": 8, "maxLength": 256},
+    "display_name": {"pattern": _LINE, "maxLength": 50},
+    "bio": {"pattern": _LINES, "maxLength": 500},
+    "text": {
+        "pattern": f"^[^{_CONTROLS_BUT_LINES}]*[^{_CONTROLS}{_BLANKS}{_FORMATS}][^{_CONTROLS_BUT_LINES}]*$",
+        "minLength": 1,
+        "maxLength": 2000,
+    },
+    "content_warning": {"pattern": _LINE, "maxLength": 200},
+    "language": {"pattern": "^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"},
+}
+"""The rules of the domain, as far as JSON Schema can say them: what keeps to them is taken. Lengths count
+code points here and characters there, so some texts that are longer by this measure are taken as well."""
 
 _PROBLEM_SCHEMA = {
     "type": "object",
