@@ -373,20 +373,18 @@ class RelayContract:
         assert seen.users == [1, 2]
 
     async def test_a_commit_wakes_the_relay(self, stores: Stores) -> None:
-        arrived = asyncio.Event()
+        arrived: asyncio.Queue[int] = asyncio.Queue()
 
-        async def note(_: ProfileChanged, __: EventId) -> None:
-            arrived.set()
+        async def note(event: ProfileChanged, _: EventId) -> None:
+            arrived.put_nowait(event.user_id)
 
-        relay = relay_to(stores, note)
+        relay = Relay(stores.queue, {ProfileChanged: [note]}, stores.wake)
         running = asyncio.create_task(relay.run(poll=LONG))
         try:
-            while await stores.queue.claim(1, MINUTE):  # it is asleep when there is nothing
-                pass
-            await tell(stores, *changed(1))
-            relay.wake.set()
             async with asyncio.timeout(5):
-                await arrived.wait()
+                for user in (1, 2, 3):  # the second finds it asleep
+                    await tell(stores, *changed(user))
+                    assert await arrived.get() == user
         finally:
             running.cancel()
             await asyncio.wait([running])

@@ -1,5 +1,6 @@
 """The stores of one Waggle behind their ports, so that one suite can be asked of each kind of store."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -46,6 +47,8 @@ class Stores:
     keys: KeyStore
     pass_time: Callable[[timedelta], Awaitable[None]]
     """As far as leases and retries of the outbox go, so much time has passed."""
+    wake: asyncio.Event
+    """Set after each commit, for the relay."""
     database: Database | None = None
 
     async def add_account(self, **members: object) -> Account:
@@ -90,7 +93,8 @@ async def patiently(act: Callable[[], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def memory() -> AsyncIterator[Stores]:
-    store, now = Store(), 0.0
+    wake, now = asyncio.Event(), 0.0
+    store = Store(wake.set)
 
     async def pass_time(span: timedelta) -> None:
         nonlocal now
@@ -104,13 +108,15 @@ async def memory() -> AsyncIterator[Stores]:
         MemoryOutboxQueue(store, lambda: now),
         memory_identity.MemoryKeyStore(store),
         pass_time,
+        wake,
     )
 
 
 @asynccontextmanager
 async def sql(url: str) -> AsyncIterator[Stores]:
     """On a database that is migrated."""
-    database = Database.at(url)
+    wake = asyncio.Event()
+    database = Database.at(url, wake.set)
     await database.open()
 
     async def pass_time(span: timedelta) -> None:
@@ -128,6 +134,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             SqlOutboxQueue(database),
             sql_identity.SqlKeyStore(database),
             pass_time,
+            wake,
             database,
         )
     finally:

@@ -106,6 +106,21 @@ class TransactionsContract:
 
         assert await stores.queue.waiting() == waiting + 1
 
+    async def test_a_commit_is_announced_and_a_rollback_is_not(self, stores: Stores) -> None:
+        async def fail() -> None:
+            async with stores.open_posts() as tx:
+                await tx.posts.add(a_post())
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        after_rollback = stores.wake.is_set()
+        async with stores.open_posts() as tx:
+            await tx.posts.add(a_post())
+            before_commit = stores.wake.is_set()
+
+        assert (after_rollback, before_commit, stores.wake.is_set()) == (False, False, True)
+
     async def test_what_is_not_there_is_said_to_be_not_found(self, stores: Stores) -> None:
         async with stores.open_identity() as tx:
             with pytest.raises(UserNotFound):
