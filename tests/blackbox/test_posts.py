@@ -202,6 +202,45 @@ def test_viewers_do_not_get_each_others_state(api: Api) -> None:
     assert "viewer" not in api.nobody.reads(post)
 
 
+def test_a_browser_gets_the_same_answer_as_any_other_client(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post, hidden, gone = maya.publishes(), maya.publishes(visibility="direct"), maya.publishes()
+    maya.removes(gone)
+    tag = willy.get(f"/api/v1/posts/{post['id']}").headers["etag"]
+    token = willy.tokens["access_token"]
+    tokens = [token, "", "nonsense", f"{token} x", f" {token}"]
+    authorizations = [
+        {},
+        *({"Authorization": f"Bearer {token}"} for token in tokens),
+        {"Authorization": f"bearer {token}"},
+        {"Authorization": f"Basic {token}"},
+        {"Authorization": token},
+    ]
+    tags = [
+        {},
+        *(
+            {"If-None-Match": known}
+            for known in (tag, f"W/{tag}", "*", " * ", '"other"', "", "x" * 1000, "x" * 1001, tag * 40)
+        ),
+    ]
+    for id_ in (post["id"], hidden["id"], gone["id"], "1", "007", "nonsense", f"{post['id']}/", "9" * 20):
+        for method in ("GET", "HEAD"):
+            for headers in [one | other for one in authorizations for other in tags]:
+                answers = []
+                for origin in ({}, {"Origin": "https://elsewhere.example"}):
+                    response = api.nobody.request(method, f"/api/v1/posts/{id_}", headers=headers | origin)
+                    shown = {
+                        name: value
+                        for name, value in response.headers.items()
+                        if name not in {"x-request-id", "date", "vary"}
+                        and not name.startswith("access-control")
+                    }
+                    body = response.json() if response.content else {}
+                    body.pop("request_id", None)
+                    answers.append((response.status_code, shown, body))
+                assert answers[0] == answers[1], (id_, method, headers)
+
+
 # --- Who sees what --------------------------------------------------------------------------------
 
 
