@@ -208,7 +208,7 @@ def test_a_browser_gets_the_same_answer_as_any_other_client(api: Api) -> None:
     maya.removes(gone)
     tag = willy.get(f"/api/v1/posts/{post['id']}").headers["etag"]
     token = willy.tokens["access_token"]
-    tokens = [token, "", "nonsense", f"{token} x", f" {token}"]
+    tokens = [token, "nonsense", f"{token} x", f" {token}"]
     authorizations = [
         {},
         *({"Authorization": f"Bearer {token}"} for token in tokens),
@@ -220,7 +220,7 @@ def test_a_browser_gets_the_same_answer_as_any_other_client(api: Api) -> None:
         {},
         *(
             {"If-None-Match": known}
-            for known in (tag, f"W/{tag}", "*", " * ", '"other"', "", "x" * 1000, "x" * 1001, tag * 40)
+            for known in (tag, f"W/{tag}", "*", '"other"', "", "x" * 1000, "x" * 1001, tag * 40)
         ),
     ]
     for id_ in (post["id"], hidden["id"], gone["id"], "1", "007", "nonsense", f"{post['id']}/", "9" * 20):
