@@ -20,6 +20,8 @@ from entrypoints.http.posts import PostOut
 
 PREFIX = "/api/v1/posts/"
 _AT = len(PREFIX)
+MAX_TAGS = 1000
+"""What is longer, Litestar refuses."""
 
 ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[SeenPost]]
 
@@ -46,6 +48,8 @@ class FastLane:
                     return None
             elif name == b"if-none-match":
                 known = value.decode("latin-1")
+                if len(known) > MAX_TAGS:
+                    return None
             elif name == b"origin":
                 return None
         try:
