@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import uvicorn
 import uvloop
 
+from adapters.sql.database import Database
 from adapters.sql.migrate import HEAD, migrate
 from domain.shared import Unavailable
 from entrypoints import logs
@@ -21,7 +22,6 @@ from entrypoints.http.app import create_app, describe
 from entrypoints.runtime import build, running
 from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
 
-MAX_CONCURRENCY = 1000
 DRAIN_SECONDS = 20
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
@@ -41,7 +41,6 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
             server_header=False,
             date_header=True,
             log_config=None,
-            limit_concurrency=MAX_CONCURRENCY,
             timeout_graceful_shutdown=DRAIN_SECONDS,
             timeout_keep_alive=75,
         )
@@ -103,7 +102,7 @@ async def apply_migrations(settings: Settings, _arguments: argparse.Namespace) -
         raise BadSettings("there is nothing to migrate in memory")
     if settings.shape == "embedded":
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-    database = build(settings).database()
+    database = Database.at(settings.database, command_timeout=None)
     try:
         changed = await migrate(database)
     finally:

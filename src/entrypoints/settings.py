@@ -12,6 +12,11 @@ EX_UNAVAILABLE = 69
 """That of a process that found its database away. Starting it again later is all it takes."""
 
 
+NOT_SETTINGS = ("WAGGLE_TEST_", "WAGGLE_SERVICE_", "WAGGLE_PORT")
+"""Names that are not for us: the tests' own, and what Kubernetes gives every process of a namespace in
+which there is a service called waggle."""
+
+
 class BadSettings(Exception):
     """A setting cannot be used; the message is one line for the operator."""
 
@@ -44,7 +49,7 @@ class Settings:
         (), "origins of browser clients, separated by commas; in development localhost is allowed as well"
     )
     access_log: str = _setting(
-        "problems", "which requests are logged: `all`, `problems` (status 400 and above, or slow), `off`"
+        "problems", "which requests are logged: `all`, `problems` (status 500 and above, or slow), `off`"
     )
 
     @classmethod
@@ -53,7 +58,7 @@ class Settings:
         a setting that is misspelt must not be silently without effect."""
         known = {environment_name(setting): setting for setting in fields(cls)}
         for name in environ:
-            if name.startswith("WAGGLE_") and not name.startswith("WAGGLE_TEST_") and name not in known:
+            if name.startswith("WAGGLE_") and not name.startswith(NOT_SETTINGS) and name not in known:
                 raise BadSettings(f"{name} is not a setting of Waggle")
         values = {
             setting.name: _parse(name, environ[name], setting.default)

@@ -1,5 +1,6 @@
 """The outbox, its dead letters, the inbox and idempotency keys in memory."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -125,8 +126,10 @@ class MemoryIdempotency:
         fingerprint, outcome = earlier
         if fingerprint != attempt.fingerprint:
             raise KeyReused
-        kept: Record = outcome
+        kept: Record = json.loads(outcome)  # the round trip that a database makes
         return kept
 
     async def finish(self, attempt: Attempt, outcome: Record) -> None:
-        self.rows.put("idempotency", (attempt.scope, attempt.key), (attempt.fingerprint, outcome))
+        self.rows.put(
+            "idempotency", (attempt.scope, attempt.key), (attempt.fingerprint, json.dumps(dict(outcome)))
+        )

@@ -9,6 +9,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE = 12
+KEY_NUMBER = b"\x01"
+"""Stands before everything that is sealed, so that keys can change while old ones still open."""
 
 
 class Secrets:
@@ -28,12 +30,15 @@ class Secrets:
     def seal(self, plain: bytes, bound_to: str) -> bytes:
         """AES-256-GCM. `bound_to` names the place it is stored in: it cannot be opened elsewhere."""
         nonce = os.urandom(NONCE)
-        return nonce + self._cipher.encrypt(nonce, plain, bound_to.encode())
+        return KEY_NUMBER + nonce + self._cipher.encrypt(nonce, plain, _place(bound_to))
 
     def open(self, sealed: bytes, bound_to: str) -> bytes:
         """Raises ValueError if it was altered, moved, or sealed under another master key."""
+        number, nonce, rest = sealed[:1], sealed[1 : 1 + NONCE], sealed[1 + NONCE :]
+        if number != KEY_NUMBER:
+            raise ValueError(f"what is sealed for {bound_to} is sealed with another key")
         try:
-            return self._cipher.decrypt(sealed[:NONCE], sealed[NONCE:], bound_to.encode())
+            return self._cipher.decrypt(nonce, rest, _place(bound_to))
         except InvalidTag:
             raise ValueError(f"cannot open what is sealed for {bound_to}") from None
 
@@ -47,3 +52,7 @@ class Secrets:
         for part in parts:
             digest.update(len(part).to_bytes(8, "big") + part)
         return urlsafe_b64encode(digest.digest()).decode().rstrip("=")
+
+
+def _place(bound_to: str) -> bytes:
+    return KEY_NUMBER + bound_to.encode()

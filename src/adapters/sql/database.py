@@ -147,8 +147,14 @@ class Database:
             self._reader = _PostgresReader(self.url, dialect)
 
     @classmethod
-    def at(cls, url: str, committed: Callable[[], None] = lambda: None) -> "Database":
-        """`sqlite:///path` or `postgresql://user:password@host:port/name`."""
+    def at(
+        cls,
+        url: str,
+        committed: Callable[[], None] = lambda: None,
+        command_timeout: float | None = COMMAND_TIMEOUT,
+    ) -> "Database":
+        """`sqlite:///path` or `postgresql://user:password@host:port/name`. Migrations may take long: they
+        ask for no `command_timeout`."""
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return cls(parsed, sqlite.writer(str(parsed.database)), committed)
@@ -157,9 +163,10 @@ class Database:
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_timeout=ACQUIRE_TIMEOUT,
+            hide_parameters=True,  # an error that is logged must not tell hashes and private posts
             connect_args={
                 "timeout": CONNECT_TIMEOUT,
-                "command_timeout": COMMAND_TIMEOUT,
+                "command_timeout": command_timeout,
                 "server_settings": SERVER_SETTINGS,
             },
         )

@@ -93,6 +93,7 @@ def writer(path: str) -> AsyncEngine:
         pool_size=1,
         max_overflow=0,
         pool_timeout=2,
+        hide_parameters=True,  # an error that is logged must not tell hashes and private posts
         connect_args={"check_same_thread": False, "factory": _Connection},
     )
 

@@ -17,6 +17,7 @@ class KeyInFlight(Conflict):
     """The first request with this Idempotency-Key is still running."""
 
     code = "idempotency_key_in_flight"
+    retry_after = 1
 
 
 class TokenInvalid(Unauthenticated):

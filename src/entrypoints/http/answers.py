@@ -61,11 +61,7 @@ def tagged(out: msgspec.Struct, version: int, if_none_match: str | None) -> Read
     """
     body = _ENCODER.encode(out)
     tag = f'"{version}.{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
-    headers = [
-        (b"etag", tag.encode()),
-        (b"cache-control", b"private, no-cache"),
-        (b"vary", b"Authorization"),
-    ]
+    headers = [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
     if if_none_match is not None and (if_none_match.strip() == "*" or tag in if_none_match):
         return Ready(304, headers, b"")
     return _sized(200, JSON, headers, body)

@@ -54,7 +54,7 @@ def _faults(body: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BodyMalformed("the body is not JSON in UTF-8, or nested too deep") from None
     if not isinstance(raw, dict):
-        return [Fault("/", "type", "the body must be an object")]
+        return [Fault("", "type", "the body must be an object")]
     members = {member.encode_name: member for member in msgspec.structs.fields(kind)}
     faults = [
         Fault(_pointer(name), "unknown", "there is no such member") for name in raw if name not in members

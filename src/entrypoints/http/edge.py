@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from contextvars import ContextVar
+from http import HTTPStatus
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -21,6 +22,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 REQUEST_DEADLINE = 5.0
 """Seconds after which a request is given up, whatever it waits for: a client that sends its body byte
 by byte among it."""
+MAX_IN_FLIGHT = 1000
+"""Requests at once. One more is told at once to come back: it would only wait, and make the others wait."""
 SLOW = 1.0
 """Seconds from which a request is a problem worth a line in the log."""
 
@@ -42,6 +45,7 @@ class Edge:
         self._log_all = access_log == "all"
         self._log_problems = access_log != "off"
         self._headers = [*SECURITY_HEADERS]
+        self._in_flight = 0
         if hsts:
             self._headers.append((b"strict-transport-security", b"max-age=31536000"))
 
@@ -49,7 +53,15 @@ class Edge:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        await _Exchange(self, scope, receive, send).run()
+        exchange = _Exchange(self, scope, receive, send)
+        if self._in_flight >= MAX_IN_FLIGHT:
+            await exchange.refuse(503)
+            return
+        self._in_flight += 1
+        try:
+            await exchange.run()
+        finally:
+            self._in_flight -= 1
 
 
 class _Exchange:
@@ -93,10 +105,10 @@ class _Exchange:
         except asyncio.CancelledError:
             if not self.given_up or task is None or task.uncancel() > 0:
                 raise  # the server stops, or the client went away
-            await self._refuse(504)
+            await self.refuse(504)
         except Exception as error:  # what got past the application's own handlers
             log.exception("unexpected %s outside of a handler", type(error).__name__)
-            await self._refuse(500)
+            await self.refuse(500)
         finally:
             deadline.cancel()
         self._log()
@@ -112,16 +124,19 @@ class _Exchange:
             self.status = message["status"]
             headers: Any = message["headers"]
             added = [(b"x-request-id", self.id.encode()), *self.edge._headers]
-            if self.private and not any(name.lower() == b"cache-control" for name, _ in headers):
-                added.append((b"cache-control", b"no-store"))
+            if self.private:
+                added.append((b"vary", b"Authorization"))
+                if not any(name.lower() == b"cache-control" for name, _ in headers):
+                    added.append((b"cache-control", b"no-store"))
             message["headers"] = [*headers, *added]
         await self.send_on(message)
 
-    async def _refuse(self, status: int) -> None:
+    async def refuse(self, status: int) -> None:
         if self.status:  # too late for another answer: the server closes the connection
             return
         code, detail = OF_HTTP[status]
-        await answer(problem(self.id, status, code, detail), [])(self.scope, self.receive, self.send)
+        headers = [(b"retry-after", b"1")] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+        await answer(problem(self.id, status, code, detail), headers)(self.scope, self.receive, self.send)
 
     def _log(self) -> None:
         edge, took = self.edge, time.perf_counter() - self.started

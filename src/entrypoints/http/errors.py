@@ -12,7 +12,7 @@ from litestar import Request
 from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 
-from application.shared.errors import TokenInvalid
+from application.shared.errors import KeyInFlight, TokenInvalid
 from domain.shared import (
     Conflict,
     DomainError,
@@ -119,7 +119,7 @@ def problem(request_id: str, status: int, code: str, detail: str, faults: tuple[
 
 def _pointer(field: str) -> str:
     """JSON Pointer (RFC 6901) to a member of the body; parameters are named as they are."""
-    return field if field.startswith(("/", "?", "header:")) else f"/{field}"
+    return field if not field or field.startswith(("/", "?", "header:")) else f"/{field}"
 
 
 AnyRequest = Request[Any, Any, Any]
@@ -132,7 +132,7 @@ def refusal(error: DomainError, request_id: str) -> Ready:
         # RFC 6750: an error code only where a token was sent
         refused = ', error="invalid_token"' if isinstance(error, TokenInvalid) else ""
         headers.append((b"www-authenticate", f'Bearer realm="waggle"{refused}'.encode()))
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | KeyInFlight):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     faults = tuple(error.faults) if isinstance(error, Invalid | QueryInvalid) else ()
     return answer(problem(request_id, status_of(type(error)), error.code, str(error), faults), headers)

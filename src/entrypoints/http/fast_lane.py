@@ -6,7 +6,7 @@ plain (another route, a browser's cross-origin request, an odd scheme) goes on t
 not here. `docs/performance.md` has the figures.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -17,11 +17,11 @@ from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.http.answers import Ready, tagged
 from entrypoints.http.errors import refusal
 from entrypoints.http.posts import PostOut
+from entrypoints.http.resources import MAX_TAGS as MAX_HEADER
 
 PREFIX = "/api/v1/posts/"
+TEMPLATE = PREFIX + "{post_id}"
 _AT = len(PREFIX)
-MAX_TAGS = 1000
-"""What is longer, Litestar refuses."""
 
 ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[SeenPost]]
 
@@ -40,21 +40,31 @@ class FastLane:
         await self._app(scope, receive, send)
 
     async def _ready(self, post_id: PostId, scope: Scope) -> Ready | None:
-        token = known = None
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                scheme, _, token = value.decode("latin-1").partition(" ")
-                if scheme != "Bearer":
-                    return None
-            elif name == b"if-none-match":
-                known = value.decode("latin-1")
-                if len(known) > MAX_TAGS:
-                    return None
-            elif name == b"origin":
-                return None
+        asked = _asked(scope["headers"])
+        if asked is None:
+            return None
+        token, known = asked
+        scope["path_template"] = TEMPLATE
         try:
             viewer = (await self._authenticate(token)).user_id if token is not None else None
             seen = await self._read_post(viewer, post_id)
         except DomainError as error:
             return refusal(error, scope["request_id"])  # type: ignore[typeddict-item]  # set by the edge
         return tagged(PostOut.of(seen), seen.row.version, known)
+
+
+def _asked(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None] | None:
+    """The token and the known tags; None for what is better looked at closely."""
+    found: dict[bytes, str] = {}
+    for name, value in headers:
+        if name in {b"authorization", b"if-none-match"}:
+            if name in found or len(value) > MAX_HEADER:
+                return None
+            found[name] = value.decode("latin-1")
+        elif name == b"origin":
+            return None
+    authorization, known = found.get(b"authorization"), found.get(b"if-none-match")
+    if authorization is None:
+        return None, known
+    scheme, _, token = authorization.partition(" ")
+    return (token, known) if scheme == "Bearer" and token else None

@@ -49,7 +49,7 @@ class Viewer(Out):
     bookmarked: bool = False
 
 
-class PostOut(Out, omit_defaults=True):
+class PostOut(Out):
     """A post, or a comment: a comment is a post with `reply_to`."""
 
     id: str

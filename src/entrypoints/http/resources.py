@@ -16,7 +16,9 @@ from entrypoints.http.errors import QueryInvalid
 T = TypeVar("T")
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_TAG = re.compile(r'(?:W/)?"(\d+)\.[0-9a-f]{16}"')
+_TAG = re.compile(r'"(\d+)\.[0-9a-f]{16}"')
+
+MAX_TAGS = 1000
 
 IfMatch = Annotated[
     str | None,
@@ -30,7 +32,7 @@ IfNoneMatch = Annotated[
     str | None,
     HeaderParameter(
         name="If-None-Match",
-        max_length=1000,
+        max_length=MAX_TAGS,
         description="ETags that you have: if one is current, the answer is 304.",
     ),
 ]
