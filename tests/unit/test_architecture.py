@@ -4,6 +4,7 @@ A contract that cannot break protects nothing, so each one is broken here on pur
 """
 
 import ast
+import logging.config
 import shutil
 import sys
 import tomllib
@@ -62,6 +63,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "src"
     shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "assets"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging.config, "dictConfig", lambda _: None)  # it would silence all other loggers
     monkeypatch.syspath_prepend(copy)
     for layer in LAYERS:  # what is imported already would be found where it is
         monkeypatch.delitem(sys.modules, layer, raising=False)
