@@ -78,11 +78,21 @@ def test_what_is_not_ours_is_left_alone() -> None:
     assert Settings.read({"HOME": "/root", "WAGGLE_TEST_LONG": "1", "PORTS": "x"}) == Settings()
 
 
+def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None:
+    environ = {
+        "WAGGLE_SERVICE_HOST": "10.0.0.1",
+        "WAGGLE_SERVICE_PORT": "80",
+        "WAGGLE_PORT": "tcp://10.0.0.1:80",
+        "WAGGLE_PORT_80_TCP": "tcp://10.0.0.1:80",
+    }
+
+    assert Settings.read(environ) == Settings()
+
+
 @pytest.mark.parametrize(
     "environ",
     [
         {"WAGGLE_PROT": "80"},
-        {"WAGGLE_PORT": "80"},
         {"WAGGLE_ENV": "prod"},
         {"PORT": "http"},
         {"PORT": "-1"},
