@@ -11,6 +11,7 @@ from application.shared.errors import KeyInFlight
 from domain.posts import Post, Standing
 from domain.shared import Unavailable
 from tests.integration.servers import Server, fresh_database
+from tests.unit.contracts.housekeeping import HousekeepingContract
 from tests.unit.contracts.idempotency import IdempotencyContract, an_attempt, publish_once
 from tests.unit.contracts.identity import (
     AccountsContract,
@@ -67,6 +68,9 @@ class TestPages(PagesContract): ...
 
 
 class TestProcessNumbers(ProcessNumbersContract): ...
+
+
+class TestHousekeeping(HousekeepingContract): ...
 
 
 @pytest.fixture

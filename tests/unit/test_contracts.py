@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.contracts.housekeeping import HousekeepingContract
 from tests.unit.contracts.idempotency import IdempotencyContract
 from tests.unit.contracts.identity import (
     AccountsContract,
@@ -82,3 +83,7 @@ class TestPages(PagesContract): ...
 
 @pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
 class TestProcessNumbers(ProcessNumbersContract): ...
+
+
+@pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+class TestHousekeeping(HousekeepingContract): ...

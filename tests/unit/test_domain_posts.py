@@ -94,6 +94,38 @@ class TestComments:
                 a_post(above).comment_visibility(wanted)
 
 
+class TestAudience:
+    @pytest.mark.parametrize("above", [None, *Visibility])
+    def test_what_everybody_may_see_is_counted(self, above: Visibility | None) -> None:
+        place = a_post(above) if above else None
+
+        assert [a_post(visibility).counts_in(place) for visibility in (PUBLIC, UNLISTED)] == [True, True]
+
+    @pytest.mark.parametrize("above", [None, PUBLIC, UNLISTED, FOLLOWERS])
+    def test_what_not_everybody_may_see_is_not_counted(self, above: Visibility | None) -> None:
+        place = a_post(above) if above else None
+
+        assert [a_post(visibility).counts_in(place) for visibility in (FOLLOWERS, DIRECT)] == [False, False]
+
+    def test_a_direct_thread_counts_its_answers(self) -> None:
+        assert a_post(DIRECT).counts_in(a_post(DIRECT)) is True
+
+    @pytest.mark.parametrize("visibility", [PUBLIC, UNLISTED])
+    def test_an_open_answer_mentions_whom_it_names(self, visibility: Visibility) -> None:
+        assert a_post(PUBLIC).audience_of_answer(BOB, visibility, frozenset({CAT})) == {CAT}
+
+    @pytest.mark.parametrize("visibility", [FOLLOWERS, DIRECT])
+    def test_a_narrow_answer_reaches_whom_it_answers_too(self, visibility: Visibility) -> None:
+        assert a_post(PUBLIC).audience_of_answer(BOB, visibility, frozenset({CAT})) == {ANN, CAT}
+        assert a_post(PUBLIC).audience_of_answer(ANN, visibility, frozenset()) == frozenset()
+
+    def test_in_a_direct_thread_it_is_the_same_people_throughout(self) -> None:
+        thread = a_post(DIRECT, BOB)
+
+        assert thread.audience_of_answer(BOB, DIRECT, frozenset({CAT})) == {ANN}
+        assert thread.audience_of_answer(ANN, DIRECT, frozenset()) == {BOB}
+
+
 class TestRemoval:
     POST = replace(a_post(DIRECT, BOB), content_warning="stings", language="en", likes=3, comments=2)
 

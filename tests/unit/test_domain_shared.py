@@ -76,6 +76,14 @@ class TestText:
     def test_what_is_one_line_stays_one_line(self, break_: str) -> None:
         assert fault(NAME, f"Ann{break_}Bob") == "characters"
 
+    @pytest.mark.parametrize("char", "\u200b\u200e\u200f\u202a\u202e\u2060\u2066\u2069\ufeff")
+    def test_what_only_deceives_is_in_no_name(self, char: str) -> None:
+        assert fault(NAME, f"Ann{char}Bob") == "characters"
+        assert fault(POST, f"Ann{char}Bob") is None
+
+    def test_names_may_have_the_joiners_that_scripts_and_emoji_need(self) -> None:
+        assert NAME.apply(f"می\u200cروم {FAMILY}", graphemes) == f"می\u200cروم {FAMILY}"
+
     def test_what_is_not_required_may_be_empty(self) -> None:
         assert NAME.apply("  ", graphemes) == ""
 

@@ -178,6 +178,27 @@ class TestLoggingIn:
 
         assert (await waggle.read_account(ann)).password_hash == f"new:{PASSWORD}"
 
+    async def test_two_who_log_in_at_once_with_an_outdated_hash_are_both_right(self, waggle: Waggle) -> None:
+        ann = await waggle.somebody("ann")
+        async with waggle.stores.open_identity() as tx:
+            await tx.accounts.set_password_hash(ann, f"old:{PASSWORD}")
+
+        answers = await asyncio.gather(*(refused(waggle.log_in("ann", PASSWORD, None)) for _ in range(2)))
+
+        assert answers == [None, None]
+
+    async def test_a_password_that_is_changed_while_it_is_compared_opens_no_session(
+        self, waggle: Waggle
+    ) -> None:
+        ann = await waggle.somebody("ann")
+        login = asyncio.create_task(refused(waggle.log_in("ann", PASSWORD, None)))
+        await asyncio.sleep(0)
+
+        async with waggle.stores.open_identity() as tx:
+            await tx.accounts.set_password_hash(ann, "new:another password")
+
+        assert await login is WrongCredentials
+
     async def test_a_second_attempt_opens_no_second_session(self, waggle: Waggle) -> None:
         await waggle.joins("ann")
 

@@ -9,7 +9,7 @@ import pytest
 from application.posts.commands import Draft, Reception
 from application.posts.ports import AuthorCard
 from application.posts.queries import NoSuchAuthor
-from application.shared.errors import KeyReused
+from application.shared.errors import KeyReused, TokenInvalid
 from application.shared.events import Liked, PostDeleted, Published, Unliked
 from application.shared.paging import Window
 from application.shared.ports import Attempt
@@ -102,18 +102,26 @@ class TestPublishing:
 
         assert second == replace(first, replayed=True)
 
-    async def test_a_replay_answers_the_same_after_the_post_was_deleted(
+    async def test_a_replay_answers_the_same_after_the_post_above_was_deleted(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(bob)).row.id
         first = await waggle.says(ann, reply_to=above, attempt=an_attempt(ann))
-        await waggle.delete(ann, first.seen.row.id)
         await waggle.delete(bob, above)
 
         second = await waggle.says(ann, reply_to=above, attempt=an_attempt(ann))
 
         assert second == replace(first, replayed=True)
-        assert await refused(waggle.read(ann, first.seen.row.id)) is PostNotFound
+
+    async def test_what_was_deleted_is_not_told_again_by_a_replay(self, waggle: Waggle, ann: UserId) -> None:
+        first = await waggle.says(ann, attempt=an_attempt(ann))
+        await waggle.delete(ann, first.seen.row.id)
+
+        assert await refused(waggle.says(ann, attempt=an_attempt(ann))) is PostNotFound
+        assert list((await waggle.by_author(ann, ann, Window(10))).items) == []
+
+    async def test_the_token_of_an_account_that_is_gone_publishes_nothing(self, waggle: Waggle) -> None:
+        assert await refused(waggle.says(UserId(1))) is TokenInvalid
 
     async def test_the_key_of_another_request_is_refused(self, waggle: Waggle, ann: UserId) -> None:
         await waggle.says(ann, attempt=an_attempt(ann))
@@ -206,6 +214,27 @@ class TestCommenting:
         assert await refused(waggle.comments(ann, public, Window(10))) is PostNotFound
         assert await refused(waggle.comments(ann, above, Window(10))) is None
 
+    async def test_a_direct_thread_keeps_its_circle(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+        cat = await waggle.somebody("cat")
+        above = (await waggle.post(ann, "psst @bob", DIRECT)).row.id
+
+        answer = await waggle.post(bob, "what about @cat?", reply_to=above)
+
+        assert [card.id for card in answer.mentions] == [ann]
+        assert (await waggle.read(ann, answer.row.id)).row == answer.row
+        assert await refused(waggle.read(cat, answer.row.id)) is PostNotFound
+        assert (await waggle.read(ann, above)).row.comments == 1
+
+    async def test_a_narrow_answer_reaches_whom_it_answers(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann)).row.id
+
+        answer = await waggle.post(bob, "between us", DIRECT, above)
+
+        assert await refused(waggle.read(ann, answer.row.id)) is None
+        assert await refused(waggle.read(None, answer.row.id)) is PostNotFound
+
 
 class TestLiking:
     async def test_a_like_is_counted_once_and_told_once(
@@ -279,7 +308,9 @@ class TestDeleting:
         await waggle.delete(ann, post)
         await waggle.delete(ann, post)
 
-        assert (await waggle.told())[before:] == [PostDeleted(post_id=post, author_id=ann, reply_to=None)]
+        assert (await waggle.told())[before:] == [
+            PostDeleted(post_id=post, author_id=ann, reply_to=None, visibility="public")
+        ]
 
     async def test_only_the_author_deletes(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         post = await waggle.post(ann)
@@ -372,6 +403,34 @@ class TestReading:
 
 
 class TestCounting:
+    async def test_a_count_tells_of_no_post_that_not_everybody_may_see(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann)).row.id
+        for visibility in Visibility:
+            await waggle.post(ann, visibility=visibility)
+            await waggle.post(bob, visibility=visibility, reply_to=above)
+
+        await waggle.relay.deliver()
+
+        assert (await waggle.read_profile(ann)).posts == 3, "the post, and of the four the open two"
+        assert (await waggle.read(bob, above)).row.comments == 2
+
+    async def test_deleting_takes_back_what_was_counted_and_no_more(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann)).row.id
+        for visibility in Visibility:
+            post = (await waggle.post(ann, visibility=visibility)).row.id
+            comment = (await waggle.post(bob, visibility=visibility, reply_to=above)).row.id
+            await waggle.delete(ann, post)
+            await waggle.delete(bob, comment)
+
+        await waggle.relay.deliver()
+
+        assert (await waggle.read_profile(ann)).posts == 1
+        assert (await waggle.read(bob, above)).row.comments == 0
+
     async def test_a_profile_counts_posts_but_no_comments(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
@@ -391,7 +450,7 @@ class TestCounting:
         for delivery in claimed:
             for reaction in waggle.relay.reactions.get(type(delivery.event), ()):  # type: ignore[arg-type]
                 await reaction(delivery.event, delivery.event_id)
-        await queue.release([delivery.seq for delivery in claimed])  # died before it could say so
+        await queue.release(claimed)  # died before it could say so
 
         await waggle.relay.deliver()
 

@@ -50,7 +50,7 @@ class OutboxContract:
             ProfileChanged(user_id=1),
             Published(post_id=1, author_id=2, reply_to=None, visibility="public"),
             Published(post_id=1, author_id=2, reply_to=3, visibility="direct"),
-            PostDeleted(post_id=1, author_id=2, reply_to=None),
+            PostDeleted(post_id=1, author_id=2, reply_to=None, visibility="unlisted"),
             Liked(post_id=1, author_id=2, user_id=3),
             Unliked(post_id=1, author_id=2, user_id=3),
         ],
@@ -112,8 +112,8 @@ class OutboxContract:
         await tell(stores, *changed(1, 2))
         claimed = await stores.queue.claim(10, MINUTE)
 
-        await stores.queue.done([delivery.seq for delivery in claimed])
-        await stores.queue.done([delivery.seq for delivery in claimed])  # a second relay, late
+        await stores.queue.done(claimed)
+        await stores.queue.done(claimed)  # a second relay, late
         await stores.queue.done([])
         await stores.pass_time(LONG)
 
@@ -124,7 +124,7 @@ class OutboxContract:
         await tell(stores, *changed(1, 2))
         claimed = await stores.queue.claim(10, MINUTE)
 
-        await stores.queue.release([delivery.seq for delivery in claimed])
+        await stores.queue.release(claimed)
         await stores.queue.release([])
 
         assert list(await stores.queue.claim(10, MINUTE)) == list(claimed)
@@ -133,9 +133,9 @@ class OutboxContract:
         await tell(stores, *changed(1, 1, 2))
         (failed,) = await stores.queue.claim(1, MINUTE)
 
-        await stores.queue.retry(failed, LONG, "no")
+        await stores.queue.retry(failed, LONG)
         others = await stores.queue.claim(10, MINUTE)
-        await stores.queue.done([delivery.seq for delivery in others])
+        await stores.queue.done(others)
         await stores.pass_time(LONG)
         again = await stores.queue.claim(10, MINUTE)
 
@@ -149,7 +149,7 @@ class OutboxContract:
         dead, *_ = claimed = await stores.queue.claim(10, MINUTE)
 
         await stores.queue.bury(dead, "it is no use")
-        await stores.queue.release([delivery.seq for delivery in claimed])
+        await stores.queue.release(claimed)
 
         assert users(await stores.queue.claim(10, MINUTE)) == [1, 2]
         ((letter, error),) = await stores.queue.dead(10)
@@ -182,9 +182,9 @@ class OutboxContract:
     async def test_who_is_late_to_retry_or_bury_changes_nothing(self, stores: Stores) -> None:
         await tell(stores, *changed(1))
         (delivery,) = await stores.queue.claim(1, MINUTE)
-        await stores.queue.done([delivery.seq])
+        await stores.queue.done([delivery])
 
-        await stores.queue.retry(delivery, MINUTE, "late")
+        await stores.queue.retry(delivery, MINUTE)
         await stores.queue.bury(delivery, "late")
 
         assert await stores.queue.waiting() == 0

@@ -1,0 +1,64 @@
+"""What has had its time goes, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from adapters.sql import housekeeping
+from adapters.sql.housekeeping import KEYS, MARKS, SESSIONS, keep_house
+from adapters.sql.idempotency import idempotency_keys
+from adapters.sql.identity import sessions
+from adapters.sql.outbox import inbox
+from domain.shared import EventId, SessionId
+from tests.unit.contracts.idempotency import an_attempt, publish_once
+from tests.unit.contracts.identity import a_session, add_session
+from tests.unit.contracts.process_numbers import db
+from tests.unit.contracts.stores import Stores
+
+LITTLE = timedelta(minutes=1)
+
+
+def id_made(ago: timedelta) -> int:
+    return int((datetime.now(UTC) - ago).timestamp() * 1000) << 16
+
+
+async def counts(stores: Stores) -> list[int]:
+    async with db(stores).begin() as connection:
+        return [
+            (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+            for table in (idempotency_keys, inbox, sessions)
+        ]
+
+
+class HousekeepingContract:
+    async def test_only_what_is_outdated_goes(self, stores: Stores) -> None:
+        young, old = an_attempt(), an_attempt()
+        for attempt, age in ((young, KEYS - LITTLE), (old, KEYS + LITTLE)):
+            await publish_once(stores, attempt)
+            aged = update(idempotency_keys).where(idempotency_keys.c.key == attempt.key)
+            async with db(stores).begin() as connection:
+                await connection.execute(aged.values(claimed_at=id_made(age) >> 16))
+        account = await stores.add_account()
+        for age in (SESSIONS - LITTLE, SESSIONS + LITTLE):
+            await add_session(stores, a_session(account, id=SessionId(id_made(age))))
+        async with stores.open_identity() as tx:
+            for age in (MARKS - LITTLE, MARKS + LITTLE):
+                await tx.inbox.first_time("count", EventId(id_made(age)))
+
+        deleted = await keep_house(db(stores))
+
+        assert (deleted, await counts(stores)) == (3, [1, 1, 1])
+        assert (await publish_once(stores, young)).replayed is True
+        assert (await publish_once(stores, old)).replayed is False
+
+    async def test_it_goes_on_until_nothing_outdated_is_left(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(housekeeping, "BATCH", 2)
+        async with stores.open_identity() as tx:
+            for number in range(5):
+                await tx.inbox.first_time("count", EventId(id_made(MARKS + LITTLE) + number))
+
+        assert await keep_house(db(stores)) == 5
+        assert await keep_house(db(stores)) == 0
