@@ -8,12 +8,12 @@ search by chance search longer.
 import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import Server, fresh_database
+from tests.integration.servers import fresh_database
 
 from .client import Api
 from .process import Waggle
@@ -25,31 +25,25 @@ SHAPES = [
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 
 
-@pytest.fixture(scope="session")
-def postgres_url(postgres_server: Server) -> Iterator[str]:
-    """A database of its own for this run."""
-    with fresh_database(postgres_server) as url:
-        yield url
-
-
 @contextmanager
 def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator[Waggle]:
     """A server that must end well and must have had nothing to complain about."""
     if shape not in {"memory", "embedded", "postgres"}:
         raise pytest.UsageError(f"WAGGLE_TEST_SHAPES names {shape!r}")
-    url = {"memory": "memory:", "embedded": ""}.get(shape)
-    waggle = Waggle(shape, folder, request.getfixturevalue("postgres_url") if url is None else url)
-    if shape == "postgres":
-        waggle.migrate()
-    waggle.start()
-    try:
+    with ExitStack() as stack:
+        url = {"memory": "memory:", "embedded": ""}.get(shape)
+        if url is None:  # a database of its own: its secrets are sealed with a key in the data folder
+            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
+        waggle = Waggle(shape, folder, url)
+        stack.callback(waggle.kill)
+        if shape == "postgres":
+            waggle.migrate()
+        waggle.start()
         yield waggle
         status = waggle.stop()
         complaints = waggle.complaints()
         assert not complaints, f"the log of the {shape} server has:\n" + "\n".join(complaints[:20])
         assert status == 0, f"the {shape} server ended with {status}:\n{waggle.tail()}"
-    finally:
-        waggle.kill()
 
 
 @pytest.fixture(scope="session", params=["running"] if RUNNING else SHAPES)
