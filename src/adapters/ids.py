@@ -45,10 +45,15 @@ class IdAllocator:
     def lost(self) -> None:
         self._lease = None
 
+    async def check(self) -> None:
+        """Raises Unavailable while no ids can be made."""
+        self()
+
     def __call__(self) -> int:
         if self._lease is None:
             raise Unavailable("no process number: the database has not given one yet")
-        now = self._lease.now_ms + int((self._monotonic() - self._anchor) * 1000)
+        elapsed_ms = int((self._monotonic() - self._anchor) * 1000)
+        now = self._lease.now_ms + max(0, elapsed_ms)
         if now > self._last_ms:
             self._last_ms, self._sequence = now, 0
         elif self._sequence + 1 < PER_MILLISECOND:

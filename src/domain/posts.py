@@ -39,11 +39,21 @@ class Visibility(StrEnum):
 
     @property
     def width(self) -> int:
-        return -list(Visibility).index(self)
+        return _WIDTH[self]
+
+
+_WIDTH = {
+    Visibility.PUBLIC: 3,
+    Visibility.UNLISTED: 2,
+    Visibility.FOLLOWERS: 1,
+    Visibility.DIRECT: 0,
+}
+OPEN = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
+"""Seen by everybody who knows where."""
 
 
 class WiderThanThread(Conflict):
-    """A comment may not be seen by more people than the post that it answers."""
+    """A comment may not have a wider visibility than the post that it answers."""
 
     code = "wider_than_thread"
 
@@ -84,6 +94,26 @@ class Post:
             version=self.version + 1,
         )
 
+    def counts_in(self, above: "Post | None") -> bool:
+        """Whether this post is counted, on the post above it or else on its author's profile. A count is
+        seen by whoever sees the post above or the profile: it tells of no post that they may not see."""
+        if above is None or self.visibility in OPEN:
+            return self.visibility in OPEN
+        return self.visibility is Visibility.DIRECT and above.visibility is Visibility.DIRECT
+
+    def audience_of_answer(
+        self, author: UserId, visibility: Visibility, named: frozenset[UserId]
+    ) -> frozenset[UserId]:
+        """Whom an answer by `author` to this post mentions, given whom its text names.
+
+        In a direct thread it is the same people throughout, so that nobody is answered unheard, and
+        nobody is drawn in who cannot see what it is about. An answer that is not for everybody reaches
+        the author of this post in any case.
+        """
+        if self.visibility is Visibility.DIRECT:
+            return (self.mentioned | {self.author}) - {author}
+        return named if visibility in OPEN else named | ({self.author} - {author})
+
     def comment_visibility(self, wanted: Visibility | None) -> Visibility:
         """The visibility of a comment on this post: its own, or a narrower one that was asked for."""
         if wanted is None:
@@ -112,7 +142,7 @@ def can_view(post: Post, standing: Standing) -> bool:
         return True
     if post.author in standing.blocked:
         return False
-    if post.visibility in {Visibility.PUBLIC, Visibility.UNLISTED}:
+    if post.visibility in OPEN:
         return True
     if standing.viewer in post.mentioned:
         return True

@@ -163,9 +163,17 @@ def _unprintable(text: str, *, lines: bool) -> str | None:
     # Zl, Zp: what breaks a line without being a control
     allowed, refused = ("\t\r\n", {"Cc", "Cs"}) if lines else ("", {"Cc", "Cs", "Zl", "Zp"})
     for char in text:
-        if unicodedata.category(char) in refused and char not in allowed:
+        misleads = not lines and char in _MISLEADING
+        if misleads or (unicodedata.category(char) in refused and char not in allowed):
             return f"U+{ord(char):04X}"
     return None
+
+
+_MISLEADING = frozenset(
+    "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+"""Turns the direction of what follows, or cannot be seen: in a name it only deceives. The joiners stay,
+which Persian and emoji need."""
 
 
 def _shows_something(text: str) -> bool:

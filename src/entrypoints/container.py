@@ -155,5 +155,8 @@ class Container(containers.DeclarativeContainer):
     relay = Single(Relay, outbox_queue, reactions, wake)
     """Takes the event loop it is first used in."""
 
-    checks = providers.Dict(database=outbox_queue.provided.waiting)
+    checks = providers.Dict(
+        database=providers.Selector(config.store, memory=store.provided.ping, sql=database.provided.ping),
+        ids=ids.provided.check,
+    )
     """What /readyz asks."""

@@ -5,16 +5,17 @@ import fcntl
 import logging
 import os
 import secrets
+import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from adapters.ids import IdAllocator, Lease
 from adapters.security.tokens import load_keys
-from adapters.sql.idempotency import forget_keys
+from adapters.sql.housekeeping import keep_house
 from adapters.sql.migrate import HEAD, current, migrate
-from adapters.sql.outbox import forget_marks
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
 from domain.shared import MAX_ID, Unavailable
 from entrypoints.container import Container
@@ -48,15 +49,15 @@ def master_key(settings: Settings) -> bytes:
     if settings.shape == "memory":
         return secrets.token_bytes(32)
     path = settings.data_dir / "secret.key"
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text().strip())
-    with os.fdopen(file, "w") as new:
-        new.write(secrets.token_hex(32) + "\n")
-        new.flush()
-        os.fsync(new.fileno())
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        # Written aside and linked: a crash leaves no half of a key, and of two processes one wins.
+        with tempfile.NamedTemporaryFile("w", dir=settings.data_dir) as new:
+            new.write(secrets.token_hex(32) + "\n")
+            new.flush()
+            os.fsync(new.fileno())
+            with suppress(FileExistsError):
+                os.link(new.name, path)
     return bytes.fromhex(path.read_text().strip())
 
 
@@ -65,9 +66,7 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
     """Everything that is open and busy while Waggle runs; closed again when the block ends."""
     async with AsyncExitStack() as stack:
         if settings.shape == "memory":
-            container.ids().renewed(
-                Lease(0, _wall_ms(container), MAX_ID >> 16), asked_at=asyncio.get_running_loop().time()
-            )
+            container.ids().renewed(Lease(0, _wall_ms(container), MAX_ID >> 16), asked_at=time.monotonic())
         else:
             await _open_database(stack, container, settings)
         await load_keys(container.keys(), container.key_store(), container.secrets(), container.now()())
@@ -85,7 +84,7 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
     if settings.shape == "embedded":
         if await migrate(database):
             log.info("the database is now at schema %s", HEAD)
-    elif (found := await current(database)) != HEAD:
+    elif (found := await current(database) or "none") < HEAD:  # a newer one is made to suit this code too
         raise BadSettings(f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`")
     numbers = ProcessNumbers(database, secrets.token_hex(8))
     lease = await _take(numbers, container.ids())
@@ -98,7 +97,7 @@ def _wall_ms(container: Container) -> int:
 
 
 async def _take(numbers: ProcessNumbers, ids: IdAllocator) -> Lease:
-    asked_at = asyncio.get_running_loop().time()
+    asked_at = time.monotonic()
     lease = await numbers.take()
     ids.renewed(lease, asked_at=asked_at)
     return lease
@@ -110,7 +109,7 @@ async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) 
     while True:
         await asyncio.sleep(LEASE.total_seconds() / 3 if lease else 1)
         try:
-            asked_at = asyncio.get_running_loop().time()
+            asked_at = time.monotonic()
             lease = await numbers.renew(lease) if lease else await numbers.take()
         except Unavailable as error:
             log.warning("the process number is not renewed: %s", error)
@@ -123,8 +122,10 @@ async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) 
 
 async def _keep_house(container: Container) -> None:
     while True:
-        await forget_keys(container.database())
-        await forget_marks(container.database())
+        try:
+            await keep_house(container.database())
+        except Exception:
+            log.exception("housekeeping failed and waits for its next turn")
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 

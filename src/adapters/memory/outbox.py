@@ -23,11 +23,12 @@ class _Entry:
     attempts: int = 0
     due_at: float = 0
     leased_until: float = 0
+    lease: int = 0
     error: str = ""
 
     def delivery(self) -> Delivery:
         event = events.load(self.kind, self.data)
-        return Delivery(self.seq, self.event_id, self.aggregate, self.kind, event, self.attempts)
+        return Delivery(self.seq, self.event_id, self.aggregate, self.kind, event, self.attempts, self.lease)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +68,33 @@ class MemoryOutboxQueue:
                     held_up.add(entry.aggregate)
                 elif entry.aggregate not in held_up and len(claimed) < limit:
                     claimed.append(entry)
+            until, number = now + lease.total_seconds(), self.store.next_number()
+            claimed = [replace(entry, leased_until=until, lease=number) for entry in claimed]
             for entry in claimed:
-                rows.put("outbox", entry.seq, replace(entry, leased_until=now + lease.total_seconds()))
+                rows.put("outbox", entry.seq, entry)
         return [entry.delivery() for entry in claimed]
 
-    async def done(self, seqs: Sequence[int]) -> None:
+    async def done(self, deliveries: Sequence[Delivery]) -> None:
         async with self.store.begin() as rows:
-            for seq in seqs:
-                rows.delete("outbox", seq)
+            for entry in _leased(rows, deliveries):
+                rows.delete("outbox", entry.seq)
 
-    async def release(self, seqs: Sequence[int]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
         async with self.store.begin() as rows:
-            for seq in seqs:
-                if entry := rows.get("outbox", seq):
-                    rows.put("outbox", seq, replace(entry, leased_until=0))
+            for entry in _leased(rows, deliveries):
+                rows.put("outbox", entry.seq, replace(entry, leased_until=0, lease=0))
 
-    async def retry(self, delivery: Delivery, after: timedelta, error: str) -> None:
+    async def retry(self, delivery: Delivery, after: timedelta) -> None:
+        due_at = self.monotonic() + after.total_seconds()
         async with self.store.begin() as rows:
-            if entry := rows.get("outbox", delivery.seq):
-                due_at = self.monotonic() + after.total_seconds()
-                again = replace(entry, attempts=entry.attempts + 1, due_at=due_at, leased_until=0)
+            for entry in _leased(rows, [delivery]):
+                again = replace(entry, attempts=entry.attempts + 1, due_at=due_at, leased_until=0, lease=0)
                 rows.put("outbox", entry.seq, again)
 
     async def bury(self, delivery: Delivery, error: str) -> None:
         async with self.store.begin() as rows:
-            if entry := rows.get("outbox", delivery.seq):
-                dead = replace(entry, attempts=entry.attempts + 1, error=error)
-                rows.put("dead_letters", entry.seq, dead)
+            for entry in _leased(rows, [delivery]):
+                rows.put("dead_letters", entry.seq, replace(entry, attempts=entry.attempts + 1, error=error))
                 rows.delete("outbox", entry.seq)
 
     async def dead(self, limit: int) -> Sequence[tuple[Delivery, str]]:
@@ -111,6 +112,12 @@ class MemoryOutboxQueue:
 
     async def waiting(self) -> int:
         return sum(1 for _ in self.store.all("outbox"))
+
+
+def _leased(rows: Draft, deliveries: Sequence[Delivery]) -> list[_Entry]:
+    """The entries of those whose lease was not lost."""
+    entries = ((rows.get("outbox", delivery.seq), delivery) for delivery in deliveries)
+    return [entry for entry, delivery in entries if entry and entry.lease == delivery.lease]
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,9 @@ class Store:
 
         return open_tx
 
+    async def ping(self) -> None:
+        """Always there."""
+
     def next_number(self) -> int:
         """Never the same twice, also after a rollback."""
         self._sequence += 1

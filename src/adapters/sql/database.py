@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
-from sqlalchemy import URL, Executable, make_url
+from sqlalchemy import URL, Executable, literal, make_url, select
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -129,6 +129,9 @@ class _PostgresReader:
             self._pool = None
 
 
+_PING = Prepared(select(literal(1)))
+
+
 @dataclass(slots=True)
 class Database:
     """Open it before use, in the event loop that uses it."""
@@ -191,6 +194,10 @@ class Database:
             if (translated := _translated(error)) is error:
                 raise
             raise translated from error
+
+    async def ping(self) -> None:
+        """Raises Unavailable if the database does not answer."""
+        await self.fetch(_PING)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:

@@ -3,14 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from asyncpg import LockNotAvailableError
-from sqlalchemy import Column, Index, String, Table, Text, bindparam, delete, exc, select, update
+from sqlalchemy import Column, Index, String, Table, Text, bindparam, exc, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database
 from adapters.sql.metadata import Id, metadata, now_ms
 from adapters.sql.outbox import insert_new
 from application.shared.errors import KeyInFlight, KeyReused
@@ -51,9 +49,10 @@ class SqlIdempotency:
             if error.orig is not None and isinstance(error.orig.__cause__, LockNotAvailableError):
                 raise KeyInFlight("the first request with this Idempotency-Key is still running") from error
             raise
-        fingerprint, outcome = (
-            await self.connection.execute(_earlier, {"s": attempt.scope, "k": attempt.key})
-        ).one()
+        earlier = (await self.connection.execute(_earlier, {"s": attempt.scope, "k": attempt.key})).first()
+        if earlier is None:  # its time was over between the two statements
+            raise KeyInFlight("this Idempotency-Key has just become free, try again")
+        fingerprint, outcome = earlier
         if fingerprint != attempt.fingerprint:
             raise KeyReused
         return _loaded(outcome)
@@ -67,11 +66,3 @@ class SqlIdempotency:
 def _loaded(outcome: str) -> Mapping[str, Any]:
     loaded: dict[str, Any] = json.loads(outcome)
     return loaded
-
-
-async def forget_keys(database: Database, older_than: timedelta = timedelta(hours=24)) -> int:
-    """Delete the keys whose time is over; returns how many."""
-    age_ms = older_than // timedelta(milliseconds=1)
-    outdated = delete(idempotency_keys).where(idempotency_keys.c.claimed_at < now_ms() - age_ms)
-    async with database.begin() as connection:
-        return (await connection.execute(outdated)).rowcount

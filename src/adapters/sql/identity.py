@@ -171,9 +171,10 @@ class SqlAccounts:
                 },
             )
         except exc.IntegrityError as error:
-            if "email_index" in str(error.orig):
+            violated = _violated(error)
+            if "email_index" in violated:
                 raise EmailTaken("this address has an account already") from None
-            if "username" in str(error.orig):
+            if "username" in violated:
                 raise UsernameTaken("this username is taken") from None
             raise
 
@@ -301,6 +302,12 @@ def transactions(database: Database, sealer: Sealer, new_id: NewId) -> OpenTx[Id
         )
 
     return database.transactions(ports)
+
+
+def _violated(error: exc.IntegrityError) -> str:
+    """The constraint. PostgreSQL's message holds the value as well, and a user may be called anything."""
+    cause = getattr(error.orig, "__cause__", None)
+    return getattr(cause, "constraint_name", None) or str(error.orig)
 
 
 def _email_of(user_id: int) -> str:

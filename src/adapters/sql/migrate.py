@@ -28,9 +28,10 @@ async def current(database: Database) -> str | None:
 
 
 async def migrate(database: Database) -> bool:
-    """Apply what is missing, in one transaction; False if nothing was. Processes that migrate the same
+    """Apply what is missing, in one transaction; False if nothing was. A database that a newer version has
+    migrated is left as it is: migrations suit the version before them too. Processes that migrate the same
     database at once go one after the other."""
-    if await current(database) == HEAD:
+    if (await current(database) or "") >= HEAD:
         return False
     from alembic import command, config  # noqa: PLC0415 - see HEAD
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     bindparam,
     delete,
     exists,
@@ -67,8 +68,8 @@ dead_letters = Table(
 inbox = Table(
     "inbox",
     metadata,
+    Column("event_id", Id, primary_key=True),  # first, so that old marks are found by it
     Column("reaction", String(64), primary_key=True),
-    Column("event_id", Id, primary_key=True),
     sqlite_with_rowid=False,
 )
 
@@ -105,22 +106,27 @@ _claim = (
     .order_by(outbox.c.seq)
     .limit(bindparam("n", type_=Integer))
 )
+_now = select(now_ms())
 _lease = (
     update(outbox)
     .where(outbox.c.seq == bindparam("which", type_=Id))
-    .values(leased_until=now_ms() + bindparam("lease_ms", type_=Id))
+    .values(leased_until=bindparam("until", type_=Id))
+)
+# The end of the lease tells it from every other: whoever lost it finds no row.
+_mine = and_(
+    outbox.c.seq == bindparam("which", type_=Id), outbox.c.leased_until == bindparam("lease", type_=Id)
 )
 _retry = (
     update(outbox)
-    .where(outbox.c.seq == bindparam("which", type_=Id))
+    .where(_mine)
     .values(
         attempts=outbox.c.attempts + 1,
         due_at=now_ms() + bindparam("after_ms", type_=Id),
         leased_until=0,
     )
 )
-_release = update(outbox).where(outbox.c.seq == bindparam("which", type_=Id)).values(leased_until=0)
-_remove = delete(outbox).where(outbox.c.seq == bindparam("which", type_=Id))
+_release = update(outbox).where(_mine).values(leased_until=0)
+_remove = delete(outbox).where(_mine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +154,6 @@ class SqlInbox:
         return (await self.connection.execute(_mark, {"reaction": reaction, "event_id": event})).rowcount == 1
 
 
-async def forget_marks(database: Database, older_than: timedelta = timedelta(days=30)) -> int:
-    """Delete the marks of events that are too old to come again; returns how many."""
-    age_ms = older_than // timedelta(milliseconds=1)
-    # an event's id carries its time
-    outdated = delete(inbox).where(inbox.c.event_id < (now_ms() - age_ms) * 65536)
-    async with database.begin() as connection:
-        return (await connection.execute(outdated)).rowcount
-
-
 @dataclass(frozen=True, slots=True)
 class SqlOutboxQueue:
     database: Database
@@ -168,35 +165,35 @@ class SqlOutboxQueue:
             if not self.database.is_sqlite:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
             rows = (await connection.execute(_claim, {"n": limit})).all()
+            now = (await connection.execute(_now)).scalar_one()
+            until = now + lease // timedelta(milliseconds=1)
             if rows:
-                lease_ms = lease // timedelta(milliseconds=1)
-                await connection.execute(_lease, [{"which": row.seq, "lease_ms": lease_ms} for row in rows])
-        return [_delivery(row) for row in rows]
+                await connection.execute(_lease, [{"which": row.seq, "until": until} for row in rows])
+        return [_delivery(row, until) for row in rows]
 
-    async def done(self, seqs: Sequence[int]) -> None:
-        await self._each(_remove, seqs)
+    async def done(self, deliveries: Sequence[Delivery]) -> None:
+        await self._each(_remove, deliveries)
 
-    async def release(self, seqs: Sequence[int]) -> None:
-        await self._each(_release, seqs)
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        await self._each(_release, deliveries)
 
-    async def _each(self, statement: Executable, seqs: Sequence[int]) -> None:
-        if seqs:
+    async def _each(self, statement: Executable, deliveries: Sequence[Delivery]) -> None:
+        if deliveries:
             async with self.database.begin() as connection:
-                await connection.execute(statement, [{"which": seq} for seq in seqs])
+                await connection.execute(statement, [_this(delivery) for delivery in deliveries])
 
-    async def retry(self, delivery: Delivery, after: timedelta, error: str) -> None:
+    async def retry(self, delivery: Delivery, after: timedelta) -> None:
+        after_ms = after // timedelta(milliseconds=1)
         async with self.database.begin() as connection:
-            after_ms = after // timedelta(milliseconds=1)
-            await connection.execute(_retry, {"which": delivery.seq, "after_ms": after_ms})
+            await connection.execute(_retry, _this(delivery) | {"after_ms": after_ms})
 
     async def bury(self, delivery: Delivery, error: str) -> None:
         members = ("seq", "event_id", "aggregate", "kind", "data")
-        row = select(*(outbox.c[name] for name in members), outbox.c.attempts + 1, literal(error)).where(
-            outbox.c.seq == delivery.seq
-        )
+        row = select(*(outbox.c[name] for name in members), outbox.c.attempts + 1, literal(error))
         async with self.database.begin() as connection:
-            await connection.execute(insert(dead_letters).from_select([*members, "attempts", "error"], row))
-            await connection.execute(_remove, {"which": delivery.seq})
+            bury = insert(dead_letters).from_select([*members, "attempts", "error"], row.where(_mine))
+            await connection.execute(bury, _this(delivery))
+            await connection.execute(_remove, _this(delivery))
 
     async def dead(self, limit: int) -> Sequence[tuple[Delivery, str]]:
         rows = await self.database.fetch(_dead, n=limit)
@@ -217,6 +214,10 @@ class SqlOutboxQueue:
         return int((await self.database.fetch(_is_waiting))[0][0])
 
 
-def _delivery(row: Row[Any]) -> Delivery:
+def _this(delivery: Delivery) -> dict[str, int]:
+    return {"which": delivery.seq, "lease": delivery.lease}
+
+
+def _delivery(row: Row[Any], lease: int) -> Delivery:
     event = events.load(row.kind, row.data)
-    return Delivery(row.seq, row.event_id, row.aggregate, row.kind, event, row.attempts)
+    return Delivery(row.seq, row.event_id, row.aggregate, row.kind, event, row.attempts, lease)

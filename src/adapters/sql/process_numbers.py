@@ -48,7 +48,8 @@ class ProcessNumbers:
             if not self.database.is_sqlite:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_TAKE_LOCK})"))
             now = await self._now(connection)
-            rows = (await connection.execute(select(process_numbers))).all()
+            # locked, so that a renewal under way is either seen or waits
+            rows = (await connection.execute(select(process_numbers).with_for_update())).all()
             held = {row.number for row in rows if row.until_ms >= now}
             number = next((number for number in range(PROCESSES) if number not in held), None)
             if number is None:

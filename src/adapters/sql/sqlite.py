@@ -22,7 +22,7 @@ PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",  # an answered write survives a power cut, not only a crash
     "foreign_keys=ON",
-    "busy_timeout=2000",  # another process (a backup, `waggle migrate`) may hold the file
+    "busy_timeout=2000",
     "temp_store=MEMORY",
 )
 
@@ -37,6 +37,10 @@ class _Cursor(sqlite3.Cursor):
 class _Connection(sqlite3.Connection):
     def cursor(self, factory: Any = _Cursor) -> Any:
         return super().cursor(factory)
+
+
+BUSY_SECONDS = 2.0
+"""How long a transaction waits for another process, such as a backup, to give the file free."""
 
 
 async def _at_once() -> None:
@@ -75,11 +79,15 @@ async def _commit(connection: sqlite3.Connection) -> None:
     """Commit in a thread. A cancelled request waits for it too: the connection is in use until then,
     and a commit that has begun cannot be taken back."""
     commit = asyncio.ensure_future(asyncio.to_thread(connection.commit))
-    try:
-        await asyncio.shield(commit)
-    except asyncio.CancelledError:
-        await asyncio.wait([commit])
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not commit.done():
+        try:
+            await asyncio.wait([commit])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    commit.result()
+    if cancelled is not None:
+        raise cancelled
 
 
 registry.register("sqlite.loop", __name__, "LoopDialect")
@@ -100,10 +108,19 @@ def writer(path: str) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         _prepare(connection)
+        connection.execute("PRAGMA busy_timeout=0")  # SQLite would wait with the whole event loop
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        raw = connection.connection.dbapi_connection
+        deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
+        while not raw.in_transaction:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or asyncio.get_running_loop().time() > deadline:
+                    raise
+                await_only(asyncio.sleep(0.02))
 
     return engine
 

@@ -1,18 +1,21 @@
 """What people do with accounts and sessions."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 from application.identity.ports import (
     AccessTokens,
+    Credentials,
     IdentityReader,
     IdentityTx,
     Passwords,
     RefreshTokens,
 )
 from application.identity.queries import Profile
+from application.shared.errors import Overloaded
 from application.shared.events import ProfileChanged, Registered
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
@@ -150,6 +153,14 @@ class LogIn:
             secret = password(secret)
         except Invalid:
             secret = ""  # no account has it; the answer must come as late as for any other wrong one
+        for _ in range(3):
+            found, new_hash = await self._compared(login, secret)
+            with suppress(_HashChanged):
+                return await self._opened(found, new_hash, attempt)
+        raise Overloaded("the password of this account is being changed")
+
+    async def _compared(self, login: str, secret: str) -> tuple[Credentials, str | None]:
+        """The account's credentials, and a new hash if theirs is outdated. Slow, hence in no transaction."""
         name = login.strip().lower()
         if not (name.isascii() and name.isprintable()):  # PostgreSQL refuses to be asked for a NUL
             name = ""
@@ -157,11 +168,15 @@ class LogIn:
         right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
         if not (found and right):
             raise WrongCredentials("the name or the password is wrong")
+        return found, new_hash
 
+    async def _opened(self, found: Credentials, new_hash: str | None, attempt: Attempt | None) -> LoggedIn:
         async with self.open_tx() as tx:
 
             async def effect() -> Record:
                 account = await tx.accounts.get(found.user_id)
+                if account.password_hash != found.password_hash:
+                    raise _HashChanged
                 session = self.sessions.new(account.id)
                 await tx.sessions.add(session)
                 if new_hash is not None:
@@ -170,6 +185,10 @@ class LogIn:
 
             result = await once(tx.idempotency, attempt, effect)
         return self.sessions.logged_in(result)
+
+
+class _HashChanged(Exception):
+    """The stored hash is not the one that was compared: the password was changed, or its hash renewed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,18 @@ from application.shared.events import PostDeleted, Published
 from application.shared.ports import OpenTx
 from domain.shared import EventId, UserId
 
+OPEN = frozenset({"public", "unlisted"})
+
 
 @dataclass(frozen=True, slots=True)
 class CountPosts:
-    """Keeps the post count of a profile. Comments do not count: a profile does not list them."""
+    """Keeps the post count of a profile: of what everybody may see there. Comments are not listed, and a
+    count that told of narrower posts would give them away."""
 
     open_tx: OpenTx[IdentityTx]
 
     async def __call__(self, event: Published | PostDeleted, event_id: EventId) -> None:
-        if event.reply_to is not None:
+        if event.reply_to is not None or event.visibility not in OPEN:
             return
         async with self.open_tx() as tx:
             if await tx.inbox.first_time("identity.count_posts", event_id):

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 
 from application.posts.ports import AuthorCard, People, PostRow, PostsTx
 from application.posts.queries import SeenPost
+from application.shared.errors import TokenInvalid
 from application.shared.events import Event, Liked, PostDeleted, Published, Unliked
 from application.shared.idempotency import once
 from application.shared.ports import Attempt, NewId, OpenTx, Record
@@ -62,23 +63,18 @@ class PublishPost:
 
     async def __call__(self, author: UserId, draft: Draft, attempt: Attempt | None) -> PublishedPost:
         draft = draft.checked(self.graphemes)
-        # Asked before the transaction: no other module is waited for while rows are locked.
-        named = await self.people.ids_named(mentions(draft.text))
-        cards = await self.people.cards({author, *named.values()})
+        # Asked before the transaction: seldom is another module waited for while rows are locked.
+        named = frozenset((await self.people.ids_named(mentions(draft.text))).values())
+        cards = await self.people.cards({author, *named})
+        if author not in cards:
+            raise TokenInvalid("the account of this token is gone")
         async with self.open_tx() as tx:
 
             async def effect() -> Record:
-                post = Post(
-                    id=PostId(self.new_id()),
-                    author=author,
-                    text=draft.text,
-                    visibility=await _place(tx, author, draft),
-                    content_warning=draft.content_warning,
-                    language=draft.language,
-                    reply_to=draft.reply_to,
-                    mentioned=frozenset(named.values()),
-                )
+                post, above = await self._written(tx, author, draft, named)
                 await tx.posts.add(post)
+                if above is not None and post.counts_in(above):
+                    await tx.posts.count_comments(above.id, 1)
                 await tx.outbox.add(
                     Published(
                         post_id=post.id,
@@ -87,19 +83,36 @@ class PublishPost:
                         visibility=post.visibility,
                     )
                 )
-                return _outcome(post, cards[author], [cards[id_] for id_ in sorted(named.values())])
+                known = {**cards, **await self.people.cards(post.mentioned - cards.keys())}
+                return _outcome(
+                    post, cards[author], [known[id_] for id_ in sorted(post.mentioned & known.keys())]
+                )
 
             result = await once(tx.idempotency, attempt, effect)
+            if result.replayed and (await tx.posts.get(result.outcome["id"])).deleted:
+                raise PostNotFound("this post was deleted since")
         return PublishedPost(_seen(result.outcome), result.replayed)
 
-
-async def _place(tx: PostsTx, author: UserId, draft: Draft) -> Visibility:
-    """Make room in the thread, if the draft is a comment; the visibility that it gets."""
-    if draft.reply_to is None:
-        return draft.visibility or Visibility.PUBLIC
-    above = await _visible(tx, author, draft.reply_to)
-    await tx.posts.count_comments(above.id, 1)
-    return above.comment_visibility(draft.visibility)
+    async def _written(
+        self, tx: PostsTx, author: UserId, draft: Draft, named: frozenset[UserId]
+    ) -> tuple[Post, Post | None]:
+        """The post, and the one above it, locked, if it is a comment."""
+        above = None if draft.reply_to is None else await _visible(tx, author, draft.reply_to)
+        visibility, mentioned = draft.visibility or Visibility.PUBLIC, named
+        if above is not None:
+            visibility = above.comment_visibility(draft.visibility)
+            mentioned = above.audience_of_answer(author, visibility, named)
+        post = Post(
+            id=PostId(self.new_id()),
+            author=author,
+            text=draft.text,
+            visibility=visibility,
+            content_warning=draft.content_warning,
+            language=draft.language,
+            reply_to=draft.reply_to,
+            mentioned=mentioned,
+        )
+        return post, above
 
 
 async def _visible(tx: PostsTx, viewer: UserId, post_id: PostId) -> Post:
@@ -125,9 +138,16 @@ class DeletePost:
             if not can_view(post, Standing(user)):
                 raise PostNotFound("no such post")
             await tx.posts.save(post.removed(by=user))
-            if post.reply_to is not None:
+            if post.reply_to is not None and post.counts_in(await tx.posts.get(post.reply_to)):
                 await tx.posts.count_comments(post.reply_to, -1)
-            await tx.outbox.add(PostDeleted(post_id=post.id, author_id=post.author, reply_to=post.reply_to))
+            await tx.outbox.add(
+                PostDeleted(
+                    post_id=post.id,
+                    author_id=post.author,
+                    reply_to=post.reply_to,
+                    visibility=post.visibility,
+                )
+            )
 
 
 @dataclass(frozen=True, slots=True)

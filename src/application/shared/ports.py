@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -80,28 +80,31 @@ class Delivery:
     aggregate: str
     kind: str
     event: Event | None
-    """None if this process cannot read it: a newer process wrote it."""
+    """None if this process cannot read it: mostly because a newer one wrote it."""
     attempts: int
     """How often it was tried before, 0 the first time."""
+    lease: int = field(default=0, compare=False)
+    """Tells this lease from every other one of the event."""
 
 
 class OutboxQueue(Protocol):
-    """The other end of the outbox, for the relay. Each call is a transaction of its own."""
+    """The other end of the outbox, for the relay. Each call is a transaction of its own, and none has an
+    effect on an event whose lease was lost, because it ended and another relay claimed the event."""
 
     async def claim(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         """Lease up to `limit` due events, oldest first. An event is never given while an earlier one
         of its aggregate is leased or waits for a retry, unless that one is in the same answer."""
         ...
 
-    async def done(self, seqs: Sequence[int]) -> None:
-        """Forget delivered events. Harmless for those that are gone already."""
+    async def done(self, deliveries: Sequence[Delivery]) -> None:
+        """Forget delivered events."""
         ...
 
-    async def retry(self, delivery: Delivery, after: timedelta, error: str) -> None:
+    async def retry(self, delivery: Delivery, after: timedelta) -> None:
         """Give the event back, to be claimed again `after` from now; counts as an attempt."""
         ...
 
-    async def release(self, seqs: Sequence[int]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Give events back untried."""
         ...
 

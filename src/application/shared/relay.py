@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 BATCH = 200
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 12
+UNKNOWN_ATTEMPTS, UNKNOWN_PAUSE = 2880, timedelta(seconds=30)
+"""An event of a kind that is not known here waits a day for a newer process that knows it."""
 PATIENCE = timedelta(seconds=10)
 """When the reactions to an event take longer together, it has failed; well below LEASE, so that a lease
 is never outrun unnoticed."""
@@ -33,7 +35,7 @@ class Relay:
     """At least once, in order within an aggregate, with retries and dead letters.
 
     Several relays may work on one outbox. An event that keeps failing holds up its own aggregate
-    only, and after MAX_ATTEMPTS (about half an hour) goes to the dead letters.
+    only, and after MAX_ATTEMPTS (about a quarter of an hour) goes to the dead letters.
     """
 
     queue: OutboxQueue
@@ -58,28 +60,30 @@ class Relay:
         claimed = await self.queue.claim(BATCH, LEASE)
         loop = asyncio.get_running_loop()
         last_start = loop.time() + (LEASE - PATIENCE).total_seconds()
-        delivered: list[int] = []
-        untried: list[int] = []
+        delivered: list[Delivery] = []
+        failed: list[Delivery] = []
         held_up: set[str] = set()
-        for delivery in claimed:
-            if delivery.aggregate in held_up or loop.time() > last_start:
-                held_up.add(delivery.aggregate)
-                untried.append(delivery.seq)
-            elif await self._carry(delivery):
-                delivered.append(delivery.seq)
-            else:
-                held_up.add(delivery.aggregate)
-        if delivered:
+        try:
+            for delivery in claimed:
+                if delivery.aggregate in held_up or loop.time() > last_start:
+                    held_up.add(delivery.aggregate)
+                elif await self._carry(delivery):
+                    delivered.append(delivery)
+                else:
+                    failed.append(delivery)
+                    held_up.add(delivery.aggregate)
+        finally:  # stopped in the middle as well: nobody shall have to wait for the lease to end
             await self.queue.done(delivered)
-        if untried:
-            await self.queue.release(untried)
+            ended = {delivery.seq for delivery in (*delivered, *failed)}
+            await self.queue.release([delivery for delivery in claimed if delivery.seq not in ended])
         return len(claimed)
 
     async def _carry(self, delivery: Delivery) -> bool:
         """True when the event needs no further try: every reaction took it, or it was buried."""
-        if delivery.event is None:  # a newer process will know it
-            await self.queue.retry(delivery, LEASE, f"unknown event {delivery.kind}")
-            return False
+        if delivery.event is None and delivery.kind not in Event.kinds:
+            return await self._again(delivery, "unknown kind", UNKNOWN_ATTEMPTS, UNKNOWN_PAUSE)
+        if delivery.event is None:
+            return await self._again(delivery, "unreadable", MAX_ATTEMPTS, _pause(delivery.attempts))
         try:
             async with asyncio.timeout(PATIENCE.total_seconds()):
                 for reaction in self.reactions.get(type(delivery.event), ()):
@@ -88,14 +92,18 @@ class Relay:
             if isinstance(error, asyncio.CancelledError) and _stopping():
                 raise
             reason = _printable(f"{type(error).__name__}: {error}"[:500])
-            if delivery.attempts + 1 >= MAX_ATTEMPTS:
-                log.exception("event %s %s goes to the dead letters", delivery.kind, delivery.event_id)
-                await self.queue.bury(delivery, reason)
-                return True
-            log.warning("event %s %s failed: %s", delivery.kind, delivery.event_id, reason)
-            await self.queue.retry(delivery, _pause(delivery.attempts), reason)
-            return False
+            return await self._again(delivery, reason, MAX_ATTEMPTS, _pause(delivery.attempts))
         return True
+
+    async def _again(self, delivery: Delivery, reason: str, attempts: int, pause: timedelta) -> bool:
+        """Bury the event if it had its `attempts`, else let it wait for the next."""
+        if delivery.attempts + 1 >= attempts:
+            log.error("event %s %s goes to the dead letters: %s", delivery.kind, delivery.event_id, reason)
+            await self.queue.bury(delivery, reason)
+            return True
+        log.warning("event %s %s failed: %s", delivery.kind, delivery.event_id, reason)
+        await self.queue.retry(delivery, pause)
+        return False
 
 
 def _stopping() -> bool:
@@ -110,5 +118,5 @@ def _printable(text: str) -> str:
 
 
 def _pause(attempts: int) -> timedelta:
-    """Full jitter between half and all of 1, 2, 4 ... 300 seconds."""
+    """Between half and all of 1, 2, 4 ... 300 seconds: what failed together is not tried together."""
     return timedelta(seconds=min(2.0**attempts, 300) * random.uniform(0.5, 1))  # noqa: S311 - no secret

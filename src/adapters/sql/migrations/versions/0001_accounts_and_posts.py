@@ -50,7 +50,7 @@ def upgrade() -> None:
         "inbox",
         sa.Column("reaction", sa.String(length=64), nullable=False),
         sa.Column("event_id", ID, nullable=False),
-        sa.PrimaryKeyConstraint("reaction", "event_id", name=op.f("pk_inbox")),
+        sa.PrimaryKeyConstraint("event_id", "reaction", name=op.f("pk_inbox")),
         sqlite_with_rowid=False,
     )
     op.create_table(

@@ -1,0 +1,46 @@
+"""Deletes what has had its time, a little at once, so that nobody waits for it."""
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Table, delete, select, tuple_
+
+from adapters.sql.database import Database
+from adapters.sql.idempotency import idempotency_keys
+from adapters.sql.identity import sessions
+from adapters.sql.metadata import now_ms
+from adapters.sql.outbox import inbox
+from domain.identity import SESSION_LIFE
+
+BATCH = 500
+KEYS = timedelta(hours=24)
+"""How long a request can be repeated under its idempotency key."""
+MARKS = timedelta(days=30)
+"""How long an event, a dead letter that is replayed included, is known to have been handled."""
+SESSIONS = SESSION_LIFE + timedelta(days=1)
+
+
+async def keep_house(database: Database) -> int:
+    """Returns how many rows went."""
+    return (
+        await _delete(database, idempotency_keys, idempotency_keys.c.claimed_at < _before(KEYS))
+        + await _delete(database, inbox, inbox.c.event_id < _before(MARKS) * 65536)  # ids carry their time
+        + await _delete(database, sessions, sessions.c.id < _before(SESSIONS) * 65536)
+    )
+
+
+def _before(age: timedelta) -> ColumnElement[int]:
+    return now_ms() - age // timedelta(milliseconds=1)
+
+
+async def _delete(database: Database, table: Table, outdated: ColumnElement[bool]) -> int:
+    key = tuple_(*table.primary_key)
+    statement = delete(table).where(key.in_(select(*table.primary_key).where(outdated).limit(BATCH)))
+    total = 0
+    while True:
+        async with database.begin() as connection:
+            deleted = (await connection.execute(statement)).rowcount
+        total += deleted
+        if deleted < BATCH:
+            return total
+        await asyncio.sleep(0.05)
