@@ -108,6 +108,22 @@ class OutboxContract:
         assert list(early) == []
         assert list(late) == list(first)
 
+    async def test_whoever_lost_a_lease_can_do_nothing_to_the_event_any_more(self, stores: Stores) -> None:
+        await tell(stores, *changed(1))
+        lost = list(await stores.queue.claim(1, MINUTE))
+        await stores.pass_time(MINUTE + timedelta(seconds=1))
+        held = await stores.queue.claim(1, MINUTE)
+
+        await stores.queue.release(lost)
+        await stores.queue.retry(lost[0], timedelta(0))
+        await stores.queue.bury(lost[0], "late")
+        await stores.queue.done(lost)
+
+        assert list(await stores.queue.claim(1, MINUTE)) == []
+        assert (list(await stores.queue.dead(1)), await stores.queue.waiting()) == ([], 1)
+        await stores.queue.done(held)
+        assert await stores.queue.waiting() == 0
+
     async def test_what_is_done_does_not_come_again(self, stores: Stores) -> None:
         await tell(stores, *changed(1, 2))
         claimed = await stores.queue.claim(10, MINUTE)
@@ -354,13 +370,56 @@ class RelayContract:
 
         with monkeypatch.context() as older:
             older.delitem(Event.kinds, "ProfileChanged")
-            await relay.deliver()
+            for _ in range(2 * MAX_ATTEMPTS):
+                await relay.deliver()
+                await stores.pass_time(timedelta(minutes=5))
             waiting = await stores.queue.waiting()
-        await stores.pass_time(MINUTE)
         await relay.deliver()
 
         assert waiting == 1
         assert seen.users == [1]
+
+    async def test_what_nobody_knows_or_can_read_is_a_dead_letter_in_the_end(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(relaying, "UNKNOWN_ATTEMPTS", MAX_ATTEMPTS)
+        unreadable = ProfileChanged(user_id="a newer process writes names")  # type: ignore[arg-type]
+        await tell(stores, unreadable, Registered(user_id=2))
+        monkeypatch.delitem(Event.kinds, "Registered")
+        relay = relay_to(stores, Seen())
+
+        for _ in range(MAX_ATTEMPTS):
+            await relay.deliver()
+            await stores.pass_time(timedelta(minutes=5))
+
+        letters = await stores.queue.dead(10)
+        assert [(letter.kind, letter.event, error) for letter, error in letters] == [
+            ("ProfileChanged", None, "unreadable"),
+            ("Registered", None, "unknown kind"),
+        ]
+        assert await stores.queue.waiting() == 0
+
+    async def test_a_relay_that_is_stopped_leaves_no_event_waiting_for_a_lease_to_end(
+        self, stores: Stores
+    ) -> None:
+        seen, inside = Seen(), asyncio.Event()
+
+        async def hangs_at_the_second(event: ProfileChanged, event_id: EventId) -> None:
+            await seen(event, event_id)
+            if event.user_id == 2:
+                inside.set()
+                await asyncio.Event().wait()
+
+        await tell(stores, *changed(1, 2, 3))
+        running = asyncio.create_task(relay_to(stores, hangs_at_the_second).deliver())
+        await inside.wait()
+        running.cancel()
+        await asyncio.wait([running])
+
+        await relay_to(stores, seen).deliver()
+
+        assert seen.users == [1, 2, 2, 3], "the first was done, the second not, the third untried"
+        assert await stores.queue.waiting() == 0
 
     async def test_a_relay_that_died_loses_nothing(self, stores: Stores) -> None:
         seen = Seen()
