@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Api, done, faults, refused
+from .client import Api, done, eventually, faults, refused
 
 VISIBILITIES = ("public", "unlisted", "followers", "direct")
 
@@ -308,6 +308,7 @@ def test_a_comment_is_seen_by_whoever_sees_the_post(api: Api) -> None:
 
 def test_a_comment_is_never_seen_by_more_than_the_post(api: Api) -> None:
     maya = api.someone()
+    counted = {"public": 2, "unlisted": 1, "followers": 0, "direct": 1}
     for above, width in zip(VISIBILITIES, range(4), strict=True):
         post = maya.publishes(visibility=above)
         for wanted in VISIBILITIES[:width]:
@@ -315,7 +316,33 @@ def test_a_comment_is_never_seen_by_more_than_the_post(api: Api) -> None:
             refused(response, 409, "wider_than_thread")
         for wanted in VISIBILITIES[width:]:
             assert maya.comments(post, visibility=wanted)["visibility"] == wanted
-        assert maya.reads(post)["counts"]["comments"] == 4 - width
+        assert maya.reads(post)["counts"]["comments"] == counted[above]
+
+
+def test_a_direct_thread_stays_among_those_it_began_with(api: Api) -> None:
+    maya, willy, cassandra = api.someone(), api.someone(), api.someone()
+    post = maya.publishes(text=f"@{willy.username} hush", visibility="direct")
+    answer = willy.comments(post, text=f"@{cassandra.username} listen")
+
+    assert maya.get(f"/api/v1/posts/{answer['id']}").status_code == 200
+    assert [mention["username"] for mention in answer["mentions"]] == [maya.username]
+    refused(cassandra.get(f"/api/v1/posts/{answer['id']}"), 404, "post_not_found")
+
+
+def test_counts_tell_nothing_of_what_is_hidden(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    willy.comments(post, visibility="direct")
+    maya.publishes(visibility="direct")
+    maya.publishes(visibility="followers")
+    maya.publishes(visibility="unlisted")
+
+    assert maya.reads(post)["counts"]["comments"] == 0
+
+    def settled() -> None:
+        assert maya.get("/api/v1/me").json()["counts"]["posts"] == 2
+
+    eventually(settled)
 
 
 def test_a_narrower_comment_is_hidden_in_the_thread(api: Api) -> None:
