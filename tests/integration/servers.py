@@ -202,9 +202,7 @@ def _process(kind: Postgres | Redis, program: Path) -> Iterator[Server]:
     uid, gid = _unprivileged()
     options: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": uid and [], "cwd": "/"}
     options["env"] = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-    run = partial(
-        subprocess.run, **options, check=True, text=True, capture_output=True, timeout=_PATIENCE
-    )
+    run = partial(subprocess.run, **options, check=True, text=True, capture_output=True, timeout=_PATIENCE)
     try:
         said = run([program, "--version"]).stdout
     except (OSError, subprocess.SubprocessError) as error:
@@ -259,9 +257,7 @@ def _unprivileged() -> tuple[int, int] | tuple[None, None]:
 
 
 @contextmanager
-def _until_we_end(
-    command: list[Any], **options: Any
-) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def _until_we_end(command: list[Any], **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """A process that ends when its standard input does, and a file of all it said."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -282,9 +278,7 @@ def _until_we_end(
                 process.wait()
 
 
-def _wait(
-    kind: Postgres | Redis, url: str, process: subprocess.Popen[bytes], log: IO[bytes]
-) -> str:
+def _wait(kind: Postgres | Redis, url: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     """Until the server answers to its password; the folder it says it lives in."""
     end = time.monotonic() + _PATIENCE
     while True:

@@ -114,9 +114,7 @@ class TestAServerStartedHere:
         self, private_redis: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Whoever took the port, and even if it knew the password: it lives somewhere else."""
-        monkeypatch.setattr(
-            "tests.integration._servers.stores.Redis.url", lambda *_: private_redis.url
-        )
+        monkeypatch.setattr("tests.integration._servers.stores.Redis.url", lambda *_: private_redis.url)
         with pytest.raises(Unavailable, match="is held by a server of /"):
             next(_private(redis))
 
@@ -300,9 +298,7 @@ class TestANamedRedis:
 
 class TestWithoutAny:
     @pytest.mark.parametrize("take", [postgres, redis])
-    def test_the_reason_lists_all_that_was_tried(
-        self, take: Take, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_reason_lists_all_that_was_tried(self, take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
         for kind in ("Postgres", "Redis"):
             nothing = f"tests.integration._servers.stores.{kind}.programs"

