@@ -59,7 +59,7 @@ class PostDeleted(Event):
     post_id: int
     author_id: int
     reply_to: int | None
-    visibility: str
+    visibility: str = "public"
 
     @property
     def aggregate(self) -> str:
