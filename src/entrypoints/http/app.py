@@ -95,6 +95,7 @@ def _cors(settings: Settings) -> CORSConfig:
             "Idempotency-Key",
             "If-Match",
             "If-None-Match",
+            "Traceparent",
             "X-Request-Id",
         ],
         expose_headers=EXPOSED,
