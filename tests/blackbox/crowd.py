@@ -11,8 +11,12 @@ from .client import PASSWORD, Api, Json, Member, check_answer, fresh_name
 
 T = TypeVar("T")
 
-BUSY = 503
-"""Too many at once: the one 5xx that a client must expect, and may answer by asking again."""
+
+def asks_again(response: httpx.Response) -> bool:
+    """Too many at once (the one 5xx that a client must expect), or the first request with the key still runs."""
+    if response.status_code == 503:
+        return True
+    return response.status_code == 409 and response.json()["code"] == "idempotency_key_in_flight"
 
 
 @asynccontextmanager
@@ -28,15 +32,15 @@ async def ask(
     path: str,
     *,
     by: Member | None = None,
-    again: tuple[int, ...] = (BUSY,),
+    patient: bool = True,
     **options: Any,
 ) -> httpx.Response:
-    """One request, repeated while the answer is one that asks for it."""
+    """One request, repeated while the answer asks for it."""
     headers = (by.headers() if by else {}) | options.pop("headers", {})
     async with asyncio.timeout(60):
         while True:
             response = await http.request(method, path, headers=headers, **options)
-            if response.status_code not in again:
+            if not (patient and asks_again(response)):
                 check_answer(response)
                 return response
             assert "retry-after" in response.headers

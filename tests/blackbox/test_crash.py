@@ -17,7 +17,7 @@ import pytest
 
 from .client import PASSWORD, Api, Json, Member, done, eventually, fresh_key, fresh_name
 from .conftest import LONG, RUNNING, SHAPES, a_waggle
-from .crowd import BUSY, a_crowd
+from .crowd import a_crowd, asks_again
 from .process import Waggle
 
 KILLS = 30 if LONG else 5
@@ -25,8 +25,6 @@ WORKERS = 12
 AUTHORS = 4
 LEASE = 30
 """Seconds after which another relay takes over what a killed one had begun."""
-
-IN_FLIGHT = 409
 
 
 @dataclass
@@ -47,7 +45,7 @@ class Deed:
         while True:
             self.tries += 1
             response = await http.post(self.path, json=self.body, headers=headers)
-            if response.status_code in {BUSY, IN_FLIGHT}:
+            if asks_again(response):
                 await asyncio.sleep(0.02)
                 continue
             assert response.status_code == 201, (self.kind, response.text)
@@ -68,7 +66,7 @@ class Like:
             response = await http.request(
                 self.method, f"/api/v1/posts/{self.post}/like", headers=self.by.headers()
             )
-            if response.status_code != BUSY:
+            if not asks_again(response):
                 assert response.status_code == 200, response.text
                 return
             await asyncio.sleep(0.02)
