@@ -35,7 +35,7 @@ def build(settings: Settings) -> Container:
             "database_url": settings.database,
             "issuer": settings.url,
             "password_cost": settings.password_cost,
-            "card_ttl": 1.0 if settings.shape == "scaled" else 60.0,
+            "card_ttl": 10.0 if settings.shape == "scaled" else 60.0,
             "master_key": master_key(settings),
         }
     )

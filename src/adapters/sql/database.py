@@ -99,6 +99,10 @@ def _json(values: list[Any]) -> str:
     return json.dumps(values) if values else "[]"
 
 
+async def _keep(_connection: object) -> None:
+    """Instead of the resets that asyncpg sends after each use: single reads leave nothing to reset."""
+
+
 @dataclass(slots=True)
 class _PostgresReader:
     url: URL
@@ -112,6 +116,7 @@ class _PostgresReader:
             max_size=POOL_SIZE,
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,
+            reset=_keep,
             server_settings=SERVER_SETTINGS | {"default_transaction_read_only": "on"},
         )
 

@@ -91,7 +91,7 @@ class People(Protocol):
     """What posts asks the module that knows people."""
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
-        """The cards of those that exist; may be a second old."""
+        """The cards of those that exist; may be some seconds old."""
         ...
 
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
