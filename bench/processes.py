@@ -22,6 +22,7 @@ def on_core(core: int) -> list[str]:
 def server(*arguments: str, port: int, path: str, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A Python process that serves on `port`; ended when the block ends."""
     environment = {**os.environ, **env, "PYTHONPATH": str(ROOT / "src"), "PORT": str(port)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: compiled once
     command = [*on_core(SERVER_CORE), sys.executable, *arguments]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
