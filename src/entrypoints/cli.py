@@ -174,6 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name == "dead-letters":
             sub.add_argument("--replay", action="store_true", help="put them back into the outbox")
     chosen = parser.parse_args(arguments)
+    os.umask(0o077)  # data and keys are their owner's alone
     try:
         settings = Settings.read()
         logs.configure(readable=settings.env == "development" and sys.stderr.isatty())

@@ -15,7 +15,7 @@ from typing import IO
 from adapters.ids import IdAllocator, Lease
 from adapters.security.tokens import load_keys
 from adapters.sql.housekeeping import keep_house
-from adapters.sql.migrate import HEAD, current, migrate
+from adapters.sql.migrate import HEAD, current, migrate, outdated
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
 from domain.shared import MAX_ID, Unavailable
 from entrypoints.container import Container
@@ -69,7 +69,12 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
             container.ids().renewed(Lease(0, _wall_ms(container), MAX_ID >> 16), asked_at=time.monotonic())
         else:
             await _open_database(stack, container, settings)
-        await load_keys(container.keys(), container.key_store(), container.secrets(), container.now()())
+        try:
+            await load_keys(container.keys(), container.key_store(), container.secrets(), container.now()())
+        except ValueError:
+            raise BadSettings(
+                "WAGGLE_SECRET_KEY (or secret.key) is not the one this data was made with"
+            ) from None
         stack.callback(container.passwords().close)
         await _in_background(stack, "relay", container.relay().run)
         yield
@@ -84,7 +89,8 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
     if settings.shape == "embedded":
         if await migrate(database):
             log.info("the database is now at schema %s", HEAD)
-    elif (found := await current(database) or "none") < HEAD:  # a newer one is made to suit this code too
+        await container.outbox_queue().free_all()  # whoever held a lease is dead: the lock says so
+    elif outdated(found := await current(database)):
         raise BadSettings(f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`")
     numbers = ProcessNumbers(database, secrets.token_hex(8))
     lease = await _take(numbers, container.ids())

@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from adapters.sql.database import Database
-from adapters.sql.migrate import HEAD, MIGRATIONS
+from adapters.sql.migrate import HEAD, MIGRATIONS, outdated
 from tests.unit.contracts.schema import SchemaContract
 
 
@@ -39,3 +39,9 @@ def test_migrations_form_one_line() -> None:
         None
     ]
     assert {path.name[:4] for path in (MIGRATIONS / "versions").glob("0*.py")} == {r.revision for r in line}
+
+
+def test_an_empty_and_an_older_database_are_outdated_and_a_newer_one_is_not() -> None:
+    verdicts = {found: outdated(found) for found in (None, "0000", HEAD, "9999")}
+
+    assert verdicts == {None: True, "0000": True, HEAD: False, "9999": False}

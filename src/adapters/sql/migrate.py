@@ -27,11 +27,16 @@ async def current(database: Database) -> str | None:
         return await connection.run_sync(look)
 
 
+def outdated(found: str | None) -> bool:
+    """Whether a database at `found` lacks something. One that a newer version has migrated does not:
+    migrations are made to suit the version before them too."""
+    return (found or "") < HEAD
+
+
 async def migrate(database: Database) -> bool:
-    """Apply what is missing, in one transaction; False if nothing was. A database that a newer version has
-    migrated is left as it is: migrations suit the version before them too. Processes that migrate the same
+    """Apply what is missing, in one transaction; False if nothing was. Processes that migrate the same
     database at once go one after the other."""
-    if (await current(database) or "") >= HEAD:
+    if not outdated(await current(database)):
         return False
     from alembic import command, config  # noqa: PLC0415 - see HEAD
 

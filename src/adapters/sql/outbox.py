@@ -177,6 +177,11 @@ class SqlOutboxQueue:
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         await self._each(_release, deliveries)
 
+    async def free_all(self) -> None:
+        """End all leases. For the only process of a database, when it starts."""
+        async with self.database.begin() as connection:
+            await connection.execute(update(outbox).values(leased_until=0))
+
     async def _each(self, statement: Executable, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
             async with self.database.begin() as connection:
