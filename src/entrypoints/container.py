@@ -24,7 +24,7 @@ from adapters.sql.database import Database
 from application.identity import commands as identity_commands
 from application.identity import queries as identity_queries
 from application.identity.reactions import CountPosts
-from application.posts import commands as posts_commands
+from application.posts import deleting, liking, publishing
 from application.posts import queries as posts_queries
 from application.shared.events import PostDeleted, ProfileChanged, Published
 from application.shared.relay import Relay
@@ -68,9 +68,9 @@ class Posts(containers.DeclarativeContainer):
     graphemes: providers.Dependency[Any] = providers.Dependency()
 
     present = Single(posts_queries.Present, people)
-    publish_post = Single(posts_commands.PublishPost, open_tx, people, new_id, graphemes)
-    delete_post = Single(posts_commands.DeletePost, open_tx)
-    like_post = Single(posts_commands.LikePost, open_tx, new_id)
+    publish_post = Single(publishing.PublishPost, open_tx, people, new_id, graphemes)
+    delete_post = Single(deleting.DeletePost, open_tx)
+    like_post = Single(liking.LikePost, open_tx, new_id)
     read_post = Single(posts_queries.ReadPost, reader, present)
     list_by_author = Single(posts_queries.ListByAuthor, reader, people, present)
     list_comments = Single(posts_queries.ListComments, reader, present)

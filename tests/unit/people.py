@@ -22,7 +22,9 @@ from application.identity.commands import (
 )
 from application.identity.queries import Authenticate, ReadAccount, ReadProfile
 from application.identity.reactions import CountPosts
-from application.posts.commands import DeletePost, Draft, LikePost, PublishedPost, PublishPost
+from application.posts.deleting import DeletePost
+from application.posts.liking import LikePost
+from application.posts.publishing import Draft, PublishedPost, PublishPost
 from application.posts.queries import ListByAuthor, ListComments, Present, ReadPost, SeenPost
 from application.shared.events import Event, PostDeleted, ProfileChanged, Published
 from application.shared.ports import Attempt

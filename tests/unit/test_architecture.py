@@ -15,7 +15,8 @@ import pytest
 from importlinter.cli import lint_imports
 from sqlalchemy import Table
 
-from adapters.sql import identity, posts
+from adapters.sql import identity
+from adapters.sql.posts import tables as posts
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "entrypoints")
@@ -37,23 +38,23 @@ CONTRACTS = {
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 }
 VIOLATIONS = [
-    ("layers", "domain/posts.py", "import application.posts.ports"),
+    ("layers", "domain/posts/post.py", "import application.posts.ports"),
     ("layers", "application/posts/queries.py", "import adapters.text"),
     ("layers", "adapters/clock.py", "import entrypoints.settings"),
-    ("modules", "domain/posts.py", "import domain.identity"),
-    ("modules", "application/posts/commands.py", "import application.identity.ports"),
+    ("modules", "domain/posts/post.py", "import domain.identity"),
+    ("modules", "application/posts/publishing.py", "import application.identity.ports"),
     ("modules", "application/shared/relay.py", "import application.posts.ports"),
     ("modules", "domain/weather.py", ""),
-    ("modules-outside", "adapters/sql/posts.py", "import adapters.sql.identity"),
+    ("modules-outside", "adapters/sql/posts/tables.py", "import adapters.sql.identity"),
     ("modules-outside", "adapters/memory/identity.py", "import adapters.memory.posts"),
-    ("modules-outside", "entrypoints/http/posts.py", "import entrypoints.http.identity"),
-    ("core", "domain/posts.py", "import regex"),
+    ("modules-outside", "entrypoints/http/posts/handlers.py", "import entrypoints.http.identity"),
+    ("core", "domain/posts/post.py", "import regex"),
     ("core", "application/posts/queries.py", "import sqlalchemy"),
     ("container", "entrypoints/settings.py", "import adapters.text"),
-    ("container", "entrypoints/http/posts.py", "import adapters.text"),
-    ("http", "entrypoints/http/posts.py", "import sqlalchemy"),
+    ("container", "entrypoints/http/posts/handlers.py", "import adapters.text"),
+    ("http", "entrypoints/http/posts/handlers.py", "import sqlalchemy"),
     ("http", "entrypoints/http/auth.py", "import jwt"),
-    ("technologies", "adapters/memory/posts.py", "import adapters.sql.posts"),
+    ("technologies", "adapters/memory/posts/reading.py", "import adapters.sql.posts"),
     ("technologies", "adapters/security/sealing.py", "import adapters.memory.store"),
 ]
 
@@ -114,12 +115,12 @@ def test_no_import_crosses_from_one_module_to_another(source: Path) -> None:
 
 
 def test_a_crossing_would_be_found(source: Path) -> None:
-    (source / "entrypoints/http/posts.py").write_text("from application.identity import queries")
+    (source / "entrypoints/http/posts/handlers.py").write_text("from application.identity import queries")
     (source / "adapters/text.py").write_text("import domain.posts")
 
     assert crossings() == [
         "adapters.text -> domain.posts",
-        "entrypoints.http.posts -> application.identity.queries",
+        "entrypoints.http.posts.handlers -> application.identity.queries",
     ]
 
 
@@ -169,10 +170,11 @@ def test_no_foreign_key_crosses_from_one_module_to_another() -> None:
 def test_a_module_has_one_name_in_every_layer() -> None:
     for module in ("identity", "posts"):
         for place in (
-            f"domain/{module}.py",
+            f"domain/{module}",
             f"application/{module}",
-            f"adapters/sql/{module}.py",
-            f"adapters/memory/{module}.py",
-            f"entrypoints/http/{module}.py",
+            f"adapters/sql/{module}",
+            f"adapters/memory/{module}",
+            f"entrypoints/http/{module}",
         ):
-            assert (ROOT / "src" / place).exists(), place
+            path = ROOT / "src" / place
+            assert path.is_dir() or path.with_suffix(".py").exists(), place

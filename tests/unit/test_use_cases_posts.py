@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from application.posts.commands import Draft, Reception
+from application.posts.liking import Reception
 from application.posts.ports import AuthorCard
+from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
 from application.shared.errors import KeyReused, TokenInvalid
 from application.shared.events import Liked, PostDeleted, Published, Unliked

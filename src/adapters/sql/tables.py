@@ -1,6 +1,7 @@
 """All tables at once, for the migrations: each module's file declares its own."""
 
-from adapters.sql import idempotency, identity, outbox, posts, process_numbers
+from adapters.sql import idempotency, identity, outbox, process_numbers
 from adapters.sql.metadata import metadata
+from adapters.sql.posts import tables as posts
 
 __all__ = ["idempotency", "identity", "metadata", "outbox", "posts", "process_numbers"]

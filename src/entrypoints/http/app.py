@@ -11,13 +11,14 @@ from litestar.types import ASGIApp
 
 from domain.shared import DomainError
 from entrypoints.container import Container
-from entrypoints.http import identity, openapi, operations, posts
+from entrypoints.http import identity, openapi, operations
 from entrypoints.http.auth import authentication
 from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import fail, refuse, refuse_http
 from entrypoints.http.fast_lane import FastLane
 from entrypoints.http.paging import Pager
+from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
 from entrypoints.http.resources import Attempts
 from entrypoints.settings import Settings
 
@@ -70,8 +71,8 @@ def _routes(container: Container, settings: Settings) -> tuple[list[Any], dict[s
         bound(identity.AuthController, container.identity, **given),
         bound(identity.MeController, container.identity),
         bound(identity.UsersController, container.identity),
-        bound(posts.PostsController, container.posts, **given),
-        bound(posts.PostsOfUserController, container.posts, **given),
+        bound(PostsController, container.posts, **given),
+        bound(PostsOfUserController, container.posts, **given),
     ]
     handlers = [
         Router("/api/v1", route_handlers=controllers),

@@ -16,7 +16,7 @@ from application.posts.queries import SeenPost
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.http.answers import Ready, tagged
 from entrypoints.http.errors import refusal
-from entrypoints.http.posts import PostOut
+from entrypoints.http.posts.shapes import PostOut
 from entrypoints.http.resources import MAX_TAGS as MAX_HEADER
 
 PREFIX = "/api/v1/posts/"

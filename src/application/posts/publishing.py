@@ -1,11 +1,12 @@
-"""What people do with posts."""
+"""Publishing posts and comments."""
 
 from dataclasses import asdict, dataclass, replace
 
+from application.posts.access import locked_if_visible
 from application.posts.ports import AuthorCard, People, PostRow, PostsTx
 from application.posts.queries import SeenPost
 from application.shared.errors import TokenInvalid
-from application.shared.events import Event, Liked, PostDeleted, Published, Unliked
+from application.shared.events import Published
 from application.shared.idempotency import once
 from application.shared.ports import Attempt, NewId, OpenTx, Record
 from domain.posts import (
@@ -13,9 +14,7 @@ from domain.posts import (
     TEXT,
     Post,
     PostNotFound,
-    Standing,
     Visibility,
-    can_view,
     language,
     mentions,
 )
@@ -97,7 +96,7 @@ class PublishPost:
         self, tx: PostsTx, author: UserId, draft: Draft, named: frozenset[UserId]
     ) -> tuple[Post, Post | None]:
         """The post, and the one above it, locked, if it is a comment."""
-        above = None if draft.reply_to is None else await _visible(tx, author, draft.reply_to)
+        above = None if draft.reply_to is None else await locked_if_visible(tx, author, draft.reply_to)
         visibility, mentioned = draft.visibility or Visibility.PUBLIC, named
         if above is not None:
             visibility = above.comment_visibility(draft.visibility)
@@ -113,73 +112,6 @@ class PublishPost:
             mentioned=mentioned,
         )
         return post, above
-
-
-async def _visible(tx: PostsTx, viewer: UserId, post_id: PostId) -> Post:
-    """The post, locked, if `viewer` may see it: nothing is done to a post that one may not see, and
-    nothing is committed on one whose deletion was answered."""
-    post = await tx.posts.get(post_id)
-    if not can_view(post, Standing(viewer)):
-        raise PostNotFound("no such post")
-    return post
-
-
-@dataclass(frozen=True, slots=True)
-class DeletePost:
-    """Remove one's own post or comment for good; harmless to repeat. Raises PostNotFound, NotTheAuthor."""
-
-    open_tx: OpenTx[PostsTx]
-
-    async def __call__(self, user: UserId, post_id: PostId) -> None:
-        async with self.open_tx() as tx:
-            post = await tx.posts.get(post_id)
-            if post.deleted and post.author == user:
-                return
-            if not can_view(post, Standing(user)):
-                raise PostNotFound("no such post")
-            await tx.posts.save(post.removed(by=user))
-            if post.reply_to is not None and post.counts_in(await tx.posts.get(post.reply_to)):
-                await tx.posts.count_comments(post.reply_to, -1)
-            await tx.outbox.add(
-                PostDeleted(
-                    post_id=post.id,
-                    author_id=post.author,
-                    reply_to=post.reply_to,
-                    visibility=post.visibility,
-                )
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Reception:
-    """How a post was received, and what the viewer has to do with it."""
-
-    comments: int
-    likes: int
-    liked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LikePost:
-    """Like a post or take the like back; both are harmless to repeat. Raises PostNotFound."""
-
-    open_tx: OpenTx[PostsTx]
-    new_id: NewId
-
-    async def __call__(self, user: UserId, post_id: PostId, *, liked: bool) -> Reception:
-        async with self.open_tx() as tx:
-            post = await _visible(tx, user, post_id)
-            event: Event
-            if liked:
-                changed = await tx.posts.like(post.id, user, self.new_id())
-                event = Liked(post_id=post.id, author_id=post.author, user_id=user)
-            else:
-                changed = await tx.posts.unlike(post.id, user)
-                event = Unliked(post_id=post.id, author_id=post.author, user_id=user)
-            if changed:
-                await tx.outbox.add(event)
-        likes = post.likes + (0 if not changed else 1 if liked else -1)
-        return Reception(post.comments, likes, liked)
 
 
 def _outcome(post: Post, author: AuthorCard, mentioned: list[AuthorCard]) -> Record:

@@ -1,4 +1,4 @@
-"""Posts and comments: what they may say, who may see them, who may remove them."""
+"""A post, who may see it, who may remove it."""
 
 import re
 from dataclasses import dataclass, replace
@@ -134,7 +134,7 @@ class Standing:
 
 
 def can_view(post: Post, standing: Standing) -> bool:
-    """The one rule of visibility. `adapters.sql.posts.visible` is the same rule in SQL; a property
+    """The one rule of visibility. `adapters.sql.posts.visibility.visible` is the same rule in SQL; a property
     test proves the two equal, so a change here is a change there."""
     if post.deleted:
         return False

@@ -1,0 +1,66 @@
+"""Writing posts, within a transaction."""
+
+from dataclasses import dataclass, replace
+
+from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
+from adapters.memory.store import Draft, Store
+from application.posts.ports import PostsTx
+from application.shared.ports import NewId, OpenTx
+from domain.posts import Post, PostNotFound
+from domain.shared import PostId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPosts:
+    rows: Draft
+
+    async def add(self, post: Post) -> None:
+        self.rows.put("posts", post.id, post)
+
+    async def get(self, post_id: PostId) -> Post:
+        post: Post | None = self.rows.get("posts", post_id)
+        if post is None:
+            raise PostNotFound("no such post")
+        return post
+
+    async def save(self, post: Post) -> None:
+        saved = replace(
+            await self.get(post.id),
+            text=post.text,
+            content_warning=post.content_warning,
+            language=post.language,
+            mentioned=post.mentioned,
+            edited_at=post.edited_at,
+            deleted=post.deleted,
+            version=post.version,
+        )
+        self.rows.put("posts", post.id, saved)
+
+    async def count_comments(self, post_id: PostId, change: int) -> None:
+        post: Post | None = self.rows.get("posts", post_id)
+        if post is not None:
+            self.rows.put("posts", post_id, replace(post, comments=post.comments + change))
+
+    async def like(self, post_id: PostId, user_id: UserId, like_id: int) -> bool:
+        if self.rows.get("likes", (post_id, user_id)) is not None:
+            return False
+        self.rows.put("likes", (post_id, user_id), like_id)
+        await self._count_likes(post_id, 1)
+        return True
+
+    async def unlike(self, post_id: PostId, user_id: UserId) -> bool:
+        if self.rows.get("likes", (post_id, user_id)) is None:
+            return False
+        self.rows.delete("likes", (post_id, user_id))
+        await self._count_likes(post_id, -1)
+        return True
+
+    async def _count_likes(self, post_id: PostId, change: int) -> None:
+        post = await self.get(post_id)
+        self.rows.put("posts", post_id, replace(post, likes=post.likes + change))
+
+
+def transactions(store: Store, new_id: NewId) -> OpenTx[PostsTx]:
+    return store.transactions(
+        lambda rows: PostsTx(MemoryPosts(rows), MemoryOutbox(rows, new_id), MemoryIdempotency(rows))
+    )

@@ -1,0 +1,149 @@
+"""Writing posts, within a transaction."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    Integer,
+    Row,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.idempotency import SqlIdempotency
+from adapters.sql.metadata import Id
+from adapters.sql.outbox import SqlOutbox, insert_new
+from adapters.sql.posts.tables import likes, mentions, posts
+from application.posts.ports import PostsTx
+from application.shared.ports import NewId, OpenTx
+from domain.posts import Post, PostNotFound, Visibility
+from domain.shared import PostId, UserId
+
+_row_for_update = (
+    select(posts).where(posts.c.id == bindparam("post_id", type_=Id)).with_for_update(key_share=True)
+)
+_post_id = bindparam("which", type_=Id)
+_change = bindparam("change", type_=Integer)
+_count_comments = update(posts).where(posts.c.id == _post_id).values(comments=posts.c.comments + _change)
+_count_likes = update(posts).where(posts.c.id == _post_id).values(likes=posts.c.likes + _change)
+_add = insert(posts)
+_mention = insert(mentions)
+_like = insert_new(likes)
+_unlike = delete(likes).where(
+    likes.c.post_id == bindparam("p", type_=Id), likes.c.user_id == bindparam("u", type_=Id)
+)
+_save = (
+    update(posts)
+    .where(posts.c.id == _post_id)
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in (
+                "text",
+                "content_warning",
+                "language",
+                "mentioned",
+                "edited_at",
+                "deleted",
+                "version",
+            )
+        }
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlPosts:
+    connection: AsyncConnection
+
+    async def add(self, post: Post) -> None:
+        await self.connection.execute(
+            _add,
+            _changing(post)
+            | {
+                "id": post.id,
+                "author_id": post.author,
+                "reply_to": post.reply_to,
+                "visibility": post.visibility.value,
+                "comments": post.comments,
+                "likes": post.likes,
+            },
+        )
+        await self._mention(post)
+
+    async def _mention(self, post: Post) -> None:
+        if post.mentioned:
+            rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
+            await self.connection.execute(_mention, rows)
+
+    async def get(self, post_id: PostId) -> Post:
+        row = (await self.connection.execute(_row_for_update, {"post_id": post_id})).first()
+        if row is None:
+            raise PostNotFound("no such post")
+        return _post(row)
+
+    async def save(self, post: Post) -> None:
+        new = {f"new_{name}": value for name, value in _changing(post).items()}
+        await self.connection.execute(_save, {"which": post.id, **new})
+        await self.connection.execute(delete(mentions).where(mentions.c.post_id == post.id))
+        await self._mention(post)
+
+    async def count_comments(self, post_id: PostId, change: int) -> None:
+        await self.connection.execute(_count_comments, {"which": post_id, "change": change})
+
+    async def like(self, post_id: PostId, user_id: UserId, like_id: int) -> bool:
+        row = {"post_id": post_id, "user_id": user_id, "id": like_id}
+        if not (await self.connection.execute(_like, row)).rowcount:
+            return False
+        await self.connection.execute(_count_likes, {"which": post_id, "change": 1})
+        return True
+
+    async def unlike(self, post_id: PostId, user_id: UserId) -> bool:
+        if not (await self.connection.execute(_unlike, {"p": post_id, "u": user_id})).rowcount:
+            return False
+        await self.connection.execute(_count_likes, {"which": post_id, "change": -1})
+        return True
+
+
+def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
+    return database.transactions(
+        lambda connection: PostsTx(
+            SqlPosts(connection), SqlOutbox(connection, new_id), SqlIdempotency(connection)
+        )
+    )
+
+
+def _changing(post: Post) -> dict[str, Any]:
+    return {
+        "text": post.text,
+        "content_warning": post.content_warning,
+        "language": post.language,
+        "mentioned": json.dumps(sorted(post.mentioned)),
+        "edited_at": post.edited_at,
+        "deleted": post.deleted,
+        "version": post.version,
+    }
+
+
+def _post(row: Row[Any]) -> Post:
+    return Post(
+        id=PostId(row.id),
+        author=UserId(row.author_id),
+        text=row.text,
+        visibility=Visibility(row.visibility),
+        content_warning=row.content_warning,
+        language=row.language,
+        reply_to=row.reply_to,
+        mentioned=frozenset(json.loads(row.mentioned)),
+        edited_at=row.edited_at,
+        deleted=row.deleted,
+        comments=row.comments,
+        likes=row.likes,
+        version=row.version,
+    )

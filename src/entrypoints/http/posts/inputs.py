@@ -1,0 +1,65 @@
+"""Posts as clients send them."""
+
+from typing import Annotated
+
+import msgspec
+
+from application.posts.publishing import Draft
+from application.posts.queries import NoSuchAuthor
+from domain.posts import PostNotFound, Visibility
+from domain.shared import PostId, UserId, id_from
+from entrypoints.http.bodies import In
+
+Text = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=8000,
+        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. `@name` mentions a user.",
+        examples=["The linden trees are in bloom. 🐝"],
+    ),
+]
+ContentWarning = Annotated[
+    str, msgspec.Meta(max_length=800, description="At most 200 characters, shown before the text.")
+]
+Language = Annotated[str, msgspec.Meta(max_length=12, description="A BCP 47 tag.", examples=["en", "pt-BR"])]
+
+
+class CommentIn(In):
+    text: Text
+    visibility: Visibility | None = None
+    """That of the post above, if it is not sent; never a wider one."""
+    content_warning: ContentWarning = ""
+    language: Language | None = None
+
+    def draft(self, reply_to: PostId | None) -> Draft:
+        return Draft(
+            text=self.text,
+            visibility=self.visibility,
+            content_warning=self.content_warning,
+            language=self.language,
+            reply_to=reply_to,
+        )
+
+
+class PostIn(CommentIn):
+    reply_to: (
+        Annotated[str, msgspec.Meta(max_length=19, description="The post that this one answers.")] | None
+    ) = None
+
+    def to_draft(self) -> Draft:
+        return self.draft(None if self.reply_to is None else a_post(self.reply_to))
+
+
+def a_post(path: str) -> PostId:
+    """An id as it came in; what is no id names no post."""
+    post_id = id_from(path)
+    if post_id is None:
+        raise PostNotFound("no such post")
+    return PostId(post_id)
+
+
+def an_author(path: str) -> UserId:
+    user_id = id_from(path)
+    if user_id is None:
+        raise NoSuchAuthor("no such user")
+    return UserId(user_id)
