@@ -65,7 +65,7 @@ def note_server(pytestconfig: pytest.Config) -> Callable[[object], None]:
 
 @pytest.fixture(scope="session")
 def postgres_server(note_server: Callable[[object], None]) -> Iterator[Server]:
-    """One PostgreSQL for all tests of this run. Refused is a failure, Unavailable a loud skip."""
+    """One PostgreSQL for all tests of this run, or of this worker. Refused is a failure, Unavailable a loud skip."""
     try:
         server = postgres()
         with server as running:

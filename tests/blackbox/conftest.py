@@ -1,4 +1,4 @@
-"""One server per shape, for the whole run.
+"""One server per shape, for the whole run; where tests run on several workers, one for each of them.
 
 `WAGGLE_TEST_SHAPES=memory,embedded` restricts the shapes; `WAGGLE_TEST_BASE_URL=https://…` sends the tests
 that need nothing but HTTP to a server that runs already; `WAGGLE_TEST_LONG=1` makes the tests that
@@ -70,12 +70,13 @@ def api(base_url: str) -> Iterator[Api]:
     api.close()
 
 
-@pytest.fixture(scope="session")
-def chance() -> random.Random:
-    """Chance that can be repeated: `WAGGLE_TEST_SEED` is the number that is printed."""
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> random.Random:
+    """Chance that can be repeated: `WAGGLE_TEST_SEED` is the number that is printed. Each test has its
+    own, so that neither the order of the tests nor the worker that runs one changes it."""
     seed = os.environ.get("WAGGLE_TEST_SEED") or str(random.SystemRandom().randrange(10**9))
     print(f"WAGGLE_TEST_SEED={seed}")  # noqa: T201 - shown with a failure
-    return random.Random(seed)  # noqa: S311 - no secret
+    return random.Random(f"{seed} {request.node.name}")  # noqa: S311 - no secret
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -20,6 +20,9 @@ from entrypoints.http.openapi import catalogue, policy
 
 ASSETS = Path(__file__).parent / "assets"
 
+PATIENCE = 1.5
+"""Seconds that a check of readiness may take: a burst must not look like a database that is away."""
+
 Check = Callable[[], Awaitable[None]]
 """Raises if what it checks is not there."""
 
@@ -88,7 +91,7 @@ def readyz(checks: Mapping[str, Check]) -> HTTPRouteHandler:
 
 async def _state(check: Check) -> str:
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(PATIENCE):
             await check()
     except Exception as error:  # noqa: BLE001 - whatever is wrong, the probe answers
         return type(error).__name__
