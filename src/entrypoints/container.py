@@ -23,6 +23,7 @@ from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
 from application.identity import commands as identity_commands
 from application.identity import queries as identity_queries
+from application.identity import sessions as identity_sessions
 from application.identity.reactions import CountPosts
 from application.posts import deleting, liking, publishing
 from application.posts import queries as posts_queries
@@ -46,12 +47,12 @@ class Identity(containers.DeclarativeContainer):
 
     authenticate = Single(identity_queries.Authenticate, access_tokens, reader, now, Object(time.monotonic))
     sessions = Single(
-        identity_commands.SessionMaker, now, new_id, Object(os.urandom), access_tokens, refresh_tokens
+        identity_sessions.SessionMaker, now, new_id, Object(os.urandom), access_tokens, refresh_tokens
     )
     register = Single(identity_commands.Register, open_tx, passwords, sessions, new_id, graphemes)
-    log_in = Single(identity_commands.LogIn, open_tx, reader, passwords, sessions)
-    refresh = Single(identity_commands.Refresh, open_tx, sessions, now)
-    log_out = Single(identity_commands.LogOut, open_tx, now, authenticate.provided.session_ended)
+    log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions)
+    refresh = Single(identity_sessions.Refresh, open_tx, sessions, now)
+    log_out = Single(identity_sessions.LogOut, open_tx, now, authenticate.provided.session_ended)
     edit_profile = Single(identity_commands.EditProfile, open_tx, graphemes)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)

@@ -11,17 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.bridges import PeopleOfIdentity
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.text import graphemes
-from application.identity.commands import (
-    EditProfile,
-    LoggedIn,
-    LogIn,
-    LogOut,
-    Refresh,
-    Register,
-    SessionMaker,
-)
+from application.identity.commands import EditProfile, Register
 from application.identity.queries import Authenticate, ReadAccount, ReadProfile
 from application.identity.reactions import CountPosts
+from application.identity.sessions import LoggedIn, LogIn, LogOut, Refresh, SessionMaker
 from application.posts.deleting import DeletePost
 from application.posts.liking import LikePost
 from application.posts.publishing import Draft, PublishedPost, PublishPost

@@ -15,7 +15,7 @@ import pytest
 from importlinter.cli import lint_imports
 from sqlalchemy import Table
 
-from adapters.sql import identity
+from adapters.sql.identity import tables as identity
 from adapters.sql.posts import tables as posts
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ VIOLATIONS = [
     ("modules", "application/shared/relay.py", "import application.posts.ports"),
     ("modules", "domain/weather.py", ""),
     ("modules-outside", "adapters/sql/posts/tables.py", "import adapters.sql.identity"),
-    ("modules-outside", "adapters/memory/identity.py", "import adapters.memory.posts"),
+    ("modules-outside", "adapters/memory/identity/accounts.py", "import adapters.memory.posts"),
     ("modules-outside", "entrypoints/http/posts/handlers.py", "import entrypoints.http.identity"),
     ("core", "domain/posts/post.py", "import regex"),
     ("core", "application/posts/queries.py", "import sqlalchemy"),

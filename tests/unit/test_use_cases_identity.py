@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from application.identity.commands import LoggedIn
 from application.identity.queries import Principal, Profile
+from application.identity.sessions import LoggedIn
 from application.shared.errors import KeyReused, TokenInvalid
 from application.shared.events import ProfileChanged, Registered
 from application.shared.ports import Attempt

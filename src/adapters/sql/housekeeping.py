@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
 from adapters.sql.database import Database
 from adapters.sql.idempotency import idempotency_keys
-from adapters.sql.identity import sessions
+from adapters.sql.identity.tables import sessions
 from adapters.sql.metadata import now_ms
 from adapters.sql.outbox import inbox
 from domain.identity import SESSION_LIFE

@@ -1,97 +1,14 @@
-"""What people do with accounts and sessions."""
+"""What people do with accounts."""
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from typing import TypeAlias
+from dataclasses import dataclass
 
-from application.identity.ports import (
-    AccessTokens,
-    Credentials,
-    IdentityReader,
-    IdentityTx,
-    Passwords,
-    RefreshTokens,
-)
-from application.identity.queries import Profile
-from application.shared.errors import Overloaded
+from application.identity.ports import IdentityTx, Passwords
+from application.identity.sessions import LoggedIn, SessionMaker
 from application.shared.events import ProfileChanged, Registered
-from application.shared.idempotency import Once, once
-from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
-from domain.identity import (
-    BIO,
-    DISPLAY_NAME,
-    Account,
-    Session,
-    SessionEnded,
-    WrongCredentials,
-    email,
-    email_key,
-    password,
-    username,
-)
-from domain.shared import CountGraphemes, Faults, Invalid, SessionId, Stale, UserId
-
-RandomBytes: TypeAlias = Callable[[int], bytes]
-"""That many bytes from a cryptographically secure source."""
-
-SEED_BYTES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    access_token: str
-    refresh_token: str
-    expires_in: int
-    """Seconds of life of the access token, from its issue."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    user: Profile
-    tokens: Tokens
-    replayed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SessionMaker:
-    """Makes sessions and the tokens of a session: what registering, logging in and refreshing share."""
-
-    clock: Clock
-    new_id: NewId
-    random_bytes: RandomBytes
-    access_tokens: AccessTokens
-    refresh_tokens: RefreshTokens
-
-    def new(self, user_id: UserId) -> Session:
-        return Session(
-            id=SessionId(self.new_id()),
-            user_id=user_id,
-            seed=self.random_bytes(SEED_BYTES),
-            refreshed_at=self.clock(),
-        )
-
-    def tokens(self, session: Session, at: datetime) -> Tokens:
-        access, expires_in = self.access_tokens.issue(session.user_id, session.id, at)
-        return Tokens(access, self.refresh_tokens.issue(session), expires_in)
-
-    @staticmethod
-    def outcome(account: Account, session: Session) -> Record:
-        """All that it takes to give the same answer again; no token and no address is in it."""
-        at = session.refreshed_at.isoformat()
-        return asdict(Profile.of(account)) | {"session": session.id, "seed": session.seed.hex(), "at": at}
-
-    def logged_in(self, result: Once) -> LoggedIn:
-        outcome = dict(result.outcome)
-        at = datetime.fromisoformat(outcome.pop("at"))
-        session = Session(
-            id=SessionId(outcome.pop("session")),
-            user_id=UserId(outcome["id"]),
-            seed=bytes.fromhex(outcome.pop("seed")),
-            refreshed_at=at,
-        )
-        return LoggedIn(Profile.from_record(outcome), self.tokens(session, at), result.replayed)
+from application.shared.idempotency import once
+from application.shared.ports import Attempt, NewId, OpenTx, Record
+from domain.identity import BIO, DISPLAY_NAME, Account, email, password, username
+from domain.shared import CountGraphemes, Faults, Stale, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,103 +53,6 @@ class Register:
 
             result = await once(tx.idempotency, attempt, effect)
         return self.sessions.logged_in(result)
-
-
-@dataclass(frozen=True, slots=True)
-class LogIn:
-    """Open a session for a username or an address and its password. Raises WrongCredentials, alike in
-    words and in time for an unknown account and for a wrong password, and Overloaded."""
-
-    open_tx: OpenTx[IdentityTx]
-    reader: IdentityReader
-    passwords: Passwords
-    sessions: SessionMaker
-
-    async def __call__(self, login: str, secret: str, attempt: Attempt | None) -> LoggedIn:
-        try:
-            secret = password(secret)
-        except Invalid:
-            secret = ""  # no account has it; the answer must come as late as for any other wrong one
-        for _ in range(3):
-            found, new_hash = await self._compared(login, secret)
-            with suppress(_HashChanged):
-                return await self._opened(found, new_hash, attempt)
-        raise Overloaded("the password of this account is being changed")
-
-    async def _compared(self, login: str, secret: str) -> tuple[Credentials, str | None]:
-        """The account's credentials, and a new hash if theirs is outdated. Slow, hence in no transaction."""
-        name = login.strip().lower()
-        if not (name.isascii() and name.isprintable()):  # PostgreSQL refuses to be asked for a NUL
-            name = ""
-        found = await self.reader.credentials(username=name, email=email_key(login))
-        right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
-        if not (found and right):
-            raise WrongCredentials("the name or the password is wrong")
-        return found, new_hash
-
-    async def _opened(self, found: Credentials, new_hash: str | None, attempt: Attempt | None) -> LoggedIn:
-        async with self.open_tx() as tx:
-
-            async def effect() -> Record:
-                account = await tx.accounts.get(found.user_id)
-                if account.password_hash != found.password_hash:
-                    raise _HashChanged
-                session = self.sessions.new(account.id)
-                await tx.sessions.add(session)
-                if new_hash is not None:
-                    await tx.accounts.set_password_hash(account.id, new_hash)
-                return self.sessions.outcome(account, session)
-
-            result = await once(tx.idempotency, attempt, effect)
-        return self.sessions.logged_in(result)
-
-
-class _HashChanged(Exception):
-    """The stored hash is not the one that was compared: the password was changed, or its hash renewed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """Exchange a refresh token for the next one and a new access token. Raises SessionEnded.
-
-    Safe to repeat within REUSE_GRACE: the same successor is given. The use of any older token ends
-    the session for good, and that is stored before the refusal.
-    """
-
-    open_tx: OpenTx[IdentityTx]
-    sessions: SessionMaker
-    clock: Clock
-
-    async def __call__(self, token: str) -> Tokens:
-        session_id, generation = self.sessions.refresh_tokens.read(token)
-        now = self.clock()
-        async with self.open_tx() as tx:
-            session = await tx.sessions.get(session_id)
-            genuine = self.sessions.refresh_tokens.matches(token, session, generation)
-            if not (genuine and session.alive(now)):
-                raise SessionEnded("this session has ended, log in again")
-            after = session.refreshed(generation, now)
-            if after is not session:
-                await tx.sessions.save(after)
-        if after.ended_at is not None:
-            raise SessionEnded("this token was used before: the session is ended, log in again")
-        return self.sessions.tokens(after, now)
-
-
-@dataclass(frozen=True, slots=True)
-class LogOut:
-    """End a session. Harmless for one that has ended."""
-
-    open_tx: OpenTx[IdentityTx]
-    clock: Clock
-    session_ended: Callable[[SessionId], None]
-    """Told after the commit, so that this process refuses the session's access tokens at once."""
-
-    async def __call__(self, session_id: SessionId) -> None:
-        async with self.open_tx() as tx:
-            session = await tx.sessions.get(session_id)
-            await tx.sessions.save(session.ended(self.clock()))
-        self.session_ended(session_id)
 
 
 @dataclass(frozen=True, slots=True)

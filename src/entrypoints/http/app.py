@@ -11,12 +11,14 @@ from litestar.types import ASGIApp
 
 from domain.shared import DomainError
 from entrypoints.container import Container
-from entrypoints.http import identity, openapi, operations
+from entrypoints.http import openapi, operations
 from entrypoints.http.auth import authentication
 from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import fail, refuse, refuse_http
 from entrypoints.http.fast_lane import FastLane
+from entrypoints.http.identity.sessions import AuthController
+from entrypoints.http.identity.users import MeController, UsersController
 from entrypoints.http.paging import Pager
 from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
 from entrypoints.http.resources import Attempts
@@ -68,9 +70,9 @@ def _routes(container: Container, settings: Settings) -> tuple[list[Any], dict[s
         "pager": Pager(container.secrets().key("cursor"), settings.url),
     }
     controllers = [
-        bound(identity.AuthController, container.identity, **given),
-        bound(identity.MeController, container.identity),
-        bound(identity.UsersController, container.identity),
+        bound(AuthController, container.identity, **given),
+        bound(MeController, container.identity),
+        bound(UsersController, container.identity),
         bound(PostsController, container.posts, **given),
         bound(PostsOfUserController, container.posts, **given),
     ]

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from adapters.sql import housekeeping
 from adapters.sql.housekeeping import KEYS, MARKS, SESSIONS, keep_house
 from adapters.sql.idempotency import idempotency_keys
-from adapters.sql.identity import sessions
+from adapters.sql.identity.tables import sessions
 from adapters.sql.outbox import inbox
 from domain.shared import EventId, SessionId
 from tests.unit.contracts.idempotency import an_attempt, publish_once

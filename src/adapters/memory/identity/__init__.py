@@ -1,0 +1,7 @@
+"""Accounts, sessions and signing keys in memory."""
+
+from adapters.memory.identity.keys import MemoryKeyStore
+from adapters.memory.identity.reading import MemoryIdentityReader
+from adapters.memory.identity.writing import transactions
+
+__all__ = ["MemoryIdentityReader", "MemoryKeyStore", "transactions"]

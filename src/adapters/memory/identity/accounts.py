@@ -1,0 +1,45 @@
+"""Accounts in memory."""
+
+from dataclasses import dataclass, replace
+
+from adapters.memory.store import Draft, Rows
+from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound, email_key
+from domain.shared import UserId
+
+
+def account_in(rows: Rows, user_id: UserId) -> Account:
+    account: Account | None = rows.get("accounts", user_id)
+    if account is None:
+        raise UserNotFound("no such user")
+    return account
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAccounts:
+    rows: Draft
+
+    async def add(self, account: Account) -> None:
+        if self.rows.get("email_keys", email_key(account.email)) is not None:
+            raise EmailTaken("this address has an account already")
+        if self.rows.get("usernames", account.username) is not None:
+            raise UsernameTaken("this username is taken")
+        self.rows.put("accounts", account.id, account)
+        self.rows.put("usernames", account.username, account.id)
+        self.rows.put("email_keys", email_key(account.email), account.id)
+
+    async def get(self, user_id: UserId) -> Account:
+        return account_in(self.rows, user_id)
+
+    async def save(self, account: Account) -> None:
+        old = account_in(self.rows, account.id)
+        new = replace(old, display_name=account.display_name, bio=account.bio, version=account.version)
+        self.rows.put("accounts", account.id, new)
+
+    async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
+        account = replace(account_in(self.rows, user_id), password_hash=password_hash)
+        self.rows.put("accounts", user_id, account)
+
+    async def count_posts(self, user_id: UserId, change: int) -> None:
+        account: Account | None = self.rows.get("accounts", user_id)
+        if account is not None:
+            self.rows.put("accounts", user_id, replace(account, posts=account.posts + change))

@@ -1,0 +1,42 @@
+"""Reading accounts and sessions in memory."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapters.memory.identity.accounts import account_in
+from adapters.memory.store import Store
+from application.identity.ports import Card, Credentials
+from domain.identity import Account, Session
+from domain.shared import SessionId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryIdentityReader:
+    store: Store
+
+    async def account(self, user_id: UserId) -> Account:
+        return account_in(self.store, user_id)
+
+    async def account_named(self, username: str) -> Account:
+        return account_in(self.store, self.store.get("usernames", username))
+
+    async def credentials(self, *, username: str, email: str) -> Credentials | None:
+        user_id = self.store.get("usernames", username) or self.store.get("email_keys", email)
+        account: Account | None = self.store.get("accounts", user_id)
+        return Credentials(account.id, account.password_hash) if account else None
+
+    async def session_alive(self, session_id: SessionId, now: datetime) -> bool:
+        session: Session | None = self.store.get("sessions", session_id)
+        return session is not None and session.alive(now)
+
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, Card]:
+        found = (self.store.get("accounts", user_id) for user_id in ids)
+        return {
+            account.id: Card(account.id, account.username, account.display_name)
+            for account in found
+            if account
+        }
+
+    async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
+        return {name: id_ for name in usernames if (id_ := self.store.get("usernames", name))}

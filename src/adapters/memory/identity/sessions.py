@@ -1,0 +1,24 @@
+"""Sessions in memory."""
+
+from dataclasses import dataclass
+
+from adapters.memory.store import Draft
+from domain.identity import Session, SessionEnded
+from domain.shared import SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySessions:
+    rows: Draft
+
+    async def add(self, session: Session) -> None:
+        self.rows.put("sessions", session.id, session)
+
+    async def get(self, session_id: SessionId) -> Session:
+        session: Session | None = self.rows.get("sessions", session_id)
+        if session is None:
+            raise SessionEnded("no such session")
+        return session
+
+    async def save(self, session: Session) -> None:
+        self.rows.put("sessions", session.id, session)

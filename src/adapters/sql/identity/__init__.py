@@ -1,0 +1,7 @@
+"""Accounts, sessions and signing keys, in SQLite and PostgreSQL."""
+
+from adapters.sql.identity.keys import SqlKeyStore
+from adapters.sql.identity.reading import SqlIdentityReader
+from adapters.sql.identity.writing import transactions
+
+__all__ = ["SqlIdentityReader", "SqlKeyStore", "transactions"]

@@ -1,0 +1,109 @@
+"""Accounts as they are stored."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Integer, LargeBinary, bindparam, exc, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.identity.tables import Sealer, accounts
+from adapters.sql.metadata import Id
+from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound, email_key
+from domain.shared import UserId
+
+ACCOUNT = (
+    accounts.c.id,
+    accounts.c.username,
+    accounts.c.email_sealed,
+    accounts.c.password_hash,
+    accounts.c.display_name,
+    accounts.c.bio,
+    accounts.c.posts,
+    accounts.c.version,
+)
+_holder = select(accounts.c.id).where(accounts.c.email_index == bindparam("email_index", type_=LargeBinary))
+_count_posts = (
+    update(accounts)
+    .where(accounts.c.id == bindparam("which", type_=Id))
+    .values(posts=accounts.c.posts + bindparam("change", type_=Integer))
+)
+_account_row = select(*ACCOUNT).where(accounts.c.id == bindparam("user_id", type_=Id)).with_for_update()
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAccounts:
+    connection: AsyncConnection
+    sealer: Sealer
+
+    async def add(self, account: Account) -> None:
+        # Asked, since databases differ in which of two broken constraints they name.
+        email_index = self.sealer.index(email_key(account.email))
+        if (await self.connection.execute(_holder, {"email_index": email_index})).first():
+            raise EmailTaken("this address has an account already")
+        try:
+            await self.connection.execute(
+                insert(accounts),
+                {
+                    "id": account.id,
+                    "username": account.username,
+                    "email_index": email_index,
+                    "email_sealed": self.sealer.seal(account.email.encode(), _email_of(account.id)),
+                    "password_hash": account.password_hash,
+                    "display_name": account.display_name,
+                    "bio": account.bio,
+                    "posts": account.posts,
+                    "version": account.version,
+                },
+            )
+        except exc.IntegrityError as error:
+            violated = _violated(error)
+            if "email_index" in violated:
+                raise EmailTaken("this address has an account already") from None
+            if "username" in violated:
+                raise UsernameTaken("this username is taken") from None
+            raise
+
+    async def get(self, user_id: UserId) -> Account:
+        row = (await self.connection.execute(_account_row, {"user_id": user_id})).first()
+        if row is None:
+            raise UserNotFound("no such user")
+        return account_from(row, self.sealer)
+
+    async def save(self, account: Account) -> None:
+        await self.connection.execute(
+            update(accounts)
+            .where(accounts.c.id == account.id)
+            .values(display_name=account.display_name, bio=account.bio, version=account.version)
+        )
+
+    async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
+        await self.connection.execute(
+            update(accounts).where(accounts.c.id == user_id).values(password_hash=password_hash)
+        )
+
+    async def count_posts(self, user_id: UserId, change: int) -> None:
+        await self.connection.execute(_count_posts, {"which": user_id, "change": change})
+
+
+def _violated(error: exc.IntegrityError) -> str:
+    """The constraint. PostgreSQL's message holds the value as well, and a user may be called anything."""
+    cause = getattr(error.orig, "__cause__", None)
+    return getattr(cause, "constraint_name", None) or str(error.orig)
+
+
+def _email_of(user_id: int) -> str:
+    return f"accounts.email/{user_id}"
+
+
+def account_from(row: Any, sealer: Sealer) -> Account:
+    id_, username, sealed, password_hash, display_name, bio, posts, version = row
+    return Account(
+        id=UserId(id_),
+        username=username,
+        email=sealer.open(sealed, _email_of(id_)).decode(),
+        password_hash=password_hash,
+        display_name=display_name,
+        bio=bio,
+        posts=posts,
+        version=version,
+    )

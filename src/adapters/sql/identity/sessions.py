@@ -1,0 +1,44 @@
+"""Sessions as they are stored."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.identity.tables import sessions
+from adapters.sql.metadata import Id
+from domain.identity import Session, SessionEnded
+from domain.shared import SessionId
+
+_session_row = select(sessions).where(sessions.c.id == bindparam("session_id", type_=Id)).with_for_update()
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSessions:
+    connection: AsyncConnection
+
+    async def add(self, session: Session) -> None:
+        await self.connection.execute(insert(sessions), _row(session))
+
+    async def get(self, session_id: SessionId) -> Session:
+        row = (await self.connection.execute(_session_row, {"session_id": session_id})).first()
+        if row is None:
+            raise SessionEnded("no such session")
+        return Session(**row._mapping)
+
+    async def save(self, session: Session) -> None:
+        await self.connection.execute(
+            update(sessions).where(sessions.c.id == session.id).values(_row(session))
+        )
+
+
+def _row(session: Session) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "user_id": session.user_id,
+        "seed": session.seed,
+        "generation": session.generation,
+        "refreshed_at": session.refreshed_at,
+        "ended_at": session.ended_at,
+    }

@@ -1,0 +1,70 @@
+"""The tables of identity, and how what is sealed in them is sealed."""
+
+from typing import Protocol
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from adapters.sql.metadata import Id, Instant, metadata
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("username", String(30), nullable=False, unique=True),
+    Column("email_index", LargeBinary(32), nullable=False, unique=True),  # a keyed hash
+    Column("email_sealed", LargeBinary, nullable=False),
+    Column("password_hash", String(128), nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("bio", Text, nullable=False),
+    Column("posts", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("user_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("seed", LargeBinary(16), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("refreshed_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", String(32), primary_key=True),
+    Column("private_sealed", LargeBinary, nullable=False),
+    Column("public", LargeBinary(32), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    CheckConstraint("state IN ('active', 'retiring')", name="state"),
+    # At most one active key: processes that start together agree on one.
+    Index(
+        "uq_signing_keys_active",
+        "state",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+)
+
+
+class Sealer(Protocol):
+    """Encrypts what is not searched, and makes the keyed hash by which it is found all the same."""
+
+    def seal(self, plain: bytes, bound_to: str) -> bytes: ...
+    def open(self, sealed: bytes, bound_to: str) -> bytes: ...
+    def index(self, key: str) -> bytes: ...

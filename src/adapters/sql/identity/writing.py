@@ -1,0 +1,25 @@
+"""The transactions of identity."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.idempotency import SqlIdempotency
+from adapters.sql.identity.accounts import SqlAccounts
+from adapters.sql.identity.sessions import SqlSessions
+from adapters.sql.identity.tables import Sealer
+from adapters.sql.outbox import SqlInbox, SqlOutbox
+from application.identity.ports import IdentityTx
+from application.shared.ports import NewId, OpenTx
+
+
+def transactions(database: Database, sealer: Sealer, new_id: NewId) -> OpenTx[IdentityTx]:
+    def ports(connection: AsyncConnection) -> IdentityTx:
+        return IdentityTx(
+            SqlAccounts(connection, sealer),
+            SqlSessions(connection),
+            SqlOutbox(connection, new_id),
+            SqlInbox(connection),
+            SqlIdempotency(connection),
+        )
+
+    return database.transactions(ports)

@@ -1,0 +1,128 @@
+"""/api/v1/me and /api/v1/users, but for the posts of a user."""
+
+from typing import Annotated, Self
+
+import msgspec
+from litestar import Controller, Response, get, patch
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from application.identity.commands import EditProfile
+from application.identity.queries import Profile, ReadAccount, ReadProfile
+from domain.identity import Account, UserNotFound
+from domain.shared import UserId, id_from, made_at
+from entrypoints.http.answers import Answer, Out, tagged
+from entrypoints.http.auth import Anyones, Mine
+from entrypoints.http.bodies import In
+from entrypoints.http.openapi import policy
+from entrypoints.http.resources import IfMatch, IfNoneMatch, rfc3339, version_in
+
+
+class Counts(Out):
+    posts: int
+    """Comments do not count."""
+    followers: int = 0
+    following: int = 0
+
+
+class User(Out):
+    """A public profile."""
+
+    id: str
+    username: str
+    display_name: str
+    bio: str
+    avatar_url: str | None
+    header_url: str | None
+    private: bool
+    created_at: str
+    counts: Counts
+
+    @classmethod
+    def of(cls, profile: Profile) -> Self:
+        return cls(
+            id=str(profile.id),
+            username=profile.username,
+            display_name=profile.display_name,
+            bio=profile.bio,
+            avatar_url=None,
+            header_url=None,
+            private=False,
+            created_at=rfc3339(made_at(profile.id)),
+            counts=Counts(profile.posts),
+        )
+
+
+class Me(User, kw_only=True):
+    """One's own account."""
+
+    email: str
+
+    @classmethod
+    def of_account(cls, account: Account) -> Self:
+        public = User.of(Profile.of(account))
+        return cls(**msgspec.structs.asdict(public), email=account.email)
+
+
+class EditProfileIn(In):
+    """Members that are not sent stay as they are."""
+
+    display_name: Annotated[str, msgspec.Meta(max_length=400)] | None = None
+    bio: Annotated[str, msgspec.Meta(max_length=4000, description="At most 500 characters.")] | None = None
+
+
+def a_user(path: str) -> UserId:
+    """The id in a path; what is no id names nobody."""
+    user_id = id_from(path)
+    if user_id is None:
+        raise UserNotFound("no such user")
+    return UserId(user_id)
+
+
+class MeController(Controller):
+    read_account: ReadAccount
+    edit_profile: EditProfile
+
+    path = "/me"
+    tags = ("users",)
+
+    @get(summary="One's own account", opt=policy("token", UserNotFound))
+    async def read(self, request: Mine, if_none_match: IfNoneMatch = None) -> Response[Me]:
+        account = await self.read_account(request.user.user_id)
+        return Answer(tagged(Me.of_account(account), account.version, if_none_match))
+
+    @patch(summary="Edit one's profile", opt=policy("token", UserNotFound))
+    async def edit(
+        self,
+        request: Mine,
+        data: JSONBody[EditProfileIn],
+        if_match: IfMatch = None,
+    ) -> Response[Me]:
+        account = await self.edit_profile(
+            request.user.user_id, data.display_name, data.bio, version_in(if_match)
+        )
+        return Answer(tagged(Me.of_account(account), account.version, None))
+
+
+class UsersController(Controller):
+    read_profile: ReadProfile
+
+    path = "/users"
+    tags = ("users",)
+
+    @get("/{user_id:str}", summary="A profile", opt=policy("optional", UserNotFound))
+    async def read(
+        self,
+        request: Anyones,
+        user_id: FromPath[str],
+        if_none_match: IfNoneMatch = None,
+    ) -> Response[User]:
+        return Answer(tagged(User.of(await self.read_profile(a_user(user_id))), 0, if_none_match))
+
+    @get(summary="A profile by its name", opt=policy("optional", UserNotFound))
+    async def named(
+        self,
+        request: Anyones,
+        username: Annotated[str, QueryParameter(min_length=1, max_length=64)],
+        if_none_match: IfNoneMatch = None,
+    ) -> Response[User]:
+        return Answer(tagged(User.of(await self.read_profile.named(username)), 0, if_none_match))
