@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from domain.names import is_reserved
 from domain.shared import (
     Conflict,
     Fault,
@@ -33,10 +34,6 @@ was lost, or two tabs raced. Any older token is proof of a copy."""
 
 _USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@(?:[^@\s.]{1,63}\.)+[^@\s.]{2,63}")
-RESERVED = frozenset(
-    "about account admin administrator api auth help login logout me moderator null oauth official root security "
-    "settings signup staff static stream support system undefined waggle webmaster www".split()
-)
 
 
 class UsernameTaken(Conflict):
@@ -75,7 +72,7 @@ def username(raw: str) -> str:
     if not _USERNAME.fullmatch(name):
         detail = "a username has 3 to 30 of the characters a-z, 0-9 and _"
         raise Invalid(Fault("username", "username_format", detail))
-    if name in RESERVED:
+    if is_reserved(name):
         raise Invalid(Fault("username", "username_reserved", "this username is reserved"))
     return name
 

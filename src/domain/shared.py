@@ -149,7 +149,7 @@ class TextRule:
         text = unicodedata.normalize("NFC", raw.replace("\r\n", "\n").replace("\r", "\n")).strip()
         if len(text.encode()) > self.max_bytes or graphemes(text) > self.max_graphemes:
             raise self._too_long()
-        if self.required and not _shows_something(text):
+        if self.required and not shows_something(text):
             raise Invalid(Fault(self.field, "empty", f"{self.field} must not be empty"))
         return text
 
@@ -170,11 +170,18 @@ def _unprintable(text: str, *, lines: bool) -> str | None:
 
 
 _MISLEADING = frozenset(
-    "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f\ufeff"
 )
 """Turns the direction of what follows, or cannot be seen: in a name it only deceives. The joiners stay,
 which Persian and emoji need."""
 
 
-def _shows_something(text: str) -> bool:
-    return any(unicodedata.category(char) not in {"Zs", "Zl", "Zp", "Cc", "Cf"} for char in text)
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and a sign, going by their category, that are drawn as nothing."""
+
+
+def shows_something(text: str) -> bool:
+    """Whether there is anything to see: blanks, controls, and marks that have no letter are nothing."""
+    nothing = {"Zs", "Zl", "Zp", "Cc", "Cf", "Mn", "Me"}
+    return any(unicodedata.category(char) not in nothing and char not in _BLANK for char in text)

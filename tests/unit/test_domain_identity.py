@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.identity import (
-    RESERVED,
     REUSE_GRACE,
     SESSION_IDLE,
     SESSION_LIFE,
@@ -20,6 +19,7 @@ from domain.identity import (
     password,
     username,
 )
+from domain.names import RESERVED
 from domain.shared import Invalid, SessionId, UserId
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
