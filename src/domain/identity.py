@@ -18,11 +18,14 @@ from domain.shared import (
     made_at,
 )
 
-DISPLAY_NAME = TextRule("display_name", max_graphemes=50, max_bytes=400)
 BIO = TextRule("bio", max_graphemes=500, max_bytes=4_000, lines=True)
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 256
 MAX_EMAIL_BYTES = 254
+
+NAME_REST = timedelta(days=90)
+"""For this long nobody can register the username of an account that was deleted: who takes it would be
+taken for the one before."""
 
 SESSION_IDLE = timedelta(days=30)
 """A session that nobody refreshed for this long has ended."""
@@ -37,7 +40,7 @@ _EMAIL = re.compile(r"[^@\s]{1,64}@(?:[^@\s.]{1,63}\.)+[^@\s.]{2,63}")
 
 
 class UsernameTaken(Conflict):
-    """Another account has this username, whatever the case."""
+    """Another account has this username, whatever the case, or had it until not long ago."""
 
     code = "username_taken"
 
@@ -46,6 +49,12 @@ class EmailTaken(Conflict):
     """Another account has this e-mail address, whatever the case."""
 
     code = "email_taken"
+
+
+class ConfirmationNeeded(Conflict):
+    """What was asked for cannot be undone: ask again, and say so as the detail tells."""
+
+    code = "confirmation_needed"
 
 
 class UserNotFound(NotFound):
@@ -118,6 +127,8 @@ class Account:
     password_hash: str
     display_name: str = ""
     bio: str = ""
+    private: bool = False
+    """What it posts is for its followers and for whom it mentions."""
     posts: int = 0
     """How many posts (comments aside) the account shows; follows the facts of the posts module."""
     version: int = 1
@@ -127,12 +138,15 @@ class Account:
     def created_at(self) -> datetime:
         return made_at(self.id)
 
-    def edited(self, *, display_name: str | None = None, bio: str | None = None) -> "Account":
+    def edited(
+        self, *, display_name: str | None = None, bio: str | None = None, private: bool | None = None
+    ) -> "Account":
         """The account with the members that are given replaced; the same one if that changes nothing."""
         new = replace(
             self,
             display_name=self.display_name if display_name is None else display_name,
             bio=self.bio if bio is None else bio,
+            private=self.private if private is None else private,
         )
         return self if new == self else replace(new, version=self.version + 1)
 

@@ -24,9 +24,11 @@ from adapters.sql.database import Database
 from application.identity import commands as identity_commands
 from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
+from application.identity.accounts import EditProfile
 from application.identity.reactions import CountPosts
 from application.posts import deleting, liking, publishing
 from application.posts import queries as posts_queries
+from application.posts.reactions import RestrictAuthor
 from application.shared.events import PostDeleted, ProfileChanged, Published
 from application.shared.relay import Relay
 
@@ -53,7 +55,7 @@ class Identity(containers.DeclarativeContainer):
     log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions)
     refresh = Single(identity_sessions.Refresh, open_tx, sessions, now)
     log_out = Single(identity_sessions.LogOut, open_tx, now, authenticate.provided.session_ended)
-    edit_profile = Single(identity_commands.EditProfile, open_tx, graphemes)
+    edit_profile = Single(EditProfile, open_tx, graphemes)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
     count_posts = Single(CountPosts, open_tx)
@@ -74,6 +76,7 @@ class Posts(containers.DeclarativeContainer):
     like_post = Single(liking.LikePost, open_tx, new_id)
     read_post = Single(posts_queries.ReadPost, reader, present)
     list_by_author = Single(posts_queries.ListByAuthor, reader, people, present)
+    restrict_author = Single(RestrictAuthor, open_tx)
     list_comments = Single(posts_queries.ListComments, reader, present)
 
 
@@ -150,7 +153,7 @@ class Container(containers.DeclarativeContainer):
         {
             Published: providers.List(identity.count_posts),
             PostDeleted: providers.List(identity.count_posts),
-            ProfileChanged: providers.List(people.provided.forget),
+            ProfileChanged: providers.List(people.provided.forget, posts.restrict_author),
         }
     )
     relay = Single(Relay, outbox_queue, reactions, wake)

@@ -21,7 +21,13 @@ from tests.unit.contracts.identity import (
 )
 from tests.unit.contracts.keys import KeysContract
 from tests.unit.contracts.outbox import OutboxContract, RelayContract
-from tests.unit.contracts.posts import PagesContract, PostsContract, PostsReaderContract, VisibilityContract
+from tests.unit.contracts.posts import (
+    AuthorsContract,
+    PagesContract,
+    PostsContract,
+    PostsReaderContract,
+    VisibilityContract,
+)
 from tests.unit.contracts.process_numbers import ProcessNumbersContract
 from tests.unit.contracts.schema import SchemaContract
 from tests.unit.contracts.stores import Stores, a_post
@@ -59,6 +65,9 @@ class TestPosts(PostsContract): ...
 
 
 class TestPostsReader(PostsReaderContract): ...
+
+
+class TestAuthors(AuthorsContract): ...
 
 
 class TestVisibility(VisibilityContract): ...

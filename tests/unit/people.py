@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.bridges import PeopleOfIdentity
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.text import graphemes
-from application.identity.commands import EditProfile, Register
+from application.identity.accounts import EditProfile
+from application.identity.commands import Register
 from application.identity.queries import Authenticate, ReadAccount, ReadProfile
 from application.identity.reactions import CountPosts
 from application.identity.sessions import LoggedIn, LogIn, LogOut, Refresh, SessionMaker
@@ -19,6 +20,7 @@ from application.posts.deleting import DeletePost
 from application.posts.liking import LikePost
 from application.posts.publishing import Draft, PublishedPost, PublishPost
 from application.posts.queries import ListByAuthor, ListComments, Present, ReadPost, SeenPost
+from application.posts.reactions import RestrictAuthor
 from application.shared.events import Event, PostDeleted, ProfileChanged, Published
 from application.shared.ports import Attempt
 from application.shared.relay import Relay
@@ -106,7 +108,7 @@ class Waggle:
             {
                 Published: [count_posts],
                 PostDeleted: [count_posts],
-                ProfileChanged: [self.people.forget],
+                ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts)],
             },
         )
 

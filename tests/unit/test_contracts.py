@@ -17,7 +17,13 @@ from tests.unit.contracts.identity import (
 )
 from tests.unit.contracts.keys import KeysContract
 from tests.unit.contracts.outbox import OutboxContract, RelayContract
-from tests.unit.contracts.posts import PagesContract, PostsContract, PostsReaderContract, VisibilityContract
+from tests.unit.contracts.posts import (
+    AuthorsContract,
+    PagesContract,
+    PostsContract,
+    PostsReaderContract,
+    VisibilityContract,
+)
 from tests.unit.contracts.process_numbers import ProcessNumbersContract
 from tests.unit.contracts.stores import Stores, memory, migrated, sql
 from tests.unit.contracts.transactions import TransactionsContract
@@ -73,6 +79,9 @@ class TestPosts(PostsContract): ...
 
 
 class TestPostsReader(PostsReaderContract): ...
+
+
+class TestAuthors(AuthorsContract): ...
 
 
 class TestVisibility(VisibilityContract): ...

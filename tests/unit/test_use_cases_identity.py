@@ -367,7 +367,7 @@ class TestProfiles:
 
         assert (edited.display_name, edited.bio, edited.version) == ("Anna", "", 2)
         assert await waggle.read_account(ann.user.id) == edited
-        assert (await waggle.told())[-1] == ProfileChanged(user_id=ann.user.id)
+        assert (await waggle.told())[-1] == ProfileChanged(user_id=ann.user.id, version=2)
 
     async def test_a_member_can_be_emptied(self, waggle: Waggle, ann: LoggedIn) -> None:
         await waggle.edit_profile(ann.user.id, "", None, None)

@@ -10,7 +10,7 @@ from adapters.memory.store import Draft, Store
 from application.shared.errors import KeyReused
 from application.shared.events import Event
 from application.shared.ports import Attempt, Delivery, NewId, Record
-from domain.shared import EventId
+from domain.shared import EventId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +130,17 @@ class MemoryIdempotency:
         earlier = self.rows.get("idempotency", (attempt.scope, attempt.key))
         if earlier is None:
             return None
-        fingerprint, outcome = earlier
+        fingerprint, outcome, _owner = earlier
         if fingerprint != attempt.fingerprint:
             raise KeyReused
         kept: Record = json.loads(outcome)  # the round trip that a database makes
         return kept
 
-    async def finish(self, attempt: Attempt, outcome: Record) -> None:
-        self.rows.put(
-            "idempotency", (attempt.scope, attempt.key), (attempt.fingerprint, json.dumps(dict(outcome)))
-        )
+    async def finish(self, attempt: Attempt, outcome: Record, owner: UserId | None = None) -> None:
+        row = attempt.fingerprint, json.dumps(dict(outcome)), owner or attempt.owner
+        self.rows.put("idempotency", (attempt.scope, attempt.key), row)
+
+    async def wipe(self, user_id: UserId) -> None:
+        for key, (_fingerprint, _outcome, owner) in self.rows.items("idempotency"):
+            if owner == user_id:
+                self.rows.delete("idempotency", key)

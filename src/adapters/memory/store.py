@@ -85,10 +85,14 @@ class Draft:
         return None if row is _GONE else row
 
     def all(self, table: str) -> Iterator[Any]:
+        return (row for _key, row in self.items(table))
+
+    def items(self, table: str) -> list[tuple[Any, Any]]:
+        """The keys and rows of a table; what is changed while one goes through them does no harm."""
         changed = {key: row for (of, key), row in self.changes.items() if of == table}
         committed = self.store._tables[table]  # noqa: SLF001 - the two are one thing in two classes
         merged = {**committed, **changed}
-        return (row for row in merged.values() if row is not _GONE)
+        return [(key, row) for key, row in merged.items() if row is not _GONE]
 
     def put(self, table: str, key: Any, row: Any) -> None:
         self.changes[table, key] = row

@@ -7,9 +7,10 @@ from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
 from adapters.sql.database import Database
 from adapters.sql.idempotency import idempotency_keys
-from adapters.sql.identity.tables import sessions
+from adapters.sql.identity.tables import resting_names, sessions
 from adapters.sql.metadata import now_ms
 from adapters.sql.outbox import inbox
+from adapters.sql.posts.tables import restricted_authors
 from domain.identity import SESSION_LIFE
 
 BATCH = 500
@@ -17,6 +18,8 @@ KEYS = timedelta(hours=24)
 """How long a request can be repeated under its idempotency key."""
 MARKS = timedelta(days=30)
 """How long an event, a dead letter that is replayed included, is known to have been handled."""
+GONE = timedelta(days=1)
+"""How long it is known that an account was deleted: longer than anybody can still be writing for it."""
 SESSIONS = SESSION_LIFE + timedelta(days=1)
 
 
@@ -25,6 +28,8 @@ async def keep_house(database: Database) -> int:
     return (
         await _delete(database, idempotency_keys, idempotency_keys.c.claimed_at < _before(KEYS))
         + await _delete(database, inbox, inbox.c.event_id < _before(MARKS) * 65536)  # ids carry their time
+        + await _delete(database, resting_names, resting_names.c.until < now_ms())
+        + await _delete(database, restricted_authors, restricted_authors.c.gone_at < _before(GONE))
         + await _delete(database, sessions, sessions.c.id < _before(SESSIONS) * 65536)
     )
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from asyncpg import LockNotAvailableError
-from sqlalchemy import Column, Index, String, Table, Text, bindparam, exc, select, update
+from sqlalchemy import Column, Index, String, Table, Text, bindparam, delete, exc, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id, metadata, now_ms
 from adapters.sql.outbox import insert_new
 from application.shared.errors import KeyInFlight, KeyReused
 from application.shared.ports import Attempt, Record
+from domain.shared import UserId
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -22,7 +23,14 @@ idempotency_keys = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("outcome", Text),
     Column("claimed_at", Id, nullable=False),
+    Column("owner", Id),  # whose the outcome is
     Index("ix_idempotency_keys_claimed_at", "claimed_at"),
+    Index(
+        "ix_idempotency_keys_owner",
+        "owner",
+        sqlite_where=text("owner IS NOT NULL"),
+        postgresql_where=text("owner IS NOT NULL"),
+    ),
 )
 
 _claim = insert_new(idempotency_keys).values(
@@ -30,7 +38,8 @@ _claim = insert_new(idempotency_keys).values(
 )
 _this = (idempotency_keys.c.scope == bindparam("s")) & (idempotency_keys.c.key == bindparam("k"))
 _earlier = select(idempotency_keys.c.fingerprint, idempotency_keys.c.outcome).where(_this)
-_finish = update(idempotency_keys).where(_this).values(outcome=bindparam("result"))
+_finish = update(idempotency_keys).where(_this).values(outcome=bindparam("result"), owner=bindparam("of"))
+_wipe = delete(idempotency_keys).where(idempotency_keys.c.owner == bindparam("of", type_=Id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +66,12 @@ class SqlIdempotency:
             raise KeyReused
         return _loaded(outcome)
 
-    async def finish(self, attempt: Attempt, outcome: Record) -> None:
-        await self.connection.execute(
-            _finish, {"s": attempt.scope, "k": attempt.key, "result": json.dumps(dict(outcome))}
-        )
+    async def finish(self, attempt: Attempt, outcome: Record, owner: UserId | None = None) -> None:
+        stored = {"result": json.dumps(dict(outcome)), "of": owner or attempt.owner}
+        await self.connection.execute(_finish, {"s": attempt.scope, "k": attempt.key, **stored})
+
+    async def wipe(self, user_id: UserId) -> None:
+        await self.connection.execute(_wipe, {"of": user_id})
 
 
 def _loaded(outcome: str) -> Mapping[str, Any]:

@@ -14,7 +14,8 @@ class Accounts(Protocol):
     """The accounts, within a transaction."""
 
     async def add(self, account: Account) -> None:
-        """Raise UsernameTaken or EmailTaken if another account has it, whatever the case."""
+        """Raise UsernameTaken or EmailTaken if another account has it, whatever the case, and
+        UsernameTaken as well while the name rests."""
         ...
 
     async def get(self, user_id: UserId) -> Account:
@@ -26,6 +27,10 @@ class Accounts(Protocol):
         ...
 
     async def set_password_hash(self, user_id: UserId, password_hash: str) -> None: ...
+
+    async def remove(self, account: Account, rests_until: datetime) -> None:
+        """Delete the account, whose sessions are gone, and let its name rest."""
+        ...
 
     async def count_posts(self, user_id: UserId, change: int) -> None:
         """Add `change` to the account's post count. No effect on an account that is gone."""
@@ -40,6 +45,10 @@ class Sessions(Protocol):
         ...
 
     async def save(self, session: Session) -> None: ...
+
+    async def remove_all(self, user_id: UserId) -> Sequence[SessionId]:
+        """Delete the sessions of a user; which they were."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

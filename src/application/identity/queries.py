@@ -22,10 +22,13 @@ class Profile:
     display_name: str
     bio: str
     posts: int
+    private: bool = False
 
     @classmethod
     def of(cls, account: Account) -> Self:
-        return cls(account.id, account.username, account.display_name, account.bio, account.posts)
+        return cls(
+            account.id, account.username, account.display_name, account.bio, account.posts, account.private
+        )
 
     @classmethod
     def from_record(cls, record: Record) -> Self:

@@ -18,7 +18,15 @@ from application.identity.queries import Profile
 from application.shared.errors import Overloaded
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
-from domain.identity import Account, Session, SessionEnded, WrongCredentials, email_key, password
+from domain.identity import (
+    Account,
+    Session,
+    SessionEnded,
+    UserNotFound,
+    WrongCredentials,
+    email_key,
+    password,
+)
 from domain.shared import Invalid, SessionId, UserId
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
@@ -70,6 +78,11 @@ class SessionMaker:
         at = session.refreshed_at.isoformat()
         return asdict(Profile.of(account)) | {"session": session.id, "seed": session.seed.hex(), "at": at}
 
+    @staticmethod
+    def owner(outcome: Record) -> UserId:
+        """Whose an outcome is: it goes when the account does."""
+        return UserId(outcome["id"])
+
     def logged_in(self, result: Once) -> LoggedIn:
         outcome = dict(result.outcome)
         at = datetime.fromisoformat(outcome.pop("at"))
@@ -118,7 +131,10 @@ class LogIn:
         async with self.open_tx() as tx:
 
             async def effect() -> Record:
-                account = await tx.accounts.get(found.user_id)
+                try:
+                    account = await tx.accounts.get(found.user_id)
+                except UserNotFound:  # deleted while the password was compared
+                    raise WrongCredentials("the name or the password is wrong") from None
                 if account.password_hash != found.password_hash:
                     raise _HashChanged
                 session = self.sessions.new(account.id)
@@ -127,7 +143,7 @@ class LogIn:
                     await tx.accounts.set_password_hash(account.id, new_hash)
                 return self.sessions.outcome(account, session)
 
-            result = await once(tx.idempotency, attempt, effect)
+            result = await once(tx.idempotency, attempt, effect, owner=self.sessions.owner)
         return self.sessions.logged_in(result)
 
 

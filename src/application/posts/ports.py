@@ -38,11 +38,24 @@ class Posts(Protocol):
         ...
 
 
+class Authors(Protocol):
+    """What posts keeps of accounts: only of those whose posts not everybody may see."""
+
+    async def set_private(self, author: UserId, version: int, *, private: bool) -> None:
+        """No effect if what is known is of this version or a later one, or if the author is gone."""
+        ...
+
+    async def set_gone(self, author: UserId) -> None:
+        """Hide all that the author wrote, for good; harmless to repeat."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PostsTx:
     posts: Posts
     outbox: Outbox
     idempotency: Idempotency
+    authors: Authors
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,11 @@ class SeenPost:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """Joins rows with the names of their people, asked for once per page."""
+    """Joins rows with the names of their people, asked for once per page.
+
+    A post whose author is not known any more is left out: the account was deleted a moment ago. So a
+    page may be short, which is not its end.
+    """
 
     people: People
 
@@ -36,13 +40,19 @@ class Present:
         for row in rows:
             ids.update(row.mentioned)
         cards = await self.people.cards(ids)
-        return [self._seen(row, cards, viewer) for row in rows]
+        return [self._seen(row, cards, viewer) for row in rows if row.author in cards]
+
+    async def page(
+        self, rows: Sequence[PostRow], window: Window, viewer: UserId | None, *, newest_first: bool
+    ) -> Page[SeenPost]:
+        """The page of rows that a reader gave for `window`, the one too many included."""
+        read = page(rows, window, lambda row: row.id, newest_first=newest_first)
+        return Page(await self(read.items, viewer), read.next, read.prev)
 
     @staticmethod
     def _seen(row: PostRow, cards: Mapping[UserId, AuthorCard], viewer: UserId | None) -> SeenPost:
-        author = cards.get(row.author) or AuthorCard(row.author, "deleted", "")
         mentions = [cards[id_] for id_ in row.mentioned if id_ in cards]
-        return SeenPost(row, author, mentions, viewer)
+        return SeenPost(row, cards[row.author], mentions, viewer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,10 @@ class ReadPost:
         row = await self.reader.post(post_id, Standing(viewer))
         if row is None:
             raise PostNotFound("no such post")
-        return (await self.present([row], viewer))[0]
+        seen = await self.present([row], viewer)
+        if not seen:
+            raise PostNotFound("no such post")
+        return seen[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +84,7 @@ class ListByAuthor:
         if not await self.people.cards([author]):
             raise NoSuchAuthor("no such user")
         rows = await self.reader.by_author(author, window, Standing(viewer))
-        seen = await self.present(rows, viewer)
-        return page(seen, window, lambda post: post.row.id, newest_first=True)
+        return await self.present.page(rows, window, viewer, newest_first=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +100,4 @@ class ListComments:
         if await self.reader.post(post_id, standing) is None:
             raise PostNotFound("no such post")
         rows = await self.reader.comments(post_id, window, standing)
-        seen = await self.present(rows, viewer)
-        return page(seen, window, lambda post: post.row.id, newest_first=False)
+        return await self.present.page(rows, window, viewer, newest_first=False)

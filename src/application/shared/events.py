@@ -34,6 +34,21 @@ class Registered(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChanged(Event):
     user_id: int
+    private: bool | None = None
+    """What the account is from now on, if that is what changed."""
+    version: int = 0
+    """Of the profile; rises with every change."""
+
+    @property
+    def aggregate(self) -> str:
+        return f"user:{self.user_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDeleted(Event):
+    """The account is gone, and what is left of it elsewhere is to go. Told again until nothing is left."""
+
+    user_id: int
 
     @property
     def aggregate(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from application.shared.ports import Attempt, Idempotency, Record
+from domain.shared import UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +15,22 @@ class Once:
     replayed: bool = False
 
 
-async def once(store: Idempotency, attempt: Attempt | None, effect: Callable[[], Awaitable[Record]]) -> Once:
+async def once(
+    store: Idempotency,
+    attempt: Attempt | None,
+    effect: Callable[[], Awaitable[Record]],
+    owner: Callable[[Record], UserId] | None = None,
+) -> Once:
     """Run `effect`, or give what it gave to an earlier attempt with the same key.
 
     `store` belongs to the transaction of the effect, so the outcome is stored if and only if the
-    effect is. Without a key the effect simply runs.
+    effect is. Without a key the effect simply runs. `owner` tells from the outcome whose it is,
+    where nobody known asked for it, as in a registration.
     """
     if attempt is None:
         return Once(await effect())
     if (outcome := await store.begin(attempt)) is not None:
         return Once(outcome, replayed=True)
     outcome = await effect()
-    await store.finish(attempt, outcome)
+    await store.finish(attempt, outcome, owner(outcome) if owner else None)
     return Once(outcome)

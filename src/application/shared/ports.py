@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from application.shared.events import Event
-from domain.shared import EventId
+from domain.shared import EventId, UserId
 
 T = TypeVar("T")
 OpenTx: TypeAlias = Callable[[], AbstractAsyncContextManager[T]]
@@ -54,6 +54,8 @@ class Attempt:
     """Chosen by the client, 1 to 255 printable ASCII characters."""
     fingerprint: str
     """A keyed hash of the request: the same key with another one is a mistake of the client."""
+    owner: UserId | None = None
+    """Who tries; None for somebody without a token."""
 
 
 class Idempotency(Protocol):
@@ -65,8 +67,13 @@ class Idempotency(Protocol):
         """
         ...
 
-    async def finish(self, attempt: Attempt, outcome: Record) -> None:
-        """Store the outcome of the attempt that `begin` claimed, with its effect, in one commit."""
+    async def finish(self, attempt: Attempt, outcome: Record, owner: UserId | None = None) -> None:
+        """Store the outcome of the attempt that `begin` claimed, with its effect, in one commit. `owner`
+        is whose it is, if that is not who tries."""
+        ...
+
+    async def wipe(self, user_id: UserId) -> None:
+        """Forget the outcomes that are this user's."""
         ...
 
 

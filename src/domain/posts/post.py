@@ -52,6 +52,16 @@ OPEN = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 """Seen by everybody who knows where."""
 
 
+class AuthorState(StrEnum):
+    """What posts knows of the account behind a post."""
+
+    OPEN = "open"
+    PRIVATE = "private"
+    """Its posts are for its followers and for those they mention, whatever they say themselves."""
+    GONE = "gone"
+    """The account was deleted: nothing of it is seen while it is erased."""
+
+
 class WiderThanThread(Conflict):
     """A comment may not have a wider visibility than the post that it answers."""
 
@@ -75,6 +85,8 @@ class Post:
     comments: int = 0
     likes: int = 0
     version: int = 1
+    author_state: AuthorState = AuthorState.OPEN
+    """As it was when the post was read; kept with the author, not with each post."""
 
     @property
     def created_at(self) -> datetime:
@@ -136,17 +148,17 @@ class Standing:
 def can_view(post: Post, standing: Standing) -> bool:
     """The one rule of visibility. `adapters.sql.posts.visibility.visible` is the same rule in SQL; a property
     test proves the two equal, so a change here is a change there."""
-    if post.deleted:
+    if post.deleted or post.author_state is AuthorState.GONE:
         return False
     if standing.viewer is not None and post.author == standing.viewer:
         return True
     if post.author in standing.blocked:
         return False
-    if post.visibility in OPEN:
+    if post.visibility in OPEN and post.author_state is not AuthorState.PRIVATE:
         return True
     if standing.viewer in post.mentioned:
         return True
-    return post.visibility is Visibility.FOLLOWERS and post.author in standing.follows
+    return post.visibility is not Visibility.DIRECT and post.author in standing.follows
 
 
 def mentions(text: str) -> list[str]:

@@ -82,12 +82,13 @@ class Attempts:
                 )
             )
         principal = request.scope.get("user")
-        who = principal.user_id if principal else "anyone"
+        owner = principal.user_id if principal else None
         path: str = request.scope["path"]
         return Attempt(
-            scope=f"{who}:{request.route_handler.handler_name}"[:64],
+            scope=f"{owner or 'anyone'}:{request.route_handler.handler_name}"[:64],
             key=key,
             fingerprint=self.fingerprint(path.encode(errors="replace"), await request.body()),
+            owner=owner,
         )
 
 

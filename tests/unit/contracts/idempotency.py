@@ -2,6 +2,8 @@
 
 import asyncio
 import string
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from application.shared.errors import KeyReused
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Record
 from domain.posts import PostNotFound, Standing
-from domain.shared import PostId
+from domain.shared import PostId, UserId
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
 
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
@@ -41,6 +43,13 @@ async def publish_once(stores: Stores, attempt: Attempt) -> Once:
             return {"id": post.id}
 
         return await once(tx.idempotency, attempt, effect)
+
+
+def _joined(user: UserId) -> Callable[[], Awaitable[Record]]:
+    async def effect() -> Record:
+        return {"id": user}
+
+    return effect
 
 
 class IdempotencyContract:
@@ -116,6 +125,29 @@ class IdempotencyContract:
 
         assert await stores.posts.post(post.id, Standing()) is None
         assert (await publish_once(stores, attempt)).replayed is False
+
+    async def test_the_outcomes_of_one_user_can_be_forgotten(self, stores: Stores) -> None:
+        ann, bob = UserId(new_id()), UserId(new_id())
+        hers, his = replace(an_attempt(), owner=ann), replace(an_attempt(), owner=bob)
+        await publish_once(stores, hers)
+        await publish_once(stores, his)
+
+        async with stores.open_posts() as tx:
+            await tx.idempotency.wipe(ann)
+
+        assert (await publish_once(stores, hers)).replayed is False
+        assert (await publish_once(stores, his)).replayed is True
+
+    async def test_an_outcome_may_turn_out_to_be_somebodys(self, stores: Stores) -> None:
+        attempt, ann = an_attempt(), UserId(new_id())
+        async with stores.open_posts() as tx:
+            await once(tx.idempotency, attempt, _joined(ann), owner=lambda outcome: UserId(outcome["id"]))
+
+        async with stores.open_posts() as tx:
+            await tx.idempotency.wipe(ann)
+
+        async with stores.open_posts() as tx:
+            assert await tx.idempotency.begin(attempt) is None
 
     async def test_fifty_attempts_at_once_have_one_effect(self, stores: Stores) -> None:
         attempt, author = an_attempt(), new_id()

@@ -9,6 +9,7 @@ import pytest
 
 from application.shared import relay as relaying
 from application.shared.events import (
+    AccountDeleted,
     Event,
     Liked,
     PostDeleted,
@@ -48,6 +49,8 @@ class OutboxContract:
         [
             Registered(user_id=2**63 - 1),
             ProfileChanged(user_id=1),
+            ProfileChanged(user_id=1, private=True, version=2),
+            AccountDeleted(user_id=1),
             Published(post_id=1, author_id=2, reply_to=None, visibility="public"),
             Published(post_id=1, author_id=2, reply_to=3, visibility="direct"),
             PostDeleted(post_id=1, author_id=2, reply_to=None, visibility="unlisted"),
@@ -66,7 +69,7 @@ class OutboxContract:
         assert delivery.attempts == 0
 
     async def test_every_kind_of_event_is_tried_above(self, stores: Stores) -> None:
-        told = {Registered, ProfileChanged, Published, PostDeleted, Liked, Unliked}
+        told = {Registered, ProfileChanged, AccountDeleted, Published, PostDeleted, Liked, Unliked}
 
         assert {kind for kind in Event.kinds.values() if kind.__module__ == Event.__module__} == told
 

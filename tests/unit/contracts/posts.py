@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from application.posts.ports import PostRow
 from application.shared.paging import Page, Window, page
-from domain.posts import Post, PostNotFound, Standing, Visibility, can_view
+from domain.posts import AuthorState, Post, PostNotFound, Standing, Visibility, can_view
 from domain.shared import PostId, UserId, made_at
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
 
@@ -251,16 +251,83 @@ SKETCHES = st.builds(
 STANDINGS = st.tuples(st.none() | st.sampled_from(PEOPLE), SOME, SOME)
 
 
+def _state(person: int, private: frozenset[int], gone: frozenset[int]) -> AuthorState:
+    if person in gone:
+        return AuthorState.GONE
+    return AuthorState.PRIVATE if person in private else AuthorState.OPEN
+
+
+class AuthorsContract:
+    """What posts knows of accounts, as it shows in a post that is read."""
+
+    async def test_nothing_is_known_of_most(self, stores: Stores) -> None:
+        assert await state(stores, await stores.add_post()) is AuthorState.OPEN
+
+    async def test_an_account_is_what_was_said_last(self, stores: Stores) -> None:
+        post = await stores.add_post()
+
+        await set_private(stores, post, 2, private=True)
+        assert await state(stores, post) is AuthorState.PRIVATE
+        await set_private(stores, post, 3, private=False)
+        assert await state(stores, post) is AuthorState.OPEN
+
+    async def test_what_comes_late_changes_nothing(self, stores: Stores) -> None:
+        post = await stores.add_post()
+        await set_private(stores, post, 3, private=False)
+
+        await set_private(stores, post, 2, private=True)
+        await set_private(stores, post, 3, private=True)
+
+        assert await state(stores, post) is AuthorState.OPEN
+
+    @pytest.mark.parametrize("known", [None, True, False])
+    async def test_who_is_gone_stays_gone(self, stores: Stores, known: bool | None) -> None:
+        post = await stores.add_post()
+        if known is not None:
+            await set_private(stores, post, 2, private=known)
+
+        for _ in range(2):
+            async with stores.open_posts() as tx:
+                await tx.authors.set_gone(post.author)
+        await set_private(stores, post, 9, private=False)
+
+        assert await state(stores, post) is AuthorState.GONE
+
+    async def test_what_is_known_of_an_author_is_not_kept_with_the_post(self, stores: Stores) -> None:
+        post = await stores.add_post()
+        await set_private(stores, post, 2, private=True)
+        async with stores.open_posts() as tx:
+            await tx.posts.save(await tx.posts.get(post.id))
+            await tx.posts.like(post.id, UserId(new_id()), new_id())
+
+        await set_private(stores, post, 3, private=False)
+
+        assert (await stores.read(post.id)).likes == 1
+
+
+async def state(stores: Stores, post: Post) -> AuthorState:
+    return (await stored(stores, post.id)).author_state
+
+
+async def set_private(stores: Stores, post: Post, version: int, *, private: bool) -> None:
+    async with stores.open_posts() as tx:
+        await tx.authors.set_private(post.author, version, private=private)
+
+
 class VisibilityContract:
     @given(
         sketches=st.lists(SKETCHES, min_size=1, max_size=6),
         viewers=st.lists(STANDINGS, min_size=1, max_size=4),
+        private=SOME,
+        gone=SOME,
     )
     async def test_the_store_shows_exactly_what_the_domain_lets_be_seen(
         self,
         stores: Stores,
         sketches: list[Sketch],
         viewers: list[tuple[int | None, frozenset[int], frozenset[int]]],
+        private: frozenset[int],
+        gone: frozenset[int],
     ) -> None:
         ids = {person: UserId(new_id()) for person in PEOPLE}
         above = a_post()
@@ -271,12 +338,18 @@ class VisibilityContract:
                 mentioned=frozenset(ids[person] for person in sketch.mentioned),
                 deleted=sketch.deleted,
                 reply_to=above.id if sketch.comment else None,
+                author_state=_state(sketch.author, private, gone),
             )
             for sketch in sketches
         ]
         async with stores.open_posts() as tx:
             for post in [above, *world]:
                 await tx.posts.add(post)
+            for person in private:
+                await tx.authors.set_private(ids[person], 2, private=True)
+            for person in gone:
+                await tx.authors.set_gone(ids[person])
+            assert [await tx.posts.get(post.id) for post in world] == world
 
         for viewer, follows, blocked in viewers:
             standing = Standing(

@@ -1,6 +1,7 @@
 """Accounts in memory."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from adapters.memory.store import Draft, Rows
 from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound, email_key
@@ -23,6 +24,9 @@ class MemoryAccounts:
             raise EmailTaken("this address has an account already")
         if self.rows.get("usernames", account.username) is not None:
             raise UsernameTaken("this username is taken")
+        rests_until: datetime | None = self.rows.get("resting_names", account.username)
+        if rests_until is not None and account.created_at < rests_until:
+            raise UsernameTaken("this username is taken")
         self.rows.put("accounts", account.id, account)
         self.rows.put("usernames", account.username, account.id)
         self.rows.put("email_keys", email_key(account.email), account.id)
@@ -32,12 +36,24 @@ class MemoryAccounts:
 
     async def save(self, account: Account) -> None:
         old = account_in(self.rows, account.id)
-        new = replace(old, display_name=account.display_name, bio=account.bio, version=account.version)
+        new = replace(
+            old,
+            display_name=account.display_name,
+            bio=account.bio,
+            private=account.private,
+            version=account.version,
+        )
         self.rows.put("accounts", account.id, new)
 
     async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
         account = replace(account_in(self.rows, user_id), password_hash=password_hash)
         self.rows.put("accounts", user_id, account)
+
+    async def remove(self, account: Account, rests_until: datetime) -> None:
+        self.rows.delete("accounts", account.id)
+        self.rows.delete("usernames", account.username)
+        self.rows.delete("email_keys", email_key(account.email))
+        self.rows.put("resting_names", account.username, rests_until)
 
     async def count_posts(self, user_id: UserId, change: int) -> None:
         account: Account | None = self.rows.get("accounts", user_id)

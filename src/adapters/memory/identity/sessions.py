@@ -1,10 +1,11 @@
 """Sessions in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.memory.store import Draft
 from domain.identity import Session, SessionEnded
-from domain.shared import SessionId
+from domain.shared import SessionId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,9 @@ class MemorySessions:
 
     async def save(self, session: Session) -> None:
         self.rows.put("sessions", session.id, session)
+
+    async def remove_all(self, user_id: UserId) -> Sequence[SessionId]:
+        theirs = [session.id for session in self.rows.all("sessions") if session.user_id == user_id]
+        for session_id in theirs:
+            self.rows.delete("sessions", session_id)
+        return theirs

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from adapters.memory.posts.authors import with_author
 from adapters.memory.store import Store
 from application.posts.ports import PostRow
 from application.shared.paging import Window
@@ -16,7 +17,10 @@ class MemoryPostsReader:
 
     async def post(self, post_id: PostId, standing: Standing) -> PostRow | None:
         post: Post | None = self.store.get("posts", post_id)
-        return self._row(post, standing) if post and can_view(post, standing) else None
+        return self._row(post, standing) if post and self._visible(post, standing) else None
+
+    def _visible(self, post: Post, standing: Standing) -> bool:
+        return can_view(with_author(self.store, post), standing)
 
     async def by_author(self, author: UserId, window: Window, standing: Standing) -> Sequence[PostRow]:
         mine = (post for post in self.store.all("posts") if post.author == author and post.reply_to is None)
@@ -33,7 +37,7 @@ class MemoryPostsReader:
         beyond = [
             post
             for post in posts
-            if can_view(post, standing)
+            if self._visible(post, standing)
             and (window.edge is None or (post.id < window.edge if falling else post.id > window.edge))
         ]
         beyond.sort(key=lambda post: post.id, reverse=falling)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
+from adapters.memory.posts.authors import MemoryAuthors, with_author
 from adapters.memory.store import Draft, Store
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
@@ -18,6 +19,9 @@ class MemoryPosts:
         self.rows.put("posts", post.id, post)
 
     async def get(self, post_id: PostId) -> Post:
+        return with_author(self.rows, self._stored(post_id))
+
+    def _stored(self, post_id: PostId) -> Post:
         post: Post | None = self.rows.get("posts", post_id)
         if post is None:
             raise PostNotFound("no such post")
@@ -25,7 +29,7 @@ class MemoryPosts:
 
     async def save(self, post: Post) -> None:
         saved = replace(
-            await self.get(post.id),
+            self._stored(post.id),
             text=post.text,
             content_warning=post.content_warning,
             language=post.language,
@@ -56,11 +60,13 @@ class MemoryPosts:
         return True
 
     async def _count_likes(self, post_id: PostId, change: int) -> None:
-        post = await self.get(post_id)
+        post = self._stored(post_id)
         self.rows.put("posts", post_id, replace(post, likes=post.likes + change))
 
 
 def transactions(store: Store, new_id: NewId) -> OpenTx[PostsTx]:
     return store.transactions(
-        lambda rows: PostsTx(MemoryPosts(rows), MemoryOutbox(rows, new_id), MemoryIdempotency(rows))
+        lambda rows: PostsTx(
+            MemoryPosts(rows), MemoryOutbox(rows, new_id), MemoryIdempotency(rows), MemoryAuthors(rows)
+        )
     )

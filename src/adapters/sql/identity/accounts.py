@@ -1,13 +1,15 @@
 """Accounts as they are stored."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, LargeBinary, bindparam, exc, insert, select, update
+from sqlalchemy import Integer, LargeBinary, bindparam, delete, exc, insert, select, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.identity.tables import Sealer, accounts
-from adapters.sql.metadata import Id
+from adapters.sql.identity.tables import Sealer, accounts, resting_names
+from adapters.sql.metadata import Id, Instant
 from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound, email_key
 from domain.shared import UserId
 
@@ -18,6 +20,7 @@ ACCOUNT = (
     accounts.c.password_hash,
     accounts.c.display_name,
     accounts.c.bio,
+    accounts.c.private,
     accounts.c.posts,
     accounts.c.version,
 )
@@ -26,6 +29,14 @@ _count_posts = (
     update(accounts)
     .where(accounts.c.id == bindparam("which", type_=Id))
     .values(posts=accounts.c.posts + bindparam("change", type_=Integer))
+)
+_resting = select(resting_names.c.until).where(
+    resting_names.c.name_index == bindparam("name_index", type_=LargeBinary),
+    resting_names.c.until > bindparam("now", type_=Instant),
+)
+_rest = postgresql.insert(resting_names)  # SQLite has the same words
+_rest = _rest.on_conflict_do_update(
+    index_elements=[resting_names.c.name_index], set_={"until": _rest.excluded.until}
 )
 _account_row = select(*ACCOUNT).where(accounts.c.id == bindparam("user_id", type_=Id)).with_for_update()
 
@@ -51,6 +62,7 @@ class SqlAccounts:
                     "password_hash": account.password_hash,
                     "display_name": account.display_name,
                     "bio": account.bio,
+                    "private": account.private,
                     "posts": account.posts,
                     "version": account.version,
                 },
@@ -62,6 +74,18 @@ class SqlAccounts:
             if "username" in violated:
                 raise UsernameTaken("this username is taken") from None
             raise
+        # Asked after the insert, which waits for whoever is just deleting an account of this name.
+        resting = {"name_index": self._name_index(account.username), "now": account.created_at}
+        if (await self.connection.execute(_resting, resting)).first():
+            raise UsernameTaken("this username is taken")
+
+    def _name_index(self, username: str) -> bytes:
+        return self.sealer.index(f"username:{username}")
+
+    async def remove(self, account: Account, rests_until: datetime) -> None:
+        await self.connection.execute(delete(accounts).where(accounts.c.id == account.id))
+        row = {"name_index": self._name_index(account.username), "until": rests_until}
+        await self.connection.execute(_rest, row)
 
     async def get(self, user_id: UserId) -> Account:
         row = (await self.connection.execute(_account_row, {"user_id": user_id})).first()
@@ -73,7 +97,12 @@ class SqlAccounts:
         await self.connection.execute(
             update(accounts)
             .where(accounts.c.id == account.id)
-            .values(display_name=account.display_name, bio=account.bio, version=account.version)
+            .values(
+                display_name=account.display_name,
+                bio=account.bio,
+                private=account.private,
+                version=account.version,
+            )
         )
 
     async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
@@ -96,7 +125,7 @@ def _email_of(user_id: int) -> str:
 
 
 def account_from(row: Any, sealer: Sealer) -> Account:
-    id_, username, sealed, password_hash, display_name, bio, posts, version = row
+    id_, username, sealed, password_hash, display_name, bio, private, posts, version = row
     return Account(
         id=UserId(id_),
         username=username,
@@ -104,6 +133,7 @@ def account_from(row: Any, sealer: Sealer) -> Account:
         password_hash=password_hash,
         display_name=display_name,
         bio=bio,
+        private=bool(private),
         posts=posts,
         version=version,
     )

@@ -1,15 +1,16 @@
 """Sessions as they are stored."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.identity.tables import sessions
 from adapters.sql.metadata import Id
 from domain.identity import Session, SessionEnded
-from domain.shared import SessionId
+from domain.shared import SessionId, UserId
 
 _session_row = select(sessions).where(sessions.c.id == bindparam("session_id", type_=Id)).with_for_update()
 
@@ -31,6 +32,10 @@ class SqlSessions:
         await self.connection.execute(
             update(sessions).where(sessions.c.id == session.id).values(_row(session))
         )
+
+    async def remove_all(self, user_id: UserId) -> Sequence[SessionId]:
+        gone = delete(sessions).where(sessions.c.user_id == user_id).returning(sessions.c.id)
+        return [SessionId(row.id) for row in await self.connection.execute(gone)]
 
 
 def _row(session: Session) -> dict[str, Any]:

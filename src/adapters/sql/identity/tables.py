@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -27,8 +29,16 @@ accounts = Table(
     Column("password_hash", String(128), nullable=False),
     Column("display_name", Text, nullable=False),
     Column("bio", Text, nullable=False),
+    Column("private", Boolean, nullable=False, server_default=false()),
     Column("posts", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+)
+
+resting_names = Table(
+    "resting_names",
+    metadata,
+    Column("name_index", LargeBinary(32), primary_key=True),  # a keyed hash: nobody can read whose it was
+    Column("until", Instant, nullable=False),
 )
 
 sessions = Table(

@@ -51,11 +51,30 @@ Index(
     postgresql_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
 )
 
+Index(
+    "ix_posts_comments_by_author",
+    posts.c.author_id,
+    posts.c.id,
+    sqlite_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
+    postgresql_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
+)
+
+restricted_authors = Table(
+    "restricted_authors",
+    metadata,
+    Column("user_id", Id, primary_key=True, autoincrement=False),
+    Column("private", Boolean, nullable=False),  # also of who is gone: one look tells that all is not open
+    Column("version", Integer, nullable=False),  # of the profile that said so
+    Column("gone_at", Instant),
+    sqlite_with_rowid=False,
+)
+"""A copy of what identity said, of those accounts only that are or once were private, or are gone."""
+
 mentions = Table(
     "mentions",
     metadata,
     Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
-    Column("user_id", Id, primary_key=True),
+    Column("user_id", Id, primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
 

@@ -19,14 +19,22 @@ from adapters.sql.database import Database
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import SqlOutbox, insert_new
-from adapters.sql.posts.tables import likes, mentions, posts
+from adapters.sql.posts.authors import SqlAuthors
+from adapters.sql.posts.tables import likes, mentions, posts, restricted_authors
+from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
-from domain.posts import Post, PostNotFound, Visibility
+from domain.posts import AuthorState, Post, PostNotFound, Visibility
 from domain.shared import PostId, UserId
 
 _row_for_update = (
-    select(posts).where(posts.c.id == bindparam("post_id", type_=Id)).with_for_update(key_share=True)
+    select(
+        posts,
+        of_author(restricted_authors.c.private).label("private"),
+        of_author(restricted_authors.c.gone_at).label("gone_at"),
+    )
+    .where(posts.c.id == bindparam("post_id", type_=Id))
+    .with_for_update(key_share=True, of=posts)
 )
 _post_id = bindparam("which", type_=Id)
 _change = bindparam("change", type_=Integer)
@@ -114,7 +122,10 @@ class SqlPosts:
 def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
     return database.transactions(
         lambda connection: PostsTx(
-            SqlPosts(connection), SqlOutbox(connection, new_id), SqlIdempotency(connection)
+            SqlPosts(connection),
+            SqlOutbox(connection, new_id),
+            SqlIdempotency(connection),
+            SqlAuthors(connection),
         )
     )
 
@@ -146,4 +157,11 @@ def _post(row: Row[Any]) -> Post:
         comments=row.comments,
         likes=row.likes,
         version=row.version,
+        author_state=_author_state(row),
     )
+
+
+def _author_state(row: Row[Any]) -> AuthorState:
+    if row.gone_at is not None:
+        return AuthorState.GONE
+    return AuthorState.PRIVATE if row.private else AuthorState.OPEN

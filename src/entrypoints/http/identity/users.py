@@ -6,7 +6,7 @@ import msgspec
 from litestar import Controller, Response, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from application.identity.commands import EditProfile
+from application.identity.accounts import EditProfile
 from application.identity.queries import Profile, ReadAccount, ReadProfile
 from domain.identity import Account, UserNotFound
 from domain.shared import UserId, id_from, made_at
@@ -34,6 +34,7 @@ class User(Out):
     avatar_url: str | None
     header_url: str | None
     private: bool
+    """What the account posts is seen by its followers and by those whom it mentions."""
     created_at: str
     counts: Counts
 
@@ -46,7 +47,7 @@ class User(Out):
             bio=profile.bio,
             avatar_url=None,
             header_url=None,
-            private=False,
+            private=profile.private,
             created_at=rfc3339(made_at(profile.id)),
             counts=Counts(profile.posts),
         )
@@ -68,6 +69,8 @@ class EditProfileIn(In):
 
     display_name: Annotated[str, msgspec.Meta(max_length=400)] | None = None
     bio: Annotated[str, msgspec.Meta(max_length=4000, description="At most 500 characters.")] | None = None
+    private: bool | None = None
+    """Hides what the account posts, and has posted, from all but its followers and those it mentions."""
 
 
 def a_user(path: str) -> UserId:
@@ -98,7 +101,7 @@ class MeController(Controller):
         if_match: IfMatch = None,
     ) -> Response[Me]:
         account = await self.edit_profile(
-            request.user.user_id, data.display_name, data.bio, version_in(if_match)
+            request.user.user_id, data.display_name, data.bio, version_in(if_match), private=data.private
         )
         return Answer(tagged(Me.of_account(account), account.version, None))
 

@@ -1,0 +1,34 @@
+"""What posts keeps of accounts."""
+
+from dataclasses import dataclass, replace
+
+from adapters.memory.store import Draft, Rows
+from domain.posts import AuthorState, Post
+from domain.shared import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class _Author:
+    state: AuthorState
+    version: int
+
+
+def with_author(rows: Rows, post: Post) -> Post:
+    """The post as it is read: with what is known of its author now."""
+    author: _Author | None = rows.get("restricted_authors", post.author)
+    state = author.state if author else AuthorState.OPEN
+    return post if post.author_state is state else replace(post, author_state=state)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAuthors:
+    rows: Draft
+
+    async def set_private(self, author: UserId, version: int, *, private: bool) -> None:
+        known: _Author | None = self.rows.get("restricted_authors", author)
+        if known is None or (known.version < version and known.state is not AuthorState.GONE):
+            state = AuthorState.PRIVATE if private else AuthorState.OPEN
+            self.rows.put("restricted_authors", author, _Author(state, version))
+
+    async def set_gone(self, author: UserId) -> None:
+        self.rows.put("restricted_authors", author, _Author(AuthorState.GONE, 0))

@@ -1,0 +1,36 @@
+"""What posts keeps of accounts."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import and_, bindparam, true
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.metadata import Id, now_ms
+from adapters.sql.posts.tables import restricted_authors
+from domain.shared import UserId
+
+_new = postgresql.insert(restricted_authors)  # SQLite has the same words
+_set_private = _new.on_conflict_do_update(
+    index_elements=[restricted_authors.c.user_id],
+    set_={"private": _new.excluded.private, "version": _new.excluded.version},
+    where=and_(restricted_authors.c.version < _new.excluded.version, restricted_authors.c.gone_at.is_(None)),
+)
+_gone = _new.values(user_id=bindparam("author", type_=Id), private=true(), version=0, gone_at=now_ms())
+_set_gone = _gone.on_conflict_do_update(
+    index_elements=[restricted_authors.c.user_id],
+    set_={"private": true(), "gone_at": _gone.excluded.gone_at},
+    where=restricted_authors.c.gone_at.is_(None),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAuthors:
+    connection: AsyncConnection
+
+    async def set_private(self, author: UserId, version: int, *, private: bool) -> None:
+        row = {"user_id": author, "private": private, "version": version}
+        await self.connection.execute(_set_private, row)
+
+    async def set_gone(self, author: UserId) -> None:
+        await self.connection.execute(_set_gone, {"author": author})
