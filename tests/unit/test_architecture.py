@@ -24,7 +24,7 @@ MODULES = {"identity", "posts", "graph", "feeds", "notifications", "media", "mod
 ALLOWED = {
     "adapters.bridges": {"identity", "posts"},  # it answers one module's question by asking another
     "adapters.security.tokens": {"identity"},  # the tokens that identity's ports speak of
-    "adapters.sql.housekeeping": {"identity"},  # how long a session lives at most
+    "adapters.sql.housekeeping": {"identity", "posts"},  # what has had its time
     "adapters.sql.tables": {"identity", "posts"},  # the migrations need all tables at once
     "entrypoints.container": {"identity", "posts"},  # it wires everything
     "entrypoints.http.app": {"identity", "posts"},  # it mounts the handlers of every module
