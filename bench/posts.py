@@ -26,6 +26,8 @@ from typing import Any
 from bench import fill
 from bench.processes import LOAD_CORE, ROOT, cpu_us, family, on_core, server
 
+LIMITS = ",".join(f"{name}=1000000/1" for name in ("read", "write", "anonymous"))
+"""They are counted, since a server in use counts them, and never reached."""
 BEE = {"username": "bee", "email": "bee@example.org", "password": "correct horse battery"}
 
 
@@ -96,7 +98,7 @@ def call(port: int, path: str, body: dict[str, Any] | None = None, token: str = 
 def waggle(store: str, rows: int, folder: Path) -> Iterator[tuple[Target, str]]:
     """A Waggle with `rows` posts, and an access token of one of its users."""
     with ExitStack() as stack:
-        env = {"WAGGLE_PASSWORD_COST": "4", "WAGGLE_DATA_DIR": str(folder)}
+        env = {"WAGGLE_PASSWORD_COST": "4", "WAGGLE_DATA_DIR": str(folder), "WAGGLE_RATE_LIMITS": LIMITS}
         extra: list[int] = []
         if store == "postgres":
             from tests.integration import servers  # noqa: PLC0415 - only where it is wanted

@@ -78,6 +78,16 @@ class Unavailable(DomainError):
         self.retry_after = retry_after
 
 
+class TooMany(DomainError):
+    """This one asks for too much; others are served. `retry_after` is in whole seconds."""
+
+    code = "too_many"
+
+    def __init__(self, detail: str, *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with the input: where (a member's name), a stable code, and words for people."""

@@ -38,6 +38,7 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
             ws_per_message_deflate=False,
             lifespan="off",
             access_log=False,
+            proxy_headers=False,  # network.py decides whom to believe
             server_header=False,
             date_header=True,
             log_config=None,

@@ -13,6 +13,7 @@ from adapters.ids import IdAllocator
 from adapters.memory import identity as memory_identity
 from adapters.memory import outbox as memory_outbox
 from adapters.memory import posts as memory_posts
+from adapters.memory.limits import MemoryLimiter
 from adapters.memory.store import Store
 from adapters.security.passwords import BcryptPasswords
 from adapters.security.sealing import Secrets
@@ -94,6 +95,8 @@ class Container(containers.DeclarativeContainer):
     passwords = Single(BcryptPasswords, config.password_cost)
     access_tokens = Single(JwtAccessTokens, keys, config.issuer)
     refresh_tokens = Single(ChainedRefreshTokens, secrets.provided.key.call("refresh"))
+
+    limiter = Single(MemoryLimiter, Object(time.monotonic))
 
     wake = Single(asyncio.Event)
     store = Single(Store, wake.provided.set)

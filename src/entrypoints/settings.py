@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from entrypoints.http.limits import rates
+from entrypoints.http.network import Networks
+
 EX_CONFIG = 78
 """The exit status of a process that was configured wrong (sysexits.h)."""
 EX_UNAVAILABLE = 69
@@ -52,6 +55,17 @@ class Settings:
         "problems", "which requests are logged: `all`, `problems` (status 500 and above, or slow), `off`"
     )
 
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "addresses and CIDR blocks of the reverse proxies in front, separated by commas: only what they say of a "
+        "client's address is believed. They must set X-Forwarded-For, or drop it and set Forwarded",
+    )
+    rate_limits: str = _setting(
+        "on",
+        "`on`, `off` (for tests), or changes as `read=2400/60,anonymous=600/60`: so many requests per so many "
+        "seconds, of `read`, `write`, `expensive` and `auth` per user, of `anonymous` per network",
+    )
+
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Raises BadSettings for a value that makes no sense, and for a WAGGLE_ name that is unknown:
@@ -82,6 +96,14 @@ class Settings:
             raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
         if self.secret_key and not _is_key(self.secret_key):
             raise BadSettings("WAGGLE_SECRET_KEY must be 64 hexadecimal digits (openssl rand -hex 32)")
+        try:
+            Networks(self.trusted_proxies)
+        except ValueError as error:
+            raise BadSettings(f"WAGGLE_TRUSTED_PROXIES: {error}") from None
+        try:
+            rates(self.rate_limits)
+        except ValueError as error:
+            raise BadSettings(f"WAGGLE_RATE_LIMITS {error}") from None
         if self.env == "production":
             self._check_production()
 
@@ -94,6 +116,8 @@ class Settings:
             raise BadSettings("WAGGLE_SECRET_KEY is needed in production: all processes must share it")
         if not self.public_url.startswith("https://"):
             raise BadSettings("WAGGLE_PUBLIC_URL must be an https:// address in production")
+        if self.rate_limits == "off":
+            raise BadSettings("WAGGLE_RATE_LIMITS=off is for tests, not for production")
         if "*" in self.cors_origins:
             raise BadSettings("WAGGLE_CORS_ORIGINS must name origins in production, not *")
 

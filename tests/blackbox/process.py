@@ -128,5 +128,6 @@ class Waggle:
             "WAGGLE_DATA_DIR": str(self.data_dir),
             "WAGGLE_DATABASE_URL": self.database_url,
             "WAGGLE_PASSWORD_COST": "4",
+            "WAGGLE_RATE_LIMITS": "off",
             "TMPDIR": tempfile.gettempdir(),
         }

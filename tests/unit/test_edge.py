@@ -1,14 +1,23 @@
 """The outermost layer: whatever happens inside, the client gets an answer that says what and by which id."""
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
 import pytest
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from adapters.memory.limits import MemoryLimiter
 from entrypoints.http import edge
 from entrypoints.http.edge import Edge
+from entrypoints.http.limits import Limits, rates
+from entrypoints.http.network import Networks
+
+
+def an_edge(app: ASGIApp) -> Edge:
+    limits = Limits(MemoryLimiter(time.monotonic), rates("anonymous=2/60"))
+    return Edge(app, access_log="off", hsts=False, networks=Networks(), limits=limits)
 
 
 async def ask(
@@ -23,7 +32,7 @@ async def ask(
         sent.append(message)
 
     scope: Any = {"type": "http", "method": method, "path": "/api/v1/x", "headers": list(headers)}
-    await Edge(app, access_log="off", hsts=False)(scope, receive, send)
+    await an_edge(app)(scope, receive, send)
     start, *rest = sent
     return start["status"], dict(start["headers"]), b"".join(message["body"] for message in rest)
 

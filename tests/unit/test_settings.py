@@ -32,6 +32,8 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "WAGGLE_PASSWORD_COST": "13",
         "WAGGLE_CORS_ORIGINS": "https://a.example, https://b.example,",
         "WAGGLE_ACCESS_LOG": "all",
+        "WAGGLE_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::1",
+        "WAGGLE_RATE_LIMITS": "read=2400/60",
     }
 
     settings = Settings.read(environ)
@@ -47,6 +49,8 @@ def test_every_setting_is_read_from_the_environment() -> None:
         password_cost=13,
         cors_origins=("https://a.example", "https://b.example"),
         access_log="all",
+        trusted_proxies=("10.0.0.0/8", "2001:db8::1"),
+        rate_limits="read=2400/60",
     )
     assert (settings.shape, settings.url) == ("scaled", "https://waggle.example.org")
     assert {environment_name(setting) for setting in fields(Settings)} == set(environ)
@@ -103,6 +107,19 @@ def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None
         {"WAGGLE_PASSWORD_COST": "3"},
         {"WAGGLE_PASSWORD_COST": "17"},
         {"WAGGLE_ACCESS_LOG": "yes"},
+        {"WAGGLE_TRUSTED_PROXIES": "proxy.example.org"},
+        {"WAGGLE_TRUSTED_PROXIES": "10.0.0.1/8"},
+        {"WAGGLE_TRUSTED_PROXIES": "*"},
+        {"WAGGLE_RATE_LIMITS": "yes"},
+        {"WAGGLE_RATE_LIMITS": "read=0/60"},
+        {"WAGGLE_RATE_LIMITS": "read=60/0"},
+        {"WAGGLE_RATE_LIMITS": "read=60"},
+        {"WAGGLE_RATE_LIMITS": "read=60/60,read=70/60"},
+        {"WAGGLE_RATE_LIMITS": "reads=60/60"},
+        {"WAGGLE_RATE_LIMITS": "read=60/60,"},
+        {"WAGGLE_RATE_LIMITS": "read=٦٠/60"},
+        {"WAGGLE_RATE_LIMITS": "on,read=60/60"},
+        {"WAGGLE_RATE_LIMITS": "read=9999999/60"},
         {"WAGGLE_DATABASE_URL": "mysql://db/waggle"},
         {"WAGGLE_DATABASE_URL": "postgres://db/waggle"},
         {"WAGGLE_DATABASE_URL": "/srv/waggle.db"},
@@ -140,6 +157,7 @@ def test_production_is_fine_with_settings_made_for_it(environ: dict[str, str]) -
         (POSTGRES, "WAGGLE_SECRET_KEY"),
         ({"WAGGLE_PUBLIC_URL": ""}, "WAGGLE_PUBLIC_URL"),
         ({"WAGGLE_PUBLIC_URL": "http://waggle.example.org"}, "WAGGLE_PUBLIC_URL"),
+        ({"WAGGLE_RATE_LIMITS": "off"}, "WAGGLE_RATE_LIMITS"),
         ({"WAGGLE_CORS_ORIGINS": "https://a.example,*"}, "WAGGLE_CORS_ORIGINS"),
     ],
 )

@@ -12,13 +12,15 @@ from litestar.types import ASGIApp
 from domain.shared import DomainError
 from entrypoints.container import Container
 from entrypoints.http import openapi, operations
-from entrypoints.http.auth import authentication
+from entrypoints.http.auth import Admission, authentication
 from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import fail, refuse, refuse_http
 from entrypoints.http.fast_lane import FastLane
 from entrypoints.http.identity.sessions import AuthController
 from entrypoints.http.identity.users import MeController, UsersController
+from entrypoints.http.limits import Limits, rates
+from entrypoints.http.network import Networks
 from entrypoints.http.paging import Pager
 from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
 from entrypoints.http.resources import Attempts
@@ -26,7 +28,16 @@ from entrypoints.settings import Settings
 
 VERSION = "0.1.0"
 MAX_BODY = 64 * 1024
-EXPOSED = ["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"]
+EXPOSED = [
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Request-Id",
+]
 
 
 def bound(controller: type[Controller], container: Any, **given: Any) -> type[Controller]:
@@ -44,17 +55,25 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
     """The ASGI application over `container`, which is started and stopped by whoever serves it."""
     handlers, common = _routes(container, settings)
     documents = operations.documentation(lambda: describe(container, settings))
+    limits = Limits(container.limiter(), rates(settings.rate_limits))
+    admit = Admission(container.identity.authenticate(), limits)
     app = Litestar(
         [*handlers, documents, operations.home],
         openapi_config=None,
         logging_config=None,
-        guards=[authentication(container.identity.authenticate())],
+        guards=[authentication(admit)],
         exception_handlers={DomainError: refuse, HTTPException: refuse_http, Exception: fail},
         cors_config=_cors(settings),
         **common,
     )
-    lane = FastLane(app, container.identity.authenticate(), container.posts.read_post())
-    return Edge(lane, access_log=settings.access_log, hsts=settings.url.startswith("https://"))
+    lane = FastLane(app, admit, container.posts.read_post())
+    return Edge(
+        lane,
+        access_log=settings.access_log,
+        hsts=settings.url.startswith("https://"),
+        networks=Networks(settings.trusted_proxies),
+        limits=limits,
+    )
 
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from application.identity.queries import Authenticate, Principal
 from application.shared.errors import TokenInvalid
 from domain.shared import Unauthenticated, UserId
 from entrypoints.http.bodies import StrictRequest
+from entrypoints.http.limits import Cost, Limits
 
 Access: TypeAlias = Literal["token", "optional", "public"]
 
@@ -24,6 +25,9 @@ Mine: TypeAlias = StrictRequest[Principal, None, State]
 Anyones: TypeAlias = StrictRequest[Principal | None, None, State]
 """A request that may have one."""
 
+LIMITED_AS_AUTH: dict[str, Cost] = {"limit": "auth"}
+"""For controllers that deal with passwords and tokens."""
+
 Guard: TypeAlias = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 
@@ -33,23 +37,48 @@ class TokenMissing(Unauthenticated):
     code = "token_missing"
 
 
-def authentication(authenticate: Authenticate) -> Guard:
+class Admission:
+    """Who is asking, once the request is paid for: by the user, else by the network. A token that is no good
+    is paid for by the network as well, or guessing would be free. Raises TokenInvalid and RateLimited."""
+
+    __slots__ = ("_authenticate", "_limits")
+
+    def __init__(self, authenticate: Authenticate, limits: Limits) -> None:
+        self._authenticate, self._limits = authenticate, limits
+
+    async def __call__(self, scope: Any, token: str | None, cost: Cost) -> Principal | None:
+        if token is None:
+            await self._limits.of_network(scope, cost)
+            return None
+        try:
+            principal = await self._authenticate(token)
+        except TokenInvalid:
+            await self._limits.of_network(scope, "read")
+            raise
+        await self._limits.of_user(scope, cost, principal.user_id)
+        return principal
+
+
+def authentication(admit: Admission) -> Guard:
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         access: Access = handler.opt.get("access", "token")
-        if access == "public":
-            return
-        header = connection.headers.get("authorization")
-        if header is None:
-            if access == "token":
-                raise TokenMissing("this needs an access token")
-            connection.scope["user"] = None
-            return
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        scope: Any = connection.scope
+        cost: Cost = handler.opt.get("limit") or ("read" if scope.get("method") == "GET" else "write")
+        header = None if access == "public" else connection.headers.get("authorization")
+        token = _bearer(header) if header is not None else None
+        if header is not None and token is None:
+            await admit(scope, None, "read")
             raise TokenInvalid("the Authorization header must be: Bearer <access token>")
-        connection.scope["user"] = await authenticate(token)
+        scope["user"] = await admit(scope, token, cost)
+        if access == "token" and token is None:
+            raise TokenMissing("this needs an access token")
 
     return guard
+
+
+def _bearer(header: str) -> str | None:
+    scheme, _, token = header.partition(" ")
+    return token if scheme.lower() == "bearer" and token else None
 
 
 def viewer(request: Anyones) -> UserId | None:

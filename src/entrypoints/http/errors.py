@@ -21,6 +21,7 @@ from domain.shared import (
     Invalid,
     NotFound,
     Stale,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -37,6 +38,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Conflict: 409,
     Stale: 412,
     Invalid: 422,
+    TooMany: 429,
     Unavailable: 503,
 }
 
@@ -79,6 +81,7 @@ OF_HTTP: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The request cannot be understood."),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "The address does not take this method; Allow names those that it takes."),
+    408: ("body_too_slow", "The body did not arrive in time. Send it again over a better connection."),
     413: ("body_too_large", "The body is larger than this route takes."),
     500: ("internal", "Something went wrong on our side. It is logged under the request id."),
     503: ("overloaded", "Too much at once. Try again after Retry-After seconds."),
@@ -132,7 +135,7 @@ def refusal(error: DomainError, request_id: str) -> Ready:
         # RFC 6750: an error code only where a token was sent
         refused = ', error="invalid_token"' if isinstance(error, TokenInvalid) else ""
         headers.append((b"www-authenticate", f'Bearer realm="waggle"{refused}'.encode()))
-    if isinstance(error, Unavailable | KeyInFlight):
+    if isinstance(error, Unavailable | TooMany | KeyInFlight):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     faults = tuple(error.faults) if isinstance(error, Invalid | QueryInvalid) else ()
     return answer(problem(request_id, status_of(type(error)), error.code, str(error), faults), headers)

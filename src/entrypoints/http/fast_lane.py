@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from application.identity.queries import Authenticate
 from application.posts.queries import SeenPost
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.http.answers import Ready, tagged
+from entrypoints.http.auth import Admission
 from entrypoints.http.errors import refusal
 from entrypoints.http.posts.shapes import PostOut
 from entrypoints.http.resources import MAX_TAGS as MAX_HEADER
@@ -27,8 +27,8 @@ ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[SeenPost]]
 
 
 class FastLane:
-    def __init__(self, app: ASGIApp, authenticate: Authenticate, read_post: ReadPost) -> None:
-        self._app, self._authenticate, self._read_post = app, authenticate, read_post
+    def __init__(self, app: ASGIApp, admit: Admission, read_post: ReadPost) -> None:
+        self._app, self._admit, self._read_post = app, admit, read_post
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -46,8 +46,8 @@ class FastLane:
         token, known = asked
         scope["path_template"] = TEMPLATE
         try:
-            viewer = (await self._authenticate(token)).user_id if token is not None else None
-            seen = await self._read_post(viewer, post_id)
+            principal = await self._admit(scope, token, "read")
+            seen = await self._read_post(principal.user_id if principal else None, post_id)
         except DomainError as error:
             return refusal(error, scope["request_id"])  # type: ignore[typeddict-item]  # set by the edge
         return tagged(PostOut.of(seen), seen.row.version, known)

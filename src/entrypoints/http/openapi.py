@@ -10,7 +10,17 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from application.shared.errors import KeyInFlight, KeyReused, TokenInvalid
-from domain.shared import Conflict, DomainError, Forbidden, Invalid, Stale, Unauthenticated, Unavailable
+from application.shared.limits import RateLimited
+from domain.shared import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    Invalid,
+    Stale,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
 from entrypoints.http.answers import Out
 from entrypoints.http.auth import Access, TokenMissing
 from entrypoints.http.bodies import In
@@ -24,6 +34,7 @@ from entrypoints.http.errors import (
     problem,
     status_of,
 )
+from entrypoints.http.limits import Cost
 
 ID_SCHEMA = {
     "type": "string",
@@ -34,9 +45,10 @@ ID_SCHEMA = {
 }
 
 
-def policy(access: Access, *errors: type[DomainError]) -> dict[str, Any]:
-    """What a route asks of the one who calls it, and the refusals of its use case."""
-    return {"access": access, "errors": errors}
+def policy(access: Access, *errors: type[DomainError], limit: Cost | None = None) -> dict[str, Any]:
+    """What a route asks of the one who calls it, the refusals of its use case, and the class of its limit:
+    without a word the controller's, else `read` for GET and `write` for the rest."""
+    return {"access": access, "errors": errors} | ({"limit": limit} if limit else {})
 
 
 def document(app: Litestar) -> dict[str, Any]:
@@ -75,6 +87,7 @@ def catalogue() -> dict[str, tuple[int, str]]:
             Unauthenticated,
             Forbidden,
             Conflict,
+            TooMany,
         }:  # kinds, never raised
             codes[error.code] = (status_of(error), " ".join((error.__doc__ or error.code).split()))
     return dict(sorted(codes.items()))
@@ -103,13 +116,16 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
 
     errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable]
     http = {500, 504}
+    limited = opt.get("limit") != "none"
+    if limited:
+        errors.append(RateLimited)
     if access != "public":
         errors.append(TokenInvalid)
     if access == "token":
         errors.append(TokenMissing)
     if "requestBody" in operation:
         errors += [BodyMalformed, WrongMediaType, Invalid]
-        http.add(413)
+        http |= {408, 413}
     if any(parameter["in"] in {"query", "header"} for parameter in parameters):
         errors.append(QueryInvalid)
     if "cursor" in names:
@@ -121,7 +137,7 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     _add_problems(operation["responses"], errors, http)
     if "If-None-Match" in names:
         operation["responses"]["304"] = {"description": "The client has the current version."}
-    _add_headers(operation["responses"], names)
+    _add_headers(operation["responses"], names, limited=limited)
 
 
 def _add_problems(responses: dict[str, Any], errors: list[type[DomainError]], http: set[int]) -> None:
@@ -150,14 +166,17 @@ def _example(status: int, code: str, meaning: str) -> dict[str, Any]:
     }
 
 
-def _add_headers(responses: dict[str, Any], names: set[str]) -> None:
+def _add_headers(responses: dict[str, Any], names: set[str], *, limited: bool) -> None:
     for status, response in responses.items():
         headers = response.setdefault("headers", {})
         headers["X-Request-Id"] = _header("The id of this request, to quote when something went wrong.")
         if status == "401":
             headers["WWW-Authenticate"] = _header("How to authenticate (RFC 6750).")
-        if status == "503":
+        if status in {"429", "503"}:
             headers["Retry-After"] = _header("Seconds until another try makes sense.")
+        if limited:
+            headers["RateLimit"] = _header("What is left: `r` requests, all of them again after `t` seconds.")
+            headers["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
         if status == "201":
             headers["Location"] = _header("The address of what was made.")
             headers["Idempotency-Replayed"] = _header("`true` if an earlier request had the effect.")

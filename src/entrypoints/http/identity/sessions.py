@@ -10,7 +10,7 @@ from application.identity.commands import Register
 from application.identity.sessions import LoggedIn, LogIn, LogOut, Refresh, Tokens
 from domain.identity import EmailTaken, SessionEnded, UsernameTaken, WrongCredentials
 from entrypoints.http.answers import Out
-from entrypoints.http.auth import Anyones, Mine
+from entrypoints.http.auth import LIMITED_AS_AUTH, Anyones, Mine
 from entrypoints.http.bodies import In
 from entrypoints.http.identity.users import User
 from entrypoints.http.openapi import policy
@@ -76,6 +76,7 @@ class AuthController(Controller):
 
     path = "/auth"
     tags = ("auth",)
+    opt = LIMITED_AS_AUTH
 
     @post("/register", summary="Open an account", opt=policy("public", UsernameTaken, EmailTaken))
     async def open_account(
