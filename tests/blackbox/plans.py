@@ -1,0 +1,181 @@
+"""Steps by chance for `model.py`, and the few of them that a failure needs."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .model import Act, Model, Post
+
+LOOK_EVERY = 125
+"""Steps after which everything that can be read is compared, for several viewers."""
+PEOPLE = 9
+
+WEIGHTS = {
+    "register": 1,
+    "log_in": 3,
+    "log_out": 2,
+    "refresh": 3,
+    "refresh_with_an_old_one": 1,
+    "read_me": 2,
+    "edit_me": 3,
+    "profile": 3,
+    "publish": 12,
+    "comment": 18,
+    "publish_again": 4,
+    "remove": 8,
+    "like": 15,
+    "unlike": 10,
+    "read": 10,
+    "comments": 5,
+    "posts_of": 3,
+}
+ON_A_POST = {"comment", "remove", "like", "unlike", "read", "comments"}
+ON_A_PERSON = {"log_in", "profile", "posts_of"}
+LISTS = {"comments", "posts_of"}
+VISIBILITIES = ("public", "unlisted", "followers", "direct")
+
+
+@dataclass
+class Plan:
+    """What to do, one step after the other; which, chance and the model decide, and no server."""
+
+    chance: random.Random
+    model: Model = field(default_factory=Model)
+    acts: list[Act] = field(default_factory=list)
+    spent: set[str] = field(default_factory=set)
+    """Sessions that ended by the use of an old token: their access tokens live for two seconds more."""
+
+    @classmethod
+    def of(cls, seed: str, steps: int) -> list[Act]:
+        plan = cls(random.Random(seed))  # noqa: S311 - it must be repeatable
+        for _ in range(3):
+            plan.add("register", None)
+        for step in range(1, steps - 2):
+            plan.choose()
+            if step % LOOK_EVERY == 0:
+                plan.look()
+        plan.look()
+        return plan.acts
+
+    def add(self, kind: str, by: str | None, on: str | None = None, **how: Any) -> None:
+        act = Act(len(self.acts), kind, by, on, how)
+        self.model.expect(act)
+        self.acts.append(act)
+
+    def choose(self) -> None:
+        kind = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        on = self.some_post() if kind in ON_A_POST else None
+        if kind in ON_A_POST and on is None:
+            kind = "publish"
+        if kind in ON_A_PERSON:
+            on = self.chance.choice(list(self.model.people))
+        choose = getattr(self, f"choose_{kind}", None)
+        if choose is not None:
+            choose(on)
+        elif kind in LISTS:
+            self.add(kind, self.somebody(), on, limit=self.chance.choice([1, 3, 20, 100]))
+        else:
+            self.add(kind, self.somebody(), on)
+
+    def choose_register(self, _: str | None) -> None:
+        crowded = len(self.model.people) >= PEOPLE or self.chance.random() < 0.2
+        self.add("register", None, self.chance.choice(list(self.model.people)) if crowded else None)
+
+    def choose_log_in(self, person: str | None) -> None:
+        self.add("log_in", None, person, right=self.chance.random() < 0.7)
+
+    def choose_log_out(self, _: str | None) -> None:
+        self.add("log_out", self.somebody(spare=True))
+
+    def choose_refresh(self, _: str | None) -> None:
+        self.add("refresh", None, self.chance.choice(list(self.model.sessions)))
+
+    def choose_refresh_with_an_old_one(self, _: str | None) -> None:
+        session = self.chance.choice(list(self.model.sessions.values()))
+        was_alive = session.alive
+        self.add("refresh_with_an_old_one", None, session.label)
+        if was_alive and not session.alive:
+            self.spent.add(session.label)
+
+    def choose_edit_me(self, _: str | None) -> None:
+        bio, tag = f"bio {self.chance.randrange(4)}", self.chance.choice(["now", "first", None])
+        self.add("edit_me", self.somebody(), bio=bio, tag=tag)
+
+    def choose_publish(self, _: str | None) -> None:
+        self.write("publish", self.some_post() if self.chance.random() < 0.2 else None)
+
+    def choose_comment(self, post: str | None) -> None:
+        self.write("comment", post)
+
+    def write(self, kind: str, above: str | None) -> None:
+        how: dict[str, Any] = {
+            "visibility": self.chance.choice([None, None, *VISIBILITIES, "public"]),
+            "mentions": self.chance.sample(list(self.model.people), self.chance.choice([0, 0, 1, 2])),
+        }
+        if self.chance.random() < 0.2:
+            how |= {"content_warning": "bees", "language": "en"}
+        self.add(kind, self.somebody(), above, **how)
+
+    def choose_publish_again(self, _: str | None) -> None:
+        post = self.model.posts.get(self.some_post() or "")
+        if post is not None:
+            self.add("publish_again", self.session_of(post), post.label)
+
+    def somebody(self, *, spare: bool = False) -> str | None:
+        """A session, seldom one that has ended, seldom nobody. `spare` leaves everybody one that lives."""
+        usable = [one for one in self.model.sessions.values() if one.label not in self.spent]
+        alive = [one for one in usable if one.alive]
+        if spare:
+            alive = [one for one in alive if sum(other.person is one.person for other in alive) > 1]
+        dice = self.chance.random()
+        if dice < 0.05 or not alive:
+            return None
+        if dice < 0.08:
+            return self.chance.choice(usable).label
+        return self.chance.choice(alive).label
+
+    def some_post(self) -> str | None:
+        """Mostly one of the last, so that much happens to a few; at times any, deleted ones among them."""
+        posts = list(self.model.posts)
+        if not posts:
+            return None
+        return self.chance.choice(posts[-12:] if self.chance.random() < 0.8 else posts)
+
+    def session_of(self, post: Post) -> str | None:
+        mine = [one for one in self.model.sessions.values() if one.person is post.author and one.alive]
+        return self.chance.choice(mine).label if mine else None
+
+    def look(self) -> None:
+        """Read everything that matters, as several people and as nobody."""
+        alive = [one.label for one in self.model.sessions.values() if one.alive]
+        viewers = [None, *self.chance.sample(alive, min(2, len(alive)))]
+        posts = list(self.model.posts)
+        some = posts[-20:] + self.chance.sample(posts[:-20], min(15, len(posts[:-20])))
+        for viewer in viewers:
+            for person in self.model.people:
+                self.add("posts_of", viewer, person, limit=100)
+            for post in some:
+                self.add("read", viewer, post)
+            for post in some[::3]:
+                self.add("comments", viewer, post, limit=100)
+        for person in self.model.people:
+            self.add("profile", viewers[-1], person)
+
+
+def shortest(acts: Sequence[Act], fails: Callable[[Sequence[Act]], bool], seconds: float = 60) -> list[Act]:
+    """Fewer acts that still fail: ever smaller pieces are left out, while there is time."""
+    kept, piece, end = list(acts), max(len(acts) // 2, 1), time.monotonic() + seconds
+    while time.monotonic() < end:
+        start, before = 0, len(kept)
+        while start < len(kept) and time.monotonic() < end:
+            fewer = kept[:start] + kept[start + piece :]
+            if fails(fewer):
+                kept = fewer
+            else:
+                start += piece
+        if piece == 1 and len(kept) == before:
+            break
+        piece = max(piece // 2, 1)
+    return kept
