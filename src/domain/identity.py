@@ -9,6 +9,7 @@ from domain.names import is_reserved
 from domain.shared import (
     Conflict,
     Fault,
+    Forbidden,
     Invalid,
     NotFound,
     SessionId,
@@ -34,6 +35,10 @@ SESSION_LIFE = timedelta(days=90)
 REUSE_GRACE = timedelta(seconds=30)
 """For this long the parent of the current refresh token gets the same successor again: an answer
 was lost, or two tabs raced. Any older token is proof of a copy."""
+
+RECENT = timedelta(minutes=5)
+"""For this long after a login or a confirmation by password a session may do what is dangerous."""
+MAX_DEVICE = 200
 
 _USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@(?:[^@\s.]{1,63}\.)+[^@\s.]{2,63}")
@@ -69,10 +74,28 @@ class WrongCredentials(Unauthenticated):
     code = "wrong_credentials"
 
 
+class WrongPassword(Forbidden):
+    """The password is not the one of this account. The access token is good: to renew it helps nothing."""
+
+    code = "wrong_password"
+
+
 class SessionEnded(Unauthenticated):
     """The refresh token is unknown, spent or expired, or its session was ended: log in again."""
 
     code = "session_ended"
+
+
+class RecentLoginRequired(Forbidden):
+    """This needs a session that gave its password within the last five minutes: `POST /api/v1/auth/confirm`."""
+
+    code = "recent_login_required"
+
+
+class SessionNotFound(NotFound):
+    """One has no such session, or it has ended."""
+
+    code = "session_not_found"
 
 
 def username(raw: str) -> str:
@@ -103,19 +126,29 @@ def email_key(address: str) -> str:
     return unicodedata.normalize("NFKC", address.strip()).casefold()
 
 
-def password(raw: str, *, username: str = "", email: str = "") -> str:
-    """The password in NFKC; raises Invalid. Blanks and every script are welcome, length is what counts."""
+def password(raw: str, *, field: str = "password") -> str:
+    """The password in NFKC, as it is compared; raises Invalid for what no account can have."""
     if len(raw) > MAX_PASSWORD or any(unicodedata.category(char) == "Cs" for char in raw):
         raise Invalid(
-            Fault("password", "password_too_long", f"at most {MAX_PASSWORD} characters, in valid Unicode")
+            Fault(field, "password_too_long", f"at most {MAX_PASSWORD} characters, in valid Unicode")
         )
     secret = unicodedata.normalize("NFKC", raw)
+    if len(secret) > MAX_PASSWORD:
+        raise Invalid(
+            Fault(field, "password_too_long", f"at most {MAX_PASSWORD} characters, in valid Unicode")
+        )
+    return secret
+
+
+def new_password(raw: str, *, username: str = "", email: str = "", field: str = "password") -> str:
+    """The password in NFKC; raises Invalid. Blanks and every script are welcome, length is what counts."""
+    secret = password(raw, field=field)
     if len(secret) < MIN_PASSWORD:
-        raise Invalid(Fault("password", "password_too_short", f"at least {MIN_PASSWORD} characters"))
+        raise Invalid(Fault(field, "password_too_short", f"at least {MIN_PASSWORD} characters"))
     local_part = email.partition("@")[0]
     guessable = {part.casefold() for part in (username, local_part) if len(part) >= 3}
     if secret.casefold() in guessable:
-        raise Invalid(Fault("password", "password_guessable", "the password is your name"))
+        raise Invalid(Fault(field, "password_guessable", "the password is your name"))
     return secret
 
 
@@ -151,6 +184,20 @@ class Account:
         return self if new == self else replace(new, version=self.version + 1)
 
 
+def device(raw: str) -> str:
+    """What a client says that it is, fit to be shown to its owner: printable, at most MAX_DEVICE characters."""
+    shown = "".join(
+        " " if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else char
+        for char in raw[: 4 * MAX_DEVICE]
+    )
+    return " ".join(shown.split())[:MAX_DEVICE].rstrip()
+
+
+def session_expires(created_at: datetime, last_used_at: datetime) -> datetime:
+    """When a session that is not used again has ended."""
+    return min(last_used_at + SESSION_IDLE, created_at + SESSION_LIFE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One login on one device. Its refresh tokens form a chain; only the newest is good."""
@@ -162,6 +209,14 @@ class Session:
     none is stored: neither the database nor the key alone can forge one."""
     generation: int = 0
     refreshed_at: datetime
+    """The last login or refresh. A client in use refreshes every ten minutes, so this is when it was last
+    used, and no request has to write for it."""
+    authenticated_at: datetime
+    """When the password was last given in this session."""
+    device: str = ""
+    """What the client said that it is (User-Agent); see `device`."""
+    network: str = ""
+    """A keyed hash of the network that the session was opened from, never the address."""
     ended_at: datetime | None = None
 
     @property
@@ -169,11 +224,17 @@ class Session:
         return made_at(self.id)
 
     def alive(self, now: datetime) -> bool:
-        return (
-            self.ended_at is None
-            and now < self.refreshed_at + SESSION_IDLE
-            and now < self.created_at + SESSION_LIFE
-        )
+        return self.ended_at is None and now < session_expires(self.created_at, self.refreshed_at)
+
+    def require_recent(self, now: datetime) -> None:
+        """Raise RecentLoginRequired unless the password was given in this session within RECENT: a stolen
+        access token alone must not take over or destroy an account."""
+        if now > self.authenticated_at + RECENT:
+            raise RecentLoginRequired("give your password again: POST /api/v1/auth/confirm")
+
+    def confirmed(self, now: datetime) -> "Session":
+        """The session whose password was given just now."""
+        return replace(self, authenticated_at=now)
 
     def refreshed(self, generation: int, now: datetime) -> "Session":
         """The session after a refresh with the token of `generation`.

@@ -23,6 +23,7 @@ from adapters.sql import outbox as sql_outbox
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
 from application.identity import commands as identity_commands
+from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
 from application.identity.accounts import EditProfile
@@ -55,7 +56,25 @@ class Identity(containers.DeclarativeContainer):
     register = Single(identity_commands.Register, open_tx, passwords, sessions, new_id, graphemes)
     log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions)
     refresh = Single(identity_sessions.Refresh, open_tx, sessions, now)
-    log_out = Single(identity_sessions.LogOut, open_tx, now, authenticate.provided.session_ended)
+    log_out = Single(identity_sessions.LogOut, open_tx, now, authenticate.provided.sessions_ended)
+    log_out_elsewhere = Single(
+        identity_sessions.LogOutElsewhere, open_tx, now, authenticate.provided.sessions_ended
+    )
+    log_out_everywhere = Single(
+        identity_sessions.LogOutEverywhere, open_tx, now, authenticate.provided.sessions_ended
+    )
+    check_password = Single(identity_passwords.CheckPassword, reader, passwords)
+    confirm_password = Single(identity_passwords.ConfirmPassword, open_tx, check_password, now)
+    change_password = Single(
+        identity_passwords.ChangePassword,
+        open_tx,
+        reader,
+        check_password,
+        passwords,
+        now,
+        authenticate.provided.sessions_ended,
+    )
+    list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)

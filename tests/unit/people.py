@@ -13,9 +13,18 @@ from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, Sign
 from adapters.text import graphemes
 from application.identity.accounts import EditProfile
 from application.identity.commands import Register
-from application.identity.queries import Authenticate, ReadAccount, ReadProfile
+from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword
+from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
 from application.identity.reactions import CountPosts
-from application.identity.sessions import LoggedIn, LogIn, LogOut, Refresh, SessionMaker
+from application.identity.sessions import (
+    LoggedIn,
+    LogIn,
+    LogOut,
+    LogOutElsewhere,
+    LogOutEverywhere,
+    Refresh,
+    SessionMaker,
+)
 from application.posts.deleting import DeletePost
 from application.posts.liking import LikePost
 from application.posts.publishing import Draft, PublishedPost, PublishPost
@@ -85,12 +94,21 @@ class Waggle:
         stores, time = self.stores, self.time
         tokens = JwtAccessTokens(_KEYS, "https://waggle.example.org")
         self.authenticate = Authenticate(tokens, stores.people, time, time.monotonic)
+        ended = self.authenticate.sessions_ended
         sessions = SessionMaker(time, new_id, self._seed, tokens, ChainedRefreshTokens(b"k" * 32))
         passwords = PlainPasswords()
         self.register = Register(stores.open_identity, passwords, sessions, new_id, graphemes)
         self.log_in = LogIn(stores.open_identity, stores.people, passwords, sessions)
         self.refresh = Refresh(stores.open_identity, sessions, time)
-        self.log_out = LogOut(stores.open_identity, time, self.authenticate.session_ended)
+        self.log_out = LogOut(stores.open_identity, time, ended)
+        self.log_out_elsewhere = LogOutElsewhere(stores.open_identity, time, ended)
+        self.log_out_everywhere = LogOutEverywhere(stores.open_identity, time, ended)
+        self.list_sessions = ListSessions(stores.people, time)
+        check = CheckPassword(stores.people, passwords)
+        self.confirm = ConfirmPassword(stores.open_identity, check, time)
+        self.change_password = ChangePassword(
+            stores.open_identity, stores.people, check, passwords, time, ended
+        )
         self.edit_profile = EditProfile(stores.open_identity, graphemes)
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
@@ -118,6 +136,9 @@ class Waggle:
 
     async def joins(self, name: str = "ann") -> LoggedIn:
         return await self.register(name, f"{name}@example.org", PASSWORD, name.title(), None)
+
+    async def log_in_again(self, name: str = "ann") -> LoggedIn:
+        return await self.log_in(name, PASSWORD, None)
 
     async def somebody(self, name: str = "ann") -> UserId:
         return (await self.joins(name)).user.id

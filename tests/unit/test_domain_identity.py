@@ -9,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.identity import (
+    RECENT,
     REUSE_GRACE,
     SESSION_IDLE,
     SESSION_LIFE,
     Account,
+    RecentLoginRequired,
     Session,
+    device,
     email,
     email_key,
+    new_password,
     password,
     username,
 )
@@ -209,12 +213,12 @@ class TestPassword:
         ],
     )
     def test_these_are_none(self, raw: str, code: str) -> None:
-        assert code_of(password, raw) == code
+        assert code_of(new_password, raw) == code
 
     @pytest.mark.parametrize("raw", ["anna_banana", "ANNA_Banana", "anna.banana", "ＡＮＮＡ_banana"])
     def test_one_s_own_name_is_none(self, raw: str) -> None:
         def rule(raw: str) -> str:
-            return password(raw, username="anna_banana", email="anna.banana@example.org")
+            return new_password(raw, username="anna_banana", email="anna.banana@example.org")
 
         assert code_of(rule, raw) == "password_guessable"
         assert code_of(rule, raw + "!") is None
@@ -222,7 +226,7 @@ class TestPassword:
     @given(raw=UNICODE)
     def test_a_password_that_is_accepted_is_canonical(self, raw: str) -> None:
         try:
-            secret = password(raw)
+            secret = new_password(raw)
         except Invalid:
             return
         secret.encode()
@@ -247,10 +251,47 @@ class TestProfile:
 
 def a_session(generation: int = 0) -> Session:
     id_ = SessionId(int(NOW.timestamp() * 1000) << 16)
-    return Session(id=id_, user_id=UserId(1), seed=b"s" * 16, generation=generation, refreshed_at=NOW)
+    return Session(
+        id=id_,
+        user_id=UserId(1),
+        seed=b"s" * 16,
+        generation=generation,
+        refreshed_at=NOW,
+        authenticated_at=NOW,
+    )
+
+
+class TestDevice:
+    @pytest.mark.parametrize(
+        ("raw", "shown"),
+        [
+            ("", ""),
+            ("Waggle/1.0 (Linux; 🐝)", "Waggle/1.0 (Linux; 🐝)"),
+            (" tabs\tand\r\nlines\x00and\x1b[31m ", "tabs and lines and [31m"),
+            ("left\u202eright\u2028\ud800", "left right"),
+            ("x" * 1_000_000, "x" * 200),
+        ],
+    )
+    def test_it_is_shown_without_what_cannot_be_seen(self, raw: str, shown: str) -> None:
+        assert device(raw) == shown
+
+    @given(raw=UNICODE)
+    def test_it_can_always_be_stored_and_shown(self, raw: str) -> None:
+        assert len(device(raw).encode()) <= 800
+        assert device(device(raw)) == device(raw)
 
 
 class TestSession:
+    def test_id8_what_is_dangerous_needs_a_password_of_the_last_five_minutes(self) -> None:
+        session = a_session()
+
+        session.require_recent(NOW + RECENT)
+        with pytest.raises(RecentLoginRequired):
+            session.require_recent(NOW + RECENT + MS)
+        session.confirmed(NOW + RECENT).require_recent(NOW + 2 * RECENT)
+        with pytest.raises(RecentLoginRequired):  # to refresh proves nothing about the password
+            session.refreshed(0, NOW + RECENT).require_recent(NOW + RECENT + MS)
+
     def test_it_lives_while_it_is_refreshed(self) -> None:
         session = a_session()
 

@@ -315,7 +315,10 @@ REFRESH = ChainedRefreshTokens(b"k" * 32)
 
 def a_session(**members: Any) -> Session:
     return replace(
-        Session(id=SESSION, user_id=USER, seed=b"s" * 16, generation=3, refreshed_at=NOW), **members
+        Session(
+            id=SESSION, user_id=USER, seed=b"s" * 16, generation=3, refreshed_at=NOW, authenticated_at=NOW
+        ),
+        **members,
     )
 
 

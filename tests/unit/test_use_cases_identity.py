@@ -2,24 +2,29 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from application.identity.ports import SessionRow
 from application.identity.queries import Principal, Profile
-from application.identity.sessions import LoggedIn
+from application.identity.sessions import Client, LoggedIn
 from application.shared.errors import KeyReused, TokenInvalid
 from application.shared.events import ProfileChanged, Registered
+from application.shared.paging import Window
 from application.shared.ports import Attempt
 from domain.identity import (
     REUSE_GRACE,
     SESSION_IDLE,
     EmailTaken,
     SessionEnded,
+    SessionNotFound,
     UsernameTaken,
     UserNotFound,
     WrongCredentials,
+    WrongPassword,
 )
 from domain.shared import Invalid, SessionId, Stale, UserId
 from tests.unit.people import PASSWORD, Waggle, refused
@@ -288,6 +293,128 @@ class TestLoggingOut:
         assert await refused(waggle.log_out(principal.session_id)) is None
 
 
+class TestEndingSessionsElsewhere:
+    async def test_id8_one_sees_where_one_is_logged_in_and_no_one_else(self, waggle: Waggle) -> None:
+        ann = await waggle.somebody("ann")
+        await waggle.somebody("bob")
+        waggle.time.pass_by(SECOND)
+        phone = await waggle.log_in("ann", PASSWORD, None, Client("Bee\x1bphone 7", "net"))
+        session = (await waggle.authenticate(phone.tokens.access_token)).session_id
+
+        rows = (await waggle.list_sessions(ann, Window(10))).items
+
+        assert rows[0] == SessionRow(session, "Bee phone 7", waggle.time.now)
+        assert [row.device for row in rows] == ["Bee phone 7", ""]
+
+    async def test_id8_a_session_is_ended_by_its_owner_only(self, waggle: Waggle) -> None:
+        ann, bob = await waggle.joins("ann"), await waggle.joins("bob")
+        of_bob = (await waggle.authenticate(bob.tokens.access_token)).session_id
+
+        for stranger, session in ((ann.user.id, of_bob), (bob.user.id, SessionId(7))):
+            assert await refused(waggle.log_out_elsewhere(stranger, session)) is SessionNotFound
+        assert await refused(waggle.log_out_elsewhere(bob.user.id, of_bob)) is None
+
+        assert await refused(waggle.authenticate(bob.tokens.access_token)) is TokenInvalid
+        assert await refused(waggle.refresh(bob.tokens.refresh_token)) is SessionEnded
+        assert await refused(waggle.log_out_elsewhere(bob.user.id, of_bob)) is SessionNotFound
+        assert await refused(waggle.authenticate(ann.tokens.access_token)) is None
+
+    @pytest.mark.parametrize("keep", [True, False])
+    async def test_id7_all_sessions_end_at_once(self, waggle: Waggle, keep: bool) -> None:
+        here, there, bob = (
+            await waggle.joins("ann"),
+            await waggle.log_in_again("ann"),
+            await waggle.joins("bob"),
+        )
+        session = (await waggle.authenticate(here.tokens.access_token)).session_id
+        await waggle.authenticate(there.tokens.access_token)
+
+        await waggle.log_out_everywhere(here.user.id, session if keep else None)
+
+        for joined, lives in ((here, keep), (there, False), (bob, True)):
+            refusal = await refused(waggle.authenticate(joined.tokens.access_token))
+            assert refusal is (None if lives else TokenInvalid)
+            refusal = await refused(waggle.refresh(joined.tokens.refresh_token))
+            assert refusal is (None if lives else SessionEnded)
+
+
+class TestPasswords:
+    async def test_id8_giving_it_again_makes_the_session_recent(self, waggle: Waggle) -> None:
+        joined = await waggle.joins()
+        me = await waggle.authenticate(joined.tokens.access_token)
+        waggle.time.pass_by(timedelta(minutes=6))
+
+        async def recent() -> bool:
+            async with waggle.stores.open_identity() as tx:
+                session = await tx.sessions.get(me.session_id)
+            return await refused(_as_work(lambda: session.require_recent(waggle.time.now))) is None
+
+        assert await recent() is False
+        assert await refused(waggle.confirm(me.user_id, me.session_id, "wrong horse")) is WrongPassword
+        assert await recent() is False
+        await waggle.confirm(me.user_id, me.session_id, PASSWORD)
+        assert await recent() is True
+
+    async def test_id7_a_new_password_ends_all_other_sessions(self, waggle: Waggle) -> None:
+        here, there = await waggle.joins("ann"), await waggle.log_in_again("ann")
+        me = await waggle.authenticate(here.tokens.access_token)
+        await waggle.authenticate(there.tokens.access_token)
+
+        await waggle.change_password(me.user_id, me.session_id, PASSWORD, "another horse")
+
+        assert await refused(waggle.authenticate(there.tokens.access_token)) is TokenInvalid
+        assert await refused(waggle.refresh(there.tokens.refresh_token)) is SessionEnded
+        assert await refused(waggle.refresh(here.tokens.refresh_token)) is None
+        assert await refused(waggle.log_in("ann", PASSWORD, None)) is WrongCredentials
+        assert await refused(waggle.log_in("ann", "another horse", None)) is None
+
+    @pytest.mark.parametrize(
+        ("current", "new", "expected"),
+        [
+            ("wrong", "another horse", WrongPassword),
+            ("", "another horse", WrongPassword),
+            ("x" * 10_000, "another horse", WrongPassword),
+            (PASSWORD, "short", Invalid),
+        ],
+    )
+    async def test_a_refused_change_changes_nothing(
+        self, waggle: Waggle, current: str, new: str, expected: type[Exception]
+    ) -> None:
+        here, there = await waggle.joins("ann"), await waggle.log_in_again("ann")
+        me = await waggle.authenticate(here.tokens.access_token)
+
+        assert await refused(waggle.change_password(me.user_id, me.session_id, current, new)) is expected
+
+        assert await refused(waggle.refresh(there.tokens.refresh_token)) is None
+        assert await refused(waggle.log_in("ann", PASSWORD, None)) is None
+
+    async def test_of_two_who_change_it_at_once_one_does(self, waggle: Waggle) -> None:
+        me = await waggle.authenticate((await waggle.joins()).tokens.access_token)
+
+        answers = await asyncio.gather(
+            *(
+                refused(waggle.change_password(me.user_id, me.session_id, PASSWORD, f"another horse {n}"))
+                for n in range(2)
+            )
+        )
+
+        assert sorted(answers, key=str) == sorted([None, WrongPassword], key=str)
+
+    async def test_an_ended_session_changes_nothing(self, waggle: Waggle) -> None:
+        me = await waggle.authenticate((await waggle.joins()).tokens.access_token)
+        await waggle.log_out(me.session_id)
+
+        change = waggle.change_password(me.user_id, me.session_id, PASSWORD, "another horse")
+
+        assert await refused(change) is SessionEnded
+        assert await refused(waggle.confirm(me.user_id, me.session_id, PASSWORD)) is SessionEnded
+        assert await refused(waggle.log_in("ann", PASSWORD, None)) is None
+
+
+async def _as_work(act: Callable[[], None]) -> None:
+    act()
+
+
 class Gate:
     """An answer about a session that arrives when it is let through."""
 
@@ -333,7 +460,7 @@ class TestAuthenticating:
 
         principal = await waggle.authenticate(token)
         gate.alive = False
-        here.session_ended(principal.session_id)
+        here.sessions_ended([principal.session_id])
         gate.open.set()
 
         assert await request == principal, "it was alive when it was asked for"

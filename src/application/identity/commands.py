@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from application.identity.ports import IdentityTx, Passwords
-from application.identity.sessions import LoggedIn, SessionMaker
+from application.identity.sessions import SOMEWHERE, Client, LoggedIn, SessionMaker
 from application.shared.events import Registered
 from application.shared.idempotency import once
 from application.shared.ports import Attempt, NewId, OpenTx, Record
-from domain.identity import Account, email, password, username
+from domain.identity import Account, email, new_password, username
 from domain.names import display_name as checked_name
 from domain.shared import CountGraphemes, Faults, UserId
 
@@ -23,7 +23,13 @@ class Register:
     graphemes: CountGraphemes
 
     async def __call__(
-        self, name: str, address: str, secret: str, display_name: str, attempt: Attempt | None
+        self,
+        name: str,
+        address: str,
+        secret: str,
+        display_name: str,
+        attempt: Attempt | None,
+        client: Client = SOMEWHERE,
     ) -> LoggedIn:
         with Faults.collected() as faults:
             with faults:
@@ -31,7 +37,7 @@ class Register:
             with faults:
                 address = email(address)
             with faults:
-                secret = password(secret, username=name, email=address)
+                secret = new_password(secret, username=name, email=address)
             with faults:
                 display_name = checked_name(display_name, self.graphemes)
         hashed = await self.passwords.hash(secret)  # before the transaction: it takes long
@@ -46,7 +52,7 @@ class Register:
                     password_hash=hashed,
                     display_name=display_name,
                 )
-                session = self.sessions.new(account.id)
+                session = self.sessions.new(account.id, client)
                 await tx.accounts.add(account)
                 await tx.sessions.add(session)
                 await tx.outbox.add(Registered(user_id=account.id))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from application.shared.paging import Window
 from application.shared.ports import Idempotency, Inbox, Outbox
 from domain.identity import Account, Session
 from domain.shared import SessionId, UserId
@@ -50,6 +51,15 @@ class Sessions(Protocol):
         """Delete the sessions of a user; which they were."""
         ...
 
+    async def end_all(
+        self, user_id: UserId, now: datetime, *, but: SessionId | None = None
+    ) -> Sequence[SessionId]:
+        """End every session of the user, except `but`; the ids of those that this ended.
+
+        The caller holds the lock of the account, as does whoever opens a session: none slips through.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityTx:
@@ -75,6 +85,15 @@ class Card:
     display_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A living session, as its owner sees it."""
+
+    id: SessionId
+    device: str
+    last_used_at: datetime
+
+
 class IdentityReader(Protocol):
     """Reads outside of a transaction; each sees what was committed when it began."""
 
@@ -91,6 +110,10 @@ class IdentityReader(Protocol):
         ...
 
     async def session_alive(self, session_id: SessionId, now: datetime) -> bool: ...
+
+    async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:
+        """Those that live at `now`, newest first; one more than the window's limit if there is one."""
+        ...
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, Card]:
         """The cards of those that exist."""

@@ -1,12 +1,13 @@
 """What people ask about accounts, and who is asking."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Self
 
-from application.identity.ports import AccessTokens, Claims, IdentityReader
+from application.identity.ports import AccessTokens, Claims, IdentityReader, SessionRow
 from application.shared.errors import TokenInvalid
+from application.shared.paging import Page, Window, page
 from application.shared.ports import Clock, Record
 from domain.identity import Account, UserNotFound
 from domain.identity import username as canonical
@@ -60,6 +61,18 @@ class ReadProfile:
         except Invalid:
             raise UserNotFound("no such user") from None
         return Profile.of(await self.reader.account_named(name))
+
+
+@dataclass(frozen=True, slots=True)
+class ListSessions:
+    """One's own living sessions, newest first."""
+
+    reader: IdentityReader
+    clock: Clock
+
+    async def __call__(self, user_id: UserId, window: Window) -> Page[SessionRow]:
+        rows = await self.reader.sessions_of(user_id, self.clock(), window)
+        return page(rows, window, lambda row: row.id, newest_first=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +134,9 @@ class Authenticate:
             self._seen.popitem(last=False)
         return seen
 
-    def session_ended(self, session_id: SessionId) -> None:
-        """Forget what this process knows of the session, so that its next request asks the store."""
+    def sessions_ended(self, sessions: Collection[SessionId]) -> None:
+        """Forget what this process knows of these sessions, so that their next request asks the store."""
         # Taken out, not marked: a request that asks at this moment must not mark it alive again.
-        for token in [token for token, seen in self._seen.items() if seen.claims.session_id == session_id]:
+        ended = set(sessions)
+        for token in [token for token, seen in self._seen.items() if seen.claims.session_id in ended]:
             del self._seen[token]

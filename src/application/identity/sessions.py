@@ -1,6 +1,6 @@
 """Opening, refreshing and ending sessions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -22,8 +22,10 @@ from domain.identity import (
     Account,
     Session,
     SessionEnded,
+    SessionNotFound,
     UserNotFound,
     WrongCredentials,
+    device,
     email_key,
     password,
 )
@@ -31,6 +33,10 @@ from domain.shared import Invalid, SessionId, UserId
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
 """That many bytes from a cryptographically secure source."""
+
+SessionsEnded: TypeAlias = Callable[[Collection[SessionId]], None]
+"""Told after the commit, so that this process refuses the access tokens of these sessions at once. Every
+other process asks the store again within two seconds."""
 
 SEED_BYTES = 16
 
@@ -51,6 +57,19 @@ class LoggedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """Where a session is opened."""
+
+    user_agent: str = ""
+    """As the client wrote it."""
+    network: str = ""
+    """A keyed hash of its network."""
+
+
+SOMEWHERE = Client()
+
+
+@dataclass(frozen=True, slots=True)
 class SessionMaker:
     """Makes sessions and the tokens of a session: what registering, logging in and refreshing share."""
 
@@ -60,12 +79,17 @@ class SessionMaker:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
 
-    def new(self, user_id: UserId) -> Session:
+    def new(self, user_id: UserId, client: Client) -> Session:
+        """A session of somebody who has just given the password."""
+        now = self.clock()
         return Session(
             id=SessionId(self.new_id()),
             user_id=user_id,
             seed=self.random_bytes(SEED_BYTES),
-            refreshed_at=self.clock(),
+            refreshed_at=now,
+            authenticated_at=now,
+            device=device(client.user_agent),
+            network=client.network,
         )
 
     def tokens(self, session: Session, at: datetime) -> Tokens:
@@ -91,6 +115,7 @@ class SessionMaker:
             user_id=UserId(outcome["id"]),
             seed=bytes.fromhex(outcome.pop("seed")),
             refreshed_at=at,
+            authenticated_at=at,
         )
         return LoggedIn(Profile.from_record(outcome), self.tokens(session, at), result.replayed)
 
@@ -105,7 +130,9 @@ class LogIn:
     passwords: Passwords
     sessions: SessionMaker
 
-    async def __call__(self, login: str, secret: str, attempt: Attempt | None) -> LoggedIn:
+    async def __call__(
+        self, login: str, secret: str, attempt: Attempt | None, client: Client = SOMEWHERE
+    ) -> LoggedIn:
         try:
             secret = password(secret)
         except Invalid:
@@ -113,7 +140,7 @@ class LogIn:
         for _ in range(3):
             found, new_hash = await self._compared(login, secret)
             with suppress(_HashChanged):
-                return await self._opened(found, new_hash, attempt)
+                return await self._opened(found, new_hash, attempt, client)
         raise Overloaded("the password of this account is being changed")
 
     async def _compared(self, login: str, secret: str) -> tuple[Credentials, str | None]:
@@ -127,7 +154,9 @@ class LogIn:
             raise WrongCredentials("the name or the password is wrong")
         return found, new_hash
 
-    async def _opened(self, found: Credentials, new_hash: str | None, attempt: Attempt | None) -> LoggedIn:
+    async def _opened(
+        self, found: Credentials, new_hash: str | None, attempt: Attempt | None, client: Client
+    ) -> LoggedIn:
         async with self.open_tx() as tx:
 
             async def effect() -> Record:
@@ -137,7 +166,7 @@ class LogIn:
                     raise WrongCredentials("the name or the password is wrong") from None
                 if account.password_hash != found.password_hash:
                     raise _HashChanged
-                session = self.sessions.new(account.id)
+                session = self.sessions.new(account.id, client)
                 await tx.sessions.add(session)
                 if new_hash is not None:
                     await tx.accounts.set_password_hash(account.id, new_hash)
@@ -185,11 +214,46 @@ class LogOut:
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
-    session_ended: Callable[[SessionId], None]
-    """Told after the commit, so that this process refuses the session's access tokens at once."""
+    sessions_ended: SessionsEnded
 
     async def __call__(self, session_id: SessionId) -> None:
         async with self.open_tx() as tx:
             session = await tx.sessions.get(session_id)
             await tx.sessions.save(session.ended(self.clock()))
-        self.session_ended(session_id)
+        self.sessions_ended([session_id])
+
+
+@dataclass(frozen=True, slots=True)
+class LogOutElsewhere:
+    """End one session of one's own, by its id. Raises SessionNotFound for any other."""
+
+    open_tx: OpenTx[IdentityTx]
+    clock: Clock
+    sessions_ended: SessionsEnded
+
+    async def __call__(self, user_id: UserId, session_id: SessionId) -> None:
+        now = self.clock()
+        async with self.open_tx() as tx:
+            try:
+                session = await tx.sessions.get(session_id)
+            except SessionEnded:
+                raise SessionNotFound("no such session") from None
+            if session.user_id != user_id or not session.alive(now):
+                raise SessionNotFound("no such session")
+            await tx.sessions.save(session.ended(now))
+        self.sessions_ended([session_id])
+
+
+@dataclass(frozen=True, slots=True)
+class LogOutEverywhere:
+    """End all sessions of one's own, except `but`."""
+
+    open_tx: OpenTx[IdentityTx]
+    clock: Clock
+    sessions_ended: SessionsEnded
+
+    async def __call__(self, user_id: UserId, but: SessionId | None = None) -> None:
+        async with self.open_tx() as tx:
+            await tx.accounts.get(user_id)  # locked: who logs in at this moment comes before or after
+            ended = await tx.sessions.end_all(user_id, self.clock(), but=but)
+        self.sessions_ended(ended)

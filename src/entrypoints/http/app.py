@@ -17,7 +17,7 @@ from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import fail, refuse, refuse_http
 from entrypoints.http.fast_lane import FastLane
-from entrypoints.http.identity.sessions import AuthController
+from entrypoints.http.identity.sessions import AuthController, Clients
 from entrypoints.http.identity.users import MeController, UsersController
 from entrypoints.http.limits import Limits, rates
 from entrypoints.http.network import Networks
@@ -85,6 +85,7 @@ def describe(container: Container, settings: Settings) -> dict[str, Any]:
 def _routes(container: Container, settings: Settings) -> tuple[list[Any], dict[str, Any]]:
     """The routes of the API, and what they need of an application."""
     given = {
+        "client": Clients(container.secrets().fingerprint),
         "attempt": Attempts(container.secrets().fingerprint),
         "pager": Pager(container.secrets().key("cursor"), settings.url),
     }

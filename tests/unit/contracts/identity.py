@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from application.identity.ports import Card, Credentials
+from application.identity.ports import Card, Credentials, SessionRow
+from application.shared.paging import Window
 from domain.identity import (
     SESSION_IDLE,
+    SESSION_LIFE,
     Account,
     EmailTaken,
     Session,
@@ -23,7 +25,13 @@ from tests.unit.contracts.stores import Stores, an_account, new_id
 
 def a_session(of: Account, **members: object) -> Session:
     id_ = new_id()
-    defaults = {"id": id_, "user_id": of.id, "seed": bytes(range(16)), "refreshed_at": made_at(id_)}
+    defaults = {
+        "id": id_,
+        "user_id": of.id,
+        "seed": bytes(range(16)),
+        "refreshed_at": made_at(id_),
+        "authenticated_at": made_at(id_),
+    }
     return Session(**{**defaults, **members})  # type: ignore[arg-type]
 
 
@@ -188,6 +196,9 @@ class SessionsContract:
             account,
             seed=bytes(range(240, 256)),
             generation=5,
+            authenticated_at=made_at(new_id()),
+            device="Bee browser 🐝 7",
+            network="n" * 43,
             ended_at=made_at(new_id()) + timedelta(milliseconds=7),
         )
         await add_session(stores, session)
@@ -222,6 +233,63 @@ class SessionsContract:
         await save_session(stores, session.ended(now))
         assert await alive(timedelta()) is False
         assert await stores.people.session_alive(SessionId(new_id()), now) is False
+
+    async def test_the_living_ones_of_a_user_are_listed_newest_first_page_by_page(
+        self, stores: Stores
+    ) -> None:
+        ann, bob = await stores.add_account(), await stores.add_account()
+        ids = [new_id() for _ in range(6)]
+        now = made_at(ids[-1])
+        ended = a_session(ann, id=ids[0], ended_at=now)
+        idle = a_session(ann, id=ids[1], refreshed_at=now - SESSION_IDLE)
+        for session in (ended, idle, a_session(bob, id=ids[2])):
+            await add_session(stores, session)
+        for id_ in ids[3:]:
+            await add_session(stores, a_session(ann, id=id_, device=f"device {id_}", refreshed_at=now))
+        rows = [SessionRow(SessionId(id_), f"device {id_}", now) for id_ in reversed(ids[3:])]
+
+        async def listed(window: Window) -> list[SessionRow]:
+            return list(await stores.people.sessions_of(ann.id, now, window))
+
+        assert await listed(Window(5)) == rows
+        assert await listed(Window(1)) == rows[:2], "one more than the limit tells that there is more"
+        assert await listed(Window(5, ids[4])) == rows[2:]
+        assert await listed(Window(5, ids[3], back=True)) == rows[:2]
+        assert await listed(Window(1, ids[3], back=True)) == rows[:2]
+
+    @pytest.mark.parametrize("after", [-1, 0, 1])
+    async def test_the_list_and_the_domain_agree_on_how_long_a_session_lives(
+        self, stores: Stores, after: int
+    ) -> None:
+        session = a_session(await stores.add_account())
+        for refreshed_at, end in (
+            (session.created_at, session.created_at + SESSION_IDLE),
+            (session.created_at + SESSION_LIFE, session.created_at + SESSION_LIFE),
+        ):
+            session = replace(session, id=SessionId(session.id + 1), refreshed_at=refreshed_at)
+            await add_session(stores, session)
+            now = end + timedelta(milliseconds=after)
+
+            listed = await stores.people.sessions_of(session.user_id, now, Window(5))
+
+            assert (session.id in [row.id for row in listed]) == session.alive(now) == (after < 0)
+
+    async def test_all_sessions_of_a_user_end_but_one(self, stores: Stores) -> None:
+        ann, bob = await stores.add_account(), await stores.add_account()
+        of_ann = [await add_session(stores, a_session(ann)) for _ in range(3)]
+        before = await add_session(stores, a_session(ann, ended_at=made_at(new_id())))
+        of_bob = await add_session(stores, a_session(bob))
+        now = made_at(new_id())
+
+        async with stores.open_identity() as tx:
+            ended = await tx.sessions.end_all(ann.id, now, but=of_ann[0].id)
+
+        assert sorted(ended) == [session.id for session in of_ann[1:]]
+        async with stores.open_identity() as tx:
+            stored = [await tx.sessions.get(session.id) for session in (*of_ann, before, of_bob)]
+            assert [session.ended_at for session in stored] == [None, now, now, before.ended_at, None]
+            assert await tx.sessions.end_all(ann.id, now) == [of_ann[0].id]
+            assert await tx.sessions.end_all(ann.id, now) == []
 
 
 class InboxContract:

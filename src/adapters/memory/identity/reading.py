@@ -1,12 +1,13 @@
 """Reading accounts and sessions in memory."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.memory.identity.accounts import account_in
 from adapters.memory.store import Store
-from application.identity.ports import Card, Credentials
+from application.identity.ports import Card, Credentials, SessionRow
+from application.shared.paging import Window
 from domain.identity import Account, Session
 from domain.shared import SessionId, UserId
 
@@ -29,6 +30,20 @@ class MemoryIdentityReader:
     async def session_alive(self, session_id: SessionId, now: datetime) -> bool:
         session: Session | None = self.store.get("sessions", session_id)
         return session is not None and session.alive(now)
+
+    async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:
+        found: list[Session] = [
+            session
+            for session in self.store.all("sessions")
+            if session.user_id == user_id
+            and session.alive(now)
+            and (
+                window.edge is None or (session.id > window.edge if window.back else session.id < window.edge)
+            )
+        ]
+        found.sort(key=lambda session: session.id, reverse=not window.back)
+        rows = [SessionRow(each.id, each.device, each.refreshed_at) for each in found[: window.limit + 1]]
+        return rows[::-1] if window.back else rows
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, Card]:
         found = (self.store.get("accounts", user_id) for user_id in ids)

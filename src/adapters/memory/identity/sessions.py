@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from adapters.memory.store import Draft
 from domain.identity import Session, SessionEnded
@@ -29,3 +30,15 @@ class MemorySessions:
         for session_id in theirs:
             self.rows.delete("sessions", session_id)
         return theirs
+
+    async def end_all(
+        self, user_id: UserId, now: datetime, *, but: SessionId | None = None
+    ) -> Sequence[SessionId]:
+        ending: list[Session] = [
+            session
+            for session in self.rows.all("sessions")
+            if session.user_id == user_id and session.ended_at is None and session.id != but
+        ]
+        for session in ending:
+            await self.save(session.ended(now))
+        return [session.id for session in ending]

@@ -1,18 +1,20 @@
 """Reading accounts and sessions, outside of transactions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import LargeBinary, String, bindparam, or_, select
+from sqlalchemy import Integer, LargeBinary, String, bindparam, or_, select
 
 from adapters.sql.database import Database, Prepared
 from adapters.sql.identity.accounts import ACCOUNT, account_from
+from adapters.sql.identity.sessions import opened_device
 from adapters.sql.identity.tables import Sealer, accounts, sessions
-from adapters.sql.metadata import Id, IdList, NameList, among, instant
-from application.identity.ports import Card, Credentials
-from domain.identity import Account, Session, UserNotFound
-from domain.shared import SessionId, UserId
+from adapters.sql.metadata import Id, IdList, NameList, among, instant, millis
+from application.identity.ports import Card, Credentials, SessionRow
+from application.shared.paging import Window
+from domain.identity import SESSION_IDLE, SESSION_LIFE, Account, UserNotFound, session_expires
+from domain.shared import MAX_ID, SessionId, UserId, made_at
 
 _user_id = bindparam("user_id", type_=Id)
 _account = Prepared(select(*ACCOUNT).where(accounts.c.id == _user_id))
@@ -26,14 +28,23 @@ _credentials = Prepared(
     )
 )
 _session = Prepared(
-    select(
-        sessions.c.seed,
-        sessions.c.user_id,
-        sessions.c.generation,
-        sessions.c.refreshed_at,
-        sessions.c.ended_at,
-    ).where(sessions.c.id == bindparam("session_id", type_=Id))
+    select(sessions.c.refreshed_at, sessions.c.ended_at).where(
+        sessions.c.id == bindparam("session_id", type_=Id)
+    )
 )
+_sessions_of = (
+    select(sessions.c.id, sessions.c.device_sealed, sessions.c.refreshed_at)
+    .where(
+        sessions.c.user_id == _user_id,
+        sessions.c.ended_at.is_(None),
+        sessions.c.refreshed_at > bindparam("idle_before", type_=Id),
+        sessions.c.id > bindparam("old_before", type_=Id),
+    )
+    .limit(bindparam("n", type_=Integer))
+)
+_edge = bindparam("edge", type_=Id)
+_older = Prepared(_sessions_of.where(sessions.c.id < _edge).order_by(sessions.c.id.desc()))
+_newer = Prepared(_sessions_of.where(sessions.c.id > _edge).order_by(sessions.c.id))
 _cards = Prepared(
     select(accounts.c.id, accounts.c.username, accounts.c.display_name).where(
         among(accounts.c.id, bindparam("ids", type_=IdList))
@@ -72,16 +83,23 @@ class SqlIdentityReader:
         rows = await self.database.fetch(_session, session_id=session_id)
         if not rows:
             return False
-        seed, user_id, generation, refreshed_at, ended_at = rows[0]
-        session = Session(
-            id=session_id,
-            user_id=UserId(user_id),
-            seed=seed,
-            generation=generation,
-            refreshed_at=instant(refreshed_at),
-            ended_at=None if ended_at is None else instant(ended_at),
+        refreshed_at, ended_at = rows[0]
+        return ended_at is None and now < session_expires(made_at(session_id), instant(refreshed_at))
+
+    async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:
+        rows = await self.database.fetch(
+            _newer if window.back else _older,
+            user_id=user_id,
+            idle_before=millis(now - SESSION_IDLE),
+            old_before=((millis(now - SESSION_LIFE) + 1) << 16) - 1,  # all ids of that millisecond have ended
+            edge=window.edge if window.edge is not None else 0 if window.back else MAX_ID,
+            n=window.limit + 1,
         )
-        return session.alive(now)
+        found = [
+            SessionRow(SessionId(id_), opened_device(id_, sealed, self.sealer), instant(refreshed_at))
+            for id_, sealed, refreshed_at in rows
+        ]
+        return found[::-1] if window.back else found
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, Card]:
         rows = await self.database.fetch(_cards, ids=list(ids))

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.identity.tables import sessions
+from adapters.sql.identity.tables import Sealer, sessions
 from adapters.sql.metadata import Id
 from domain.identity import Session, SessionEnded
 from domain.shared import SessionId, UserId
@@ -18,32 +19,55 @@ _session_row = select(sessions).where(sessions.c.id == bindparam("session_id", t
 @dataclass(frozen=True, slots=True)
 class SqlSessions:
     connection: AsyncConnection
+    sealer: Sealer
 
     async def add(self, session: Session) -> None:
-        await self.connection.execute(insert(sessions), _row(session))
+        await self.connection.execute(insert(sessions), self._row(session))
 
     async def get(self, session_id: SessionId) -> Session:
         row = (await self.connection.execute(_session_row, {"session_id": session_id})).first()
         if row is None:
             raise SessionEnded("no such session")
-        return Session(**row._mapping)
+        members = dict(row._mapping)
+        sealed, network = members.pop("device_sealed"), members.pop("network")
+        return Session(
+            device=opened_device(session_id, sealed, self.sealer), network=network or "", **members
+        )
 
     async def save(self, session: Session) -> None:
         await self.connection.execute(
-            update(sessions).where(sessions.c.id == session.id).values(_row(session))
+            update(sessions).where(sessions.c.id == session.id).values(self._row(session))
         )
 
     async def remove_all(self, user_id: UserId) -> Sequence[SessionId]:
         gone = delete(sessions).where(sessions.c.user_id == user_id).returning(sessions.c.id)
         return [SessionId(row.id) for row in await self.connection.execute(gone)]
 
+    async def end_all(
+        self, user_id: UserId, now: datetime, *, but: SessionId | None = None
+    ) -> Sequence[SessionId]:
+        living = sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.id != (but or 0)
+        ended = update(sessions).where(*living).values(ended_at=now).returning(sessions.c.id)
+        return [SessionId(row.id) for row in await self.connection.execute(ended)]
 
-def _row(session: Session) -> dict[str, Any]:
-    return {
-        "id": session.id,
-        "user_id": session.user_id,
-        "seed": session.seed,
-        "generation": session.generation,
-        "refreshed_at": session.refreshed_at,
-        "ended_at": session.ended_at,
-    }
+    def _row(self, session: Session) -> dict[str, Any]:
+        device = session.device.encode()
+        return {
+            "id": session.id,
+            "user_id": session.user_id,
+            "seed": session.seed,
+            "generation": session.generation,
+            "refreshed_at": session.refreshed_at,
+            "authenticated_at": session.authenticated_at,
+            "device_sealed": self.sealer.seal(device, _device_of(session.id)) if device else None,
+            "network": session.network or None,
+            "ended_at": session.ended_at,
+        }
+
+
+def opened_device(session_id: int, sealed: bytes | None, sealer: Sealer) -> str:
+    return "" if sealed is None else sealer.open(sealed, _device_of(session_id)).decode()
+
+
+def _device_of(session_id: int) -> str:
+    return f"sessions.device/{session_id}"

@@ -49,6 +49,9 @@ sessions = Table(
     Column("seed", LargeBinary(16), nullable=False),
     Column("generation", Integer, nullable=False),
     Column("refreshed_at", Instant, nullable=False),
+    Column("authenticated_at", Instant, nullable=False, server_default="0"),
+    Column("device_sealed", LargeBinary),  # NULL where the client said nothing
+    Column("network", String(64)),  # NULL where it is not known
     Column("ended_at", Instant),
 )
 

@@ -16,7 +16,7 @@ def transactions(database: Database, sealer: Sealer, new_id: NewId) -> OpenTx[Id
     def ports(connection: AsyncConnection) -> IdentityTx:
         return IdentityTx(
             SqlAccounts(connection, sealer),
-            SqlSessions(connection),
+            SqlSessions(connection, sealer),
             SqlOutbox(connection, new_id),
             SqlInbox(connection),
             SqlIdempotency(connection),

@@ -1,20 +1,45 @@
 """/api/v1/auth: registering, logging in, sessions."""
 
-from typing import Annotated, Self
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 import msgspec
-from litestar import Controller, Response, post
-from litestar.params import JSONBody
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.identity.commands import Register
-from application.identity.sessions import LoggedIn, LogIn, LogOut, Refresh, Tokens
-from domain.identity import EmailTaken, SessionEnded, UsernameTaken, WrongCredentials
+from application.identity.passwords import ChangePassword, ConfirmPassword
+from application.identity.ports import SessionRow
+from application.identity.queries import ListSessions
+from application.identity.sessions import (
+    Client,
+    LoggedIn,
+    LogIn,
+    LogOut,
+    LogOutElsewhere,
+    LogOutEverywhere,
+    Refresh,
+    Tokens,
+)
+from domain.identity import (
+    EmailTaken,
+    SessionEnded,
+    SessionNotFound,
+    UsernameTaken,
+    WrongCredentials,
+    WrongPassword,
+    session_expires,
+)
+from domain.shared import SessionId, id_from, made_at
 from entrypoints.http.answers import Out
 from entrypoints.http.auth import LIMITED_AS_AUTH, Anyones, Mine
 from entrypoints.http.bodies import In
 from entrypoints.http.identity.users import User
+from entrypoints.http.network import network_of
 from entrypoints.http.openapi import policy
-from entrypoints.http.resources import Attempts, IdempotencyKey, created
+from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
+from entrypoints.http.resources import Attempts, IdempotencyKey, created, rfc3339
 
 
 class TokensOut(Out):
@@ -67,12 +92,70 @@ class RefreshIn(In):
     refresh_token: Annotated[str, msgspec.Meta(max_length=200)]
 
 
+class ConfirmIn(In):
+    password: Password
+
+
+class ChangePasswordIn(In):
+    current_password: Password
+    new_password: Password
+
+
+KeepCurrent = Annotated[bool, QueryParameter(description="Leave the session that asks alone.")]
+
+
+class SessionOut(Out):
+    """A login on a device that lives."""
+
+    id: str
+    device: str
+    """What the client said that it is, empty if it said nothing: its word only."""
+    created_at: str
+    last_used_at: str
+    """The last refresh: a client in use refreshes every ten minutes."""
+    expires_at: str
+    """When it ends if it is not used again."""
+    current: bool
+    """Whether it is the one that asks."""
+
+    @classmethod
+    def of(cls, row: SessionRow, current: SessionId) -> Self:
+        created_at = made_at(row.id)
+        return cls(
+            id=str(row.id),
+            device=row.device,
+            created_at=rfc3339(created_at),
+            last_used_at=rfc3339(row.last_used_at),
+            expires_at=rfc3339(session_expires(created_at, row.last_used_at)),
+            current=row.id == current,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Tells where a session is opened, without keeping an address."""
+
+    fingerprint: Callable[..., str]
+    """A keyed hash of bytes."""
+
+    def __call__(self, request: Request[Any, Any, Any]) -> Client:
+        user_agent = request.headers.get("user-agent", "")[:1000]
+        return Client(user_agent, self.fingerprint(b"network", network_of(request).encode()))
+
+
 class AuthController(Controller):
     register: Register
     log_in: LogIn
     refresh: Refresh
     log_out: LogOut
+    log_out_elsewhere: LogOutElsewhere
+    log_out_everywhere: LogOutEverywhere
+    list_sessions: ListSessions
+    confirm_password: ConfirmPassword
+    change_password: ChangePassword
     attempt: Attempts
+    client: Clients
+    pager: Pager
 
     path = "/auth"
     tags = ("auth",)
@@ -91,6 +174,7 @@ class AuthController(Controller):
             data.password,
             data.display_name,
             await self.attempt(request, idempotency_key),
+            self.client(request),
         )
         location = f"/api/v1/users/{done.user.id}"
         return created(LoggedInOut.of(done), location, replayed=done.replayed)
@@ -102,7 +186,9 @@ class AuthController(Controller):
         data: JSONBody[LogInIn],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
-        done = await self.log_in(data.login, data.password, await self.attempt(request, idempotency_key))
+        done = await self.log_in(
+            data.login, data.password, await self.attempt(request, idempotency_key), self.client(request)
+        )
         return Response(LoggedInOut.of(done), headers=no_store(replayed=done.replayed))
 
     @post("/refresh", status_code=200, summary="Exchange a refresh token", opt=policy("public", SessionEnded))
@@ -115,6 +201,55 @@ class AuthController(Controller):
     async def end_session(self, request: Mine) -> None:
         """Ends the session of the access token. Its tokens are refused from now on."""
         await self.log_out(request.user.session_id)
+
+    @post("/logout-all", status_code=204, summary="Log out everywhere", opt=policy("token"))
+    async def end_sessions(self, request: Mine, *, keep_current: KeepCurrent = False) -> None:
+        """Ends all sessions of the account, on every device, and their tokens within five seconds."""
+        but = request.user.session_id if keep_current else None
+        await self.log_out_everywhere(request.user.user_id, but)
+
+    @get("/sessions", summary="Where one is logged in", opt=policy("token"))
+    async def sessions(
+        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[SessionOut]]:
+        """The sessions that live, the newest first."""
+        page = await self.list_sessions(request.user.user_id, self.pager.window(request, limit, cursor))
+        current = request.user.session_id
+        return self.pager.answer(request, page, [SessionOut.of(row, current) for row in page.items])
+
+    @delete("/sessions/{session_id:str}", summary="Log a device out", opt=policy("token", SessionNotFound))
+    async def end_other_session(self, request: Mine, session_id: FromPath[str]) -> None:
+        """Ends one of one's sessions, the present one too. Its tokens are refused within five seconds."""
+        await self.log_out_elsewhere(request.user.user_id, a_session(session_id))
+
+    @post(
+        "/confirm",
+        status_code=204,
+        summary="Give one's password again",
+        opt=policy("token", WrongPassword, SessionEnded),
+    )
+    async def confirm(self, request: Mine, data: JSONBody[ConfirmIn]) -> None:
+        """For five minutes this session may then do what is dangerous, as after a login."""
+        await self.confirm_password(request.user.user_id, request.user.session_id, data.password)
+
+    @post(
+        "/password",
+        status_code=204,
+        summary="Change one's password",
+        opt=policy("token", WrongPassword, SessionEnded),
+    )
+    async def set_password(self, request: Mine, data: JSONBody[ChangePasswordIn]) -> None:
+        """Ends all other sessions of the account. This one goes on."""
+        user = request.user
+        await self.change_password(user.user_id, user.session_id, data.current_password, data.new_password)
+
+
+def a_session(path: str) -> SessionId:
+    """The id in a path; what is no id names no session."""
+    session_id = id_from(path)
+    if session_id is None:
+        raise SessionNotFound("no such session")
+    return SessionId(session_id)
 
 
 def no_store(*, replayed: bool = False) -> dict[str, str]:

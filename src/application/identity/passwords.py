@@ -1,0 +1,80 @@
+"""Giving one's password again, and changing it."""
+
+from dataclasses import dataclass
+
+from application.identity.ports import IdentityReader, IdentityTx, Passwords
+from application.identity.sessions import SessionsEnded
+from application.shared.ports import Clock, OpenTx
+from domain.identity import SessionEnded, WrongPassword, new_password, password
+from domain.shared import Invalid, SessionId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPassword:
+    """The stored hash that one's password was compared with. Raises WrongPassword, after the same time
+    whatever is wrong with it, and Overloaded."""
+
+    reader: IdentityReader
+    passwords: Passwords
+
+    async def __call__(self, user_id: UserId, secret: str) -> str:
+        account = await self.reader.account(user_id)
+        try:
+            secret = password(secret)
+        except Invalid:
+            secret = ""  # no account has it; the answer must come as late as for any other wrong one
+        right, _ = await self.passwords.verify(secret, account.password_hash)
+        if not right:
+            raise WrongPassword("the password is wrong")
+        return account.password_hash
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmPassword:
+    """Give one's password again, so that this session may do what is dangerous for the next minutes.
+    Raises WrongPassword, Overloaded, SessionEnded."""
+
+    open_tx: OpenTx[IdentityTx]
+    check: CheckPassword
+    clock: Clock
+
+    async def __call__(self, user_id: UserId, session_id: SessionId, secret: str) -> None:
+        compared = await self.check(user_id, secret)
+        now = self.clock()
+        async with self.open_tx() as tx:
+            if (await tx.accounts.get(user_id)).password_hash != compared:
+                raise WrongPassword("the password was changed meanwhile")
+            session = await tx.sessions.get(session_id)
+            if not session.alive(now):
+                raise SessionEnded("this session has ended, log in again")
+            await tx.sessions.save(session.confirmed(now))
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePassword:
+    """Set another password and end all other sessions: whoever knew the old one is out. Raises Invalid,
+    WrongPassword, Overloaded, SessionEnded."""
+
+    open_tx: OpenTx[IdentityTx]
+    reader: IdentityReader
+    check: CheckPassword
+    passwords: Passwords
+    clock: Clock
+    sessions_ended: SessionsEnded
+
+    async def __call__(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> None:
+        account = await self.reader.account(user_id)
+        new = new_password(new, username=account.username, email=account.email, field="new_password")
+        compared = await self.check(user_id, current)
+        hashed = await self.passwords.hash(new)  # before the transaction: it takes long
+        now = self.clock()
+        async with self.open_tx() as tx:
+            if (await tx.accounts.get(user_id)).password_hash != compared:
+                raise WrongPassword("the password was changed meanwhile")
+            session = await tx.sessions.get(session_id)
+            if not session.alive(now):
+                raise SessionEnded("this session has ended, log in again")
+            await tx.accounts.set_password_hash(user_id, hashed)
+            await tx.sessions.save(session.confirmed(now))
+            ended = await tx.sessions.end_all(user_id, now, but=session_id)
+        self.sessions_ended(ended)
