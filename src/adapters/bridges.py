@@ -1,12 +1,13 @@
 """One module's question, answered by another."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from application.identity.ports import IdentityReader
+from application.identity.ports import Authored, IdentityReader
 from application.posts.ports import AuthorCard
-from application.shared.events import ProfileChanged
+from application.shared.events import PostDeleted, ProfileChanged, Published
 from domain.shared import EventId, UserId
 
 
@@ -43,3 +44,22 @@ class PeopleOfIdentity:
 
     async def forget(self, event: ProfileChanged, _event_id: EventId) -> None:
         self._cards.pop(UserId(event.user_id), None)
+
+
+class AuthoredPosts(Protocol):
+    async def authored(
+        self, authors: Collection[UserId]
+    ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
+        """How many posts each has that everybody may see, comments aside, and the facts about posts that are
+        not delivered yet, dead letters included: both as of one moment."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorshipOfPosts:
+    """identity asks posts who wrote how many."""
+
+    posts: AuthoredPosts
+
+    async def of(self, authors: Collection[UserId]) -> Authored:
+        return Authored(*await self.posts.authored(authors))

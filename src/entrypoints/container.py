@@ -8,7 +8,7 @@ from typing import Any
 from dependency_injector import containers, providers
 
 from adapters import clock, text
-from adapters.bridges import PeopleOfIdentity
+from adapters.bridges import AuthorshipOfPosts, PeopleOfIdentity
 from adapters.ids import IdAllocator
 from adapters.memory import identity as memory_identity
 from adapters.memory import outbox as memory_outbox
@@ -28,7 +28,8 @@ from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
 from application.identity.accounts import EditProfile
 from application.identity.reactions import CountPosts
-from application.posts import deleting, liking, publishing
+from application.identity.repair import RepairAccounts
+from application.posts import deleting, marked, marking, publishing, repair
 from application.posts import queries as posts_queries
 from application.posts.reactions import RestrictAuthor
 from application.shared.events import PostDeleted, ProfileChanged, Published
@@ -42,6 +43,7 @@ class Identity(containers.DeclarativeContainer):
 
     open_tx: providers.Dependency[Any] = providers.Dependency()
     reader: providers.Dependency[Any] = providers.Dependency()
+    authorship: providers.Dependency[Any] = providers.Dependency()
     passwords: providers.Dependency[Any] = providers.Dependency()
     access_tokens: providers.Dependency[Any] = providers.Dependency()
     refresh_tokens: providers.Dependency[Any] = providers.Dependency()
@@ -79,6 +81,7 @@ class Identity(containers.DeclarativeContainer):
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
     count_posts = Single(CountPosts, open_tx)
+    repair_accounts = Single(RepairAccounts, open_tx, authorship)
 
 
 class Posts(containers.DeclarativeContainer):
@@ -86,6 +89,8 @@ class Posts(containers.DeclarativeContainer):
 
     open_tx: providers.Dependency[Any] = providers.Dependency()
     reader: providers.Dependency[Any] = providers.Dependency()
+    marks: providers.Dependency[Any] = providers.Dependency()
+    counters: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
     new_id: providers.Dependency[Any] = providers.Dependency()
     graphemes: providers.Dependency[Any] = providers.Dependency()
@@ -93,11 +98,16 @@ class Posts(containers.DeclarativeContainer):
     present = Single(posts_queries.Present, people)
     publish_post = Single(publishing.PublishPost, open_tx, people, new_id, graphemes)
     delete_post = Single(deleting.DeletePost, open_tx)
-    like_post = Single(liking.LikePost, open_tx, new_id)
+    mark_post = Single(marking.MarkPost, open_tx, new_id)
+    pin_post = Single(marking.PinPost, open_tx, new_id)
     read_post = Single(posts_queries.ReadPost, reader, present)
     list_by_author = Single(posts_queries.ListByAuthor, reader, people, present)
     restrict_author = Single(RestrictAuthor, open_tx)
     list_comments = Single(posts_queries.ListComments, reader, present)
+    list_who_marked = Single(marked.ListWhoMarked, reader, marks, people)
+    list_marked = Single(marked.ListMarked, marks, present)
+    list_pinned = Single(marked.ListPinned, marks, people, present)
+    repair_posts = Single(repair.RepairPosts, counters)
 
 
 class Container(containers.DeclarativeContainer):
@@ -143,6 +153,15 @@ class Container(containers.DeclarativeContainer):
     )
     people = Single(PeopleOfIdentity, identity_reader, Object(time.monotonic), config.card_ttl)
 
+    authorship = Single(
+        AuthorshipOfPosts,
+        providers.Selector(
+            config.store,
+            memory=Single(memory_posts.MemoryAuthored, store),
+            sql=Single(sql_posts.SqlAuthored, database),
+        ),
+    )
+
     identity = providers.Container(
         Identity,
         open_tx=providers.Selector(
@@ -151,6 +170,7 @@ class Container(containers.DeclarativeContainer):
             sql=Single(sql_identity.transactions, database, secrets, ids),
         ),
         reader=identity_reader,
+        authorship=authorship,
         passwords=passwords,
         access_tokens=access_tokens,
         refresh_tokens=refresh_tokens,
@@ -166,6 +186,16 @@ class Container(containers.DeclarativeContainer):
             sql=Single(sql_posts.transactions, database, ids),
         ),
         reader=posts_reader,
+        marks=providers.Selector(
+            config.store,
+            memory=Single(memory_posts.MemoryMarksReader, store),
+            sql=Single(sql_posts.SqlMarksReader, database),
+        ),
+        counters=providers.Selector(
+            config.store,
+            memory=Single(memory_posts.MemoryCounters, store),
+            sql=Single(sql_posts.SqlCounters, database),
+        ),
         people=people,
         new_id=ids,
         graphemes=graphemes,

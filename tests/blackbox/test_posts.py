@@ -34,6 +34,7 @@ def test_a_post_is_as_it_was_written(api: Api) -> None:
         "mentions": [],
         "hashtags": [],
         "counts": {"comments": 0, "likes": 0, "reposts": 0},
+        "pinned": False,
         "viewer": {"liked": False, "reposted": False, "bookmarked": False},
     }
     assert maya.reads(post) == post
@@ -166,6 +167,7 @@ def test_a_like_counts_once_and_is_taken_back_once(api: Api) -> None:
     one = {
         "counts": {"comments": 0, "likes": 1, "reposts": 0},
         "viewer": {"liked": True, "reposted": False, "bookmarked": False},
+        "pinned": False,
     }
     assert (willy.likes(post), willy.likes(post)) == (one, one)
     assert maya.likes(post)["counts"]["likes"] == 2

@@ -20,6 +20,7 @@ from tests.unit.contracts.identity import (
     SessionsContract,
 )
 from tests.unit.contracts.keys import KeysContract
+from tests.unit.contracts.marks import MarkListsContract, MarksContract
 from tests.unit.contracts.outbox import OutboxContract, RelayContract
 from tests.unit.contracts.posts import (
     AuthorsContract,
@@ -29,6 +30,7 @@ from tests.unit.contracts.posts import (
     VisibilityContract,
 )
 from tests.unit.contracts.process_numbers import ProcessNumbersContract
+from tests.unit.contracts.repair import RepairContract
 from tests.unit.contracts.schema import SchemaContract
 from tests.unit.contracts.stores import Stores, a_post
 from tests.unit.contracts.transactions import TransactionsContract
@@ -74,6 +76,15 @@ class TestVisibility(VisibilityContract): ...
 
 
 class TestPages(PagesContract): ...
+
+
+class TestMarks(MarksContract): ...
+
+
+class TestMarkLists(MarkListsContract): ...
+
+
+class TestRepair(RepairContract): ...
 
 
 class TestProcessNumbers(ProcessNumbersContract): ...

@@ -16,6 +16,7 @@ from application.identity.commands import Register
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
 from application.identity.reactions import CountPosts
+from application.identity.repair import RepairAccounts
 from application.identity.sessions import (
     LoggedIn,
     LogIn,
@@ -26,14 +27,16 @@ from application.identity.sessions import (
     SessionMaker,
 )
 from application.posts.deleting import DeletePost
-from application.posts.liking import LikePost
+from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
+from application.posts.marking import MarkPost, PinPost, Reception
 from application.posts.publishing import Draft, PublishedPost, PublishPost
 from application.posts.queries import ListByAuthor, ListComments, Present, ReadPost, SeenPost
 from application.posts.reactions import RestrictAuthor
+from application.posts.repair import RepairPosts
 from application.shared.events import Event, PostDeleted, ProfileChanged, Published
 from application.shared.ports import Attempt
 from application.shared.relay import Relay
-from domain.posts import Visibility
+from domain.posts import Mark, Visibility
 from domain.shared import DomainError, PostId, UserId
 from tests.unit.contracts.stores import BEGINNING, Stores, memory, new_id
 
@@ -116,7 +119,13 @@ class Waggle:
         present = Present(self.people)
         self.publish = PublishPost(stores.open_posts, self.people, new_id, graphemes)
         self.delete = DeletePost(stores.open_posts)
-        self.like = LikePost(stores.open_posts, new_id)
+        self.mark = MarkPost(stores.open_posts, new_id)
+        self.pin = PinPost(stores.open_posts, new_id)
+        self.who_marked = ListWhoMarked(stores.posts, stores.marks, self.people)
+        self.marked = ListMarked(stores.marks, present)
+        self.pinned = ListPinned(stores.marks, self.people, present)
+        self.repair_posts = RepairPosts(stores.counters)
+        self.repair_accounts = RepairAccounts(stores.open_identity, stores.authorship)
         self.read = ReadPost(stores.posts, present)
         self.by_author = ListByAuthor(stores.posts, self.people, present)
         self.comments = ListComments(stores.posts, present)
@@ -161,6 +170,9 @@ class Waggle:
         reply_to: PostId | None = None,
     ) -> SeenPost:
         return (await self.says(author, text, visibility, reply_to)).seen
+
+    async def like(self, user: UserId, post_id: PostId, *, liked: bool) -> Reception:
+        return await self.mark(user, post_id, Mark.LIKE, on=liked)
 
     async def told(self) -> list[Event | None]:
         """What other modules have been told and have not heard of yet."""

@@ -16,6 +16,7 @@ from tests.unit.contracts.identity import (
     SessionsContract,
 )
 from tests.unit.contracts.keys import KeysContract
+from tests.unit.contracts.marks import MarkListsContract, MarksContract
 from tests.unit.contracts.outbox import OutboxContract, RelayContract
 from tests.unit.contracts.posts import (
     AuthorsContract,
@@ -25,6 +26,7 @@ from tests.unit.contracts.posts import (
     VisibilityContract,
 )
 from tests.unit.contracts.process_numbers import ProcessNumbersContract
+from tests.unit.contracts.repair import RepairContract
 from tests.unit.contracts.stores import Stores, memory, migrated, sql
 from tests.unit.contracts.transactions import TransactionsContract
 
@@ -88,6 +90,15 @@ class TestVisibility(VisibilityContract): ...
 
 
 class TestPages(PagesContract): ...
+
+
+class TestMarks(MarksContract): ...
+
+
+class TestMarkLists(MarkListsContract): ...
+
+
+class TestRepair(RepairContract): ...
 
 
 @pytest.mark.parametrize("stores", ["sqlite"], indirect=True)

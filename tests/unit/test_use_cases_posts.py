@@ -6,12 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from application.posts.liking import Reception
 from application.posts.ports import AuthorCard
 from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
 from application.shared.errors import KeyReused, TokenInvalid
-from application.shared.events import Liked, PostDeleted, Published, Unliked
+from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.ports import Attempt
 from domain.posts import NotTheAuthor, PostNotFound, Visibility, WiderThanThread
@@ -235,59 +234,6 @@ class TestCommenting:
 
         assert await refused(waggle.read(ann, answer.row.id)) is None
         assert await refused(waggle.read(None, answer.row.id)) is PostNotFound
-
-
-class TestLiking:
-    async def test_a_like_is_counted_once_and_told_once(
-        self, waggle: Waggle, ann: UserId, bob: UserId
-    ) -> None:
-        post = (await waggle.post(ann)).row.id
-        before = len(await waggle.told())
-
-        first = await waggle.like(bob, post, liked=True)
-        second = await waggle.like(bob, post, liked=True)
-
-        assert first == second == Reception(comments=0, likes=1, liked=True)
-        assert (await waggle.told())[before:] == [Liked(post_id=post, author_id=ann, user_id=bob)]
-        assert (await waggle.read(bob, post)).row.liked is True
-        assert (await waggle.read(ann, post)).row.liked is False
-
-    async def test_a_like_is_taken_back_once(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
-        post = (await waggle.post(ann)).row.id
-        await waggle.like(ann, post, liked=True)
-        await waggle.like(bob, post, liked=True)
-        before = len(await waggle.told())
-
-        first = await waggle.like(bob, post, liked=False)
-        second = await waggle.like(bob, post, liked=False)
-
-        assert first == second == Reception(comments=0, likes=1, liked=False)
-        assert (await waggle.told())[before:] == [Unliked(post_id=post, author_id=ann, user_id=bob)]
-
-    async def test_what_one_may_not_see_one_cannot_like(
-        self, waggle: Waggle, ann: UserId, bob: UserId
-    ) -> None:
-        hidden = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
-        gone = (await waggle.post(ann)).row.id
-        await waggle.delete(ann, gone)
-        before = await waggle.told()
-
-        for post in (hidden, gone, NO_POST):
-            assert await refused(waggle.like(bob, post, liked=True)) is PostNotFound
-            assert await refused(waggle.like(bob, post, liked=False)) is PostNotFound
-        assert (await waggle.read(ann, hidden)).row.likes == 0
-        assert await waggle.told() == before
-
-    async def test_fifty_who_like_three_times_at_once_are_fifty(self, waggle: Waggle, ann: UserId) -> None:
-        post = (await waggle.post(ann)).row.id
-        fans = [UserId(1000 + number) for number in range(50)]
-
-        await asyncio.gather(*(waggle.like(fan, post, liked=True) for fan in fans * 3))
-        liked = (await waggle.read(ann, post)).row.likes
-        await asyncio.gather(*(waggle.like(fan, post, liked=False) for fan in fans * 3))
-
-        assert liked == 50
-        assert (await waggle.read(ann, post)).row.likes == 0
 
 
 class TestDeleting:

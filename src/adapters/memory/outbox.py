@@ -1,7 +1,7 @@
 """The outbox, its dead letters, the inbox and idempotency keys in memory."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -51,6 +51,9 @@ class MemoryInbox:
             return False
         self.rows.put("inbox", (reaction, event), "handled")
         return True
+
+    async def handled(self, reaction: str, events: Collection[EventId]) -> frozenset[EventId]:
+        return frozenset(event for event in events if self.rows.get("inbox", (reaction, event)))
 
 
 @dataclass(frozen=True, slots=True)

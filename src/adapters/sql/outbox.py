@@ -1,6 +1,6 @@
 """The outbox, its dead letters and the inbox."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -152,6 +152,14 @@ class SqlInbox:
 
     async def first_time(self, reaction: str, event: EventId) -> bool:
         return (await self.connection.execute(_mark, {"reaction": reaction, "event_id": event})).rowcount == 1
+
+    async def handled(self, reaction: str, events: Collection[EventId]) -> frozenset[EventId]:
+        asked, found = list(events), set[EventId]()
+        for start in range(0, len(asked), 500):  # a database takes no more than some thousand parameters
+            some = inbox.c.event_id.in_(asked[start : start + 500])
+            marks = select(inbox.c.event_id).where(inbox.c.reaction == reaction, some)
+            found.update((await self.connection.execute(marks)).scalars())
+        return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.ports import Idempotency, Inbox, Outbox
 from domain.identity import Account, Session
-from domain.shared import SessionId, UserId
+from domain.shared import EventId, SessionId, UserId
 
 
 class Accounts(Protocol):
@@ -35,6 +36,11 @@ class Accounts(Protocol):
 
     async def count_posts(self, user_id: UserId, change: int) -> None:
         """Add `change` to the account's post count. No effect on an account that is gone."""
+        ...
+
+    async def post_counts(self, after: UserId, limit: int) -> Mapping[UserId, int]:
+        """The post counts of up to `limit` accounts with ids above `after`, in their order, locked until
+        the transaction ends."""
         ...
 
 
@@ -122,6 +128,22 @@ class IdentityReader(Protocol):
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
         """The ids of those of the canonical usernames that exist."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Authored:
+    """The posts of some authors at one moment, as far as a profile counts them."""
+
+    posts: Mapping[UserId, int]
+    """Of those who have any."""
+    untold: Sequence[tuple[EventId, Published | PostDeleted]]
+    """Facts that may not have arrived yet, other authors' too; their posts are counted or left out above."""
+
+
+class Authorship(Protocol):
+    """What identity asks the module that knows posts."""
+
+    async def of(self, authors: Collection[UserId]) -> Authored: ...
 
 
 class Passwords(Protocol):

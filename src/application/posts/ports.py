@@ -7,7 +7,7 @@ from typing import Protocol
 
 from application.shared.paging import Window
 from application.shared.ports import Idempotency, Outbox
-from domain.posts import Post, Standing, Visibility
+from domain.posts import Mark, Post, Standing, Visibility
 from domain.shared import PostId, UserId
 
 
@@ -29,12 +29,38 @@ class Posts(Protocol):
         """Add `change` to the comment count. No effect on a post that is gone."""
         ...
 
-    async def like(self, post_id: PostId, user_id: UserId, like_id: int) -> bool:
-        """Note the like and count it; False, and no effect, if it was there."""
+
+class Marks(Protocol):
+    """Likes, reposts, bookmarks and pins, within a transaction that has the post locked."""
+
+    async def leave(self, mark: Mark, post_id: PostId, user_id: UserId, mark_id: int) -> bool:
+        """Note the mark and count it; False, and no effect, if it was there."""
         ...
 
-    async def unlike(self, post_id: PostId, user_id: UserId) -> bool:
-        """Take the like and its count back; False, and no effect, if there was none."""
+    async def take_back(self, mark: Mark, post_id: PostId, user_id: UserId) -> int | None:
+        """Take the mark and its count back, and give its id; None, and no effect, if there was none."""
+        ...
+
+    async def left_on(self, post_id: PostId, user_id: UserId) -> frozenset[Mark]:
+        """What the user has left on the post."""
+        ...
+
+    async def bookmarks_of(self, user_id: UserId) -> int:
+        """How many there are, those of this transaction included. Until it ends, no other one that asks the
+        same gets an answer: so two that add at once cannot both stay below a limit."""
+        ...
+
+    async def pin(self, post_id: PostId, pin: int | None) -> None:
+        """Set or take away what makes the post a pinned one."""
+        ...
+
+    async def pins_of(self, author: UserId) -> int:
+        """How many posts the author has pinned; alone as in `bookmarks_of`."""
+        ...
+
+    async def forget(self, user_id: UserId, limit: int) -> int:
+        """Take back up to `limit` marks of each kind that the user left anywhere, and correct the counters;
+        how many it were. Needs no lock of the caller; 0 when nothing is left."""
         ...
 
 
@@ -53,6 +79,7 @@ class Authors(Protocol):
 @dataclass(frozen=True, slots=True)
 class PostsTx:
     posts: Posts
+    marks: Marks
     outbox: Outbox
     idempotency: Idempotency
     authors: Authors
@@ -73,9 +100,13 @@ class PostRow:
     version: int
     comments: int
     likes: int
+    reposts: int
+    pinned: bool
     mentioned: tuple[UserId, ...]
     liked: bool
-    """By the viewer."""
+    """By the viewer, as are the following."""
+    reposted: bool
+    bookmarked: bool
 
 
 class PostsReader(Protocol):
@@ -90,6 +121,57 @@ class PostsReader(Protocol):
 
     async def comments(self, post_id: PostId, window: Window, standing: Standing) -> Sequence[PostRow]:
         """The direct answers to a post, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedBy:
+    """A mark on a post, and who left it."""
+
+    mark: int
+    """The id of the mark: the list is in its order."""
+    user: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A post in a list that is in the order of its marks or pins."""
+
+    mark: int
+    row: PostRow
+
+
+class MarksReader(Protocol):
+    """Lists of marks, the newest first; otherwise as PostsReader. A window's edges are ids of marks."""
+
+    async def people(self, mark: Mark, post_id: PostId, window: Window) -> Sequence[MarkedBy]:
+        """Who left such a mark on the post. Whether the viewer may know of the post is for the caller to
+        ask. There is no such list of bookmarks."""
+        ...
+
+    async def posts(
+        self, mark: Mark, user_id: UserId, window: Window, standing: Standing
+    ) -> Sequence[Marked]:
+        """The posts that the user has marked so."""
+        ...
+
+    async def pinned(self, author: UserId, window: Window, standing: Standing) -> Sequence[Marked]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recounted:
+    """What counting anew has found in one batch of posts."""
+
+    last: PostId | None
+    """The oldest of them, where the next batch goes on; None if there was none left."""
+    drift: Mapping[str, int]
+    """For each counter by how much it was wrong, added up."""
+
+
+class Counters(Protocol):
+    async def recount(self, below: PostId, limit: int, *, mend: bool) -> Recounted:
+        """Count anew what is counted on up to `limit` posts with an id below `below`, newest first, and with
+        `mend` set the counters right. A transaction of its own, which holds the locks of these posts."""
         ...
 
 

@@ -143,7 +143,11 @@ def _seen(outcome: Record) -> SeenPost:
         version=1,
         comments=0,
         likes=0,
+        reposts=0,
+        pinned=False,
         mentioned=tuple(card.id for card in mentioned),
         liked=False,
+        reposted=False,
+        bookmarked=False,
     )
     return SeenPost(row, author, mentioned, author.id)

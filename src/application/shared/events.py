@@ -101,3 +101,29 @@ class Unliked(Event):
     @property
     def aggregate(self) -> str:
         return f"post:{self.post_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reposted(Event):
+    post_id: int
+    author_id: int
+    user_id: int
+    repost_id: int
+    """Orders reposts among posts: an id of the same kind."""
+
+    @property
+    def aggregate(self) -> str:
+        return f"post:{self.post_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreposted(Event):
+    post_id: int
+    author_id: int
+    user_id: int
+    repost_id: int
+    """That of the repost that was taken back."""
+
+    @property
+    def aggregate(self) -> str:
+        return f"post:{self.post_id}"

@@ -1,6 +1,6 @@
 """Ports that every module uses: transactions, time, ids, the outbox, the inbox, idempotency."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -41,6 +41,10 @@ class Outbox(Protocol):
 class Inbox(Protocol):
     async def first_time(self, reaction: str, event: EventId) -> bool:
         """Mark `event` as handled by `reaction` in this transaction; False if it already was."""
+        ...
+
+    async def handled(self, reaction: str, events: Collection[EventId]) -> frozenset[EventId]:
+        """Those of `events` that are marked as handled by `reaction`."""
         ...
 
 

@@ -1,5 +1,18 @@
 """Posts and comments: what they may say, who may see them, who may remove them."""
 
+from domain.posts.marks import (
+    MAX_BOOKMARKS,
+    MAX_PINS,
+    CannotPin,
+    CannotRepost,
+    Mark,
+    TooManyBookmarks,
+    TooManyPins,
+    check_mark,
+    check_pin,
+    check_unpin,
+    counted,
+)
 from domain.posts.post import (
     CONTENT_WARNING,
     MAX_MENTIONS,
@@ -19,17 +32,28 @@ from domain.posts.post import (
 
 __all__ = [
     "CONTENT_WARNING",
+    "MAX_BOOKMARKS",
     "MAX_MENTIONS",
+    "MAX_PINS",
     "OPEN",
     "TEXT",
     "AuthorState",
+    "CannotPin",
+    "CannotRepost",
+    "Mark",
     "NotTheAuthor",
     "Post",
     "PostNotFound",
     "Standing",
+    "TooManyBookmarks",
+    "TooManyPins",
     "Visibility",
     "WiderThanThread",
     "can_view",
+    "check_mark",
+    "check_pin",
+    "check_unpin",
+    "counted",
     "language",
     "mentions",
 ]

@@ -84,6 +84,9 @@ class Post:
     deleted: bool = False
     comments: int = 0
     likes: int = 0
+    reposts: int = 0
+    pin: int | None = None
+    """Set while the post is pinned to its author's profile: an id, the greater the later it was pinned."""
     version: int = 1
     author_state: AuthorState = AuthorState.OPEN
     """As it was when the post was read; kept with the author, not with each post."""
@@ -103,6 +106,7 @@ class Post:
             language=None,
             mentioned=frozenset(),
             deleted=True,
+            pin=None,
             version=self.version + 1,
         )
 

@@ -45,8 +45,9 @@ class Pager:
     key: bytes
     url: str
 
-    def window(self, request: Request[Any, Any, Any], limit: int, cursor: str | None) -> Window:
-        """Raises CursorInvalid for what this list did not give out."""
+    def window(self, request: Request[Any, Any, Any], limit: int, cursor: str | None, of: str = "") -> Window:
+        """Raises CursorInvalid for what this list did not give out. `of` tells lists apart that have the same
+        path, here as in `answer`."""
         if cursor is None:
             return Window(limit)
         try:
@@ -54,31 +55,31 @@ class Pager:
         except (BinasciiError, ValueError):
             raw = b""
         body, mac = raw[:-_MAC], raw[-_MAC:]
-        if len(body) != _LAYOUT.size or not hmac.compare_digest(mac, self._mac(request, body)):
+        if len(body) != _LAYOUT.size or not hmac.compare_digest(mac, self._mac(request, body, of)):
             raise CursorInvalid("this cursor is not from this list")
         back, edge = _LAYOUT.unpack(body)
         return Window(limit, edge, bool(back))
 
     def answer(
-        self, request: Request[Any, Any, Any], page: Page[Any], items: list[T]
+        self, request: Request[Any, Any, Any], page: Page[Any], items: list[T], of: str = ""
     ) -> Response[PageOut[T]]:
         links, cursors = [], {}
         for rel, window in (("next", page.next), ("prev", page.prev)):
             if window is not None:
-                cursor = self._cursor(request, window)
+                cursor = self._cursor(request, window, of)
                 cursors[rel] = cursor
                 query = urlencode({**_other_parameters(request), "limit": window.limit, "cursor": cursor})
                 links.append(f'<{self.url}{request.scope["path"]}?{query}>; rel="{rel}"')
         out = PageOut(items, cursors.get("next"), cursors.get("prev"))
         return Answer(as_json(out, [(b"link", ", ".join(links).encode())] if links else []))
 
-    def _cursor(self, request: Request[Any, Any, Any], window: Window) -> str:
+    def _cursor(self, request: Request[Any, Any, Any], window: Window, of: str = "") -> str:
         body = _LAYOUT.pack(window.back, window.edge or 0)
-        return urlsafe_b64encode(body + self._mac(request, body)).decode().rstrip("=")
+        return urlsafe_b64encode(body + self._mac(request, body, of)).decode().rstrip("=")
 
-    def _mac(self, request: Request[Any, Any, Any], body: bytes) -> bytes:
-        path: str = request.scope["path"]
-        return hmac.digest(self.key, path.encode(errors="replace") + b"\0" + body, "sha256")[:_MAC]
+    def _mac(self, request: Request[Any, Any, Any], body: bytes, of: str) -> bytes:
+        name = f"{request.scope['path']}\0{of}\0"
+        return hmac.digest(self.key, name.encode(errors="replace") + body, "sha256")[:_MAC]
 
 
 def _other_parameters(request: Request[Any, Any, Any]) -> dict[str, str]:

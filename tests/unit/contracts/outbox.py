@@ -16,7 +16,9 @@ from application.shared.events import (
     ProfileChanged,
     Published,
     Registered,
+    Reposted,
     Unliked,
+    Unreposted,
 )
 from application.shared.ports import Delivery
 from application.shared.relay import MAX_ATTEMPTS, Reactions, Relay
@@ -56,6 +58,8 @@ class OutboxContract:
             PostDeleted(post_id=1, author_id=2, reply_to=None, visibility="unlisted"),
             Liked(post_id=1, author_id=2, user_id=3),
             Unliked(post_id=1, author_id=2, user_id=3),
+            Reposted(post_id=1, author_id=2, user_id=3, repost_id=4),
+            Unreposted(post_id=1, author_id=2, user_id=3, repost_id=4),
         ],
         ids=lambda event: type(event).__name__,
     )
@@ -69,7 +73,8 @@ class OutboxContract:
         assert delivery.attempts == 0
 
     async def test_every_kind_of_event_is_tried_above(self, stores: Stores) -> None:
-        told = {Registered, ProfileChanged, AccountDeleted, Published, PostDeleted, Liked, Unliked}
+        marks = {Liked, Unliked, Reposted, Unreposted}
+        told = {Registered, ProfileChanged, AccountDeleted, Published, PostDeleted} | marks
 
         assert {kind for kind in Event.kinds.values() if kind.__module__ == Event.__module__} == told
 

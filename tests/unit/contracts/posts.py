@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from application.posts.ports import PostRow
 from application.shared.paging import Page, Window, page
-from domain.posts import AuthorState, Post, PostNotFound, Standing, Visibility, can_view
+from domain.posts import AuthorState, Mark, Post, PostNotFound, Standing, Visibility, can_view
 from domain.shared import PostId, UserId, made_at
+from tests.unit.contracts.marks import leave
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
 
 EVERYTHING = {
@@ -23,6 +24,8 @@ EVERYTHING = {
     "edited_at": made_at(new_id()) + timedelta(milliseconds=7),
     "comments": 3,
     "likes": 5,
+    "reposts": 2,
+    "pin": 12345,
     "version": 4,
 }
 
@@ -37,18 +40,6 @@ async def remove(stores: Stores, post: Post) -> Post:
 async def stored(stores: Stores, post_id: PostId) -> Post:
     async with stores.open_posts() as tx:
         return await tx.posts.get(post_id)
-
-
-async def like(stores: Stores, post_id: PostId, user: UserId) -> bool:
-    async with stores.open_posts() as tx:
-        await tx.posts.get(post_id)
-        return await tx.posts.like(post_id, user, new_id())
-
-
-async def unlike(stores: Stores, post_id: PostId, user: UserId) -> bool:
-    async with stores.open_posts() as tx:
-        await tx.posts.get(post_id)
-        return await tx.posts.unlike(post_id, user)
 
 
 class PostsContract:
@@ -75,7 +66,7 @@ class PostsContract:
         post = await stores.add_post(likes=2, comments=1)
 
         async with stores.open_posts() as tx:
-            await tx.posts.save(replace(post, text="new", likes=99, comments=99, version=2))
+            await tx.posts.save(replace(post, text="new", likes=99, comments=99, reposts=99, version=2))
 
         assert await stored(stores, post.id) == replace(post, text="new", version=2)
 
@@ -121,60 +112,13 @@ class PostsContract:
 
         assert (await stores.read(post.id)).comments == 20
 
-    async def test_a_like_counts_once(self, stores: Stores) -> None:
-        post, ann = await stores.add_post(), UserId(new_id())
-
-        first, second = await like(stores, post.id, ann), await like(stores, post.id, ann)
-
-        assert (first, second) == (True, False)
-        row = await stores.read(post.id, ann)
-        assert (row.likes, row.liked) == (1, True)
-
-    async def test_a_like_is_taken_back_once(self, stores: Stores) -> None:
-        post, ann = await stores.add_post(), UserId(new_id())
-        await like(stores, post.id, ann)
-
-        first, second = await unlike(stores, post.id, ann), await unlike(stores, post.id, ann)
-
-        assert (first, second) == (True, False)
-        row = await stores.read(post.id, ann)
-        assert (row.likes, row.liked) == (0, False)
-
-    async def test_a_like_is_of_one_user_and_one_post(self, stores: Stores) -> None:
-        post, other = await stores.add_post(), await stores.add_post()
-        ann, bob = UserId(new_id()), UserId(new_id())
-
-        await like(stores, post.id, ann)
-
-        assert (await stores.read(post.id, ann)).liked is True
-        assert (await stores.read(post.id, bob)).liked is False
-        assert (await stores.read(post.id)).liked is False
-        assert (await stores.read(other.id, ann)).liked is False
-
-    async def test_fifty_users_with_three_racing_likes_each_are_fifty_likes(self, stores: Stores) -> None:
-        post = await stores.add_post()
-        fans = [UserId(new_id()) for _ in range(50)]
-
-        likes = await asyncio.gather(
-            *(patiently(lambda fan=fan: like(stores, post.id, fan)) for fan in fans * 3)  # type: ignore[misc]
-        )
-        liked = [(await stores.read(post.id, fan)).liked for fan in fans]
-        counted = (await stores.read(post.id)).likes
-        unlikes = await asyncio.gather(
-            *(patiently(lambda fan=fan: unlike(stores, post.id, fan)) for fan in fans * 3)  # type: ignore[misc]
-        )
-        still_liked = [(await stores.read(post.id, fan)).liked for fan in fans]
-
-        assert (sum(likes), counted, liked) == (50, 50, [True] * 50)
-        assert (sum(unlikes), (await stores.read(post.id)).likes, still_liked) == (50, 0, [False] * 50)
-
 
 class PostsReaderContract:
     async def test_every_member_is_read(self, stores: Stores) -> None:
         above, ann = await stores.add_post(), UserId(new_id())
         named = frozenset(UserId(new_id()) for _ in range(3))
         post = await stores.add_post(**EVERYTHING, reply_to=above.id, mentioned=named)
-        await like(stores, post.id, ann)
+        await leave(stores, Mark.LIKE, post.id, ann)
 
         expected = PostRow(
             id=post.id,
@@ -188,8 +132,12 @@ class PostsReaderContract:
             version=4,
             comments=3,
             likes=6,
+            reposts=2,
+            pinned=True,
             mentioned=tuple(sorted(named)),
             liked=True,
+            reposted=False,
+            bookmarked=False,
         )
         assert await stores.read(post.id, ann) == expected
 
@@ -298,7 +246,7 @@ class AuthorsContract:
         await set_private(stores, post, 2, private=True)
         async with stores.open_posts() as tx:
             await tx.posts.save(await tx.posts.get(post.id))
-            await tx.posts.like(post.id, UserId(new_id()), new_id())
+            await tx.marks.leave(Mark.LIKE, post.id, UserId(new_id()), new_id())
 
         await set_private(stores, post, 3, private=False)
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy import update
 
+from adapters.bridges import AuthorshipOfPosts
 from adapters.memory import identity as memory_identity
 from adapters.memory import posts as memory_posts
 from adapters.memory.outbox import MemoryOutboxQueue
@@ -21,8 +22,8 @@ from adapters.sql.database import Database
 from adapters.sql.metadata import metadata
 from adapters.sql.migrate import migrate
 from adapters.sql.outbox import SqlOutboxQueue, outbox
-from application.identity.ports import IdentityReader, IdentityTx, KeyStore
-from application.posts.ports import PostRow, PostsReader, PostsTx
+from application.identity.ports import Authorship, IdentityReader, IdentityTx, KeyStore
+from application.posts.ports import Counters, MarksReader, PostRow, PostsReader, PostsTx
 from application.shared.ports import NewId, OpenTx, OutboxQueue
 from domain.identity import Account
 from domain.posts import Post, Standing, Visibility
@@ -43,6 +44,9 @@ class Stores:
     open_posts: OpenTx[PostsTx]
     people: IdentityReader
     posts: PostsReader
+    marks: MarksReader
+    counters: Counters
+    authorship: Authorship
     queue: OutboxQueue
     keys: KeyStore
     pass_time: Callable[[timedelta], Awaitable[None]]
@@ -105,6 +109,9 @@ async def memory() -> AsyncIterator[Stores]:
         memory_posts.transactions(store, new_id),
         memory_identity.MemoryIdentityReader(store),
         memory_posts.MemoryPostsReader(store),
+        memory_posts.MemoryMarksReader(store),
+        memory_posts.MemoryCounters(store),
+        AuthorshipOfPosts(memory_posts.MemoryAuthored(store)),
         MemoryOutboxQueue(store, lambda: now),
         memory_identity.MemoryKeyStore(store),
         pass_time,
@@ -131,6 +138,9 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_posts.transactions(database, new_id),
             sql_identity.SqlIdentityReader(database, SECRETS),
             sql_posts.SqlPostsReader(database),
+            sql_posts.SqlMarksReader(database),
+            sql_posts.SqlCounters(database),
+            AuthorshipOfPosts(sql_posts.SqlAuthored(database)),
             SqlOutboxQueue(database),
             sql_identity.SqlKeyStore(database),
             pass_time,

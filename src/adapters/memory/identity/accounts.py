@@ -1,5 +1,6 @@
 """Accounts in memory."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -59,3 +60,7 @@ class MemoryAccounts:
         account: Account | None = self.rows.get("accounts", user_id)
         if account is not None:
             self.rows.put("accounts", user_id, replace(account, posts=account.posts + change))
+
+    async def post_counts(self, after: UserId, limit: int) -> Mapping[UserId, int]:
+        later: list[Account] = [account for account in self.rows.all("accounts") if account.id > after]
+        return {account.id: account.posts for account in sorted(later, key=lambda one: one.id)[:limit]}

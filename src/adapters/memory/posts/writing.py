@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
 from adapters.memory.posts.authors import MemoryAuthors, with_author
+from adapters.memory.posts.marks import MemoryMarks
 from adapters.memory.store import Draft, Store
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
 from domain.posts import Post, PostNotFound
-from domain.shared import PostId, UserId
+from domain.shared import PostId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class MemoryPosts:
             mentioned=post.mentioned,
             edited_at=post.edited_at,
             deleted=post.deleted,
+            pin=post.pin,
             version=post.version,
         )
         self.rows.put("posts", post.id, saved)
@@ -45,28 +47,14 @@ class MemoryPosts:
         if post is not None:
             self.rows.put("posts", post_id, replace(post, comments=post.comments + change))
 
-    async def like(self, post_id: PostId, user_id: UserId, like_id: int) -> bool:
-        if self.rows.get("likes", (post_id, user_id)) is not None:
-            return False
-        self.rows.put("likes", (post_id, user_id), like_id)
-        await self._count_likes(post_id, 1)
-        return True
-
-    async def unlike(self, post_id: PostId, user_id: UserId) -> bool:
-        if self.rows.get("likes", (post_id, user_id)) is None:
-            return False
-        self.rows.delete("likes", (post_id, user_id))
-        await self._count_likes(post_id, -1)
-        return True
-
-    async def _count_likes(self, post_id: PostId, change: int) -> None:
-        post = self._stored(post_id)
-        self.rows.put("posts", post_id, replace(post, likes=post.likes + change))
-
 
 def transactions(store: Store, new_id: NewId) -> OpenTx[PostsTx]:
     return store.transactions(
         lambda rows: PostsTx(
-            MemoryPosts(rows), MemoryOutbox(rows, new_id), MemoryIdempotency(rows), MemoryAuthors(rows)
+            MemoryPosts(rows),
+            MemoryMarks(rows),
+            MemoryOutbox(rows, new_id),
+            MemoryIdempotency(rows),
+            MemoryAuthors(rows),
         )
     )

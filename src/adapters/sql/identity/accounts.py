@@ -1,5 +1,6 @@
 """Accounts as they are stored."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,13 @@ _count_posts = (
     update(accounts)
     .where(accounts.c.id == bindparam("which", type_=Id))
     .values(posts=accounts.c.posts + bindparam("change", type_=Integer))
+)
+_post_counts = (
+    select(accounts.c.id, accounts.c.posts)
+    .where(accounts.c.id > bindparam("after", type_=Id))
+    .order_by(accounts.c.id)
+    .limit(bindparam("n", type_=Integer))
+    .with_for_update(key_share=True)
 )
 _resting = select(resting_names.c.until).where(
     resting_names.c.name_index == bindparam("name_index", type_=LargeBinary),
@@ -112,6 +120,10 @@ class SqlAccounts:
 
     async def count_posts(self, user_id: UserId, change: int) -> None:
         await self.connection.execute(_count_posts, {"which": user_id, "change": change})
+
+    async def post_counts(self, after: UserId, limit: int) -> Mapping[UserId, int]:
+        rows = await self.connection.execute(_post_counts, {"after": after, "n": limit})
+        return {UserId(row.id): row.posts for row in rows}
 
 
 def _violated(error: exc.IntegrityError) -> str:

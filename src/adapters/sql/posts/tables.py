@@ -31,10 +31,13 @@ posts = Table(
     Column("deleted", Boolean, nullable=False),
     Column("comments", Integer, nullable=False),
     Column("likes", Integer, nullable=False),
+    Column("reposts", Integer, nullable=False, server_default="0"),
+    Column("pin", Id),  # not null while it is pinned; a greater one was pinned later
     Column("version", Integer, nullable=False),
     CheckConstraint("visibility IN ('public', 'unlisted', 'followers', 'direct')", name="visibility"),
     CheckConstraint("comments >= 0", name="comments"),
     CheckConstraint("likes >= 0", name="likes"),
+    CheckConstraint("reposts >= 0", name="reposts"),
 )
 Index(
     "ix_posts_by_author",
@@ -49,6 +52,13 @@ Index(
     posts.c.id,
     sqlite_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
     postgresql_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
+)
+Index(
+    "ix_posts_pinned",
+    posts.c.author_id,
+    posts.c.pin,
+    sqlite_where=posts.c.pin.is_not(None),
+    postgresql_where=posts.c.pin.is_not(None),
 )
 
 Index(
@@ -78,11 +88,24 @@ mentions = Table(
     sqlite_with_rowid=False,
 )
 
-likes = Table(
-    "likes",
-    metadata,
-    Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
-    Column("user_id", Id, primary_key=True),
-    Column("id", Id, nullable=False),
-    sqlite_with_rowid=False,
-)
+
+def _marks(name: str, *, listed: bool = True) -> Table:
+    """What people leave on posts, once each. Two lists are read of it, in the order of the marks' ids: what a
+    person marked and, if it is `listed`, who marked a post."""
+    table = Table(
+        name,
+        metadata,
+        Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
+        Column("user_id", Id, primary_key=True),
+        Column("id", Id, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    Index(f"ix_{name}_of_user", table.c.user_id, table.c.id)
+    if listed:
+        Index(f"ix_{name}_of_post", table.c.post_id, table.c.id)
+    return table
+
+
+likes = _marks("likes")
+reposts = _marks("reposts")
+bookmarks = _marks("bookmarks", listed=False)

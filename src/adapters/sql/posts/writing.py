@@ -18,9 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.database import Database
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.metadata import Id
-from adapters.sql.outbox import SqlOutbox, insert_new
+from adapters.sql.outbox import SqlOutbox
 from adapters.sql.posts.authors import SqlAuthors
-from adapters.sql.posts.tables import likes, mentions, posts, restricted_authors
+from adapters.sql.posts.marks import SqlMarks
+from adapters.sql.posts.tables import mentions, posts, restricted_authors
 from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
@@ -39,13 +40,8 @@ _row_for_update = (
 _post_id = bindparam("which", type_=Id)
 _change = bindparam("change", type_=Integer)
 _count_comments = update(posts).where(posts.c.id == _post_id).values(comments=posts.c.comments + _change)
-_count_likes = update(posts).where(posts.c.id == _post_id).values(likes=posts.c.likes + _change)
 _add = insert(posts)
 _mention = insert(mentions)
-_like = insert_new(likes)
-_unlike = delete(likes).where(
-    likes.c.post_id == bindparam("p", type_=Id), likes.c.user_id == bindparam("u", type_=Id)
-)
 _save = (
     update(posts)
     .where(posts.c.id == _post_id)
@@ -59,6 +55,7 @@ _save = (
                 "mentioned",
                 "edited_at",
                 "deleted",
+                "pin",
                 "version",
             )
         }
@@ -81,6 +78,7 @@ class SqlPosts:
                 "visibility": post.visibility.value,
                 "comments": post.comments,
                 "likes": post.likes,
+                "reposts": post.reposts,
             },
         )
         await self._mention(post)
@@ -105,24 +103,12 @@ class SqlPosts:
     async def count_comments(self, post_id: PostId, change: int) -> None:
         await self.connection.execute(_count_comments, {"which": post_id, "change": change})
 
-    async def like(self, post_id: PostId, user_id: UserId, like_id: int) -> bool:
-        row = {"post_id": post_id, "user_id": user_id, "id": like_id}
-        if not (await self.connection.execute(_like, row)).rowcount:
-            return False
-        await self.connection.execute(_count_likes, {"which": post_id, "change": 1})
-        return True
-
-    async def unlike(self, post_id: PostId, user_id: UserId) -> bool:
-        if not (await self.connection.execute(_unlike, {"p": post_id, "u": user_id})).rowcount:
-            return False
-        await self.connection.execute(_count_likes, {"which": post_id, "change": -1})
-        return True
-
 
 def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
     return database.transactions(
         lambda connection: PostsTx(
             SqlPosts(connection),
+            SqlMarks(connection),
             SqlOutbox(connection, new_id),
             SqlIdempotency(connection),
             SqlAuthors(connection),
@@ -138,6 +124,7 @@ def _changing(post: Post) -> dict[str, Any]:
         "mentioned": json.dumps(sorted(post.mentioned)),
         "edited_at": post.edited_at,
         "deleted": post.deleted,
+        "pin": post.pin,
         "version": post.version,
     }
 
@@ -156,6 +143,8 @@ def _post(row: Row[Any]) -> Post:
         deleted=row.deleted,
         comments=row.comments,
         likes=row.likes,
+        reposts=row.reposts,
+        pin=row.pin,
         version=row.version,
         author_state=_author_state(row),
     )

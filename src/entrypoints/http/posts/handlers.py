@@ -1,10 +1,12 @@
 """/api/v1/posts, and the posts of a user."""
 
-from litestar import Controller, Response, delete, get, post, put
-from litestar.params import FromPath, JSONBody
+from typing import Annotated
+
+from litestar import Controller, Response, delete, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.posts.deleting import DeletePost
-from application.posts.liking import LikePost
+from application.posts.marked import ListPinned
 from application.posts.publishing import PublishedPost, PublishPost
 from application.posts.queries import ListByAuthor, ListComments, NoSuchAuthor, ReadPost
 from domain.posts import NotTheAuthor, PostNotFound, WiderThanThread
@@ -13,7 +15,7 @@ from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.posts.inputs import CommentIn, PostIn, a_post, an_author
-from entrypoints.http.posts.shapes import PostOut, ReceptionOut
+from entrypoints.http.posts.shapes import PostOut
 from entrypoints.http.resources import Attempts, IdempotencyKey, IfNoneMatch, created
 
 
@@ -26,7 +28,6 @@ class PostsController(Controller):
     publish_post: PublishPost
     read_post: ReadPost
     delete_post: DeletePost
-    like_post: LikePost
     list_comments: ListComments
     attempt: Attempts
     pager: Pager
@@ -96,19 +97,15 @@ class PostsController(Controller):
             )
         )
 
-    @put("/{post_id:str}/like", summary="Like a post", opt=policy("token", PostNotFound))
-    async def like(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
-        return ReceptionOut.of(await self.like_post(request.user.user_id, a_post(post_id), liked=True))
 
-    @delete(
-        "/{post_id:str}/like", status_code=200, summary="Take a like back", opt=policy("token", PostNotFound)
-    )
-    async def unlike(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
-        return ReceptionOut.of(await self.like_post(request.user.user_id, a_post(post_id), liked=False))
+Pinned = Annotated[
+    bool, QueryParameter(description="Only those that are pinned to the profile, the last pinned first.")
+]
 
 
 class PostsOfUserController(Controller):
     list_by_author: ListByAuthor
+    list_pinned: ListPinned
     pager: Pager
 
     path = "/users/{user_id:str}/posts"
@@ -119,10 +116,14 @@ class PostsOfUserController(Controller):
         self,
         request: Anyones,
         user_id: FromPath[str],
+        *,
+        pinned: Pinned = False,
         limit: Limit = 20,
         cursor: Cursor = None,
     ) -> Response[PageOut[PostOut]]:
         """Newest first, without comments."""
-        window = self.pager.window(request, limit, cursor)
-        page = await self.list_by_author(viewer(request), an_author(user_id), window)
-        return self.pager.answer(request, page, [PostOut.of(seen) for seen in page.items])
+        of = "pinned" if pinned else ""
+        window = self.pager.window(request, limit, cursor, of)
+        listed = self.list_pinned if pinned else self.list_by_author
+        page = await listed(viewer(request), an_author(user_id), window)
+        return self.pager.answer(request, page, [PostOut.of(seen) for seen in page.items], of)

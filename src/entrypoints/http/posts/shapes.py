@@ -4,16 +4,18 @@ from typing import Self
 
 import msgspec
 
-from application.posts.liking import Reception
+from application.posts.marking import Reception
 from application.posts.ports import AuthorCard
 from application.posts.queries import SeenPost
-from domain.posts import Visibility
+from domain.posts import Mark, Visibility
 from domain.shared import made_at
 from entrypoints.http.answers import Out
 from entrypoints.http.resources import rfc3339
 
 
 class Author(Out):
+    """What is shown of a person beside what they did."""
+
     id: str
     username: str
     display_name: str
@@ -32,15 +34,15 @@ class Mention(Out):
 class PostCounts(Out):
     comments: int
     likes: int
-    reposts: int = 0
+    reposts: int
 
 
 class Viewer(Out):
     """What the one who asks has to do with the post."""
 
     liked: bool
-    reposted: bool = False
-    bookmarked: bool = False
+    reposted: bool
+    bookmarked: bool
 
 
 class PostOut(Out):
@@ -59,6 +61,8 @@ class PostOut(Out):
     mentions: list[Mention]
     hashtags: list[str]
     counts: PostCounts
+    pinned: bool
+    """To its author's profile."""
     viewer: Viewer | msgspec.UnsetType = msgspec.UNSET
     """Only with a token."""
 
@@ -78,8 +82,9 @@ class PostOut(Out):
             media=[],
             mentions=[Mention(str(card.id), card.username) for card in seen.mentions],
             hashtags=[],
-            counts=PostCounts(row.comments, row.likes),
-            viewer=msgspec.UNSET if seen.viewer is None else Viewer(row.liked),
+            counts=PostCounts(row.comments, row.likes, row.reposts),
+            pinned=row.pinned,
+            viewer=msgspec.UNSET if seen.viewer is None else Viewer(row.liked, row.reposted, row.bookmarked),
         )
 
 
@@ -88,7 +93,13 @@ class ReceptionOut(Out):
 
     counts: PostCounts
     viewer: Viewer
+    pinned: bool
 
     @classmethod
     def of(cls, reception: Reception) -> Self:
-        return cls(PostCounts(reception.comments, reception.likes), Viewer(reception.liked))
+        marks = reception.marks
+        return cls(
+            PostCounts(reception.comments, reception.likes, reception.reposts),
+            Viewer(Mark.LIKE in marks, Mark.REPOST in marks, Mark.BOOKMARK in marks),
+            reception.pinned,
+        )

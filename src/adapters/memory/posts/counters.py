@@ -1,0 +1,65 @@
+"""Counting anew, and the posts of authors as they should be counted elsewhere."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from adapters import events
+from adapters.memory.posts.marks import table
+from adapters.memory.store import Draft, Store
+from application.posts.ports import Recounted
+from application.shared.events import PostDeleted, Published
+from domain.posts import OPEN, Mark, Post
+from domain.shared import EventId, PostId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCounters:
+    store: Store
+
+    async def recount(self, below: PostId, limit: int, *, mend: bool) -> Recounted:
+        async with self.store.begin() as rows:
+            posts: list[Post] = sorted(
+                (post for post in rows.all("posts") if post.id < below), key=lambda post: -post.id
+            )[:limit]
+            drift: Counter[str] = Counter()
+            for post in posts:
+                real: dict[str, Any] = _counted(rows, post)
+                drift.update({name: abs(count - getattr(post, name)) for name, count in real.items()})
+                if mend:
+                    rows.put("posts", post.id, replace(post, **real))
+        return Recounted(posts[-1].id if posts else None, drift)
+
+
+def _counted(rows: Draft, post: Post) -> dict[str, int]:
+    answers = (one for one in rows.all("posts") if one.reply_to == post.id and not one.deleted)
+    return {
+        "comments": sum(answer.counts_in(post) for answer in answers),
+        "likes": _marks(rows, Mark.LIKE, post.id),
+        "reposts": _marks(rows, Mark.REPOST, post.id),
+    }
+
+
+def _marks(rows: Draft, mark: Mark, post_id: PostId) -> int:
+    return sum(stored.post_id == post_id for stored in rows.all(table(mark)))
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryAuthored:
+    store: Store
+
+    async def authored(
+        self, authors: Collection[UserId]
+    ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
+        counts: Counter[UserId] = Counter(
+            post.author
+            for post in self.store.all("posts")
+            if post.author in authors
+            and post.reply_to is None
+            and not post.deleted
+            and post.visibility in OPEN
+        )
+        entries = [*self.store.all("outbox"), *self.store.all("dead_letters")]
+        loaded = [(entry.event_id, events.load(entry.kind, entry.data)) for entry in entries]
+        return counts, [(id_, event) for id_, event in loaded if isinstance(event, Published | PostDeleted)]

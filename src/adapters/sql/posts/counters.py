@@ -1,0 +1,137 @@
+"""Counting anew, and the posts of authors as they should be counted elsewhere."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters import events
+from adapters.sql.database import Database, Prepared
+from adapters.sql.metadata import Id, IdList, among
+from adapters.sql.outbox import dead_letters, outbox
+from adapters.sql.posts.tables import likes, posts, reposts
+from application.posts.ports import Recounted
+from application.shared.events import PostDeleted, Published
+from domain.posts import OPEN, Visibility
+from domain.shared import EventId, PostId, UserId
+
+_OPEN: list[ColumnElement[str]] = [literal_column(f"'{visibility}'") for visibility in sorted(OPEN)]
+_above, _answers = posts.alias("above"), posts.alias("answers")
+_ids: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
+
+_batch = (
+    select(posts.c.id, posts.c.comments, posts.c.likes, posts.c.reposts)
+    .where(posts.c.id < bindparam("below", type_=Id))
+    .order_by(posts.c.id.desc())  # newest first, as everybody who locks several posts
+    .limit(bindparam("n", type_=Integer))
+    .with_for_update(key_share=True)
+)
+
+
+def _marks(table: Table) -> Select[Any]:
+    return select(table.c.post_id, func.count()).where(table.c.post_id.in_(_ids)).group_by(table.c.post_id)
+
+
+_COUNTS: Mapping[str, Select[Any]] = {
+    # `Post.counts_in` in SQL
+    "comments": select(_answers.c.reply_to, func.count())
+    .join(_above, _above.c.id == _answers.c.reply_to)
+    .where(
+        _answers.c.reply_to.in_(_ids),
+        _answers.c.deleted == false(),
+        or_(
+            _answers.c.visibility.in_(_OPEN),
+            and_(
+                _answers.c.visibility == Visibility.DIRECT.value,
+                _above.c.visibility == Visibility.DIRECT.value,
+            ),
+        ),
+    )
+    .group_by(_answers.c.reply_to),
+    "likes": _marks(likes),
+    "reposts": _marks(reposts),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlCounters:
+    database: Database
+
+    async def recount(self, below: PostId, limit: int, *, mend: bool) -> Recounted:
+        async with self.database.begin() as connection:
+            # Locked before they are counted: whoever changes a counter holds the lock of its post.
+            rows = (await connection.execute(_batch, {"below": below, "n": limit})).all()
+            if not rows:
+                return Recounted(None, {})
+            drift = {name: await self._recount(connection, name, rows, mend=mend) for name in _COUNTS}
+        return Recounted(PostId(rows[-1].id), drift)
+
+    @staticmethod
+    async def _recount(connection: AsyncConnection, name: str, rows: Sequence[Any], *, mend: bool) -> int:
+        stored = {row.id: getattr(row, name) for row in rows}
+        counts = await connection.execute(_COUNTS[name], {"ids": [*stored]})
+        real = dict.fromkeys(stored, 0) | {post_id: int(count) for post_id, count in counts}
+        wrong = {post_id: count for post_id, count in real.items() if count != stored[post_id]}
+        if mend:
+            for post_id, count in wrong.items():
+                await connection.execute(update(posts).where(posts.c.id == post_id).values({name: count}))
+        return sum(abs(count - stored[post_id]) for post_id, count in wrong.items())
+
+
+def _untold(table: Table) -> Select[Any]:
+    return select(literal(0), literal(0), table.c.event_id, table.c.kind, table.c.data).where(
+        or_(table.c.kind == Published.__name__, table.c.kind == PostDeleted.__name__)
+    )
+
+
+# One statement, since it must see one moment: a post and the fact of it are committed together.
+_authored = Prepared(
+    union_all(
+        select(posts.c.author_id, func.count(), null(), null(), null())
+        .where(
+            among(posts.c.author_id, bindparam("ids", type_=IdList)),
+            posts.c.reply_to.is_(None),
+            posts.c.deleted == false(),
+            posts.c.visibility.in_(_OPEN),
+        )
+        .group_by(posts.c.author_id),
+        _untold(outbox),
+        _untold(dead_letters),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAuthored:
+    database: Database
+
+    async def authored(
+        self, authors: Collection[UserId]
+    ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
+        counts: dict[UserId, int] = {}
+        untold: list[tuple[EventId, Published | PostDeleted]] = []
+        for author, count, event_id, kind, data in await self.database.fetch(_authored, ids=[*authors]):
+            if event_id is None:
+                counts[author] = count
+            elif isinstance(event := events.load(kind, data), Published | PostDeleted):
+                untold.append((event_id, event))
+        return counts, untold

@@ -1,0 +1,185 @@
+"""Likes, reposts, bookmarks and pins: writing them, and the lists of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    CompoundSelect,
+    Integer,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    union_all,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.metadata import Id
+from adapters.sql.outbox import insert_new
+from adapters.sql.posts.reading import COLUMNS, Keyset, read
+from adapters.sql.posts.tables import bookmarks, likes, posts, reposts
+from adapters.sql.posts.visibility import standing_params, visible
+from application.posts.ports import Marked, MarkedBy
+from application.shared.paging import Window
+from domain.posts import Mark, Standing
+from domain.shared import PostId, UserId
+
+TABLES: dict[Mark, Table] = {Mark.LIKE: likes, Mark.REPOST: reposts, Mark.BOOKMARK: bookmarks}
+COUNTERS = {Mark.LIKE: posts.c.likes, Mark.REPOST: posts.c.reposts}
+
+_USER_LOCK = 0x7761676B
+"""Taken by who counts what is limited for each user."""
+
+_post_id, _user_id, _mark_id = (
+    bindparam("p", type_=Id),
+    bindparam("u", type_=Id),
+    bindparam("m", type_=Id),
+)
+_leave = {mark: insert_new(table) for mark, table in TABLES.items()}
+_take_back = {
+    mark: delete(table).where(table.c.post_id == _post_id, table.c.user_id == _user_id).returning(table.c.id)
+    for mark, table in TABLES.items()
+}
+_count = {
+    mark: update(posts)
+    .where(posts.c.id == _post_id)
+    .values({counter: counter + bindparam("change", type_=Integer)})
+    for mark, counter in COUNTERS.items()
+}
+_left_on: CompoundSelect[Any] = union_all(
+    *(
+        select(literal_column(f"'{mark}'")).where(table.c.post_id == _post_id, table.c.user_id == _user_id)
+        for mark, table in TABLES.items()
+    )
+)
+_bookmarks_of = select(func.count()).where(bookmarks.c.user_id == _user_id)
+_pin = update(posts).where(posts.c.id == _post_id).values(pin=_mark_id)
+_pins_of = select(func.count()).where(posts.c.author_id == _user_id, posts.c.pin.is_not(None))
+_oldest_of = {
+    mark: select(table.c.post_id)
+    .where(table.c.user_id == _user_id)
+    .order_by(table.c.id)
+    .limit(bindparam("n", type_=Integer))
+    for mark, table in TABLES.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlMarks:
+    connection: AsyncConnection
+
+    async def leave(self, mark: Mark, post_id: PostId, user_id: UserId, mark_id: int) -> bool:
+        row = {"post_id": post_id, "user_id": user_id, "id": mark_id}
+        if not (await self.connection.execute(_leave[mark], row)).rowcount:
+            return False
+        await self._count(mark, post_id, 1)
+        return True
+
+    async def take_back(self, mark: Mark, post_id: PostId, user_id: UserId) -> int | None:
+        taken = (await self.connection.execute(_take_back[mark], {"p": post_id, "u": user_id})).scalar()
+        if taken is not None:
+            await self._count(mark, post_id, -1)
+        return taken
+
+    async def _count(self, mark: Mark, post_id: PostId, change: int) -> None:
+        if mark in _count:
+            await self.connection.execute(_count[mark], {"p": post_id, "change": change})
+
+    async def left_on(self, post_id: PostId, user_id: UserId) -> frozenset[Mark]:
+        found = await self.connection.execute(_left_on, {"p": post_id, "u": user_id})
+        return frozenset(Mark(name) for name in found.scalars())
+
+    async def bookmarks_of(self, user_id: UserId) -> int:
+        await self._alone(user_id)
+        return int((await self.connection.execute(_bookmarks_of, {"u": user_id})).scalar_one())
+
+    async def pin(self, post_id: PostId, pin: int | None) -> None:
+        await self.connection.execute(_pin, {"p": post_id, "m": pin})
+
+    async def pins_of(self, author: UserId) -> int:
+        await self._alone(author)
+        return int((await self.connection.execute(_pins_of, {"u": author})).scalar_one())
+
+    async def _alone(self, user_id: UserId) -> None:
+        """Wait for others who count what this user has, and hold them up until the commit: of two that add
+        to it at once, each on a post of its own, one must see the other. SQLite has one writer anyway."""
+        if self.connection.dialect.name == "postgresql":
+            lock = text("SELECT pg_advisory_xact_lock(:kind, :who)")
+            await self.connection.execute(lock, {"kind": _USER_LOCK, "who": user_id % 2**31})
+
+    async def forget(self, user_id: UserId, limit: int) -> int:
+        forgotten = 0
+        for mark, table in TABLES.items():
+            oldest = await self.connection.execute(_oldest_of[mark], {"u": user_id, "n": limit})
+            found = [*oldest.scalars()]
+            if not found:
+                continue
+            if mark in COUNTERS:  # newest first, as everybody who locks several posts
+                lock = select(posts.c.id).where(posts.c.id.in_(found)).order_by(posts.c.id.desc())
+                await self.connection.execute(lock.with_for_update(key_share=True))
+            gone = await self.connection.execute(
+                delete(table)
+                .where(table.c.user_id == user_id, table.c.post_id.in_(found))
+                .returning(table.c.post_id)
+            )
+            deducted = [*gone.scalars()]
+            if mark in COUNTERS and deducted:
+                counter = COUNTERS[mark]
+                await self.connection.execute(
+                    update(posts).where(posts.c.id.in_(deducted)).values({counter: counter - 1})
+                )
+            forgotten += len(found)
+        return forgotten
+
+
+_people: dict[Mark, Keyset] = {
+    mark: Keyset(
+        select(table.c.id, table.c.user_id).where(table.c.post_id == _post_id), table.c.id, newest_first=True
+    )
+    for mark, table in TABLES.items()
+    if mark is not Mark.BOOKMARK
+}
+
+
+def _posts_marked(table: Table) -> Keyset:
+    # An alias: the viewer's own marks are looked up in the same table.
+    mine = table.alias("mine")
+    query = select(*COLUMNS, mine.c.id).select_from(mine.join(posts, posts.c.id == mine.c.post_id))
+    return Keyset(query.where(visible(), mine.c.user_id == _user_id), mine.c.id, newest_first=True)
+
+
+_marked = {mark: _posts_marked(table) for mark, table in TABLES.items()}
+_pinned = Keyset(
+    select(*COLUMNS, posts.c.pin).where(visible(), posts.c.author_id == _user_id, posts.c.pin.is_not(None)),
+    posts.c.pin,
+    newest_first=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlMarksReader:
+    database: Database
+
+    async def people(self, mark: Mark, post_id: PostId, window: Window) -> Sequence[MarkedBy]:
+        rows = await _people[mark].rows(self.database, window, {"p": post_id})
+        return [MarkedBy(mark_id, UserId(user_id)) for mark_id, user_id in rows]
+
+    async def posts(
+        self, mark: Mark, user_id: UserId, window: Window, standing: Standing
+    ) -> Sequence[Marked]:
+        return await self._page(_marked[mark], user_id, window, standing)
+
+    async def pinned(self, author: UserId, window: Window, standing: Standing) -> Sequence[Marked]:
+        return await self._page(_pinned, author, window, standing)
+
+    async def _page(
+        self, keyset: Keyset, user_id: UserId, window: Window, standing: Standing
+    ) -> Sequence[Marked]:
+        rows = await keyset.rows(self.database, window, {"u": user_id, **standing_params(standing)})
+        return [Marked(row[-1], read(row[:-1])) for row in rows]

@@ -1,0 +1,68 @@
+"""Who marked a post, and what a person marked or pinned."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from application.posts.ports import AuthorCard, Marked, MarksReader, People, PostsReader
+from application.posts.queries import NoSuchAuthor, Present, SeenPost
+from application.shared.paging import Page, Window, page
+from domain.posts import Mark, PostNotFound, Standing
+from domain.shared import PostId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class ListWhoMarked:
+    """Who likes or reposts a post, the newest first. People whose account is gone are left out, so that a page
+    may hold less than it could. Raises PostNotFound, also for a post that the viewer may not see."""
+
+    posts: PostsReader
+    marks: MarksReader
+    people: People
+
+    async def __call__(
+        self, viewer: UserId | None, post_id: PostId, mark: Mark, window: Window
+    ) -> Page[AuthorCard]:
+        if await self.posts.post(post_id, Standing(viewer)) is None:
+            raise PostNotFound("no such post")
+        found = page(
+            await self.marks.people(mark, post_id, window), window, lambda one: one.mark, newest_first=True
+        )
+        cards = await self.people.cards({one.user for one in found.items})
+        shown = [card for one in found.items if (card := cards.get(one.user))]
+        return Page(shown, found.next, found.prev)
+
+
+@dataclass(frozen=True, slots=True)
+class ListMarked:
+    """The posts that a user likes or has bookmarked, what was marked last first."""
+
+    marks: MarksReader
+    present: Present
+
+    async def __call__(self, user: UserId, mark: Mark, window: Window) -> Page[SeenPost]:
+        rows = await self.marks.posts(mark, user, window, Standing(user))
+        return await _presented(self.present, rows, window, user)
+
+
+@dataclass(frozen=True, slots=True)
+class ListPinned:
+    """The posts that an author pinned, the last first. Raises NoSuchAuthor."""
+
+    marks: MarksReader
+    people: People
+    present: Present
+
+    async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
+        if not await self.people.cards([author]):
+            raise NoSuchAuthor("no such user")
+        rows = await self.marks.pinned(author, window, Standing(viewer))
+        return await _presented(self.present, rows, window, viewer)
+
+
+async def _presented(
+    present: Present, rows: Sequence[Marked], window: Window, viewer: UserId | None
+) -> Page[SeenPost]:
+    """A page of posts, in the order of their marks."""
+    found = page(rows, window, lambda one: one.mark, newest_first=True)
+    seen = await present([one.row for one in found.items], viewer)
+    return Page(seen, found.next, found.prev)

@@ -1,0 +1,28 @@
+"""Counting anew what is counted as it happens, should the two ever differ."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from application.posts.ports import Counters
+from domain.shared import MAX_ID, PostId
+
+BATCH = 200
+"""Posts that are locked together: a write to one of them waits for some milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepairPosts:
+    """Compare the counters of all posts with what there is to count, and with `mend` correct them, while others
+    go on writing. Gives for each counter by how much it was wrong, added up over all posts."""
+
+    counters: Counters
+
+    async def __call__(self, *, mend: bool) -> Mapping[str, int]:
+        drift: Counter[str] = Counter()
+        below: PostId | None = PostId(MAX_ID)
+        while below is not None:
+            batch = await self.counters.recount(below, BATCH, mend=mend)
+            drift.update(batch.drift)
+            below = batch.last
+        return drift

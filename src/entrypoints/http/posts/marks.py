@@ -1,0 +1,125 @@
+"""Likes, reposts, bookmarks and pins."""
+
+from litestar import Controller, Response, delete, get, put
+from litestar.params import FromPath
+
+from application.posts.marked import ListMarked, ListWhoMarked
+from application.posts.marking import MarkPost, PinPost
+from domain.posts import (
+    CannotPin,
+    CannotRepost,
+    Mark,
+    NotTheAuthor,
+    PostNotFound,
+    TooManyBookmarks,
+    TooManyPins,
+)
+from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.openapi import policy
+from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
+from entrypoints.http.posts.inputs import a_post
+from entrypoints.http.posts.shapes import Author, PostOut, ReceptionOut
+
+
+class MarksController(Controller):
+    mark_post: MarkPost
+    pin_post: PinPost
+    list_who_marked: ListWhoMarked
+    pager: Pager
+
+    path = "/posts/{post_id:str}"
+    tags = ("posts",)
+
+    @put("/like", summary="Like a post", opt=policy("token", PostNotFound))
+    async def like(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        return await self._marked(request, post_id, Mark.LIKE, on=True)
+
+    @delete("/like", status_code=200, summary="Take a like back", opt=policy("token", PostNotFound))
+    async def unlike(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        return await self._marked(request, post_id, Mark.LIKE, on=False)
+
+    @put("/repost", summary="Repost a post", opt=policy("token", PostNotFound, CannotRepost))
+    async def repost(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        """Only public and unlisted posts can be reposted."""
+        return await self._marked(request, post_id, Mark.REPOST, on=True)
+
+    @delete("/repost", status_code=200, summary="Take a repost back", opt=policy("token", PostNotFound))
+    async def unrepost(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        return await self._marked(request, post_id, Mark.REPOST, on=False)
+
+    @put("/bookmark", summary="Bookmark a post", opt=policy("token", PostNotFound, TooManyBookmarks))
+    async def bookmark(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        """Nobody else sees it. A user keeps at most 10,000."""
+        return await self._marked(request, post_id, Mark.BOOKMARK, on=True)
+
+    @delete("/bookmark", status_code=200, summary="Take a bookmark back", opt=policy("token", PostNotFound))
+    async def unbookmark(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        return await self._marked(request, post_id, Mark.BOOKMARK, on=False)
+
+    @put(
+        "/pin",
+        summary="Pin a post to one's profile",
+        opt=policy("token", PostNotFound, NotTheAuthor, CannotPin, TooManyPins),
+    )
+    async def pin(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        """At most 5 of one's own public and unlisted posts, and no comments. Deleting a post unpins it."""
+        return ReceptionOut.of(await self.pin_post(request.user.user_id, a_post(post_id), on=True))
+
+    @delete("/pin", status_code=200, summary="Unpin a post", opt=policy("token", PostNotFound, NotTheAuthor))
+    async def unpin(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        return ReceptionOut.of(await self.pin_post(request.user.user_id, a_post(post_id), on=False))
+
+    @get("/likes", summary="Who likes a post", opt=policy("optional", PostNotFound))
+    async def likes(
+        self, request: Anyones, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[Author]]:
+        """The newest first. A page may hold less than `limit` before the end: accounts that are gone are left out."""
+        return await self._people(request, post_id, Mark.LIKE, limit, cursor)
+
+    @get("/reposts", summary="Who reposts a post", opt=policy("optional", PostNotFound))
+    async def reposts(
+        self, request: Anyones, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[Author]]:
+        """The newest first. A page may hold less than `limit` before the end: accounts that are gone are left out."""
+        return await self._people(request, post_id, Mark.REPOST, limit, cursor)
+
+    async def _marked(self, request: Mine, post_id: str, mark: Mark, *, on: bool) -> ReceptionOut:
+        return ReceptionOut.of(await self.mark_post(request.user.user_id, a_post(post_id), mark, on=on))
+
+    async def _people(
+        self, request: Anyones, post_id: str, mark: Mark, limit: int, cursor: str | None
+    ) -> Response[PageOut[Author]]:
+        window = self.pager.window(request, limit, cursor)
+        page = await self.list_who_marked(viewer(request), a_post(post_id), mark, window)
+        return self.pager.answer(request, page, [Author.of(card) for card in page.items])
+
+
+class MarkedController(Controller):
+    list_marked: ListMarked
+    pager: Pager
+
+    path = "/me"
+    tags = ("posts",)
+
+    @get("/likes", summary="The posts that one likes", opt=policy("token"))
+    async def likes(
+        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[PostOut]]:
+        """What was liked last comes first."""
+        return await self._posts(request, Mark.LIKE, limit, cursor)
+
+    @get("/bookmarks", summary="The posts that one bookmarked", opt=policy("token"))
+    async def bookmarks(
+        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[PostOut]]:
+        """What was bookmarked last comes first."""
+        return await self._posts(request, Mark.BOOKMARK, limit, cursor)
+
+    async def _posts(
+        self, request: Mine, mark: Mark, limit: int, cursor: str | None
+    ) -> Response[PageOut[PostOut]]:
+        # The path is the same for everybody, and cursors are good for one list only.
+        of = str(request.user.user_id)
+        window = self.pager.window(request, limit, cursor, of)
+        page = await self.list_marked(request.user.user_id, mark, window)
+        return self.pager.answer(request, page, [PostOut.of(seen) for seen in page.items], of)

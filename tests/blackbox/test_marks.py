@@ -1,0 +1,362 @@
+"""Likes, reposts, bookmarks and pins, and the lists of them."""
+
+import random
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from .client import Api, Json, Member, done, refused
+from .crowd import ask, at_once, many_members
+
+NOTHING: Json = {
+    "counts": {"comments": 0, "likes": 0, "reposts": 0},
+    "viewer": {"liked": False, "reposted": False, "bookmarked": False},
+    "pinned": False,
+}
+
+
+def marked(counts: Json | None = None, *, pinned: bool = False, **viewer: bool) -> Json:
+    return {
+        "counts": NOTHING["counts"] | (counts or {}),
+        "viewer": NOTHING["viewer"] | viewer,
+        "pinned": pinned,
+    }
+
+
+def puts(member: Member, post: Json, what: str) -> Json:
+    return done(member.put(f"/api/v1/posts/{post['id']}/{what}"))
+
+
+def takes_back(member: Member, post: Json, what: str) -> Json:
+    return done(member.delete(f"/api/v1/posts/{post['id']}/{what}"))
+
+
+def ids(items: list[Json]) -> list[str]:
+    return [item["id"] for item in items]
+
+
+def state(post: Json) -> Json:
+    return {name: post[name] for name in NOTHING}
+
+
+@pytest.mark.parametrize(
+    ("what", "after"),
+    [
+        ("like", marked({"likes": 1}, liked=True)),
+        ("repost", marked({"reposts": 1}, reposted=True)),
+        ("bookmark", marked(bookmarked=True)),
+    ],
+)
+def test_di1_a_mark_and_its_taking_back_are_safe_to_repeat(api: Api, what: str, after: Json) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+
+    assert (puts(willy, post, what), puts(willy, post, what)) == (after, after)
+    assert state(willy.reads(post)) == after
+    assert maya.reads(post)["viewer"] == NOTHING["viewer"]
+    assert maya.reads(post)["counts"] == after["counts"]
+    assert (takes_back(willy, post, what), takes_back(willy, post, what)) == (NOTHING, NOTHING)
+    assert state(willy.reads(post)) == NOTHING
+
+
+def test_every_list_tells_what_the_viewer_has_left_on_its_posts(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    comment = maya.comments(post)
+    after = marked({"reposts": 1}, reposted=True, bookmarked=True)
+    for one in (post, comment):
+        for what in ("repost", "bookmark"):
+            puts(willy, one, what)
+
+    (of_maya,) = willy.walks(f"/api/v1/users/{maya.id}/posts")
+    (below,) = willy.walks(f"/api/v1/posts/{post['id']}/comments")
+    bookmarks = willy.walks("/api/v1/me/bookmarks")
+
+    assert state(of_maya) == marked({"reposts": 1, "comments": 1}, reposted=True, bookmarked=True)
+    assert state(below) == after
+    assert bookmarks == [willy.reads(comment), willy.reads(post)]
+    assert "viewer" not in api.nobody.reads(post)
+
+
+def test_only_open_posts_are_reposted(api: Api) -> None:
+    maya = api.someone()
+    for visibility in ("followers", "direct"):
+        post = maya.publishes(visibility=visibility)
+        refused(maya.put(f"/api/v1/posts/{post['id']}/repost"), 409, "cannot_repost")
+        assert takes_back(maya, post, "repost") == NOTHING
+    assert puts(maya, maya.publishes(visibility="unlisted"), "repost")["counts"]["reposts"] == 1
+
+
+def test_pinned_posts_stand_apart_the_last_pinned_first(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    posts = [maya.publishes(f"number {number}") for number in range(7)]
+    path = f"/api/v1/users/{maya.id}/posts"
+    for number in (3, 0, 5, 1, 4):
+        assert puts(maya, posts[number], "pin") == marked(pinned=True)
+    refused(maya.put(f"/api/v1/posts/{posts[6]['id']}/pin"), 409, "too_many_pins")
+    assert puts(maya, posts[3], "pin")["pinned"] is True
+
+    pinned = done(api.nobody.get(path, params={"pinned": "true"}))
+    assert ids(pinned["items"]) == [posts[number]["id"] for number in (4, 1, 5, 0, 3)]
+    assert (pinned["next"], pinned["prev"]) == (None, None)
+    assert ids(done(willy.get(path, params={"pinned": "false"}))["items"]) == ids(posts[::-1])
+    assert [post["pinned"] for post in willy.walks(path)] == [
+        number in {0, 1, 3, 4, 5} for number in range(6, -1, -1)
+    ]
+
+    first = done(willy.get(path, params={"pinned": "true", "limit": 2}))
+    second = done(willy.get(path, params={"pinned": "true", "limit": 2, "cursor": first["next"]}))
+    assert ids(first["items"] + second["items"]) == ids(pinned["items"][:4])
+    refused(willy.get(path, params={"cursor": first["next"]}), 400, "cursor_invalid")
+
+    maya.removes(posts[4])
+    assert takes_back(maya, posts[1], "pin") == takes_back(maya, posts[1], "pin") == NOTHING
+    left = done(willy.get(path, params={"pinned": "true"}))
+    assert ids(left["items"]) == [posts[number]["id"] for number in (5, 0, 3)]
+
+
+def test_what_cannot_be_pinned(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    for call in (willy.put, willy.delete):
+        refused(call(f"/api/v1/posts/{post['id']}/pin"), 403, "not_the_author")
+    for other in (
+        maya.comments(post),
+        maya.publishes(visibility="direct"),
+        maya.publishes(visibility="followers"),
+    ):
+        refused(maya.put(f"/api/v1/posts/{other['id']}/pin"), 409, "cannot_pin")
+    refused(maya.get(f"/api/v1/users/{maya.id}/posts", params={"pinned": "perhaps"}), 400, "query_invalid")
+
+
+def test_who_likes_and_who_reposts_is_told_newest_first(api: Api) -> None:
+    maya, *fans = many_members(api, 6)
+    post = maya.publishes()
+    for fan in fans:
+        puts(fan, post, "like")
+    for fan in fans[::-1]:
+        puts(fan, post, "repost")
+    takes_back(fans[2], post, "like")
+    path = f"/api/v1/posts/{post['id']}"
+    names = [fan.username for fan in fans]
+
+    likes = api.nobody.walks(f"{path}/likes", 2)
+    assert [person["username"] for person in likes] == [name for name in names[::-1] if name != names[2]]
+    assert set(likes[0]) == {"id", "username", "display_name", "avatar_url"}
+    assert [person["username"] for person in maya.walks(f"{path}/reposts", 2)] == names
+
+
+def test_ones_own_likes_and_bookmarks_are_in_the_order_in_which_they_were_made(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    posts = [maya.publishes(f"number {number}") for number in range(5)]
+    for number in (2, 0, 4, 1, 3):
+        puts(willy, posts[number], "like")
+        puts(willy, posts[4 - number], "bookmark")
+    maya.removes(posts[0])
+    takes_back(willy, posts[3], "like")
+
+    assert ids(willy.walks("/api/v1/me/likes", 1)) == [posts[number]["id"] for number in (1, 4, 2)]
+    assert ids(willy.walks("/api/v1/me/bookmarks", 2)) == [posts[number]["id"] for number in (1, 3, 4, 2)]
+    assert maya.walks("/api/v1/me/likes") == maya.walks("/api/v1/me/bookmarks") == []
+
+
+def test_a_cursor_of_ones_own_list_is_nobody_elses(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    for _ in range(2):
+        post = maya.publishes()
+        for what in ("like", "bookmark"):
+            puts(maya, post, what)
+            puts(willy, post, what)
+    cursor = done(willy.get("/api/v1/me/likes", params={"limit": 1}))["next"]
+
+    assert len(done(willy.get("/api/v1/me/likes", params={"cursor": cursor}))["items"]) == 1
+    refused(maya.get("/api/v1/me/likes", params={"cursor": cursor}), 400, "cursor_invalid")
+    refused(willy.get("/api/v1/me/bookmarks", params={"cursor": cursor}), 400, "cursor_invalid")
+
+
+# --- What one may not see ---------------------------------------------------------------------------
+
+DEEDS: list[tuple[str, str, Any]] = [
+    *(
+        (method, f"/{what}", None)
+        for method in ("PUT", "DELETE")
+        for what in ("like", "repost", "bookmark", "pin")
+    ),
+    ("GET", "", None),
+    ("GET", "/comments", None),
+    ("GET", "/likes", None),
+    ("GET", "/reposts", None),
+    ("POST", "/comments", {"text": "I see you"}),
+    ("DELETE", "", None),
+]
+HIDDEN = ("followers", "direct", "a comment in a direct thread", "deleted")
+
+
+def hidden_post(maya: Member, how: str) -> Json:
+    if how in {"followers", "direct"}:
+        return maya.publishes("hidden", visibility=how)
+    if how == "deleted":
+        post = maya.publishes("hidden")
+        maya.removes(post)
+        return post
+    return maya.comments(maya.publishes("hidden", visibility="direct"), "hidden too")
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+def test_az5_to_what_one_may_not_see_nothing_can_be_done_and_nothing_tells_that_it_is_there(
+    api: Api, how: str
+) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = hidden_post(maya, how)
+    path = f"/api/v1/posts/{post['id']}"
+    before = (maya.get(path).content, maya.get(path).headers.get("etag"), maya.get("/api/v1/me").content)
+
+    for method, below, body in DEEDS:
+        options = {} if body is None else {"json": body}
+        here = willy.request(method, path + below, **options)
+        nowhere = willy.request(method, f"/api/v1/posts/1{below}", **options)
+        assert _without_id(here) == _without_id(nowhere), (method, below)
+        refused(here, 404, "post_not_found")
+
+    after = (maya.get(path).content, maya.get(path).headers.get("etag"), maya.get("/api/v1/me").content)
+    if how != "deleted":  # whose two answers differ by the id of the request
+        assert after == before
+    assert willy.walks("/api/v1/me/likes") == willy.walks("/api/v1/me/bookmarks") == []
+
+
+def _without_id(response: httpx.Response) -> tuple[int, Json, set[str]]:
+    body = {name: value for name, value in response.json().items() if name != "request_id"}
+    return response.status_code, body, set(response.headers)
+
+
+def test_az7_what_is_counted_on_a_post_is_the_same_for_everybody_who_sees_it(api: Api) -> None:
+    maya, willy, flora = api.someone(), api.someone(), api.someone()
+    post = maya.publishes(f"@{willy.username} look")
+    for member in (maya, willy):
+        for what in ("like", "repost", "bookmark"):
+            puts(member, post, what)
+    maya.comments(post, "for all")
+    maya.comments(post, f"for you, @{willy.username}", visibility="direct")
+
+    counts = [who.reads(post)["counts"] for who in (maya, willy, flora, api.nobody)]
+
+    assert counts == [{"comments": 1, "likes": 2, "reposts": 2}] * 4
+    for what in ("likes", "reposts"):
+        lists = [who.walks(f"/api/v1/posts/{post['id']}/{what}") for who in (maya, willy, flora, api.nobody)]
+        assert lists == lists[:1] * 4
+        assert len(lists[0]) == 2
+
+
+def test_az7_bookmarks_are_seen_by_their_owner_only(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    before = (api.nobody.reads(post), maya.reads(post), done(maya.get(f"/api/v1/users/{willy.id}")))
+
+    puts(willy, post, "bookmark")
+
+    assert (api.nobody.reads(post), maya.reads(post), done(maya.get(f"/api/v1/users/{willy.id}"))) == before
+
+
+# --- Many at once -----------------------------------------------------------------------------------
+
+
+def test_di2_fifty_who_repost_three_times_at_once_are_fifty_reposts(api: Api) -> None:
+    author, *members = many_members(api, 51)
+    post = author.publishes()
+    path = f"/api/v1/posts/{post['id']}"
+    for method, counted in (("PUT", 50), ("DELETE", 0)):
+        answers = at_once(
+            api.base_url,
+            lambda http, method=method: (  # type: ignore[misc]
+                ask(http, method, f"{path}/repost", by=member) for member in members * 3
+            ),
+        )
+        assert {answer.status_code for answer in answers} == {200}
+        assert author.reads(post)["counts"]["reposts"] == counted
+        assert len(author.walks(f"{path}/reposts")) == counted
+
+
+def test_di2_a_storm_of_marks_leaves_every_counter_exact(api: Api, chance: random.Random) -> None:
+    author, *members = many_members(api, 11)
+    posts = [author.publishes() for _ in range(3)]
+    storm = [
+        (
+            chance.choice(["PUT", "DELETE"]),
+            chance.choice(posts)["id"],
+            chance.choice(["like", "repost", "repost", "bookmark"]),
+            chance.choice(members),
+        )
+        for _ in range(400)
+    ]
+    at_once(
+        api.base_url,
+        lambda http: (
+            ask(http, method, f"/api/v1/posts/{id_}/{what}", by=member) for method, id_, what, member in storm
+        ),
+        connections=20,
+    )
+    for post in posts:
+        views = [member.reads(post)["viewer"] for member in members]
+        counts = author.reads(post)["counts"]
+        path = f"/api/v1/posts/{post['id']}"
+        assert counts["likes"] == sum(view["liked"] for view in views) == len(author.walks(f"{path}/likes"))
+        assert (
+            counts["reposts"]
+            == sum(view["reposted"] for view in views)
+            == len(author.walks(f"{path}/reposts"))
+        )
+
+
+def test_racing_pins_are_five_at_most(api: Api) -> None:
+    maya = api.someone()
+    posts = [maya.publishes(f"number {number}") for number in range(15)]
+    answers = at_once(
+        api.base_url,
+        lambda http: (ask(http, "PUT", f"/api/v1/posts/{post['id']}/pin", by=maya) for post in posts),
+    )
+    refusals = [answer.json()["code"] for answer in answers if answer.status_code != 200]
+    assert refusals == ["too_many_pins"] * 10
+    assert len(done(maya.get(f"/api/v1/users/{maya.id}/posts", params={"pinned": "true"}))["items"]) == 5
+
+
+@pytest.mark.parametrize("listed", ["likes", "bookmarks", "who"])
+def test_ap4_lists_of_marks_hold_still_for_their_reader_while_others_write(api: Api, listed: str) -> None:
+    maya, *others = many_members(api, 31)
+    if listed == "who":
+        post = maya.publishes()
+        path, what = f"/api/v1/posts/{post['id']}/likes", "like"
+        lasting = [(other, post) for other in others[:20]]
+        passing = [(other, post) for other in others[20:]]
+    else:
+        path, what = f"/api/v1/me/{listed}", listed.removesuffix("s")
+        posts = [maya.publishes(f"number {number}") for number in range(30)]
+        lasting = [(maya, post) for post in posts[:20]]
+        passing = [(maya, post) for post in posts[20:]]
+    for number, (member, post) in enumerate(lasting):
+        puts(member, post, what)
+        if number % 2:
+            puts(*passing[number // 2], what)
+    expected = [member.id if listed == "who" else post["id"] for member, post in lasting][::-1]
+    walked = threading.Event()
+
+    def write() -> None:
+        other = Api(api.base_url)
+        while not walked.is_set():
+            for member, post in passing:
+                writer = Member(other.http, member.user, member.tokens, member.email)
+                takes_back(writer, post, what)
+                puts(writer, post, what)  # now at the beginning of the list
+        other.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        walks = [ids(maya.walks(path, limit=3)) for _ in range(4)]
+    finally:
+        walked.set()
+        thread.join()
+    for walk in walks:
+        assert [id_ for id_ in walk if id_ in set(expected)] == expected
+        assert len(set(walk)) == len(walk)

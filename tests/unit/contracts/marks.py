@@ -1,0 +1,393 @@
+"""What every store of likes, reposts, bookmarks and pins must do."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.posts.marking import MarkPost, PinPost
+from application.posts.ports import PostRow
+from application.shared.paging import Page, Window, page
+from domain.posts import MAX_PINS, Mark, Post, Standing, TooManyPins, Visibility
+from domain.shared import PostId, UserId
+from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+
+MARKS = pytest.mark.parametrize("mark", Mark)
+
+
+async def leave(stores: Stores, mark: Mark, post_id: PostId, user: UserId) -> bool:
+    async with stores.open_posts() as tx:
+        await tx.posts.get(post_id)
+        return await tx.marks.leave(mark, post_id, user, new_id())
+
+
+async def take_back(stores: Stores, mark: Mark, post_id: PostId, user: UserId) -> int | None:
+    async with stores.open_posts() as tx:
+        await tx.posts.get(post_id)
+        return await tx.marks.take_back(mark, post_id, user)
+
+
+async def pin(stores: Stores, post_id: PostId, pin: int | None) -> None:
+    async with stores.open_posts() as tx:
+        await tx.posts.get(post_id)
+        await tx.marks.pin(post_id, pin)
+
+
+def count(row: PostRow, mark: Mark) -> int:
+    return {Mark.LIKE: row.likes, Mark.REPOST: row.reposts, Mark.BOOKMARK: 0}[mark]
+
+
+def left(row: PostRow) -> set[Mark]:
+    flags = {Mark.LIKE: row.liked, Mark.REPOST: row.reposted, Mark.BOOKMARK: row.bookmarked}
+    return {mark for mark, flag in flags.items() if flag}
+
+
+async def all_at_once(*work: Callable[[], Awaitable[object]]) -> list[object]:
+    return await asyncio.gather(*(patiently(one) for one in work))
+
+
+class MarksContract:
+    @MARKS
+    async def test_di1_a_mark_is_left_once(self, stores: Stores, mark: Mark) -> None:
+        post, ann = await stores.add_post(), UserId(new_id())
+
+        first, second = await leave(stores, mark, post.id, ann), await leave(stores, mark, post.id, ann)
+
+        assert (first, second) == (True, False)
+        row = await stores.read(post.id, ann)
+        assert (count(row, mark), left(row)) == (0 if mark is Mark.BOOKMARK else 1, {mark})
+
+    @MARKS
+    async def test_di3_taking_back_deducts_only_what_was_there(self, stores: Stores, mark: Mark) -> None:
+        post, ann, bob = await stores.add_post(), UserId(new_id()), UserId(new_id())
+        await leave(stores, mark, post.id, ann)
+        await leave(stores, mark, post.id, bob)
+
+        first, second = (
+            await take_back(stores, mark, post.id, ann),
+            await take_back(stores, mark, post.id, ann),
+        )
+
+        assert first is not None
+        assert second is None
+        row = await stores.read(post.id, ann)
+        assert (count(row, mark), left(row)) == (0 if mark is Mark.BOOKMARK else 1, set())
+
+    async def test_the_id_of_what_is_taken_back_is_the_one_that_was_left(self, stores: Stores) -> None:
+        post, ann, id_ = await stores.add_post(), UserId(new_id()), new_id()
+        async with stores.open_posts() as tx:
+            await tx.marks.leave(Mark.REPOST, post.id, ann, id_)
+
+        assert await take_back(stores, Mark.REPOST, post.id, ann) == id_
+
+    @MARKS
+    async def test_a_mark_is_of_one_kind_one_user_and_one_post(self, stores: Stores, mark: Mark) -> None:
+        post, other = await stores.add_post(), await stores.add_post()
+        ann, bob = UserId(new_id()), UserId(new_id())
+
+        await leave(stores, mark, post.id, ann)
+
+        assert left(await stores.read(post.id, ann)) == {mark}
+        assert left(await stores.read(post.id, bob)) == set()
+        assert left(await stores.read(post.id)) == set()
+        assert left(await stores.read(other.id, ann)) == set()
+        async with stores.open_posts() as tx:
+            assert await tx.marks.left_on(post.id, ann) == {mark}
+            assert await tx.marks.left_on(post.id, bob) == frozenset()
+
+    @pytest.mark.parametrize("mark", [Mark.LIKE, Mark.REPOST])
+    async def test_di2_fifty_users_with_three_racing_marks_each_are_fifty(
+        self, stores: Stores, mark: Mark
+    ) -> None:
+        post = await stores.add_post()
+        fans = [UserId(new_id()) for _ in range(50)]
+
+        marks = await all_at_once(*(lambda fan=fan: leave(stores, mark, post.id, fan) for fan in fans * 3))
+        counted = count(await stores.read(post.id), mark)
+        taken = await all_at_once(
+            *(lambda fan=fan: take_back(stores, mark, post.id, fan) for fan in fans * 3)
+        )
+
+        assert (marks.count(True), counted) == (50, 50)
+        assert 150 - taken.count(None) == 50
+        assert count(await stores.read(post.id), mark) == 0
+
+    @given(
+        storm=st.lists(
+            st.tuples(st.sampled_from(Mark), st.booleans(), st.integers(0, 2), st.integers(0, 1)), max_size=40
+        )
+    )
+    async def test_di2_after_any_storm_the_counters_are_what_there_is_to_count(
+        self, stores: Stores, storm: list[tuple[Mark, bool, int, int]]
+    ) -> None:
+        users = [UserId(new_id()) for _ in range(3)]
+        posts = [await stores.add_post() for _ in range(2)]
+        mark_post = MarkPost(stores.open_posts, new_id)
+
+        await all_at_once(
+            *(
+                lambda mark=mark, on=on, user=user, post=post: mark_post(
+                    users[user], posts[post].id, mark, on=on
+                )
+                for mark, on, user, post in storm
+            )
+        )
+
+        for post in posts:
+            rows = [await stores.read(post.id, user) for user in users]
+            assert rows[0].likes == sum(row.liked for row in rows)
+            assert rows[0].reposts == sum(row.reposted for row in rows)
+
+    async def test_bookmarks_are_counted_for_each_user(self, stores: Stores) -> None:
+        ann, bob = UserId(new_id()), UserId(new_id())
+        for _ in range(3):
+            await leave(stores, Mark.BOOKMARK, (await stores.add_post()).id, ann)
+        await leave(stores, Mark.BOOKMARK, (await stores.add_post()).id, bob)
+
+        async with stores.open_posts() as tx:
+            assert (await tx.marks.bookmarks_of(ann), await tx.marks.bookmarks_of(bob)) == (3, 1)
+
+    async def test_pins_are_counted_for_each_author(self, stores: Stores) -> None:
+        post = await stores.add_post()
+        other = await stores.add_post(author=post.author)
+        await pin(stores, post.id, new_id())
+        await pin(stores, other.id, new_id())
+        await pin(stores, (await stores.add_post()).id, new_id())
+
+        await pin(stores, post.id, None)
+
+        async with stores.open_posts() as tx:
+            assert await tx.marks.pins_of(post.author) == 1
+
+    async def test_racing_pins_are_five_at_most(self, stores: Stores) -> None:
+        ann, pin_post = UserId(new_id()), PinPost(stores.open_posts, new_id)
+        posts = [await stores.add_post(author=ann) for _ in range(12)]
+
+        async def try_to_pin(post: Post) -> bool:
+            try:
+                await pin_post(ann, post.id, on=True)
+            except TooManyPins:
+                return False
+            return True
+
+        pinned = await all_at_once(*(lambda post=post: try_to_pin(post) for post in posts * 2))
+
+        shown = await stores.marks.pinned(ann, Window(100), Standing())
+        assert len(shown) == MAX_PINS
+        assert MAX_PINS <= pinned.count(True) <= 2 * MAX_PINS
+
+    async def test_forgetting_somebody_takes_back_all_their_marks_in_batches(self, stores: Stores) -> None:
+        ann, bob = UserId(new_id()), UserId(new_id())
+        posts = [await stores.add_post() for _ in range(7)]
+        for post in posts:
+            for mark in Mark:
+                await leave(stores, mark, post.id, ann)
+                await leave(stores, mark, post.id, bob)
+
+        batches: list[int] = []
+        while not batches or batches[-1]:
+            async with stores.open_posts() as tx:
+                batches.append(await tx.marks.forget(ann, 3))
+
+        assert batches == [9, 9, 3, 0]
+        for post in posts:
+            assert left(await stores.read(post.id, ann)) == set()
+            row = await stores.read(post.id, bob)
+            assert (row.likes, row.reposts, left(row)) == (1, 1, set(Mark))
+
+
+# --- Lists ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Listed:
+    """One of the lists, and how it grows and shrinks. Items are told apart by what is shown of them."""
+
+    stores: Stores
+    kind: str
+    of: int
+
+    async def add(self) -> int:
+        """Something new at the beginning of the list."""
+        if self.kind in {"who likes", "who reposts"}:
+            user = UserId(new_id())
+            await leave(self.stores, self._mark, PostId(self.of), user)
+            return user
+        post = await self.stores.add_post(**({"author": self.of} if self.kind == "pinned" else {}))
+        await self._set(post.id)
+        return post.id
+
+    async def _set(self, post_id: PostId) -> None:
+        if self.kind == "pinned":
+            await pin(self.stores, post_id, new_id())
+        else:
+            await leave(self.stores, self._mark, post_id, UserId(self.of))
+
+    async def remove(self, item: int, *, deleted: bool) -> None:
+        if self.kind in {"who likes", "who reposts"}:
+            await take_back(self.stores, self._mark, PostId(self.of), UserId(item))
+        elif deleted:
+            async with self.stores.open_posts() as tx:
+                post = await tx.posts.get(PostId(item))
+                await tx.posts.save(post.removed(by=post.author))
+        elif self.kind == "pinned":
+            await pin(self.stores, PostId(item), None)
+        else:
+            await take_back(self.stores, self._mark, PostId(item), UserId(self.of))
+
+    @property
+    def _mark(self) -> Mark:
+        return {
+            "who likes": Mark.LIKE,
+            "who reposts": Mark.REPOST,
+            "liked": Mark.LIKE,
+            "bookmarked": Mark.BOOKMARK,
+        }[self.kind]
+
+    async def page(self, window: Window) -> Page[int]:
+        rows: Sequence[tuple[int, int]]
+        if self.kind in {"who likes", "who reposts"}:
+            people = await self.stores.marks.people(self._mark, PostId(self.of), window)
+            rows = [(one.mark, one.user) for one in people]
+        else:
+            user, standing = UserId(self.of), Standing(UserId(self.of))
+            if self.kind == "pinned":
+                found = await self.stores.marks.pinned(user, window, standing)
+            else:
+                found = await self.stores.marks.posts(self._mark, user, window, standing)
+            rows = [(one.mark, one.row.id) for one in found]
+        shown = page(rows, window, lambda row: row[0], newest_first=True)
+        return Page([item for _, item in shown.items], shown.next, shown.prev)
+
+    async def walk(self, limit: int, *, back_from: Window | None = None) -> list[int]:
+        items: list[int] = []
+        window: Window | None = back_from or Window(limit)
+        while window is not None:
+            shown = await self.page(window)
+            items = [*shown.items, *items] if back_from else [*items, *shown.items]
+            window = shown.prev if back_from else shown.next
+        return items
+
+
+async def a_list(stores: Stores, kind: str) -> Listed:
+    of_post = kind in {"who likes", "who reposts"}
+    return Listed(stores, kind, (await stores.add_post()).id if of_post else new_id())
+
+
+KINDS = pytest.mark.parametrize("kind", ["who likes", "who reposts", "liked", "bookmarked", "pinned"])
+CHANGES = st.lists(st.lists(st.tuples(st.integers(-12, 2), st.booleans()), max_size=3), max_size=14)
+"""What happens between two pages: a positive number adds so many, a negative one removes that one."""
+
+
+class MarkListsContract:
+    @KINDS
+    @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 6])
+    async def test_a_list_is_read_to_its_end_and_back(self, stores: Stores, kind: str, size: int) -> None:
+        listed = await a_list(stores, kind)
+        items = [await listed.add() for _ in range(size)]
+
+        last, pages = await listed.page(Window(2)), 1
+        while last.next is not None:
+            last, pages = await listed.page(last.next), pages + 1
+
+        assert await listed.walk(2) == items[::-1]
+        assert pages == max(1, (size + 1) // 2)
+        if last.prev is not None:
+            assert await listed.walk(2, back_from=last.prev) + [*last.items] == items[::-1]
+
+    @KINDS
+    async def test_the_order_is_that_of_the_marks_and_not_that_of_the_posts(
+        self, stores: Stores, kind: str
+    ) -> None:
+        if kind in {"who likes", "who reposts"}:
+            return
+        listed = await a_list(stores, kind)
+        posts = [await stores.add_post(author=listed.of) for _ in range(4)]
+        for index in (2, 0, 3, 1):
+            await listed._set(posts[index].id)
+
+        assert await listed.walk(3) == [posts[index].id for index in (1, 3, 0, 2)]
+
+    @KINDS
+    async def test_a_list_is_of_one_post_or_one_person(self, stores: Stores, kind: str) -> None:
+        listed, other = await a_list(stores, kind), await a_list(stores, kind)
+        mine = await listed.add()
+        await other.add()
+
+        assert await listed.walk(10) == [mine]
+
+    @KINDS
+    @given(size=st.integers(0, 10), limit=st.integers(1, 4), changes=CHANGES)
+    async def test_ap4_what_is_there_throughout_is_given_once_whatever_comes_and_goes(
+        self, stores: Stores, kind: str, size: int, limit: int, changes: list[list[tuple[int, bool]]]
+    ) -> None:
+        listed = await a_list(stores, kind)
+        items = [await listed.add() for _ in range(size)]
+        throughout, to_come = set(items), iter(changes)
+        given_: list[int] = []
+        window: Window | None = Window(limit)
+        while window is not None:
+            shown = await listed.page(window)
+            assert len(shown.items) <= limit
+            given_ += shown.items
+            window = shown.next
+            for change, deleted in next(to_come, []):
+                if change > 0:
+                    items += [await listed.add() for _ in range(change)]
+                elif items and -change < len(items):
+                    gone = items.pop(-change)
+                    throughout.discard(gone)
+                    await listed.remove(gone, deleted=deleted)
+
+        assert len(set(given_)) == len(given_), "none twice"
+        assert [item for item in given_ if item in throughout] == [
+            item for item in items[::-1] if item in throughout
+        ], "none is missed, and all in order"
+
+    @pytest.mark.parametrize("mark", [Mark.LIKE, Mark.BOOKMARK])
+    async def test_az5_what_one_may_not_see_any_more_is_left_out_before_the_limit(
+        self, stores: Stores, mark: Mark
+    ) -> None:
+        ann = UserId(new_id())
+        shown = await stores.add_post()
+        hidden = [
+            a_post(visibility=Visibility.DIRECT),
+            a_post(visibility=Visibility.FOLLOWERS),
+            a_post(text="", deleted=True),
+            a_post(author=shown.author),
+        ]
+        async with stores.open_posts() as tx:
+            for post in hidden:
+                await tx.posts.add(post)
+        for post in [shown, *hidden]:
+            await leave(stores, mark, post.id, ann)
+
+        standing = Standing(ann, blocked=frozenset({shown.author}))
+        assert [one.row.id for one in await stores.marks.posts(mark, ann, Window(1), Standing(ann))] == [
+            hidden[3].id,
+            shown.id,
+        ]
+        assert await stores.marks.posts(mark, ann, Window(1), standing) == []
+
+    async def test_a_pinned_post_that_one_may_not_see_is_not_in_the_list(self, stores: Stores) -> None:
+        post = await stores.add_post(visibility=Visibility.FOLLOWERS, pin=new_id())
+
+        assert await stores.marks.pinned(post.author, Window(5), Standing()) == []
+        assert len(await stores.marks.pinned(post.author, Window(5), Standing(post.author))) == 1
+
+    async def test_a_row_of_a_list_is_the_row_that_is_read_alone(self, stores: Stores) -> None:
+        post, ann = await stores.add_post(reposts=3, pin=new_id()), UserId(new_id())
+        for mark in Mark:
+            await leave(stores, mark, post.id, ann)
+
+        alone = await stores.read(post.id, ann)
+
+        for mark in Mark:
+            assert [one.row for one in await stores.marks.posts(mark, ann, Window(5), Standing(ann))] == [
+                alone
+            ]
+        pinned = await stores.marks.pinned(post.author, Window(5), Standing(ann))
+        assert [(one.mark, one.row) for one in pinned] == [(post.pin, alone)]

@@ -1,0 +1,190 @@
+"""What counting anew must do on every store."""
+
+import asyncio
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.identity.reactions import CountPosts
+from application.identity.repair import RepairAccounts
+from application.posts.access import locked_if_visible
+from application.posts.deleting import DeletePost
+from application.posts.marking import MarkPost
+from application.posts.repair import RepairPosts
+from application.shared.events import PostDeleted, Published
+from application.shared.relay import Relay
+from domain.posts import Mark, Post, Visibility
+from domain.shared import UserId
+from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+
+NONE = {"comments": 0, "likes": 0, "reposts": 0}
+
+
+async def publish(stores: Stores, post: Post) -> Post:
+    """As PublishPost does, for authors whom nobody knows."""
+    async with stores.open_posts() as tx:
+        above = None if post.reply_to is None else await locked_if_visible(tx, post.author, post.reply_to)
+        await tx.posts.add(post)
+        if above is not None and post.counts_in(above):
+            await tx.posts.count_comments(above.id, 1)
+        await tx.outbox.add(
+            Published(
+                post_id=post.id, author_id=post.author, reply_to=post.reply_to, visibility=post.visibility
+            )
+        )
+    return post
+
+
+def relay(stores: Stores) -> Relay:
+    count_posts = CountPosts(stores.open_identity)
+    return Relay(stores.queue, {Published: [count_posts], PostDeleted: [count_posts]})
+
+
+class RepairContract:
+    @given(
+        world=st.lists(
+            st.tuples(st.sampled_from(Visibility), st.integers(-1, 5), st.booleans(), st.integers(0, 3)),
+            min_size=1,
+            max_size=8,
+        )
+    )
+    async def test_di2_what_the_use_cases_counted_is_what_there_is_to_count(
+        self, stores: Stores, world: list[tuple[Visibility, int, bool, int]]
+    ) -> None:
+        ann, posts = UserId(new_id()), list[Post]()
+        mark_post, delete_post = MarkPost(stores.open_posts, new_id), DeletePost(stores.open_posts)
+        for visibility, above, _, _ in world:
+            under = posts[above] if 0 <= above < len(posts) else None
+            narrowest = min(visibility, under.visibility if under else visibility, key=lambda one: one.width)
+            posts.append(
+                await publish(
+                    stores,
+                    a_post(author=ann, visibility=narrowest, reply_to=under.id if under else None),
+                )
+            )
+        for post, (_, _, deleted, likes) in zip(posts, world, strict=True):
+            for mark in [Mark.LIKE, Mark.BOOKMARK][:likes]:
+                await mark_post(ann, post.id, mark, on=True)
+            if deleted:
+                await delete_post(ann, post.id)
+
+        assert await RepairPosts(stores.counters)(mend=False) == NONE
+
+    async def test_di2_a_drift_that_was_planted_is_found_and_mended(self, stores: Stores) -> None:
+        ann, post = UserId(new_id()), await stores.add_post(comments=2, likes=5, reposts=0)
+        sound = await stores.add_post()
+        await MarkPost(stores.open_posts, new_id)(ann, post.id, Mark.LIKE, on=True)
+        await MarkPost(stores.open_posts, new_id)(ann, sound.id, Mark.REPOST, on=True)
+        comment = await publish(stores, a_post(reply_to=post.id))
+        repair = RepairPosts(stores.counters)
+
+        found = await repair(mend=False)
+        unchanged = await stores.read(post.id)
+        mended = await repair(mend=True)
+
+        assert found == mended == {"comments": 2, "likes": 5, "reposts": 0}
+        assert (unchanged.comments, unchanged.likes) == (3, 6)
+        row = await stores.read(post.id)
+        assert (row.comments, row.likes, row.reposts) == (1, 1, 0)
+        assert (await stores.read(sound.id)).reposts == 1
+        assert (await stores.read(comment.id)).comments == 0
+        assert await repair(mend=True) == NONE
+
+    async def test_all_posts_are_looked_at_however_small_the_batches(self, stores: Stores) -> None:
+        for _ in range(7):
+            await stores.add_post(likes=1)
+        seen, below = 0, 2**62
+        while (batch := await stores.counters.recount(below, 2, mend=True)).last is not None:  # type: ignore[arg-type]
+            seen, below = seen + batch.drift["likes"], batch.last
+
+        assert seen == 7
+
+    async def test_repairing_while_others_write_neither_finds_nor_makes_a_drift(self, stores: Stores) -> None:
+        people = [UserId(new_id()) for _ in range(8)]
+        posts = [await publish(stores, a_post()) for _ in range(3)]
+        mark_post, delete_post = MarkPost(stores.open_posts, new_id), DeletePost(stores.open_posts)
+        repair, busy = RepairPosts(stores.counters), True
+
+        async def write(user: UserId) -> None:
+            for post in posts:
+                for mark in (Mark.LIKE, Mark.REPOST):
+                    await patiently(lambda post=post, mark=mark: mark_post(user, post.id, mark, on=True))  # type: ignore[misc]
+                comment = a_post(author=user, reply_to=post.id)
+                await patiently(lambda comment=comment: publish(stores, comment))  # type: ignore[misc]
+                if user % 2:
+                    await patiently(lambda post=post: mark_post(user, post.id, Mark.LIKE, on=False))  # type: ignore[misc]
+                await patiently(lambda comment=comment: delete_post(comment.author, comment.id))  # type: ignore[misc]
+
+        async def look() -> list[object]:
+            found: list[object] = []
+            while busy:
+                found.append(await patiently(lambda: repair(mend=True)))
+                await asyncio.sleep(0)
+            return found
+
+        looking = asyncio.create_task(look())
+        await asyncio.gather(*(write(user) for user in people))
+        busy = False
+
+        assert all(drift in (NONE, {}) for drift in await looking)
+        assert await repair(mend=False) == NONE
+
+    async def test_post_counts_are_compared_with_the_posts_that_everybody_may_see(
+        self, stores: Stores
+    ) -> None:
+        right, wrong = await stores.add_account(posts=2), await stores.add_account(posts=9)
+        for account in (right, wrong):
+            for visibility in Visibility:
+                await stores.add_post(author=account.id, visibility=visibility)
+            await stores.add_post(author=account.id, deleted=True)
+            await stores.add_post(author=account.id, reply_to=(await stores.add_post()).id)
+        repair = RepairAccounts(stores.open_identity, stores.authorship)
+
+        found, mended = await repair(mend=False), await repair(mend=True)
+
+        assert (found, mended) == (7, 7)
+        assert (await stores.people.account(wrong.id)).posts == 2
+        assert (await stores.people.account(right.id)).posts == 2
+        assert await repair(mend=False) == 0
+
+    async def test_facts_that_are_on_their_way_are_not_counted_twice(self, stores: Stores) -> None:
+        ann = await stores.add_account()
+        delivered = await publish(stores, a_post(author=ann.id))
+        await relay(stores).deliver()
+        await publish(stores, a_post(author=ann.id))
+        await DeletePost(stores.open_posts)(ann.id, delivered.id)
+        repair = RepairAccounts(stores.open_identity, stores.authorship)
+
+        before = await repair(mend=True)
+        await relay(stores).deliver()
+
+        assert before == 0
+        assert (await stores.people.account(ann.id)).posts == 1
+        assert await repair(mend=True) == 0
+
+    async def test_a_fact_that_arrived_but_is_not_forgotten_yet_is_counted(self, stores: Stores) -> None:
+        ann = await stores.add_account()
+        await publish(stores, a_post(author=ann.id))
+        (delivery,) = await stores.queue.claim(10, timedelta(minutes=1))
+        assert isinstance(delivery.event, Published)
+        await CountPosts(stores.open_identity)(delivery.event, delivery.event_id)
+        repair = RepairAccounts(stores.open_identity, stores.authorship)
+
+        assert await repair(mend=True) == 0
+        await stores.queue.bury(delivery, "another reaction failed")
+        assert await repair(mend=True) == 0
+        assert (await stores.people.account(ann.id)).posts == 1
+
+    async def test_facts_in_the_dead_letters_are_still_on_their_way(self, stores: Stores) -> None:
+        ann = await stores.add_account()
+        await publish(stores, a_post(author=ann.id))
+        (delivery,) = await stores.queue.claim(10, timedelta(minutes=1))
+        await stores.queue.bury(delivery, "failed")
+
+        assert await RepairAccounts(stores.open_identity, stores.authorship)(mend=True) == 0
+        dead = await stores.queue.dead(10)
+        await stores.queue.replay([letter.seq for letter, _ in dead])
+        await relay(stores).deliver()
+
+        assert (await stores.people.account(ann.id)).posts == 1
