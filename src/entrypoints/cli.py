@@ -19,6 +19,8 @@ from adapters.sql.migrate import HEAD, migrate
 from domain.shared import Unavailable
 from entrypoints import logs
 from entrypoints.http.app import create_app, describe
+from entrypoints.http.connections import MAX_PER_NETWORK, Connections
+from entrypoints.http.network import Networks
 from entrypoints.runtime import build, running
 from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
 
@@ -31,9 +33,13 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Serve the API until SIGTERM or SIGINT."""
     container = build(settings)
     async with running(container, settings):
+        connections = Connections(
+            Networks(settings.trusted_proxies),
+            None if settings.rate_limits == "off" else MAX_PER_NETWORK,
+        )
         config = uvicorn.Config(
             create_app(container, settings),
-            http="httptools",
+            http=connections.protocol,  # type: ignore[arg-type]  # it wants a class, and only ever calls it
             ws="websockets-sansio",
             ws_per_message_deflate=False,
             lifespan="off",
@@ -46,20 +52,27 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
             timeout_keep_alive=75,
         )
         with _listening(settings) as listener:
-            await _Server(config, settings).serve(sockets=[listener])
+            await _Server(config, settings, connections).serve(sockets=[listener])
     return 0
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but it says where Waggle is, and a stop that was asked for is no failure."""
+    """uvicorn, but it says where Waggle is, a stop that was asked for is no failure, and who is too slow
+    is not waited for."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, connections: Connections) -> None:
         super().__init__(config)
         self._settings = settings
+        self._connections = connections
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         print(_where(self._settings), flush=True)  # noqa: T201 - for the person at the terminal
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # each tick is a tenth of a second
+            self._connections.end_overdue(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

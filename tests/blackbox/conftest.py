@@ -26,7 +26,7 @@ LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 
 
 @contextmanager
-def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator[Waggle]:
+def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path, **settings: str) -> Iterator[Waggle]:
     """A server that must end well and must have had nothing to complain about."""
     if shape not in {"memory", "embedded", "postgres"}:
         raise pytest.UsageError(f"WAGGLE_TEST_SHAPES names {shape!r}")
@@ -34,7 +34,7 @@ def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterat
         url = {"memory": "memory:", "embedded": ""}.get(shape)
         if url is None:  # a database of its own: its secrets are sealed with a key in the data folder
             url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
-        waggle = Waggle(shape, folder, url)
+        waggle = Waggle(shape, folder, url, settings=settings)
         stack.callback(waggle.kill)
         if shape == "postgres":
             waggle.migrate()

@@ -42,6 +42,8 @@ class Waggle:
     folder: Path
     database_url: str = ""
     port: int = field(default_factory=free_port)
+    settings: dict[str, str] = field(default_factory=dict)
+    """What is set otherwise than for all tests."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -130,4 +132,5 @@ class Waggle:
             "WAGGLE_PASSWORD_COST": "4",
             "WAGGLE_RATE_LIMITS": "off",
             "TMPDIR": tempfile.gettempdir(),
+            **self.settings,
         }
