@@ -14,6 +14,8 @@ Verdict = tuple[int, Any]
 """The status; with it the code of a refusal, or what the body has to say (it may say more)."""
 
 OPEN = {"public", "unlisted"}
+MARKS = ("like", "repost", "bookmark")
+MAX_PINS = 5
 WIDTH = {"public": 3, "unlisted": 2, "followers": 1, "direct": 0}
 
 
@@ -68,7 +70,10 @@ class Post:
     mentioned: set[str]
     above: "Post | None"
     deleted: bool = False
-    likes: set[str] = field(default_factory=set)
+    pin: int | None = None
+    """When it was pinned."""
+    marks: dict[str, dict[str, int]] = field(default_factory=lambda: {mark: {} for mark in MARKS})
+    """Each mark by those who left it, and when they did."""
     first: Json = field(default_factory=dict)
     """As it was answered when it was published."""
 
@@ -126,15 +131,23 @@ class Model:
             "reply_to": post.above.label if post.above else None,
             "edited_at": None,
             "mentions": [{"id": one, "username": one} for one in self.people if one in post.mentioned],
-            "counts": {"comments": comments, "likes": len(post.likes)},
+            "counts": {
+                "comments": comments,
+                "likes": len(post.marks["like"]),
+                "reposts": len(post.marks["repost"]),
+            },
+            "pinned": post.pin is not None,
         }
         return shown | ({"viewer": self.stance(post, viewer)} if viewer else {})
 
     def stance(self, post: Post, viewer: Person) -> Json:
-        return {"liked": viewer.label in post.likes}
+        """What the viewer has left on the post. Of a bookmark nobody else learns."""
+        liked, reposted, bookmarked = (viewer.label in post.marks[mark] for mark in MARKS)
+        return {"liked": liked, "reposted": reposted, "bookmarked": bookmarked}
 
-    def received(self, post: Post, viewer: Person) -> Json:
-        return {"counts": self.shown(post, viewer)["counts"], "viewer": self.stance(post, viewer)}
+    def received(self, post: Post, viewer: Person) -> Verdict:
+        shown = self.shown(post, viewer)
+        return 200, {name: shown[name] for name in ("counts", "viewer", "pinned")}
 
     def profiled(self, person: Person) -> Json:
         posts = sum(
@@ -191,6 +204,19 @@ class Model:
         self.member(act)
         self.sessions[str(act.by)].alive = False
         return 204, {}
+
+    def log_out_everywhere(self, act: Act) -> Verdict:
+        person = self.member(act)
+        for session in self.sessions.values():
+            if session.person is person and not (act.how["but_here"] and session.label == act.by):
+                session.alive = False
+        return 204, {}
+
+    def read_sessions(self, act: Act) -> Verdict:
+        """Those that live, the newest first."""
+        person = self.member(act)
+        mine = [one for one in self.sessions.values() if one.person is person and one.alive]
+        return 200, [{"current": one.label == act.by} for one in reversed(mine)]
 
     def refresh(self, act: Act) -> Verdict:
         session = self.sessions[str(act.on)]
@@ -274,17 +300,49 @@ class Model:
         post.deleted = True
         return 204, {}
 
-    def like(self, act: Act) -> Verdict:
+    def mark(self, act: Act) -> Verdict:
+        """Once each. To do it again changes nothing, not even its place in the lists."""
         person = self.member(act)
-        post = self.seen(act, person)
-        post.likes.add(person.label)
-        return 200, self.received(post, person)
+        post, mark = self.seen(act, person), act.how["what"]
+        if mark == "repost" and post.visibility not in OPEN:
+            raise Refusal(409, "cannot_repost")
+        post.marks[mark].setdefault(person.label, act.number)
+        return self.received(post, person)
 
-    def unlike(self, act: Act) -> Verdict:
+    def take_back(self, act: Act) -> Verdict:
         person = self.member(act)
         post = self.seen(act, person)
-        post.likes.discard(person.label)
-        return 200, self.received(post, person)
+        post.marks[act.how["what"]].pop(person.label, None)
+        return self.received(post, person)
+
+    def pin(self, act: Act) -> Verdict:
+        """One's own posts, if they are open and no comments, a few of them."""
+        person = self.member(act)
+        post = self.seen(act, person)
+        if post.author is not person:
+            raise Refusal(403, "not_the_author")
+        if post.above is not None or post.visibility not in OPEN:
+            raise Refusal(409, "cannot_pin")
+        if post.pin is None:
+            if len(self.pinned(person)) >= MAX_PINS:
+                raise Refusal(409, "too_many_pins")
+            post.pin = act.number
+        return self.received(post, person)
+
+    def unpin(self, act: Act) -> Verdict:
+        person = self.member(act)
+        post = self.seen(act, person)
+        if post.author is not person:
+            raise Refusal(403, "not_the_author")
+        post.pin = None
+        return self.received(post, person)
+
+    def pinned(self, author: Person) -> list[Post]:
+        return [
+            post
+            for post in self.posts.values()
+            if post.author is author and post.pin is not None and not post.deleted
+        ]
 
     def read(self, act: Act) -> Verdict:
         viewer = self.viewer(act)
@@ -301,3 +359,21 @@ class Model:
         viewer = self.viewer(act)
         mine = [post for post in self.posts.values() if post.author.label == act.on and post.above is None]
         return 200, [self.shown(post, viewer) for post in reversed(mine) if self.sees(viewer, post)]
+
+    def pinned_posts_of(self, act: Act) -> Verdict:
+        """The last pinned first."""
+        viewer = self.viewer(act)
+        pinned = sorted(self.pinned(self.people[str(act.on)]), key=lambda post: -(post.pin or 0))
+        return 200, [self.shown(post, viewer) for post in pinned if self.sees(viewer, post)]
+
+    def who_marked(self, act: Act) -> Verdict:
+        """Who likes, or who reposts, the last one first."""
+        marks = self.seen(act, self.viewer(act)).marks[act.how["what"]]
+        return 200, [{"id": who, "username": who} for who in sorted(marks, key=lambda who: -marks[who])]
+
+    def what_i_marked(self, act: Act) -> Verdict:
+        """One's own likes, or bookmarks, the last one first; what one no longer sees is left out."""
+        person, mark = self.member(act), act.how["what"]
+        mine = [post for post in self.posts.values() if person.label in post.marks[mark]]
+        mine.sort(key=lambda post: -post.marks[mark][person.label])
+        return 200, [self.shown(post, person) for post in mine if self.sees(person, post)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .model import Act, Model, Post
+from .model import MARKS, Act, Model, Post
 
 LOOK_EVERY = 125
 """Steps after which everything that can be read is compared, for several viewers."""
@@ -16,6 +16,8 @@ WEIGHTS = {
     "register": 1,
     "log_in": 3,
     "log_out": 2,
+    "log_out_everywhere": 1,
+    "read_sessions": 2,
     "refresh": 3,
     "refresh_with_an_old_one": 1,
     "read_me": 2,
@@ -25,15 +27,20 @@ WEIGHTS = {
     "comment": 18,
     "publish_again": 4,
     "remove": 8,
-    "like": 15,
-    "unlike": 10,
+    "mark": 18,
+    "take_back": 12,
+    "pin": 6,
+    "unpin": 2,
     "read": 10,
     "comments": 5,
     "posts_of": 3,
+    "pinned_posts_of": 3,
+    "who_marked": 4,
+    "what_i_marked": 3,
 }
-ON_A_POST = {"comment", "remove", "like", "unlike", "read", "comments"}
-ON_A_PERSON = {"log_in", "profile", "posts_of"}
-LISTS = {"comments", "posts_of"}
+ON_A_POST = {"comment", "remove", "mark", "take_back", "pin", "unpin", "read", "comments", "who_marked"}
+ON_A_PERSON = {"log_in", "profile", "posts_of", "pinned_posts_of"}
+LISTS = {"comments", "posts_of", "pinned_posts_of", "who_marked", "what_i_marked", "read_sessions"}
 VISIBILITIES = ("public", "unlisted", "followers", "direct")
 
 
@@ -75,9 +82,16 @@ class Plan:
         if choose is not None:
             choose(on)
         elif kind in LISTS:
-            self.add(kind, self.somebody(), on, limit=self.chance.choice([1, 3, 20, 100]))
+            self.add_list(kind, self.somebody(), on, self.chance.choice([1, 3, 20, 100]))
+        elif kind in {"mark", "take_back"}:
+            self.add(kind, self.somebody(), on, what=self.chance.choice(MARKS))
         else:
             self.add(kind, self.somebody(), on)
+
+    def add_list(self, kind: str, by: str | None, on: str | None, limit: int) -> None:
+        kinds = {"who_marked": ["like", "repost"], "what_i_marked": ["like", "bookmark"]}.get(kind)
+        what = {"what": self.chance.choice(kinds)} if kinds else {}
+        self.add(kind, by, on, limit=limit, **what)
 
     def choose_register(self, _: str | None) -> None:
         crowded = len(self.model.people) >= PEOPLE or self.chance.random() < 0.2
@@ -88,6 +102,9 @@ class Plan:
 
     def choose_log_out(self, _: str | None) -> None:
         self.add("log_out", self.somebody(spare=True))
+
+    def choose_log_out_everywhere(self, _: str | None) -> None:
+        self.add("log_out_everywhere", self.somebody(), but_here=self.chance.random() < 0.7)
 
     def choose_refresh(self, _: str | None) -> None:
         self.add("refresh", None, self.chance.choice(list(self.model.sessions)))
@@ -156,10 +173,14 @@ class Plan:
         for viewer in viewers:
             for person in self.model.people:
                 self.add("posts_of", viewer, person, limit=100)
+                self.add("pinned_posts_of", viewer, person, limit=100)
             for post in some:
                 self.add("read", viewer, post)
             for post in some[::3]:
                 self.add("comments", viewer, post, limit=100)
+                self.add_list("who_marked", viewer, post, 100)
+            for mark in ("like", "bookmark") if viewer else ():
+                self.add("what_i_marked", viewer, None, limit=100, what=mark)
         for person in self.model.people:
             self.add("profile", viewers[-1], person)
 

@@ -14,6 +14,8 @@ ROUTES = {
     "register": "POST /api/v1/auth/register",
     "log_in": "POST /api/v1/auth/login",
     "log_out": "POST /api/v1/auth/logout",
+    "log_out_everywhere": "POST /api/v1/auth/logout-all?keep_current={but_here}",
+    "read_sessions": "GET /api/v1/auth/sessions",
     "refresh": "POST /api/v1/auth/refresh",
     "refresh_with_an_old_one": "POST /api/v1/auth/refresh",
     "read_me": "GET /api/v1/me",
@@ -23,13 +25,18 @@ ROUTES = {
     "comment": "POST /api/v1/posts/{on}/comments",
     "publish_again": "",
     "remove": "DELETE /api/v1/posts/{on}",
-    "like": "PUT /api/v1/posts/{on}/like",
-    "unlike": "DELETE /api/v1/posts/{on}/like",
+    "mark": "PUT /api/v1/posts/{on}/{what}",
+    "take_back": "DELETE /api/v1/posts/{on}/{what}",
+    "pin": "PUT /api/v1/posts/{on}/pin",
+    "unpin": "DELETE /api/v1/posts/{on}/pin",
     "read": "GET /api/v1/posts/{on}",
     "comments": "GET /api/v1/posts/{on}/comments",
     "posts_of": "GET /api/v1/users/{on}/posts",
+    "pinned_posts_of": "GET /api/v1/users/{on}/posts?pinned=true",
+    "who_marked": "GET /api/v1/posts/{on}/{what}s",
+    "what_i_marked": "GET /api/v1/me/{what}s",
 }
-PAGES = {"comments", "posts_of"}
+PAGES = {"comments", "posts_of", "pinned_posts_of", "who_marked", "what_i_marked", "read_sessions"}
 FOLLOW = {"profile", "read_me"}
 """Of these, the count of posts follows a moment later."""
 
@@ -76,7 +83,7 @@ class World:
     # --- One request ------------------------------------------------------------------------------
 
     def _do(self, act: Act, body: Json | None = None, headers: dict[str, str] | None = None) -> Verdict:
-        method, path = ROUTES[act.kind].format(on=self.ids.get(str(act.on))).split(" ")
+        method, path = self._address(act)
         if act.kind in PAGES:
             return self._walked(act, path)
         headers = dict(headers or {})
@@ -92,10 +99,12 @@ class World:
 
     def _walked(self, act: Act, path: str) -> Verdict:
         """All pages."""
+        path, _, query = path.partition("?")  # which httpx would drop
+        pinned = dict([query.split("=")]) if query else {}
         items: list[Json] = []
         cursor: str | None = None
         while True:
-            params = {"limit": act.how["limit"]} | ({"cursor": cursor} if cursor else {})
+            params = {"limit": act.how["limit"], **pinned} | ({"cursor": cursor} if cursor else {})
             response = self._ask(act, "GET", path, params=params)
             if response.status_code != 200:
                 return self._verdict(response)
@@ -104,6 +113,11 @@ class World:
             cursor = page["next"]
             if cursor is None:
                 return 200, self.abstract(items)
+
+    def _address(self, act: Act) -> list[str]:
+        """Method and path."""
+        how = {name: str(value).lower() for name, value in act.how.items()}
+        return ROUTES[act.kind].format(on=self.ids.get(str(act.on)), **how).split(" ")
 
     def _ask(self, act: Act, method: str, path: str, **options: Any) -> httpx.Response:
         headers = options.pop("headers", None) or {}
@@ -167,7 +181,7 @@ class World:
         }
         if act.how["visibility"]:
             body["visibility"] = act.how["visibility"]
-        method, path = ROUTES[act.kind].format(on=self.ids.get(str(act.on))).split(" ")
+        method, path = self._address(act)
         if act.kind == "publish" and act.on:
             body["reply_to"] = self.ids[act.on]
         headers = {"Idempotency-Key": fresh_key()}
