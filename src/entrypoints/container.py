@@ -13,7 +13,7 @@ from adapters.ids import IdAllocator
 from adapters.memory import identity as memory_identity
 from adapters.memory import outbox as memory_outbox
 from adapters.memory import posts as memory_posts
-from adapters.memory.limits import MemoryLimiter
+from adapters.memory.limits import MemoryLimiter, NoLimiter
 from adapters.memory.store import Store
 from adapters.security.passwords import BcryptPasswords
 from adapters.security.sealing import Secrets
@@ -29,6 +29,7 @@ from application.identity import sessions as identity_sessions
 from application.identity.accounts import EditProfile
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
+from application.identity.throttle import Throttle
 from application.posts import deleting, marked, marking, publishing, repair
 from application.posts import queries as posts_queries
 from application.posts.reactions import RestrictAuthor
@@ -50,13 +51,14 @@ class Identity(containers.DeclarativeContainer):
     new_id: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
     graphemes: providers.Dependency[Any] = providers.Dependency()
+    throttle: providers.Dependency[Any] = providers.Dependency()
 
     authenticate = Single(identity_queries.Authenticate, access_tokens, reader, now, Object(time.monotonic))
     sessions = Single(
         identity_sessions.SessionMaker, now, new_id, Object(os.urandom), access_tokens, refresh_tokens
     )
-    register = Single(identity_commands.Register, open_tx, passwords, sessions, new_id, graphemes)
-    log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions)
+    register = Single(identity_commands.Register, open_tx, passwords, sessions, new_id, graphemes, throttle)
+    log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions, throttle)
     refresh = Single(identity_sessions.Refresh, open_tx, sessions, now)
     log_out = Single(identity_sessions.LogOut, open_tx, now, authenticate.provided.sessions_ended)
     log_out_elsewhere = Single(
@@ -65,7 +67,7 @@ class Identity(containers.DeclarativeContainer):
     log_out_everywhere = Single(
         identity_sessions.LogOutEverywhere, open_tx, now, authenticate.provided.sessions_ended
     )
-    check_password = Single(identity_passwords.CheckPassword, reader, passwords)
+    check_password = Single(identity_passwords.CheckPassword, reader, passwords, throttle)
     confirm_password = Single(identity_passwords.ConfirmPassword, open_tx, check_password, now)
     change_password = Single(
         identity_passwords.ChangePassword,
@@ -112,7 +114,7 @@ class Posts(containers.DeclarativeContainer):
 
 class Container(containers.DeclarativeContainer):
     """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`, `issuer`,
-    `password_cost`, `card_ttl` and `master_key`."""
+    `password_cost`, `card_ttl`, `limits` (`on` or `off`) and `master_key`."""
 
     config = providers.Configuration(strict=True)
 
@@ -125,7 +127,9 @@ class Container(containers.DeclarativeContainer):
     access_tokens = Single(JwtAccessTokens, keys, config.issuer)
     refresh_tokens = Single(ChainedRefreshTokens, secrets.provided.key.call("refresh"))
 
-    limiter = Single(MemoryLimiter, Object(time.monotonic))
+    limiter = providers.Selector(
+        config.limits, on=Single(MemoryLimiter, Object(time.monotonic)), off=Single(NoLimiter)
+    )
 
     wake = Single(asyncio.Event)
     store = Single(Store, wake.provided.set)
@@ -177,6 +181,7 @@ class Container(containers.DeclarativeContainer):
         new_id=ids,
         now=now,
         graphemes=graphemes,
+        throttle=Single(Throttle, limiter, secrets.provided.fingerprint),
     )
     posts = providers.Container(
         Posts,

@@ -36,6 +36,7 @@ def build(settings: Settings) -> Container:
             "issuer": settings.url,
             "password_cost": settings.password_cost,
             "card_ttl": 10.0 if settings.shape == "scaled" else 60.0,
+            "limits": "off" if settings.rate_limits == "off" else "on",
             "master_key": master_key(settings),
         }
     )

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.bridges import PeopleOfIdentity
+from adapters.memory.limits import MemoryLimiter
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.text import graphemes
 from application.identity.accounts import EditProfile
@@ -26,6 +27,7 @@ from application.identity.sessions import (
     Refresh,
     SessionMaker,
 )
+from application.identity.throttle import Throttle
 from application.posts.deleting import DeletePost
 from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
 from application.posts.marking import MarkPost, PinPost, Reception
@@ -100,14 +102,15 @@ class Waggle:
         ended = self.authenticate.sessions_ended
         sessions = SessionMaker(time, new_id, self._seed, tokens, ChainedRefreshTokens(b"k" * 32))
         passwords = PlainPasswords()
-        self.register = Register(stores.open_identity, passwords, sessions, new_id, graphemes)
-        self.log_in = LogIn(stores.open_identity, stores.people, passwords, sessions)
+        throttle = Throttle(MemoryLimiter(time.monotonic), lambda *parts: b" ".join(parts).hex())
+        self.register = Register(stores.open_identity, passwords, sessions, new_id, graphemes, throttle)
+        self.log_in = LogIn(stores.open_identity, stores.people, passwords, sessions, throttle)
         self.refresh = Refresh(stores.open_identity, sessions, time)
         self.log_out = LogOut(stores.open_identity, time, ended)
         self.log_out_elsewhere = LogOutElsewhere(stores.open_identity, time, ended)
         self.log_out_everywhere = LogOutEverywhere(stores.open_identity, time, ended)
         self.list_sessions = ListSessions(stores.people, time)
-        check = CheckPassword(stores.people, passwords)
+        check = CheckPassword(stores.people, passwords, throttle)
         self.confirm = ConfirmPassword(stores.open_identity, check, time)
         self.change_password = ChangePassword(
             stores.open_identity, stores.people, check, passwords, time, ended

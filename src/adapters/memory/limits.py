@@ -59,3 +59,16 @@ class MemoryLimiter:
                 kept[key] = whole_at  # at the other end, to be looked at again
         while len(kept) >= self._max_keys:
             kept.popitem(last=False)
+
+
+class NoLimiter:
+    """For tests, which all come from one network: everything is allowed."""
+
+    async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
+        return Decision(allowed=True, remaining=rate.limit, retry_after=0.0, reset=0.0)
+
+    async def give_back(self, key: str, rate: Rate, cost: int = 1) -> None:
+        pass
+
+    async def clear(self, key: str, rate: Rate) -> None:
+        pass

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from application.identity.ports import IdentityTx, Passwords
 from application.identity.sessions import SOMEWHERE, Client, LoggedIn, SessionMaker
+from application.identity.throttle import Throttle
 from application.shared.events import Registered
 from application.shared.idempotency import once
 from application.shared.ports import Attempt, NewId, OpenTx, Record
@@ -14,13 +15,15 @@ from domain.shared import CountGraphemes, Faults, UserId
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Open an account and log it in. Raises Invalid, UsernameTaken, EmailTaken, Overloaded."""
+    """Open an account and log it in. Raises Invalid, UsernameTaken, EmailTaken,
+    TooManyAttempts, Overloaded."""
 
     open_tx: OpenTx[IdentityTx]
     passwords: Passwords
     sessions: SessionMaker
     new_id: NewId
     graphemes: CountGraphemes
+    throttle: Throttle
 
     async def __call__(
         self,
@@ -40,6 +43,7 @@ class Register:
                 secret = new_password(secret, username=name, email=address)
             with faults:
                 display_name = checked_name(display_name, self.graphemes)
+        await self.throttle.registration(client.network)
         hashed = await self.passwords.hash(secret)  # before the transaction: it takes long
 
         async with self.open_tx() as tx:
@@ -59,4 +63,6 @@ class Register:
                 return self.sessions.outcome(account, session)
 
             result = await once(tx.idempotency, attempt, effect, owner=self.sessions.owner)
+        if result.replayed:
+            await self.throttle.registered_before(client.network)
         return self.sessions.logged_in(result)

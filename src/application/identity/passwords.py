@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from application.identity.ports import IdentityReader, IdentityTx, Passwords
 from application.identity.sessions import SessionsEnded
+from application.identity.throttle import Throttle
 from application.shared.ports import Clock, OpenTx
 from domain.identity import SessionEnded, WrongPassword, new_password, password
 from domain.shared import Invalid, SessionId, UserId
@@ -12,20 +13,22 @@ from domain.shared import Invalid, SessionId, UserId
 @dataclass(frozen=True, slots=True)
 class CheckPassword:
     """The stored hash that one's password was compared with. Raises WrongPassword, after the same time
-    whatever is wrong with it, and Overloaded."""
+    whatever is wrong with it, TooManyAttempts, and Overloaded."""
 
     reader: IdentityReader
     passwords: Passwords
+    throttle: Throttle
 
-    async def __call__(self, user_id: UserId, secret: str) -> str:
+    async def __call__(self, user_id: UserId, session_id: SessionId, secret: str) -> str:
         account = await self.reader.account(user_id)
         try:
             secret = password(secret)
         except Invalid:
             secret = ""  # no account has it; the answer must come as late as for any other wrong one
-        right, _ = await self.passwords.verify(secret, account.password_hash)
-        if not right:
-            raise WrongPassword("the password is wrong")
+        async with self.throttle.confirmation(session_id):
+            right, _ = await self.passwords.verify(secret, account.password_hash)
+            if not right:
+                raise WrongPassword("the password is wrong")
         return account.password_hash
 
 
@@ -39,7 +42,7 @@ class ConfirmPassword:
     clock: Clock
 
     async def __call__(self, user_id: UserId, session_id: SessionId, secret: str) -> None:
-        compared = await self.check(user_id, secret)
+        compared = await self.check(user_id, session_id, secret)
         now = self.clock()
         async with self.open_tx() as tx:
             if (await tx.accounts.get(user_id)).password_hash != compared:
@@ -65,7 +68,7 @@ class ChangePassword:
     async def __call__(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> None:
         account = await self.reader.account(user_id)
         new = new_password(new, username=account.username, email=account.email, field="new_password")
-        compared = await self.check(user_id, current)
+        compared = await self.check(user_id, session_id, current)
         hashed = await self.passwords.hash(new)  # before the transaction: it takes long
         now = self.clock()
         async with self.open_tx() as tx:

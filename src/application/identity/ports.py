@@ -115,6 +115,10 @@ class IdentityReader(Protocol):
         """Of the account with that canonical username or that e-mail key; None if there is none."""
         ...
 
+    async def recognises(self, user_id: UserId, network: str) -> bool:
+        """Whether the user has, or had, a session that was opened from this network (its keyed hash)."""
+        ...
+
     async def session_alive(self, session_id: SessionId, now: datetime) -> bool: ...
 
     async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:

@@ -15,6 +15,7 @@ from application.identity.ports import (
     RefreshTokens,
 )
 from application.identity.queries import Profile
+from application.identity.throttle import Throttle
 from application.shared.errors import Overloaded
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
@@ -123,12 +124,13 @@ class SessionMaker:
 @dataclass(frozen=True, slots=True)
 class LogIn:
     """Open a session for a username or an address and its password. Raises WrongCredentials, alike in
-    words and in time for an unknown account and for a wrong password, and Overloaded."""
+    words and in time for an unknown account and for a wrong password, TooManyAttempts, and Overloaded."""
 
     open_tx: OpenTx[IdentityTx]
     reader: IdentityReader
     passwords: Passwords
     sessions: SessionMaker
+    throttle: Throttle
 
     async def __call__(
         self, login: str, secret: str, attempt: Attempt | None, client: Client = SOMEWHERE
@@ -138,20 +140,24 @@ class LogIn:
         except Invalid:
             secret = ""  # no account has it; the answer must come as late as for any other wrong one
         for _ in range(3):
-            found, new_hash = await self._compared(login, secret)
+            found, new_hash = await self._compared(login, secret, client.network)
             with suppress(_HashChanged):
                 return await self._opened(found, new_hash, attempt, client)
         raise Overloaded("the password of this account is being changed")
 
-    async def _compared(self, login: str, secret: str) -> tuple[Credentials, str | None]:
+    async def _compared(self, login: str, secret: str, network: str) -> tuple[Credentials, str | None]:
         """The account's credentials, and a new hash if theirs is outdated. Slow, hence in no transaction."""
         name = login.strip().lower()
         if not (name.isascii() and name.isprintable()):  # PostgreSQL refuses to be asked for a NUL
             name = ""
         found = await self.reader.credentials(username=name, email=email_key(login))
-        right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
-        if not (found and right):
-            raise WrongCredentials("the name or the password is wrong")
+        user_id = found.user_id if found else None
+        # Also asked for nobody: the answer must take as long.
+        recognised = await self.reader.recognises(user_id or UserId(0), network)
+        async with self.throttle.login(user_id, email_key(login), network, recognised=recognised):
+            right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
+            if not (found and right):
+                raise WrongCredentials("the name or the password is wrong")
         return found, new_hash
 
     async def _opened(

@@ -162,6 +162,26 @@ class IdentityReaderContract:
 
         assert (expected, expected) == (by_name, by_address)
 
+    async def test_id2_a_network_is_recognised_from_which_the_account_was_logged_in(
+        self, stores: Stores
+    ) -> None:
+        ann, bob = await stores.add_account(), await stores.add_account()
+        await add_session(stores, a_session(ann, network="home"))
+        await add_session(stores, a_session(ann, network="train", ended_at=made_at(new_id())))
+        await add_session(stores, a_session(bob, network="elsewhere"))
+        await add_session(stores, a_session(bob))
+
+        recognised = stores.people.recognises
+        assert [await recognised(ann.id, network) for network in ("home", "train", "elsewhere", "")] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+        assert not await recognised(bob.id, "home")
+        assert not await recognised(bob.id, "")
+        assert not await recognised(UserId(0), "home")
+
     @pytest.mark.parametrize("login", ["", "nobody", "\ud800", "'; --", "%", "x" * 10_000])
     async def test_there_are_no_credentials_for_what_nobody_is_called(
         self, stores: Stores, login: str

@@ -27,6 +27,12 @@ class MemoryIdentityReader:
         account: Account | None = self.store.get("accounts", user_id)
         return Credentials(account.id, account.password_hash) if account else None
 
+    async def recognises(self, user_id: UserId, network: str) -> bool:
+        return network != "" and any(
+            session.user_id == user_id and session.network == network
+            for session in self.store.all("sessions")
+        )
+
     async def session_alive(self, session_id: SessionId, now: datetime) -> bool:
         session: Session | None = self.store.get("sessions", session_id)
         return session is not None and session.alive(now)

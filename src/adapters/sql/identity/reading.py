@@ -32,6 +32,11 @@ _session = Prepared(
         sessions.c.id == bindparam("session_id", type_=Id)
     )
 )
+_from_network = Prepared(
+    select(sessions.c.id)
+    .where(sessions.c.user_id == _user_id, sessions.c.network == bindparam("network", type_=String))
+    .limit(1)
+)
 _sessions_of = (
     select(sessions.c.id, sessions.c.device_sealed, sessions.c.refreshed_at)
     .where(
@@ -78,6 +83,9 @@ class SqlIdentityReader:
         index = self.sealer.index(email)
         rows = await self.database.fetch(_credentials, username=username, email_index=index)
         return Credentials(UserId(rows[0][0]), rows[0][1]) if rows else None
+
+    async def recognises(self, user_id: UserId, network: str) -> bool:
+        return bool(await self.database.fetch(_from_network, user_id=user_id, network=network))
 
     async def session_alive(self, session_id: SessionId, now: datetime) -> bool:
         rows = await self.database.fetch(_session, session_id=session_id)

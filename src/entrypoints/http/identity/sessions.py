@@ -22,6 +22,7 @@ from application.identity.sessions import (
     Refresh,
     Tokens,
 )
+from application.identity.throttle import TooManyAttempts
 from domain.identity import (
     EmailTaken,
     SessionEnded,
@@ -161,7 +162,11 @@ class AuthController(Controller):
     tags = ("auth",)
     opt = LIMITED_AS_AUTH
 
-    @post("/register", summary="Open an account", opt=policy("public", UsernameTaken, EmailTaken))
+    @post(
+        "/register",
+        summary="Open an account",
+        opt=policy("public", UsernameTaken, EmailTaken, TooManyAttempts),
+    )
     async def open_account(
         self,
         request: Anyones,
@@ -179,7 +184,9 @@ class AuthController(Controller):
         location = f"/api/v1/users/{done.user.id}"
         return created(LoggedInOut.of(done), location, replayed=done.replayed)
 
-    @post("/login", status_code=200, summary="Log in", opt=policy("public", WrongCredentials))
+    @post(
+        "/login", status_code=200, summary="Log in", opt=policy("public", WrongCredentials, TooManyAttempts)
+    )
     async def start_session(
         self,
         request: Anyones,
@@ -226,7 +233,7 @@ class AuthController(Controller):
         "/confirm",
         status_code=204,
         summary="Give one's password again",
-        opt=policy("token", WrongPassword, SessionEnded),
+        opt=policy("token", WrongPassword, SessionEnded, TooManyAttempts),
     )
     async def confirm(self, request: Mine, data: JSONBody[ConfirmIn]) -> None:
         """For five minutes this session may then do what is dangerous, as after a login."""
@@ -236,7 +243,7 @@ class AuthController(Controller):
         "/password",
         status_code=204,
         summary="Change one's password",
-        opt=policy("token", WrongPassword, SessionEnded),
+        opt=policy("token", WrongPassword, SessionEnded, TooManyAttempts),
     )
     async def set_password(self, request: Mine, data: JSONBody[ChangePasswordIn]) -> None:
         """Ends all other sessions of the account. This one goes on."""

@@ -1,0 +1,100 @@
+"""How often passwords may be tried: enough for a person, never enough to guess one.
+
+Whoever tries an account in vain must not lock out its owner. So a network from which this account was
+logged in before is held to a budget of its own, and no try from elsewhere is taken from it.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import TypeAlias
+
+from application.shared.errors import Overloaded
+from application.shared.limits import Limiter, Rate
+from domain.shared import SessionId, TooMany, UserId
+
+LOGINS = Rate("login", 10, 300)
+"""Of one account from one network. A login that succeeds makes it whole again."""
+LOGINS_TO_ACCOUNT = Rate("login-account", 20, 1200)
+"""Of one account from all networks that it does not know together: 80 within the first hour, then 60."""
+LOGINS_FROM_NETWORK = Rate("login-network", 100, 300)
+"""To all accounts that do not know this network together."""
+LOGINS_IN_ALL = Rate("login-all", 3000, 300)
+"""To all accounts, from networks that they do not know."""
+CONFIRMATIONS = Rate("confirm", 10, 600)
+"""Of one session: whoever has stolen a token shall not find out the password with it."""
+REGISTRATIONS = Rate("register", 60, 3600)
+"""From one network. A class may register together; a machine that makes accounts is slowed down."""
+
+Budget: TypeAlias = tuple[str, Rate]
+
+
+class TooManyAttempts(TooMany):
+    """Too many tries with passwords, or too many registrations. Come again after `Retry-After`: until then the
+    right password is answered like a wrong one."""
+
+    code = "too_many_attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """Every method raises TooManyAttempts before the password is looked at."""
+
+    limiter: Limiter
+    fingerprint: Callable[..., str]
+    """A keyed hash of bytes: in the field for the name people type passwords too."""
+
+    @asynccontextmanager
+    async def login(
+        self, user_id: UserId | None, login: str, network: str, *, recognised: bool
+    ) -> AsyncIterator[None]:
+        """One try to log in, which is free if the block ends well. `user_id` is whom `login` names, if anybody:
+        a name that nobody has is counted like an account. `recognised`: this account was logged in from
+        this network before."""
+        whom = f"u{user_id}" if user_id else "t" + self.fingerprint(b"login", login.encode(errors="replace"))
+        pair = (f"{whom} {network}", LOGINS)
+        budgets = [pair]
+        if not recognised:
+            budgets += [(network, LOGINS_FROM_NETWORK), ("", LOGINS_IN_ALL), (whom, LOGINS_TO_ACCOUNT)]
+        async with self._one_try(budgets):
+            yield
+        await self.limiter.clear(*pair)
+
+    @asynccontextmanager
+    async def confirmation(self, session_id: SessionId) -> AsyncIterator[None]:
+        """One try to give one's password again, which is free if the block ends well."""
+        async with self._one_try([(f"s{session_id}", CONFIRMATIONS)]):
+            yield
+
+    async def registration(self, network: str) -> None:
+        """One registration, whatever comes of it."""
+        await self._take([(network, REGISTRATIONS)])
+
+    async def registered_before(self, network: str) -> None:
+        """It was a registration that is told again, and makes no account."""
+        await self.limiter.give_back(network, REGISTRATIONS)
+
+    @asynccontextmanager
+    async def _one_try(self, budgets: list[Budget]) -> AsyncIterator[None]:
+        await self._take(budgets)
+        try:
+            yield
+        except Overloaded:  # nothing was compared
+            await self._give_back(budgets)
+            raise
+        await self._give_back(budgets)
+
+    async def _take(self, budgets: list[Budget]) -> None:
+        """From each of them, or from none."""
+        for done, budget in enumerate(budgets):
+            decision = await self.limiter.take(*budget)
+            if not decision.allowed:
+                await self._give_back(budgets[:done])
+                raise TooManyAttempts(
+                    "too many attempts; come again later", retry_after=max(1, ceil(decision.retry_after))
+                )
+
+    async def _give_back(self, budgets: list[Budget]) -> None:
+        for budget in budgets:
+            await self.limiter.give_back(*budget)
