@@ -32,8 +32,9 @@ from application.identity.repair import RepairAccounts
 from application.identity.throttle import Throttle
 from application.posts import deleting, marked, marking, publishing, repair
 from application.posts import queries as posts_queries
+from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.reactions import RestrictAuthor
-from application.shared.events import PostDeleted, ProfileChanged, Published
+from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
 from application.shared.relay import Relay
 
 Single, Object = providers.Singleton, providers.Object
@@ -105,6 +106,8 @@ class Posts(containers.DeclarativeContainer):
     read_post = Single(posts_queries.ReadPost, reader, present)
     list_by_author = Single(posts_queries.ListByAuthor, reader, people, present)
     restrict_author = Single(RestrictAuthor, open_tx)
+    erase_author = Single(EraseAuthor, open_tx, Object(time.monotonic))
+    sweep_gone = Single(SweepGone, open_tx)
     list_comments = Single(posts_queries.ListComments, reader, present)
     list_who_marked = Single(marked.ListWhoMarked, reader, marks, people)
     list_marked = Single(marked.ListMarked, marks, present)
@@ -210,6 +213,7 @@ class Container(containers.DeclarativeContainer):
         {
             Published: providers.List(identity.count_posts),
             PostDeleted: providers.List(identity.count_posts),
+            AccountDeleted: providers.List(people.provided.forget, posts.erase_author),
             ProfileChanged: providers.List(people.provided.forget, posts.restrict_author),
         }
     )

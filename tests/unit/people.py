@@ -29,13 +29,14 @@ from application.identity.sessions import (
 )
 from application.identity.throttle import Throttle
 from application.posts.deleting import DeletePost
+from application.posts.erasing import EraseAuthor
 from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
 from application.posts.marking import MarkPost, PinPost, Reception
 from application.posts.publishing import Draft, PublishedPost, PublishPost
 from application.posts.queries import ListByAuthor, ListComments, Present, ReadPost, SeenPost
 from application.posts.reactions import RestrictAuthor
 from application.posts.repair import RepairPosts
-from application.shared.events import Event, PostDeleted, ProfileChanged, Published
+from application.shared.events import AccountDeleted, Event, PostDeleted, ProfileChanged, Published
 from application.shared.ports import Attempt
 from application.shared.relay import Relay
 from domain.posts import Mark, Visibility
@@ -138,6 +139,7 @@ class Waggle:
             {
                 Published: [count_posts],
                 PostDeleted: [count_posts],
+                AccountDeleted: [self.people.forget, EraseAuthor(stores.open_posts, time.monotonic)],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts)],
             },
         )

@@ -6,6 +6,7 @@ from application.posts.ports import PostsTx
 from application.shared.events import PostDeleted
 from application.shared.ports import OpenTx
 from domain.posts import (
+    Post,
     PostNotFound,
     Standing,
     can_view,
@@ -26,14 +27,19 @@ class DeletePost:
                 return
             if not can_view(post, Standing(user)):
                 raise PostNotFound("no such post")
-            await tx.posts.save(post.removed(by=user))
-            if post.reply_to is not None and post.counts_in(await tx.posts.get(post.reply_to)):
-                await tx.posts.count_comments(post.reply_to, -1)
-            await tx.outbox.add(
-                PostDeleted(
-                    post_id=post.id,
-                    author_id=post.author,
-                    reply_to=post.reply_to,
-                    visibility=post.visibility,
-                )
-            )
+            await remove(tx, post, by=user)
+
+
+async def remove(tx: PostsTx, post: Post, by: UserId) -> None:
+    """Delete `post`, which is locked and not deleted yet, and tell the others. Raises NotTheAuthor."""
+    await tx.posts.save(post.removed(by=by))
+    if post.reply_to is not None and post.counts_in(await tx.posts.get(post.reply_to)):
+        await tx.posts.count_comments(post.reply_to, -1)
+    await tx.outbox.add(
+        PostDeleted(
+            post_id=post.id,
+            author_id=post.author,
+            reply_to=post.reply_to,
+            visibility=post.visibility,
+        )
+    )

@@ -110,6 +110,10 @@ class Post:
             version=self.version + 1,
         )
 
+    def without_mention(self, of: UserId) -> "Post":
+        """This post, for somebody whose account is gone; the words stay its author's."""
+        return replace(self, mentioned=self.mentioned - {of})
+
     def counts_in(self, above: "Post | None") -> bool:
         """Whether this post is counted, on the post above it or else on its author's profile. A count is
         seen by whoever sees the post above or the profile: it tells of no post that they may not see."""

@@ -22,6 +22,7 @@ from adapters.sql.outbox import SqlOutbox
 from adapters.sql.posts.authors import SqlAuthors
 from adapters.sql.posts.marks import SqlMarks
 from adapters.sql.posts.tables import mentions, posts, restricted_authors
+from adapters.sql.posts.traces import SqlTraces
 from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
@@ -112,6 +113,7 @@ def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
             SqlOutbox(connection, new_id),
             SqlIdempotency(connection),
             SqlAuthors(connection),
+            SqlTraces(connection),
         )
     )
 
