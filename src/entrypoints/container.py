@@ -26,7 +26,7 @@ from application.identity import commands as identity_commands
 from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
-from application.identity.accounts import EditProfile
+from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
 from application.identity.throttle import Throttle
@@ -81,6 +81,7 @@ class Identity(containers.DeclarativeContainer):
     )
     list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
+    delete_account = Single(DeleteAccount, open_tx, now, authenticate.provided.session_ended)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
     count_posts = Single(CountPosts, open_tx)

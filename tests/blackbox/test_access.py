@@ -24,6 +24,7 @@ ACCESS = {
     "POST /api/v1/auth/logout": "token",
     "GET /api/v1/me": "token",
     "PATCH /api/v1/me": "token",
+    "DELETE /api/v1/me": "token",
     "GET /api/v1/users": "optional",
     "GET /api/v1/users/{user_id}": "optional",
     "GET /api/v1/users/{user_id}/posts": "optional",

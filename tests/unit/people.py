@@ -12,7 +12,7 @@ from adapters.bridges import PeopleOfIdentity
 from adapters.memory.limits import MemoryLimiter
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.text import graphemes
-from application.identity.accounts import EditProfile
+from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.commands import Register
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
@@ -29,7 +29,7 @@ from application.identity.sessions import (
 )
 from application.identity.throttle import Throttle
 from application.posts.deleting import DeletePost
-from application.posts.erasing import EraseAuthor
+from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
 from application.posts.marking import MarkPost, PinPost, Reception
 from application.posts.publishing import Draft, PublishedPost, PublishPost
@@ -117,6 +117,7 @@ class Waggle:
             stores.open_identity, stores.people, check, passwords, time, ended
         )
         self.edit_profile = EditProfile(stores.open_identity, graphemes)
+        self.delete_account = DeleteAccount(stores.open_identity, time, self.authenticate.session_ended)
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
@@ -134,6 +135,7 @@ class Waggle:
         self.by_author = ListByAuthor(stores.posts, self.people, present)
         self.comments = ListComments(stores.posts, present)
         count_posts = CountPosts(stores.open_identity)
+        self.sweep = SweepGone(stores.open_posts)
         self.relay = Relay(
             stores.queue,
             {

@@ -25,33 +25,35 @@ class EraseAuthor:
 
     open_tx: OpenTx[PostsTx]
     monotonic: Callable[[], float]
+    batch: int = BATCH
+    budget: float = BUDGET
 
     async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
         user = UserId(event.user_id)
-        until = self.monotonic() + BUDGET
+        until = self.monotonic() + self.budget
         async with self.open_tx() as tx:
             await tx.authors.set_gone(user)
         while True:
             async with self.open_tx() as tx:
-                if not await _erase_some(tx, user):
+                if not await _erase_some(tx, user, self.batch):
                     return
                 if self.monotonic() >= until:
                     await tx.outbox.add(AccountDeleted(user_id=user))
                     return
 
 
-async def _erase_some(tx: PostsTx, user: UserId) -> int:
+async def _erase_some(tx: PostsTx, user: UserId, limit: int) -> int:
     """Erase one batch of the first thing of which there is any; 0 when there is nothing of anything."""
     return (
-        await _posts(tx, user)
-        or await _likes(tx, user)
-        or await _mentions(tx, user)
-        or await tx.traces.disown(user, 10 * BATCH)
+        await _posts(tx, user, limit)
+        or await _likes(tx, user, limit)
+        or await _mentions(tx, user, limit)
+        or await tx.traces.disown(user, 10 * limit)
     )
 
 
-async def _posts(tx: PostsTx, user: UserId) -> int:
-    found = await tx.traces.posts_by(user, BATCH)
+async def _posts(tx: PostsTx, user: UserId, limit: int) -> int:
+    found = await tx.traces.posts_by(user, limit)
     for post_id in found:
         post = await tx.posts.get(post_id)
         if not post.deleted:
@@ -59,16 +61,16 @@ async def _posts(tx: PostsTx, user: UserId) -> int:
     return len(found)
 
 
-async def _likes(tx: PostsTx, user: UserId) -> int:
-    found = await tx.traces.liked_by(user, BATCH)
+async def _likes(tx: PostsTx, user: UserId, limit: int) -> int:
+    found = await tx.traces.liked_by(user, limit)
     for post_id in found:
         await tx.posts.get(post_id)
         await tx.posts.unlike(post_id, user)
     return len(found)
 
 
-async def _mentions(tx: PostsTx, user: UserId) -> int:
-    found = await tx.traces.naming(user, BATCH)
+async def _mentions(tx: PostsTx, user: UserId, limit: int) -> int:
+    found = await tx.traces.naming(user, limit)
     for post_id in found:
         post = await tx.posts.get(post_id)
         await tx.posts.save(post.without_mention(of=user))
