@@ -81,7 +81,7 @@ class Identity(containers.DeclarativeContainer):
     )
     list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
-    delete_account = Single(DeleteAccount, open_tx, now, authenticate.provided.session_ended)
+    delete_account = Single(DeleteAccount, open_tx, now, authenticate.provided.sessions_ended)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
     count_posts = Single(CountPosts, open_tx)

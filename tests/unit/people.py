@@ -117,7 +117,7 @@ class Waggle:
             stores.open_identity, stores.people, check, passwords, time, ended
         )
         self.edit_profile = EditProfile(stores.open_identity, graphemes)
-        self.delete_account = DeleteAccount(stores.open_identity, time, self.authenticate.session_ended)
+        self.delete_account = DeleteAccount(stores.open_identity, time, self.authenticate.sessions_ended)
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.identity.sessions import LoggedIn
+from application.identity.sessions import SOMEWHERE, LoggedIn
 from application.posts.queries import NoSuchAuthor
 from application.shared.errors import TokenInvalid
 from application.shared.events import AccountDeleted, ProfileChanged
@@ -166,7 +166,7 @@ class TestDeletion:
         found, _ = await waggle.log_in._compared("ann", PASSWORD)
         await delete(waggle, ann, "ann")
 
-        assert await refused(logging_in(found, None, None)) is WrongCredentials
+        assert await refused(logging_in(found, None, None, SOMEWHERE)) is WrongCredentials
 
     async def test_a_post_that_was_under_way_is_refused(self, waggle: Waggle, ann: LoggedIn) -> None:
         await delete(waggle, ann, "ann")

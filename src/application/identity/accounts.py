@@ -1,9 +1,10 @@
 """What people do with their own accounts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.identity.ports import IdentityTx
+from application.identity.sessions import SessionsEnded
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.ports import Clock, OpenTx
 from domain.identity import BIO, NAME_REST, Account, ConfirmationNeeded
@@ -61,7 +62,7 @@ class DeleteAccount:
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
-    session_ended: Callable[[SessionId], None]
+    sessions_ended: SessionsEnded
 
     async def __call__(self, user_id: UserId, session_id: SessionId, confirmed: str | None) -> None:
         async with self.open_tx() as tx:
@@ -70,8 +71,7 @@ class DeleteAccount:
                 raise ConfirmationNeeded(_what_is_lost(account))
             (await tx.sessions.get(session_id)).require_recent(self.clock())
             ended = await self._removed(tx, account)
-        for session in ended:
-            self.session_ended(session)
+        self.sessions_ended(ended)
 
     async def by_operator(self, user_id: UserId) -> None:
         """Delete somebody's account without asking. Raises UserNotFound."""
