@@ -46,7 +46,7 @@ async def _erase_some(tx: PostsTx, user: UserId, limit: int) -> int:
     """Erase one batch of the first thing of which there is any; 0 when there is nothing of anything."""
     return (
         await _posts(tx, user, limit)
-        or await _likes(tx, user, limit)
+        or await tx.marks.forget(user, limit)
         or await _mentions(tx, user, limit)
         or await tx.traces.disown(user, 10 * limit)
     )
@@ -58,14 +58,6 @@ async def _posts(tx: PostsTx, user: UserId, limit: int) -> int:
         post = await tx.posts.get(post_id)
         if not post.deleted:
             await remove(tx, post, by=user)
-    return len(found)
-
-
-async def _likes(tx: PostsTx, user: UserId, limit: int) -> int:
-    found = await tx.traces.liked_by(user, limit)
-    for post_id in found:
-        await tx.posts.get(post_id)
-        await tx.posts.unlike(post_id, user)
     return len(found)
 
 

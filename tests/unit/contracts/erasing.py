@@ -19,7 +19,7 @@ from application.shared.events import AccountDeleted
 from application.shared.paging import Window
 from application.shared.ports import Attempt, OpenTx
 from domain.identity import UserNotFound
-from domain.posts import PostNotFound, Visibility
+from domain.posts import Mark, PostNotFound, Visibility
 from domain.shared import EventId, PostId, UserId
 from tests.unit.contracts.stores import Stores, new_id
 from tests.unit.people import PASSWORD, Waggle, refused
@@ -80,9 +80,11 @@ class World:
             self.hers += [hers, comment, (await waggle.post(ann, CANARY, DIRECT)).row.id]
             self.his += [his, answer, (await waggle.post(bob, "so it is", reply_to=hers)).row.id]
         for post_id in self.his:
-            await waggle.like(ann, post_id, liked=True)
+            for mark in Mark:
+                await waggle.mark(ann, post_id, mark, on=True)
         for post_id in self.hers[::3]:
             await waggle.like(bob, post_id, liked=True)
+        await waggle.pin(ann, self.hers[0], on=True)
         await waggle.post(bob, f"psst @{self.name}", DIRECT)
         gone = (await waggle.post(ann, CANARY)).row.id
         await waggle.delete(ann, gone)
@@ -104,7 +106,7 @@ class World:
             assert await refused(self.waggle.read(self.bob, post_id)) is PostNotFound
         for post_id in self.his:
             seen = await self.waggle.read(None, post_id)
-            assert (seen.row.comments, seen.row.likes, seen.mentions) == (0, 0, [])
+            assert (seen.row.comments, seen.row.likes, seen.row.reposts, seen.mentions) == (0, 0, 0, [])
         page = await self.waggle.by_author(None, self.bob, Window(100))
         assert [seen.row.id for seen in page.items] == self.his[::3][::-1]
 
@@ -175,7 +177,8 @@ class ErasingContract:
         await world.ann_goes()
         await settle(world.waggle)
         async with stores.open_posts() as tx:  # a request that had begun before
-            await tx.posts.like(world.his[0], world.ann.user.id, new_id())
+            await tx.posts.get(world.his[0])
+            await tx.marks.leave(Mark.LIKE, world.his[0], world.ann.user.id, new_id())
 
         await world.waggle.sweep()
         await settle(world.waggle)

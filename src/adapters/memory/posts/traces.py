@@ -17,9 +17,6 @@ class MemoryTraces:
         posts = self.rows.all("posts")
         return _newest((post.id for post in posts if post.author == author and not post.deleted), limit)
 
-    async def liked_by(self, user: UserId, limit: int) -> Sequence[PostId]:
-        return _newest((post_id for (post_id, by), _ in self.rows.items("likes") if by == user), limit)
-
     async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
         return _newest((post.id for post in self.rows.all("posts") if user in post.mentioned), limit)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Integer, Select, bindparam, false, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id
-from adapters.sql.posts.tables import likes, mentions, posts
+from adapters.sql.posts.tables import mentions, posts
 from domain.shared import PostId, UserId
 
 _user, _limit = bindparam("u", type_=Id), bindparam("n", type_=Integer)
@@ -16,7 +16,6 @@ _alive = posts.c.deleted == false()
 # Asked for one after the other: there is an index of each, and none of both.
 _posts_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.reply_to.is_(None), _alive)
 _comments_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.reply_to.is_not(None), _alive)
-_liked_by = select(likes.c.post_id.label("id")).where(likes.c.user_id == _user)
 _naming = select(mentions.c.post_id.label("id")).where(mentions.c.user_id == _user)
 _tombstones = select(posts.c.id).where(posts.c.author_id == _user, posts.c.deleted == true())
 _disown = update(posts).where(posts.c.id.in_(_tombstones.limit(_limit))).values(author_id=0)
@@ -29,9 +28,6 @@ class SqlTraces:
     async def posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
         # Comments first: one's own post is then gone after what one answered to it.
         return await self._found(_comments_by, author, limit) or await self._found(_posts_by, author, limit)
-
-    async def liked_by(self, user: UserId, limit: int) -> Sequence[PostId]:
-        return await self._found(_liked_by, user, limit)
 
     async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
         return await self._found(_naming, user, limit)
