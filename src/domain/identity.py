@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -22,6 +23,8 @@ from domain.shared import (
 BIO = TextRule("bio", max_graphemes=500, max_bytes=4_000, lines=True)
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 256
+MIN_NAME = 4
+"""A shorter name may stand in a password: it would be in too many by chance."""
 MAX_EMAIL_BYTES = 254
 
 NAME_REST = timedelta(days=90)
@@ -128,27 +131,37 @@ def email_key(address: str) -> str:
 
 def password(raw: str, *, field: str = "password") -> str:
     """The password in NFKC, as it is compared; raises Invalid for what no account can have."""
-    if len(raw) > MAX_PASSWORD or any(unicodedata.category(char) == "Cs" for char in raw):
-        raise Invalid(
-            Fault(field, "password_too_long", f"at most {MAX_PASSWORD} characters, in valid Unicode")
-        )
-    secret = unicodedata.normalize("NFKC", raw)
-    if len(secret) > MAX_PASSWORD:
+    # Typed decomposed it may be longer than it is; beyond that no work is done on a hostile text.
+    secret = unicodedata.normalize("NFKC", raw) if len(raw) <= 4 * MAX_PASSWORD else raw
+    if len(secret) > MAX_PASSWORD or any(unicodedata.category(char) == "Cs" for char in secret):
         raise Invalid(
             Fault(field, "password_too_long", f"at most {MAX_PASSWORD} characters, in valid Unicode")
         )
     return secret
 
 
-def new_password(raw: str, *, username: str = "", email: str = "", field: str = "password") -> str:
-    """The password in NFKC; raises Invalid. Blanks and every script are welcome, length is what counts."""
+def new_password(
+    raw: str,
+    *,
+    common: Callable[[str], bool],
+    names: Iterable[str] = (),
+    field: str = "password",
+) -> str:
+    """The password in NFKC; raises Invalid. Blanks and every script are welcome; it must be long, not
+    `common`, and hold none of `names`: of the person, the address, the site."""
     secret = password(raw, field=field)
     if len(secret) < MIN_PASSWORD:
         raise Invalid(Fault(field, "password_too_short", f"at least {MIN_PASSWORD} characters"))
-    local_part = email.partition("@")[0]
-    guessable = {part.casefold() for part in (username, local_part) if len(part) >= 3}
-    if secret.casefold() in guessable:
-        raise Invalid(Fault(field, "password_guessable", "the password is your name"))
+    folded = secret.casefold()
+    known = (unicodedata.normalize("NFKC", name).casefold() for name in names)
+    if any(len(name) >= MIN_NAME and name in folded for name in known):
+        raise Invalid(
+            Fault(
+                field, "password_guessable", "the password holds your name, your address or this site's name"
+            )
+        )
+    if common(secret):
+        raise Invalid(Fault(field, "password_common", "this password is among the first that are tried"))
     return secret
 
 

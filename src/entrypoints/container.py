@@ -15,6 +15,7 @@ from adapters.memory import outbox as memory_outbox
 from adapters.memory import posts as memory_posts
 from adapters.memory.limits import MemoryLimiter, NoLimiter
 from adapters.memory.store import Store
+from adapters.security.common_passwords import CommonPasswords
 from adapters.security.passwords import BcryptPasswords
 from adapters.security.sealing import Secrets
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
@@ -47,6 +48,7 @@ class Identity(containers.DeclarativeContainer):
     reader: providers.Dependency[Any] = providers.Dependency()
     authorship: providers.Dependency[Any] = providers.Dependency()
     passwords: providers.Dependency[Any] = providers.Dependency()
+    new_password: providers.Dependency[Any] = providers.Dependency()
     access_tokens: providers.Dependency[Any] = providers.Dependency()
     refresh_tokens: providers.Dependency[Any] = providers.Dependency()
     new_id: providers.Dependency[Any] = providers.Dependency()
@@ -58,7 +60,16 @@ class Identity(containers.DeclarativeContainer):
     sessions = Single(
         identity_sessions.SessionMaker, now, new_id, Object(os.urandom), access_tokens, refresh_tokens
     )
-    register = Single(identity_commands.Register, open_tx, passwords, sessions, new_id, graphemes, throttle)
+    register = Single(
+        identity_commands.Register,
+        open_tx,
+        passwords,
+        new_password,
+        sessions,
+        new_id,
+        graphemes,
+        throttle,
+    )
     log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions, throttle)
     refresh = Single(identity_sessions.Refresh, open_tx, sessions, now)
     log_out = Single(identity_sessions.LogOut, open_tx, now, authenticate.provided.sessions_ended)
@@ -76,6 +87,7 @@ class Identity(containers.DeclarativeContainer):
         reader,
         check_password,
         passwords,
+        new_password,
         now,
         authenticate.provided.sessions_ended,
     )
@@ -118,7 +130,7 @@ class Posts(containers.DeclarativeContainer):
 
 class Container(containers.DeclarativeContainer):
     """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`, `issuer`,
-    `password_cost`, `card_ttl`, `limits` (`on` or `off`) and `master_key`."""
+    `site_names`, `password_cost`, `card_ttl`, `limits` (`on` or `off`) and `master_key`."""
 
     config = providers.Configuration(strict=True)
 
@@ -180,6 +192,7 @@ class Container(containers.DeclarativeContainer):
         reader=identity_reader,
         authorship=authorship,
         passwords=passwords,
+        new_password=Single(identity_passwords.NewPassword, Single(CommonPasswords), config.site_names),
         access_tokens=access_tokens,
         refresh_tokens=refresh_tokens,
         new_id=ids,

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from adapters.ids import IdAllocator, Lease
 from adapters.security.tokens import load_keys
@@ -34,6 +35,7 @@ def build(settings: Settings) -> Container:
             "store": "memory" if settings.shape == "memory" else "sql",
             "database_url": settings.database,
             "issuer": settings.url,
+            "site_names": ("waggle", urlsplit(settings.url).hostname or "waggle"),
             "password_cost": settings.password_cost,
             "card_ttl": 10.0 if settings.shape == "scaled" else 60.0,
             "limits": "off" if settings.rate_limits == "off" else "on",

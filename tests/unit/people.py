@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.bridges import PeopleOfIdentity
 from adapters.memory.limits import MemoryLimiter
+from adapters.security.common_passwords import CommonPasswords
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.text import graphemes
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.commands import Register
-from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword
+from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
@@ -54,6 +55,7 @@ async def refused(work: Awaitable[object]) -> type[DomainError] | None:
 
 
 PASSWORD = "correct horse battery"
+COMMON = CommonPasswords()
 
 
 @dataclass
@@ -102,9 +104,11 @@ class Waggle:
         self.authenticate = Authenticate(tokens, stores.people, time, time.monotonic)
         ended = self.authenticate.sessions_ended
         sessions = SessionMaker(time, new_id, self._seed, tokens, ChainedRefreshTokens(b"k" * 32))
-        passwords = PlainPasswords()
+        passwords, new_password = PlainPasswords(), NewPassword(COMMON, ["waggle"])
         throttle = Throttle(MemoryLimiter(time.monotonic), lambda *parts: b" ".join(parts).hex())
-        self.register = Register(stores.open_identity, passwords, sessions, new_id, graphemes, throttle)
+        self.register = Register(
+            stores.open_identity, passwords, new_password, sessions, new_id, graphemes, throttle
+        )
         self.log_in = LogIn(stores.open_identity, stores.people, passwords, sessions, throttle)
         self.refresh = Refresh(stores.open_identity, sessions, time)
         self.log_out = LogOut(stores.open_identity, time, ended)
@@ -114,7 +118,7 @@ class Waggle:
         check = CheckPassword(stores.people, passwords, throttle)
         self.confirm = ConfirmPassword(stores.open_identity, check, time)
         self.change_password = ChangePassword(
-            stores.open_identity, stores.people, check, passwords, time, ended
+            stores.open_identity, stores.people, check, passwords, new_password, time, ended
         )
         self.edit_profile = EditProfile(stores.open_identity, graphemes)
         self.delete_account = DeleteAccount(stores.open_identity, time, self.authenticate.sessions_ended)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import bcrypt
 import pytest
 
+from adapters.security.common_passwords import CommonPasswords
 from adapters.security.passwords import WAITING_PER_CORE, BcryptPasswords
 from application.shared.errors import Overloaded
 
@@ -117,3 +118,22 @@ async def test_after_an_overload_there_is_room_again(passwords: BcryptPasswords)
     )
 
     assert await passwords.verify("secret", hashed) == (True, None)
+
+
+class TestCommonPasswords:
+    COMMON = CommonPasswords()
+
+    @pytest.mark.parametrize(
+        "secret",
+        ["password", "PASSWORD", "12345678", "qwertyuiop", "iloveyou", "baseball", "sunshine", "trustno1"],
+    )
+    def test_id3_what_everybody_tries_is_common(self, secret: str) -> None:
+        assert self.COMMON(secret) is True
+
+    @pytest.mark.parametrize("secret", ["correct horse battery", "", "a common password", "\0", "🐝" * 8])
+    def test_id3_what_nobody_tries_first_is_not(self, secret: str) -> None:
+        assert self.COMMON(secret) is False
+
+    def test_id3_it_knows_the_first_three_thousand_and_more(self) -> None:
+        assert len(self.COMMON._known) >= 3_000
+        assert min(map(len, self.COMMON._known)) >= 8

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from application.identity.passwords import NewPassword
 from application.identity.ports import IdentityTx, Passwords
 from application.identity.sessions import SOMEWHERE, Client, LoggedIn, SessionMaker
 from application.identity.throttle import Throttle
 from application.shared.events import Registered
 from application.shared.idempotency import once
 from application.shared.ports import Attempt, NewId, OpenTx, Record
-from domain.identity import Account, email, new_password, username
+from domain.identity import Account, email, username
 from domain.names import display_name as checked_name
 from domain.shared import CountGraphemes, Faults, UserId
 
@@ -20,6 +21,7 @@ class Register:
 
     open_tx: OpenTx[IdentityTx]
     passwords: Passwords
+    new_password: NewPassword
     sessions: SessionMaker
     new_id: NewId
     graphemes: CountGraphemes
@@ -40,7 +42,7 @@ class Register:
             with faults:
                 address = email(address)
             with faults:
-                secret = new_password(secret, username=name, email=address)
+                secret = self.new_password(secret, username=name, email=address)
             with faults:
                 display_name = checked_name(display_name, self.graphemes)
         await self.throttle.registration(client.network)

@@ -1,13 +1,27 @@
 """Giving one's password again, and changing it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from application.identity.ports import IdentityReader, IdentityTx, Passwords
+from application.identity.ports import CommonPasswords, IdentityReader, IdentityTx, Passwords
 from application.identity.sessions import SessionsEnded
 from application.identity.throttle import Throttle
 from application.shared.ports import Clock, OpenTx
 from domain.identity import SessionEnded, WrongPassword, new_password, password
 from domain.shared import Invalid, SessionId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """What a new password must not be. Raises Invalid."""
+
+    common: CommonPasswords
+    site: Sequence[str]
+    """What the site is called."""
+
+    def __call__(self, raw: str, *, username: str, email: str, field: str = "password") -> str:
+        names = (username, email.partition("@")[0], *self.site)
+        return new_password(raw, common=self.common, names=names, field=field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +76,13 @@ class ChangePassword:
     reader: IdentityReader
     check: CheckPassword
     passwords: Passwords
+    new_password: NewPassword
     clock: Clock
     sessions_ended: SessionsEnded
 
     async def __call__(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> None:
         account = await self.reader.account(user_id)
-        new = new_password(new, username=account.username, email=account.email, field="new_password")
+        new = self.new_password(new, username=account.username, email=account.email, field="new_password")
         compared = await self.check(user_id, session_id, current)
         hashed = await self.passwords.hash(new)  # before the transaction: it takes long
         now = self.clock()

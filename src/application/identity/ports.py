@@ -163,6 +163,12 @@ class Passwords(Protocol):
         ...
 
 
+class CommonPasswords(Protocol):
+    def __call__(self, secret: str) -> bool:
+        """Whether it is among those that are tried first, whatever its case."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """What an access token says."""
