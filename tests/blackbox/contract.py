@@ -14,6 +14,8 @@ BODIES: dict[str, Any] = {
     },
     "POST /api/v1/auth/login": lambda: {"login": fresh_name(), "password": PASSWORD},
     "POST /api/v1/auth/refresh": lambda: {"refresh_token": "wgr_1_0_aa"},
+    "POST /api/v1/auth/confirm": lambda: {"password": "not this one"},
+    "POST /api/v1/auth/password": lambda: {"current_password": "not this one", "new_password": PASSWORD},
     "PATCH /api/v1/me": lambda: {"display_name": "Maya"},
     "POST /api/v1/posts": lambda: {"text": "hello"},
     "POST /api/v1/posts/{post_id}/comments": lambda: {"text": "hello"},

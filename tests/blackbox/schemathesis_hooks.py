@@ -22,7 +22,7 @@ def _token() -> str:
     return token
 
 
-@schemathesis.auth(refresh_interval=300).apply_to(path_regex="^(?!.*/logout$)")
+@schemathesis.auth(refresh_interval=300).apply_to(path_regex="^(?!.*/(logout|logout-all|sessions/.*)$)")
 class Lasting:
     """For all that leaves the session as it is."""
 
@@ -33,9 +33,9 @@ class Lasting:
         _put(case, data)
 
 
-@schemathesis.auth(refresh_interval=None).apply_to(path_regex="/logout$")
+@schemathesis.auth(refresh_interval=None).apply_to(path_regex="/(logout|logout-all|sessions/.*)$")
 class Passing:
-    """For logging out."""
+    """For logging out, here and elsewhere."""
 
     def get(self, case: schemathesis.Case[Any], context: schemathesis.AuthContext) -> str:
         return _token()

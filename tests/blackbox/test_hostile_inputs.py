@@ -163,7 +163,11 @@ def test_a_hostile_value_in_any_member_does_no_harm(
                 b"{" + b",".join(b'"%s":%s' % (key.encode(), value) for key, value in members.items()) + b"}"
             )
             answer = _send(api, maya, operation, post_id, [JSON], body)
-            assert answer.status in {200, 201, 400, 401, 404, 409, 413, 422}, (operation.name, member, answer)
+            assert answer.status in {200, 201, 204, 400, 401, 403, 404, 409, 413, 422}, (
+                operation.name,
+                member,
+                answer,
+            )
             if member == "unknown":
                 assert answer.status in {400, 413, 422}, (operation.name, answer)
     done(maya.get("/api/v1/me"))
@@ -242,7 +246,7 @@ def test_a_body_of_unclear_length_is_refused_or_read_right(
 
 def test_bodies_where_none_belongs_do_no_harm(api: Api, maya: Member, post_id: str) -> None:
     for operation in operations(api):
-        if operation.body is None and operation.name != "POST /api/v1/auth/logout":
+        if operation.body is None and "/auth/logout" not in operation.name:
             for body in (b"{}", b"\xff" * 100, b"x" * 100_000):
                 target = operation.at(post_id=post_id)
                 if operation.method == "DELETE" and not target.endswith("/like"):
@@ -405,7 +409,7 @@ def test_every_route_takes_every_header_with_composure(
     ]
     for operation in operations(api):
         target = operation.at(post_id="1", user_id=maya.id)
-        if target.endswith("/logout"):
+        if "/auth/logout" in target:
             continue
         check(exchange(api.base_url, method, target, [*worst, _token(maya)], b"{}"), (method, target))
 
