@@ -27,15 +27,14 @@ from application.identity import commands as identity_commands
 from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
-from application.identity.accounts import DeleteAccount, EditProfile
+from application.identity.accounts import EditProfile
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
 from application.identity.throttle import Throttle
-from application.posts import deleting, marked, marking, publishing, repair
+from application.posts import deleting, editing, marked, marking, publishing, repair, threads
 from application.posts import queries as posts_queries
-from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.reactions import RestrictAuthor
-from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
+from application.shared.events import PostDeleted, ProfileChanged, Published
 from application.shared.relay import Relay
 
 Single, Object = providers.Singleton, providers.Object
@@ -93,7 +92,6 @@ class Identity(containers.DeclarativeContainer):
     )
     list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
-    delete_account = Single(DeleteAccount, open_tx, now, authenticate.provided.sessions_ended)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
     count_posts = Single(CountPosts, open_tx)
@@ -109,6 +107,7 @@ class Posts(containers.DeclarativeContainer):
     counters: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
     new_id: providers.Dependency[Any] = providers.Dependency()
+    now: providers.Dependency[Any] = providers.Dependency()
     graphemes: providers.Dependency[Any] = providers.Dependency()
 
     present = Single(posts_queries.Present, people)
@@ -119,9 +118,11 @@ class Posts(containers.DeclarativeContainer):
     read_post = Single(posts_queries.ReadPost, reader, present)
     list_by_author = Single(posts_queries.ListByAuthor, reader, people, present)
     restrict_author = Single(RestrictAuthor, open_tx)
-    erase_author = Single(EraseAuthor, open_tx, Object(time.monotonic))
-    sweep_gone = Single(SweepGone, open_tx)
-    list_comments = Single(posts_queries.ListComments, reader, present)
+    read_posts = Single(posts_queries.ReadPosts, reader, present)
+    read_history = Single(posts_queries.ReadHistory, reader)
+    list_comments = Single(threads.ListComments, reader, present)
+    read_context = Single(threads.ReadContext, reader, present)
+    edit_post = Single(editing.EditPost, open_tx, people, now, graphemes, read_post)
     list_who_marked = Single(marked.ListWhoMarked, reader, marks, people)
     list_marked = Single(marked.ListMarked, marks, present)
     list_pinned = Single(marked.ListPinned, marks, people, present)
@@ -220,6 +221,7 @@ class Container(containers.DeclarativeContainer):
         ),
         people=people,
         new_id=ids,
+        now=now,
         graphemes=graphemes,
     )
 
@@ -227,7 +229,6 @@ class Container(containers.DeclarativeContainer):
         {
             Published: providers.List(identity.count_posts),
             PostDeleted: providers.List(identity.count_posts),
-            AccountDeleted: providers.List(people.provided.forget, posts.erase_author),
             ProfileChanged: providers.List(people.provided.forget, posts.restrict_author),
         }
     )

@@ -18,6 +18,7 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/auth/password": lambda: {"current_password": "not this one", "new_password": PASSWORD},
     "PATCH /api/v1/me": lambda: {"display_name": "Maya"},
     "POST /api/v1/posts": lambda: {"text": "hello"},
+    "PATCH /api/v1/posts/{post_id}": lambda: {"text": "hello again"},
     "POST /api/v1/posts/{post_id}/comments": lambda: {"text": "hello"},
 }
 """A good body for each operation that takes one. A test fails when an operation is missing here."""

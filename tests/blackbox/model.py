@@ -119,6 +119,17 @@ class Model:
     def answers(self, above: Post) -> Iterator[Post]:
         return (post for post in self.posts.values() if post.above is above)
 
+    def stands(self, post: Post) -> bool:
+        """Whether it keeps its place in a thread when it is deleted: a comment that was for everybody does,
+        as long as there is one below it, or another such place."""
+        return (
+            post.above is not None
+            and post.visibility in OPEN
+            and any(
+                one.visibility in OPEN and (not one.deleted or self.stands(one)) for one in self.answers(post)
+            )
+        )
+
     def shown(self, post: Post, viewer: Person | None) -> Json:
         comments = sum(self.counts_in(answer, post) for answer in self.answers(post))
         shown = {
@@ -350,9 +361,16 @@ class Model:
 
     def comments(self, act: Act) -> Verdict:
         """Direct answers, oldest first."""
-        viewer = self.viewer(act)
-        post = self.seen(act, viewer)
-        return 200, [self.shown(one, viewer) for one in self.answers(post) if self.sees(viewer, one)]
+        viewer, post = self.viewer(act), self.posts[str(act.on)]
+        if not (post.deleted and self.stands(post)):
+            self.seen(act, viewer)
+        listed: list[Json] = []
+        for one in self.answers(post):
+            if one.deleted and self.stands(one):
+                listed.append({"id": one.label, "reply_to": post.label, "tombstone": True})
+            elif self.sees(viewer, one):
+                listed.append(self.shown(one, viewer))
+        return 200, listed
 
     def posts_of(self, act: Act) -> Verdict:
         """Newest first, without comments."""

@@ -179,7 +179,7 @@ def test_a_hostile_body_does_no_harm(
 ) -> None:
     for operation in with_bodies:
         answer = _send(api, maya, operation, post_id, [JSON], BODIES[name])
-        assert answer.status in {201, 400, 413, 422}, (operation.name, answer)
+        assert answer.status in {200, 201, 400, 413, 422}, (operation.name, answer)
         for kind in (b"text/plain", b"multipart/form-data; boundary=x"):
             answer = _send(api, maya, operation, post_id, [("Content-Type", kind)], BODIES[name])
             assert answer.status in ({413, 415} if BODIES[name] else {400, 415}), (

@@ -11,7 +11,6 @@ from application.shared.errors import KeyInFlight
 from domain.posts import Post, Standing
 from domain.shared import Unavailable
 from tests.integration.servers import Server, fresh_database
-from tests.unit.contracts.erasing import ErasingContract
 from tests.unit.contracts.housekeeping import HousekeepingContract
 from tests.unit.contracts.idempotency import IdempotencyContract, an_attempt, publish_once
 from tests.unit.contracts.identity import (
@@ -71,9 +70,6 @@ class TestPostsReader(PostsReaderContract): ...
 
 
 class TestAuthors(AuthorsContract): ...
-
-
-class TestErasing(ErasingContract): ...
 
 
 class TestVisibility(VisibilityContract): ...
@@ -160,9 +156,9 @@ class TestManyConnections:
 
         async def count(first: Post, then: Post) -> None:
             async with stores.open_posts() as tx:
-                await tx.posts.count_comments(first.id, 1)
+                await tx.posts.count_answers(first.id, comments=1, answers=1)
                 await both_hold.wait()
-                await tx.posts.count_comments(then.id, 1)
+                await tx.posts.count_answers(then.id, comments=1, answers=1)
 
         refused = await asyncio.gather(unavailable(count(one, two)), unavailable(count(two, one)))
 
@@ -174,7 +170,7 @@ class TestManyConnections:
         post = await stores.add_post()
 
         async with stores.open_posts() as tx:
-            await tx.posts.count_comments(post.id, 1)
+            await tx.posts.count_answers(post.id, comments=1, answers=1)
             comments_meanwhile = (await stores.read(post.id)).comments
 
         assert comments_meanwhile == 0

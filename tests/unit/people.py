@@ -13,7 +13,7 @@ from adapters.memory.limits import MemoryLimiter
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.text import graphemes
-from application.identity.accounts import DeleteAccount, EditProfile
+from application.identity.accounts import EditProfile
 from application.identity.commands import Register
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
@@ -30,14 +30,15 @@ from application.identity.sessions import (
 )
 from application.identity.throttle import Throttle
 from application.posts.deleting import DeletePost
-from application.posts.erasing import EraseAuthor, SweepGone
+from application.posts.editing import Edit, EditPost
 from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
 from application.posts.marking import MarkPost, PinPost, Reception
 from application.posts.publishing import Draft, PublishedPost, PublishPost
-from application.posts.queries import ListByAuthor, ListComments, Present, ReadPost, SeenPost
+from application.posts.queries import ListByAuthor, Present, ReadHistory, ReadPost, ReadPosts, SeenPost
 from application.posts.reactions import RestrictAuthor
 from application.posts.repair import RepairPosts
-from application.shared.events import AccountDeleted, Event, PostDeleted, ProfileChanged, Published
+from application.posts.threads import ListComments, ReadContext
+from application.shared.events import Event, PostDeleted, ProfileChanged, Published
 from application.shared.ports import Attempt
 from application.shared.relay import Relay
 from domain.posts import Mark, Visibility
@@ -121,7 +122,6 @@ class Waggle:
             stores.open_identity, stores.people, check, passwords, new_password, time, ended
         )
         self.edit_profile = EditProfile(stores.open_identity, graphemes)
-        self.delete_account = DeleteAccount(stores.open_identity, time, self.authenticate.sessions_ended)
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
@@ -138,14 +138,16 @@ class Waggle:
         self.read = ReadPost(stores.posts, present)
         self.by_author = ListByAuthor(stores.posts, self.people, present)
         self.comments = ListComments(stores.posts, present)
+        self.read_several = ReadPosts(stores.posts, present)
+        self.history = ReadHistory(stores.posts)
+        self.context = ReadContext(stores.posts, present)
+        self.edit = EditPost(stores.open_posts, self.people, time, graphemes, self.read)
         count_posts = CountPosts(stores.open_identity)
-        self.sweep = SweepGone(stores.open_posts)
         self.relay = Relay(
             stores.queue,
             {
                 Published: [count_posts],
                 PostDeleted: [count_posts],
-                AccountDeleted: [self.people.forget, EraseAuthor(stores.open_posts, time.monotonic)],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts)],
             },
         )
@@ -184,6 +186,11 @@ class Waggle:
 
     async def like(self, user: UserId, post_id: PostId, *, liked: bool) -> Reception:
         return await self.mark(user, post_id, Mark.LIKE, on=liked)
+
+    async def edits(
+        self, user: UserId, post: PostId, text: str | None = None, version: int | None = None
+    ) -> SeenPost:
+        return await self.edit(user, post, Edit(text=text), version)
 
     async def told(self) -> list[Event | None]:
         """What other modules have been told and have not heard of yet."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.contracts.erasing import ErasingContract
 from tests.unit.contracts.housekeeping import HousekeepingContract
 from tests.unit.contracts.idempotency import IdempotencyContract
 from tests.unit.contracts.identity import (
@@ -85,9 +84,6 @@ class TestPostsReader(PostsReaderContract): ...
 
 
 class TestAuthors(AuthorsContract): ...
-
-
-class TestErasing(ErasingContract): ...
 
 
 class TestVisibility(VisibilityContract): ...

@@ -3,14 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from adapters.text import graphemes
-from domain.identity import username
-from domain.names import is_reserved
 from domain.posts import (
-    MAX_MENTIONS,
     NotTheAuthor,
     Post,
     Standing,
@@ -18,7 +13,6 @@ from domain.posts import (
     WiderThanThread,
     can_view,
     language,
-    mentions,
 )
 from domain.shared import Invalid, PostId, UserId
 
@@ -146,47 +140,6 @@ class TestRemoval:
     def test_only_the_author_removes(self) -> None:
         with pytest.raises(NotTheAuthor):
             self.POST.removed(by=BOB)
-
-
-class TestMentions:
-    @pytest.mark.parametrize(
-        ("text", "names"),
-        [
-            ("@ann", ["ann"]),
-            ("hello @ann, and @Bob!", ["ann", "bob"]),
-            ("(@ann)", ["ann"]),
-            ("@ann @ANN @ann", ["ann"]),
-            ("@ann's bees", ["ann"]),
-            ("@ann.", ["ann"]),
-            ("\n@ann\n@bob", ["ann", "bob"]),
-            ("¡@ann!", ["ann"]),
-            ("🐝@ann", ["ann"]),
-            ("@ann-marie", ["ann"]),
-            ("ann@example.org", []),
-            ("@ab", []),
-            ("@" + "x" * 31, []),
-            ("@@ann", []),
-            ("/@ann", []),
-            ("@ännchen", []),
-            ("@annä", []),
-            ("@", []),
-            ("@ ann", []),
-            ("nobody", []),
-            ("", []),
-        ],
-    )
-    def test_an_at_sign_names_somebody(self, text: str, names: list[str]) -> None:
-        assert mentions(text) == names
-
-    def test_no_more_than_twenty_are_named(self) -> None:
-        names = [f"user_{number}" for number in range(30)]
-
-        assert mentions(" ".join(f"@{name}" for name in names)) == names[:MAX_MENTIONS]
-
-    @given(text=st.text(st.sampled_from("@@ aA_1/é\n.")))
-    def test_every_name_could_be_a_username(self, text: str) -> None:
-        for name in mentions(text):
-            assert is_reserved(name) or username(name) == name
 
 
 class TestLanguage:

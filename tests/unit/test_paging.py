@@ -86,7 +86,10 @@ def test_from_any_edge_back_and_on_again_comes_where_it_was(
 PAGER = Pager(b"k" * 32, "https://waggle.example.org")
 
 
-def request(path: str = "/api/v1/users/7/posts", query: str = "") -> Request[Any, Any, Any]:
+LIST = "/api/v1/users/7/posts"
+
+
+def request(path: str = LIST, query: str = "") -> Request[Any, Any, Any]:
     return Request({"type": "http", "path": path, "query_string": query.encode(), "headers": []})  # type: ignore[arg-type]
 
 
@@ -95,7 +98,7 @@ WINDOWS = st.builds(Window, st.just(20), st.integers(-1, 2**63 - 1), st.booleans
 
 @given(window=WINDOWS)
 def test_a_cursor_leads_where_it_was_made_for(window: Window) -> None:
-    cursor = PAGER._cursor(request(), window)
+    cursor = PAGER.cursor(LIST, window)
 
     assert PAGER.window(request(), 20, cursor) == window
     assert len(cursor) <= 64
@@ -105,7 +108,7 @@ def test_without_a_cursor_a_list_begins_where_it_begins() -> None:
     assert PAGER.window(request(), 20, None) == Window(20)
 
 
-CURSOR = PAGER._cursor(request(), Window(20, 115_000_000_000_000_001))
+CURSOR = PAGER.cursor(LIST, Window(20, 115_000_000_000_000_001))
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,23 @@ def _among_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 def _among_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     column, ids = element.clauses
     return f"{compiler.process(column, **kw)} IN (SELECT value FROM json_each({compiler.process(ids, **kw)}))"  # noqa: S608 - compiled
+
+
+class one_of(FunctionElement[bool]):  # noqa: N801 - as above
+    """`one_of(column, select)`: the column's value is among the rows of a select that may refer to other
+    tables of the query and have a limit, and is looked up for each of them by the column's index."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(one_of, "postgresql")
+def _one_of_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, rows = element.clauses
+    return f"{compiler.process(column, **kw)} = ANY (ARRAY{compiler.process(rows, **kw)})"
+
+
+@compiles(one_of, "sqlite")
+def _one_of_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    column, rows = element.clauses
+    return f"{compiler.process(column, **kw)} IN {compiler.process(rows, **kw)}"

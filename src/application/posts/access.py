@@ -1,11 +1,15 @@
-"""Who may do something to a post."""
+"""What all use cases ask first: may one see the post, and whom does a text name."""
 
-from application.posts.ports import PostsTx
+from application.posts.ports import People, PostsTx
 from domain.posts import (
+    Entity,
     Post,
     PostNotFound,
     Standing,
     can_view,
+    recognised,
+    resolved,
+    usernames,
 )
 from domain.shared import PostId, UserId
 
@@ -17,3 +21,14 @@ async def locked_if_visible(tx: PostsTx, viewer: UserId, post_id: PostId) -> Pos
     if not can_view(post, Standing(viewer)):
         raise PostNotFound("no such post")
     return post
+
+
+async def named_in(text: str, people: People) -> tuple[Entity, ...]:
+    """What `text` names. Asked before a transaction: no other module is waited for while rows are locked."""
+    found = recognised(text)
+    names = usernames(found)
+    return resolved(found, await people.ids_named(names) if names else {})
+
+
+def mentioned_in(entities: tuple[Entity, ...]) -> frozenset[UserId]:
+    return frozenset(entity.user for entity in entities if entity.user is not None)

@@ -1,17 +1,15 @@
 """Deleting posts and comments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from application.posts.ports import PostsTx
 from application.shared.events import PostDeleted
 from application.shared.ports import OpenTx
-from domain.posts import (
-    Post,
-    PostNotFound,
-    Standing,
-    can_view,
-)
+from domain.posts import Post, PostNotFound, Standing, can_view
 from domain.shared import PostId, UserId
+
+MAX_CASCADE = 200
+"""How many tombstones one deletion takes away. What is left of a longer chain shows nothing below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,24 @@ class DeletePost:
 
 
 async def remove(tx: PostsTx, post: Post, by: UserId) -> None:
-    """Delete `post`, which is locked and not deleted yet, and tell the others. Raises NotTheAuthor."""
+    """Delete `post`, which is locked and not deleted yet, and tell the others. Raises NotTheAuthor.
+
+    It leaves a tombstone where something stands below it that everybody may see. Where it does not, the
+    tombstones above it go too that stood there for its sake alone.
+    """
     await tx.posts.save(post.removed(by=by))
-    if post.reply_to is not None and post.counts_in(await tx.posts.get(post.reply_to)):
-        await tx.posts.count_comments(post.reply_to, -1)
+    below = post
+    for _ in range(MAX_CASCADE):
+        if below.reply_to is None:
+            break
+        above = await tx.posts.get(below.reply_to)
+        if not below.counts_in(above):
+            break
+        gone = not below.leaves_tombstone
+        await tx.posts.count_answers(above.id, comments=-1 if below is post else 0, answers=-gone)
+        if not (gone and above.shown_as_tombstone and above.answers == 1):
+            break
+        below = replace(above, answers=0)
     await tx.outbox.add(
         PostDeleted(
             post_id=post.id,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from application.shared.paging import Window
 from application.shared.ports import Idempotency, Outbox
-from domain.posts import Mark, Post, Standing, Visibility
+from domain.posts import Entity, Mark, Post, Standing, Visibility
 from domain.shared import PostId, UserId
 
 
@@ -22,11 +22,20 @@ class Posts(Protocol):
         ...
 
     async def save(self, post: Post) -> None:
-        """Replace what the author can change. Counters are left alone."""
+        """Replace what the author can change. Counters are left alone. Of a deleted post nothing stays
+        that was ever in it, earlier versions included."""
         ...
 
-    async def count_comments(self, post_id: PostId, change: int) -> None:
-        """Add `change` to the comment count. No effect on a post that is gone."""
+    async def keep(self, post: Post) -> None:
+        """Add the post as it is to its earlier versions."""
+        ...
+
+    async def original(self, post: Post) -> Post:
+        """The post with the words with which it was published."""
+        ...
+
+    async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:
+        """Add to the two counts. No effect on a post that is not there."""
         ...
 
 
@@ -75,26 +84,6 @@ class Authors(Protocol):
         """Hide all that the author wrote, for good; harmless to repeat."""
         ...
 
-    async def gone_lately(self) -> Sequence[UserId]:
-        """Who went within half a day."""
-        ...
-
-
-class Traces(Protocol):
-    """Finds what is left of an account, up to `limit` of it, newest first, as all who lock several posts."""
-
-    async def posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
-        """Posts and comments that are not deleted."""
-        ...
-
-    async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
-        """Posts that mention the user."""
-        ...
-
-    async def disown(self, author: UserId, limit: int) -> int:
-        """Let deleted posts be nobody's (author 0); how many it were."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class PostsTx:
@@ -103,7 +92,6 @@ class PostsTx:
     outbox: Outbox
     idempotency: Idempotency
     authors: Authors
-    traces: Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +116,28 @@ class PostRow:
     """By the viewer, as are the following."""
     reposted: bool
     bookmarked: bool
+    entities: tuple[Entity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """The place of a post in a thread, and nothing of it. That of a deleted one looks like that of one
+    that the viewer may not see."""
+
+    id: PostId
+    reply_to: PostId | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """What a post said from `created_at` on."""
+
+    version: int
+    text: str
+    content_warning: str
+    language: str | None
+    created_at: datetime
+    entities: tuple[Entity, ...]
 
 
 class PostsReader(Protocol):
@@ -140,8 +150,35 @@ class PostsReader(Protocol):
         """The author's posts, comments aside, newest first."""
         ...
 
-    async def comments(self, post_id: PostId, window: Window, standing: Standing) -> Sequence[PostRow]:
-        """The direct answers to a post, oldest first."""
+    async def by_ids(self, ids: Collection[PostId], standing: Standing) -> Mapping[PostId, PostRow]: ...
+
+    async def comments(
+        self, post_id: PostId, window: Window, standing: Standing
+    ) -> Sequence[PostRow | Tombstone]:
+        """The direct answers to a post, oldest first, with the tombstones that are shown."""
+        ...
+
+    async def tombstone(self, post_id: PostId) -> Tombstone | None:
+        """The tombstone, if that is what is shown of the post."""
+        ...
+
+    async def answers(
+        self, ids: Collection[PostId], each: int, limit: int, standing: Standing
+    ) -> Sequence[PostRow | Tombstone]:
+        """The first direct answers to each of the posts, up to `each`, as in `comments`; of all of them
+        the first `limit` by id."""
+        ...
+
+    async def answered(self, ids: Collection[PostId], standing: Standing) -> Collection[PostId]:
+        """Those of the posts to which there are answers, as in `comments`."""
+        ...
+
+    async def ancestors(self, post_id: PostId, limit: int) -> Sequence[Tombstone]:
+        """The places above a post, nearest first, whoever sees what stood there."""
+        ...
+
+    async def versions(self, post_id: PostId, window: Window, standing: Standing) -> Sequence[VersionRow]:
+        """What a post said from its first version to the present one; windows are of version numbers."""
         ...
 
 

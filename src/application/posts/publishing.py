@@ -1,8 +1,9 @@
 """Publishing posts and comments."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from application.posts.access import locked_if_visible
+from application.posts.access import locked_if_visible, mentioned_in, named_in
 from application.posts.ports import AuthorCard, People, PostRow, PostsTx
 from application.posts.queries import SeenPost
 from application.shared.errors import TokenInvalid
@@ -12,11 +13,11 @@ from application.shared.ports import Attempt, NewId, OpenTx, Record
 from domain.posts import (
     CONTENT_WARNING,
     TEXT,
+    Entity,
     Post,
     PostNotFound,
     Visibility,
     language,
-    mentions,
 )
 from domain.shared import CountGraphemes, Faults, PostId, UserId
 
@@ -63,17 +64,20 @@ class PublishPost:
     async def __call__(self, author: UserId, draft: Draft, attempt: Attempt | None) -> PublishedPost:
         draft = draft.checked(self.graphemes)
         # Asked before the transaction: seldom is another module waited for while rows are locked.
-        named = frozenset((await self.people.ids_named(mentions(draft.text))).values())
+        entities = await named_in(draft.text, self.people)
+        named = mentioned_in(entities)
         cards = await self.people.cards({author, *named})
         if author not in cards:
             raise TokenInvalid("the account of this token is gone")
         async with self.open_tx() as tx:
+            post: Post
 
             async def effect() -> Record:
-                post, above = await self._written(tx, author, draft, named)
+                nonlocal post
+                post, above = await self._written(tx, author, draft, entities)
                 await tx.posts.add(post)
                 if above is not None and post.counts_in(above):
-                    await tx.posts.count_comments(above.id, 1)
+                    await tx.posts.count_answers(above.id, comments=1, answers=1)
                 await tx.outbox.add(
                     Published(
                         post_id=post.id,
@@ -82,25 +86,27 @@ class PublishPost:
                         visibility=post.visibility,
                     )
                 )
-                known = {**cards, **await self.people.cards(post.mentioned - cards.keys())}
-                return _outcome(
-                    post, cards[author], [known[id_] for id_ in sorted(post.mentioned & known.keys())]
-                )
+                # Not its words: they are to be found in one place only, from which they can be removed.
+                return {"id": post.id, "author": asdict(cards[author])}
 
             result = await once(tx.idempotency, attempt, effect)
-            if result.replayed and (await tx.posts.get(result.outcome["id"])).deleted:
-                raise PostNotFound("this post was deleted since")
-        return PublishedPost(_seen(result.outcome), result.replayed)
+            if result.replayed:
+                post = await tx.posts.get(result.outcome["id"])
+                if post.deleted:
+                    raise PostNotFound("this post was deleted since")
+                post = await tx.posts.original(post)
+        known = {**cards, **await self.people.cards(post.mentioned - cards.keys())}
+        return PublishedPost(_seen(post, AuthorCard(**result.outcome["author"]), known), result.replayed)
 
     async def _written(
-        self, tx: PostsTx, author: UserId, draft: Draft, named: frozenset[UserId]
+        self, tx: PostsTx, author: UserId, draft: Draft, entities: tuple[Entity, ...]
     ) -> tuple[Post, Post | None]:
         """The post, and the one above it, locked, if it is a comment."""
         above = None if draft.reply_to is None else await locked_if_visible(tx, author, draft.reply_to)
-        visibility, mentioned = draft.visibility or Visibility.PUBLIC, named
+        visibility, mentioned = draft.visibility or Visibility.PUBLIC, mentioned_in(entities)
         if above is not None:
             visibility = above.comment_visibility(draft.visibility)
-            mentioned = above.audience_of_answer(author, visibility, named)
+            mentioned = above.audience_of_answer(author, visibility, mentioned)
         post = Post(
             id=PostId(self.new_id()),
             author=author,
@@ -110,44 +116,31 @@ class PublishPost:
             language=draft.language,
             reply_to=draft.reply_to,
             mentioned=mentioned,
+            entities=entities,
         )
         return post, above
 
 
-def _outcome(post: Post, author: AuthorCard, mentioned: list[AuthorCard]) -> Record:
-    return {
-        "id": post.id,
-        "text": post.text,
-        "visibility": post.visibility,
-        "content_warning": post.content_warning,
-        "language": post.language,
-        "reply_to": post.reply_to,
-        "author": asdict(author),
-        "mentions": [asdict(card) for card in mentioned],
-    }
-
-
-def _seen(outcome: Record) -> SeenPost:
+def _seen(post: Post, author: AuthorCard, known: Mapping[UserId, AuthorCard]) -> SeenPost:
     """The post as its author saw it the moment it was published."""
-    author = AuthorCard(**outcome["author"])
-    mentioned = [AuthorCard(**card) for card in outcome["mentions"]]
     row = PostRow(
-        id=outcome["id"],
+        id=post.id,
         author=author.id,
-        text=outcome["text"],
-        visibility=Visibility(outcome["visibility"]),
-        content_warning=outcome["content_warning"],
-        language=outcome["language"],
-        reply_to=outcome["reply_to"],
+        text=post.text,
+        visibility=post.visibility,
+        content_warning=post.content_warning,
+        language=post.language,
+        reply_to=post.reply_to,
         edited_at=None,
         version=1,
         comments=0,
         likes=0,
         reposts=0,
         pinned=False,
-        mentioned=tuple(card.id for card in mentioned),
+        mentioned=tuple(sorted(post.mentioned)),
         liked=False,
         reposted=False,
         bookmarked=False,
+        entities=post.entities,
     )
-    return SeenPost(row, author, mentioned, author.id)
+    return SeenPost(row, author, [known[id_] for id_ in row.mentioned if id_ in known], author.id)

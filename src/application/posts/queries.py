@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from application.posts.ports import AuthorCard, People, PostRow, PostsReader
+from application.posts.ports import AuthorCard, People, PostRow, PostsReader, VersionRow
 from application.shared.paging import Page, Window, page
 from domain.posts import PostNotFound, Standing
 from domain.shared import NotFound, PostId, UserId
@@ -88,16 +88,28 @@ class ListByAuthor:
 
 
 @dataclass(frozen=True, slots=True)
-class ListComments:
-    """The direct answers to a post, oldest first. Raises PostNotFound, also for a post that the
-    viewer may not see, whatever its comments are."""
+class ReadPosts:
+    """Several posts at once, in the order in which they are asked for, each once. Those that the viewer
+    may not see are left out, like those that do not exist."""
 
     reader: PostsReader
     present: Present
 
-    async def __call__(self, viewer: UserId | None, post_id: PostId, window: Window) -> Page[SeenPost]:
+    async def __call__(self, viewer: UserId | None, ids: Sequence[PostId]) -> list[SeenPost]:
+        wanted = list(dict.fromkeys(ids))
+        rows = await self.reader.by_ids(wanted, Standing(viewer))
+        return await self.present([rows[id_] for id_ in wanted if id_ in rows], viewer)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHistory:
+    """What a post said, oldest first, the present version last. Raises PostNotFound."""
+
+    reader: PostsReader
+
+    async def __call__(self, viewer: UserId | None, post_id: PostId, window: Window) -> Page[VersionRow]:
         standing = Standing(viewer)
         if await self.reader.post(post_id, standing) is None:
             raise PostNotFound("no such post")
-        rows = await self.reader.comments(post_id, window, standing)
-        return await self.present.page(rows, window, viewer, newest_first=False)
+        rows = await self.reader.versions(post_id, window, standing)
+        return page(rows, window, lambda row: row.version, newest_first=False)

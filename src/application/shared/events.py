@@ -70,6 +70,22 @@ class Published(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Edited(Event):
+    """The words of a post were changed; `mentioned_new` are those whom only the new ones mention."""
+
+    post_id: int
+    author_id: int
+    version: int
+    visibility: str
+    reply_to: int | None = None
+    mentioned_new: tuple[int, ...] = ()
+
+    @property
+    def aggregate(self) -> str:
+        return f"post:{self.post_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PostDeleted(Event):
     post_id: int
     author_id: int

@@ -1,5 +1,16 @@
 """Posts and comments: what they may say, who may see them, who may remove them."""
 
+from domain.posts.entities import (
+    MAX_HASHTAGS,
+    MAX_MENTIONS,
+    Entity,
+    EntityType,
+    hashtag,
+    hashtags,
+    recognised,
+    resolved,
+    usernames,
+)
 from domain.posts.marks import (
     MAX_BOOKMARKS,
     MAX_PINS,
@@ -15,7 +26,7 @@ from domain.posts.marks import (
 )
 from domain.posts.post import (
     CONTENT_WARNING,
-    MAX_MENTIONS,
+    MAX_EDITS,
     OPEN,
     TEXT,
     AuthorState,
@@ -23,16 +34,18 @@ from domain.posts.post import (
     Post,
     PostNotFound,
     Standing,
+    TooManyEdits,
     Visibility,
     WiderThanThread,
     can_view,
     language,
-    mentions,
 )
 
 __all__ = [
     "CONTENT_WARNING",
     "MAX_BOOKMARKS",
+    "MAX_EDITS",
+    "MAX_HASHTAGS",
     "MAX_MENTIONS",
     "MAX_PINS",
     "OPEN",
@@ -40,12 +53,15 @@ __all__ = [
     "AuthorState",
     "CannotPin",
     "CannotRepost",
+    "Entity",
+    "EntityType",
     "Mark",
     "NotTheAuthor",
     "Post",
     "PostNotFound",
     "Standing",
     "TooManyBookmarks",
+    "TooManyEdits",
     "TooManyPins",
     "Visibility",
     "WiderThanThread",
@@ -54,6 +70,10 @@ __all__ = [
     "check_pin",
     "check_unpin",
     "counted",
+    "hashtag",
+    "hashtags",
     "language",
-    "mentions",
+    "recognised",
+    "resolved",
+    "usernames",
 ]

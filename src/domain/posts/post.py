@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from domain.posts.entities import Entity
 from domain.shared import Conflict, Fault, Forbidden, Invalid, NotFound, PostId, TextRule, UserId, made_at
 
 TEXT = TextRule("text", max_graphemes=2_000, max_bytes=8_000, required=True, lines=True)
 CONTENT_WARNING = TextRule("content_warning", max_graphemes=200, max_bytes=800)
 
-MAX_MENTIONS = 20
+MAX_EDITS = 100
 
-# bounded and without nesting: linear in the length of the text
-_MENTION = re.compile(r"(?<![\w@/])@([a-zA-Z0-9_]{3,30})(?!\w)")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?")
 
 
@@ -27,6 +26,12 @@ class NotTheAuthor(Forbidden):
     """Only the author of a post may do this."""
 
     code = "not_the_author"
+
+
+class TooManyEdits(Conflict):
+    """A post is edited at most 100 times."""
+
+    code = "too_many_edits"
 
 
 class Visibility(StrEnum):
@@ -80,14 +85,20 @@ class Post:
     language: str | None = None
     reply_to: PostId | None = None
     mentioned: frozenset[UserId] = frozenset()
+    """Who is told of it, and sees it whatever its visibility: mostly, but not only, whom its text names."""
+    entities: tuple[Entity, ...] = ()
     edited_at: datetime | None = None
     deleted: bool = False
     comments: int = 0
+    """Answers that everybody who sees this post may know of."""
+    answers: int = 0
+    """The same, and the tombstones among them that are shown."""
     likes: int = 0
     reposts: int = 0
     pin: int | None = None
     """Set while the post is pinned to its author's profile: an id, the greater the later it was pinned."""
     version: int = 1
+    """Counts the author's changes, the first version being 1."""
     author_state: AuthorState = AuthorState.OPEN
     """As it was when the post was read; kept with the author, not with each post."""
 
@@ -105,14 +116,40 @@ class Post:
             content_warning="",
             language=None,
             mentioned=frozenset(),
+            entities=(),
+            edited_at=None,
             deleted=True,
             pin=None,
             version=self.version + 1,
         )
 
-    def without_mention(self, of: UserId) -> "Post":
-        """This post, for somebody whose account is gone; the words stay its author's."""
-        return replace(self, mentioned=self.mentioned - {of})
+    @property
+    def leaves_tombstone(self) -> bool:
+        """Whether this post, when it is deleted, keeps its place in the thread, without a word of it: a
+        comment that everybody could see does, as long as something stands below it."""
+        return self.reply_to is not None and self.visibility in OPEN and self.answers > 0
+
+    @property
+    def shown_as_tombstone(self) -> bool:
+        return self.deleted and self.leaves_tombstone
+
+    def edited(
+        self,
+        at: datetime,
+        *,
+        text: str,
+        entities: tuple[Entity, ...],
+        content_warning: str,
+        language: str | None,
+        mentioned: frozenset[UserId],
+    ) -> "Post":
+        """This post with other words; itself if they are the same. Raises TooManyEdits."""
+        new = replace(self, text=text, content_warning=content_warning, language=language)
+        if new == self:
+            return self
+        if self.version > MAX_EDITS:
+            raise TooManyEdits(f"a post can be edited {MAX_EDITS} times")
+        return replace(new, entities=entities, mentioned=mentioned, edited_at=at, version=self.version + 1)
 
     def counts_in(self, above: "Post | None") -> bool:
         """Whether this post is counted, on the post above it or else on its author's profile. A count is
@@ -167,12 +204,6 @@ def can_view(post: Post, standing: Standing) -> bool:
     if standing.viewer in post.mentioned:
         return True
     return post.visibility is not Visibility.DIRECT and post.author in standing.follows
-
-
-def mentions(text: str) -> list[str]:
-    """The usernames that `text` names with an @, in order, each once, at most MAX_MENTIONS."""
-    names = dict.fromkeys(name.lower() for name in _MENTION.findall(text))
-    return list(names)[:MAX_MENTIONS]
 
 
 def language(raw: str | None) -> str | None:

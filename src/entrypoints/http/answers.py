@@ -21,6 +21,11 @@ class Out(msgspec.Struct):
     """What a client gets. Its docstring is its description in the OpenAPI document."""
 
 
+class OneOf(Out):
+    """For the OpenAPI document only: what stands here is one of the members, which msgspec cannot say of
+    structs that bear no tag. None is ever made; what is sent is the member itself."""
+
+
 class Ready:
     """An ASGI application that sends what it was given."""
 

@@ -24,6 +24,7 @@ from entrypoints.http.network import Networks
 from entrypoints.http.paging import Pager
 from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
 from entrypoints.http.posts.marks import MarkedController, MarksController
+from entrypoints.http.posts.threads import ThreadsController
 from entrypoints.http.resources import Attempts
 from entrypoints.settings import Settings
 
@@ -95,6 +96,7 @@ def _routes(container: Container, settings: Settings) -> tuple[list[Any], dict[s
         bound(MeController, container.identity),
         bound(UsersController, container.identity),
         bound(PostsController, container.posts, **given),
+        bound(ThreadsController, container.posts, **given),
         bound(PostsOfUserController, container.posts, **given),
         bound(MarksController, container.posts, **given),
         bound(MarkedController, container.posts, **given),

@@ -21,7 +21,7 @@ from domain.shared import (
     Unauthenticated,
     Unavailable,
 )
-from entrypoints.http.answers import Out
+from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.auth import Access, TokenMissing
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import (
@@ -207,6 +207,11 @@ def _complete_schema(name: str, schema: dict[str, Any]) -> None:
     if name.endswith("In"):
         schema["additionalProperties"] = False
     schema["title"] = name
+    if name in {struct.__name__ for struct in _structs(OneOf)}:
+        alternatives = schema.pop("properties")
+        for member in ("type", "required"):
+            schema.pop(member, None)
+        schema["oneOf"] = list(alternatives.values())
     if description := _descriptions().get("Page" if name.endswith("Page") else name):
         schema["description"] = description
     for member_name, member in schema.get("properties", {}).items():

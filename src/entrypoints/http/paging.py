@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from litestar import Request, Response
+from litestar import Request
 from litestar.params import QueryParameter
 
 from application.shared.paging import Page, Window
@@ -55,31 +55,34 @@ class Pager:
         except (BinasciiError, ValueError):
             raw = b""
         body, mac = raw[:-_MAC], raw[-_MAC:]
-        if len(body) != _LAYOUT.size or not hmac.compare_digest(mac, self._mac(request, body, of)):
+        if len(body) != _LAYOUT.size or not hmac.compare_digest(
+            mac, self._mac(request.scope["path"], body, of)
+        ):
             raise CursorInvalid("this cursor is not from this list")
         back, edge = _LAYOUT.unpack(body)
         return Window(limit, edge, bool(back))
 
     def answer(
-        self, request: Request[Any, Any, Any], page: Page[Any], items: list[T], of: str = ""
-    ) -> Response[PageOut[T]]:
+        self, request: Request[Any, Any, Any], page: Page[Any], items: list[Any], of: str = ""
+    ) -> Answer:
+        """The page, with links to the next and the one before."""
         links, cursors = [], {}
         for rel, window in (("next", page.next), ("prev", page.prev)):
             if window is not None:
-                cursor = self._cursor(request, window, of)
+                cursor = self.cursor(request.scope["path"], window, of)
                 cursors[rel] = cursor
                 query = urlencode({**_other_parameters(request), "limit": window.limit, "cursor": cursor})
                 links.append(f'<{self.url}{request.scope["path"]}?{query}>; rel="{rel}"')
         out = PageOut(items, cursors.get("next"), cursors.get("prev"))
         return Answer(as_json(out, [(b"link", ", ".join(links).encode())] if links else []))
 
-    def _cursor(self, request: Request[Any, Any, Any], window: Window, of: str = "") -> str:
+    def cursor(self, path: str, window: Window, of: str = "") -> str:
+        """The cursor of a window of the list at `path`."""
         body = _LAYOUT.pack(window.back, window.edge or 0)
-        return urlsafe_b64encode(body + self._mac(request, body, of)).decode().rstrip("=")
+        return urlsafe_b64encode(body + self._mac(path, body, of)).decode().rstrip("=")
 
-    def _mac(self, request: Request[Any, Any, Any], body: bytes, of: str) -> bytes:
-        name = f"{request.scope['path']}\0{of}\0"
-        return hmac.digest(self.key, name.encode(errors="replace") + body, "sha256")[:_MAC]
+    def _mac(self, path: str, body: bytes, of: str) -> bytes:
+        return hmac.digest(self.key, f"{path}\0{of}\0".encode(errors="replace") + body, "sha256")[:_MAC]
 
 
 def _other_parameters(request: Request[Any, Any, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 from application.shared import relay as relaying
 from application.shared.events import (
     AccountDeleted,
+    Edited,
     Event,
     Liked,
     PostDeleted,
@@ -56,6 +57,7 @@ class OutboxContract:
             Published(post_id=1, author_id=2, reply_to=None, visibility="public"),
             Published(post_id=1, author_id=2, reply_to=3, visibility="direct"),
             PostDeleted(post_id=1, author_id=2, reply_to=None, visibility="unlisted"),
+            Edited(post_id=1, author_id=2, version=2, visibility="public", reply_to=4, mentioned_new=(3, 5)),
             Liked(post_id=1, author_id=2, user_id=3),
             Unliked(post_id=1, author_id=2, user_id=3),
             Reposted(post_id=1, author_id=2, user_id=3, repost_id=4),
@@ -74,7 +76,7 @@ class OutboxContract:
 
     async def test_every_kind_of_event_is_tried_above(self, stores: Stores) -> None:
         marks = {Liked, Unliked, Reposted, Unreposted}
-        told = {Registered, ProfileChanged, AccountDeleted, Published, PostDeleted} | marks
+        told = {Registered, ProfileChanged, AccountDeleted, Published, Edited, PostDeleted} | marks
 
         assert {kind for kind in Event.kinds.values() if kind.__module__ == Event.__module__} == told
 

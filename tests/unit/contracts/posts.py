@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.posts.ports import PostRow
+from application.posts.ports import PostRow, Tombstone
 from application.shared.paging import Page, Window, page
 from domain.posts import AuthorState, Mark, Post, PostNotFound, Standing, Visibility, can_view
 from domain.shared import PostId, UserId, made_at
@@ -94,10 +94,10 @@ class PostsContract:
         post = await stores.add_post()
 
         async with stores.open_posts() as tx:
-            await tx.posts.count_comments(post.id, 1)
-            await tx.posts.count_comments(post.id, 1)
-            await tx.posts.count_comments(post.id, -1)
-            await tx.posts.count_comments(PostId(new_id()), 1)  # gone: no effect
+            await tx.posts.count_answers(post.id, comments=1, answers=1)
+            await tx.posts.count_answers(post.id, comments=1, answers=1)
+            await tx.posts.count_answers(post.id, comments=-1, answers=-1)
+            await tx.posts.count_answers(PostId(new_id()), comments=1, answers=1)  # gone: no effect
 
         assert (await stores.read(post.id)).comments == 1
 
@@ -106,7 +106,7 @@ class PostsContract:
 
         async def count() -> None:
             async with stores.open_posts() as tx:
-                await tx.posts.count_comments(post.id, 1)
+                await tx.posts.count_answers(post.id, comments=1, answers=1)
 
         await asyncio.gather(*(patiently(count) for _ in range(20)))
 
@@ -331,8 +331,8 @@ class Walk:
     def one_more(self) -> Post:
         return a_post(author=self.of.author) if self.newest_first else a_post(reply_to=self.of.id)
 
-    async def page(self, window: Window) -> Page[PostRow]:
-        rows: Sequence[PostRow]
+    async def page(self, window: Window) -> Page[PostRow | Tombstone]:
+        rows: Sequence[PostRow | Tombstone]
         if self.newest_first:
             rows = await self.stores.posts.by_author(self.of.author, window, Standing())
         else:
@@ -402,7 +402,7 @@ class PagesContract:
 
         given_: list[PostId] = []
         window: Window | None = Window(limit)
-        last: Page[PostRow] = Page((), None, None)
+        last: Page[PostRow | Tombstone] = Page((), None, None)
         edge = PostId(0)
         while window is not None:
             last = await walk.page(window)

@@ -18,7 +18,7 @@ from domain.posts import Mark, Post, Visibility
 from domain.shared import UserId
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
 
-NONE = {"comments": 0, "likes": 0, "reposts": 0}
+NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}
 
 
 async def publish(stores: Stores, post: Post) -> Post:
@@ -27,7 +27,7 @@ async def publish(stores: Stores, post: Post) -> Post:
         above = None if post.reply_to is None else await locked_if_visible(tx, post.author, post.reply_to)
         await tx.posts.add(post)
         if above is not None and post.counts_in(above):
-            await tx.posts.count_comments(above.id, 1)
+            await tx.posts.count_answers(above.id, comments=1, answers=1)
         await tx.outbox.add(
             Published(
                 post_id=post.id, author_id=post.author, reply_to=post.reply_to, visibility=post.visibility
@@ -72,7 +72,7 @@ class RepairContract:
         assert await RepairPosts(stores.counters)(mend=False) == NONE
 
     async def test_di2_a_drift_that_was_planted_is_found_and_mended(self, stores: Stores) -> None:
-        ann, post = UserId(new_id()), await stores.add_post(comments=2, likes=5, reposts=0)
+        ann, post = UserId(new_id()), await stores.add_post(comments=2, answers=1, likes=5, reposts=0)
         sound = await stores.add_post()
         await MarkPost(stores.open_posts, new_id)(ann, post.id, Mark.LIKE, on=True)
         await MarkPost(stores.open_posts, new_id)(ann, sound.id, Mark.REPOST, on=True)
@@ -83,7 +83,7 @@ class RepairContract:
         unchanged = await stores.read(post.id)
         mended = await repair(mend=True)
 
-        assert found == mended == {"comments": 2, "likes": 5, "reposts": 0}
+        assert found == mended == {"comments": 2, "answers": 1, "likes": 5, "reposts": 0}
         assert (unchanged.comments, unchanged.likes) == (3, 6)
         row = await stores.read(post.id)
         assert (row.comments, row.likes, row.reposts) == (1, 1, 0)

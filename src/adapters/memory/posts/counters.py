@@ -33,9 +33,13 @@ class MemoryCounters:
 
 
 def _counted(rows: Draft, post: Post) -> dict[str, int]:
-    answers = (one for one in rows.all("posts") if one.reply_to == post.id and not one.deleted)
+    answers: list[Post] = [
+        one for one in rows.all("posts") if one.reply_to == post.id and one.counts_in(post)
+    ]
+    live = sum(not answer.deleted for answer in answers)
     return {
-        "comments": sum(answer.counts_in(post) for answer in answers),
+        "comments": live,
+        "answers": live + sum(answer.shown_as_tombstone for answer in answers),
         "likes": _marks(rows, Mark.LIKE, post.id),
         "reposts": _marks(rows, Mark.REPOST, post.id),
     }

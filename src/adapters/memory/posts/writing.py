@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
 from adapters.memory.posts.authors import MemoryAuthors, with_author
 from adapters.memory.posts.marks import MemoryMarks
-from adapters.memory.posts.traces import MemoryTraces
 from adapters.memory.store import Draft, Store
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
@@ -36,17 +35,30 @@ class MemoryPosts:
             content_warning=post.content_warning,
             language=post.language,
             mentioned=post.mentioned,
+            entities=post.entities,
             edited_at=post.edited_at,
             deleted=post.deleted,
             pin=post.pin,
             version=post.version,
         )
         self.rows.put("posts", post.id, saved)
+        if post.deleted:
+            self.rows.delete("post_edits", post.id)
 
-    async def count_comments(self, post_id: PostId, change: int) -> None:
+    async def keep(self, post: Post) -> None:
+        earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or ()
+        self.rows.put("post_edits", post.id, (*earlier, post))
+
+    async def original(self, post: Post) -> Post:
+        earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or (post,)
+        first = earlier[0]
+        return replace(first, comments=post.comments, answers=post.answers, likes=post.likes)
+
+    async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:
         post: Post | None = self.rows.get("posts", post_id)
         if post is not None:
-            self.rows.put("posts", post_id, replace(post, comments=post.comments + change))
+            counted = replace(post, comments=post.comments + comments, answers=post.answers + answers)
+            self.rows.put("posts", post_id, counted)
 
 
 def transactions(store: Store, new_id: NewId) -> OpenTx[PostsTx]:
@@ -57,6 +69,5 @@ def transactions(store: Store, new_id: NewId) -> OpenTx[PostsTx]:
             MemoryOutbox(rows, new_id),
             MemoryIdempotency(rows),
             MemoryAuthors(rows),
-            MemoryTraces(rows),
         )
     )

@@ -29,6 +29,7 @@ from adapters.sql.database import Database, Prepared
 from adapters.sql.metadata import Id, IdList, among
 from adapters.sql.outbox import dead_letters, outbox
 from adapters.sql.posts.tables import likes, posts, reposts
+from adapters.sql.posts.visibility import is_tombstone
 from application.posts.ports import Recounted
 from application.shared.events import PostDeleted, Published
 from domain.posts import OPEN, Visibility
@@ -39,7 +40,7 @@ _above, _answers = posts.alias("above"), posts.alias("answers")
 _ids: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
 
 _batch = (
-    select(posts.c.id, posts.c.comments, posts.c.likes, posts.c.reposts)
+    select(posts.c.id, posts.c.comments, posts.c.answers, posts.c.likes, posts.c.reposts)
     .where(posts.c.id < bindparam("below", type_=Id))
     .order_by(posts.c.id.desc())  # newest first, as everybody who locks several posts
     .limit(bindparam("n", type_=Integer))
@@ -51,13 +52,12 @@ def _marks(table: Table) -> Select[Any]:
     return select(table.c.post_id, func.count()).where(table.c.post_id.in_(_ids)).group_by(table.c.post_id)
 
 
-_COUNTS: Mapping[str, Select[Any]] = {
+_comments = (
     # `Post.counts_in` in SQL
-    "comments": select(_answers.c.reply_to, func.count())
+    select(_answers.c.reply_to, func.count())
     .join(_above, _above.c.id == _answers.c.reply_to)
     .where(
         _answers.c.reply_to.in_(_ids),
-        _answers.c.deleted == false(),
         or_(
             _answers.c.visibility.in_(_OPEN),
             and_(
@@ -66,7 +66,11 @@ _COUNTS: Mapping[str, Select[Any]] = {
             ),
         ),
     )
-    .group_by(_answers.c.reply_to),
+    .group_by(_answers.c.reply_to)
+)
+_COUNTS: Mapping[str, Select[Any]] = {
+    "comments": _comments.where(_answers.c.deleted == false()),
+    "answers": _comments.where(or_(_answers.c.deleted == false(), is_tombstone(_answers))),
     "likes": _marks(likes),
     "reposts": _marks(reposts),
 }

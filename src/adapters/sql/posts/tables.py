@@ -12,7 +12,8 @@ from sqlalchemy import (
     Text,
     and_,
     false,
-    true,
+    literal_column,
+    or_,
 )
 
 from adapters.sql.metadata import Id, Instant, metadata
@@ -28,15 +29,18 @@ posts = Table(
     Column("content_warning", Text, nullable=False),
     Column("language", String(12)),
     Column("mentioned", Text, nullable=False),  # ids as JSON, for presenting; `mentions` is for asking
+    Column("entities", Text, nullable=False, server_default="[]"),  # as JSON
     Column("edited_at", Instant),
     Column("deleted", Boolean, nullable=False),
     Column("comments", Integer, nullable=False),
+    Column("answers", Integer, nullable=False, server_default="0"),
     Column("likes", Integer, nullable=False),
     Column("reposts", Integer, nullable=False, server_default="0"),
     Column("pin", Id),  # not null while it is pinned; a greater one was pinned later
     Column("version", Integer, nullable=False),
     CheckConstraint("visibility IN ('public', 'unlisted', 'followers', 'direct')", name="visibility"),
     CheckConstraint("comments >= 0", name="comments"),
+    CheckConstraint("answers >= 0", name="answers"),
     CheckConstraint("likes >= 0", name="likes"),
     CheckConstraint("reposts >= 0", name="reposts"),
 )
@@ -47,12 +51,14 @@ Index(
     sqlite_where=and_(posts.c.reply_to.is_(None), posts.c.deleted == false()),
     postgresql_where=and_(posts.c.reply_to.is_(None), posts.c.deleted == false()),
 )
+in_thread = or_(posts.c.deleted == false(), posts.c.answers > literal_column("0"))
+"""What keeps its place below another post: all but the deleted under which nothing is shown."""
 Index(
     "ix_posts_comments",
     posts.c.reply_to,
     posts.c.id,
-    sqlite_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
-    postgresql_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
+    sqlite_where=and_(posts.c.reply_to.is_not(None), in_thread),
+    postgresql_where=and_(posts.c.reply_to.is_not(None), in_thread),
 )
 Index(
     "ix_posts_pinned",
@@ -68,13 +74,6 @@ Index(
     posts.c.id,
     sqlite_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
     postgresql_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
-)
-
-Index(
-    "ix_posts_deleted_by_author",
-    posts.c.author_id,
-    sqlite_where=posts.c.deleted == true(),
-    postgresql_where=posts.c.deleted == true(),
 )
 
 restricted_authors = Table(
@@ -117,3 +116,25 @@ def _marks(name: str, *, listed: bool = True) -> Table:
 likes = _marks("likes")
 reposts = _marks("reposts")
 bookmarks = _marks("bookmarks", listed=False)
+
+hashtags = Table(
+    "hashtags",
+    metadata,
+    Column("tag", String(100), primary_key=True),
+    Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
+    Index("ix_hashtags_post_id", "post_id"),
+    sqlite_with_rowid=False,
+)
+
+post_edits = Table(
+    "post_edits",
+    metadata,
+    Column("post_id", Id, ForeignKey("posts.id"), primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("text", Text, nullable=False),
+    Column("content_warning", Text, nullable=False),
+    Column("language", String(12)),
+    Column("mentioned", Text, nullable=False),
+    Column("entities", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     ColumnElement,
+    FromClause,
     ScalarSelect,
     Table,
     and_,
@@ -25,49 +26,69 @@ from domain.posts import Standing
 viewer_id = bindparam("viewer", type_=Id)
 
 
-def has_row(table: Table) -> ColumnElement[bool]:
+def has_row(table: Table, of: FromClause = posts) -> ColumnElement[bool]:
     """Whether the viewer has a row in `table` for the post. Not EXISTS: PostgreSQL may answer that for a
     page by gathering all the viewer's rows first, which no index of ours leads to."""
-    mine = select(true()).where(table.c.post_id == posts.c.id, table.c.user_id == viewer_id)
+    mine = select(true()).where(table.c.post_id == of.c.id, table.c.user_id == viewer_id)
     return func.coalesce(mine.scalar_subquery(), false())
 
 
-def of_author(column: Column[Any]) -> ScalarSelect[Any]:
+def of_author(column: Column[Any], of: FromClause = posts) -> ScalarSelect[Any]:
     """What is known of the author of the post: NULL for nearly all, who are open and here."""
-    return select(column).where(restricted_authors.c.user_id == posts.c.author_id).scalar_subquery()
+    return select(column).where(restricted_authors.c.user_id == of.c.author_id).scalar_subquery()
 
 
-def visible() -> ColumnElement[bool]:
+def _is_open(of: FromClause) -> ColumnElement[bool]:
+    return of.c.visibility.in_([literal_column("'public'"), literal_column("'unlisted'")])
+
+
+def visible(of: FromClause = posts) -> ColumnElement[bool]:
     """`domain.posts.can_view` in SQL, for a standing bound as `viewer`, `follows` and `blocked`.
 
     What is read most stands first, an open post of an open author, and costs one look at its author.
     """
-    not_blocked = not_(among(posts.c.author_id, bindparam("blocked", type_=IdList)))
+    not_blocked = not_(among(of.c.author_id, bindparam("blocked", type_=IdList)))
     return and_(
-        posts.c.deleted == false(),
+        of.c.deleted == false(),
         or_(
             and_(
-                posts.c.visibility.in_([literal_column("'public'"), literal_column("'unlisted'")]),
+                _is_open(of),
                 not_blocked,
-                not_(func.coalesce(of_author(restricted_authors.c.private), false())),
+                not_(func.coalesce(of_author(restricted_authors.c.private, of), false())),
             ),
             and_(
                 or_(
-                    posts.c.author_id == viewer_id,
+                    of.c.author_id == viewer_id,
                     and_(
                         not_blocked,
                         or_(
                             and_(
-                                posts.c.visibility != literal_column("'direct'"),
-                                among(posts.c.author_id, bindparam("follows", type_=IdList)),
+                                of.c.visibility != literal_column("'direct'"),
+                                among(of.c.author_id, bindparam("follows", type_=IdList)),
                             ),
-                            has_row(mentions),
+                            has_row(mentions, of),
                         ),
                     ),
                 ),
-                of_author(restricted_authors.c.gone_at).is_(None),
+                of_author(restricted_authors.c.gone_at, of).is_(None),
             ),
         ),
+    )
+
+
+def listed(above: ColumnElement[Any], of: FromClause = posts) -> ColumnElement[bool]:
+    """Whether a post is shown among the answers to `above`, be it as a tombstone."""
+    return and_(
+        of.c.reply_to == above,
+        or_(of.c.deleted == false(), of.c.answers > literal_column("0")),  # as the index on it says
+        or_(visible(of), is_tombstone(of)),
+    )
+
+
+def is_tombstone(of: FromClause = posts) -> ColumnElement[bool]:
+    """`domain.posts.Post.shown_as_tombstone` in SQL."""
+    return and_(
+        of.c.deleted == true(), of.c.answers > literal_column("0"), of.c.reply_to.is_not(None), _is_open(of)
     )
 
 

@@ -1,7 +1,7 @@
 """Writing posts, within a transaction."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -10,6 +10,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -19,14 +20,15 @@ from adapters.sql.database import Database
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import SqlOutbox
+from adapters.sql.posts import tables
 from adapters.sql.posts.authors import SqlAuthors
+from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.marks import SqlMarks
-from adapters.sql.posts.tables import mentions, posts, restricted_authors
-from adapters.sql.posts.traces import SqlTraces
+from adapters.sql.posts.tables import mentions, post_edits, posts, restricted_authors
 from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
-from domain.posts import AuthorState, Post, PostNotFound, Visibility
+from domain.posts import AuthorState, Post, PostNotFound, Visibility, hashtags
 from domain.shared import PostId, UserId
 
 _row_for_update = (
@@ -40,9 +42,24 @@ _row_for_update = (
 )
 _post_id = bindparam("which", type_=Id)
 _change = bindparam("change", type_=Integer)
-_count_comments = update(posts).where(posts.c.id == _post_id).values(comments=posts.c.comments + _change)
+_count_answers = (
+    update(posts)
+    .where(posts.c.id == _post_id)
+    .values(
+        comments=posts.c.comments + bindparam("more_comments", type_=Integer),
+        answers=posts.c.answers + bindparam("more_answers", type_=Integer),
+    )
+)
 _add = insert(posts)
 _mention = insert(mentions)
+_tag = insert(tables.hashtags)
+_keep = insert(post_edits)
+_original = (
+    select(post_edits)
+    .where(post_edits.c.post_id == bindparam("p", type_=Id))
+    .order_by(post_edits.c.version)
+    .limit(literal_column("1"))
+)
 _save = (
     update(posts)
     .where(posts.c.id == _post_id)
@@ -54,6 +71,7 @@ _save = (
                 "content_warning",
                 "language",
                 "mentioned",
+                "entities",
                 "edited_at",
                 "deleted",
                 "pin",
@@ -78,16 +96,20 @@ class SqlPosts:
                 "reply_to": post.reply_to,
                 "visibility": post.visibility.value,
                 "comments": post.comments,
+                "answers": post.answers,
                 "likes": post.likes,
                 "reposts": post.reposts,
             },
         )
-        await self._mention(post)
+        await self._name(post)
 
-    async def _mention(self, post: Post) -> None:
+    async def _name(self, post: Post) -> None:
+        """Write down what the post mentions, to be found by it."""
         if post.mentioned:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
             await self.connection.execute(_mention, rows)
+        if tags := hashtags(post.entities):
+            await self.connection.execute(_tag, [{"tag": tag, "post_id": post.id} for tag in tags])
 
     async def get(self, post_id: PostId) -> Post:
         row = (await self.connection.execute(_row_for_update, {"post_id": post_id})).first()
@@ -98,11 +120,22 @@ class SqlPosts:
     async def save(self, post: Post) -> None:
         new = {f"new_{name}": value for name, value in _changing(post).items()}
         await self.connection.execute(_save, {"which": post.id, **new})
-        await self.connection.execute(delete(mentions).where(mentions.c.post_id == post.id))
-        await self._mention(post)
+        for table in (mentions, tables.hashtags, *([post_edits] if post.deleted else [])):
+            await self.connection.execute(delete(table).where(table.c.post_id == post.id))
+        await self._name(post)
 
-    async def count_comments(self, post_id: PostId, change: int) -> None:
-        await self.connection.execute(_count_comments, {"which": post_id, "change": change})
+    async def keep(self, post: Post) -> None:
+        row = {name: value for name, value in _changing(post).items() if name in post_edits.c}
+        created_at = post.edited_at or post.created_at
+        await self.connection.execute(_keep, row | {"post_id": post.id, "created_at": created_at})
+
+    async def original(self, post: Post) -> Post:
+        row = (await self.connection.execute(_original, {"p": post.id})).first()
+        return post if row is None else replace(post, **_words(row), edited_at=None, version=row.version)
+
+    async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:
+        more = {"which": post_id, "more_comments": comments, "more_answers": answers}
+        await self.connection.execute(_count_answers, more)
 
 
 def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
@@ -113,7 +146,6 @@ def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
             SqlOutbox(connection, new_id),
             SqlIdempotency(connection),
             SqlAuthors(connection),
-            SqlTraces(connection),
         )
     )
 
@@ -124,6 +156,7 @@ def _changing(post: Post) -> dict[str, Any]:
         "content_warning": post.content_warning,
         "language": post.language,
         "mentioned": json.dumps(sorted(post.mentioned)),
+        "entities": dump_entities(post.entities),
         "edited_at": post.edited_at,
         "deleted": post.deleted,
         "pin": post.pin,
@@ -135,15 +168,13 @@ def _post(row: Row[Any]) -> Post:
     return Post(
         id=PostId(row.id),
         author=UserId(row.author_id),
-        text=row.text,
         visibility=Visibility(row.visibility),
-        content_warning=row.content_warning,
-        language=row.language,
         reply_to=row.reply_to,
-        mentioned=frozenset(json.loads(row.mentioned)),
+        **_words(row),
         edited_at=row.edited_at,
         deleted=row.deleted,
         comments=row.comments,
+        answers=row.answers,
         likes=row.likes,
         reposts=row.reposts,
         pin=row.pin,
@@ -156,3 +187,13 @@ def _author_state(row: Row[Any]) -> AuthorState:
     if row.gone_at is not None:
         return AuthorState.GONE
     return AuthorState.PRIVATE if row.private else AuthorState.OPEN
+
+
+def _words(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "text": row.text,
+        "content_warning": row.content_warning,
+        "language": row.language,
+        "mentioned": frozenset(json.loads(row.mentioned)),
+        "entities": load_entities(row.entities),
+    }

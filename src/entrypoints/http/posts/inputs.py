@@ -3,12 +3,15 @@
 from typing import Annotated
 
 import msgspec
+from litestar.params import QueryParameter
 
+from application.posts.editing import Edit, Same
 from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
 from domain.posts import PostNotFound, Visibility
-from domain.shared import PostId, UserId, id_from
+from domain.shared import Fault, PostId, UserId, id_from
 from entrypoints.http.bodies import In
+from entrypoints.http.errors import QueryInvalid
 
 Text = Annotated[
     str,
@@ -48,6 +51,41 @@ class PostIn(CommentIn):
 
     def to_draft(self) -> Draft:
         return self.draft(None if self.reply_to is None else a_post(self.reply_to))
+
+
+class EditPostIn(In):
+    """What is not sent stays as it is. Who sees a post, and what it answers, cannot be changed."""
+
+    text: Text | None = None
+    content_warning: ContentWarning | None = None
+    language: Language | msgspec.UnsetType | None = msgspec.UNSET
+    """Null takes it away."""
+
+    def edit(self) -> Edit:
+        language = Same.SAME if isinstance(self.language, msgspec.UnsetType) else self.language
+        return Edit(text=self.text, content_warning=self.content_warning, language=language)
+
+
+MAX_BATCH = 100
+
+Ids = Annotated[
+    str,
+    QueryParameter(
+        min_length=1,
+        max_length=MAX_BATCH * 20,
+        pattern=r"^[1-9][0-9]{0,18}(,[1-9][0-9]{0,18}){0,99}$",
+        description="Up to 100 ids, with commas between them.",
+    ),
+]
+
+
+def some_posts(ids: str) -> list[PostId]:
+    """The ids in `?ids=`; raises QueryInvalid."""
+    found = [id_from(id_) for id_ in ids.split(",")]
+    good = [PostId(id_) for id_ in found if id_ is not None]
+    if len(good) != len(found) or len(found) > MAX_BATCH:
+        raise QueryInvalid(Fault("?ids", "ids_format", "up to 100 ids, with commas between them"))
+    return good
 
 
 def a_post(path: str) -> PostId:

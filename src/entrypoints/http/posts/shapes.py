@@ -3,14 +3,16 @@
 from typing import Self
 
 import msgspec
+from litestar import Response
 
 from application.posts.marking import Reception
 from application.posts.ports import AuthorCard
+from application.posts.publishing import PublishedPost
 from application.posts.queries import SeenPost
-from domain.posts import Mark, Visibility
+from domain.posts import Entity, EntityType, Mark, Visibility, hashtags
 from domain.shared import made_at
 from entrypoints.http.answers import Out
-from entrypoints.http.resources import rfc3339
+from entrypoints.http.resources import created, rfc3339
 
 
 class Author(Out):
@@ -29,6 +31,30 @@ class Author(Out):
 class Mention(Out):
     id: str
     username: str
+
+
+class EntityOut(Out):
+    """Something that the text names, from `start` up to `end` in UTF-16 code units. A mention has `id` and
+    `username`, a hashtag `tag` in its canonical form, a link `url`."""
+
+    type: EntityType
+    start: int
+    end: int
+    id: str | msgspec.UnsetType = msgspec.UNSET
+    username: str | msgspec.UnsetType = msgspec.UNSET
+    tag: str | msgspec.UnsetType = msgspec.UNSET
+    url: str | msgspec.UnsetType = msgspec.UNSET
+
+    @classmethod
+    def of(cls, entity: Entity) -> Self:
+        out = cls(entity.type, entity.start, entity.end)
+        if entity.type is EntityType.MENTION:
+            out.id, out.username = str(entity.user), entity.value
+        elif entity.type is EntityType.HASHTAG:
+            out.tag = entity.value
+        else:
+            out.url = entity.value
+        return out
 
 
 class PostCounts(Out):
@@ -60,6 +86,8 @@ class PostOut(Out):
     media: list[dict[str, object]]
     mentions: list[Mention]
     hashtags: list[str]
+    """Canonical, each once."""
+    entities: list[EntityOut]
     counts: PostCounts
     pinned: bool
     """To its author's profile."""
@@ -81,11 +109,21 @@ class PostOut(Out):
             edited_at=None if row.edited_at is None else rfc3339(row.edited_at),
             media=[],
             mentions=[Mention(str(card.id), card.username) for card in seen.mentions],
-            hashtags=[],
+            hashtags=hashtags(row.entities),
+            entities=[EntityOut.of(entity) for entity in row.entities],
             counts=PostCounts(row.comments, row.likes, row.reposts),
             pinned=row.pinned,
             viewer=msgspec.UNSET if seen.viewer is None else Viewer(row.liked, row.reposted, row.bookmarked),
         )
+
+
+class PostList(Out):
+    items: list[PostOut]
+
+
+def published(done: PublishedPost) -> Response[PostOut]:
+    out = PostOut.of(done.seen)
+    return created(out, f"/api/v1/posts/{out.id}", replayed=done.replayed)
 
 
 class ReceptionOut(Out):

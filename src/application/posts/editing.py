@@ -1,0 +1,108 @@
+"""Editing posts and comments."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from application.posts.access import locked_if_visible, mentioned_in, named_in
+from application.posts.ports import People, PostsTx
+from application.posts.queries import ReadPost, SeenPost
+from application.shared.events import Edited
+from application.shared.ports import Clock, OpenTx
+from domain.posts import (
+    CONTENT_WARNING,
+    OPEN,
+    TEXT,
+    Entity,
+    NotTheAuthor,
+    Post,
+    Visibility,
+    language,
+)
+from domain.shared import CountGraphemes, Faults, PostId, Stale, UserId
+
+
+class Same(Enum):
+    """What an edit leaves as it is, where None is a value."""
+
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """What an author wants to change, as it came in. None leaves a text as it is."""
+
+    text: str | None = None
+    content_warning: str | None = None
+    language: str | Same | None = Same.SAME
+
+    def checked(self, graphemes: CountGraphemes) -> "Edit":
+        """The edit with its texts in canonical form; raises Invalid."""
+        text, warning = self.text, self.content_warning
+        with Faults.collected() as faults:
+            with faults:
+                text = None if text is None else TEXT.apply(text, graphemes)
+            with faults:
+                warning = None if warning is None else CONTENT_WARNING.apply(warning, graphemes)
+            with faults:
+                if not isinstance(self.language, Same):
+                    language(self.language)
+        return Edit(text=text, content_warning=warning, language=self.language)
+
+
+@dataclass(frozen=True, slots=True)
+class EditPost:
+    """Change the words of one's own post. Raises Invalid, PostNotFound, NotTheAuthor, TooManyEdits, and
+    Stale if `version` is given and is not the stored one. What changes nothing has no effect."""
+
+    open_tx: OpenTx[PostsTx]
+    people: People
+    now: Clock
+    graphemes: CountGraphemes
+    read: ReadPost
+
+    async def __call__(self, user: UserId, post_id: PostId, edit: Edit, version: int | None) -> SeenPost:
+        edit = edit.checked(self.graphemes)
+        entities = () if edit.text is None else await named_in(edit.text, self.people)
+        async with self.open_tx() as tx:
+            post = await locked_if_visible(tx, user, post_id)
+            if post.author != user:
+                raise NotTheAuthor("only the author can edit a post")
+            if version is not None and version != post.version:
+                raise Stale("the post was changed since you read it")
+            edited = await self._edited(tx, post, edit, entities)
+            if edited is not post:
+                await tx.posts.keep(post)
+                await tx.posts.save(edited)
+                await tx.outbox.add(
+                    Edited(
+                        post_id=post.id,
+                        author_id=user,
+                        version=edited.version,
+                        visibility=post.visibility,
+                        reply_to=post.reply_to,
+                        mentioned_new=tuple(sorted(edited.mentioned - post.mentioned)),
+                    )
+                )
+        return await self.read(user, post_id)
+
+    async def _edited(self, tx: PostsTx, post: Post, edit: Edit, entities: tuple[Entity, ...]) -> Post:
+        new_text = edit.text is not None and edit.text != post.text
+        return post.edited(
+            self.now(),
+            text=edit.text if edit.text is not None else post.text,
+            entities=entities if new_text else post.entities,
+            content_warning=post.content_warning if edit.content_warning is None else edit.content_warning,
+            language=post.language if isinstance(edit.language, Same) else edit.language,
+            mentioned=await self._audience(tx, post, mentioned_in(entities)) if new_text else post.mentioned,
+        )
+
+    @staticmethod
+    async def _audience(tx: PostsTx, post: Post, named: frozenset[UserId]) -> frozenset[UserId]:
+        """Whom the post mentions when its text names `named`. What is direct keeps its people: whoever
+        got it has it, and the answers to it went to them and to nobody else."""
+        if post.visibility is Visibility.DIRECT:
+            return post.mentioned
+        if post.reply_to is None or post.visibility in OPEN:
+            return named
+        above = await tx.posts.get(post.reply_to)
+        return above.audience_of_answer(post.author, post.visibility, named)

@@ -1,0 +1,206 @@
+"""/api/v1/posts/{id}/comments, /context and /history."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal, Self, TypeAlias, cast
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from application.posts.ports import Tombstone, VersionRow
+from application.posts.publishing import PublishPost
+from application.posts.queries import ReadHistory, SeenPost
+from application.posts.threads import MAX_DEPTH, Comment, Context, ListComments, Place, ReadContext
+from application.shared.paging import Window
+from domain.posts import PostNotFound, WiderThanThread
+from domain.shared import PostId
+from entrypoints.http.answers import OneOf, Out
+from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.openapi import policy
+from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
+from entrypoints.http.posts.inputs import CommentIn, a_post
+from entrypoints.http.posts.shapes import EntityOut, PostOut, published
+from entrypoints.http.resources import Attempts, IdempotencyKey, rfc3339
+
+NextOf: TypeAlias = Callable[[PostId, Window], str]
+"""Makes the cursor of a window of the comments on a post."""
+
+
+class TombstoneOut(Out):
+    """The place of a post in a thread, and nothing of it: it was deleted, or is not for you to see."""
+
+    id: str
+    reply_to: str | None
+    tombstone: Literal[True]
+
+    @classmethod
+    def of(cls, stone: Tombstone) -> Self:
+        return cls(str(stone.id), None if stone.reply_to is None else str(stone.reply_to), tombstone=True)
+
+
+class AnswersOut(Out):
+    """The first answers to a comment. `next` is a cursor for the comments on that one; null means that
+    there are no more."""
+
+    items: "list[PlaceOfComment]"
+    next: str | None
+
+
+class CommentOut(PostOut, kw_only=True):
+    """A post with `reply_to`, and where a tree was asked for with its answers."""
+
+    answers: AnswersOut | msgspec.UnsetType = msgspec.UNSET
+
+
+class BuriedCommentOut(TombstoneOut, kw_only=True):
+    """The place of a deleted comment that others have answered."""
+
+    answers: AnswersOut | msgspec.UnsetType = msgspec.UNSET
+
+
+class PlaceOfComment(OneOf):
+    """A comment, or the tombstone of one."""
+
+    comment: CommentOut
+    tombstone: BuriedCommentOut
+
+
+class PlaceOfPost(OneOf):
+    """A post, or the tombstone of one."""
+
+    post: PostOut
+    tombstone: TombstoneOut
+
+
+class CommentPage(Out):
+    """Part of a list. `next` is null at the end of the list, and only there."""
+
+    items: list[PlaceOfComment]
+    next: str | None
+    prev: str | None
+
+
+class ContextOut(Out):
+    """What stands above a post, oldest first, and below it, level by level. The flags tell that there is
+    more, which `comments` and the context of other posts show."""
+
+    ancestors: list[PlaceOfPost]
+    more_ancestors: bool
+    descendants: list[PlaceOfPost]
+    more_descendants: bool
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(
+            [_place(place) for place in context.ancestors],
+            context.more_ancestors,
+            [_place(place) for place in context.descendants],
+            context.more_descendants,
+        )
+
+
+class VersionOut(Out):
+    """What a post said from `created_at` on."""
+
+    version: int
+    text: str
+    content_warning: str
+    language: str | None
+    created_at: str
+    entities: list[EntityOut]
+
+    @classmethod
+    def of(cls, row: VersionRow) -> Self:
+        return cls(
+            row.version,
+            row.text,
+            row.content_warning,
+            row.language,
+            rfc3339(row.created_at),
+            [EntityOut.of(entity) for entity in row.entities],
+        )
+
+
+def _place(place: Place) -> PlaceOfPost:
+    return cast("PlaceOfPost", PostOut.of(place) if isinstance(place, SeenPost) else TombstoneOut.of(place))
+
+
+def comment_of(comment: Comment, next_of: NextOf) -> PlaceOfComment:
+    place, answers = comment.place, comment.answers
+    out: CommentOut | BuriedCommentOut
+    if isinstance(place, SeenPost):
+        id_, out = place.row.id, CommentOut.of(place)
+    else:
+        id_, out = place.id, BuriedCommentOut.of(place)
+    if answers is not None:
+        items = [comment_of(item, next_of) for item in answers.items]
+        out.answers = AnswersOut(items, None if answers.next is None else next_of(id_, answers.next))
+    return cast("PlaceOfComment", out)
+
+
+class ThreadsController(Controller):
+    list_comments: ListComments
+    publish_post: PublishPost
+    read_context: ReadContext
+    read_history: ReadHistory
+    attempt: Attempts
+    pager: Pager
+
+    path = "/posts/{post_id:str}"
+    tags = ("posts",)
+
+    @get("/comments", summary="The comments on a post", opt=policy("optional", PostNotFound))
+    async def comments(
+        self,
+        request: Anyones,
+        post_id: FromPath[str],
+        limit: Limit = 20,
+        cursor: Cursor = None,
+        depth: Annotated[
+            int, QueryParameter(ge=1, le=MAX_DEPTH, description="How many levels of answers to open.")
+        ] = 1,
+    ) -> Response[CommentPage]:
+        """Direct answers, oldest first. With a `depth` above 1 each has `answers`, the first five to it and so on.
+        A deleted comment stays as a tombstone while others stand below it."""
+        window = self.pager.window(request, limit, cursor)
+        page = await self.list_comments(viewer(request), a_post(post_id), window, depth)
+        items = [comment_of(comment, self._next_of) for comment in page.items]
+        return self.pager.answer(request, page, items)
+
+    def _next_of(self, post_id: PostId, window: Window) -> str:
+        return self.pager.cursor(f"/api/v1/posts/{post_id}/comments", window)
+
+    @post("/comments", summary="Comment on a post", opt=policy("token", PostNotFound, WiderThanThread))
+    async def comment(
+        self,
+        request: Mine,
+        post_id: FromPath[str],
+        data: JSONBody[CommentIn],
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[PostOut]:
+        return published(
+            await self.publish_post(
+                request.user.user_id,
+                data.draft(a_post(post_id)),
+                await self.attempt(request, idempotency_key),
+            )
+        )
+
+    @get("/context", summary="What stands above and below a post", opt=policy("optional", PostNotFound))
+    async def context(self, request: Anyones, post_id: FromPath[str]) -> ContextOut:
+        """One above that was deleted, or that you may not see, is a tombstone. Up to 100 above, the nearest, and up
+        to 200 below, of which no more than 20 answer the same comment."""
+        return ContextOut.of(await self.read_context(viewer(request), a_post(post_id)))
+
+    @get("/history", summary="The versions of a post", opt=policy("optional", PostNotFound))
+    async def history(
+        self,
+        request: Anyones,
+        post_id: FromPath[str],
+        limit: Limit = 20,
+        cursor: Cursor = None,
+    ) -> Response[PageOut[VersionOut]]:
+        """Oldest first, the present version last."""
+        window = self.pager.window(request, limit, cursor)
+        page = await self.read_history(viewer(request), a_post(post_id), window)
+        return self.pager.answer(request, page, [VersionOut.of(row) for row in page.items])
