@@ -7,7 +7,7 @@ from typing import Protocol
 
 from application.identity.ports import Authored, IdentityReader
 from application.posts.ports import AuthorCard
-from application.shared.events import PostDeleted, ProfileChanged, Published
+from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
 from domain.shared import EventId, UserId
 
 
@@ -42,7 +42,7 @@ class PeopleOfIdentity:
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
         return await self.reader.ids_named(usernames)
 
-    async def forget(self, event: ProfileChanged, _event_id: EventId) -> None:
+    async def forget(self, event: ProfileChanged | AccountDeleted, _event_id: EventId) -> None:
         self._cards.pop(UserId(event.user_id), None)
 
 

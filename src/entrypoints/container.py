@@ -27,14 +27,15 @@ from application.identity import commands as identity_commands
 from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
-from application.identity.accounts import EditProfile
+from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
 from application.identity.throttle import Throttle
 from application.posts import deleting, editing, marked, marking, publishing, repair, threads
 from application.posts import queries as posts_queries
+from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.reactions import RestrictAuthor
-from application.shared.events import PostDeleted, ProfileChanged, Published
+from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
 from application.shared.relay import Relay
 
 Single, Object = providers.Singleton, providers.Object
@@ -92,6 +93,7 @@ class Identity(containers.DeclarativeContainer):
     )
     list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
+    delete_account = Single(DeleteAccount, open_tx, now, authenticate.provided.sessions_ended)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
     count_posts = Single(CountPosts, open_tx)
@@ -118,6 +120,8 @@ class Posts(containers.DeclarativeContainer):
     read_post = Single(posts_queries.ReadPost, reader, present)
     list_by_author = Single(posts_queries.ListByAuthor, reader, people, present)
     restrict_author = Single(RestrictAuthor, open_tx)
+    erase_author = Single(EraseAuthor, open_tx, Object(time.monotonic))
+    sweep_gone = Single(SweepGone, open_tx)
     read_posts = Single(posts_queries.ReadPosts, reader, present)
     read_history = Single(posts_queries.ReadHistory, reader)
     list_comments = Single(threads.ListComments, reader, present)
@@ -229,6 +233,7 @@ class Container(containers.DeclarativeContainer):
         {
             Published: providers.List(identity.count_posts),
             PostDeleted: providers.List(identity.count_posts),
+            AccountDeleted: providers.List(people.provided.forget, posts.erase_author),
             ProfileChanged: providers.List(people.provided.forget, posts.restrict_author),
         }
     )

@@ -132,6 +132,7 @@ async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) 
 async def _keep_house(container: Container) -> None:
     while True:
         try:
+            await container.posts.sweep_gone()()
             await keep_house(container.database())
         except Exception:
             log.exception("housekeeping failed and waits for its next turn")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from .client import PASSWORD, Api, Json, Member, check_answer, fresh_name
+from .client import PASSWORD, Api, Json, Member, check_answer, check_problem, fresh_name
 
 T = TypeVar("T")
 
@@ -43,6 +43,7 @@ async def ask(
             if not (patient and asks_again(response)):
                 check_answer(response)
                 return response
+            check_problem(response)
             assert "retry-after" in response.headers
             await asyncio.sleep(0.02)
 

@@ -29,6 +29,7 @@ ACCESS = {
     "POST /api/v1/auth/password": "token",
     "GET /api/v1/me": "token",
     "PATCH /api/v1/me": "token",
+    "DELETE /api/v1/me": "token",
     "GET /api/v1/users": "optional",
     "GET /api/v1/users/{user_id}": "optional",
     "GET /api/v1/users/{user_id}/posts": "optional",
@@ -63,11 +64,11 @@ PAGES = ("/", "/api/docs", "/api/errors", "/api/openapi.json")
 """Public too, and not described: they are the description."""
 
 
-def test_every_route_is_open_to_whom_it_should_be(api: Api) -> None:
+def test_az1_every_route_is_open_to_whom_it_should_be(api: Api) -> None:
     assert {operation.name: operation.access for operation in operations(api)} == ACCESS
 
 
-def test_without_a_token_only_the_open_routes_answer(api: Api) -> None:
+def test_az1_without_a_token_only_the_open_routes_answer(api: Api) -> None:
     for operation in operations(api):
         response = api.nobody.request(operation.method, operation.at(), json=operation.body)
         if operation.access == "token":
@@ -77,7 +78,7 @@ def test_without_a_token_only_the_open_routes_answer(api: Api) -> None:
             assert response.json().get("code") not in {"token_missing", "invalid_token"}, operation.name
 
 
-def test_a_bad_token_is_refused_wherever_a_token_is_looked_at(api: Api) -> None:
+def test_az1_a_bad_token_is_refused_wherever_a_token_is_looked_at(api: Api) -> None:
     for operation in operations(api):
         bad = {"Authorization": "Bearer nonsense"}
         response = api.nobody.request(operation.method, operation.at(), json=operation.body, headers=bad)
@@ -87,7 +88,7 @@ def test_a_bad_token_is_refused_wherever_a_token_is_looked_at(api: Api) -> None:
             refused(response, 401, "invalid_token")
 
 
-def test_the_token_is_asked_for_before_anything_else_is_said(api: Api) -> None:
+def test_az1_the_token_is_asked_for_before_anything_else_is_said(api: Api) -> None:
     """Neither a bad body nor an unknown id makes a difference to somebody who is not logged in."""
     for operation in operations(api):
         if operation.access != "token":
@@ -97,7 +98,7 @@ def test_the_token_is_asked_for_before_anything_else_is_said(api: Api) -> None:
             refused(api.nobody.request(operation.method, operation.at(), **sent), 401, "token_missing")
 
 
-def test_head_needs_the_token_that_get_needs(api: Api) -> None:
+def test_az1_head_needs_the_token_that_get_needs(api: Api) -> None:
     for operation in operations(api):
         if operation.method == "GET":
             expected = api.nobody.get(operation.at()).status_code
@@ -143,7 +144,7 @@ def _spellings(path: str) -> Iterator[str]:
     yield f"http://127.0.0.1{path}"
 
 
-def test_no_spelling_of_a_path_opens_what_needs_a_token(api: Api) -> None:
+def test_az1_no_spelling_of_a_path_opens_what_needs_a_token(api: Api) -> None:
     for operation in operations(api):
         if operation.access != "token":
             continue
@@ -162,7 +163,7 @@ def test_no_spelling_of_a_path_opens_what_needs_a_token(api: Api) -> None:
 @pytest.mark.parametrize(
     "tail", ["health", "schema", "livez", "docs", "openapi.json", "me", "me.json", "static", "login"]
 )
-def test_a_word_in_a_path_opens_nothing(api: Api, tail: str) -> None:
+def test_az1_a_word_in_a_path_opens_nothing(api: Api, tail: str) -> None:
     for path in (f"/api/v1/users/{tail}", f"/api/v1/posts/{tail}", f"/api/v1/{tail}", f"/api/v1/me/{tail}"):
         if path == "/api/v1/me":
             continue

@@ -29,7 +29,7 @@ def test_registering_answers_with_the_account_and_logs_it_in(api: Api) -> None:
     assert done(api.nobody.get(response.headers["location"])) == body["user"]
 
 
-def test_answers_with_tokens_are_not_to_be_stored(api: Api) -> None:
+def test_ap6_answers_with_tokens_are_not_to_be_stored(api: Api) -> None:
     registered = api.registers(fresh_name())
     login = {"login": registered.json()["user"]["username"], "password": PASSWORD}
     for response in (
@@ -229,7 +229,7 @@ def test_a_new_name_shows_on_old_posts(api: Api) -> None:
     eventually(renamed)
 
 
-def test_a_stale_edit_is_refused_and_changes_nothing(api: Api) -> None:
+def test_ap7_a_stale_edit_is_refused_and_changes_nothing(api: Api) -> None:
     maya = api.someone()
     first = maya.get("/api/v1/me").headers["etag"]
     edited = maya.patch("/api/v1/me", {"bio": "first"}, headers={"If-Match": first})

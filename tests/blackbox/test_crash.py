@@ -116,7 +116,9 @@ def mortal(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Waggle]:
 
 
 @pytest.mark.timeout(900 if LONG else 180)
-def test_what_was_answered_survives_and_no_key_has_two_effects(mortal: Waggle, chance: random.Random) -> None:
+def test_ap1_di9_what_was_answered_survives_and_no_key_has_two_effects(
+    mortal: Waggle, chance: random.Random
+) -> None:
     with closing(Api(mortal.base_url)) as api:
         authors = [api.someone() for _ in range(AUTHORS)]
         load = Load(chance, authors, authors[0].publishes("the thread"))

@@ -5,7 +5,7 @@ import pytest
 from .client import PASSWORD, Api, Member, done, eventually, fresh_key, fresh_name, refused
 
 
-def test_the_same_request_again_brings_the_same_answer_and_no_second_effect(api: Api) -> None:
+def test_ap1_the_same_request_again_brings_the_same_answer_and_no_second_effect(api: Api) -> None:
     maya = api.someone()
     above = maya.publishes()
     for path in ("/api/v1/posts", f"/api/v1/posts/{above['id']}/comments"):
@@ -22,7 +22,7 @@ def test_the_same_request_again_brings_the_same_answer_and_no_second_effect(api:
     assert maya.reads(above)["counts"]["comments"] == 1
 
 
-def test_a_registration_is_replayed_with_the_same_account_and_session(api: Api) -> None:
+def test_ap1_a_registration_is_replayed_with_the_same_account_and_session(api: Api) -> None:
     name, key = fresh_name(), {"Idempotency-Key": fresh_key()}
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     first = api.nobody.post("/api/v1/auth/register", body, headers=key)
@@ -35,7 +35,7 @@ def test_a_registration_is_replayed_with_the_same_account_and_session(api: Api) 
     )
 
 
-def test_a_login_is_replayed_with_the_same_session(api: Api) -> None:
+def test_ap1_a_login_is_replayed_with_the_same_session(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     body = {"login": maya.username, "password": PASSWORD}
     first = api.nobody.post("/api/v1/auth/login", body, headers=key)
@@ -44,7 +44,7 @@ def test_a_login_is_replayed_with_the_same_session(api: Api) -> None:
     assert second.headers["idempotency-replayed"] == "true"
 
 
-def test_a_key_with_another_request_is_refused(api: Api) -> None:
+def test_ap1_a_key_with_another_request_is_refused(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     post = done(maya.post("/api/v1/posts", {"text": "one"}, headers=key), 201)
     refused(maya.post("/api/v1/posts", {"text": "two"}, headers=key), 422, "idempotency_key_reused")
@@ -56,7 +56,7 @@ def test_a_key_with_another_request_is_refused(api: Api) -> None:
     refused(maya.post(comments[1], {"text": "hello"}, headers=key), 422, "idempotency_key_reused")
 
 
-def test_a_key_belongs_to_the_one_who_sent_it(api: Api) -> None:
+def test_ap1_a_key_belongs_to_the_one_who_sent_it(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     key = {"Idempotency-Key": fresh_key()}
     posts = [
@@ -65,7 +65,7 @@ def test_a_key_belongs_to_the_one_who_sent_it(api: Api) -> None:
     assert [post["author"]["id"] for post in posts] == [maya.id, willy.id]
 
 
-def test_a_request_that_was_refused_does_not_spend_its_key(api: Api) -> None:
+def test_ap1_a_request_that_was_refused_does_not_spend_its_key(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     post = maya.publishes(visibility="direct")
     path = f"/api/v1/posts/{post['id']}/comments"
@@ -75,7 +75,7 @@ def test_a_request_that_was_refused_does_not_spend_its_key(api: Api) -> None:
     assert "idempotency-replayed" not in response.headers
 
 
-def test_a_replay_tells_nobody_what_they_may_no_longer_do(api: Api) -> None:
+def test_ap1_a_replay_tells_nobody_what_they_may_no_longer_do(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     done(maya.post("/api/v1/posts", {"text": "x"}, headers=key), 201)
     done(maya.post("/api/v1/auth/logout"), 204)
@@ -83,7 +83,7 @@ def test_a_replay_tells_nobody_what_they_may_no_longer_do(api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", b"\xe9", b"\xf0\x9f\x90\x9d"], ids=ascii)
-def test_a_key_that_is_none_is_refused(api: Api, key: str | bytes) -> None:
+def test_ap1_a_key_that_is_none_is_refused(api: Api, key: str | bytes) -> None:
     maya = api.someone()
     response = maya.post("/api/v1/posts", {"text": "x"}, headers={"Idempotency-Key": key})
     refused(response, 400, "query_invalid")
@@ -91,13 +91,13 @@ def test_a_key_that_is_none_is_refused(api: Api, key: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "!~'\"\\;,", "'; DROP TABLE posts; --".replace(" ", "_")])
-def test_a_key_of_any_printable_characters_works(api: Api, key: str) -> None:
+def test_ap1_a_key_of_any_printable_characters_works(api: Api, key: str) -> None:
     maya, headers = api.someone(), {"Idempotency-Key": key}
     first, second = (maya.post("/api/v1/posts", {"text": "x"}, headers=headers) for _ in range(2))
     assert done(first, 201) == done(second, 201)
 
 
-def test_the_count_of_posts_does_not_count_a_replay(api: Api) -> None:
+def test_ap1_the_count_of_posts_does_not_count_a_replay(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     for _ in range(3):
         done(maya.post("/api/v1/posts", {"text": "x"}, headers=key), 201)

@@ -107,7 +107,7 @@ def test_a_cursor_is_good_for_its_own_list_only(api: Api) -> None:
         refused(api.nobody.get(path, params={"cursor": cursor}), 400, "cursor_invalid")
 
 
-def test_a_cursor_that_was_tampered_with_is_refused(api: Api) -> None:
+def test_ap4_a_cursor_that_was_tampered_with_is_refused(api: Api) -> None:
     _, post, _ = a_thread(api, 3)
     path = f"/api/v1/posts/{post['id']}/comments"
     cursor = done(api.nobody.get(path, params={"limit": 1}))["next"]
@@ -144,13 +144,13 @@ def test_a_cursor_that_was_tampered_with_is_refused(api: Api) -> None:
         "+5",
     ],
 )
-def test_a_limit_that_is_none_is_refused(api: Api, limit: str) -> None:
+def test_in2_a_limit_that_is_none_is_refused(api: Api, limit: str) -> None:
     _, post, _ = a_thread(api, 1)
     response = api.nobody.get(f"/api/v1/posts/{post['id']}/comments", params={"limit": limit})
     assert refused(response, 400, "query_invalid")["errors"][0]["pointer"] == "?limit"
 
 
-def test_a_cursor_outlives_the_item_that_it_stands_on(api: Api) -> None:
+def test_ap4_a_cursor_outlives_the_item_that_it_stands_on(api: Api) -> None:
     maya, post, comments = a_thread(api, 6)
     path = f"/api/v1/posts/{post['id']}/comments"
     page = done(api.nobody.get(path, params={"limit": 3}))
@@ -172,7 +172,7 @@ def test_a_page_before_the_beginning_leads_back_into_the_list(api: Api) -> None:
     assert ids(api.nobody.walks(path, 2, cursor=before["next"])) == comments[2:]
 
 
-def test_new_and_deleted_items_neither_hide_nor_repeat_the_others(api: Api) -> None:
+def test_ap4_new_and_deleted_items_neither_hide_nor_repeat_the_others(api: Api) -> None:
     maya = api.someone()
     lasting = [maya.publishes(f"lasting {number}")["id"] for number in range(30)]
     passing = [maya.publishes(f"passing {number}") for number in range(15)]

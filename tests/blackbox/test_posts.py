@@ -88,7 +88,7 @@ def test_a_post_that_breaks_the_rules_is_refused(
     assert faults(api.someone().post("/api/v1/posts", body)) == expected
 
 
-def test_text_up_to_its_limits_is_taken(api: Api) -> None:
+def test_in2_text_up_to_its_limits_is_taken(api: Api) -> None:
     maya = api.someone()
     for text in ("x" * 2000, "\U0001f41d" * 2000, "👩‍👩‍👧‍👦" * 320):
         assert maya.publishes(text)["text"] == text
@@ -122,7 +122,7 @@ def test_comments_are_not_among_the_posts_of_a_user(api: Api) -> None:
     assert [item["id"] for item in api.nobody.walks(f"/api/v1/users/{maya.id}/posts")] == [post["id"]]
 
 
-def test_only_the_author_deletes_and_twice_is_once(api: Api) -> None:
+def test_az2_only_the_author_deletes_and_twice_is_once(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     path = f"/api/v1/posts/{post['id']}"
@@ -135,7 +135,7 @@ def test_only_the_author_deletes_and_twice_is_once(api: Api) -> None:
     refused(willy.delete(path), 404, "post_not_found")
 
 
-def test_nothing_can_be_done_to_a_post_that_is_gone(api: Api) -> None:
+def test_di5_nothing_can_be_done_to_a_post_that_is_gone(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     comment = willy.comments(post)
@@ -162,7 +162,7 @@ def test_a_deleted_comment_no_longer_counts(api: Api) -> None:
     assert [item["id"] for item in listed] == [comments[0]["id"], comments[2]["id"]]
 
 
-def test_a_like_counts_once_and_is_taken_back_once(api: Api) -> None:
+def test_di3_a_like_counts_once_and_is_taken_back_once(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     one = {
@@ -190,7 +190,7 @@ def test_a_like_changes_the_tag_of_a_post(api: Api) -> None:
     assert maya.get(path, headers={"If-None-Match": before}).status_code == 200
 
 
-def test_viewers_do_not_get_each_others_state(api: Api) -> None:
+def test_ap6_viewers_do_not_get_each_others_state(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     willy.likes(post)
@@ -251,7 +251,7 @@ def test_a_browser_gets_the_same_answer_as_any_other_client(api: Api) -> None:
     ("visibility", "stranger", "mentioned"),
     [("public", True, True), ("unlisted", True, True), ("followers", False, True), ("direct", False, True)],
 )
-def test_a_post_is_there_for_whom_it_is_meant(
+def test_az2_a_post_is_there_for_whom_it_is_meant(
     api: Api, visibility: str, stranger: bool, mentioned: bool
 ) -> None:
     maya, willy, flip = api.someone(), api.someone(), api.someone()
@@ -271,7 +271,7 @@ def test_a_post_is_there_for_whom_it_is_meant(
         assert answered.status_code == (201 if expected else 404)
 
 
-def test_what_one_may_not_see_answers_like_what_never_was(api: Api) -> None:
+def test_az2_what_one_may_not_see_answers_like_what_never_was(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     hidden = maya.publishes("hidden", visibility="direct")
     gone = maya.publishes("gone")
@@ -332,7 +332,7 @@ def test_a_direct_thread_stays_among_those_it_began_with(api: Api) -> None:
     refused(cassandra.get(f"/api/v1/posts/{answer['id']}"), 404, "post_not_found")
 
 
-def test_counts_tell_nothing_of_what_is_hidden(api: Api) -> None:
+def test_az7_counts_tell_nothing_of_what_is_hidden(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     willy.comments(post, visibility="direct")

@@ -13,7 +13,7 @@ def test_every_operation_with_a_body_has_a_good_one_here(api: Api) -> None:
     )
 
 
-def test_an_address_that_is_none_is_not_found(api: Api) -> None:
+def test_ap2_an_address_that_is_none_is_not_found(api: Api) -> None:
     for path in (
         "/nope",
         "/api",
@@ -47,7 +47,7 @@ def test_a_method_that_is_none_is_refused_with_those_that_are(api: Api) -> None:
         assert check(exchange(api.base_url, method, "/api/v1/me")).status in {400, 404, 405}
 
 
-def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
+def test_ap2_a_body_that_is_too_large_is_refused(api: Api) -> None:
     maya = api.someone()
     for operation in operations(api):
         if operation.body is None:
@@ -116,7 +116,7 @@ def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
         assert faults(response) == {"": "type"}  # the whole body (RFC 6901)
 
 
-def test_members_that_are_not_described_are_refused_by_name(api: Api) -> None:
+def test_az8_members_that_are_not_described_are_refused_by_name(api: Api) -> None:
     maya = api.someone()
     for operation in operations(api):
         body = operation.body
@@ -132,7 +132,7 @@ def test_a_pointer_names_a_member_as_rfc_6901_has_it(api: Api) -> None:
     assert faults(response) == {"/a~1b": "unknown", "/c~0d": "unknown"}
 
 
-def test_parameters_that_are_wrong_are_named(api: Api) -> None:
+def test_ap2_parameters_that_are_wrong_are_named(api: Api) -> None:
     maya = api.someone()
     for path, params, pointers in (
         (f"/api/v1/users/{maya.id}/posts", {"limit": "0"}, ["?limit"]),
@@ -147,7 +147,7 @@ def test_parameters_that_are_wrong_are_named(api: Api) -> None:
         assert all(fault["detail"] for fault in problem["errors"])
 
 
-def test_headers_that_are_wrong_are_named(api: Api) -> None:
+def test_ap2_headers_that_are_wrong_are_named(api: Api) -> None:
     maya = api.someone()
     for method, path, name, value, body in (
         ("PATCH", "/api/v1/me", "If-Match", "x" * 201, {}),
@@ -195,7 +195,7 @@ def test_every_request_has_an_id_of_its_own(api: Api) -> None:
 # --- Mass assignment ------------------------------------------------------------------------------
 
 
-def test_no_member_of_an_answer_can_be_set_by_sending_it(api: Api) -> None:
+def test_az8_no_member_of_an_answer_can_be_set_by_sending_it(api: Api) -> None:
     maya = api.someone()
     answered = _answered(api)
     assert {"id", "counts", "created_at", "author", "viewer", "email", "token_type", "version"} <= answered

@@ -10,7 +10,7 @@ from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refu
 from .crowd import ask, at_once, many_members
 
 
-def test_fifty_who_like_three_times_at_once_are_fifty_likes(api: Api) -> None:
+def test_di1_fifty_who_like_three_times_at_once_are_fifty_likes(api: Api) -> None:
     author, *members = many_members(api, 51)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}"
@@ -29,7 +29,7 @@ def test_fifty_who_like_three_times_at_once_are_fifty_likes(api: Api) -> None:
     assert not any(member.reads(post)["viewer"]["liked"] for member in members)
 
 
-def test_a_storm_of_likes_and_unlikes_leaves_the_counter_exact(api: Api, chance: random.Random) -> None:
+def test_di2_a_storm_of_likes_and_unlikes_leaves_the_counter_exact(api: Api, chance: random.Random) -> None:
     author, *members = many_members(api, 11)
     posts = [author.publishes() for _ in range(3)]
     storm = [
@@ -48,7 +48,7 @@ def test_a_storm_of_likes_and_unlikes_leaves_the_counter_exact(api: Api, chance:
         assert author.reads(post)["counts"]["likes"] == rows
 
 
-def test_a_hundred_who_register_one_name_at_once_are_one_account(api: Api) -> None:
+def test_di4_a_hundred_who_register_one_name_at_once_are_one_account(api: Api) -> None:
     name = fresh_name()
     spellings = [name, name.upper(), name.title(), name.capitalize()]
 
@@ -68,7 +68,7 @@ def test_a_hundred_who_register_one_name_at_once_are_one_account(api: Api) -> No
     assert api.logs_in(name).id == winner["user"]["id"]
 
 
-def test_racing_registrations_of_one_address_are_one_account(api: Api) -> None:
+def test_di4_racing_registrations_of_one_address_are_one_account(api: Api) -> None:
     address = f"{fresh_name()}@Example.org"
     spellings = [address, address.lower(), address.upper()]
     bodies = [
@@ -83,7 +83,7 @@ def test_racing_registrations_of_one_address_are_one_account(api: Api) -> None:
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"email_taken"}
 
 
-def test_fifty_posts_with_one_key_at_once_are_one_post(api: Api) -> None:
+def test_ap1_fifty_posts_with_one_key_at_once_are_one_post(api: Api) -> None:
     maya = api.someone()
     key = {"Idempotency-Key": fresh_key()}
     answers = at_once(
@@ -98,7 +98,7 @@ def test_fifty_posts_with_one_key_at_once_are_one_post(api: Api) -> None:
     assert len(maya.walks(f"/api/v1/users/{maya.id}/posts")) == 1
 
 
-def test_racing_registrations_with_one_key_are_one_account_and_one_session(api: Api) -> None:
+def test_ap1_racing_registrations_with_one_key_are_one_account_and_one_session(api: Api) -> None:
     name, key = fresh_name(), {"Idempotency-Key": fresh_key()}
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     answers = at_once(
@@ -120,7 +120,7 @@ def test_racing_refreshes_have_one_successor(api: Api) -> None:
     done(api.refreshes(answers[0].json()))
 
 
-def test_of_racing_edits_of_one_version_one_wins(api: Api) -> None:
+def test_ap7_of_racing_edits_of_one_version_one_wins(api: Api) -> None:
     maya = api.someone()
     tag = {"If-Match": maya.get("/api/v1/me").headers["etag"]}
     answers = at_once(
@@ -135,7 +135,7 @@ def test_of_racing_edits_of_one_version_one_wins(api: Api) -> None:
     assert done(maya.get("/api/v1/me"))["bio"] == winner["bio"]
 
 
-def test_racing_comments_and_their_deletions_leave_the_counter_exact(api: Api) -> None:
+def test_di2_racing_comments_and_their_deletions_leave_the_counter_exact(api: Api) -> None:
     author, *members = many_members(api, 11)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}/comments"
@@ -155,7 +155,7 @@ def test_racing_comments_and_their_deletions_leave_the_counter_exact(api: Api) -
     assert author.reads(post)["counts"]["comments"] == 30
 
 
-def test_one_comment_deleted_by_many_requests_is_deducted_once(api: Api) -> None:
+def test_di3_one_comment_deleted_by_many_requests_is_deducted_once(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes()
     maya.comments(post)
@@ -168,7 +168,7 @@ def test_one_comment_deleted_by_many_requests_is_deducted_once(api: Api) -> None
     assert maya.reads(post)["counts"]["comments"] == 1
 
 
-def test_nothing_is_added_to_a_post_after_its_deletion_was_answered(api: Api) -> None:
+def test_di5_nothing_is_added_to_a_post_after_its_deletion_was_answered(api: Api) -> None:
     author, *members = many_members(api, 11)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}"

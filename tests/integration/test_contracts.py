@@ -11,6 +11,7 @@ from application.shared.errors import KeyInFlight
 from domain.posts import Post, Standing
 from domain.shared import Unavailable
 from tests.integration.servers import Server, fresh_database
+from tests.unit.contracts.erasing import ErasingContract
 from tests.unit.contracts.housekeeping import HousekeepingContract
 from tests.unit.contracts.idempotency import IdempotencyContract, an_attempt, publish_once
 from tests.unit.contracts.identity import (
@@ -70,6 +71,9 @@ class TestPostsReader(PostsReaderContract): ...
 
 
 class TestAuthors(AuthorsContract): ...
+
+
+class TestErasing(ErasingContract): ...
 
 
 class TestVisibility(VisibilityContract): ...

@@ -13,7 +13,7 @@ from adapters.memory.limits import MemoryLimiter
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.text import graphemes
-from application.identity.accounts import EditProfile
+from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.commands import Register
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
@@ -31,6 +31,7 @@ from application.identity.sessions import (
 from application.identity.throttle import Throttle
 from application.posts.deleting import DeletePost
 from application.posts.editing import Edit, EditPost
+from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
 from application.posts.marking import MarkPost, PinPost, Reception
 from application.posts.publishing import Draft, PublishedPost, PublishPost
@@ -38,7 +39,7 @@ from application.posts.queries import ListByAuthor, Present, ReadHistory, ReadPo
 from application.posts.reactions import RestrictAuthor
 from application.posts.repair import RepairPosts
 from application.posts.threads import ListComments, ReadContext
-from application.shared.events import Event, PostDeleted, ProfileChanged, Published
+from application.shared.events import AccountDeleted, Event, PostDeleted, ProfileChanged, Published
 from application.shared.ports import Attempt
 from application.shared.relay import Relay
 from domain.posts import Mark, Visibility
@@ -122,6 +123,7 @@ class Waggle:
             stores.open_identity, stores.people, check, passwords, new_password, time, ended
         )
         self.edit_profile = EditProfile(stores.open_identity, graphemes)
+        self.delete_account = DeleteAccount(stores.open_identity, time, self.authenticate.sessions_ended)
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
@@ -143,11 +145,13 @@ class Waggle:
         self.context = ReadContext(stores.posts, present)
         self.edit = EditPost(stores.open_posts, self.people, time, graphemes, self.read)
         count_posts = CountPosts(stores.open_identity)
+        self.sweep = SweepGone(stores.open_posts)
         self.relay = Relay(
             stores.queue,
             {
                 Published: [count_posts],
                 PostDeleted: [count_posts],
+                AccountDeleted: [self.people.forget, EraseAuthor(stores.open_posts, time.monotonic)],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts)],
             },
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.contracts.erasing import ErasingContract
 from tests.unit.contracts.housekeeping import HousekeepingContract
 from tests.unit.contracts.idempotency import IdempotencyContract
 from tests.unit.contracts.identity import (
@@ -84,6 +85,9 @@ class TestPostsReader(PostsReaderContract): ...
 
 
 class TestAuthors(AuthorsContract): ...
+
+
+class TestErasing(ErasingContract): ...
 
 
 class TestVisibility(VisibilityContract): ...

@@ -1,13 +1,15 @@
 """What people do with their own accounts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.identity.ports import IdentityTx
-from application.shared.events import ProfileChanged
-from application.shared.ports import OpenTx
-from domain.identity import BIO, Account
+from application.identity.sessions import SessionsEnded
+from application.shared.events import AccountDeleted, ProfileChanged
+from application.shared.ports import Clock, OpenTx
+from domain.identity import BIO, NAME_REST, Account, ConfirmationNeeded
 from domain.names import display_name as checked_name
-from domain.shared import CountGraphemes, Faults, Stale, UserId
+from domain.shared import CountGraphemes, Faults, SessionId, Stale, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +49,46 @@ class EditProfile:
                     )
                 )
         return edited
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAccount:
+    """Delete one's account with all that is in it. Raises ConfirmationNeeded unless `confirmed` is its
+    username, RecentLoginRequired, and UserNotFound.
+
+    The account is gone when this returns. What it wrote is hidden a moment later and erased after that,
+    by whoever hears of AccountDeleted.
+    """
+
+    open_tx: OpenTx[IdentityTx]
+    clock: Clock
+    sessions_ended: SessionsEnded
+
+    async def __call__(self, user_id: UserId, session_id: SessionId, confirmed: str | None) -> None:
+        async with self.open_tx() as tx:
+            account = await tx.accounts.get(user_id)
+            if confirmed is None or confirmed.lower() != account.username:
+                raise ConfirmationNeeded(_what_is_lost(account))
+            (await tx.sessions.get(session_id)).require_recent(self.clock())
+            ended = await self._removed(tx, account)
+        self.sessions_ended(ended)
+
+    async def by_operator(self, user_id: UserId) -> None:
+        """Delete somebody's account without asking. Raises UserNotFound."""
+        async with self.open_tx() as tx:
+            await self._removed(tx, await tx.accounts.get(user_id))
+
+    async def _removed(self, tx: IdentityTx, account: Account) -> Sequence[SessionId]:
+        ended = await tx.sessions.remove_all(account.id)
+        await tx.accounts.remove(account, self.clock() + NAME_REST)
+        await tx.idempotency.wipe(account.id)
+        await tx.outbox.add(AccountDeleted(user_id=account.id))
+        return ended
+
+
+def _what_is_lost(account: Account) -> str:
+    return (
+        f"this deletes the account @{account.username} for good: its profile, posts, comments, likes and "
+        f"sessions. Nobody can use the name for {NAME_REST.days} days. To do it, repeat the request with "
+        f"?confirm={account.username}"
+    )

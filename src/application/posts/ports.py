@@ -84,6 +84,26 @@ class Authors(Protocol):
         """Hide all that the author wrote, for good; harmless to repeat."""
         ...
 
+    async def gone_lately(self) -> Sequence[UserId]:
+        """Who went within half a day."""
+        ...
+
+
+class Traces(Protocol):
+    """Finds what is left of an account, up to `limit` of it, newest first, as all who lock several posts."""
+
+    async def posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
+        """Posts and comments that are not deleted."""
+        ...
+
+    async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
+        """Posts that mention the user."""
+        ...
+
+    async def disown(self, author: UserId, limit: int) -> int:
+        """Let deleted posts be nobody's (author 0); how many it were."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PostsTx:
@@ -92,6 +112,7 @@ class PostsTx:
     outbox: Outbox
     idempotency: Idempotency
     authors: Authors
+    traces: Traces
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,11 @@ class Post:
             version=self.version + 1,
         )
 
+    def without_mention(self, of: UserId) -> "Post":
+        """This post, for somebody whose account is gone; the words stay its author's."""
+        entities = tuple(entity for entity in self.entities if entity.user != of)
+        return replace(self, mentioned=self.mentioned - {of}, entities=entities)
+
     @property
     def leaves_tombstone(self) -> bool:
         """Whether this post, when it is deleted, keeps its place in the thread, without a word of it: a

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -44,6 +44,11 @@ async def add_session(stores: Stores, session: Session) -> Session:
     async with stores.open_identity() as tx:
         await tx.sessions.add(session)
     return session
+
+
+async def remove(stores: Stores, account: Account, rests_until: datetime) -> None:
+    async with stores.open_identity() as tx:
+        await tx.accounts.remove(await tx.accounts.get(account.id), rests_until)
 
 
 class AccountsContract:
@@ -126,6 +131,41 @@ class AccountsContract:
             await tx.accounts.set_password_hash(account.id, "new")
 
         assert await stores.people.account(account.id) == replace(account, password_hash="new")
+
+    async def test_an_account_that_is_removed_is_nowhere(self, stores: Stores) -> None:
+        account = await stores.add_account()
+
+        await remove(stores, account, account.created_at + timedelta(days=1))
+
+        with pytest.raises(UserNotFound):
+            await stores.people.account(account.id)
+        assert await stores.people.cards([account.id]) == {}
+        assert await stores.people.ids_named([account.username]) == {}
+        credentials = stores.people.credentials(username=account.username, email=email_key(account.email))
+        assert await credentials is None
+
+    async def test_di4_the_name_of_a_removed_account_rests_until_its_time(self, stores: Stores) -> None:
+        account, again, later = await stores.add_account(), an_account(), an_account()
+        await remove(stores, account, later.created_at)
+
+        with pytest.raises(UsernameTaken):
+            await stores.add_account(id=again.id, username=account.username, email=account.email)
+        await stores.add_account(id=later.id, username=account.username, email=account.email)
+
+    async def test_di4_who_registers_while_the_account_is_removed_waits_and_does_not_get_the_name(
+        self, stores: Stores
+    ) -> None:
+        account = await stores.add_account()
+
+        async def removed() -> None:
+            await remove(stores, account, account.created_at + timedelta(days=1))
+
+        async def registered() -> Account:
+            return await stores.add_account(username=account.username)
+
+        results = await asyncio.gather(removed(), *(registered() for _ in range(5)), return_exceptions=True)
+
+        assert [type(result) for result in results] == [type(None)] + 5 * [UsernameTaken]
 
     async def test_posts_are_counted_up_and_down(self, stores: Stores) -> None:
         account = await stores.add_account()
@@ -239,6 +279,19 @@ class SessionsContract:
         async with stores.open_identity() as tx:
             with pytest.raises(SessionEnded):
                 await tx.sessions.get(SessionId(new_id()))
+
+    async def test_all_sessions_of_one_user_are_removed_and_no_others(self, stores: Stores) -> None:
+        ann, bob = await stores.add_account(), await stores.add_account()
+        hers = [await add_session(stores, a_session(ann)) for _ in range(2)]
+        his = await add_session(stores, a_session(bob))
+
+        async with stores.open_identity() as tx:
+            removed = await tx.sessions.remove_all(ann.id)
+
+        assert sorted(removed) == [session.id for session in hers]
+        assert await stores.people.session_alive(his.id, his.refreshed_at) is True
+        for session in hers:
+            assert await stores.people.session_alive(session.id, session.refreshed_at) is False
 
     async def test_the_reader_tells_who_is_alive_as_the_domain_does(self, stores: Stores) -> None:
         session = await add_session(stores, a_session(await stores.add_account()))

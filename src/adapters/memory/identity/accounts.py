@@ -1,5 +1,6 @@
 """Accounts in memory."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,6 +17,10 @@ def account_in(rows: Rows, user_id: UserId) -> Account:
     return account
 
 
+def _index(username: str) -> bytes:
+    return hashlib.blake2b(username.encode()).digest()  # a name that rests is nobody's to read
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryAccounts:
     rows: Draft
@@ -25,7 +30,7 @@ class MemoryAccounts:
             raise EmailTaken("this address has an account already")
         if self.rows.get("usernames", account.username) is not None:
             raise UsernameTaken("this username is taken")
-        rests_until: datetime | None = self.rows.get("resting_names", account.username)
+        rests_until: datetime | None = self.rows.get("resting_names", _index(account.username))
         if rests_until is not None and account.created_at < rests_until:
             raise UsernameTaken("this username is taken")
         self.rows.put("accounts", account.id, account)
@@ -54,7 +59,7 @@ class MemoryAccounts:
         self.rows.delete("accounts", account.id)
         self.rows.delete("usernames", account.username)
         self.rows.delete("email_keys", email_key(account.email))
-        self.rows.put("resting_names", account.username, rests_until)
+        self.rows.put("resting_names", _index(account.username), rests_until)
 
     async def count_posts(self, user_id: UserId, change: int) -> None:
         account: Account | None = self.rows.get("accounts", user_id)

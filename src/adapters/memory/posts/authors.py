@@ -1,5 +1,6 @@
 """What posts keeps of accounts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adapters.memory.store import Draft, Rows
@@ -32,3 +33,7 @@ class MemoryAuthors:
 
     async def set_gone(self, author: UserId) -> None:
         self.rows.put("restricted_authors", author, _Author(AuthorState.GONE, 0))
+
+    async def gone_lately(self) -> Sequence[UserId]:
+        known = self.rows.items("restricted_authors")
+        return [author for author, row in known if row.state is AuthorState.GONE]

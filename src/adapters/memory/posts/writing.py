@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
 from adapters.memory.posts.authors import MemoryAuthors, with_author
 from adapters.memory.posts.marks import MemoryMarks
+from adapters.memory.posts.traces import MemoryTraces
 from adapters.memory.store import Draft, Store
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
@@ -69,5 +70,6 @@ def transactions(store: Store, new_id: NewId) -> OpenTx[PostsTx]:
             MemoryOutbox(rows, new_id),
             MemoryIdempotency(rows),
             MemoryAuthors(rows),
+            MemoryTraces(rows),
         )
     )

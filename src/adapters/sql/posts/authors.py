@@ -1,14 +1,18 @@
 """What posts keeps of accounts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import and_, bindparam, true
+from sqlalchemy import and_, bindparam, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id, now_ms
 from adapters.sql.posts.tables import restricted_authors
 from domain.shared import UserId
+
+LATELY = timedelta(hours=12)
 
 _new = postgresql.insert(restricted_authors)  # SQLite has the same words
 _set_private = _new.on_conflict_do_update(
@@ -23,6 +27,10 @@ _set_gone = _gone.on_conflict_do_update(
     where=restricted_authors.c.gone_at.is_(None),
 )
 
+_gone_lately = select(restricted_authors.c.user_id).where(
+    restricted_authors.c.gone_at > now_ms() - LATELY // timedelta(milliseconds=1)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SqlAuthors:
@@ -34,3 +42,6 @@ class SqlAuthors:
 
     async def set_gone(self, author: UserId) -> None:
         await self.connection.execute(_set_gone, {"author": author})
+
+    async def gone_lately(self) -> Sequence[UserId]:
+        return [UserId(row.user_id) for row in await self.connection.execute(_gone_lately)]

@@ -14,6 +14,7 @@ from sqlalchemy import (
     false,
     literal_column,
     or_,
+    true,
 )
 
 from adapters.sql.metadata import Id, Instant, metadata
@@ -74,6 +75,13 @@ Index(
     posts.c.id,
     sqlite_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
     postgresql_where=and_(posts.c.reply_to.is_not(None), posts.c.deleted == false()),
+)
+
+Index(
+    "ix_posts_deleted_by_author",
+    posts.c.author_id,
+    sqlite_where=posts.c.deleted == true(),
+    postgresql_where=posts.c.deleted == true(),
 )
 
 restricted_authors = Table(

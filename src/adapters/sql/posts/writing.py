@@ -25,6 +25,7 @@ from adapters.sql.posts.authors import SqlAuthors
 from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.marks import SqlMarks
 from adapters.sql.posts.tables import mentions, post_edits, posts, restricted_authors
+from adapters.sql.posts.traces import SqlTraces
 from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
@@ -146,6 +147,7 @@ def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
             SqlOutbox(connection, new_id),
             SqlIdempotency(connection),
             SqlAuthors(connection),
+            SqlTraces(connection),
         )
     )
 

@@ -3,12 +3,12 @@
 from typing import Annotated, Self
 
 import msgspec
-from litestar import Controller, Response, get, patch
+from litestar import Controller, Response, delete, get, patch
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from application.identity.accounts import EditProfile
+from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.queries import Profile, ReadAccount, ReadProfile
-from domain.identity import Account, UserNotFound
+from domain.identity import Account, ConfirmationNeeded, RecentLoginRequired, UserNotFound
 from domain.shared import UserId, id_from, made_at
 from entrypoints.http.answers import Answer, Out, tagged
 from entrypoints.http.auth import Anyones, Mine
@@ -84,6 +84,7 @@ def a_user(path: str) -> UserId:
 class MeController(Controller):
     read_account: ReadAccount
     edit_profile: EditProfile
+    delete_account: DeleteAccount
 
     path = "/me"
     tags = ("users",)
@@ -104,6 +105,26 @@ class MeController(Controller):
             request.user.user_id, data.display_name, data.bio, version_in(if_match), private=data.private
         )
         return Answer(tagged(Me.of_account(account), account.version, None))
+
+    @delete(
+        summary="Delete one's account",
+        opt=policy("token", UserNotFound, ConfirmationNeeded, RecentLoginRequired),
+    )
+    async def remove(
+        self,
+        request: Mine,
+        confirm: Annotated[
+            str | None,
+            QueryParameter(
+                max_length=64, description="The username of the account, to say that it is meant."
+            ),
+        ] = None,
+    ) -> None:
+        """Asked twice: without `confirm` the answer is 409 and tells what will be lost. Needs a session that has given
+        its password within five minutes. The account, its sessions and its tokens are gone when this answers; what
+        it posted and liked is hidden at once and erased soon after. Its e-mail address is free again, its username in
+        90 days."""
+        await self.delete_account(request.user.user_id, request.user.session_id, confirm)
 
 
 class UsersController(Controller):

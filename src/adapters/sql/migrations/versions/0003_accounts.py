@@ -35,7 +35,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("owner IS NOT NULL"),
         postgresql_where=sa.text("owner IS NOT NULL"),
     )
-    # What erases an account finds its comments, and where it is mentioned, by these.
+    # What erases an account finds its comments, its tombstones, and where it is mentioned, by these.
     op.create_index(
         "ix_posts_comments_by_author",
         "posts",
@@ -43,5 +43,13 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("reply_to IS NOT NULL AND deleted = 0"),
         postgresql_where=sa.text("reply_to IS NOT NULL AND NOT deleted"),
+    )
+    op.create_index(
+        "ix_posts_deleted_by_author",
+        "posts",
+        ["author_id"],
+        unique=False,
+        sqlite_where=sa.text("deleted = 1"),
+        postgresql_where=sa.text("deleted"),
     )
     op.create_index(op.f("ix_mentions_user_id"), "mentions", ["user_id"], unique=False)

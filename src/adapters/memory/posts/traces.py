@@ -1,0 +1,31 @@
+"""Finding what is left of an account."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from adapters.memory.store import Draft
+from domain.shared import PostId, UserId
+
+NOBODY = UserId(0)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTraces:
+    rows: Draft
+
+    async def posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
+        posts = self.rows.all("posts")
+        return _newest((post.id for post in posts if post.author == author and not post.deleted), limit)
+
+    async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
+        return _newest((post.id for post in self.rows.all("posts") if user in post.mentioned), limit)
+
+    async def disown(self, author: UserId, limit: int) -> int:
+        mine = [post for post in self.rows.all("posts") if post.author == author and post.deleted]
+        for post in mine:
+            self.rows.put("posts", post.id, replace(post, author=NOBODY))
+        return len(mine)
+
+
+def _newest(ids: Iterable[PostId], limit: int) -> list[PostId]:
+    return sorted(ids, reverse=True)[:limit]

@@ -1,0 +1,40 @@
+"""Finding what is left of an account."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Integer, Select, bindparam, false, select, true, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.metadata import Id
+from adapters.sql.posts.tables import mentions, posts
+from domain.shared import PostId, UserId
+
+_user, _limit = bindparam("u", type_=Id), bindparam("n", type_=Integer)
+_alive = posts.c.deleted == false()
+# Asked for one after the other: there is an index of each, and none of both.
+_posts_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.reply_to.is_(None), _alive)
+_comments_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.reply_to.is_not(None), _alive)
+_naming = select(mentions.c.post_id.label("id")).where(mentions.c.user_id == _user)
+_tombstones = select(posts.c.id).where(posts.c.author_id == _user, posts.c.deleted == true())
+_disown = update(posts).where(posts.c.id.in_(_tombstones.limit(_limit))).values(author_id=0)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTraces:
+    connection: AsyncConnection
+
+    async def posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
+        # Comments first: one's own post is then gone after what one answered to it.
+        return await self._found(_comments_by, author, limit) or await self._found(_posts_by, author, limit)
+
+    async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
+        return await self._found(_naming, user, limit)
+
+    async def disown(self, author: UserId, limit: int) -> int:
+        return (await self.connection.execute(_disown, {"u": author, "n": limit})).rowcount
+
+    async def _found(self, query: Select[Any], user: UserId, limit: int) -> Sequence[PostId]:
+        rows = await self.connection.execute(query.limit(_limit), {"u": user, "n": limit})
+        return sorted((PostId(row.id) for row in rows), reverse=True)

@@ -1,0 +1,82 @@
+"""Erasing what an account leaves behind: a little at once, and from wherever it was interrupted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from application.posts.deleting import remove
+from application.posts.ports import PostsTx
+from application.shared.events import AccountDeleted
+from application.shared.ports import OpenTx
+from domain.shared import EventId, UserId
+
+BATCH = 20
+"""Posts in one transaction: on SQLite nothing else happens meanwhile."""
+BUDGET = 1.0
+"""Seconds of erasing after which other facts have their turn. A fraction of the relay's patience."""
+
+
+@dataclass(frozen=True, slots=True)
+class EraseAuthor:
+    """Hides all that a deleted account wrote, at once, and then erases it for good.
+
+    Each batch is one transaction, and what is erased is not found again: so it may be stopped anywhere,
+    and begun again. When the time is up, the last batch tells the fact anew, to go on with after others.
+    """
+
+    open_tx: OpenTx[PostsTx]
+    monotonic: Callable[[], float]
+    batch: int = BATCH
+    budget: float = BUDGET
+
+    async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
+        user = UserId(event.user_id)
+        until = self.monotonic() + self.budget
+        async with self.open_tx() as tx:
+            await tx.authors.set_gone(user)
+        while True:
+            async with self.open_tx() as tx:
+                if not await _erase_some(tx, user, self.batch):
+                    return
+                if self.monotonic() >= until:
+                    await tx.outbox.add(AccountDeleted(user_id=user))
+                    return
+
+
+async def _erase_some(tx: PostsTx, user: UserId, limit: int) -> int:
+    """Erase one batch of the first thing of which there is any; 0 when there is nothing of anything."""
+    return (
+        await _posts(tx, user, limit)
+        or await tx.marks.forget(user, limit)
+        or await _mentions(tx, user, limit)
+        or await tx.traces.disown(user, 10 * limit)
+    )
+
+
+async def _posts(tx: PostsTx, user: UserId, limit: int) -> int:
+    found = await tx.traces.posts_by(user, limit)
+    for post_id in found:
+        post = await tx.posts.get(post_id)
+        if not post.deleted:
+            await remove(tx, post, by=user)
+    return len(found)
+
+
+async def _mentions(tx: PostsTx, user: UserId, limit: int) -> int:
+    found = await tx.traces.naming(user, limit)
+    for post_id in found:
+        post = await tx.posts.get(post_id)
+        await tx.posts.save(post.without_mention(of=user))
+    return len(found)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepGone:
+    """Tells again of the accounts that were deleted lately: a request that was under way at that moment
+    may have left something after all was erased."""
+
+    open_tx: OpenTx[PostsTx]
+
+    async def __call__(self) -> None:
+        async with self.open_tx() as tx:
+            for user in await tx.authors.gone_lately():
+                await tx.outbox.add(AccountDeleted(user_id=user))

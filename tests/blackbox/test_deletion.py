@@ -1,0 +1,166 @@
+"""Deleting an account: asked twice, gone at once, and erased whatever happens meanwhile."""
+
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from .client import PASSWORD, Api, Json, Member, done, eventually, fresh_name, refused
+from .conftest import LONG, RUNNING, SHAPES, a_waggle
+from .process import Waggle
+
+POSTS = LIKES = 300
+
+
+def deletes(member: Member, confirm: str | None = None) -> None:
+    done(member.delete("/api/v1/me", params={"confirm": confirm or member.username}), 204)
+
+
+def test_the_first_time_it_asks_back(api: Api) -> None:
+    ann = api.someone()
+    for confirm in ({}, {"confirm": ""}, {"confirm": "yes"}, {"confirm": ann.email}, {"confirm": ann.id}):
+        problem = refused(ann.delete("/api/v1/me", params=confirm), 409, "confirmation_needed")
+        assert f"@{ann.username}" in problem["detail"]
+        assert f"?confirm={ann.username}" in problem["detail"]
+    assert ann.sees(ann.publishes())
+
+
+def test_di7_nothing_of_a_deleted_account_answers(api: Api) -> None:
+    ann = api.someone()
+    other = api.logs_in(ann.username)
+    post = ann.publishes()
+
+    deletes(ann)
+
+    for member in (ann, other):
+        refused(member.get("/api/v1/me"), 401, "invalid_token")
+        refused(member.post("/api/v1/posts", {"text": "still here"}), 401, "invalid_token")
+        refused(api.refreshes(member.tokens), 401, "session_ended")
+    for login in (ann.username, ann.email):
+        answer = api.nobody.post("/api/v1/auth/login", {"login": login, "password": PASSWORD})
+        refused(answer, 401, "wrong_credentials")
+    refused(api.nobody.get(f"/api/v1/users/{ann.id}"), 404, "user_not_found")
+    refused(api.nobody.get("/api/v1/users", params={"username": ann.username}), 404, "user_not_found")
+
+    def hidden() -> None:
+        assert not api.nobody.sees(post)
+        assert api.nobody.get(f"/api/v1/users/{ann.id}/posts").status_code == 404
+
+    eventually(hidden, 11.0)
+
+
+def test_di7_others_keep_what_is_theirs_and_their_counts_are_right(api: Api) -> None:
+    ann, bob = api.someone(), api.someone()
+    thread = bob.publishes(f"hello @{ann.username}")
+    comment = ann.comments(thread)
+    answer = bob.comments(comment)
+    ann.likes(thread)
+    ann.likes(answer)
+
+    deletes(ann)
+
+    def erased() -> None:
+        read = api.nobody.reads(thread)
+        assert (read["counts"]["likes"], read["counts"]["comments"], read["mentions"]) == (0, 0, [])
+        assert bob.reads(answer)["counts"]["likes"] == 0
+
+    eventually(erased)
+    assert not bob.sees(comment)
+
+
+def test_di4_the_name_of_a_deleted_account_rests_and_its_address_is_free(api: Api) -> None:
+    ann, other = api.someone(), api.someone()
+    deletes(ann)
+
+    for name in (ann.username, ann.username.upper()):
+        refused(api.registers(name, "new" + ann.email), 409, "username_taken")
+    done(api.registers(f"{ann.username}_", ann.email), 201)
+    refused(api.registers(f"{ann.username}__", ann.email), 409, "email_taken")
+    assert done(other.get("/api/v1/me"))["username"] == other.username
+
+
+def test_di4_of_a_hundred_who_want_one_name_or_address_one_gets_it(api: Api) -> None:
+    """In every spelling that means the same: cases of the name, forms and cases of the address."""
+    name = fresh_name()
+    names = [name, name.upper(), name.title()]
+    forms = ["josé", "JOSÉ", "jose\N{COMBINING ACUTE ACCENT}", "ｊｏｓé"]
+    addresses = [f"{form}.{name}@example.org" for form in forms]
+
+    def by_name(number: int) -> int:
+        return api.registers(names[number % 3], f"{number}.{name}@example.org").status_code
+
+    def by_address(number: int) -> int:
+        return api.registers(f"{name}_{number}", addresses[number % 4]).status_code
+
+    with ThreadPoolExecutor(25) as crowd:
+        for attempt in (by_name, by_address):
+            statuses = sorted(crowd.map(attempt, range(50)))
+            while 503 in statuses:  # too much at once, as a client is told: it asks again
+                busy = statuses.count(503)
+                statuses = sorted([s for s in statuses if s != 503] + list(crowd.map(attempt, range(busy))))
+            assert statuses == [201] + [409] * 49
+
+
+@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
+def mortal(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Waggle]:
+    """A server of its own, since it will be killed."""
+    if RUNNING or request.param == "none":
+        pytest.skip("a server of our own is needed, one that keeps its data")
+    with a_waggle(request, request.param, tmp_path) as waggle:
+        yield waggle
+
+
+@pytest.mark.timeout(600 if LONG else 180)
+def test_di7_an_account_is_erased_however_often_the_server_is_killed(
+    mortal: Waggle, chance: random.Random
+) -> None:
+    # The relay goes on where it was when the lease of the one that died has ended.
+    with closing(Api(mortal.base_url)) as api:
+        ann, bob, cat = api.someone(), api.someone(), api.someone()
+        his = [bob.publishes(f"{number} for @{ann.username}") for number in range(LIKES // 3)]
+        with ThreadPoolExecutor(8) as crowd:
+            hers = list(crowd.map(ann.comments, his))
+            hers += list(crowd.map(lambda _: ann.publishes("kanarienvogel"), range(POSTS - len(his))))
+            list(crowd.map(bob.likes, hers[:50]))
+            answers = list(crowd.map(bob.comments, hers))
+            list(crowd.map(ann.likes, his + answers[: LIKES - len(his)]))
+            list(crowd.map(cat.likes, his))
+
+        deletes(ann)
+        for _ in range(4):
+            time.sleep(chance.uniform(0, 0.25))
+            mortal.kill()
+            mortal.start()
+
+        def erased() -> None:
+            assert not any(api.nobody.sees(post) for post in chance.sample(hers, 20))
+            assert _left(mortal, ann) == []
+
+        eventually(erased, 60)
+        for post in his:
+            read = api.nobody.reads(post)
+            assert (read["counts"]["likes"], read["counts"]["comments"], read["mentions"]) == (1, 0, [])
+        for post in chance.sample(answers, 50):
+            assert bob.reads(post)["counts"]["likes"] == 0
+        refused(api.registers(ann.username), 409, "username_taken")
+
+
+def _left(mortal: Waggle, ann: Member) -> list[Json]:
+    """Rows of the database that name the account; on a database of our own, which nobody else writes."""
+    if mortal.shape != "embedded":
+        return []
+    needles = (ann.id, "kanarienvogel", ann.email)
+    with closing(sqlite3.connect(f"file:{mortal.data_dir}/waggle.db?mode=ro", uri=True)) as database:
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return [
+            {"table": table, "row": row}
+            for table in tables
+            if table != "restricted_authors"  # a day long it is known who went
+            for row in database.execute(f'SELECT * FROM "{table}"')
+            if any(needle in repr(row) for needle in needles)
+        ]

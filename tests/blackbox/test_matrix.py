@@ -1,0 +1,433 @@
+"""What has to hold for every operation, drawn from the OpenAPI document: a new route is tested as it appears."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from .client import Api, Json, Member, Visitor, check_problem, done, eventually, faults, fresh_name, refused
+from .contract import Operation, document, operations
+
+NEVER = "1"
+"""An id that nobody has."""
+
+
+@pytest.fixture(scope="module")
+def every(api: Api) -> list[Operation]:
+    return list(operations(api))
+
+
+def ends_the_session(operation: Operation) -> bool:
+    return operation.path.startswith("/api/v1/auth/logout")
+
+
+# --- AZ-1: who is not logged in ---------------------------------------------------------------------
+
+
+def test_az1_a_token_of_an_ended_session_opens_nothing(api: Api, every: list[Operation]) -> None:
+    maya = api.someone()
+    post = maya.publishes()
+    done(maya.post("/api/v1/auth/logout"), 204)
+    for operation in every:
+        if operation.access != "public":
+            path = operation.at(post_id=post["id"], user_id=maya.id)
+            refused(maya.request(operation.method, path, json=operation.body), 401, "invalid_token")
+
+
+# --- AZ-2: what is not there for one ----------------------------------------------------------------
+
+
+@dataclass
+class Household:
+    """Somebody, and of everything that has an id one that others may not see."""
+
+    owner: Member
+    mentioned: Member
+    hidden: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By parameter, and by what it is."""
+    seen_by_mentioned: set[str] = field(default_factory=set)
+
+
+@pytest.fixture
+def household(api: Api) -> Household:
+    owner, mentioned = api.someone(), api.someone()
+    direct = owner.publishes(f"for @{mentioned.username}", visibility="direct")
+    gone = owner.publishes()
+    owner.removes(gone)
+    open_post = owner.publishes()
+    gone_comment = owner.comments(open_post)
+    owner.removes(gone_comment)
+    posts = {
+        "for nobody": owner.publishes(visibility="direct"),
+        "for followers": owner.publishes(visibility="followers"),
+        "direct": direct,
+        "a comment in a direct thread": owner.comments(direct),
+        "a narrower comment": owner.comments(open_post, visibility="direct"),
+        "deleted": gone,
+        "a deleted comment": gone_comment,
+        "of a private account": post_of_a_private_account(api),
+    }
+    another = api.logs_in(owner.username)
+    sessions = done(another.get("/api/v1/auth/sessions"))["items"]
+    return Household(
+        owner,
+        mentioned,
+        {
+            "post_id": {what: post["id"] for what, post in posts.items()},
+            "session_id": {f"session {number}": one["id"] for number, one in enumerate(sessions)},
+            "user_id": {},
+        },
+        {posts["direct"]["id"], posts["a comment in a direct thread"]["id"]},
+    )
+
+
+def post_of_a_private_account(api: Api) -> Json:
+    private = api.someone()
+    post = private.publishes()
+    done(private.patch("/api/v1/me", {"private": True}))
+
+    def hidden() -> None:
+        assert not api.nobody.sees(post)
+
+    eventually(hidden)
+    return post
+
+
+def ids_of(operation: Operation) -> list[str]:
+    return [one["name"] for one in operation.described.get("parameters", []) if one["in"] == "path"]
+
+
+def bare(response: httpx.Response) -> tuple[int, Json, dict[str, str]]:
+    """An answer without what differs each time."""
+    body = response.json() if response.content else {}
+    body.pop("request_id", None)
+    each_time = {"x-request-id", "date", "ratelimit", "content-length"}
+    return (
+        response.status_code,
+        body,
+        {name: value for name, value in response.headers.items() if name not in each_time},
+    )
+
+
+def test_az2_every_kind_of_id_is_in_the_matrix(household: Household, every: list[Operation]) -> None:
+    named = {name for operation in every for name in ids_of(operation)}
+    assert named <= set(household.hidden), "decide who may see it, and add one that is hidden"
+
+
+def test_az2_what_one_may_not_see_answers_every_operation_as_what_never_was(
+    api: Api, household: Household, every: list[Operation]
+) -> None:
+    viewers: list[Visitor] = [api.someone(), household.mentioned, api.nobody]
+    before = household_as_its_owner_sees_it(household)
+    compared = 0
+    for operation in every:
+        for name in ids_of(operation):
+            for viewer in viewers:
+                body = operation.body
+                never = bare(viewer.request(operation.method, operation.at(**{name: NEVER}), json=body))
+                for what, id_ in household.hidden[name].items():
+                    if viewer is household.mentioned and id_ in household.seen_by_mentioned:
+                        continue
+                    found = bare(viewer.request(operation.method, operation.at(**{name: id_}), json=body))
+                    assert found == never, (operation.name, what)
+                    assert found[0] == (
+                        404 if isinstance(viewer, Member) or operation.access != "token" else 401
+                    )
+                    compared += 1
+    assert compared > 100
+    assert household_as_its_owner_sees_it(household) == before
+
+
+def household_as_its_owner_sees_it(household: Household) -> list[Json]:
+    owner = household.owner
+    posts = [owner.get(f"/api/v1/posts/{id_}") for id_ in household.hidden["post_id"].values()]
+    return [post.json() for post in posts if post.status_code == 200] + [
+        done(owner.get("/api/v1/me")),
+        done(owner.get("/api/v1/auth/sessions")),
+    ]
+
+
+def test_az2_what_one_may_not_see_cannot_be_named_in_a_body_either(api: Api, household: Household) -> None:
+    stranger = api.someone()
+    never = bare(stranger.post("/api/v1/posts", {"text": "x", "reply_to": NEVER}))
+    assert never[0] == 404
+    for what, id_ in household.hidden["post_id"].items():
+        assert bare(stranger.post("/api/v1/posts", {"text": "x", "reply_to": id_})) == never, what
+
+
+# --- IN-2: everything has an end ---------------------------------------------------------------------
+
+
+def unbounded(schema: Json, schemas: Json, place: str) -> Iterator[str]:
+    """Where a value of this schema could be of any size."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if "enum" in schema or "const" in schema:
+        return
+    for number, option in enumerate(schema.get("oneOf") or schema.get("anyOf") or []):
+        yield from unbounded(option, schemas, f"{place}|{number}")
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if not kinds and "oneOf" not in schema and "anyOf" not in schema:
+        yield f"{place} may be anything"
+    if "string" in kinds and "maxLength" not in schema:
+        yield f"{place} has no maxLength"
+    if {"integer", "number"} & set(kinds) and not {"minimum", "maximum"} <= set(schema):
+        yield f"{place} has no range"
+    if "array" in kinds:
+        if "maxItems" not in schema:
+            yield f"{place} has no maxItems"
+        yield from unbounded(schema["items"], schemas, f"{place}[]")
+    if "object" in kinds:
+        if schema.get("additionalProperties") is not False:
+            yield f"{place} takes members that are not described"
+        for name, member in schema.get("properties", {}).items():
+            yield from unbounded(member, schemas, f"{place}.{name}")
+
+
+def body_of(operation: Operation) -> Json | None:
+    content = operation.described.get("requestBody", {}).get("content", {})
+    found: Json | None = content.get("application/json", {}).get("schema")
+    return found
+
+
+def test_in2_every_input_has_its_limits(api: Api, every: list[Operation]) -> None:
+    schemas = document(api)["components"]["schemas"]
+    found: list[str] = []
+    for operation in every:
+        if (body := body_of(operation)) is not None:
+            found += unbounded(body, schemas, operation.name)
+        for parameter in operation.described.get("parameters", []):
+            found += unbounded(parameter["schema"], schemas, f"{operation.name} {parameter['name']}")
+    assert found == []
+
+
+def test_in2_a_lint_that_finds_nothing_would_be_none() -> None:
+    endless: Json = {
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "number": {"type": ["integer", "null"], "minimum": 0},
+            "list": {"type": "array", "items": {"$ref": "#/components/schemas/Endless"}},
+            "any": {},
+            "kind": {"enum": ["a"]},
+        },
+    }
+    found = list(unbounded(endless, {"Endless": {"oneOf": [{"type": "string"}, {"type": "null"}]}}, "it"))
+    assert len(found) == 6, found
+
+
+def members_of(api: Api, operation: Operation) -> dict[str, Json]:
+    schema = body_of(operation)
+    if schema is None:
+        return {}
+    members: dict[str, Json] = document(api)["components"]["schemas"][schema["$ref"].rpartition("/")[2]][
+        "properties"
+    ]
+    return members
+
+
+def test_in2_a_text_beyond_its_limit_is_refused_by_name(api: Api, every: list[Operation]) -> None:
+    maya = api.someone()
+    post = maya.publishes()
+    for operation in every:
+        for name, schema in members_of(api, operation).items():
+            if "maxLength" in schema:
+                beyond = "x" * min(schema["maxLength"] * 20, 60_000)
+                body = (operation.body or {}) | {name: beyond}
+                path = operation.at(post_id=post["id"])
+                response = maya.request(operation.method, path, json=body)
+                if response.status_code not in {
+                    401,
+                    404,
+                }:  # nobody has such a name, such a password or such a post
+                    assert f"/{name}" in faults(response), (operation.name, name)
+
+
+def test_in2_a_parameter_beyond_its_range_is_refused_by_name(api: Api, every: list[Operation]) -> None:
+    maya = api.someone()
+    post = maya.publishes()
+    tried = 0
+    for operation in every:
+        for parameter in operation.described.get("parameters", []):
+            schema, place = parameter["schema"], parameter["in"]
+            beyond = [int(schema["minimum"]) - 1, int(schema["maximum"]) + 1] if "maximum" in schema else []
+            beyond += ["x" * (schema["maxLength"] + 1)] if "maxLength" in schema and place != "path" else []
+            for value in map(str, beyond):
+                path = operation.at(post_id=post["id"], user_id=maya.id)
+                sent: Any = (
+                    {"headers": {parameter["name"]: value}}
+                    if place == "header"
+                    else {"params": {parameter["name"]: value}}
+                )
+                response = maya.request(operation.method, path, json=operation.body, **sent)
+                assert response.status_code == 400, (operation.name, parameter["name"], response.text)
+                assert response.json()["code"] in {"query_invalid", "cursor_invalid"}
+                tried += 1
+    assert tried > 20
+
+
+# --- IN-8: nothing that is sent is a command -----------------------------------------------------------
+
+METACHARACTERS = (
+    "'",
+    '"',
+    "\\",
+    "%",
+    "_",
+    "%_%",
+    "';--",
+    "' OR '1'='1",
+    "\\'; --",
+    "$1",
+    ":id",
+    "?",
+    "/*",
+    "{0}",
+    "%s",
+)
+
+
+def test_in8_a_text_is_kept_as_it_is_whatever_it_means_to_a_database(api: Api) -> None:
+    maya = api.someone()
+    for text in METACHARACTERS:
+        assert maya.reads(maya.publishes(f"a{text}b", content_warning=text))["text"] == f"a{text}b"
+        edited = done(maya.patch("/api/v1/me", {"bio": text, "display_name": f"Maya {text.strip()}"}))
+        assert (edited["bio"], edited["display_name"]) == (text, f"Maya {text.strip()}")
+
+
+def test_in8_no_parameter_is_a_pattern_or_a_command(api: Api, every: list[Operation]) -> None:
+    maya = api.someone()
+    post = maya.publishes()
+    for operation in every:
+        if operation.method != "GET":
+            continue
+        path = operation.at(post_id=post["id"], user_id=maya.id)
+        for parameter in operation.described.get("parameters", []):
+            if parameter["in"] == "query":
+                for text in METACHARACTERS:
+                    response = maya.get(path, params={parameter["name"]: text})
+                    assert response.status_code in {400, 404}, (operation.name, parameter["name"], text)
+
+
+def test_in8_what_stands_for_any_sign_in_a_pattern_stands_for_itself_in_a_name(api: Api) -> None:
+    name = fresh_name()
+    done(api.registers(f"{name}x1"), 201)
+    for pattern in (f"{name}_1", f"{name}%", f"{name}x_", "%", "_" * (len(name) + 2)):
+        refused(api.nobody.get("/api/v1/users", params={"username": pattern}), 404, "user_not_found")
+        refused(
+            api.nobody.post("/api/v1/auth/login", {"login": pattern, "password": "x" * 10}),
+            401,
+            "wrong_credentials",
+        )
+
+
+def test_in8_what_is_one_of_a_few_words_takes_no_other(api: Api, every: list[Operation]) -> None:
+    schemas = document(api)["components"]["schemas"]
+    maya = api.someone()
+    for operation in every:
+        path = operation.at(post_id=maya.publishes()["id"], user_id=maya.id)
+        for name, schema in members_of(api, operation).items():
+            refs = [option.get("$ref", "") for option in [schema, *schema.get("oneOf", [])]]
+            if any("enum" in schemas.get(ref.rpartition("/")[2], {}) for ref in refs):
+                for word in ("id; DROP TABLE posts", "PUBLIC", "", "public ", ["public"], 0):
+                    body = (operation.body or {}) | {name: word}
+                    assert faults(maya.request(operation.method, path, json=body)) == {f"/{name}": "type"}
+        for parameter in operation.described.get("parameters", []):
+            if "enum" in parameter["schema"] or parameter["schema"].get("type") == "boolean":
+                for word in ("id desc", "1;", "", "TRUE OR 1"):
+                    params = {parameter["name"]: word}
+                    response = maya.request(operation.method, path, params=params, json=operation.body)
+                    refused(response, 400, "query_invalid")
+
+
+# --- AP-2: refusals -----------------------------------------------------------------------------------
+
+
+def test_ap2_a_refusal_of_any_kind_is_a_problem_with_its_request_id(api: Api) -> None:
+    """Each is checked as every answer is: of one form, with an id, and with nothing of what is inside."""
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    path = f"/api/v1/posts/{post['id']}"
+    responses = [
+        maya.get("/api/v1/me/likes", params={"limit": "0"}),
+        api.nobody.get("/api/v1/me"),
+        willy.delete(path),
+        api.nobody.get("/api/v1/nothing"),
+        maya.patch("/api/v1/posts", {}),
+        api.registers(maya.username),
+        maya.patch("/api/v1/me", {"bio": "x"}, headers={"If-Match": '"999.0123456789abcdef"'}),
+        maya.request(
+            "POST", "/api/v1/posts", content=b"x" * 70_000, headers={"Content-Type": "application/json"}
+        ),
+        maya.request("POST", "/api/v1/posts", content=b"<a/>", headers={"Content-Type": "text/xml"}),
+        maya.post("/api/v1/posts", {}),
+    ]
+    assert [response.status_code for response in responses] == [
+        400,
+        401,
+        403,
+        404,
+        405,
+        409,
+        412,
+        413,
+        415,
+        422,
+    ]
+    for response in responses:
+        check_problem(response)
+    assert len({response.json()["request_id"] for response in responses}) == len(responses)
+
+
+# --- AP-6: caches -------------------------------------------------------------------------------------
+
+
+@dataclass
+class NaiveCache:
+    """A shared cache that believes what the headers say, and no more."""
+
+    http: httpx.Client
+    kept: dict[str, list[tuple[dict[str, str | None], httpx.Response]]] = field(default_factory=dict)
+
+    def get(self, who: Visitor, path: str) -> httpx.Response:
+        asked = httpx.Headers(who.headers())
+        for vary, response in self.kept.get(path, []):
+            if all(asked.get(name) == value for name, value in vary.items()):
+                return response
+        response = who.get(path)
+        control = response.headers.get("cache-control", "")
+        names = [name.strip() for name in response.headers.get("vary", "").split(",") if name.strip()]
+        if not any(word in control for word in ("no-store", "private", "no-cache")) and "*" not in names:
+            self.kept.setdefault(path, []).append(({name: asked.get(name) for name in names}, response))
+        return response
+
+
+def test_ap6_nobody_is_given_by_a_cache_what_another_one_may_see(api: Api, every: list[Operation]) -> None:
+    alice, bob = api.someone(), api.someone()
+    post = alice.publishes()
+    bob.comments(post, f"for @{alice.username}", visibility="direct")
+    alice.likes(post)
+    cache = NaiveCache(api.http)
+    compared = 0
+    for operation in every:
+        if operation.method == "GET":
+            path = operation.at(post_id=post["id"], user_id=alice.id)
+            for who in (alice, bob, api.nobody, alice):
+                direct, cached = who.get(path), cache.get(who, path)
+                assert bare(cached)[:2] == bare(direct)[:2], (operation.name, who)
+                if operation.access != "public":
+                    assert {"no-store", "private"} & {
+                        word.strip() for word in direct.headers["cache-control"].split(",")
+                    }, operation.name
+                    compared += 1
+    assert compared > 20
+
+
+def test_ap6_a_cache_that_keeps_what_it_should_not_is_noticed(api: Api) -> None:
+    """The cache above does keep what it is told to."""
+    cache = NaiveCache(api.http)
+    first = cache.get(api.nobody, "/.well-known/jwks.json")
+    assert cache.get(api.someone(), "/.well-known/jwks.json") is first

@@ -1,0 +1,145 @@
+"""Private accounts: what they write is for their followers, and for those whom they mention."""
+
+from typing import Any
+
+from .client import Api, Json, Member, Visitor, done, eventually, refused
+
+
+def a_private_member(api: Api) -> Member:
+    member = api.someone()
+    goes_private(member)
+    return member
+
+
+def goes_private(member: Member, *, private: bool = True) -> None:
+    assert done(member.patch("/api/v1/me", {"private": private}))["private"] is private
+
+
+def until_hidden(post: Json, from_: Visitor) -> None:
+    def hidden() -> None:
+        assert not from_.sees(post)
+
+    eventually(hidden)
+
+
+def test_everybody_sees_that_an_account_is_private(api: Api) -> None:
+    ann = a_private_member(api)
+
+    assert done(ann.get("/api/v1/me"))["private"] is True
+    assert done(api.nobody.get(f"/api/v1/users/{ann.id}"))["private"] is True
+    assert done(api.nobody.get("/api/v1/users", params={"username": ann.username}))["private"] is True
+    assert api.logs_in(ann.username).user["private"] is True
+
+
+def test_az4_going_private_bites_at_once_and_on_what_was_written_before(api: Api) -> None:
+    ann, bob = api.someone(), api.someone()
+    posts = [ann.publishes(visibility=visibility) for visibility in ("public", "unlisted")]
+    thread = bob.publishes()
+    comment = ann.comments(thread)
+    known = {post["id"]: bob.get(f"/api/v1/posts/{post['id']}").headers["etag"] for post in posts}
+
+    goes_private(ann)
+
+    def hidden() -> None:
+        for viewer in (api.nobody, bob):
+            assert not any(viewer.sees(post) for post in [*posts, comment])
+            assert viewer.walks(f"/api/v1/users/{ann.id}/posts") == []
+            assert viewer.walks(f"/api/v1/posts/{thread['id']}/comments") == []
+
+    eventually(hidden, 1.0)
+    for post in posts:  # not even that it is unchanged
+        tag = {"If-None-Match": known[post["id"]]}
+        refused(bob.get(f"/api/v1/posts/{post['id']}", headers=tag), 404, "post_not_found")
+        assert ann.sees(post)
+    assert len(ann.walks(f"/api/v1/users/{ann.id}/posts")) == 2
+
+
+def test_az4_what_is_written_later_is_hidden_from_the_start(api: Api) -> None:
+    ann, bob = a_private_member(api), api.someone()
+    first = ann.publishes()
+    until_hidden(first, from_=bob)
+
+    later = ann.publishes()
+
+    assert ann.sees(later)
+    assert not bob.sees(later)
+    assert not api.nobody.sees(later)
+
+
+def test_nothing_can_be_done_to_what_is_hidden_and_nobody_can_tell_it_from_what_is_not_there(
+    api: Api,
+) -> None:
+    ann, bob = api.someone(), api.someone()
+    post = ann.publishes()
+    likes = bob.likes(post)["counts"]["likes"]
+    goes_private(ann)
+    until_hidden(post, from_=bob)
+
+    for method, path, body in (
+        ("GET", "", None),
+        ("PUT", "/like", None),
+        ("DELETE", "/like", None),
+        ("GET", "/comments", None),
+        ("POST", "/comments", {"text": "hm"}),
+        ("DELETE", "", None),
+    ):
+        answers = [
+            bob.request(method, f"/api/v1/posts/{id_}{path}", json=body).json() for id_ in (post["id"], "1")
+        ]
+        for answer in answers:
+            del answer["request_id"]
+        assert answers[0] == answers[1]
+        assert answers[0]["code"] == "post_not_found"
+    assert ann.reads(post)["counts"] == post["counts"] | {"likes": likes}
+
+
+def test_whom_a_private_account_mentions_sees_it(api: Api) -> None:
+    ann, bob = a_private_member(api), api.someone()
+
+    post = ann.publishes(f"hello @{bob.username}")
+
+    assert bob.sees(post)
+    assert bob.likes(post)["counts"]["likes"] == 1
+
+
+def test_an_account_can_open_again(api: Api) -> None:
+    ann = a_private_member(api)
+    post = ann.publishes()
+    until_hidden(post, from_=api.nobody)
+
+    goes_private(ann, private=False)
+
+    eventually(lambda: api.nobody.reads(post))
+
+
+def test_private_is_yes_or_no(api: Api) -> None:
+    ann = api.someone()
+    nonsense: object
+    for nonsense in ("true", 1, [], {}):
+        refused(ann.patch("/api/v1/me", {"private": nonsense}), 422, "invalid")
+    assert done(ann.patch("/api/v1/me", {"private": None}))["private"] is False
+    assert done(ann.patch("/api/v1/me", {}))["private"] is False
+
+
+def test_az8_no_other_member_of_an_account_can_be_set(api: Api) -> None:
+    """Every member of the answers, sent back with another value: refused by name, and nothing changes."""
+    ann = api.someone()
+    before = done(ann.get("/api/v1/me"))
+    changed: dict[str, Any] = {
+        member: {str: "7", bool: True, dict: {"posts": 7, "followers": 7}, type(None): "x"}[type(value)]
+        for member, value in before.items()
+    }
+    declared = {"display_name", "bio", "private"}
+
+    for member, value in changed.items():
+        if member not in declared:
+            problem = refused(ann.patch("/api/v1/me", {member: value, "bio": "changed"}), 422, "invalid")
+            assert problem["errors"] == [
+                {"pointer": f"/{member}", "code": "unknown", "detail": "there is no such member"}
+            ]
+    for member in ("role", "is_admin", "version", "password", "password_hash", "user_id", "email_verified"):
+        refused(ann.patch("/api/v1/me", {member: "x"}), 422, "invalid")
+    for member, value in changed.items():
+        if member not in {"username", "email", "display_name"}:
+            refused(api.registers("nobody_yet", **{member: value}), 422, "invalid")
+    assert done(ann.get("/api/v1/me")) == before

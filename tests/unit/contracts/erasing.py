@@ -1,0 +1,218 @@
+"""What is left of an account that was deleted: on every store nothing that can be read."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select, update
+
+from adapters.memory.posts import MemoryPostsReader
+from adapters.sql.housekeeping import keep_house
+from adapters.sql.metadata import metadata
+from adapters.sql.posts.tables import restricted_authors
+from application.identity.sessions import LoggedIn
+from application.posts.erasing import EraseAuthor
+from application.posts.ports import PostsTx
+from application.shared.events import AccountDeleted
+from application.shared.paging import Window
+from application.shared.ports import Attempt, OpenTx
+from domain.identity import UserNotFound
+from domain.posts import Mark, PostNotFound, Visibility
+from domain.shared import EventId, PostId, UserId
+from tests.unit.contracts.stores import Stores, new_id
+from tests.unit.people import PASSWORD, Waggle, refused
+
+CANARY = "kanarienvogel"
+DIRECT = Visibility.DIRECT
+
+
+async def everything(stores: Stores) -> dict[str, str]:
+    """All that is stored, table by table, as text."""
+    if stores.database is None:
+        assert isinstance(stores.posts, MemoryPostsReader)
+        return {name: repr(rows) for name, rows in stores.posts.store._tables.items()}
+    async with stores.database.begin() as connection:
+        return {
+            table.name: repr([tuple(row) for row in await connection.execute(select(table))])
+            for table in metadata.sorted_tables
+        }
+
+
+async def tables_with(stores: Stores, *needles: object, but: str = "\0") -> set[str]:
+    tables = {name: rows.replace(but, "") for name, rows in (await everything(stores)).items()}
+    return {name for name, rows in tables.items() if any(str(needle) in rows for needle in needles)}
+
+
+@dataclass
+class World:
+    """Ann, who goes, and Bob, who stays; each has left traces with the other."""
+
+    waggle: Waggle
+    ann: LoggedIn
+    bob: UserId
+    name: str
+    hers: list[PostId]
+    his: list[PostId]
+
+    @classmethod
+    async def of(cls, stores: Stores) -> "World":
+        waggle = Waggle(stores)
+        number = new_id() >> 16
+        name = f"ann{number}"
+        key = Attempt("anyone:open_account", f"key {number}", "f")
+        ann = await waggle.register(name, f"{name}@example.org", PASSWORD, f"Ann {CANARY}", key)
+        await waggle.edit_profile(ann.user.id, None, f"bio {CANARY}", None)
+        bob = await waggle.somebody(f"bob{number}")
+        world = cls(waggle, ann, bob, name, [], [])
+        await world.live()
+        return world
+
+    async def live(self) -> None:
+        ann, bob, waggle = self.ann.user.id, self.bob, self.waggle
+        for number in range(2):
+            key = Attempt(f"{ann}:publish", f"key {ann} {number}", "f", owner=ann)
+            hers = (await waggle.says(ann, f"{CANARY} {number} @{self.name}", attempt=key)).seen.row.id
+            his = (await waggle.post(bob, f"hello @{self.name}")).row.id
+            comment = (await waggle.post(ann, CANARY, reply_to=his)).row.id
+            answer = (await waggle.post(bob, "indeed", reply_to=comment)).row.id
+            self.hers += [hers, comment, (await waggle.post(ann, CANARY, DIRECT)).row.id]
+            self.his += [his, answer, (await waggle.post(bob, "so it is", reply_to=hers)).row.id]
+        for post_id in self.his:
+            for mark in Mark:
+                await waggle.mark(ann, post_id, mark, on=True)
+        for post_id in self.hers[::3]:
+            await waggle.like(bob, post_id, liked=True)
+        await waggle.pin(ann, self.hers[0], on=True)
+        await waggle.post(bob, f"psst @{self.name}", DIRECT)
+        gone = (await waggle.post(ann, CANARY)).row.id
+        await waggle.delete(ann, gone)
+        await settle(waggle)
+
+    async def ann_goes(self) -> None:
+        ann = self.ann
+        claims = await self.waggle.authenticate(ann.tokens.access_token)
+        await self.waggle.delete_account(ann.user.id, claims.session_id, self.name)
+
+    async def check(self) -> None:
+        """Everything of Ann's is gone, everything of Bob's is there, and what is counted is right."""
+        stores = self.waggle.stores
+        assert await tables_with(stores, self.ann.user.id) == {"restricted_authors"}
+        assert await tables_with(stores, CANARY, self.ann.user.display_name) == set()
+        words_of_others = f"@{self.name}"
+        assert await tables_with(stores, self.name, but=words_of_others) == set()
+        for post_id in self.hers:
+            assert await refused(self.waggle.read(self.bob, post_id)) is PostNotFound
+        for post_id in self.his:
+            seen = await self.waggle.read(None, post_id)
+            assert (seen.row.comments, seen.row.likes, seen.row.reposts, seen.mentions) == (0, 0, 0, [])
+        page = await self.waggle.by_author(None, self.bob, Window(100))
+        assert [seen.row.id for seen in page.items] == self.his[::3][::-1]
+
+
+async def settle(waggle: Waggle) -> None:
+    """Until everybody has heard of everything."""
+    while await waggle.relay.deliver():
+        pass
+
+
+class ErasingContract:
+    async def test_di7_nothing_of_a_deleted_account_is_left_in_any_table(self, stores: Stores) -> None:
+        world = await World.of(stores)
+        assert await tables_with(stores, CANARY) >= {"posts", "accounts"}
+
+        await world.ann_goes()
+        assert await tables_with(stores, CANARY) == {"posts"}  # the account went with the answer
+        await settle(world.waggle)
+
+        await world.check()
+        assert await refused(world.waggle.read_profile(world.ann.user.id)) is UserNotFound
+
+    @pytest.mark.parametrize(("batch", "death"), [(1, 0), (1, 5), (1, 11), (1, 14), (2, 3), (5, 1), (5, 3)])
+    async def test_di7_erasing_goes_on_wherever_it_was_interrupted(
+        self, stores: Stores, batch: int, death: int
+    ) -> None:
+        world = await World.of(stores)
+        await world.ann_goes()
+        fact, id_ = AccountDeleted(user_id=world.ann.user.id), EventId(new_id())
+
+        with pytest.raises(ZeroDivisionError):
+            await EraseAuthor(dying(stores, death), lambda: 0.0, batch)(fact, id_)
+        await EraseAuthor(stores.open_posts, lambda: 0.0, batch)(fact, id_)
+
+        await settle(world.waggle)
+        await world.check()
+
+    async def test_di7_what_takes_long_is_gone_on_with_after_other_facts(self, stores: Stores) -> None:
+        world = await World.of(stores)
+        await world.ann_goes()
+        fact = AccountDeleted(user_id=world.ann.user.id)
+        hasty = EraseAuthor(stores.open_posts, lambda: 0.0, batch=2, budget=0.0)
+        world.waggle.relay = replace(world.waggle.relay, reactions={AccountDeleted: [hasty]})
+
+        deliveries = 0
+        while await world.waggle.relay.deliver():
+            deliveries += 1
+
+        assert deliveries > 5
+        assert fact not in await world.waggle.told()
+        await world.check()
+
+    async def test_di7_it_is_hidden_before_it_is_erased(self, stores: Stores) -> None:
+        world = await World.of(stores)
+        await world.ann_goes()
+        fact, id_ = AccountDeleted(user_id=world.ann.user.id), EventId(new_id())
+
+        with pytest.raises(ZeroDivisionError):
+            await EraseAuthor(dying(stores, 1), lambda: 0.0)(fact, id_)
+
+        for post_id in world.hers:
+            for viewer in (None, world.bob, world.ann.user.id):
+                assert await refused(world.waggle.read(viewer, post_id)) is PostNotFound
+                assert await refused(world.waggle.like(world.bob, post_id, liked=True)) is PostNotFound
+
+    async def test_di7_what_comes_late_is_swept_up(self, stores: Stores) -> None:
+        world = await World.of(stores)
+        await world.ann_goes()
+        await settle(world.waggle)
+        async with stores.open_posts() as tx:  # a request that had begun before
+            await tx.posts.get(world.his[0])
+            await tx.marks.leave(Mark.LIKE, world.his[0], world.ann.user.id, new_id())
+
+        await world.waggle.sweep()
+        await settle(world.waggle)
+
+        await world.check()
+
+    async def test_di7_after_a_day_not_even_the_id_is_left(self, stores: Stores) -> None:
+        if stores.database is None:
+            return  # what is in memory has no housekeeping
+        world = await World.of(stores)
+        await world.ann_goes()
+        await settle(world.waggle)
+
+        long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+        async with stores.database.begin() as connection:
+            await connection.execute(update(restricted_authors).values(gone_at=long_ago))
+        await world.waggle.sweep()
+        await settle(world.waggle)
+        await keep_house(stores.database)
+
+        assert await tables_with(stores, world.ann.user.id) == set()
+
+
+def dying(stores: Stores, transactions: int) -> OpenTx[PostsTx]:
+    """Opens so many transactions, and dies at the end of the next, before it is committed."""
+    opened = 0
+
+    @asynccontextmanager
+    async def open_tx() -> AsyncIterator[PostsTx]:
+        nonlocal opened
+        async with stores.open_posts() as tx:
+            yield tx
+            if opened == transactions:
+                raise ZeroDivisionError
+            opened += 1
+
+    return open_tx
