@@ -58,6 +58,24 @@ def server(
         yield waggle
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, in a short run, what another shape tells as well: `pytest.mark.told_by("embedded")`."""
+    if LONG or RUNNING:
+        return
+    kept: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        marker = item.get_closest_marker("told_by")
+        shape = (
+            item.callspec.params.get("server")
+            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+            else None
+        )
+        told = set(marker.args) & set(SHAPES) if marker else set()
+        kept[not told or shape is None or shape in told].append(item)
+    items[:] = kept[True]
+    config.hook.pytest_deselected(items=kept[False])
+
+
 @pytest.fixture(scope="session")
 def base_url(server: Waggle | None) -> str:
     return server.base_url if server else RUNNING

@@ -17,6 +17,8 @@ from .client import Api, Json, Member, done, refused
 from .contract import operations
 from .wire import Answer, check, exchange
 
+pytestmark = pytest.mark.told_by("embedded")
+
 ACCESS = {
     "POST /api/v1/auth/register": "public",
     "POST /api/v1/auth/login": "public",

@@ -11,6 +11,8 @@ from .client import Api, done
 from .contract import document, operations
 from .wire import exchange
 
+pytestmark = pytest.mark.told_by("embedded")
+
 FOREIGN = "https://elsewhere.example"
 LOCAL = ("http://localhost", "http://localhost:5173", "http://127.0.0.1:3000")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -9,6 +9,8 @@ from .client import Api, Member, done, fresh_key
 from .contract import Operation, operations
 from .wire import Answer, check, chunked, exchange
 
+pytestmark = pytest.mark.told_by("embedded", "postgres")
+
 DEEP = 100_000
 JSON = ("Content-Type", "application/json")
 

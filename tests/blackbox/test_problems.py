@@ -6,6 +6,8 @@ from .client import Api, Json, faults, refused
 from .contract import BODIES, document, operations
 from .wire import check, exchange
 
+pytestmark = pytest.mark.told_by("embedded")
+
 
 def test_every_operation_with_a_body_has_a_good_one_here(api: Api) -> None:
     assert {operation.name for operation in operations(api) if "requestBody" in operation.described} == set(
