@@ -59,6 +59,9 @@ def household(api: Api) -> Household:
     open_post = owner.publishes()
     gone_comment = owner.comments(open_post)
     owner.removes(gone_comment)
+    leaver = api.someone()
+    leaver_post = leaver.publishes()
+    leaves(api, leaver, leaver_post)
     posts = {
         "for nobody": owner.publishes(visibility="direct"),
         "for followers": owner.publishes(visibility="followers"),
@@ -68,6 +71,7 @@ def household(api: Api) -> Household:
         "deleted": gone,
         "a deleted comment": gone_comment,
         "of a private account": post_of_a_private_account(api),
+        "of a deleted account": leaver_post,
     }
     another = api.logs_in(owner.username)
     sessions = done(another.get("/api/v1/auth/sessions"))["items"]
@@ -77,7 +81,7 @@ def household(api: Api) -> Household:
         {
             "post_id": {what: post["id"] for what, post in posts.items()},
             "session_id": {f"session {number}": one["id"] for number, one in enumerate(sessions)},
-            "user_id": {},
+            "user_id": {"a deleted account": leaver.id},
         },
         {posts["direct"]["id"], posts["a comment in a direct thread"]["id"]},
     )
@@ -93,6 +97,15 @@ def post_of_a_private_account(api: Api) -> Json:
 
     eventually(hidden)
     return post
+
+
+def leaves(api: Api, member: Member, post: Json) -> None:
+    done(member.delete("/api/v1/me", params={"confirm": member.username}), 204)
+
+    def hidden() -> None:
+        assert not api.nobody.sees(post)
+
+    eventually(hidden)
 
 
 def ids_of(operation: Operation) -> list[str]:
