@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import dataclasses
 import json
+import logging
 import os
 import signal
 import socket
@@ -24,6 +25,8 @@ from entrypoints.http.network import Networks
 from entrypoints.runtime import build, running
 from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
 
+log = logging.getLogger(__name__)
+
 DRAIN_SECONDS = 20
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
@@ -31,6 +34,10 @@ Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
 
 async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Serve the API until SIGTERM or SIGINT."""
+    if settings.env == "production" and not settings.trusted_proxies:
+        log.warning(
+            "WAGGLE_TRUSTED_PROXIES is empty: everybody behind a reverse proxy counts as one client for the limits"
+        )
     container = build(settings)
     async with running(container, settings):
         connections = Connections(

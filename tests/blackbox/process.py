@@ -108,6 +108,20 @@ class Waggle:
             self.kill()
             raise NotUp(f"the server does not end:\n{self.tail()}") from None
 
+    def cpu_seconds(self) -> float:
+        """Processor time that the server has taken until now (Linux only)."""
+        fields = self._of_proc("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int:
+        """Bytes that the server has in memory (Linux only)."""
+        return int(self._of_proc("statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def _of_proc(self, name: str) -> str:
+        if self._process is None:
+            raise NotUp("it was never started")
+        return Path(f"/proc/{self._process.pid}/{name}").read_text()
+
     def complaints(self) -> list[str]:
         """The lines of the log that should not be there."""
         bad = ('"level": "error"', '"level": "critical"', "Traceback", "RuntimeWarning", "was never awaited")

@@ -111,7 +111,7 @@ def test_an_access_token_can_be_checked_with_the_public_keys(api: Api) -> None:
 
 @pytest.mark.parametrize("origin", LOCAL)
 @pytest.mark.parametrize("method", METHODS)
-def test_a_local_origin_may_ask_in_development(api: Api, origin: str, method: str) -> None:
+def test_ap5_a_local_origin_may_ask_in_development(api: Api, origin: str, method: str) -> None:
     wanted = "authorization,content-type,idempotency-key,if-match,if-none-match,x-request-id"
     response = api.nobody.request(
         "OPTIONS",
@@ -134,7 +134,7 @@ def test_a_local_origin_may_ask_in_development(api: Api, origin: str, method: st
 @pytest.mark.parametrize(
     "origin", [FOREIGN, "null", "http://localhost.evil.example", "http://evil.example:80/localhost", "https://127.0.0.1.nip.io", "http://localhost:80@evil.example", "http://127x0x0x1", "http://localhost:", "http://xlocalhost"]
 )  # fmt: skip
-def test_a_foreign_origin_may_not(api: Api, origin: str) -> None:
+def test_ap5_a_foreign_origin_may_not(api: Api, origin: str) -> None:
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     preflight = exchange(api.base_url, "OPTIONS", "/api/v1/posts", asked.items())
     assert preflight.status < 500
@@ -143,7 +143,7 @@ def test_a_foreign_origin_may_not(api: Api, origin: str) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_an_answer_tells_the_browser_what_the_page_may_read(api: Api) -> None:
+def test_ap5_an_answer_tells_the_browser_what_the_page_may_read(api: Api) -> None:
     maya = api.someone()
     for response in (
         maya.get("/api/v1/me", headers={"Origin": LOCAL[0]}),
@@ -155,16 +155,27 @@ def test_an_answer_tells_the_browser_what_the_page_may_read(api: Api) -> None:
             name.strip().lower() for name in response.headers["access-control-expose-headers"].split(",")
         }
         assert {"etag", "link", "location", "x-request-id", "retry-after", "idempotency-replayed"} <= exposed
+        assert {"ratelimit", "ratelimit-policy"} <= exposed
         assert "origin" in response.headers["vary"].lower()
         assert "access-control-allow-credentials" not in response.headers
 
 
-def test_a_preflight_needs_no_token_and_opens_nothing(api: Api) -> None:
+def test_ap5_a_preflight_needs_no_token_and_opens_nothing(api: Api) -> None:
     asked = {"Origin": LOCAL[0], "Access-Control-Request-Method": "GET"}
     for path in ("/api/v1/me", "/api/v1/posts", "/nope"):
         response = api.nobody.request("OPTIONS", path, headers=asked)
         assert response.status_code < 500
         assert b"username" not in response.content
+
+
+def test_ap5_a_login_sets_no_cookie_and_a_cookie_is_no_login(api: Api) -> None:
+    maya = api.someone()
+    body = {"login": maya.username, "password": maya.password}
+    answer = api.nobody.post("/api/v1/auth/login", body)
+    assert done(answer)
+    assert "set-cookie" not in answer.headers
+    cookie = {"Cookie": f"access_token={maya.tokens['access_token']}"}
+    assert api.nobody.get("/api/v1/me", headers=cookie).status_code == 401
 
 
 def test_answers_carry_the_security_headers(api: Api) -> None:

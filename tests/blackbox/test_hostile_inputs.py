@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from .client import Api, Member, done, fresh_key
 from .contract import Operation, operations
+from .process import Waggle
 from .wire import Answer, check, chunked, exchange
 
 pytestmark = pytest.mark.told_by("embedded", "postgres")
@@ -130,6 +132,11 @@ KINDS: tuple[bytes, ...] = (
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def memory_before(server: Waggle | None) -> int:
+    return server.memory() if server is not None else 0
+
+
 @pytest.fixture(scope="module")
 def maya(api: Api) -> Member:
     return api.someone()
@@ -152,7 +159,7 @@ def _token(maya: Member) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_a_hostile_value_in_any_member_does_no_harm(
+def test_in1_a_hostile_value_in_any_member_does_no_harm(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation], name: str
 ) -> None:
     for operation in with_bodies:
@@ -176,7 +183,7 @@ def test_a_hostile_value_in_any_member_does_no_harm(
 
 
 @pytest.mark.parametrize("name", BODIES)
-def test_a_hostile_body_does_no_harm(
+def test_in1_a_hostile_body_does_no_harm(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation], name: str
 ) -> None:
     for operation in with_bodies:
@@ -191,7 +198,7 @@ def test_a_hostile_body_does_no_harm(
             )
 
 
-def test_a_hostile_content_type_does_no_harm(
+def test_in1_a_hostile_content_type_does_no_harm(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation]
 ) -> None:
     for operation in with_bodies:
@@ -199,7 +206,7 @@ def test_a_hostile_content_type_does_no_harm(
             _send(api, maya, operation, post_id, [("Content-Type", kind)], b'{"text":"x"}')
 
 
-def test_a_body_in_chunks_has_the_same_limit(
+def test_in1_a_body_in_chunks_has_the_same_limit(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation]
 ) -> None:
     for operation in with_bodies:
@@ -236,7 +243,7 @@ def test_a_body_in_chunks_is_as_good_as_another(api: Api, maya: Member) -> None:
     ],
     ids=str,
 )
-def test_a_body_of_unclear_length_is_refused_or_read_right(
+def test_in1_a_body_of_unclear_length_is_refused_or_read_right(
     api: Api, maya: Member, headers: list[tuple[str, str]]
 ) -> None:
     before = len(maya.walks(f"/api/v1/users/{maya.id}/posts"))
@@ -246,7 +253,7 @@ def test_a_body_of_unclear_length_is_refused_or_read_right(
     assert len(maya.walks(f"/api/v1/users/{maya.id}/posts")) == before
 
 
-def test_bodies_where_none_belongs_do_no_harm(api: Api, maya: Member, post_id: str) -> None:
+def test_in1_bodies_where_none_belongs_do_no_harm(api: Api, maya: Member, post_id: str) -> None:
     for operation in operations(api):
         if operation.body is None and "/auth/logout" not in operation.name:
             for body in (b"{}", b"\xff" * 100, b"x" * 100_000):
@@ -267,7 +274,7 @@ IDS = (
 
 
 @pytest.mark.parametrize("id_", IDS, ids=lambda value: ascii(value)[:30])
-def test_a_hostile_id_names_nobody(api: Api, maya: Member, id_: str) -> None:
+def test_in1_a_hostile_id_names_nobody(api: Api, maya: Member, id_: str) -> None:
     for operation in operations(api):
         if "{" not in operation.path:
             continue
@@ -280,6 +287,7 @@ def test_a_hostile_id_names_nobody(api: Api, maya: Member, id_: str) -> None:
 
 QUERIES: dict[str, str] = {
     "ten thousand parameters": "&".join(f"a{number}=1" for number in range(10_000)),
+    "a hundred thousand parameters without a name": "&" * 60_000,
     "one parameter ten thousand times": "&".join(["limit=5"] * 10_000),
     "two limits": "limit=5&limit=6",
     "a limit without a value": "limit",
@@ -308,7 +316,7 @@ QUERIES: dict[str, str] = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_hostile_query_does_no_harm(api: Api, maya: Member, post_id: str, name: str) -> None:
+def test_in1_a_hostile_query_does_no_harm(api: Api, maya: Member, post_id: str, name: str) -> None:
     for operation in operations(api):
         if operation.method == "GET":
             target = operation.at(post_id=post_id, user_id=maya.id) + "?" + QUERIES[name]
@@ -364,7 +372,7 @@ HEADERS = (
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_a_hostile_header_does_no_harm(api: Api, maya: Member, post_id: str, header: str) -> None:
+def test_in1_a_hostile_header_does_no_harm(api: Api, maya: Member, post_id: str, header: str) -> None:
     body = b'{"display_name":"Maya"}'
     for value in HEADER_VALUES:
         for method, target, content in (
@@ -382,7 +390,7 @@ def test_a_hostile_header_does_no_harm(api: Api, maya: Member, post_id: str, hea
                 assert answer.headers["x-request-id"].isascii()
 
 
-def test_many_headers_do_no_harm(api: Api, maya: Member) -> None:
+def test_in1_many_headers_do_no_harm(api: Api, maya: Member) -> None:
     for headers in (
         [(f"X-{number}", "x") for number in range(2_000)],
         [("X-Long", "x" * 65_536)],
@@ -398,7 +406,7 @@ def test_many_headers_do_no_harm(api: Api, maya: Member) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE"])
-def test_every_route_takes_every_header_with_composure(
+def test_in1_every_route_takes_every_header_with_composure(
     api: Api, maya: Member, post_id: str, method: str
 ) -> None:
     """The worst values of each kind on every route, not only on those that look at the header."""
@@ -416,7 +424,33 @@ def test_every_route_takes_every_header_with_composure(
         check(exchange(api.base_url, method, target, [*worst, _token(maya)], b"{}"), (method, target))
 
 
+def test_in1_a_hundred_thousand_parameters_are_refused_unread(api: Api) -> None:
+    query = "&".join(f"a{number}=1" for number in range(100_000))
+    with suppress(ConnectionResetError):  # closed while we still send
+        answer = exchange(api.base_url, "GET", f"/api/v1/users?{query}")
+        assert answer.status in {400, 414, 431}
+    done(api.nobody.get("/livez"))
+
+
+def test_in1_no_hostile_body_takes_a_second_of_the_processor(
+    api: Api, server: Waggle | None, maya: Member, post_id: str, with_bodies: list[Operation]
+) -> None:
+    if server is None:
+        pytest.skip("needs a server of its own")
+    (operation,) = [one for one in with_bodies if one.name == "POST /api/v1/posts"]
+    bodies = BODIES | {name: b'{"text":%s}' % value for name, value in VALUES.items()}
+    for name, body in bodies.items():
+        before = server.cpu_seconds()
+        _send(api, maya, operation, post_id, [JSON], body)
+        assert server.cpu_seconds() - before < 1, name
+
+
 # --- Afterwards -----------------------------------------------------------------------------------
+
+
+def test_in1_all_of_this_takes_no_memory_that_stays(server: Waggle | None, memory_before: int) -> None:
+    if server is not None:
+        assert server.memory() - memory_before < 50_000_000
 
 
 def test_a_key_that_was_used_in_vain_still_works(api: Api, maya: Member, post_id: str) -> None:

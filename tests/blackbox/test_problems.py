@@ -32,7 +32,7 @@ def test_ap2_an_address_that_is_none_is_not_found(api: Api) -> None:
             refused(api.nobody.request(method, path), 404, "not_found")
 
 
-def test_a_method_that_is_none_is_refused_with_those_that_are(api: Api) -> None:
+def test_in6_a_method_that_is_none_is_refused_with_those_that_are(api: Api) -> None:
     allowed: dict[str, set[str]] = {}
     for operation in operations(api):
         allowed.setdefault(operation.at(), set()).add(operation.method)
@@ -49,7 +49,7 @@ def test_a_method_that_is_none_is_refused_with_those_that_are(api: Api) -> None:
         assert check(exchange(api.base_url, method, "/api/v1/me")).status in {400, 404, 405}
 
 
-def test_ap2_a_body_that_is_too_large_is_refused(api: Api) -> None:
+def test_in5_a_body_that_is_too_large_is_refused(api: Api) -> None:
     maya = api.someone()
     for operation in operations(api):
         if operation.body is None:
@@ -65,7 +65,7 @@ def test_ap2_a_body_that_is_too_large_is_refused(api: Api) -> None:
     "kind",
     [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "application/json-patch+json", "application/merge-patch+json", "application", "*/*", "text/json", "application/xml", "application/problem+json", "application/json, text/plain"],
 )  # fmt: skip
-def test_a_body_of_another_kind_is_refused(api: Api, kind: str | None) -> None:
+def test_in6_a_body_of_another_kind_is_refused(api: Api, kind: str | None) -> None:
     maya = api.someone()
     for operation in operations(api):
         if operation.body is None:
@@ -84,7 +84,7 @@ def test_a_body_of_another_kind_is_refused(api: Api, kind: str | None) -> None:
         "application/json;charset=UTF-8",
     ],
 )
-def test_json_is_declared_in_any_case_with_or_without_its_charset(api: Api, kind: str) -> None:
+def test_in6_json_is_declared_in_any_case_with_or_without_its_charset(api: Api, kind: str) -> None:
     response = api.someone().request(
         "POST", "/api/v1/posts", content='{"text":"é"}'.encode(), headers={"Content-Type": kind}
     )

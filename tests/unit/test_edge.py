@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from adapters.memory.limits import MemoryLimiter
 from entrypoints.http import edge
+from entrypoints.http.answers import Ready
 from entrypoints.http.edge import Edge
 from entrypoints.http.limits import Limits, rates
 from entrypoints.http.network import Networks
@@ -21,24 +23,47 @@ def an_edge(app: ASGIApp) -> Edge:
 
 
 async def ask(
-    app: ASGIApp, method: str = "GET", *headers: tuple[bytes, bytes]
+    app: ASGIApp | Edge,
+    method: str = "GET",
+    *headers: tuple[bytes, bytes],
+    body: Sequence[bytes | float | None] = (b"",),
 ) -> tuple[int, dict[bytes, bytes], bytes]:
+    """`body` comes in pieces; a number is a pause in seconds, None one without end."""
     sent: list[Any] = []
+    pieces = list(body)
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        piece = pieces.pop(0)
+        while not isinstance(piece, bytes):
+            await (asyncio.Event().wait() if piece is None else asyncio.sleep(piece))
+            piece = pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     scope: Any = {"type": "http", "method": method, "path": "/api/v1/x", "headers": list(headers)}
-    await an_edge(app)(scope, receive, send)
+    await (app if isinstance(app, Edge) else an_edge(app))(scope, receive, send)
     start, *rest = sent
     return start["status"], dict(start["headers"]), b"".join(message["body"] for message in rest)
 
 
 async def sleeps(_scope: Scope, _receive: Receive, _send: Send) -> None:
     await asyncio.Event().wait()
+
+
+async def reads(_scope: Scope, receive: Receive, _send: Send) -> None:
+    while (await receive()).get("more_body"):
+        pass
+
+
+async def reads_then_sleeps(scope: Scope, receive: Receive, send: Send) -> None:
+    await reads(scope, receive, send)
+    await sleeps(scope, receive, send)
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await Ready(404, [], b"nothing")(scope, receive, send)
 
 
 async def raises(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -96,3 +121,33 @@ async def test_head_is_asked_of_the_routes_as_get() -> None:
     _, headers, _ = await ask(echoes_method, "HEAD")
 
     assert headers[b"seen"] == b"GET"
+
+
+async def test_in5_a_body_that_does_not_arrive_is_the_clients_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.01)
+    monkeypatch.setattr(edge, "BODY_DEADLINE", 0.1)
+    began = time.monotonic()
+
+    status, headers, body = await ask(reads, "POST", body=[b"{", None])
+
+    assert (status, msgspec.json.decode(body)["code"]) == (408, "body_too_slow")
+    assert headers[b"connection"] == b"close"
+    assert time.monotonic() - began >= 0.1
+
+
+async def test_in5_the_deadline_begins_when_the_body_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.2)
+    began = time.monotonic()
+
+    status, _, body = await ask(reads_then_sleeps, "POST", body=[b"{", 0.3, b"}"])
+
+    assert (status, msgspec.json.decode(body)["code"]) == (504, "deadline_exceeded")
+    assert time.monotonic() - began >= 0.5
+
+
+async def test_ap3_what_no_route_takes_is_counted_for_the_network() -> None:
+    one = an_edge(not_found)
+
+    statuses = [(await ask(one, "GET"))[0] for _ in range(3)]
+
+    assert statuses == [404, 404, 429]

@@ -61,29 +61,37 @@ class Limits:
     """Takes from the budgets of clients, and notes what is left of them for the answer's headers."""
 
     def __init__(self, limiter: Limiter, rates: Mapping[str, Rate] | None) -> None:
-        self._limiter = limiter
-        self._rates = rates
-        self._policies = {rate: _policy(rate) for rate in (rates or {}).values()}
+        self._take = limiter.take
+        self._rates = {name: _Counted(rate) for name, rate in (rates or {}).items()}
 
     async def of_user(self, scope: Any, cost: Cost, user_id: UserId) -> None:
         """Raises RateLimited."""
-        if self._rates is not None and cost != "none":
-            rate = self._rates[cost]
-            self._note(scope, rate, await self._limiter.take(str(user_id), rate))
+        if self._rates and cost != "none":
+            counted = self._rates[cost]
+            counted.note(scope, await self._take(str(user_id), counted.rate))
 
     async def of_network(self, scope: Any, cost: Cost) -> None:
         """Raises RateLimited."""
-        if self._rates is not None and cost != "none":
-            rate = self._rates["auth" if cost == "auth" else "anonymous"]
-            units = min(EXPENSIVE, rate.limit) if cost == "expensive" else 1
-            self._note(scope, rate, await self._limiter.take(scope.get("network", ""), rate, units))
+        if self._rates and cost != "none":
+            counted = self._rates["auth" if cost == "auth" else "anonymous"]
+            units = min(EXPENSIVE, counted.rate.limit) if cost == "expensive" else 1
+            counted.note(scope, await self._take(scope.get("network", ""), counted.rate, units))
 
-    def _note(self, scope: Any, rate: Rate, decision: Decision) -> None:
+
+class _Counted:
+    """A rate, and what of its headers is known beforehand."""
+
+    __slots__ = ("left", "policy", "rate")
+
+    def __init__(self, rate: Rate) -> None:
+        name = rate.name.encode()
+        self.rate = rate
+        self.policy = b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name, rate.limit, rate.seconds)
+        self.left = b'"%s";r=%%d;t=%%d' % name
+
+    def note(self, scope: Any, decision: Decision) -> None:
         allowed, remaining, retry_after, reset = decision
-        scope["limits"] = (
-            self._policies[rate],
-            (b"ratelimit", b'"%s";r=%d;t=%d' % (rate.name.encode(), remaining, ceil(reset))),
-        )
+        scope["limits"] = self.policy, (b"ratelimit", self.left % (remaining, ceil(reset)))
         if not allowed:
             raise RateLimited(
                 "too many requests; RateLimit tells how many there may be",
@@ -100,7 +108,3 @@ def headers(scope: Any) -> Sequence[tuple[bytes, bytes]]:
     """RateLimit and RateLimit-Policy of the budget that was asked last (IETF draft httpapi-ratelimit-headers)."""
     noted: Sequence[tuple[bytes, bytes]] = scope.get("limits", ())
     return noted
-
-
-def _policy(rate: Rate) -> tuple[bytes, bytes]:
-    return b"ratelimit-policy", b'"%s";q=%d;w=%d' % (rate.name.encode(), rate.limit, rate.seconds)
