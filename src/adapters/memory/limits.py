@@ -6,7 +6,7 @@ from collections.abc import Callable
 from application.shared.limits import Decision, Rate
 
 MAX_KEYS = 100_000
-"""About 20 MB. Each is kept only until its budget is whole again."""
+"""At most 35 MB. Each is kept only until its budget is whole again."""
 _SWEEP = 2
 """Keys that are looked at for each that is added: more than one, so the whole ones go faster than new
 ones come."""
