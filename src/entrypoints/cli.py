@@ -1,4 +1,4 @@
-"""The command line: `waggle serve | migrate | settings | openapi | dead-letters`."""
+"""The command line: `waggle serve | migrate | settings | openapi | dead-letters | repair`."""
 
 import argparse
 import asyncio
@@ -22,6 +22,7 @@ from entrypoints import logs
 from entrypoints.http.app import create_app, describe
 from entrypoints.http.connections import MAX_PER_NETWORK, Connections
 from entrypoints.http.network import Networks
+from entrypoints.repair import repair
 from entrypoints.runtime import build, running
 from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
 
@@ -183,6 +184,7 @@ COMMANDS: dict[str, Command] = {
     "settings": show_settings,
     "openapi": print_openapi,
     "dead-letters": dead_letters,
+    "repair": repair,
 }
 
 
@@ -194,6 +196,11 @@ def main(arguments: list[str] | None = None) -> int:
         sub.set_defaults(command=command)
         if name == "dead-letters":
             sub.add_argument("--replay", action="store_true", help="put them back into the outbox")
+        if name == "repair":
+            sub.add_argument("what", choices=["counters"])
+            sub.add_argument(
+                "--dry-run", action="store_true", help="tell only, and end with 1 if there is a drift"
+            )
     chosen = parser.parse_args(arguments)
     os.umask(0o077)  # data and keys are their owner's alone
     try:

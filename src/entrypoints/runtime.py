@@ -83,10 +83,33 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         yield
 
 
+@asynccontextmanager
+async def open_database(container: Container, settings: Settings) -> AsyncIterator[None]:
+    """The database for a command that works on what is there, with nothing else running in this process. The
+    embedded shape is held meanwhile: a server on the same folder makes it fail, and the other way round."""
+    async with AsyncExitStack() as stack:
+        database = container.database()
+        if settings.shape == "embedded":
+            stack.enter_context(_only_process(_lock_of(container)))
+        stack.push_async_callback(database.close)
+        await database.open()
+        if outdated(found := await current(database)):
+            raise _outdated(found)
+        yield
+
+
+def _lock_of(container: Container) -> Path:
+    return Path(str(container.database().url.database)).with_suffix(".lock")
+
+
+def _outdated(found: str | None) -> BadSettings:
+    return BadSettings(f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`")
+
+
 async def _open_database(stack: AsyncExitStack, container: Container, settings: Settings) -> None:
     database = container.database()
     if settings.shape == "embedded":
-        stack.enter_context(_only_process(Path(str(database.url.database)).with_suffix(".lock")))
+        stack.enter_context(_only_process(_lock_of(container)))
     stack.push_async_callback(database.close)
     await database.open()
     if settings.shape == "embedded":
@@ -94,7 +117,7 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
             log.info("the database is now at schema %s", HEAD)
         await container.outbox_queue().free_all()  # whoever held a lease is dead: the lock says so
     elif outdated(found := await current(database)):
-        raise BadSettings(f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`")
+        raise _outdated(found)
     numbers = ProcessNumbers(database, secrets.token_hex(8))
     lease = await _take(numbers, container.ids())
     await _in_background(stack, "process number", lambda: _keep(numbers, container.ids(), lease))

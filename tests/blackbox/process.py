@@ -78,9 +78,14 @@ class Waggle:
             time.sleep(0.02)
 
     def migrate(self) -> None:
-        command = [sys.executable, "-m", "entrypoints.cli", "migrate"]
-        done = subprocess.run(
-            command,
+        done = self.command("migrate")
+        if done.returncode:
+            raise NotUp(f"migrate ended with {done.returncode}:\n{done.stderr}")
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`waggle …` with the settings of this server, in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "entrypoints.cli", *arguments],
             check=False,
             cwd=ROOT / "src",
             env=self._environment(),
@@ -88,8 +93,6 @@ class Waggle:
             text=True,
             timeout=PATIENCE,
         )
-        if done.returncode:
-            raise NotUp(f"migrate ended with {done.returncode}:\n{done.stderr}")
 
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from application.identity.ports import Authorship, IdentityTx
 from application.identity.reactions import COUNT_POSTS, change_of
+from application.shared.patience import patiently
 from application.shared.ports import OpenTx
 from domain.shared import UserId
 
@@ -14,11 +15,7 @@ BATCH = 200
 @dataclass(frozen=True, slots=True)
 class RepairAccounts:
     """Compare the post counts of all accounts with the posts there are, and with `mend` correct them, while
-    others go on writing. Gives by how much they were wrong, added up over all accounts.
-
-    A fact that is still on its way is not counted here: it will be when it arrives. So the posts are asked for
-    together with those facts, and after the accounts are locked, so that none arrives in between.
-    """
+    others go on writing. Gives by how much they were wrong, added up over all accounts."""
 
     open_tx: OpenTx[IdentityTx]
     authorship: Authorship
@@ -26,20 +23,30 @@ class RepairAccounts:
     async def __call__(self, *, mend: bool) -> int:
         drift, after = 0, UserId(0)
         while True:
-            async with self.open_tx() as tx:
-                counted = await tx.accounts.post_counts(after, BATCH)
-                if not counted:
-                    return drift
-                authored = await self.authorship.of(counted.keys())
-                arrived = await tx.inbox.handled(COUNT_POSTS, [fact for fact, _ in authored.untold])
-                expected = {user: authored.posts.get(user, 0) for user in counted}
-                for fact, event in authored.untold:
-                    user = UserId(event.author_id)
-                    if fact not in arrived and user in expected:
-                        expected[user] -= change_of(event)
-                for user, stored in counted.items():
-                    if expected[user] != stored:
-                        drift += abs(expected[user] - stored)
-                        if mend:
-                            await tx.accounts.count_posts(user, expected[user] - stored)
-                after = max(counted)
+            found, last = await patiently(lambda after=after: self._batch(after, mend=mend))  # type: ignore[misc]
+            if last is None:
+                return drift
+            drift, after = drift + found, last
+
+    async def _batch(self, after: UserId, *, mend: bool) -> tuple[int, UserId | None]:
+        """A fact that is still on its way is not counted here: it will be when it arrives. So the posts are
+        asked for together with those facts, and after the accounts are locked, so that none arrives between
+        the two. That another module is waited for meanwhile holds up this batch of accounts only."""
+        async with self.open_tx() as tx:
+            counted = await tx.accounts.post_counts(after, BATCH)
+            if not counted:
+                return 0, None
+            authored = await self.authorship.of(counted.keys())
+            arrived = await tx.inbox.handled(COUNT_POSTS, [fact for fact, _ in authored.untold])
+            expected = {user: authored.posts.get(user, 0) for user in counted}
+            for fact, event in authored.untold:
+                user = UserId(event.author_id)
+                if fact not in arrived and user in expected:
+                    expected[user] -= change_of(event)
+            wrong = {
+                user: expected[user] - stored for user, stored in counted.items() if expected[user] != stored
+            }
+            if mend:
+                for user, change in wrong.items():
+                    await tx.accounts.count_posts(user, change)
+        return sum(map(abs, wrong.values())), max(counted)

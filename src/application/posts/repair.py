@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from application.posts.ports import Counters
+from application.shared.patience import patiently
 from domain.shared import MAX_ID, PostId
 
 BATCH = 200
@@ -22,7 +23,7 @@ class RepairPosts:
         drift: Counter[str] = Counter()
         below: PostId | None = PostId(MAX_ID)
         while below is not None:
-            batch = await self.counters.recount(below, BATCH, mend=mend)
+            batch = await patiently(lambda below=below: self.counters.recount(below, BATCH, mend=mend))  # type: ignore[misc]
             drift.update(batch.drift)
             below = batch.last
         return drift

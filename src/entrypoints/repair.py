@@ -1,0 +1,42 @@
+"""`waggle repair counters`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from entrypoints.container import Container
+from entrypoints.runtime import build, open_database
+from entrypoints.settings import BadSettings, Settings
+
+DRIFTED = 1
+"""The exit status when a dry run has found something to mend."""
+
+
+async def repair(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Count anew what is counted as it happens, and mend what differs. With PostgreSQL the servers may go on
+    serving; in the embedded shape the server must be stopped, since it alone holds the data folder."""
+    if settings.shape == "memory":
+        raise BadSettings("there is nothing of another process to repair in memory")
+    if settings.shape == "embedded":
+        _check_there(Path(settings.database.removeprefix("sqlite:///")))
+    container = build(settings)
+    async with open_database(container, settings):
+        drift = await _counters(container, mend=not arguments.dry_run)
+    for counter, by in drift.items():
+        sys.stdout.write(f"{counter:<16} {by} drift\n")
+    total = sum(drift.values())
+    done = "" if not total else ", nothing changed" if arguments.dry_run else ", mended"
+    sys.stdout.write(f"{total} drift{done}\n")
+    return DRIFTED if total and arguments.dry_run else 0
+
+
+def _check_there(file: Path) -> None:
+    if not file.exists():  # opening it would make an empty one
+        raise BadSettings(f"there is no database at {file}")
+
+
+async def _counters(container: Container, *, mend: bool) -> dict[str, int]:
+    """By how much each counter is wrong, all rows together."""
+    posts = await container.posts.repair_posts()(mend=mend)
+    accounts = await container.identity.repair_accounts()(mend=mend)
+    return {**{f"posts.{counter}": by for counter, by in posts.items()}, "accounts.posts": accounts}

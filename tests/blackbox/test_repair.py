@@ -1,0 +1,110 @@
+"""`waggle repair counters`, on a server of its own: a drift that was planted is found and mended."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from .client import Api, Json, Member, done, eventually
+from .conftest import RUNNING, SHAPES, a_waggle
+from .crowd import many_members
+from .process import Waggle
+
+STORED = [shape for shape in SHAPES if shape != "memory"]
+
+pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs a server of its own")
+
+
+@pytest.fixture(params=STORED)
+def waggle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
+    with a_waggle(request, request.param, tmp_path) as waggle:
+        yield waggle
+
+
+def a_community(api: Api) -> tuple[Member, Json, Json]:
+    maya, willy, flora = many_members(api, 3)
+    post = maya.publishes()
+    comment = willy.comments(post)
+    flora.removes(flora.comments(post))
+    maya.removes(maya.publishes("a mistake"))
+    for member in (willy, flora):
+        member.likes(post)
+        for what in ("repost", "bookmark"):
+            done(member.put(f"/api/v1/posts/{post['id']}/{what}"))
+    done(flora.delete(f"/api/v1/posts/{post['id']}/repost"))
+    return maya, post, comment
+
+
+def plant(waggle: Waggle, *statements: str) -> None:
+    async def in_postgres() -> None:
+        connection = await asyncpg.connect(waggle.database_url)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
+    if waggle.shape == "postgres":
+        asyncio.run(in_postgres())
+        return
+    with closing(sqlite3.connect(waggle.data_dir / "waggle.db")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def test_di2_repair_finds_nothing_on_a_sound_database_and_mends_what_was_planted(waggle: Waggle) -> None:
+    api = Api(waggle.base_url)
+    maya, post, comment = a_community(api)
+    if waggle.shape == "embedded":
+        refused = waggle.command("repair", "counters")
+        assert (refused.returncode, refused.stdout) == (78, "")
+        assert "another process uses this data folder" in refused.stderr
+        waggle.stop()
+
+    sound = waggle.command("repair", "counters")
+    assert (sound.returncode, sound.stdout.splitlines()[-1]) == (0, "0 drift"), sound.stderr
+
+    plant(
+        waggle,
+        f"UPDATE posts SET likes = likes + 7, reposts = 0, comments = 5 WHERE id = {post['id']}",
+        f"UPDATE posts SET likes = 2 WHERE id = {comment['id']}",
+        f"UPDATE accounts SET posts = posts + 3 WHERE id = {maya.id}",
+    )
+    dry = waggle.command("repair", "counters", "--dry-run")
+    wet = waggle.command("repair", "counters")
+    again = waggle.command("repair", "counters")
+
+    found = [line.split()[:2] for line in dry.stdout.splitlines()]
+    assert found[:-1] == [
+        ["posts.comments", "4"],
+        ["posts.likes", "9"],
+        ["posts.reposts", "1"],
+        ["accounts.posts", "3"],
+    ]
+    assert (dry.returncode, dry.stdout.splitlines()[-1]) == (1, "17 drift, nothing changed")
+    assert (wet.returncode, wet.stdout.splitlines()[-1]) == (0, "17 drift, mended")
+    assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "0 drift")
+
+    if waggle.shape == "embedded":
+        waggle.start()
+    assert maya.reads(post)["counts"] == {"comments": 1, "likes": 2, "reposts": 1}
+    assert maya.reads(comment)["counts"]["likes"] == 0
+
+    def told() -> None:
+        assert done(maya.get("/api/v1/me"))["counts"]["posts"] == 1
+
+    eventually(told)
+    api.close()
+
+
+def test_where_there_is_no_database_nothing_is_made(tmp_path: Path) -> None:
+    waggle = Waggle("embedded", tmp_path)
+
+    refused = waggle.command("repair", "counters")
+
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert "there is no database" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
