@@ -26,6 +26,8 @@ ANSWERED_BACK = 0.6
 COMMENTED = 0.027
 POST_LIKED = 0.07
 COMMENT_LIKED = 0.02
+LIKED_ENOUGH_TO_REPOST = 0.15
+LIKED_ENOUGH_TO_KEEP = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,23 @@ class Like:
     target: str
 
 
-Action: TypeAlias = Register | Introduce | Follow | Write | Like
+@dataclass(frozen=True, slots=True)
+class Repost:
+    """A person brings what ``target`` names before those who follow them."""
+
+    person: int
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """A person keeps what ``target`` names for later."""
+
+    person: int
+    target: str
+
+
+Action: TypeAlias = Register | Introduce | Follow | Write | Like | Repost | Bookmark
 
 
 class Shelf:
@@ -98,6 +116,7 @@ class Planner:
     def __init__(self, community: Community, people: int, seed: int) -> None:
         """Lay out the texts: some of the short ones are kept for answers."""
         self.rng = random.Random(seed)
+        self.taste = random.Random(seed)  # of its own: what is written does not change with it
         self.people: Sequence[Person] = community.people[:people]
         self.known: Mapping[int, Mapping[int, int]] = community.neighbours(len(self.people))
         self.reactions = community.reactions
@@ -109,7 +128,7 @@ class Planner:
         kept = set(answers)
         self.answers = Shelf(answers, self.rng)
         self.shelf = Shelf((t for t in community.texts if t not in kept), self.rng)
-        self.timeline: list[tuple[float, int, Write | Like]] = []
+        self.timeline: list[tuple[float, int, Write | Like | Repost | Bookmark]] = []
         self.posts = 0
         self.comments = 0
 
@@ -152,7 +171,7 @@ class Planner:
     def _speakers(self, language: str) -> list[int]:
         return [number for number, person in enumerate(self.people) if language in person.languages]
 
-    def _add(self, at: float, action: Write | Like) -> None:
+    def _add(self, at: float, action: Write | Like | Repost | Bookmark) -> None:
         self.timeline.append((at, len(self.timeline), action))
 
     def _write(self, at: float, person: int, text: Text, parent: Write | None = None) -> Write:
@@ -169,7 +188,12 @@ class Planner:
     def _like(self, at: float, write: Write, often: float) -> None:
         for neighbour, weight in self.known[write.person].items():
             if self.rng.random() < often * weight:
-                self._add(self._later(at), Like(neighbour, write.key))
+                moment = self._later(at)
+                self._add(moment, Like(neighbour, write.key))
+                if write.parent is None and self.taste.random() < LIKED_ENOUGH_TO_REPOST:
+                    self._add(moment, Repost(neighbour, write.key))
+                if write.parent is None and self.taste.random() < LIKED_ENOUGH_TO_KEEP:
+                    self._add(moment, Bookmark(neighbour, write.key))
 
     def _later(self, at: float) -> float:
         """Draw a moment after another: most answers come soon, and never at the very same time."""

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from demo.client import Api, RefusedError, Session
 from demo.community import Person
-from demo.plan import Action, Follow, Introduce, Like, Register, Write
+from demo.plan import Action, Bookmark, Follow, Introduce, Like, Register, Repost, Write
 
 MISSING = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
 
@@ -76,6 +76,12 @@ class Run:
             case Like(_, target):
                 liked = await self._created[target]
                 await self._optional(action, "PUT", f"/api/v1/posts/{liked}/like", "likes")
+            case Repost(_, target):
+                reposted = await self._created[target]
+                await self._optional(action, "PUT", f"/api/v1/posts/{reposted}/repost", "reposts")
+            case Bookmark(_, target):
+                kept = await self._created[target]
+                await self._optional(action, "PUT", f"/api/v1/posts/{kept}/bookmark", "bookmarks")
 
     async def _write(self, action: Write) -> None:
         session = await self._sessions[action.person]
@@ -90,7 +96,7 @@ class Run:
 
     async def _optional(
         self,
-        action: Introduce | Follow | Like,
+        action: Introduce | Follow | Like | Repost | Bookmark,
         method: str,
         path: str,
         count: str,

@@ -71,7 +71,8 @@ async def fill(options: argparse.Namespace, transport: httpx.AsyncBaseTransport 
 def farewell(url: str, password: str, filled: Filled) -> str:
     """Tell what is there now and how to look around."""
     done = ", ".join(
-        f"{filled.counts[name]} {name}" for name in ("people", "posts", "comments", "likes", "follows")
+        f"{filled.counts[name]} {name}"
+        for name in ("people", "posts", "comments", "likes", "reposts", "bookmarks", "follows")
     )
     return f"""\
 Done: {done}.

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from demo import seed
 from demo.client import Api, DemoError, RefusedError, Session, idempotency_key
 from demo.community import DATA, Community, Dialogues, Network, Source, load, read_texts
-from demo.plan import DEEPEST, Action, Follow, Introduce, Like, Register, Write, plan
+from demo.plan import DEEPEST, Action, Bookmark, Follow, Introduce, Like, Register, Repost, Write, plan
 from demo.run import Run
 
 COMMUNITY = load()
@@ -126,7 +126,7 @@ class TestPlan:
                     assert action.parent is None or action.parent in written
                     assert action.key not in written
                     written.add(action.key)
-                case Like():
+                case Like() | Repost() | Bookmark():
                     assert action.target in written
                 case Follow():
                     assert action.other in joined - {action.person}
@@ -144,6 +144,8 @@ class TestPlan:
         assert len(posts) == 600
         assert 300 <= comments <= 900
         assert sum(isinstance(action, Like) for action in actions) >= 600
+        assert 40 <= sum(isinstance(action, Repost) for action in actions) <= 200
+        assert 20 <= sum(isinstance(action, Bookmark) for action in actions) <= 150
         assert 0 < per_person[0] < per_person[17] < per_person[-1] / 3
         assert len({post.text for post in posts}) == len(posts)
         depths = []
@@ -221,8 +223,8 @@ class Server:
                 return self.created(body, who, parent)
             case "PATCH", ["me"]:
                 pass
-            case "PUT", ["posts", post, "like"] if post in self.posts:
-                self.relations.add((who, post))
+            case "PUT", ["posts", post, "like" | "repost" | "bookmark" as mark] if post in self.posts:
+                self.relations.add((who, f"{mark} {post}"))
             case "PUT", ["users", user, "follow"] if self.follow and user in self.users.values():
                 self.relations.add((who, user))
             case _:
@@ -360,10 +362,11 @@ class TestRun:
         run = server.run(actions)
         wanted = [action for action in actions if isinstance(action, Write)]
         posts = sum(write.parent is None for write in wanted)
-        relations = sum(isinstance(action, Like | Follow) for action in actions)
+        relations = sum(isinstance(action, Like | Repost | Bookmark | Follow) for action in actions)
         assert (run.counts["people"], run.counts["posts"]) == (9, posts)
         assert run.counts["comments"] == len(wanted) - posts
-        assert len(server.relations) == relations == run.counts["likes"] + run.counts["follows"]
+        kinds = ("likes", "reposts", "bookmarks", "follows")
+        assert len(server.relations) == relations == sum(run.counts[kind] for kind in kinds)
         assert sorted(post["text"] for post in server.posts.values()) == sorted(
             write.text for write in wanted
         )
