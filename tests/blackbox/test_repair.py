@@ -80,6 +80,7 @@ def test_di2_repair_finds_nothing_on_a_sound_database_and_mends_what_was_planted
     found = [line.split()[:2] for line in dry.stdout.splitlines()]
     assert found[:-1] == [
         ["posts.comments", "4"],
+        ["posts.answers", "0"],
         ["posts.likes", "9"],
         ["posts.reposts", "1"],
         ["accounts.posts", "3"],

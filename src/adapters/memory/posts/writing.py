@@ -53,7 +53,8 @@ class MemoryPosts:
     async def original(self, post: Post) -> Post:
         earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or (post,)
         first = earlier[0]
-        return replace(first, comments=post.comments, answers=post.answers, likes=post.likes)
+        first = replace(first, comments=post.comments, answers=post.answers)
+        return replace(first, likes=post.likes, reposts=post.reposts, pin=post.pin)
 
     async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:
         post: Post | None = self.rows.get("posts", post_id)
