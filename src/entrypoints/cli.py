@@ -1,34 +1,42 @@
-"""The command line: `waggle serve | migrate | settings | openapi | dead-letters | repair`."""
+"""The command line: `waggle serve | migrate | settings | openapi | keys | dead-letters | repair`."""
 
 import argparse
 import asyncio
 import dataclasses
 import json
 import logging
+import math
 import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
 
 import uvicorn
 import uvloop
+from sqlalchemy import make_url
 
+from adapters.security.tokens import SigningKeys, load_keys
 from adapters.sql.database import Database
-from adapters.sql.migrate import HEAD, migrate
+from adapters.sql.migrate import HEAD, current, migrate, outdated
 from domain.shared import Unavailable
 from entrypoints import logs
+from entrypoints.container import Container
 from entrypoints.http.app import create_app, describe
 from entrypoints.http.connections import MAX_PER_NETWORK, Connections
 from entrypoints.http.network import Networks
 from entrypoints.repair import repair
-from entrypoints.runtime import build, running
+from entrypoints.runtime import OTHER_KEY, build, running
 from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
 
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 20
+EX_USAGE, EX_TEMPFAIL = 64, 75
+"""Exit statuses (sysexits.h): named what is not there, and asked too early."""
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
 
@@ -174,6 +182,55 @@ async def dead_letters(settings: Settings, arguments: argparse.Namespace) -> int
     return 0
 
 
+async def keys(settings: Settings, arguments: argparse.Namespace) -> int:
+    """List, rotate or revoke the keys that sign access tokens, while the servers run."""
+    async with _key_store(settings) as container:
+        if arguments.act == "rotate":
+            done = await container.rotate_keys()(timedelta(seconds=arguments.published))
+            if done.activated is None:
+                seconds = math.ceil(done.wait.total_seconds())
+                _say(f"nothing rotated: the next key signs when it is published for {seconds} seconds more")
+                return EX_TEMPFAIL
+            _say(f"{done.activated} signs from now on, {done.made} is next")
+        elif arguments.act == "revoke":
+            if not await container.revoke_key()(arguments.kid):
+                sys.stderr.write(f"waggle: there is no key {arguments.kid}\n")
+                return EX_USAGE
+            _say(f"{arguments.kid} is gone: within five seconds its tokens are refused")
+        for key in await container.list_keys()():
+            _say(f"{key.kid}\t{key.state}\tmade {key.made_at:%Y-%m-%d %H:%M:%S}Z")
+    return 0
+
+
+def _must_exist(settings: Settings) -> None:
+    if not Path(str(make_url(settings.database).database)).exists():
+        raise BadSettings("there is no database yet: start the server first")
+
+
+@asynccontextmanager
+async def _key_store(settings: Settings) -> AsyncIterator[Container]:
+    """The database, without being a server: the one that runs may hold the data folder."""
+    if settings.shape == "memory":
+        raise BadSettings("the keys in memory are those of one process, and go with it")
+    if settings.shape == "embedded":
+        _must_exist(settings)
+    container = build(settings)
+    database = container.database()
+    await database.open()
+    try:
+        if outdated(found := await current(database)):
+            raise BadSettings(
+                f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`"
+            )
+        try:  # a key that is sealed with another master key would be of no use to the servers
+            await load_keys(SigningKeys(), container.key_store(), container.secrets(), container.now()())
+        except ValueError:
+            raise BadSettings(OTHER_KEY) from None
+        yield container
+    finally:
+        await database.close()
+
+
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
@@ -183,9 +240,27 @@ COMMANDS: dict[str, Command] = {
     "migrate": apply_migrations,
     "settings": show_settings,
     "openapi": print_openapi,
+    "keys": keys,
     "dead-letters": dead_letters,
     "repair": repair,
 }
+
+
+def _describe_keys(parser: argparse.ArgumentParser) -> None:
+    acts = parser.add_subparsers(required=True, metavar="list | rotate | revoke", dest="act")
+    acts.add_parser("list", help="show the keys and their states")
+    rotate = acts.add_parser("rotate", help="let the next key sign, and publish another one")
+    rotate.add_argument(
+        "--published",
+        type=int,
+        choices=range(5, 86_401),
+        metavar="SECONDS",
+        default=600,
+        help="how long the next key must have been published, 5 to 86400; default: %(default)s, twice what "
+        "others may keep the list of keys. Waggle itself needs 5",
+    )
+    revoke = acts.add_parser("revoke", help="forget a key at once because it leaked: its tokens are refused")
+    revoke.add_argument("kid", help="as `waggle keys list` shows it")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -196,6 +271,8 @@ def main(arguments: list[str] | None = None) -> int:
         sub.set_defaults(command=command)
         if name == "dead-letters":
             sub.add_argument("--replay", action="store_true", help="put them back into the outbox")
+        if name == "keys":
+            _describe_keys(sub)
         if name == "repair":
             sub.add_argument("what", choices=["counters"])
             sub.add_argument(

@@ -18,12 +18,13 @@ from adapters.memory.store import Store
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.passwords import BcryptPasswords
 from adapters.security.sealing import Secrets
-from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
+from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys, make_key
 from adapters.sql import identity as sql_identity
 from adapters.sql import outbox as sql_outbox
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
 from application.identity import commands as identity_commands
+from application.identity import keys as identity_keys
 from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
@@ -176,6 +177,11 @@ class Container(containers.DeclarativeContainer):
         memory=Single(memory_outbox.MemoryOutboxQueue, store, Object(time.monotonic)),
         sql=Single(sql_outbox.SqlOutboxQueue, database),
     )
+    make_key = providers.Callable(make_key, secrets)
+    list_keys = Single(identity_keys.ListKeys, key_store)
+    ensure_keys = Single(identity_keys.EnsureKeys, key_store, make_key.provider, now)
+    rotate_keys = Single(identity_keys.RotateKeys, key_store, make_key.provider, now)
+    revoke_key = Single(identity_keys.RevokeKey, key_store, make_key.provider, now)
     people = Single(PeopleOfIdentity, identity_reader, Object(time.monotonic), config.card_ttl)
 
     authorship = Single(

@@ -25,6 +25,9 @@ from entrypoints.settings import BadSettings, Settings
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_SECONDS = 3600.0
+OTHER_KEY = "WAGGLE_SECRET_KEY (or secret.key) is not the one this data was made with"
+KEYS_SECONDS = 2.0
+"""How often a process looks for changes of the signing keys."""
 
 
 def build(settings: Settings) -> Container:
@@ -73,11 +76,12 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         else:
             await _open_database(stack, container, settings)
         try:
+            await container.ensure_keys()()
             await load_keys(container.keys(), container.key_store(), container.secrets(), container.now()())
         except ValueError:
-            raise BadSettings(
-                "WAGGLE_SECRET_KEY (or secret.key) is not the one this data was made with"
-            ) from None
+            raise BadSettings(OTHER_KEY) from None
+        if settings.shape != "memory":  # nobody else reaches the keys there
+            await _in_background(stack, "signing keys", lambda: _follow_keys(container))
         stack.callback(container.passwords().close)
         await _in_background(stack, "relay", container.relay().run)
         yield
@@ -150,6 +154,15 @@ async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) 
             ids.lost()
         else:
             ids.renewed(lease, asked_at=asked_at)
+
+
+async def _follow_keys(container: Container) -> None:
+    """Learn what `waggle keys` did: a key that was revoked is refused within seconds."""
+    keys, store, secrets = container.keys(), container.key_store(), container.secrets()
+    while True:
+        await asyncio.sleep(KEYS_SECONDS)
+        if await load_keys(keys, store, secrets, container.now()()):
+            container.identity.authenticate().forget()
 
 
 async def _keep_house(container: Container) -> None:

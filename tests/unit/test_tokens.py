@@ -5,8 +5,9 @@ import base64
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import jwt
@@ -19,8 +20,17 @@ from hypothesis import strategies as st
 from adapters.memory.identity import MemoryKeyStore
 from adapters.memory.store import Store
 from adapters.security.sealing import Secrets
-from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys, b64, load_keys
-from application.identity.ports import Claims
+from adapters.security.tokens import (
+    LIFE,
+    ChainedRefreshTokens,
+    JwtAccessTokens,
+    SigningKeys,
+    b64,
+    load_keys,
+    make_key,
+)
+from application.identity.keys import PUBLISHED, TRUSTED, EnsureKeys, RevokeKey, RotateKeys, in_order
+from application.identity.ports import Claims, KeyState
 from application.shared.errors import TokenInvalid
 from domain.identity import Session, SessionEnded
 from domain.shared import SessionId, UserId
@@ -396,35 +406,162 @@ def test_a_refresh_token_with_any_other_character_is_refused(position: int, char
 # --- Keys -------------------------------------------------------------------------------------------
 
 
-async def test_processes_that_start_together_sign_with_the_same_key() -> None:
-    store, secrets = MemoryKeyStore(Store()), Secrets(bytes(range(32)))
-    processes = [SigningKeys() for _ in range(3)]
-
-    await asyncio.gather(*(load_keys(keys, store, secrets, NOW) for keys in processes))
-
-    issued = {JwtAccessTokens(keys, ISSUER).issue(USER, SESSION, NOW)[0] for keys in processes}
-    assert len(issued) == 1
-    assert [keys.jwks() for keys in processes] == [processes[0].jwks()] * 3
+SECRETS = Secrets(bytes(range(32)))
+DAY = timedelta(days=1)
 
 
-async def test_a_restart_keeps_the_key() -> None:
-    store, secrets = MemoryKeyStore(Store()), Secrets(bytes(range(32)))
-    before, after = SigningKeys(), SigningKeys()
+class Server:
+    """A store of keys, the processes that use it, and the commands of the operator."""
 
-    await load_keys(before, store, secrets, NOW)
-    await load_keys(after, store, secrets, NOW + timedelta(days=1))
+    def __init__(self) -> None:
+        self.now = NOW
+        self.store = MemoryKeyStore(Store())
+        parts = self.store, partial(make_key, SECRETS), lambda: self.now
+        self.ensure, self.rotate, self.revoke = EnsureKeys(*parts), RotateKeys(*parts), RevokeKey(*parts)
 
-    token, _ = JwtAccessTokens(before, ISSUER).issue(USER, SESSION, NOW)
-    assert JwtAccessTokens(after, ISSUER).verify(token, NOW).session_id == SESSION
+    async def process(self) -> "Process":
+        await self.ensure()
+        process = Process(self, SigningKeys())
+        await process.reloads()
+        return process
+
+    async def states(self) -> list[KeyState]:
+        return [key.state for key in in_order(await self.store.keys())]
+
+
+@dataclass
+class Process:
+    server: Server
+    keys: SigningKeys
+
+    async def reloads(self) -> bool:
+        return await load_keys(self.keys, self.server.store, SECRETS, self.server.now)
+
+    def issues(self) -> str:
+        return JwtAccessTokens(self.keys, ISSUER).issue(USER, SESSION, self.server.now)[0]
+
+    def takes(self, token: str) -> bool:
+        try:
+            JwtAccessTokens(self.keys, ISSUER).verify(token, self.server.now)
+        except TokenInvalid:
+            return False
+        return True
+
+
+async def test_id10_processes_that_start_together_sign_with_the_same_key() -> None:
+    server = Server()
+
+    processes = await asyncio.gather(*(server.process() for _ in range(3)))
+
+    assert len({process.issues() for process in processes}) == 1
+    assert [process.keys.jwks() for process in processes] == [processes[0].keys.jwks()] * 3
+    assert await server.states() == ["active", "next"]
+
+
+async def test_id10_a_restart_keeps_the_key() -> None:
+    server = Server()
+    token = (await server.process()).issues()
+
+    assert (await server.process()).takes(token) is True
+
+
+async def test_id10_a_server_of_before_gets_a_next_key() -> None:
+    server = Server()
+    async with server.store.changing() as keys:
+        await keys.put(make_key(SECRETS, NOW, "active"))
+
+    await server.process()
+
+    assert sorted(await server.states()) == ["active", "next"]
+
+
+async def test_id10_a_key_is_published_before_it_signs_and_after() -> None:
+    server = Server()
+    process = await server.process()
+    (first, second) = (key["kid"] for key in process.keys.jwks())
+    old = process.issues()
+
+    early = await server.rotate()
+    assert (early.activated, early.wait) == (None, PUBLISHED)
+    server.now += PUBLISHED
+    done = await server.rotate()
+    await process.reloads()
+
+    assert done.activated == process.keys.active_kid == second
+    assert [key["kid"] for key in process.keys.jwks()] == [first, second, done.made]
+    server.now = NOW + LIFE - timedelta(seconds=1)
+    assert process.takes(old) is True
+    server.now = NOW + PUBLISHED + TRUSTED
+    assert await process.reloads() is True, "a key is trusted no more"
+    assert [key["kid"] for key in process.keys.jwks()] == [second, done.made]
+
+
+async def test_id10_no_process_refuses_what_another_issues_whenever_each_hears_of_a_rotation() -> None:
+    server = Server()
+    quick, slow = await server.process(), await server.process()
+
+    for _ in range(5):
+        server.now += PUBLISHED
+        before = [quick.issues(), slow.issues()]
+        await server.rotate()
+        await quick.reloads()
+        between = [quick.issues(), slow.issues()]
+        assert quick.keys.active_kid != slow.keys.active_kid
+        assert all(process.takes(token) for token in before + between for process in (quick, slow))
+        await slow.reloads()
+        after = [quick.issues(), slow.issues()]
+        tokens = before + between + after
+        assert all(process.takes(token) for token in tokens for process in (quick, slow))
+
+
+async def test_id10_keys_whose_tokens_have_expired_are_gone() -> None:
+    server = Server()
+    await server.process()
+    for _ in range(10):
+        server.now += DAY
+        await server.rotate()
+
+    assert await server.states() == ["retiring", "active", "next"]
+    assert [bool(key.private_sealed) for key in in_order(await server.store.keys())] == [
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("state", ["active", "retiring", "next"])
+async def test_id10_a_revoked_key_is_refused_and_another_signs(state: str) -> None:
+    server = Server()
+    process = await server.process()
+    server.now += PUBLISHED
+    retiring = process.issues()
+    await server.rotate()
+    await process.reloads()
+    active = process.issues()
+    (kid,) = (key.kid for key in await server.store.keys() if key.state == state)
+
+    assert await server.revoke(kid) is True
+    assert await server.revoke(kid) is False
+
+    assert await process.reloads() is True
+    assert kid not in {key["kid"] for key in process.keys.jwks()}
+    assert (process.takes(retiring), process.takes(active)) == (state != "retiring", state != "active")
+    assert process.takes(process.issues()) is True
+    assert (await server.states())[-2:] == ["active", "next"]
+
+
+async def test_id10_an_unknown_key_makes_the_server_read_nothing() -> None:
+    process = await (server := Server()).process()
+    server.store = None  # type: ignore[assignment]
+
+    assert process.takes(TOKEN) is False
 
 
 async def test_the_stored_key_is_sealed() -> None:
-    store, keys = MemoryKeyStore(Store()), SigningKeys()
+    process = await (server := Server()).process()
 
-    await load_keys(keys, store, Secrets(bytes(range(32))), NOW)
-
-    (stored,) = await store.keys()
-    assert keys.private is not None
-    assert keys.private.private_bytes_raw() not in stored.private_sealed
+    stored = next(key for key in await server.store.keys() if key.state == "active")
+    assert process.keys.private is not None
+    assert process.keys.private.private_bytes_raw() not in stored.private_sealed
     with pytest.raises(ValueError, match="cannot open"):
-        await load_keys(SigningKeys(), store, Secrets(bytes(range(1, 33))), NOW)
+        await load_keys(SigningKeys(), server.store, Secrets(bytes(range(1, 33))), NOW)

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.security.sealing import Secrets
-from application.identity.ports import Claims, KeyStore, StoredKey
+from application.identity.keys import trusted
+from application.identity.ports import Claims, KeyState, KeyStore, StoredKey
 from application.shared.errors import TokenInvalid
 from domain.identity import Session, SessionEnded
 from domain.shared import SessionId, UserId, id_from
@@ -38,7 +39,8 @@ def b64(data: bytes) -> str:
 
 @dataclass(slots=True)
 class SigningKeys:
-    """The keys of this server. Filled when the process starts; verification looks nowhere else."""
+    """The keys of this server. Filled when the process starts and renewed every two seconds; verification
+    looks nowhere else, so that no token makes the server read."""
 
     active_kid: str = ""
     private: Ed25519PrivateKey | None = None
@@ -149,18 +151,28 @@ class ChainedRefreshTokens:
         return f"wgr_{session.id}_{generation}_{hmac.digest(self.key, message, 'sha256').hex()}"
 
 
-async def load_keys(keys: SigningKeys, store: KeyStore, secrets: Secrets, now: datetime) -> None:
-    """Fill `keys` with the stored ones, the first one made if there is none."""
-    stored = await store.keys()
-    if not any(key.active for key in stored):
-        private = Ed25519PrivateKey.generate()
-        public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        kid = hashlib.sha256(public).hexdigest()[:16]
-        sealed = secrets.seal(private.private_bytes_raw(), f"signing_keys/{kid}")
-        await store.add_first(StoredKey(kid, sealed, public, now, active=True))
-        stored = await store.keys()
+def make_key(secrets: Secrets, now: datetime, state: KeyState) -> StoredKey:
+    """A new key, its private half sealed."""
+    private = Ed25519PrivateKey.generate()
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    kid = hashlib.sha256(public).hexdigest()[:16]
+    return StoredKey(kid, secrets.seal(private.private_bytes_raw(), _place(kid)), public, now, state)
+
+
+async def load_keys(keys: SigningKeys, store: KeyStore, secrets: Secrets, now: datetime) -> bool:
+    """Bring `keys` up to what is stored. True if a key that was trusted is trusted no more. Raises
+    ValueError if the active key was sealed under another master key."""
+    stored = trusted(await store.keys(), now)
     for key in stored:
-        keys.public[key.kid] = Ed25519PublicKey.from_public_bytes(key.public)
-        if key.active:
-            opened = secrets.open(key.private_sealed, f"signing_keys/{key.kid}")
+        if key.state == "active" and key.kid != keys.active_kid:
+            opened = secrets.open(key.private_sealed, _place(key.kid))
             keys.active_kid, keys.private = key.kid, Ed25519PrivateKey.from_private_bytes(opened)
+    before = keys.public
+    keys.public = {
+        key.kid: before.get(key.kid) or Ed25519PublicKey.from_public_bytes(key.public) for key in stored
+    }
+    return not before.keys() <= keys.public.keys()
+
+
+def _place(kid: str) -> str:
+    return f"signing_keys/{kid}"

@@ -1,9 +1,10 @@
 """What identity needs from outside."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
@@ -204,20 +205,39 @@ class RefreshTokens(Protocol):
         ...
 
 
+KeyState: TypeAlias = Literal["next", "active", "retiring"]
+
+
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key that signs access tokens, as it is stored."""
+    """A key of access tokens, as it is stored."""
 
     kid: str
     private_sealed: bytes
+    """Empty once it signs no more."""
     public: bytes
     made_at: datetime
-    active: bool
+    state: KeyState
+    """`next` is published and does not sign yet, `active` signs, `retiring` is only good for checking."""
+    retired_at: datetime | None = None
+    """When it ceased to sign."""
+
+
+class Keys(Protocol):
+    """The keys, within a transaction in which nobody else changes them."""
+
+    async def all(self) -> Sequence[StoredKey]: ...
+
+    async def put(self, key: StoredKey) -> None:
+        """Add the key, or replace the one with its kid. At most one may be active at any moment."""
+        ...
+
+    async def remove(self, kid: str) -> None: ...
 
 
 class KeyStore(Protocol):
     async def keys(self) -> Sequence[StoredKey]: ...
 
-    async def add_first(self, key: StoredKey) -> None:
-        """Store the active key, unless there is one: of processes that start together one wins."""
+    def changing(self) -> AbstractAsyncContextManager[Keys]:
+        """A transaction, as `OpenTx`."""
         ...

@@ -134,6 +134,10 @@ class Authenticate:
             self._seen.popitem(last=False)
         return seen
 
+    def forget(self) -> None:
+        """Check every token again, since a key that signed some is trusted no more."""
+        self._seen.clear()
+
     def sessions_ended(self, sessions: Collection[SessionId]) -> None:
         """Forget what this process knows of these sessions, so that their next request asks the store."""
         # Taken out, not marked: a request that asks at this moment must not mark it alive again.

@@ -1,15 +1,18 @@
 """What every store of signing keys must do."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
-from application.identity.ports import StoredKey
+import pytest
+
+from application.identity.ports import KeyState, StoredKey
 from tests.unit.contracts.stores import BEGINNING, Stores
 
 
-def a_key(kid: str = "k1") -> StoredKey:
+def a_key(kid: str = "k1", state: KeyState = "active") -> StoredKey:
     made_at = BEGINNING + timedelta(milliseconds=123)
-    return StoredKey(kid, b"\0sealed\xff", bytes(range(32)), made_at, active=True)
+    return StoredKey(kid, b"\0sealed\xff", bytes(range(32)), made_at, state)
 
 
 class KeysContract:
@@ -17,14 +20,46 @@ class KeysContract:
         assert list(await stores.keys.keys()) == []
 
     async def test_every_member_makes_the_round_trip(self, stores: Stores) -> None:
-        await stores.keys.add_first(a_key())
+        retired = replace(a_key("k2", "retiring"), private_sealed=b"", retired_at=BEGINNING)
+        made = [a_key("k0", "next"), a_key(), retired]
+        async with stores.keys.changing() as keys:
+            for key in made:
+                await keys.put(key)
+            assert sorted(await keys.all(), key=lambda key: key.kid) == made
 
-        assert list(await stores.keys.keys()) == [a_key()]
+        assert sorted(await stores.keys.keys(), key=lambda key: key.kid) == made
+
+    async def test_a_key_is_replaced_and_removed(self, stores: Stores) -> None:
+        async with stores.keys.changing() as keys:
+            await keys.put(a_key())
+            await keys.put(a_key("k2", "next"))
+        async with stores.keys.changing() as keys:
+            await keys.put(replace(a_key(), state="retiring", retired_at=BEGINNING))
+            await keys.remove("k2")
+            await keys.remove("no such key")
+
+        assert list(await stores.keys.keys()) == [replace(a_key(), state="retiring", retired_at=BEGINNING)]
+
+    async def test_what_is_not_finished_is_not_kept(self, stores: Stores) -> None:
+        async def fail() -> None:
+            async with stores.keys.changing() as keys:
+                await keys.put(a_key())
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+
+        assert list(await stores.keys.keys()) == []
 
     async def test_of_processes_that_start_together_one_wins(self, stores: Stores) -> None:
-        offered = [a_key(f"k{number}") for number in range(8)]
+        async def first(key: StoredKey) -> None:
+            async with stores.keys.changing() as keys:
+                if not await keys.all():
+                    await asyncio.sleep(0)
+                    await keys.put(key)
 
-        await asyncio.gather(*(stores.keys.add_first(key) for key in offered))
+        offered = [a_key(f"k{number}") for number in range(8)]
+        await asyncio.gather(*(first(key) for key in offered))
 
         (stored,) = await stores.keys.keys()
         assert stored in offered

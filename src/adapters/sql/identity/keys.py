@@ -1,14 +1,42 @@
 """Signing keys as they are stored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database
+from adapters.sql.database import Database, Prepared
 from adapters.sql.identity.tables import signing_keys
-from adapters.sql.outbox import insert_new
+from adapters.sql.metadata import instant
 from application.identity.ports import StoredKey
+
+_all = select(
+    signing_keys.c.kid,
+    signing_keys.c.private_sealed,
+    signing_keys.c.public,
+    signing_keys.c.made_at,
+    signing_keys.c.state,
+    signing_keys.c.retired_at,
+)
+_read = Prepared(_all)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlKeys:
+    connection: AsyncConnection
+
+    async def all(self) -> Sequence[StoredKey]:
+        return [StoredKey(*row) for row in await self.connection.execute(_all)]
+
+    async def put(self, key: StoredKey) -> None:
+        await self.remove(key.kid)
+        await self.connection.execute(insert(signing_keys), asdict(key))
+
+    async def remove(self, kid: str) -> None:
+        await self.connection.execute(delete(signing_keys).where(signing_keys.c.kid == kid))
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,20 +44,18 @@ class SqlKeyStore:
     database: Database
 
     async def keys(self) -> Sequence[StoredKey]:
-        async with self.database.begin() as connection:
-            rows = (await connection.execute(select(signing_keys))).all()
-        return [
-            StoredKey(row.kid, row.private_sealed, row.public, row.made_at, row.state == "active")
-            for row in rows
-        ]
+        return [_key(*row) for row in await self.database.fetch(_read)]
 
-    async def add_first(self, key: StoredKey) -> None:
-        row = {
-            "kid": key.kid,
-            "private_sealed": key.private_sealed,
-            "public": key.public,
-            "made_at": key.made_at,
-            "state": "active" if key.active else "retiring",
-        }
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[SqlKeys]:
         async with self.database.begin() as connection:
-            await connection.execute(insert_new(signing_keys), row)
+            if not self.database.is_sqlite:  # where a transaction that writes is alone anyway
+                await connection.execute(text("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE"))
+            yield SqlKeys(connection)
+
+
+def _key(
+    kid: str, private: bytes, public: bytes, made_at: int, state: Any, retired_at: int | None
+) -> StoredKey:
+    retired = None if retired_at is None else instant(retired_at)
+    return StoredKey(kid, private, public, instant(made_at), state, retired)

@@ -63,7 +63,8 @@ signing_keys = Table(
     Column("public", LargeBinary(32), nullable=False),
     Column("state", String(10), nullable=False),
     Column("made_at", Instant, nullable=False),
-    CheckConstraint("state IN ('active', 'retiring')", name="state"),
+    Column("retired_at", Instant),
+    CheckConstraint("state IN ('next', 'active', 'retiring')", name="state"),
     # At most one active key: processes that start together agree on one.
     Index(
         "uq_signing_keys_active",

@@ -1,0 +1,132 @@
+"""The life of a signing key: next, active, retiring, gone.
+
+A key is published before it signs, so that whoever checks tokens knows it by then, and stays published
+after it signed, until the last token that it signed has expired.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from application.identity.ports import Keys, KeyState, KeyStore, StoredKey
+from application.shared.ports import Clock
+
+PUBLISHED = timedelta(minutes=10)
+"""For this long a key is published before it signs: twice what caches may keep the list of keys."""
+TRUSTED = timedelta(minutes=15)
+"""For this long a key that signs no more is still trusted: the life of a token, and time for every process
+to hear of the change."""
+
+MakeKey: TypeAlias = Callable[[datetime, KeyState], StoredKey]
+
+
+def trusted(keys: Sequence[StoredKey], now: datetime) -> list[StoredKey]:
+    """Those whose tokens are good at `now`, the oldest first."""
+    good = (key for key in keys if key.state != "retiring" or now < (key.retired_at or now) + TRUSTED)
+    return in_order(good)
+
+
+def in_order(keys: Iterable[StoredKey]) -> list[StoredKey]:
+    """The oldest first; what is made together in the order in which it will sign."""
+    return sorted(keys, key=lambda key: (key.made_at, ("retiring", "active", "next").index(key.state)))
+
+
+def _in_state(keys: Sequence[StoredKey], state: KeyState) -> StoredKey | None:
+    return next((key for key in keys if key.state == state), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ListKeys:
+    store: KeyStore
+
+    async def __call__(self) -> list[StoredKey]:
+        return in_order(await self.store.keys())
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureKeys:
+    """See that there is a key that signs and a next one. Processes that start together agree on them."""
+
+    store: KeyStore
+    make: MakeKey
+    clock: Clock
+
+    async def __call__(self) -> None:
+        stored = await self.store.keys()
+        if _in_state(stored, "active") and _in_state(stored, "next"):
+            return
+        async with self.store.changing() as keys:
+            for state in ("active", "next"):
+                if not _in_state(await keys.all(), state):
+                    await keys.put(self.make(self.clock(), state))
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation did."""
+
+    activated: str | None = None
+    """The key that signs now; None if it stayed what it was."""
+    made: str | None = None
+    """The next key, published from now on."""
+    wait: timedelta = timedelta()
+    """How long the next key has still to be published before it can sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKeys:
+    """Let the next key sign, if it was published long enough, and make another one. Forgets the keys whose
+    tokens have all expired."""
+
+    store: KeyStore
+    make: MakeKey
+    clock: Clock
+
+    async def __call__(self, published: timedelta = PUBLISHED) -> Rotation:
+        now = self.clock()
+        async with self.store.changing() as keys:
+            stored = await keys.all()
+            for key in stored:
+                if key not in trusted(stored, now):
+                    await keys.remove(key.kid)
+            ready = _in_state(stored, "next")
+            if ready is None:
+                return Rotation(made=await self._made(keys, now), wait=published)
+            if now < ready.made_at + published:
+                return Rotation(wait=ready.made_at + published - now)
+            active = _in_state(stored, "active")
+            if active is not None:  # first, since there is never more than one active key
+                await keys.put(replace(active, state="retiring", retired_at=now, private_sealed=b""))
+            await keys.put(replace(ready, state="active"))
+            return Rotation(activated=ready.kid, made=await self._made(keys, now))
+
+    async def _made(self, keys: Keys, now: datetime) -> str:
+        key = self.make(now, "next")
+        await keys.put(key)
+        return key.kid
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey:
+    """Forget a key at once, because it leaked: every token that it signed is refused within seconds, and
+    clients refresh. If it was the active one the next signs from now on. False if there is no such key."""
+
+    store: KeyStore
+    make: MakeKey
+    clock: Clock
+
+    async def __call__(self, kid: str) -> bool:
+        now = self.clock()
+        async with self.store.changing() as keys:
+            stored = await keys.all()
+            revoked = next((key for key in stored if key.kid == kid), None)
+            if revoked is None:
+                return False
+            await keys.remove(kid)
+            ready = _in_state(stored, "next")
+            if revoked.state == "active":
+                await keys.put(replace(ready, state="active") if ready else self.make(now, "active"))
+            if revoked.state != "retiring":
+                await keys.put(self.make(now, "next"))
+        return True

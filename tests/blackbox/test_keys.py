@@ -1,0 +1,150 @@
+"""Signing keys rotate while the servers run, and nobody notices; one that leaked is refused at once."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+import pytest
+
+from tests.integration.servers import fresh_database
+
+from .client import Api, Member, done, eventually, refused
+from .conftest import RUNNING, SHAPES, a_waggle
+from .process import Waggle
+
+WITHIN = 5.0
+"""Seconds in which every process must have heard."""
+
+
+@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
+def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Waggle]]:
+    """Two processes on one PostgreSQL; on SQLite there is only ever one."""
+    if RUNNING or request.param == "none":
+        pytest.skip("servers of our own are needed, that keep their data")
+    with two_of(request, request.param, tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def two_of(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator[list[Waggle]]:
+    with ExitStack() as stack:
+        if shape == "embedded":
+            yield [stack.enter_context(a_waggle(request, shape, folder))]
+            return
+        url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
+        one_name = {"WAGGLE_PUBLIC_URL": "http://waggle.test"}
+        running = [Waggle(shape, folder, url, settings=one_name) for _ in range(2)]
+        running[0].migrate()
+        for waggle in running:
+            stack.callback(waggle.kill)
+            waggle.start()
+        yield running
+        assert [waggle.stop() for waggle in running] == [0, 0]
+
+
+@pytest.fixture
+def apis(servers: list[Waggle]) -> Iterator[list[Api]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(Api(waggle.base_url))) for waggle in servers]
+
+
+def key_of(member: Member) -> str:
+    head = member.tokens["access_token"].partition(".")[0]
+    kid: str = json.loads(base64.urlsafe_b64decode(head + "=="))["kid"]
+    return kid
+
+
+def published(api: Api) -> list[str]:
+    response = api.nobody.get("/.well-known/jwks.json")
+    return [key["kid"] for key in done(response)["keys"]]
+
+
+class Traffic:
+    """People who register, refresh and read, each token on all servers in turn."""
+
+    def __init__(self, apis: list[Api]) -> None:
+        self.apis, self.stop = apis, threading.Event()
+        self.statuses: dict[int, int] = {}
+        self.keys: set[str] = set()
+        self.threads = [threading.Thread(target=self._run, args=(n,)) for n in range(3)]
+
+    def __enter__(self) -> Self:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self, number: int) -> None:
+        turn = number
+        maya = self.apis[0].someone()
+        while not self.stop.is_set():
+            turn += 1
+            here, there = self.apis[turn % len(self.apis)], self.apis[(turn + 1) % len(self.apis)]
+            refreshed = here.refreshes(maya.tokens)
+            self._count(refreshed)
+            maya.tokens = refreshed.json()
+            self.keys.add(key_of(maya))
+            for api in (there, here):
+                self._count(api.http.get("/api/v1/me", headers=maya.headers()))
+
+    def _count(self, response: httpx.Response) -> None:
+        self.statuses[response.status_code] = self.statuses.get(response.status_code, 0) + 1
+
+
+@pytest.mark.timeout(120)
+def test_id10_keys_rotate_under_load_and_nobody_is_refused(servers: list[Waggle], apis: list[Api]) -> None:
+    first = published(apis[0])
+    early = servers[0].command("keys", "rotate")
+    assert (early.returncode, "nothing rotated" in early.stdout) == (75, True), early
+    with Traffic(apis) as traffic:
+        time.sleep(WITHIN)
+        for _ in range(2):
+            rotated = servers[0].command("keys", "rotate", "--published", "5")
+            assert rotated.returncode == 0, rotated
+            time.sleep(WITHIN + 1)
+    assert set(traffic.statuses) == {200}, traffic.statuses
+    assert len(traffic.keys) == 3
+    assert sum(traffic.statuses.values()) > 100
+    for api in apis:
+        now = published(api)
+        assert len(now) == 4
+        assert now[:2] == first
+    listed = servers[0].command("keys", "list").stdout
+    assert [line.split("\t")[1] for line in listed.splitlines()] == ["retiring", "retiring", "active", "next"]
+
+
+@pytest.mark.timeout(60)
+def test_id10_a_key_that_leaked_is_refused_within_seconds(servers: list[Waggle], apis: list[Api]) -> None:
+    maya = apis[0].someone()
+    kid = key_of(maya)
+    for api in apis:
+        done(api.http.get("/api/v1/me", headers=maya.headers()))
+
+    revoked = servers[0].command("keys", "revoke", kid)
+    assert revoked.returncode == 0, revoked
+    end = time.monotonic() + WITHIN
+
+    def out(api: Api) -> None:
+        response = api.http.get("/api/v1/me", headers=maya.headers())
+        assert response.status_code == 401
+        refused(response, 401, "invalid_token")
+
+    for api in apis:
+        eventually(lambda api=api: out(api), end - time.monotonic())  # type: ignore[misc]
+        assert kid not in published(api)
+    maya.tokens = done(apis[-1].refreshes(maya.tokens))
+    assert key_of(maya) != kid
+    for api in apis:
+        done(api.http.get("/api/v1/me", headers=maya.headers()))
+    unknown: Any = servers[0].command("keys", "revoke", kid)
+    assert unknown.returncode == 64
