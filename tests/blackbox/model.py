@@ -49,6 +49,8 @@ class Person:
     display_name: str = ""
     bio: str = ""
     version: int = 1
+    private: bool = False
+    gone: bool = False
 
 
 @dataclass
@@ -70,12 +72,18 @@ class Post:
     mentioned: set[str]
     above: "Post | None"
     deleted: bool = False
+    versions: list[Json] = field(default_factory=list)
     pin: int | None = None
     """When it was pinned."""
     marks: dict[str, dict[str, int]] = field(default_factory=lambda: {mark: {} for mark in MARKS})
     """Each mark by those who left it, and when they did."""
     first: Json = field(default_factory=dict)
     """As it was answered when it was published."""
+
+
+def written(act: Act) -> str:
+    words = act.how.get("words", f"number {act.number}")
+    return " ".join([words, *(f"@{name}" for name in act.how["mentions"])])
 
 
 class Model:
@@ -88,7 +96,13 @@ class Model:
         """The verdict, and what the act changes. None for an act on what was never made, as happens
         when a failure is made shorter."""
         known = {None, *self.people, *self.sessions, *self.posts}
-        named = {act.by, act.on, *act.how.get("mentions", ())}
+        named = {
+            act.by,
+            act.on,
+            act.how.get("probe"),
+            *act.how.get("mentions", ()),
+            *act.how.get("posts", ()),
+        }
         if not named <= known:
             return None
         try:
@@ -100,11 +114,11 @@ class Model:
     # --- Who may see, and what they see -----------------------------------------------------------
 
     def sees(self, viewer: Person | None, post: Post) -> bool:
-        """Its author does; else everybody if it is open, and otherwise only whom it mentions.
-        Nobody follows anybody yet, so what is for followers is for no one else."""
+        """Its author does; else everybody if it is open and its author is, and otherwise only whom it
+        mentions. Nobody follows anybody yet, so what is for followers is for no one else."""
         if post.deleted:
             return False
-        if viewer is post.author or post.visibility in OPEN:
+        if viewer is post.author or (post.visibility in OPEN and not post.author.private):
             return True
         return viewer is not None and viewer.label in post.mentioned
 
@@ -118,6 +132,10 @@ class Model:
 
     def answers(self, above: Post) -> Iterator[Post]:
         return (post for post in self.posts.values() if post.above is above)
+
+    def tombstone(self, post: Post) -> Json:
+        """The place of a post in a thread. Nothing tells whether it was deleted or is for others."""
+        return {"id": post.label, "reply_to": post.above and post.above.label, "tombstone": True}
 
     def stands(self, post: Post) -> bool:
         """Whether it keeps its place in a thread when it is deleted: a comment that was for everybody does,
@@ -140,7 +158,7 @@ class Model:
             "content_warning": post.content_warning,
             "language": post.language,
             "reply_to": post.above.label if post.above else None,
-            "edited_at": None,
+            "edited_at": "then" if len(post.versions) > 1 else None,
             "mentions": [{"id": one, "username": one} for one in self.people if one in post.mentioned],
             "counts": {
                 "comments": comments,
@@ -171,6 +189,7 @@ class Model:
             "username": person.label,
             "display_name": person.display_name,
             "bio": person.bio,
+            "private": person.private,
             "counts": {"posts": posts},
         }
 
@@ -206,7 +225,7 @@ class Model:
 
     def log_in(self, act: Act) -> Verdict:
         person = self.people[str(act.on)]
-        if not act.how["right"]:
+        if person.gone or not act.how["right"]:
             raise Refusal(401, "wrong_credentials")
         self.sessions[f"s{act.number}"] = Session(f"s{act.number}", person)
         return 200, {"user": {"id": person.label}}
@@ -256,9 +275,39 @@ class Model:
             person.bio, person.version = bio, person.version + 1
         return 200, {"id": person.label, "bio": bio}
 
+    def make_private(self, act: Act) -> Verdict:
+        """What one posted is hidden, or shown again."""
+        person = self.member(act)
+        if act.how["private"] != person.private:
+            person.private, person.version = act.how["private"], person.version + 1
+        return 200, {"id": person.label, "private": person.private}
+
+    def leave(self, act: Act) -> Verdict:
+        """For good, and with all that was one's own; the name rests."""
+        person = self.member(act)
+        if not act.how["sure"]:
+            raise Refusal(409, "confirmation_needed")
+        person.gone = True
+        for session in self.sessions.values():
+            session.alive = session.alive and session.person is not person
+        for post in self.posts.values():
+            post.deleted = post.deleted or post.author is person
+            post.mentioned.discard(person.label)
+            mentions = [one for one in post.first["mentions"] if one["id"] != person.label]
+            post.first = post.first | {"mentions": mentions}
+            for mark in MARKS:
+                post.marks[mark].pop(person.label, None)
+        return 204, {}
+
     def profile(self, act: Act) -> Verdict:
         self.viewer(act)
-        return 200, self.profiled(self.people[str(act.on)])
+        return 200, self.profiled(self.present(act))
+
+    def present(self, act: Act) -> Person:
+        person = self.people[str(act.on)]
+        if person.gone:
+            raise Refusal(404, "user_not_found")
+        return person
 
     # --- Posts ------------------------------------------------------------------------------------
 
@@ -267,7 +316,7 @@ class Model:
         stay the same; any other answer that is not for everybody reaches the one who is answered."""
         author = self.member(act)
         above = self.seen(act, author) if act.on else None
-        named = set(act.how["mentions"])
+        named = self.named(act)
         visibility = act.how["visibility"] or (above.visibility if above else "public")
         if above is not None:
             if WIDTH[visibility] > WIDTH[above.visibility]:
@@ -279,7 +328,7 @@ class Model:
         post = Post(
             label=f"post{act.number}",
             author=author,
-            text=" ".join([f"number {act.number}", *(f"@{name}" for name in act.how["mentions"])]),
+            text=written(act),
             visibility=visibility,
             content_warning=act.how.get("content_warning", ""),
             language=act.how.get("language"),
@@ -287,10 +336,39 @@ class Model:
             above=above,
         )
         self.posts[post.label] = post
+        self.keep(post)
         post.first = self.shown(post, author)
         return 201, post.first
 
     comment = publish
+
+    def named(self, act: Act) -> set[str]:
+        """Whom a text names, of those who are here."""
+        return {name for name in act.how["mentions"] if not self.people[name].gone}
+
+    def keep(self, post: Post) -> None:
+        words = {"text": post.text, "content_warning": post.content_warning, "language": post.language}
+        post.versions.append({"version": len(post.versions) + 1, **words})
+
+    def edit(self, act: Act) -> Verdict:
+        """Other words; whom a direct post was for stays, else they are whom the new words name."""
+        person = self.member(act)
+        post = self.seen(act, person)
+        if post.author is not person:
+            raise Refusal(403, "not_the_author")
+        if act.how["tag"] == "first" and len(post.versions) > 1:
+            raise Refusal(412, "precondition_failed")
+        if (text := written(act)) != post.text:  # an edit that changes nothing changes nothing
+            post.text = text
+            if post.visibility != "direct":
+                answered = {post.above.author.label} - {person.label} if post.above else set()
+                post.mentioned = self.named(act) | (answered if post.visibility not in OPEN else set())
+            self.keep(post)
+        return 200, self.shown(post, person)
+
+    def history(self, act: Act) -> Verdict:
+        """Every version, the oldest first, for whoever sees the post."""
+        return 200, list(self.seen(act, self.viewer(act)).versions)
 
     def publish_again(self, act: Act) -> Verdict:
         """The same request with the same key: the first answer, once more, while the post is there."""
@@ -315,7 +393,7 @@ class Model:
         """Once each. To do it again changes nothing, not even its place in the lists."""
         person = self.member(act)
         post, mark = self.seen(act, person), act.how["what"]
-        if mark == "repost" and post.visibility not in OPEN:
+        if mark == "repost" and (post.visibility not in OPEN or post.author.private):
             raise Refusal(409, "cannot_repost")
         post.marks[mark].setdefault(person.label, act.number)
         return self.received(post, person)
@@ -359,6 +437,22 @@ class Model:
         viewer = self.viewer(act)
         return 200, self.shown(self.seen(act, viewer), viewer)
 
+    def batch(self, act: Act) -> Verdict:
+        """In the order asked for, each once; what one does not see is left out."""
+        viewer = self.viewer(act)
+        asked = [self.posts[label] for label in dict.fromkeys(act.how["posts"])]
+        return 200, {"items": [self.shown(post, viewer) for post in asked if self.sees(viewer, post)]}
+
+    def context(self, act: Act) -> Verdict:
+        """What stands above, the first post first."""
+        viewer = self.viewer(act)
+        above, ancestors = self.seen(act, viewer).above, list[Json]()
+        while above is not None:
+            shown = self.shown(above, viewer) if self.sees(viewer, above) else self.tombstone(above)
+            ancestors.insert(0, shown)
+            above = above.above
+        return 200, {"ancestors": ancestors}
+
     def comments(self, act: Act) -> Verdict:
         """Direct answers, oldest first."""
         viewer, post = self.viewer(act), self.posts[str(act.on)]
@@ -367,7 +461,7 @@ class Model:
         listed: list[Json] = []
         for one in self.answers(post):
             if one.deleted and self.stands(one):
-                listed.append({"id": one.label, "reply_to": post.label, "tombstone": True})
+                listed.append(self.tombstone(one))
             elif self.sees(viewer, one):
                 listed.append(self.shown(one, viewer))
         return 200, listed
@@ -375,13 +469,14 @@ class Model:
     def posts_of(self, act: Act) -> Verdict:
         """Newest first, without comments."""
         viewer = self.viewer(act)
-        mine = [post for post in self.posts.values() if post.author.label == act.on and post.above is None]
+        author = self.present(act)
+        mine = [post for post in self.posts.values() if post.author is author and post.above is None]
         return 200, [self.shown(post, viewer) for post in reversed(mine) if self.sees(viewer, post)]
 
     def pinned_posts_of(self, act: Act) -> Verdict:
         """The last pinned first."""
         viewer = self.viewer(act)
-        pinned = sorted(self.pinned(self.people[str(act.on)]), key=lambda post: -(post.pin or 0))
+        pinned = sorted(self.pinned(self.present(act)), key=lambda post: -(post.pin or 0))
         return 200, [self.shown(post, viewer) for post in pinned if self.sees(viewer, post)]
 
     def who_marked(self, act: Act) -> Verdict:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .model import MARKS, Act, Model, Post
+from .model import MARKS, OPEN, Act, Model, Post
 
 LOOK_EVERY = 125
 """Steps after which everything that can be read is compared, for several viewers."""
 PEOPLE = 9
 
 WEIGHTS = {
-    "register": 1,
+    "register": 2,
     "log_in": 3,
     "log_out": 2,
     "log_out_everywhere": 1,
@@ -22,10 +22,16 @@ WEIGHTS = {
     "refresh_with_an_old_one": 1,
     "read_me": 2,
     "edit_me": 3,
+    "make_private": 2,
+    "leave": 2,
     "profile": 3,
     "publish": 12,
     "comment": 18,
     "publish_again": 4,
+    "edit": 9,
+    "history": 3,
+    "batch": 2,
+    "context": 4,
     "remove": 8,
     "mark": 18,
     "take_back": 12,
@@ -38,9 +44,22 @@ WEIGHTS = {
     "who_marked": 4,
     "what_i_marked": 3,
 }
-ON_A_POST = {"comment", "remove", "mark", "take_back", "pin", "unpin", "read", "comments", "who_marked"}
+ON_A_POST = {
+    "comment",
+    "remove",
+    "mark",
+    "take_back",
+    "pin",
+    "unpin",
+    "read",
+    "comments",
+    "who_marked",
+    "edit",
+    "history",
+    "context",
+}
 ON_A_PERSON = {"log_in", "profile", "posts_of", "pinned_posts_of"}
-LISTS = {"comments", "posts_of", "pinned_posts_of", "who_marked", "what_i_marked", "read_sessions"}
+LISTS = {"comments", "posts_of", "pinned_posts_of", "who_marked", "what_i_marked", "read_sessions", "history"}
 VISIBILITIES = ("public", "unlisted", "followers", "direct")
 
 
@@ -94,7 +113,8 @@ class Plan:
         self.add(kind, by, on, limit=limit, **what)
 
     def choose_register(self, _: str | None) -> None:
-        crowded = len(self.model.people) >= PEOPLE or self.chance.random() < 0.2
+        here = [person for person in self.model.people.values() if not person.gone]
+        crowded = len(here) >= PEOPLE or self.chance.random() < 0.2
         self.add("register", None, self.chance.choice(list(self.model.people)) if crowded else None)
 
     def choose_log_in(self, person: str | None) -> None:
@@ -119,6 +139,35 @@ class Plan:
     def choose_edit_me(self, _: str | None) -> None:
         bio, tag = f"bio {self.chance.randrange(4)}", self.chance.choice(["now", "first", None])
         self.add("edit_me", self.somebody(), bio=bio, tag=tag)
+
+    def choose_make_private(self, _: str | None) -> None:
+        """Of people by one of whose posts it can be seen when it has come about."""
+        by = self.somebody()
+        person = self.model.sessions[by].person if by else None
+        probes = [
+            post.label
+            for post in self.model.posts.values()
+            if post.author is person and post.visibility in OPEN and not post.deleted
+        ]
+        if probes:
+            self.add("make_private", by, private=self.chance.random() < 0.5, probe=probes[0])
+
+    def choose_leave(self, _: str | None) -> None:
+        here = [person for person in self.model.people.values() if not person.gone]
+        if len(here) > 3:
+            self.add("leave", self.somebody(), sure=self.chance.random() < 0.7)
+
+    def choose_edit(self, label: str | None) -> None:
+        post = self.model.posts[str(label)]
+        by = self.session_of(post) if self.chance.random() < 0.8 else self.somebody()
+        mentions = self.chance.sample(list(self.model.people), self.chance.choice([0, 0, 1, 2]))
+        words, tag = f"edit {self.chance.randrange(3)}", self.chance.choice(["now", "first", None, None])
+        self.add("edit", by, label, words=words, mentions=mentions, tag=tag)
+
+    def choose_batch(self, _: str | None) -> None:
+        posts = [post for _ in range(self.chance.randrange(1, 12)) if (post := self.some_post())]
+        if posts:
+            self.add("batch", self.somebody(), posts=tuple(posts))
 
     def choose_publish(self, _: str | None) -> None:
         self.write("publish", self.some_post() if self.chance.random() < 0.2 else None)
@@ -176,6 +225,9 @@ class Plan:
                 self.add("pinned_posts_of", viewer, person, limit=100)
             for post in some:
                 self.add("read", viewer, post)
+            for post in some[1::5]:
+                self.add("context", viewer, post)
+                self.add("history", viewer, post, limit=100)
             for post in some[::3]:
                 self.add("comments", viewer, post, limit=100)
                 self.add_list("who_marked", viewer, post, 100)

@@ -14,8 +14,8 @@ import pytest
 from .client import Api
 from .conftest import LONG
 from .model import Act, Model
-from .plans import Plan, shortest
-from .world import Differs, World
+from .plans import WEIGHTS, Plan, shortest
+from .world import ROUTES, Differs, World
 
 STEPS = 500
 RUNS = 40 if LONG else 4
@@ -75,3 +75,4 @@ def test_a_plan_is_the_same_each_time_and_tries_everything() -> None:
     assert plan == Plan.of("any", 2000)
     statuses = {json.dumps(verdict[0]) for verdict in expected(plan)}  # type: ignore[index]
     assert statuses >= {"200", "201", "204", "401", "403", "404", "409", "412"}
+    assert {act.kind for act in plan} == set(WEIGHTS) == set(ROUTES)

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from .client import PASSWORD, Api, Json, Visitor, eventually, fresh_key
-from .model import Act, Model, Verdict
+from .model import Act, Model, Verdict, written
 
 ROUTES = {
     "register": "POST /api/v1/auth/register",
@@ -21,6 +21,8 @@ ROUTES = {
     "read_me": "GET /api/v1/me",
     "edit_me": "PATCH /api/v1/me",
     "profile": "GET /api/v1/users/{on}",
+    "make_private": "PATCH /api/v1/me",
+    "leave": "DELETE /api/v1/me",
     "publish": "POST /api/v1/posts",
     "comment": "POST /api/v1/posts/{on}/comments",
     "publish_again": "",
@@ -29,6 +31,10 @@ ROUTES = {
     "take_back": "DELETE /api/v1/posts/{on}/{what}",
     "pin": "PUT /api/v1/posts/{on}/pin",
     "unpin": "DELETE /api/v1/posts/{on}/pin",
+    "edit": "PATCH /api/v1/posts/{on}",
+    "history": "GET /api/v1/posts/{on}/history",
+    "batch": "GET /api/v1/posts?ids={posts}",
+    "context": "GET /api/v1/posts/{on}/context",
     "read": "GET /api/v1/posts/{on}",
     "comments": "GET /api/v1/posts/{on}/comments",
     "posts_of": "GET /api/v1/users/{on}/posts",
@@ -36,7 +42,7 @@ ROUTES = {
     "who_marked": "GET /api/v1/posts/{on}/{what}s",
     "what_i_marked": "GET /api/v1/me/{what}s",
 }
-PAGES = {"comments", "posts_of", "pinned_posts_of", "who_marked", "what_i_marked", "read_sessions"}
+PAGES = {"comments", "posts_of", "pinned_posts_of", "who_marked", "what_i_marked", "read_sessions", "history"}
 FOLLOW = {"profile", "read_me"}
 """Of these, the count of posts follows a moment later."""
 
@@ -93,7 +99,7 @@ class World:
         response = self._ask(act, method, path, json=body, headers=headers)
         if response.status_code == 304 and kept is not None:
             return 200, self.abstract(kept[1])
-        if method == "GET" and response.status_code == 200:
+        if method == "GET" and response.status_code == 200 and "etag" in response.headers:
             self.tags[act.by, path] = (response.headers["etag"], response.json())
         return self._verdict(response)
 
@@ -117,6 +123,7 @@ class World:
     def _address(self, act: Act) -> list[str]:
         """Method and path."""
         how = {name: str(value).lower() for name, value in act.how.items()}
+        how["posts"] = ",".join(self.ids[label] for label in act.how.get("posts", ()))
         return ROUTES[act.kind].format(on=self.ids.get(str(act.on)), **how).split(" ")
 
     def _ask(self, act: Act, method: str, path: str, **options: Any) -> httpx.Response:
@@ -173,10 +180,52 @@ class World:
             headers["If-Match"] = re.sub(r'"\d+', '"1', tag) if act.how["tag"] == "first" else tag
         return self._do(act, {"bio": act.how["bio"]}, headers)
 
+    def _make_private(self, act: Act) -> Verdict:
+        verdict = self._do(act, {"private": act.how["private"]})
+        if verdict[0] == 200:
+            self._until_hidden(act.how["probe"], hidden=act.how["private"])
+        return verdict
+
+    def _leave(self, act: Act) -> Verdict:
+        """Until all that it takes with it is gone, which follows later."""
+        person = self.model.sessions[str(act.by)].person.label
+        params = {"confirm": self.named(person if act.how["sure"] else f"not{person}")}
+        verdict = self._verdict(self._ask(act, "DELETE", "/api/v1/me", params=params))
+        if verdict[0] == 204:
+            for post in self.model.posts.values():
+                by = next(
+                    (
+                        one.label
+                        for one in self.model.sessions.values()
+                        if one.alive and self.model.sees(one.person, post)
+                    ),
+                    None,
+                )
+                self.step(Act(act.number, "read", by, post.label, patient=True))
+                self.step(Act(act.number, "comments", by, post.label, {"limit": 100}, patient=True))
+        return verdict
+
+    def _until_hidden(self, post: str, *, hidden: bool) -> None:
+        """Posts learn of it by the relay."""
+
+        def check() -> None:
+            status = Visitor(self.api.http).get(f"/api/v1/posts/{self.ids[post]}").status_code
+            assert status == (404 if hidden else 200)
+
+        eventually(check)
+
+    def _edit(self, act: Act) -> Verdict:
+        headers = {}
+        if act.how["tag"] is not None:
+            tag = self._ask(act, "GET", f"/api/v1/posts/{self.ids[str(act.on)]}").headers.get(
+                "etag", '"1.0123456789abcdef"'
+            )
+            headers["If-Match"] = re.sub(r'"\d+', '"1', tag) if act.how["tag"] == "first" else tag
+        return self._do(act, {"text": self.written(act)}, headers)
+
     def _publish(self, act: Act) -> Verdict:
         label = f"post{act.number}"
-        text = " ".join([f"number {act.number}", *(f"@{self.named(one)}" for one in act.how["mentions"])])
-        body = {"text": text} | {
+        body = {"text": self.written(act)} | {
             name: value for name in ("content_warning", "language") if (value := act.how.get(name))
         }
         if act.how["visibility"]:
@@ -201,6 +250,10 @@ class World:
 
     # --- Names --------------------------------------------------------------------------------------
 
+    def written(self, act: Act) -> str:
+        """With everybody's true names."""
+        return re.sub("@(?=p[0-9])", f"@{self.salt}", written(act))
+
     def named(self, label: str) -> str:
         return f"{self.salt}{label}"
 
@@ -210,7 +263,10 @@ class World:
     def abstract(self, value: Any) -> Any:
         """What came back, in labels."""
         if isinstance(value, dict):
-            return {name: self.abstract(inner) for name, inner in value.items()}
+            return {
+                name: "then" if name == "edited_at" and inner else self.abstract(inner)
+                for name, inner in value.items()
+            }
         if isinstance(value, list):
             return [self.abstract(inner) for inner in value]
         if isinstance(value, str):
