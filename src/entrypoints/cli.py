@@ -1,4 +1,4 @@
-"""The command line: `waggle serve | migrate | settings | openapi | keys | dead-letters | repair`."""
+"""The command line: `waggle serve | migrate | settings | openapi | keys | dead-letters | repair | users`."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from sqlalchemy import make_url
 from adapters.security.tokens import SigningKeys, load_keys
 from adapters.sql.database import Database
 from adapters.sql.migrate import HEAD, current, migrate, outdated
+from domain.identity import UserNotFound
 from domain.shared import Unavailable
 from entrypoints import logs
 from entrypoints.container import Container
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 20
 EX_USAGE, EX_TEMPFAIL = 64, 75
 """Exit statuses (sysexits.h): named what is not there, and asked too early."""
+ERASING_SECONDS = 60
+"""How long the command waits for what it set going. The next start goes on with the rest."""
+EX_NO_USER = 67
+"""The user is not known (sysexits.h)."""
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
 
@@ -231,6 +236,31 @@ async def _key_store(settings: Settings) -> AsyncIterator[Container]:
         await database.close()
 
 
+async def users(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Delete somebody's account, as its owner could: what it wrote is erased, its name rests."""
+    if settings.shape == "memory":
+        raise BadSettings("there are no users of another process in memory")
+    container = build(settings)
+    async with running(container, settings):  # a data folder that a server uses is refused
+        try:
+            account = await container.identity_reader().account_named(arguments.username.lower())
+            await container.identity.delete_account().by_operator(account.id)
+        except UserNotFound:
+            sys.stderr.write(f"waggle: there is no user @{arguments.username}\n")
+            return EX_NO_USER
+        if settings.shape == "embedded":  # elsewhere the servers do it
+            await _delivered(container)
+    _say(f"@{account.username} is deleted")
+    return 0
+
+
+async def _delivered(container: Container) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ERASING_SECONDS):
+            while await container.outbox_queue().waiting():  # noqa: ASYNC110 - of a database one can only ask
+                await asyncio.sleep(0.1)
+
+
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
@@ -243,6 +273,7 @@ COMMANDS: dict[str, Command] = {
     "keys": keys,
     "dead-letters": dead_letters,
     "repair": repair,
+    "users": users,
 }
 
 
@@ -278,6 +309,9 @@ def main(arguments: list[str] | None = None) -> int:
             sub.add_argument(
                 "--dry-run", action="store_true", help="tell only, and end with 1 if there is a drift"
             )
+        if name == "users":
+            sub.add_argument("action", choices=["delete"])
+            sub.add_argument("username")
     chosen = parser.parse_args(arguments)
     os.umask(0o077)  # data and keys are their owner's alone
     try:

@@ -82,13 +82,17 @@ class AccountsContract:
             ("ann@example.org", "ann@example.org"),
             ("ann@example.org", "ANN@Example.ORG"),
             ("straße@example.org", "STRASSE@example.org"),
+            ("kelvin@example.org", "\N{KELVIN SIGN}elvin@example.org"),
+            ("fin@example.org", "\N{LATIN SMALL LIGATURE FI}n@example.org"),
+            ("viii@example.org", "\N{ROMAN NUMERAL EIGHT}@example.org"),
+            ("sam@example.org", "\N{LATIN SMALL LETTER LONG S}am@example.org"),
             (
                 "jose\N{COMBINING ACUTE ACCENT}@example.org",
                 "Jos\N{LATIN SMALL LETTER E WITH ACUTE}@example.org",
             ),
         ],
     )
-    async def test_an_address_belongs_to_one_whatever_its_case(
+    async def test_in3_an_address_belongs_to_one_however_it_is_written(
         self, stores: Stores, taken: str, again: str
     ) -> None:
         number = new_id()
