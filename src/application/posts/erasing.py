@@ -66,6 +66,7 @@ async def _mentions(tx: PostsTx, user: UserId, limit: int) -> int:
     for post_id in found:
         post = await tx.posts.get(post_id)
         await tx.posts.save(post.without_mention(of=user))
+        await tx.traces.unname(post_id, user)
     return len(found)
 
 

@@ -100,6 +100,10 @@ class Traces(Protocol):
         """Posts that mention the user."""
         ...
 
+    async def unname(self, post_id: PostId, user: UserId) -> None:
+        """Let no earlier version of the post, which is locked, mention the user."""
+        ...
+
     async def disown(self, author: UserId, limit: int) -> int:
         """Let deleted posts be nobody's (author 0); how many it were."""
         ...

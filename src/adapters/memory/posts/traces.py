@@ -20,6 +20,11 @@ class MemoryTraces:
     async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
         return _newest((post.id for post in self.rows.all("posts") if user in post.mentioned), limit)
 
+    async def unname(self, post_id: PostId, user: UserId) -> None:
+        if earlier := self.rows.get("post_edits", post_id):
+            without = tuple(version.without_mention(of=user) for version in earlier)
+            self.rows.put("post_edits", post_id, without)
+
     async def disown(self, author: UserId, limit: int) -> int:
         mine = [post for post in self.rows.all("posts") if post.author == author and post.deleted]
         for post in mine:

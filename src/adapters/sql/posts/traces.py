@@ -1,5 +1,6 @@
 """Finding what is left of an account."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,8 @@ from sqlalchemy import Integer, Select, bindparam, false, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id
-from adapters.sql.posts.tables import mentions, posts
+from adapters.sql.posts.entities import dump_entities, load_entities
+from adapters.sql.posts.tables import mentions, post_edits, posts
 from domain.shared import PostId, UserId
 
 _user, _limit = bindparam("u", type_=Id), bindparam("n", type_=Integer)
@@ -19,6 +21,16 @@ _comments_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.repl
 _naming = select(mentions.c.post_id.label("id")).where(mentions.c.user_id == _user)
 _tombstones = select(posts.c.id).where(posts.c.author_id == _user, posts.c.deleted == true())
 _disown = update(posts).where(posts.c.id.in_(_tombstones.limit(_limit))).values(author_id=0)
+
+_post = bindparam("p", type_=Id)
+_edits = select(post_edits.c.version, post_edits.c.mentioned, post_edits.c.entities).where(
+    post_edits.c.post_id == _post
+)
+_edit = (
+    update(post_edits)
+    .where(post_edits.c.post_id == _post, post_edits.c.version == bindparam("v", type_=Integer))
+    .values(mentioned=bindparam("new_mentioned"), entities=bindparam("new_entities"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,13 @@ class SqlTraces:
 
     async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
         return await self._found(_naming, user, limit)
+
+    async def unname(self, post_id: PostId, user: UserId) -> None:
+        for row in (await self.connection.execute(_edits, {"p": post_id})).all():
+            mentioned = [id_ for id_ in json.loads(row.mentioned) if id_ != user]
+            entities = tuple(entity for entity in load_entities(row.entities) if entity.user != user)
+            new = {"new_mentioned": json.dumps(mentioned), "new_entities": dump_entities(entities)}
+            await self.connection.execute(_edit, {"p": post_id, "v": row.version, **new})
 
     async def disown(self, author: UserId, limit: int) -> int:
         return (await self.connection.execute(_disown, {"u": author, "n": limit})).rowcount
