@@ -26,6 +26,7 @@ ALLOWED = {
     "adapters.security.tokens": {"identity"},  # the tokens that identity's ports speak of
     "adapters.sql.housekeeping": {"identity", "posts"},  # what has had its time
     "adapters.sql.tables": {"identity", "posts"},  # the migrations need all tables at once
+    "entrypoints.cli": {"identity"},  # that a user whom an operator named is not there
     "entrypoints.container": {"identity", "posts"},  # it wires everything
     "entrypoints.http.app": {"identity", "posts"},  # it mounts the handlers of every module
     "entrypoints.http.auth": {"identity"},  # who is asking
