@@ -34,6 +34,7 @@ from tests.unit.contracts.process_numbers import ProcessNumbersContract
 from tests.unit.contracts.repair import RepairContract
 from tests.unit.contracts.schema import SchemaContract
 from tests.unit.contracts.stores import Stores, a_post
+from tests.unit.contracts.threads import EditsContract, ThreadsContract
 from tests.unit.contracts.transactions import TransactionsContract
 
 
@@ -80,6 +81,12 @@ class TestVisibility(VisibilityContract): ...
 
 
 class TestPages(PagesContract): ...
+
+
+class TestEdits(EditsContract): ...
+
+
+class TestThreads(ThreadsContract): ...
 
 
 class TestMarks(MarksContract): ...

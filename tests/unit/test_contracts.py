@@ -29,6 +29,7 @@ from tests.unit.contracts.posts import (
 from tests.unit.contracts.process_numbers import ProcessNumbersContract
 from tests.unit.contracts.repair import RepairContract
 from tests.unit.contracts.stores import Stores, memory, migrated, sql
+from tests.unit.contracts.threads import EditsContract, ThreadsContract
 from tests.unit.contracts.transactions import TransactionsContract
 
 
@@ -94,6 +95,12 @@ class TestVisibility(VisibilityContract): ...
 
 
 class TestPages(PagesContract): ...
+
+
+class TestEdits(EditsContract): ...
+
+
+class TestThreads(ThreadsContract): ...
 
 
 class TestMarks(MarksContract): ...

@@ -1,0 +1,228 @@
+"""What every store of posts must do with edits and threads."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from application.posts.deleting import remove
+from application.posts.ports import PostRow, Tombstone
+from application.shared.paging import Window
+from domain.posts import Entity, EntityType, Post, Standing, Visibility
+from domain.shared import PostId, UserId, made_at
+from tests.unit.contracts.stores import Stores, a_post, new_id
+
+ENTITIES = (
+    Entity(EntityType.MENTION, 0, 4, "ann", UserId(7)),
+    Entity(EntityType.HASHTAG, 5, 12, "straße"),
+    Entity(EntityType.LINK, 13, 32, 'https://x.org/"\\'),
+)
+NOBODY = Standing()
+
+
+async def edit(stores: Stores, post: Post, **words: object) -> Post:
+    async with stores.open_posts() as tx:
+        stored = await tx.posts.get(post.id)
+        at = made_at(post.id) + timedelta(minutes=stored.version)
+        edited = replace(stored, edited_at=at, version=stored.version + 1, **words)  # type: ignore[arg-type]
+        await tx.posts.keep(stored)
+        await tx.posts.save(edited)
+    return edited
+
+
+async def answer(stores: Stores, above: Post, **members: object) -> Post:
+    """As PublishPost does."""
+    post = a_post(reply_to=above.id, **members)
+    async with stores.open_posts() as tx:
+        await tx.posts.add(post)
+        if post.counts_in(above):
+            await tx.posts.count_answers(above.id, comments=1, answers=1)
+    return post
+
+
+async def delete(stores: Stores, post: Post) -> None:
+    async with stores.open_posts() as tx:
+        await remove(tx, await tx.posts.get(post.id), by=post.author)
+
+
+class EditsContract:
+    async def test_entities_make_the_round_trip(self, stores: Stores) -> None:
+        post = await stores.add_post(entities=ENTITIES)
+
+        async with stores.open_posts() as tx:
+            stored = await tx.posts.get(post.id)
+
+        assert stored == post
+        assert (await stores.read(post.id)).entities == ENTITIES
+
+    async def test_earlier_versions_are_kept_and_the_present_one_is_the_last(self, stores: Stores) -> None:
+        post = await stores.add_post(text="one", content_warning="w", language="en", entities=ENTITIES)
+        await edit(stores, post, text="two", content_warning="", language=None, entities=())
+        await edit(stores, post, text="three")
+
+        rows = await stores.posts.versions(post.id, Window(10), NOBODY)
+
+        assert [(row.version, row.text, row.content_warning, row.language) for row in rows] == [
+            (1, "one", "w", "en"),
+            (2, "two", "", None),
+            (3, "three", "", None),
+        ]
+        assert [row.entities for row in rows] == [ENTITIES, (), ()]
+        begin = made_at(post.id)
+        assert [row.created_at - begin for row in rows] == [timedelta(minutes=n) for n in range(3)]
+
+    async def test_versions_are_read_in_pages_both_ways(self, stores: Stores) -> None:
+        post = await stores.add_post()
+        for number in range(4):
+            await edit(stores, post, text=f"edit {number}")
+
+        async def versions(window: Window) -> list[int]:
+            return [row.version for row in await stores.posts.versions(post.id, window, NOBODY)]
+
+        assert await versions(Window(2)) == [1, 2, 3]
+        assert await versions(Window(2, 2)) == [3, 4, 5]
+        assert await versions(Window(2, 4)) == [5]
+        assert await versions(Window(2, 4, back=True)) == [1, 2, 3]
+
+    async def test_the_original_has_the_first_words_and_the_present_counters(self, stores: Stores) -> None:
+        ann = UserId(new_id())
+        post = await stores.add_post(text="one", mentioned=frozenset({ann}), entities=ENTITIES)
+        await edit(stores, post, text="two", mentioned=frozenset(), entities=())
+        edited = await edit(stores, post, text="three")
+
+        async with stores.open_posts() as tx:
+            await tx.posts.count_answers(post.id, comments=1, answers=2)
+            original = await tx.posts.original(await tx.posts.get(post.id))
+            untouched = await tx.posts.original(replace(edited, id=PostId(1)))
+
+        assert original == replace(post, comments=1, answers=2)
+        assert untouched == replace(edited, id=PostId(1)), "what was never edited is its own original"
+
+    async def test_nothing_of_a_deleted_post_stays(self, stores: Stores) -> None:
+        post = await stores.add_post(text="secret one", entities=ENTITIES, mentioned=frozenset({UserId(7)}))
+        await edit(stores, post, text="secret two")
+
+        await delete(stores, post)
+
+        assert list(await stores.posts.versions(post.id, Window(10), Standing(post.author))) == []
+        async with stores.open_posts() as tx:
+            stored = await tx.posts.get(post.id)
+            assert await tx.posts.original(stored) == stored
+        assert (stored.text, stored.entities, stored.mentioned, stored.edited_at) == (
+            "",
+            (),
+            frozenset(),
+            None,
+        )
+
+    async def test_who_does_not_see_a_post_sees_no_version_of_it(self, stores: Stores) -> None:
+        post = await stores.add_post(visibility=Visibility.FOLLOWERS)
+        await edit(stores, post, text="two")
+
+        assert list(await stores.posts.versions(post.id, Window(10), NOBODY)) == []
+        assert len(await stores.posts.versions(post.id, Window(10), Standing(post.author))) == 2
+
+
+class ThreadsContract:
+    async def test_some_posts_are_read_at_once(self, stores: Stores) -> None:
+        one, two = await stores.add_post(), await stores.add_post()
+        hidden = await stores.add_post(visibility=Visibility.DIRECT)
+
+        rows = await stores.posts.by_ids([two.id, hidden.id, PostId(1), one.id], NOBODY)
+
+        assert rows == {one.id: await stores.read(one.id), two.id: await stores.read(two.id)}
+
+    async def test_ancestors_are_given_nearest_first_whatever_they_are(self, stores: Stores) -> None:
+        top = await stores.add_post(visibility=Visibility.FOLLOWERS)
+        middle = await answer(stores, top, visibility=Visibility.DIRECT)
+        low = await answer(stores, middle)
+        await delete(stores, middle)
+
+        places = [Tombstone(middle.id, top.id), Tombstone(top.id, None)]
+        assert list(await stores.posts.ancestors(low.id, 10)) == places
+        assert list(await stores.posts.ancestors(low.id, 1)) == places[:1]
+        assert list(await stores.posts.ancestors(top.id, 10)) == []
+
+    async def test_the_first_answers_to_each_are_given_in_order(self, stores: Stores) -> None:
+        one, two, none = [await stores.add_post() for _ in range(3)]
+        below: dict[PostId, list[PostId]] = {one.id: [], two.id: []}
+        for above in (one, two, one, two, one, two, two):
+            below[above.id].append((await answer(stores, above)).id)
+            await answer(stores, above, visibility=Visibility.DIRECT)  # hidden, and takes no place
+        ids = [one.id, two.id, none.id]
+
+        rows = await stores.posts.answers(ids, 2, 10, NOBODY)
+        fewer = await stores.posts.answers(ids, 3, 4, NOBODY)
+
+        assert [row.id for row in rows] == sorted(below[one.id][:2] + below[two.id][:2])
+        assert [row.id for row in fewer] == sorted(below[one.id][:3] + below[two.id][:3])[:4]
+        assert set(await stores.posts.answered(ids, NOBODY)) == {one.id, two.id}
+
+    async def test_a_deleted_comment_keeps_its_place_while_something_stands_below_it(
+        self, stores: Stores
+    ) -> None:
+        top = await stores.add_post()
+        middle = await answer(stores, top)
+        low = await answer(stores, middle)
+
+        await delete(stores, middle)
+        stone = Tombstone(middle.id, top.id)
+        listed = await stores.posts.comments(top.id, Window(10), NOBODY)
+        opened = await stores.posts.answers([top.id], 5, 10, NOBODY)
+        shown, comments = await stores.posts.tombstone(middle.id), (await stores.read(top.id)).comments
+        await delete(stores, low)
+
+        assert (list(listed), list(opened), shown, comments) == ([stone], [stone], stone, 0)
+        assert list(await stores.posts.comments(top.id, Window(10), NOBODY)) == []
+        assert await stores.posts.tombstone(middle.id) is None
+        assert set(await stores.posts.answered([top.id], NOBODY)) == set()
+
+    async def test_a_post_that_is_no_comment_leaves_no_tombstone(self, stores: Stores) -> None:
+        top = await stores.add_post()
+        await answer(stores, top)
+
+        await delete(stores, top)
+
+        assert await stores.posts.tombstone(top.id) is None
+
+    @given(
+        tree=st.lists(
+            st.tuples(st.integers(0, 9), st.sampled_from([Visibility.PUBLIC, Visibility.FOLLOWERS])),
+            min_size=1,
+            max_size=10,
+        ),
+        deleted=st.permutations(range(11)),
+        how_many=st.integers(0, 11),
+    )
+    async def test_what_is_shown_depends_on_what_is_left_and_not_on_how_it_came_about(
+        self, stores: Stores, tree: list[tuple[int, Visibility]], deleted: list[int], how_many: int
+    ) -> None:
+        posts = [await stores.add_post()]
+        for above, wanted in tree:
+            under = posts[above % len(posts)]
+            visibility = min(wanted, under.visibility, key=lambda one: one.width)
+            posts.append(await answer(stores, under, visibility=visibility))
+        gone = {posts[number].id for number in deleted[:how_many] if number < len(posts)}
+        for number in deleted[:how_many]:
+            if number < len(posts):
+                await delete(stores, posts[number])
+
+        def stands(post: Post) -> bool:
+            below = [one for one in posts if one.reply_to == post.id and one.visibility is Visibility.PUBLIC]
+            return any(one.id not in gone or stands(one) for one in below)
+
+        for post in posts:
+            expected = [
+                (one.id, one.id in gone)
+                for one in posts
+                if one.reply_to == post.id
+                and one.visibility is Visibility.PUBLIC
+                and (one.id not in gone or stands(one))
+            ]
+            rows = await stores.posts.comments(post.id, Window(20), NOBODY)
+            assert [(row.id, not isinstance(row, PostRow)) for row in rows] == expected
+            async with stores.open_posts() as tx:
+                stored = await tx.posts.get(post.id)
+            live = sum(not buried for _, buried in expected)
+            assert (stored.comments, stored.answers) == (live, len(expected))
