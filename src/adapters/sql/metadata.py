@@ -76,6 +76,7 @@ class among(FunctionElement[bool]):  # noqa: N801 - reads as the SQL operator th
 
     type = Boolean()
     inherit_cache = True
+    _is_implicitly_boolean = True  # else it becomes `… = 1` on SQLite, for which no index is used
 
 
 @compiles(among, "postgresql")
@@ -96,6 +97,7 @@ class one_of(FunctionElement[bool]):  # noqa: N801 - as above
 
     type = Boolean()
     inherit_cache = True
+    _is_implicitly_boolean = True  # else it becomes `… = 1` on SQLite, for which no index is used
 
 
 @compiles(one_of, "postgresql")
