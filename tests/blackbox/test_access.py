@@ -356,13 +356,13 @@ def forger(api: Api) -> Forger:
     return Forger(api, api.someone())
 
 
-def test_there_are_at_least_forty_forgeries_and_they_differ(forger: Forger) -> None:
+def test_id9_there_are_at_least_forty_forgeries_and_they_differ(forger: Forger) -> None:
     made = [make(forger) for make in FORGERIES.values()]
     assert len(made) == len(set(made)) >= 40
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_a_forged_token_is_refused(api: Api, forger: Forger, name: str) -> None:
+def test_id9_a_forged_token_is_refused(api: Api, forger: Forger, name: str) -> None:
     token = FORGERIES[name](forger)
     value = b"Bearer " + (token if isinstance(token, bytes) else token.encode())
     for method, path in (
@@ -379,7 +379,7 @@ def test_a_forged_token_is_refused(api: Api, forger: Forger, name: str) -> None:
 @pytest.mark.parametrize(
     "scheme", ["Basic", "Token", "JWT", "Bearer:", "Bear", "", "Bearer\t", "DPoP", "Negotiate"]
 )
-def test_another_scheme_is_refused(api: Api, forger: Forger, scheme: str) -> None:
+def test_id9_another_scheme_is_refused(api: Api, forger: Forger, scheme: str) -> None:
     answer = _sent(api, "GET", "/api/v1/me", f"{scheme} {forger.good}".encode())
     assert (answer.status, answer.json["code"]) == (401, "invalid_token"), answer
 

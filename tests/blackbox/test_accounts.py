@@ -112,7 +112,7 @@ def test_one_logs_in_by_name_and_by_address_in_any_case(api: Api) -> None:
         assert api.logs_in(login).user == maya.user
 
 
-def test_a_wrong_password_and_an_unknown_name_are_refused_alike(api: Api) -> None:
+def test_id1_a_wrong_password_and_an_unknown_name_are_refused_alike(api: Api) -> None:
     maya = api.someone()
     answers = []
     for login, password in (
@@ -140,14 +140,14 @@ def test_refreshing_gives_new_tokens_that_work(api: Api) -> None:
     assert done(maya.get("/api/v1/me"))["id"] == maya.id
 
 
-def test_a_refresh_that_is_repeated_at_once_brings_the_same_successor(api: Api) -> None:
+def test_id5_a_refresh_that_is_repeated_at_once_brings_the_same_successor(api: Api) -> None:
     maya = api.someone()
     successors = {done(api.refreshes(maya.tokens))["refresh_token"] for _ in range(5)}
     assert len(successors) == 1
     assert maya.tokens["refresh_token"] not in successors
 
 
-def test_the_use_of_an_older_refresh_token_ends_the_session(api: Api) -> None:
+def test_id5_the_use_of_an_older_refresh_token_ends_the_session(api: Api) -> None:
     maya = api.someone()
     second = done(api.refreshes(maya.tokens))
     third = done(api.refreshes(second))
@@ -166,7 +166,7 @@ def test_the_end_of_a_session_leaves_the_others_alone(api: Api) -> None:
     done(api.refreshes(elsewhere.tokens))
 
 
-def test_logging_out_refuses_all_tokens_of_the_session_at_once(api: Api) -> None:
+def test_id7_logging_out_refuses_all_tokens_of_the_session_at_once(api: Api) -> None:
     maya = api.someone()
     first = dict(maya.tokens)
     maya.tokens = done(api.refreshes(maya.tokens))

@@ -129,6 +129,37 @@ def test_ap1_di9_what_was_answered_survives_and_no_key_has_two_effects(
         _check(api, mortal, load)
 
 
+@pytest.mark.timeout(900 if LONG else 180)
+def test_id5_a_refresh_whose_answer_was_lost_is_repeated_with_the_same_token(
+    mortal: Waggle, chance: random.Random
+) -> None:
+    """Killed before the commit, the token is still good; killed after it, its successor is given again."""
+    with closing(Api(mortal.base_url)) as api:
+        members = [api.someone() for _ in range(AUTHORS)]
+        for _ in range(KILLS // 2):
+            asyncio.run(_refreshing_until_the_kill(mortal, members, chance.uniform(0.1, 0.5)))
+            mortal.start()
+            for member in members:
+                member.tokens = done(api.refreshes(member.tokens))
+                done(member.get("/api/v1/me"))
+
+
+async def _refreshing_until_the_kill(mortal: Waggle, members: list[Member], seconds: float) -> None:
+    async def refresh(http: httpx.AsyncClient, member: Member) -> None:
+        while True:
+            body = {"refresh_token": member.tokens["refresh_token"]}
+            try:
+                response = await http.post("/api/v1/auth/refresh", json=body)
+            except httpx.TransportError:
+                return
+            if not asks_again(response):
+                member.tokens = done(response)
+
+    asyncio.get_running_loop().call_later(seconds, mortal.kill)
+    async with a_crowd(mortal.base_url, len(members)) as http:
+        await asyncio.gather(*(refresh(http, member) for member in members))
+
+
 async def _until_the_kill(mortal: Waggle, load: Load) -> list[Deed | Like]:
     """Load until a random moment, then SIGKILL; what was sent and not answered."""
     fatal = load.sent + load.chance.randrange(WORKERS, 150)

@@ -112,7 +112,7 @@ def test_ap1_racing_registrations_with_one_key_are_one_account_and_one_session(a
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_racing_refreshes_have_one_successor(api: Api) -> None:
+def test_id5_racing_refreshes_have_one_successor(api: Api) -> None:
     maya = api.someone()
     body = {"refresh_token": maya.tokens["refresh_token"]}
     answers = at_once(
@@ -220,7 +220,7 @@ def test_the_count_of_posts_is_right_after_many_wrote_at_once(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
-def test_probes_answer_while_many_log_in(api: Api, path: str) -> None:
+def test_id4_probes_answer_while_many_log_in(api: Api, path: str) -> None:
     member = api.someone()
     body = {"login": member.username, "password": PASSWORD}
     answers = at_once(

@@ -317,7 +317,7 @@ class TestSession:
         with pytest.raises(RecentLoginRequired):  # to refresh proves nothing about the password
             session.refreshed(0, NOW + RECENT).require_recent(NOW + RECENT + MS)
 
-    def test_it_lives_while_it_is_refreshed(self) -> None:
+    def test_id6_it_lives_while_it_is_refreshed(self) -> None:
         session = a_session()
 
         assert session.alive(NOW) is True
@@ -347,7 +347,7 @@ class TestSession:
 
         assert session.refreshed(2, NOW + after) is session
 
-    def test_the_grace_is_counted_from_the_refresh_and_not_extended_by_use(self) -> None:
+    def test_id5_the_grace_is_counted_from_the_refresh_and_not_extended_by_use(self) -> None:
         session = a_session(3).refreshed(2, NOW + REUSE_GRACE)
 
         assert session.refreshed(2, NOW + REUSE_GRACE + MS).alive(NOW) is False
@@ -361,13 +361,13 @@ class TestSession:
             (4, timedelta()),  # a token that was never given out
         ],
     )
-    def test_any_other_token_ends_it(self, generation: int, after: timedelta) -> None:
+    def test_id5_any_other_token_ends_it(self, generation: int, after: timedelta) -> None:
         session = a_session(3)
 
         assert session.refreshed(generation, NOW + after) == replace(session, ended_at=NOW + after)
 
     @given(uses=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 60)), max_size=12))
-    def test_whoever_uses_which_token_when_one_chain_at_most_goes_on(
+    def test_id5_whoever_uses_which_token_when_one_chain_at_most_goes_on(
         self, uses: list[tuple[int, int]]
     ) -> None:
         """The owner and a thief together never hold two living tokens of different generations for

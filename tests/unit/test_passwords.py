@@ -41,7 +41,9 @@ async def test_a_password_is_the_one_that_was_hashed(passwords: BcryptPasswords,
         ("blank", "blank "),
     ],
 )
-async def test_passwords_that_differ_at_all_differ(passwords: BcryptPasswords, one: str, other: str) -> None:
+async def test_id4_passwords_that_differ_at_all_differ(
+    passwords: BcryptPasswords, one: str, other: str
+) -> None:
     assert await passwords.verify(other, await passwords.hash(one)) == (False, None)
 
 
@@ -49,14 +51,14 @@ async def test_equal_passwords_have_different_hashes(passwords: BcryptPasswords)
     assert await passwords.hash("secret") != await passwords.hash("secret")
 
 
-async def test_a_hash_fits_where_it_is_stored_and_tells_its_cost(passwords: BcryptPasswords) -> None:
+async def test_id4_a_hash_fits_where_it_is_stored_and_tells_its_cost(passwords: BcryptPasswords) -> None:
     hashed = await passwords.hash("x" * 256)
 
     assert len(hashed) <= 128
     assert "r=4$" in hashed
 
 
-async def test_a_hash_of_another_cost_is_made_anew(passwords: BcryptPasswords) -> None:
+async def test_id4_a_hash_of_another_cost_is_made_anew(passwords: BcryptPasswords) -> None:
     dearer = BcryptPasswords(cost=5, cores=1)
     hashed = await passwords.hash("secret")
 
@@ -70,7 +72,7 @@ async def test_a_hash_of_another_cost_is_made_anew(passwords: BcryptPasswords) -
     assert wrong == (False, None)
 
 
-async def test_a_plain_bcrypt_hash_is_known_and_made_anew(passwords: BcryptPasswords) -> None:
+async def test_id4_a_plain_bcrypt_hash_is_known_and_made_anew(passwords: BcryptPasswords) -> None:
     plain = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
     right, new_hash = await passwords.verify("secret", plain)
@@ -89,13 +91,13 @@ async def test_what_plain_bcrypt_cannot_take_is_wrong_and_nothing_worse(
     assert await passwords.verify(secret, plain) == (False, None)
 
 
-async def test_an_unknown_account_has_no_password(passwords: BcryptPasswords) -> None:
+async def test_id1_an_unknown_account_has_no_password(passwords: BcryptPasswords) -> None:
     assert await passwords.verify("", None) == (False, None)
     assert await passwords.verify("anything", None) == (False, None)
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_more_work_than_can_wait_is_refused_alike_for_known_and_unknown_accounts(
+async def test_id1_more_work_than_can_wait_is_refused_alike_for_known_and_unknown_accounts(
     passwords: BcryptPasswords, known: bool
 ) -> None:
     hashed = await passwords.hash("secret")
@@ -110,7 +112,7 @@ async def test_more_work_than_can_wait_is_refused_alike_for_known_and_unknown_ac
     assert [type(result) for result in results[LIMIT:]] == [Overloaded] * 5
 
 
-async def test_after_an_overload_there_is_room_again(passwords: BcryptPasswords) -> None:
+async def test_id4_after_an_overload_there_is_room_again(passwords: BcryptPasswords) -> None:
     hashed = await passwords.hash("secret")
     await passwords.verify("secret", None)
     await asyncio.gather(

@@ -238,18 +238,18 @@ def test_the_hostile_tokens_below_differ_from_a_good_one_by_what_they_are_called
 
 
 @pytest.mark.parametrize("token", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_token_is_invalid_and_nothing_worse(token: str) -> None:
+def test_id9_a_hostile_token_is_invalid_and_nothing_worse(token: str) -> None:
     with pytest.raises(TokenInvalid):
         TOKENS.verify(token, NOW)
 
 
-def test_a_refresh_token_is_no_access_token() -> None:
+def test_id9_a_refresh_token_is_no_access_token() -> None:
     with pytest.raises(TokenInvalid):
         TOKENS.verify(REFRESH.issue(a_session()), NOW)
 
 
 @given(position=st.integers(0, len(TOKEN) - 1), char=st.characters(codec="latin-1"))
-def test_a_token_with_any_other_character_is_invalid(position: int, char: str) -> None:
+def test_id9_a_token_with_any_other_character_is_invalid(position: int, char: str) -> None:
     changed = TOKEN[:position] + char + TOKEN[position + 1 :]
     if changed != TOKEN:
         with pytest.raises(TokenInvalid):
@@ -260,7 +260,7 @@ BASE64 = st.text("ABCDwxyz0189-_", min_size=1, max_size=90)
 
 
 @given(token=st.text(st.characters(), max_size=200) | st.builds("{}.{}.{}".format, BASE64, BASE64, BASE64))
-def test_any_text_is_an_invalid_token(token: str) -> None:
+def test_id9_any_text_is_an_invalid_token(token: str) -> None:
     with pytest.raises(TokenInvalid):
         TOKENS.verify(token, NOW)
 
@@ -276,7 +276,7 @@ def test_any_text_is_an_invalid_token(token: str) -> None:
         (timedelta(days=3650), False),
     ],
 )
-def test_a_token_lives_for_ten_minutes(after: timedelta, valid: bool) -> None:
+def test_id9_a_token_lives_for_ten_minutes(after: timedelta, valid: bool) -> None:
     then = datetime.fromtimestamp(IAT, UTC) + after
 
     try:
@@ -291,7 +291,7 @@ def test_equal_arguments_give_an_equal_token() -> None:
     assert TOKENS.issue(USER, SESSION, NOW) == (TOKEN, 600)
 
 
-def test_a_token_of_another_server_is_invalid() -> None:
+def test_id9_a_token_of_another_server_is_invalid() -> None:
     token, _ = JwtAccessTokens(TOKENS.keys, "https://other.example.org").issue(USER, SESSION, NOW)
 
     with pytest.raises(TokenInvalid):

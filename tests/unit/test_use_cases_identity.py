@@ -174,7 +174,7 @@ class TestLoggingIn:
         assert await refused(waggle.refresh(one.tokens.refresh_token)) is SessionEnded
         assert await refused(waggle.refresh(two.tokens.refresh_token)) is None
 
-    async def test_an_outdated_hash_is_replaced(self, waggle: Waggle) -> None:
+    async def test_id4_an_outdated_hash_is_replaced(self, waggle: Waggle) -> None:
         ann = await waggle.somebody("ann")
         async with waggle.stores.open_identity() as tx:
             await tx.accounts.set_password_hash(ann, f"old:{PASSWORD}")
@@ -215,7 +215,7 @@ class TestLoggingIn:
 
 
 class TestRefreshing:
-    async def test_a_refresh_token_is_exchanged_for_the_next(self, waggle: Waggle) -> None:
+    async def test_id5_a_refresh_token_is_exchanged_for_the_next(self, waggle: Waggle) -> None:
         tokens = (await waggle.joins()).tokens
 
         for _ in range(3):
@@ -241,7 +241,9 @@ class TestRefreshing:
 
         assert one.refresh_token == two.refresh_token
 
-    async def test_reuse_after_the_grace_ends_the_session_for_thief_and_owner(self, waggle: Waggle) -> None:
+    async def test_id5_reuse_after_the_grace_ends_the_session_for_thief_and_owner(
+        self, waggle: Waggle
+    ) -> None:
         stolen = (await waggle.joins()).tokens.refresh_token
         owner = await waggle.refresh(stolen)
         waggle.time.pass_by(REUSE_GRACE + SECOND)
@@ -252,14 +254,14 @@ class TestRefreshing:
         assert await refused(waggle.refresh(owner.refresh_token)) is SessionEnded
         assert await refused(waggle.authenticate(owner.access_token)) is TokenInvalid
 
-    async def test_a_grandparent_ends_the_session_even_within_the_grace(self, waggle: Waggle) -> None:
+    async def test_id5_a_grandparent_ends_the_session_even_within_the_grace(self, waggle: Waggle) -> None:
         first = (await waggle.joins()).tokens.refresh_token
         third = await waggle.refresh((await waggle.refresh(first)).refresh_token)
 
         assert await refused(waggle.refresh(first)) is SessionEnded
         assert await refused(waggle.refresh(third.refresh_token)) is SessionEnded
 
-    async def test_a_forged_token_ends_nothing(self, waggle: Waggle) -> None:
+    async def test_id5_a_forged_token_ends_nothing(self, waggle: Waggle) -> None:
         token = (await waggle.joins()).tokens.refresh_token
         head, mac = token.rsplit("_", 1)
 
@@ -276,7 +278,7 @@ class TestRefreshing:
 
 
 class TestLoggingOut:
-    async def test_both_tokens_end_at_once(self, waggle: Waggle) -> None:
+    async def test_id7_both_tokens_end_at_once(self, waggle: Waggle) -> None:
         tokens = (await waggle.joins()).tokens
         principal = await waggle.authenticate(tokens.access_token)
 
@@ -439,7 +441,7 @@ class TestAuthenticating:
         assert before is None
         assert await refused(waggle.authenticate(token)) is TokenInvalid
 
-    async def test_an_ended_session_is_served_two_seconds_at_most_where_nobody_was_told(
+    async def test_id7_an_ended_session_is_served_two_seconds_at_most_where_nobody_was_told(
         self, waggle: Waggle
     ) -> None:
         elsewhere = replace(waggle.authenticate, _seen=OrderedDict())

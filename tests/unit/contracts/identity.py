@@ -335,7 +335,7 @@ class SessionsContract:
         assert await listed(Window(1, ids[3], back=True)) == rows[:2]
 
     @pytest.mark.parametrize("after", [-1, 0, 1])
-    async def test_the_list_and_the_domain_agree_on_how_long_a_session_lives(
+    async def test_id6_the_list_and_the_domain_agree_on_how_long_a_session_lives(
         self, stores: Stores, after: int
     ) -> None:
         session = a_session(await stores.add_account())

@@ -1,0 +1,33 @@
+"""Every rule that is promised has a test that carries its name: `test_az2_…` proves AZ-2."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+PROMISED = {
+    *(f"id{number}" for number in range(1, 11)),
+    *("az1", "az2", "az5", "az7", "az8"),
+    *(f"in{number}" for number in range(1, 9)),
+    *(f"ap{number}" for number in range(1, 9)),
+    *(f"di{number}" for number in range(1, 6)),
+}
+KNOWN = PROMISED | {"az3", "az4", "az6", "az9", "di6", "di7", "di8", "di9", "di10"}
+_NAMED = re.compile(r"^ *(?:async )?def test_((?:(?:id|az|in|ap|di)\d+_)+)(\w+)\(", re.MULTILINE)
+
+
+def named_tests() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(TESTS.rglob("*.py")):
+        for rules, name in _NAMED.findall(path.read_text(encoding="utf-8")):
+            for rule in rules.strip("_").split("_"):
+                found[rule].append(f"{path.relative_to(TESTS)}: {name}")
+    return found
+
+
+def test_every_rule_has_a_test_that_carries_its_name() -> None:
+    assert PROMISED - named_tests().keys() == set()
+
+
+def test_no_test_carries_the_name_of_a_rule_that_is_none() -> None:
+    assert {rule: tests for rule, tests in named_tests().items() if rule not in KNOWN} == {}
