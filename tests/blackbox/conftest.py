@@ -8,7 +8,7 @@ search by chance search longer.
 import os
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,38 @@ def api(base_url: str) -> Iterator[Api]:
     api = Api(base_url)
     yield api
     api.close()
+
+
+@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
+def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Waggle]]:
+    """Two processes on one PostgreSQL; on SQLite there is only ever one."""
+    if RUNNING or request.param == "none":
+        pytest.skip("servers of our own are needed, that keep their data")
+    with two_of(request, request.param, tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def two_of(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator[list[Waggle]]:
+    with ExitStack() as stack:
+        if shape == "embedded":
+            yield [stack.enter_context(a_waggle(request, shape, folder))]
+            return
+        url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
+        one_name = {"WAGGLE_PUBLIC_URL": "http://waggle.test"}
+        running = [Waggle(shape, folder, url, settings=one_name) for _ in range(2)]
+        running[0].migrate()
+        for waggle in running:
+            stack.callback(waggle.kill)
+            waggle.start()
+        yield running
+        assert [waggle.stop() for waggle in running] == [0, 0]
+
+
+@pytest.fixture
+def apis(servers: list[Waggle]) -> Iterator[list[Api]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(Api(waggle.base_url))) for waggle in servers]
 
 
 @pytest.fixture

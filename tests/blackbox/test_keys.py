@@ -4,54 +4,16 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import httpx
 import pytest
 
-from tests.integration.servers import fresh_database
-
 from .client import Api, Member, done, eventually, refused
-from .conftest import RUNNING, SHAPES, a_waggle
 from .process import Waggle
 
 WITHIN = 5.0
 """Seconds in which every process must have heard."""
-
-
-@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
-def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Waggle]]:
-    """Two processes on one PostgreSQL; on SQLite there is only ever one."""
-    if RUNNING or request.param == "none":
-        pytest.skip("servers of our own are needed, that keep their data")
-    with two_of(request, request.param, tmp_path) as running:
-        yield running
-
-
-@contextmanager
-def two_of(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator[list[Waggle]]:
-    with ExitStack() as stack:
-        if shape == "embedded":
-            yield [stack.enter_context(a_waggle(request, shape, folder))]
-            return
-        url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
-        one_name = {"WAGGLE_PUBLIC_URL": "http://waggle.test"}
-        running = [Waggle(shape, folder, url, settings=one_name) for _ in range(2)]
-        running[0].migrate()
-        for waggle in running:
-            stack.callback(waggle.kill)
-            waggle.start()
-        yield running
-        assert [waggle.stop() for waggle in running] == [0, 0]
-
-
-@pytest.fixture
-def apis(servers: list[Waggle]) -> Iterator[list[Api]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(closing(Api(waggle.base_url))) for waggle in servers]
 
 
 def key_of(member: Member) -> str:

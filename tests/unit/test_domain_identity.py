@@ -324,7 +324,7 @@ class TestSession:
         assert session.alive(NOW + SESSION_IDLE - MS) is True
         assert session.alive(NOW + SESSION_IDLE) is False
 
-    def test_it_ends_however_active_it_is(self) -> None:
+    def test_id6_it_ends_however_active_it_is(self) -> None:
         session = replace(a_session(), refreshed_at=NOW + SESSION_LIFE - MS)
 
         assert session.alive(NOW + SESSION_LIFE - MS) is True

@@ -7,7 +7,7 @@ import bcrypt
 import pytest
 
 from adapters.security.common_passwords import CommonPasswords
-from adapters.security.passwords import WAITING_PER_CORE, BcryptPasswords
+from adapters.security.passwords import PATIENCE, WAITING_PER_CORE, BcryptPasswords
 from application.shared.errors import Overloaded
 
 LIMIT = 1 + WAITING_PER_CORE
@@ -139,3 +139,17 @@ class TestCommonPasswords:
     def test_id3_it_knows_the_first_three_thousand_and_more(self) -> None:
         assert len(self.COMMON._known) >= 3_000
         assert min(map(len, self.COMMON._known)) >= 8
+
+
+async def test_id4_where_it_takes_long_fewer_wait(passwords: BcryptPasswords) -> None:
+    hashed = await passwords.hash("secret")
+    await passwords.verify("secret", None)
+    passwords._took = PATIENCE
+
+    results = await asyncio.gather(
+        *(passwords.verify("secret", hashed) for _ in range(4)), return_exceptions=True
+    )
+
+    assert [type(result) for result in results] == [tuple, tuple, Overloaded, Overloaded]
+    assert passwords._took < PATIENCE
+    assert await passwords.verify("secret", hashed) == (True, None)

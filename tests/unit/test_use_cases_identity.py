@@ -18,6 +18,7 @@ from application.shared.ports import Attempt
 from domain.identity import (
     REUSE_GRACE,
     SESSION_IDLE,
+    SESSION_LIFE,
     EmailTaken,
     SessionEnded,
     SessionNotFound,
@@ -147,7 +148,7 @@ class TestLoggingIn:
             ("@", PASSWORD),
         ],
     )
-    async def test_whatever_is_wrong_the_answer_is_the_same(
+    async def test_id1_whatever_is_wrong_the_answer_is_the_same(
         self, waggle: Waggle, login: str, secret: str
     ) -> None:
         await waggle.joins("ann")
@@ -224,7 +225,7 @@ class TestRefreshing:
             assert tokens.refresh_token != used.refresh_token
             assert await refused(waggle.authenticate(tokens.access_token)) is None
 
-    async def test_a_lost_answer_is_given_again_within_the_grace(self, waggle: Waggle) -> None:
+    async def test_id5_a_lost_answer_is_given_again_within_the_grace(self, waggle: Waggle) -> None:
         first = (await waggle.joins()).tokens.refresh_token
 
         answer = await waggle.refresh(first)
@@ -234,7 +235,7 @@ class TestRefreshing:
         assert again.refresh_token == answer.refresh_token
         assert await refused(waggle.refresh(again.refresh_token)) is None
 
-    async def test_two_tabs_that_race_get_the_same_successor(self, waggle: Waggle) -> None:
+    async def test_id5_two_tabs_that_race_get_the_same_successor(self, waggle: Waggle) -> None:
         first = (await waggle.joins()).tokens.refresh_token
 
         one, two = await asyncio.gather(waggle.refresh(first), waggle.refresh(first))
@@ -269,12 +270,25 @@ class TestRefreshing:
             assert await refused(waggle.refresh(forged)) is SessionEnded
         assert await refused(waggle.refresh(token)) is None
 
-    async def test_what_is_left_alone_for_long_has_ended(self, waggle: Waggle) -> None:
+    async def test_id6_what_is_left_alone_for_long_has_ended(self, waggle: Waggle) -> None:
         token = (await waggle.joins()).tokens.refresh_token
 
         waggle.time.pass_by(SESSION_IDLE)
 
         assert await refused(waggle.refresh(token)) is SessionEnded
+
+    async def test_id6_a_session_ends_however_often_it_is_refreshed(self, waggle: Waggle) -> None:
+        token = (await waggle.joins()).tokens.refresh_token
+        days = 0
+
+        while True:
+            waggle.time.pass_by(timedelta(days=10))
+            days += 10
+            if await refused(waggle.refresh(token)) is SessionEnded:
+                break
+            token = (await waggle.refresh(token)).refresh_token
+
+        assert SESSION_LIFE <= timedelta(days=days) <= SESSION_LIFE + timedelta(days=10)
 
 
 class TestLoggingOut:

@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -13,23 +16,28 @@ from application.shared.errors import Overloaded
 T = TypeVar("T")
 
 WAITING_PER_CORE = 8
-"""Logins that may wait for a core. At 230 ms each the last one waits two seconds; more than that
+"""Logins that may wait for a thread. At 230 ms each the last one waits two seconds; more than that
 and a client is better told at once to come back."""
+PATIENCE = 2.0
+"""Seconds that a login may have to wait. On a machine that is busy with other things fewer wait."""
+NICE = 10
+"""The threads get a tenth of a core that others want as well: who reads does not feel who logs in."""
 
 
 class BcryptPasswords:
-    """bcrypt releases the GIL, so one thread a core leaves the event loop free. SHA-256 first, since
-    bcrypt by itself ignores all but 72 bytes."""
+    """bcrypt releases the GIL, so a thread leaves the event loop free; one for two cores, since the loop wants
+    one too. SHA-256 first, since bcrypt by itself ignores all but 72 bytes."""
 
     def __init__(self, cost: int, cores: int | None = None) -> None:
-        self._cores = cores or os.cpu_count() or 1
+        self._cores = cores or max(1, _cores() // 2)
         self._context = CryptContext(
             schemes=["bcrypt_sha256", "bcrypt"],
             deprecated="auto",
             bcrypt_sha256__rounds=cost,
         )
-        self._pool = ThreadPoolExecutor(self._cores, thread_name_prefix="password")
+        self._pool = ThreadPoolExecutor(self._cores, "password", initializer=_step_back)
         self._work = 0
+        self._took = 0.0  # seconds, of the last ones, the newest counting most
         self._dummy: str | None = None
 
     async def hash(self, password: str) -> str:
@@ -50,13 +58,31 @@ class BcryptPasswords:
         return await self._run(check)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._work >= self._cores * (1 + WAITING_PER_CORE):
+        wait = self._work / self._cores * self._took if self._work >= self._cores else 0.0
+        if wait > PATIENCE or self._work >= self._cores * (1 + WAITING_PER_CORE):
             raise Overloaded("too many log in at this moment", retry_after=2)
         self._work += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work)
         finally:
             self._work -= 1
 
+    def _timed(self, work: Callable[[], T]) -> T:
+        started = time.monotonic()
+        try:
+            return work()
+        finally:
+            self._took += (time.monotonic() - started - self._took) / 4
+
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _step_back() -> None:
+    if sys.platform == "linux":  # where a thread has a priority of its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

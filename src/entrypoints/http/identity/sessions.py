@@ -121,12 +121,13 @@ class SessionOut(Out):
 
     @classmethod
     def of(cls, row: SessionRow, current: SessionId) -> Self:
-        created_at = made_at(row.id)
+        created_at = made_at(row.id)  # by the clock of the ids, which is not the wall clock
+        last_used_at = max(created_at, row.last_used_at)
         return cls(
             id=str(row.id),
             device=row.device,
             created_at=rfc3339(created_at),
-            last_used_at=rfc3339(row.last_used_at),
+            last_used_at=rfc3339(last_used_at),
             expires_at=rfc3339(session_expires(created_at, row.last_used_at)),
             current=row.id == current,
         )

@@ -1,0 +1,179 @@
+"""Sessions: where one is logged in, and that an end is an end, on every process."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .client import PASSWORD, Api, Json, Member, done, eventually, faults, refused
+from .conftest import RUNNING, SHAPES, a_waggle
+from .process import Waggle
+
+WITHIN = 5.0
+NEW = "another horse, another battery"
+
+
+def sessions(member: Member) -> list[Json]:
+    return member.walks("/api/v1/auth/sessions")
+
+
+def test_id8_one_sees_where_one_is_logged_in(api: Api) -> None:
+    maya = api.someone()
+    body = {"login": maya.username, "password": PASSWORD}
+    phone = api.nobody.post("/api/v1/auth/login", body, headers={"User-Agent": "Bee\tphone 7"})
+    (newest, oldest) = sessions(maya)
+    assert set(newest) == {"id", "device", "created_at", "last_used_at", "expires_at", "current"}
+    assert (newest["device"], newest["current"], oldest["current"]) == ("Bee phone 7", False, True)
+    assert newest["created_at"] <= newest["last_used_at"] < newest["expires_at"]
+    maya.tokens = phone.json()["tokens"]
+    assert [session["current"] for session in sessions(maya)] == [True, False]
+    assert "127.0.0.1" not in str(sessions(maya))
+
+
+def test_id8_one_ends_ones_own_sessions_and_nobody_elses(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    elsewhere = api.logs_in(maya.username)
+    (theirs,) = (session for session in sessions(maya) if not session["current"])
+    for somebody, path in ((willy, theirs["id"]), (maya, "1"), (maya, "nonsense")):
+        refused(somebody.delete(f"/api/v1/auth/sessions/{path}"), 404, "session_not_found")
+    done(elsewhere.get("/api/v1/me"))
+    done(maya.delete(f"/api/v1/auth/sessions/{theirs['id']}"), 204)
+    refused(elsewhere.get("/api/v1/me"), 401, "invalid_token")
+    refused(api.refreshes(elsewhere.tokens), 401, "session_ended")
+    refused(maya.delete(f"/api/v1/auth/sessions/{theirs['id']}"), 404, "session_not_found")
+    assert len(sessions(maya)) == 1
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_id7_logging_out_everywhere_ends_all_or_all_others(api: Api, keep: bool) -> None:
+    maya = api.someone()
+    elsewhere = api.logs_in(maya.username)
+    done(maya.post("/api/v1/auth/logout-all", params={"keep_current": "true"} if keep else {}), 204)
+    refused(elsewhere.get("/api/v1/me"), 401, "invalid_token")
+    refused(api.refreshes(elsewhere.tokens), 401, "session_ended")
+    if keep:
+        done(maya.get("/api/v1/me"))
+    else:
+        refused(maya.get("/api/v1/me"), 401, "invalid_token")
+
+
+def test_id8_a_password_is_confirmed(api: Api) -> None:
+    maya = api.someone()
+    done(maya.post("/api/v1/auth/confirm", {"password": PASSWORD}), 204)
+    for wrong in ("wrong password", "", "x" * 1000):
+        refused(maya.post("/api/v1/auth/confirm", {"password": wrong}), 403, "wrong_password")
+
+
+def test_id8_a_stolen_token_alone_changes_no_password(api: Api) -> None:
+    maya = api.someone()
+    body = {"current_password": "wrong password", "new_password": NEW}
+    refused(maya.post("/api/v1/auth/password", body), 403, "wrong_password")
+    api.logs_in(maya.username)
+
+
+def test_id7_a_new_password_ends_the_other_sessions(api: Api) -> None:
+    maya = api.someone()
+    elsewhere = api.logs_in(maya.username)
+    done(maya.post("/api/v1/auth/password", {"current_password": PASSWORD, "new_password": NEW}), 204)
+    refused(elsewhere.get("/api/v1/me"), 401, "invalid_token")
+    refused(api.refreshes(elsewhere.tokens), 401, "session_ended")
+    done(api.refreshes(maya.tokens))
+    login = {"login": maya.username, "password": PASSWORD}
+    refused(api.nobody.post("/api/v1/auth/login", login), 401, "wrong_credentials")
+    api.logs_in(maya.username, NEW)
+
+
+@pytest.mark.parametrize(
+    ("new", "code"),
+    [
+        ("short", "password_too_short"),
+        ("Password1", "password_common"),
+        ("I love waggle", "password_guessable"),
+        ("{name}!", "password_guessable"),
+        ("x" * 257, "password_too_long"),
+    ],
+)
+def test_id3_a_new_password_follows_the_rules_wherever_it_is_chosen(api: Api, new: str, code: str) -> None:
+    maya = api.someone()
+    secret = new.format(name=maya.username)
+    change = {"current_password": PASSWORD, "new_password": secret}
+    assert faults(maya.post("/api/v1/auth/password", change)) == {"/new_password": code}
+    if "{" not in new:
+        name = f"{maya.username}x"[:30]
+        assert faults(api.registers(name, password=secret)) == {"/password": code}
+
+
+ENDS: dict[str, Callable[[Member, Member], httpx.Response]] = {
+    "logout": lambda _, there: there.post("/api/v1/auth/logout"),
+    "logout-all": lambda here, _: here.post("/api/v1/auth/logout-all"),
+    "revoked": lambda here, _: here.delete(
+        "/api/v1/auth/sessions/" + next(each["id"] for each in sessions(here) if not each["current"])
+    ),
+    "password": lambda here, _: here.post(
+        "/api/v1/auth/password", {"current_password": PASSWORD, "new_password": NEW}
+    ),
+}
+
+
+@pytest.mark.timeout(120)
+def test_id7_an_end_reaches_every_process_within_seconds(apis: list[Api]) -> None:
+    for name, end in ENDS.items():
+        here = apis[0].someone()
+        there = apis[0].logs_in(here.username)
+        for api in apis:
+            done(api.http.get("/api/v1/me", headers=there.headers()))
+        assert end(here, there).status_code == 204, name
+        until = time.monotonic() + WITHIN
+
+        def out(api: Api, member: Member = there) -> None:
+            assert api.http.get("/api/v1/me", headers=member.headers()).status_code == 401
+
+        out(apis[0])
+        for api in apis:
+            eventually(lambda api=api: out(api), until - time.monotonic())  # type: ignore[misc]
+            refused(api.refreshes(there.tokens), 401, "session_ended")
+
+
+@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
+def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
+    if RUNNING or request.param == "none":
+        pytest.skip("a server of our own is needed, one that keeps its data")
+    with a_waggle(request, request.param, tmp_path) as waggle:
+        yield waggle
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("after", [None, 0.0, 0.004])
+def test_id5_a_server_killed_at_a_refresh_leaves_the_client_logged_in(
+    mortal: Waggle, after: float | None
+) -> None:
+    """Killed after the commit, its answer lost (`None`), or anywhere in between: the old token goes on."""
+    with closing(Api(mortal.base_url)) as api:
+        maya = api.someone()
+        answer: list[httpx.Response] = []
+
+        def refresh() -> None:
+            try:
+                answer.append(api.refreshes(maya.tokens))
+            except httpx.TransportError:
+                return
+
+        request = threading.Thread(target=refresh)
+        request.start()
+        if after is None:
+            request.join()
+        else:
+            time.sleep(after)
+        mortal.kill()
+        request.join()
+        mortal.start()
+        again = done(api.refreshes(maya.tokens))
+        if answer:
+            assert again["refresh_token"] == answer[0].json()["refresh_token"]
+        maya.tokens = again
+        done(maya.get("/api/v1/me"))
+        done(api.refreshes(maya.tokens))
