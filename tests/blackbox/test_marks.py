@@ -188,7 +188,10 @@ DEEDS: list[tuple[str, str, Any]] = [
     ("GET", "/comments", None),
     ("GET", "/likes", None),
     ("GET", "/reposts", None),
+    ("GET", "/context", None),
+    ("GET", "/history", None),
     ("POST", "/comments", {"text": "I see you"}),
+    ("PATCH", "", {"text": "yours no more"}),
     ("DELETE", "", None),
 ]
 HIDDEN = ("followers", "direct", "a comment in a direct thread", "deleted")
