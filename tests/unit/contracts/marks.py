@@ -192,7 +192,7 @@ class MarksContract:
             async with stores.open_posts() as tx:
                 batches.append(await tx.marks.forget(ann, 3))
 
-        assert batches == [9, 9, 3, 0]
+        assert (max(batches), sum(batches), batches[-1]) == (3, 7 * len(Mark), 0)
         for post in posts:
             assert left(await stores.read(post.id, ann)) == set()
             row = await stores.read(post.id, bob)

@@ -54,13 +54,11 @@ class MemoryMarks:
         return sum(post.author == author and post.pin is not None for post in self.rows.all("posts"))
 
     async def forget(self, user_id: UserId, limit: int) -> int:
-        forgotten = 0
-        for mark in Mark:
-            mine = [stored for stored in self.rows.all(table(mark)) if stored.user_id == user_id][:limit]
-            for stored in mine:
-                await self.take_back(mark, stored.post_id, user_id)
-            forgotten += len(mine)
-        return forgotten
+        mine = [(mark, stored) for mark in Mark for stored in self.rows.all(table(mark))]
+        mine = [(mark, stored) for mark, stored in mine if stored.user_id == user_id][:limit]
+        for mark, stored in mine:
+            await self.take_back(mark, stored.post_id, user_id)
+        return len(mine)
 
     def _count(self, mark: Mark, post_id: PostId, change: int) -> None:
         self.rows.put("posts", post_id, counted(self.rows.get("posts", post_id), mark, change))
