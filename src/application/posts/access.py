@@ -28,7 +28,3 @@ async def named_in(text: str, people: People) -> tuple[Entity, ...]:
     found = recognised(text)
     names = usernames(found)
     return resolved(found, await people.ids_named(names) if names else {})
-
-
-def mentioned_in(entities: tuple[Entity, ...]) -> frozenset[UserId]:
-    return frozenset(entity.user for entity in entities if entity.user is not None)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from application.posts.access import locked_if_visible, mentioned_in, named_in
+from application.posts.access import locked_if_visible, named_in
 from application.posts.ports import People, PostsTx
 from application.posts.queries import ReadPost, SeenPost
 from application.shared.events import Edited
@@ -17,6 +17,7 @@ from domain.posts import (
     Post,
     Visibility,
     language,
+    mentioned,
 )
 from domain.shared import CountGraphemes, Faults, PostId, Stale, UserId
 
@@ -93,7 +94,7 @@ class EditPost:
             entities=entities if new_text else post.entities,
             content_warning=post.content_warning if edit.content_warning is None else edit.content_warning,
             language=post.language if isinstance(edit.language, Same) else edit.language,
-            mentioned=await self._audience(tx, post, mentioned_in(entities)) if new_text else post.mentioned,
+            mentioned=await self._audience(tx, post, mentioned(entities)) if new_text else post.mentioned,
         )
 
     @staticmethod
@@ -105,4 +106,5 @@ class EditPost:
         if post.reply_to is None or post.visibility in OPEN:
             return named
         above = await tx.posts.get(post.reply_to)
-        return above.audience_of_answer(post.author, post.visibility, named)
+        # If it had reached that author: whose account is gone meanwhile is not to be mentioned anew.
+        return named | (post.mentioned & {above.author} - {post.author})

@@ -68,8 +68,8 @@ class Marks(Protocol):
         ...
 
     async def forget(self, user_id: UserId, limit: int) -> int:
-        """Take back up to `limit` marks of each kind that the user left anywhere, and correct the counters;
-        how many it were. Needs no lock of the caller; 0 when nothing is left."""
+        """Take back up to `limit` of the marks that the user left anywhere, and correct the counters; how many
+        it were. Needs no lock of the caller; 0 when nothing is left."""
         ...
 
 
@@ -97,7 +97,7 @@ class Traces(Protocol):
         ...
 
     async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
-        """Posts that mention the user."""
+        """Posts of which a version names or mentions the user."""
         ...
 
     async def unname(self, post_id: PostId, user: UserId) -> None:

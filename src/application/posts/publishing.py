@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from application.posts.access import locked_if_visible, mentioned_in, named_in
+from application.posts.access import locked_if_visible, named_in
 from application.posts.ports import AuthorCard, People, PostRow, PostsTx
 from application.posts.queries import SeenPost
 from application.shared.errors import TokenInvalid
@@ -18,6 +18,7 @@ from domain.posts import (
     PostNotFound,
     Visibility,
     language,
+    mentioned,
 )
 from domain.shared import CountGraphemes, Faults, PostId, UserId
 
@@ -65,8 +66,7 @@ class PublishPost:
         draft = draft.checked(self.graphemes)
         # Asked before the transaction: seldom is another module waited for while rows are locked.
         entities = await named_in(draft.text, self.people)
-        named = mentioned_in(entities)
-        cards = await self.people.cards({author, *named})
+        cards = await self.people.cards({author, *mentioned(entities)})
         if author not in cards:
             raise TokenInvalid("the account of this token is gone")
         async with self.open_tx() as tx:
@@ -103,10 +103,10 @@ class PublishPost:
     ) -> tuple[Post, Post | None]:
         """The post, and the one above it, locked, if it is a comment."""
         above = None if draft.reply_to is None else await locked_if_visible(tx, author, draft.reply_to)
-        visibility, mentioned = draft.visibility or Visibility.PUBLIC, mentioned_in(entities)
+        visibility, audience = draft.visibility or Visibility.PUBLIC, mentioned(entities)
         if above is not None:
             visibility = above.comment_visibility(draft.visibility)
-            mentioned = above.audience_of_answer(author, visibility, mentioned)
+            audience = above.audience_of_answer(author, visibility, audience)
         post = Post(
             id=PostId(self.new_id()),
             author=author,
@@ -115,7 +115,7 @@ class PublishPost:
             content_warning=draft.content_warning,
             language=draft.language,
             reply_to=draft.reply_to,
-            mentioned=mentioned,
+            mentioned=audience,
             entities=entities,
         )
         return post, above

@@ -99,6 +99,11 @@ def usernames(found: Sequence[Entity]) -> list[str]:
     return _each_once(found, EntityType.MENTION)
 
 
+def mentioned(entities: Sequence[Entity]) -> frozenset[UserId]:
+    """Whom a text names, of those who exist."""
+    return frozenset(entity.user for entity in entities if entity.user is not None)
+
+
 def hashtags(entities: Sequence[Entity]) -> list[str]:
     """The canonical tags of a text, each once, in order."""
     return _each_once(entities, EntityType.HASHTAG)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from domain.posts.entities import Entity
+from domain.posts.entities import Entity, mentioned
 from domain.shared import Conflict, Fault, Forbidden, Invalid, NotFound, PostId, TextRule, UserId, made_at
 
 TEXT = TextRule("text", max_graphemes=2_000, max_bytes=8_000, required=True, lines=True)
@@ -105,6 +105,11 @@ class Post:
     @property
     def created_at(self) -> datetime:
         return made_at(self.id)
+
+    @property
+    def named(self) -> frozenset[UserId]:
+        """Whom the text names. In a direct thread they need not be among the mentioned."""
+        return mentioned(self.entities)
 
     def removed(self, by: UserId) -> "Post":
         """The tombstone of this post: nothing of it can be read any more. Only the author removes."""

@@ -89,6 +89,12 @@ class World:
         await waggle.edit(bob, self.his[0], Edit(text=f"good day @{self.name}"), None)
         await waggle.pin(ann, self.hers[0], on=True)
         await waggle.post(bob, f"psst @{self.name}", DIRECT)
+        secret = (await waggle.post(bob, "only me", DIRECT)).row.id
+        for text in (f"not for @{self.name}", "nor for anybody"):
+            # Named without being mentioned, and then in an earlier version only.
+            await waggle.post(bob, text, reply_to=secret)
+            await waggle.edit(bob, secret, Edit(text=text), None)
+        await waggle.edit(bob, self.his[3], Edit(text="good day all"), None)
         gone = (await waggle.post(ann, CANARY)).row.id
         await waggle.delete(ann, gone)
         await settle(waggle)
@@ -175,6 +181,19 @@ class ErasingContract:
             for viewer in (None, world.bob, world.ann.user.id):
                 assert await refused(world.waggle.read(viewer, post_id)) is PostNotFound
                 assert await refused(world.waggle.like(world.bob, post_id, liked=True)) is PostNotFound
+
+    async def test_di7_who_is_gone_is_not_mentioned_anew_when_an_answer_to_them_is_edited(
+        self, stores: Stores
+    ) -> None:
+        world = await World.of(stores)
+        answer = (await world.waggle.post(world.bob, "so so", Visibility.FOLLOWERS, world.hers[0])).row
+        assert answer.mentioned == (world.ann.user.id,)
+        await world.ann_goes()
+        await settle(world.waggle)
+
+        edited = await world.waggle.edits(world.bob, answer.id, "as I said")
+
+        assert edited.row.mentioned == ()
 
     async def test_di7_what_comes_late_is_swept_up(self, stores: Stores) -> None:
         world = await World.of(stores)

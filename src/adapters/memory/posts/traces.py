@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.memory.store import Draft
+from domain.posts import Post
 from domain.shared import PostId, UserId
 
 NOBODY = UserId(0)
@@ -18,7 +19,11 @@ class MemoryTraces:
         return _newest((post.id for post in posts if post.author == author and not post.deleted), limit)
 
     async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
-        return _newest((post.id for post in self.rows.all("posts") if user in post.mentioned), limit)
+        return _newest((post.id for post in self.rows.all("posts") if self._names(post, user)), limit)
+
+    def _names(self, post: Post, user: UserId) -> bool:
+        versions: tuple[Post, ...] = (post, *(self.rows.get("post_edits", post.id) or ()))
+        return any(user in version.mentioned | version.named for version in versions)
 
     async def unname(self, post_id: PostId, user: UserId) -> None:
         if earlier := self.rows.get("post_edits", post_id):
@@ -26,7 +31,7 @@ class MemoryTraces:
             self.rows.put("post_edits", post_id, without)
 
     async def disown(self, author: UserId, limit: int) -> int:
-        mine = [post for post in self.rows.all("posts") if post.author == author and post.deleted]
+        mine = [post for post in self.rows.all("posts") if post.author == author and post.deleted][:limit]
         for post in mine:
             self.rows.put("posts", post.id, replace(post, author=NOBODY))
         return len(mine)

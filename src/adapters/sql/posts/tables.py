@@ -146,3 +146,13 @@ post_edits = Table(
     Column("entities", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
 )
+
+traces = Table(
+    "traces",
+    metadata,
+    Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
+    Column("user_id", Id, primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+"""Whom a version of a post names although `mentions` does not: without this, nobody would find them there when
+their account is erased."""

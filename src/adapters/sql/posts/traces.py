@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, false, select, true, update
+from sqlalchemy import Integer, Select, bindparam, delete, false, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id
 from adapters.sql.posts.entities import dump_entities, load_entities
-from adapters.sql.posts.tables import mentions, post_edits, posts
+from adapters.sql.posts.tables import mentions, post_edits, posts, traces
 from domain.shared import PostId, UserId
 
 _user, _limit = bindparam("u", type_=Id), bindparam("n", type_=Integer)
@@ -18,7 +18,8 @@ _alive = posts.c.deleted == false()
 # Asked for one after the other: there is an index of each, and none of both.
 _posts_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.reply_to.is_(None), _alive)
 _comments_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.reply_to.is_not(None), _alive)
-_naming = select(mentions.c.post_id.label("id")).where(mentions.c.user_id == _user)
+_mentioning = select(mentions.c.post_id.label("id")).where(mentions.c.user_id == _user)
+_tracing = select(traces.c.post_id.label("id")).where(traces.c.user_id == _user)
 _tombstones = select(posts.c.id).where(posts.c.author_id == _user, posts.c.deleted == true())
 _disown = update(posts).where(posts.c.id.in_(_tombstones.limit(_limit))).values(author_id=0)
 
@@ -31,6 +32,7 @@ _edit = (
     .where(post_edits.c.post_id == _post, post_edits.c.version == bindparam("v", type_=Integer))
     .values(mentioned=bindparam("new_mentioned"), entities=bindparam("new_entities"))
 )
+_forget = delete(traces).where(traces.c.post_id == _post, traces.c.user_id == _user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class SqlTraces:
         return await self._found(_comments_by, author, limit) or await self._found(_posts_by, author, limit)
 
     async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
-        return await self._found(_naming, user, limit)
+        return await self._found(_mentioning, user, limit) or await self._found(_tracing, user, limit)
 
     async def unname(self, post_id: PostId, user: UserId) -> None:
         for row in (await self.connection.execute(_edits, {"p": post_id})).all():
@@ -50,6 +52,7 @@ class SqlTraces:
             entities = tuple(entity for entity in load_entities(row.entities) if entity.user != user)
             new = {"new_mentioned": json.dumps(mentioned), "new_entities": dump_entities(entities)}
             await self.connection.execute(_edit, {"p": post_id, "v": row.version, **new})
+        await self.connection.execute(_forget, {"p": post_id, "u": user})
 
     async def disown(self, author: UserId, limit: int) -> int:
         return (await self.connection.execute(_disown, {"u": author, "n": limit})).rowcount

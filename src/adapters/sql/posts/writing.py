@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.database import Database
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.metadata import Id
-from adapters.sql.outbox import SqlOutbox
+from adapters.sql.outbox import SqlOutbox, insert_new
 from adapters.sql.posts import tables
 from adapters.sql.posts.authors import SqlAuthors
 from adapters.sql.posts.entities import dump_entities, load_entities
@@ -54,6 +54,7 @@ _count_answers = (
 _add = insert(posts)
 _mention = insert(mentions)
 _tag = insert(tables.hashtags)
+_remember = insert_new(tables.traces)
 _keep = insert(post_edits)
 _original = (
     select(post_edits)
@@ -111,6 +112,12 @@ class SqlPosts:
             await self.connection.execute(_mention, rows)
         if tags := hashtags(post.entities):
             await self.connection.execute(_tag, [{"tag": tag, "post_id": post.id} for tag in tags])
+        await self._trace(post, post.named - post.mentioned)
+
+    async def _trace(self, post: Post, people: frozenset[UserId]) -> None:
+        if people:
+            rows = [{"post_id": post.id, "user_id": user_id} for user_id in people]
+            await self.connection.execute(_remember, rows)
 
     async def get(self, post_id: PostId) -> Post:
         row = (await self.connection.execute(_row_for_update, {"post_id": post_id})).first()
@@ -121,7 +128,8 @@ class SqlPosts:
     async def save(self, post: Post) -> None:
         new = {f"new_{name}": value for name, value in _changing(post).items()}
         await self.connection.execute(_save, {"which": post.id, **new})
-        for table in (mentions, tables.hashtags, *([post_edits] if post.deleted else [])):
+        of_all_versions = [post_edits, tables.traces] if post.deleted else []
+        for table in (mentions, tables.hashtags, *of_all_versions):
             await self.connection.execute(delete(table).where(table.c.post_id == post.id))
         await self._name(post)
 
@@ -129,6 +137,7 @@ class SqlPosts:
         row = {name: value for name, value in _changing(post).items() if name in post_edits.c}
         created_at = post.edited_at or post.created_at
         await self.connection.execute(_keep, row | {"post_id": post.id, "created_at": created_at})
+        await self._trace(post, post.named | post.mentioned)
 
     async def original(self, post: Post) -> Post:
         row = (await self.connection.execute(_original, {"p": post.id})).first()

@@ -61,3 +61,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_post_edits_post_id")),
         sa.PrimaryKeyConstraint("post_id", "version", name=op.f("pk_post_edits")),
     )
+    op.create_table(
+        "traces",
+        sa.Column("post_id", ID, nullable=False),
+        sa.Column("user_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(["post_id"], ["posts.id"], name=op.f("fk_traces_post_id")),
+        sa.PrimaryKeyConstraint("post_id", "user_id", name=op.f("pk_traces")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_traces_user_id"), "traces", ["user_id"], unique=False)
