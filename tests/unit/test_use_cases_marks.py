@@ -160,6 +160,9 @@ class TestMarking:
         assert await refused(waggle.mark(ann, posts[0], Mark.BOOKMARK, on=True)) is None
         await waggle.mark(ann, posts[0], Mark.BOOKMARK, on=False)
         assert await refused(waggle.mark(ann, posts[3], Mark.BOOKMARK, on=True)) is None
+        assert await refused(waggle.mark(ann, posts[0], Mark.BOOKMARK, on=True)) is TooManyBookmarks
+        await waggle.delete(ann, posts[1])
+        assert await refused(waggle.mark(ann, posts[0], Mark.BOOKMARK, on=True)) is None
 
 
 class TestPinning:

@@ -58,7 +58,10 @@ class MarkPost:
         if not await tx.marks.leave(mark, post.id, user, mark_id):
             return None
         if mark is Mark.BOOKMARK and await tx.marks.bookmarks_of(user) > MAX_BOOKMARKS:
-            raise TooManyBookmarks(f"a user keeps at most {MAX_BOOKMARKS:,} bookmarks")
+            # Looked for only now: it takes a look at each post.
+            await tx.marks.forget_deleted(user)
+            if await tx.marks.bookmarks_of(user) > MAX_BOOKMARKS:
+                raise TooManyBookmarks(f"a user keeps at most {MAX_BOOKMARKS:,} bookmarks")
         return mark_id
 
 

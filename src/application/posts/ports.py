@@ -59,6 +59,10 @@ class Marks(Protocol):
         same gets an answer: so two that add at once cannot both stay below a limit."""
         ...
 
+    async def forget_deleted(self, user_id: UserId) -> None:
+        """Take back the user's bookmarks of deleted posts, which no list shows any more."""
+        ...
+
     async def pin(self, post_id: PostId, pin: int | None) -> None:
         """Set or take away what makes the post a pinned one."""
         ...

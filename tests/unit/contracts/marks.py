@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from application.posts.deleting import DeletePost
 from application.posts.marking import MarkPost, PinPost
 from application.posts.ports import PostRow
 from application.shared.paging import Page, Window, page
@@ -149,6 +150,21 @@ class MarksContract:
 
         async with stores.open_posts() as tx:
             assert (await tx.marks.bookmarks_of(ann), await tx.marks.bookmarks_of(bob)) == (3, 1)
+
+    async def test_bookmarks_of_deleted_posts_are_forgotten_when_asked(self, stores: Stores) -> None:
+        ann, bob = UserId(new_id()), UserId(new_id())
+        kept, gone = await stores.add_post(), await stores.add_post()
+        for who in (ann, bob):
+            for post in (kept, gone):
+                await leave(stores, Mark.BOOKMARK, post.id, who)
+        await DeletePost(stores.open_posts)(gone.author, gone.id)
+
+        async with stores.open_posts() as tx:
+            await tx.marks.forget_deleted(ann)
+
+        async with stores.open_posts() as tx:
+            assert (await tx.marks.bookmarks_of(ann), await tx.marks.bookmarks_of(bob)) == (1, 2)
+        assert left(await stores.read(kept.id, ann)) == {Mark.BOOKMARK}
 
     async def test_pins_are_counted_for_each_author(self, stores: Stores) -> None:
         post = await stores.add_post()

@@ -47,6 +47,11 @@ class MemoryMarks:
     async def bookmarks_of(self, user_id: UserId) -> int:
         return sum(stored.user_id == user_id for stored in self.rows.all(table(Mark.BOOKMARK)))
 
+    async def forget_deleted(self, user_id: UserId) -> None:
+        for stored in [*self.rows.all(table(Mark.BOOKMARK))]:
+            if stored.user_id == user_id and self.rows.get("posts", stored.post_id).deleted:
+                self.rows.delete(table(Mark.BOOKMARK), (stored.post_id, user_id))
+
     async def pin(self, post_id: PostId, pin: int | None) -> None:
         self.rows.put("posts", post_id, replace(self.rows.get("posts", post_id), pin=pin))
 

@@ -10,10 +10,12 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    exists,
     func,
     literal_column,
     select,
     text,
+    true,
     union_all,
     update,
 )
@@ -59,6 +61,10 @@ _left_on: CompoundSelect[Any] = union_all(
     )
 )
 _bookmarks_of = select(func.count()).where(bookmarks.c.user_id == _user_id)
+_forget_deleted = delete(bookmarks).where(
+    bookmarks.c.user_id == _user_id,
+    exists().where(posts.c.id == bookmarks.c.post_id, posts.c.deleted == true()),
+)
 _pin = update(posts).where(posts.c.id == _post_id).values(pin=_mark_id)
 _pins_of = select(func.count()).where(posts.c.author_id == _user_id, posts.c.pin.is_not(None))
 _oldest_of = {
@@ -98,6 +104,9 @@ class SqlMarks:
     async def bookmarks_of(self, user_id: UserId) -> int:
         await self._alone(user_id)
         return int((await self.connection.execute(_bookmarks_of, {"u": user_id})).scalar_one())
+
+    async def forget_deleted(self, user_id: UserId) -> None:
+        await self.connection.execute(_forget_deleted, {"u": user_id})
 
     async def pin(self, post_id: PostId, pin: int | None) -> None:
         await self.connection.execute(_pin, {"p": post_id, "m": pin})
