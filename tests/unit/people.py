@@ -39,6 +39,7 @@ from application.posts.queries import ListByAuthor, Present, ReadHistory, ReadPo
 from application.posts.reactions import RestrictAuthor
 from application.posts.repair import RepairPosts
 from application.posts.threads import ListComments, ReadContext
+from application.shared.errors import Overloaded
 from application.shared.events import AccountDeleted, Event, PostDeleted, ProfileChanged, Published
 from application.shared.ports import Attempt
 from application.shared.relay import Relay
@@ -80,6 +81,12 @@ class Time:
 class PlainPasswords:
     """Passwords stored as they are; those stored with `old:` are by outdated rules."""
 
+    full: bool = False
+
+    def admit(self) -> None:
+        if self.full:
+            raise Overloaded("no room")
+
     async def hash(self, password: str) -> str:
         return f"new:{password}"
 
@@ -106,7 +113,8 @@ class Waggle:
         self.authenticate = Authenticate(tokens, stores.people, time, time.monotonic)
         ended = self.authenticate.sessions_ended
         sessions = SessionMaker(time, new_id, self._seed, tokens, ChainedRefreshTokens(b"k" * 32))
-        passwords, new_password = PlainPasswords(), NewPassword(COMMON, ["waggle"])
+        self.passwords = passwords = PlainPasswords()
+        new_password = NewPassword(COMMON, ["waggle"])
         throttle = Throttle(MemoryLimiter(time.monotonic), lambda *parts: b" ".join(parts).hex())
         self.register = Register(
             stores.open_identity, passwords, new_password, sessions, new_id, graphemes, throttle

@@ -11,7 +11,7 @@ import pytest
 from application.identity.ports import SessionRow
 from application.identity.queries import Principal, Profile
 from application.identity.sessions import Client, LoggedIn
-from application.shared.errors import KeyReused, TokenInvalid
+from application.shared.errors import KeyReused, Overloaded, TokenInvalid
 from application.shared.events import ProfileChanged, Registered
 from application.shared.paging import Window
 from application.shared.ports import Attempt
@@ -157,6 +157,19 @@ class TestLoggingIn:
             await waggle.log_in(login, secret, None)
 
         assert str(caught.value) == "the name or the password is wrong"
+
+    @pytest.mark.parametrize("login", ["ann", "nobody"])
+    async def test_id4_in_a_crowd_it_is_refused_at_once_and_no_try_is_counted(
+        self, waggle: Waggle, login: str
+    ) -> None:
+        await waggle.joins("ann")
+        waggle.passwords.full = True
+        for _ in range(30):
+            with pytest.raises(Overloaded):
+                await waggle.log_in(login, PASSWORD, None)
+        waggle.passwords.full = False
+
+        await waggle.log_in("ann", PASSWORD, None)
 
     async def test_the_same_password_typed_otherwise_is_right(self, waggle: Waggle) -> None:
         await waggle.register("ann", "a@example.org", "Ångström Ångström", "", None)

@@ -57,10 +57,13 @@ class BcryptPasswords:
 
         return await self._run(check)
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    def admit(self) -> None:
         wait = self._work / self._cores * self._took if self._work >= self._cores else 0.0
         if wait > PATIENCE or self._work >= self._cores * (1 + WAITING_PER_CORE):
             raise Overloaded("too many log in at this moment", retry_after=2)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        self.admit()
         self._work += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work)

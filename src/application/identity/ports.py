@@ -154,6 +154,10 @@ class Authorship(Protocol):
 class Passwords(Protocol):
     """Slow on purpose, off the event loop, a bounded number at once; raises Overloaded beyond that."""
 
+    def admit(self) -> None:
+        """Raise Overloaded if there is no room now: for who would do other work before it is found out."""
+        ...
+
     async def hash(self, password: str) -> str: ...
 
     async def verify(self, password: str, hashed: str | None) -> tuple[bool, str | None]:

@@ -147,6 +147,7 @@ class LogIn:
 
     async def _compared(self, login: str, secret: str, network: str) -> tuple[Credentials, str | None]:
         """The account's credentials, and a new hash if theirs is outdated. Slow, hence in no transaction."""
+        self.passwords.admit()  # where a crowd logs in, most are refused: as early as can be
         name = login.strip().lower()
         if not (name.isascii() and name.isprintable()):  # PostgreSQL refuses to be asked for a NUL
             name = ""
