@@ -153,7 +153,9 @@ class TestHashtags:
             assert len(tag) <= MAX_TAG
             assert len(tag.encode()) <= 4 * MAX_TAG
 
-    @pytest.mark.parametrize("raw", ["", "#bees", "a b", "a-b", "1", "\u0301", "a" * 101, "a\0", "../a"])
+    @pytest.mark.parametrize(
+        "raw", ["", "#bees", "a b", "a-b", "1", "\u0301", "a" * 101, "a\0", "../a", "\u0e33\u0e01"]
+    )
     def test_these_are_no_tags(self, raw: str) -> None:
         assert hashtag(raw) is None
 

@@ -122,7 +122,8 @@ def hashtag(raw: str) -> str | None:
         return None
     folded = "".join(char for char in unicodedata.normalize("NFKC", raw) if not _is_selector(char))
     tag = unicodedata.normalize("NFKC", folded.casefold())
-    if len(tag) > MAX_TAG or _tag_end(tag, 0) != len(tag):
+    # Folded, a letter can begin with a mark, and what begins with one is no tag when it is asked for.
+    if len(tag) > MAX_TAG or _is_mark(tag[:1]) or _tag_end(tag, 0) != len(tag):
         return None
     return tag if any(unicodedata.category(char)[0] == "L" for char in tag) else None
 
