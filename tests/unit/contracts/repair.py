@@ -130,6 +130,18 @@ class RepairContract:
         assert all(drift in (NONE, {}) for drift in await looking)
         assert await repair(mend=False) == NONE
 
+    async def test_di2_a_thread_of_tombstones_is_mended_in_one_run(self, stores: Stores) -> None:
+        top = await stores.add_post()
+        stone = await stores.add_post(reply_to=top.id, deleted=True)
+        lower = await stores.add_post(reply_to=stone.id, deleted=True)
+        await stores.add_post(reply_to=lower.id)
+        repair = RepairPosts(stores.counters)
+
+        await repair(mend=True)
+
+        assert not any((await repair(mend=False)).values())
+        assert await stores.posts.tombstone(stone.id)
+
     async def test_post_counts_are_compared_with_the_posts_that_everybody_may_see(
         self, stores: Stores
     ) -> None:
