@@ -121,6 +121,16 @@ class TestDeletion:
         assert await refused(delete(waggle, ann, "ann")) is RecentLoginRequired
         assert (await waggle.read_profile(ann.user.id)).username == "ann"
 
+    async def test_id7_a_session_that_was_ended_elsewhere_cannot_delete(
+        self, waggle: Waggle, ann: LoggedIn
+    ) -> None:
+        principal = await waggle.authenticate(ann.tokens.access_token)
+        await waggle.log_out(principal.session_id)
+
+        deleting = waggle.delete_account(principal.user_id, principal.session_id, "ann")
+        assert await refused(deleting) is SessionEnded
+        assert (await waggle.read_profile(ann.user.id)).username == "ann"
+
     async def test_di7_nothing_of_the_account_answers_any_more(self, waggle: Waggle, ann: LoggedIn) -> None:
         other = await waggle.log_in("ann", PASSWORD, None)
         for tokens in (ann.tokens, other.tokens):

@@ -7,7 +7,7 @@ from application.identity.ports import IdentityTx
 from application.identity.sessions import SessionsEnded
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.ports import Clock, OpenTx
-from domain.identity import BIO, NAME_REST, Account, ConfirmationNeeded
+from domain.identity import BIO, NAME_REST, Account, ConfirmationNeeded, SessionEnded
 from domain.names import display_name as checked_name
 from domain.shared import CountGraphemes, Faults, SessionId, Stale, UserId
 
@@ -54,7 +54,7 @@ class EditProfile:
 @dataclass(frozen=True, slots=True)
 class DeleteAccount:
     """Delete one's account with all that is in it. Raises ConfirmationNeeded unless `confirmed` is its
-    username, RecentLoginRequired, and UserNotFound.
+    username, SessionEnded, RecentLoginRequired, and UserNotFound.
 
     The account is gone when this returns. What it wrote is hidden a moment later and erased after that,
     by whoever hears of AccountDeleted.
@@ -69,7 +69,10 @@ class DeleteAccount:
             account = await tx.accounts.get(user_id)
             if confirmed is None or confirmed.lower() != account.username:
                 raise ConfirmationNeeded(_what_is_lost(account))
-            (await tx.sessions.get(session_id)).require_recent(self.clock())
+            session, now = await tx.sessions.get(session_id), self.clock()
+            if not session.alive(now):  # this process may not know yet
+                raise SessionEnded("this session has ended, log in again")
+            session.require_recent(now)
             ended = await self._removed(tx, account)
         self.sessions_ended(ended)
 

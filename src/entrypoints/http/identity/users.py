@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.queries import Profile, ReadAccount, ReadProfile
-from domain.identity import Account, ConfirmationNeeded, RecentLoginRequired, UserNotFound
+from domain.identity import Account, ConfirmationNeeded, RecentLoginRequired, SessionEnded, UserNotFound
 from domain.shared import UserId, id_from, made_at
 from entrypoints.http.answers import Answer, Out, tagged
 from entrypoints.http.auth import Anyones, Mine
@@ -108,7 +108,7 @@ class MeController(Controller):
 
     @delete(
         summary="Delete one's account",
-        opt=policy("token", UserNotFound, ConfirmationNeeded, RecentLoginRequired),
+        opt=policy("token", UserNotFound, SessionEnded, ConfirmationNeeded, RecentLoginRequired),
     )
     async def remove(
         self,
