@@ -361,7 +361,10 @@ class Model:
         if (text := written(act)) != post.text:  # an edit that changes nothing changes nothing
             post.text = text
             if post.visibility != "direct":
-                answered = {post.above.author.label} - {person.label} if post.above else set()
+                # whoever left meanwhile is not mentioned anew
+                answered = (
+                    (post.mentioned & {post.above.author.label}) - {person.label} if post.above else set()
+                )
                 post.mentioned = self.named(act) | (answered if post.visibility not in OPEN else set())
             self.keep(post)
         return 200, self.shown(post, person)

@@ -188,8 +188,8 @@ class World:
 
     def _leave(self, act: Act) -> Verdict:
         """Until all that it takes with it is gone, which follows later."""
-        person = self.model.sessions[str(act.by)].person.label
-        params = {"confirm": self.named(person if act.how["sure"] else f"not{person}")}
+        person = self.model.sessions[act.by].person.label if act.by else "nobody"
+        params = {"confirm": self.named(person) if act.by and act.how["sure"] else f"not_{person}"}
         verdict = self._verdict(self._ask(act, "DELETE", "/api/v1/me", params=params))
         if verdict[0] == 204:
             for post in self.model.posts.values():
