@@ -131,6 +131,14 @@ class TestDeletion:
         assert await refused(deleting) is SessionEnded
         assert (await waggle.read_profile(ann.user.id)).username == "ann"
 
+    async def test_logging_out_of_an_account_that_is_gone_is_harmless(
+        self, waggle: Waggle, ann: LoggedIn
+    ) -> None:
+        principal = await waggle.authenticate(ann.tokens.access_token)
+        await delete(waggle, ann, "ann")
+
+        await waggle.log_out(principal.session_id)
+
     async def test_di7_nothing_of_the_account_answers_any_more(self, waggle: Waggle, ann: LoggedIn) -> None:
         other = await waggle.log_in("ann", PASSWORD, None)
         for tokens in (ann.tokens, other.tokens):

@@ -217,16 +217,17 @@ class Refresh:
 
 @dataclass(frozen=True, slots=True)
 class LogOut:
-    """End a session. Harmless for one that has ended."""
+    """End a session. Harmless for one that has ended, or that is gone with its account."""
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
     sessions_ended: SessionsEnded
 
     async def __call__(self, session_id: SessionId) -> None:
-        async with self.open_tx() as tx:
-            session = await tx.sessions.get(session_id)
-            await tx.sessions.save(session.ended(self.clock()))
+        with suppress(SessionEnded):
+            async with self.open_tx() as tx:
+                session = await tx.sessions.get(session_id)
+                await tx.sessions.save(session.ended(self.clock()))
         self.sessions_ended([session_id])
 
 

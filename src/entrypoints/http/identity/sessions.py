@@ -28,6 +28,7 @@ from domain.identity import (
     SessionEnded,
     SessionNotFound,
     UsernameTaken,
+    UserNotFound,
     WrongCredentials,
     WrongPassword,
     session_expires,
@@ -210,7 +211,7 @@ class AuthController(Controller):
         """Ends the session of the access token. Its tokens are refused from now on."""
         await self.log_out(request.user.session_id)
 
-    @post("/logout-all", status_code=204, summary="Log out everywhere", opt=policy("token"))
+    @post("/logout-all", status_code=204, summary="Log out everywhere", opt=policy("token", UserNotFound))
     async def end_sessions(self, request: Mine, *, keep_current: KeepCurrent = False) -> None:
         """Ends all sessions of the account, on every device, and their tokens within five seconds."""
         but = request.user.session_id if keep_current else None
@@ -234,7 +235,7 @@ class AuthController(Controller):
         "/confirm",
         status_code=204,
         summary="Give one's password again",
-        opt=policy("token", WrongPassword, SessionEnded, TooManyAttempts),
+        opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
     async def confirm(self, request: Mine, data: JSONBody[ConfirmIn]) -> None:
         """For five minutes this session may then do what is dangerous, as after a login."""
@@ -244,7 +245,7 @@ class AuthController(Controller):
         "/password",
         status_code=204,
         summary="Change one's password",
-        opt=policy("token", WrongPassword, SessionEnded, TooManyAttempts),
+        opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
     async def set_password(self, request: Mine, data: JSONBody[ChangePasswordIn]) -> None:
         """Ends all other sessions of the account. This one goes on."""
