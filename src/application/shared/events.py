@@ -15,7 +15,8 @@ class Event(ABC):
     kinds: ClassVar[dict[str, "type[Event]"]] = {}
 
     def __init_subclass__(cls) -> None:
-        Event.kinds[cls.__name__] = cls
+        if not cls.__name__.startswith("_"):
+            Event.kinds[cls.__name__] = cls
 
     @property
     @abstractmethod
@@ -23,7 +24,7 @@ class Event(ABC):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registered(Event):
+class _OfUser(Event):
     user_id: int
 
     @property
@@ -32,37 +33,8 @@ class Registered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileChanged(Event):
-    user_id: int
-    private: bool | None = None
-    """What the account is from now on, if that is what changed."""
-    version: int = 0
-    """Of the profile; rises with every change."""
-
-    @property
-    def aggregate(self) -> str:
-        return f"user:{self.user_id}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountDeleted(Event):
-    """The account is gone, and what is left of it elsewhere is to go. Told again until nothing is left."""
-
-    user_id: int
-
-    @property
-    def aggregate(self) -> str:
-        return f"user:{self.user_id}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Published(Event):
-    """A post or, with `reply_to`, a comment was published."""
-
+class _OfPost(Event):
     post_id: int
-    author_id: int
-    reply_to: int | None
-    visibility: str
 
     @property
     def aggregate(self) -> str:
@@ -70,76 +42,73 @@ class Published(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edited(Event):
+class Registered(_OfUser):
+    """Somebody opened an account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileChanged(_OfUser):
+    private: bool | None = None
+    """What the account is from now on, if that is what changed."""
+    version: int = 0
+    """Of the profile; rises with every change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDeleted(_OfUser):
+    """The account is gone, and what is left of it elsewhere is to go. Told again until nothing is left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published(_OfPost):
+    """A post or, with `reply_to`, a comment was published."""
+
+    author_id: int
+    reply_to: int | None
+    visibility: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited(_OfPost):
     """The words of a post were changed; `mentioned_new` are those whom only the new ones mention."""
 
-    post_id: int
     author_id: int
     version: int
     visibility: str
     reply_to: int | None = None
     mentioned_new: tuple[int, ...] = ()
 
-    @property
-    def aggregate(self) -> str:
-        return f"post:{self.post_id}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostDeleted(Event):
-    post_id: int
+class PostDeleted(_OfPost):
     author_id: int
     reply_to: int | None
     visibility: str = "public"
 
-    @property
-    def aggregate(self) -> str:
-        return f"post:{self.post_id}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Liked(Event):
-    post_id: int
+class Liked(_OfPost):
     author_id: int
     user_id: int
 
-    @property
-    def aggregate(self) -> str:
-        return f"post:{self.post_id}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unliked(Event):
-    post_id: int
+class Unliked(_OfPost):
     author_id: int
     user_id: int
 
-    @property
-    def aggregate(self) -> str:
-        return f"post:{self.post_id}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reposted(Event):
-    post_id: int
+class Reposted(_OfPost):
     author_id: int
     user_id: int
     repost_id: int
     """Orders reposts among posts: an id of the same kind."""
 
-    @property
-    def aggregate(self) -> str:
-        return f"post:{self.post_id}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreposted(Event):
-    post_id: int
+class Unreposted(_OfPost):
     author_id: int
     user_id: int
     repost_id: int
     """That of the repost that was taken back."""
-
-    @property
-    def aggregate(self) -> str:
-        return f"post:{self.post_id}"
