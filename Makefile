@@ -7,7 +7,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # The slowest tests are named, and everything that was skipped with its reason.
 PYTEST := $(BIN)/python -m pytest --durations=15 --durations-min=0.1 -rsxX
-# Real servers keep two cores busy. A named server whose role may not create databases serves one worker only.
+# Tests keep two cores busy. A named server whose role may not create databases serves one worker only.
 WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist worksteal
 URL ?= http://127.0.0.1:$(or $(PORT),8000)
@@ -24,7 +24,7 @@ test: test-unit test-integration ## Run every test: units first, then against re
 
 test-unit: dev ## Run the unit tests: no server, no network, seconds
 	@echo "== Unit tests"
-	@$(PYTEST) tests/unit
+	@$(PYTEST) $(SPREAD) tests/unit
 
 test-integration: dev ## Run the tests against PostgreSQL and Redis, and the HTTP API from outside, in every shape
 	@echo "== Integration and black-box tests"
@@ -69,7 +69,7 @@ bench: dev ## Measure; every figure is a ratio within one run
 demo: dev ## Fill the server at URL with a small community; if none answers, starts one and goes on serving
 	@scripts/demo $(URL) $(ARGS)
 
-openapi docs: dev ## Write what is generated: docs/openapi.json, docs/settings.md, docs/errors.md
+openapi docs: dev ## Write what is generated: docs/openapi.json, docs/asyncapi.json, docs/settings.md, docs/errors.md
 	@$(BIN)/python scripts/generate.py
 
 lock: dev ## Pin the dependencies again after a change in pyproject.toml

@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.posts import free_port
 from bench.processes import rss_mb, server
+from bench.stack import free_port
 
 
 def start(arguments: list[str], path: str, env: dict[str, str]) -> tuple[float, float]:

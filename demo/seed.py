@@ -88,6 +88,7 @@ Log in as one of them ({filled.username}, password "{password}"; the others have
     -d '{{"login": "{filled.username}", "password": "{password}"}}' \\
     | python3 -c 'import json, sys; print(json.load(sys.stdin)["tokens"]["access_token"])')
   curl -s {url}/api/v1/me -H "Authorization: Bearer $TOKEN"
+  curl -s '{url}/api/v1/feeds/home?limit=5' -H "Authorization: Bearer $TOKEN"
   curl -s {url}/api/v1/posts -H "Authorization: Bearer $TOKEN" \\
     -H 'Content-Type: application/json' -d '{{"text": "Hello, hive!", "language": "en"}}'
 """

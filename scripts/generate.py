@@ -3,6 +3,7 @@
 .venv/bin/python scripts/generate.py [--check]
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import entrypoints.http.app  # noqa: F401 - every error class must be known to be listed
+from entrypoints.http.notifications.stream.asyncapi import document
 from entrypoints.http.openapi import catalogue
 from entrypoints.settings import Settings, environment_name
 
@@ -24,6 +26,10 @@ def openapi() -> str:
     bare.pop("PORT", None)
     command = [sys.executable, "-m", "entrypoints.cli", "openapi"]
     return subprocess.run(command, env=bare, check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
+
+
+def asyncapi() -> str:
+    return json.dumps(document(json.loads(openapi())), indent=2, ensure_ascii=False) + "\n"
 
 
 def settings() -> str:
@@ -75,7 +81,7 @@ def errors() -> str:
     )
 
 
-GENERATED = {"openapi.json": openapi, "settings.md": settings, "errors.md": errors}
+GENERATED = {"openapi.json": openapi, "asyncapi.json": asyncapi, "settings.md": settings, "errors.md": errors}
 
 
 def main() -> int:

@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from application.identity.ports import Authored, IdentityReader
-from application.posts.ports import AuthorCard
+from application.notifications.ports import About, Hint, Hints
+from application.posts.rows import State
+from application.shared.entries import Entry
 from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
-from domain.shared import EventId, UserId
+from application.shared.people import AuthorCard
+from application.shared.ports import Clock
+from domain.identity import UserNotFound
+from domain.posts import can_view
+from domain.shared import EventId, PostId, SessionId, Standing, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,24 @@ class PeopleOfIdentity:
         self._cards.pop(UserId(event.user_id), None)
 
 
+@dataclass(frozen=True, slots=True)
+class AccountsOfIdentity:
+    """graph asks identity whether somebody is there, and how. It is asked of the store each time: who goes private
+    is not followed a moment later without being asked."""
+
+    reader: IdentityReader
+    people: PeopleOfIdentity
+
+    async def is_private(self, user: UserId) -> bool | None:
+        try:
+            return (await self.reader.account(user)).private
+        except UserNotFound:
+            return None
+
+    async def existing(self, users: Collection[UserId]) -> frozenset[UserId]:
+        return frozenset(await self.people.cards(users))
+
+
 class AuthoredPosts(Protocol):
     async def authored(
         self, authors: Collection[UserId]
@@ -63,3 +87,90 @@ class AuthorshipOfPosts:
 
     async def of(self, authors: Collection[UserId]) -> Authored:
         return Authored(*await self.posts.authored(authors))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsOfIdentity:
+    """The stream asks identity whose sessions still live."""
+
+    reader: IdentityReader
+    now: Clock
+
+    async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
+        return await self.reader.sessions_alive(sessions, self.now())
+
+
+class PostParts(Protocol):
+    async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[State]: ...
+
+
+class Involved(Protocol):
+    async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PostsToTellOf:
+    """notifications asks posts whom a post concerns, and who may see it."""
+
+    parts: PostParts
+    marks: Involved
+
+    async def about(self, post: PostId) -> About | None:
+        state = await self._state(post)
+        if state is None:
+            return None
+        above = await self._state(state.reply_to) if state.reply_to is not None else None
+        return About(state.author, above and above.author, state.mentioned)
+
+    async def who_sees(self, post: PostId, standings: Collection[Standing]) -> frozenset[UserId]:
+        state = await self._state(post)
+        if state is None:
+            return frozenset()
+        return frozenset(
+            standing.viewer for standing in standings if standing.viewer and can_view(state, standing)
+        )
+
+    async def involved(self, post: PostId, after: UserId, limit: int) -> Sequence[UserId]:
+        return await self.marks.involved(post, after, limit)
+
+    async def _state(self, post: PostId) -> State | None:
+        state = next(iter(await self.parts.states([post], None)), None)
+        return None if state is None or state.deleted else state
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesOfIdentity:
+    """notifications asks identity where mail goes, each time one is sent."""
+
+    reader: IdentityReader
+
+    async def of(self, user: UserId) -> str | None:
+        try:
+            return (await self.reader.account(user)).email
+        except UserNotFound:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchersOfHome:
+    """feeds reaches through notifications who has a home feed in sight."""
+
+    hints: Hints
+
+    async def alert(self, readers: Collection[UserId]) -> None:
+        await self.hints.tell(readers, Hint.HOME)
+
+
+class ShowsEntries(Protocol):
+    async def __call__(self, standing: Standing, entries: Sequence[Entry]) -> Mapping[int, object]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPosts:
+    """notifications asks posts for what somebody was told about, as it may be seen now."""
+
+    show: ShowsEntries
+
+    async def __call__(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
+        places = [Entry(post, post, UserId(0)) for post in posts]  # nobody brought it there
+        return {PostId(id_): seen for id_, seen in (await self.show(standing, places)).items()}

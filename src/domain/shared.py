@@ -16,6 +16,22 @@ MAX_ID = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a viewer stands to others, as of one moment. The default is a stranger: nobody is known to nobody."""
+
+    viewer: UserId | None = None
+    follows: frozenset[UserId] = frozenset()
+    """Whom the viewer follows, accepted requests only."""
+    blocked: frozenset[UserId] = frozenset()
+    """Who blocks the viewer or is blocked by them: the two see nothing of each other."""
+    muted: frozenset[UserId] = frozenset()
+    """Whom the viewer does not want to come across. They hide from lists that mix authors, never from who
+    goes to them: visibility does not ask for it."""
+    version: int = 0
+    """Rises whenever `follows` or `blocked` changes; 0 if neither ever did."""
+
+
 def id_from(text: str) -> int | None:
     """The id that `text` spells in canonical decimal digits, or None: `007`, `+7` and `٧` are no ids."""
     if not (text.isascii() and text.isdigit() and len(text) <= 19) or text[0] == "0":

@@ -2,27 +2,59 @@
 
 import asyncio
 import os
+import random
 import time
 from typing import Any
 
 from dependency_injector import containers, providers
 
 from adapters import clock, text
-from adapters.bridges import AuthorshipOfPosts, PeopleOfIdentity
+from adapters.bridges import (
+    AccountsOfIdentity,
+    AddressesOfIdentity,
+    AuthorshipOfPosts,
+    PeopleOfIdentity,
+    PostsToTellOf,
+    SessionsOfIdentity,
+    ShownPosts,
+    WatchersOfHome,
+)
 from adapters.ids import IdAllocator
+from adapters.mail.smtp import SmtpMail
+from adapters.mail.unsent import LoggedMail, NoMail
+from adapters.memory import feeds as memory_feeds
+from adapters.memory import graph as memory_graph
 from adapters.memory import identity as memory_identity
+from adapters.memory import notifications as memory_notifications
 from adapters.memory import outbox as memory_outbox
 from adapters.memory import posts as memory_posts
+from adapters.memory.cache import MemoryCache
 from adapters.memory.limits import MemoryLimiter, NoLimiter
 from adapters.memory.store import Store
+from adapters.redis.cache import RedisCache
+from adapters.redis.client import Client
+from adapters.redis.feeds import RedisTimelines
+from adapters.redis.limits import RedisLimiter
+from adapters.redis.notifications import RedisHints
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.passwords import BcryptPasswords
 from adapters.security.sealing import Secrets
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys, make_key
+from adapters.sql import feeds as sql_feeds
+from adapters.sql import graph as sql_graph
 from adapters.sql import identity as sql_identity
+from adapters.sql import notifications as sql_notifications
 from adapters.sql import outbox as sql_outbox
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
+from application.feeds import home, lists, pipeline, ranking, rankings, trending, voting
+from application.feeds.reactions import DropReader, FanOut
+from application.graph import queries as graph_queries
+from application.graph import reactions as graph_reactions
+from application.graph import tying
+from application.graph.audience import Audience
+from application.graph.repair import RepairCircles
+from application.graph.standings import Standings
 from application.identity import commands as identity_commands
 from application.identity import keys as identity_keys
 from application.identity import passwords as identity_passwords
@@ -31,13 +63,45 @@ from application.identity import sessions as identity_sessions
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
+from application.identity.searching import SearchPeople
 from application.identity.throttle import Throttle
-from application.posts import deleting, editing, marked, marking, publishing, repair, threads
+from application.notifications import finding, removing, retracting, streaming, telling, trimming
+from application.notifications import marking as notifications_marking
+from application.notifications import reactions as telling_reactions
+from application.notifications import reading as streams_reading
+from application.notifications import tickets as stream_tickets
+from application.notifications.composing import ComposeMail
+from application.notifications.hub import Hub
+from application.notifications.mailing import SendMails
+from application.notifications.renewing import RenewStreams
+from application.notifications.showing import ShowStream
+from application.posts import deleting, editing, marked, marking, publishing, repair, searching, threads
 from application.posts import queries as posts_queries
 from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.reactions import RestrictAuthor
-from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
+from application.posts.showing import Bodies, Hydrate, ShowEntries
+from application.shared.caching import Cached
+from application.shared.events import (
+    AccountDeleted,
+    Blocked,
+    Edited,
+    EditToTell,
+    Followed,
+    FollowRequested,
+    FollowRequestEnded,
+    Liked,
+    PostDeleted,
+    PostToForget,
+    ProfileChanged,
+    Published,
+    Reposted,
+    Unfollowed,
+    Unliked,
+    Unreposted,
+)
 from application.shared.relay import Relay
+from domain.graph import Ties
+from domain.posts import hashtag
 
 Single, Object = providers.Singleton, providers.Object
 
@@ -48,6 +112,8 @@ class Identity(containers.DeclarativeContainer):
     open_tx: providers.Dependency[Any] = providers.Dependency()
     reader: providers.Dependency[Any] = providers.Dependency()
     authorship: providers.Dependency[Any] = providers.Dependency()
+    people_search: providers.Dependency[Any] = providers.Dependency()
+    standings: providers.Dependency[Any] = providers.Dependency()
     passwords: providers.Dependency[Any] = providers.Dependency()
     new_password: providers.Dependency[Any] = providers.Dependency()
     access_tokens: providers.Dependency[Any] = providers.Dependency()
@@ -95,8 +161,10 @@ class Identity(containers.DeclarativeContainer):
     list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
     delete_account = Single(DeleteAccount, open_tx, now, authenticate.provided.sessions_ended)
+    search_people = Single(SearchPeople, people_search, standings, graphemes)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
+    circles: providers.Dependency[Any] = providers.Dependency()
     count_posts = Single(CountPosts, open_tx)
     repair_accounts = Single(RepairAccounts, open_tx, authorship)
 
@@ -106,37 +174,178 @@ class Posts(containers.DeclarativeContainer):
 
     open_tx: providers.Dependency[Any] = providers.Dependency()
     reader: providers.Dependency[Any] = providers.Dependency()
+    parts: providers.Dependency[Any] = providers.Dependency()
     marks: providers.Dependency[Any] = providers.Dependency()
     counters: providers.Dependency[Any] = providers.Dependency()
+    search: providers.Dependency[Any] = providers.Dependency()
+    standings: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
     new_id: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
     graphemes: providers.Dependency[Any] = providers.Dependency()
 
     present = Single(posts_queries.Present, people)
-    publish_post = Single(publishing.PublishPost, open_tx, people, new_id, graphemes)
-    delete_post = Single(deleting.DeletePost, open_tx)
-    mark_post = Single(marking.MarkPost, open_tx, new_id)
-    pin_post = Single(marking.PinPost, open_tx, new_id)
-    read_post = Single(posts_queries.ReadPost, reader, present)
-    list_by_author = Single(posts_queries.ListByAuthor, reader, people, present)
+    publish_post = Single(publishing.PublishPost, open_tx, standings, people, new_id, graphemes)
+    delete_post = Single(deleting.DeletePost, open_tx, standings)
+    mark_post = Single(marking.MarkPost, open_tx, standings, new_id)
+    pin_post = Single(marking.PinPost, open_tx, standings, new_id)
+    read_post = Single(posts_queries.ReadPost, standings, reader, present)
+    list_by_author = Single(posts_queries.ListByAuthor, standings, reader, people, present)
     restrict_author = Single(RestrictAuthor, open_tx)
     erase_author = Single(EraseAuthor, open_tx, Object(time.monotonic))
     sweep_gone = Single(SweepGone, open_tx)
-    read_posts = Single(posts_queries.ReadPosts, reader, present)
-    read_history = Single(posts_queries.ReadHistory, reader)
-    list_comments = Single(threads.ListComments, reader, present)
-    read_context = Single(threads.ReadContext, reader, present)
-    edit_post = Single(editing.EditPost, open_tx, people, now, graphemes, read_post)
-    list_who_marked = Single(marked.ListWhoMarked, reader, marks, people)
-    list_marked = Single(marked.ListMarked, marks, present)
-    list_pinned = Single(marked.ListPinned, marks, people, present)
+    read_posts = Single(posts_queries.ReadPosts, standings, reader, present)
+    read_history = Single(posts_queries.ReadHistory, standings, reader)
+    list_comments = Single(threads.ListComments, standings, reader, present)
+    read_context = Single(threads.ReadContext, standings, reader, present)
+    edit_post = Single(editing.EditPost, open_tx, standings, people, now, graphemes, read_post)
+    list_who_marked = Single(marked.ListWhoMarked, standings, reader, marks, people)
+    list_marked = Single(marked.ListMarked, standings, marks, present)
+    list_pinned = Single(marked.ListPinned, standings, marks, people, present)
     repair_posts = Single(repair.RepairPosts, counters)
+    search_posts = Single(searching.SearchPosts, search, standings, people, reader, present, graphemes)
+    search_hashtags = Single(searching.SearchHashtags, search, standings, graphemes)
+    bodies = Single(Bodies)
+    hydrate = Single(Hydrate, parts, bodies)
+    show_entries = Single(ShowEntries, hydrate, people)
+
+
+class Feeds(containers.DeclarativeContainer):
+    """Home, public and hashtag feeds, and those of users."""
+
+    standings: providers.Dependency[Any] = providers.Dependency()
+    audience: providers.Dependency[Any] = providers.Dependency()
+    candidates: providers.Dependency[Any] = providers.Dependency()
+    show: providers.Dependency[Any] = providers.Dependency()
+    people: providers.Dependency[Any] = providers.Dependency()
+    timelines: providers.Dependency[Any] = providers.Dependency()
+    watchers: providers.Dependency[Any] = providers.Dependency()
+    now: providers.Dependency[Any] = providers.Dependency()
+
+    read_page = Single(pipeline.ReadPage, show, now)
+    gather_home = Single(home.GatherHome, timelines, candidates, audience)
+    read_home = Single(home.ReadHome, standings, gather_home, candidates, read_page)
+    read_public = Single(lists.ReadPublic, standings, candidates, read_page)
+    read_tagged = Single(lists.ReadTagged, Object(hashtag), standings, candidates, read_page)
+    read_user = Single(lists.ReadUser, standings, candidates, people, read_page)
+    fan_out = Single(FanOut, timelines, audience, watchers)
+    drop_reader = Single(DropReader, timelines)
+
+
+def _ranked(name: str, place: type, make: Any, cache: Any, times: Any, now: Any) -> Any:
+    """The rankings that `make` makes, of places of that type."""
+    codec, chance = Object(rankings.codec(1, place)), Object(random.random)
+    kept = Single(Cached, f"trending:{name}", cache, codec, times, now, chance)
+    return Single(rankings.Rankings, kept, make, now)
+
+
+class Trending(containers.DeclarativeContainer):
+    """The part of feeds that ranks posts and hashtags."""
+
+    open_tx: providers.Dependency[Any] = providers.Dependency()
+    reader: providers.Dependency[Any] = providers.Dependency()
+    accounts: providers.Dependency[Any] = providers.Dependency()
+    show: providers.Dependency[Any] = providers.Dependency()
+    standings: providers.Dependency[Any] = providers.Dependency()
+    cache: providers.Dependency[Any] = providers.Dependency()
+    times: providers.Dependency[Any] = providers.Dependency()
+    now: providers.Dependency[Any] = providers.Dependency()
+
+    posts = _ranked("posts", ranking.Place, Single(trending.RankPosts, reader, show, now), cache, times, now)
+    tags = _ranked(
+        "tags", ranking.TagPlace, Single(trending.RankTags, reader, accounts, now), cache, times, now
+    )
+    refresh_trending = Single(trending.RefreshTrending, posts, tags)
+    list_trending_posts = Single(trending.ListTrendingPosts, posts, show, standings)
+    list_trending_tags = Single(trending.ListTrendingTags, tags, show)
+    vote_by_mark = Single(voting.VoteByMark, open_tx)
+    vote_by_post = Single(voting.VoteByPost, open_tx, now)
+    forget_voter = Single(voting.ForgetVoter, open_tx)
+
+
+class Graph(containers.DeclarativeContainer):
+    """The use cases of graph."""
+
+    open_tx: providers.Dependency[Any] = providers.Dependency()
+    reader: providers.Dependency[Any] = providers.Dependency()
+    counters: providers.Dependency[Any] = providers.Dependency()
+    standings: providers.Dependency[Any] = providers.Dependency()
+    accounts: providers.Dependency[Any] = providers.Dependency()
+    cards: providers.Dependency[Any] = providers.Dependency()
+    new_id: providers.Dependency[Any] = providers.Dependency()
+    now: providers.Dependency[Any] = providers.Dependency()
+
+    forget = standings.provided.forget
+    tie = Single(tying.Tie, open_tx, new_id, forget)
+    follow = Single(tying.Follow, tie, accounts, now)
+    mute = Single(tying.Mute, tie, accounts, now)
+    unfollow = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.unfollowed))
+    block = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.blocked))
+    unblock = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.unblocked))
+    unmute = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.unmuted))
+    remove_follower = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.without_follower))
+    accept = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.accepted))
+    reject = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.rejected))
+    read_ties = Single(graph_queries.ReadTies, reader, accounts, now)
+    list_people = Single(graph_queries.ListPeople, reader, standings, accounts, cards, now)
+    accept_all = Single(graph_reactions.AcceptAll, open_tx, accounts, new_id, forget, Object(time.monotonic))
+    erase_ties = Single(graph_reactions.EraseTies, open_tx, new_id, forget, Object(time.monotonic))
+    audience = Single(Audience, reader, Object(time.monotonic))
+    repair_circles = Single(RepairCircles, counters)
+
+
+class Notifications(containers.DeclarativeContainer):
+    """What users are told, and the stream of it."""
+
+    open_tx: providers.Dependency[Any] = providers.Dependency()
+    reader: providers.Dependency[Any] = providers.Dependency()
+    tickets: providers.Dependency[Any] = providers.Dependency()
+    mail_queue: providers.Dependency[Any] = providers.Dependency()
+    standings: providers.Dependency[Any] = providers.Dependency()
+    people: providers.Dependency[Any] = providers.Dependency()
+    show: providers.Dependency[Any] = providers.Dependency()
+    hints: providers.Dependency[Any] = providers.Dependency()
+    posts: providers.Dependency[Any] = providers.Dependency()
+    mail_delay: providers.Dependency[Any] = providers.Dependency()
+    addresses: providers.Dependency[Any] = providers.Dependency()
+    mail: providers.Dependency[Any] = providers.Dependency()
+    mail_every: providers.Dependency[Any] = providers.Dependency()
+    site: providers.Dependency[Any] = providers.Dependency()
+    new_id: providers.Dependency[Any] = providers.Dependency()
+    now: providers.Dependency[Any] = providers.Dependency()
+
+    find_stream = Single(finding.FindStream, open_tx, reader)
+    remove = Single(removing.Remove, open_tx, new_id, hints)
+    show_stream = Single(ShowStream, standings, show, people, remove)
+    open_stream = Single(streaming.OpenStream, find_stream)
+    read_on = Single(streaming.ReadOn, find_stream, reader, show_stream)
+    list_notifications = Single(streams_reading.ListNotifications, find_stream, reader, show_stream)
+    read_news = Single(streams_reading.ReadNews, find_stream, open_stream, read_on)
+    mark_read = Single(notifications_marking.MarkRead, open_tx, new_id, hints)
+    tell = Single(telling.Tell, open_tx, standings, people, posts, new_id, hints, now, mail_delay)
+    monotonic = Object(time.monotonic)
+    tell_of_mark = Single(telling_reactions.TellOfMark, tell)
+    tell_of_post = Single(telling_reactions.TellOfPost, tell, posts)
+    tell_of_edit = Single(telling_reactions.TellOfEdit, tell, posts, open_tx, monotonic)
+    tell_of_follow = Single(telling_reactions.TellOfFollow, tell)
+    take_back = Single(retracting.TakeBack, reader, remove)
+    forget_post = Single(retracting.ForgetPost, reader, remove, open_tx, monotonic)
+    forget_account = Single(retracting.ForgetAccount, reader, remove, open_tx, monotonic)
+    dismiss = Single(notifications_marking.Dismiss, reader, remove)
+    set_preferences = Single(notifications_marking.SetPreferences, open_tx)
+    renew_streams = Single(RenewStreams, open_tx, reader, Object(os.urandom))
+    compose_mail = Single(ComposeMail, reader, show_stream, addresses, site)
+    send_mails = Single(SendMails, mail_queue, compose_mail, mail, mail_every)
+    issue_ticket = Single(stream_tickets.IssueTicket, tickets, Object(os.urandom))
+    redeem_ticket = Single(stream_tickets.RedeemTicket, tickets)
+    trim_streams = Single(trimming.TrimStreams, open_tx, reader, now)
 
 
 class Container(containers.DeclarativeContainer):
     """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`, `issuer`,
-    `site_names`, `password_cost`, `card_ttl`, `limits` (`on` or `off`) and `master_key`."""
+    `site_names`, `password_cost`, `card_ttl`, `limits` (`on` or `off`), `trending` (its Times),
+    `timelines` (`memory` or `none`), `redis` (`on` or `off`), `redis_address`, `site` (its Site), `mail` (`smtp`,
+    `log` or `none`), `mail_server`, `own_host`, `mail_delay` and `mail_every` (timedeltas) and `master_key`."""
 
     config = providers.Configuration(strict=True)
 
@@ -149,9 +358,24 @@ class Container(containers.DeclarativeContainer):
     access_tokens = Single(JwtAccessTokens, keys, config.issuer)
     refresh_tokens = Single(ChainedRefreshTokens, secrets.provided.key.call("refresh"))
 
+    redis = Single(Client, config.redis_address)
+    own_limiter = Single(MemoryLimiter, Object(time.monotonic))
     limiter = providers.Selector(
-        config.limits, on=Single(MemoryLimiter, Object(time.monotonic)), off=Single(NoLimiter)
+        config.limits,
+        on=providers.Selector(config.redis, on=Single(RedisLimiter, redis, own_limiter), off=own_limiter),
+        off=Single(NoLimiter),
     )
+
+    mail = providers.Selector(
+        config.mail,
+        smtp=Single(SmtpMail, config.mail_server, config.own_host, now),
+        log=Single(LoggedMail),
+        none=Single(NoMail),
+    )
+
+    own_cache = Single(MemoryCache, Object(time.monotonic))
+    cache = providers.Selector(config.redis, on=Single(RedisCache, redis, own_cache), off=own_cache)
+    redis_timelines = Single(RedisTimelines, redis)
 
     wake = Single(asyncio.Event)
     store = Single(Store, wake.provided.set)
@@ -193,6 +417,32 @@ class Container(containers.DeclarativeContainer):
         ),
     )
 
+    graph_reader = providers.Selector(
+        config.store,
+        memory=Single(memory_graph.MemoryGraphReader, store),
+        sql=Single(sql_graph.SqlGraphReader, database),
+    )
+    standings = Single(Standings, graph_reader, now, Object(time.monotonic))
+    graph = providers.Container(
+        Graph,
+        open_tx=providers.Selector(
+            config.store,
+            memory=Single(memory_graph.transactions, store, ids),
+            sql=Single(sql_graph.transactions, database, ids),
+        ),
+        reader=graph_reader,
+        counters=providers.Selector(
+            config.store,
+            memory=Single(memory_graph.MemoryGraphCounters, store),
+            sql=Single(sql_graph.SqlGraphCounters, database),
+        ),
+        standings=standings,
+        accounts=Single(AccountsOfIdentity, identity_reader, people),
+        cards=people,
+        new_id=ids,
+        now=now,
+    )
+
     identity = providers.Container(
         Identity,
         open_tx=providers.Selector(
@@ -201,7 +451,14 @@ class Container(containers.DeclarativeContainer):
             sql=Single(sql_identity.transactions, database, secrets, ids),
         ),
         reader=identity_reader,
+        circles=Single(graph_queries.ReadCircle, graph_reader, now),
         authorship=authorship,
+        people_search=providers.Selector(
+            config.store,
+            memory=Single(memory_identity.MemoryPeopleSearch, store),
+            sql=Single(sql_identity.SqlPeopleSearch, database),
+        ),
+        standings=standings,
         passwords=passwords,
         new_password=Single(identity_passwords.NewPassword, Single(CommonPasswords), config.site_names),
         access_tokens=access_tokens,
@@ -219,6 +476,11 @@ class Container(containers.DeclarativeContainer):
             sql=Single(sql_posts.transactions, database, ids),
         ),
         reader=posts_reader,
+        parts=providers.Selector(
+            config.store,
+            memory=Single(memory_posts.MemoryPostParts, store),
+            sql=Single(sql_posts.SqlPostParts, database),
+        ),
         marks=providers.Selector(
             config.store,
             memory=Single(memory_posts.MemoryMarksReader, store),
@@ -229,18 +491,140 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_posts.MemoryCounters, store),
             sql=Single(sql_posts.SqlCounters, database),
         ),
+        search=providers.Selector(
+            config.store,
+            memory=Single(memory_posts.MemorySearch, store),
+            sql=Single(sql_posts.SqlSearch, database),
+        ),
+        standings=standings,
         people=people,
         new_id=ids,
         now=now,
         graphemes=graphemes,
     )
 
+    trending = providers.Container(
+        Trending,
+        open_tx=providers.Selector(
+            config.store,
+            memory=Single(memory_feeds.transactions, store),
+            sql=Single(sql_feeds.transactions, database),
+        ),
+        reader=providers.Selector(
+            config.store,
+            memory=Single(memory_feeds.MemoryVotesReader, store),
+            sql=Single(sql_feeds.SqlVotesReader, database),
+        ),
+        accounts=providers.Selector(
+            config.store,
+            memory=Single(memory_posts.MemoryClosedAuthors, store),
+            sql=Single(sql_posts.SqlClosedAuthors, database),
+        ),
+        show=posts.show_entries,
+        standings=standings,
+        cache=cache,
+        times=config.trending,
+        now=now,
+    )
+    stream_reader = providers.Selector(
+        config.store,
+        memory=Single(memory_notifications.MemoryStreamReader, store),
+        sql=Single(sql_notifications.SqlStreamReader, database),
+    )
+    hub = Single(Hub, stream_reader, Single(SessionsOfIdentity, identity_reader, now))
+    redis_hints = Single(RedisHints, redis, config.redis_address, hub)
+    hints = providers.Selector(config.redis, on=redis_hints, off=hub)
+
+    feeds = providers.Container(
+        Feeds,
+        standings=standings,
+        audience=graph.audience,
+        candidates=providers.Selector(
+            config.store,
+            memory=Single(memory_posts.MemoryEntries, store),
+            sql=Single(sql_posts.SqlEntries, database),
+        ),
+        show=posts.show_entries,
+        people=people,
+        timelines=providers.Selector(
+            config.redis,
+            on=redis_timelines,
+            off=providers.Selector(
+                config.timelines,
+                memory=Single(memory_feeds.MemoryTimelines),
+                none=Single(memory_feeds.NoTimelines),
+            ),
+        ),
+        watchers=Single(WatchersOfHome, hints),
+        now=now,
+    )
+
+    notifications = providers.Container(
+        Notifications,
+        open_tx=providers.Selector(
+            config.store,
+            memory=Single(memory_notifications.transactions, store, ids),
+            sql=Single(sql_notifications.transactions, database, ids),
+        ),
+        reader=stream_reader,
+        tickets=providers.Selector(
+            config.store,
+            memory=Single(memory_notifications.MemoryTickets, store, Object(time.monotonic)),
+            sql=Single(sql_notifications.SqlTickets, database),
+        ),
+        mail_queue=providers.Selector(
+            config.store,
+            memory=Single(memory_notifications.MemoryMailQueue, store, now, Object(time.monotonic)),
+            sql=Single(sql_notifications.SqlMailQueue, database),
+        ),
+        standings=standings,
+        people=people,
+        show=Single(ShownPosts, posts.show_entries),
+        addresses=Single(AddressesOfIdentity, identity_reader),
+        mail=mail,
+        mail_every=config.mail_every,
+        site=config.site,
+        hints=hints,
+        posts=Single(PostsToTellOf, posts.parts, posts.marks),
+        mail_delay=config.mail_delay,
+        new_id=ids,
+        now=now,
+    )
+
     reactions = providers.Dict(
         {
-            Published: providers.List(identity.count_posts),
-            PostDeleted: providers.List(identity.count_posts),
-            AccountDeleted: providers.List(people.provided.forget, posts.erase_author),
-            ProfileChanged: providers.List(people.provided.forget, posts.restrict_author),
+            Published: providers.List(
+                feeds.fan_out, identity.count_posts, trending.vote_by_post, notifications.tell_of_post
+            ),
+            Edited: providers.List(
+                trending.vote_by_post, notifications.tell_of_post, notifications.tell_of_edit
+            ),
+            EditToTell: providers.List(notifications.tell_of_edit),
+            PostDeleted: providers.List(
+                identity.count_posts,
+                posts.bodies.provided.forget,
+                trending.vote_by_post,
+                notifications.forget_post,
+            ),
+            PostToForget: providers.List(notifications.forget_post),
+            Liked: providers.List(trending.vote_by_mark, notifications.tell_of_mark),
+            Unliked: providers.List(trending.vote_by_mark, notifications.take_back),
+            Reposted: providers.List(feeds.fan_out, trending.vote_by_mark, notifications.tell_of_mark),
+            Unreposted: providers.List(trending.vote_by_mark, notifications.take_back),
+            Followed: providers.List(notifications.take_back, notifications.tell_of_follow),
+            Unfollowed: providers.List(notifications.take_back),
+            FollowRequested: providers.List(notifications.tell_of_follow),
+            FollowRequestEnded: providers.List(notifications.take_back),
+            Blocked: providers.List(notifications.take_back),
+            AccountDeleted: providers.List(
+                people.provided.forget,
+                feeds.drop_reader,
+                posts.erase_author,
+                graph.erase_ties,
+                trending.forget_voter,
+                notifications.forget_account,
+            ),
+            ProfileChanged: providers.List(people.provided.forget, posts.restrict_author, graph.accept_all),
         }
     )
     relay = Single(Relay, outbox_queue, reactions, wake)
@@ -251,3 +635,7 @@ class Container(containers.DeclarativeContainer):
         ids=ids.provided.check,
     )
     """What /readyz asks."""
+    soft_checks = providers.Selector(
+        config.redis, on=providers.Dict(redis=redis.provided.check), off=providers.Dict()
+    )
+    """What it asks as well, and can do without."""

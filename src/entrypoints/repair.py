@@ -23,7 +23,7 @@ async def repair(settings: Settings, arguments: argparse.Namespace) -> int:
     async with open_database(container, settings):
         drift = await _counters(container, mend=not arguments.dry_run)
     for counter, by in drift.items():
-        sys.stdout.write(f"{counter:<16} {by} drift\n")
+        sys.stdout.write(f"{counter:<18} {by} drift\n")
     total = sum(drift.values())
     done = "" if not total else ", nothing changed" if arguments.dry_run else ", mended"
     sys.stdout.write(f"{total} drift{done}\n")
@@ -39,4 +39,9 @@ async def _counters(container: Container, *, mend: bool) -> dict[str, int]:
     """By how much each counter is wrong, all rows together."""
     posts = await container.posts.repair_posts()(mend=mend)
     accounts = await container.identity.repair_accounts()(mend=mend)
-    return {**{f"posts.{counter}": by for counter, by in posts.items()}, "accounts.posts": accounts}
+    circles = await container.graph.repair_circles()(mend=mend)
+    return {
+        **{f"posts.{counter}": by for counter, by in posts.items()},
+        "accounts.posts": accounts,
+        **{f"accounts.{counter}": by for counter, by in circles.items()},
+    }

@@ -4,20 +4,26 @@ import asyncio
 import fcntl
 import logging
 import os
+import random
 import secrets
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
 from adapters.ids import IdAllocator, Lease
+from adapters.mail.server import MailServer
+from adapters.redis.address import Address
 from adapters.security.tokens import load_keys
 from adapters.sql.housekeeping import keep_house
 from adapters.sql.migrate import HEAD, current, migrate, outdated
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
+from application.shared.caching import Times
+from application.shared.mail import Site
 from domain.shared import MAX_ID, Unavailable
 from entrypoints.container import Container
 from entrypoints.settings import BadSettings, Settings
@@ -26,22 +32,43 @@ log = logging.getLogger(__name__)
 
 HOUSEKEEPING_SECONDS = 3600.0
 OTHER_KEY = "WAGGLE_SECRET_KEY (or secret.key) is not the one this data was made with"
+TRENDING_STALE = 600.0
+"""Seconds for which what trended is still shown when it cannot be made anew, and can be paged through."""
 KEYS_SECONDS = 2.0
 """How often a process looks for changes of the signing keys."""
 
 
 def build(settings: Settings) -> Container:
-    """The container for `settings`; nothing is opened yet."""
+    """The container for `settings`; nothing is opened yet. Raises BadSettings."""
     container = Container()
+    try:
+        redis = Address.of(settings.redis_url) if settings.redis_url else None
+    except (ValueError, OSError) as error:
+        raise BadSettings(f"WAGGLE_REDIS_URL {error}") from None
+    try:
+        mail_server = MailServer.of(settings.mail_url) if settings.mail_url else None
+    except (ValueError, OSError) as error:
+        raise BadSettings(f"WAGGLE_MAIL_URL {error}") from None
+    host = urlsplit(settings.url).hostname or "waggle"
     container.config.from_dict(
         {
             "store": "memory" if settings.shape == "memory" else "sql",
             "database_url": settings.database,
             "issuer": settings.url,
-            "site_names": ("waggle", urlsplit(settings.url).hostname or "waggle"),
+            "site_names": ("waggle", host),
+            "site": Site(settings.url, host),
             "password_cost": settings.password_cost,
             "card_ttl": 10.0 if settings.shape == "scaled" else 60.0,
             "limits": "off" if settings.rate_limits == "off" else "on",
+            "trending": Times(fresh=settings.trending_seconds, stale=TRENDING_STALE),
+            "timelines": "none" if settings.shape == "scaled" else "memory",
+            "redis": "on" if settings.redis_url else "off",
+            "redis_address": redis,
+            "mail": "smtp" if mail_server else "log" if settings.env == "development" else "none",
+            "mail_server": mail_server,
+            "own_host": host.encode("idna").decode(),
+            "mail_delay": timedelta(seconds=settings.mail_delay_seconds),
+            "mail_every": timedelta(seconds=settings.mail_every_seconds),
             "master_key": master_key(settings),
         }
     )
@@ -75,6 +102,10 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
             container.ids().renewed(Lease(0, _wall_ms(container), MAX_ID >> 16), asked_at=time.monotonic())
         else:
             await _open_database(stack, container, settings)
+        if settings.redis_url:  # whether it is there or not
+            await _in_background(stack, "Redis", container.redis().run)
+            await _in_background(stack, "timelines", container.redis_timelines().keep_whole)
+            await _in_background(stack, "hints", container.redis_hints().listen)
         try:
             await container.ensure_keys()()
             await load_keys(container.keys(), container.key_store(), container.secrets(), container.now()())
@@ -83,17 +114,28 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         if settings.shape != "memory":  # nobody else reaches the keys there
             await _in_background(stack, "signing keys", lambda: _follow_keys(container))
         stack.callback(container.passwords().close)
+        await _in_background(
+            stack, "trending", lambda: _refresh_trending(container, settings.trending_seconds)
+        )
+        hub = container.hub()
+        await _in_background(stack, "heads of streams", hub.follow_heads)
+        await _in_background(stack, "sessions of streams", hub.follow_sessions)
+        await _in_background(stack, "housekeeping", lambda: _keep_house(container, settings))
+        await _in_background(stack, "mails", container.notifications.send_mails().run)
         await _in_background(stack, "relay", container.relay().run)
         yield
 
 
 @asynccontextmanager
-async def open_database(container: Container, settings: Settings) -> AsyncIterator[None]:
-    """The database for a command that works on what is there, with nothing else running in this process. The
-    embedded shape is held meanwhile: a server on the same folder makes it fail, and the other way round."""
+async def open_database(
+    container: Container, settings: Settings, *, alone: bool = True
+) -> AsyncIterator[None]:
+    """The database for a command that works on what is there, with nothing else running in this process. If it
+    has to be `alone`, the embedded shape is held meanwhile: a server on the same folder makes it fail, and the other
+    way round."""
     async with AsyncExitStack() as stack:
         database = container.database()
-        if settings.shape == "embedded":
+        if settings.shape == "embedded" and alone:
             stack.enter_context(_only_process(_lock_of(container)))
         stack.push_async_callback(database.close)
         await database.open()
@@ -125,7 +167,6 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
     numbers = ProcessNumbers(database, secrets.token_hex(8))
     lease = await _take(numbers, container.ids())
     await _in_background(stack, "process number", lambda: _keep(numbers, container.ids(), lease))
-    await _in_background(stack, "housekeeping", lambda: _keep_house(container))
 
 
 def _wall_ms(container: Container) -> int:
@@ -165,11 +206,22 @@ async def _follow_keys(container: Container) -> None:
             container.identity.authenticate().forget()
 
 
-async def _keep_house(container: Container) -> None:
+async def _refresh_trending(container: Container, seconds: int) -> None:
+    """Look often enough that readers seldom find it stale; where it is fresh, made by another process perhaps,
+    nothing is done."""
+    while True:
+        with suppress(Unavailable):  # which is logged, and what there is still serves
+            await container.trending.refresh_trending()()
+        await asyncio.sleep(seconds / 4 * random.uniform(0.8, 1.0))  # noqa: S311 - no secret
+
+
+async def _keep_house(container: Container, settings: Settings) -> None:
     while True:
         try:
-            await container.posts.sweep_gone()()
-            await keep_house(container.database())
+            await container.notifications.trim_streams()()
+            if settings.shape != "memory":
+                await container.posts.sweep_gone()()
+                await keep_house(container.database())
         except Exception:
             log.exception("housekeeping failed and waits for its next turn")
         await asyncio.sleep(HOUSEKEEPING_SECONDS)

@@ -3,8 +3,10 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from entrypoints.http.limits import rates
 from entrypoints.http.network import Networks
@@ -18,6 +20,15 @@ EX_UNAVAILABLE = 69
 NOT_SETTINGS = ("WAGGLE_TEST_", "WAGGLE_SERVICE_", "WAGGLE_PORT")
 """Names that are not for us: the tests' own, and what Kubernetes gives every process of a namespace in
 which there is a service called waggle."""
+
+
+BETWEEN = {
+    "password_cost": (4, 16),
+    "sockets_per_network": (1, 10_000),
+    "trending_seconds": (1, 3600),
+    "mail_delay_seconds": (0, 86_400),
+    "mail_every_seconds": (0, 86_400),
+}
 
 
 class BadSettings(Exception):
@@ -36,6 +47,11 @@ class Settings:
     data_dir: Path = _setting(Path("data"), "the folder of the embedded shape: database, media, keys")
     database_url: str = _setting(
         "", "`postgresql://user:password@host/name` or `memory:`; empty is SQLite in the data folder"
+    )
+    redis_url: str = _setting(
+        "",
+        "with PostgreSQL, the `redis://:password@host/0` that all processes share; `rediss://` for TLS, with "
+        "`?ssl_ca_certs=/a/file` for authorities of your own; empty is none",
     )
     public_url: str = _setting(
         "", "where clients reach this server, also the issuer of its tokens; empty is http://host:port"
@@ -65,6 +81,27 @@ class Settings:
         "`on`, `off` (for tests), or changes as `read=2400/60,anonymous=600/60`: so many requests per so many "
         "seconds, of `read`, `write`, `expensive` and `auth` per user, of `anonymous` per network",
     )
+    sockets_per_network: int = _setting(
+        50, "how many streams a network may have open at once, 1 to 10000: an office shares one address"
+    )
+    trending_seconds: int = _setting(
+        60,
+        "how often what trends is made anew, in seconds, 1 to 3600; what people may see is asked at each read",
+    )
+
+    mail_url: str = _setting(
+        "",
+        "the server that takes mail, `smtp://user:password@host:587?from=waggle@example.org` (with STARTTLS, unless it is "
+        "on this host) or `smtps://`; special characters quoted, with `&ssl_ca_certs=/a/file` for authorities of your "
+        "own. Empty sends none; in development the log shows them",
+    )
+    mail_delay_seconds: int = _setting(
+        120,
+        "how long after a notification its mail is sent, unless it was read by then, in seconds, 0 to 86400",
+    )
+    mail_every_seconds: int = _setting(
+        900, "the rest between two mails about notifications to the same user, in seconds, 0 to 86400"
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -90,10 +127,13 @@ class Settings:
             raise BadSettings("WAGGLE_ACCESS_LOG must be all, problems or off")
         if self.port > 65_535:
             raise BadSettings("PORT must be at most 65535")
-        if not 4 <= self.password_cost <= 16:
-            raise BadSettings("WAGGLE_PASSWORD_COST must be between 4 and 16")
+        for name, (least, most) in BETWEEN.items():
+            if not least <= getattr(self, name) <= most:
+                raise BadSettings(f"WAGGLE_{name.upper()} must be between {least} and {most}")
         if self.database_url and self.shape not in {"memory", "embedded", "scaled"}:
             raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
+        if self.redis_url:
+            self._check_redis()
         if self.secret_key and not _is_key(self.secret_key):
             raise BadSettings("WAGGLE_SECRET_KEY must be 64 hexadecimal digits (openssl rand -hex 32)")
         try:
@@ -106,6 +146,25 @@ class Settings:
             raise BadSettings(f"WAGGLE_RATE_LIMITS {error}") from None
         if self.env == "production":
             self._check_production()
+
+    def _check_redis(self) -> None:
+        if self.shape != "scaled":
+            raise BadSettings(
+                "WAGGLE_REDIS_URL is for processes that share a PostgreSQL; one alone needs no Redis"
+            )
+        try:
+            url = urlsplit(self.redis_url)
+            host, understood = url.hostname, url.port != 0 and url.scheme in {"redis", "rediss"}
+        except ValueError:  # its words may tell a part of the password
+            understood = False
+        if not (understood and host):
+            raise BadSettings(
+                "WAGGLE_REDIS_URL must be like redis://:password@host:6379/0, special characters quoted"
+            )
+        if self.env == "production" and url.scheme == "redis" and not _is_loopback(host):
+            raise BadSettings(
+                "WAGGLE_REDIS_URL must be a rediss:// address in production, unless it is on this host"
+            )
 
     def _check_production(self) -> None:
         if self.password_cost < 12:
@@ -151,6 +210,13 @@ def _parse(name: str, text: str, default: Any) -> Any:
     if isinstance(default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return type(default)(text)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_key(text: str) -> bool:

@@ -13,30 +13,54 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import fresh_database
+from tests.integration.servers import Unavailable, fresh_database, redis
 
 from .client import Api
 from .process import Waggle
 
 RUNNING = os.environ.get("WAGGLE_TEST_BASE_URL", "").rstrip("/")
 SHAPES = [
-    shape for shape in os.environ.get("WAGGLE_TEST_SHAPES", "memory,embedded,postgres").split(",") if shape
+    shape
+    for shape in os.environ.get("WAGGLE_TEST_SHAPES", "memory,embedded,postgres,scaled").split(",")
+    if shape
 ]
+NO_SERVER = {"memory": "memory:", "embedded": ""}
+"""Shapes of one process that need nothing else, and the URLs of their databases."""
+SEVERAL = ("postgres", "scaled")
+"""Shapes of one or more processes: on PostgreSQL, and on PostgreSQL and Redis."""
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
+
+
+@contextmanager
+def stores_of(request: pytest.FixtureRequest, shape: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The database of its own that a shape needs, whose secrets are sealed with a key in the data folder,
+    and the settings that name what else it needs."""
+    if shape in NO_SERVER:
+        yield NO_SERVER[shape], {}
+        return
+    if shape not in SEVERAL:
+        raise pytest.UsageError(f"WAGGLE_TEST_SHAPES names {shape!r}")
+    with ExitStack() as stack:
+        url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
+        if shape == "postgres":
+            yield url, {}
+            return
+        try:
+            redis_server = stack.enter_context(redis())
+        except Unavailable as reason:
+            pytest.skip(f"not tested with Redis: {reason}")
+        request.getfixturevalue("note_server")(redis_server)
+        yield url, {"WAGGLE_REDIS_URL": redis_server.url}
 
 
 @contextmanager
 def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path, **settings: str) -> Iterator[Waggle]:
     """A server that must end well and must have had nothing to complain about."""
-    if shape not in {"memory", "embedded", "postgres"}:
-        raise pytest.UsageError(f"WAGGLE_TEST_SHAPES names {shape!r}")
     with ExitStack() as stack:
-        url = {"memory": "memory:", "embedded": ""}.get(shape)
-        if url is None:  # a database of its own: its secrets are sealed with a key in the data folder
-            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
-        waggle = Waggle(shape, folder, url, settings=settings)
+        url, named = stack.enter_context(stores_of(request, shape))
+        waggle = Waggle(shape, folder, url, settings=named | settings)
         stack.callback(waggle.kill)
-        if shape == "postgres":
+        if shape in SEVERAL:
             waggle.migrate()
         waggle.start()
         yield waggle
@@ -59,19 +83,21 @@ def server(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, in a short run, what another shape tells as well: `pytest.mark.told_by("embedded")`."""
+    """Leave out, in a short run, what another shape tells as well: `pytest.mark.told_by("embedded")`. Redis
+    has a say in few of the tests: those are marked `pytest.mark.scaled`."""
     if LONG or RUNNING:
         return
     kept: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
         marker = item.get_closest_marker("told_by")
-        shape = (
-            item.callspec.params.get("server")
-            if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-            else None
-        )
+        shaped = isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        params = item.callspec.params if shaped else {}  # type: ignore[attr-defined]
+        shape = params.get("server", params.get("servers"))
         told = set(marker.args) & set(SHAPES) if marker else set()
-        kept[not told or shape is None or shape in told].append(item)
+        wanted = not told or shape is None or shape in told
+        if "scaled" in params.values():
+            wanted = "postgres" not in SHAPES or item.get_closest_marker("scaled") is not None
+        kept[wanted].append(item)
     items[:] = kept[True]
     config.hook.pytest_deselected(items=kept[False])
 
@@ -103,9 +129,9 @@ def two_of(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator
         if shape == "embedded":
             yield [stack.enter_context(a_waggle(request, shape, folder))]
             return
-        url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
-        one_name = {"WAGGLE_PUBLIC_URL": "http://waggle.test"}
-        running = [Waggle(shape, folder, url, settings=one_name) for _ in range(2)]
+        url, named = stack.enter_context(stores_of(request, shape))
+        settings = {"WAGGLE_PUBLIC_URL": "http://waggle.test", **named}
+        running = [Waggle(shape, folder, url, settings=settings) for _ in range(2)]
         running[0].migrate()
         for waggle in running:
             stack.callback(waggle.kill)

@@ -20,6 +20,8 @@ BODIES: dict[str, Any] = {
     "POST /api/v1/posts": lambda: {"text": "hello"},
     "PATCH /api/v1/posts/{post_id}": lambda: {"text": "hello again"},
     "POST /api/v1/posts/{post_id}/comments": lambda: {"text": "hello"},
+    "PUT /api/v1/notifications/read": lambda: {"seq": 0},
+    "PUT /api/v1/me/notification-preferences": lambda: {"app": {"like": True}},
 }
 """A good body for each operation that takes one. A test fails when an operation is missing here."""
 

@@ -148,6 +148,7 @@ class Waggle:
             "WAGGLE_DATABASE_URL": self.database_url,
             "WAGGLE_PASSWORD_COST": "4",
             "WAGGLE_RATE_LIMITS": "off",
+            "WAGGLE_TRENDING_SECONDS": "1",
             "TMPDIR": tempfile.gettempdir(),
             **self.settings,
         }

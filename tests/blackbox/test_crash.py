@@ -1,6 +1,6 @@
 """The process is killed at random under load: what was answered is kept, and no key has two effects.
 
-Quick: 5 kills. `WAGGLE_TEST_LONG=1`: 30. `WAGGLE_TEST_SEED` repeats the choices, though not the timing.
+Quick: 3 kills. `WAGGLE_TEST_LONG=1`: 30. `WAGGLE_TEST_SEED` repeats the choices, though not the timing.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from .conftest import LONG, RUNNING, SHAPES, a_waggle
 from .crowd import a_crowd, asks_again
 from .process import Waggle
 
-KILLS = 30 if LONG else 5
+KILLS = 30 if LONG else 3
 WORKERS = 12
 AUTHORS = 4
 LEASE = 30

@@ -126,6 +126,7 @@ def test_di7_an_account_is_erased_however_often_the_server_is_killed(
     # The relay goes on where it was when the lease of the one that died has ended.
     with closing(Api(mortal.base_url)) as api:
         ann, bob, cat = api.someone(), api.someone(), api.someone()
+        done(ann.put("/api/v1/me/notification-preferences", json={"email": {"mention": True}}))
         his = [bob.publishes(f"{number} for @{ann.username}") for number in range(LIKES // 3)]
         with ThreadPoolExecutor(8) as crowd:
             hers = list(crowd.map(ann.comments, his))
@@ -146,12 +147,19 @@ def test_di7_an_account_is_erased_however_often_the_server_is_killed(
                 read = api.nobody.reads(post)
                 assert (read["counts"]["likes"], read["counts"]["comments"], read["mentions"]) == (1, 0, [])
             assert _left(mortal, ann) == []
+            assert unread(bob) == {"total": len(his), "by_type": {"like": len(his)}}  # from cat
+            assert unread(cat) == {"total": 0, "by_type": {}}
 
         eventually(erased, LEASE + 60)
         assert not any(api.nobody.sees(post) for post in chance.sample(hers, 50))
         for post in chance.sample(answers, 50):
             assert bob.reads(post)["counts"]["likes"] == 0
         refused(api.registers(ann.username), 409, "username_taken")
+
+
+def unread(member: Member) -> Json:
+    found: Json = done(member.get("/api/v1/notifications/unread"))["unread"]
+    return found
 
 
 def _left(mortal: Waggle, ann: Member) -> list[Json]:

@@ -64,6 +64,7 @@ class Traffic:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.told_by("postgres")
 def test_id10_keys_rotate_under_load_and_nobody_is_refused(servers: list[Waggle], apis: list[Api]) -> None:
     first = published(apis[0])
     early = servers[0].command("keys", "rotate")

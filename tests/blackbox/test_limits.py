@@ -82,7 +82,8 @@ def test_ap3_an_answer_tells_the_limit_and_what_is_left(limited: Api) -> None:
 
     assert read.headers["ratelimit-policy"] == '"read";q=1200;w=60'
     assert read.headers["ratelimit"] == '"read";r=1199;t=1'
-    assert lane.headers["ratelimit"] == '"read";r=1198;t=1'
+    # The budget gets one back every 50 ms: on a busy machine one may be there again.
+    assert lane.headers["ratelimit"] in {'"read";r=1198;t=1', '"read";r=1199;t=1'}
     assert wrote.headers["ratelimit-policy"] == '"write";q=300;w=60'
     assert wrote.headers["ratelimit"] == '"write";r=299;t=1'
 

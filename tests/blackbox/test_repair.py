@@ -84,6 +84,8 @@ def test_di2_repair_finds_nothing_on_a_sound_database_and_mends_what_was_planted
         ["posts.likes", "9"],
         ["posts.reposts", "1"],
         ["accounts.posts", "3"],
+        ["accounts.followers", "0"],
+        ["accounts.following", "0"],
     ]
     assert (dry.returncode, dry.stdout.splitlines()[-1]) == (1, "17 drift, nothing changed")
     assert (wet.returncode, wet.stdout.splitlines()[-1]) == (0, "17 drift, mended")

@@ -8,10 +8,12 @@ import pytest
 from adapters.sql.database import Database
 from adapters.sql.migrate import HEAD, current, migrate
 from application.shared.errors import KeyInFlight
-from domain.posts import Post, Standing
-from domain.shared import Unavailable
+from domain.posts import Post
+from domain.shared import Standing, Unavailable
 from tests.integration.servers import Server, fresh_database
+from tests.unit.contracts.entries import EntriesContract
 from tests.unit.contracts.erasing import ErasingContract
+from tests.unit.contracts.graph import GraphContract
 from tests.unit.contracts.housekeeping import HousekeepingContract
 from tests.unit.contracts.idempotency import IdempotencyContract, an_attempt, publish_once
 from tests.unit.contracts.identity import (
@@ -21,8 +23,18 @@ from tests.unit.contracts.identity import (
     SessionsContract,
 )
 from tests.unit.contracts.keys import KeysContract
-from tests.unit.contracts.marks import MarkListsContract, MarksContract
+from tests.unit.contracts.mails import MailQueueContract
+from tests.unit.contracts.marks import InvolvedContract, MarkListsContract, MarksContract
+from tests.unit.contracts.notifications import (
+    CountersContract,
+    ForgettingContract,
+    StreamReaderContract,
+    StreamsContract,
+    TicketsContract,
+    TrimmingContract,
+)
 from tests.unit.contracts.outbox import OutboxContract, RelayContract
+from tests.unit.contracts.parts import PostPartsContract
 from tests.unit.contracts.posts import (
     AuthorsContract,
     PagesContract,
@@ -33,9 +45,16 @@ from tests.unit.contracts.posts import (
 from tests.unit.contracts.process_numbers import ProcessNumbersContract
 from tests.unit.contracts.repair import RepairContract
 from tests.unit.contracts.schema import SchemaContract
+from tests.unit.contracts.search import (
+    PeopleSearchContract,
+    PostSearchContract,
+    SearchModelContract,
+    TagSearchContract,
+)
 from tests.unit.contracts.stores import Stores, a_post
 from tests.unit.contracts.threads import EditsContract, ThreadsContract
 from tests.unit.contracts.transactions import TransactionsContract
+from tests.unit.contracts.votes import VotesContract
 
 
 class TestTransactions(TransactionsContract): ...
@@ -56,6 +75,9 @@ class TestInbox(InboxContract): ...
 class TestKeys(KeysContract): ...
 
 
+class TestGraph(GraphContract): ...
+
+
 class TestIdempotency(IdempotencyContract): ...
 
 
@@ -69,6 +91,9 @@ class TestPosts(PostsContract): ...
 
 
 class TestPostsReader(PostsReaderContract): ...
+
+
+class TestPostParts(PostPartsContract): ...
 
 
 class TestAuthors(AuthorsContract): ...
@@ -92,10 +117,52 @@ class TestThreads(ThreadsContract): ...
 class TestMarks(MarksContract): ...
 
 
+class TestInvolved(InvolvedContract): ...
+
+
 class TestMarkLists(MarkListsContract): ...
 
 
+class TestEntries(EntriesContract): ...
+
+
 class TestRepair(RepairContract): ...
+
+
+class TestPostSearch(PostSearchContract): ...
+
+
+class TestSearchModel(SearchModelContract): ...
+
+
+class TestTagSearch(TagSearchContract): ...
+
+
+class TestPeopleSearch(PeopleSearchContract): ...
+
+
+class TestMailQueue(MailQueueContract): ...
+
+
+class TestVotes(VotesContract): ...
+
+
+class TestStreams(StreamsContract): ...
+
+
+class TestCounters(CountersContract): ...
+
+
+class TestStreamReader(StreamReaderContract): ...
+
+
+class TestTickets(TicketsContract): ...
+
+
+class TestTrimming(TrimmingContract): ...
+
+
+class TestForgetting(ForgettingContract): ...
 
 
 class TestProcessNumbers(ProcessNumbersContract): ...

@@ -13,6 +13,7 @@ from adapters.memory.limits import MemoryLimiter
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.text import graphemes
+from application.feeds.voting import ForgetVoter, VoteByMark, VoteByPost
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.commands import Register
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
@@ -40,12 +41,24 @@ from application.posts.reactions import RestrictAuthor
 from application.posts.repair import RepairPosts
 from application.posts.threads import ListComments, ReadContext
 from application.shared.errors import Overloaded
-from application.shared.events import AccountDeleted, Event, PostDeleted, ProfileChanged, Published
+from application.shared.events import (
+    AccountDeleted,
+    Edited,
+    Event,
+    Liked,
+    PostDeleted,
+    ProfileChanged,
+    Published,
+    Reposted,
+    Unliked,
+    Unreposted,
+)
 from application.shared.ports import Attempt
 from application.shared.relay import Relay
 from domain.posts import Mark, Visibility
 from domain.shared import DomainError, PostId, UserId
 from tests.unit.contracts.stores import BEGINNING, Stores, memory, new_id
+from tests.unit.standings import Graph
 
 
 async def refused(work: Awaitable[object]) -> type[DomainError] | None:
@@ -106,6 +119,7 @@ class Waggle:
     stores: Stores
     time: Time = field(default_factory=Time)
     seeds: int = 0
+    graph: Graph = field(default_factory=Graph)
 
     def __post_init__(self) -> None:
         stores, time = self.stores, self.time
@@ -135,31 +149,42 @@ class Waggle:
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
-        present = Present(self.people)
-        self.publish = PublishPost(stores.open_posts, self.people, new_id, graphemes)
-        self.delete = DeletePost(stores.open_posts)
-        self.mark = MarkPost(stores.open_posts, new_id)
-        self.pin = PinPost(stores.open_posts, new_id)
-        self.who_marked = ListWhoMarked(stores.posts, stores.marks, self.people)
-        self.marked = ListMarked(stores.marks, present)
-        self.pinned = ListPinned(stores.marks, self.people, present)
+        present, standings = Present(self.people), self.graph
+        self.publish = PublishPost(stores.open_posts, standings, self.people, new_id, graphemes)
+        self.delete = DeletePost(stores.open_posts, standings)
+        self.mark = MarkPost(stores.open_posts, standings, new_id)
+        self.pin = PinPost(stores.open_posts, standings, new_id)
+        self.who_marked = ListWhoMarked(standings, stores.posts, stores.marks, self.people)
+        self.marked = ListMarked(standings, stores.marks, present)
+        self.pinned = ListPinned(standings, stores.marks, self.people, present)
         self.repair_posts = RepairPosts(stores.counters)
         self.repair_accounts = RepairAccounts(stores.open_identity, stores.authorship)
-        self.read = ReadPost(stores.posts, present)
-        self.by_author = ListByAuthor(stores.posts, self.people, present)
-        self.comments = ListComments(stores.posts, present)
-        self.read_several = ReadPosts(stores.posts, present)
-        self.history = ReadHistory(stores.posts)
-        self.context = ReadContext(stores.posts, present)
-        self.edit = EditPost(stores.open_posts, self.people, time, graphemes, self.read)
+        self.read = ReadPost(standings, stores.posts, present)
+        self.by_author = ListByAuthor(standings, stores.posts, self.people, present)
+        self.comments = ListComments(standings, stores.posts, present)
+        self.read_several = ReadPosts(standings, stores.posts, present)
+        self.history = ReadHistory(standings, stores.posts)
+        self.context = ReadContext(standings, stores.posts, present)
+        self.edit = EditPost(stores.open_posts, standings, self.people, time, graphemes, self.read)
         count_posts = CountPosts(stores.open_identity)
         self.sweep = SweepGone(stores.open_posts)
+        vote_by_mark = VoteByMark(stores.open_votes)
+        vote_by_post = VoteByPost(stores.open_votes, time)
         self.relay = Relay(
             stores.queue,
             {
-                Published: [count_posts],
-                PostDeleted: [count_posts],
-                AccountDeleted: [self.people.forget, EraseAuthor(stores.open_posts, time.monotonic)],
+                Published: [count_posts, vote_by_post],
+                Edited: [vote_by_post],
+                PostDeleted: [count_posts, vote_by_post],
+                Liked: [vote_by_mark],
+                Unliked: [vote_by_mark],
+                Reposted: [vote_by_mark],
+                Unreposted: [vote_by_mark],
+                AccountDeleted: [
+                    self.people.forget,
+                    EraseAuthor(stores.open_posts, time.monotonic),
+                    ForgetVoter(stores.open_votes),
+                ],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts)],
             },
         )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.contracts.entries import EntriesContract
 from tests.unit.contracts.erasing import ErasingContract
+from tests.unit.contracts.graph import GraphContract
 from tests.unit.contracts.housekeeping import HousekeepingContract
 from tests.unit.contracts.idempotency import IdempotencyContract
 from tests.unit.contracts.identity import (
@@ -17,8 +19,18 @@ from tests.unit.contracts.identity import (
     SessionsContract,
 )
 from tests.unit.contracts.keys import KeysContract
-from tests.unit.contracts.marks import MarkListsContract, MarksContract
+from tests.unit.contracts.mails import MailQueueContract
+from tests.unit.contracts.marks import InvolvedContract, MarkListsContract, MarksContract
+from tests.unit.contracts.notifications import (
+    CountersContract,
+    ForgettingContract,
+    StreamReaderContract,
+    StreamsContract,
+    TicketsContract,
+    TrimmingContract,
+)
 from tests.unit.contracts.outbox import OutboxContract, RelayContract
+from tests.unit.contracts.parts import PostPartsContract
 from tests.unit.contracts.posts import (
     AuthorsContract,
     PagesContract,
@@ -28,9 +40,16 @@ from tests.unit.contracts.posts import (
 )
 from tests.unit.contracts.process_numbers import ProcessNumbersContract
 from tests.unit.contracts.repair import RepairContract
+from tests.unit.contracts.search import (
+    PeopleSearchContract,
+    PostSearchContract,
+    SearchModelContract,
+    TagSearchContract,
+)
 from tests.unit.contracts.stores import Stores, memory, migrated, sql
 from tests.unit.contracts.threads import EditsContract, ThreadsContract
 from tests.unit.contracts.transactions import TransactionsContract
+from tests.unit.contracts.votes import VotesContract
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +89,9 @@ class TestInbox(InboxContract): ...
 class TestKeys(KeysContract): ...
 
 
+class TestGraph(GraphContract): ...
+
+
 class TestIdempotency(IdempotencyContract): ...
 
 
@@ -83,6 +105,9 @@ class TestPosts(PostsContract): ...
 
 
 class TestPostsReader(PostsReaderContract): ...
+
+
+class TestPostParts(PostPartsContract): ...
 
 
 class TestAuthors(AuthorsContract): ...
@@ -106,10 +131,53 @@ class TestThreads(ThreadsContract): ...
 class TestMarks(MarksContract): ...
 
 
+class TestInvolved(InvolvedContract): ...
+
+
 class TestMarkLists(MarkListsContract): ...
 
 
+class TestEntries(EntriesContract): ...
+
+
 class TestRepair(RepairContract): ...
+
+
+class TestPostSearch(PostSearchContract): ...
+
+
+class TestSearchModel(SearchModelContract): ...
+
+
+class TestTagSearch(TagSearchContract): ...
+
+
+class TestPeopleSearch(PeopleSearchContract): ...
+
+
+class TestMailQueue(MailQueueContract): ...
+
+
+class TestVotes(VotesContract): ...
+
+
+class TestStreams(StreamsContract): ...
+
+
+class TestCounters(CountersContract): ...
+
+
+class TestStreamReader(StreamReaderContract): ...
+
+
+class TestTickets(TicketsContract): ...
+
+
+class TestTrimming(TrimmingContract): ...
+
+
+@pytest.mark.parametrize("stores", ["sqlite"], indirect=True)
+class TestForgetting(ForgettingContract): ...
 
 
 @pytest.mark.parametrize("stores", ["sqlite"], indirect=True)

@@ -5,16 +5,8 @@ from dataclasses import replace
 import pytest
 
 from adapters.text import graphemes
-from domain.posts import (
-    NotTheAuthor,
-    Post,
-    Standing,
-    Visibility,
-    WiderThanThread,
-    can_view,
-    language,
-)
-from domain.shared import Invalid, PostId, UserId
+from domain.posts import NotTheAuthor, Post, Visibility, WiderThanThread, can_view, language
+from domain.shared import Invalid, PostId, Standing, UserId
 
 ANN, BOB, CAT = UserId(1), UserId(2), UserId(3)
 PUBLIC, UNLISTED, FOLLOWERS, DIRECT = Visibility

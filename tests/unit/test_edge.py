@@ -92,6 +92,34 @@ async def test_a_request_that_waits_too_long_is_given_up(monkeypatch: pytest.Mon
     assert problem["request_id"].encode() == headers[b"x-request-id"]
 
 
+async def goes_on(scope: Scope, _receive: Receive, send: Send) -> None:
+    scope["unhurried"]()  # type: ignore[typeddict-item]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await asyncio.sleep(0.2)
+    await send({"type": "http.response.body", "body": b"late", "more_body": False})
+
+
+async def test_an_answer_that_goes_on_has_no_deadline_and_holds_no_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.05)
+    monkeypatch.setattr(edge, "MAX_IN_FLIGHT", 1)
+    here = an_edge(goes_on)
+
+    answers = await asyncio.gather(ask(here), ask(here))
+
+    assert [(status, body) for status, _, body in answers] == [(200, b"late")] * 2
+    assert (await ask(here))[0] == 200
+
+
+async def test_whoever_asks_for_the_head_of_it_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.05)
+
+    status, _, body = await ask(goes_on, "HEAD")
+
+    assert (status, body) == (200, b"")
+
+
 async def test_a_request_that_is_cancelled_from_outside_stays_cancelled() -> None:
     asked = asyncio.create_task(ask(sleeps))
     await asyncio.sleep(0)

@@ -1,6 +1,8 @@
 """Pages of a list that is ordered by id, and the cursors that lead from one to the next."""
 
+import json
 from base64 import urlsafe_b64decode
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar import Request
 
+from application.feeds.newer import MAX_SEEN
 from application.shared.paging import Page, Window, page
-from entrypoints.http.errors import CursorInvalid
-from entrypoints.http.paging import Pager
+from entrypoints.http.errors import CursorInvalid, QueryInvalid
+from entrypoints.http.paging import MAX_CURSOR, OF_PAGES, REPEATED, Pager
 
 IDS = st.sets(st.integers(1, 60), max_size=25)
 
@@ -93,7 +96,11 @@ def request(path: str = LIST, query: str = "") -> Request[Any, Any, Any]:
     return Request({"type": "http", "path": path, "query_string": query.encode(), "headers": []})  # type: ignore[arg-type]
 
 
-WINDOWS = st.builds(Window, st.just(20), st.integers(-1, 2**63 - 1), st.booleans())
+EDGES = st.integers(-1, 2**63 - 1)
+WINDOWS = st.builds(Window, st.just(20), EDGES, st.booleans())
+FEED_WINDOWS = st.builds(
+    Window, st.just(20), EDGES, st.just(True), st.lists(EDGES, max_size=MAX_SEEN).map(tuple)
+)
 
 
 @given(window=WINDOWS)
@@ -102,6 +109,24 @@ def test_a_cursor_leads_where_it_was_made_for(window: Window) -> None:
 
     assert PAGER.window(request(), 20, cursor) == window
     assert len(cursor) <= 64
+
+
+@given(window=FEED_WINDOWS)
+def test_a_cursor_tells_what_was_seen(window: Window) -> None:
+    cursor = PAGER.cursor(LIST, window)
+
+    assert PAGER.newer(request(), 20, None, cursor) == window
+    assert len(cursor) <= MAX_CURSOR
+
+
+def test_what_is_new_is_asked_for_with_a_cursor_that_leads_there_and_nothing_else() -> None:
+    on, back = PAGER.cursor(LIST, Window(20, 7)), PAGER.cursor(LIST, Window(20, 7, back=True))
+
+    assert PAGER.newer(request(), 20, on, None) == Window(20, 7)
+    with pytest.raises(CursorInvalid):
+        PAGER.newer(request(), 20, None, on)
+    with pytest.raises(QueryInvalid):
+        PAGER.newer(request(), 20, back, back)
 
 
 def test_without_a_cursor_a_list_begins_where_it_begins() -> None:
@@ -158,3 +183,16 @@ def test_the_cursor_of_one_server_is_none_of_another() -> None:
 
 def test_a_cursor_names_no_secret() -> None:
     assert PAGER.key not in urlsafe_b64decode(CURSOR + "==")
+
+
+def test_links_repeat_all_parameters_of_all_lists() -> None:
+    described = json.loads((Path(__file__).parents[2] / "docs/openapi.json").read_text(encoding="utf-8"))
+    operations = [operation for path in described["paths"].values() for operation in path.values()]
+    asked = [
+        {one["name"] for one in operation.get("parameters", []) if one["in"] == "query"}
+        for operation in operations
+    ]
+    lists = [names for names in asked if "cursor" in names]
+
+    for_no_page = {"after", "epoch"}  # the twin of the stream, at the address of a list
+    assert set().union(*lists) == REPEATED | OF_PAGES | for_no_page

@@ -7,13 +7,15 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 PROMISED = {
     *(f"id{number}" for number in range(1, 11)),
-    *("az1", "az2", "az5", "az7", "az8"),
+    *(f"az{number}" for number in range(1, 9) if number != 6),
     *(f"in{number}" for number in range(1, 9)),
     *(f"ap{number}" for number in range(1, 9)),
-    *(f"di{number}" for number in range(1, 6)),
+    *(f"di{number}" for number in range(1, 7)),
+    "di8",
+    *("re2", "re4", "re9", "re11"),
 }
-KNOWN = PROMISED | {"az3", "az4", "az6", "az9", "di6", "di7", "di8", "di9", "di10"}
-_NAMED = re.compile(r"^ *(?:async )?def test_((?:(?:id|az|in|ap|di)\d+_)+)(\w+)\(", re.MULTILINE)
+KNOWN = PROMISED | {"op5", "op7", "op8", "az6", "az9", "di7", "di9", "di10"}
+_NAMED = re.compile(r"^ *(?:async )?def test_((?:(?:id|az|in|ap|di|re|op)\d+_)+)(\w+)\(", re.MULTILINE)
 
 
 def named_tests() -> dict[str, list[str]]:

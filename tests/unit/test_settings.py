@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from entrypoints.runtime import build
 from entrypoints.settings import BadSettings, Settings, environment_name
 
 KEY = "0123456789abcdef" * 4
@@ -27,6 +28,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "PORT": "80",
         "WAGGLE_DATA_DIR": "/var/lib/waggle",
         "WAGGLE_DATABASE_URL": "postgresql://db/waggle",
+        "WAGGLE_REDIS_URL": "rediss://cache/1",
         "WAGGLE_PUBLIC_URL": "https://waggle.example.org/",
         "WAGGLE_SECRET_KEY": KEY,
         "WAGGLE_PASSWORD_COST": "13",
@@ -34,6 +36,11 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "WAGGLE_ACCESS_LOG": "all",
         "WAGGLE_TRUSTED_PROXIES": "10.0.0.0/8, 2001:db8::1",
         "WAGGLE_RATE_LIMITS": "read=2400/60",
+        "WAGGLE_SOCKETS_PER_NETWORK": "200",
+        "WAGGLE_TRENDING_SECONDS": "30",
+        "WAGGLE_MAIL_URL": "smtps://mail?from=waggle@example.org",
+        "WAGGLE_MAIL_DELAY_SECONDS": "0",
+        "WAGGLE_MAIL_EVERY_SECONDS": "3600",
     }
 
     settings = Settings.read(environ)
@@ -44,6 +51,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         port=80,
         data_dir=Path("/var/lib/waggle"),
         database_url="postgresql://db/waggle",
+        redis_url="rediss://cache/1",
         public_url="https://waggle.example.org/",
         secret_key=KEY,
         password_cost=13,
@@ -51,6 +59,11 @@ def test_every_setting_is_read_from_the_environment() -> None:
         access_log="all",
         trusted_proxies=("10.0.0.0/8", "2001:db8::1"),
         rate_limits="read=2400/60",
+        sockets_per_network=200,
+        trending_seconds=30,
+        mail_url="smtps://mail?from=waggle@example.org",
+        mail_delay_seconds=0,
+        mail_every_seconds=3600,
     )
     assert (settings.shape, settings.url) == ("scaled", "https://waggle.example.org")
     assert {environment_name(setting) for setting in fields(Settings)} == set(environ)
@@ -106,6 +119,10 @@ def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None
         {"PORT": "9" * 5000},
         {"WAGGLE_PASSWORD_COST": "3"},
         {"WAGGLE_PASSWORD_COST": "17"},
+        {"WAGGLE_TRENDING_SECONDS": "0"},
+        {"WAGGLE_TRENDING_SECONDS": "3601"},
+        {"WAGGLE_MAIL_DELAY_SECONDS": "86401"},
+        {"WAGGLE_MAIL_EVERY_SECONDS": "86401"},
         {"WAGGLE_ACCESS_LOG": "yes"},
         {"WAGGLE_TRUSTED_PROXIES": "proxy.example.org"},
         {"WAGGLE_TRUSTED_PROXIES": "10.0.0.1/8"},
@@ -123,6 +140,10 @@ def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None
         {"WAGGLE_DATABASE_URL": "mysql://db/waggle"},
         {"WAGGLE_DATABASE_URL": "postgres://db/waggle"},
         {"WAGGLE_DATABASE_URL": "/srv/waggle.db"},
+        {"WAGGLE_REDIS_URL": "redis://127.0.0.1"},
+        {"WAGGLE_REDIS_URL": "http://redis", **POSTGRES},
+        {"WAGGLE_REDIS_URL": "redis:///0", **POSTGRES},
+        {"WAGGLE_REDIS_URL": "redis://redis:66666", **POSTGRES},
         {"WAGGLE_SECRET_KEY": "short"},
         {"WAGGLE_SECRET_KEY": "g" * 64},
         {"WAGGLE_SECRET_KEY": KEY[:-1]},
@@ -142,8 +163,13 @@ def test_what_makes_no_sense_is_refused_by_its_name(environ: dict[str, str]) -> 
 
 @pytest.mark.parametrize(
     "environ",
-    [PRODUCTION, PRODUCTION | POSTGRES | {"WAGGLE_SECRET_KEY": KEY}],
-    ids=["embedded", "scaled"],
+    [
+        PRODUCTION,
+        PRODUCTION | POSTGRES | {"WAGGLE_SECRET_KEY": KEY},
+        PRODUCTION | POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_REDIS_URL": "redis://127.0.0.1"},
+        PRODUCTION | POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_REDIS_URL": "rediss://:secret@redis/1"},
+    ],
+    ids=["embedded", "scaled", "with a Redis on this host", "with a Redis elsewhere"],
 )
 def test_production_is_fine_with_settings_made_for_it(environ: dict[str, str]) -> None:
     assert Settings.read(environ).env == "production"
@@ -155,6 +181,7 @@ def test_production_is_fine_with_settings_made_for_it(environ: dict[str, str]) -
         ({"WAGGLE_PASSWORD_COST": "4"}, "WAGGLE_PASSWORD_COST"),
         ({"WAGGLE_DATABASE_URL": "memory:"}, "WAGGLE_DATABASE_URL"),
         (POSTGRES, "WAGGLE_SECRET_KEY"),
+        (POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_REDIS_URL": "redis://redis:6379"}, "WAGGLE_REDIS_URL"),
         ({"WAGGLE_PUBLIC_URL": ""}, "WAGGLE_PUBLIC_URL"),
         ({"WAGGLE_PUBLIC_URL": "http://waggle.example.org"}, "WAGGLE_PUBLIC_URL"),
         ({"WAGGLE_RATE_LIMITS": "off"}, "WAGGLE_RATE_LIMITS"),
@@ -166,8 +193,44 @@ def test_production_refuses_settings_made_for_tests(change: dict[str, str], name
         Settings.read({**PRODUCTION, **change})
 
 
-def test_a_refusal_does_not_tell_the_secret() -> None:
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"WAGGLE_SECRET_KEY": "hunter2" * 3},
+        POSTGRES | {"WAGGLE_REDIS_URL": "redis://:hunter2/more@redis"},
+        POSTGRES | {"WAGGLE_REDIS_URL": "redis:hunter2"},
+    ],
+)
+def test_a_refusal_does_not_tell_the_secret(environ: dict[str, str]) -> None:
     with pytest.raises(BadSettings) as caught:
-        Settings.read({"WAGGLE_SECRET_KEY": "hunter2" * 3})
+        Settings.read(environ)
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "adapter"),
+    [
+        ({}, "LoggedMail"),
+        (PRODUCTION, "NoMail"),
+        ({"WAGGLE_MAIL_URL": "smtp://:hunter2@127.0.0.1?from=bee@hive.example"}, "SmtpMail"),
+    ],
+)
+def test_without_a_mail_server_mails_are_shown_to_developers_only(
+    environ: dict[str, str], adapter: str, tmp_path: Path
+) -> None:
+    container = build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), **environ}))
+
+    assert type(container.mail()).__name__ == adapter
+    assert "hunter2" not in repr(container.mail())
+
+
+def test_a_mail_server_that_is_not_understood_is_refused_without_telling_the_secret(tmp_path: Path) -> None:
+    settings = Settings.read(
+        {"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_MAIL_URL": "smtp://:hunter2@hive?from=nobody"}
+    )
+
+    with pytest.raises(BadSettings, match="WAGGLE_MAIL_URL must say") as caught:
+        build(settings)
 
     assert "hunter2" not in str(caught.value)

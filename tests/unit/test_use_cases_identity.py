@@ -509,7 +509,7 @@ class TestAuthenticating:
 
         principal = await waggle.authenticate(joined.tokens.access_token)
 
-        assert principal == Principal(joined.user.id, principal.session_id)
+        assert principal == Principal(joined.user.id, principal.session_id, principal.until)
         assert await waggle.stores.people.session_alive(principal.session_id, waggle.time.now) is True
 
 

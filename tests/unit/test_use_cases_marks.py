@@ -6,9 +6,9 @@ import pytest
 
 from application.posts import marking
 from application.posts.marking import Reception
-from application.posts.ports import AuthorCard
 from application.shared.events import Event, Liked, Reposted, Unliked, Unreposted
 from application.shared.paging import Window
+from application.shared.people import AuthorCard
 from domain.posts import (
     CannotPin,
     CannotRepost,

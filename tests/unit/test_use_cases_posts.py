@@ -6,16 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from application.posts.ports import AuthorCard
 from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
 from application.shared.errors import KeyReused, TokenInvalid
 from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
+from application.shared.people import AuthorCard
 from application.shared.ports import Attempt
 from domain.posts import NotTheAuthor, PostNotFound, Visibility, WiderThanThread
 from domain.shared import Invalid, PostId, UserId
-from entrypoints.http.posts.shapes import PostOut
+from entrypoints.http.shapes import PostOut
 from tests.unit.people import Waggle, refused
 
 PUBLIC, UNLISTED, FOLLOWERS, DIRECT = Visibility
@@ -50,7 +50,7 @@ class TestPublishing:
         assert published.seen.author == AuthorCard(ann, "ann", "Ann")
         assert published.seen.mentions == [AuthorCard(bob, "bob", "Bob")]
         assert await waggle.read(ann, row.id) == published.seen
-        assert await waggle.read(None, row.id) == replace(published.seen, viewer=None)
+        assert await waggle.read(None, row.id) == published.seen._replace(viewer=None)
 
     async def test_mentions_are_answered_in_the_order_in_which_they_are_read(
         self, waggle: Waggle, ann: UserId, bob: UserId

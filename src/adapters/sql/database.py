@@ -1,19 +1,20 @@
 """One database, SQLite or PostgreSQL: transactions through SQLAlchemy, reads straight on the driver."""
 
-import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
+import msgspec
 from sqlalchemy import URL, Executable, literal, make_url, select
 from sqlalchemy import exc as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.sql import sqlite
+from adapters.sql.lines import Line, Lines
 from application.shared.ports import OpenTx
 from domain.shared import Unavailable
 
@@ -69,6 +70,7 @@ class _Text:
 
 class _Reader(Protocol):
     async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]: ...
+    async def fetch_apart(self, statement: Prepared, params: dict[str, Any]) -> list[Row]: ...
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 
@@ -78,9 +80,11 @@ class _SqliteReader:
     path: str
     dialect: Dialect
     _connection: sqlite3.Connection | None = None
+    _apart: sqlite.Apart | None = None
 
     async def open(self) -> None:
         self._connection = sqlite.reader(self.path)
+        self._apart = sqlite.Apart(self.path, COMMAND_TIMEOUT)
 
     async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
         if self._connection is None:
@@ -89,49 +93,58 @@ class _SqliteReader:
         values = [_json(value) if type(value) is list else value for value in values]
         return self._connection.execute(sql, values).fetchall()
 
+    async def fetch_apart(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
+        if self._apart is None:
+            raise Unavailable("the database is not open")
+        sql, values = statement.bound(self.dialect, params)
+        return await self._apart.fetch(
+            sql, [_json(value) if type(value) is list else value for value in values]
+        )
+
     async def close(self) -> None:
+        if self._apart is not None:
+            await self._apart.close()
+            self._apart = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
 
 def _json(values: list[Any]) -> str:
-    return json.dumps(values) if values else "[]"
-
-
-async def _keep(_connection: object) -> None:
-    """Instead of the resets that asyncpg sends after each use: single reads leave nothing to reset."""
+    return msgspec.json.encode(values).decode()
 
 
 @dataclass(slots=True)
 class _PostgresReader:
     url: URL
     dialect: Dialect
-    _pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+    _lines: Lines | None = None
 
     async def open(self) -> None:
-        self._pool = await asyncpg.create_pool(
+        # Connecting waits for the first read: a database that is away does not stop the start.
+        self._lines = Lines(self._connected, POOL_SIZE, ACQUIRE_TIMEOUT)
+
+    async def _connected(self) -> Line:
+        line: Line = await asyncpg.connect(
             self.url.set(drivername="postgresql").render_as_string(hide_password=False),
-            min_size=0,  # connecting waits for the first read: a database that is away does not stop the start
-            max_size=POOL_SIZE,
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,
-            reset=_keep,
             server_settings=SERVER_SETTINGS | {"default_transaction_read_only": "on"},
         )
+        return line
 
     async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
-        if self._pool is None:
+        if self._lines is None:
             raise Unavailable("the database is not open")
-        sql, values = statement.bound(self.dialect, params)
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
-            rows: list[Any] = await connection.fetch(sql, *values)
-        return rows
+        return await self._lines.fetch(*statement.bound(self.dialect, params))
+
+    async def fetch_apart(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
+        return await self.fetch(statement, params)
 
     async def close(self) -> None:
-        if self._pool is not None:
-            self._pool.terminate()
-            self._pool = None
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
 
 
 _PING = Prepared(select(literal(1)))
@@ -193,8 +206,17 @@ class Database:
 
     async def fetch(self, statement: Prepared, **params: Any) -> list[Row]:
         """All rows of a read. A parameter that is a list of ids is bound as one value (see `among`)."""
+        return await self._translating(self._reader.fetch(statement, params))
+
+    async def fetch_apart(self, statement: Prepared, **params: Any) -> list[Row]:
+        """As `fetch`, for a read that may take long: SQLite answers it in a thread, one at a time, and gives it up
+        after COMMAND_TIMEOUT, as PostgreSQL does."""
+        return await self._translating(self._reader.fetch_apart(statement, params))
+
+    @staticmethod
+    async def _translating(work: Awaitable[T]) -> T:
         try:
-            return await self._reader.fetch(statement, params)
+            return await work
         except Exception as error:
             if (translated := _translated(error)) is error:
                 raise
@@ -256,5 +278,5 @@ def _translated(error: Exception) -> Exception:
 
 
 def _sqlite_away(error: object) -> bool:
-    words = ("locked", "busy", "full", "disk i/o")
+    words = ("locked", "busy", "full", "disk i/o", "interrupted")
     return isinstance(error, sqlite3.OperationalError) and any(word in str(error).lower() for word in words)

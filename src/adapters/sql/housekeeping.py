@@ -6,11 +6,16 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
 from adapters.sql.database import Database
+from adapters.sql.feeds.tables import tag_votes, votes
+from adapters.sql.graph.tables import mutes
 from adapters.sql.idempotency import idempotency_keys
 from adapters.sql.identity.tables import resting_names, sessions
 from adapters.sql.metadata import now_ms
+from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
+from adapters.sql.posts.merging import merge_words
 from adapters.sql.posts.tables import restricted_authors
+from application.feeds.ranking import WINDOW_MS
 from domain.identity import SESSION_LIFE
 
 BATCH = 500
@@ -20,18 +25,33 @@ MARKS = timedelta(days=30)
 """How long an event, a dead letter that is replayed included, is known to have been handled."""
 GONE = timedelta(days=1)
 """How long it is known that an account was deleted: longer than anybody can still be writing for it."""
+VOTES = timedelta(milliseconds=WINDOW_MS)
 SESSIONS = SESSION_LIFE + timedelta(days=1)
 
 
 async def keep_house(database: Database) -> int:
     """Returns how many rows went."""
+    if database.is_sqlite:
+        await _merge(database)
     return (
         await _delete(database, idempotency_keys, idempotency_keys.c.claimed_at < _before(KEYS))
         + await _delete(database, inbox, inbox.c.event_id < _before(MARKS) * 65536)  # ids carry their time
         + await _delete(database, resting_names, resting_names.c.until < now_ms())
         + await _delete(database, restricted_authors, restricted_authors.c.gone_at < _before(GONE))
         + await _delete(database, sessions, sessions.c.id < _before(SESSIONS) * 65536)
+        + await _delete(database, mutes, mutes.c.until < now_ms())
+        + await _delete(database, votes, votes.c.at < _before(VOTES))
+        + await _delete(database, tag_votes, tag_votes.c.at < _before(VOTES))
+        + await _delete(database, tickets, tickets.c.expires_at < now_ms())
     )
+
+
+async def _merge(database: Database) -> None:
+    more = True
+    while more:
+        async with database.begin() as connection:
+            more = await merge_words(connection)
+        await asyncio.sleep(0.05)
 
 
 def _before(age: timedelta) -> ColumnElement[int]:

@@ -3,7 +3,20 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Dialect, Integer, MetaData, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Integer,
+    MetaData,
+    String,
+    TableValuedAlias,
+    Text,
+    TypeDecorator,
+    column,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -21,6 +34,12 @@ metadata = MetaData(
 
 Id = BigInteger().with_variant(Integer(), "sqlite")
 """64 bits on both; SQLite keeps rows under it only when it is called INTEGER."""
+
+
+def InOrderOfCode(length: int) -> String:  # noqa: N802 - reads as the type that it is
+    """A string that sorts by its code points on both, so that an index finds what begins with something."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -110,3 +129,43 @@ def _one_of_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 def _one_of_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     column, rows = element.clauses
     return f"{compiler.process(column, **kw)} IN {compiler.process(rows, **kw)}"
+
+
+class _each_of(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
+    inherit_cache = True
+
+
+@compiles(_each_of, "postgresql")
+def _each_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"(SELECT unnest({compiler.process(element.clauses, **kw)}) AS value)"
+
+
+@compiles(_each_of, "sqlite")
+def _each_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
+
+
+def each_of(ids: BindParameter[Any], name: str) -> TableValuedAlias:
+    """A bound list of ids as a table with the column `value`, for what is looked up once for each of them."""
+    return _each_of(ids).table_valued(column("value", Id), name=name)
+
+
+class nearest_of(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
+    """The greatest of some values, or with `falling=False` the least; none of them is null."""
+
+    type = BigInteger()
+    inherit_cache = False  # it has a parameter of its own
+
+    def __init__(self, *values: ColumnElement[int], falling: bool) -> None:
+        self.falling = falling
+        super().__init__(*values)
+
+
+@compiles(nearest_of, "postgresql")
+def _nearest_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{'greatest' if element.falling else 'least'}({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(nearest_of, "sqlite")
+def _nearest_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"{'max' if element.falling else 'min'}({compiler.process(element.clauses, **kw)})"

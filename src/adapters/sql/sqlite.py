@@ -9,6 +9,7 @@ run long must not be asked this way.
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import URL, event
@@ -140,3 +141,59 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None
     for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
+
+
+class Apart:
+    """A connection for reads that may take long, which a thread does, one after the other. One that takes
+    longer than `seconds`, or that nobody waits for any more, is interrupted."""
+
+    def __init__(self, path: str, seconds: float) -> None:
+        self._path, self._seconds = path, seconds
+        self._turn = asyncio.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        """Raises TimeoutError where it is not one's turn in time, and OperationalError when interrupted."""
+        async with asyncio.timeout(self._seconds):
+            await self._turn.acquire()
+        try:
+            if self._connection is None:
+                self._connection = reader(self._path)
+            connection = self._connection
+            rows = asyncio.ensure_future(
+                asyncio.to_thread(lambda: connection.execute(sql, values).fetchall())
+            )
+            rows.add_done_callback(_look_at)
+            try:
+                await asyncio.wait([rows], timeout=self._seconds)
+            finally:
+                await _end(connection, rows)
+            return rows.result()
+        finally:
+            self._turn.release()
+
+    async def close(self) -> None:
+        async with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+
+def _look_at(work: asyncio.Future[Any]) -> None:
+    """Else asyncio logs an error for what was given up: that nobody asked how it ended."""
+    if not work.cancelled():
+        work.exception()
+
+
+async def _end(connection: sqlite3.Connection, work: asyncio.Future[Any]) -> None:
+    """Wait until the work on the connection is over, even if this is cancelled: who comes next has the connection
+    for themselves."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        connection.interrupt()
+        try:
+            await asyncio.wait([work], timeout=0.05)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled

@@ -1,8 +1,23 @@
 """All tables at once, for the migrations: each module's file declares its own."""
 
 from adapters.sql import idempotency, outbox, process_numbers
+from adapters.sql.feeds import tables as feeds
+from adapters.sql.graph import tables as graph
 from adapters.sql.identity import tables as identity
+from adapters.sql.identity import words
 from adapters.sql.metadata import metadata
+from adapters.sql.notifications import tables as notifications
 from adapters.sql.posts import tables as posts
 
-__all__ = ["idempotency", "identity", "metadata", "outbox", "posts", "process_numbers"]
+__all__ = [
+    "feeds",
+    "graph",
+    "idempotency",
+    "identity",
+    "metadata",
+    "notifications",
+    "outbox",
+    "posts",
+    "process_numbers",
+    "words",
+]

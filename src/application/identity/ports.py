@@ -122,6 +122,10 @@ class IdentityReader(Protocol):
 
     async def session_alive(self, session_id: SessionId, now: datetime) -> bool: ...
 
+    async def sessions_alive(self, session_ids: Collection[SessionId], now: datetime) -> frozenset[SessionId]:
+        """Those of any number that live at `now`: one question for all."""
+        ...
+
     async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:
         """Those that live at `now`, newest first; one more than the window's limit if there is one."""
         ...

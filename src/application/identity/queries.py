@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 
 from application.identity.ports import AccessTokens, Claims, IdentityReader, SessionRow
@@ -81,6 +82,8 @@ class Principal:
 
     user_id: UserId
     session_id: SessionId
+    until: datetime
+    """When the token ends."""
 
 
 @dataclass(slots=True)
@@ -125,7 +128,7 @@ class Authenticate:
         claims = self.tokens.verify(token, wall)
         seen = _Seen(
             claims,
-            Principal(claims.user_id, claims.session_id),
+            Principal(claims.user_id, claims.session_id, claims.expires_at),
             expires=now + (claims.expires_at - wall).total_seconds(),
             alive_until=now,
         )

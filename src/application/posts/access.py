@@ -1,30 +1,23 @@
 """What all use cases ask first: may one see the post, and whom does a text name."""
 
 from application.posts.ports import People, PostsTx
-from domain.posts import (
-    Entity,
-    Post,
-    PostNotFound,
-    Standing,
-    can_view,
-    recognised,
-    resolved,
-    usernames,
-)
-from domain.shared import PostId, UserId
+from domain.posts import Entity, Post, PostNotFound, can_view, recognised, resolved, usernames
+from domain.shared import PostId, Standing
 
 
-async def locked_if_visible(tx: PostsTx, viewer: UserId, post_id: PostId) -> Post:
-    """The post, locked, if `viewer` may see it: nothing is done to a post that one may not see, and
+async def locked_if_visible(tx: PostsTx, standing: Standing, post_id: PostId) -> Post:
+    """The post, locked, if `standing` may see it: nothing is done to a post that one may not see, and
     nothing is committed on one whose deletion was answered."""
     post = await tx.posts.get(post_id)
-    if not can_view(post, Standing(viewer)):
+    if not can_view(post, standing):
         raise PostNotFound("no such post")
     return post
 
 
-async def named_in(text: str, people: People) -> tuple[Entity, ...]:
-    """What `text` names. Asked before a transaction: no other module is waited for while rows are locked."""
+async def named_in(text: str, people: People, author: Standing) -> tuple[Entity, ...]:
+    """What `text` names, those aside who block its author or are blocked by them: they are not mentioned. Asked
+    before a transaction: no other module is waited for while rows are locked."""
     found = recognised(text)
     names = usernames(found)
-    return resolved(found, await people.ids_named(names) if names else {})
+    ids = await people.ids_named(names) if names else {}
+    return resolved(found, {name: id_ for name, id_ in ids.items() if id_ not in author.blocked})

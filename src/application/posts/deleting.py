@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from application.posts.ports import PostsTx
 from application.shared.events import PostDeleted
-from application.shared.ports import OpenTx
-from domain.posts import Post, PostNotFound, Standing, can_view
+from application.shared.ports import OpenTx, Standings
+from domain.posts import Post, PostNotFound, can_view
 from domain.shared import PostId, UserId
 
 MAX_CASCADE = 200
@@ -17,13 +17,15 @@ class DeletePost:
     """Remove one's own post or comment for good; harmless to repeat. Raises PostNotFound, NotTheAuthor."""
 
     open_tx: OpenTx[PostsTx]
+    standings: Standings
 
     async def __call__(self, user: UserId, post_id: PostId) -> None:
+        standing = await self.standings.of(user)
         async with self.open_tx() as tx:
             post = await tx.posts.get(post_id)
             if post.deleted and post.author == user:
                 return
-            if not can_view(post, Standing(user)):
+            if not can_view(post, standing):
                 raise PostNotFound("no such post")
             await remove(tx, post, by=user)
 

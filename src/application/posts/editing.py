@@ -7,7 +7,7 @@ from application.posts.access import locked_if_visible, named_in
 from application.posts.ports import People, PostsTx
 from application.posts.queries import ReadPost, SeenPost
 from application.shared.events import Edited
-from application.shared.ports import Clock, OpenTx
+from application.shared.ports import Clock, OpenTx, Standings
 from domain.posts import (
     CONTENT_WARNING,
     OPEN,
@@ -16,6 +16,7 @@ from domain.posts import (
     NotTheAuthor,
     Post,
     Visibility,
+    hashtags,
     language,
     mentioned,
 )
@@ -56,6 +57,7 @@ class EditPost:
     Stale if `version` is given and is not the stored one. What changes nothing has no effect."""
 
     open_tx: OpenTx[PostsTx]
+    standings: Standings
     people: People
     now: Clock
     graphemes: CountGraphemes
@@ -63,9 +65,10 @@ class EditPost:
 
     async def __call__(self, user: UserId, post_id: PostId, edit: Edit, version: int | None) -> SeenPost:
         edit = edit.checked(self.graphemes)
-        entities = () if edit.text is None else await named_in(edit.text, self.people)
+        standing = await self.standings.of(user)
+        entities = () if edit.text is None else await named_in(edit.text, self.people, standing)
         async with self.open_tx() as tx:
-            post = await locked_if_visible(tx, user, post_id)
+            post = await locked_if_visible(tx, standing, post_id)
             if post.author != user:
                 raise NotTheAuthor("only the author can edit a post")
             if version is not None and version != post.version:
@@ -82,6 +85,7 @@ class EditPost:
                         visibility=post.visibility,
                         reply_to=post.reply_to,
                         mentioned_new=tuple(sorted(edited.mentioned - post.mentioned)),
+                        hashtags=tuple(hashtags(edited.entities)),
                     )
                 )
         return await self.read(user, post_id)

@@ -49,6 +49,7 @@ async def _erase_some(tx: PostsTx, user: UserId, limit: int) -> int:
         or await tx.marks.forget(user, limit)
         or await _mentions(tx, user, limit)
         or await tx.traces.disown(user, 10 * limit)
+        or await tx.traces.forget_words()
     )
 
 

@@ -3,18 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from application.posts.ports import AuthorCard, Marked, MarksReader, People, PostsReader
+from application.posts.ports import Marked, MarksReader, People, PostsReader
 from application.posts.queries import NoSuchAuthor, Present, SeenPost
 from application.shared.paging import Page, Window, page
-from domain.posts import Mark, PostNotFound, Standing
+from application.shared.people import AuthorCard
+from application.shared.ports import Standings
+from domain.posts import Mark, PostNotFound
 from domain.shared import PostId, UserId
 
 
 @dataclass(frozen=True, slots=True)
 class ListWhoMarked:
-    """Who likes or reposts a post, the newest first. People whose account is gone are left out, so that a page
-    may hold less than it could. Raises PostNotFound, also for a post that the viewer may not see."""
+    """Who likes or reposts a post, the newest first, without those whom the viewer muted, and those whom a block
+    hides. People whose account is gone are left out of the page, which may then hold less than it could. Raises PostNotFound, also for a post that the viewer may not see."""
 
+    standings: Standings
     posts: PostsReader
     marks: MarksReader
     people: People
@@ -22,10 +25,14 @@ class ListWhoMarked:
     async def __call__(
         self, viewer: UserId | None, post_id: PostId, mark: Mark, window: Window
     ) -> Page[AuthorCard]:
-        if await self.posts.post(post_id, Standing(viewer)) is None:
+        standing = await self.standings.of(viewer)
+        if await self.posts.post(post_id, standing) is None:
             raise PostNotFound("no such post")
         found = page(
-            await self.marks.people(mark, post_id, window), window, lambda one: one.mark, newest_first=True
+            await self.marks.people(mark, post_id, window, standing),
+            window,
+            lambda one: one.mark,
+            newest_first=True,
         )
         cards = await self.people.cards({one.user for one in found.items})
         shown = [card for one in found.items if (card := cards.get(one.user))]
@@ -36,11 +43,12 @@ class ListWhoMarked:
 class ListMarked:
     """The posts that a user likes or has bookmarked, what was marked last first."""
 
+    standings: Standings
     marks: MarksReader
     present: Present
 
     async def __call__(self, user: UserId, mark: Mark, window: Window) -> Page[SeenPost]:
-        rows = await self.marks.posts(mark, user, window, Standing(user))
+        rows = await self.marks.posts(mark, user, window, await self.standings.of(user))
         return await _presented(self.present, rows, window, user)
 
 
@@ -48,6 +56,7 @@ class ListMarked:
 class ListPinned:
     """The posts that an author pinned, the last first. Raises NoSuchAuthor."""
 
+    standings: Standings
     marks: MarksReader
     people: People
     present: Present
@@ -55,7 +64,7 @@ class ListPinned:
     async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
         if not await self.people.cards([author]):
             raise NoSuchAuthor("no such user")
-        rows = await self.marks.pinned(author, window, Standing(viewer))
+        rows = await self.marks.pinned(author, window, await self.standings.of(viewer))
         return await _presented(self.present, rows, window, viewer)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from application.posts.access import locked_if_visible
 from application.posts.ports import PostsTx
 from application.shared.events import Event, Liked, Reposted, Unliked, Unreposted
-from application.shared.ports import NewId, OpenTx
+from application.shared.ports import NewId, OpenTx, Standings
 from domain.posts import (
     MAX_BOOKMARKS,
     MAX_PINS,
@@ -37,11 +37,13 @@ class MarkPost:
     """Leave a mark on a post, or take it back. Raises PostNotFound, CannotRepost, TooManyBookmarks."""
 
     open_tx: OpenTx[PostsTx]
+    standings: Standings
     new_id: NewId
 
     async def __call__(self, user: UserId, post_id: PostId, mark: Mark, *, on: bool) -> Reception:
+        standing = await self.standings.of(user)
         async with self.open_tx() as tx:
-            post = await locked_if_visible(tx, user, post_id)
+            post = await locked_if_visible(tx, standing, post_id)
             if on:
                 mark_id = await self._leave(tx, post, user, mark)
             else:
@@ -84,11 +86,13 @@ class PinPost:
     Raises PostNotFound, NotTheAuthor, CannotPin, TooManyPins."""
 
     open_tx: OpenTx[PostsTx]
+    standings: Standings
     new_id: NewId
 
     async def __call__(self, user: UserId, post_id: PostId, *, on: bool) -> Reception:
+        standing = await self.standings.of(user)
         async with self.open_tx() as tx:
-            post = await locked_if_visible(tx, user, post_id)
+            post = await locked_if_visible(tx, standing, post_id)
             (check_pin if on else check_unpin)(post, user)
             if on is (post.pin is None):
                 post = replace(post, pin=self.new_id() if on else None)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from application.posts.rows import PostRow
 from application.shared.paging import Window
+from application.shared.people import Cards
 from application.shared.ports import Idempotency, Outbox
-from domain.posts import Entity, Mark, Post, Standing, Visibility
-from domain.shared import PostId, UserId
+from domain.posts import Entity, Mark, Post
+from domain.shared import PostId, Standing, UserId
 
 
 class Posts(Protocol):
@@ -112,6 +114,11 @@ class Traces(Protocol):
         """Let deleted posts be nobody's (author 0); how many it were."""
         ...
 
+    async def forget_words(self) -> bool:
+        """Rid the index of some of the words that nothing has any more: an index may keep them, marked as
+        gone, for a while. False when none are left."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PostsTx:
@@ -121,31 +128,6 @@ class PostsTx:
     idempotency: Idempotency
     authors: Authors
     traces: Traces
-
-
-@dataclass(frozen=True, slots=True)
-class PostRow:
-    """A post as it is read: all but the names of people, which another module knows."""
-
-    id: PostId
-    author: UserId
-    text: str
-    visibility: Visibility
-    content_warning: str
-    language: str | None
-    reply_to: PostId | None
-    edited_at: datetime | None
-    version: int
-    comments: int
-    likes: int
-    reposts: int
-    pinned: bool
-    mentioned: tuple[UserId, ...]
-    liked: bool
-    """By the viewer, as are the following."""
-    reposted: bool
-    bookmarked: bool
-    entities: tuple[Entity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +161,15 @@ class PostsReader(Protocol):
         """The author's posts, comments aside, newest first."""
         ...
 
-    async def by_ids(self, ids: Collection[PostId], standing: Standing) -> Mapping[PostId, PostRow]: ...
+    async def by_ids(self, ids: Collection[PostId], standing: Standing) -> Mapping[PostId, PostRow]:
+        """Those of `ids` that `standing` may see, in no order."""
+        ...
 
     async def comments(
         self, post_id: PostId, window: Window, standing: Standing
     ) -> Sequence[PostRow | Tombstone]:
-        """The direct answers to a post, oldest first, with the tombstones that are shown."""
+        """The direct answers to a post, oldest first, without those of the muted, with the tombstones that are
+        shown."""
         ...
 
     async def tombstone(self, post_id: PostId) -> Tombstone | None:
@@ -231,8 +216,10 @@ class Marked:
 class MarksReader(Protocol):
     """Lists of marks, the newest first; otherwise as PostsReader. A window's edges are ids of marks."""
 
-    async def people(self, mark: Mark, post_id: PostId, window: Window) -> Sequence[MarkedBy]:
-        """Who left such a mark on the post. Whether the viewer may know of the post is for the caller to
+    async def people(
+        self, mark: Mark, post_id: PostId, window: Window, standing: Standing
+    ) -> Sequence[MarkedBy]:
+        """Who left such a mark on the post, without the blocked and the muted. Whether the viewer may know of the post is for the caller to
         ask. There is no such list of bookmarks."""
         ...
 
@@ -243,6 +230,11 @@ class MarksReader(Protocol):
         ...
 
     async def pinned(self, author: UserId, window: Window, standing: Standing) -> Sequence[Marked]: ...
+
+    async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
+        """Up to `limit` of those who liked, reposted or answered the post and whose ids are greater than `after`,
+        by id. Who they are is nobody's to know: it is for telling each of them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,19 +254,8 @@ class Counters(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorCard:
-    id: UserId
-    username: str
-    display_name: str
-
-
-class People(Protocol):
+class People(Cards, Protocol):
     """What posts asks the module that knows people."""
-
-    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
-        """The cards of those that exist; may be some seconds old."""
-        ...
 
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
         """The ids of those of the usernames that exist."""

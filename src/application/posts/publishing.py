@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from application.posts.access import locked_if_visible, named_in
-from application.posts.ports import AuthorCard, People, PostRow, PostsTx
+from application.posts.ports import People, PostsTx
 from application.posts.queries import SeenPost
+from application.posts.rows import Body, PostRow
 from application.shared.errors import TokenInvalid
 from application.shared.events import Published
 from application.shared.idempotency import once
-from application.shared.ports import Attempt, NewId, OpenTx, Record
+from application.shared.people import AuthorCard
+from application.shared.ports import Attempt, NewId, OpenTx, Record, Standings
 from domain.posts import (
     CONTENT_WARNING,
     TEXT,
@@ -17,10 +19,11 @@ from domain.posts import (
     Post,
     PostNotFound,
     Visibility,
+    hashtags,
     language,
     mentioned,
 )
-from domain.shared import CountGraphemes, Faults, PostId, UserId
+from domain.shared import CountGraphemes, Faults, PostId, Standing, UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class PublishPost:
     is not there for the author, and WiderThanThread."""
 
     open_tx: OpenTx[PostsTx]
+    standings: Standings
     people: People
     new_id: NewId
     graphemes: CountGraphemes
@@ -65,7 +69,8 @@ class PublishPost:
     async def __call__(self, author: UserId, draft: Draft, attempt: Attempt | None) -> PublishedPost:
         draft = draft.checked(self.graphemes)
         # Asked before the transaction: seldom is another module waited for while rows are locked.
-        entities = await named_in(draft.text, self.people)
+        standing = await self.standings.of(author)
+        entities = await named_in(draft.text, self.people, standing)
         cards = await self.people.cards({author, *mentioned(entities)})
         if author not in cards:
             raise TokenInvalid("the account of this token is gone")
@@ -74,7 +79,7 @@ class PublishPost:
 
             async def effect() -> Record:
                 nonlocal post
-                post, above = await self._written(tx, author, draft, entities)
+                post, above = await self._written(tx, author, standing, draft, entities)
                 await tx.posts.add(post)
                 if above is not None and post.counts_in(above):
                     await tx.posts.count_answers(above.id, comments=1, answers=1)
@@ -84,6 +89,7 @@ class PublishPost:
                         author_id=author,
                         reply_to=post.reply_to,
                         visibility=post.visibility,
+                        hashtags=tuple(hashtags(post.entities)),
                     )
                 )
                 # Not its words: they are to be found in one place only, from which they can be removed.
@@ -99,10 +105,10 @@ class PublishPost:
         return PublishedPost(_seen(post, AuthorCard(**result.outcome["author"]), known), result.replayed)
 
     async def _written(
-        self, tx: PostsTx, author: UserId, draft: Draft, entities: tuple[Entity, ...]
+        self, tx: PostsTx, author: UserId, standing: Standing, draft: Draft, entities: tuple[Entity, ...]
     ) -> tuple[Post, Post | None]:
         """The post, and the one above it, locked, if it is a comment."""
-        above = None if draft.reply_to is None else await locked_if_visible(tx, author, draft.reply_to)
+        above = None if draft.reply_to is None else await locked_if_visible(tx, standing, draft.reply_to)
         visibility, audience = draft.visibility or Visibility.PUBLIC, mentioned(entities)
         if above is not None:
             visibility = above.comment_visibility(draft.visibility)
@@ -123,24 +129,29 @@ class PublishPost:
 
 def _seen(post: Post, author: AuthorCard, known: Mapping[UserId, AuthorCard]) -> SeenPost:
     """The post as its author saw it the moment it was published."""
+    body = Body(
+        version=1,
+        size=len(post.entities),
+        text=post.text,
+        content_warning=post.content_warning,
+        language=post.language,
+        edited_at=None,
+        entities=post.entities,
+    )
     row = PostRow(
         id=post.id,
         author=author.id,
-        text=post.text,
-        visibility=post.visibility,
-        content_warning=post.content_warning,
-        language=post.language,
-        reply_to=post.reply_to,
-        edited_at=None,
         version=1,
+        reply_to=post.reply_to,
         comments=0,
         likes=0,
         reposts=0,
-        pinned=False,
         mentioned=tuple(sorted(post.mentioned)),
+        visibility=post.visibility,
+        pinned=False,
         liked=False,
         reposted=False,
         bookmarked=False,
-        entities=post.entities,
+        body=body,
     )
     return SeenPost(row, author, [known[id_] for id_ in row.mentioned if id_ in known], author.id)

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from application.posts.ports import AuthorCard, People, PostRow, PostsReader, VersionRow
+from application.posts.ports import People, PostsReader, VersionRow
+from application.posts.rows import PostRow
 from application.shared.paging import Page, Window, page
-from domain.posts import PostNotFound, Standing
+from application.shared.people import AuthorCard
+from application.shared.ports import Standings
+from domain.posts import PostNotFound
 from domain.shared import NotFound, PostId, UserId
 
 
@@ -15,14 +19,15 @@ class NoSuchAuthor(NotFound):
     code = "user_not_found"
 
 
-@dataclass(frozen=True, slots=True)
-class SeenPost:
+class SeenPost(NamedTuple):
     """A post as its viewer sees it, people's names included."""
 
     row: PostRow
     author: AuthorCard
     mentions: Sequence[AuthorCard]
     viewer: UserId | None
+    reposted_by: AuthorCard | None = None
+    """In a feed into which a repost brought it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,12 @@ class Present:
 class ReadPost:
     """One post. Raises PostNotFound."""
 
+    standings: Standings
     reader: PostsReader
     present: Present
 
     async def __call__(self, viewer: UserId | None, post_id: PostId) -> SeenPost:
-        row = await self.reader.post(post_id, Standing(viewer))
+        row = await self.reader.post(post_id, await self.standings.of(viewer))
         if row is None:
             raise PostNotFound("no such post")
         seen = await self.present([row], viewer)
@@ -76,6 +82,7 @@ class ReadPost:
 class ListByAuthor:
     """A user's posts, comments aside, newest first. Raises NoSuchAuthor."""
 
+    standings: Standings
     reader: PostsReader
     people: People
     present: Present
@@ -83,7 +90,7 @@ class ListByAuthor:
     async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
         if not await self.people.cards([author]):
             raise NoSuchAuthor("no such user")
-        rows = await self.reader.by_author(author, window, Standing(viewer))
+        rows = await self.reader.by_author(author, window, await self.standings.of(viewer))
         return await self.present.page(rows, window, viewer, newest_first=True)
 
 
@@ -92,12 +99,13 @@ class ReadPosts:
     """Several posts at once, in the order in which they are asked for, each once. Those that the viewer
     may not see are left out, like those that do not exist."""
 
+    standings: Standings
     reader: PostsReader
     present: Present
 
     async def __call__(self, viewer: UserId | None, ids: Sequence[PostId]) -> list[SeenPost]:
         wanted = list(dict.fromkeys(ids))
-        rows = await self.reader.by_ids(wanted, Standing(viewer))
+        rows = await self.reader.by_ids(wanted, await self.standings.of(viewer))
         return await self.present([rows[id_] for id_ in wanted if id_ in rows], viewer)
 
 
@@ -105,10 +113,11 @@ class ReadPosts:
 class ReadHistory:
     """What a post said, oldest first, the present version last. Raises PostNotFound."""
 
+    standings: Standings
     reader: PostsReader
 
     async def __call__(self, viewer: UserId | None, post_id: PostId, window: Window) -> Page[VersionRow]:
-        standing = Standing(viewer)
+        standing = await self.standings.of(viewer)
         if await self.reader.post(post_id, standing) is None:
             raise PostNotFound("no such post")
         rows = await self.reader.versions(post_id, window, standing)

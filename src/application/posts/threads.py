@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from application.posts.ports import PostRow, PostsReader, Tombstone
+from application.posts.ports import PostsReader, Tombstone
 from application.posts.queries import Present, SeenPost
+from application.posts.rows import PostRow
 from application.shared.paging import Page, Window, page
-from domain.posts import PostNotFound, Standing
-from domain.shared import PostId, UserId
+from application.shared.ports import Standings
+from domain.posts import PostNotFound
+from domain.shared import PostId, Standing, UserId
 
 MAX_ANCESTORS = 100
 MAX_DESCENDANTS = 200
@@ -70,13 +72,14 @@ class ListComments:
     """The answers to a post, oldest first, and with a `depth` above 1 the first answers to each, and to
     those. Raises PostNotFound, also for a post that the viewer may not see, whatever its comments are."""
 
+    standings: Standings
     reader: PostsReader
     present: Present
 
     async def __call__(
         self, viewer: UserId | None, post_id: PostId, window: Window, depth: int = 1
     ) -> Page[Comment]:
-        standing = Standing(viewer)
+        standing = await self.standings.of(viewer)
         if not (await self.reader.post(post_id, standing) or await self.reader.tombstone(post_id)):
             raise PostNotFound("no such post")
         rows = await self.reader.comments(post_id, window, standing)
@@ -147,11 +150,12 @@ class ReadContext:
     """The posts above a post and below it. One above that is deleted, or that the viewer may not see, is
     a tombstone, and it cannot be told which of the two it is. Raises PostNotFound."""
 
+    standings: Standings
     reader: PostsReader
     present: Present
 
     async def __call__(self, viewer: UserId | None, post_id: PostId) -> Context:
-        standing = Standing(viewer)
+        standing = await self.standings.of(viewer)
         post = await self.reader.post(post_id, standing)
         if post is None:
             raise PostNotFound("no such post")

@@ -42,6 +42,18 @@ class _OfPost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _OfPair(Event):
+    user_id: int
+    """Who acts."""
+    other_id: int
+
+    @property
+    def aggregate(self) -> str:
+        low, high = sorted((self.user_id, self.other_id))
+        return f"pair:{low}:{high}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registered(_OfUser):
     """Somebody opened an account."""
 
@@ -66,6 +78,8 @@ class Published(_OfPost):
     author_id: int
     reply_to: int | None
     visibility: str
+    hashtags: tuple[str, ...] = ()
+    """Canonical, each once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +91,8 @@ class Edited(_OfPost):
     visibility: str
     reply_to: int | None = None
     mentioned_new: tuple[int, ...] = ()
+    hashtags: tuple[str, ...] | None = None
+    """Those of the new words; None from a process that did not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +128,51 @@ class Unreposted(_OfPost):
     user_id: int
     repost_id: int
     """That of the repost that was taken back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed(_OfPair):
+    """`user_id` follows `other_id` from now on: of an open account at once, else because it accepted."""
+
+    accepted: bool = False
+    """Whether it was requested before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfollowed(_OfPair):
+    """`user_id` does not follow `other_id` any more, whoever ended it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowRequested(_OfPair):
+    """`user_id` asks to follow `other_id`, whose account is private."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowRequestEnded(_OfPair):
+    """The request of `user_id` was withdrawn or rejected; one that is accepted ends in Followed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked(_OfPair):
+    """`user_id` blocks `other_id`: neither follows the other any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unblocked(_OfPair):
+    """`user_id` does not block `other_id` any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditToTell(_OfPost):
+    """notifications tells of an edit, and goes on after the user `after`. Nobody else's matter."""
+
+    author_id: int
+    day: int
+    """Of the edit, counted as dates are."""
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostToForget(_OfPost):
+    """notifications takes back what it told of a deleted post, and has not come to its end."""

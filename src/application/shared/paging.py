@@ -21,6 +21,8 @@ class Window:
     """None to begin where the list begins."""
     back: bool = False
     """Towards the beginning of the list, ending just before `edge`."""
+    seen: tuple[int, ...] = ()
+    """Items beyond the edge that were given already (see `application.feeds.newer`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from application.shared.events import Event
-from domain.shared import EventId, UserId
+from domain.shared import EventId, Standing, UserId
 
 T = TypeVar("T")
 OpenTx: TypeAlias = Callable[[], AbstractAsyncContextManager[T]]
@@ -133,4 +133,13 @@ class OutboxQueue(Protocol):
 
     async def waiting(self) -> int:
         """How many events are not delivered yet, dead letters aside."""
+        ...
+
+
+class Standings(Protocol):
+    """The question that every read asks first: how does the viewer stand to others. Answered by graph."""
+
+    async def of(self, viewer: UserId | None) -> Standing:
+        """As of now for what this process did, and at most half a second old for what others did. Ask
+        before a transaction, not in it. A stranger's for None. Raises Unavailable."""
         ...

@@ -34,12 +34,12 @@ from domain.posts.post import (
     NotTheAuthor,
     Post,
     PostNotFound,
-    Standing,
     TooManyEdits,
     Visibility,
     WiderThanThread,
     can_view,
     language,
+    open_post_of,
 )
 
 __all__ = [
@@ -60,7 +60,6 @@ __all__ = [
     "NotTheAuthor",
     "Post",
     "PostNotFound",
-    "Standing",
     "TooManyBookmarks",
     "TooManyEdits",
     "TooManyPins",
@@ -75,6 +74,7 @@ __all__ = [
     "hashtags",
     "language",
     "mentioned",
+    "open_post_of",
     "recognised",
     "resolved",
     "usernames",

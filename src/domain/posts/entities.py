@@ -118,6 +118,13 @@ def hashtag(raw: str) -> str | None:
 
     Compatibility and case are folded, so that `Straße`, `STRASSE` and full-width letters are one tag.
     """
+    tag = beginning_of_tag(raw)
+    return tag if tag and any(unicodedata.category(char)[0] == "L" for char in tag) else None
+
+
+def beginning_of_tag(raw: str) -> str | None:
+    """The same for a part of a tag, from its first letter on, which by itself may be none: there may be only
+    digits in it."""
     if not 0 < len(raw) <= MAX_TAG or not (raw[0].isalnum() or raw[0] == "_"):
         return None
     folded = "".join(char for char in unicodedata.normalize("NFKC", raw) if not _is_selector(char))
@@ -125,7 +132,7 @@ def hashtag(raw: str) -> str | None:
     # Folded, a letter can begin with a mark, and what begins with one is no tag when it is asked for.
     if len(tag) > MAX_TAG or _is_mark(tag[:1]) or _tag_end(tag, 0) != len(tag):
         return None
-    return tag if any(unicodedata.category(char)[0] == "L" for char in tag) else None
+    return tag
 
 
 def _candidates(text: str) -> Iterator[tuple[EntityType, int, int, str]]:

@@ -1,12 +1,25 @@
 """A post, who may see it, who may remove it."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from domain.posts.entities import Entity, mentioned
-from domain.shared import Conflict, Fault, Forbidden, Invalid, NotFound, PostId, TextRule, UserId, made_at
+from domain.shared import (
+    Conflict,
+    Fault,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PostId,
+    Standing,
+    TextRule,
+    UserId,
+    made_at,
+)
 
 TEXT = TextRule("text", max_graphemes=2_000, max_bytes=8_000, required=True, lines=True)
 CONTENT_WARNING = TextRule("content_warning", max_graphemes=200, max_bytes=800)
@@ -65,6 +78,12 @@ class AuthorState(StrEnum):
     """Its posts are for its followers and for those they mention, whatever they say themselves."""
     GONE = "gone"
     """The account was deleted: nothing of it is seen while it is erased."""
+
+
+_PRIVATE, _GONE = (
+    AuthorState.PRIVATE,
+    AuthorState.GONE,
+)  # asked of every post: a member by its name costs a look-up
 
 
 class WiderThanThread(Conflict):
@@ -190,30 +209,41 @@ class Post:
         return wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a viewer stands to the authors whose posts are asked for. The default is a stranger."""
+class Viewable(Protocol):
+    """What of a post decides who sees it."""
 
-    viewer: UserId | None = None
-    follows: frozenset[UserId] = frozenset()
-    blocked: frozenset[UserId] = frozenset()
-    """Authors who block the viewer or whom the viewer blocks."""
+    @property
+    def author(self) -> UserId: ...
+    @property
+    def author_state(self) -> AuthorState: ...
+    @property
+    def visibility(self) -> Visibility: ...
+    @property
+    def mentioned(self) -> Collection[UserId]: ...
+    @property
+    def deleted(self) -> bool: ...
 
 
-def can_view(post: Post, standing: Standing) -> bool:
+def can_view(post: Viewable, standing: Standing) -> bool:
     """The one rule of visibility. `adapters.sql.posts.visibility.visible` is the same rule in SQL; a property
     test proves the two equal, so a change here is a change there."""
-    if post.deleted or post.author_state is AuthorState.GONE:
+    author, state, viewer = post.author, post.author_state, standing.viewer
+    if post.deleted or state is _GONE:
         return False
-    if standing.viewer is not None and post.author == standing.viewer:
+    if viewer is not None and author == viewer:
         return True
-    if post.author in standing.blocked:
+    if author in standing.blocked:
         return False
-    if post.visibility in OPEN and post.author_state is not AuthorState.PRIVATE:
+    if post.visibility in OPEN and state is not _PRIVATE:
         return True
-    if standing.viewer in post.mentioned:
+    if viewer is not None and viewer in post.mentioned:
         return True
-    return post.visibility is not Visibility.DIRECT and post.author in standing.follows
+    return post.visibility is not Visibility.DIRECT and author in standing.follows
+
+
+def open_post_of(author: UserId, state: AuthorState) -> Post:
+    """A post that could be: who may see it may know what its author does in the open, such as reposting."""
+    return Post(id=PostId(0), author=author, text="", visibility=Visibility.PUBLIC, author_state=state)
 
 
 def language(raw: str | None) -> str | None:

@@ -58,7 +58,7 @@ def _sized(status: int, media_type: bytes, headers: RawHeaders, body: bytes) -> 
     return Ready(status, [(b"content-type", media_type), (b"content-length", length), *headers], body)
 
 
-def tagged(out: msgspec.Struct, version: int, if_none_match: str | None) -> Ready:
+def tagged(out: msgspec.Struct | msgspec.Raw, version: int, if_none_match: str | None) -> Ready:
     """The resource with its ETag, or 304 if the client has it.
 
     The tag is `"<version>.<hash of the bytes>"`: the hash decides what a client may keep, the version

@@ -17,15 +17,26 @@ from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import fail, refuse, refuse_http
 from entrypoints.http.fast_lane import FastLane
+from entrypoints.http.feeds.handlers import FeedsController
+from entrypoints.http.feeds.trending import TrendingController
+from entrypoints.http.fragments import Fragments
+from entrypoints.http.graph.handlers import MyPeopleController, RelationshipsController, TiesController
 from entrypoints.http.identity.sessions import AuthController, Clients
 from entrypoints.http.identity.users import MeController, UsersController
 from entrypoints.http.limits import Limits, rates
 from entrypoints.http.network import Networks
+from entrypoints.http.notifications.handlers import NotificationsController
+from entrypoints.http.notifications.preferences import PreferencesController
+from entrypoints.http.notifications.stream import asyncapi
+from entrypoints.http.notifications.stream.socket import Origins, StreamSocket
+from entrypoints.http.notifications.stream.speaking import Streams
+from entrypoints.http.notifications.stream.sse import StreamController
 from entrypoints.http.paging import Pager
 from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
 from entrypoints.http.posts.marks import MarkedController, MarksController
 from entrypoints.http.posts.threads import ThreadsController
 from entrypoints.http.resources import Attempts
+from entrypoints.http.search import SearchController
 from entrypoints.settings import Settings
 
 VERSION = "0.1.0"
@@ -55,8 +66,9 @@ def bound(controller: type[Controller], container: Any, **given: Any) -> type[Co
 
 def create_app(container: Container, settings: Settings) -> ASGIApp:
     """The ASGI application over `container`, which is started and stopped by whoever serves it."""
-    handlers, common = _routes(container, settings)
-    documents = operations.documentation(lambda: describe(container, settings))
+    fragments = Fragments()
+    handlers, common = _routes(container, settings, fragments)
+    documents = operations.documentation(lambda: describe(container, settings), asyncapi.document)
     limits = Limits(container.limiter(), rates(settings.rate_limits))
     admit = Admission(container.identity.authenticate(), limits)
     app = Litestar(
@@ -68,7 +80,15 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
         cors_config=_cors(settings),
         **common,
     )
-    lane = FastLane(app, admit, container.posts.read_post())
+    lane = FastLane(
+        app,
+        admit,
+        read_post=container.posts.read_post(),
+        read_home=container.feeds.read_home(),
+        fragments=fragments,
+        pager=_pager(container, settings),
+        socket=_socket(container, settings, admit, fragments),
+    )
     return Edge(
         lane,
         access_log=settings.access_log,
@@ -80,16 +100,19 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document. Takes a while; nothing has to be open for it."""
-    handlers, common = _routes(container, settings)
+    handlers, common = _routes(container, settings, Fragments())
     return openapi.document(Litestar(handlers, openapi_config=_description(), logging_config=None, **common))
 
 
-def _routes(container: Container, settings: Settings) -> tuple[list[Any], dict[str, Any]]:
+def _routes(
+    container: Container, settings: Settings, fragments: Fragments
+) -> tuple[list[Any], dict[str, Any]]:
     """The routes of the API, and what they need of an application."""
     given = {
         "client": Clients(container.secrets().fingerprint),
         "attempt": Attempts(container.secrets().fingerprint),
-        "pager": Pager(container.secrets().key("cursor"), settings.url),
+        "pager": _pager(container, settings),
+        "fragments": fragments,
     }
     controllers = [
         bound(AuthController, container.identity, **given),
@@ -97,25 +120,64 @@ def _routes(container: Container, settings: Settings) -> tuple[list[Any], dict[s
         bound(UsersController, container.identity),
         bound(PostsController, container.posts, **given),
         bound(ThreadsController, container.posts, **given),
-        bound(PostsOfUserController, container.posts, **given),
+        bound(PostsOfUserController, container.posts, read_user=container.feeds.read_user(), **given),
         bound(MarksController, container.posts, **given),
         bound(MarkedController, container.posts, **given),
+        bound(
+            SearchController,
+            container.posts,
+            search_people=container.identity.search_people(),
+            **given,
+        ),
+        bound(TrendingController, container.trending, **given),
+        bound(FeedsController, container.feeds, **given),
+        bound(TiesController, container.graph, **given),
+        bound(MyPeopleController, container.graph, **given),
+        bound(RelationshipsController, container.graph),
+        bound(NotificationsController, container.notifications, **given),
+        bound(PreferencesController, container.notifications),
+        bound(StreamController, container.notifications, streams=_streams(container, fragments)),
     ]
     handlers = [
         Router("/api/v1", route_handlers=controllers),
         operations.livez,
-        operations.readyz(container.checks()),
+        operations.readyz(container.checks(), container.soft_checks()),
         operations.jwks(container.keys().jwks),
     ]
     common = {"request_class": StrictRequest, "request_max_body_size": MAX_BODY}
     return handlers, common
 
 
+def _pager(container: Container, settings: Settings) -> Pager:
+    return Pager(container.secrets().key("cursor"), settings.url)
+
+
+def _socket(container: Container, settings: Settings, admit: Admission, fragments: Fragments) -> StreamSocket:
+    told = container.notifications
+    return StreamSocket(
+        _streams(container, fragments),
+        origins=Origins((settings.url, *settings.cors_origins), _local_origins(settings)),
+        admit=admit,
+        redeem=told.redeem_ticket(),
+        mark_read=told.mark_read(),
+        per_network=None if settings.rate_limits == "off" else settings.sockets_per_network,
+    )
+
+
+def _streams(container: Container, fragments: Fragments) -> Streams:
+    told = container.notifications
+    return Streams(container.hub(), told.open_stream(), told.read_on(), container.now(), fragments)
+
+
+def _local_origins(settings: Settings) -> str | None:
+    """Pages of the developer's own machine, while there is nothing but development."""
+    return r"http://(localhost|127\.0\.0\.1)(:\d+)?" if settings.env == "development" else None
+
+
 def _cors(settings: Settings) -> CORSConfig:
-    local = r"http://(localhost|127\.0\.0\.1)(:\d+)?" if settings.env == "development" else None
     return CORSConfig(
         allow_origins=list(settings.cors_origins),
-        allow_origin_regex=local,
+        allow_origin_regex=_local_origins(settings),
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=[
             "Authorization",

@@ -7,11 +7,14 @@ once a second, costs a request two numbers; a timer of its own for each would co
 import logging
 import resource
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from entrypoints.http.network import UNKNOWN, Networks
@@ -49,7 +52,7 @@ class Connections:
         self._per_network = per_network
         self._in_all = in_all or _as_many_as_files_allow()
         self._of: Counter[str] = Counter()
-        self._open: set[BoundedProtocol] = set()
+        self._open: set[BoundedProtocol | _Upgraded] = set()
         self._next_word = 0.0
 
     def __len__(self) -> int:
@@ -77,7 +80,13 @@ class Connections:
         self._open.add(connection)
         return True
 
-    def leave(self, connection: "BoundedProtocol") -> None:
+    def replace(self, connection: "BoundedProtocol", place: "_Upgraded") -> None:
+        """The connection goes on as something else."""
+        if connection in self._open:
+            self._open.remove(connection)
+            self._open.add(place)
+
+    def leave(self, connection: "BoundedProtocol | _Upgraded") -> None:
         if connection in self._open:
             self._open.remove(connection)
             self._of[connection.network] -= 1
@@ -93,6 +102,31 @@ class Connections:
 def _as_many_as_files_allow() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MAX_CONNECTIONS if files < 0 else max(16, min(MAX_CONNECTIONS, files - RESERVED_FILES))
+
+
+class BoundedSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, which goes on counting as a connection."""
+
+    leave: Callable[[], None] = staticmethod(lambda: None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.leave()
+        super().connection_lost(exc)
+
+
+@dataclass(slots=True, eq=False)
+class _Upgraded:
+    """The place of a connection that became a WebSocket. How long it may be silent is the stream's business."""
+
+    network: str
+    transport: Any
+    _abort_at: float = inf
+
+    def look(self, now: float) -> None:
+        if self.transport.is_closing():
+            self._abort_at = min(self._abort_at, now + LEAVING_SECONDS)
+            if self._abort_at <= now:
+                self.transport.abort()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -132,8 +166,12 @@ class BoundedProtocol(HttpToolsProtocol):
             # The handshake would be given on to a protocol that waits for the body, and has no clock.
             self.send_400_response("An upgrade has no body.")
             return
-        self._all.leave(self)  # from here on it is the other protocol's
         super().handle_websocket_upgrade()
+        socket = self.transport.get_protocol()
+        if isinstance(socket, BoundedSocket):
+            place = _Upgraded(self.network, self.transport)
+            socket.leave = lambda: self._all.leave(place)
+            self._all.replace(self, place)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():

@@ -72,7 +72,7 @@ class Edge:
         try:
             await exchange.run()
         finally:
-            self._in_flight -= 1
+            self._in_flight -= not exchange.unhurried
 
 
 class _Exchange:
@@ -93,6 +93,7 @@ class _Exchange:
         "send_on",
         "started",
         "status",
+        "unhurried",
     )
     deadline: asyncio.TimerHandle
 
@@ -100,19 +101,20 @@ class _Exchange:
         self.edge, self.scope, self.receive, self.send_on = edge, scope, receive, send
         self.started = time.perf_counter()
         self.status = 0
-        self.given_up = self.reading = self.body_read = self.replaced = False
+        self.given_up = self.reading = self.body_read = self.replaced = self.unhurried = False
         self.id = _id_of(scope["headers"])
         self.head = scope["method"] == "HEAD"
         self.private = scope["path"].startswith("/api/v1/")  # what one gets is no other one's to see
 
     async def run(self) -> None:
         if self.head:  # every GET route answers HEAD with the same headers; the server sends no body
-            self.scope = {**self.scope, "method": "GET"}
+            self.scope = {**self.scope, "method": "GET", "head": True}
         elif self.scope["method"] == "OPTIONS" and not _has(self.scope["headers"], b"origin"):
             # No browser's preflight. Litestar would want a token and name one handler's methods: let it
             # refuse a method that nothing has, with all that the address takes in Allow.
             self.scope = {**self.scope, "method": "-"}
         self.scope["request_id"] = self.id
+        self.scope["unhurried"] = self._take_time
         self.scope["network"] = self.edge._networks.of(self.scope)
         request_id.set(self.id)
         task = asyncio.current_task()
@@ -133,6 +135,15 @@ class _Exchange:
 
     def _allow(self, seconds: float, task: "asyncio.Task[Any] | None") -> None:
         self.deadline = asyncio.get_running_loop().call_later(seconds, self._give_up, task)
+
+    def _take_time(self) -> None:
+        """For an answer that goes on for as long as it is wanted, and is limited elsewhere."""
+        if self.head:
+            return  # nobody wants what goes on
+        self.deadline.cancel()
+        if not self.unhurried:
+            self.unhurried = True
+            self.edge._in_flight -= 1
 
     async def _receive(self) -> Any:
         """The body, which has its own time: a slow network is no slow server."""
@@ -171,7 +182,10 @@ class _Exchange:
             added += counting.headers(self.scope)
             if self.private:
                 added.append((b"vary", b"Authorization"))
-                if not any(name.lower() == b"cache-control" for name, _ in headers):
+                for name, _ in headers:
+                    if name.lower() == b"cache-control":
+                        break
+                else:
                     added.append((b"cache-control", b"no-store"))
             message["headers"] = [*headers, *added]
         await self.send_on(message)
@@ -185,7 +199,10 @@ class _Exchange:
 
     def _log(self) -> None:
         edge, took = self.edge, time.perf_counter() - self.started
-        if edge._log_all or (edge._log_problems and (self.status >= 500 or self.status == 0 or took > SLOW)):
+        if edge._log_all or (
+            edge._log_problems
+            and (self.status >= 500 or self.status == 0 or (took > SLOW and not self.unhurried))
+        ):
             log.info(
                 "request",
                 extra={

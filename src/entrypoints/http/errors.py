@@ -71,6 +71,12 @@ class CursorInvalid(BadRequest):
     code = "cursor_invalid"
 
 
+class NotAcceptable(DomainError):
+    """The resource cannot be given in any of the forms that `Accept` names."""
+
+    code = "not_acceptable"
+
+
 class WrongMediaType(DomainError):
     """The body is not declared to be what this route takes."""
 
@@ -158,6 +164,8 @@ def status_of(error: type[DomainError]) -> int:
         return 400
     if issubclass(error, WrongMediaType):
         return 415
+    if issubclass(error, NotAcceptable):
+        return 406
     return next(status for kind, status in STATUS.items() if issubclass(error, kind))
 
 

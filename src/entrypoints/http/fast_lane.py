@@ -1,4 +1,4 @@
-"""A lane of its own for the read that is asked for most: one post, by its id.
+"""A lane of its own for the reads that are asked for most: one post by its id, and the newest of the home feed.
 
 Routing, parameters and dependencies cost Litestar more than the use case and its query together. Here
 the same use case, the same presenter and the same table of errors are called without them. What is not
@@ -9,37 +9,81 @@ not here. `docs/performance.md` has the figures.
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from application.posts.queries import SeenPost
+from application.shared.paging import Page, Window
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.http.answers import Ready, tagged
 from entrypoints.http.auth import Admission
 from entrypoints.http.errors import refusal
-from entrypoints.http.posts.shapes import PostOut
+from entrypoints.http.fragments import Fragments
+from entrypoints.http.paging import Pager
 from entrypoints.http.resources import MAX_TAGS as MAX_HEADER
 
 PREFIX = "/api/v1/posts/"
 TEMPLATE = PREFIX + "{post_id}"
 _AT = len(PREFIX)
 
+HOME = "/api/v1/feeds/home"
+_LIMITS = {b"": 20} | {b"limit=%d" % limit: limit for limit in range(1, 101)}
+"""The plain ways to ask for a first page."""
+
+STREAM = "/api/v1/stream"
+
+ReadHome: TypeAlias = Callable[[UserId, Window], Awaitable[Page[SeenPost]]]
 ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[SeenPost]]
 
 
 class FastLane:
-    def __init__(self, app: ASGIApp, admit: Admission, read_post: ReadPost) -> None:
-        self._app, self._admit, self._read_post = app, admit, read_post
+    def __init__(
+        self,
+        app: ASGIApp,
+        admit: Admission,
+        *,
+        read_post: ReadPost,
+        read_home: ReadHome,
+        fragments: Fragments,
+        pager: Pager,
+        socket: ASGIApp,
+    ) -> None:
+        self._app, self._admit, self._fragments, self._pager = app, admit, fragments, pager
+        self._socket = socket
+        self._read_post, self._read_home = read_post, read_home
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path: str = scope["path"]
-        if path.startswith(PREFIX) and scope.get("method") == "GET":
-            post_id = id_from(path[_AT:])
-            if post_id is not None and (ready := await self._ready(PostId(post_id), scope)) is not None:
-                await ready(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] == ScopeType.WEBSOCKET and scope["path"] == STREAM:
+            await self._socket(scope, receive, send)
+            return
+        ready = await self._answer(scope) if scope.get("method") == "GET" else None
+        await (ready or self._app)(scope, receive, send)
 
-    async def _ready(self, post_id: PostId, scope: Scope) -> Ready | None:
+    async def _answer(self, scope: Scope) -> Ready | None:
+        path: str = scope["path"]
+        if path.startswith(PREFIX):
+            post_id = id_from(path[_AT:])
+            return None if post_id is None else await self._post(PostId(post_id), scope)
+        if path == HOME:
+            limit = _LIMITS.get(scope["query_string"])
+            return None if limit is None else await self._home(limit, scope)
+        return None
+
+    async def _home(self, limit: int, scope: Scope) -> Ready | None:
+        asked = _asked(scope["headers"])
+        if asked is None or asked[0] is None:
+            return None
+        scope["path_template"] = HOME
+        try:
+            principal = await self._admit(scope, asked[0], "read")
+            if principal is None:
+                return None
+            page = await self._read_home(principal.user_id, Window(limit))
+        except DomainError as error:
+            return refusal(error, scope["request_id"])  # type: ignore[typeddict-item]  # set by the edge
+        return self._pager.ready(HOME, {}, page, self._fragments.all(page.items))
+
+    async def _post(self, post_id: PostId, scope: Scope) -> Ready | None:
         asked = _asked(scope["headers"])
         if asked is None:
             return None
@@ -50,7 +94,7 @@ class FastLane:
             seen = await self._read_post(principal.user_id if principal else None, post_id)
         except DomainError as error:
             return refusal(error, scope["request_id"])  # type: ignore[typeddict-item]  # set by the edge
-        return tagged(PostOut.of(seen), seen.row.version, known)
+        return tagged(self._fragments(seen), seen.row.version, known)
 
 
 def _asked(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None] | None:

@@ -45,6 +45,9 @@ ID_SCHEMA = {
 }
 
 
+TAGS = ("auth", "users", "posts", "feeds", "search", "notifications", "operations")
+
+
 def policy(access: Access, *errors: type[DomainError], limit: Cost | None = None) -> dict[str, Any]:
     """What a route asks of the one who calls it, the refusals of its use case, and the class of its limit:
     without a word the controller's, else `read` for GET and `write` for the rest."""
@@ -67,7 +70,7 @@ def document(app: Litestar) -> dict[str, Any]:
     # Litestar collects a controller's routes from a set; what is published keeps one order.
     schema["paths"] = {path: dict(sorted(item.items())) for path, item in sorted(schema["paths"].items())}
     schema["components"]["schemas"] = dict(sorted(schemas.items()))
-    schema["tags"] = [{"name": name} for name in ("auth", "users", "posts", "operations")]
+    schema["tags"] = [{"name": name} for name in TAGS]
     return schema
 
 
@@ -108,12 +111,7 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
         access
     ]
     for parameter in parameters:
-        parameter.pop("allowEmptyValue", None)
-        parameter.pop("allowReserved", None)
-        if parameter["in"] == "path":
-            parameter["schema"] = ID_SCHEMA
-        _nullable(parameter["schema"])
-
+        _complete_parameter(parameter)
     errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable]
     http = {500, 504}
     limited = opt.get("limit") != "none"
@@ -138,6 +136,17 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     if "If-None-Match" in names:
         operation["responses"]["304"] = {"description": "The client has the current version."}
     _add_headers(operation["responses"], names, limited=limited)
+
+
+def _complete_parameter(parameter: dict[str, Any]) -> None:
+    parameter.pop("allowEmptyValue", None)
+    parameter.pop("allowReserved", None)
+    if parameter["in"] == "path":
+        parameter["schema"] = ID_SCHEMA
+    schema = parameter["schema"]
+    _nullable(schema)
+    if "maximum" in schema:
+        schema.setdefault("minimum", 0)  # Litestar leaves out a bound of 0
 
 
 def _add_problems(responses: dict[str, Any], errors: list[type[DomainError]], http: set[int]) -> None:
@@ -214,14 +223,15 @@ def _complete_schema(name: str, schema: dict[str, Any]) -> None:
         schema["oneOf"] = list(alternatives.values())
     if description := _descriptions().get("Page" if name.endswith("Page") else name):
         schema["description"] = description
+    if schema.get("properties") == {}:
+        schema["maxProperties"] = 0  # else it would be what any other object is
     for member_name, member in schema.get("properties", {}).items():
         _nullable(member)
-        member.update(
-            _RULES.get((name, member_name), _RULES.get(member_name, {})) if name.endswith("In") else {}
-        )
+        if name.endswith("In") and "string" in member.get("type", ()):
+            member.update(_RULES.get((name, member_name), _RULES.get(member_name, {})))
         if member_name in {"id", "reply_to"} and "$ref" not in member:
             member.update({key: value for key, value in ID_SCHEMA.items() if key != "type"})
-        if member_name.endswith("_at"):
+        if member_name == "at" or member_name.endswith("_at"):
             member.update({"format": "date-time", "examples": ["2026-01-31T12:00:00.000Z"]})
 
 

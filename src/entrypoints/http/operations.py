@@ -52,7 +52,7 @@ _DOCS = """<!doctype html>
 
 class Health(Out):
     status: str
-    """`ok`, or `unready` with the reason in `checks`."""
+    """`ok`; `degraded` while something is away that can be done without; or `unready`. `checks` has the reason."""
     checks: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -77,13 +77,15 @@ async def livez() -> Response[Health]:
     return Response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
-def readyz(checks: Mapping[str, Check]) -> HTTPRouteHandler:
+def readyz(checks: Mapping[str, Check], soft_checks: Mapping[str, Check]) -> HTTPRouteHandler:
     @get("/readyz", tags=["operations"], summary="Can it serve?", opt=policy("public", limit="none"))
     async def readyz() -> Response[Health]:
         """503 while something that it cannot do without is away."""
         found = {name: await _state(check) for name, check in checks.items()}
         ready = all(state == "ok" for state in found.values())
-        health = Health("ok" if ready else "unready", found)
+        soft = {name: await _state(check) for name, check in soft_checks.items()}
+        whole = all(state == "ok" for state in soft.values())
+        health = Health("unready" if not ready else "ok" if whole else "degraded", found | soft)
         return Response(health, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
 
     return readyz
@@ -112,16 +114,28 @@ def jwks(keys: Callable[[], list[dict[str, str]]]) -> HTTPRouteHandler:
     return jwks
 
 
-def documentation(describe: Callable[[], dict[str, Any]]) -> Router:
-    """The OpenAPI document, a page to browse it, and the catalogue of errors. `describe` takes a while;
+def documentation(
+    describe: Callable[[], dict[str, Any]], describe_stream: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Router:
+    """The OpenAPI and AsyncAPI documents, a page to browse it, and the catalogue of errors. `describe` takes a while;
     it is called once, in a thread, when somebody first asks."""
     described: list[bytes] = []
 
+    async def document(number: int) -> Response[bytes]:
+        if not described:
+            openapi = await asyncio.to_thread(describe)
+            described[:] = [msgspec.json.encode(made) for made in (openapi, describe_stream(openapi))]
+        return Response(
+            described[number], media_type="application/json", headers={"Cache-Control": "no-cache"}
+        )
+
     @get("/openapi.json", include_in_schema=False, opt=policy("public"))
     async def openapi() -> Response[bytes]:
-        if not described:
-            described.append(msgspec.json.encode(await asyncio.to_thread(describe)))
-        return Response(described[0], media_type="application/json", headers={"Cache-Control": "no-cache"})
+        return await document(0)
+
+    @get("/asyncapi.json", include_in_schema=False, opt=policy("public"))
+    async def stream() -> Response[bytes]:
+        return await document(1)
 
     @get("/docs", include_in_schema=False, opt=policy("public"))
     async def docs() -> Response[str]:
@@ -152,7 +166,7 @@ def documentation(describe: Callable[[], dict[str, Any]]) -> Router:
         kind = guess_type(name)[0] or "text/plain"
         return File(files[name], media_type=kind, content_disposition_type="inline", headers=_ASSET_HEADERS)
 
-    return Router("/api", route_handlers=[openapi, docs, errors, asset])
+    return Router("/api", route_handlers=[openapi, stream, docs, errors, asset])
 
 
 @get("/", include_in_schema=False, opt=policy("public"))

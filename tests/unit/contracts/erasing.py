@@ -12,6 +12,7 @@ from adapters.memory.posts import MemoryPostsReader
 from adapters.sql.housekeeping import keep_house
 from adapters.sql.metadata import metadata
 from adapters.sql.posts.tables import restricted_authors
+from application.feeds.voting import ForgetVoter
 from application.identity.sessions import LoggedIn
 from application.posts.editing import Edit
 from application.posts.erasing import EraseAuthor
@@ -110,7 +111,8 @@ class World:
         assert await tables_with(stores, self.ann.user.id) == {"restricted_authors"}
         assert await tables_with(stores, CANARY, self.ann.user.display_name) == set()
         words_of_others = f"@{self.name}"
-        assert await tables_with(stores, self.name, but=words_of_others) == set()
+        # What others say of her is found by its words, where a mention has no sign any more.
+        assert await tables_with(stores, self.name, but=words_of_others) <= {"post_words"}
         for post_id in self.hers:
             assert await refused(self.waggle.read(self.bob, post_id)) is PostNotFound
         for post_id in self.his:
@@ -129,11 +131,18 @@ async def settle(waggle: Waggle) -> None:
 class ErasingContract:
     async def test_di7_nothing_of_a_deleted_account_is_left_in_any_table(self, stores: Stores) -> None:
         world = await World.of(stores)
-        assert await tables_with(stores, CANARY) >= {"posts", "accounts"}
+        assert await tables_with(stores, CANARY) >= {"posts", "accounts", "tag_votes"}
+        assert "votes" in await tables_with(stores, world.ann.user.id)
 
         await world.ann_goes()
         # What identity knew went with the answer.
-        assert await tables_with(stores, CANARY) <= {"posts", "post_edits", "hashtags"}
+        assert await tables_with(stores, CANARY) <= {
+            "posts",
+            "post_edits",
+            "hashtags",
+            "post_words",
+            "tag_votes",
+        }
         await settle(world.waggle)
 
         await world.check()
@@ -159,7 +168,8 @@ class ErasingContract:
         await world.ann_goes()
         fact = AccountDeleted(user_id=world.ann.user.id)
         hasty = EraseAuthor(stores.open_posts, lambda: 0.0, batch=2, budget=0.0)
-        world.waggle.relay = replace(world.waggle.relay, reactions={AccountDeleted: [hasty]})
+        known, forget = world.waggle.relay.reactions, ForgetVoter(stores.open_votes)
+        world.waggle.relay = replace(world.waggle.relay, reactions={**known, AccountDeleted: [hasty, forget]})
 
         deliveries = 0
         while await world.waggle.relay.deliver():

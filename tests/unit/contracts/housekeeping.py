@@ -6,15 +6,20 @@ import pytest
 from sqlalchemy import func, select, update
 
 from adapters.sql import housekeeping
-from adapters.sql.housekeeping import KEYS, MARKS, SESSIONS, keep_house
+from adapters.sql.feeds.tables import tag_votes, votes
+from adapters.sql.graph.tables import mutes
+from adapters.sql.housekeeping import KEYS, MARKS, SESSIONS, VOTES, keep_house
 from adapters.sql.idempotency import idempotency_keys
 from adapters.sql.identity.tables import sessions
+from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
-from domain.shared import EventId, SessionId
+from application.feeds.ranking import TagVote, Vote
+from domain.shared import EventId, PostId, SessionId, UserId
 from tests.unit.contracts.idempotency import an_attempt, publish_once
 from tests.unit.contracts.identity import a_session, add_session
+from tests.unit.contracts.notifications import a_ticket
 from tests.unit.contracts.process_numbers import db
-from tests.unit.contracts.stores import Stores
+from tests.unit.contracts.stores import Stores, new_id
 
 LITTLE = timedelta(minutes=1)
 
@@ -27,7 +32,7 @@ async def counts(stores: Stores) -> list[int]:
     async with db(stores).begin() as connection:
         return [
             (await connection.execute(select(func.count()).select_from(table))).scalar_one()
-            for table in (idempotency_keys, inbox, sessions)
+            for table in (idempotency_keys, inbox, sessions, votes, tag_votes, mutes, tickets)
         ]
 
 
@@ -46,9 +51,23 @@ class HousekeepingContract:
             for age in (MARKS - LITTLE, MARKS + LITTLE):
                 await tx.inbox.first_time("count", EventId(id_made(age)))
 
+        async with stores.open_votes() as tx:
+            for age in (VOTES - LITTLE, VOTES + LITTLE):
+                post, at = PostId(id_made(age)), id_made(age) >> 16
+                await tx.votes.add(Vote(post, account.id, 1, 1, at))
+                await tx.votes.set_tags(post, [TagVote("bees", post, account.id, at)])
+
+        async with stores.open_graph() as tx:
+            for until in (datetime.now(UTC) + LITTLE, datetime.now(UTC) - LITTLE, None):
+                pair = await tx.pairs.lock(account.id, UserId(new_id()))
+                await tx.pairs.save(pair, pair.muted(until), new_id())
+
+        for lasts in (LITTLE, -LITTLE):
+            await stores.tickets.add(*a_ticket(), lasts)
+
         deleted = await keep_house(db(stores))
 
-        assert (deleted, await counts(stores)) == (3, [1, 1, 1])
+        assert (deleted, await counts(stores)) == (7, [1, 1, 1, 1, 1, 2, 1])
         assert (await publish_once(stores, young)).replayed is True
         assert (await publish_once(stores, old)).replayed is False
 

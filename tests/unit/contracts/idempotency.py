@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from application.shared.errors import KeyReused
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Record
-from domain.posts import PostNotFound, Standing
-from domain.shared import PostId, UserId
+from domain.posts import PostNotFound
+from domain.shared import PostId, Standing, UserId
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
 
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))

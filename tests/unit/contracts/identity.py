@@ -311,6 +311,31 @@ class SessionsContract:
         assert await alive(timedelta()) is False
         assert await stores.people.session_alive(SessionId(new_id()), now) is False
 
+    async def test_of_many_sessions_those_that_live_are_found_at_once(self, stores: Stores) -> None:
+        ann, bob = await stores.add_account(), await stores.add_account()
+        ids = [new_id() for _ in range(6)]
+        now = made_at(ids[-1])
+        barely = now - SESSION_IDLE + timedelta(milliseconds=1)
+        for session in (
+            a_session(ann, id=ids[0], ended_at=now),
+            a_session(ann, id=ids[1], refreshed_at=now - SESSION_IDLE),
+            a_session(ann, id=ids[2], refreshed_at=barely),
+            a_session(bob, id=ids[3], refreshed_at=now),
+            a_session(ann, id=ids[4], refreshed_at=now),
+        ):
+            await add_session(stores, session)
+        many = [SessionId(id_) for id_ in (*ids, *range(1, 3_000))]
+
+        assert await stores.people.sessions_alive(many, now) == {ids[2], ids[3], ids[4]}
+        for id_ in ids:
+            alone = await stores.people.sessions_alive([SessionId(id_)], now)
+            assert (id_ in alone) is await stores.people.session_alive(SessionId(id_), now)
+        assert await stores.people.sessions_alive([], now) == frozenset()
+        long_after = made_at(ids[4]) + SESSION_LIFE
+        await save_session(stores, a_session(ann, id=ids[4], refreshed_at=long_after))
+        for late, living in ((timedelta(milliseconds=-1), {ids[4]}), (timedelta(), set[int]())):
+            assert await stores.people.sessions_alive(many, long_after + late) == living
+
     async def test_the_living_ones_of_a_user_are_listed_newest_first_page_by_page(
         self, stores: Stores
     ) -> None:

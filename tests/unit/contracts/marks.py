@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from application.posts.deleting import DeletePost
 from application.posts.marking import MarkPost, PinPost
-from application.posts.ports import PostRow
+from application.posts.rows import PostRow
 from application.shared.paging import Page, Window, page
-from domain.posts import MAX_PINS, Mark, Post, Standing, TooManyPins, Visibility
-from domain.shared import PostId, UserId
+from domain.posts import MAX_PINS, Mark, Post, TooManyPins, Visibility
+from domain.shared import PostId, Standing, UserId
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+from tests.unit.standings import STRANGERS
 
 MARKS = pytest.mark.parametrize("mark", Mark)
 
@@ -126,7 +127,7 @@ class MarksContract:
     ) -> None:
         users = [UserId(new_id()) for _ in range(3)]
         posts = [await stores.add_post() for _ in range(2)]
-        mark_post = MarkPost(stores.open_posts, new_id)
+        mark_post = MarkPost(stores.open_posts, STRANGERS, new_id)
 
         await all_at_once(
             *(
@@ -157,7 +158,7 @@ class MarksContract:
         for who in (ann, bob):
             for post in (kept, gone):
                 await leave(stores, Mark.BOOKMARK, post.id, who)
-        await DeletePost(stores.open_posts)(gone.author, gone.id)
+        await DeletePost(stores.open_posts, STRANGERS)(gone.author, gone.id)
 
         async with stores.open_posts() as tx:
             await tx.marks.forget_deleted(ann)
@@ -179,7 +180,7 @@ class MarksContract:
             assert await tx.marks.pins_of(post.author) == 1
 
     async def test_racing_pins_are_five_at_most(self, stores: Stores) -> None:
-        ann, pin_post = UserId(new_id()), PinPost(stores.open_posts, new_id)
+        ann, pin_post = UserId(new_id()), PinPost(stores.open_posts, STRANGERS, new_id)
         posts = [await stores.add_post(author=ann) for _ in range(12)]
 
         async def try_to_pin(post: Post) -> bool:
@@ -213,6 +214,61 @@ class MarksContract:
             assert left(await stores.read(post.id, ann)) == set()
             row = await stores.read(post.id, bob)
             assert (row.likes, row.reposts, left(row)) == (1, 1, set(Mark))
+
+
+# --- Whom a post concerns ----------------------------------------------------------------------------
+
+
+class InvolvedContract:
+    async def test_who_liked_reposted_or_answered_is_involved_once(self, stores: Stores) -> None:
+        post, other = await stores.add_post(), await stores.add_post()
+        liked, reposted, answered, all_of_it = users = sorted(UserId(new_id()) for _ in range(4))
+        for user in (liked, all_of_it):
+            await leave(stores, Mark.LIKE, post.id, user)
+        for user in (reposted, all_of_it):
+            await leave(stores, Mark.REPOST, post.id, user)
+        for user in (answered, answered, all_of_it):
+            await stores.add_post(author=user, reply_to=post.id)
+
+        assert await stores.marks.involved(post.id, UserId(0), 10) == users
+        assert await stores.marks.involved(other.id, UserId(0), 10) == []
+
+    async def test_who_bookmarked_took_back_deleted_or_answered_an_answer_is_not(
+        self, stores: Stores
+    ) -> None:
+        post = await stores.add_post()
+        bookmarked, took_back, deleted, answered = (UserId(new_id()) for _ in range(4))
+        await leave(stores, Mark.BOOKMARK, post.id, bookmarked)
+        for mark in (Mark.LIKE, Mark.REPOST):
+            await leave(stores, mark, post.id, took_back)
+            await take_back(stores, mark, post.id, took_back)
+        gone = await stores.add_post(author=deleted, reply_to=post.id)
+        async with stores.open_posts() as tx:
+            await tx.posts.save((await tx.posts.get(gone.id)).removed(by=deleted))
+        answer = await stores.add_post(author=answered, reply_to=post.id)
+        await stores.add_post(reply_to=answer.id)
+
+        assert await stores.marks.involved(post.id, UserId(0), 10) == [answered]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3, 9, 10])
+    async def test_page_by_page_everybody_comes_once_by_id(self, stores: Stores, limit: int) -> None:
+        post = await stores.add_post()
+        users = [UserId(new_id()) for _ in range(9)]
+        for number, user in enumerate(reversed(users)):
+            if number > 3 and number % 3 != 1:
+                await leave(stores, Mark.LIKE, post.id, user)
+            if number > 3 and number % 3 != 2:
+                await leave(stores, Mark.REPOST, post.id, user)
+            for _ in range(number % 4 + 1):  # who answers often makes no page shorter
+                await stores.add_post(author=user, reply_to=post.id)
+
+        pages, after = list[Sequence[UserId]](), UserId(0)
+        while (some := await stores.marks.involved(post.id, after, limit)) and len(pages) < len(users):
+            pages.append(some)
+            after = some[-1]
+
+        assert [user for some in pages for user in some] == users
+        assert all(len(some) == limit for some in pages[:-1])
 
 
 # --- Lists ------------------------------------------------------------------------------------------
@@ -266,7 +322,7 @@ class Listed:
     async def page(self, window: Window) -> Page[int]:
         rows: Sequence[tuple[int, int]]
         if self.kind in {"who likes", "who reposts"}:
-            people = await self.stores.marks.people(self._mark, PostId(self.of), window)
+            people = await self.stores.marks.people(self._mark, PostId(self.of), window, Standing())
             rows = [(one.mark, one.user) for one in people]
         else:
             user, standing = UserId(self.of), Standing(UserId(self.of))
@@ -387,6 +443,19 @@ class MarkListsContract:
             shown.id,
         ]
         assert await stores.marks.posts(mark, ann, Window(1), standing) == []
+
+    @pytest.mark.parametrize("mark", [Mark.LIKE, Mark.REPOST])
+    async def test_az3_who_is_blocked_or_muted_is_left_out_before_the_limit(
+        self, stores: Stores, mark: Mark
+    ) -> None:
+        post, (ann, shown, blocked, muted) = await stores.add_post(), [UserId(new_id()) for _ in range(4)]
+        for user in (shown, blocked, muted):
+            await leave(stores, mark, post.id, user)
+        standing = Standing(ann, blocked=frozenset({blocked}), muted=frozenset({muted}))
+
+        people = await stores.marks.people(mark, post.id, Window(1), standing)
+
+        assert [one.user for one in people] == [shown]
 
     async def test_a_pinned_post_that_one_may_not_see_is_not_in_the_list(self, stores: Stores) -> None:
         post = await stores.add_post(visibility=Visibility.FOLLOWERS, pin=new_id())

@@ -10,14 +10,22 @@ import pytest
 from application.shared import relay as relaying
 from application.shared.events import (
     AccountDeleted,
+    Blocked,
     Edited,
+    EditToTell,
     Event,
+    Followed,
+    FollowRequested,
+    FollowRequestEnded,
     Liked,
     PostDeleted,
+    PostToForget,
     ProfileChanged,
     Published,
     Registered,
     Reposted,
+    Unblocked,
+    Unfollowed,
     Unliked,
     Unreposted,
 )
@@ -62,6 +70,14 @@ class OutboxContract:
             Unliked(post_id=1, author_id=2, user_id=3),
             Reposted(post_id=1, author_id=2, user_id=3, repost_id=4),
             Unreposted(post_id=1, author_id=2, user_id=3, repost_id=4),
+            Followed(user_id=1, other_id=2, accepted=True),
+            Unfollowed(user_id=1, other_id=2),
+            FollowRequested(user_id=2, other_id=1),
+            FollowRequestEnded(user_id=2, other_id=1),
+            Blocked(user_id=2, other_id=1),
+            Unblocked(user_id=1, other_id=2),
+            EditToTell(post_id=1, author_id=2, day=3, after=4),
+            PostToForget(post_id=1),
         ],
         ids=lambda event: type(event).__name__,
     )
@@ -76,7 +92,9 @@ class OutboxContract:
 
     async def test_every_kind_of_event_is_tried_above(self, stores: Stores) -> None:
         marks = {Liked, Unliked, Reposted, Unreposted}
-        told = {Registered, ProfileChanged, AccountDeleted, Published, Edited, PostDeleted} | marks
+        pairs = {Followed, Unfollowed, FollowRequested, FollowRequestEnded, Blocked, Unblocked}
+        posts = {Published, Edited, EditToTell, PostDeleted, PostToForget}
+        told = {Registered, ProfileChanged, AccountDeleted} | posts | marks | pairs
 
         assert {kind for kind in Event.kinds.values() if kind.__module__ == Event.__module__} == told
 

@@ -15,8 +15,9 @@ from application.posts.repair import RepairPosts
 from application.shared.events import PostDeleted, Published
 from application.shared.relay import Relay
 from domain.posts import Mark, Post, Visibility
-from domain.shared import UserId
+from domain.shared import Standing, UserId
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+from tests.unit.standings import STRANGERS
 
 NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}
 
@@ -24,7 +25,11 @@ NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}
 async def publish(stores: Stores, post: Post) -> Post:
     """As PublishPost does, for authors whom nobody knows."""
     async with stores.open_posts() as tx:
-        above = None if post.reply_to is None else await locked_if_visible(tx, post.author, post.reply_to)
+        above = (
+            None
+            if post.reply_to is None
+            else await locked_if_visible(tx, Standing(post.author), post.reply_to)
+        )
         await tx.posts.add(post)
         if above is not None and post.counts_in(above):
             await tx.posts.count_answers(above.id, comments=1, answers=1)
@@ -53,7 +58,10 @@ class RepairContract:
         self, stores: Stores, world: list[tuple[Visibility, int, bool, int]]
     ) -> None:
         ann, posts = UserId(new_id()), list[Post]()
-        mark_post, delete_post = MarkPost(stores.open_posts, new_id), DeletePost(stores.open_posts)
+        mark_post, delete_post = (
+            MarkPost(stores.open_posts, STRANGERS, new_id),
+            DeletePost(stores.open_posts, STRANGERS),
+        )
         for visibility, above, _, _ in world:
             under = posts[above] if 0 <= above < len(posts) else None
             narrowest = min(visibility, under.visibility if under else visibility, key=lambda one: one.width)
@@ -74,8 +82,8 @@ class RepairContract:
     async def test_di2_a_drift_that_was_planted_is_found_and_mended(self, stores: Stores) -> None:
         ann, post = UserId(new_id()), await stores.add_post(comments=2, answers=1, likes=5, reposts=0)
         sound = await stores.add_post()
-        await MarkPost(stores.open_posts, new_id)(ann, post.id, Mark.LIKE, on=True)
-        await MarkPost(stores.open_posts, new_id)(ann, sound.id, Mark.REPOST, on=True)
+        await MarkPost(stores.open_posts, STRANGERS, new_id)(ann, post.id, Mark.LIKE, on=True)
+        await MarkPost(stores.open_posts, STRANGERS, new_id)(ann, sound.id, Mark.REPOST, on=True)
         comment = await publish(stores, a_post(reply_to=post.id))
         repair = RepairPosts(stores.counters)
 
@@ -103,7 +111,10 @@ class RepairContract:
     async def test_repairing_while_others_write_neither_finds_nor_makes_a_drift(self, stores: Stores) -> None:
         people = [UserId(new_id()) for _ in range(8)]
         posts = [await publish(stores, a_post()) for _ in range(3)]
-        mark_post, delete_post = MarkPost(stores.open_posts, new_id), DeletePost(stores.open_posts)
+        mark_post, delete_post = (
+            MarkPost(stores.open_posts, STRANGERS, new_id),
+            DeletePost(stores.open_posts, STRANGERS),
+        )
         repair, busy = RepairPosts(stores.counters), True
 
         async def write(user: UserId) -> None:
@@ -165,7 +176,7 @@ class RepairContract:
         delivered = await publish(stores, a_post(author=ann.id))
         await relay(stores).deliver()
         await publish(stores, a_post(author=ann.id))
-        await DeletePost(stores.open_posts)(ann.id, delivered.id)
+        await DeletePost(stores.open_posts, STRANGERS)(ann.id, delivered.id)
         repair = RepairAccounts(stores.open_identity, stores.authorship)
 
         before = await repair(mend=True)

@@ -11,23 +11,38 @@ from typing import TypeVar
 from sqlalchemy import update
 
 from adapters.bridges import AuthorshipOfPosts
+from adapters.memory import feeds as memory_feeds
+from adapters.memory import graph as memory_graph
 from adapters.memory import identity as memory_identity
+from adapters.memory import notifications as memory_notifications
 from adapters.memory import posts as memory_posts
 from adapters.memory.outbox import MemoryOutboxQueue
 from adapters.memory.store import Store
 from adapters.security.sealing import Secrets
+from adapters.sql import feeds as sql_feeds
+from adapters.sql import graph as sql_graph
 from adapters.sql import identity as sql_identity
+from adapters.sql import notifications as sql_notifications
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
 from adapters.sql.metadata import metadata
 from adapters.sql.migrate import migrate
+from adapters.sql.notifications.tables import mails, tickets
 from adapters.sql.outbox import SqlOutboxQueue, outbox
+from application.feeds.ports import Candidates
+from application.feeds.votes import Accounts, VotesReader, VotesTx
+from application.graph.ports import GraphCounters, GraphReader, GraphTx
 from application.identity.ports import Authorship, IdentityReader, IdentityTx, KeyStore
-from application.posts.ports import Counters, MarksReader, PostRow, PostsReader, PostsTx
+from application.identity.searching import PeopleSearch
+from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, Tickets
+from application.posts.ports import Counters, MarksReader, PostsReader, PostsTx
+from application.posts.rows import PostRow
+from application.posts.searching import Search
+from application.posts.showing import PostParts
 from application.shared.ports import NewId, OpenTx, OutboxQueue
 from domain.identity import Account
-from domain.posts import Post, Standing, Visibility
-from domain.shared import PostId, Unavailable, UserId
+from domain.posts import Post, Visibility
+from domain.shared import PostId, Standing, Unavailable, UserId
 
 T = TypeVar("T")
 
@@ -35,6 +50,8 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 new_id: NewId = itertools.count(int(BEGINNING.timestamp() * 1000) << 16, 1 << 16).__next__
 """Ids a millisecond apart, never the same twice in one run: an example needs no empty store."""
 
+POPULAR = 3
+"""Followers that are very many, in the tests."""
 SECRETS = Secrets(bytes(range(32)))
 
 
@@ -44,13 +61,27 @@ class Stores:
     open_posts: OpenTx[PostsTx]
     people: IdentityReader
     posts: PostsReader
+    parts: PostParts
     marks: MarksReader
+    entries: Candidates
     counters: Counters
     authorship: Authorship
     queue: OutboxQueue
     keys: KeyStore
+    search: Search
+    people_search: PeopleSearch
+    open_votes: OpenTx[VotesTx]
+    votes: VotesReader
+    accounts: Accounts
+    open_graph: OpenTx[GraphTx]
+    graph: GraphReader
+    circles: GraphCounters
+    open_notifications: OpenTx[NotificationsTx]
+    streams: StreamReader
+    tickets: Tickets
+    mail_queue: MailQueue
     pass_time: Callable[[timedelta], Awaitable[None]]
-    """As far as leases and retries of the outbox go, so much time has passed."""
+    """As far as leases, retries, tickets and due mails go, so much time has passed."""
     wake: asyncio.Event
     """Set after each commit, for the relay."""
     database: Database | None = None
@@ -109,11 +140,27 @@ async def memory() -> AsyncIterator[Stores]:
         memory_posts.transactions(store, new_id),
         memory_identity.MemoryIdentityReader(store),
         memory_posts.MemoryPostsReader(store),
+        memory_posts.MemoryPostParts(store),
         memory_posts.MemoryMarksReader(store),
+        memory_posts.MemoryEntries(store),
         memory_posts.MemoryCounters(store),
         AuthorshipOfPosts(memory_posts.MemoryAuthored(store)),
         MemoryOutboxQueue(store, lambda: now),
         memory_identity.MemoryKeyStore(store),
+        memory_posts.MemorySearch(store),
+        memory_identity.MemoryPeopleSearch(store),
+        memory_feeds.transactions(store),
+        memory_feeds.MemoryVotesReader(store),
+        memory_posts.MemoryClosedAuthors(store),
+        memory_graph.transactions(store, new_id, POPULAR),
+        memory_graph.MemoryGraphReader(store),
+        memory_graph.MemoryGraphCounters(store),
+        memory_notifications.transactions(store, new_id),
+        memory_notifications.MemoryStreamReader(store),
+        memory_notifications.MemoryTickets(store, lambda: now),
+        memory_notifications.MemoryMailQueue(
+            store, lambda: datetime.now(UTC) + timedelta(seconds=now), lambda: now
+        ),
         pass_time,
         wake,
     )
@@ -131,6 +178,10 @@ async def sql(url: str) -> AsyncIterator[Stores]:
         earlier = {"due_at": outbox.c.due_at - ms, "leased_until": outbox.c.leased_until - ms}
         async with database.begin() as connection:
             await connection.execute(update(outbox).values(earlier))
+            await connection.execute(update(tickets).values(expires_at=tickets.c.expires_at - ms))
+            await connection.execute(
+                update(mails).values(due_at=mails.c.due_at - ms, leased_until=mails.c.leased_until - ms)
+            )
 
     try:
         yield Stores(
@@ -138,11 +189,25 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_posts.transactions(database, new_id),
             sql_identity.SqlIdentityReader(database, SECRETS),
             sql_posts.SqlPostsReader(database),
+            sql_posts.SqlPostParts(database),
             sql_posts.SqlMarksReader(database),
+            sql_posts.SqlEntries(database),
             sql_posts.SqlCounters(database),
             AuthorshipOfPosts(sql_posts.SqlAuthored(database)),
             SqlOutboxQueue(database),
             sql_identity.SqlKeyStore(database),
+            sql_posts.SqlSearch(database),
+            sql_identity.SqlPeopleSearch(database),
+            sql_feeds.transactions(database),
+            sql_feeds.SqlVotesReader(database),
+            sql_posts.SqlClosedAuthors(database),
+            sql_graph.transactions(database, new_id, POPULAR),
+            sql_graph.SqlGraphReader(database),
+            sql_graph.SqlGraphCounters(database),
+            sql_notifications.transactions(database, new_id),
+            sql_notifications.SqlStreamReader(database),
+            sql_notifications.SqlTickets(database),
+            sql_notifications.SqlMailQueue(database),
             pass_time,
             wake,
             database,

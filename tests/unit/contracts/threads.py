@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.posts.deleting import remove
-from application.posts.ports import PostRow, Tombstone
+from application.posts.ports import Tombstone
+from application.posts.rows import PostRow
 from application.shared.paging import Window
-from domain.posts import Entity, EntityType, Post, Standing, Visibility
-from domain.shared import PostId, UserId, made_at
+from domain.posts import Entity, EntityType, Post, Visibility
+from domain.shared import PostId, Standing, UserId, made_at
 from tests.unit.contracts.stores import Stores, a_post, new_id
 
 ENTITIES = (

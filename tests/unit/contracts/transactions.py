@@ -7,8 +7,7 @@ import pytest
 
 from application.shared.events import Registered
 from domain.identity import UserNotFound
-from domain.posts import Standing
-from domain.shared import UserId
+from domain.shared import Standing, UserId
 from tests.unit.contracts.stores import Stores, a_post, an_account, patiently
 
 

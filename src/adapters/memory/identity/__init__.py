@@ -2,6 +2,7 @@
 
 from adapters.memory.identity.keys import MemoryKeyStore
 from adapters.memory.identity.reading import MemoryIdentityReader
+from adapters.memory.identity.searching import MemoryPeopleSearch
 from adapters.memory.identity.writing import transactions
 
-__all__ = ["MemoryIdentityReader", "MemoryKeyStore", "transactions"]
+__all__ = ["MemoryIdentityReader", "MemoryKeyStore", "MemoryPeopleSearch", "transactions"]

@@ -37,6 +37,9 @@ class MemoryIdentityReader:
         session: Session | None = self.store.get("sessions", session_id)
         return session is not None and session.alive(now)
 
+    async def sessions_alive(self, session_ids: Collection[SessionId], now: datetime) -> frozenset[SessionId]:
+        return frozenset([id_ for id_ in session_ids if await self.session_alive(id_, now)])
+
     async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:
         found: list[Session] = [
             session

@@ -1,8 +1,22 @@
 """Posts, comments, mentions and marks in memory."""
 
+from adapters.memory.posts.authors import MemoryClosedAuthors
 from adapters.memory.posts.counters import MemoryAuthored, MemoryCounters
+from adapters.memory.posts.entries import MemoryEntries
 from adapters.memory.posts.marks import MemoryMarksReader
+from adapters.memory.posts.parts import MemoryPostParts
 from adapters.memory.posts.reading import MemoryPostsReader
+from adapters.memory.posts.searching import MemorySearch
 from adapters.memory.posts.writing import transactions
 
-__all__ = ["MemoryAuthored", "MemoryCounters", "MemoryMarksReader", "MemoryPostsReader", "transactions"]
+__all__ = [
+    "MemoryAuthored",
+    "MemoryClosedAuthors",
+    "MemoryCounters",
+    "MemoryEntries",
+    "MemoryMarksReader",
+    "MemoryPostParts",
+    "MemoryPostsReader",
+    "MemorySearch",
+    "transactions",
+]

@@ -1,9 +1,9 @@
 """What posts keeps of accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from adapters.memory.store import Draft, Rows
+from adapters.memory.store import Draft, Rows, Store
 from domain.posts import AuthorState, Post
 from domain.shared import UserId
 
@@ -37,3 +37,14 @@ class MemoryAuthors:
     async def gone_lately(self) -> Sequence[UserId]:
         known = self.rows.items("restricted_authors")
         return [author for author, row in known if row.state is AuthorState.GONE]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryClosedAuthors:
+    """Answers feeds: who of some accounts is private or gone."""
+
+    store: Store
+
+    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
+        known = {user: self.store.get("restricted_authors", user) for user in users}
+        return frozenset(user for user, row in known.items() if row and row.state is not AuthorState.OPEN)

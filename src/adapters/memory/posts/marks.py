@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from adapters.memory.posts.reading import read_row, shown, window_of
+from adapters.memory.paging import window_of
+from adapters.memory.posts.reading import read_row, shown
 from adapters.memory.store import Draft, Store
 from application.posts.ports import Marked, MarkedBy
 from application.shared.paging import Window
-from domain.posts import Mark, Post, Standing, counted
-from domain.shared import PostId, UserId
+from domain.posts import Mark, Post, counted
+from domain.shared import PostId, Standing, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,14 @@ class MemoryMarks:
 class MemoryMarksReader:
     store: Store
 
-    async def people(self, mark: Mark, post_id: PostId, window: Window) -> Sequence[MarkedBy]:
+    async def people(
+        self, mark: Mark, post_id: PostId, window: Window, standing: Standing
+    ) -> Sequence[MarkedBy]:
+        hidden = standing.blocked | standing.muted
         on_it = (
             MarkedBy(stored.id, stored.user_id)
             for stored in self.store.all(table(mark))
-            if stored.post_id == post_id
+            if stored.post_id == post_id and stored.user_id not in hidden
         )
         return window_of(on_it, window, lambda one: one.mark, newest_first=True)
 
@@ -94,6 +98,18 @@ class MemoryMarksReader:
     async def pinned(self, author: UserId, window: Window, standing: Standing) -> Sequence[Marked]:
         mine = ((post.pin, post) for post in self.store.all("posts") if post.author == author and post.pin)
         return self._page(mine, window, standing)
+
+    async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
+        marked = (
+            stored.user_id
+            for mark in (Mark.LIKE, Mark.REPOST)
+            for stored in self.store.all(table(mark))
+            if stored.post_id == post_id
+        )
+        answered = (
+            post.author for post in self.store.all("posts") if post.reply_to == post_id and not post.deleted
+        )
+        return sorted({user for user in (*marked, *answered) if user > after})[:limit]
 
     def _page(
         self, marked: Iterable[tuple[int, Post]], window: Window, standing: Standing

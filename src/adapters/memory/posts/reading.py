@@ -1,15 +1,18 @@
 """Reading posts, outside of transactions."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from adapters.memory.paging import window_of
 from adapters.memory.posts.authors import with_author
+from adapters.memory.posts.parts import body_of, state_of
 from adapters.memory.store import Rows, Store
-from application.posts.ports import PostRow, Tombstone, VersionRow
+from application.posts.ports import Tombstone, VersionRow
+from application.posts.rows import PostRow, joined
 from application.shared.paging import Window
-from domain.posts import Mark, Post, Standing, can_view
-from domain.shared import PostId, UserId
+from domain.posts import Post, can_view
+from domain.shared import PostId, Standing, UserId
 
 T = TypeVar("T")
 
@@ -36,12 +39,15 @@ class MemoryPostsReader:
         listed = [
             post
             for post in self.store.all("posts")
-            if post.reply_to == post_id and (shown(self.store, post, standing) or post.shown_as_tombstone)
+            if post.reply_to == post_id and (self._listed(post, standing) or post.shown_as_tombstone)
         ]
         return [
             self._place(post, standing)
             for post in window_of(listed, window, lambda post: post.id, newest_first=False)
         ]
+
+    def _listed(self, post: Post, standing: Standing) -> bool:
+        return post.author not in standing.muted and shown(self.store, post, standing)
 
     async def tombstone(self, post_id: PostId) -> Tombstone | None:
         post: Post | None = self.store.get("posts", post_id)
@@ -96,42 +102,5 @@ def shown(rows: Rows, post: Post, standing: Standing) -> bool:
     return can_view(with_author(rows, post), standing)
 
 
-def window_of(
-    items: Iterable[T], window: Window, key: Callable[[T], int], *, newest_first: bool
-) -> Sequence[T]:
-    """The items of the window in the list's order, and one more if there is one."""
-    falling = newest_first != window.back
-    beyond = [
-        item
-        for item in items
-        if window.edge is None or (key(item) < window.edge if falling else key(item) > window.edge)
-    ]
-    beyond.sort(key=key, reverse=falling)
-    found = beyond[: window.limit + 1]
-    return found[::-1] if window.back else found
-
-
 def read_row(rows: Rows, post: Post, standing: Standing) -> PostRow:
-    def left(mark: Mark) -> bool:
-        return rows.get(f"{mark}s", (post.id, standing.viewer)) is not None
-
-    return PostRow(
-        id=post.id,
-        author=post.author,
-        text=post.text,
-        visibility=post.visibility,
-        content_warning=post.content_warning,
-        language=post.language,
-        reply_to=post.reply_to,
-        edited_at=post.edited_at,
-        version=post.version,
-        comments=post.comments,
-        likes=post.likes,
-        reposts=post.reposts,
-        pinned=post.pin is not None,
-        mentioned=tuple(sorted(post.mentioned)),
-        liked=left(Mark.LIKE),
-        reposted=left(Mark.REPOST),
-        bookmarked=left(Mark.BOOKMARK),
-        entities=post.entities,
-    )
+    return joined(state_of(rows, post, standing.viewer), body_of(post))

@@ -36,6 +36,9 @@ class MemoryTraces:
             self.rows.put("posts", post.id, replace(post, author=NOBODY))
         return len(mine)
 
+    async def forget_words(self) -> bool:
+        return False  # there is no index
+
 
 def _newest(ids: Iterable[PostId], limit: int) -> list[PostId]:
     return sorted(ids, reverse=True)[:limit]

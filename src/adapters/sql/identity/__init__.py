@@ -2,6 +2,7 @@
 
 from adapters.sql.identity.keys import SqlKeyStore
 from adapters.sql.identity.reading import SqlIdentityReader
+from adapters.sql.identity.searching import SqlPeopleSearch
 from adapters.sql.identity.writing import transactions
 
-__all__ = ["SqlIdentityReader", "SqlKeyStore", "transactions"]
+__all__ = ["SqlIdentityReader", "SqlKeyStore", "SqlPeopleSearch", "transactions"]

@@ -10,7 +10,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.identity.tables import Sealer, accounts, resting_names
+from adapters.sql.identity.words import name_words
 from adapters.sql.metadata import Id, Instant
+from application.identity.searching import words_of_name
 from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound, email_key
 from domain.shared import UserId
 
@@ -82,15 +84,26 @@ class SqlAccounts:
             if "username" in violated:
                 raise UsernameTaken("this username is taken") from None
             raise
+        await self._index(account)
         # Asked after the insert, which waits for whoever is just deleting an account of this name.
         resting = {"name_index": self._name_index(account.username), "now": account.created_at}
         if (await self.connection.execute(_resting, resting)).first():
             raise UsernameTaken("this username is taken")
 
+    async def _index(self, account: Account) -> None:
+        """Let the account be found by its names."""
+        words = words_of_name(account.username, account.display_name)
+        rows = [{"word": word, "user_id": account.id} for word in words]
+        await self.connection.execute(insert(name_words), rows)
+
+    async def _unindex(self, account: Account) -> None:
+        await self.connection.execute(delete(name_words).where(name_words.c.user_id == account.id))
+
     def _name_index(self, username: str) -> bytes:
         return self.sealer.index(f"username:{username}")
 
     async def remove(self, account: Account, rests_until: datetime) -> None:
+        await self._unindex(account)
         await self.connection.execute(delete(accounts).where(accounts.c.id == account.id))
         row = {"name_index": self._name_index(account.username), "until": rests_until}
         await self.connection.execute(_rest, row)
@@ -112,6 +125,8 @@ class SqlAccounts:
                 version=account.version,
             )
         )
+        await self._unindex(account)
+        await self._index(account)
 
     async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
         await self.connection.execute(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Integer, LargeBinary, String, bindparam, or_, select
+from sqlalchemy import Integer, LargeBinary, String, and_, bindparam, or_, select
 
 from adapters.sql.database import Database, Prepared
 from adapters.sql.identity.accounts import ACCOUNT, account_from
@@ -37,14 +37,15 @@ _from_network = Prepared(
     .where(sessions.c.user_id == _user_id, sessions.c.network == bindparam("network", type_=String))
     .limit(1)
 )
+_lives = and_(
+    sessions.c.ended_at.is_(None),
+    sessions.c.refreshed_at > bindparam("idle_before", type_=Id),
+    sessions.c.id > bindparam("old_before", type_=Id),
+)
+_living = Prepared(select(sessions.c.id).where(among(sessions.c.id, bindparam("ids", type_=IdList)), _lives))
 _sessions_of = (
     select(sessions.c.id, sessions.c.device_sealed, sessions.c.refreshed_at)
-    .where(
-        sessions.c.user_id == _user_id,
-        sessions.c.ended_at.is_(None),
-        sessions.c.refreshed_at > bindparam("idle_before", type_=Id),
-        sessions.c.id > bindparam("old_before", type_=Id),
-    )
+    .where(sessions.c.user_id == _user_id, _lives)
     .limit(bindparam("n", type_=Integer))
 )
 _edge = bindparam("edge", type_=Id)
@@ -60,6 +61,14 @@ _ids_named = Prepared(
         among(accounts.c.username, bindparam("names", type_=NameList))
     )
 )
+
+
+def _at(now: datetime) -> dict[str, int]:
+    """The parameters of `_lives`. All ids of the last millisecond have ended."""
+    return {
+        "idle_before": millis(now - SESSION_IDLE),
+        "old_before": ((millis(now - SESSION_LIFE) + 1) << 16) - 1,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +103,15 @@ class SqlIdentityReader:
         refreshed_at, ended_at = rows[0]
         return ended_at is None and now < session_expires(made_at(session_id), instant(refreshed_at))
 
+    async def sessions_alive(self, session_ids: Collection[SessionId], now: datetime) -> frozenset[SessionId]:
+        rows = await self.database.fetch(_living, ids=[*session_ids], **_at(now))
+        return frozenset(SessionId(row[0]) for row in rows)
+
     async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:
         rows = await self.database.fetch(
             _newer if window.back else _older,
             user_id=user_id,
-            idle_before=millis(now - SESSION_IDLE),
-            old_before=((millis(now - SESSION_LIFE) + 1) << 16) - 1,  # all ids of that millisecond have ended
+            **_at(now),
             edge=window.edge if window.edge is not None else 0 if window.back else MAX_ID,
             n=window.limit + 1,
         )

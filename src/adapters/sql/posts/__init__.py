@@ -1,8 +1,22 @@
 """Posts, comments, mentions and marks, in SQLite and PostgreSQL."""
 
+from adapters.sql.posts.authors import SqlClosedAuthors
 from adapters.sql.posts.counters import SqlAuthored, SqlCounters
+from adapters.sql.posts.entries import SqlEntries
 from adapters.sql.posts.marks import SqlMarksReader
+from adapters.sql.posts.parts import SqlPostParts
 from adapters.sql.posts.reading import SqlPostsReader
+from adapters.sql.posts.searching import SqlSearch
 from adapters.sql.posts.writing import transactions
 
-__all__ = ["SqlAuthored", "SqlCounters", "SqlMarksReader", "SqlPostsReader", "transactions"]
+__all__ = [
+    "SqlAuthored",
+    "SqlClosedAuthors",
+    "SqlCounters",
+    "SqlEntries",
+    "SqlMarksReader",
+    "SqlPostParts",
+    "SqlPostsReader",
+    "SqlSearch",
+    "transactions",
+]

@@ -1,6 +1,6 @@
 """What posts keeps of accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,7 +8,8 @@ from sqlalchemy import and_, bindparam, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.metadata import Id, now_ms
+from adapters.sql.database import Database, Prepared
+from adapters.sql.metadata import Id, IdList, among, now_ms
 from adapters.sql.posts.tables import restricted_authors
 from domain.shared import UserId
 
@@ -45,3 +46,23 @@ class SqlAuthors:
 
     async def gone_lately(self) -> Sequence[UserId]:
         return [UserId(row.user_id) for row in await self.connection.execute(_gone_lately)]
+
+
+_closed = Prepared(
+    select(restricted_authors.c.user_id).where(
+        among(restricted_authors.c.user_id, bindparam("ids", type_=IdList)),
+        restricted_authors.c.private == true(),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlClosedAuthors:
+    """Answers feeds: who of some accounts is private or gone."""
+
+    database: Database
+
+    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
+        if not users:
+            return frozenset()
+        return frozenset(UserId(row[0]) for row in await self.database.fetch(_closed, ids=list(users)))

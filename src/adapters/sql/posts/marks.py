@@ -11,26 +11,30 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    false,
     func,
     literal_column,
+    not_,
     select,
     text,
     true,
+    union,
     union_all,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database
-from adapters.sql.metadata import Id
+from adapters.sql.database import Database, Prepared
+from adapters.sql.keyset import Keyset
+from adapters.sql.metadata import Id, IdList, among
 from adapters.sql.outbox import insert_new
-from adapters.sql.posts.reading import COLUMNS, Keyset, read
+from adapters.sql.posts.parts import COLUMNS, read
 from adapters.sql.posts.tables import bookmarks, likes, posts, reposts
-from adapters.sql.posts.visibility import standing_params, visible
+from adapters.sql.posts.visibility import standing_params, towards, visible
 from application.posts.ports import Marked, MarkedBy
 from application.shared.paging import Window
-from domain.posts import Mark, Standing
-from domain.shared import PostId, UserId
+from domain.posts import Mark
+from domain.shared import PostId, Standing, UserId
 
 TABLES: dict[Mark, Table] = {Mark.LIKE: likes, Mark.REPOST: reposts, Mark.BOOKMARK: bookmarks}
 COUNTERS = {Mark.LIKE: posts.c.likes, Mark.REPOST: posts.c.reposts}
@@ -148,7 +152,11 @@ class SqlMarks:
 
 _people: dict[Mark, Keyset] = {
     mark: Keyset(
-        select(table.c.id, table.c.user_id).where(table.c.post_id == _post_id), table.c.id, newest_first=True
+        select(table.c.id, table.c.user_id).where(
+            table.c.post_id == _post_id, not_(among(table.c.user_id, bindparam("hidden", type_=IdList)))
+        ),
+        table.c.id,
+        newest_first=True,
     )
     for mark, table in TABLES.items()
     if mark is not Mark.BOOKMARK
@@ -170,12 +178,36 @@ _pinned = Keyset(
 )
 
 
+_after, _n = bindparam("after", type_=Id), bindparam("n", type_=Integer)
+_parts = [
+    select(
+        select(who.label("who"))
+        .where(post == bindparam("p", type_=Id), who > _after, *further)
+        .distinct()
+        .order_by(who)
+        .limit(_n)
+        .subquery(f"{who.table.name}_of_it")
+        .c.who
+    )
+    for post, who, further in (
+        (likes.c.post_id, likes.c.user_id, ()),
+        (reposts.c.post_id, reposts.c.user_id, ()),
+        (posts.c.reply_to, posts.c.author_id, (posts.c.deleted == false(),)),
+    )
+]
+_some = union(*_parts).subquery("involved")
+_involved = Prepared(select(_some.c.who).order_by(_some.c.who).limit(_n))
+
+
 @dataclass(frozen=True, slots=True)
 class SqlMarksReader:
     database: Database
 
-    async def people(self, mark: Mark, post_id: PostId, window: Window) -> Sequence[MarkedBy]:
-        rows = await _people[mark].rows(self.database, window, {"p": post_id})
+    async def people(
+        self, mark: Mark, post_id: PostId, window: Window, standing: Standing
+    ) -> Sequence[MarkedBy]:
+        hidden = [*standing.blocked | standing.muted]
+        rows = await _people[mark].rows(self.database, window, {"p": post_id, "hidden": hidden})
         return [MarkedBy(mark_id, UserId(user_id)) for mark_id, user_id in rows]
 
     async def posts(
@@ -184,7 +216,11 @@ class SqlMarksReader:
         return await self._page(_marked[mark], user_id, window, standing)
 
     async def pinned(self, author: UserId, window: Window, standing: Standing) -> Sequence[Marked]:
-        return await self._page(_pinned, author, window, standing)
+        return await self._page(_pinned, author, window, towards(author, standing))
+
+    async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
+        rows = await self.database.fetch(_involved, p=post_id, after=after, n=limit)
+        return [UserId(user) for (user,) in rows]
 
     async def _page(
         self, keyset: Keyset, user_id: UserId, window: Window, standing: Standing

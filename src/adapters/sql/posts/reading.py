@@ -1,14 +1,10 @@
 """Reading posts, outside of transactions."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Integer,
-    Select,
     bindparam,
     false,
     func,
@@ -19,66 +15,28 @@ from sqlalchemy import (
 )
 
 from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, instant, one_of
 from adapters.sql.posts.entities import load_entities
-from adapters.sql.posts.tables import bookmarks, likes, post_edits, posts, reposts
-from adapters.sql.posts.visibility import has_row, is_tombstone, listed, standing_params, visible
-from application.posts.ports import PostRow, Tombstone, VersionRow
+from adapters.sql.posts.parts import COLUMNS, one, read, some, state_of
+from adapters.sql.posts.tables import post_edits, posts
+from adapters.sql.posts.visibility import is_tombstone, listed, standing_params, towards, visible
+from application.posts.ports import Tombstone, VersionRow
+from application.posts.rows import PostRow
 from application.shared.paging import Window
-from domain.posts import Standing, Visibility
-from domain.shared import MAX_ID, PostId, UserId, made_at
+from domain.shared import PostId, Standing, UserId, made_at
 
-COLUMNS = (
-    posts.c.id,
-    posts.c.author_id,
-    posts.c.text,
-    posts.c.visibility,
-    posts.c.content_warning,
-    posts.c.language,
-    posts.c.reply_to,
-    posts.c.edited_at,
-    posts.c.version,
-    posts.c.comments,
-    posts.c.likes,
-    posts.c.reposts,
-    posts.c.pin,
-    posts.c.mentioned,
-    posts.c.entities,
-    has_row(likes).label("liked"),
-    has_row(reposts).label("reposted"),
-    has_row(bookmarks).label("bookmarked"),
-)
-"""What `read` takes."""
 _READ = select(*COLUMNS).where(visible())
-_PLACES = select(*COLUMNS, posts.c.deleted)
+_PLACES = select(*COLUMNS)
 """Rows of a thread, some of them tombstones."""
 
 
-class Keyset:
-    """A list in the order of `key`, an id, that can be read from an edge in both directions."""
-
-    def __init__(self, query: Select[Any], key: ColumnElement[int], *, newest_first: bool) -> None:
-        edge, limit = bindparam("edge", type_=Id), bindparam("n", type_=Integer)
-        self._newest_first = newest_first
-        self._falling = Prepared(query.where(key < edge).order_by(key.desc()).limit(limit))
-        self._rising = Prepared(query.where(key > edge).order_by(key).limit(limit))
-
-    async def rows(self, database: Database, window: Window, params: dict[str, Any]) -> Sequence[Row]:
-        falling = self._newest_first != window.back
-        edge = window.edge if window.edge is not None else MAX_ID if falling else 0
-        statement = self._falling if falling else self._rising
-        rows = await database.fetch(statement, edge=edge, n=window.limit + 1, **params)
-        return rows[::-1] if window.back else rows
-
-
 _post_id = bindparam("post_id", type_=Id)
-_one = Prepared(_READ.where(posts.c.id == bindparam("post_id", type_=Id)))
 _by_author = Keyset(
     _READ.where(posts.c.author_id == bindparam("author", type_=Id), posts.c.reply_to.is_(None)),
     posts.c.id,
     newest_first=True,
 )
-_by_ids = Prepared(_READ.where(among(posts.c.id, bindparam("ids", type_=IdList))))
 _comments = Keyset(_PLACES.where(listed(_post_id)), posts.c.id, newest_first=False)
 _tombstone = Prepared(select(posts.c.id, posts.c.reply_to).where(posts.c.id == _post_id, is_tombstone()))
 
@@ -144,15 +102,13 @@ class SqlPostsReader:
     database: Database
 
     async def post(self, post_id: PostId, standing: Standing) -> PostRow | None:
-        rows = await self.database.fetch(_one, post_id=post_id, **standing_params(standing))
-        return read(rows[0]) if rows else None
+        return await one(self.database, post_id, standing)
 
     async def by_ids(self, ids: Collection[PostId], standing: Standing) -> Mapping[PostId, PostRow]:
-        rows = await self.database.fetch(_by_ids, ids=[*ids], **standing_params(standing))
-        return {row[0]: read(row) for row in rows}
+        return await some(self.database, ids, standing)
 
     async def by_author(self, author: UserId, window: Window, standing: Standing) -> Sequence[PostRow]:
-        params = {"author": author, **standing_params(standing)}
+        params = {"author": author, **standing_params(towards(author, standing))}
         return [read(row) for row in await _by_author.rows(self.database, window, params)]
 
     async def comments(
@@ -187,57 +143,11 @@ class SqlPostsReader:
 
 
 def _place(row: Row) -> PostRow | Tombstone:
-    return Tombstone(row[0], row[6]) if row[-1] else read(row[:-1])
+    state = state_of(row)
+    return Tombstone(state.id, state.reply_to) if state.deleted else read(row)
 
 
 def _version(post_id: PostId, row: Row) -> VersionRow:
     version, text, warning, language, at, entities = row
     created_at = made_at(post_id) if at is None else instant(at)
     return VersionRow(version, text, warning, language, created_at, load_entities(entities))
-
-
-_VISIBILITY = {visibility.value: visibility for visibility in Visibility}
-
-
-def read(row: Row) -> PostRow:
-    """The row of COLUMNS."""
-    (
-        id_,
-        author,
-        text,
-        visibility,
-        warning,
-        language,
-        reply_to,
-        edited,
-        version,
-        comments,
-        liked_by,
-        reposted_by,
-        pin,
-        named,
-        entities,
-        liked,
-        reposted,
-        bookmarked,
-    ) = row
-    return PostRow(
-        id_,
-        author,
-        text,
-        _VISIBILITY[visibility],
-        warning,
-        language,
-        reply_to,
-        None if edited is None else instant(edited),
-        version,
-        comments,
-        liked_by,
-        reposted_by,
-        pin is not None,
-        () if named == "[]" else tuple(json.loads(named)),
-        bool(liked),
-        bool(reposted),
-        bool(bookmarked),
-        load_entities(entities),
-    )

@@ -17,7 +17,8 @@ from sqlalchemy import (
     true,
 )
 
-from adapters.sql.metadata import Id, Instant, metadata
+from adapters.sql.metadata import Id, InOrderOfCode, Instant, metadata
+from adapters.sql.posts.words import Words
 
 posts = Table(
     "posts",
@@ -61,6 +62,10 @@ Index(
     sqlite_where=and_(posts.c.reply_to.is_not(None), in_thread),
     postgresql_where=and_(posts.c.reply_to.is_not(None), in_thread),
 )
+_for_everybody = and_(
+    posts.c.visibility == literal_column("'public'"), posts.c.reply_to.is_(None), posts.c.deleted == false()
+)
+Index("ix_posts_public", posts.c.id, sqlite_where=_for_everybody, postgresql_where=_for_everybody)
 Index(
     "ix_posts_pinned",
     posts.c.author_id,
@@ -128,7 +133,7 @@ bookmarks = _marks("bookmarks", listed=False)
 hashtags = Table(
     "hashtags",
     metadata,
-    Column("tag", String(100), primary_key=True),
+    Column("tag", InOrderOfCode(100), primary_key=True),
     Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
     Index("ix_hashtags_post_id", "post_id"),
     sqlite_with_rowid=False,
@@ -156,3 +161,16 @@ traces = Table(
 )
 """Whom a version of a post names although `mentions` does not: without this, nobody would find them there when
 their account is erased."""
+
+post_words = Table(
+    "post_words",
+    metadata,
+    Column("post_id", Id, ForeignKey("posts.id"), primary_key=True, autoincrement=False),
+    Column("words", Words, nullable=False),
+)
+"""What posts that are not deleted are found by. On SQLite the index over it is a virtual table of its own, kept by
+triggers of the migration."""
+Index("ix_post_words_words", post_words.c.words, postgresql_using="gin").ddl_if(dialect="postgresql")
+
+FULL_TEXT = "post_search"
+"""The index of words on SQLite: a table of FTS5, which is no table of the metadata."""

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id
 from adapters.sql.posts.entities import dump_entities, load_entities
+from adapters.sql.posts.merging import merge_words
 from adapters.sql.posts.tables import mentions, post_edits, posts, traces
 from domain.shared import PostId, UserId
 
@@ -56,6 +57,9 @@ class SqlTraces:
 
     async def disown(self, author: UserId, limit: int) -> int:
         return (await self.connection.execute(_disown, {"u": author, "n": limit})).rowcount
+
+    async def forget_words(self) -> bool:
+        return self.connection.dialect.name == "sqlite" and await merge_words(self.connection)
 
     async def _found(self, query: Select[Any], user: UserId, limit: int) -> Sequence[PostId]:
         rows = await self.connection.execute(query.limit(_limit), {"u": user, "n": limit})

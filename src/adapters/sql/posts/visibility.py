@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     FromClause,
     ScalarSelect,
@@ -21,7 +20,7 @@ from sqlalchemy import (
 
 from adapters.sql.metadata import Id, IdList, among
 from adapters.sql.posts.tables import mentions, posts, restricted_authors
-from domain.posts import Standing
+from domain.shared import Standing, UserId
 
 viewer_id = bindparam("viewer", type_=Id)
 
@@ -33,7 +32,7 @@ def has_row(table: Table, of: FromClause = posts) -> ColumnElement[bool]:
     return func.coalesce(mine.scalar_subquery(), false())
 
 
-def of_author(column: Column[Any], of: FromClause = posts) -> ScalarSelect[Any]:
+def of_author(column: ColumnElement[Any], of: FromClause = posts) -> ScalarSelect[Any]:
     """What is known of the author of the post: NULL for nearly all, who are open and here."""
     return select(column).where(restricted_authors.c.user_id == of.c.author_id).scalar_subquery()
 
@@ -77,11 +76,13 @@ def visible(of: FromClause = posts) -> ColumnElement[bool]:
 
 
 def listed(above: ColumnElement[Any], of: FromClause = posts) -> ColumnElement[bool]:
-    """Whether a post is shown among the answers to `above`, be it as a tombstone."""
+    """Whether a post is shown among the answers to `above`, be it as a tombstone. Those whom the viewer muted,
+    bound as `muted`, are not."""
+    not_muted = not_(among(of.c.author_id, bindparam("muted", type_=IdList)))
     return and_(
         of.c.reply_to == above,
         or_(of.c.deleted == false(), of.c.answers > literal_column("0")),  # as the index on it says
-        or_(visible(of), is_tombstone(of)),
+        or_(and_(not_muted, visible(of)), is_tombstone(of)),
     )
 
 
@@ -93,4 +94,15 @@ def is_tombstone(of: FromClause = posts) -> ColumnElement[bool]:
 
 
 def standing_params(standing: Standing) -> dict[str, Any]:
-    return {"viewer": standing.viewer, "follows": [*standing.follows], "blocked": [*standing.blocked]}
+    return {
+        "viewer": standing.viewer,
+        "follows": [*standing.follows],
+        "blocked": [*standing.blocked],
+        "muted": [*standing.muted],
+    }
+
+
+def towards(author: UserId, standing: Standing) -> Standing:
+    """As much of the standing as concerns one author: of those who follow thousands it is hardly anything."""
+    one = frozenset({author})
+    return Standing(standing.viewer, standing.follows & one, standing.blocked & one, standing.muted & one)

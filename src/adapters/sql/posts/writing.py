@@ -14,6 +14,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
@@ -30,6 +31,7 @@ from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
 from application.shared.ports import NewId, OpenTx
 from domain.posts import AuthorState, Post, PostNotFound, Visibility, hashtags
+from domain.posts.searching import searchable
 from domain.shared import PostId, UserId
 
 _row_for_update = (
@@ -51,9 +53,12 @@ _count_answers = (
         answers=posts.c.answers + bindparam("more_answers", type_=Integer),
     )
 )
+_unindex = delete(tables.post_words).where(tables.post_words.c.post_id == _post_id)
 _add = insert(posts)
 _mention = insert(mentions)
 _tag = insert(tables.hashtags)
+_index = postgresql.insert(tables.post_words)  # SQLite has the same words
+_index = _index.on_conflict_do_update(index_elements=["post_id"], set_={"words": _index.excluded.words})
 _remember = insert_new(tables.traces)
 _keep = insert(post_edits)
 _original = (
@@ -104,6 +109,14 @@ class SqlPosts:
             },
         )
         await self._name(post)
+        await self._index(post)
+
+    async def _index(self, post: Post) -> None:
+        """Let the post be found by what it says, or by nothing any more."""
+        if words := searchable(post):
+            await self.connection.execute(_index, {"post_id": post.id, "words": words})
+        else:
+            await self.connection.execute(_unindex, {"which": post.id})
 
     async def _name(self, post: Post) -> None:
         """Write down what the post mentions, to be found by it."""
@@ -132,6 +145,7 @@ class SqlPosts:
         for table in (mentions, tables.hashtags, *of_all_versions):
             await self.connection.execute(delete(table).where(table.c.post_id == post.id))
         await self._name(post)
+        await self._index(post)
 
     async def keep(self, post: Post) -> None:
         row = {name: value for name, value in _changing(post).items() if name in post_edits.c}

@@ -23,6 +23,7 @@ from application.identity.sessions import (
     Tokens,
 )
 from application.identity.throttle import TooManyAttempts
+from application.shared.people import Circle, Circles
 from domain.identity import (
     EmailTaken,
     SessionEnded,
@@ -60,8 +61,8 @@ class LoggedInOut(Out):
     tokens: TokensOut
 
     @classmethod
-    def of(cls, logged_in: LoggedIn) -> Self:
-        return cls(User.of(logged_in.user), TokensOut.of(logged_in.tokens))
+    def of(cls, logged_in: LoggedIn, circle: Circle) -> Self:
+        return cls(User.of(logged_in.user, circle), TokensOut.of(logged_in.tokens))
 
 
 Password = Annotated[
@@ -147,6 +148,7 @@ class Clients:
 
 
 class AuthController(Controller):
+    circles: Circles
     register: Register
     log_in: LogIn
     refresh: Refresh
@@ -184,7 +186,7 @@ class AuthController(Controller):
             self.client(request),
         )
         location = f"/api/v1/users/{done.user.id}"
-        return created(LoggedInOut.of(done), location, replayed=done.replayed)
+        return created(LoggedInOut.of(done, Circle()), location, replayed=done.replayed)
 
     @post(
         "/login", status_code=200, summary="Log in", opt=policy("public", WrongCredentials, TooManyAttempts)
@@ -198,7 +200,8 @@ class AuthController(Controller):
         done = await self.log_in(
             data.login, data.password, await self.attempt(request, idempotency_key), self.client(request)
         )
-        return Response(LoggedInOut.of(done), headers=no_store(replayed=done.replayed))
+        circle = await self.circles.around(None, done.user.id)
+        return Response(LoggedInOut.of(done, circle), headers=no_store(replayed=done.replayed))
 
     @post("/refresh", status_code=200, summary="Exchange a refresh token", opt=policy("public", SessionEnded))
     async def renew(self, data: JSONBody[RefreshIn]) -> Response[TokensOut]:

@@ -8,20 +8,22 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.queries import Profile, ReadAccount, ReadProfile
+from application.shared.people import Circle, Circles
 from domain.identity import Account, ConfirmationNeeded, RecentLoginRequired, SessionEnded, UserNotFound
 from domain.shared import UserId, id_from, made_at
 from entrypoints.http.answers import Answer, Out, tagged
-from entrypoints.http.auth import Anyones, Mine
+from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
 from entrypoints.http.resources import IfMatch, IfNoneMatch, rfc3339, version_in
+from entrypoints.http.shapes import RelationshipOut
 
 
 class Counts(Out):
     posts: int
     """Comments do not count."""
-    followers: int = 0
-    following: int = 0
+    followers: int
+    following: int
 
 
 class User(Out):
@@ -37,9 +39,12 @@ class User(Out):
     """What the account posts is seen by its followers and by those whom it mentions."""
     created_at: str
     counts: Counts
+    relationship: RelationshipOut | msgspec.UnsetType = msgspec.UNSET
+    """What the one who asks and this user are to each other; only with a token, and not of oneself."""
 
     @classmethod
-    def of(cls, profile: Profile) -> Self:
+    def of(cls, profile: Profile, circle: Circle) -> Self:
+        ties = circle.relationship
         return cls(
             id=str(profile.id),
             username=profile.username,
@@ -49,7 +54,8 @@ class User(Out):
             header_url=None,
             private=profile.private,
             created_at=rfc3339(made_at(profile.id)),
-            counts=Counts(profile.posts),
+            counts=Counts(profile.posts, circle.followers, circle.following),
+            relationship=msgspec.UNSET if ties is None else RelationshipOut.of(ties),
         )
 
 
@@ -59,8 +65,8 @@ class Me(User, kw_only=True):
     email: str
 
     @classmethod
-    def of_account(cls, account: Account) -> Self:
-        public = User.of(Profile.of(account))
+    def of_account(cls, account: Account, circle: Circle) -> Self:
+        public = User.of(Profile.of(account), circle)
         return cls(**msgspec.structs.asdict(public), email=account.email)
 
 
@@ -82,6 +88,7 @@ def a_user(path: str) -> UserId:
 
 
 class MeController(Controller):
+    circles: Circles
     read_account: ReadAccount
     edit_profile: EditProfile
     delete_account: DeleteAccount
@@ -92,7 +99,8 @@ class MeController(Controller):
     @get(summary="One's own account", opt=policy("token", UserNotFound))
     async def read(self, request: Mine, if_none_match: IfNoneMatch = None) -> Response[Me]:
         account = await self.read_account(request.user.user_id)
-        return Answer(tagged(Me.of_account(account), account.version, if_none_match))
+        circle = await self.circles.around(None, account.id)
+        return Answer(tagged(Me.of_account(account, circle), account.version, if_none_match))
 
     @patch(summary="Edit one's profile", opt=policy("token", UserNotFound))
     async def edit(
@@ -104,7 +112,8 @@ class MeController(Controller):
         account = await self.edit_profile(
             request.user.user_id, data.display_name, data.bio, version_in(if_match), private=data.private
         )
-        return Answer(tagged(Me.of_account(account), account.version, None))
+        circle = await self.circles.around(None, account.id)
+        return Answer(tagged(Me.of_account(account, circle), account.version, None))
 
     @delete(
         summary="Delete one's account",
@@ -128,6 +137,7 @@ class MeController(Controller):
 
 
 class UsersController(Controller):
+    circles: Circles
     read_profile: ReadProfile
 
     path = "/users"
@@ -140,7 +150,7 @@ class UsersController(Controller):
         user_id: FromPath[str],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return Answer(tagged(User.of(await self.read_profile(a_user(user_id))), 0, if_none_match))
+        return await self._shown(request, await self.read_profile(a_user(user_id)), if_none_match)
 
     @get(summary="A profile by its name", opt=policy("optional", UserNotFound))
     async def named(
@@ -149,4 +159,8 @@ class UsersController(Controller):
         username: Annotated[str, QueryParameter(min_length=1, max_length=64)],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return Answer(tagged(User.of(await self.read_profile.named(username)), 0, if_none_match))
+        return await self._shown(request, await self.read_profile.named(username), if_none_match)
+
+    async def _shown(self, request: Anyones, profile: Profile, if_none_match: str | None) -> Response[User]:
+        circle = await self.circles.around(viewer(request), profile.id)
+        return Answer(tagged(User.of(profile, circle), 0, if_none_match))

@@ -1,6 +1,6 @@
 """/api/v1/posts, and the posts of a user."""
 
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -9,15 +9,19 @@ from application.posts.deleting import DeletePost
 from application.posts.editing import EditPost
 from application.posts.marked import ListPinned
 from application.posts.publishing import PublishPost
-from application.posts.queries import ListByAuthor, NoSuchAuthor, ReadPost, ReadPosts
+from application.posts.queries import ListByAuthor, NoSuchAuthor, ReadPost, ReadPosts, SeenPost
+from application.shared.paging import Page, Window
 from domain.posts import NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
+from domain.shared import Fault, UserId
 from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.errors import QueryInvalid
+from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
-from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
+from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
 from entrypoints.http.posts.inputs import EditPostIn, Ids, PostIn, a_post, an_author, some_posts
-from entrypoints.http.posts.shapes import PostList, PostOut, published
 from entrypoints.http.resources import Attempts, IdempotencyKey, IfMatch, IfNoneMatch, version_in
+from entrypoints.http.shapes import PostList, PostOut, published
 
 
 class PostsController(Controller):
@@ -27,6 +31,7 @@ class PostsController(Controller):
     edit_post: EditPost
     delete_post: DeletePost
     attempt: Attempts
+    fragments: Fragments
 
     path = "/posts"
     tags = ("posts",)
@@ -52,13 +57,13 @@ class PostsController(Controller):
         if_none_match: IfNoneMatch = None,
     ) -> Response[PostOut]:
         seen = await self.read_post(viewer(request), a_post(post_id))
-        return Answer(tagged(PostOut.of(seen), seen.row.version, if_none_match))
+        return Answer(tagged(self.fragments(seen), seen.row.version, if_none_match))
 
     @get(summary="Several posts", opt=policy("optional"))
     async def read_several(self, request: Anyones, ids: Ids) -> PostList:
         """In the order asked for, each once. Those that do not exist, or not for you, are left out."""
         seen = await self.read_posts(viewer(request), some_posts(ids))
-        return PostList([PostOut.of(post) for post in seen])
+        return PostList(self.fragments.all(seen))
 
     @patch(
         "/{post_id:str}", summary="Edit a post", opt=policy("token", PostNotFound, NotTheAuthor, TooManyEdits)
@@ -72,7 +77,7 @@ class PostsController(Controller):
     ) -> Response[PostOut]:
         """Only the author can. Earlier versions stay in the history; a direct post keeps whom it went to."""
         seen = await self.edit_post(request.user.user_id, a_post(post_id), data.edit(), version_in(if_match))
-        return Answer(tagged(PostOut.of(seen), seen.row.version, None))
+        return Answer(tagged(self.fragments(seen), seen.row.version, None))
 
     @delete("/{post_id:str}", summary="Delete a post", opt=policy("token", PostNotFound, NotTheAuthor))
     async def remove(self, request: Mine, post_id: FromPath[str]) -> None:
@@ -84,11 +89,24 @@ Pinned = Annotated[
     bool, QueryParameter(description="Only those that are pinned to the profile, the last pinned first.")
 ]
 
+WithReposts = Annotated[
+    bool,
+    QueryParameter(description="With what the user reposted, each post once; a feed like /feeds/home."),
+]
+
+
+class OfUser(Protocol):
+    """A list of what a user has; with reposts it is feeds that gathers it. Raises NotFound for nobody."""
+
+    async def __call__(self, viewer: UserId | None, user: UserId, window: Window, /) -> Page[SeenPost]: ...
+
 
 class PostsOfUserController(Controller):
     list_by_author: ListByAuthor
     list_pinned: ListPinned
+    read_user: OfUser
     pager: Pager
+    fragments: Fragments
 
     path = "/users/{user_id:str}/posts"
     tags = ("posts",)
@@ -100,12 +118,16 @@ class PostsOfUserController(Controller):
         user_id: FromPath[str],
         *,
         pinned: Pinned = False,
+        reposts: WithReposts = False,
         limit: Limit = 20,
-        cursor: Cursor = None,
+        cursor: FeedCursor = None,
+        since: Since = None,
     ) -> Response[PageOut[PostOut]]:
         """Newest first, without comments."""
-        of = "pinned" if pinned else ""
-        window = self.pager.window(request, limit, cursor, of)
-        listed = self.list_pinned if pinned else self.list_by_author
+        if pinned and reposts:
+            raise QueryInvalid(Fault("reposts", "either_or", "reposts are not pinned"))
+        of = "pinned" if pinned else "reposts" if reposts else ""
+        window = self.pager.newer(request, limit, cursor, since, of)
+        listed: OfUser = self.list_pinned if pinned else self.read_user if reposts else self.list_by_author
         page = await listed(viewer(request), an_author(user_id), window)
-        return self.pager.answer(request, page, [PostOut.of(seen) for seen in page.items], of)
+        return self.pager.answer(request, page, self.fragments.all(page.items), of)

@@ -15,10 +15,11 @@ from domain.posts import (
     TooManyPins,
 )
 from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.posts.inputs import a_post
-from entrypoints.http.posts.shapes import Author, PostOut, ReceptionOut
+from entrypoints.http.shapes import Author, PostOut, ReceptionOut
 
 
 class MarksController(Controller):
@@ -97,6 +98,7 @@ class MarksController(Controller):
 class MarkedController(Controller):
     list_marked: ListMarked
     pager: Pager
+    fragments: Fragments
 
     path = "/me"
     tags = ("posts",)
@@ -122,4 +124,4 @@ class MarkedController(Controller):
         of = str(request.user.user_id)
         window = self.pager.window(request, limit, cursor, of)
         page = await self.list_marked(request.user.user_id, mark, window)
-        return self.pager.answer(request, page, [PostOut.of(seen) for seen in page.items], of)
+        return self.pager.answer(request, page, self.fragments.all(page.items), of)

@@ -16,11 +16,12 @@ from domain.posts import PostNotFound, WiderThanThread
 from domain.shared import PostId
 from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.posts.inputs import CommentIn, a_post
-from entrypoints.http.posts.shapes import EntityOut, PostOut, published
 from entrypoints.http.resources import Attempts, IdempotencyKey, rfc3339
+from entrypoints.http.shapes import EntityOut, PostOut, published
 
 NextOf: TypeAlias = Callable[[PostId, Window], str]
 """Makes the cursor of a window of the comments on a post."""
@@ -90,11 +91,11 @@ class ContextOut(Out):
     more_descendants: bool
 
     @classmethod
-    def of(cls, context: Context) -> Self:
+    def of(cls, context: Context, fragments: Fragments) -> Self:
         return cls(
-            [_place(place) for place in context.ancestors],
+            [_place(place, fragments) for place in context.ancestors],
             context.more_ancestors,
-            [_place(place) for place in context.descendants],
+            [_place(place, fragments) for place in context.descendants],
             context.more_descendants,
         )
 
@@ -121,19 +122,22 @@ class VersionOut(Out):
         )
 
 
-def _place(place: Place) -> PlaceOfPost:
-    return cast("PlaceOfPost", PostOut.of(place) if isinstance(place, SeenPost) else TombstoneOut.of(place))
+def _place(place: Place, fragments: Fragments) -> PlaceOfPost:
+    out = fragments(place) if isinstance(place, SeenPost) else TombstoneOut.of(place)
+    return cast("PlaceOfPost", out)
 
 
-def comment_of(comment: Comment, next_of: NextOf) -> PlaceOfComment:
+def comment_of(comment: Comment, fragments: Fragments, next_of: NextOf) -> PlaceOfComment:
     place, answers = comment.place, comment.answers
+    if answers is None and isinstance(place, SeenPost):
+        return cast("PlaceOfComment", fragments(place))
     out: CommentOut | BuriedCommentOut
     if isinstance(place, SeenPost):
         id_, out = place.row.id, CommentOut.of(place)
     else:
         id_, out = place.id, BuriedCommentOut.of(place)
     if answers is not None:
-        items = [comment_of(item, next_of) for item in answers.items]
+        items = [comment_of(item, fragments, next_of) for item in answers.items]
         out.answers = AnswersOut(items, None if answers.next is None else next_of(id_, answers.next))
     return cast("PlaceOfComment", out)
 
@@ -145,6 +149,7 @@ class ThreadsController(Controller):
     read_history: ReadHistory
     attempt: Attempts
     pager: Pager
+    fragments: Fragments
 
     path = "/posts/{post_id:str}"
     tags = ("posts",)
@@ -164,7 +169,7 @@ class ThreadsController(Controller):
         A deleted comment stays as a tombstone while others stand below it."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_comments(viewer(request), a_post(post_id), window, depth)
-        items = [comment_of(comment, self._next_of) for comment in page.items]
+        items = [comment_of(comment, self.fragments, self._next_of) for comment in page.items]
         return self.pager.answer(request, page, items)
 
     def _next_of(self, post_id: PostId, window: Window) -> str:
@@ -190,7 +195,8 @@ class ThreadsController(Controller):
     async def context(self, request: Anyones, post_id: FromPath[str]) -> ContextOut:
         """One above that was deleted, or that you may not see, is a tombstone. Up to 100 above, the nearest, and up
         to 200 below, of which no more than 20 answer the same comment."""
-        return ContextOut.of(await self.read_context(viewer(request), a_post(post_id)))
+        context = await self.read_context(viewer(request), a_post(post_id))
+        return ContextOut.of(context, self.fragments)
 
     @get("/history", summary="The versions of a post", opt=policy("optional", PostNotFound))
     async def history(

@@ -1,14 +1,14 @@
-"""Posts as clients get them."""
+"""What several modules show: people and posts, as clients get them."""
 
-from typing import Self
+from typing import Self, TypeAlias
 
 import msgspec
 from litestar import Response
 
 from application.posts.marking import Reception
-from application.posts.ports import AuthorCard
 from application.posts.publishing import PublishedPost
 from application.posts.queries import SeenPost
+from application.shared.people import AuthorCard, Relationship
 from domain.posts import Entity, EntityType, Mark, Visibility, hashtags
 from domain.shared import made_at
 from entrypoints.http.answers import Out
@@ -71,6 +71,10 @@ class Viewer(Out):
     bookmarked: bool
 
 
+Shown: TypeAlias = SeenPost
+"""What the module gives that gathers posts for others to show."""
+
+
 class PostOut(Out):
     """A post, or a comment: a comment is a post with `reply_to`."""
 
@@ -93,6 +97,8 @@ class PostOut(Out):
     """To its author's profile."""
     viewer: Viewer | msgspec.UnsetType = msgspec.UNSET
     """Only with a token."""
+    reposted_by: Author | msgspec.UnsetType = msgspec.UNSET
+    """Only in feeds, of a post that stands where this one reposted it."""
 
     @classmethod
     def of(cls, seen: SeenPost) -> Self:
@@ -114,6 +120,7 @@ class PostOut(Out):
             counts=PostCounts(row.comments, row.likes, row.reposts),
             pinned=row.pinned,
             viewer=msgspec.UNSET if seen.viewer is None else Viewer(row.liked, row.reposted, row.bookmarked),
+            reposted_by=msgspec.UNSET if seen.reposted_by is None else Author.of(seen.reposted_by),
         )
 
 
@@ -140,4 +147,35 @@ class ReceptionOut(Out):
             PostCounts(reception.comments, reception.likes, reception.reposts),
             Viewer(Mark.LIKE in marks, Mark.REPOST in marks, Mark.BOOKMARK in marks),
             reception.pinned,
+        )
+
+
+class RelationshipOut(Out):
+    """What the one who asks and another user are to each other."""
+
+    id: str
+    """Of the other."""
+    following: bool
+    requested: bool
+    """You have asked to follow, and were not answered."""
+    followed_by: bool
+    requested_by: bool
+    blocking: bool
+    blocked_by: bool
+    muting: bool
+    muted_until: str | None
+    """When the mute ends by itself."""
+
+    @classmethod
+    def of(cls, ties: Relationship) -> Self:
+        return cls(
+            str(ties.other),
+            ties.following,
+            ties.requested,
+            ties.followed_by,
+            ties.requested_by,
+            ties.blocking,
+            ties.blocked_by,
+            ties.muting,
+            None if ties.muted_until is None else rfc3339(ties.muted_until),
         )

@@ -1,0 +1,104 @@
+"""Mail, handed over to the server that delivers it."""
+
+import asyncio
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+
+import aiosmtplib
+
+from adapters.mail.server import MailServer
+from application.shared.mail import Message, Undeliverable
+from application.shared.ports import Clock
+from domain.shared import Unavailable
+
+BUDGET = 10.0
+"""Seconds, from the first packet to the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpMail:
+    """A connection for each mail: there are few, and one that is kept may be dead. What the server says is told to
+    nobody but for its code, since it mostly repeats the address."""
+
+    server: MailServer
+    own_host: str
+    """How this host presents itself, in ASCII."""
+    now: Clock
+    budget: float = BUDGET
+
+    async def send(self, message: Message) -> None:
+        mail = self._written(message)
+        client = self._client()
+        taken = False
+        try:
+            async with asyncio.timeout(self.budget):
+                await client.connect()
+                await _hand_over(client, mail)
+                taken = True
+                await client.quit()
+        except (aiosmtplib.SMTPException, OSError) as error:
+            if not taken:  # else it is the farewell that failed
+                raise Unavailable(f"the mail server {_said(error)}") from None
+        finally:
+            client.close()
+
+    def _written(self, message: Message) -> EmailMessage:
+        """Raises Undeliverable if it cannot be written to that address. A header cannot hold more than itself: the
+        policy refuses line breaks."""
+        mail = EmailMessage(policy=SMTP)
+        mail["From"] = self.server.sender
+        mail["To"] = _recipient(message.to)
+        mail["Subject"] = message.subject
+        mail["Date"] = self.now()
+        mail["Message-ID"] = f"<{message.id}@{self.own_host}>"
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's autoresponder answers it
+        mail.set_content(message.text)
+        return mail
+
+    def _client(self) -> aiosmtplib.SMTP:
+        server = self.server
+        return aiosmtplib.SMTP(
+            hostname=server.host,
+            port=server.port,
+            username=server.username or None,
+            password=server.password or None,
+            local_hostname=self.own_host,  # it would be looked up in the DNS
+            timeout=self.budget,
+            use_tls=server.at_once,
+            start_tls=server.tls is not None and not server.at_once,
+            tls_context=server.tls,
+        )
+
+
+def _recipient(address: str) -> Address:
+    local, _, domain = address.rpartition("@")
+    try:
+        return Address(username=local, domain=domain.encode("idna").decode())
+    except ValueError:
+        raise Undeliverable("mail cannot be written to an address of this form") from None
+
+
+async def _hand_over(client: aiosmtplib.SMTP, mail: EmailMessage) -> None:
+    try:
+        await client.send_message(mail)
+    except aiosmtplib.SMTPRecipientsRefused as refused:
+        code = max(recipient.code for recipient in refused.recipients)
+        if code >= 500:
+            raise Undeliverable(f"the mail server refuses the address ({code})") from None
+        raise Unavailable(f"the mail server answered {code}") from None
+    except aiosmtplib.SMTPDataError as error:
+        if error.code >= 500:
+            raise Undeliverable(f"the mail server refuses the mail ({error.code})") from None
+        raise
+    except (aiosmtplib.SMTPNotSupported, ValueError):
+        raise Undeliverable("the mail server takes no address of this form") from None
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return f"answered {error.code}"
+    if isinstance(error, TimeoutError):
+        return "did not answer in time"
+    return f"cannot be talked to ({type(error).__name__})"

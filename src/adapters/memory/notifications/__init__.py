@@ -1,0 +1,8 @@
+"""Streams, tickets and mails that are due, in memory."""
+
+from adapters.memory.notifications.mails import MemoryMailQueue
+from adapters.memory.notifications.reading import MemoryStreamReader
+from adapters.memory.notifications.tickets import MemoryTickets
+from adapters.memory.notifications.writing import transactions
+
+__all__ = ["MemoryMailQueue", "MemoryStreamReader", "MemoryTickets", "transactions"]

@@ -1,0 +1,56 @@
+"""Mails that are due, in memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from adapters.memory.notifications.rows import MAILS, DueRow
+from adapters.memory.store import Draft, Rows, Store
+from application.notifications.ports import DueMail
+from application.shared.ports import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryMailQueue:
+    store: Store
+    now: Clock
+    monotonic: Callable[[], float]
+
+    async def claim(self, limit: int, lease: timedelta) -> Sequence[DueMail]:
+        now, wall = self.monotonic(), self.now()
+
+        def due_of(rows: Rows) -> list[DueRow]:
+            return [row for row in rows.all(MAILS) if row.due <= wall and row.leased_until <= now]
+
+        if not due_of(self.store):  # a look costs less than a transaction
+            return []
+        async with self.store.begin() as rows:
+            due = due_of(rows)
+            claimed = sorted(due, key=lambda row: row.due)[:limit]
+            number = self.store.next_number()
+            for row in claimed:
+                until = now + lease.total_seconds()
+                rows.put(MAILS, row.user, replace(row, lease=number, leased_until=until))
+        return [DueMail(row.user, row.since, row.attempts, number) for row in claimed]
+
+    async def done(self, mail: DueMail, up_to: int, rest: timedelta) -> None:
+        async with self.store.begin() as rows:
+            if row := _leased(rows, mail):
+                if row.last <= up_to and not rest:
+                    rows.delete(MAILS, mail.user)
+                else:
+                    resting = DueRow(row.user, up_to + 1, row.last, self.now() + rest)
+                    rows.put(MAILS, mail.user, resting)
+
+    async def retry(self, mail: DueMail, after: timedelta) -> None:
+        async with self.store.begin() as rows:
+            if row := _leased(rows, mail):
+                again = replace(
+                    row, attempts=row.attempts + 1, due=self.now() + after, lease=0, leased_until=0.0
+                )
+                rows.put(MAILS, mail.user, again)
+
+
+def _leased(rows: Draft, mail: DueMail) -> DueRow | None:
+    row: DueRow | None = rows.get(MAILS, mail.user)
+    return row if row is not None and row.lease == mail.lease else None

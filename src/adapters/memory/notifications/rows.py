@@ -1,0 +1,37 @@
+"""The tables of notifications in memory, and what reading and writing have in common.
+
+Entries are found by their numbers, never by going through a table: a stream has no gaps.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapters.memory.store import Rows
+from domain.notifications import Entry, Kind, Stream
+from domain.shared import UserId
+
+STREAMS, ENTRIES = "streams", "stream_entries"
+KEYS, KEY_OF = "stream_keys", "stream_key_of"  # by key, and by entry
+PREFERENCES, TICKETS, MAILS = "notification_preferences", "stream_tickets", "mails_due"
+
+
+@dataclass(frozen=True, slots=True)
+class DueRow:
+    user: UserId
+    since: int
+    last: int
+    """What a mail was asked for last. Below `since` while the user rests from mails."""
+    due: datetime
+    attempts: int = 0
+    lease: int = 0
+    leased_until: float = 0.0
+
+
+def notifications(rows: Rows, user: UserId, kinds: Collection[Kind] = tuple(Kind)) -> Iterator[Entry]:
+    """Those of the user, holes aside, newest first."""
+    stream: Stream | None = rows.get(STREAMS, user)
+    for seq in range(stream.head, stream.floor - 1, -1) if stream else ():
+        entry: Entry | None = rows.get(ENTRIES, (user, seq))
+        if entry is not None and entry.is_notification and entry.type in kinds:
+            yield entry

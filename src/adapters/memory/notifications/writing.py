@@ -1,0 +1,99 @@
+"""Changing streams, in memory. There is one writer at a time, so nothing has to be locked."""
+
+import secrets
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from adapters.memory.notifications.rows import (
+    ENTRIES,
+    KEY_OF,
+    KEYS,
+    MAILS,
+    PREFERENCES,
+    STREAMS,
+    TICKETS,
+    DueRow,
+    notifications,
+)
+from adapters.memory.outbox import MemoryOutbox
+from adapters.memory.store import Draft, Store
+from application.notifications.ports import NotificationsTx
+from application.shared.ports import NewId, OpenTx
+from domain.notifications import Entry, Kind, Preferences, Stream
+from domain.shared import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStreams:
+    rows: Draft
+
+    async def lock(self, users: Collection[UserId]) -> Mapping[UserId, Stream]:
+        for user in users:
+            if self.rows.get(STREAMS, user) is None:
+                self.rows.put(STREAMS, user, Stream(user, secrets.token_hex(8)))
+        return {user: self.rows.get(STREAMS, user) for user in users}
+
+    async def known(self, keys: Collection[tuple[UserId, str]]) -> frozenset[tuple[UserId, str]]:
+        return frozenset(key for key in keys if self.rows.get(KEYS, key) is not None)
+
+    async def add(self, entries: Sequence[tuple[Entry, str | None]]) -> None:
+        for entry, key in entries:
+            self.rows.put(ENTRIES, (entry.user, entry.seq), entry)
+            if key is not None:
+                self.rows.put(KEYS, (entry.user, key), entry.seq)
+                self.rows.put(KEY_OF, (entry.user, entry.seq), key)
+
+    async def save(self, streams: Collection[Stream]) -> None:
+        for stream in streams:
+            self.rows.put(STREAMS, stream.user, stream)
+
+    async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, Kind]]:
+        removed: list[tuple[int, Kind]] = []
+        for seq in sorted(set(seqs)):
+            entry: Entry | None = self.rows.get(ENTRIES, (user, seq))
+            if entry is not None and entry.is_notification and isinstance(entry.type, Kind):
+                removed.append((seq, entry.type))
+                self.rows.put(ENTRIES, (user, seq), Entry(user, seq, entry.id, entry.type, removed=True))
+        return removed
+
+    async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[Kind, int]:
+        found = (entry for entry in notifications(self.rows, user) if above < entry.seq <= up_to)
+        return Counter(entry.type for entry in found if isinstance(entry.type, Kind))
+
+    async def newest_up_to(self, user: UserId, seq: int) -> int:
+        return next((entry.seq for entry in notifications(self.rows, user) if entry.seq <= seq), 0)
+
+    async def cut(self, user: UserId, floor: int) -> None:
+        stream: Stream | None = self.rows.get(STREAMS, user)
+        for seq in range(stream.floor, floor) if stream else ():
+            self.rows.delete(ENTRIES, (user, seq))
+            if key := self.rows.get(KEY_OF, (user, seq)):
+                self.rows.delete(KEYS, (user, key))
+                self.rows.delete(KEY_OF, (user, seq))
+
+    async def set_preferences(self, user: UserId, preferences: Preferences) -> None:
+        self.rows.put(PREFERENCES, user, preferences)
+
+    async def preferences(self, users: Collection[UserId]) -> Mapping[UserId, Preferences]:
+        return {user: self.rows.get(PREFERENCES, user) or Preferences() for user in users}
+
+    async def mail_later(self, user: UserId, seq: int, due: datetime) -> None:
+        row: DueRow = self.rows.get(MAILS, user) or DueRow(user, seq, 0, due)
+        due = max(row.due, due) if row.last < row.since else row.due
+        self.rows.put(MAILS, user, replace(row, last=seq, due=due))
+
+    async def forget(self, user: UserId) -> None:
+        stream: Stream | None = self.rows.get(STREAMS, user)
+        if stream:
+            await self.cut(user, stream.head + 1)
+        for table in (STREAMS, PREFERENCES, MAILS):
+            self.rows.delete(table, user)
+        for digest, (ticket, _expires) in self.rows.items(TICKETS):
+            if ticket.user == user:
+                self.rows.delete(TICKETS, digest)
+
+
+def transactions(store: Store, new_id: NewId) -> OpenTx[NotificationsTx]:
+    return store.transactions(lambda rows: NotificationsTx(MemoryStreams(rows), MemoryOutbox(rows, new_id)))

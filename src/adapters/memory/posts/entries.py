@@ -1,0 +1,76 @@
+"""What may stand in a feed."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from adapters.memory.paging import window_of
+from adapters.memory.posts.authors import with_author
+from adapters.memory.posts.marks import table
+from adapters.memory.store import Store
+from application.shared.entries import Entry
+from application.shared.paging import Window
+from domain.posts import AuthorState, Mark, Post, Visibility, can_view, hashtags, open_post_of
+from domain.shared import PostId, Standing, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEntries:
+    store: Store
+
+    async def by_sources(
+        self, sources: Collection[UserId], window: Window, last: int | None = None
+    ) -> Sequence[Entry]:
+        published = (
+            _place(post)
+            for post in self.store.all("posts")
+            if post.author in sources and post.reply_to is None and not post.deleted
+        )
+        reposted = (
+            Entry(mark.id, mark.post_id, mark.user_id)
+            for mark in self.store.all(table(Mark.REPOST))
+            if mark.user_id in sources
+        )
+        found = _nearest([*published, *reposted], window)
+        if last is None:
+            return found
+        return [entry for entry in found if (entry.id <= last if window.back else entry.id >= last)]
+
+    async def public(self, window: Window, standing: Standing) -> Sequence[Entry]:
+        everybodys = self._for_everybody(standing)
+        return _nearest((_place(post) for post in everybodys if post.reply_to is None), window)
+
+    async def tagged(self, tag: str, window: Window, standing: Standing) -> Sequence[Entry]:
+        everybodys = self._for_everybody(standing)
+        return _nearest((_place(post) for post in everybodys if tag in hashtags(post.entities)), window)
+
+    async def first_reposts(
+        self, posts: Collection[PostId], sources: Collection[UserId]
+    ) -> Mapping[PostId, int]:
+        first: dict[PostId, int] = {}
+        for mark in self.store.all(table(Mark.REPOST)):
+            if mark.post_id in posts and mark.user_id in sources:
+                first[mark.post_id] = min(mark.id, first.get(mark.post_id, mark.id))
+        return first
+
+    async def shows_reposts(self, user: UserId, standing: Standing) -> bool:
+        return can_view(with_author(self.store, open_post_of(user, AuthorState.OPEN)), standing)
+
+    def _for_everybody(self, standing: Standing) -> Iterable[Post]:
+        return (
+            post
+            for post in self.store.all("posts")
+            if post.visibility is Visibility.PUBLIC
+            and not post.deleted
+            and with_author(self.store, post).author_state is AuthorState.OPEN
+            and post.author not in standing.blocked
+            and post.author not in standing.muted
+        )
+
+
+def _place(post: Post) -> Entry:
+    return Entry(post.id, post.id, post.author)
+
+
+def _nearest(entries: Iterable[Entry], window: Window) -> Sequence[Entry]:
+    found = window_of(entries, window, lambda entry: entry.id, newest_first=True)
+    return found[-window.limit :] if window.back else found[: window.limit]

@@ -1,0 +1,58 @@
+"""Finding posts and hashtags."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adapters.memory.paging import window_of
+from adapters.memory.posts.authors import with_author
+from adapters.memory.store import Store
+from application.posts.searching import COUNTED, FoundTag, TagWindow
+from application.shared.paging import Window
+from domain.posts import AuthorState, Post, Visibility, hashtags
+from domain.posts.searching import PostQuery, by, searchable, tagged
+from domain.shared import PostId, Standing, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySearch:
+    store: Store
+
+    async def posts(
+        self, query: PostQuery, authors: Sequence[UserId], window: Window, standing: Standing
+    ) -> Sequence[PostId]:
+        terms = {*map(by, authors), *map(tagged, query.tags)}
+
+        def is_found(post: Post) -> bool:
+            if not self._is_own(post, standing) and not self._is_for_everybody(post, standing):
+                return False
+            words = searchable(post)
+            return terms.issubset(words) and all(phrase.stands_in(words) for phrase in query.phrases)
+
+        found = (post.id for post in self.store.all("posts") if is_found(post))
+        return window_of(found, window, lambda id_: id_, newest_first=True)
+
+    async def hashtags(self, beginning: str, window: TagWindow, standing: Standing) -> Sequence[FoundTag]:
+        uses: dict[str, list[Post]] = {}
+        for post in sorted(self.store.all("posts"), key=lambda post: post.id, reverse=True):
+            for tag in hashtags(post.entities):
+                uses.setdefault(tag, []).append(post)
+        found = [
+            FoundTag(tag, count)
+            for tag, posts in sorted(uses.items(), reverse=window.back)
+            if tag.startswith(beginning)
+            and (window.edge is None or (tag < window.edge if window.back else tag > window.edge))
+            and (count := sum(self._is_for_everybody(post, standing) for post in posts[:COUNTED]))
+        ][: window.limit + 1]
+        return found[::-1] if window.back else found
+
+    def _is_own(self, post: Post, standing: Standing) -> bool:
+        state = with_author(self.store, post).author_state
+        return not post.deleted and post.author == standing.viewer and state is not AuthorState.GONE
+
+    def _is_for_everybody(self, post: Post, standing: Standing) -> bool:
+        return (
+            not post.deleted
+            and post.visibility is Visibility.PUBLIC
+            and post.author not in standing.blocked | standing.muted
+            and with_author(self.store, post).author_state is AuthorState.OPEN
+        )

@@ -1,0 +1,149 @@
+"""One connection to Redis: commands go out together, answers come back in their order."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import hiredis
+
+from adapters.breaker import Breaker
+from domain.shared import Unavailable
+
+TIMEOUT = 0.25
+"""Seconds for a command, its time in the queue included. It is not tried again."""
+SILENCE = 1.0
+"""Seconds without any answer, while some are due, after which a connection is given up."""
+MAX_WAITING = 5_000
+"""Commands whose answers are due."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Bytes that the network has not taken yet."""
+
+_NOTHING: Any = object()
+
+
+class RedisAway(Unavailable):
+    """Redis did not do it, or did not say so in time. All that it holds can be done without."""
+
+
+class RedisRefused(RedisAway):
+    """Redis answered with an error, which this tells."""
+
+
+class Connection(asyncio.Protocol):
+    """Commands of one turn of the event loop are written at once.
+
+    An answer belongs to the oldest command that has none yet. So a command that nobody waits for any more,
+    because of a timeout or a cancellation, keeps its place until its answer has come: nobody else gets it.
+    """
+
+    def __init__(self, breaker: Breaker, lost: Callable[[], None]) -> None:
+        self.breaker = breaker
+        """Told how commands went. What nobody waits for any more went in no way."""
+        self._loop = asyncio.get_running_loop()
+        self._lost = lost
+        self._reader = hiredis.Reader(notEnoughData=_NOTHING)
+        self._due: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        """When a command was given, and who waits for its answer."""
+        self._expired = 0
+        """How many of the oldest have timed out."""
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
+        self._transport: asyncio.Transport | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._heard_at = 0.0
+
+    @property
+    def open(self) -> bool:
+        return self._transport is not None
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+            self.connection_lost(None)
+
+    def send(self, *command: Any) -> "asyncio.Future[Any]":
+        """The answer: bytes, an int, a list of such, or None. Raises RedisAway in the future, or here."""
+        transport = self._transport
+        if transport is None:
+            raise RedisAway("Redis is away")
+        packed = hiredis.pack_command(command)
+        full = self._unsent_bytes + transport.get_write_buffer_size() + len(packed) > MAX_BYTES
+        if full or len(self._due) >= MAX_WAITING:
+            raise RedisAway("too many commands wait for Redis")
+        loop = self._loop
+        now = loop.time()
+        if not self._unsent:
+            loop.call_soon(self._flush)
+        self._unsent.append(packed)
+        self._unsent_bytes += len(packed)
+        answer = loop.create_future()
+        if not self._due:
+            self._heard_at = now
+            if self._watch is None:
+                self._watch = loop.call_later(TIMEOUT, self._expire)
+        self._due.append((now, answer))
+        return answer
+
+    def _flush(self) -> None:
+        unsent, self._unsent, self._unsent_bytes = self._unsent, [], 0
+        if self._transport is not None:
+            self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
+
+    def _expire(self) -> None:
+        """One timer for all: those given first are due first."""
+        self._watch = None
+        due, now = self._due, self._loop.time()
+        while self._expired < len(due):
+            given, answer = due[self._expired]
+            if given + TIMEOUT > now:
+                break
+            self._expired += 1
+            if not answer.done():
+                answer.set_exception(RedisAway("Redis took too long"))
+                self.breaker.timed_out()
+        if self._transport is None:
+            return
+        if due and now - max(self._heard_at, due[0][0]) > SILENCE:
+            self.close()
+        elif due:
+            next_one = due[self._expired][0] if self._expired < len(due) else now
+            self._watch = self._loop.call_at(max(next_one + TIMEOUT, now + 0.005), self._expire)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one too, and no subclass
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        due, get = self._due, self._reader.gets
+        good = 0
+        try:
+            self._reader.feed(data)
+            while (reply := get()) is not _NOTHING:
+                _, answer = due.popleft()
+                if self._expired:
+                    self._expired -= 1  # counted already, as a timeout
+                elif isinstance(reply, hiredis.ReplyError):
+                    if not answer.done():
+                        answer.set_exception(RedisRefused(str(reply)))
+                else:
+                    good += 1
+                    if not answer.done():
+                        answer.set_result(reply)
+        except (hiredis.ProtocolError, IndexError):  # not Redis, or an answer that nobody asked for
+            self.close()
+        if good:
+            self.breaker.succeeded(good)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is None:
+            return
+        self._transport = None
+        if self._watch is not None:
+            self._watch.cancel()
+        due, self._due = self._due, deque()
+        for _, answer in due:
+            if not answer.done():
+                answer.set_exception(RedisAway("the connection to Redis was lost"))
+                self.breaker.failed()
+        self._lost()

@@ -1,0 +1,5 @@
+"""What feeds keeps in Redis."""
+
+from adapters.redis.feeds.timelines import RedisTimelines
+
+__all__ = ["RedisTimelines"]

@@ -1,0 +1,70 @@
+"""Budgets that all processes share."""
+
+from dataclasses import dataclass
+
+from adapters.redis.client import Client, Script
+from adapters.redis.connection import RedisAway
+from application.shared.limits import Decision, Limiter, Rate
+
+_PREFIX = "waggle:1:limit:"
+
+_TAKE = Script("""
+-- GCRA, in microseconds by the clock of Redis: one number is kept, when the budget will be whole again.
+-- ARGV: limit, seconds, cost. Returns allowed, remaining, retry after, reset.
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local period = ARGV[2] * 1000000
+local each = period / ARGV[1]
+local owed = (tonumber(redis.pcall('GET', KEYS[1]) or 0) or 0) - now
+if not (owed > 0) then owed = 0 end
+if owed > period then owed = period end  -- a clock that was set back must not shut anybody out
+local after = owed + ARGV[3] * each
+if after > period + each * 0.000001 + 1 then
+  return {0, math.floor((period - owed) / each + 0.000001), math.ceil(after - period), math.ceil(owed)}
+end
+redis.call('SET', KEYS[1], string.format('%.0f', now + after), 'PX', math.ceil(after / 1000) + 1)
+return {1, math.floor(math.max(0, period - after) / each + 0.00001), 0, math.ceil(after)}
+""")
+
+_GIVE_BACK = Script("""
+-- ARGV: limit, seconds, cost.
+local whole_at = tonumber(redis.pcall('GET', KEYS[1]) or 0) or 0
+if whole_at > 0 then
+  redis.call('SET', KEYS[1], string.format('%.0f', whole_at - ARGV[3] * ARGV[2] * 1000000 / ARGV[1]), 'KEEPTTL')
+end
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RedisLimiter:
+    """While Redis is away each process counts for itself, by the same rates: nothing is ever unlimited."""
+
+    client: Client
+    alone: Limiter
+
+    async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
+        try:
+            allowed, remaining, retry_after, reset = await self.client.run_script(
+                _TAKE, (_key(key, rate),), rate.limit, rate.seconds, cost
+            )
+        except RedisAway:
+            return await self.alone.take(key, rate, cost)
+        return Decision(allowed == 1, remaining, retry_after / 1e6, reset / 1e6)
+
+    async def give_back(self, key: str, rate: Rate, cost: int = 1) -> None:
+        await self.alone.give_back(key, rate, cost)
+        try:
+            await self.client.run_script(_GIVE_BACK, (_key(key, rate),), rate.limit, rate.seconds, cost)
+        except RedisAway:
+            return
+
+    async def clear(self, key: str, rate: Rate) -> None:
+        await self.alone.clear(key, rate)
+        try:
+            await self.client.call("UNLINK", _key(key, rate))
+        except RedisAway:
+            return
+
+
+def _key(key: str, rate: Rate) -> str:
+    return f"{_PREFIX}{rate.name}:{key}"

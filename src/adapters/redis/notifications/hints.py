@@ -1,0 +1,144 @@
+"""Hints to the streams of other processes. One that is lost is made up for: every process looks by itself now and then."""
+
+import asyncio
+import random
+import secrets
+import struct
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from itertools import islice
+from typing import Any, Protocol, cast
+
+import hiredis
+
+from adapters.redis.address import Address
+from adapters.redis.client import CONNECT, PAUSES, Client
+from adapters.redis.connection import RedisAway
+from application.notifications.ports import Hint
+from domain.shared import UserId
+
+CHANNEL = b"waggle:1:hints"
+AT_ONCE = 1_000
+"""Users in one message."""
+PING_SECONDS = 5.0
+SILENCE_SECONDS = 10.0
+"""Without an answer to a ping: a network that drops everything says nothing (a subscriber would wait for ever)."""
+_SENDER = 8
+_KINDS = {Hint.STREAM: b"s", Hint.HOME: b"h"}
+_HINTS = {kind: hint for hint, kind in _KINDS.items()}
+
+
+class Listeners(Protocol):
+    """Who listens in this process."""
+
+    def wake(self, users: Collection[UserId], hint: Hint) -> None: ...
+    def wake_all(self) -> None: ...
+
+
+class RedisHints:
+    """Wakes this process by itself and the others over one channel, a message for up to AT_ONCE users."""
+
+    def __init__(self, client: Client, address: Address, listeners: Listeners) -> None:
+        self._client, self._address, self._listeners = client, address, listeners
+        self._me = secrets.token_bytes(_SENDER)
+
+    async def tell(self, users: Collection[UserId], hint: Hint) -> None:
+        self._listeners.wake(users, hint)
+        rest = iter(users)
+        with suppress(RedisAway):
+            while some := [*islice(rest, AT_ONCE)]:
+                message = self._me + _KINDS[hint] + struct.pack(f">{len(some)}q", *some)
+                await self._client.call("PUBLISH", CHANNEL, message)
+
+    async def listen(self) -> None:
+        """Keep a subscription, until cancelled."""
+        pause, longest = PAUSES
+        while True:
+            lost = asyncio.Event()
+            with suppress(OSError, TimeoutError):
+                subscription = await self._subscribed(lost)
+                try:
+                    await subscription.keep(lost)
+                finally:
+                    subscription.close()
+                if subscription.confirmed:  # one that is refused is not tried again at once
+                    pause = PAUSES[0]
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - only apart from each other
+            pause = min(2 * pause, longest)
+
+    async def _subscribed(self, lost: asyncio.Event) -> "_Subscription":
+        address = self._address
+        async with asyncio.timeout(CONNECT):
+            _, subscription = await asyncio.get_running_loop().create_connection(
+                lambda: _Subscription(self._heard, self._listeners.wake_all, lost.set),
+                address.host,
+                address.port,
+                ssl=address.tls,
+            )
+        if address.password:
+            subscription.send("AUTH", *filter(None, (address.username, address.password)))
+        subscription.send("SUBSCRIBE", CHANNEL)
+        return subscription
+
+    def _heard(self, message: bytes) -> None:
+        hint = _HINTS.get(message[_SENDER : _SENDER + 1])
+        ids = message[_SENDER + 1 :]
+        if hint is None or len(ids) % 8 or message.startswith(self._me):
+            return  # from a newer version, or from here
+        users = [UserId(user) for user in struct.unpack(f">{len(ids) // 8}q", ids)]
+        self._listeners.wake(users, hint)
+
+
+class _Subscription(asyncio.Protocol):
+    """A connection that only listens. What was missed before it began is for `subscribed` to make up for."""
+
+    def __init__(
+        self, heard: Callable[[bytes], None], subscribed: Callable[[], None], lost: Callable[[], None]
+    ) -> None:
+        self._heard, self._subscribed, self._lost = heard, subscribed, lost
+        self._reader = hiredis.Reader()
+        self._loop = asyncio.get_running_loop()
+        self._heard_at = self._loop.time()
+        self._transport: asyncio.Transport | None = None
+        self.confirmed = False
+
+    def send(self, *command: Any) -> None:
+        if self._transport is not None:
+            self._transport.write(hiredis.pack_command(command))
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def keep(self, lost: asyncio.Event) -> None:
+        """Until the connection is lost or silent."""
+        while not lost.is_set() and self._loop.time() - self._heard_at < SILENCE_SECONDS:
+            self.send("PING")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PING_SECONDS):
+                    await lost.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.gets()) is not False:
+                self._take(reply)
+        except hiredis.ProtocolError:
+            self.close()
+
+    def _take(self, reply: Any) -> None:
+        if isinstance(reply, hiredis.ReplyError):  # no password, or no right to listen
+            self.close()
+        elif isinstance(reply, list) and reply[0] == b"message":
+            self._heard(reply[2])
+        elif isinstance(reply, list) and reply[0] == b"subscribe":
+            self.confirmed = True
+            self._subscribed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._lost()

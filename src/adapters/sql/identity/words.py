@@ -1,0 +1,13 @@
+"""What people are found by: a row for each word of their names."""
+
+from sqlalchemy import Column, ForeignKey, Table
+
+from adapters.sql.metadata import Id, InOrderOfCode, metadata
+
+name_words = Table(
+    "name_words",
+    metadata,
+    Column("word", InOrderOfCode(80), primary_key=True),
+    Column("user_id", Id, ForeignKey("accounts.id"), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,31 @@
+"""Lists in the order of an id, read from an edge."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, bindparam
+
+from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.metadata import Id
+from application.shared.paging import Window
+from domain.shared import MAX_ID
+
+
+class Keyset:
+    """A list in the order of `key`, an id, that can be read from an edge in both directions."""
+
+    def __init__(self, query: Select[Any], key: ColumnElement[int], *, newest_first: bool) -> None:
+        edge, limit = bindparam("edge", type_=Id), bindparam("n", type_=Integer)
+        self._newest_first = newest_first
+        self._falling = Prepared(query.where(key < edge).order_by(key.desc()).limit(limit))
+        self._rising = Prepared(query.where(key > edge).order_by(key).limit(limit))
+
+    async def rows(
+        self, database: Database, window: Window, params: dict[str, Any], *, apart: bool = False
+    ) -> Sequence[Row]:
+        falling = self._newest_first != window.back
+        edge = window.edge if window.edge is not None else MAX_ID if falling else 0
+        statement = self._falling if falling else self._rising
+        fetch = database.fetch_apart if apart else database.fetch
+        rows = await fetch(statement, edge=edge, n=window.limit + 1, **params)
+        return rows[::-1] if window.back else rows

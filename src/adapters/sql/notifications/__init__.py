@@ -1,0 +1,8 @@
+"""Streams, tickets and mails that are due, in SQL."""
+
+from adapters.sql.notifications.mails import SqlMailQueue
+from adapters.sql.notifications.reading import SqlStreamReader
+from adapters.sql.notifications.tickets import SqlTickets
+from adapters.sql.notifications.writing import transactions
+
+__all__ = ["SqlMailQueue", "SqlStreamReader", "SqlTickets", "transactions"]

@@ -1,0 +1,141 @@
+"""Reading streams, outside of transactions."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Integer, bindparam, func, literal_column, select
+
+from adapters.sql.database import Database, Prepared
+from adapters.sql.keyset import Keyset
+from adapters.sql.metadata import Id, IdList, among, millis
+from adapters.sql.notifications.rows import (
+    ENTRY,
+    KINDS,
+    STREAM,
+    entry_of,
+    notification,
+    preferences_of,
+    stream_of,
+    user_id,
+)
+from adapters.sql.notifications.tables import entries, preferences, streams
+from application.notifications.ports import Told
+from application.shared.paging import Window
+from domain.notifications import KEPT, Entry, Kind, Preferences, Stream
+from domain.shared import PostId, UserId
+
+_n = bindparam("n", type_=Integer)
+_seq = bindparam("seq", type_=Id)
+_stream = Prepared(select(*STREAM).where(streams.c.user_id == user_id))
+_after = Prepared(
+    select(*ENTRY).where(entries.c.user_id == user_id, entries.c.seq > _seq).order_by(entries.c.seq).limit(_n)
+)
+_mine = select(*ENTRY).where(entries.c.user_id == user_id, notification())
+_latest = Keyset(_mine, entries.c.seq, newest_first=True)
+_entry = Prepared(_mine.where(entries.c.seq == _seq))
+_heads = Prepared(
+    select(streams.c.user_id, streams.c.head).where(
+        among(streams.c.user_id, bindparam("users", type_=IdList))
+    )
+)
+_users = Prepared(
+    select(streams.c.user_id)
+    .where(streams.c.user_id > bindparam("above", type_=Id))
+    .order_by(streams.c.user_id)
+    .limit(_n)
+)
+_preferences = Prepared(select(preferences.c.changed).where(preferences.c.user_id == user_id))
+
+_TOLD = (entries.c.user_id, entries.c.seq, entries.c.type)
+_about = Prepared(
+    select(*_TOLD).where(entries.c.post_id == bindparam("post", type_=Id), notification()).limit(_n)
+)
+_of_actor = Prepared(
+    select(*_TOLD).where(entries.c.actor_id == bindparam("actor", type_=Id), notification()).limit(_n)
+)
+_between = Prepared(
+    select(*_TOLD, entries.c.post_id)
+    .where(entries.c.user_id == user_id, entries.c.actor_id == bindparam("actor", type_=Id), notification())
+    .order_by(entries.c.seq.desc())
+)
+_old = (
+    select(entries.c.user_id, entries.c.seq)
+    .where(entries.c.id < bindparam("before", type_=Id))
+    .order_by(entries.c.id)
+    .limit(literal_column("10000"))
+    .subquery("old")
+)
+_too_old = Prepared(
+    select(_old.c.user_id, func.max(_old.c.seq) + literal_column("1")).group_by(_old.c.user_id).limit(_n)
+)
+_too_long = Prepared(
+    select(streams.c.user_id, streams.c.head - literal_column(str(KEPT - 1)))
+    .where(streams.c.head - streams.c.floor >= literal_column(str(KEPT)))
+    .limit(_n)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStreamReader:
+    database: Database
+
+    async def stream(self, user: UserId) -> Stream | None:
+        rows = await self.database.fetch(_stream, user=user)
+        return stream_of(rows[0]) if rows else None
+
+    async def after(self, user: UserId, seq: int, limit: int) -> Sequence[Entry]:
+        return [entry_of(row) for row in await self.database.fetch(_after, user=user, seq=seq, n=limit)]
+
+    async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[Entry]:
+        rows = await _latest.rows(self.database, window, {"user": user, "kinds": _names(kinds)})
+        return [entry_of(row) for row in rows]
+
+    async def entry(self, user: UserId, seq: int) -> Entry | None:
+        rows = await self.database.fetch(_entry, user=user, seq=seq, kinds=KINDS)
+        return entry_of(rows[0]) if rows else None
+
+    async def heads(self, users: Collection[UserId]) -> Mapping[UserId, int]:
+        rows = await self.database.fetch(_heads, users=[*users])
+        return {UserId(user): head for user, head in rows}
+
+    async def users(self, after: UserId, limit: int) -> Sequence[UserId]:
+        return [UserId(user) for (user,) in await self.database.fetch(_users, above=after, n=limit)]
+
+    async def preferences(self, user: UserId) -> Preferences:
+        rows = await self.database.fetch(_preferences, user=user)
+        return preferences_of(rows[0][0]) if rows else Preferences()
+
+    async def about_post(self, post: PostId, limit: int) -> Sequence[Told]:
+        return _told(await self.database.fetch(_about, post=post, kinds=KINDS, n=limit))
+
+    async def of_actor(self, actor: UserId, limit: int) -> Sequence[Told]:
+        return _told(await self.database.fetch(_of_actor, actor=actor, kinds=KINDS, n=limit))
+
+    async def between(
+        self,
+        user: UserId,
+        actor: UserId,
+        kinds: Collection[Kind] = tuple(Kind),
+        post: PostId | None = None,
+    ) -> Sequence[Told]:
+        rows = await self.database.fetch(_between, user=user, actor=actor, kinds=_names(kinds))
+        return _told([row[:3] for row in rows if post is None or row[3] == post])
+
+    async def too_many(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
+        floors: dict[UserId, int] = {}
+        # Of too long streams there are few, and no index: to keep one would cost whoever tells.
+        long = await self.database.fetch_apart(_too_long, n=limit)
+        old = await self.database.fetch_apart(_too_old, before=millis(before) << 16, n=limit)
+        for user, floor in (*long, *old):
+            floors[UserId(user)] = max(floor, floors.get(UserId(user), 0))
+        return [*floors.items()][:limit]
+
+
+def _names(kinds: Collection[Kind]) -> list[str]:
+    return [kind.value for kind in kinds]
+
+
+def _told(rows: Sequence[Any]) -> Sequence[Told]:
+    return [Told(UserId(user), seq, Kind(type_)) for user, seq, type_ in rows]

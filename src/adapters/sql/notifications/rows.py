@@ -1,0 +1,79 @@
+"""Rows of notifications, and what they are in the domain."""
+
+import json
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, false
+
+from adapters.sql.database import Row
+from adapters.sql.metadata import Id, NameList, among
+from adapters.sql.notifications.tables import entries, streams
+from domain.notifications import Change, Channel, Entry, EntryType, Kind, Preferences, Stream
+from domain.shared import PostId, UserId
+
+STREAM = (
+    streams.c.user_id,
+    streams.c.epoch,
+    streams.c.floor,
+    streams.c.head,
+    streams.c.read_to,
+    streams.c.unread,
+)
+ENTRY = (
+    entries.c.user_id,
+    entries.c.seq,
+    entries.c.id,
+    entries.c.type,
+    entries.c.actor_id,
+    entries.c.post_id,
+    entries.c.refs,
+    entries.c.removed,
+)
+KINDS = [kind.value for kind in Kind]
+_TYPES: dict[str, EntryType] = {type_.value: type_ for type_ in (*Kind, *Change)}
+
+user_id = bindparam("user", type_=Id)
+
+
+def stream_of(row: Row) -> Stream:
+    user, epoch, floor, head, read, unread = row
+    counts = {Kind(kind): count for kind, count in json.loads(unread).items()} if unread != "{}" else {}
+    return Stream(UserId(user), epoch, floor, head, read, counts)
+
+
+def row_of(stream: Stream) -> dict[str, Any]:
+    return {
+        "epoch": stream.epoch,
+        "floor": stream.floor,
+        "head": stream.head,
+        "read_to": stream.read,
+        "unread": json.dumps(stream.unread) if stream.unread else "{}",
+    }
+
+
+def entry_of(row: Row) -> Entry:
+    user, seq, id_, type_, actor, post, refs, removed = row
+    return Entry(
+        UserId(user),
+        seq,
+        id_,
+        _TYPES[type_],
+        None if actor is None else UserId(actor),
+        None if post is None else PostId(post),
+        tuple(json.loads(refs)) if refs else (),
+        bool(removed),
+    )
+
+
+def preferences_of(changed: str) -> Preferences:
+    return Preferences(
+        {
+            Channel(channel): {Kind(kind): wanted for kind, wanted in kinds.items()}
+            for channel, kinds in json.loads(changed).items()
+        }
+    )
+
+
+def notification() -> ColumnElement[bool]:
+    """A notification of one of the bound `kinds`, and no hole."""
+    return and_(entries.c.removed == false(), among(entries.c.type, bindparam("kinds", type_=NameList)))

@@ -1,0 +1,45 @@
+"""Tickets for the stream."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import LargeBinary, bindparam, delete, insert
+
+from adapters.sql.database import Database
+from adapters.sql.metadata import Id, now_ms
+from adapters.sql.notifications.tables import tickets
+from application.notifications.ports import Ticket
+from domain.shared import SessionId, UserId
+
+_add = insert(tickets).values(expires_at=now_ms() + bindparam("lasts_ms", type_=Id))
+# Of all who try at once, one deletes the row and is given it.
+_redeem = (
+    delete(tickets)
+    .where(tickets.c.digest == bindparam("which", type_=LargeBinary))
+    .returning(tickets.c.user_id, tickets.c.session_id, tickets.c.until, tickets.c.expires_at > now_ms())
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlTickets:
+    database: Database
+
+    async def add(self, digest: bytes, ticket: Ticket, lasts: timedelta) -> None:
+        async with self.database.begin() as connection:
+            await connection.execute(
+                _add,
+                {
+                    "digest": digest,
+                    "user_id": ticket.user,
+                    "session_id": ticket.session,
+                    "until": ticket.until,
+                    "lasts_ms": lasts // timedelta(milliseconds=1),
+                },
+            )
+
+    async def redeem(self, digest: bytes) -> Ticket | None:
+        async with self.database.begin() as connection:
+            row = (await connection.execute(_redeem, {"which": digest})).one_or_none()
+        if row is None or not row[3]:
+            return None
+        return Ticket(UserId(row[0]), SessionId(row[1]), row[2])

@@ -1,0 +1,200 @@
+"""Changing streams, within transactions."""
+
+import json
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from sqlalchemy import (
+    LargeBinary,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database
+from adapters.sql.metadata import Id, millis
+from adapters.sql.notifications.rows import (
+    KINDS,
+    STREAM,
+    preferences_of,
+    row_of,
+    stream_of,
+    user_id,
+)
+from adapters.sql.notifications.tables import entries, mails, preferences, streams, tickets
+from adapters.sql.outbox import SqlOutbox, insert_new
+from application.notifications.ports import NotificationsTx
+from application.shared.ports import NewId, OpenTx
+from domain.notifications import Entry, Kind, Preferences, Stream
+from domain.shared import Unavailable, UserId
+
+_users = bindparam("users", type_=Id, expanding=True)
+_there = select(streams.c.user_id).where(streams.c.user_id.in_(_users))
+_appear = insert_new(streams)
+_lock = select(*STREAM).where(streams.c.user_id.in_(_users)).order_by(streams.c.user_id).with_for_update()
+_save = (
+    update(streams)
+    .where(streams.c.user_id == bindparam("whose", type_=Id))
+    .values({name: bindparam(name) for name in ("epoch", "floor", "head", "read_to", "unread")})
+)
+_known = select(entries.c.user_id).where(
+    entries.c.user_id.in_(_users), entries.c.dedupe_key == bindparam("key", type_=LargeBinary)
+)
+_add = insert(entries)
+
+_is_told = entries.c.removed.is_not(true()), entries.c.type.in_(KINDS)
+_seqs = bindparam("seqs", type_=Id, expanding=True)
+_at = (
+    select(entries.c.seq, entries.c.type)
+    .where(entries.c.user_id == user_id, entries.c.seq.in_(_seqs), *_is_told)
+    .order_by(entries.c.seq)
+)
+_remove = (
+    update(entries)
+    .where(entries.c.user_id == user_id, entries.c.seq.in_(_seqs))
+    .values(removed=True, actor_id=None, post_id=None)
+)
+_above, _up_to = bindparam("above", type_=Id), bindparam("up_to", type_=Id)
+_between = (
+    select(entries.c.type, func.count())
+    .where(entries.c.user_id == user_id, entries.c.seq > _above, entries.c.seq <= _up_to, *_is_told)
+    .group_by(entries.c.type)
+)
+_newest = (
+    select(entries.c.seq)
+    .where(entries.c.user_id == user_id, entries.c.seq <= _up_to, *_is_told)
+    .order_by(entries.c.seq.desc())
+    .limit(1)
+)
+_cut = delete(entries).where(entries.c.user_id == user_id, entries.c.seq < bindparam("bottom", type_=Id))
+
+_new_preferences = postgresql.insert(preferences)
+_set_preferences = _new_preferences.on_conflict_do_update(
+    index_elements=[preferences.c.user_id], set_={"changed": _new_preferences.excluded.changed}
+)
+_preferences = select(preferences.c.user_id, preferences.c.changed).where(preferences.c.user_id.in_(_users))
+
+_new_mail = postgresql.insert(mails)
+_asked = _new_mail.excluded.due_at
+_mail_later = _new_mail.on_conflict_do_update(
+    index_elements=[mails.c.user_id],
+    set_={
+        "last": _new_mail.excluded.last,
+        "due_at": case(
+            (and_(mails.c.last < mails.c.since, mails.c.due_at < _asked), _asked), else_=mails.c.due_at
+        ),
+    },
+)
+# The stream first, as whoever tells has it locked: when it is gone nothing is added any more.
+_forget = [
+    delete(table).where(table.c.user_id == user_id)
+    for table in (streams, entries, preferences, tickets, mails)
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStreams:
+    connection: AsyncConnection
+
+    async def lock(self, users: Collection[UserId]) -> Mapping[UserId, Stream]:
+        everybody = sorted(set(users))
+        there = set((await self.connection.execute(_there, {"users": everybody})).scalars())
+        if missing := [user for user in everybody if user not in there]:
+            # Before any lock, and in this order: two who add the same rows wait for each other too.
+            await self.connection.execute(
+                _appear,
+                [{"user_id": user, **row_of(Stream(user, secrets.token_hex(8)))} for user in missing],
+            )
+        found = (await self.connection.execute(_lock, {"users": everybody})).all()
+        if len(found) < len(everybody):
+            raise Unavailable("a stream went while it was waited for")
+        return {stream.user: stream for stream in (stream_of(row) for row in found)}
+
+    async def known(self, keys: Collection[tuple[UserId, str]]) -> frozenset[tuple[UserId, str]]:
+        asked: dict[str, list[UserId]] = {}
+        for user, key in keys:
+            asked.setdefault(key, []).append(user)
+        found: set[tuple[UserId, str]] = set()
+        for key, users in asked.items():  # one, as a rule: many are told the same
+            known = await self.connection.execute(_known, {"key": _hash(key), "users": users})
+            found.update((UserId(user), key) for user in known.scalars())
+        return frozenset(found)
+
+    async def add(self, entries: Sequence[tuple[Entry, str | None]]) -> None:
+        if entries:
+            await self.connection.execute(_add, [_row(entry, key) for entry, key in entries])
+
+    async def save(self, streams: Collection[Stream]) -> None:
+        if streams:
+            rows = [{"whose": stream.user, **row_of(stream)} for stream in streams]
+            await self.connection.execute(_save, rows)
+
+    async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, Kind]]:
+        rows = (await self.connection.execute(_at, {"user": user, "seqs": sorted(set(seqs))})).all()
+        if rows:
+            await self.connection.execute(_remove, {"user": user, "seqs": [seq for seq, _ in rows]})
+        return [(seq, Kind(type_)) for seq, type_ in rows]
+
+    async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[Kind, int]:
+        found = await self.connection.execute(_between, {"user": user, "above": above, "up_to": up_to})
+        return {Kind(type_): count for type_, count in found}
+
+    async def newest_up_to(self, user: UserId, seq: int) -> int:
+        found = (await self.connection.execute(_newest, {"user": user, "up_to": seq})).scalar()
+        return found or 0
+
+    async def cut(self, user: UserId, floor: int) -> None:
+        await self.connection.execute(_cut, {"user": user, "bottom": floor})
+
+    async def set_preferences(self, user: UserId, preferences: Preferences) -> None:
+        changed = json.dumps(preferences.changed)
+        await self.connection.execute(_set_preferences, {"user_id": user, "changed": changed})
+
+    async def preferences(self, users: Collection[UserId]) -> Mapping[UserId, Preferences]:
+        rows = await self.connection.execute(_preferences, {"users": [*users]})
+        found = {UserId(user): preferences_of(changed) for user, changed in rows}
+        return {user: found.get(user) or Preferences() for user in users}
+
+    async def mail_later(self, user: UserId, seq: int, due: datetime) -> None:
+        row = {"user_id": user, "since": seq, "last": seq, "due_at": millis(due)}
+        await self.connection.execute(_mail_later, row | {"attempts": 0, "leased_until": 0})
+
+    async def forget(self, user: UserId) -> None:
+        for statement in _forget:
+            await self.connection.execute(statement, {"user": user})
+
+
+def _row(entry: Entry, key: str | None) -> dict[str, object]:
+    return {
+        "user_id": entry.user,
+        "seq": entry.seq,
+        "id": entry.id,
+        "type": entry.type.value,
+        "actor_id": entry.actor,
+        "post_id": entry.post,
+        "refs": json.dumps(entry.refs) if entry.refs else None,
+        "removed": entry.removed,
+        "dedupe_key": None if key is None else _hash(key),
+    }
+
+
+def _hash(key: str) -> bytes:
+    return blake2b(key.encode(), digest_size=16).digest()
+
+
+def transactions(database: Database, new_id: NewId) -> OpenTx[NotificationsTx]:
+    def ports(connection: AsyncConnection) -> NotificationsTx:
+        return NotificationsTx(SqlStreams(connection), SqlOutbox(connection, new_id))
+
+    return database.transactions(ports)

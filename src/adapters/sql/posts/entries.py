@@ -1,0 +1,271 @@
+"""What may stand in a feed: places of posts and of reposts, found by an index and never by reading through."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    TableValuedAlias,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    not_,
+    select,
+    union_all,
+)
+
+from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.keyset import Keyset
+from adapters.sql.metadata import Id, IdList, among, each_of, nearest_of
+from adapters.sql.posts.tables import hashtags, posts, reposts, restricted_authors
+from adapters.sql.posts.visibility import of_author
+from application.shared.entries import Entry
+from application.shared.paging import Window
+from application.shared.records import maker
+from domain.posts import AuthorState, can_view, open_post_of
+from domain.shared import MAX_ID, PostId, Standing, UserId
+
+FEW = 8
+"""Of so few sources all is asked at once; of more, first who has something next to the edge."""
+EARLIEST = 32
+"""So many reposts of a post are looked through here, before the sources are sent along."""
+
+_sources, _edge, _bound, _n = (
+    bindparam("sources", type_=IdList),
+    bindparam("edge", type_=Id),
+    bindparam("bound", type_=Id),
+    bindparam("n", type_=Integer),
+)
+
+
+class _BySources:
+    """Two questions, in one direction: who has the heads next to the edge, and what these have from the edge
+    to the last of the heads. There the entries that are asked for must be, and few others are."""
+
+    def __init__(self, *, falling: bool) -> None:
+        self._falling = falling
+        source = each_of(_sources, "source")
+        own, mark = posts.alias("own"), reposts.alias("mark")
+        published = self._beyond(select(own.c.id).where(*_published_by(source, own)), own.c.id)
+        marked = self._beyond(select(mark.c.id).where(mark.c.user_id == source.c.value), mark.c.id)
+
+        # Scalars side by side: PostgreSQL takes half as long again for an aggregate over both.
+        either = nearest_of(
+            self._head(published, own, source), self._head(marked, mark, source), falling=falling
+        )
+        heads = select(source.c.value, either.label("head"))
+        self._heads = Prepared(heads.order_by(self._order(literal_column("head"))).limit(_n))
+
+        every = union_all(
+            self._within(
+                select(posts.c.id, posts.c.id.label("post"), posts.c.author_id.label("who")).select_from(
+                    source.join(posts, and_(*_published_by(source, posts)))
+                ),
+                posts.c.id,
+                self._last(published, own, source),
+            ),
+            self._within(
+                select(reposts.c.id, reposts.c.post_id, reposts.c.user_id).select_from(
+                    source.join(reposts, reposts.c.user_id == source.c.value)
+                ),
+                reposts.c.id,
+                self._last(marked, mark, source),
+            ),
+        ).subquery("every")
+        self._entries = Prepared(select(every).order_by(self._order(every.c.id)).limit(_n))
+
+        self._of_few = {count: self._by_names(count) for count in range(1, FEW + 1)}
+
+    def _by_names(self, count: int) -> Prepared:
+        """Of so few, each on its own: what is read most often, the reader and the popular ones among whom they
+        follow, and a third of the time for one, half for two."""
+        parts = []
+        for number in range(count):
+            who = bindparam(f"who_{number}", type_=Id)
+            published = select(posts.c.id, posts.c.id.label("post"), posts.c.author_id.label("who")).where(
+                posts.c.author_id == who, posts.c.reply_to.is_(None), posts.c.deleted == false()
+            )
+            marked = select(reposts.c.id, reposts.c.post_id, reposts.c.user_id).where(
+                reposts.c.user_id == who
+            )
+            for query, of in ((published, posts), (marked, reposts)):
+                nearest = self._within(query, of.c.id, _bound)
+                parts.append(
+                    select(
+                        nearest.order_by(self._order(of.c.id)).limit(_n).subquery(f"{of.name}_of_{number}")
+                    )
+                )
+        return Prepared(union_all(*parts))
+
+    @property
+    def _nowhere(self) -> int:
+        return 0 if self._falling else MAX_ID
+
+    def _up_to(self, bound: int, id_: int) -> bool:
+        return id_ >= bound if self._falling else id_ <= bound
+
+    def _beyond(self, query: Select[Any], key: ColumnElement[int]) -> Select[Any]:
+        return query.where(key < _edge if self._falling else key > _edge)
+
+    def _order(self, key: ColumnElement[int]) -> ColumnElement[int]:
+        return key.desc() if self._falling else key.asc()
+
+    def _head(self, query: Select[Any], of: FromClause, source: TableValuedAlias) -> ColumnElement[int]:
+        head = query.order_by(self._order(of.c.id)).limit(literal_column("1"))
+        return func.coalesce(head.correlate(source).scalar_subquery(), literal_column(str(self._nowhere)))
+
+    def _last(self, query: Select[Any], of: FromClause, source: TableValuedAlias) -> ColumnElement[int]:
+        """The last id that matters of one source: its n-th from the edge, or the bound if that comes first. Found
+        once for each source, in the index, so that nobody's long history is read."""
+        key = of.c.id
+        before_bound = query.where(key >= _bound if self._falling else key <= _bound)
+        nth = (
+            before_bound.order_by(self._order(key))
+            .limit(literal_column("1"))
+            .offset(_n - literal_column("1"))
+        )
+        return func.coalesce(nth.correlate(source).scalar_subquery(), _bound)
+
+    def _within(self, query: Select[Any], key: ColumnElement[int], last: ColumnElement[int]) -> Select[Any]:
+        return self._beyond(query, key).where(key >= last if self._falling else key <= last)
+
+    async def __call__(
+        self, database: Database, sources: Collection[UserId], edge: int, limit: int, last: int | None
+    ) -> Sequence[Row]:
+        """The rows next to the edge, nearest first, up to `last`."""
+        near, bound = [*sources], self._nowhere if last is None else last
+        if len(near) <= FEW:
+            return await self._from(database, near, edge, bound, limit)
+        heads = await database.fetch(self._heads, sources=near, edge=edge, n=limit)
+        heads = [head for head in heads if head[1] != self._nowhere and self._up_to(bound, head[1])]
+        near = [source for source, _head in heads]
+        if len(near) < limit:  # nobody else has anything up to the bound
+            return await self._from(database, near, edge, bound, limit)
+        # There are as many entries as that, none of them beyond the last head.
+        rows = await self._from(database, near, edge, heads[-1][1], limit)
+        if len(rows) == limit:
+            return rows
+        # Some of it went between the two questions: then others have what comes next, and a list that is
+        # short would be taken for the end of the feed.
+        return await database.fetch(self._entries, sources=[*sources], edge=edge, bound=bound, n=limit)
+
+    async def _from(
+        self, database: Database, near: Sequence[UserId], edge: int, bound: int, limit: int
+    ) -> Sequence[Row]:
+        """All that these have, at one moment."""
+        if not near:
+            return []
+        if len(near) <= FEW:
+            names = {f"who_{number}": source for number, source in enumerate(near)}
+            rows = await database.fetch(self._of_few[len(near)], edge=edge, bound=bound, n=limit, **names)
+            return sorted(rows, key=itemgetter(0), reverse=self._falling)[:limit]
+        return await database.fetch(self._entries, sources=near, edge=edge, bound=bound, n=limit)
+
+
+def _published_by(source: TableValuedAlias, of: FromClause) -> tuple[ColumnElement[bool], ...]:
+    return of.c.author_id == source.c.value, of.c.reply_to.is_(None), of.c.deleted == false()
+
+
+_falling, _rising = _BySources(falling=True), _BySources(falling=False)
+
+
+def _for_everybody() -> tuple[ColumnElement[bool], ...]:
+    """Public posts of open authors whom the viewer neither blocks nor mutes, nor is blocked by."""
+    return (
+        posts.c.visibility == literal_column("'public'"),
+        posts.c.deleted == false(),
+        not_(func.coalesce(of_author(restricted_authors.c.private), false())),
+        not_(among(posts.c.author_id, bindparam("hidden", type_=IdList))),
+    )
+
+
+_places = select(posts.c.id, posts.c.id.label("post"), posts.c.author_id)
+_public = Keyset(_places.where(posts.c.reply_to.is_(None), *_for_everybody()), posts.c.id, newest_first=True)
+_tagged = Keyset(
+    _places.join_from(hashtags, posts, posts.c.id == hashtags.c.post_id).where(
+        hashtags.c.tag == bindparam("tag"), *_for_everybody()
+    ),
+    hashtags.c.post_id,
+    newest_first=True,
+)
+
+_post = each_of(bindparam("ids", type_=IdList), "post")
+_on_it = select(reposts.c.id).where(reposts.c.post_id == _post.c.value).order_by(reposts.c.id)
+_latest = _on_it.limit(literal_column("1")).offset(literal_column(str(EARLIEST - 1))).correlate(_post)
+_left = reposts.alias("left_on_it")
+_earliest = Prepared(
+    select(_left.c.post_id, _left.c.id, _left.c.user_id)
+    .select_from(_post.join(_left, _left.c.post_id == _post.c.value))
+    .where(_left.c.id <= func.coalesce(_latest.scalar_subquery(), literal_column(str(MAX_ID))))
+    .order_by(_left.c.post_id, _left.c.id)
+)
+_by_a_source = _on_it.where(among(reposts.c.user_id, _sources)).limit(literal_column("1"))
+_first = Prepared(select(_post.c.value, _by_a_source.correlate(_post).scalar_subquery()))
+
+_author = Prepared(
+    select(restricted_authors.c.private, restricted_authors.c.gone_at).where(
+        restricted_authors.c.user_id == bindparam("user", type_=Id)
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlEntries:
+    database: Database
+
+    async def by_sources(
+        self, sources: Collection[UserId], window: Window, last: int | None = None
+    ) -> Sequence[Entry]:
+        if window.back:
+            rows = await _rising(self.database, sources, window.edge or 0, window.limit, last)
+            return [_entry(row) for row in reversed(rows)]
+        edge = MAX_ID if window.edge is None else window.edge
+        return [_entry(row) for row in await _falling(self.database, sources, edge, window.limit, last)]
+
+    async def public(self, window: Window, standing: Standing) -> Sequence[Entry]:
+        rows = await _public.rows(self.database, window, _hidden(standing))
+        return _nearest(rows, window)
+
+    async def tagged(self, tag: str, window: Window, standing: Standing) -> Sequence[Entry]:
+        rows = await _tagged.rows(self.database, window, {"tag": tag, **_hidden(standing)})
+        return _nearest(rows, window)
+
+    async def first_reposts(
+        self, posts: Collection[PostId], sources: Collection[UserId]
+    ) -> Mapping[PostId, int]:
+        first: dict[PostId, int] = {}
+        seen: dict[PostId, int] = {}
+        for post, repost, user in await self.database.fetch(_earliest, ids=[*posts]):
+            seen[post] = seen.get(post, 0) + 1
+            if user in sources:
+                first.setdefault(post, repost)
+        further = [post for post, count in seen.items() if count == EARLIEST and post not in first]
+        if further:
+            rows = await self.database.fetch(_first, ids=further, sources=[*sources])
+            first.update((post, repost) for post, repost in rows if repost is not None)
+        return first
+
+    async def shows_reposts(self, user: UserId, standing: Standing) -> bool:
+        rows = await self.database.fetch(_author, user=user)
+        private, gone_at = rows[0] if rows else (False, None)
+        state = AuthorState.PRIVATE if private else AuthorState.OPEN
+        return can_view(open_post_of(user, AuthorState.GONE if gone_at else state), standing)
+
+
+_entry = maker(Entry)
+
+
+def _hidden(standing: Standing) -> dict[str, list[UserId]]:
+    return {"hidden": [*(standing.blocked | standing.muted)]}
+
+
+def _nearest(rows: Sequence[Row], window: Window) -> Sequence[Entry]:
+    """Without the row too many that a keyset gives."""
+    return [_entry(row) for row in (rows[-window.limit :] if window.back else rows[: window.limit])]

@@ -1,0 +1,99 @@
+"""A post as it is read: its state, its words, or both in one row."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, select
+
+from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.metadata import Id, IdList, among, instant
+from adapters.sql.posts.entities import load_entities
+from adapters.sql.posts.facts import FACTS, MEANT
+from adapters.sql.posts.tables import posts
+from application.posts.rows import Body, PostRow, State, joined
+from application.shared.records import maker
+from domain.posts import can_view
+from domain.shared import PostId, Standing, UserId
+
+_STATE = (
+    posts.c.id,
+    posts.c.author_id,
+    posts.c.version,
+    posts.c.reply_to,
+    posts.c.comments,
+    posts.c.likes,
+    posts.c.reposts,
+    posts.c.mentioned,
+    func.length(posts.c.entities).label("size"),
+    FACTS,
+)
+_BODY = (
+    posts.c.text,
+    posts.c.content_warning,
+    posts.c.language,
+    posts.c.edited_at,
+    posts.c.entities,
+)
+COLUMNS = (*_STATE, *_BODY)
+"""What `read` takes."""
+
+_among_ids = among(posts.c.id, bindparam("ids", type_=IdList))
+_states = Prepared(select(*_STATE).where(_among_ids))
+_bodies = Prepared(select(posts.c.id, posts.c.version, *_BODY).where(_among_ids))
+_whole = Prepared(select(*COLUMNS).where(_among_ids))
+_one = Prepared(select(*COLUMNS).where(posts.c.id == bindparam("post_id", type_=Id)))
+
+_make_state = maker(State)
+
+
+def state_of(row: Row) -> State:
+    id_, author, version, reply_to, comments, likes_, reposts_, named, size, facts, *_ = row
+    mentioned = () if named == "[]" else tuple(json.loads(named))
+    return _make_state(
+        (id_, author, version, reply_to, comments, likes_, reposts_, mentioned, *MEANT[facts], size)
+    )
+
+
+def _body_of(version: int, words: Row) -> Body:
+    """Given the row of _BODY."""
+    text, warning, language, edited_at, entities = words
+    at = None if edited_at is None else instant(edited_at)
+    return Body(version, len(entities), text, warning, language, at, load_entities(entities))
+
+
+def read(row: Row) -> PostRow:
+    """The row of COLUMNS, of a post that its reader may see."""
+    return _read(state_of(row), row)
+
+
+def _read(state: State, row: Row) -> PostRow:
+    return joined(state, _body_of(state.version, row[len(_STATE) :]))
+
+
+async def one(database: Database, post_id: PostId, standing: Standing) -> PostRow | None:
+    """The post, if `standing` may see it: decided here, since all that a standing holds is much to send along."""
+    for row in await database.fetch(_one, post_id=post_id, viewer=standing.viewer):
+        state = state_of(row)
+        if can_view(state, standing):
+            return _read(state, row)
+    return None
+
+
+async def some(database: Database, ids: Collection[PostId], standing: Standing) -> dict[PostId, PostRow]:
+    """As `one`."""
+    rows = await database.fetch(_whole, ids=[*ids], viewer=standing.viewer)
+    states = [(state_of(row), row) for row in rows]
+    return {state.id: _read(state, row) for state, row in states if can_view(state, standing)}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlPostParts:
+    database: Database
+
+    async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[State]:
+        return [*map(state_of, await self.database.fetch(_states, ids=[*ids], viewer=viewer))]
+
+    async def bodies(self, ids: Collection[PostId]) -> Mapping[PostId, Body]:
+        rows = await self.database.fetch(_bodies, ids=[*ids])
+        return {row[0]: _body_of(row[1], row[2:]) for row in rows}

@@ -1,0 +1,188 @@
+"""Finding posts and hashtags: FTS5 on SQLite, tsvector with GIN on PostgreSQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    Subquery,
+    Text,
+    and_,
+    bindparam,
+    column,
+    false,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    table,
+    true,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.keyset import Keyset
+from adapters.sql.metadata import Id, IdList, among, one_of
+from adapters.sql.posts.tables import FULL_TEXT, hashtags, post_words, posts, restricted_authors
+from adapters.sql.posts.visibility import of_author, viewer_id
+from adapters.sql.posts.words import match, tsquery
+from application.posts.searching import COUNTED, FoundTag, TagWindow
+from application.shared.paging import Window
+from domain.posts.searching import PostQuery, by, tagged
+from domain.shared import MAX_ID, PostId, Standing, UserId
+from domain.words import Phrase
+
+NEWEST = 5_000
+"""Posts that PostgreSQL looks at one by one before it asks its index, which gives all that there ever was at once:
+what is frequent is found among the newest, and of what is not there is little."""
+
+_for_everybody = and_(
+    posts.c.deleted == false(),
+    posts.c.visibility == literal_column("'public'"),
+    not_(among(posts.c.author_id, bindparam("hidden", type_=IdList))),
+    not_(func.coalesce(of_author(restricted_authors.c.private), false())),
+)
+_own = and_(
+    posts.c.deleted == false(),
+    posts.c.author_id == viewer_id,
+    of_author(restricted_authors.c.gone_at).is_(None),
+)
+_to_be_found = or_(_for_everybody, _own)
+
+_sought, _limit, _edge = (
+    bindparam("sought", type_=Text),
+    bindparam("n", type_=Integer),
+    bindparam("edge", type_=Id),
+)
+_index = table(FULL_TEXT, column("rowid", Integer))
+_matching: ColumnElement[bool] = literal_column(FULL_TEXT).op("MATCH", is_comparison=True)(_sought)
+_in_sqlite = Keyset(
+    select(_index.c.rowid).join(posts, posts.c.id == _index.c.rowid).where(_matching, _to_be_found),
+    _index.c.rowid,
+    newest_first=True,
+)
+
+_has: ColumnElement[bool] = post_words.c.words.op("@@", is_comparison=True)(
+    bindparam("sought", type_=TSQUERY)
+)
+
+
+def _among_the_nearest(beyond: ColumnElement[bool], order: ColumnElement[Any], *, falling: bool) -> Prepared:
+    """Of the posts next to the edge, those that match."""
+    near = (
+        select(post_words.c.post_id, post_words.c.words)
+        .where(beyond)
+        .order_by(order)
+        .limit(bindparam("nearest", type_=Integer))
+        .subquery("near")
+    )
+    has = near.c.words.op("@@", is_comparison=True)(bindparam("sought", type_=TSQUERY))
+    return _found(near, select(near.c.post_id).where(has), falling=falling)
+
+
+def _by_index(beyond: ColumnElement[bool], order: ColumnElement[Any], *, falling: bool) -> Prepared:
+    """Of all posts. Put in order first, so that only as many are looked at as are needed: the offset keeps
+    PostgreSQL from doing it the other way round, and from going through all posts beside them."""
+    every = select(post_words.c.post_id).where(_has, beyond).order_by(order).offset(literal_column("0"))
+    ordered = every.subquery("ordered")
+    return _found(ordered, select(ordered.c.post_id), falling=falling)
+
+
+def _found(rows: Subquery, query: Select[Any], *, falling: bool) -> Prepared:
+    key = rows.c.post_id
+    shown = select(true()).where(posts.c.id == key, _to_be_found).correlate(rows).scalar_subquery()
+    query = query.where(func.coalesce(shown, false()))
+    return Prepared(query.order_by(key.desc() if falling else key).limit(_limit))
+
+
+_newest_first, _oldest_first = post_words.c.post_id.desc(), post_words.c.post_id.asc()
+_older, _newer = post_words.c.post_id < _edge, post_words.c.post_id > _edge
+_in_postgres = {
+    falling: tuple(ask(beyond, order, falling=falling) for ask in (_among_the_nearest, _by_index))
+    for falling, beyond, order in ((True, _older, _newest_first), (False, _newer, _oldest_first))
+}
+"""By whether the ids fall: what is asked first, and what is asked if that was not enough."""
+
+_from, _to, _beyond = (bindparam(name, type_=String) for name in ("first", "last", "beyond"))
+
+
+def _tags(*, rising: bool) -> Prepared:
+    """One tag after the other: from each it goes on to the next one, past all the posts that have it."""
+    order = hashtags.c.tag.asc() if rising else hashtags.c.tag.desc()
+    in_range = and_(hashtags.c.tag >= _from, hashtags.c.tag <= _to)
+
+    def next_to(edge: ColumnElement[Any]) -> Select[Any]:
+        further = hashtags.c.tag > edge if rising else hashtags.c.tag < edge
+        return select(hashtags.c.tag).where(in_range, further).order_by(order).limit(literal_column("1"))
+
+    each = select(next_to(_beyond).scalar_subquery().label("tag")).cte("each", recursive=True)
+    each = each.union_all(
+        select(next_to(each.c.tag).correlate(each).scalar_subquery()).where(each.c.tag.is_not(None))
+    )
+    lately = (
+        select(hashtags.c.post_id)
+        .where(hashtags.c.tag == each.c.tag)
+        .order_by(hashtags.c.post_id.desc())
+        .limit(literal_column(str(COUNTED)))
+        .correlate(each)
+        .scalar_subquery()
+    )
+    use = select(func.count()).select_from(posts).where(one_of(posts.c.id, lately), _for_everybody)
+    first = select(posts.c.id).where(one_of(posts.c.id, lately), _for_everybody).limit(literal_column("1"))
+    return Prepared(
+        select(each.c.tag, use.correlate(each).scalar_subquery())
+        .where(each.c.tag.is_not(None), first.correlate(each).scalar_subquery().is_not(None))
+        .limit(_limit)
+    )
+
+
+_tags_rising, _tags_falling = _tags(rising=True), _tags(rising=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSearch:
+    database: Database
+
+    async def posts(
+        self, query: PostQuery, authors: Sequence[UserId], window: Window, standing: Standing
+    ) -> Sequence[PostId]:
+        terms = [*map(by, authors), *map(tagged, query.tags)]
+        phrases = [*(Phrase((term,)) for term in terms), *query.phrases]
+        params = {"viewer": standing.viewer, "hidden": [*_hidden(standing)]}
+        if self.database.is_sqlite:
+            sqlite = {"sought": match(phrases), **params}
+            rows = await _in_sqlite.rows(self.database, window, sqlite, apart=True)
+        else:
+            rows = await self._in_postgres(window, {"sought": tsquery(phrases), **params})
+        return [PostId(row[0]) for row in rows]
+
+    async def _in_postgres(self, window: Window, params: dict[str, Any]) -> Sequence[Row]:
+        falling = not window.back
+        edge = window.edge if window.edge is not None else MAX_ID if falling else 0
+        nearest, every = _in_postgres[falling]
+        asked = {"edge": edge, "n": window.limit + 1, **params}
+        rows = await self.database.fetch(nearest, nearest=NEWEST, **asked)
+        if len(rows) <= window.limit:
+            rows = await self.database.fetch(every, **asked)
+        return rows if falling else rows[::-1]
+
+    async def hashtags(self, beginning: str, window: TagWindow, standing: Standing) -> Sequence[FoundTag]:
+        rows = await self.database.fetch_apart(
+            _tags_falling if window.back else _tags_rising,
+            first=beginning,
+            last=f"{beginning}\U0010ffff",
+            beyond=window.edge or "",
+            hidden=[*_hidden(standing)],
+            n=window.limit + 1,
+        )
+        found = [FoundTag(tag, count) for tag, count in rows]
+        return found[::-1] if window.back else found
+
+
+def _hidden(standing: Standing) -> frozenset[UserId]:
+    return standing.blocked | standing.muted

@@ -1,0 +1,112 @@
+"""The home feed: what those whom one follows publish and repost, and one's own."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Generic, TypeVar
+
+from application.feeds.pipeline import ReadPage, Seen
+from application.feeds.ports import Audience, Candidates, Slice, Stretch, Timelines
+from application.feeds.rules import OncePerPost
+from application.shared.entries import Entry
+from application.shared.paging import Page, Window
+from application.shared.ports import Standings
+from domain.feeds import HomeSources
+from domain.shared import MAX_ID, Standing, UserId
+
+S = TypeVar("S", bound=Seen)
+
+FIRST = 100
+"""Entries that are read when a timeline is built, and when its reader scrolls out of it: five pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadHome(Generic[S]):
+    standings: Standings
+    gather: "GatherHome"
+    candidates: Candidates
+    read_page: ReadPage[S]
+
+    async def __call__(self, reader: UserId, window: Window) -> Page[S]:
+        standing = await self.standings.of(reader)
+        rules = OncePerPost(self.candidates, HomeSources(standing), standing.muted)
+        return await self.read_page(standing, window, partial(self.gather, reader, standing), rules)
+
+
+@dataclass(frozen=True, slots=True)
+class GatherHome:
+    """The skeleton of the home feed: from the reader's timeline, and what no timeline holds from the database."""
+
+    timelines: Timelines
+    candidates: Candidates
+    audience: Audience
+    _building: dict[tuple[UserId, int], "asyncio.Task[bool]"] = field(default_factory=dict, compare=False)
+
+    async def __call__(self, reader: UserId, standing: Standing, window: Window) -> Sequence[Entry]:
+        kept = await self._kept(reader, standing, window)
+        if kept is None:
+            return await self.candidates.by_sources(_sources(reader, standing), window)
+        live = {reader} | (standing.follows & frozenset(await self.audience.popular()))
+        found = _merged(
+            window, kept.entries, await self.candidates.by_sources(live, window, _last(window, kept))
+        )
+        if window.back or len(kept.entries) == window.limit or kept.floor == 0:
+            return found
+        # Below its floor the timeline lacks something: there all is read from the database.
+        known = [entry for entry in found if entry.id >= kept.floor][: window.limit]
+        if len(known) == window.limit:
+            return known
+        missing = replace(window, limit=window.limit - len(known))
+        return [*known, *await self._below(reader, standing, missing, kept.floor)]
+
+    async def _kept(self, reader: UserId, standing: Standing, window: Window) -> Slice | None:
+        kept = await self.timelines.read(reader, standing.version, window)
+        if kept is not None or window.back:
+            return kept
+        key = reader, standing.version
+        if (building := self._building.get(key)) is None:
+            building = self._building[key] = asyncio.create_task(self._build(reader, standing))
+            building.add_done_callback(lambda _: self._building.pop(key, None))
+        if not await asyncio.shield(building):  # others may wait for it when this one has gone
+            return None
+        return await self.timelines.read(reader, standing.version, window)
+
+    async def _build(self, reader: UserId, standing: Standing) -> bool:
+        begun = await self.timelines.begin(reader, standing.version)
+        if begun:
+            await self._extend(reader, standing, MAX_ID, FIRST)
+        return begun
+
+    async def _below(self, reader: UserId, standing: Standing, window: Window, floor: int) -> Sequence[Entry]:
+        if window.edge is not None and window.edge < floor:  # beyond a gap, nothing could be kept
+            return await self.candidates.by_sources(_sources(reader, standing), window)
+        entries = await self._extend(reader, standing, floor, max(FIRST, window.limit))
+        return entries[: window.limit]
+
+    async def _extend(self, reader: UserId, standing: Standing, ceiling: int, limit: int) -> Sequence[Entry]:
+        """Read on below `ceiling`, and keep it."""
+        entries = await self.candidates.by_sources(_sources(reader, standing), Window(limit, ceiling))
+        floor = entries[-1].id if len(entries) == limit else 0
+        await self.timelines.fill(reader, standing.version, Stretch(entries, floor, ceiling))
+        return entries
+
+
+def _sources(reader: UserId, standing: Standing) -> Collection[UserId]:
+    """Those who are muted as well: muting does not end a timeline, and rules hide them."""
+    return standing.follows | {reader}
+
+
+def _last(window: Window, kept: Slice) -> int | None:
+    """What comes after this is of no use beside what a timeline had: on most pages all but nothing."""
+    if len(kept.entries) == window.limit:
+        return kept.entries[0 if window.back else -1].id
+    return None if window.back else kept.floor
+
+
+def _merged(window: Window, kept: Sequence[Entry], live: Sequence[Entry]) -> Sequence[Entry]:
+    """Newest first, each once, those of the window."""
+    if not live:
+        return kept
+    found = sorted({*kept, *live}, reverse=True)
+    return found[-window.limit :] if window.back else found[: window.limit]

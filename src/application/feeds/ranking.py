@@ -1,0 +1,193 @@
+"""What is trending: the formula. docs/trending.md tells it to people.
+
+Every figure here is a bound on what one account, or one author, can do.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from heapq import nlargest
+from math import exp2
+from typing import NamedTuple
+
+from domain.shared import PostId, UserId
+
+WINDOW_MS = 48 * 3600 * 1000
+"""How long a vote counts."""
+HALF_LIFE_MS = 6 * 3600 * 1000
+"""After which it counts half."""
+LIKE, REPOST, COMMENT = 1, 2, 2
+"""What votes weigh."""
+MIN_ACCOUNTS = 3
+"""How many different accounts, the author aside, must have voted for a post that trends."""
+MAX_VOTES = 200
+"""How many posts one account votes for at most, those for which its votes count most."""
+PER_AUTHOR = 3
+"""How many posts of one author trend at the same time."""
+MAX_PLACES = 500
+MIN_TAG_ACCOUNTS = 2
+"""How many different accounts must have used a hashtag that trends."""
+MAX_TAGS = 20
+"""How many hashtags one account votes for at most, those that it used last."""
+MAX_TAG_PLACES = 100
+SAMPLES = 5
+"""Of how many accounts one post each is known by which a hashtag is shown to be in use."""
+
+
+class Vote(NamedTuple):
+    post: PostId
+    user: UserId
+    """Who voted."""
+    source: int
+    """What for: LIKED, REPOSTED, or the comment's id. A vote is told from all others by these three."""
+    weight: int
+    at: int
+    """In milliseconds since 1970."""
+
+
+class TagVote(NamedTuple):
+    tag: str
+    """Canonical."""
+    post: PostId
+    user: UserId
+    """The author of the post."""
+    at: int
+    """When it was published, in milliseconds since 1970."""
+
+
+class Place(NamedTuple):
+    """A post that trends."""
+
+    post: PostId
+    author: UserId
+    score: float
+
+
+class TagPlace(NamedTuple):
+    """A hashtag that trends."""
+
+    tag: str
+    posts: int
+    """How many posts used it within the window."""
+    accounts: int
+    """By how many accounts."""
+    score: float
+    samples: tuple[PostId, ...]
+    """The last posts, each of another account, up to SAMPLES."""
+
+
+def decayed(weight: float, at: int, now: int) -> float:
+    return weight * exp2(-max(now - at, 0) / HALF_LIFE_MS)
+
+
+class Tally:
+    """Gathers votes for posts, and ranks these."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._best: defaultdict[PostId, dict[UserId, float]] = defaultdict(dict)
+
+    def add(self, votes: Iterable[Vote]) -> None:
+        for post, user, _source, weight, at in votes:
+            value, best = decayed(weight, at, self._now), self._best[post]
+            if value > best.get(user, 0.0):
+                best[user] = value
+
+    def candidates(self, limit: int) -> list[PostId]:
+        """The posts that may trend, those with the greatest sums first: only of these it matters who wrote them.
+        Of an account no more votes count here than in the ranking, else a few could fill the list."""
+        by_user: defaultdict[UserId, list[tuple[float, PostId]]] = defaultdict(list)
+        for post, best in self._best.items():
+            for user, value in best.items():
+                by_user[user].append((value, post))
+        sums: defaultdict[PostId, float] = defaultdict(float)
+        accounts: Counter[PostId] = Counter()
+        for votes in by_user.values():
+            for value, post in nlargest(MAX_VOTES, votes):
+                sums[post] += value
+                accounts[post] += 1
+        found = ((total, post) for post, total in sums.items() if accounts[post] >= MIN_ACCOUNTS)
+        return [post for _total, post in nlargest(limit, found)]
+
+    def ranking(self, authors: Mapping[PostId, UserId]) -> list[Place]:
+        """The posts of `authors`, which tells who wrote each, that trend, the highest score first.
+
+        An account votes once for each post, and not for its own. Its votes for one author share a unit: the one
+        that counts most counts as it is, the second half, the third a third.
+        """
+        scores: defaultdict[PostId, float] = defaultdict(float)
+        accounts: Counter[PostId] = Counter()
+        for votes in self._by_user(authors).values():
+            shared: dict[UserId, int] = {}
+            for value, post in sorted(votes, reverse=True)[:MAX_VOTES]:
+                author = authors[post]
+                nth = shared[author] = shared.get(author, 0) + 1
+                scores[post] += value / nth
+                accounts[post] += 1
+        places = [
+            Place(post, authors[post], score)
+            for post, score in scores.items()
+            if accounts[post] >= MIN_ACCOUNTS
+        ]
+        return spread(sorted(places, key=lambda place: (place.score, place.post), reverse=True))
+
+    def _by_user(self, authors: Mapping[PostId, UserId]) -> Mapping[UserId, list[tuple[float, PostId]]]:
+        votes: defaultdict[UserId, list[tuple[float, PostId]]] = defaultdict(list)
+        for post, author in authors.items():
+            for user, value in self._best[post].items():
+                if user != author:
+                    votes[user].append((value, post))
+        return votes
+
+
+def spread(places: Iterable[Place]) -> list[Place]:
+    """The first PER_AUTHOR places of each author, and of these the first MAX_PLACES."""
+    seen: Counter[UserId] = Counter()
+    kept = []
+    for place in places:
+        seen[place.author] += 1
+        if seen[place.author] <= PER_AUTHOR:
+            kept.append(place)
+    return kept[:MAX_PLACES]
+
+
+class TagTally:
+    """Gathers the uses of hashtags, and ranks these."""
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._uses: defaultdict[str, dict[UserId, TagVote]] = defaultdict(dict)
+        self._posts: Counter[str] = Counter()
+
+    def add(self, votes: Iterable[TagVote]) -> None:
+        """Each use of a tag once."""
+        for vote in votes:
+            self._posts[vote.tag] += 1
+            uses = self._uses[vote.tag]
+            last = uses.get(vote.user)
+            if last is None or _newer(vote) > _newer(last):
+                uses[vote.user] = vote
+
+    def ranking(self) -> list[TagPlace]:
+        """The tags that trend, the highest score first. An account votes for the tags that it used last, for each
+        by its last post that has it."""
+        by_user: defaultdict[UserId, list[TagVote]] = defaultdict(list)
+        for uses in self._uses.values():
+            for vote in uses.values():
+                by_user[vote.user].append(vote)
+        scores: defaultdict[str, float] = defaultdict(float)
+        voters: Counter[str] = Counter()
+        for votes in by_user.values():
+            for vote in nlargest(MAX_TAGS, votes, key=_newer):
+                scores[vote.tag] += decayed(1, vote.at, self._now)
+                voters[vote.tag] += 1
+        trending = [(score, tag) for tag, score in scores.items() if voters[tag] >= MIN_TAG_ACCOUNTS]
+        return [self._place(tag, score) for score, tag in nlargest(MAX_TAG_PLACES, trending)]
+
+    def _place(self, tag: str, score: float) -> TagPlace:
+        uses = self._uses[tag]
+        samples = nlargest(SAMPLES, uses.values(), key=_newer)
+        return TagPlace(tag, self._posts[tag], len(uses), score, tuple(vote.post for vote in samples))
+
+
+def _newer(vote: TagVote) -> tuple[int, PostId, str]:
+    return vote.at, vote.post, vote.tag

@@ -1,0 +1,42 @@
+"""Rules of feeds into which posts come by reposts."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from application.feeds.pipeline import Seen
+from application.feeds.ports import Candidates
+from application.shared.entries import Entry
+from domain.feeds import came_by_author
+from domain.shared import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class OncePerPost:
+    """Each post where it first came from one of the sources; nothing of who is muted, whoever reposted it."""
+
+    candidates: Candidates
+    sources: Collection[UserId]
+    muted: Collection[UserId] = ()
+
+    async def __call__(self, entries: Sequence[Entry], shown: Mapping[int, Seen]) -> Sequence[Entry]:
+        kept: list[Entry] = []
+        reposts: set[Entry] = set()
+        for entry in entries:
+            id_, post, _by = entry
+            row = shown[id_].row
+            author = row.author
+            if author in self.muted:
+                continue
+            came = came_by_author(author, self.sources, is_comment=row.reply_to is not None)
+            if id_ != post:
+                if came:
+                    continue
+                reposts.add(entry)
+            elif not came:
+                continue
+            kept.append(entry)
+        if not reposts:
+            return kept
+        first = await self.candidates.first_reposts({entry.post for entry in reposts}, self.sources)
+        # One that was taken back since is not the first.
+        return [entry for entry in kept if entry not in reposts or first.get(entry.post) == entry.id]

@@ -1,0 +1,192 @@
+"""Trending posts and hashtags: ranked by the votes now and then, shown to each as far as they may see."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from application.feeds.ranking import (
+    MIN_TAG_ACCOUNTS,
+    SAMPLES,
+    WINDOW_MS,
+    Place,
+    TagPlace,
+    TagTally,
+    TagVote,
+    Tally,
+    Vote,
+)
+from application.feeds.rankings import Rankings
+from application.feeds.votes import Accounts, VotesReader
+from application.shared.entries import Entry
+from application.shared.paging import Page, Window
+from application.shared.ports import Clock, Standings
+from domain.shared import PostId, Standing, UserId
+
+BATCH = 2_000
+"""Votes that are read at once."""
+MAX_READ = 100_000
+"""Votes that are counted, the newest: what is older weighs little where there are more."""
+MAX_CANDIDATES = 2_000
+AT_ONCE = 100
+"""Posts that are looked at together."""
+
+
+class Row(Protocol):
+    """What matters of a post: who wrote it, who may see it, and whether it is a comment."""
+
+    @property
+    def author(self) -> UserId: ...
+    @property
+    def visibility(self) -> str: ...
+    @property
+    def reply_to(self) -> PostId | None: ...
+
+
+class Seen(Protocol):
+    @property
+    def row(self) -> Row: ...
+
+
+S = TypeVar("S", bound=Seen)
+S_co = TypeVar("S_co", bound=Seen, covariant=True)
+V = TypeVar("V")
+
+
+class Show(Protocol[S_co]):
+    """What trending asks the module that has posts."""
+
+    async def __call__(self, standing: Standing, entries: Sequence[Entry]) -> Mapping[int, S_co]:
+        """The posts of those of the entries that `standing` may see now, by the entries' ids."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RankPosts(Generic[S]):
+    """Ranks public posts, comments aside. What changes after that is looked at when the ranking is read."""
+
+    reader: VotesReader
+    show: Show[S]
+    now: Clock
+
+    async def __call__(self) -> Sequence[Place]:
+        now = _millis(self.now)
+        tally = Tally(now)
+
+        async def add(last: Vote | None) -> Sequence[Vote]:
+            votes = await self.reader.votes(now - WINDOW_MS, last, BATCH)
+            tally.add(votes)
+            return votes
+
+        await _all(add)
+        # In threads: each takes a tenth of a second for 100,000 votes.
+        authors = await self._authors(await asyncio.to_thread(tally.candidates, MAX_CANDIDATES))
+        return await asyncio.to_thread(tally.ranking, authors)
+
+    async def _authors(self, posts: Sequence[PostId]) -> Mapping[PostId, UserId]:
+        found: dict[PostId, UserId] = {}
+        for start in range(0, len(posts), AT_ONCE):
+            shown = await self.show(Standing(), [_entry(post) for post in posts[start : start + AT_ONCE]])
+            found |= {PostId(post): seen.row.author for post, seen in shown.items() if may_trend(seen.row)}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RankTags:
+    """Ranks hashtags by the public posts of accounts that are open to everybody."""
+
+    reader: VotesReader
+    accounts: Accounts
+    now: Clock
+
+    async def __call__(self) -> Sequence[TagPlace]:
+        now = _millis(self.now)
+        tally = TagTally(now)
+
+        async def add(last: TagVote | None) -> Sequence[TagVote]:
+            votes = await self.reader.tag_votes(now - WINDOW_MS, last, BATCH)
+            closed = await self.accounts.closed({vote.user for vote in votes})
+            tally.add(vote for vote in votes if vote.user not in closed)
+            return votes
+
+        await _all(add)
+        return await asyncio.to_thread(tally.ranking)
+
+
+@dataclass(frozen=True, slots=True)
+class ListTrendingPosts(Generic[S]):
+    """What trends and the viewer may see, without whom they muted."""
+
+    rankings: Rankings[Place]
+    show: Show[S]
+    standings: Standings
+
+    async def __call__(self, viewer: UserId | None, window: Window) -> Page[S]:
+        standing = await self.standings.of(viewer)
+
+        async def show(places: Sequence[Place]) -> Sequence[S | None]:
+            shown = await self.show(standing, [_entry(place.post) for place in places])
+            found = [shown.get(place.post) for place in places]
+            return [seen if seen and _listed(seen.row, standing) else None for seen in found]
+
+        return await self.rankings.page(window, show, AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class ListTrendingTags(Generic[S]):
+    """The hashtags that trend, the same for everybody: those for which there are still posts by several accounts
+    that everybody may see."""
+
+    rankings: Rankings[TagPlace]
+    show: Show[S]
+
+    async def __call__(self, window: Window) -> Page[TagPlace]:
+        async def show(places: Sequence[TagPlace]) -> Sequence[TagPlace | None]:
+            samples = [_entry(post) for place in places for post in place.samples]
+            shown = await self.show(Standing(), list(dict.fromkeys(samples)))
+            return [place if self._in_use(place, shown) else None for place in places]
+
+        return await self.rankings.page(window, show, AT_ONCE // SAMPLES)
+
+    @staticmethod
+    def _in_use(place: TagPlace, shown: Mapping[int, S]) -> bool:
+        rows = [shown[post].row for post in place.samples if post in shown]
+        return len({row.author for row in rows if row.visibility == "public"}) >= MIN_TAG_ACCOUNTS
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshTrending:
+    """Makes what trends anew where it is not fresh, so that nobody who reads it waits. Harmless to do twice."""
+
+    posts: Rankings[Place]
+    tags: Rankings[TagPlace]
+
+    async def __call__(self) -> None:
+        await self.posts.refresh()
+        await self.tags.refresh()
+
+
+def may_trend(row: Row) -> bool:
+    return row.visibility == "public" and row.reply_to is None
+
+
+def _listed(row: Row, standing: Standing) -> bool:
+    return may_trend(row) and row.author not in standing.muted
+
+
+def _entry(post: PostId) -> Entry:
+    return Entry(post, post, UserId(0))
+
+
+async def _all(add: Callable[[V | None], Awaitable[Sequence[V]]]) -> None:
+    """Batch by batch, each after the last of the one before."""
+    last: V | None = None
+    for _ in range(MAX_READ // BATCH):
+        batch = await add(last)
+        if len(batch) < BATCH:
+            return
+        last = batch[-1]
+
+
+def _millis(now: Clock) -> int:
+    return int(now().timestamp() * 1000)

@@ -1,0 +1,103 @@
+"""What trending does when posts and identity tell it something: it notes who voted for what."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from application.feeds.ranking import COMMENT, LIKE, REPOST, WINDOW_MS, TagVote, Vote
+from application.feeds.votes import LIKED, REPOSTED, VotesTx
+from application.shared.events import (
+    AccountDeleted,
+    Edited,
+    Liked,
+    PostDeleted,
+    Published,
+    Reposted,
+    Unliked,
+    Unreposted,
+)
+from application.shared.ports import Clock, OpenTx
+from domain.shared import EventId, PostId, UserId, made_at
+
+OPEN = frozenset({"public", "unlisted"})
+"""What everybody may see: nobody's vote is known to others who cannot see what it came by."""
+WINDOW = timedelta(milliseconds=WINDOW_MS)
+BATCH = 500
+"""Rows in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoteByMark:
+    """Likes and reposts are votes. Those for one's own posts are none."""
+
+    open_tx: OpenTx[VotesTx]
+
+    async def __call__(self, event: Liked | Unliked | Reposted | Unreposted, event_id: EventId) -> None:
+        post, user = PostId(event.post_id), UserId(event.user_id)
+        if user == event.author_id:
+            return
+        async with self.open_tx() as tx:
+            match event:
+                case Liked():
+                    await tx.votes.add(Vote(post, user, LIKED, LIKE, millis(event_id)))
+                case Reposted():
+                    await tx.votes.add(Vote(post, user, REPOSTED, REPOST, millis(event_id)))
+                case Unliked():
+                    await tx.votes.take_back(post, user, LIKED)
+                case Unreposted():
+                    await tx.votes.take_back(post, user, REPOSTED)
+
+
+@dataclass(frozen=True, slots=True)
+class VoteByPost:
+    """A comment is a vote for what it answers, and a public post one for its hashtags. Who wrote what is answered
+    is not told here; an author's comments on their own posts are left out when votes are counted."""
+
+    open_tx: OpenTx[VotesTx]
+    now: Clock
+
+    async def __call__(self, event: Published | Edited | PostDeleted, _event_id: EventId) -> None:
+        post, author = PostId(event.post_id), UserId(event.author_id)
+        if isinstance(event, PostDeleted):
+            await self._forget(event)
+        elif self._votes(event) and made_at(post) > self.now() - WINDOW:
+            async with self.open_tx() as tx:
+                if isinstance(event, Published) and event.reply_to is not None and event.visibility in OPEN:
+                    await tx.votes.add(Vote(PostId(event.reply_to), author, post, COMMENT, millis(post)))
+                if event.visibility == "public" and event.hashtags is not None:
+                    tags = [TagVote(tag, post, author, millis(post)) for tag in event.hashtags]
+                    await tx.votes.set_tags(post, tags)
+
+    @staticmethod
+    def _votes(event: Published | Edited) -> bool:
+        """Of most posts there is nothing to be noted: they cost no transaction."""
+        if isinstance(event, Edited):
+            return event.visibility == "public" and event.hashtags is not None
+        return bool(event.reply_to or event.hashtags) and event.visibility in OPEN
+
+    async def _forget(self, event: PostDeleted) -> None:
+        post = PostId(event.post_id)
+        async with self.open_tx() as tx:
+            if event.reply_to is not None:
+                await tx.votes.take_back(PostId(event.reply_to), UserId(event.author_id), post)
+            deleted = await tx.votes.forget_post(post, BATCH)
+        while deleted == BATCH:
+            async with self.open_tx() as tx:
+                deleted = await tx.votes.forget_post(post, BATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetVoter:
+    """Erases what a deleted account voted for. It may be stopped anywhere, and begun again."""
+
+    open_tx: OpenTx[VotesTx]
+
+    async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
+        deleted = BATCH
+        while deleted == BATCH:
+            async with self.open_tx() as tx:
+                deleted = await tx.votes.forget_user(UserId(event.user_id), BATCH)
+
+
+def millis(id_: int) -> int:
+    """When an id was made, in milliseconds since 1970."""
+    return id_ >> 16

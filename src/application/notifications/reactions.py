@@ -1,0 +1,116 @@
+"""What notifications does when the other modules tell it something: it tells people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from application.notifications.ports import BATCH, NotificationsTx, Posts
+from application.notifications.telling import Cause, Tell
+from application.shared.events import (
+    Edited,
+    EditToTell,
+    Followed,
+    FollowRequested,
+    Liked,
+    Published,
+    Reposted,
+)
+from application.shared.ports import OpenTx
+from domain.notifications import Kind
+from domain.shared import EventId, PostId, UserId, made_at
+
+BUDGET = 1.0
+"""Seconds after which other facts have their turn. A fraction of the relay's patience."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellOfMark:
+    """The author hears of likes and reposts. One that is taken back and left again is told once."""
+
+    tell: Tell
+
+    async def __call__(self, event: Liked | Reposted, _event_id: EventId) -> None:
+        kind = Kind.LIKE if isinstance(event, Liked) else Kind.REPOST
+        cause = Cause(kind, UserId(event.user_id), PostId(event.post_id))
+        await self.tell(cause, [UserId(event.author_id)])
+
+
+@dataclass(frozen=True, slots=True)
+class TellOfPost:
+    """Who is answered hears of the comment, and who is mentioned of the mention: once, if it is the same person."""
+
+    tell: Tell
+    posts: Posts
+
+    async def __call__(self, event: Published | Edited, _event_id: EventId) -> None:
+        post, author = PostId(event.post_id), UserId(event.author_id)
+        if isinstance(event, Edited):
+            await self._mention(post, author, [UserId(user) for user in event.mentioned_new])
+            return
+        about = await self.posts.about(post)
+        if about is None:
+            return
+        if about.answers is not None:
+            await self.tell(Cause(Kind.COMMENT, author, post, once=_of(post)), [about.answers])
+        await self._mention(post, author, [*about.mentioned])
+
+    async def _mention(self, post: PostId, author: UserId, people: list[UserId]) -> None:
+        if people:
+            await self.tell(Cause(Kind.MENTION, author, post, once=_of(post)), people)
+
+
+def _of(post: PostId) -> tuple[object, ...]:
+    """A post tells nobody twice that it is there."""
+    return "post", post
+
+
+def _day(event_id: EventId) -> int:
+    return made_at(event_id).date().toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class TellOfEdit:
+    """Who liked, reposted or answered a post hears that it says something else now: once a day, as words are
+    often mended more than once. They may be many: when the time is up, a fact of its own goes on from there."""
+
+    tell: Tell
+    posts: Posts
+    open_tx: OpenTx[NotificationsTx]
+    monotonic: Callable[[], float]
+    budget: float = BUDGET
+
+    async def __call__(self, event: Edited | EditToTell, event_id: EventId) -> None:
+        post = PostId(event.post_id)
+        after, day = UserId(0), _day(event_id)
+        if isinstance(event, EditToTell):
+            after, day = UserId(event.after), event.day
+        cause = Cause(Kind.EDIT, UserId(event.author_id), post, once=("edit", post, day))
+        until = self.monotonic() + self.budget
+        while True:
+            some = await self.posts.involved(post, after, BATCH)
+            await self.tell(cause, some)
+            if len(some) < BATCH:
+                return
+            after = some[-1]
+            if self.monotonic() >= until:
+                rest = EditToTell(post_id=post, author_id=event.author_id, day=day, after=after)
+                async with self.open_tx() as tx:
+                    await tx.outbox.add(rest)
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class TellOfFollow:
+    """Who is followed, asked, or accepted hears of it: once a day of the same person."""
+
+    tell: Tell
+
+    async def __call__(self, event: Followed | FollowRequested, event_id: EventId) -> None:
+        user, other = UserId(event.user_id), UserId(event.other_id)
+        day = _day(event_id)
+        if isinstance(event, FollowRequested):
+            cause, whom = Cause(Kind.FOLLOW_REQUEST, user, once=("request", user, day)), other
+        elif event.accepted:
+            cause, whom = Cause(Kind.FOLLOW_ACCEPTED, other, once=("accepted", other, day)), user
+        else:
+            cause, whom = Cause(Kind.FOLLOW, user, once=("follow", user, day)), other
+        await self.tell(cause, [whom])

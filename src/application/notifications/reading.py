@@ -1,0 +1,114 @@
+"""What a user reads of the own stream: what was told, in pages, and what is new since a sequence number."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from application.notifications.finding import FindStream
+from application.notifications.grouping import Group, alone, grouped, within
+from application.notifications.ports import StreamReader
+from application.notifications.showing import Seen, ShowStream
+from application.notifications.streaming import OpenStream, ReadOn, TooFarBehind
+from application.shared.paging import Page, Window, page
+from domain.notifications import KEPT, Kind, Stream
+from domain.shared import UserId
+
+MAX_ROUNDS = 6
+"""What is hidden is removed for good as it is come across, so that it is enough to read again. Where so much is
+hidden that after these there still is some, a page is short, and its `next` goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenGroup:
+    """Notifications that are listed as one, or one of them."""
+
+    newest: Sequence[Seen]
+    """The last one first, up to ACTORS."""
+    oldest: int
+    count: int
+
+
+class Listed(NamedTuple):
+    stream: Stream
+    """As it stood before the page was read: whoever applies what comes after its head misses nothing."""
+    page: Page[SeenGroup]
+
+
+@dataclass(frozen=True, slots=True)
+class ListNotifications:
+    """Newest first, those of some kinds only, one by one or in groups."""
+
+    find: FindStream
+    reader: StreamReader
+    show: ShowStream
+
+    async def __call__(
+        self, user: UserId, window: Window, kinds: Collection[Kind], *, in_groups: bool = False
+    ) -> Listed:
+        for _ in range(MAX_ROUNDS):
+            stream = await self.find(user)
+            rows = await (self._groups if in_groups else self._single)(user, window, kinds)
+            found = page(rows, window, lambda group: group.seq, newest_first=True)
+            shown, whole = await self._shown(user, found.items)
+            if whole:
+                break
+        return Listed(stream, Page(shown, found.next, found.prev))
+
+    async def _single(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[Group]:
+        return [alone(entry) for entry in await self.reader.latest(user, window, kinds)]
+
+    async def _groups(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[Group]:
+        # All there are: a database needs as long to group a full stream as to give it out, 13 ms.
+        return within(grouped(await self.reader.latest(user, Window(KEPT), kinds)), window)
+
+    async def _shown(self, user: UserId, groups: Sequence[Group]) -> tuple[list[SeenGroup], bool]:
+        """What may be seen of them, and whether that is all."""
+        entries = [entry for group in groups for entry in group.newest]
+        seen = {one.entry.seq: one for one in await self.show(user, entries) if not one.void}
+        shown: list[SeenGroup] = []
+        for group in groups:
+            newest = [seen[entry.seq] for entry in group.newest if entry.seq in seen]
+            if newest:
+                shown.append(SeenGroup(newest, group.oldest, group.count - len(group.newest) + len(newest)))
+        return shown, len(seen) == len(entries)
+
+
+class News(NamedTuple):
+    stream: Stream
+    """As it stands; the counters are of this moment."""
+    recovered: bool
+    """Whether nothing is missing between what was asked for and `items`. If it is not, there are none, and the list
+    is to be read anew."""
+    items: Sequence[Seen]
+    """Lowest first, without a gap."""
+    last: int
+    """The number up to which this answer reaches."""
+
+    @property
+    def more(self) -> bool:
+        return self.last < self.stream.head
+
+
+@dataclass(frozen=True, slots=True)
+class ReadNews:
+    """What stands in the stream after a number, for clients that ask instead of listening. `epoch` is that of the
+    number; without it, it is taken for one of the present stream. Raises CursorAhead."""
+
+    find: FindStream
+    open_stream: OpenStream
+    read_on: ReadOn
+
+    async def __call__(self, user: UserId, after: int, epoch: str | None, limit: int) -> News:
+        epoch = epoch or (await self.find(user)).epoch
+        stream, recovered, last = await self.open_stream(user, (epoch, after))
+        if not recovered:
+            return _nothing(stream)
+        try:
+            items, stream = await self.read_on(user, after, limit)
+        except TooFarBehind:
+            return _nothing(await self.find(user))
+        return News(stream, recovered=True, items=items, last=items[-1].entry.seq if items else last)
+
+
+def _nothing(stream: Stream) -> News:
+    return News(stream, recovered=False, items=(), last=stream.head)

@@ -1,0 +1,45 @@
+"""Taking out of streams what is dismissed, taken back, or may not be seen any more."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from application.notifications.ports import Hint, Hints, NotificationsTx
+from application.shared.ports import NewId, OpenTx
+from domain.notifications import Change, Entry, Stream
+from domain.shared import UserId
+
+AT_ONCE = 100
+"""Numbers in one entry, at most."""
+
+
+async def taken_out(tx: NotificationsTx, stream: Stream, seqs: Collection[int], new_id: NewId) -> Stream:
+    """The locked stream without the notifications that stand at `seqs`, and with entries that say so. The same
+    stream if none stands there any more."""
+    removed = await tx.streams.remove(stream.user, seqs)
+    if not removed:
+        return stream
+    gone = sorted(seq for seq, _ in removed)
+    after, said = stream.without(removed), []
+    for start in range(0, len(gone), AT_ONCE):
+        after = after.told(Change.REMOVED)
+        refs = tuple(gone[start : start + AT_ONCE])
+        said.append((Entry(after.user, after.head, new_id(), Change.REMOVED, refs=refs), None))
+    await tx.streams.add(said)
+    await tx.streams.save([after])
+    return after
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Takes notifications out of one stream, and lets its user's devices know. Harmless for what is gone already."""
+
+    open_tx: OpenTx[NotificationsTx]
+    new_id: NewId
+    hints: Hints
+
+    async def __call__(self, user: UserId, seqs: Collection[int]) -> None:
+        async with self.open_tx() as tx:
+            before = (await tx.streams.lock([user]))[user]
+            after = await taken_out(tx, before, seqs, self.new_id)
+        if after is not before:
+            await self.hints.tell([user], Hint.STREAM)

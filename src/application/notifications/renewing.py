@@ -1,0 +1,29 @@
+"""After a backup was restored: what clients have seen since it was made is not in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from application.notifications.ports import BATCH, NotificationsTx, StreamReader
+from application.shared.ports import OpenTx
+from domain.shared import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class RenewStreams:
+    """Gives every stream another epoch, so that no client goes on from a number that now means something else.
+    Returns how many there are. Harmless to repeat."""
+
+    open_tx: OpenTx[NotificationsTx]
+    reader: StreamReader
+    random: Callable[[int], bytes]
+
+    async def __call__(self) -> int:
+        renewed, last = 0, UserId(0)
+        while users := await self.reader.users(last, BATCH):
+            async with self.open_tx() as tx:
+                streams = await tx.streams.lock(users)
+                await tx.streams.save(
+                    [replace(stream, epoch=self.random(8).hex()) for stream in streams.values()]
+                )
+            renewed, last = renewed + len(users), users[-1]
+        return renewed

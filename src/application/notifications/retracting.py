@@ -1,0 +1,114 @@
+"""Taking back what people were told, when it is not so any more."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from application.notifications.ports import NotificationsTx, StreamReader, Told
+from application.notifications.removing import Remove
+from application.shared.events import (
+    AccountDeleted,
+    Blocked,
+    Followed,
+    FollowRequestEnded,
+    PostDeleted,
+    PostToForget,
+    Unfollowed,
+    Unliked,
+    Unreposted,
+)
+from application.shared.ports import OpenTx
+from domain.notifications import Kind
+from domain.shared import EventId, PostId, UserId
+
+BUDGET = 1.0
+"""Seconds after which other facts have their turn. A fraction of the relay's patience."""
+SOME = 200
+"""Notifications that are looked for at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """What is ended between two people was not worth telling."""
+
+    reader: StreamReader
+    remove: Remove
+
+    async def __call__(
+        self,
+        event: Unliked | Unreposted | Followed | Unfollowed | FollowRequestEnded | Blocked,
+        _event_id: EventId,
+    ) -> None:
+        match event:
+            case Unliked() | Unreposted():
+                kind = Kind.LIKE if isinstance(event, Unliked) else Kind.REPOST
+                author, post = UserId(event.author_id), PostId(event.post_id)
+                await self._take(author, UserId(event.user_id), [kind], post)
+            case Followed() | FollowRequestEnded():  # the request was answered
+                await self._take(UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW_REQUEST])
+            case Unfollowed():
+                await self._take(UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW])
+                await self._take(UserId(event.user_id), UserId(event.other_id), [Kind.FOLLOW_ACCEPTED])
+            case Blocked():
+                await self._take(UserId(event.other_id), UserId(event.user_id), tuple(Kind))
+                await self._take(UserId(event.user_id), UserId(event.other_id), tuple(Kind))
+
+    async def _take(
+        self, whom: UserId, actor: UserId, kinds: Collection[Kind], post: PostId | None = None
+    ) -> None:
+        told = await self.reader.between(whom, actor, kinds, post)
+        if told:
+            await self.remove(whom, [one.seq for one in told])
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPost:
+    """Takes back all that was told of a deleted post. When the time is up, a fact of its own goes on."""
+
+    reader: StreamReader
+    remove: Remove
+    open_tx: OpenTx[NotificationsTx]
+    monotonic: Callable[[], float]
+    budget: float = BUDGET
+
+    async def __call__(self, event: PostDeleted | PostToForget, _event_id: EventId) -> None:
+        until = self.monotonic() + self.budget
+        post = PostId(event.post_id)
+        while told := await self.reader.about_post(post, SOME):
+            await _remove(self.remove, told)
+            if self.monotonic() >= until:
+                async with self.open_tx() as tx:
+                    await tx.outbox.add(PostToForget(post_id=post))
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAccount:
+    """Drops the stream of a deleted account, and takes back what others were told of it. It may be stopped anywhere
+    and begun again; when the time is up it tells the fact anew."""
+
+    reader: StreamReader
+    remove: Remove
+    open_tx: OpenTx[NotificationsTx]
+    monotonic: Callable[[], float]
+    budget: float = BUDGET
+
+    async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
+        until = self.monotonic() + self.budget
+        user = UserId(event.user_id)
+        async with self.open_tx() as tx:
+            await tx.streams.lock([user])  # whoever tells this one at the same moment comes before or after
+            await tx.streams.forget(user)
+        while told := await self.reader.of_actor(user, SOME):
+            await _remove(self.remove, told)
+            if self.monotonic() >= until:
+                async with self.open_tx() as tx:
+                    await tx.outbox.add(AccountDeleted(user_id=user))
+                return
+
+
+async def _remove(remove: Remove, told: Sequence[Told]) -> None:
+    by_user: dict[UserId, list[int]] = {}
+    for one in told:
+        by_user.setdefault(one.user, []).append(one.seq)
+    for user, seqs in sorted(by_user.items()):
+        await remove(user, seqs)

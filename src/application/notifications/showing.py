@@ -1,0 +1,68 @@
+"""What of a stream its user may see at this moment. That it was told once does not mean that it may be seen still."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from application.notifications.ports import Show
+from application.shared.people import AuthorCard, Cards
+from application.shared.ports import Standings
+from domain.notifications import Change, Entry
+from domain.shared import UserId
+
+
+class Seen(NamedTuple):
+    """An entry as its user sees it."""
+
+    entry: Entry
+    actor: AuthorCard | None = None
+    post: object | None = None
+    """As posts shows it; None if it is about none."""
+    void: bool = False
+    """There is nothing to be seen but its number."""
+
+
+class Heal(Protocol):
+    """Takes for good what its user may not see any more, so that the counts come right and all devices learn."""
+
+    async def __call__(self, user: UserId, seqs: Collection[int]) -> None:
+        """Returns when it is done. Harmless for what is gone already."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStream:
+    """Entries of one stream, as they may be seen now: one for each, in their order. What may not be seen is void,
+    and healed when this returns."""
+
+    standings: Standings
+    show: Show
+    cards: Cards
+    heal: Heal
+
+    async def __call__(self, user: UserId, entries: Sequence[Entry]) -> list[Seen]:
+        told = [entry for entry in entries if entry.is_notification]
+        if not told:
+            return [_bare(entry) for entry in entries]
+        standing = await self.standings.of(user)
+        near = [entry for entry in told if entry.actor not in standing.blocked]
+        wanted = {entry.post for entry in near if entry.post is not None}
+        posts = await self.show(standing, wanted) if wanted else {}
+        there = [entry for entry in near if entry.post is None or entry.post in posts]
+        cards = await self.cards.cards({entry.actor for entry in there if entry.actor is not None})
+        seen = {
+            entry.seq: Seen(
+                entry,
+                None if entry.actor is None else cards[entry.actor],
+                None if entry.post is None else posts[entry.post],
+            )
+            for entry in there
+            if entry.actor is None or entry.actor in cards
+        }
+        if hidden := [entry.seq for entry in told if entry.seq not in seen]:
+            await self.heal(user, hidden)
+        return [seen.get(entry.seq) or _bare(entry) for entry in entries]
+
+
+def _bare(entry: Entry) -> Seen:
+    return Seen(entry, void=not isinstance(entry.type, Change))

@@ -1,0 +1,78 @@
+"""Reading a stream from a cursor on, whatever carries it to the client."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from application.notifications.finding import FindStream
+from application.notifications.ports import StreamReader
+from application.notifications.showing import Seen, ShowStream
+from domain.notifications import Resume, Stream, recovers
+from domain.shared import Conflict, UserId
+
+AT_ONCE = 100
+"""Entries that are read at a time."""
+
+
+class CursorAhead(Conflict):
+    """The cursor lies beyond the end of the stream: it is of another one, or made up."""
+
+    code = "stream_cursor_ahead"
+
+
+class TooFarBehind(Conflict):
+    """What comes after the cursor is not kept any more."""
+
+    code = "stream_too_far_behind"
+
+
+class Opened(NamedTuple):
+    stream: Stream
+    """As it stood before anything was read."""
+    recovered: bool
+    """Whether everything after the client's cursor follows. If not, nothing of it does."""
+    last: int
+    """What follows comes after this number."""
+
+
+class Read(NamedTuple):
+    """What stands next in a stream."""
+
+    entries: Sequence[Seen]
+    """In order, without a gap; none if there is nothing new."""
+    stream: Stream
+    """As it stood after they were read, so its counts are of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """Where a client goes on. Whoever waits for hints has joined before. Raises CursorAhead."""
+
+    find: FindStream
+
+    async def __call__(self, user: UserId, resume: Resume | None) -> Opened:
+        stream = await self.find(user)
+        if resume is None or not recovers(stream, resume):
+            return Opened(stream, recovered=False, last=stream.head)
+        if resume[1] > stream.head:
+            raise CursorAhead("this cursor lies beyond the end of the stream")
+        return Opened(stream, recovered=True, last=resume[1])
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOn:
+    """The entries after a number, at most AT_ONCE, as their user may see them now. Raises TooFarBehind."""
+
+    find: FindStream
+    reader: StreamReader
+    show: ShowStream
+
+    async def __call__(self, user: UserId, last: int, limit: int = AT_ONCE) -> Read:
+        entries = await self.reader.after(user, last, limit)
+        if entries and entries[0].seq != last + 1:
+            raise TooFarBehind("what comes after this cursor is not kept any more")
+        seen = await self.show(user, entries)
+        stream = await self.find(user)
+        if not entries and stream.floor > last + 1:  # nothing is left of it
+            raise TooFarBehind("what comes after this cursor is not kept any more")
+        return Read(seen, stream)

@@ -1,0 +1,37 @@
+"""What is too old or too much of a stream goes, a little at once."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from application.notifications.ports import BATCH, NotificationsTx, StreamReader
+from application.shared.ports import Clock, OpenTx
+from domain.notifications import KEPT_DAYS
+from domain.shared import UserId
+
+STEP = 1_000
+"""Entries that go in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrimStreams:
+    """No entry tells of it: who has seen what goes is told the floor, and drops what stands below."""
+
+    open_tx: OpenTx[NotificationsTx]
+    reader: StreamReader
+    now: Clock
+
+    async def __call__(self) -> None:
+        while some := await self.reader.too_many(self.now() - timedelta(days=KEPT_DAYS), BATCH):
+            for user, floor in some:
+                await self._cut(user, floor)
+
+    async def _cut(self, user: UserId, wanted: int) -> None:
+        async with self.open_tx() as tx:
+            stream = (await tx.streams.lock([user]))[user]
+            if stream.head < wanted - 1:  # forgotten meanwhile, and begun anew by this
+                await tx.streams.forget(user)
+                return
+            floor = min(wanted, stream.floor + STEP)
+            lost = await tx.streams.unread_between(user, stream.read, floor - 1)
+            await tx.streams.cut(user, floor)
+            await tx.streams.save([stream.kept_from(floor, lost)])

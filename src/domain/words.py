@@ -1,0 +1,159 @@
+"""What a text is found by: words in one form, the same when it is indexed and when it is asked for.
+
+Every store indexes these words and none takes a text apart by itself, so all of them find the same.
+Case, compatibility forms and the marks that are left out in quick writing make no difference (`Café`
+is found by `cafe`). Where people write without blanks, each letter stands in a pair with the next one
+(東京都: 東京, 京都, 都), so that a part of what is written is found, without a dictionary. All of it takes
+time linear in the length of the text.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+
+from domain.shared import CountGraphemes, Fault, Invalid
+
+MAX_GRAPHEMES, MAX_BYTES = 200, 800
+"""Of what somebody asks for."""
+MAX_WORD = 64
+"""Code points; of a longer word the beginning counts."""
+MAX_WORDS = 8_000
+"""Of one text; the longest post has half as many, unless it is made of signs that stand for whole phrases."""
+
+_ASCII_WORD = re.compile(r"[0-9a-z]+")
+_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x20DD, 0x20E3)))
+_TATWEEL = "\u0640"
+# Scripts that are written without blanks, and Korean, which hangs its particles onto words.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1100, 0x11FF),  # Korean letters
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),
+    (0x3040, 0x31FF),  # Japanese and Bopomofo
+    (0x3400, 0x4DBF),  # Chinese
+    (0x4E00, 0x9FFF),
+    (0xA960, 0xA97F),
+    (0xAC00, 0xD7FF),  # Korean
+    (0xF900, 0xFAFF),
+    (0x1B000, 0x1B16F),
+    (0x20000, 0x3FFFF),
+)
+_OTHER, _LETTER, _UNSPACED_LETTER, _MARK = range(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that stand one after the other in what is looked for."""
+
+    words: tuple[str, ...]
+    prefix: bool = False
+    """Whether the last word is only the beginning of one."""
+
+    def stands_in(self, text: tuple[str, ...]) -> bool:
+        """The meaning of a phrase, which the stores answer by their indexes."""
+        size = len(self.words)
+        *before, last = self.words
+        return any(
+            list(text[at : at + size - 1]) == before
+            and (text[at + size - 1].startswith(last) if self.prefix else text[at + size - 1] == last)
+            for at in range(len(text) - size + 1)
+        )
+
+
+def check_length(asked: str, graphemes: CountGraphemes) -> None:
+    """Raises Invalid for a query that is longer than any is taken."""
+    size = len(asked.encode(errors="replace")) if len(asked) <= MAX_BYTES else len(asked)
+    if size > MAX_BYTES or graphemes(asked) > MAX_GRAPHEMES:
+        limits = f"{MAX_GRAPHEMES} characters and {MAX_BYTES} bytes"
+        raise Invalid(Fault("?q", "too_long", f"what is looked for is longer than {limits}"))
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of a text, in order, at most MAX_WORDS."""
+    if text.isascii():
+        return tuple(word[:MAX_WORD] for word in _ASCII_WORD.findall(text.lower())[:MAX_WORDS])
+    found: list[str] = []
+    for run, unspaced in _runs(_folded(text)):
+        found += _pairs(run) if unspaced else [run[:MAX_WORD]]
+        if len(found) >= MAX_WORDS:
+            break
+    return tuple(found[:MAX_WORDS])
+
+
+def phrase(text: str, *, prefix: bool = False) -> Phrase | None:
+    """What to look for where somebody asks for `text`; None if there is no word in it. With `prefix` its
+    last word may go on."""
+    found = list(words(text))
+    if not found:
+        return None
+    runs = list(_runs(_folded(text)))
+    last, unspaced = runs[-1]
+    if not unspaced:
+        return Phrase(tuple(found), prefix)
+    if len(_units(last)) > 1:  # its last letter alone would only be found at the end of what is written
+        return Phrase(tuple(found[:-1]))
+    return Phrase(tuple(found), prefix=True)
+
+
+def _folded(text: str) -> str:
+    """`text` without what makes no difference."""
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return unicodedata.normalize("NFC", "".join(char for char in decomposed if not _is_left_out(char)))
+
+
+@lru_cache(4096)
+def _is_left_out(char: str) -> bool:
+    """Accents of Latin, Greek and Cyrillic letters, vowel points of Hebrew and Arabic, and what cannot be
+    seen. The marks of other scripts are letters to those who read them."""
+    if char in _SELECTORS or char == _TATWEEL or unicodedata.category(char) == "Cf":
+        return True
+    order = unicodedata.combining(char)
+    return 10 <= order <= 36 or order >= 200
+
+
+def _runs(text: str) -> Iterator[tuple[str, bool]]:
+    """Words, and stretches of letters that are written without blanks, which are told apart."""
+    for kind, group in groupby(_kinds(text), key=lambda pair: pair[1]):
+        if kind != _OTHER:
+            yield "".join(char for char, _ in group), kind == _UNSPACED_LETTER
+
+
+def _kinds(text: str) -> Iterator[tuple[str, int]]:
+    before = _OTHER
+    for char in text:
+        kind = _kind(char)
+        if kind == _MARK:  # belongs to what it stands on, and to nothing where there is no letter
+            kind = before
+        before = kind
+        yield char, kind
+
+
+@lru_cache(4096)
+def _kind(char: str) -> int:
+    category = unicodedata.category(char)[0]
+    if category == "M":
+        return _MARK
+    if category not in "LN":
+        return _OTHER
+    code = ord(char)
+    return _UNSPACED_LETTER if any(first <= code <= last for first, last in _UNSPACED) else _LETTER
+
+
+def _units(run: str) -> list[str]:
+    """Letters with their marks."""
+    units: list[str] = []
+    for char in run:
+        if units and _kind(char) == _MARK:
+            units[-1] += char
+        else:
+            units.append(char)
+    return units
+
+
+def _pairs(run: str) -> list[str]:
+    units = _units(run)
+    return [(one + two)[:MAX_WORD] for one, two in zip(units, [*units[1:], ""], strict=True)]

@@ -1,0 +1,226 @@
+"""Following, blocking and muting people, and the lists of them."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from litestar import Controller, Response, delete, get, put
+from litestar.params import FromPath, QueryParameter
+
+from application.graph.ports import Relation
+from application.graph.queries import ListPeople, ReadTies
+from application.graph.tying import ChangeTies, Follow, Mute
+from domain.graph import (
+    AccountPrivate,
+    BlockedByThem,
+    BlocksThem,
+    NoSuchRequest,
+    NoSuchUser,
+    OneselfOnly,
+    TooManyBlocks,
+    TooManyFollows,
+    TooManyMutes,
+)
+from domain.shared import Fault, UserId, id_from
+from entrypoints.http.answers import Out
+from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.errors import QueryInvalid
+from entrypoints.http.openapi import policy
+from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
+from entrypoints.http.shapes import Author, RelationshipOut
+
+MAX_BATCH = 100
+Ids = Annotated[
+    str,
+    QueryParameter(
+        min_length=1,
+        max_length=MAX_BATCH * 20,
+        pattern=r"^[1-9][0-9]{0,18}(,[1-9][0-9]{0,18}){0,99}$",
+        description="Up to 100 ids, with commas between them.",
+    ),
+]
+Duration = Annotated[
+    int | None,
+    QueryParameter(
+        ge=60,
+        le=31_536_000,
+        description="Seconds after which the mute ends by itself. Without it, it does not.",
+    ),
+]
+
+
+class Relationships(Out):
+    items: list[RelationshipOut]
+
+
+def a_person(path: str) -> UserId:
+    """An id as it came in; what is no id names nobody."""
+    user_id = id_from(path)
+    if user_id is None:
+        raise NoSuchUser("no such user")
+    return UserId(user_id)
+
+
+def some_people(ids: str) -> list[UserId]:
+    found = [id_from(id_) for id_ in ids.split(",")]
+    good = [UserId(id_) for id_ in found if id_ is not None]
+    if len(good) != len(found) or len(found) > MAX_BATCH:
+        raise QueryInvalid(Fault("?ids", "ids_format", "up to 100 ids, with commas between them"))
+    return good
+
+
+class TiesController(Controller):
+    follow: Follow
+    unfollow: ChangeTies
+    block: ChangeTies
+    unblock: ChangeTies
+    mute: Mute
+    unmute: ChangeTies
+    list_people: ListPeople
+    pager: Pager
+
+    path = "/users/{user_id:str}"
+    tags = ("users",)
+
+    @put(
+        "/follow",
+        summary="Follow a user",
+        opt=policy("token", NoSuchUser, OneselfOnly, BlockedByThem, BlocksThem, TooManyFollows),
+    )
+    async def put_follow(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+        """Of a private account one asks to be a follower: `requested` is true until it answers. A user follows at
+        most 5,000 others."""
+        return RelationshipOut.of(await self.follow(request.user.user_id, a_person(user_id)))
+
+    @delete(
+        "/follow", status_code=200, summary="Unfollow a user", opt=policy("token", NoSuchUser, OneselfOnly)
+    )
+    async def delete_follow(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+        """Also takes a request back."""
+        return RelationshipOut.of(await self.unfollow(request.user.user_id, a_person(user_id)))
+
+    @put("/block", summary="Block a user", opt=policy("token", NoSuchUser, OneselfOnly, TooManyBlocks))
+    async def put_block(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+        """The two see nothing of each other from now on, and neither follows the other any more."""
+        return RelationshipOut.of(await self.block(request.user.user_id, a_person(user_id)))
+
+    @delete("/block", status_code=200, summary="End a block", opt=policy("token", NoSuchUser, OneselfOnly))
+    async def delete_block(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+        """Who followed whom before is not restored."""
+        return RelationshipOut.of(await self.unblock(request.user.user_id, a_person(user_id)))
+
+    @put("/mute", summary="Mute a user", opt=policy("token", NoSuchUser, OneselfOnly, TooManyMutes))
+    async def put_mute(
+        self, request: Mine, user_id: FromPath[str], duration: Duration = None
+    ) -> RelationshipOut:
+        """Feeds, search, trends and threads leave the user out for you; nobody else notices. Who goes to the user's
+        page or posts sees them. Sent again it sets a new end."""
+        lasting = None if duration is None else timedelta(seconds=duration)
+        return RelationshipOut.of(await self.mute(request.user.user_id, a_person(user_id), lasting))
+
+    @delete("/mute", status_code=200, summary="End a mute", opt=policy("token", NoSuchUser, OneselfOnly))
+    async def delete_mute(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+        return RelationshipOut.of(await self.unmute(request.user.user_id, a_person(user_id)))
+
+    @get("/followers", summary="Who follows a user", opt=policy("optional", NoSuchUser, AccountPrivate))
+    async def followers(
+        self, request: Anyones, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[Author]]:
+        """The newest first. A page may hold less than `limit` before the end. Those of a private account are shown to its
+        followers only."""
+        return await self._people(request, user_id, "followers", limit, cursor)
+
+    @get("/following", summary="Whom a user follows", opt=policy("optional", NoSuchUser, AccountPrivate))
+    async def following(
+        self, request: Anyones, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[Author]]:
+        """Whom the user followed last comes first; otherwise as the followers."""
+        return await self._people(request, user_id, "following", limit, cursor)
+
+    async def _people(
+        self, request: Anyones, user_id: str, relation: Relation, limit: int, cursor: str | None
+    ) -> Response[PageOut[Author]]:
+        window = self.pager.window(request, limit, cursor)
+        page = await self.list_people(viewer(request), a_person(user_id), relation, window)
+        return self.pager.answer(request, page, [Author.of(card) for card in page.items])
+
+
+class MyPeopleController(Controller):
+    list_people: ListPeople
+    accept: ChangeTies
+    reject: ChangeTies
+    remove_follower: ChangeTies
+    pager: Pager
+
+    path = "/me"
+    tags = ("users",)
+
+    @get("/follow-requests", summary="Who asks to follow you", opt=policy("token"))
+    async def requests(
+        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[Author]]:
+        """The newest first."""
+        return await self._mine(request, "requests", limit, cursor)
+
+    @put(
+        "/follow-requests/{user_id:str}",
+        summary="Accept a request to follow you",
+        opt=policy("token", NoSuchUser, NoSuchRequest, OneselfOnly),
+    )
+    async def put_request(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+        return RelationshipOut.of(await self.accept(request.user.user_id, a_person(user_id)))
+
+    @delete(
+        "/follow-requests/{user_id:str}",
+        status_code=200,
+        summary="Reject a request to follow you",
+        opt=policy("token", NoSuchUser, OneselfOnly),
+    )
+    async def delete_request(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+        """Harmless if there is none."""
+        return RelationshipOut.of(await self.reject(request.user.user_id, a_person(user_id)))
+
+    @delete(
+        "/followers/{user_id:str}",
+        status_code=200,
+        summary="Remove a follower",
+        opt=policy("token", NoSuchUser, OneselfOnly),
+    )
+    async def delete_follower(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+        """Harmless if the user does not follow you."""
+        return RelationshipOut.of(await self.remove_follower(request.user.user_id, a_person(user_id)))
+
+    @get("/blocks", summary="Whom you block", opt=policy("token"))
+    async def blocks(
+        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[Author]]:
+        """The newest block first."""
+        return await self._mine(request, "blocks", limit, cursor)
+
+    @get("/mutes", summary="Whom you mute", opt=policy("token"))
+    async def mutes(
+        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+    ) -> Response[PageOut[Author]]:
+        """The newest mute first."""
+        return await self._mine(request, "mutes", limit, cursor)
+
+    async def _mine(
+        self, request: Mine, relation: Relation, limit: int, cursor: str | None
+    ) -> Response[PageOut[Author]]:
+        # The path is the same for everybody, and cursors are good for one list only.
+        of = str(request.user.user_id)
+        window = self.pager.window(request, limit, cursor, of)
+        page = await self.list_people.mine(request.user.user_id, relation, window)
+        return self.pager.answer(request, page, [Author.of(card) for card in page.items], of)
+
+
+class RelationshipsController(Controller):
+    read_ties: ReadTies
+
+    path = "/relationships"
+    tags = ("users",)
+
+    @get(summary="What you and several users are to each other", opt=policy("token"))
+    async def several(self, request: Mine, ids: Ids) -> Relationships:
+        """In the order asked for, each once. Those that do not exist are left out, and you."""
+        ties = await self.read_ties(request.user.user_id, some_people(ids))
+        return Relationships([RelationshipOut.of(one) for one in ties])

@@ -1,0 +1,245 @@
+"""What stands in a stream, as clients get it: in lists, when they ask what is new, and in frames."""
+
+from typing import Any, Self, TypeAlias
+
+from application.notifications.reading import News, SeenGroup
+from application.notifications.showing import Seen
+from domain.notifications import Change, Kind, Stream
+from domain.shared import made_at
+from entrypoints.http.answers import OneOf, Out
+from entrypoints.http.fragments import Fragments
+from entrypoints.http.resources import rfc3339
+from entrypoints.http.shapes import Author, PostOut
+
+MAX_SEQ = 2**53
+"""The numbers that clients may send: those that every one of them can represent."""
+
+
+class Unread(Out):
+    """How much is unread."""
+
+    total: int
+    by_type: dict[Kind, int]
+    """No zeros."""
+
+    @classmethod
+    def of(cls, stream: Stream) -> Self:
+        return cls(stream.total, dict(stream.unread))
+
+
+class StreamState(Out):
+    """How far the stream reaches, and what of it was read."""
+
+    epoch: str
+    """Another one after the history was rewritten: no number of an earlier one means anything any more."""
+    seq: int
+    """Of the last entry; 0 if there is none."""
+    read: int
+    """What stands at this number or below has been read."""
+    unread: Unread
+
+    @classmethod
+    def of(cls, stream: Stream) -> Self:
+        return cls(stream.epoch, stream.head, stream.read, Unread.of(stream))
+
+
+class Notification(Out):
+    """Something that a user was told."""
+
+    seq: int
+    id: str
+    type: Kind
+    actor: Author | None
+    """Who did it."""
+    post: PostOut | None
+    """What it is about: the comment or the mention itself, the post that was liked."""
+    created_at: str
+    read: bool
+
+    @classmethod
+    def of(cls, seen: Seen, stream: Stream, fragments: Fragments) -> Self:
+        entry = seen.entry
+        return cls(
+            entry.seq,
+            str(entry.id),
+            Kind(entry.type),
+            _author(seen),
+            _post(seen.post, fragments),
+            rfc3339(made_at(entry.id)),
+            entry.seq <= stream.read,
+        )
+
+
+class NotificationGroup(Out):
+    """Likes or reposts of one post, or a notification that stands alone."""
+
+    seq: int
+    """Of the newest of them."""
+    oldest: int
+    """Of the oldest."""
+    count: int
+    type: Kind
+    actors: list[Author]
+    """Who did it, the last first, at most 5."""
+    post: PostOut | None
+    created_at: str
+    """Of the newest."""
+    read: bool
+    """All of them."""
+
+    @classmethod
+    def of(cls, group: SeenGroup, stream: Stream, fragments: Fragments) -> Self:
+        newest = group.newest[0]
+        entry = newest.entry
+        return cls(
+            entry.seq,
+            group.oldest,
+            group.count,
+            Kind(entry.type),
+            [Author.of(one.actor) for one in group.newest if one.actor is not None],
+            _post(newest.post, fragments),
+            rfc3339(made_at(entry.id)),
+            entry.seq <= stream.read,
+        )
+
+
+class Listing(OneOf):
+    """A notification, or with `grouped` a group of them."""
+
+    notification: Notification
+    group: NotificationGroup
+
+
+class Notifications(Out):
+    """Part of the list of notifications. `next` is null at the end of the list, and only there. What else is told is as
+    it was before the items were read: from `seq` on, the stream has what comes after them."""
+
+    items: list[Listing]
+    next: str | None
+    prev: str | None
+    epoch: str
+    seq: int
+    floor: int
+    """The lowest number that is still kept."""
+    read: int
+    unread: Unread
+
+    @classmethod
+    def of(cls, stream: Stream, items: list[Any], following: str | None, before: str | None) -> Self:
+        unread = Unread.of(stream)
+        return cls(items, following, before, stream.epoch, stream.head, stream.floor, stream.read, unread)
+
+
+class ToldData(Out):
+    """Of a notification."""
+
+    actor: Author | None
+    post: PostOut | None
+
+
+class ReadData(Out):
+    """Of `read`: what stands at this number or below has been read."""
+
+    seq: int
+
+
+class RemovedData(Out):
+    """Of `removed`: what stood at these numbers is gone."""
+
+    seqs: list[int]
+
+
+class VoidData(Out):
+    """Of `void`: there is nothing to be seen but its number."""
+
+
+class Data(OneOf):
+    """A notification's, or of `read`, `removed` or `void`."""
+
+    told: ToldData
+    read: ReadData
+    removed: RemovedData
+    void: VoidData
+
+
+EventData: TypeAlias = ToldData | ReadData | RemovedData | VoidData
+
+VOID = VoidData()
+
+
+class Event(Out):
+    """One entry of a stream. `type` is a notification's, or `read`, `removed` or `void`, and tells what `data` holds."""
+
+    seq: int
+    id: str
+    type: str
+    at: str
+    data: Data
+
+    @classmethod
+    def of(cls, seen: Seen, fragments: Fragments) -> Self:
+        entry, data = seen.entry, data_of(seen, fragments)
+        return cls(entry.seq, str(entry.id), event_type(seen), rfc3339(made_at(entry.id)), data)  # type: ignore[arg-type]  # one of them
+
+
+class NotificationNews(Out):
+    """What stands in the stream after a number."""
+
+    recovered: bool
+    """If not, the number is of another epoch or older than what is kept, and there are no items: the list is to be
+    read anew."""
+    epoch: str
+    seq: int
+    """Up to here this answer reaches: `after` of the next request."""
+    floor: int
+    read: int
+    unread: Unread
+    items: list[Event]
+    """Without a gap, the lowest first."""
+    more: bool
+    """There is more at this moment."""
+
+    @classmethod
+    def of(cls, news: News, fragments: Fragments) -> Self:
+        stream = news.stream
+        return cls(
+            news.recovered,
+            stream.epoch,
+            news.last,
+            stream.floor,
+            stream.read,
+            Unread.of(stream),
+            [Event.of(seen, fragments) for seen in news.items],
+            news.more,
+        )
+
+
+class NotificationsOrNews(OneOf):
+    """News if `after` was sent, else part of the list."""
+
+    list: Notifications
+    news: NotificationNews
+
+
+def event_type(seen: Seen) -> str:
+    return "void" if seen.void else seen.entry.type.value
+
+
+def data_of(seen: Seen, fragments: Fragments) -> EventData:
+    entry = seen.entry
+    if seen.void:
+        return VOID
+    if entry.type is Change.READ:
+        return ReadData(entry.refs[0])
+    if entry.type is Change.REMOVED:
+        return RemovedData(list(entry.refs))
+    return ToldData(_author(seen), _post(seen.post, fragments))
+
+
+def _author(seen: Seen) -> Author | None:
+    return None if seen.actor is None else Author.of(seen.actor)
+
+
+def _post(post: Any, fragments: Fragments) -> Any:
+    """Bytes of a PostOut: most of it was made before."""
+    return None if post is None else fragments(post)

@@ -1,0 +1,279 @@
+"""The stream over WebSocket. Plain ASGI: a handler of the framework's costs twice the memory per socket."""
+
+import asyncio
+import logging
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import msgspec
+from litestar.types import Receive, Scope, Send
+
+from application.notifications.hub import TooManyListeners
+from application.notifications.ports import Ticket
+from application.notifications.streaming import CursorAhead
+from application.shared.errors import TokenInvalid
+from application.shared.limits import RateLimited
+from domain.notifications import Resume
+from domain.shared import Unavailable, UserId
+from entrypoints.http.auth import Admission
+from entrypoints.http.network import network_of
+from entrypoints.http.notifications.stream import frames
+from entrypoints.http.notifications.stream.frames import PROTOCOL, Outbound
+from entrypoints.http.notifications.stream.speaking import Admitted, Closed, Speaker, Streams
+
+HELLO_SECONDS = 5.0
+"""For a client to say who it is."""
+FRAMES, FRAMES_SECONDS = 60, 60.0
+"""Frames that a client may send in so many seconds."""
+MISTAKES = 5
+"""Frames of no use that are borne with."""
+MAX_REASON = 100
+"""Characters; what closes a WebSocket must fit into 123 bytes."""
+
+log = logging.getLogger(__name__)
+
+MarkRead: TypeAlias = Callable[[UserId, int], Awaitable[object]]
+Redeem: TypeAlias = Callable[[str], Awaitable[Ticket]]
+
+
+class Origins:
+    """From which pages a browser may open a socket: no other rule of its own keeps a page from it."""
+
+    def __init__(self, allowed: tuple[str, ...], pattern: str | None) -> None:
+        self._allowed = frozenset(origin.encode() for origin in allowed)
+        self._pattern = re.compile(pattern.encode()) if pattern else None
+
+    def allow(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whoever sends none is no browser."""
+        origins = [value for name, value in headers if name == b"origin"]
+        return not origins or (len(origins) == 1 and self._one(origins[0]))
+
+    def _one(self, origin: bytes) -> bool:
+        return origin in self._allowed or bool(self._pattern and self._pattern.fullmatch(origin))
+
+
+class StreamSocket:
+    """The ASGI application of the address, for WebSockets."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        *,
+        origins: Origins,
+        admit: Admission,
+        redeem: Redeem,
+        mark_read: MarkRead,
+        per_network: int | None,
+    ) -> None:
+        """`per_network` None lets each network have any number of sockets."""
+        self.streams, self.origins = streams, origins
+        self._per_network, self._of = per_network, Counter[str]()
+        self.admit, self.redeem, self.mark_read = admit, redeem, mark_read
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        if not self.origins.allow(scope["headers"]):  # type: ignore[arg-type]
+            await send({"type": "websocket.close", "code": 4403, "reason": ""})  # before it is accepted: 403
+            return
+        network = network_of(scope)
+        full = self._per_network is not None and self._of[network] >= self._per_network
+        self._of[network] += 1
+        try:
+            await _Conversation(self, scope, receive, send).run(full=full)
+        finally:
+            self._of[network] -= 1
+            if not self._of[network]:
+                del self._of[network]
+
+
+async def _opened(speaker: Speaker, resume: Resume | None) -> None:
+    try:
+        await speaker.open(resume)
+    except CursorAhead as error:
+        raise Closed(4007, str(error)) from None
+    except Unavailable:
+        raise Closed(4014, "the database is away") from None
+
+
+class _Conversation:
+    """One socket."""
+
+    __slots__ = ("_app", "_counted", "_counted_at", "_mistakes", "_receive", "_scope", "_send", "_speaker")
+
+    def __init__(self, app: StreamSocket, scope: Scope, receive: Any, send: Any) -> None:
+        self._app, self._scope, self._receive, self._send = app, scope, receive, send
+        self._counted, self._counted_at, self._mistakes = 0, 0.0, 0
+        self._speaker: Speaker | None = None
+
+    async def run(self, *, full: bool) -> None:
+        offered = PROTOCOL in self._scope.get("subprotocols", ())  # type: ignore[operator]
+        await self._send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
+        if not offered:
+            await self._close(4406, f"the subprotocol is {PROTOCOL}")
+            return
+        if self._scope["query_string"]:  # addresses are logged on the way: no place for what is secret
+            await self._close(4400, "this address takes no parameters")
+            return
+        if full:
+            await self._close(4009, "your network has too many sockets")
+            return
+        try:
+            admitted, resume = await self._admitted()
+            await self._talk(admitted, resume)
+        except Closed as closed:
+            await self._close(closed.code, closed.reason)
+        except OSError:
+            pass  # the client is gone
+        except Exception as error:
+            log.exception("unexpected %s on a stream", type(error).__name__)
+            await self._close(4000, "something went wrong here")
+
+    async def _close(self, code: int, reason: str) -> None:
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(1):  # a network that takes nothing shall not be waited for
+                await self._give({"type": "websocket.close", "code": code, "reason": reason[:MAX_REASON]})
+
+    async def _give(self, message: Any) -> None:
+        """Raises OSError when the client is gone."""
+        try:
+            await self._send(message)
+        except (
+            RuntimeError
+        ) as error:  # the server has closed by itself, for a frame that is too long or no text
+            raise ConnectionResetError from error
+
+    async def _admitted(self) -> tuple[Admitted, Resume | None]:
+        """By the token of the connection, or the ticket of the first frame. Raises Closed."""
+        admitted = await self._by_token()
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                hello = self._decoded(await self._next())
+        except TimeoutError:
+            raise Closed(4401, "no hello within five seconds") from None
+        except msgspec.DecodeError:
+            raise Closed(4400, "the first frame is a hello") from None
+        if not isinstance(hello, frames.Hello):
+            raise Closed(4400, "the first frame is a hello")
+        if hello.ticket is not None:
+            admitted = await self._by_ticket(hello.ticket)
+        if admitted is None:
+            raise Closed(4401, "a token or a ticket is needed")
+        resume = None if hello.resume is None else (hello.resume.epoch, hello.resume.seq)
+        return admitted, resume
+
+    async def _by_token(self) -> Admitted | None:
+        headers: Any = self._scope["headers"]
+        found = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+        token: str | None = None
+        if found:
+            scheme, _, token = found[0].partition(" ")
+            if scheme.lower() != "bearer" or not token:
+                raise Closed(4401, "the Authorization header must be: Bearer <access token>")
+        try:
+            principal = await self._app.admit(self._scope, token, "read")
+        except TokenInvalid as error:
+            raise Closed(4401, str(error)) from None
+        except RateLimited as error:
+            raise Closed(4029, str(error)) from None
+        except Unavailable:
+            raise Closed(4014, "the database is away") from None
+        if principal is None:
+            return None
+        return Admitted(principal.user_id, principal.session_id, principal.until)
+
+    async def _by_ticket(self, secret: str) -> Admitted:
+        try:
+            return Admitted(*await self._app.redeem(secret))
+        except TokenInvalid as error:
+            raise Closed(4401, str(error)) from None
+        except Unavailable:
+            raise Closed(4014, "the database is away") from None
+
+    async def _talk(self, admitted: Admitted, resume: Resume | None) -> None:
+        streams = self._app.streams
+        try:
+            listener = streams.hub.join(admitted.user, admitted.session)
+        except TooManyListeners as error:
+            raise Closed(4009, str(error)) from None
+        speaker = self._speaker = Speaker(streams, listener, admitted, self._carry, answers_pings=True)
+        listening = asyncio.create_task(self._listen(speaker))
+        try:
+            await _opened(speaker, resume)
+            await speaker.speak()
+        finally:
+            streams.hub.leave(listener)
+            listening.cancel()
+            await asyncio.wait([listening])
+
+    async def _carry(self, frame: Outbound) -> None:
+        await self._give({"type": "websocket.send", "text": frames.told(frame)})
+
+    async def _listen(self, speaker: Speaker) -> None:
+        """Obey the client, until it is gone."""
+        try:
+            while True:
+                message = await self._next()
+                speaker.heard_at = asyncio.get_running_loop().time()
+                self._count(speaker.heard_at)
+                try:
+                    await self._obey(speaker, self._decoded(message))
+                except msgspec.DecodeError as error:
+                    self._mistakes += 1
+                    if self._mistakes >= MISTAKES:
+                        raise Closed(4400, "too many frames of no use") from None
+                    await self._carry(frames.Error("frame_invalid", str(error)[:200]))
+        except Exception as end:  # noqa: BLE001 - whatever it is, the speaker ends by it
+            speaker.closing = end
+        finally:
+            speaker.listener.wake()
+
+    async def _obey(self, speaker: Speaker, frame: frames.Inbound) -> None:
+        match frame:
+            case frames.ClientPing():
+                speaker.pongs += 1
+                speaker.listener.wake()
+            case frames.Resume(seq):
+                speaker.go_back(seq)
+            case frames.Read(seq):
+                await self._mark_read(speaker, seq)
+            case frames.Reauth(ticket):
+                admitted = await self._by_ticket(ticket)
+                if admitted.user != speaker.user:
+                    raise Closed(4401, "this ticket is somebody else's")
+                speaker.listener.session = admitted.session
+                speaker.admit_until(admitted.until)
+                speaker.listener.wake()
+            case frames.Hello():
+                raise msgspec.ValidationError("hello comes first, and once")
+            case frames.ClientPong():
+                pass
+
+    async def _mark_read(self, speaker: Speaker, seq: int) -> None:
+        try:
+            await self._app.mark_read(speaker.user, seq)
+        except Unavailable:
+            await self._carry(frames.Error("unavailable", "the database is away: say it again later"))
+
+    async def _next(self) -> str | bytes:
+        """The next frame. Raises OSError when there is none any more."""
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            raise ConnectionResetError
+        text: str | None = message.get("text")
+        return text if text is not None else message.get("bytes") or b""
+
+    def _decoded(self, frame: str | bytes) -> frames.Inbound:
+        """Raises msgspec.DecodeError. What is too long the server has refused by itself, with 1009."""
+        if isinstance(frame, bytes):
+            raise msgspec.DecodeError("frames are text")
+        return frames.decode(frame)
+
+    def _count(self, now: float) -> None:
+        if now - self._counted_at >= FRAMES_SECONDS:
+            self._counted, self._counted_at = 0, now
+        self._counted += 1
+        if self._counted > FRAMES:
+            raise Closed(4029, "too many frames")

@@ -1,0 +1,240 @@
+"""What the server says on a stream, whatever carries it."""
+
+import asyncio
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from application.notifications.hub import Ending, Hub, Listener
+from application.notifications.showing import Seen
+from application.notifications.streaming import AT_ONCE, Opened, OpenStream, ReadOn, TooFarBehind
+from application.shared.ports import Clock
+from domain.notifications import Resume, Stream
+from domain.shared import SessionId, Unavailable, UserId, made_at
+from entrypoints.http.fragments import Fragments
+from entrypoints.http.notifications.shapes import Unread, data_of, event_type
+from entrypoints.http.notifications.stream import frames
+from entrypoints.http.notifications.stream.frames import HEARTBEAT_SECONDS, Outbound
+from entrypoints.http.resources import rfc3339
+
+PONG_SECONDS = 10.0
+REAUTH_SECONDS = 60
+HOME_SECONDS = 2.0
+"""Between two hints of new posts at home."""
+SEND_SECONDS = 10.0
+"""For the network to take a frame. Who takes longer comes back later, and has missed nothing."""
+FRESH_SECONDS = 1.0
+"""For what was read to be sent. What is older is read again: it may be nothing to be seen any more."""
+RETRY_SECONDS = 1.0
+"""Until the database is asked again that was away."""
+EXPIRED = 4401
+"""How a stream closes whose token has ended."""
+BYE_MS = 5_000
+"""Those who have to go come back spread over so much time."""
+
+
+class Closed(Exception):
+    """No error: how a stream ends."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class Admitted(NamedTuple):
+    """Who listens, by which session, and until when."""
+
+    user: UserId
+    session: SessionId
+    until: datetime
+
+
+class Carrier(Protocol):
+    """Takes frames to the client."""
+
+    async def __call__(self, frame: Outbound) -> None:
+        """Returns when the network has taken it, or has room for it. Raises OSError when the client is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """What every stream needs."""
+
+    hub: Hub
+    open: OpenStream
+    read_on: ReadOn
+    now: Clock
+    fragments: Fragments
+
+
+class Speaker:
+    """One stream, from `ready` on. Others set what it shall do, and wake its listener."""
+
+    __slots__ = (
+        "_answers_pings",
+        "_carry",
+        "_home_at",
+        "_live",
+        "_loop",
+        "_opened",
+        "_pinged",
+        "_reauth_said",
+        "_streams",
+        "_until",
+        "closing",
+        "heard_at",
+        "listener",
+        "pongs",
+        "user",
+    )
+
+    def __init__(
+        self, streams: Streams, listener: Listener, admitted: Admitted, carry: Carrier, *, answers_pings: bool
+    ) -> None:
+        self._streams, self.listener, self._carry = streams, listener, carry
+        self._loop = asyncio.get_running_loop()
+        self.user = admitted.user
+        self.heard_at = self._loop.time()
+        self.closing: Exception | None = None
+        """Why it has to end, when somebody else has found out."""
+        self.pongs = 0
+        """Pings of the client that were not answered yet."""
+        self._answers_pings, self._pinged = answers_pings, 0.0
+        self._opened: Opened | None = None
+        self._home_at = 0.0
+        self._live = self._reauth_said = False
+        self._until = 0.0
+        self.admit_until(admitted.until)
+
+    def admit_until(self, until: datetime) -> None:
+        self._until = self._loop.time() + (until - self._streams.now()).total_seconds()
+        self._reauth_said = False
+
+    def go_back(self, seq: int) -> None:
+        """Send again what comes after `seq`. Raises Closed."""
+        if seq > self.listener.last:
+            raise Closed(4007, "this cursor lies beyond what was sent")
+        self.listener.last = seq
+        self.listener.wake()
+
+    async def open(self, resume: Resume | None) -> None:
+        """Find where to go on. Raises CursorAhead and Unavailable."""
+        self._opened = await self._streams.open(self.user, resume)
+        self.listener.last = self._opened.last
+
+    async def speak(self) -> None:
+        """Until it is cancelled or ends. Raises Closed, and OSError when the client is gone."""
+        opened = self._opened
+        if opened is None:
+            raise RuntimeError("open it first")
+        await self._say(frames.Ready.of(opened.stream, opened.last, recovered=opened.recovered))
+        while True:
+            await self._say_what_is_due()
+            if self.listener.take():
+                await self._go_on()
+            else:
+                await self._rest()
+
+    async def _go_on(self) -> None:
+        """Send what stands next in the stream."""
+        try:
+            read = await self._streams.read_on(self.user, self.listener.last)
+        except TooFarBehind as error:
+            raise Closed(4013, str(error)) from None
+        except Unavailable:
+            self._loop.call_later(RETRY_SECONDS, self.listener.wake)
+            return
+        self._check_history(read.stream)
+        stale = self._loop.time() + FRESH_SECONDS
+        for seen in read.entries:
+            await self._say(self._event(seen, read.stream))
+            if seen.entry.seq != self.listener.last + 1:
+                return  # the client went back meanwhile, and has woken the listener
+            self.listener.last = seen.entry.seq
+            if self._loop.time() >= stale or self.closing or self.listener.ending:
+                self.listener.wake()
+                return
+        if len(read.entries) == AT_ONCE:
+            self.listener.wake()
+        elif not self._live:
+            self._live = True
+            await self._say(frames.Live(self.listener.last))
+
+    def _check_history(self, stream: Stream) -> None:
+        """A restore may have put another history into the place of the one that was sent."""
+        if self._opened is not None and stream.epoch != self._opened.stream.epoch:
+            raise Closed(4013, "the history was rewritten")
+
+    def _event(self, seen: Seen, stream: Stream) -> frames.Event:
+        entry = seen.entry
+        return frames.Event(
+            entry.seq,
+            str(entry.id),
+            event_type(seen),
+            rfc3339(made_at(entry.id)),
+            data_of(seen, self._streams.fragments),  # type: ignore[arg-type]  # one of them
+            Unread.of(stream),
+        )
+
+    async def _say_what_is_due(self) -> None:
+        listener, now = self.listener, self._loop.time()
+        if self.closing is not None:
+            raise self.closing
+        if listener.ending is not None:
+            if listener.ending is not Ending.SESSION:
+                await self._say(frames.Bye(random.randrange(BYE_MS)))  # noqa: S311 - only apart from each other
+            raise _closed(listener.ending)
+        if now >= self._until:
+            raise Closed(EXPIRED, "the token has ended")
+        if not self._reauth_said and now >= self._until - REAUTH_SECONDS:
+            self._reauth_said = True
+            await self._say(frames.ReauthSoon(max(0, int(self._until - now))))
+        while self.pongs:
+            self.pongs -= 1
+            await self._say(frames.Pong())
+        if listener.home and now >= self._home_at:
+            listener.home, self._home_at = False, now + HOME_SECONDS
+            await self._say(frames.Hint("home"))
+        await self._beat(now)
+
+    async def _beat(self, now: float) -> None:
+        if self._answers_pings and self._pinged > self.heard_at:
+            if now >= self._pinged + PONG_SECONDS:
+                raise Closed(4010, "no answer to a ping")
+        elif now >= max(self.heard_at, self._pinged) + HEARTBEAT_SECONDS:
+            self._pinged = now
+            await self._say(frames.Ping())
+
+    async def _rest(self) -> None:
+        """Until there may be something to do."""
+        due = self._until if self._reauth_said else self._until - REAUTH_SECONDS
+        if self.listener.home:
+            due = min(due, self._home_at)
+        if self._answers_pings and self._pinged > self.heard_at:
+            due = min(due, self._pinged + PONG_SECONDS)
+        else:
+            due = min(due, max(self.heard_at, self._pinged) + HEARTBEAT_SECONDS)
+        try:
+            async with asyncio.timeout_at(due):
+                await self.listener.wait()
+        except TimeoutError:
+            pass
+
+    async def _say(self, frame: Outbound) -> None:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._carry(frame)
+        except TimeoutError:
+            raise Closed(4008, "too slow") from None
+
+
+def _closed(ending: Ending) -> Closed:
+    match ending:
+        case Ending.SESSION:
+            return Closed(4403, "the session has ended")
+        case Ending.DRAIN:
+            return Closed(1012, "the server stops")
+        case Ending.AWAY:
+            return Closed(4014, "the database is away")

@@ -1,0 +1,152 @@
+"""The stream as server-sent events, and the tickets that open it."""
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated, Any, TypeAlias
+
+from litestar import Controller, Response, get, post
+from litestar.params import HeaderParameter
+from litestar.types import Receive, Scope, Send
+
+from application.notifications.hub import TooManyListeners
+from application.notifications.streaming import CursorAhead
+from application.notifications.tickets import LASTS, IssueTicket
+from domain.notifications import Resume
+from domain.shared import Fault
+from entrypoints.http.answers import Answer, Out, Ready
+from entrypoints.http.auth import Mine
+from entrypoints.http.errors import NotAcceptable, QueryInvalid
+from entrypoints.http.notifications.stream import frames
+from entrypoints.http.notifications.stream.frames import Outbound
+from entrypoints.http.notifications.stream.speaking import EXPIRED, Admitted, Closed, Speaker, Streams
+from entrypoints.http.openapi import policy
+
+EVENTS = "text/event-stream"
+_HEADERS = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # a proxy that gathers answers would keep what is meant for now
+]
+LastEventId: TypeAlias = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Last-Event-ID",
+        max_length=100,
+        description="The `id` of the last event that was received, `<epoch>:<seq>`: what comes after it follows.",
+    ),
+]
+
+
+class TicketOut(Out):
+    """Opens the stream once."""
+
+    ticket: str
+    expires_in: int
+    """Seconds."""
+
+
+class StreamController(Controller):
+    issue_ticket: IssueTicket
+    streams: Streams
+
+    @post(
+        "/stream/ticket", tags=["notifications"], summary="Get a ticket for the stream", opt=policy("token")
+    )
+    async def ticket(self, request: Mine) -> TicketOut:
+        """For clients that cannot send a header with a WebSocket, as browsers: the ticket goes into the first frame.
+        It is good once, for 30 seconds; the stream lasts as long as the access token would."""
+        principal = request.user
+        secret = await self.issue_ticket(principal.user_id, principal.session_id, principal.until)
+        return TicketOut(secret, int(LASTS.total_seconds()))
+
+    @get(
+        "/stream",
+        tags=["notifications"],
+        summary="What happens, as it happens",
+        opt=policy("token", CursorAhead, TooManyListeners, NotAcceptable),
+        media_type=EVENTS,
+    )
+    async def events(self, request: Mine, last_event_id: LastEventId = None) -> Response[Any]:
+        """Server-sent events with `Accept: text/event-stream`. The same address is a WebSocket with the subprotocol
+        `waggle.v1`. The frames are those of `/api/asyncapi.json`: the event's name is their `op`, its `id` is
+        `<epoch>:<seq>`. It ends when the access token does; with `Last-Event-ID` nothing is missed and nothing
+        comes twice."""
+        if EVENTS not in request.headers.get("accept", ""):
+            raise NotAcceptable("this needs Accept: text/event-stream, or a WebSocket")
+        principal = request.user
+        admitted = Admitted(principal.user_id, principal.session_id, principal.until)
+        listener = self.streams.hub.join(admitted.user, admitted.session)
+        speaker = _Events(self.streams, listener, admitted)
+        try:
+            await speaker.open(_resume(last_event_id))
+        except BaseException:
+            self.streams.hub.leave(listener)
+            raise
+        return Answer(speaker)
+
+
+def _resume(last_event_id: str | None) -> Resume | None:
+    if not last_event_id:
+        return None
+    epoch, _, seq = last_event_id.rpartition(":")
+    if not epoch or not (seq.isascii() and seq.isdigit() and len(seq) <= 15):
+        raise QueryInvalid(Fault("header:Last-Event-Id", "event_id_format", "an event id is <epoch>:<seq>"))
+    return epoch, int(seq)
+
+
+class _Events(Ready):
+    """The answer: an ASGI application that goes on until one of the two sides ends it."""
+
+    def __init__(self, streams: Streams, listener: Any, admitted: Admitted) -> None:
+        super().__init__(200, [], b"")
+        self._streams, self._listener = streams, listener
+        self._speaker = Speaker(streams, listener, admitted, self._carry, answers_pings=False)
+        self._epoch = ""
+        self._send: Send | None = None
+
+    async def open(self, resume: Resume | None) -> None:
+        """Raises what keeps it from being opened."""
+        await self._speaker.open(resume)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._send = send
+        gone = asyncio.create_task(self._wait_for_end(receive))
+        try:
+            scope["unhurried"]()  # type: ignore[typeddict-item]  # set by the edge
+            await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
+            if not scope.get("head"):
+                await self._speaker.speak()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError:
+            pass  # the client is gone
+        except Closed as closed:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(1):
+                    if closed.code == EXPIRED:
+                        await self._carry(frames.Bye(0))
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._streams.hub.leave(self._listener)
+            gone.cancel()
+
+    async def _wait_for_end(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._speaker.closing = ConnectionResetError()
+        self._listener.wake()
+
+    async def _carry(self, frame: Outbound) -> None:
+        if self._send is not None:
+            await self._send({"type": "http.response.body", "body": self._event(frame), "more_body": True})
+
+    def _event(self, frame: Outbound) -> bytes:
+        if isinstance(frame, frames.Ping):
+            return b": \n\n"  # so that whoever is between does not think it dead
+        if isinstance(frame, frames.Bye):  # EventSource heeds `retry`
+            return b"event: bye\nretry: %d\ndata: %b\n\n" % (frame.retry_ms, frames.encode(frame))
+        data = b"event: %b\ndata: %b\n\n" % (type(frame).__struct_config__.tag.encode(), frames.encode(frame))  # type: ignore[union-attr]
+        if isinstance(frame, frames.Ready):
+            self._epoch = frame.epoch
+        if isinstance(frame, frames.Ready | frames.Event):
+            return b"id: %b:%d\n%b" % (self._epoch.encode(), frame.seq, data)
+        return data

@@ -1,0 +1,188 @@
+"""Many clients at once follow, request, accept, block, and go private, each pair in both directions.
+
+Afterwards the state is a legal one: nobody follows whom they block or are blocked by, the counts are those of
+the lists, and who blocks and mutes whom is what was answered last. Quick: 4 seconds, nobody is killed.
+`WAGGLE_TEST_LONG=1`: 30 seconds, and every 3 of them one of the servers is killed.
+"""
+
+import asyncio
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from .client import Api, Json, Member, done, eventually
+from .conftest import LONG
+from .crowd import a_crowd, many_members
+from .process import Waggle
+from .test_storm import ask, rows
+
+PEOPLE = 6
+SECONDS = 30 if LONG else 4
+BETWEEN_KILLS = 3
+RELATIONS = ("block", "mute")
+ALLOWED = {
+    "PUT follow": {200, 403, 409},
+    "DELETE follow": {200},
+    "PUT request": {200, 204, 404, 409},
+    "DELETE request": {200, 204, 404},
+    "DELETE follower": {200, 204},
+    "PUT block": {200},
+    "DELETE block": {200},
+    "PUT mute": {200},
+    "DELETE mute": {200},
+    "PATCH me": {200},
+}
+
+
+@dataclass
+class Opposites:
+    people: list[Member]
+    chance: random.Random
+    over: threading.Event = field(default_factory=threading.Event)
+    last: dict[tuple[str, str, str], bool] = field(default_factory=dict)
+    """Relation, who, whom: the last word of each, as it was answered. One client only has this to say."""
+    private: dict[str, bool] = field(default_factory=dict)
+    done: Counter[str] = field(default_factory=Counter)
+
+    async def befriends(self, crowd: list[httpx.AsyncClient], who: Member) -> None:
+        """Follows and takes back, accepts, rejects and drops."""
+        while not self.over.is_set():
+            whom = self.chance.choice([one for one in self.people if one is not who])
+            method, what, path = self.chance.choice(
+                [
+                    ("PUT", "follow", f"users/{whom.id}/follow"),
+                    ("PUT", "follow", f"users/{whom.id}/follow"),
+                    ("DELETE", "follow", f"users/{whom.id}/follow"),
+                    ("PUT", "request", f"me/follow-requests/{whom.id}"),
+                    ("DELETE", "request", f"me/follow-requests/{whom.id}"),
+                    ("DELETE", "follower", f"me/followers/{whom.id}"),
+                ]
+            )
+            await self._asks(crowd, who, method, what, path)
+
+    async def avoids(self, crowd: list[httpx.AsyncClient], who: Member) -> None:
+        while not self.over.is_set():
+            whom = self.chance.choice([one for one in self.people if one is not who])
+            relation, on = self.chance.choice(RELATIONS), self.chance.random() < 0.4
+            method = "PUT" if on else "DELETE"
+            await self._asks(crowd, who, method, relation, f"users/{whom.id}/{relation}")
+            self.last[relation, who.id, whom.id] = on
+
+    async def turns(self, crowd: list[httpx.AsyncClient], who: Member) -> None:
+        """Private, and open again."""
+        while not self.over.is_set():
+            private = self.chance.random() < 0.5
+            await self._asks(crowd, who, "PATCH", "me", "me", json={"private": private})
+            self.private[who.id] = private
+            await asyncio.sleep(self.chance.uniform(0, 0.2))
+
+    async def _asks(
+        self,
+        crowd: list[httpx.AsyncClient],
+        who: Member,
+        method: str,
+        what: str,
+        path: str,
+        json: Json | None = None,
+    ) -> None:
+        options = {"json": json} if json is not None else {}
+        response = await ask(self.chance.choice(crowd), method, f"/api/v1/{path}", who, **options)
+        name = f"{method} {what}"
+        self.done[f"{name} {response.status_code}"] += 1
+        assert response.status_code in ALLOWED[name], (name, response.text)
+
+    async def rage(self, servers: list[Waggle]) -> None:
+        async with a_crowd(servers[0].base_url) as first, a_crowd(servers[-1].base_url) as other:
+            crowd = [first, other]
+            await asyncio.gather(
+                *(self.befriends(crowd, who) for who in self.people for _ in range(3)),
+                *(self.avoids(crowd, who) for who in self.people),
+                *(self.turns(crowd, who) for who in self.people),
+            )
+
+
+@pytest.mark.timeout(240)
+def test_di6_opposite_wishes_at_once_end_in_a_legal_state(
+    servers: list[Waggle], chance: random.Random
+) -> None:
+    with closing(Api(servers[0].base_url)) as api:
+        storm = Opposites(many_members(api, PEOPLE), chance)
+        with ThreadPoolExecutor(1) as other:
+            raging = other.submit(asyncio.run, storm.rage(servers))
+            try:
+                _kill_now_and_then(servers, storm)
+            finally:
+                storm.over.set()
+            raging.result()
+        assert {name for name in ALLOWED if storm.done[f"{name} 200"] + storm.done[f"{name} 204"]} == {
+            *ALLOWED
+        }
+        assert storm.done["PUT follow 403"], storm.done
+        assert storm.done["PUT follow 409"], storm.done
+        eventually(lambda: _legal(storm))
+        _as_the_lists_have_it(storm)
+        _as_the_database_has_it(servers[0])
+
+
+def _kill_now_and_then(servers: list[Waggle], storm: Opposites) -> None:
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        time.sleep(min(BETWEEN_KILLS, end - time.monotonic()) if LONG else SECONDS)
+        if LONG:
+            victim = storm.chance.choice(servers)
+            victim.kill()
+            victim.start()
+
+
+def _pairs(storm: Opposites) -> Iterator[tuple[Member, Member, Json, Json]]:
+    """All pairs, and how each of the two stands to the other."""
+    asked = ",".join(one.id for one in storm.people)
+    found = {
+        who.id: {
+            item["id"]: item
+            for item in done(who.get("/api/v1/relationships", params={"ids": asked}))["items"]
+        }
+        for who in storm.people
+    }
+    for who, whom in itertools.combinations(storm.people, 2):
+        yield who, whom, found[who.id][whom.id], found[whom.id][who.id]
+
+
+def _legal(storm: Opposites) -> None:
+    for who, whom, there, back in _pairs(storm):
+        about = (who.id, whom.id, there, back)
+        assert (there["following"], there["blocking"]) == (back["followed_by"], back["blocked_by"]), about
+        assert (there["followed_by"], there["blocked_by"]) == (back["following"], back["blocking"]), about
+        if there["blocking"] or there["blocked_by"]:
+            assert not any(one[name] for one in (there, back) for name in ("following", "requested")), about
+        for one, other, stance in ((who, whom, there), (whom, who, back)):
+            assert not (stance["following"] and stance["requested"]), about
+            assert not stance["requested"] or storm.private.get(other.id), about
+            for relation, name in (("block", "blocking"), ("mute", "muting")):
+                assert stance[name] is storm.last.get((relation, one.id, other.id), False), about
+
+
+def _as_the_lists_have_it(storm: Opposites) -> None:
+    for who in storm.people:
+        counts = done(who.get(f"/api/v1/users/{who.id}"))["counts"]
+        lists = {name: who.walks(f"/api/v1/users/{who.id}/{name}") for name in ("followers", "following")}
+        assert {name: counts[name] for name in lists} == {name: len(people) for name, people in lists.items()}
+
+
+def _as_the_database_has_it(server: Waggle) -> None:
+    both = "(f.user_id, f.other_id)"
+    for held in ("follows", "follow_requests"):
+        apart = f"b.user_id IN {both} AND b.other_id IN {both}"
+        assert rows(server, f"SELECT f.* FROM {held} AS f JOIN blocks AS b ON {apart}") == []
+    for counter, column in (("followers", "other_id"), ("following", "user_id")):
+        held = f"SELECT count(*) FROM follows AS f WHERE f.{column} = u.user_id"
+        assert rows(server, f"SELECT u.user_id FROM graph_users AS u WHERE u.{counter} <> ({held})") == []

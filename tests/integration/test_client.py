@@ -1,0 +1,200 @@
+"""The client over a real socket, with a server that fails as it is told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+
+from tests.integration.stream_server import StreamServer, a_stream_server
+from tests.unit.stream_model import Json
+from waggle_client import Ended, Event, Hint, Listed, Live, MustLogIn, Stream
+from waggle_client import stream as stream_module
+
+pytestmark = pytest.mark.timeout(30)
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamServer]:
+    monkeypatch.setattr("waggle_client.protocol.LEAST", 0.01)
+    monkeypatch.setattr("waggle_client.protocol.CROWDED", 0.02)
+    async with a_stream_server() as server:
+        yield server
+
+
+async def a_token() -> str:
+    return "a token"
+
+
+async def until(stream: Stream, seq: int) -> list[int]:
+    """The numbers of the events until that one was applied."""
+    seqs: list[int] = []
+    while stream.state.seq < seq:
+        happening = await anext(stream)
+        if isinstance(happening, Event):
+            seqs.append(happening.seq)
+    return seqs
+
+
+async def live(stream: Stream) -> None:
+    while not isinstance(await anext(stream), Live):
+        pass
+
+
+async def test_it_lists_first_and_then_follows(server: StreamServer) -> None:
+    await server.tell(5)
+    async with Stream(server.url, a_token) as stream:
+        assert await anext(stream) == Listed()
+        assert [item["seq"] for item in stream.state.newest_first] == [5, 4, 3]
+        await server.tell()
+        await live(stream)
+
+        assert await until(stream, 6) == [6]
+        assert stream.state.newest_first[0]["seq"] == 6
+        assert stream.state.unread["total"] == 6
+
+
+async def test_whatever_cuts_the_connection_nothing_is_lost_and_nothing_comes_twice(
+    server: StreamServer,
+) -> None:
+    async with Stream(server.url, a_token) as stream:
+        await live(stream)
+        seqs: list[int] = []
+        for code in (None, 1001, 1012, 4000, 4008, 4009, 4010, 4014, 4029, 4401):
+            await server.tell(3)
+            if code is None:
+                server.cut_all()
+            else:
+                await server.close_all(code)
+            await server.tell(3)
+            seqs += await until(stream, server.model.head)
+
+        assert seqs == list(range(1, 61))
+        assert server.connections == 11
+
+
+@pytest.mark.parametrize("times", [0, 2])
+async def test_what_the_server_loses_is_asked_for_and_what_it_doubles_is_dropped(
+    server: StreamServer, times: int
+) -> None:
+    bad = {3, 4, 7, 30}
+
+    def damage(frame: Json) -> int:
+        if frame["seq"] not in bad:
+            return 1
+        bad.remove(frame["seq"])
+        return times
+
+    server.damage = damage
+    async with Stream(server.url, a_token) as stream:
+        await live(stream)
+        await server.tell(30)
+        await server.tell()  # the last one tells of what was lost before it
+
+        assert await until(stream, 31) == list(range(1, 32))
+
+
+@pytest.mark.parametrize("code", [4007, 4013])
+async def test_with_a_useless_cursor_it_lists_again(server: StreamServer, code: int) -> None:
+    async with Stream(server.url, a_token) as stream:
+        await live(stream)
+        await server.tell(4)
+        await until(stream, 4)
+        server.model.restore(2)
+        await server.close_all(code)
+
+        assert await anext(stream) == Listed()
+        assert [item["seq"] for item in stream.state.newest_first] == [2, 1]
+
+
+async def test_after_a_restore_it_lists_again(server: StreamServer) -> None:
+    await server.tell(4)
+    async with Stream(server.url, a_token) as stream:
+        await live(stream)
+        server.model.restore(2)
+        server.model.epoch = "two"
+        await server.close_all(1012)
+
+        assert await anext(stream) == Listed()
+        assert (stream.state.epoch, stream.state.seq) == ("two", 2)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(4400, Ended), (4406, Ended), (4403, MustLogIn)])
+async def test_it_ends_where_it_must(server: StreamServer, code: int, kind: type[Ended]) -> None:
+    async with Stream(server.url, a_token) as stream:
+        await live(stream)
+        await server.close_all(code)
+        with pytest.raises(kind):
+            await anext(stream)
+
+
+async def test_each_connection_asks_for_a_token(server: StreamServer) -> None:
+    tokens = iter(["one", "its list", "two"])
+
+    async def token() -> str:
+        return next(tokens)
+
+    async with Stream(server.url, token) as stream:
+        await live(stream)
+        await server.close_all(4401)
+        await live(stream)
+
+    assert server.tokens == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE]
+)
+async def test_who_is_refused_for_now_comes_again(server: StreamServer, status: HTTPStatus) -> None:
+    server.refuse = [status, status]
+    async with Stream(server.url, a_token) as stream:
+        await live(stream)
+
+    assert server.refuse == []
+
+
+async def test_who_is_refused_for_good_does_not(server: StreamServer) -> None:
+    server.refuse = [HTTPStatus.NOT_FOUND]
+    async with Stream(server.url, a_token) as stream:
+        with pytest.raises(Ended):
+            await anext(stream)
+
+
+async def test_it_says_where_one_has_read_at_once_or_when_it_can(server: StreamServer) -> None:
+    await server.tell(5)
+    async with Stream(server.url, a_token) as stream:
+        await stream.mark_read(2)
+        await live(stream)
+        await stream.mark_read(4)
+        while server.reads != [2, 4]:  # noqa: ASYNC110 - the server of this test has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_shortly_before_its_token_ends_it_gets_a_ticket_with_a_new_one(server: StreamServer) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    async def ask(method: str, url: str, token: str) -> Any:
+        asked.append((method, url.removeprefix(server.url), token))
+        return {"ticket": "secret"} if method == "POST" else server.model.page()
+
+    async with Stream(server.url, a_token, ask=ask) as stream:
+        await live(stream)
+        await server.send_all({"op": "reauth", "in_s": 60})
+        await server.send_all({"op": "hint", "hint": "home"})
+        assert await anext(stream) == Hint("home")
+
+    assert asked[1:] == [("POST", "/api/v1/stream/ticket", "a token")]
+
+
+async def test_a_server_that_says_nothing_is_left(
+    server: StreamServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its machine is gone, and the connection does not know."""
+    async with Stream(server.url, a_token) as stream:
+        await live(stream)
+        monkeypatch.setattr(stream_module, "PATIENCE", 0.2)
+        stream.following.heartbeat = 0.05
+        await live(stream)
+
+    assert server.connections == 2

@@ -1,0 +1,454 @@
+"""What is found: the same on every store, whatever it is indexed with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.text import graphemes
+from application.identity.searching import PeopleQuery
+from application.posts.searching import FoundTag, TagWindow
+from application.shared.paging import Page, Window, page
+from domain.posts import Post, Visibility, hashtags, recognised, resolved
+from domain.posts.searching import PostQuery
+from domain.shared import PostId, Standing, UserId, made_at
+from domain.words import words
+from tests.unit.contracts.posts import remove
+from tests.unit.contracts.stores import Stores, a_post, new_id
+
+FIND_ALL = 100
+
+
+async def says(stores: Stores, text: str, **members: object) -> Post:
+    return await stores.add_post(text=text, entities=resolved(recognised(text), {}), **members)
+
+
+async def found(
+    stores: Stores, asked: str, standing: Standing | None = None, *, by: Sequence[UserId] = ()
+) -> list[PostId]:
+    query = PostQuery.parsed(asked, graphemes)
+    return list(await stores.search.posts(query, by, Window(FIND_ALL), standing or Standing()))
+
+
+async def edit(stores: Stores, post: Post, text: str) -> Post:
+    edited = replace(post, text=text, entities=resolved(recognised(text), {}), version=post.version + 1)
+    async with stores.open_posts() as tx:
+        await tx.posts.keep(post)
+        await tx.posts.save(edited)
+    return edited
+
+
+def salt() -> str:
+    """A word that no other test has: on some stores they share what is stored."""
+    return f"salt{new_id() >> 16}"
+
+
+class PostSearchContract:
+    async def test_a_post_is_found_by_all_of_its_words(self, stores: Stores) -> None:
+        rare = salt()
+        post = await says(stores, f"The busy bee is in the {rare} garden.")
+        await says(stores, f"A lazy bee, {rare}")
+
+        assert await found(stores, f"busy {rare} bee") == [post.id]
+        assert await found(stores, f"busy {rare} wasp") == []
+
+    async def test_the_newest_come_first(self, stores: Stores) -> None:
+        rare = salt()
+        posts = [await says(stores, f"{rare} {number}") for number in range(3)]
+
+        assert await found(stores, rare) == [post.id for post in posts[::-1]]
+
+    async def test_a_phrase_is_found_in_its_order(self, stores: Stores) -> None:
+        rare = salt()
+        post = await says(stores, f"{rare}: a busy bee")
+        await says(stores, f"{rare}: a bee, busy")
+
+        assert await found(stores, f'"busy bee" {rare}') == [post.id]
+
+    async def test_a_phrase_does_not_go_from_the_warning_into_the_text(self, stores: Stores) -> None:
+        rare = salt()
+        post = await says(stores, f"bees {rare}", content_warning="angry")
+
+        assert await found(stores, f"angry {rare}") == [post.id]
+        assert await found(stores, f'"angry bees" {rare}') == []
+
+    async def test_a_star_finds_what_goes_on(self, stores: Stores) -> None:
+        rare = salt()
+        post = await says(stores, f"{rare}beginning")
+
+        assert await found(stores, f"{rare}beg*") == [post.id]
+        assert await found(stores, f"{rare}beg") == []
+        assert await found(stores, f"{rare}begx*") == []
+
+    async def test_a_tag_is_found_as_a_tag(self, stores: Stores) -> None:
+        rare = salt()
+        post = await says(stores, f"look #{rare} and #Straße_{rare}")
+        await says(stores, f"only the word {rare}")
+
+        assert await found(stores, f"#{rare.upper()}") == [post.id]
+        assert await found(stores, f"#STRASSE_{rare} look") == [post.id]
+        assert await found(stores, f"#{rare[:-1]}") == []
+
+    async def test_an_author_s_posts_are_found_with_and_without_words(self, stores: Stores) -> None:
+        ann, bob = UserId(new_id()), UserId(new_id())
+        first = await says(stores, "bees", author=ann)
+        second = await says(stores, "wasps", author=ann)
+        await says(stores, "bees", author=bob)
+
+        assert await found(stores, "from:ann", by=[ann]) == [second.id, first.id]
+        assert await found(stores, "from:ann bees", by=[ann]) == [first.id]
+        assert await found(stores, "from:ann from:bob", by=[ann, bob]) == []
+
+    async def test_comments_are_found_too(self, stores: Stores) -> None:
+        rare = salt()
+        above = await says(stores, "hello")
+        comment = await says(stores, rare, reply_to=above.id)
+
+        assert await found(stores, rare) == [comment.id]
+
+    async def test_an_edited_post_is_found_by_what_it_says_now(self, stores: Stores) -> None:
+        old, new = salt(), salt()
+        post = await says(stores, f"{old} #{old}")
+
+        await edit(stores, post, f"{new} #{new}")
+
+        assert (await found(stores, old), await found(stores, f"#{old}")) == ([], [])
+        assert (await found(stores, new), await found(stores, f"#{new}")) == ([post.id], [post.id])
+
+    async def test_a_deleted_post_is_not_found_even_by_its_author(self, stores: Stores) -> None:
+        rare = salt()
+        post = await says(stores, f"{rare} #{rare}")
+
+        await remove(stores, post)
+
+        assert await found(stores, rare, Standing(post.author)) == []
+        assert await found(stores, f"#{rare}", Standing(post.author)) == []
+
+    async def test_what_is_rolled_back_is_not_found(self, stores: Stores) -> None:
+        rare = salt()
+
+        async def fail() -> None:
+            async with stores.open_posts() as tx:
+                await tx.posts.add(a_post(text=rare))
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            await fail()
+        assert await found(stores, rare) == []
+
+    @pytest.mark.parametrize("narrow", [v for v in Visibility if v is not Visibility.PUBLIC])
+    async def test_what_is_not_public_is_found_by_its_author_alone(
+        self, stores: Stores, narrow: Visibility
+    ) -> None:
+        rare, friend = salt(), UserId(new_id())
+        post = await says(stores, rare, visibility=narrow, mentioned=frozenset({friend}))
+
+        assert await found(stores, rare, Standing(post.author)) == [post.id]
+        assert await found(stores, rare, Standing(friend, follows=frozenset({post.author}))) == []
+        assert await found(stores, rare) == []
+
+    async def test_neither_the_blocked_nor_the_muted_are_found(self, stores: Stores) -> None:
+        rare, viewer = salt(), UserId(new_id())
+        blocked, muted, other = [await says(stores, rare) for _ in range(3)]
+
+        standing = Standing(viewer, blocked=frozenset({blocked.author}), muted=frozenset({muted.author}))
+
+        assert await found(stores, rare, standing) == [other.id]
+
+    async def test_private_authors_are_found_by_themselves_and_the_gone_by_nobody(
+        self, stores: Stores
+    ) -> None:
+        rare = salt()
+        private, gone = [await says(stores, rare) for _ in range(2)]
+        async with stores.open_posts() as tx:
+            await tx.authors.set_private(private.author, 2, private=True)
+            await tx.authors.set_gone(gone.author)
+
+        assert await found(stores, rare) == []
+        assert await found(stores, rare, Standing(UserId(1), follows=frozenset({private.author}))) == []
+        assert await found(stores, rare, Standing(private.author)) == [private.id]
+        assert await found(stores, rare, Standing(gone.author)) == []
+
+    async def test_the_hidden_are_left_out_before_the_limit(self, stores: Stores) -> None:
+        rare = salt()
+        shown = await says(stores, rare)
+        for _ in range(4):
+            await says(stores, rare, visibility=Visibility.UNLISTED)
+
+        rows = await stores.search.posts(PostQuery.parsed(rare, graphemes), (), Window(1), Standing())
+
+        assert list(rows) == [shown.id]
+
+    @pytest.mark.parametrize("limit", [1, 2, 3])
+    async def test_pages_go_on_and_back_without_gap_or_repetition(self, stores: Stores, limit: int) -> None:
+        rare = salt()
+        posts = [(await says(stores, rare)).id for _ in range(5)]
+        query = PostQuery.parsed(rare, graphemes)
+
+        async def at(window: Window) -> Page[PostId]:
+            rows = await stores.search.posts(query, (), window, Standing())
+            return page(rows, window, lambda id_: id_, newest_first=True)
+
+        forth: list[PostId] = []
+        last = await at(Window(limit))
+        while True:
+            forth += last.items
+            if last.next is None:
+                break
+            await says(stores, rare)  # what comes meanwhile comes before the first page
+            last = await at(last.next)
+        assert forth == posts[::-1]
+
+        seen: list[PostId] = list(last.items)
+        while last.prev is not None:
+            last = await at(last.prev)
+            seen = [*last.items, *seen]
+        assert seen[-len(posts) :] == posts[::-1]
+        assert len(set(seen)) == len(seen)
+
+
+# --- Search and a plain model of it ------------------------------------------------------------------
+
+PEOPLE = range(1, 5)
+SOME = st.frozensets(st.sampled_from(PEOPLE))
+VOCABULARY = (
+    "bee",
+    "Bée",
+    "beehive",
+    "#bee",
+    "#hive",
+    "wasp",
+    "蜂蜜",
+    "蜂",
+    "don't",
+    "\U0001f41d",
+    '"',
+    "OR",
+    "-",
+)
+SAYING = st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=5).map(" ".join)
+ASKING = st.lists(
+    st.sampled_from((*VOCABULARY, "bee*", "hi*", '"bee wasp"', '"wasp be"*', "#BEE", "蜜", "蜂蜜蜂")),
+    min_size=1,
+    max_size=3,
+).map(" ".join)
+
+
+@dataclass(frozen=True)
+class Sketch:
+    author: int
+    visibility: Visibility
+    text: str
+    warning: str
+    edit: str | None
+    deleted: bool
+
+
+SKETCHES = st.builds(
+    Sketch,
+    author=st.sampled_from(PEOPLE),
+    visibility=st.sampled_from([Visibility.PUBLIC, *Visibility]),
+    text=SAYING,
+    warning=st.sampled_from(["", "", "wasp"]),
+    edit=st.none() | SAYING,
+    deleted=st.sampled_from([False, False, False, True]),
+)
+
+
+class SearchModelContract:
+    @given(
+        sketches=st.lists(SKETCHES, min_size=1, max_size=6),
+        asked=st.lists(ASKING, min_size=1, max_size=4),
+        viewer=st.none() | st.sampled_from(PEOPLE),
+        blocked=SOME,
+        muted=SOME,
+        private=SOME,
+        gone=SOME,
+        by=st.none() | st.sampled_from(PEOPLE),
+    )
+    async def test_az3_search_finds_exactly_what_a_plain_model_finds(
+        self,
+        stores: Stores,
+        sketches: list[Sketch],
+        asked: list[str],
+        viewer: int | None,
+        blocked: frozenset[int],
+        muted: frozenset[int],
+        private: frozenset[int],
+        gone: frozenset[int],
+        by: int | None,
+    ) -> None:
+        rare = salt()
+        ids = {person: UserId(new_id()) for person in PEOPLE}
+        standing = Standing(
+            ids[viewer] if viewer else None,
+            follows=frozenset(ids.values()),
+            blocked=frozenset(ids[person] for person in blocked),
+            muted=frozenset(ids[person] for person in muted),
+        )
+        posts = [await _made(stores, sketch, ids, rare) for sketch in sketches]
+        async with stores.open_posts() as tx:
+            for person in private:
+                await tx.authors.set_private(ids[person], 2, private=True)
+            for person in gone:
+                await tx.authors.set_gone(ids[person])
+
+        def may_find(sketch: Sketch) -> bool:
+            if sketch.deleted or sketch.author in gone:
+                return False
+            hidden = sketch.author in blocked | muted | private
+            return sketch.author == viewer or (sketch.visibility is Visibility.PUBLIC and not hidden)
+
+        for query in [PostQuery.parsed(f"{rare} {one}", graphemes) for one in asked]:
+            expected = [
+                post.id
+                for post, sketch in zip(posts, sketches, strict=True)
+                if may_find(sketch) and by in {None, sketch.author} and _has_all(sketch, query, rare)
+            ]
+            authors = () if by is None else (ids[by],)
+            rows = await stores.search.posts(query, authors, Window(FIND_ALL), standing)
+            assert list(rows) == expected[::-1], query
+
+
+async def _made(stores: Stores, sketch: Sketch, ids: dict[int, UserId], rare: str) -> Post:
+    post = await says(
+        stores,
+        f"{sketch.text} {rare}",
+        author=ids[sketch.author],
+        visibility=sketch.visibility,
+        content_warning=sketch.warning,
+    )
+    if sketch.edit is not None:
+        post = await edit(stores, post, f"{sketch.edit} {rare}")
+    return await remove(stores, post) if sketch.deleted else post
+
+
+def _has_all(sketch: Sketch, query: PostQuery, rare: str) -> bool:
+    """Looked for in the text as it stands, without any index."""
+    text = f"{sketch.text if sketch.edit is None else sketch.edit} {rare}"
+    tags = hashtags(resolved(recognised(text), {}))
+    return set(query.tags) <= set(tags) and all(
+        phrase.stands_in(words(text)) or phrase.stands_in(words(sketch.warning)) for phrase in query.phrases
+    )
+
+
+# --- Hashtags -----------------------------------------------------------------------------------------
+
+
+async def tags(
+    stores: Stores, beginning: str, standing: Standing | None = None, window: TagWindow | None = None
+) -> list[FoundTag]:
+    window = window or TagWindow(FIND_ALL)
+    return list(await stores.search.hashtags(beginning, window, standing or Standing()))
+
+
+class TagSearchContract:
+    async def test_tags_are_found_by_their_beginning_in_order(self, stores: Stores) -> None:
+        rare = salt()
+        await says(stores, f"#{rare}b #{rare}a #{rare}é #{rare}東")
+        await says(stores, f"#{rare}B #x{rare}")
+
+        found = await tags(stores, rare)
+
+        assert found == [
+            FoundTag(f"{rare}{end}", count) for end, count in (("a", 1), ("b", 2), ("é", 1), ("東", 1))
+        ]
+
+    async def test_a_tag_that_only_hidden_posts_have_is_not_there(self, stores: Stores) -> None:
+        rare, viewer = salt(), UserId(new_id())
+        for narrow in (Visibility.UNLISTED, Visibility.FOLLOWERS, Visibility.DIRECT):
+            await says(stores, f"#{rare}a #{rare}b", visibility=narrow, mentioned=frozenset({viewer}))
+        deleted, private, gone, blocked, muted, shown = [
+            await says(stores, f"#{rare}{end}") for end in ("c", "d", "e", "f", "g", "b")
+        ]
+        await remove(stores, deleted)
+        async with stores.open_posts() as tx:
+            await tx.authors.set_private(private.author, 2, private=True)
+            await tx.authors.set_gone(gone.author)
+        standing = Standing(
+            viewer,
+            follows=frozenset({private.author, shown.author}),
+            blocked=frozenset({blocked.author}),
+            muted=frozenset({muted.author}),
+        )
+
+        assert await tags(stores, rare, standing) == [FoundTag(f"{rare}b", 1)]
+
+    async def test_one_s_own_hidden_tags_are_not_suggested_to_oneself(self, stores: Stores) -> None:
+        rare = salt()
+        post = await says(stores, f"#{rare}", visibility=Visibility.DIRECT)
+
+        assert await tags(stores, rare, Standing(post.author)) == []
+
+    @pytest.mark.parametrize("limit", [1, 2, 3])
+    async def test_windows_go_on_and_back(self, stores: Stores, limit: int) -> None:
+        rare = salt()
+        names = [f"{rare}{end}" for end in "abcde"]
+        await says(stores, " ".join(f"#{name}" for name in names))
+
+        for at in range(len(names)):
+            on = await tags(stores, rare, window=TagWindow(limit, names[at]))
+            back = await tags(stores, rare, window=TagWindow(limit, names[at], back=True))
+            assert [found.tag for found in on] == names[at + 1 : at + 2 + limit]
+            assert [found.tag for found in back] == names[max(at - limit - 1, 0) : at]
+
+
+# --- People --------------------------------------------------------------------------------------------
+
+
+async def people(
+    stores: Stores, asked: str, standing: Standing | None = None, window: Window | None = None
+) -> list[UserId]:
+    query = PeopleQuery.parsed(asked, graphemes)
+    found = await stores.people_search.people(query, window or Window(FIND_ALL), standing or Standing())
+    return [one.card.id for one in found]
+
+
+class PeopleSearchContract:
+    async def test_people_are_found_by_the_beginnings_of_their_names(self, stores: Stores) -> None:
+        rare = salt()
+        ann = await stores.add_account(username=f"{rare}_ann", display_name="Zoë Müller")
+        bob = await stores.add_account(display_name=f"Bob {rare}son 田中")
+
+        assert await people(stores, rare) == [bob.id, ann.id]
+        assert await people(stores, f"@{rare}") == [ann.id]
+        assert await people(stores, f"{rare}s") == await people(stores, f"bob {rare}") == [bob.id]
+        assert (
+            await people(stores, f"{rare}son 田中") == await people(stores, f"田中 {rare}son b") == [bob.id]
+        )
+        assert await people(stores, f"bo {rare}") == await people(stores, f"@{rare}son") == []
+
+    async def test_who_is_called_exactly_so_comes_first(self, stores: Stores) -> None:
+        rare = salt()
+        first, exact, last = [await stores.add_account(username=f"{rare}{end}") for end in ("b", "", "a")]
+
+        assert await people(stores, rare.upper()) == [exact.id, last.id, first.id]
+        assert await people(stores, rare, window=Window(1, exact.id + 1)) == [first.id]
+
+    async def test_an_edited_profile_is_found_by_its_name_of_now(self, stores: Stores) -> None:
+        old, new = salt(), salt()
+        ann = await stores.add_account(display_name=old)
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.save(replace(await tx.accounts.get(ann.id), display_name=new))
+
+        assert (await people(stores, old), await people(stores, new)) == ([], [ann.id])
+
+    async def test_di7_a_deleted_account_is_not_found(self, stores: Stores) -> None:
+        rare = salt()
+        ann = await stores.add_account(username=rare, display_name=rare)
+
+        async with stores.open_identity() as tx:
+            await tx.accounts.remove(ann, made_at(new_id()))
+
+        assert await people(stores, rare) == []
+
+    async def test_the_blocked_are_left_out_and_the_muted_are_not(self, stores: Stores) -> None:
+        rare = salt()
+        blocked, muted = [await stores.add_account(display_name=rare) for _ in range(2)]
+
+        standing = Standing(UserId(1), blocked=frozenset({blocked.id}), muted=frozenset({muted.id}))
+
+        assert await people(stores, rare, standing) == [muted.id]

@@ -1,0 +1,234 @@
+"""What every store of timelines must do. A class that asks this has a fixture `timelines`, empty for each test."""
+
+from collections.abc import Sequence
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from application.feeds.ports import MAX_ENTRIES, Slice, Stretch, Timelines
+from application.shared.entries import Entry
+from application.shared.paging import Window
+from domain.shared import MAX_ID, PostId, UserId
+from tests.unit.contracts.stores import new_id
+
+
+def an_entry(id_: int, post: int | None = None, by: int = 7) -> Entry:
+    return Entry(id_, PostId(id_ if post is None else post), UserId(by))
+
+
+def entries(*ids: int) -> list[Entry]:
+    return [an_entry(id_) for id_ in ids]
+
+
+def ids(found: Slice | None) -> list[int] | None:
+    return None if found is None else [entry.id for entry in found.entries]
+
+
+def a_reader() -> UserId:
+    return UserId(new_id())
+
+
+ALL = Window(MAX_ENTRIES)
+
+
+async def filled(
+    timelines: Timelines, *ids: int, floor: int = 0, ceiling: int = MAX_ID, version: int = 1
+) -> UserId:
+    reader = a_reader()
+    await timelines.begin(reader, version)
+    await timelines.fill(reader, version, Stretch(entries(*ids), floor, ceiling))
+    return reader
+
+
+class TimelinesContract:
+    async def test_without_a_beginning_there_is_nothing(self, timelines: Timelines) -> None:
+        reader = a_reader()
+
+        await timelines.fill(reader, 1, Stretch(entries(3, 2), 0, MAX_ID))
+        await timelines.push([reader], an_entry(4))
+
+        assert await timelines.read(reader, 1, ALL) is None
+
+    async def test_what_is_only_begun_cannot_be_read(self, timelines: Timelines) -> None:
+        reader = a_reader()
+
+        assert await timelines.begin(reader, 1) is True
+        await timelines.push([reader], an_entry(4))
+
+        assert await timelines.read(reader, 1, ALL) is None
+
+    async def test_every_member_makes_the_round_trip(self, timelines: Timelines) -> None:
+        reader = a_reader()
+        some = [Entry(MAX_ID - 1, PostId(new_id()), UserId(new_id())), an_entry(new_id())]
+        await timelines.begin(reader, 3)
+        await timelines.fill(reader, 3, Stretch(some, 1, MAX_ID))
+
+        assert await timelines.read(reader, 3, ALL) == Slice(some, 1)
+
+    async def test_an_empty_feed_is_known_to_be_empty(self, timelines: Timelines) -> None:
+        reader = await filled(timelines)
+
+        assert await timelines.read(reader, 1, ALL) == Slice([], 0)
+
+    async def test_what_is_published_while_the_database_is_read_is_kept(self, timelines: Timelines) -> None:
+        reader = a_reader()
+        await timelines.begin(reader, 1)
+        await timelines.push([reader], an_entry(9))
+        await timelines.push([reader], an_entry(5))
+
+        await timelines.fill(reader, 1, Stretch(entries(8, 7), 0, MAX_ID))
+
+        assert ids(await timelines.read(reader, 1, ALL)) == [9, 8, 7, 5]
+
+    async def test_who_begins_again_loses_nothing(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 8, 7)
+
+        await timelines.begin(reader, 1)
+
+        assert ids(await timelines.read(reader, 1, ALL)) == [8, 7]
+
+    async def test_another_version_of_the_standing_is_a_miss(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 8, 7, version=4)
+
+        assert await timelines.read(reader, 5, ALL) is None
+        assert await timelines.read(reader, 3, ALL) is None
+        assert ids(await timelines.read(reader, 4, ALL)) == [8, 7]
+
+    async def test_a_timeline_of_another_version_begins_empty(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 8, 7, version=4)
+
+        await timelines.begin(reader, 5)
+        await timelines.fill(reader, 4, Stretch(entries(6), 0, MAX_ID))  # too late
+
+        assert await timelines.read(reader, 4, ALL) is None
+        assert await timelines.read(reader, 5, ALL) is None
+        await timelines.fill(reader, 5, Stretch(entries(3), 0, MAX_ID))
+        assert ids(await timelines.read(reader, 5, ALL)) == [3]
+
+    async def test_an_entry_stands_where_its_id_says_and_once(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 30, 20)
+
+        for id_ in (40, 25, 40, 30, 10):
+            await timelines.push([reader], an_entry(id_))
+
+        assert ids(await timelines.read(reader, 1, ALL)) == [40, 30, 25, 20, 10]
+
+    async def test_a_push_reaches_those_who_have_a_timeline(self, timelines: Timelines) -> None:
+        ann, bob = await filled(timelines, 8), await filled(timelines, 7)
+        stranger, other = a_reader(), await filled(timelines, 6)
+
+        await timelines.push([ann, stranger, bob], an_entry(9))
+        await timelines.push([], an_entry(10))
+
+        found = [ids(await timelines.read(reader, 1, ALL)) for reader in (ann, bob, other, stranger)]
+        assert found == [[9, 8], [9, 7], [6], None]
+
+    async def test_below_the_floor_nothing_is_told(self, timelines: Timelines) -> None:
+        """What is pushed there waits until the rest of its surroundings is known."""
+        reader = await filled(timelines, 30, 20, floor=20)
+        await timelines.push([reader], an_entry(15))
+
+        assert await timelines.read(reader, 1, ALL) == Slice(entries(30, 20), 20)
+        assert await timelines.read(reader, 1, Window(5, 20)) == Slice([], 20)
+        assert await timelines.read(reader, 1, Window(5, 12)) == Slice([], 20)
+
+        await timelines.fill(reader, 1, Stretch(entries(18, 12), 12, 20))
+
+        assert await timelines.read(reader, 1, ALL) == Slice(entries(30, 20, 18, 15, 12), 12)
+
+    async def test_a_stretch_that_would_leave_a_gap_is_not_taken(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 30, 20, floor=20)
+
+        await timelines.fill(reader, 1, Stretch(entries(9, 8), 8, 10))
+
+        assert await timelines.read(reader, 1, ALL) == Slice(entries(30, 20), 20)
+
+    async def test_only_what_reaches_the_newest_end_begins_a_timeline(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 9, 8, ceiling=10)
+
+        assert await timelines.read(reader, 1, ALL) is None
+
+    async def test_two_who_build_at_once_build_one_timeline(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 30, 20, floor=20)
+
+        await timelines.fill(reader, 1, Stretch(entries(31, 30), 30, MAX_ID))
+        await timelines.fill(reader, 1, Stretch(entries(30, 20, 10), 10, MAX_ID))
+
+        assert await timelines.read(reader, 1, ALL) == Slice(entries(31, 30, 20, 10), 10)
+
+    async def test_a_window_goes_down_from_its_edge(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 9, 7, 5, 3, floor=3)
+
+        assert ids(await timelines.read(reader, 1, Window(2))) == [9, 7]
+        assert ids(await timelines.read(reader, 1, Window(2, 7))) == [5, 3]
+        assert ids(await timelines.read(reader, 1, Window(2, 6))) == [5, 3]
+        assert ids(await timelines.read(reader, 1, Window(2, 5))) == [3]
+        assert ids(await timelines.read(reader, 1, Window(2, MAX_ID))) == [9, 7]
+
+    async def test_a_window_goes_back_up_from_its_edge(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 9, 7, 5, 3, floor=3)
+
+        assert ids(await timelines.read(reader, 1, Window(2, 3, back=True))) == [7, 5]
+        assert ids(await timelines.read(reader, 1, Window(2, 6, back=True))) == [9, 7]
+        assert ids(await timelines.read(reader, 1, Window(9, 2, back=True))) == [9, 7, 5, 3]
+        assert ids(await timelines.read(reader, 1, Window(2, 9, back=True))) == []
+
+    async def test_from_below_the_floor_there_is_no_way_back_up(self, timelines: Timelines) -> None:
+        reader = await filled(timelines, 9, 7, floor=7)
+
+        assert await timelines.read(reader, 1, Window(2, 5, back=True)) is None
+
+    async def test_the_newest_are_kept(self, timelines: Timelines) -> None:
+        many = [*range(2 * MAX_ENTRIES, 0, -1)]
+        reader = await filled(timelines, *many)
+        kept = many[:MAX_ENTRIES]
+        assert await timelines.read(reader, 1, Window(1000)) == Slice(entries(*kept), kept[-1])
+
+        await timelines.push([reader], an_entry(5_000))
+
+        kept = [5_000, *kept[:-1]]
+        assert await timelines.read(reader, 1, Window(1000)) == Slice(entries(*kept), kept[-1])
+
+    async def test_an_old_entry_does_not_push_out_a_newer_one(self, timelines: Timelines) -> None:
+        many = [*range(3 * MAX_ENTRIES, 2 * MAX_ENTRIES, -1)]
+        reader = await filled(timelines, *many)
+
+        await timelines.push([reader], an_entry(5))
+
+        assert ids(await timelines.read(reader, 1, Window(1000))) == many
+
+    async def test_what_is_dropped_is_gone(self, timelines: Timelines) -> None:
+        ann, bob = await filled(timelines, 8), await filled(timelines, 7)
+
+        await timelines.drop([ann, a_reader()])
+        await timelines.push([ann], an_entry(9))
+
+        assert await timelines.read(ann, 1, ALL) is None
+        assert ids(await timelines.read(bob, 1, ALL)) == [7]
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+    @given(
+        steps=st.lists(st.tuples(st.sampled_from("push fill fill".split()), st.integers(1, 40)), max_size=12)
+    )
+    async def test_above_its_floor_a_timeline_lacks_nothing(
+        self, timelines: Timelines, steps: Sequence[tuple[str, int]]
+    ) -> None:
+        """The database is a set of ids; every commit of one is followed by its push."""
+        reader, stored = a_reader(), set(range(2, 40, 3))
+        await timelines.begin(reader, 1)
+        for step, number in steps:
+            found = await timelines.read(reader, 1, ALL)
+            if step == "push":
+                stored.add(number)
+                await timelines.push([reader], an_entry(number))
+            else:
+                ceiling = MAX_ID if found is None else found.floor
+                below = sorted((id_ for id_ in stored if id_ < ceiling), reverse=True)
+                taken = below[: number % 7 + 1]
+                floor = taken[-1] if len(taken) < len(below) else 0
+                await timelines.fill(reader, 1, Stretch(entries(*taken), floor, ceiling))
+
+            found = await timelines.read(reader, 1, ALL)
+            if found is not None:
+                expected = sorted((id_ for id_ in stored if id_ >= found.floor), reverse=True)
+                assert ids(found) == expected

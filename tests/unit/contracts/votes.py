@@ -1,0 +1,174 @@
+"""Votes for what is trending, on every store. Others vote at the same time: each example asks for its own."""
+
+from collections.abc import Sequence
+
+from application.feeds.ranking import TagVote, Vote
+from application.feeds.votes import LIKED, REPOSTED
+from domain.shared import PostId, UserId
+from tests.unit.contracts.stores import Stores, new_id
+
+AT = 1_800_000_000_000
+
+
+def a_vote(post: PostId, **members: int) -> Vote:
+    return Vote(**{"post": post, "user": new_id(), "source": LIKED, "weight": 1, "at": AT, **members})  # type: ignore[arg-type]
+
+
+def a_tag_vote(post: PostId, tag: str, **members: int) -> TagVote:
+    return TagVote(**{"tag": tag, "post": post, "user": 7, "at": AT, **members})  # type: ignore[arg-type]
+
+
+def a_post_id() -> PostId:
+    return PostId(new_id())
+
+
+async def add(stores: Stores, *votes: Vote) -> None:
+    async with stores.open_votes() as tx:
+        for vote in votes:
+            await tx.votes.add(vote)
+
+
+async def set_tags(stores: Stores, post: PostId, *votes: TagVote) -> None:
+    async with stores.open_votes() as tx:
+        await tx.votes.set_tags(post, votes)
+
+
+async def votes_for(stores: Stores, *posts: PostId, since: int = 0, batch: int = 1000) -> list[Vote]:
+    found: list[Vote] = []
+    last: Vote | None = None
+    while some := await stores.votes.votes(since, last, batch):
+        found += [vote for vote in some if vote.post in posts]
+        last = some[-1]
+    return found
+
+
+async def tags_of(stores: Stores, *posts: PostId, since: int = 0, batch: int = 1000) -> list[TagVote]:
+    found: list[TagVote] = []
+    last: TagVote | None = None
+    while some := await stores.votes.tag_votes(since, last, batch):
+        found += [vote for vote in some if vote.post in posts]
+        last = some[-1]
+    return found
+
+
+def newest_first(votes: Sequence[Vote]) -> list[Vote]:
+    return sorted(votes, key=lambda vote: (vote.at, vote.post, vote.user, vote.source), reverse=True)
+
+
+class VotesContract:
+    async def test_a_vote_is_kept_as_it_was_cast(self, stores: Stores) -> None:
+        post, comment = a_post_id(), new_id()
+        votes = [
+            a_vote(post, at=AT + 3),
+            a_vote(post, source=REPOSTED, weight=2, at=AT + 2),
+            a_vote(post, source=comment, weight=2, at=AT + 1),
+        ]
+        await add(stores, *votes)
+
+        assert await votes_for(stores, post) == votes
+
+    async def test_a_vote_that_is_told_again_is_one_vote(self, stores: Stores) -> None:
+        vote = a_vote(a_post_id())
+
+        for _ in range(2):
+            await add(stores, vote)
+
+        assert await votes_for(stores, vote.post) == [vote]
+
+    async def test_somebody_may_vote_for_several_reasons_and_take_each_back(self, stores: Stores) -> None:
+        post = a_post_id()
+        liked = a_vote(post)
+        reposted = liked._replace(source=REPOSTED, weight=2)
+        await add(stores, liked, reposted)
+
+        async with stores.open_votes() as tx:
+            for _ in range(2):
+                await tx.votes.take_back(post, liked.user, LIKED)
+
+        assert await votes_for(stores, post) == [reposted]
+
+    async def test_votes_are_read_newest_first_in_batches_without_a_gap(self, stores: Stores) -> None:
+        posts = [a_post_id() for _ in range(3)]
+        votes = [
+            a_vote(posts[number % 3], user=100 + number % 2, source=number + 1, at=AT + number // 4)
+            for number in range(12)
+        ]
+        await add(stores, *votes)
+
+        for batch in (1, 2, 5, 1000):
+            assert await votes_for(stores, *posts, batch=batch, since=AT) == newest_first(votes)
+
+    async def test_what_is_older_than_the_window_is_not_read(self, stores: Stores) -> None:
+        post = a_post_id()
+        older, younger = a_vote(post, at=AT - 1), a_vote(post, at=AT)
+        await add(stores, older, younger)
+
+        assert await votes_for(stores, post, since=AT) == [younger]
+
+    async def test_a_post_has_the_tags_that_were_told_last(self, stores: Stores) -> None:
+        post, other = a_post_id(), a_post_id()
+        await set_tags(stores, other, a_tag_vote(other, "honey"))
+        await set_tags(stores, post, a_tag_vote(post, "honey"), a_tag_vote(post, "straße"))
+        for _ in range(2):
+            await set_tags(stores, post, a_tag_vote(post, "straße"), a_tag_vote(post, "日本"))
+
+        assert {vote.tag for vote in await tags_of(stores, post)} == {"straße", "日本"}
+        assert await tags_of(stores, other) == [a_tag_vote(other, "honey")]
+
+        await set_tags(stores, post)
+        assert await tags_of(stores, post) == []
+
+    async def test_tags_are_read_newest_first_in_batches_without_a_gap(self, stores: Stores) -> None:
+        posts = [a_post_id() for _ in range(4)]
+        for number, post in enumerate(posts):
+            votes = [a_tag_vote(post, tag, at=AT + number // 2) for tag in ("bees", "honey", "wax")]
+            await set_tags(stores, post, *votes)
+
+        for batch in (1, 2, 5, 1000):
+            found = await tags_of(stores, *posts, batch=batch, since=AT)
+            assert [(vote.at, vote.post) for vote in found] == [
+                (AT + number // 2, posts[number]) for number in (3, 2, 1, 0) for _ in range(3)
+            ]
+            assert len(set(found)) == 12
+
+    async def test_all_votes_for_a_post_go_a_little_at_once(self, stores: Stores) -> None:
+        post, other = a_post_id(), a_post_id()
+        await add(stores, *(a_vote(post) for _ in range(5)), a_vote(other))
+        await set_tags(stores, post, a_tag_vote(post, "bees"), a_tag_vote(post, "wax"))
+        await set_tags(stores, other, a_tag_vote(other, "bees"))
+
+        gone = []
+        for _ in range(4):
+            async with stores.open_votes() as tx:
+                gone.append(await tx.votes.forget_post(post, 3))
+
+        assert gone == [3, 3, 1, 0]
+        assert (await votes_for(stores, post), await tags_of(stores, post)) == ([], [])
+        assert (len(await votes_for(stores, other)), len(await tags_of(stores, other))) == (1, 1)
+
+    async def test_all_that_somebody_voted_for_goes_a_little_at_once(self, stores: Stores) -> None:
+        posts, user = [a_post_id() for _ in range(3)], UserId(new_id())
+        for post in posts:
+            await add(stores, a_vote(post, user=user), a_vote(post))
+        await set_tags(stores, posts[0], a_tag_vote(posts[0], "bees", user=user))
+
+        gone = []
+        for _ in range(3):
+            async with stores.open_votes() as tx:
+                gone.append(await tx.votes.forget_user(user, 3))
+
+        assert gone == [3, 1, 0]
+        assert user not in {vote.user for vote in await votes_for(stores, *posts)}
+        assert len(await votes_for(stores, *posts)) == 3
+        assert await tags_of(stores, posts[0]) == []
+
+    async def test_who_is_private_or_gone_is_known(self, stores: Stores) -> None:
+        private, gone, open_again, unknown = (UserId(new_id()) for _ in range(4))
+        async with stores.open_posts() as tx:
+            await tx.authors.set_private(private, 1, private=True)
+            await tx.authors.set_gone(gone)
+            await tx.authors.set_private(open_again, 1, private=True)
+            await tx.authors.set_private(open_again, 2, private=False)
+
+        assert await stores.accounts.closed([private, gone, open_again, unknown]) == {private, gone}
+        assert await stores.accounts.closed([]) == frozenset()

@@ -1,0 +1,100 @@
+"""A stream that a test tells things, and what is done with it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from adapters.memory import notifications as memory_notifications
+from adapters.memory.store import Store
+from application.notifications.finding import FindStream
+from application.notifications.marking import Dismiss, MarkRead, SetPreferences
+from application.notifications.ports import Hint, NotificationsTx, StreamReader
+from application.notifications.reading import ListNotifications, ReadNews
+from application.notifications.removing import Remove
+from application.notifications.showing import ShowStream
+from application.notifications.streaming import OpenStream, ReadOn
+from application.shared.people import AuthorCard
+from application.shared.ports import OpenTx
+from domain.notifications import Entry, EntryType, Kind
+from domain.shared import PostId, Standing, UserId
+from tests.unit.contracts.stores import new_id
+from tests.unit.standings import Graph
+
+POST = PostId(77)
+
+
+def card(user: UserId) -> AuthorCard:
+    return AuthorCard(user, f"user_{user}", "")
+
+
+@dataclass
+class Streams:
+    """In memory, with posts that are there for everybody unless they are hidden."""
+
+    store: Store = field(default_factory=Store)
+    graph: Graph = field(default_factory=Graph)
+    hidden: set[PostId] = field(default_factory=set)
+    hinted: list[UserId] = field(default_factory=list)
+
+    @property
+    def open_tx(self) -> OpenTx[NotificationsTx]:
+        return memory_notifications.transactions(self.store, new_id)
+
+    @property
+    def reader(self) -> StreamReader:
+        return memory_notifications.MemoryStreamReader(self.store)
+
+    @property
+    def find(self) -> FindStream:
+        return FindStream(self.open_tx, self.reader)
+
+    @property
+    def remove(self) -> Remove:
+        return Remove(self.open_tx, new_id, self)
+
+    @property
+    def list(self) -> ListNotifications:
+        return ListNotifications(self.find, self.reader, self.show)
+
+    @property
+    def news(self) -> ReadNews:
+        return ReadNews(self.find, OpenStream(self.find), ReadOn(self.find, self.reader, self.show))
+
+    @property
+    def show(self) -> ShowStream:
+        return ShowStream(self.graph, self.posts, self, self.remove)
+
+    @property
+    def mark_read(self) -> MarkRead:
+        return MarkRead(self.open_tx, new_id, self)
+
+    @property
+    def dismiss(self) -> Dismiss:
+        return Dismiss(self.reader, self.remove)
+
+    @property
+    def set_preferences(self) -> SetPreferences:
+        return SetPreferences(self.open_tx)
+
+    async def add(
+        self,
+        user: UserId,
+        type_: EntryType = Kind.LIKE,
+        actor: UserId | None = None,
+        post: PostId | None = POST,
+        refs: tuple[int, ...] = (),
+    ) -> int:
+        """Adds one entry and returns its number."""
+        async with self.open_tx() as tx:
+            stream = (await tx.streams.lock([user]))[user].told(type_)
+            await tx.streams.add([(Entry(user, stream.head, new_id(), type_, actor, post, refs), None)])
+            await tx.streams.save([stream])
+        return stream.head
+
+    async def posts(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
+        return {post: f"post {post}" for post in posts if post not in self.hidden}
+
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
+        return {id_: card(id_) for id_ in ids}
+
+    async def tell(self, users: Collection[UserId], _hint: Hint) -> None:
+        self.hinted += users

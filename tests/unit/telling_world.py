@@ -1,0 +1,247 @@
+"""Facts as notifications hears them, and who was told of them in the end. Nothing is told before it is delivered."""
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from application.notifications import reactions, retracting
+from application.notifications.ports import About
+from application.notifications.telling import Tell
+from application.shared.events import (
+    AccountDeleted,
+    Blocked,
+    Edited,
+    EditToTell,
+    Event,
+    Followed,
+    FollowRequested,
+    FollowRequestEnded,
+    Liked,
+    PostDeleted,
+    PostToForget,
+    Published,
+    Reposted,
+    Unfollowed,
+    Unliked,
+    Unreposted,
+)
+from application.shared.people import AuthorCard
+from domain.notifications import Change, Kind
+from domain.posts import AuthorState, Visibility, can_view
+from domain.shared import EventId, PostId, Standing, UserId
+from tests.unit.contracts.stores import new_id
+from tests.unit.streams_world import Streams, card
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+MAIL_DELAY = timedelta(minutes=10)
+
+Note = tuple[Kind, int, int | None]
+"""What somebody was told: what, by whom, about which post."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A post, as far as it matters who sees it."""
+
+    id: PostId
+    author: UserId
+    answers: PostId | None = None
+    mentioned: frozenset[UserId] = frozenset()
+    visibility: Visibility = Visibility.PUBLIC
+    deleted: bool = False
+    version: int = 1
+    author_state: AuthorState = AuthorState.OPEN
+
+
+@dataclass
+class World(Streams):
+    posts_said: dict[PostId, Said] = field(default_factory=dict)
+    marks: set[tuple[type[Event], UserId, PostId]] = field(default_factory=set)
+    gone: set[UserId] = field(default_factory=set)
+    late: deque[tuple[EventId, Event]] = field(default_factory=deque)
+    """Facts that have not been delivered, oldest first."""
+    all_facts: list[tuple[EventId, Event]] = field(default_factory=list)
+    clock: float = 0.0
+    """Every look at it takes a second."""
+    budget: float = 1_000.0
+
+    def __post_init__(self) -> None:
+        tell = Tell(self.open_tx, self.graph, self, self, new_id, self, lambda: NOW, MAIL_DELAY)
+        of_mark = reactions.TellOfMark(tell)
+        of_post = reactions.TellOfPost(tell, self)
+        of_edit = reactions.TellOfEdit(tell, self, self.open_tx, self.monotonic, self.budget)
+        of_follow = reactions.TellOfFollow(tell)
+        take_back = retracting.TakeBack(self.reader, self.remove)
+        forget_post = retracting.ForgetPost(
+            self.reader, self.remove, self.open_tx, self.monotonic, self.budget
+        )
+        forget_account = retracting.ForgetAccount(
+            self.reader, self.remove, self.open_tx, self.monotonic, self.budget
+        )
+        self.reactions: dict[type[Event], Sequence[Callable[[Any, EventId], Awaitable[None]]]] = {
+            Published: [of_post],
+            Edited: [of_post, of_edit],
+            EditToTell: [of_edit],
+            PostDeleted: [forget_post],
+            PostToForget: [forget_post],
+            Liked: [of_mark],
+            Unliked: [take_back],
+            Reposted: [of_mark],
+            Unreposted: [take_back],
+            Followed: [take_back, of_follow],
+            Unfollowed: [take_back],
+            FollowRequested: [of_follow],
+            FollowRequestEnded: [take_back],
+            Blocked: [take_back],
+            AccountDeleted: [forget_account],
+        }
+
+    # What happens.
+
+    def fact(self, event: Event, day: int = 0) -> None:
+        at = NOW + timedelta(days=day)
+        id_ = EventId((int(at.timestamp() * 1_000) << 16) + len(self.all_facts))
+        self.late.append((id_, event))
+        self.all_facts.append((id_, event))
+
+    def publish(
+        self,
+        author: UserId,
+        *mentioned: UserId,
+        answers: PostId | None = None,
+        visibility: Visibility = Visibility.PUBLIC,
+    ) -> PostId:
+        post = PostId(1_000 + len(self.posts_said))
+        self.posts_said[post] = Said(post, author, answers, frozenset(mentioned), visibility)
+        self.fact(Published(post_id=post, author_id=author, reply_to=answers, visibility=visibility.value))
+        return post
+
+    def edit(self, post: PostId, *mentioned: UserId, day: int = 0) -> None:
+        before = self.posts_said[post]
+        said = replace(before, mentioned=frozenset(mentioned), version=before.version + 1)
+        self.posts_said[post] = said
+        self.fact(
+            Edited(
+                post_id=post,
+                author_id=said.author,
+                version=said.version,
+                visibility=said.visibility.value,
+                reply_to=said.answers,
+                mentioned_new=tuple(sorted(said.mentioned - before.mentioned)),
+            ),
+            day,
+        )
+
+    def delete(self, post: PostId) -> None:
+        said = self.posts_said[post]
+        if not said.deleted:
+            self.posts_said[post] = replace(said, deleted=True)
+            self.fact(PostDeleted(post_id=post, author_id=said.author, reply_to=said.answers))
+
+    def like(self, who: UserId, post: PostId) -> None:
+        if (Liked, who, post) not in self.marks:
+            self.marks.add((Liked, who, post))
+            self.fact(Liked(post_id=post, author_id=self.posts_said[post].author, user_id=who))
+
+    def unlike(self, who: UserId, post: PostId) -> None:
+        if (Liked, who, post) in self.marks:
+            self.marks.discard((Liked, who, post))
+            self.fact(Unliked(post_id=post, author_id=self.posts_said[post].author, user_id=who))
+
+    def repost(self, who: UserId, post: PostId) -> None:
+        if (Reposted, who, post) not in self.marks:
+            self.marks.add((Reposted, who, post))
+            author = self.posts_said[post].author
+            self.fact(Reposted(post_id=post, author_id=author, user_id=who, repost_id=1))
+
+    def unrepost(self, who: UserId, post: PostId) -> None:
+        if (Reposted, who, post) in self.marks:
+            self.marks.discard((Reposted, who, post))
+            author = self.posts_said[post].author
+            self.fact(Unreposted(post_id=post, author_id=author, user_id=who, repost_id=1))
+
+    def block(self, who: UserId, whom: UserId) -> None:
+        self.graph.block(who, whom)
+        self.fact(Blocked(user_id=who, other_id=whom))
+
+    def leave(self, user: UserId) -> None:
+        self.gone.add(user)
+        self.fact(AccountDeleted(user_id=user))
+        for said in [*self.posts_said.values()]:
+            if said.author == user:
+                self.delete(said.id)
+
+    # The relay.
+
+    async def deliver(self, *, times: int = 1) -> None:
+        """All that is late, in the order in which it happened, and what follows from it."""
+        while self.late:
+            id_, event = self.late.popleft()
+            for _ in range(times):
+                await self.react(id_, event)
+
+    async def react(self, id_: EventId, event: Event) -> None:
+        for reaction in self.reactions[type(event)]:
+            await reaction(event, id_)
+        await self.take_outbox()
+
+    async def take_outbox(self) -> None:
+        async with self.store.begin() as rows:
+            for seq, entry in [*rows.items("outbox")]:
+                delivery = entry.delivery()
+                self.late.append((delivery.event_id, delivery.event))
+                rows.delete("outbox", seq)
+
+    def monotonic(self) -> float:
+        self.clock += 1
+        return self.clock
+
+    # What other modules answer.
+
+    async def about(self, post: PostId) -> About | None:
+        said = self.posts_said[post]
+        if said.deleted:
+            return None
+        above = self.posts_said[said.answers] if said.answers is not None else None
+        return About(said.author, above.author if above and not above.deleted else None, said.mentioned)
+
+    async def who_sees(self, post: PostId, standings: Collection[Standing]) -> frozenset[UserId]:
+        said = self.posts_said[post]
+        return frozenset(one.viewer for one in standings if one.viewer is not None and can_view(said, one))
+
+    async def involved(self, post: PostId, after: UserId, limit: int) -> Sequence[UserId]:
+        return sorted(user for user in self.all_involved(post) if user > after)[:limit]
+
+    def all_involved(self, post: PostId) -> set[UserId]:
+        marked = {who for _, who, on in self.marks if on == post}
+        return marked | {
+            said.author for said in self.posts_said.values() if said.answers == post and not said.deleted
+        }
+
+    async def posts(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
+        return {post: f"post {post}" for post in posts if can_view(self.posts_said[post], standing)}
+
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
+        return {id_: card(id_) for id_ in ids if id_ not in self.gone}
+
+    # What came of it.
+
+    async def notes(self, user: UserId) -> list[Note]:
+        """What stands in the stream, oldest first, which must be sound in itself."""
+        stream = await self.reader.stream(user)
+        entries = await self.reader.after(user, 0, 100_000)
+        standing = [entry for entry in entries if entry.is_notification]
+        if stream is None:
+            assert entries == []
+            return []
+        assert [entry.seq for entry in entries] == [*range(1, stream.head + 1)]
+        assert stream.unread == Counter(entry.type for entry in standing)
+        removed = [ref for entry in entries if entry.type is Change.REMOVED for ref in entry.refs]
+        assert sorted(removed) == [entry.seq for entry in entries if entry.removed]
+        return [
+            (entry.type, entry.actor, entry.post)
+            for entry in standing
+            if isinstance(entry.type, Kind) and entry.actor is not None
+        ]

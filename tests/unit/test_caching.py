@@ -1,0 +1,373 @@
+"""What is kept for a while: the cache in memory, and values that are made anew when they are old."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.memory.cache import MemoryCache
+from application.shared.caching import JITTER, PAUSE, SKEW, Cached, Codec, Times
+from domain.shared import Unavailable
+from tests.unit.contracts.cache import CacheContract, Keeping
+
+
+class Time:
+    """One for all the clocks."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    async def wait(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class Source:
+    """What the values are made from. It can be closed, and then nobody gets anything before it is opened."""
+
+    def __init__(self, value: str | None = "the value") -> None:
+        self.value = value
+        self.asked = 0
+        self.error: Exception | None = None
+        self._open = asyncio.Event()
+        self._open.set()
+
+    async def __call__(self) -> str | None:
+        self.asked += 1
+        value, error = self.value, self.error
+        await self._open.wait()
+        if error is not None:
+            raise error
+        return value
+
+    def close(self) -> None:
+        self._open.clear()
+
+    def open(self) -> None:
+        self._open.set()
+
+
+TEXT = Codec(1, str.encode, bytes.decode)
+TIMES = Times(fresh=60, stale=600)
+KEY = "a key"
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def cache(time: Time) -> MemoryCache:
+    return MemoryCache(time.monotonic)
+
+
+@pytest.fixture
+def keeping(time: Time, cache: MemoryCache) -> Keeping:
+    return Keeping(cache, time.wait)
+
+
+@pytest.fixture
+def cached(time: Time, cache: MemoryCache) -> Cached[str]:
+    return a_process(time, cache)
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+def a_process(
+    time: Time, cache: MemoryCache, codec: Codec[str] = TEXT, *, chance: float = 0.0
+) -> Cached[str]:
+    return Cached("tests", cache, codec, TIMES, time.now, lambda: chance)
+
+
+async def settle() -> None:
+    """Let what goes on in the background go as far as it can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class TestCache(CacheContract): ...
+
+
+async def test_what_was_asked_for_longest_ago_goes_first(time: Time) -> None:
+    cache = MemoryCache(time.monotonic, max_keys=3)
+    for key in ("a", "b", "c"):
+        await cache.set(key, b"", 60)
+    await cache.get("a")
+    await cache.set("d", b"", 60)
+
+    assert [await cache.get(key) for key in ("a", "b", "c", "d")] == [b"", None, b"", b""]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3000), st.integers(0, 2)), max_size=60))
+async def test_a_cache_takes_no_more_room_than_it_has(steps: list[tuple[str, int, int]]) -> None:
+    time = Time()
+    cache = MemoryCache(time.monotonic, max_bytes=10_000, max_keys=4)
+
+    for key, size, wait in steps:
+        await cache.set(key, bytes(size), 1)
+        await time.wait(wait / 2)
+        if size % 7 == 0:
+            await cache.delete(key)
+        if size % 5 == 0:
+            await cache.get(key)
+
+        assert cache.size[0] <= 4
+        assert cache.size[1] <= 10_000
+
+    for key in "abcdef":
+        await cache.delete(key)
+    assert cache.size == (0, 0)
+
+
+async def test_a_value_that_is_too_large_is_not_kept_and_drives_nothing_out(time: Time) -> None:
+    cache = MemoryCache(time.monotonic, max_bytes=8_000)
+    await cache.set("small", b"1", 60)
+    await cache.set("large", b"1", 60)
+
+    await cache.set("large", bytes(1_000), 60)
+
+    assert (await cache.get("small"), await cache.get("large")) == (b"1", None)
+
+
+async def test_a_value_is_made_once_and_then_kept(cached: Cached[str], source: Source, time: Time) -> None:
+    values = [await cached.get(KEY, source)]
+    await time.wait(59)
+    values.append(await cached.get(KEY, source))
+
+    assert (values, source.asked) == (["the value", "the value"], 1)
+
+
+async def test_that_there_is_nothing_is_kept_as_well(cached: Cached[str]) -> None:
+    nothing = Source(None)
+
+    values = [await cached.get(KEY, nothing) for _ in range(3)]
+
+    assert (values, nothing.asked) == ([None] * 3, 1)
+
+
+async def test_re11_of_many_who_ask_at_once_one_makes_the_value(cached: Cached[str], source: Source) -> None:
+    source.close()
+    asking = [asyncio.create_task(cached.get(KEY, source)) for _ in range(200)]
+    await settle()
+    source.open()
+
+    assert set(await asyncio.gather(*asking)) == {"the value"}
+    assert source.asked == 1
+
+
+async def test_re11_who_gives_up_waiting_does_not_spoil_it_for_the_others(
+    cached: Cached[str], source: Source
+) -> None:
+    source.close()
+    first, second = (asyncio.create_task(cached.get(KEY, source)) for _ in range(2))
+    await settle()
+    first.cancel()
+    await settle()
+    source.open()
+
+    assert await second == "the value"
+    assert first.cancelled()
+    assert source.asked == 1
+
+
+async def test_re11_a_stale_value_is_served_while_one_is_made_anew(
+    cached: Cached[str], source: Source, time: Time
+) -> None:
+    await cached.get(KEY, source)
+    await time.wait(61)
+    source.value = "a newer value"
+    source.close()
+
+    served = [await cached.get(KEY, source) for _ in range(50)]
+    await settle()
+    source.open()
+    await settle()
+
+    assert set(served) == {"the value"}
+    assert await cached.get(KEY, source) == "a newer value"
+    assert source.asked == 2
+
+
+async def test_what_is_too_old_to_be_served_is_made_anew(
+    cached: Cached[str], source: Source, time: Time
+) -> None:
+    await cached.get(KEY, source)
+    await time.wait(661)
+    source.value = "a newer value"
+
+    assert await cached.get(KEY, source) == "a newer value"
+
+
+async def test_re11_a_refresh_that_fails_leaves_the_old_value_and_is_said_once(
+    cached: Cached[str], source: Source, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    await cached.get(KEY, source)
+    await time.wait(61)
+    source.error = Unavailable("the database does not answer")
+
+    with caplog.at_level(logging.WARNING):
+        for _ in range(20):
+            assert await cached.get(KEY, source) == "the value"
+            await settle()
+
+    assert source.asked == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "tests:a key could not be made: the database does not answer"
+    ]
+
+
+async def test_re11_after_a_failure_it_is_tried_again_a_moment_later(
+    cached: Cached[str], source: Source, time: Time
+) -> None:
+    await cached.get(KEY, source)
+    await time.wait(61)
+    source.error = Unavailable("the database does not answer")
+    await cached.get(KEY, source)
+    await settle()
+
+    source.error, source.value = None, "a newer value"
+    await time.wait(PAUSE)
+    await cached.get(KEY, source)
+    await settle()
+
+    assert await cached.get(KEY, source) == "a newer value"
+
+
+async def test_an_error_reaches_who_waits_and_is_not_kept(cached: Cached[str], source: Source) -> None:
+    source.error = Unavailable("the database does not answer")
+    with pytest.raises(Unavailable):
+        await cached.get(KEY, source)
+
+    source.error = None
+    assert await cached.get(KEY, source) == "the value"
+
+
+async def test_re11_values_that_were_made_together_do_not_get_old_together(
+    time: Time, cache: MemoryCache, source: Source
+) -> None:
+    await a_process(time, cache, chance=0.0).get("late", source)
+    await a_process(time, cache, chance=1.0).get("early", source)
+    await time.wait(60 * (1 - JITTER))
+
+    reader = a_process(time, cache)
+    for key in ("late", "early"):
+        await reader.get(key, source)
+    await settle()
+
+    assert source.asked == 3
+
+
+async def test_re11_what_another_schema_wrote_is_not_there(
+    time: Time, cache: MemoryCache, source: Source
+) -> None:
+    await a_process(time, cache).get(KEY, source)
+
+    newer = a_process(time, cache, TEXT._replace(schema=2))
+
+    assert await newer.get(KEY, source) == "the value"
+    assert source.asked == 2
+
+
+@given(st.data())
+async def test_re11_garbage_is_not_there(data: st.DataObject) -> None:
+    time, source = Time(), Source()
+    cache = MemoryCache(time.monotonic)
+    await a_process(time, cache).get(KEY, source)
+    good = await cache.get(f"tests:{KEY}")
+    assert good is not None
+    at = data.draw(st.integers(0, len(good) - 1))
+    bad = data.draw(
+        st.one_of(
+            st.binary(max_size=80),
+            st.just(good[:at]),
+            st.builds(lambda byte: good[:at] + bytes([byte]) + good[at + 1 :], st.integers(0, 255)),
+        ).filter(lambda raw: raw != good)
+    )
+    await cache.set(f"tests:{KEY}", bad, 600)
+    source.value = "made anew"
+
+    value = await a_process(time, cache).get(KEY, source)
+
+    assert value == "made anew"
+
+
+async def test_what_a_codec_cannot_read_is_not_there(time: Time, cache: MemoryCache, source: Source) -> None:
+    await a_process(time, cache, TEXT._replace(dump=lambda _: b"\xff")).get(KEY, source)
+
+    assert await a_process(time, cache).get(KEY, source) == "the value"
+    assert source.asked == 2
+
+
+async def test_what_was_made_by_a_clock_that_is_wrong_is_not_there(
+    time: Time, cache: MemoryCache, source: Source
+) -> None:
+    await time.wait(SKEW + 1)
+    await a_process(time, cache).get(KEY, source)
+    await time.wait(-SKEW - 1)
+
+    await a_process(time, cache).get(KEY, source)
+
+    assert source.asked == 2
+
+
+async def test_what_is_forgotten_is_made_anew(cached: Cached[str], source: Source) -> None:
+    await cached.get(KEY, source)
+    source.value = "a newer value"
+
+    await cached.forget(KEY)
+
+    assert await cached.get(KEY, source) == "a newer value"
+
+
+async def test_what_was_being_made_when_it_was_forgotten_is_not_kept(
+    cached: Cached[str], source: Source
+) -> None:
+    source.close()
+    before = asyncio.create_task(cached.get(KEY, source))
+    await settle()
+    source.value = "a newer value"
+
+    await cached.forget(KEY)
+    after = asyncio.create_task(cached.get(KEY, source))
+    await settle()
+    source.open()
+
+    assert (await before, await after) == ("the value", "a newer value")
+    assert await cached.get(KEY, source) == "a newer value"
+    assert source.asked == 2
+
+
+async def test_a_refresh_makes_only_what_is_not_fresh(time: Time, cache: MemoryCache, source: Source) -> None:
+    one, other = a_process(time, cache), a_process(time, cache)
+
+    made = [await one.refresh(KEY, source), await other.refresh(KEY, source)]
+    await time.wait(61)
+    made.append(await other.refresh(KEY, source))
+
+    assert (made, source.asked) == ([True, False, True], 2)
+
+
+async def test_what_was_put_there_can_be_looked_at_until_its_time_is_over(
+    cached: Cached[str], time: Time
+) -> None:
+    await cached.put(KEY, "put there")
+
+    seen = [await cached.peek(KEY), await cached.peek("another key")]
+    await time.wait(659)
+    seen.append(await cached.peek(KEY))
+    await time.wait(1)
+    seen.append(await cached.peek(KEY))
+
+    assert seen == ["put there", None, "put there", None]

@@ -1,0 +1,78 @@
+"""Where mail goes, as its URL says, and what becomes of it where there is no URL."""
+
+import logging
+import ssl
+
+import pytest
+
+from adapters.mail.server import MailServer
+from adapters.mail.unsent import LoggedMail, NoMail
+from application.shared.mail import Message
+
+
+def test_a_url_says_all_of_it() -> None:
+    server = MailServer.of("smtp://bee%40hive:h%2Fney@mail.hive:2525?from=Bee+Hive%20<bee+mail@hive.example>")
+
+    assert (server.host, server.port, server.username, server.password) == (
+        "mail.hive", 2525, "bee@hive", "h/ney",
+    )  # fmt: skip
+    assert (server.sender.display_name, server.sender.addr_spec) == ("Bee+Hive", "bee+mail@hive.example")
+    assert "ney" not in repr(server)
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "at_once"),
+    [("smtp://hive?from=bee@hive.example", 587, False), ("smtps://hive?from=bee@hive.example", 465, True)],
+)
+def test_elsewhere_mail_goes_over_tls_and_the_certificate_is_verified(
+    url: str, port: int, *, at_once: bool
+) -> None:
+    server = MailServer.of(url)
+
+    assert server.tls is not None
+    assert (server.tls.verify_mode, server.tls.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert (server.port, server.at_once) == (port, at_once)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.9", "[::1]"])
+def test_on_this_host_no_tls_is_needed(host: str) -> None:
+    assert MailServer.of(f"smtp://{host}?from=bee@hive.example").tls is None
+    assert MailServer.of(f"smtps://{host}?from=bee@hive.example").tls is not None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hive?from=bee@hive.example",
+        "smtp://?from=bee@hive.example",
+        "smtp://hive:0?from=bee@hive.example",
+        "smtp://hive/path?from=bee@hive.example",
+        "smtp://:hunter2/more@hive?from=bee@hive.example",
+        "smtp://:hunter2@hive",
+        "smtp://:hunter2@hive?from=nobody",
+        "smtp://:hunter2@hive?from=bäe@hive.example",
+        "smtp://:hunter2@hive?from=bee@hive.example%0d%0aBcc:eve@hive.example",
+        "smtp://:hunter2@hive?from=bee@hive.example&starttls=no",
+        "smtp://:hunter2@hive?from=bee@hive.example&ssl_ca_certs=/nowhere/at/all",
+    ],
+)
+def test_what_is_not_understood_is_refused_without_telling_the_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"is not understood|not understood|must|is no file") as caught:
+        MailServer.of(url)
+
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_without_a_server_a_developer_sees_the_mail_and_not_for_whom_it_is(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    message = Message("canary@example.org", "Three bees", "and honey", "1")
+
+    await NoMail().send(message)
+    assert not caplog.text
+
+    await LoggedMail().send(message)
+    assert "Three bees" in caplog.text
+    assert "and honey" in caplog.text
+    assert "canary" not in caplog.text

@@ -1,0 +1,45 @@
+"""Where Redis is, as its URL says."""
+
+import ssl
+
+import pytest
+
+from adapters.redis.address import Address
+
+
+def test_a_url_says_all_of_it() -> None:
+    address = Address.of("redis://bee:h%2Fney@hive:7000/3")
+
+    assert address == Address("hive", 7000, 3, "bee", "h/ney")
+    assert address.tls is None
+    assert "ney" not in repr(address)
+
+
+def test_most_of_it_can_be_left_out() -> None:
+    assert Address.of("redis://hive") == Address("hive", 6379, 0)
+
+
+def test_over_tls_the_certificate_and_the_name_are_verified() -> None:
+    tls = Address.of("rediss://hive").tls
+
+    assert tls is not None
+    assert (tls.verify_mode, tls.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hive",
+        "rediss://hive?ssl_cert_reqs=none",
+        "rediss://hive?ssl_ca_certs=/nowhere/at/all",
+        "redis://hive?ssl_ca_certs=/etc/hosts",
+        "redis://hive?socket_timeout=60",
+        "redis://:hunter2/more@hive",
+        "unix:///run/redis.sock",
+    ],
+)
+def test_what_is_not_understood_is_refused_without_telling_the_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"is not understood|that are not understood|is no file") as caught:
+        Address.of(url)
+
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,180 @@
+"""What is particular to the index on SQLite: what it forgets, and that no search goes through all posts."""
+
+import asyncio
+import gc
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Integer, Select, func, literal_column, select
+
+from adapters.sql import sqlite
+from adapters.sql.database import Database, Prepared
+from adapters.sql.identity import searching as people_search
+from adapters.sql.posts import searching
+from adapters.sql.posts.merging import merge_words
+from adapters.sql.posts.words import match
+from domain.shared import Unavailable
+from domain.words import Phrase
+from tests.unit.contracts.posts import remove
+from tests.unit.contracts.search import edit
+from tests.unit.contracts.stores import Stores, migrated, sql
+
+CANARY = "kanarienvogel"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "waggle.db"
+    asyncio.run(migrated(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+def path(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(template, tmp_path / "waggle.db"))
+
+
+@pytest.fixture
+async def stores(path: Path) -> AsyncIterator[Stores]:
+    async with sql(f"sqlite:///{path}") as some:
+        yield some
+
+
+def kept(path: Path) -> int:
+    """How many blocks of the index have the word."""
+    with closing(sqlite3.connect(path)) as connection:
+        blocks = connection.execute("SELECT block FROM post_search_data").fetchall()
+    return sum(CANARY.encode() in block for (block,) in blocks)
+
+
+async def until_forgotten(stores: Stores) -> None:
+    more = True
+    while more:
+        async with stores.open_posts() as tx:
+            more = await tx.traces.forget_words()
+
+
+async def test_di7_the_index_forgets_what_was_deleted_and_what_was_said_before(
+    stores: Stores, path: Path
+) -> None:
+    for _ in range(3):
+        await stores.add_post(text="bees")
+    posts = [await stores.add_post(text=CANARY) for _ in range(2)]
+    await remove(stores, posts[0])
+    await edit(stores, posts[1], "bees")
+    assert kept(path) > 0
+
+    await until_forgotten(stores)
+
+    assert kept(path) == 0
+
+
+async def test_merging_leaves_what_is_there(stores: Stores, path: Path) -> None:
+    for _ in range(20):
+        await stores.add_post(text=CANARY)
+
+    await until_forgotten(stores)
+
+    assert kept(path) > 0
+    assert stores.database is not None
+    async with stores.database.begin() as connection:
+        assert await merge_words(connection) is False
+
+
+async def test_a_read_that_takes_too_long_is_given_up(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert stores.database is not None
+    endless = Prepared(_endless())
+    await stores.database.close()
+    monkeypatch.setattr("adapters.sql.database.COMMAND_TIMEOUT", 0.05)
+    await stores.database.open()
+
+    with pytest.raises(Unavailable):
+        await stores.database.fetch_apart(endless)
+    assert await stores.database.fetch_apart(Prepared(select(literal_column("1")))) == [(1,)]
+
+
+async def test_a_read_that_is_given_up_twice_is_over_before_the_next_one_begins(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    apart, interrupts = sqlite.Apart(str(path), 5.0), 0
+
+    class Deaf(sqlite3.Connection):
+        """Takes no notice of the first time that it is interrupted."""
+
+        def interrupt(self) -> None:
+            nonlocal interrupts
+            interrupts += 1
+            if interrupts > 1:
+                super().interrupt()
+
+    apart._connection = sqlite3.connect(path, check_same_thread=False, factory=Deaf)
+    reading = asyncio.create_task(apart.fetch(str(_endless().compile(dialect=sqlite.LoopDialect())), []))
+    await asyncio.sleep(0.05)
+    reading.cancel()
+    await asyncio.sleep(0.01)  # it is being interrupted
+    reading.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert interrupts > 1
+    assert await apart.fetch("SELECT 1", []) == [(1,)]
+    await apart.close()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert caplog.records == []  # nobody asks any more how it ended
+
+
+def _endless() -> Select[Any]:
+    number = select(literal_column("1", Integer).label("n")).cte("number", recursive=True)
+    number = number.union_all(select(number.c.n + literal_column("1")))
+    return select(func.count()).select_from(number)
+
+
+PARAMS = {
+    "viewer": 1,
+    "hidden": "[]",
+    "blocked": "[]",
+    "sought": match([Phrase(("bee",))]),
+    "edge": 1 << 60,
+    "n": 1,
+    "first": "a",
+    "last": "b",
+    "beyond": "",
+    "name": "@a",
+    "name_end": "@b",
+    "word": "a",
+    "word_end": "b",
+    "others": "[]",
+    "many": 0,
+    "exactly": "a",
+}
+SEARCHES = {
+    "posts falling": searching._in_sqlite._falling,
+    "posts rising": searching._in_sqlite._rising,
+    "tags falling": searching._tags_falling,
+    "tags rising": searching._tags_rising,
+    "people falling": people_search._people._falling,
+    "people rising": people_search._people._rising,
+}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_no_search_goes_through_all_there_is(path: Path, name: str) -> None:
+    database = Database.at(f"sqlite:///{path}")
+    sql_text, values = SEARCHES[name].bound(database.engine.dialect, PARAMS)
+    with closing(sqlite3.connect(path)) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql_text}", values)]
+
+    scanned = {step for step in plan if step.startswith("SCAN ")}
+    assert (
+        not {f"SCAN {name}" for name in ("posts", "accounts", "hashtags", "name_words", "other")} & scanned
+    ), plan
+    if name.startswith("posts"):  # in the order of the index, which ends when there are enough
+        assert not any("TEMP B-TREE" in step for step in plan), plan

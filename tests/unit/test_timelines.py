@@ -1,0 +1,38 @@
+"""The contract of timelines, kept by those in this process; and what only they promise."""
+
+import pytest
+
+from adapters.memory.feeds import MemoryTimelines, NoTimelines
+from application.feeds.ports import Stretch
+from application.shared.paging import Window
+from domain.shared import MAX_ID
+from tests.unit.contracts.timelines import ALL, TimelinesContract, a_reader, an_entry, entries, filled, ids
+
+
+@pytest.fixture
+def timelines() -> MemoryTimelines:
+    return MemoryTimelines()
+
+
+class TestMemoryTimelines(TimelinesContract): ...
+
+
+async def test_who_has_not_read_for_longest_loses_the_timeline() -> None:
+    timelines = MemoryTimelines(readers=2)
+    ann, bob = await filled(timelines, 1), await filled(timelines, 2)
+    await timelines.read(ann, 1, ALL)
+
+    cid = await filled(timelines, 3)
+
+    assert [ids(await timelines.read(reader, 1, ALL)) for reader in (ann, bob, cid)] == [[1], None, [3]]
+
+
+async def test_without_timelines_nothing_is_ever_found() -> None:
+    timelines, reader = NoTimelines(), a_reader()
+
+    assert await timelines.begin(reader, 1) is False
+    await timelines.fill(reader, 1, Stretch(entries(3), 0, MAX_ID))
+    await timelines.push([reader], an_entry(4))
+    await timelines.drop([a_reader()])
+
+    assert await timelines.read(reader, 1, Window(20)) is None
