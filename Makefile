@@ -7,9 +7,10 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # The slowest tests are named, and everything that was skipped with its reason.
 PYTEST := $(BIN)/python -m pytest --durations=15 --durations-min=0.1 -rsxX
-# Tests keep two cores busy. A named server whose role may not create databases serves one worker only.
-WORKERS ?= 2
-SPREAD := -n $(WORKERS) --dist worksteal
+# Unit tests keep two cores busy; the others wait much, and three workers end sooner. A named server whose role
+# may not create databases serves one worker only: WORKERS=1.
+SPREAD := -n $(or $(WORKERS),2) --dist worksteal
+SPREAD_WAITING := -n $(or $(WORKERS),3) --dist worksteal
 URL ?= http://127.0.0.1:$(or $(PORT),8000)
 CODE := src tests demo bench scripts
 
@@ -28,10 +29,10 @@ test-unit: dev ## Run the unit tests: no server, no network, seconds
 
 test-integration: dev ## Run the tests against PostgreSQL and Redis, and the HTTP API from outside, in every shape
 	@echo "== Integration and black-box tests"
-	@$(PYTEST) $(SPREAD) tests/integration tests/blackbox
+	@$(PYTEST) $(SPREAD_WAITING) tests/integration tests/blackbox
 
 test-long: dev ## Run what takes minutes: more examples, longer faults
-	@WAGGLE_TEST_LONG=1 $(PYTEST) $(SPREAD) tests
+	@WAGGLE_TEST_LONG=1 $(PYTEST) $(SPREAD_WAITING) tests
 
 check: check-format check-lint check-types check-imports check-pins check-docs ## Check format, lint, types, layers, pins and docs
 

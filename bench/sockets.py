@@ -2,7 +2,7 @@
 
 {"open": 200, "port": 8000, "tokens": […], "per_token": 10, "stalled": false, "hello": "{…}"}
 {"mark": true}                    forget what was heard
-{"wait": 200, "seconds": 10}      the times at which so many events arrived since then
+{"wait": 200, "op": "event", "seconds": 10}   the times at which so many arrived since then
 """
 
 import asyncio
@@ -80,8 +80,10 @@ class Listener(asyncio.Protocol):
             self.transport.pause_reading()
         elif b'"op":"ping"' in frame:
             self.say(b'{"op":"pong"}')
-        elif b'"op":"event"' in frame[:20]:
-            self.world.heard.append(time.perf_counter())
+        elif frame.startswith(b'{"op":"hint"'):
+            self.world.heard["hint"].append(time.perf_counter())
+        elif frame.startswith(b'{"op":"event"'):
+            self.world.heard["event"].append(time.perf_counter())
 
     def say(self, frame: bytes) -> None:
         mask = b"\0\0\0\0"
@@ -100,17 +102,19 @@ class World:
     def __init__(self) -> None:
         self.live = self.lost = self.refused = 0
         self.closed: list[int] = []
-        self.heard: list[float] = []
+        self.heard: dict[str, list[float]] = {"event": [], "hint": []}
 
     async def do(self, order: dict[str, Any]) -> dict[str, Any]:
         if "open" in order:
             return await self.connect(order)
         if "mark" in order:
-            self.heard.clear()
+            for times in self.heard.values():
+                times.clear()
             return {"now": time.perf_counter()}
         end = time.perf_counter() + order["seconds"]
-        await until(lambda: len(self.heard) >= order["wait"] or time.perf_counter() > end)
-        return {"at": self.heard, "lost": self.lost, "closed": self.closed}
+        heard = self.heard[order["op"]]
+        await until(lambda: len(heard) >= order["wait"] or time.perf_counter() > end)
+        return {"at": heard, "lost": self.lost, "closed": self.closed}
 
     async def connect(self, order: dict[str, Any]) -> dict[str, Any]:
         loop, wanted = asyncio.get_running_loop(), self.live + order["open"]

@@ -2,22 +2,24 @@
 
     python -m bench.stream [--sockets 1 200 1000 5000] [--shapes embedded scaled] [--rounds 30] [--stalled 500]
 
-With so many sockets open, ten of each user: memory of one that is idle; the time from a like to the frame of who wrote the
-post; and one message to all of them (an edit of a post that all have liked, so each is an entry of a stream of its own). Then the same times for 50 sockets, beside many that ask
-for a long backlog and read nothing of it.
+With so many sockets open, ten of each user: memory of one that is idle; the time from a like to the frame of who
+wrote the post; and one message to all of them, in two ways: "a new post" is the hint that home has one, which is made
+once; "an entry" is an edit of a post that all have liked, so each of them has an entry in a stream of their own. Then
+the times of a like for 50 sockets, beside many that ask for a long backlog and read nothing of it.
 """
 
 import argparse
 import json
 import os
 import resource
+import secrets
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -31,6 +33,8 @@ from bench.stack import STORES, Stack, Target, call, free_port, stack
 USERS, POSTS = 20_000, 2_000
 PER_USER = 10
 FILES = 20_000
+HOME_SECONDS = 2.5
+"""More than the stream leaves between two hints."""
 BACKLOG, EPOCH = 4_000, "beefbeefbeefbeef"
 
 
@@ -53,8 +57,8 @@ class Sockets:
         if told["live"] < number:
             raise SystemExit(f"not all sockets are open: {told}")
 
-    def times(self, number: int) -> list[float]:
-        told = self.do(wait=number, seconds=30)
+    def times(self, number: int, op: str = "event") -> list[float]:
+        told = self.do(wait=number, op=op, seconds=30)
         if len(told["at"]) != number:
             raise SystemExit(f"{len(told['at'])} of {number} frames arrived: {told['closed'][:5]}")
         return list(told["at"])
@@ -94,7 +98,7 @@ def bare(number: int, rounds: int) -> dict[str, float]:
 def ours(stores: Stack, number: int, rounds: int, readers: Sequence[int]) -> dict[str, float]:
     with stores.serving() as target, sockets() as listening:
         people = tokens(stores, readers)
-        listeners, author = people[: max(1, number // PER_USER)], people[-1]
+        listeners, author = people[: max(1, number // PER_USER)], _register(target.port)
         pid = target.roots[0]
         before = _memory(pid)
         listening.open(target.port, number, listeners)
@@ -106,8 +110,14 @@ def ours(stores: Stack, number: int, rounds: int, readers: Sequence[int]) -> dic
             for liker in people[-2 : -2 - rounds : -1]
             for began, at in _liked(target, listening, listeners[0], liker, here)
         ]
-        cpu, delays = _edited(target, listening, listeners, author, number, max(1, rounds // 10))
-    return {"kb": kb, "cpu": cpu, **_quantiles("like", likes), **_quantiles("all", delays)}
+        few = max(1, rounds // 10)
+        home_cpu, hints = _published(target, listening, listeners, author, number, few)
+        entry_cpu, entries = _edited(target, listening, listeners, author, number, few)
+    return {
+        **{"kb": kb, "home_cpu": home_cpu, "entry_cpu": entry_cpu, **_quantiles("like", likes)},
+        **_quantiles("home", hints),
+        **_quantiles("entry", entries),
+    }
 
 
 def slow_readers(stores: Stack, number: int, rounds: int, readers: Sequence[int]) -> dict[str, float]:
@@ -158,21 +168,57 @@ def _liked(
     yield from ((began, at) for at in listening.times(sockets))
 
 
+def _published(
+    target: Target, listening: Sockets, listeners: Sequence[str], author: str, number: int, rounds: int
+) -> tuple[float, list[float]]:
+    """CPU of all processes per delivery of a hint that home has a new post, and the delays."""
+    whom = json.loads(call(target.port, "/api/v1/posts", {"text": "hello"}, author))["author"]["id"]
+    for follower in listeners:
+        _send(target.port, "PUT", f"/api/v1/users/{whom}/follow", follower)
+
+    def publish(nth: int) -> None:
+        call(target.port, "/api/v1/posts", {"text": f"in bloom, {nth}"}, author)
+
+    return _to_all(target, listening, number, rounds, publish, "hint")
+
+
 def _edited(
     target: Target, listening: Sockets, listeners: Sequence[str], author: str, number: int, rounds: int
 ) -> tuple[float, list[float]]:
-    """CPU of all processes per delivery, and the delays."""
-    post = json.loads(call(target.port, "/api/v1/posts", {"text": "in bloom"}, author))["id"]
-    for liker in listeners:
-        _send(target.port, "PUT", f"/api/v1/posts/{post}/like", liker)
+    """CPU of all processes per delivery of an entry in each listener's stream, and the delays."""
+    posts = []
+    for _ in range(rounds):  # who likes a post is told once a day that it was edited
+        post = json.loads(call(target.port, "/api/v1/posts", {"text": "in bloom"}, author))["id"]
+        for liker in listeners:
+            _send(target.port, "PUT", f"/api/v1/posts/{post}/like", liker)
+        posts.append(post)
+
+    def edit(nth: int) -> None:
+        _send(target.port, "PATCH", f"/api/v1/posts/{posts[nth]}", author, {"text": f"in bloom, {nth}"})
+
+    return _to_all(target, listening, number, rounds, edit, "event")
+
+
+def _to_all(
+    target: Target, listening: Sockets, number: int, rounds: int, act: Callable[[int], None], op: str
+) -> tuple[float, list[float]]:
     target.idle()
     cpu, delays = [], []
     for nth in range(rounds):
+        time.sleep(HOME_SECONDS)
         began, spent = listening.do(mark=True)["now"], target.spent()
-        _send(target.port, "PATCH", f"/api/v1/posts/{post}", author, {"text": f"in bloom, {nth}"})
-        delays += [at - began for at in listening.times(number)]
+        act(nth)
+        delays += [at - began for at in listening.times(number, op)]
         cpu.append((target.idle() - spent) / number)
     return statistics.mean(cpu), delays
+
+
+def _register(port: int) -> str:
+    """The token of someone who can be followed: those of the community have no address that a server can read."""
+    name = f"author{secrets.token_hex(4)}"
+    account = {"username": name, "email": f"{name}@example.org", "password": secrets.token_urlsafe(16)}
+    token: str = json.loads(call(port, "/api/v1/auth/register", account))["tokens"]["access_token"]
+    return token
 
 
 def _send(port: int, method: str, path: str, token: str, body: object = None) -> None:
@@ -210,9 +256,9 @@ def measure(shape: str, numbers: Sequence[int], rounds: int, slow: int) -> None:
             found = ours(stores, number, rounds, [*members.groups[100]])
             print(
                 f"| {shape} | {number:,} "
-                + "| {kb:.0f} | {like_p50:.1f} | {like_p99:.1f} | {cpu:.0f} | {all_p50:.0f} | {all_p99:.0f} ".format(
-                    **found
-                )
+                + "| {kb:.0f} | {like_p50:.1f} | {like_p99:.1f} ".format(**found)
+                + "| {home_cpu:.0f} | {home_p50:.0f} | {home_p99:.0f} ".format(**found)
+                + "| {entry_cpu:.0f} | {entry_p50:.0f} | {entry_p99:.0f} ".format(**found)
                 + "| {kb:.0f} | {cpu:.0f} | {all_p50:.0f} | {all_p99:.0f} |".format(**floor),
                 flush=True,
             )
@@ -240,10 +286,10 @@ def main() -> None:
     )
     print(f"Machine: {os.cpu_count()} cores. Times in ms, CPU in µs for each frame that was delivered.\n")
     print(
-        "| shape | sockets | KB each | like p50 | p99 | to all: CPU | p50 | p99 "
-        "| bare: KB each | CPU | p50 | p99 |"
+        "| shape | sockets | KB each | like p50 | p99 | a new post to all: CPU | p50 | p99 "
+        "| an entry to all: CPU | p50 | p99 | bare: KB each | CPU | p50 | p99 |"
     )
-    print("| --- " * 12 + "|")
+    print("| --- " * 15 + "|")
     for shape in chosen.shapes:
         measure(shape, chosen.sockets, chosen.rounds, chosen.stalled)
 

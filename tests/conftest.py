@@ -75,6 +75,26 @@ def postgres_server(note_server: Callable[[object], None]) -> Iterator[Server]:
         pytest.skip(f"not tested on PostgreSQL: {reason}")
 
 
+class _AtOnce:
+    """Says what failed when it fails: a run that is given up prints no summary."""
+
+    def __init__(self, printer: pytest.TerminalReporter) -> None:
+        self._printer = printer
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = getattr(crash, "message", "")[:500]
+            self._printer.write_line(f"\nFAILED {report.nodeid} ({report.when}): {why}")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    printer = session.config.pluginmanager.get_plugin("terminalreporter")
+    if printer is not None and not hasattr(session.config, "workerinput"):
+        session.config.pluginmanager.register(_AtOnce(printer))
+
+
 # --- The last word: with which servers, and what was not tested ------------------------------------
 
 

@@ -222,6 +222,8 @@ async def _keep_house(container: Container, settings: Settings) -> None:
             if settings.shape != "memory":
                 await container.posts.sweep_gone()()
                 await keep_house(container.database())
+        except Unavailable as error:
+            log.warning("housekeeping waits for its next turn: %s", error)
         except Exception:
             log.exception("housekeeping failed and waits for its next turn")
         await asyncio.sleep(HOUSEKEEPING_SECONDS)

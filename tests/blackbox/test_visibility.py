@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .client import Api
+from .client import Api, eventually
 from .conftest import LONG, SEVERAL, SHAPES
 from .living import Life
 from .sights import Note, Person
@@ -52,11 +52,18 @@ def live(life: Life) -> None:
                 watch(life, everything(life, viewer))
 
 
+def trending_was_seen(life: Life) -> None:
+    """The list is made now and then: a fast life would end before it has anything."""
+    watch(life, everything(life, None))
+    assert life.watcher.shown["/api/v1/trending/posts"]
+
+
 @pytest.mark.parametrize("number", range(LIVES))
 @pytest.mark.timeout(300)
 def test_az3_az4_az6_every_path_shows_what_the_viewer_may_see(api: Api, number: int) -> None:
     print(f"WAGGLE_TEST_SEED={SEED!r}, life {number}")  # noqa: T201 - shown with a failure
     life = Life([api], random.Random(f"{SEED} {number}"))  # noqa: S311 - it must be repeatable
+    eventually(lambda: trending_was_seen(life))
     live(life)
     assert life.watcher.looks > 5 * STEPS
     for path in ("feeds/home", "feeds/public", "trending/posts", "me/likes", "notifications"):

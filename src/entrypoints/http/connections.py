@@ -6,6 +6,7 @@ once a second, costs a request two numbers; a timer of its own for each would co
 
 import logging
 import resource
+import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ MAX_HEADER_BYTES = 128 * 1024
 MAX_CONNECTIONS = 10_000
 RESERVED_FILES = 256
 """File descriptors that are left for the store, logs and uploads."""
+SOCKET_SEND_BYTES = 128 * 1024
+"""What the system keeps of what a WebSocket's client has not taken. By itself it grows to megabytes of each, and one
+that reads nothing is noticed only when it is full."""
 MAX_PER_NETWORK = 100
 """Connections of one network at once. A browser opens six; trusted proxies may have as many as they like."""
 
@@ -167,10 +171,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response("An upgrade has no body.")
             return
         super().handle_websocket_upgrade()
-        socket = self.transport.get_protocol()
-        if isinstance(socket, BoundedSocket):
+        upgraded = self.transport.get_protocol()
+        if isinstance(upgraded, BoundedSocket):
             place = _Upgraded(self.network, self.transport)
-            socket.leave = lambda: self._all.leave(place)
+            upgraded.leave = lambda: self._all.leave(place)
+            system = self.transport.get_extra_info("socket")
+            system.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_SEND_BYTES)
             self._all.replace(self, place)
 
     def data_received(self, data: bytes) -> None:
