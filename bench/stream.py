@@ -114,7 +114,10 @@ def ours(stores: Stack, number: int, rounds: int, readers: Sequence[int]) -> dic
         home_cpu, hints = _published(target, listening, listeners, author, number, few)
         entry_cpu, entries = _edited(target, listening, listeners, author, number, few)
     return {
-        **{"kb": kb, "home_cpu": home_cpu, "entry_cpu": entry_cpu, **_quantiles("like", likes)},
+        "kb": kb,
+        "home_cpu": home_cpu,
+        "entry_cpu": entry_cpu,
+        **_quantiles("like", likes),
         **_quantiles("home", hints),
         **_quantiles("entry", entries),
     }
