@@ -166,6 +166,7 @@ def _liked(
 ) -> Iterator[tuple[float, float]]:
     """When it was asked for, and when each of the author's sockets had it."""
     post = json.loads(call(target.port, "/api/v1/posts", {"text": "in bloom"}, author))["id"]
+    time.sleep(0.3)  # what the post itself brings about comes first, as facts of a post do in their order
     began = listening.do(mark=True)["now"]
     _send(target.port, "PUT", f"/api/v1/posts/{post}/like", liker)
     yield from ((began, at) for at in listening.times(sockets))
