@@ -319,6 +319,7 @@ class Notifications(containers.DeclarativeContainer):
     show_stream = Single(ShowStream, standings, show, people, remove)
     open_stream = Single(streaming.OpenStream, find_stream)
     read_on = Single(streaming.ReadOn, find_stream, reader, show_stream)
+    read_together = Single(streaming.ReadTogether, read_on)
     list_notifications = Single(streams_reading.ListNotifications, find_stream, reader, show_stream)
     read_news = Single(streams_reading.ReadNews, find_stream, open_stream, read_on)
     mark_read = Single(notifications_marking.MarkRead, open_tx, new_id, hints)

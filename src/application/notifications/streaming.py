@@ -1,7 +1,8 @@
 """Reading a stream from a cursor on, whatever carries it to the client."""
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from application.notifications.finding import FindStream
@@ -76,3 +77,30 @@ class ReadOn:
         if not entries and stream.floor > last + 1:  # nothing is left of it
             raise TooFarBehind("what comes after this cursor is not kept any more")
         return Read(seen, stream)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTogether:
+    """ReadOn for the devices of a user, which one hint wakes all at once: those that stand at the same number read
+    once. Nobody joins a reading that has begun, which may have looked before what the hint is about was there."""
+
+    read_on: ReadOn
+    _due: dict[tuple[UserId, int], "asyncio.Task[Read]"] = field(default_factory=dict)
+
+    async def __call__(self, user: UserId, last: int) -> Read:
+        key = user, last
+        reading = self._due.get(key)
+        if reading is None:
+            reading = self._due[key] = asyncio.create_task(self._read(key))
+            reading.add_done_callback(_seen)
+        return await asyncio.shield(reading)  # who leaves does not take it from the others
+
+    async def _read(self, key: tuple[UserId, int]) -> Read:
+        del self._due[key]  # a turn of the loop after whoever asked first
+        return await self.read_on(*key)
+
+
+def _seen(reading: "asyncio.Task[Read]") -> None:
+    """All who waited for it may have left."""
+    if not reading.cancelled():
+        reading.exception()

@@ -166,7 +166,7 @@ def _socket(container: Container, settings: Settings, admit: Admission, fragment
 
 def _streams(container: Container, fragments: Fragments) -> Streams:
     told = container.notifications
-    return Streams(container.hub(), told.open_stream(), told.read_on(), container.now(), fragments)
+    return Streams(container.hub(), told.open_stream(), told.read_together(), container.now(), fragments)
 
 
 def _local_origins(settings: Settings) -> str | None:

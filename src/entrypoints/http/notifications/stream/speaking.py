@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from application.notifications.hub import Ending, Hub, Listener
 from application.notifications.showing import Seen
-from application.notifications.streaming import AT_ONCE, Opened, OpenStream, ReadOn, TooFarBehind
+from application.notifications.streaming import AT_ONCE, Opened, OpenStream, ReadTogether, TooFarBehind
 from application.shared.ports import Clock
 from domain.notifications import Resume, Stream
 from domain.shared import SessionId, Unavailable, UserId, made_at
@@ -64,7 +64,7 @@ class Streams:
 
     hub: Hub
     open: OpenStream
-    read_on: ReadOn
+    read_on: ReadTogether
     now: Clock
     fragments: Fragments
 
