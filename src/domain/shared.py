@@ -11,6 +11,7 @@ UserId = NewType("UserId", int)
 PostId = NewType("PostId", int)
 SessionId = NewType("SessionId", int)
 EventId = NewType("EventId", int)
+MediaId = NewType("MediaId", int)
 
 MAX_ID = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

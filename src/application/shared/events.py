@@ -42,6 +42,15 @@ class _OfPost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _OfMedia(Event):
+    media_id: int
+
+    @property
+    def aggregate(self) -> str:
+        return f"media:{self.media_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _OfPair(Event):
     user_id: int
     """Who acts."""
@@ -176,3 +185,31 @@ class EditToTell(_OfPost):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostToForget(_OfPost):
     """notifications takes back what it told of a deleted post, and has not come to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaAttached(_OfPost):
+    """A post has these media, in this order, each of which belongs to it from now on and goes with it."""
+
+    author_id: int
+    media_ids: tuple[int, ...]
+    open: bool
+    """Whether the post is one that everybody may see, if its author's account is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSettled(_OfMedia):
+    """Processing of media ended: it is ready, or failed for good. Told to its owner."""
+
+    owner_id: int
+    reason: str | None = None
+    """Why it failed; None if it is ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachedMediaChanged(_OfMedia):
+    """What a post shows of attached media is another from now on: it settled, or is described in other words. Told
+    once more when media is attached that had settled before."""
+
+    post_id: int
+    version: int

@@ -10,6 +10,7 @@ import pytest
 from application.shared import relay as relaying
 from application.shared.events import (
     AccountDeleted,
+    AttachedMediaChanged,
     Blocked,
     Edited,
     EditToTell,
@@ -18,6 +19,8 @@ from application.shared.events import (
     FollowRequested,
     FollowRequestEnded,
     Liked,
+    MediaAttached,
+    MediaSettled,
     PostDeleted,
     PostToForget,
     ProfileChanged,
@@ -78,6 +81,9 @@ class OutboxContract:
             Unblocked(user_id=1, other_id=2),
             EditToTell(post_id=1, author_id=2, day=3, after=4),
             PostToForget(post_id=1),
+            MediaAttached(post_id=1, author_id=2, media_ids=(3, 4), open=True),
+            MediaSettled(media_id=3, owner_id=2, reason="damaged"),
+            AttachedMediaChanged(media_id=3, post_id=1, version=2),
         ],
         ids=lambda event: type(event).__name__,
     )
@@ -93,8 +99,9 @@ class OutboxContract:
     async def test_every_kind_of_event_is_tried_above(self, stores: Stores) -> None:
         marks = {Liked, Unliked, Reposted, Unreposted}
         pairs = {Followed, Unfollowed, FollowRequested, FollowRequestEnded, Blocked, Unblocked}
-        posts = {Published, Edited, EditToTell, PostDeleted, PostToForget}
-        told = {Registered, ProfileChanged, AccountDeleted} | posts | marks | pairs
+        posts = {Published, Edited, EditToTell, PostDeleted, PostToForget, MediaAttached}
+        media = {MediaSettled, AttachedMediaChanged}
+        told = {Registered, ProfileChanged, AccountDeleted} | posts | marks | pairs | media
 
         assert {kind for kind in Event.kinds.values() if kind.__module__ == Event.__module__} == told
 

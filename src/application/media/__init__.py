@@ -1,0 +1,1 @@
+"""Uploads, what is made of them, and what is shown of it."""

@@ -1,0 +1,45 @@
+"""What an owner says of media, and reads of it."""
+
+from dataclasses import dataclass
+
+from application.media.ports import MediaReader, MediaTx
+from application.media.uploading import owned
+from application.shared.events import AttachedMediaChanged
+from application.shared.ports import OpenTx
+from domain.media import ALT_TEXT, FocalPoint, Media, MediaNotFound
+from domain.shared import CountGraphemes, MediaId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeMedia:
+    """Change what is not None. Raises Invalid and MediaNotFound."""
+
+    open_tx: OpenTx[MediaTx]
+    graphemes: CountGraphemes
+
+    async def __call__(
+        self, owner: UserId, media_id: MediaId, alt_text: str | None, focal_point: FocalPoint | None
+    ) -> Media:
+        if alt_text is not None:
+            alt_text = ALT_TEXT.apply(alt_text, self.graphemes)
+        async with self.open_tx() as tx:
+            media = owned(await tx.media.get(media_id), owner).described(alt_text, focal_point)
+            await tx.media.save(media)
+            if media.post is not None:
+                await tx.outbox.add(
+                    AttachedMediaChanged(media_id=media.id, post_id=media.post, version=media.version)
+                )
+        return media
+
+
+@dataclass(frozen=True, slots=True)
+class ReadMedia:
+    """One's own media. Raises MediaNotFound."""
+
+    reader: MediaReader
+
+    async def __call__(self, owner: UserId, media_id: MediaId) -> Media:
+        media = (await self.reader.media([media_id])).get(media_id)
+        if media is None:
+            raise MediaNotFound("no such media")
+        return owned(media, owner)

@@ -1,0 +1,186 @@
+"""What media needs from outside."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypeAlias
+
+from application.shared.ports import Idempotency, Outbox
+from domain.media import Made, Media, Reason
+from domain.shared import MediaId, PostId, UserId
+
+
+class MediaStore(Protocol):
+    """The rows of media, within a transaction."""
+
+    async def lock_owner(self, owner: UserId) -> "Used":
+        """What the user has, deleted ones that are not swept yet included; until the transaction ends nobody else
+        who locks it sees or changes it."""
+        ...
+
+    async def add(self, media: Media) -> None: ...
+
+    async def get(self, media_id: MediaId) -> Media:
+        """Locked until the transaction ends; raises MediaNotFound. Who locks several takes the smaller id first."""
+        ...
+
+    async def save(self, media: Media) -> None:
+        """Replace everything that can change. What is not PROCESSING any more is no job any more."""
+        ...
+
+    async def forget(self, media_id: MediaId) -> None:
+        """Delete the row. The caller has removed the objects before. Harmless to repeat."""
+        ...
+
+    async def of_post(self, post: PostId) -> Sequence[Media]:
+        """Locked, smaller ids first."""
+        ...
+
+    async def of_owner(self, owner: UserId, after: MediaId, limit: int) -> Sequence[Media]:
+        """Locked, smaller ids first, those above `after`; deleted ones aside."""
+        ...
+
+
+class Used(NamedTuple):
+    bytes: int
+    files_today: int
+    """In the 24 hours before now, deleted ones included while their rows are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTx:
+    media: MediaStore
+    outbox: Outbox
+    idempotency: Idempotency
+
+
+class MediaReader(Protocol):
+    """Reads outside of transactions. Deleted media are given too, and say so."""
+
+    async def media(self, ids: Collection[MediaId]) -> Mapping[MediaId, Media]:
+        """Those that exist, of at most 1,000."""
+        ...
+
+    async def stale(self, before: MediaId, limit: int) -> Sequence[Media]:
+        """Up to `limit` that are to be removed: deleted ones of any age, and those with ids below `before` that no
+        post has. Smaller ids first."""
+        ...
+
+    async def all_after(self, after: MediaId, limit: int) -> Sequence[Media]:
+        """A page of all there is, smaller ids first: for the sweep that compares rows with objects."""
+        ...
+
+
+class Job(NamedTuple):
+    media: Media
+    attempt: int
+    """1 the first time."""
+
+
+class Jobs(Protocol):
+    """The media that are PROCESSING, as a queue. Each call is a transaction of its own."""
+
+    async def claim(self, lease: timedelta) -> Job | None:
+        """Lease the oldest job that is due and nobody has, by the store's clock."""
+        ...
+
+    async def progress(self, job: Job, percent: int, lease: timedelta) -> bool:
+        """Note how far it is and keep the lease for so long again; False, and no effect, if the lease was lost or
+        the media is deleted: then stop working on it."""
+        ...
+
+    async def retry(self, job: Job, after: timedelta) -> None:
+        """Give it back, to be claimed again `after` from now. No effect if the lease was lost."""
+        ...
+
+
+# --- Storage ----------------------------------------------------------------------------------------
+
+
+class Stored(NamedTuple):
+    key: str
+    bytes: int
+    modified: datetime
+    """UTC, by the storage's clock."""
+
+
+class Ticket(NamedTuple):
+    """Leave to upload one object straight to the storage."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    """To be sent exactly so."""
+    until: datetime
+
+
+class Storage(Protocol):
+    """Objects by their keys: 1 to 200 of `[a-z0-9A-Z_./-]`, no empty or dotted segment.
+
+    Every method raises Unavailable when the storage is away or does not answer within its timeouts (1 s to connect,
+    5 s for each answer; a transfer has as long as it makes 64 KB a second); nothing is retried here, but a breaker may
+    refuse at once."""
+
+    async def put(self, key: str, source: Path, content_type: str) -> None:
+        """Store the file's bytes, durable when it returns; whoever reads meanwhile gets what was there before or
+        all of it. Replaces. The file stays, or is moved if the storage is on the same file system."""
+        ...
+
+    async def fetch(self, key: str, target: Path) -> None:
+        """Write the object's bytes to the file. Raises NoSuchObject."""
+        ...
+
+    def read(
+        self, key: str, start: int = 0, length: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """The bytes, in pieces of at most 256 KB. Entering raises NoSuchObject."""
+        ...
+
+    async def stat(self, key: str) -> Stored | None: ...
+
+    async def delete(self, keys: Collection[str]) -> None:
+        """Those of them that are there. Harmless to repeat."""
+        ...
+
+    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
+        """Up to `limit` objects whose keys begin with `prefix` and are greater than `after`, in their order. What is
+        being put is not among them."""
+        ...
+
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+        """To put exactly so many bytes of that type there, once or more often, until then. No network is used."""
+        ...
+
+    async def check(self) -> None:
+        """Raises Unavailable if it cannot be used."""
+        ...
+
+
+class NoSuchObject(Exception):
+    """The storage has nothing of that key."""
+
+
+# --- Processing -------------------------------------------------------------------------------------
+
+
+class Rejected(Exception):
+    """The upload cannot be made into anything, however often one tries."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class Processor(Protocol):
+    async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> Made:
+        """Make the renditions of what lies at `upload`, as files `<name>.<extension>` in the empty folder `into`.
+        Runs in a process of its own that has little memory and time and no network. Calls `progress` with percents.
+        Raises Rejected; and Unavailable if it could not run for a reason that is not the upload's."""
+        ...
+
+
+Folder: TypeAlias = Callable[[], AbstractAsyncContextManager[Path]]
+"""An empty folder on a local disk, private to this process, removed with all in it when the block ends; those of
+processes that were killed are removed at the next start."""

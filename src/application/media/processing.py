@@ -1,0 +1,133 @@
+"""Making of an upload what is shown of it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from application.media.ports import Folder, Job, Jobs, MediaTx, NoSuchObject, Processor, Rejected, Storage
+from application.shared.events import AttachedMediaChanged, MediaSettled
+from application.shared.ports import OpenTx
+from domain.media import EXTENSIONS, Made, Media, MediaNotFound, Reason, State
+from domain.shared import Unavailable
+
+LEASE = timedelta(seconds=30)
+MAX_ATTEMPTS = 5
+"""After so many that did not come to an end, whoever tried was killed by it."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMedia:
+    """Takes one job after the other. At least once: objects are replaced by the same ones, and only who still has the
+    lease tells that it ended."""
+
+    open_tx: OpenTx[MediaTx]
+    jobs: Jobs
+    storage: Storage
+    processor: Processor
+    folder: Folder
+    wake: asyncio.Event
+    """Set when there may be something to do; jobs of other processes are found by looking."""
+
+    async def run(self, poll: timedelta = timedelta(seconds=1)) -> None:
+        """Process until cancelled. Raises what the store raises; the caller restarts it."""
+        while True:
+            self.wake.clear()
+            if not await self():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(poll.total_seconds()):
+                        await self.wake.wait()
+
+    async def __call__(self) -> bool:
+        """Process what is due, one; whether there was something."""
+        job = await self.jobs.claim(LEASE)
+        if job is None:
+            return False
+        if job.attempt > MAX_ATTEMPTS:
+            await self._settle(job.media, Reason.TOO_COSTLY)
+            return True
+        try:
+            async with self._kept(job) as percent:
+                await self._work(job, percent)
+        except Unavailable as error:
+            log.warning("media %s waits: %s", job.media.id, error)
+            await self.jobs.retry(job, timedelta(seconds=2.0**job.attempt))
+        except asyncio.CancelledError:
+            with suppress(Exception):
+                await asyncio.shield(self.jobs.retry(job, timedelta()))  # the next process need not wait
+            raise
+        return True
+
+    async def _work(self, job: Job, percent: list[int]) -> None:
+        media = job.media
+        async with self.folder() as here:
+            upload, made_here = here / "upload", here / "made"
+            made_here.mkdir()
+            try:
+                await self.storage.fetch(media.upload, upload)
+                made = await self.processor(upload, made_here, percent.append)
+            except NoSuchObject:
+                await self._settle(media, Reason.LOST)
+            except Rejected as rejected:
+                await self._settle(media, rejected.reason)
+            else:
+                await self._store(media, made, made_here)
+                await self._settle(media, made)
+        # Only now: whoever is killed before begins anew. What stays behind the reconciling sweep finds.
+        with suppress(Unavailable):
+            await self.storage.delete([media.upload])
+
+    async def _store(self, media: Media, made: Made, folder: Path) -> None:
+        for rendition in made.renditions:
+            file = folder / f"{rendition.name}.{EXTENSIONS[rendition.type]}"
+            await self.storage.put(media.key(rendition), file, rendition.type)
+
+    async def _settle(self, media: Media, outcome: Made | Reason) -> None:
+        async with self.open_tx() as tx:
+            try:
+                now = await tx.media.get(media.id)
+            except MediaNotFound:
+                return
+            if now.deleted or now.state is not State.PROCESSING:
+                return
+            now = now.ready(outcome) if isinstance(outcome, Made) else now.failed(outcome)
+            await tx.media.save(now)
+            await tx.outbox.add(MediaSettled(media_id=now.id, owner_id=now.owner, reason=now.reason))
+            if now.post is not None:
+                await tx.outbox.add(
+                    AttachedMediaChanged(media_id=now.id, post_id=now.post, version=now.version)
+                )
+
+    @asynccontextmanager
+    async def _kept(self, job: Job) -> AsyncIterator[list[int]]:
+        """Keep the lease while the block works; it is cancelled, and nothing raised, when the lease is lost. What the
+        block appends to the list is told as progress."""
+        percent = [0]
+        lost = False
+        worker = asyncio.current_task()
+
+        async def keep() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(LEASE.total_seconds() / 10)
+                with suppress(Unavailable):
+                    if not await self.jobs.progress(job, percent[-1], LEASE):
+                        lost = True
+                        if worker is not None:
+                            worker.cancel()
+                        return
+
+        keeper = asyncio.create_task(keep())
+        try:
+            yield percent
+        except asyncio.CancelledError:
+            if not lost or worker is None or worker.uncancel() > 0:
+                raise
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])

@@ -1,0 +1,74 @@
+"""What media does when posts and identity tell it something. All of it is safe to repeat."""
+
+from dataclasses import dataclass, replace
+
+from application.media.ports import MediaTx
+from application.media.removing import Discard, at_best
+from application.shared.events import AccountDeleted, AttachedMediaChanged, MediaAttached, PostDeleted
+from application.shared.ports import OpenTx
+from domain.media import Media, MediaNotFound, State
+from domain.media import MediaAttached as AttachedElsewhere
+from domain.shared import EventId, MediaId, PostId, UserId
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Media belongs to its post. If it had settled before, posts may have seen it as it was before that: it is told."""
+
+    open_tx: OpenTx[MediaTx]
+
+    async def __call__(self, event: MediaAttached, _event_id: EventId) -> None:
+        async with self.open_tx() as tx:
+            for media_id in sorted(event.media_ids):
+                try:
+                    media = await tx.media.get(MediaId(media_id))
+                    if media.deleted or media.owner != event.author_id:
+                        continue
+                    media = media.attached(PostId(event.post_id), open=event.open)
+                except (MediaNotFound, AttachedElsewhere):
+                    continue
+                await tx.media.save(media)
+                if media.state in {State.READY, State.FAILED}:
+                    await tx.outbox.add(
+                        AttachedMediaChanged(media_id=media.id, post_id=event.post_id, version=media.version)
+                    )
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPost:
+    """What a post had goes with it, every byte."""
+
+    open_tx: OpenTx[MediaTx]
+    discard: Discard
+
+    async def __call__(self, event: PostDeleted, _event_id: EventId) -> None:
+        async with self.open_tx() as tx:
+            gone = [_gone(media) for media in await tx.media.of_post(PostId(event.post_id))]
+            for media in gone:
+                await tx.media.save(media)
+        await at_best(self.discard, gone)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetOwner:
+    """What somebody uploaded goes with their account."""
+
+    open_tx: OpenTx[MediaTx]
+    discard: Discard
+
+    async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
+        after, more = MediaId(0), True
+        while more:
+            async with self.open_tx() as tx:
+                gone = [_gone(media) for media in await tx.media.of_owner(UserId(event.user_id), after, PAGE)]
+                for media in gone:
+                    await tx.media.save(media)
+            await at_best(self.discard, gone)
+            more = len(gone) == PAGE
+            after = gone[-1].id if gone else after
+
+
+def _gone(media: Media) -> Media:
+    return replace(media, deleted=True)

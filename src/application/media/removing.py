@@ -1,0 +1,169 @@
+"""Removing media: the row says so first, then the objects go, then the row."""
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from application.media.ports import MediaReader, MediaTx, Storage, Stored
+from application.media.uploading import owned
+from application.shared.ports import Clock, OpenTx
+from domain.media import ATTACH_WITHIN, Media, MediaNotFound, Reason, State
+from domain.shared import MediaId, Unavailable, UserId, id_from
+
+PAGE = 100
+GRACE = timedelta(hours=1)
+"""An object younger than this may belong to something that is under way."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Removes every object of media that is marked as deleted, and then its row. Harmless to repeat; raises
+    Unavailable when the storage is away, and the sweep does it later."""
+
+    open_tx: OpenTx[MediaTx]
+    storage: Storage
+
+    async def __call__(self, media: Media) -> None:
+        while stored := await self.storage.list(media.prefix):
+            await self.storage.delete([one.key for one in stored])
+        async with self.open_tx() as tx:
+            await tx.media.forget(media.id)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveMedia:
+    """Remove media that no post has. Raises MediaNotFound and MediaAttached."""
+
+    open_tx: OpenTx[MediaTx]
+    discard: Discard
+
+    async def __call__(self, owner: UserId, media_id: MediaId) -> None:
+        async with self.open_tx() as tx:
+            media = owned(await tx.media.get(media_id), owner).removed()
+            await tx.media.save(media)
+        await at_best(self.discard, [media])
+
+
+async def at_best(discard: Discard, gone: list[Media]) -> None:
+    """Remove what is marked; what cannot be removed now is left to the sweep."""
+    try:
+        for media in gone:
+            await discard(media)
+    except Unavailable as error:
+        log.warning("what is deleted stays in the storage for a while: %s", error)
+
+
+@dataclass(frozen=True, slots=True)
+class SweepMedia:
+    """Removes what is deleted, and what no post has a day after it was announced. Returns how many."""
+
+    open_tx: OpenTx[MediaTx]
+    reader: MediaReader
+    discard: Discard
+    now: Clock
+
+    async def __call__(self) -> int:
+        before = MediaId(int((self.now() - ATTACH_WITHIN).timestamp() * 1000) << 16)
+        swept = 0
+        while stale := await self.reader.stale(before, PAGE):
+            for media in stale:
+                if await self._marked(media):
+                    await self.discard(media)
+                    swept += 1
+            if len(stale) < PAGE:
+                break
+        return swept
+
+    async def _marked(self, media: Media) -> bool:
+        """False if a post has it by now."""
+        if media.deleted:
+            return True
+        async with self.open_tx() as tx:
+            try:
+                now = await tx.media.get(media.id)
+            except MediaNotFound:
+                return False
+            if now.post is None:
+                await tx.media.save(replace(now, deleted=True))
+        return now.post is None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    rows: int
+    objects: int
+    without_row: int
+    """Objects that belong to no media."""
+    without_object: int
+    """Media that lack an object they should have."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileMedia:
+    """Compares rows and objects in both directions. What belongs to nothing is deleted, and media that lacks an object
+    fails as lost, unless it is a dry run. Reads everything: for an operator, and once a day."""
+
+    open_tx: OpenTx[MediaTx]
+    reader: MediaReader
+    storage: Storage
+    now: Clock
+
+    async def __call__(self, *, dry_run: bool) -> Reconciled:
+        objects, orphans = 0, 0
+        async for page in self._pages():
+            objects += len(page)
+            wrong = await self._without_row(page)
+            orphans += len(wrong)
+            if wrong and not dry_run:
+                await self.storage.delete([stored.key for stored in wrong])
+        rows, lost = await self._rows(dry_run=dry_run)
+        return Reconciled(rows, objects, orphans, lost)
+
+    async def _pages(self) -> AsyncIterator[list[Stored]]:
+        after = ""
+        while page := await self.storage.list("", after):
+            yield [*page]
+            after = page[-1].key
+
+    async def _without_row(self, page: list[Stored]) -> list[Stored]:
+        ids = {MediaId(id_) for stored in page if (id_ := id_from(stored.key.partition("/")[0])) is not None}
+        known = await self.reader.media(ids)
+        newest = self.now() - GRACE
+        wanted = {key for media in known.values() for key in keys_of(media)}
+        return [stored for stored in page if stored.key not in wanted and stored.modified < newest]
+
+    async def _rows(self, *, dry_run: bool) -> tuple[int, int]:
+        rows, lost, after = 0, 0, MediaId(0)
+        while page := await self.reader.all_after(after, PAGE):
+            after = page[-1].id
+            rows += len(page)
+            for media in page:
+                if media.state is State.READY and not media.deleted and not await self._whole(media):
+                    lost += 1
+                    log.warning("media %s of user %s lacks an object", media.id, media.owner)
+                    if not dry_run:
+                        await self._mark_lost(media)
+        return rows, lost
+
+    async def _whole(self, media: Media) -> bool:
+        there = {stored.key for stored in await self.storage.list(media.prefix)}
+        return keys_of(media) <= there
+
+    async def _mark_lost(self, media: Media) -> None:
+        async with self.open_tx() as tx:
+            try:
+                now = await tx.media.get(media.id)
+            except MediaNotFound:
+                return
+            if now.state is State.READY and not now.deleted:
+                await tx.media.save(now.failed(Reason.LOST))
+
+
+def keys_of(media: Media) -> set[str]:
+    """The objects that media may have, as it is now; a ready one must have them all."""
+    if media.state is State.READY and media.made is not None:
+        return {media.key(rendition) for rendition in media.made.renditions}
+    return {media.upload} if media.state is not State.FAILED else set()

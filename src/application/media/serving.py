@@ -1,0 +1,94 @@
+"""Which rendition an address means, and who may have it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import NamedTuple, Protocol
+
+from application.media.ports import MediaReader, Storage
+from application.shared.media import MediaCard, RenditionCard
+from domain.media import EXTENSIONS, Media, MediaNotFound, Rendition, State
+from domain.shared import MediaId, UserId
+
+
+class Owners(Protocol):
+    """A question to identity."""
+
+    async def is_open(self, owner: UserId) -> bool:
+        """Whether everybody may see what the account shows in the open. May be some seconds old."""
+        ...
+
+
+class Found(NamedTuple):
+    media: Media
+    rendition: Rendition
+
+
+@dataclass(frozen=True, slots=True)
+class FindRendition:
+    """What the path of an address stands for. `signed` says that the address was given for a while to somebody who
+    might see it; without that it must be for everybody. Raises MediaNotFound, whatever the reason."""
+
+    reader: MediaReader
+    owners: Owners
+
+    async def __call__(self, media_id: MediaId, secret: str, file: str, *, signed: bool) -> Found:
+        media = (await self.reader.media([media_id])).get(media_id)
+        if (
+            media is None
+            or media.deleted
+            or media.state is not State.READY
+            or media.made is None
+            or not compare_digest(media.secret, secret)
+        ):
+            raise MediaNotFound("no such media")
+        for rendition in media.made.renditions:
+            if file == _file(rendition):
+                if signed or (media.open and await self.owners.is_open(media.owner)):
+                    return Found(media, rendition)
+                break
+        raise MediaNotFound("no such media")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRendition:
+    """Its bytes, or a part of them. Raises NoSuchObject and Unavailable."""
+
+    storage: Storage
+
+    def __call__(
+        self, found: Found, start: int = 0, length: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        return self.storage.read(found.media.key(found.rendition), start, length)
+
+
+def card_of(media: Media) -> MediaCard:
+    """What posts shows of it."""
+    made = media.made
+    about = (media.id, media.state.value, media.version)
+    if made is None:
+        reason = None if media.reason is None else media.reason.value
+        return MediaCard(*about, None, reason, media.alt_text, (media.focal_point.x, media.focal_point.y))
+    return MediaCard(
+        *about,
+        kind=made.kind.value,
+        alt_text=media.alt_text,
+        focal_point=(media.focal_point.x, media.focal_point.y),
+        blurhash=made.blurhash,
+        width=made.width,
+        height=made.height,
+        duration=made.duration,
+        renditions=tuple(
+            RenditionCard(one.name, one.type, one.width, one.height, one.bytes, path_of(media, one))
+            for one in made.renditions
+        ),
+    )
+
+
+def path_of(media: Media, rendition: Rendition) -> str:
+    return f"/media/{media.id}/{media.secret}/{_file(rendition)}"
+
+
+def _file(rendition: Rendition) -> str:
+    return f"{rendition.name}.{EXTENSIONS[rendition.type]}"

@@ -1,0 +1,222 @@
+"""Two ways in: through Waggle, and by a ticket straight to the storage.
+
+The row comes before the object, and the object before the row says that it is there. So whatever is cut short
+leaves a row that is pending, which the sweep removes with what there may be in the storage.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from application.media.ports import MediaStore, MediaTx, Storage, Ticket
+from application.shared.idempotency import once
+from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
+from domain.media import (
+    ALT_TEXT,
+    CENTRE,
+    UPLOAD_WITHIN,
+    FocalPoint,
+    Media,
+    MediaNotFound,
+    MediaNotUploaded,
+    QuotaReached,
+    State,
+)
+from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, UserId
+
+UPLOAD_TYPES = frozenset(
+    {"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "video/mp4", "video/webm"}
+)
+"""What may be announced. What it is in truth is found out by its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    file_bytes: int
+    """Of one upload."""
+    user_bytes: int
+    """Of all uploads of a user that are there."""
+    files_a_day: int
+
+    def check(self, size: int) -> None:
+        """Raises Invalid."""
+        if size < 1:
+            raise Invalid(Fault("file", "empty", "the file is empty"))
+        if size > self.file_bytes:
+            raise Invalid(Fault("file", "too_large", f"a file has at most {self.file_bytes:,} bytes"))
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What the owner says of media."""
+
+    alt_text: str = ""
+    focal_point: FocalPoint = CENTRE
+
+    def checked(self, graphemes: CountGraphemes) -> "Described":
+        """Raises Invalid."""
+        return replace(self, alt_text=ALT_TEXT.apply(self.alt_text, graphemes))
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    media: Media
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    media: Media
+    ticket: Ticket | None
+    """None if it is uploaded already."""
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Makes the row of an upload that is about to come, within the user's quota."""
+
+    open_tx: OpenTx[MediaTx]
+    new_id: NewId
+    secret: Callable[[], str]
+    """22 random characters that may stand in an address."""
+    limits: Limits
+
+    async def __call__(
+        self, owner: UserId, size: int, described: Described, attempt: Attempt | None
+    ) -> Uploaded:
+        """Raises Invalid, QuotaReached and MediaNotFound, if an earlier attempt made it and it is gone."""
+        self.limits.check(size)
+        async with self.open_tx() as tx:
+
+            async def effect() -> Record:
+                await self._within_quota(tx.media, owner, size)
+                media = Media(
+                    id=MediaId(self.new_id()),
+                    owner=owner,
+                    secret=self.secret(),
+                    bytes=size,
+                    alt_text=described.alt_text,
+                    focal_point=described.focal_point,
+                )
+                await tx.media.add(media)
+                return {"id": media.id}
+
+            result = await once(tx.idempotency, attempt, effect)
+            media = await tx.media.get(MediaId(result.outcome["id"]))
+            if media.deleted:
+                raise MediaNotFound("this media was deleted since")
+        return Uploaded(media, result.replayed)
+
+    async def _within_quota(self, store: MediaStore, owner: UserId, size: int) -> None:
+        used = await store.lock_owner(owner)
+        if used.bytes + size > self.limits.user_bytes:
+            raise QuotaReached(
+                f"your media have {used.bytes:,} of {self.limits.user_bytes:,} bytes", retry_after=3600
+            )
+        if used.files_today >= self.limits.files_a_day:
+            raise QuotaReached(f"at most {self.limits.files_a_day} files a day", retry_after=3600)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFile:
+    """Take a file that has come in. With the same key and the same file it goes on where an earlier attempt was cut
+    short."""
+
+    announce: Announce
+    open_tx: OpenTx[MediaTx]
+    storage: Storage
+    graphemes: CountGraphemes
+    wake: Callable[[], object]
+    """Called when there is something to process."""
+
+    async def __call__(
+        self, owner: UserId, file: Path, size: int, described: Described, attempt: Attempt | None
+    ) -> Uploaded:
+        """`file`, of `size` bytes, may be moved away. Raises what Announce raises, and Unavailable if the storage is away: then the
+        same request with the same key goes on."""
+        uploaded = await self.announce(owner, size, described.checked(self.graphemes), attempt)
+        if uploaded.media.state is not State.PENDING:
+            return uploaded
+        await self.storage.put(uploaded.media.upload, file, "application/octet-stream")
+        media = await arrived(self.open_tx, uploaded.media.id, size)
+        self.wake()
+        return Uploaded(media, uploaded.replayed)
+
+
+@dataclass(frozen=True, slots=True)
+class BeginUpload:
+    """Give leave to upload straight to the storage."""
+
+    announce: Announce
+    storage: Storage
+    graphemes: CountGraphemes
+    now: Clock
+
+    async def __call__(
+        self, owner: UserId, size: int, content_type: str, described: Described, attempt: Attempt | None
+    ) -> Begun:
+        """Raises what Announce raises, and Invalid for a type that is not in UPLOAD_TYPES."""
+        with Faults.collected() as faults:
+            with faults:
+                if content_type not in UPLOAD_TYPES:
+                    raise Invalid(
+                        Fault("type", "type_unsupported", f"one of {', '.join(sorted(UPLOAD_TYPES))}")
+                    )
+            with faults:
+                described = described.checked(self.graphemes)
+            with faults:
+                self.announce.limits.check(size)
+        media, replayed = _parts(await self.announce(owner, size, described, attempt))
+        if media.state is not State.PENDING:
+            return Begun(media, None, replayed)
+        ticket = self.storage.ticket(media.upload, size, content_type, self.now() + UPLOAD_WITHIN)
+        return Begun(media, ticket, replayed)
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteUpload:
+    """Look at what was uploaded by a ticket, and let it be processed. Harmless to repeat."""
+
+    open_tx: OpenTx[MediaTx]
+    storage: Storage
+    wake: Callable[[], object]
+
+    async def __call__(self, owner: UserId, media_id: MediaId) -> Media:
+        """Raises MediaNotFound, and MediaNotUploaded if it is not there or has another size than announced."""
+        async with self.open_tx() as tx:
+            media = owned(await tx.media.get(media_id), owner)
+        if media.state is not State.PENDING:
+            return media
+        stored = await self.storage.stat(media.upload)
+        if stored is None:
+            raise MediaNotUploaded("nothing was uploaded yet")
+        if stored.bytes != media.bytes:
+            await self.storage.delete([media.upload])
+            raise MediaNotUploaded(f"{media.bytes:,} bytes were announced, and {stored.bytes:,} came")
+        media = await arrived(self.open_tx, media_id, stored.bytes)
+        self.wake()
+        return media
+
+
+async def arrived(open_tx: OpenTx[MediaTx], media_id: MediaId, size: int) -> Media:
+    """Note that the upload is there. Raises MediaNotFound if it was deleted meanwhile."""
+    async with open_tx() as tx:
+        media = await tx.media.get(media_id)
+        if media.deleted:
+            raise MediaNotFound("this media was deleted since")
+        if media.state is State.PENDING:
+            media = media.uploaded(size)
+            await tx.media.save(media)
+    return media
+
+
+def owned(media: Media, owner: UserId) -> Media:
+    """Raises MediaNotFound if it is not theirs or deleted."""
+    if media.owner != owner or media.deleted:
+        raise MediaNotFound("no such media")
+    return media
+
+
+def _parts(uploaded: Uploaded) -> tuple[Media, bool]:
+    return uploaded.media, uploaded.replayed
