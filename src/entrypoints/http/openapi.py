@@ -204,11 +204,15 @@ def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
     `PostPage` for a page of them."""
     text = msgspec.json.encode(schema).decode()
     for name in schema["components"]["schemas"]:
-        published = re.sub(r"^PageOut_.*\.(\w+?)(Out)?_$", r"\1Page", name)
+        published = _NAMES.get(name, re.sub(r"^PageOut_.*\.(\w+?)(Out)?_$", r"\1Page", name))
         text = text.replace(f'"{name}"', f'"{published.removesuffix("Out")}"')
         text = text.replace(f'schemas/{name}"', f'schemas/{published.removesuffix("Out")}"')
     renamed: dict[str, Any] = msgspec.json.decode(text)
     return renamed
+
+
+_NAMES = {"notifications_Kind": "Kind", "media_Kind": "MediaKind", "State": "MediaState", "Reason": "MediaReason"}
+"""Of enumerations that only their module tells apart."""
 
 
 def _complete_schema(name: str, schema: dict[str, Any]) -> None:

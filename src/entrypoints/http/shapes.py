@@ -1,5 +1,6 @@
 """What several modules show: people and posts, as clients get them."""
 
+from collections.abc import Callable
 from typing import Self, TypeAlias
 
 import msgspec
@@ -8,7 +9,9 @@ from litestar import Response
 from application.posts.marking import Reception
 from application.posts.publishing import PublishedPost
 from application.posts.queries import SeenPost
+from application.shared.media import Addresses, MediaCard, RenditionCard
 from application.shared.people import AuthorCard, Relationship
+from domain.media import Kind, Reason, State
 from domain.posts import Entity, EntityType, Mark, Visibility, hashtags
 from domain.shared import made_at
 from entrypoints.http.answers import Out
@@ -57,6 +60,67 @@ class EntityOut(Out):
         return out
 
 
+class FocalPointOut(Out):
+    """What must stay in sight when a picture is cut: from -1 (left, bottom) to 1 (right, top)."""
+
+    x: float
+    y: float
+
+
+class RenditionOut(Out):
+    """A file that was made of an upload."""
+
+    url: str
+    """Of a post that not everybody may see it is good for some minutes: ask for the post again then."""
+    type: str
+    """Its media type."""
+    width: int
+    height: int
+    bytes: int
+
+    @classmethod
+    def of(cls, card: RenditionCard, address: Callable[[str], str]) -> Self:
+        return cls(address(card.path), card.type, card.width, card.height, card.bytes)
+
+
+class MediaOut(Out):
+    """A picture, an animation or a film. What is not known before it is `ready` is null."""
+
+    id: str
+    state: State
+    kind: Kind | None
+    reason: Reason | None
+    """Why it failed."""
+    alt_text: str
+    focal_point: FocalPointOut
+    blurhash: str | None
+    width: int | None
+    """Of the largest rendition's shape, in pixels."""
+    height: int | None
+    duration: float | None
+    """Seconds, of films."""
+    renditions: dict[str, RenditionOut]
+    """By their names: `thumbnail`, `small`, `large`, each of them with `_jpeg` too; `video`; `poster`."""
+
+    @classmethod
+    def of_card(cls, card: MediaCard, addresses: Addresses, *, open: bool) -> Self:  # noqa: A002 - the word for it
+        """`open` if everybody may see what it belongs to; else whoever gets this must be one who may see it now."""
+        address = addresses.open if open else addresses.closed
+        return cls(
+            id=str(card.id),
+            state=State(card.state),
+            kind=None if card.kind is None else Kind(card.kind),
+            reason=None if card.reason is None else Reason(card.reason),
+            alt_text=card.alt_text,
+            focal_point=FocalPointOut(*card.focal_point),
+            blurhash=card.blurhash,
+            width=card.width,
+            height=card.height,
+            duration=card.duration,
+            renditions={one.name: RenditionOut.of(one, address) for one in card.renditions},
+        )
+
+
 class PostCounts(Out):
     comments: int
     likes: int
@@ -87,7 +151,8 @@ class PostOut(Out):
     reply_to: str | None
     created_at: str
     edited_at: str | None
-    media: list[dict[str, object]]
+    media: list[MediaOut]
+    """In the order that their author gave them."""
     mentions: list[Mention]
     hashtags: list[str]
     """Canonical, each once."""
