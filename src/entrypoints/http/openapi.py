@@ -211,7 +211,12 @@ def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
     return renamed
 
 
-_NAMES = {"notifications_Kind": "Kind", "media_Kind": "MediaKind", "State": "MediaState", "Reason": "MediaReason"}
+_NAMES = {
+    "notifications_Kind": "Kind",
+    "media_Kind": "MediaKind",
+    "State": "MediaState",
+    "Reason": "MediaReason",
+}
 """Of enumerations that only their module tells apart."""
 
 
