@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "entrypoints")
 MODULES = {"identity", "posts", "graph", "feeds", "notifications", "media", "moderation"}
 ALLOWED = {
-    "entrypoints.http.shapes": {"posts"},  # what feeds, search and posts show alike
+    "entrypoints.http.shapes": {"media", "posts"},  # what feeds, search and posts show alike
     "adapters.bridges": {
         "identity",
         "notifications",
