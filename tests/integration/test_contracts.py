@@ -25,6 +25,7 @@ from tests.unit.contracts.identity import (
 from tests.unit.contracts.keys import KeysContract
 from tests.unit.contracts.mails import MailQueueContract
 from tests.unit.contracts.marks import InvolvedContract, MarkListsContract, MarksContract
+from tests.unit.contracts.media import JobsContract, MediaContract
 from tests.unit.contracts.notifications import (
     CountersContract,
     ForgettingContract,
@@ -142,6 +143,12 @@ class TestPeopleSearch(PeopleSearchContract): ...
 
 
 class TestMailQueue(MailQueueContract): ...
+
+
+class TestMedia(MediaContract): ...
+
+
+class TestJobs(JobsContract): ...
 
 
 class TestVotes(VotesContract): ...

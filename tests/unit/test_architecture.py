@@ -41,6 +41,7 @@ ALLOWED = {
         "feeds",
         "graph",
         "identity",
+        "media",
         "notifications",
         "posts",
     },  # the migrations need all tables at once

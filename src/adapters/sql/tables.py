@@ -5,6 +5,7 @@ from adapters.sql.feeds import tables as feeds
 from adapters.sql.graph import tables as graph
 from adapters.sql.identity import tables as identity
 from adapters.sql.identity import words
+from adapters.sql.media import tables as media
 from adapters.sql.metadata import metadata
 from adapters.sql.notifications import tables as notifications
 from adapters.sql.posts import tables as posts
@@ -14,6 +15,7 @@ __all__ = [
     "graph",
     "idempotency",
     "identity",
+    "media",
     "metadata",
     "notifications",
     "outbox",

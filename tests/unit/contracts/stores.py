@@ -14,6 +14,7 @@ from adapters.bridges import AuthorshipOfPosts
 from adapters.memory import feeds as memory_feeds
 from adapters.memory import graph as memory_graph
 from adapters.memory import identity as memory_identity
+from adapters.memory import media as memory_media
 from adapters.memory import notifications as memory_notifications
 from adapters.memory import posts as memory_posts
 from adapters.memory.outbox import MemoryOutboxQueue
@@ -22,9 +23,11 @@ from adapters.security.sealing import Secrets
 from adapters.sql import feeds as sql_feeds
 from adapters.sql import graph as sql_graph
 from adapters.sql import identity as sql_identity
+from adapters.sql import media as sql_media
 from adapters.sql import notifications as sql_notifications
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
+from adapters.sql.media.tables import media
 from adapters.sql.metadata import metadata
 from adapters.sql.migrate import migrate
 from adapters.sql.notifications.tables import mails, tickets
@@ -34,6 +37,7 @@ from application.feeds.votes import Accounts, VotesReader, VotesTx
 from application.graph.ports import GraphCounters, GraphReader, GraphTx
 from application.identity.ports import Authorship, IdentityReader, IdentityTx, KeyStore
 from application.identity.searching import PeopleSearch
+from application.media.ports import Jobs, MediaReader, MediaTx
 from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, Tickets
 from application.posts.ports import Counters, MarksReader, PostsReader, PostsTx
 from application.posts.rows import PostRow
@@ -80,6 +84,9 @@ class Stores:
     streams: StreamReader
     tickets: Tickets
     mail_queue: MailQueue
+    open_media: OpenTx[MediaTx]
+    media: MediaReader
+    jobs: Jobs
     pass_time: Callable[[timedelta], Awaitable[None]]
     """As far as leases, retries, tickets and due mails go, so much time has passed."""
     wake: asyncio.Event
@@ -161,6 +168,9 @@ async def memory() -> AsyncIterator[Stores]:
         memory_notifications.MemoryMailQueue(
             store, lambda: datetime.now(UTC) + timedelta(seconds=now), lambda: now
         ),
+        memory_media.transactions(store, new_id, lambda: datetime.now(UTC)),
+        memory_media.MemoryMediaReader(store),
+        memory_media.MemoryJobs(store, lambda: now),
         pass_time,
         wake,
     )
@@ -181,6 +191,11 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             await connection.execute(update(tickets).values(expires_at=tickets.c.expires_at - ms))
             await connection.execute(
                 update(mails).values(due_at=mails.c.due_at - ms, leased_until=mails.c.leased_until - ms)
+            )
+            await connection.execute(
+                update(media)
+                .where(media.c.attempts > 0)
+                .values(due_at=media.c.due_at - ms, leased_until=media.c.leased_until - ms)
             )
 
     try:
@@ -208,6 +223,9 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_notifications.SqlStreamReader(database),
             sql_notifications.SqlTickets(database),
             sql_notifications.SqlMailQueue(database),
+            sql_media.transactions(database, new_id),
+            sql_media.SqlMediaReader(database),
+            sql_media.SqlJobs(database),
             pass_time,
             wake,
             database,

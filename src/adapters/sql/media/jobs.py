@@ -1,0 +1,70 @@
+"""The media that are processed, as a queue."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Integer, and_, bindparam, literal, select, update
+
+from adapters.sql.database import Database, Prepared
+from adapters.sql.media.rows import MEDIA, media_of
+from adapters.sql.media.tables import JOB, media
+from adapters.sql.metadata import Id, now_ms
+from application.media.ports import Job
+
+_due = and_(JOB, media.c.due_at <= now_ms(), media.c.leased_until <= now_ms())
+_is_due = Prepared(select(literal(1)).select_from(media).where(_due).limit(literal(1)))
+_claim = (
+    select(*MEDIA, media.c.attempts)
+    .where(_due)
+    .order_by(media.c.due_at, media.c.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_which = bindparam("which", type_=Id)
+_until = now_ms() + bindparam("span_ms", type_=Id)
+_take = update(media).where(media.c.id == _which).values(leased_until=_until, attempts=media.c.attempts + 1)
+# Each claim counts one more: the number tells this lease from every other of the same media.
+_mine = and_(
+    media.c.id == _which,
+    media.c.attempts == bindparam("attempt", type_=Integer),
+    media.c.leased_until != 0,
+    JOB,
+)
+_progress = (
+    update(media).where(_mine).values(progress=bindparam("percent", type_=Integer), leased_until=_until)
+)
+_retry = update(media).where(_mine).values(leased_until=0, due_at=_until)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlJobs:
+    database: Database
+
+    async def claim(self, lease: timedelta) -> Job | None:
+        if not await self.database.fetch(_is_due):  # a look costs less than a transaction
+            return None
+        async with self.database.begin() as connection:
+            row = (await connection.execute(_claim)).one_or_none()
+            if row is None:
+                return None
+            await connection.execute(_take, {"which": row.id, "span_ms": _ms(lease)})
+        return Job(media_of(row[: len(MEDIA)]), row.attempts + 1)
+
+    async def progress(self, job: Job, percent: int, lease: timedelta) -> bool:
+        async with self.database.begin() as connection:
+            done = await connection.execute(
+                _progress, {**_of(job), "percent": percent, "span_ms": _ms(lease)}
+            )
+        return bool(done.rowcount)
+
+    async def retry(self, job: Job, after: timedelta) -> None:
+        async with self.database.begin() as connection:
+            await connection.execute(_retry, {**_of(job), "span_ms": _ms(after)})
+
+
+def _of(job: Job) -> dict[str, int]:
+    return {"which": job.media.id, "attempt": job.attempt}
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)

@@ -1,0 +1,90 @@
+"""Between rows and media."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from adapters.sql.media.tables import media
+from domain.media import FocalPoint, Kind, Made, Media, Reason, Rendition, State
+from domain.shared import MediaId, PostId, UserId
+
+MEDIA = (
+    media.c.id,
+    media.c.owner_id,
+    media.c.secret,
+    media.c.state,
+    media.c.bytes,
+    media.c.progress,
+    media.c.reason,
+    media.c.made,
+    media.c.alt_text,
+    media.c.focal_x,
+    media.c.focal_y,
+    media.c.post_id,
+    media.c.open,
+    media.c.version,
+    media.c.deleted,
+)
+
+
+def media_of(row: Sequence[Any]) -> Media:
+    """From the columns of MEDIA."""
+    id_, owner, secret, state, size, progress, reason, made, alt, x, y, post, open_, version, deleted = row
+    return Media(
+        id=MediaId(id_),
+        owner=UserId(owner),
+        secret=secret,
+        state=State(state),
+        bytes=size,
+        progress=progress,
+        reason=None if reason is None else Reason(reason),
+        made=None if made is None else _made(json.loads(made)),
+        alt_text=alt,
+        focal_point=FocalPoint(x, y),
+        post=None if post is None else PostId(post),
+        open=bool(open_),
+        version=version,
+        deleted=bool(deleted),
+    )
+
+
+def row_of(one: Media) -> dict[str, Any]:
+    """What a row says of media; what it says of its job is left alone."""
+    return {
+        "owner_id": one.owner,
+        "secret": one.secret,
+        "state": one.state.value,
+        "bytes": one.bytes,
+        "progress": one.progress,
+        "reason": None if one.reason is None else one.reason.value,
+        "made": None if one.made is None else _json(one.made),
+        "alt_text": one.alt_text,
+        "focal_x": one.focal_point.x,
+        "focal_y": one.focal_point.y,
+        "post_id": one.post,
+        "open": one.open,
+        "version": one.version,
+        "deleted": one.deleted,
+    }
+
+
+def _made(found: dict[str, Any]) -> Made:
+    renditions = tuple(Rendition(**one) for one in found.pop("renditions"))
+    return Made(kind=Kind(found.pop("kind")), renditions=renditions, **found)
+
+
+def _json(made: Made) -> str:
+    renditions = [
+        {"name": one.name, "type": one.type, "width": one.width, "height": one.height, "bytes": one.bytes}
+        for one in made.renditions
+    ]
+    return json.dumps(
+        {
+            "kind": made.kind.value,
+            "width": made.width,
+            "height": made.height,
+            "blurhash": made.blurhash,
+            "duration": made.duration,
+            "renditions": renditions,
+        }
+    )
