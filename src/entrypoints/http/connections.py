@@ -194,6 +194,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["abort"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
         if self.due == inf:
             self.due = self.loop.time() + HEADER_SECONDS
 

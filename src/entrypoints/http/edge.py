@@ -137,7 +137,7 @@ class _Exchange:
         self.deadline = asyncio.get_running_loop().call_later(seconds, self._give_up, task)
 
     def _take_time(self) -> None:
-        """For an answer that goes on for as long as it is wanted, and is limited elsewhere."""
+        """For an answer that goes on for as long as it is wanted, or a body that is large: limited elsewhere."""
         if self.head:
             return  # nobody wants what goes on
         self.deadline.cancel()
@@ -151,8 +151,9 @@ class _Exchange:
         message: Any = await self.receive()
         if self.reading and not message.get("more_body", False):
             self.reading, self.body_read = False, True
-            self.deadline.cancel()
-            self._allow(REQUEST_DEADLINE, asyncio.current_task())
+            if not self.unhurried:
+                self.deadline.cancel()
+                self._allow(REQUEST_DEADLINE, asyncio.current_task())
         return message
 
     def _give_up(self, task: "asyncio.Task[Any] | None") -> None:

@@ -178,6 +178,8 @@ def refuse_http(request: AnyRequest, error: HTTPException) -> Answer:
     status = error.status_code if error.status_code in OF_HTTP else 400 if error.status_code < 500 else 500
     code, detail = OF_HTTP[status]
     headers = [(b"allow", ", ".join(_allowed(request)).encode())] if status == 405 else []
+    if status == 408:
+        headers.append((b"connection", b"close"))
     return Answer(answer(problem(_id(request), status, code, detail), headers))
 
 

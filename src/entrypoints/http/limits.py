@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeAlias
 from application.shared.limits import Decision, Limiter, Rate, RateLimited
 from domain.shared import UserId
 
-Cost: TypeAlias = Literal["read", "write", "auth", "expensive", "none"]
+Cost: TypeAlias = Literal["read", "write", "auth", "expensive", "media", "none"]
 """What a route costs. `auth` is what deals with passwords and tokens, `expensive` what reads a lot for one
-answer, `none` what probes ask."""
+answer or takes a file, `media` what serves one, `none` what probes ask."""
 
 RATES: Mapping[str, Rate] = {
     rate.name: rate
@@ -24,9 +24,10 @@ RATES: Mapping[str, Rate] = {
         Rate("expensive", 120, 60),
         Rate("auth", 300, 60),
         Rate("anonymous", 300, 60),
+        Rate("media", 3000, 60),
     )
 }
-"""Per user; `anonymous`, and `auth` without a token, per network. A person who scrolls as fast as thumbs go
+"""Per user; `anonymous`, `media` (a page shows dozens), and `auth` without a token, per network. A person who scrolls as fast as thumbs go
 stays below a tenth of it. Behind one IPv4 address there can be an office or a provider's thousand customers,
 who share only what is asked without a token."""
 
@@ -73,7 +74,7 @@ class Limits:
     async def of_network(self, scope: Any, cost: Cost) -> None:
         """Raises RateLimited."""
         if self._rates and cost != "none":
-            counted = self._rates["auth" if cost == "auth" else "anonymous"]
+            counted = self._rates[cost if cost in {"auth", "media"} else "anonymous"]
             units = min(EXPENSIVE, counted.rate.limit) if cost == "expensive" else 1
             counted.note(scope, await self._take(scope.get("network", ""), counted.rate, units))
 

@@ -45,7 +45,7 @@ ID_SCHEMA = {
 }
 
 
-TAGS = ("auth", "users", "posts", "feeds", "search", "notifications", "operations")
+TAGS = ("auth", "users", "posts", "media", "feeds", "search", "notifications", "operations")
 
 
 def policy(access: Access, *errors: type[DomainError], limit: Cost | None = None) -> dict[str, Any]:
@@ -105,6 +105,8 @@ def _subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
 
 def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     access: Access = opt.get("access", "token")
+    if "body" in opt:  # that is no JSON: Litestar does not know of it
+        operation["requestBody"] = opt["body"]
     parameters = operation.get("parameters", [])
     names = {parameter["name"] for parameter in parameters}
     operation["security"] = {"token": [{"bearer": []}], "optional": [{}, {"bearer": []}], "public": []}[
@@ -186,7 +188,7 @@ def _add_headers(responses: dict[str, Any], names: set[str], *, limited: bool) -
         if limited:
             headers["RateLimit"] = _header("What is left: `r` requests, all of them again after `t` seconds.")
             headers["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
-        if status == "201":
+        if status == "201" or (status == "202" and "Idempotency-Key" in names):
             headers["Location"] = _header("The address of what was made.")
             headers["Idempotency-Replayed"] = _header("`true` if an earlier request had the effect.")
         if status in {"200", "304"} and names & {"If-None-Match", "If-Match"}:
@@ -238,7 +240,7 @@ def _complete_schema(name: str, schema: dict[str, Any]) -> None:
         _nullable(member)
         if name.endswith("In") and "string" in member.get("type", ()):
             member.update(_RULES.get((name, member_name), _RULES.get(member_name, {})))
-        if member_name in {"id", "reply_to"} and "$ref" not in member:
+        if member_name in {"id", "reply_to", "post_id"} and "$ref" not in member:
             member.update({key: value for key, value in ID_SCHEMA.items() if key != "type"})
         if member_name == "at" or member_name.endswith("_at"):
             member.update({"format": "date-time", "examples": ["2026-01-31T12:00:00.000Z"]})
@@ -283,6 +285,11 @@ _RULES: dict[Any, dict[str, Any]] = {
     "email": {
         "pattern": rf"^{_IN_ADDRESS}{{1,64}}@({_IN_ADDRESS}{{1,63}}\.){{1,8}}{_IN_ADDRESS}{{2,63}}$",
         "maxLength": 254,
+    },
+    "alt_text": {"pattern": _LINES, "maxLength": 1500},
+    ("BeginUploadIn", "type"): {
+        "pattern": "^(image/(avif|gif|jpeg|png|webp)|video/(mp4|webm))$",
+        "maxLength": 10,
     },
     ("RegisterIn", "password"): {"minLength": 8, "maxLength": 256},
     "display_name": {"pattern": _LINE, "maxLength": 50},

@@ -73,6 +73,10 @@ class Attempts:
     """Of bytes; keyed, since there may be a password in them."""
 
     async def __call__(self, request: Request[Any, Any, Any], key: str | None) -> Attempt | None:
+        return None if key is None else self.of(request, key, await request.body())
+
+    def of(self, request: Request[Any, Any, Any], key: str | None, said: bytes) -> Attempt | None:
+        """`said` stands for what the body says, where that is not kept."""
         if key is None:
             return None
         if not _KEY.fullmatch(key):
@@ -87,7 +91,7 @@ class Attempts:
         return Attempt(
             scope=f"{owner or 'anyone'}:{request.route_handler.handler_name}"[:64],
             key=key,
-            fingerprint=self.fingerprint(path.encode(errors="replace"), await request.body()),
+            fingerprint=self.fingerprint(path.encode(errors="replace"), said),
             owner=owner,
         )
 

@@ -1,0 +1,179 @@
+"""What comes as multipart/form-data (RFC 7578): one file, and fields beside it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from litestar.exceptions import HTTPException
+from multipart import (  # type: ignore[import-untyped]
+    MultipartError,
+    MultipartSegment,
+    ParserLimitReached,
+    PushMultipartParser,
+    parse_options_header,
+)
+
+from domain.media import CENTRE, FocalPoint
+from domain.shared import Fault, Invalid
+from entrypoints.http.errors import BodyMalformed, WrongMediaType
+from entrypoints.http.media.receiving import Spool, pieces
+
+MAX_PARTS = 20
+MAX_HEADER, MAX_HEADERS = 8 * 1024, 8
+"""Bytes of a line, and lines of a part."""
+MAX_TEXT = 64 * 1024
+FIELDS = ("alt_text", "focal_x", "focal_y")
+AROUND = 256 * 1024
+"""What fields, boundaries and headers may have in bytes beside the file."""
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+_DECIMAL = re.compile(r"[+-]?(\d{1,3}(\.\d{0,9})?|\.\d{1,9})", re.ASCII)
+
+
+@dataclass(slots=True)
+class Form:
+    size: int = 0
+    sha256: str = ""
+    texts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def alt_text(self) -> str:
+        return self.texts.get("alt_text", "")
+
+    @property
+    def focal_point(self) -> FocalPoint:
+        """Raises Invalid."""
+        given = [name for name in ("focal_x", "focal_y") if name in self.texts]
+        if not given:
+            return CENTRE
+        if len(given) == 1:
+            raise Invalid(Fault("focal_point", "missing", "focal_x and focal_y belong together"))
+        return FocalPoint(*(_number(name, self.texts[name]) for name in given))
+
+    @property
+    def said(self) -> bytes:
+        """All of it in few bytes: two requests with the same are the same request."""
+        return repr((sorted(self.texts.items()), self.size, self.sha256)).encode(errors="replace")
+
+
+async def receive(request: Any, into: Path, max_file: int) -> Form:
+    """Write the file there. Raises WrongMediaType, BodyMalformed and Invalid; 413 as soon as the file, or the form, is
+    too large, and what `pieces` raises."""
+    parser = PushMultipartParser(
+        _boundary(request.headers.get("content-type", "")),
+        max_header_size=MAX_HEADER,
+        max_header_count=MAX_HEADERS,
+        max_segment_count=MAX_PARTS,
+    )
+    spool = Spool(into)
+    try:
+        gathered = _Gathered(spool, max_file)
+        async for piece in pieces(request, max_file + AROUND):
+            events = parser.parse(piece)
+            while (event := _next(events)) is not _END:
+                await gathered.take(event)
+        with _understood():
+            parser.close()
+        return await gathered.form()
+    finally:
+        spool.drop()
+
+
+_END = object()
+
+
+def _next(events: Iterator[Any]) -> Any:
+    with _understood():
+        return next(events, _END)
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except ParserLimitReached:
+        raise HTTPException(status_code=413) from None
+    except MultipartError:
+        raise BodyMalformed(
+            "the body is not multipart/form-data as RFC 7578 has it, or is not whole"
+        ) from None
+
+
+class _Gathered:
+    """What has come of a form."""
+
+    def __init__(self, spool: Spool, max_file: int) -> None:
+        self._spool, self._max_file = spool, max_file
+        self._names: list[str] = []
+        self._faults: list[Fault] = []
+        self._texts: dict[str, bytearray] = {}
+        self._text: bytearray | None = None
+        self._is_file = False
+
+    async def take(self, event: MultipartSegment | bytes | None) -> None:
+        if isinstance(event, MultipartSegment):
+            self._begin(event)
+        elif event is None:
+            self._is_file, self._text = False, None
+        elif self._is_file:
+            if self._spool.size + len(event) > self._max_file:
+                raise HTTPException(status_code=413)
+            await self._spool.write(event)
+        elif self._text is not None:
+            if len(self._text) + len(event) > MAX_TEXT:
+                raise HTTPException(status_code=413)
+            self._text += event
+
+    def _begin(self, part: MultipartSegment) -> None:
+        name = part.name or ""
+        if name in self._names:
+            self._faults.append(Fault(name, "twice", f"there is one {name} only"))
+        elif any(
+            "filename*" in value.lower() for key, value in part.headerlist if key == "Content-Disposition"
+        ):
+            self._faults.append(Fault("file", "filename", "RFC 7578 has no filename* here"))
+        elif name == "file":
+            self._is_file = True
+        elif name in FIELDS and part.filename is None:
+            self._text = self._texts[name] = bytearray()
+        else:
+            self._faults.append(Fault(_pointer(name), "unknown", "there is no such part"))
+        if name == "file" or name in FIELDS:
+            self._names.append(name)
+
+    async def form(self) -> Form:
+        """Raises Invalid with all that is wrong."""
+        sha256 = await self._spool.close()
+        form = Form(self._spool.size, sha256)
+        for name, raw in self._texts.items():
+            try:
+                form.texts[name] = raw.decode()
+            except UnicodeDecodeError:
+                self._faults.append(Fault(name, "characters", f"{name} is not in UTF-8"))
+        if "file" not in self._names:
+            self._faults.append(Fault("file", "missing", "file is required"))
+        if self._faults:
+            raise Invalid(*self._faults)
+        return form
+
+
+def _boundary(content_type: str) -> bytes:
+    kind, options = parse_options_header(content_type)
+    if kind != "multipart/form-data":
+        raise WrongMediaType("the body must be declared as multipart/form-data")
+    boundary: str = options.get("boundary", "")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise BodyMalformed("the Content-Type has no boundary as RFC 2046 has it")
+    return boundary.encode()
+
+
+def _number(name: str, text: str) -> float:
+    if not _DECIMAL.fullmatch(text):
+        raise Invalid(Fault(name, "type", f"{name} must be a number"))
+    return float(text)
+
+
+def _pointer(name: str) -> str:
+    return "/" + name[:64].replace("~", "~0").replace("/", "~1")

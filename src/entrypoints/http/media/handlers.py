@@ -1,0 +1,152 @@
+"""/api/v1/media: uploads, and what their owners do with them."""
+
+from typing import Any
+
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.params import FromPath, JSONBody
+
+from application.media.describing import DescribeMedia, ReadMedia
+from application.media.ports import Folder
+from application.media.removing import RemoveMedia
+from application.media.uploading import BeginUpload, CompleteUpload, Described, UploadFile
+from application.shared.media import Addresses
+from domain.media import (
+    MediaAttached,
+    MediaNotFound,
+    MediaNotUploaded,
+    QuotaReached,
+)
+from domain.shared import Unavailable
+from entrypoints.http.auth import Mine
+from entrypoints.http.media import forms
+from entrypoints.http.media.receiving import TooManyUploads, Uploads
+from entrypoints.http.media.shapes import (
+    BeginUploadIn,
+    BegunUploadOut,
+    DescribeMediaIn,
+    OwnMediaOut,
+    TicketOut,
+    a_media,
+)
+from entrypoints.http.openapi import policy
+from entrypoints.http.resources import Attempts, IdempotencyKey, created
+
+FORM: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "additionalProperties": False,
+                "properties": {
+                    "file": {"type": "string", "format": "binary", "minLength": 1},
+                    "alt_text": {"type": "string", "maxLength": 1500},
+                    "focal_x": {"type": "number", "minimum": -1, "maximum": 1},
+                    "focal_y": {"type": "number", "minimum": -1, "maximum": 1},
+                },
+                "dependentRequired": {"focal_x": ["focal_y"], "focal_y": ["focal_x"]},
+            },
+        }
+    },
+}
+
+
+class MediaController(Controller):
+    upload_file: UploadFile
+    begin_upload: BeginUpload
+    complete_upload: CompleteUpload
+    describe_media: DescribeMedia
+    read_media: ReadMedia
+    remove_media: RemoveMedia
+    addresses: Addresses
+    attempt: Attempts
+    folder: Folder
+    uploads: Uploads
+    max_file: int
+
+    path = "/media"
+    tags = ("media",)
+
+    @post(
+        summary="Upload a picture or a film",
+        status_code=202,
+        opt=policy("token", QuotaReached, TooManyUploads, MediaNotFound, limit="expensive") | {"body": FORM},
+    )
+    async def upload(self, request: Mine, idempotency_key: IdempotencyKey = None) -> Response[OwnMediaOut]:
+        """It is taken by what it contains, whatever it is called. What comes of it is made later: ask for it by its
+        address, or wait for the stream to tell. It can be attached to a post at once. With an Idempotency-Key the
+        same file sent again is the same media, and goes on where an earlier attempt was cut short."""
+        owner = request.user.user_id
+        self.attempt.of(request, idempotency_key, b"")  # a bad key is refused before anything is read
+        with self.uploads.one(str(owner)):
+            async with self.folder() as folder:
+                file = folder / "upload"
+                form = await forms.receive(request, file, self.max_file)
+                described = Described(form.alt_text, form.focal_point)
+                attempt = self.attempt.of(request, idempotency_key, form.said)
+                try:
+                    uploaded = await self.upload_file(owner, file, form.size, described, attempt)
+                except Unavailable as error:
+                    again = "nothing is lost: send the same again, with the same Idempotency-Key"
+                    raise Unavailable(f"{error}; {again}", retry_after=max(5, error.retry_after)) from error
+        return self._accepted(OwnMediaOut.of(uploaded.media, self.addresses), replayed=uploaded.replayed)
+
+    @post(
+        "/uploads",
+        summary="Begin a direct upload",
+        opt=policy("token", QuotaReached, MediaNotFound, limit="expensive"),
+    )
+    async def begin(
+        self, request: Mine, data: JSONBody[BeginUploadIn], idempotency_key: IdempotencyKey = None
+    ) -> Response[BegunUploadOut]:
+        """Send the bytes with the method, to the address and with the headers of `upload` before it expires, and then
+        complete the upload. What is not completed is removed after some hours. Sent again with the same key it gives
+        another ticket for the same media."""
+        begun = await self.begin_upload(
+            request.user.user_id,
+            data.bytes,
+            data.type,
+            data.described,
+            await self.attempt(request, idempotency_key),
+        )
+        out = BegunUploadOut(
+            OwnMediaOut.of(begun.media, self.addresses), begun.ticket and TicketOut.of(begun.ticket)
+        )
+        return created(out, f"/api/v1/media/{begun.media.id}", replayed=begun.replayed)
+
+    @post(
+        "/uploads/{media_id:str}/complete",
+        summary="Complete a direct upload",
+        status_code=202,
+        opt=policy("token", MediaNotFound, MediaNotUploaded),
+    )
+    async def complete(self, request: Mine, media_id: FromPath[str]) -> OwnMediaOut:
+        """Harmless to repeat."""
+        media = await self.complete_upload(request.user.user_id, a_media(media_id))
+        return OwnMediaOut.of(media, self.addresses)
+
+    @get("/{media_id:str}", summary="Your media", opt=policy("token", MediaNotFound))
+    async def read(self, request: Mine, media_id: FromPath[str]) -> OwnMediaOut:
+        """The addresses of its renditions are good for some minutes."""
+        return OwnMediaOut.of(await self.read_media(request.user.user_id, a_media(media_id)), self.addresses)
+
+    @patch("/{media_id:str}", summary="Describe your media", opt=policy("token", MediaNotFound))
+    async def describe(
+        self, request: Mine, media_id: FromPath[str], data: JSONBody[DescribeMediaIn]
+    ) -> OwnMediaOut:
+        """At any time, also when a post has it."""
+        media = await self.describe_media(
+            request.user.user_id, a_media(media_id), data.new_text, data.new_point
+        )
+        return OwnMediaOut.of(media, self.addresses)
+
+    @delete("/{media_id:str}", summary="Delete your media", opt=policy("token", MediaNotFound, MediaAttached))
+    async def remove(self, request: Mine, media_id: FromPath[str]) -> None:
+        """What a post has is deleted with the post."""
+        await self.remove_media(request.user.user_id, a_media(media_id))
+
+    def _accepted(self, out: OwnMediaOut, *, replayed: bool) -> Response[OwnMediaOut]:
+        answer = created(out, f"/api/v1/media/{out.id}", replayed=replayed)
+        answer.status_code = 202
+        return answer

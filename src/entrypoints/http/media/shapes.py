@@ -1,0 +1,107 @@
+"""Media as their owners get them, and what they say of them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+import msgspec
+
+from application.media.ports import Ticket
+from application.media.serving import card_of
+from application.media.uploading import Described
+from application.shared.media import Addresses
+from domain.media import CENTRE, FocalPoint, Media, MediaNotFound
+from domain.shared import MediaId, id_from
+from entrypoints.http.answers import Out
+from entrypoints.http.bodies import In
+from entrypoints.http.resources import rfc3339
+from entrypoints.http.shapes import MediaOut
+
+MAX_BYTES = 2_000_000_000
+
+
+class FocalPointIn(In):
+    x: Annotated[float, msgspec.Meta(ge=-1, le=1)]
+    y: Annotated[float, msgspec.Meta(ge=-1, le=1)]
+
+    @property
+    def point(self) -> FocalPoint:
+        return FocalPoint(self.x, self.y)
+
+
+class BeginUploadIn(In):
+    """What is going to be uploaded."""
+
+    type: str
+    """Its media type. What it is in truth is found out by its content."""
+    bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_BYTES)]
+    """Exactly so many will come."""
+    alt_text: str = ""
+    focal_point: FocalPointIn | None = None
+
+    @property
+    def described(self) -> Described:
+        return Described(self.alt_text, self.focal_point.point if self.focal_point else CENTRE)
+
+
+class DescribeMediaIn(In):
+    """What is left out stays as it is."""
+
+    alt_text: str | msgspec.UnsetType = msgspec.UNSET
+    """Says what is to be seen, for those who cannot."""
+    focal_point: FocalPointIn | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def new_text(self) -> str | None:
+        return None if isinstance(self.alt_text, msgspec.UnsetType) else self.alt_text
+
+    @property
+    def new_point(self) -> FocalPoint | None:
+        return None if isinstance(self.focal_point, msgspec.UnsetType) else self.focal_point.point
+
+
+class OwnMediaOut(MediaOut):
+    """Media as its owner sees it."""
+
+    progress: int
+    """Of processing, in percent."""
+    created_at: str
+    post_id: str | None
+    """Of the post that has it."""
+
+    @classmethod
+    def of(cls, media: Media, addresses: Addresses) -> Self:
+        # Closed ones, always: whether the account is open too is not asked for the owner alone.
+        shown = MediaOut.of_card(card_of(media), addresses, open=False)
+        return cls(
+            **msgspec.structs.asdict(shown),
+            progress=media.progress,
+            created_at=rfc3339(media.created_at),
+            post_id=None if media.post is None else str(media.post),
+        )
+
+
+class TicketOut(Out):
+    """Leave to upload the bytes straight to the storage. It takes no token of Waggle."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    """To be sent exactly so."""
+    expires_at: str
+
+    @classmethod
+    def of(cls, ticket: Ticket) -> Self:
+        return cls(ticket.method, ticket.url, dict(ticket.headers), rfc3339(ticket.until))
+
+
+class BegunUploadOut(Out):
+    media: OwnMediaOut
+    upload: TicketOut | None
+    """Null if it is uploaded and completed already."""
+
+
+def a_media(text: str) -> MediaId:
+    media_id = id_from(text)
+    if media_id is None:
+        raise MediaNotFound("no such media")
+    return MediaId(media_id)

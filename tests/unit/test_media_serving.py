@@ -1,0 +1,157 @@
+"""Files of renditions: which part of one is asked for, and what becomes of answers that cannot be given to their end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from application.media.ports import NoSuchObject
+from application.media.serving import Found
+from domain.media import Kind, Made, Media, Rendition, State
+from domain.shared import MediaId, Unavailable, UserId
+from entrypoints.http.media import serving
+from entrypoints.http.media.serving import _part, _Streamed
+
+SIZE = 1000
+RENDITION = Rendition(name="small", type="image/webp", width=8, height=6, bytes=SIZE)
+MEDIA = Media(
+    id=MediaId(7),
+    owner=UserId(1),
+    secret="s" * 22,
+    state=State.READY,
+    made=Made(kind=Kind.IMAGE, width=8, height=6, blurhash="L", renditions=[RENDITION]),
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (None, (0, 1000)),
+        ("bytes=0-", (0, 1000)),
+        ("bytes=0-999", (0, 1000)),
+        ("bytes=0-0", (0, 1)),
+        ("bytes=999-", (999, 1)),
+        ("bytes=10-19", (10, 10)),
+        ("bytes=10-5000", (10, 990)),
+        ("bytes=-1", (999, 1)),
+        ("bytes=-5000", (0, 1000)),
+        (" bytes=1-2 ", (1, 2)),
+        ("bytes=1000-", None),
+        ("bytes=1000-2000", None),
+        ("bytes=-0", None),
+        ("bytes=9-1", (0, 1000)),
+        ("bytes=-", (0, 1000)),
+        ("bytes=0-1,5-6", (0, 1000)),
+        ("bytes=a-b", (0, 1000)),
+        ("bytes=0x1-2", (0, 1000)),
+        ("bytes=٠-١", (0, 1000)),
+        ("bytes=1--2", (0, 1000)),
+        ("items=0-1", (0, 1000)),
+        ("bytes=" + "9" * 30 + "-", (0, 1000)),
+        ("", (0, 1000)),
+    ],
+)
+def test_a_range_is_one_range_or_everything(asked: str | None, expected: tuple[int, int] | None) -> None:
+    assert _part(asked, SIZE) == expected
+
+
+class Opened:
+    """Gives these pieces, or raises what stands among them; the first of them when it is entered."""
+
+    def __init__(self, *pieces: bytes | Exception) -> None:
+        self._pieces = pieces
+        self.closed = False
+
+    @asynccontextmanager
+    async def __call__(
+        self, _found: Found, _start: int = 0, _length: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        if isinstance(self._pieces[0], Exception):
+            raise self._pieces[0]
+        try:
+            yield self._all()
+        finally:
+            self.closed = True
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+async def answered(opened: Opened, *, takes: int = 1000, stays: bool = True) -> tuple[list[Any], list[str]]:
+    """What was sent, and what was done, to a client that takes so many messages and stays, or leaves before."""
+    sent: list[Any] = []
+    done: list[str] = []
+    left = asyncio.Event()
+
+    async def receive() -> Any:
+        if stays:
+            await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if len(sent) == takes:
+            await asyncio.Event().wait()
+        sent.append(message)
+        await asyncio.sleep(0)
+
+    def abort() -> None:
+        done.append("abort")
+        left.set()
+
+    scope: Any = {"request_id": "1", "unhurried": lambda: done.append("unhurried"), "abort": abort}
+    found = Found(MEDIA, RENDITION)
+    await _Streamed(opened, found, (0, SIZE), 200, [])(scope, receive, send)  # type: ignore[arg-type]
+    return sent, done
+
+
+async def test_the_bytes_are_sent_in_their_pieces() -> None:
+    opened = Opened(b"a" * 600, b"b" * 400)
+    sent, done = await answered(opened)
+
+    assert [message.get("status", message.get("body")) for message in sent] == [
+        200,
+        b"a" * 600,
+        b"b" * 400,
+        b"",
+    ]
+    assert done == ["unhurried"]
+    assert opened.closed
+
+
+@pytest.mark.parametrize(("error", "status"), [(NoSuchObject(), 404), (Unavailable("away"), 503)])
+async def test_what_cannot_be_opened_is_said(error: Exception, status: int) -> None:
+    sent, done = await answered(Opened(error))
+
+    assert (sent[0]["status"], done) == (status, [])
+
+
+async def test_what_ends_in_the_middle_ends_the_connection() -> None:
+    opened = Opened(b"a" * 600, Unavailable("away"))
+    sent, done = await answered(opened)
+
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert done == ["unhurried", "abort"]
+    assert opened.closed
+
+
+async def test_who_does_not_take_the_bytes_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "PIECE_SECONDS", 0.05)
+    opened = Opened(*[b"a"] * 1000)
+    _, done = await answered(opened, takes=3)
+
+    assert done == ["unhurried", "abort"]
+    assert opened.closed
+
+
+async def test_nothing_more_is_read_for_who_has_left() -> None:
+    opened = Opened(*[b"a"] * 1000)
+    sent, done = await answered(opened, stays=False)
+
+    assert len(sent) < 5
+    assert done == ["unhurried"]
+    assert opened.closed
