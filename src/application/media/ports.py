@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from application.shared.ports import Idempotency, Outbox
 from domain.media import Made, Media, Reason
-from domain.shared import MediaId, PostId, UserId
+from domain.shared import Forbidden, MediaId, PostId, UserId
 
 
 class MediaStore(Protocol):
@@ -160,6 +160,36 @@ class Storage(Protocol):
 
 class NoSuchObject(Exception):
     """The storage has nothing of that key."""
+
+
+class TicketRefused(Forbidden):
+    """The ticket is altered or has expired, or this is not what it was given for."""
+
+    code = "ticket_refused"
+
+
+class Granted(NamedTuple):
+    """What a ticket allows: exactly this."""
+
+    key: str
+    size: int
+    content_type: str
+
+
+class DirectUploads(Protocol):
+    """The tickets of a storage that Waggle serves by itself, at `/media/uploads/{key}?…`."""
+
+    def check(self, key: str, query: Mapping[str, str]) -> Granted:
+        """What the ticket allows, whose key and parameters these are. Raises TicketRefused."""
+        ...
+
+
+class SignedAddresses(Protocol):
+    """The other side of `application.shared.media.Addresses.closed`."""
+
+    def check(self, path: str, until: str, signature: str) -> bool:
+        """Whether the address was given with these parameters, and is still good. Takes any text."""
+        ...
 
 
 # --- Processing -------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 from litestar import Controller, Response, get
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.types import Receive, Scope, Send
 
-from application.media.ports import NoSuchObject
+from application.media.ports import NoSuchObject, SignedAddresses
 from application.media.serving import FindRendition, Found, OpenRendition
 from domain.media import MediaNotFound
 from domain.shared import DomainError
@@ -33,12 +33,6 @@ _GUARDS: RawHeaders = [
 """With `nosniff`, which every answer has: what is served is never a page or a script, whoever opens it."""
 
 
-class Signatures(Protocol):
-    """Addresses that are given for a while."""
-
-    def check(self, path: str, until: str, signature: str) -> bool: ...
-
-
 Until = Annotated[str, QueryParameter(max_length=20)]
 Signature = Annotated[str, QueryParameter(name="sig", max_length=200)]
 Asked = Annotated[str | None, HeaderParameter(name="Range", max_length=200)]
@@ -49,7 +43,7 @@ Known = Annotated[str | None, HeaderParameter(name="If-None-Match", max_length=_
 class ServingController(Controller):
     find_rendition: FindRendition
     open_rendition: OpenRendition
-    addresses: Signatures
+    signed_addresses: SignedAddresses
 
     path = "/media"
     include_in_schema = False
@@ -68,7 +62,7 @@ class ServingController(Controller):
         if_none_match: Known = None,
     ) -> Response[Any]:
         path = f"/media/{media_id}/{secret}/{file}"
-        signed = bool(sig) and self.addresses.check(path, until, sig)
+        signed = bool(sig) and self.signed_addresses.check(path, until, sig)
         found = await self.find_rendition(a_media(media_id), secret, file, signed=signed)
         tag = f'"{hashlib.blake2b(found.media.key(found.rendition).encode(), digest_size=12).hexdigest()}"'
         headers = [

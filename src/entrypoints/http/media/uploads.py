@@ -1,0 +1,56 @@
+"""/media/uploads/…: what is uploaded by a ticket, where Waggle serves the storage by itself."""
+
+from pathlib import Path
+from typing import Any
+
+from litestar import Controller, put
+from litestar.exceptions import HTTPException
+
+from application.media.ports import DirectUploads, Folder, Storage, TicketRefused
+from entrypoints.http.auth import Anyones
+from entrypoints.http.media.receiving import Spool, TooManyUploads, Uploads, pieces
+from entrypoints.http.openapi import policy
+
+_AT = len("/media/uploads/")
+
+
+class DirectUploadsController(Controller):
+    direct_uploads: DirectUploads
+    storage: Storage
+    folder: Folder
+    uploads: Uploads
+
+    path = "/media/uploads"
+    include_in_schema = False
+
+    @put(
+        "/{key:path}", status_code=204, opt=policy("public", TicketRefused, TooManyUploads, limit="expensive")
+    )
+    async def take(self, request: Anyones) -> None:
+        """Exactly what the ticket says, whole or not at all."""
+        scope: Any = request.scope
+        granted = self.direct_uploads.check(scope["path"][_AT:], dict(request.query_params))
+        if request.headers.get("content-type", "") != granted.content_type:
+            raise TicketRefused(f"the ticket is for {granted.content_type}")
+        announced = request.headers.get("content-length")
+        if announced is not None and announced != str(granted.size):
+            raise TicketRefused(f"the ticket is for {granted.size:,} bytes")
+        with self.uploads.one(f"network {scope['network']}"):
+            async with self.folder() as folder:
+                await self._store(request, granted.key, granted.size, granted.content_type, folder / "upload")
+
+    async def _store(self, request: Anyones, key: str, size: int, content_type: str, file: Path) -> None:
+        spool = Spool(file)
+        try:
+            async for piece in pieces(request, size):
+                await spool.write(piece)
+            await spool.close()
+        except HTTPException as error:
+            if error.status_code == 413:
+                raise TicketRefused(f"the ticket is for {size:,} bytes") from None
+            raise
+        finally:
+            spool.drop()
+        if spool.size != size:
+            raise TicketRefused(f"the ticket is for {size:,} bytes")
+        await self.storage.put(key, file, content_type)
