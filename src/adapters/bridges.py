@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from application.identity.ports import Authored, IdentityReader
+from application.media.ports import MediaReader
+from application.media.serving import card_of
 from application.notifications.ports import About, Hint, Hints
 from application.posts.rows import State
 from application.shared.entries import Entry
 from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
+from application.shared.media import MediaCard
 from application.shared.people import AuthorCard
 from application.shared.ports import Clock
 from domain.identity import UserNotFound
 from domain.posts import can_view
-from domain.shared import EventId, PostId, SessionId, Standing, UserId
+from domain.shared import EventId, MediaId, PostId, SessionId, Standing, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +177,28 @@ class ShownPosts:
     async def __call__(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
         places = [Entry(post, post, UserId(0)) for post in posts]  # nobody brought it there
         return {PostId(id_): seen for id_, seen in (await self.show(standing, places)).items()}
+
+
+class ClosedAuthors(Protocol):
+    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersOfPosts:
+    """media asks posts, which knows of every account that is private or gone, by facts."""
+
+    authors: ClosedAuthors
+
+    async def is_open(self, owner: UserId) -> bool:
+        return not await self.authors.closed([owner])
+
+
+@dataclass(frozen=True, slots=True)
+class MediaToAttach:
+    """posts asks media what an author may attach, and how it is shown."""
+
+    reader: MediaReader
+
+    async def cards(self, owner: UserId, ids: Collection[MediaId]) -> Mapping[MediaId, MediaCard]:
+        found = await self.reader.media(ids)
+        return {id_: card_of(one) for id_, one in found.items() if one.owner == owner and not one.deleted}

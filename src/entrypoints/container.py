@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import secrets
 import time
 from typing import Any
 
@@ -13,24 +14,29 @@ from adapters.bridges import (
     AccountsOfIdentity,
     AddressesOfIdentity,
     AuthorshipOfPosts,
+    MediaToAttach,
+    OwnersOfPosts,
     PeopleOfIdentity,
     PostsToTellOf,
     SessionsOfIdentity,
     ShownPosts,
     WatchersOfHome,
 )
+from adapters.folders import TemporaryFolders
 from adapters.ids import IdAllocator
 from adapters.mail.smtp import SmtpMail
 from adapters.mail.unsent import LoggedMail, NoMail
 from adapters.memory import feeds as memory_feeds
 from adapters.memory import graph as memory_graph
 from adapters.memory import identity as memory_identity
+from adapters.memory import media as memory_media
 from adapters.memory import notifications as memory_notifications
 from adapters.memory import outbox as memory_outbox
 from adapters.memory import posts as memory_posts
 from adapters.memory.cache import MemoryCache
 from adapters.memory.limits import MemoryLimiter, NoLimiter
 from adapters.memory.store import Store
+from adapters.processing import ChildProcessor
 from adapters.redis.cache import RedisCache
 from adapters.redis.client import Client
 from adapters.redis.feeds import RedisTimelines
@@ -43,10 +49,14 @@ from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, Sign
 from adapters.sql import feeds as sql_feeds
 from adapters.sql import graph as sql_graph
 from adapters.sql import identity as sql_identity
+from adapters.sql import media as sql_media
 from adapters.sql import notifications as sql_notifications
 from adapters.sql import outbox as sql_outbox
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
+from adapters.storage.folder import FolderStorage
+from adapters.storage.memory import MemoryStorage
+from adapters.storage.signing import MediaAddresses, SignedUploads
 from application.feeds import home, lists, pipeline, ranking, rankings, trending, voting
 from application.feeds.reactions import DropReader, FanOut
 from application.graph import queries as graph_queries
@@ -65,6 +75,9 @@ from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
 from application.identity.searching import SearchPeople
 from application.identity.throttle import Throttle
+from application.media import describing, processing, serving, uploading
+from application.media import reactions as media_reactions
+from application.media import removing as media_removing
 from application.notifications import finding, removing, retracting, streaming, telling, trimming
 from application.notifications import marking as notifications_marking
 from application.notifications import reactions as telling_reactions
@@ -90,6 +103,7 @@ from application.shared.events import (
     FollowRequested,
     FollowRequestEnded,
     Liked,
+    MediaAttached,
     PostDeleted,
     PostToForget,
     ProfileChanged,
@@ -342,11 +356,50 @@ class Notifications(containers.DeclarativeContainer):
     trim_streams = Single(trimming.TrimStreams, open_tx, reader, now)
 
 
+def _media_secret() -> str:
+    return secrets.token_urlsafe(16)
+
+
+class Media(containers.DeclarativeContainer):
+    """Uploads, and what is made and shown of them."""
+
+    open_tx: providers.Dependency[Any] = providers.Dependency()
+    reader: providers.Dependency[Any] = providers.Dependency()
+    jobs: providers.Dependency[Any] = providers.Dependency()
+    storage: providers.Dependency[Any] = providers.Dependency()
+    processor: providers.Dependency[Any] = providers.Dependency()
+    folder: providers.Dependency[Any] = providers.Dependency()
+    owners: providers.Dependency[Any] = providers.Dependency()
+    limits: providers.Dependency[Any] = providers.Dependency()
+    new_id: providers.Dependency[Any] = providers.Dependency()
+    now: providers.Dependency[Any] = providers.Dependency()
+    graphemes: providers.Dependency[Any] = providers.Dependency()
+
+    wake = Single(asyncio.Event)
+    announce = Single(uploading.Announce, open_tx, new_id, Object(_media_secret), limits)
+    upload_file = Single(uploading.UploadFile, announce, open_tx, storage, graphemes, wake.provided.set)
+    begin_upload = Single(uploading.BeginUpload, announce, storage, graphemes, now)
+    complete_upload = Single(uploading.CompleteUpload, open_tx, storage, wake.provided.set)
+    describe_media = Single(describing.DescribeMedia, open_tx, graphemes)
+    read_media = Single(describing.ReadMedia, reader)
+    discard = Single(media_removing.Discard, open_tx, storage)
+    remove_media = Single(media_removing.RemoveMedia, open_tx, discard)
+    find_rendition = Single(serving.FindRendition, reader, owners)
+    open_rendition = Single(serving.OpenRendition, storage)
+    process_media = Single(processing.ProcessMedia, open_tx, jobs, storage, processor, folder, wake)
+    attach = Single(media_reactions.Attach, open_tx)
+    forget_post = Single(media_reactions.ForgetPost, open_tx, discard)
+    forget_owner = Single(media_reactions.ForgetOwner, open_tx, discard)
+    sweep_media = Single(media_removing.SweepMedia, open_tx, reader, discard, now)
+    reconcile_media = Single(media_removing.ReconcileMedia, open_tx, reader, storage, now)
+
+
 class Container(containers.DeclarativeContainer):
     """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`, `issuer`,
     `site_names`, `password_cost`, `card_ttl`, `limits` (`on` or `off`), `trending` (its Times),
     `timelines` (`memory` or `none`), `redis` (`on` or `off`), `redis_address`, `site` (its Site), `mail` (`smtp`,
-    `log` or `none`), `mail_server`, `own_host`, `mail_delay` and `mail_every` (timedeltas) and `master_key`."""
+    `log` or `none`), `mail_server`, `own_host`, `mail_delay` and `mail_every` (timedeltas), `media_store` (`memory` or `folder`), `media_folder`,
+    `media_origin`, `media_limits`, `temporary` (a folder) and `master_key`."""
 
     config = providers.Configuration(strict=True)
 
@@ -504,6 +557,11 @@ class Container(containers.DeclarativeContainer):
         graphemes=graphemes,
     )
 
+    closed_authors = providers.Selector(
+        config.store,
+        memory=Single(memory_posts.MemoryClosedAuthors, store),
+        sql=Single(sql_posts.SqlClosedAuthors, database),
+    )
     trending = providers.Container(
         Trending,
         open_tx=providers.Selector(
@@ -516,11 +574,7 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_feeds.MemoryVotesReader, store),
             sql=Single(sql_feeds.SqlVotesReader, database),
         ),
-        accounts=providers.Selector(
-            config.store,
-            memory=Single(memory_posts.MemoryClosedAuthors, store),
-            sql=Single(sql_posts.SqlClosedAuthors, database),
-        ),
+        accounts=closed_authors,
         show=posts.show_entries,
         standings=standings,
         cache=cache,
@@ -592,8 +646,49 @@ class Container(containers.DeclarativeContainer):
         now=now,
     )
 
+    direct_uploads = Single(SignedUploads, secrets.provided.key.call("media uploads"), config.media_origin)
+    media_addresses = Single(
+        MediaAddresses, secrets.provided.key.call("media addresses"), config.media_origin
+    )
+    storage = providers.Selector(
+        config.media_store,
+        memory=Single(MemoryStorage, direct_uploads, now),
+        folder=Single(FolderStorage, config.media_folder, direct_uploads),
+    )
+    folder = Single(TemporaryFolders, config.temporary)
+    processor = Single(ChildProcessor, config.media_audio)
+    media_reader = providers.Selector(
+        config.store,
+        memory=Single(memory_media.MemoryMediaReader, store),
+        sql=Single(sql_media.SqlMediaReader, database),
+    )
+    attachable = Single(MediaToAttach, media_reader)
+    media = providers.Container(
+        Media,
+        open_tx=providers.Selector(
+            config.store,
+            memory=Single(memory_media.transactions, store, ids, now),
+            sql=Single(sql_media.transactions, database, ids),
+        ),
+        reader=media_reader,
+        jobs=providers.Selector(
+            config.store,
+            memory=Single(memory_media.MemoryJobs, store, Object(time.monotonic)),
+            sql=Single(sql_media.SqlJobs, database),
+        ),
+        storage=storage,
+        processor=processor,
+        folder=folder,
+        owners=Single(OwnersOfPosts, closed_authors),
+        limits=config.media_limits,
+        new_id=ids,
+        now=now,
+        graphemes=graphemes,
+    )
+
     reactions = providers.Dict(
         {
+            MediaAttached: providers.List(media.attach),
             Published: providers.List(
                 feeds.fan_out, identity.count_posts, trending.vote_by_post, notifications.tell_of_post
             ),
@@ -606,6 +701,7 @@ class Container(containers.DeclarativeContainer):
                 posts.bodies.provided.forget,
                 trending.vote_by_post,
                 notifications.forget_post,
+                media.forget_post,
             ),
             PostToForget: providers.List(notifications.forget_post),
             Liked: providers.List(trending.vote_by_mark, notifications.tell_of_mark),
@@ -624,6 +720,7 @@ class Container(containers.DeclarativeContainer):
                 graph.erase_ties,
                 trending.forget_voter,
                 notifications.forget_account,
+                media.forget_owner,
             ),
             ProfileChanged: providers.List(people.provided.forget, posts.restrict_author, graph.accept_all),
         }

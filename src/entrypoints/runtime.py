@@ -22,6 +22,7 @@ from adapters.security.tokens import load_keys
 from adapters.sql.housekeeping import keep_house
 from adapters.sql.migrate import HEAD, current, migrate, outdated
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
+from application.media.uploading import Limits
 from application.shared.caching import Times
 from application.shared.mail import Site
 from domain.shared import MAX_ID, Unavailable
@@ -34,6 +35,7 @@ HOUSEKEEPING_SECONDS = 3600.0
 OTHER_KEY = "WAGGLE_SECRET_KEY (or secret.key) is not the one this data was made with"
 TRENDING_STALE = 600.0
 """Seconds for which what trended is still shown when it cannot be made anew, and can be paged through."""
+MB = 1024 * 1024
 KEYS_SECONDS = 2.0
 """How often a process looks for changes of the signing keys."""
 
@@ -69,10 +71,25 @@ def build(settings: Settings) -> Container:
             "own_host": host.encode("idna").decode(),
             "mail_delay": timedelta(seconds=settings.mail_delay_seconds),
             "mail_every": timedelta(seconds=settings.mail_every_seconds),
+            "media_store": "memory" if settings.shape == "memory" else "folder",
+            "media_folder": settings.data_dir.absolute() / "media",
+            "media_origin": settings.media_origin.rstrip("/") or settings.url,
+            "media_limits": Limits(
+                settings.media_file_mb * MB, settings.media_user_mb * MB, settings.media_files_a_day
+            ),
+            "media_audio": settings.media_audio == "on",
+            "temporary": _temporary(settings),
             "master_key": master_key(settings),
         }
     )
     return container
+
+
+def _temporary(settings: Settings) -> Path:
+    """Beside the media folder, so that what came in can be moved there."""
+    if settings.shape == "memory":
+        return Path(tempfile.gettempdir()) / f"waggle-{os.getuid()}"
+    return settings.data_dir.absolute() / "tmp"
 
 
 def master_key(settings: Settings) -> bytes:
@@ -122,6 +139,10 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         await _in_background(stack, "sessions of streams", hub.follow_sessions)
         await _in_background(stack, "housekeeping", lambda: _keep_house(container, settings))
         await _in_background(stack, "mails", container.notifications.send_mails().run)
+        folders = container.folder()
+        folders.clean()
+        stack.callback(folders.close)
+        await _in_background(stack, "media", container.media.process_media().run)
         await _in_background(stack, "relay", container.relay().run)
         yield
 
@@ -219,6 +240,7 @@ async def _keep_house(container: Container, settings: Settings) -> None:
     while True:
         try:
             await container.notifications.trim_streams()()
+            await container.media.sweep_media()()
             if settings.shape != "memory":
                 await container.posts.sweep_gone()()
                 await keep_house(container.database())

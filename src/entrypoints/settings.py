@@ -22,12 +22,20 @@ NOT_SETTINGS = ("WAGGLE_TEST_", "WAGGLE_SERVICE_", "WAGGLE_PORT")
 which there is a service called waggle."""
 
 
+ONE_OF = {
+    "env": ("development", "production"),
+    "access_log": ("all", "problems", "off"),
+    "media_audio": ("on", "off"),
+}
 BETWEEN = {
     "password_cost": (4, 16),
     "sockets_per_network": (1, 10_000),
     "trending_seconds": (1, 3600),
     "mail_delay_seconds": (0, 86_400),
     "mail_every_seconds": (0, 86_400),
+    "media_file_mb": (1, 2_000),
+    "media_user_mb": (1, 1_000_000),
+    "media_files_a_day": (1, 1_000_000),
 }
 
 
@@ -103,6 +111,18 @@ class Settings:
         900, "the rest between two mails about notifications to the same user, in seconds, 0 to 86400"
     )
 
+    media_origin: str = _setting(
+        "",
+        "where clients reach the files of media, if not at the public URL: an origin of its own that leads here, too, "
+        "keeps what users uploaded apart from everything else",
+    )
+    media_audio: str = _setting("on", "`on` or `off`: whether films may have sound")
+    media_file_mb: int = _setting(
+        200, "how large an upload may be, in megabytes (of 1,048,576 bytes), 1 to 2000"
+    )
+    media_user_mb: int = _setting(2_000, "how large all uploads of a user may be together, in megabytes")
+    media_files_a_day: int = _setting(200, "how many files a user may upload in 24 hours")
+
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Raises BadSettings for a value that makes no sense, and for a WAGGLE_ name that is unknown:
@@ -121,10 +141,9 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        if self.env not in {"development", "production"}:
-            raise BadSettings("WAGGLE_ENV must be development or production")
-        if self.access_log not in {"all", "problems", "off"}:
-            raise BadSettings("WAGGLE_ACCESS_LOG must be all, problems or off")
+        for name, (*some, last) in ONE_OF.items():
+            if getattr(self, name) not in {*some, last}:
+                raise BadSettings(f"WAGGLE_{name.upper()} must be {', '.join(some)} or {last}")
         if self.port > 65_535:
             raise BadSettings("PORT must be at most 65535")
         for name, (least, most) in BETWEEN.items():

@@ -25,6 +25,7 @@ ALLOWED = {
     "entrypoints.http.shapes": {"media", "posts"},  # what feeds, search and posts show alike
     "adapters.bridges": {
         "identity",
+        "media",
         "notifications",
         "posts",
     },  # it answers one module's question by asking another
@@ -46,7 +47,22 @@ ALLOWED = {
         "posts",
     },  # the migrations need all tables at once
     "entrypoints.cli": {"identity", "notifications"},  # who is not there that an operator named; who listens
-    "entrypoints.container": {"feeds", "graph", "identity", "notifications", "posts"},  # it wires everything
+    "adapters.storage.folder": {"media"},  # media's ports: objects, and what is signed
+    "adapters.storage.memory": {"media"},
+    "adapters.storage.signing": {"media"},
+    "adapters.processing.child": {"media"},  # media's port: renditions
+    "adapters.processing.films": {"media"},
+    "adapters.processing.parent": {"media"},
+    "adapters.processing.pictures": {"media"},
+    "entrypoints.runtime": {"media"},  # its limits
+    "entrypoints.container": {
+        "feeds",
+        "graph",
+        "identity",
+        "media",
+        "notifications",
+        "posts",
+    },  # it wires everything
     "entrypoints.http.app": {
         "feeds",
         "graph",

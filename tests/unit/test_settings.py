@@ -41,6 +41,11 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "WAGGLE_MAIL_URL": "smtps://mail?from=waggle@example.org",
         "WAGGLE_MAIL_DELAY_SECONDS": "0",
         "WAGGLE_MAIL_EVERY_SECONDS": "3600",
+        "WAGGLE_MEDIA_ORIGIN": "https://media.example.org",
+        "WAGGLE_MEDIA_AUDIO": "off",
+        "WAGGLE_MEDIA_FILE_MB": "500",
+        "WAGGLE_MEDIA_USER_MB": "100",
+        "WAGGLE_MEDIA_FILES_A_DAY": "20",
     }
 
     settings = Settings.read(environ)
@@ -64,6 +69,11 @@ def test_every_setting_is_read_from_the_environment() -> None:
         mail_url="smtps://mail?from=waggle@example.org",
         mail_delay_seconds=0,
         mail_every_seconds=3600,
+        media_origin="https://media.example.org",
+        media_audio="off",
+        media_file_mb=500,
+        media_user_mb=100,
+        media_files_a_day=20,
     )
     assert (settings.shape, settings.url) == ("scaled", "https://waggle.example.org")
     assert {environment_name(setting) for setting in fields(Settings)} == set(environ)

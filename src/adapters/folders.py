@@ -1,0 +1,71 @@
+"""Folders for what is under way, on a local disk."""
+
+import asyncio
+import fcntl
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from domain.shared import Unavailable
+
+_LOCK = "lock"
+
+
+@dataclass(slots=True)
+class TemporaryFolders:
+    """`application.media.ports.Folder`. Each process has a folder of its own below `root`, and holds a lock in it: what
+    has nobody to hold it was left behind by one that was killed."""
+
+    root: Path
+    _own: Path | None = None
+    _lock: IO[bytes] | None = field(default=None, repr=False)
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[Path]:
+        try:
+            made = await asyncio.to_thread(self._make)
+        except OSError as error:
+            raise Unavailable(f"there is no room for temporary files: {error.strerror}") from error
+        try:
+            yield made
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, ignore_errors=True))
+
+    def clean(self) -> None:
+        """Remove what dead processes left behind. Best done at the start."""
+        for left in self.root.glob("p*"):
+            with suppress(OSError):
+                if not _held(left / _LOCK):
+                    shutil.rmtree(left, ignore_errors=True)
+
+    def close(self) -> None:
+        """Remove the folder of this process with all that is in it."""
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
+            self._own = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _make(self) -> Path:
+        if self._own is None:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._own = Path(tempfile.mkdtemp(prefix="p", dir=self.root))
+            self._lock = (self._own / _LOCK).open("wb")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return Path(tempfile.mkdtemp(dir=self._own))
+
+
+def _held(lock: Path) -> bool:
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

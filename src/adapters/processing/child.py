@@ -1,0 +1,64 @@
+"""The child: one upload, and then it ends. An order as JSON on its standard input, lines of JSON as its answer.
+
+Run as a file, so that it needs nothing of the environment, which it does not get.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from adapters.processing import films, pictures
+from adapters.processing.confinement import confine
+from adapters.processing.types import PICTURES
+from application.media.ports import Rejected
+from domain.media import Made, Reason
+
+
+def say(**what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def made_as_json(made: Made) -> dict[str, Any]:
+    renditions = [
+        {"name": one.name, "type": one.type, "width": one.width, "height": one.height, "bytes": one.bytes}
+        for one in made.renditions
+    ]
+    return {
+        "kind": made.kind,
+        "width": made.width,
+        "height": made.height,
+        "blurhash": made.blurhash,
+        "duration": made.duration,
+        "renditions": renditions,
+    }
+
+
+def main() -> None:
+    order = json.loads(sys.stdin.readline())
+    upload, into, media_type = Path(order["upload"]), Path(order["into"]), order["type"]
+
+    def progress(percent: int) -> None:
+        say(progress=percent)
+
+    try:
+        confine(memory=order["memory"], cpu_seconds=order["cpu_seconds"], file_bytes=order["file_bytes"])
+        if media_type in PICTURES:
+            made = pictures.make(upload, into, media_type, progress)
+        else:
+            made = films.make(upload, into, media_type, progress, audio=order["audio"])
+    except Rejected as rejected:
+        say(rejected=rejected.reason)
+    except MemoryError:
+        say(rejected=Reason.TOO_COSTLY)
+    except Exception:  # noqa: BLE001 - whatever a decoder says of what it cannot decode
+        say(rejected=Reason.DAMAGED)
+    else:
+        say(made=made_as_json(made))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Starting a child for each upload, and listening to it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapters.processing.types import FILMS, type_of_file
+from application.media.ports import Rejected
+from domain.media import Kind, Made, Reason, Rendition
+from domain.shared import Unavailable
+
+MB = 1024 * 1024
+_CHILD = Path(__file__).with_name("child.py")
+_LONGEST_LINE = 64 * 1024
+_BY_WHAT_IT_READ = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    memory: int
+    """Bytes of address space."""
+    cpu_seconds: int
+    seconds: float
+    file_bytes: int
+    """Of the largest file it may write."""
+
+
+PICTURES = Bounds(memory=768 * MB, cpu_seconds=20, seconds=30, file_bytes=64 * MB)
+VIDEO = Bounds(memory=1024 * MB, cpu_seconds=60, seconds=120, file_bytes=2_048 * MB)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildProcessor:
+    """`application.media.ports.Processor`, whose paths must be absolute. At most half the cores work on uploads, and at nice 10."""
+
+    audio: bool = True
+    """Whether films may have sound."""
+    pictures: Bounds = PICTURES
+    video: Bounds = VIDEO
+    _free: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(max(1, (os.cpu_count() or 1) // 2)), compare=False
+    )
+
+    async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> Made:
+        media_type = await asyncio.to_thread(type_of_file, upload)
+        if media_type is None:
+            raise Rejected(Reason.TYPE_UNSUPPORTED)
+        bounds = self.video if media_type in FILMS else self.pictures
+        order = {
+            "upload": str(upload),
+            "into": str(into),
+            "type": media_type,
+            "memory": bounds.memory,
+            "cpu_seconds": bounds.cpu_seconds,
+            "file_bytes": bounds.file_bytes,
+            "audio": self.audio,
+        }
+        async with self._free:
+            return await self._of_child(order, bounds.seconds, progress)
+
+    async def _of_child(self, order: dict[str, Any], seconds: float, progress: Callable[[int], None]) -> Made:
+        try:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-X",
+                "utf8",
+                str(_CHILD),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                start_new_session=True,
+                limit=_LONGEST_LINE,
+            )
+        except OSError as error:
+            raise Unavailable(f"no process can be started to look at uploads: {error.strerror}") from error
+        try:
+            async with asyncio.timeout(seconds):
+                return await _told(child, order, progress)
+        except TimeoutError:
+            raise Rejected(Reason.TOO_COSTLY) from None
+        finally:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await asyncio.shield(child.wait())
+
+
+async def _told(
+    child: asyncio.subprocess.Process, order: dict[str, Any], progress: Callable[[int], None]
+) -> Made:
+    if child.stdin is None or child.stdout is None:
+        raise RuntimeError("the child has no pipes")
+    with suppress(ConnectionError):  # it died at once: its end tells why
+        child.stdin.write(json.dumps(order).encode() + b"\n")
+        await child.stdin.drain()
+    child.stdin.close()
+    while line := await child.stdout.readline():
+        said = json.loads(line)
+        if "made" in said:
+            return _made(said["made"])
+        if "rejected" in said:
+            raise Rejected(Reason(said["rejected"]))
+        progress(min(99, int(said["progress"])))
+    status = await child.wait()
+    if status in _BY_WHAT_IT_READ:
+        raise Rejected(Reason.DAMAGED)
+    if status < 0:  # a limit, or a system short of memory
+        raise Rejected(Reason.TOO_COSTLY)
+    raise Unavailable(f"who looks at uploads ended with {status}", retry_after=30)
+
+
+def _made(found: dict[str, Any]) -> Made:
+    renditions = tuple(Rendition(**one) for one in found.pop("renditions"))
+    return Made(kind=Kind(found.pop("kind")), renditions=renditions, **found)
