@@ -9,6 +9,7 @@ import pytest
 
 from .client import Api, Json, Member, Visitor, check_problem, done, eventually, faults, fresh_name, refused
 from .contract import Operation, document, operations
+from .pictures import uploaded
 
 NEVER = "1"
 """An id that nobody has."""
@@ -82,6 +83,12 @@ def household(api: Api) -> Household:
             "post_id": {what: post["id"] for what, post in posts.items()},
             "session_id": {f"session {number}": one["id"] for number, one in enumerate(sessions)},
             "user_id": {"a deleted account": leaver.id},
+            "media_id": {
+                "announced": done(
+                    owner.post("/api/v1/media/uploads", {"type": "image/png", "bytes": 9}), 201
+                )["media"]["id"],
+                "uploaded": uploaded(owner)["id"],
+            },
             "seq": {},  # counts what one was told oneself: nobody else is named by it
             "tag": {},  # a word and no id: test_az2_a_tag_that_one_may_not_know_of looks at it
         },

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.told_by("embedded")
 
 
 def test_every_operation_with_a_body_has_a_good_one_here(api: Api) -> None:
-    assert {operation.name for operation in operations(api) if "requestBody" in operation.described} == set(
+    assert {operation.name for operation in operations(api) if operation.takes_json} == set(
         BODIES
     )
 

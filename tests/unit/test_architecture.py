@@ -67,6 +67,7 @@ ALLOWED = {
         "feeds",
         "graph",
         "identity",
+        "media",
         "notifications",
         "posts",
     },  # it mounts the handlers of every module

@@ -38,12 +38,12 @@ class Limits:
     """Of all uploads of a user that are there."""
     files_a_day: int
 
-    def check(self, size: int) -> None:
-        """Raises Invalid."""
+    def check(self, size: int, member: str = "file") -> None:
+        """Raises Invalid, which names the member of the request that told the size."""
         if size < 1:
-            raise Invalid(Fault("file", "empty", "the file is empty"))
+            raise Invalid(Fault(member, "empty", "the file is empty"))
         if size > self.file_bytes:
-            raise Invalid(Fault("file", "too_large", f"a file has at most {self.file_bytes:,} bytes"))
+            raise Invalid(Fault(member, "too_large", f"a file has at most {self.file_bytes:,} bytes"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class BeginUpload:
             with faults:
                 described = described.checked(self.graphemes)
             with faults:
-                self.announce.limits.check(size)
+                self.announce.limits.check(size, "bytes")
         media, replayed = _parts(await self.announce(owner, size, described, attempt))
         if media.state is not State.PENDING:
             return Begun(media, None, replayed)

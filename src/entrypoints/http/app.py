@@ -24,6 +24,10 @@ from entrypoints.http.graph.handlers import MyPeopleController, RelationshipsCon
 from entrypoints.http.identity.sessions import AuthController, Clients
 from entrypoints.http.identity.users import MeController, UsersController
 from entrypoints.http.limits import Limits, rates
+from entrypoints.http.media.handlers import MediaController
+from entrypoints.http.media.receiving import Uploads
+from entrypoints.http.media.serving import ServingController
+from entrypoints.http.media.uploads import DirectUploadsController
 from entrypoints.http.network import Networks
 from entrypoints.http.notifications.handlers import NotificationsController
 from entrypoints.http.notifications.preferences import PreferencesController
@@ -114,6 +118,15 @@ def _routes(
         "pager": _pager(container, settings),
         "fragments": fragments,
     }
+    of_media = {
+        "addresses": container.media_addresses(),
+        "signed_addresses": container.media_addresses(),
+        "direct_uploads": container.direct_uploads(),
+        "storage": container.storage(),
+        "folder": container.folder(),
+        "uploads": Uploads(),
+        "max_file": settings.media_file_mb * 1024 * 1024,
+    }
     controllers = [
         bound(AuthController, container.identity, **given),
         bound(MeController, container.identity),
@@ -137,9 +150,12 @@ def _routes(
         bound(NotificationsController, container.notifications, **given),
         bound(PreferencesController, container.notifications),
         bound(StreamController, container.notifications, streams=_streams(container, fragments)),
+        bound(MediaController, container.media, **of_media, **given),
     ]
     handlers = [
         Router("/api/v1", route_handlers=controllers),
+        bound(ServingController, container.media, **of_media),
+        bound(DirectUploadsController, container.media, **of_media),
         operations.livez,
         operations.readyz(container.checks(), container.soft_checks()),
         operations.jwks(container.keys().jwks),

@@ -1,0 +1,69 @@
+"""Pictures and films that are uploaded, and what comes of them."""
+
+import io
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from .client import Json, Member, Visitor, done, eventually
+
+MADE_WITHIN = 60.0
+"""Seconds for media to be ready, on a machine that does a lot else."""
+
+
+def picture(
+    width: int = 320, height: int = 200, colour: str = "teal", kind: str = "PNG", **options: Any
+) -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(made, kind, **options)
+    return made.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def uploads(
+    member: Visitor, data: bytes, key: str | None = None, name: str = "cat.png", **fields: str
+) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    return member.request("POST", "/api/v1/media", files={"file": (name, data)}, data=fields, headers=headers)
+
+
+def uploaded(member: Member, data: bytes | None = None, **fields: str) -> Json:
+    return done(uploads(member, data or picture(), **fields), 202)
+
+
+def settled(member: Member, media: Json, seconds: float = MADE_WITHIN) -> Json:
+    """The media, when it is ready or failed."""
+
+    def check() -> Json:
+        now = done(member.get(f"/api/v1/media/{media['id']}"))
+        assert now["state"] in {"ready", "failed"}, now
+        return now
+
+    return eventually(check, seconds)
+
+
+def ready(member: Member, data: bytes | None = None, **fields: str) -> Json:
+    media = settled(member, uploaded(member, data, **fields))
+    assert media["state"] == "ready", media
+    return media
+
+
+def begun(member: Member, data: bytes, kind: str = "image/png", **members: Any) -> Json:
+    return done(member.post("/api/v1/media/uploads", {"type": kind, "bytes": len(data), **members}), 201)
+
+
+def puts(upload: Json, data: bytes, **headers: str) -> httpx.Response:
+    """What a browser does with a ticket, at the storage or at Waggle."""
+    sent = {name: value for name, value in upload["headers"].items() if name.lower() != "content-length"}
+    return httpx.request(upload["method"], upload["url"], content=data, headers=sent | headers, timeout=20)
+
+
+def served(url: str, method: str = "GET", **headers: str) -> httpx.Response:
+    """The file at an address that was given, or an address like it, asked for without any token."""
+    return httpx.request(method, url, headers=headers, timeout=20)

@@ -1,0 +1,230 @@
+"""Uploads have an end: in bytes, in number, in what they take of the server, and in how long they may take."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from .client import Api, Member, done, eventually, faults, refused
+from .conftest import LONG, RUNNING, SHAPES, a_waggle
+from .pictures import begun, picture, puts, ready, settled, uploaded, uploads
+from .process import Waggle
+
+pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs a server of its own")
+MB = 1024 * 1024
+OWN = ["embedded" if "embedded" in SHAPES else SHAPES[0]]
+
+
+@pytest.fixture(scope="module", params=OWN)
+def waggle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waggle]:
+    settings = {"WAGGLE_MEDIA_FILE_MB": "1", "WAGGLE_MEDIA_USER_MB": "2", "WAGGLE_MEDIA_FILES_A_DAY": "4"}
+    with a_waggle(request, request.param, tmp_path_factory.mktemp("limits"), **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def api(waggle: Waggle) -> Iterator[Api]:
+    with closing(Api(waggle.base_url)) as api:
+        yield api
+
+
+def noise(size: int) -> bytes:
+    return os.urandom(size)
+
+
+def test_a_file_beyond_the_limit_is_refused(api: Api) -> None:
+    maya = api.someone()
+
+    refused(uploads(maya, noise(MB + 1)), 413, "body_too_large")
+    refused(uploads(maya, noise(2 * MB)), 413, "body_too_large")
+    assert set(faults(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB + 1}))) == {"/bytes"}
+    done(uploads(maya, noise(MB)), 202)
+
+
+def test_a_file_without_an_announced_length_ends_at_the_limit(waggle: Waggle, api: Api) -> None:
+    maya = api.someone()
+    place = urlsplit(waggle.base_url)
+    head = (
+        f"POST /api/v1/media HTTP/1.1\r\nHost: waggle\r\nAuthorization: {maya.headers()['Authorization']}\r\n"
+        "Content-Type: multipart/form-data; boundary=X\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    begin = b'--X\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+    with socket.create_connection((str(place.hostname), place.port or 80), timeout=20) as connection:
+        connection.sendall(head.encode() + b"%x\r\n%b\r\n" % (len(begin), begin))
+        for _ in range(20):
+            connection.sendall(b"%x\r\n%b\r\n" % (64 * 1024, b"x" * 64 * 1024))
+        answer = connection.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_me9_a_user_has_so_many_bytes_and_files(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    kept = [uploaded(maya, noise(MB - 100)) for _ in range(2)]
+    problem = refused(uploads(maya, noise(MB // 2)), 429, "media_quota")
+    assert "2,097,152" in problem["detail"]
+    refused(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB // 2}), 429, "media_quota")
+    settled(maya, kept[0])
+    done(maya.delete(f"/api/v1/media/{kept[0]['id']}"), 204)
+    done(uploads(maya, noise(MB // 2)), 202)
+
+    for _ in range(4):
+        uploaded(willy, picture(9, 9))
+    refused(uploads(willy, picture(9, 9)), 429, "media_quota")
+
+
+def test_nothing_of_what_was_refused_or_cut_short_stays(waggle: Waggle, api: Api) -> None:
+    maya = api.someone()
+    place = urlsplit(waggle.base_url)
+    for _ in range(5):
+        with socket.create_connection((str(place.hostname), place.port or 80)) as connection:
+            connection.sendall(
+                b"POST /api/v1/media HTTP/1.1\r\nHost: waggle\r\nContent-Length: 900000\r\n"
+                b"Content-Type: multipart/form-data; boundary=X\r\n"
+                b"Authorization: " + maya.headers()["Authorization"].encode() + b"\r\n\r\n"
+                b'--X\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + noise(600_000)
+            )
+    refused(uploads(maya, noise(MB + 1)), 413, "body_too_large")
+    upload = begun(maya, noise(1000))["upload"]
+    assert puts(upload, noise(900)).status_code == 403
+
+    def check() -> None:
+        kept = [path for path in waggle.data_dir.glob("tmp/**/*") if path.is_file() and path.name != "lock"]
+        assert kept == []
+
+    eventually(check)
+
+
+@pytest.mark.skipif(not LONG, reason="it takes as long as it tests that it may")
+def test_who_is_slow_but_steady_is_waited_for(waggle: Waggle, api: Api) -> None:
+    maya = api.someone()
+    data = picture(60, 60) + bytes(900_000)
+    place = urlsplit(waggle.base_url)
+    head = (
+        f"POST /api/v1/media HTTP/1.1\r\nHost: waggle\r\nAuthorization: {maya.headers()['Authorization']}\r\n"
+        f"Content-Type: multipart/form-data; boundary=X\r\nContent-Length: {len(data) + 53 + 10}\r\n\r\n"
+    )
+    body = b'--X\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + data + b"\r\n--X--\r\n"
+    head = head.replace(str(len(data) + 63), str(len(body)))
+    began = time.monotonic()
+    with socket.create_connection((str(place.hostname), place.port or 80), timeout=20) as connection:
+        connection.sendall(head.encode())
+        for at in range(0, len(body), 60_000):
+            connection.sendall(body[at : at + 60_000])
+            time.sleep(1)
+        answer = connection.recv(4096)
+
+    assert time.monotonic() - began > 14
+    assert answer.startswith(b"HTTP/1.1 202 ")
+
+
+def test_who_stops_in_the_middle_is_told_and_left(waggle: Waggle, api: Api) -> None:
+    maya = api.someone()
+    place = urlsplit(waggle.base_url)
+    with socket.create_connection((str(place.hostname), place.port or 80), timeout=20) as connection:
+        connection.sendall(
+            b"POST /api/v1/media HTTP/1.1\r\nHost: waggle\r\nContent-Length: 900000\r\n"
+            b"Content-Type: multipart/form-data; boundary=X\r\n"
+            b"Authorization: " + maya.headers()["Authorization"].encode() + b"\r\n\r\n--X\r\n"
+        )
+        began = time.monotonic()
+        answer = connection.recv(4096)
+
+    assert answer.startswith(b"HTTP/1.1 408 ") or answer == b""
+    assert 8 < time.monotonic() - began < 16
+
+
+# --- Memory -----------------------------------------------------------------------------------------
+
+SIZE = (500 if LONG else 100) * MB
+
+
+class Stream:
+    """A form with a file of so many made-up bytes, which nobody has in memory."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b'--X\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+        yield from self.file()
+        yield b"\r\n--X--\r\n"
+
+    def file(self) -> Iterator[bytes]:
+        piece = bytes(range(256)) * 1024
+        for _ in range(self.size // len(piece)):
+            yield piece
+
+
+def highest(waggle: Waggle, work: Callable[[], None]) -> int:
+    """By how many bytes the server's memory grew at most while that was done."""
+    before, most, done_ = waggle.memory(), [0], threading.Event()
+
+    def watch() -> None:
+        while not done_.wait(0.05):
+            most[0] = max(most[0], waggle.memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        work()
+    finally:
+        done_.set()
+        watcher.join()
+    return most[0] - before
+
+
+@pytest.mark.parametrize("shape", ["embedded", *(["scaled"] if "scaled" in SHAPES else [])])
+def test_a_large_upload_and_its_download_take_little_memory(
+    request: pytest.FixtureRequest, tmp_path: Path, shape: str
+) -> None:
+    if shape not in SHAPES:
+        pytest.skip("this shape is not among those that are tested")
+    with ExitStack() as stack:
+        large = str(SIZE // MB + 1)
+        waggle = stack.enter_context(
+            a_waggle(request, shape, tmp_path, WAGGLE_MEDIA_FILE_MB=large, WAGGLE_MEDIA_USER_MB=str(SIZE // MB * 3))
+        )
+        api = stack.enter_context(closing(Api(waggle.base_url)))
+        maya = api.someone()
+        ready(maya)  # whatever is loaded when it is first needed
+
+        def by_the_api() -> None:
+            answer = httpx.post(
+                f"{waggle.base_url}/api/v1/media",
+                content=iter(Stream(SIZE)),
+                headers={**maya.headers(), "Content-Type": "multipart/form-data; boundary=X"},
+                timeout=300,
+            )
+            assert answer.status_code == 202, answer.text
+
+        grown = highest(waggle, by_the_api)
+        assert grown < 100 * MB, f"{grown / MB:.0f} MB"
+
+        def by_a_ticket() -> None:
+            upload = done(maya.post("/api/v1/media/uploads", {"type": "video/mp4", "bytes": SIZE}), 201)["upload"]
+            headers = {**upload["headers"], "Content-Length": str(SIZE)}
+            answer = httpx.put(upload["url"], content=Stream(SIZE).file(), headers=headers, timeout=300)
+            assert answer.is_success, answer.text
+
+        grown = highest(waggle, by_a_ticket)
+        assert grown < 100 * MB, f"{grown / MB:.0f} MB"
+
+
+# --- The corpus -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=OWN)
+def roomy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
+    with (
+        a_waggle(request, request.param, tmp_path_factory.mktemp("corpus")) as running,
+        closing(Api(running.base_url)) as api,
+    ):
+        yield api.someone()

@@ -1,0 +1,118 @@
+"""The storage may hang or not be there at all: uploads wait for their turn, and everything else goes on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from .between import Between, between
+from .client import Api, done, eventually, fresh_key
+from .conftest import RUNNING, SHAPES, stores_of
+from .pictures import picture, ready, served, settled, uploads
+from .process import Waggle
+
+pytestmark = pytest.mark.scaled
+
+if RUNNING or "scaled" not in SHAPES:
+    pytest.skip("the shape scaled is not among those that are tested", allow_module_level=True)
+
+
+@dataclass
+class World:
+    waggle: Waggle
+    way: Between
+    api: Api
+
+    def storage(self) -> tuple[int, str, str]:
+        answer = httpx.get(f"{self.waggle.base_url}/readyz")
+        told = answer.json()
+        return answer.status_code, told["status"], told["checks"]["storage"]
+
+
+@pytest.fixture(scope="module", params=["scaled"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with ExitStack() as stack:
+        url, named = stack.enter_context(stores_of(request, "scaled"))
+        if "WAGGLE_MEDIA_URL" not in named:
+            pytest.skip("not tested with S3: there is none")
+        way = stack.enter_context(between(named["WAGGLE_MEDIA_URL"]))
+        settings = named | {"WAGGLE_MEDIA_URL": way.through}
+        waggle = Waggle("scaled", tmp_path_factory.mktemp("away"), url, settings=settings)
+        stack.callback(waggle.kill)
+        waggle.migrate()
+        waggle.start()
+        yield World(waggle, way, stack.enter_context(closing(Api(waggle.base_url))))
+        way.heal()
+        assert waggle.stop() == 0
+        assert waggle.complaints() == []
+
+
+@pytest.fixture(params=["cut", "hang"])
+def away(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
+    """Away when the test says so, by `world.way`; back when it ends."""
+    yield world
+    world.way.heal()
+
+    def check() -> None:
+        assert world.storage() == (200, "ok", "ok")
+
+    eventually(check)
+
+
+def ends(away: World, how: str) -> None:
+    (away.way.cut if how == "cut" else away.way.hang)()
+
+
+def test_uploads_are_refused_for_now_and_everything_else_goes_on(
+    away: World, request: pytest.FixtureRequest
+) -> None:
+    how: str = request.node.callspec.params["away"]
+    maya, data, key = away.api.someone(), picture(100, 100), fresh_key()
+    before = ready(maya)
+    ends(away, how)
+
+    # By a client without the checks of every answer, which take no 503.
+    with httpx.Client(base_url=away.waggle.base_url, headers=maya.headers(), timeout=30) as http:
+        began = time.monotonic()
+        refusal = http.post("/api/v1/media", files={"file": ("x", data)}, headers={"Idempotency-Key": key})
+        took = time.monotonic() - began
+        assert refusal.status_code == 503, refusal.text
+        assert refusal.json()["code"] == "unavailable"
+        assert "same Idempotency-Key" in refusal.json()["detail"]
+        assert int(refusal.headers["retry-after"]) >= 1
+        assert took < 10
+        assert http.get(before["renditions"]["small"]["url"]).status_code == 503
+
+    times = []
+    for _ in range(10):
+        began = time.monotonic()
+        post = maya.publishes()
+        assert maya.sees(post)
+        times.append(time.monotonic() - began)
+    assert sorted(times)[5] < 0.5
+
+    def check() -> None:
+        status, state, storage = away.storage()
+        assert (status, state) == (200, "degraded")
+        assert storage != "ok"
+
+    eventually(check)
+    away.way.heal()
+
+    def taken() -> str:
+        with httpx.Client(base_url=away.waggle.base_url, headers=maya.headers(), timeout=30) as http:
+            again = http.post("/api/v1/media", files={"file": ("x", data)}, headers={"Idempotency-Key": key})
+        return str(done(again, 202)["id"])
+
+    first = eventually(taken)
+    assert done(uploads(maya, data, key), 202)["id"] == first
+    assert settled(maya, {"id": first})["state"] == "ready"
+
+    def serves() -> None:
+        url = done(maya.get(f"/api/v1/media/{before['id']}"))["renditions"]["small"]["url"]
+        assert served(url).status_code == 200
+
+    eventually(serves)
