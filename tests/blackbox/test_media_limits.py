@@ -44,7 +44,9 @@ def test_a_file_beyond_the_limit_is_refused(api: Api) -> None:
 
     refused(uploads(maya, noise(MB + 1)), 413, "body_too_large")
     refused(uploads(maya, noise(2 * MB)), 413, "body_too_large")
-    assert set(faults(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB + 1}))) == {"/bytes"}
+    assert set(faults(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB + 1}))) == {
+        "/bytes"
+    }
     done(uploads(maya, noise(MB)), 202)
 
 
@@ -190,7 +192,9 @@ def test_a_large_upload_and_its_download_take_little_memory(
     with ExitStack() as stack:
         large = str(SIZE // MB + 1)
         waggle = stack.enter_context(
-            a_waggle(request, shape, tmp_path, WAGGLE_MEDIA_FILE_MB=large, WAGGLE_MEDIA_USER_MB=str(SIZE // MB * 3))
+            a_waggle(
+                request, shape, tmp_path, WAGGLE_MEDIA_FILE_MB=large, WAGGLE_MEDIA_USER_MB=str(SIZE // MB * 3)
+            )
         )
         api = stack.enter_context(closing(Api(waggle.base_url)))
         maya = api.someone()
@@ -209,7 +213,9 @@ def test_a_large_upload_and_its_download_take_little_memory(
         assert grown < 100 * MB, f"{grown / MB:.0f} MB"
 
         def by_a_ticket() -> None:
-            upload = done(maya.post("/api/v1/media/uploads", {"type": "video/mp4", "bytes": SIZE}), 201)["upload"]
+            upload = done(maya.post("/api/v1/media/uploads", {"type": "video/mp4", "bytes": SIZE}), 201)[
+                "upload"
+            ]
             headers = {**upload["headers"], "Content-Length": str(SIZE)}
             answer = httpx.put(upload["url"], content=Stream(SIZE).file(), headers=headers, timeout=300)
             assert answer.is_success, answer.text

@@ -10,9 +10,7 @@ pytestmark = pytest.mark.told_by("embedded")
 
 
 def test_every_operation_with_a_body_has_a_good_one_here(api: Api) -> None:
-    assert {operation.name for operation in operations(api) if operation.takes_json} == set(
-        BODIES
-    )
+    assert {operation.name for operation in operations(api) if operation.takes_json} == set(BODIES)
 
 
 def test_ap2_an_address_that_is_none_is_not_found(api: Api) -> None:
