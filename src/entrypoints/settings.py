@@ -87,7 +87,7 @@ class Settings:
     rate_limits: str = _setting(
         "on",
         "`on`, `off` (for tests), or changes as `read=2400/60,anonymous=600/60`: so many requests per so many "
-        "seconds, of `read`, `write`, `expensive` and `auth` per user, of `anonymous` per network",
+        "seconds, of `read`, `write`, `expensive` and `auth` per user, of `anonymous` and `media` per network",
     )
     sockets_per_network: int = _setting(
         50, "how many streams a network may have open at once, 1 to 10000: an office shares one address"

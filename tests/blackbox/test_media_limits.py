@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from .client import Api, Member, done, eventually, faults, refused
+from .client import Api, done, eventually, faults, refused
 from .conftest import LONG, RUNNING, SHAPES, a_waggle
-from .pictures import begun, picture, puts, ready, settled, uploaded, uploads
+from .pictures import begun, picture, puts, ready, served, settled, uploaded, uploads
 from .process import Waggle
 
 pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs a server of its own")
@@ -24,7 +24,12 @@ OWN = ["embedded" if "embedded" in SHAPES else SHAPES[0]]
 
 @pytest.fixture(scope="module", params=OWN)
 def waggle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waggle]:
-    settings = {"WAGGLE_MEDIA_FILE_MB": "1", "WAGGLE_MEDIA_USER_MB": "2", "WAGGLE_MEDIA_FILES_A_DAY": "4"}
+    settings = {
+        "WAGGLE_MEDIA_FILE_MB": "1",
+        "WAGGLE_MEDIA_USER_MB": "2",
+        "WAGGLE_MEDIA_FILES_A_DAY": "4",
+        "WAGGLE_ACCESS_LOG": "all",
+    }
     with a_waggle(request, request.param, tmp_path_factory.mktemp("limits"), **settings) as running:
         yield running
 
@@ -143,6 +148,19 @@ def test_who_stops_in_the_middle_is_told_and_left(waggle: Waggle, api: Api) -> N
     assert 8 < time.monotonic() - began < 16
 
 
+def test_no_address_of_a_file_stands_in_the_log(waggle: Waggle, api: Api) -> None:
+    maya = api.someone()
+    url = urlsplit(ready(maya)["renditions"]["small"]["url"])
+    ticket = urlsplit(begun(maya, picture(9, 9))["upload"]["url"])
+    assert served(url.geturl()).status_code == 200
+    assert httpx.put(ticket.geturl(), content=b"x").status_code == 403
+
+    log = waggle.log.read_text()
+    assert "/media/{media_id}/{secret}/{file}" in log
+    for hidden in (*url.path.split("/")[3:4], *ticket.path.split("/")[4:5], "sig=", "until="):
+        assert hidden not in log
+
+
 # --- Memory -----------------------------------------------------------------------------------------
 
 SIZE = (500 if LONG else 100) * MB
@@ -222,15 +240,3 @@ def test_a_large_upload_and_its_download_take_little_memory(
 
         grown = highest(waggle, by_a_ticket)
         assert grown < 100 * MB, f"{grown / MB:.0f} MB"
-
-
-# --- The corpus -------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", params=OWN)
-def roomy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Member]:
-    with (
-        a_waggle(request, request.param, tmp_path_factory.mktemp("corpus")) as running,
-        closing(Api(running.base_url)) as api,
-    ):
-        yield api.someone()

@@ -112,6 +112,23 @@ async def test_an_answer_that_goes_on_has_no_deadline_and_holds_no_place(
     assert (await ask(here))[0] == 200
 
 
+async def test_a_large_body_and_what_is_done_with_it_have_no_deadline_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.02)
+    monkeypatch.setattr(edge, "BODY_DEADLINE", 0.04)
+
+    async def takes_its_time(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["unhurried"]()  # type: ignore[typeddict-item]
+        await reads(scope, receive, send)
+        await asyncio.sleep(0.1)
+        await Ready(202, [], b"taken")(scope, receive, send)
+
+    status, _, body = await ask(takes_its_time, "POST", body=(b"a", 0.1, b"b", 0.1, b"c"))
+
+    assert (status, body) == (202, b"taken")
+
+
 async def test_whoever_asks_for_the_head_of_it_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.05)
 

@@ -3,16 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
+from litestar import Litestar
 
+from adapters.memory.limits import NoLimiter
 from application.media.ports import NoSuchObject
 from application.media.serving import Found
-from domain.media import Kind, Made, Media, Rendition, State
-from domain.shared import MediaId, Unavailable, UserId
+from domain.media import Kind, Made, Media, MediaNotFound, Rendition, State
+from domain.shared import DomainError, MediaId, Unavailable, UserId
+from entrypoints.http.edge import Edge
+from entrypoints.http.errors import refuse
+from entrypoints.http.limits import Limits
 from entrypoints.http.media import serving
-from entrypoints.http.media.serving import _part, _Streamed
+from entrypoints.http.media.serving import ServingController, _part, _Streamed
+from entrypoints.http.network import Networks
 
 SIZE = 1000
 RENDITION = Rendition(name="small", type="image/webp", width=8, height=6, bytes=SIZE)
@@ -57,6 +65,84 @@ def test_a_range_is_one_range_or_everything(asked: str | None, expected: tuple[i
     assert _part(asked, SIZE) == expected
 
 
+class Signed:
+    """Takes the signature `good`, until a time that is there."""
+
+    def check(self, path: str, until: str, signature: str) -> bool:
+        return signature == "good" and path.startswith("/media/7/") and until == "99999999999"
+
+
+async def found_if_signed_or_open(media_id: MediaId, secret: str, file: str, *, signed: bool) -> Found:
+    media = replace(MEDIA, open=file.startswith("open"))
+    if not (media.id == media_id and secret == media.secret and (signed or media.open)):
+        raise MediaNotFound("no such media")
+    return Found(media, RENDITION)
+
+
+async def asked(target: str, method: str = "GET", **headers: str) -> httpx.Response:
+    attributes = {
+        "find_rendition": staticmethod(found_if_signed_or_open),
+        "open_rendition": Opened(b"x" * SIZE),
+        "signed_addresses": Signed(),
+    }
+    handlers = [type("Serving", (ServingController,), attributes)]
+    app = Litestar(
+        handlers, openapi_config=None, exception_handlers={DomainError: refuse}, logging_config=None
+    )
+    limits = Limits(NoLimiter(), None)
+    edge = Edge(app, access_log="off", hsts=False, networks=Networks(), limits=limits)
+    transport = httpx.ASGITransport(app=edge)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://waggle") as client:
+        return await client.request(method, target, headers=headers)
+
+
+OPEN = f"/media/7/{MEDIA.secret}/open.webp"
+CLOSED = f"/media/7/{MEDIA.secret}/small.webp"
+
+
+async def test_what_everybody_may_see_is_kept_for_ever_by_whoever_stands_between() -> None:
+    answer = await asked(OPEN)
+
+    assert (answer.status_code, answer.headers["content-length"]) == (200, str(SIZE))
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    again = await asked(OPEN, **{"If-None-Match": f'"x", {answer.headers["etag"]}'})
+    assert (again.status_code, again.headers["cache-control"]) == (304, answer.headers["cache-control"])
+
+
+async def test_what_is_shown_for_a_while_is_kept_for_that_while_by_who_asked() -> None:
+    answer = await asked(f"{CLOSED}?until=99999999999&sig=good")
+
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"].startswith("private, max-age=9")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        CLOSED,
+        f"{CLOSED}?until=99999999999&sig=bad",
+        f"{CLOSED}?until=1&sig=good",
+        f"{CLOSED}?sig=good",
+        OPEN.replace("/7/", "/8/"),
+        OPEN.replace("/7/", "/x/"),
+        OPEN.replace("/s", "/t"),
+    ],
+)
+async def test_all_else_is_not_there(target: str) -> None:
+    answer = await asked(target)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "media_not_found")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_part_and_the_head() -> None:
+    part = await asked(OPEN, Range="bytes=10-19")
+    head = await asked(OPEN, "HEAD")
+
+    assert (part.status_code, part.headers["content-range"]) == (206, f"bytes 10-19/{SIZE}")
+    assert (head.status_code, head.headers["content-length"], head.content) == (200, str(SIZE), b"")
+
+
 class Opened:
     """Gives these pieces, or raises what stands among them; the first of them when it is entered."""
 
@@ -66,20 +152,20 @@ class Opened:
 
     @asynccontextmanager
     async def __call__(
-        self, _found: Found, _start: int = 0, _length: int | None = None
+        self, _found: Found, start: int = 0, length: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         if isinstance(self._pieces[0], Exception):
             raise self._pieces[0]
         try:
-            yield self._all()
+            yield self._all(start, length)
         finally:
             self.closed = True
 
-    async def _all(self) -> AsyncIterator[bytes]:
+    async def _all(self, start: int, length: int | None) -> AsyncIterator[bytes]:
         for piece in self._pieces:
             if isinstance(piece, Exception):
                 raise piece
-            yield piece
+            yield piece[start:][:length]
 
 
 async def answered(opened: Opened, *, takes: int = 1000, stays: bool = True) -> tuple[list[Any], list[str]]:

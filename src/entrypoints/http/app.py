@@ -155,13 +155,23 @@ def _routes(
     handlers = [
         Router("/api/v1", route_handlers=controllers),
         bound(ServingController, container.media, **of_media),
-        bound(DirectUploadsController, container.media, **of_media),
+        *(
+            [bound(DirectUploadsController, container.media, **of_media)]
+            if _serves_storage(container)
+            else []
+        ),
         operations.livez,
         operations.readyz(container.checks(), container.soft_checks()),
         operations.jwks(container.keys().jwks),
     ]
     common = {"request_class": StrictRequest, "request_max_body_size": MAX_BODY}
     return handlers, common
+
+
+def _serves_storage(container: Container) -> bool:
+    """Whether what is uploaded by a ticket comes to Waggle; S3 takes it by itself."""
+    kind: str = container.config.media_store()
+    return kind != "s3"
 
 
 def _pager(container: Container, settings: Settings) -> Pager:

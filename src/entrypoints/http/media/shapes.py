@@ -86,7 +86,7 @@ class TicketOut(Out):
     method: str
     url: str
     headers: Mapping[str, str]
-    """To be sent exactly so."""
+    """To be sent exactly so. A browser sets Content-Length by itself."""
     expires_at: str
 
     @classmethod
