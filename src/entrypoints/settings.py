@@ -61,6 +61,13 @@ class Settings:
         "with PostgreSQL, the `redis://:password@host/0` that all processes share; `rediss://` for TLS, with "
         "`?ssl_ca_certs=/a/file` for authorities of your own; empty is none",
     )
+    media_url: str = _setting(
+        "",
+        "where the bytes of media lie: `s3://key:secret@host:9000/bucket?region=us-east-1`, special characters of the "
+        "secret quoted, with `&tls=off` for plain HTTP and `&public=https://files.example.org` if clients reach the "
+        "same server under another origin; or `file:///a/folder`, shared by all processes. Empty is the folder "
+        "`media` in the data folder, or memory",
+    )
     public_url: str = _setting(
         "", "where clients reach this server, also the issuer of its tokens; empty is http://host:port"
     )
@@ -153,6 +160,8 @@ class Settings:
             raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
         if self.redis_url:
             self._check_redis()
+        if self.media_url:
+            self._check_media()
         if self.secret_key and not _is_key(self.secret_key):
             raise BadSettings("WAGGLE_SECRET_KEY must be 64 hexadecimal digits (openssl rand -hex 32)")
         try:
@@ -185,6 +194,22 @@ class Settings:
                 "WAGGLE_REDIS_URL must be a rediss:// address in production, unless it is on this host"
             )
 
+    def _check_media(self) -> None:
+        """What else can be wrong with it, its adapter tells."""
+        try:
+            url = urlsplit(self.media_url)
+            understood = url.scheme in {"s3", "file"} and url.port != 0
+        except ValueError:  # its words may tell a part of the secret
+            understood = False
+        if not understood:
+            raise BadSettings(
+                "WAGGLE_MEDIA_URL must be like s3://key:secret@host:9000/bucket, special characters quoted, or "
+                "file:///a/folder"
+            )
+        plain = "tls=off" in url.query.split("&")
+        if self.env == "production" and plain and not _is_loopback(url.hostname or ""):
+            raise BadSettings("WAGGLE_MEDIA_URL must use TLS in production, unless it is on this host")
+
     def _check_production(self) -> None:
         if self.password_cost < 12:
             raise BadSettings("WAGGLE_PASSWORD_COST below 12 is for tests, not for production")
@@ -192,6 +217,11 @@ class Settings:
             raise BadSettings("WAGGLE_DATABASE_URL=memory: keeps nothing, it is not for production")
         if self.shape == "scaled" and not self.secret_key:
             raise BadSettings("WAGGLE_SECRET_KEY is needed in production: all processes must share it")
+        if self.shape == "scaled" and not self.media_url:
+            raise BadSettings(
+                "WAGGLE_MEDIA_URL is needed in production with PostgreSQL: all processes must reach the same media; "
+                "on one machine file:///a/folder will do"
+            )
         if not self.public_url.startswith("https://"):
             raise BadSettings("WAGGLE_PUBLIC_URL must be an https:// address in production")
         if self.rate_limits == "off":

@@ -1,0 +1,231 @@
+"""Objects in a bucket of a server that speaks S3, where all processes and machines reach them."""
+
+import asyncio
+import logging
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from minio.deleteobjects import DeleteObject
+from minio.error import S3Error
+
+from adapters.storage.address import S3Address
+from adapters.storage.calling import BUDGET, Calls, client, connections
+from adapters.storage.keys import checked
+from adapters.storage.presigning import presigned_put
+from application.media.ports import NoSuchObject, Stored, Ticket
+from domain.shared import Unavailable
+
+log = logging.getLogger(__name__)
+
+READ = 256 * 1024
+PART = 8 * 1024 * 1024
+"""Larger files are put in parts of so many bytes, each of which is in memory once while it is sent."""
+PUTS = 4
+"""Files being put at a time."""
+SLOWEST = 64 * 1024
+"""Bytes a second, below which a transfer is given up."""
+LOOK_SECONDS = 5.0
+PROBE = "probe/"
+"""What begins so is nothing of ours: it is looked for by whoever has no key, and deleted."""
+
+
+class S3Storage:
+    """The bucket is private; it is made when it is missing. Every object is whole or not there: that is what S3 says of
+    itself."""
+
+    def __init__(
+        self,
+        address: S3Address,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._address, self._bucket, self._now = address, address.bucket, now
+        self._pools = connections(tls=address.tls)
+        self._client = client(address, self._pools)
+        self._calls = Calls(monotonic)
+        self._puts = asyncio.Semaphore(PUTS)
+        self._ready = False
+        self._told: bool | None = None
+
+    async def put(self, key: str, source: Path, content_type: str) -> None:
+        size = (await asyncio.to_thread(source.stat)).st_size
+
+        def work() -> None:
+            with source.open("rb") as file:
+                self._client.put_object(
+                    self._bucket,
+                    checked(key),
+                    file,
+                    size,
+                    content_type,
+                    part_size=PART,
+                    num_parallel_uploads=1,
+                )
+
+        async with self._puts:
+            await self._calls(work, BUDGET + size / SLOWEST)
+
+    async def fetch(self, key: str, target: Path) -> None:
+        async with self.read(key) as pieces:
+            with target.open("wb") as file:
+                async for piece in pieces:
+                    await asyncio.to_thread(file.write, piece)
+
+    @asynccontextmanager
+    async def read(
+        self, key: str, start: int = 0, length: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        if length == 0:  # which no range can say
+            if await self.stat(key) is None:
+                raise NoSuchObject(key)
+            yield self._pieces(None)
+            return
+
+        def work() -> Any:
+            try:
+                return self._client.get_object(self._bucket, checked(key), start, length or 0)
+            except S3Error as error:
+                if error.code == "InvalidRange":  # it begins behind the end
+                    return None
+                raise
+
+        response = await self._calls(work)
+        try:
+            yield self._pieces(response)
+        finally:
+            if response is not None:
+                response.close()
+                response.release_conn()
+
+    async def _pieces(self, response: Any) -> AsyncIterator[bytes]:
+        """Of nothing there are none."""
+        while response is not None and (
+            piece := await self._calls(lambda: response.read(READ), begun=True)
+        ):
+            yield piece
+
+    async def stat(self, key: str) -> Stored | None:
+        try:
+            found = await self._calls(lambda: self._client.stat_object(self._bucket, checked(key)))
+        except NoSuchObject:
+            return None
+        return _stored(key, found)
+
+    async def delete(self, keys: Collection[str]) -> None:
+        if not keys:
+            return
+
+        def work() -> None:
+            wanted = [DeleteObject(checked(key)) for key in keys]
+            failed = [error.code for error in self._client.remove_objects(self._bucket, wanted)]
+            if failed:
+                raise Unavailable(f"the storage of media did not delete {len(failed)} objects: {failed[0]}")
+
+        await self._calls(work, BUDGET * (1 + len(keys) // 1_000))
+
+    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
+        def work() -> Sequence[Stored]:
+            found = self._client.list_objects(
+                self._bucket, prefix=prefix, recursive=True, start_after=after or None
+            )
+            return [_stored(one.object_name or "", one) for one in islice(found, limit)]
+
+        return await self._calls(work, BUDGET * (1 + limit // 1_000))
+
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+        headers = {"Content-Type": content_type, "Content-Length": str(size)}
+        now = self._now()
+        seconds = max(1, int((until - now).total_seconds()))
+        url = presigned_put(self._address, checked(key), headers, now, seconds)
+        return Ticket("PUT", url, headers, until)
+
+    async def check(self) -> None:
+        if not await self._calls(lambda: self._client.bucket_exists(self._bucket)):
+            raise Unavailable("the bucket of media is missing")
+
+    # --- Being there --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Make the bucket as soon as the server is there, and look now and then whether it still is; until cancelled."""
+        try:
+            while True:
+                try:
+                    await (self.check() if self._ready else self.prepare())
+                except Unavailable as error:
+                    self._tell(error)
+                else:
+                    self._tell(None)
+                await asyncio.sleep(LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - only apart from each other
+        finally:
+            self.close()
+
+    async def prepare(self) -> None:
+        """Make the bucket if it is missing, and say loudly if anybody may read it. Raises Unavailable."""
+
+        def work() -> None:
+            if not self._client.bucket_exists(self._bucket):
+                try:
+                    self._client.make_bucket(self._bucket, location=self._address.region)
+                except S3Error as error:  # another process was faster
+                    if error.code != "BucketAlreadyOwnedByYou":
+                        raise
+
+        await self._calls(work, 3 * BUDGET)
+        self._ready = True
+        if await self.is_exposed():
+            log.warning(
+                "anybody can read the bucket %s: media of private accounts is open to whoever learns its address. "
+                "Take away what allows anonymous access",
+                self._bucket,
+            )
+
+    async def is_exposed(self) -> bool:
+        """Whether who has no key may list the bucket or read an object of it. Raises Unavailable."""
+        anybody = client(self._address, self._pools, anonymous=True)
+        probe = PROBE + secrets.token_hex(8)
+
+        def may(attempt: Callable[[], object]) -> bool:
+            try:
+                attempt()
+            except S3Error:
+                return False
+            return True
+
+        def work() -> bool:
+            self._client.put_object(self._bucket, probe, BytesIO(b"bee"), 3)
+            try:
+                return may(lambda: anybody.stat_object(self._bucket, probe)) or may(
+                    lambda: next(anybody.list_objects(self._bucket), None)
+                )
+            finally:
+                self._client.remove_object(self._bucket, probe)
+
+        return await self._calls(work, 4 * BUDGET)
+
+    def close(self) -> None:
+        self._calls.close()
+        with suppress(Exception):  # connections in use elsewhere end by themselves
+            self._pools.clear()
+
+    def _tell(self, error: Exception | None) -> None:
+        """One line when it goes, one when it comes back."""
+        if self._told is (error is None):
+            return
+        self._told = error is None
+        if error is None:
+            log.info("the storage of media is there")
+        else:
+            log.warning("the storage of media is away: %s; going on without it", error)
+
+
+def _stored(key: str, found: Any) -> Stored:
+    """From what the SDK gives for a stat and in a list."""
+    return Stored(key, found.size, found.last_modified)
