@@ -54,6 +54,7 @@ from adapters.sql import notifications as sql_notifications
 from adapters.sql import outbox as sql_outbox
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
+from adapters.storage.address import S3Address
 from adapters.storage.folder import FolderStorage
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import MediaAddresses, SignedUploads
@@ -113,6 +114,7 @@ from application.shared.events import (
     Unliked,
     Unreposted,
 )
+from application.shared.ports import Clock
 from application.shared.relay import Relay
 from domain.graph import Ties
 from domain.posts import hashtag
@@ -360,6 +362,13 @@ def _media_secret() -> str:
     return secrets.token_urlsafe(16)
 
 
+def _s3_storage(address: S3Address, now: Clock) -> Any:
+    # Here and not above: the SDK takes 0.15 s, which only who has an S3 should pay.
+    from adapters.storage.s3 import S3Storage  # noqa: PLC0415
+
+    return S3Storage(address, now)
+
+
 class Media(containers.DeclarativeContainer):
     """Uploads, and what is made and shown of them."""
 
@@ -398,8 +407,8 @@ class Container(containers.DeclarativeContainer):
     """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`, `issuer`,
     `site_names`, `password_cost`, `card_ttl`, `limits` (`on` or `off`), `trending` (its Times),
     `timelines` (`memory` or `none`), `redis` (`on` or `off`), `redis_address`, `site` (its Site), `mail` (`smtp`,
-    `log` or `none`), `mail_server`, `own_host`, `mail_delay` and `mail_every` (timedeltas), `media_store` (`memory` or `folder`), `media_folder`,
-    `media_origin`, `media_limits`, `temporary` (a folder) and `master_key`."""
+    `log` or `none`), `mail_server`, `own_host`, `mail_delay` and `mail_every` (timedeltas), `media_store` (`memory`, `folder`
+    or `s3`), `media_folder`, `media_address` (its S3Address), `media_origin`, `media_limits`, `temporary` (a folder) and `master_key`."""
 
     config = providers.Configuration(strict=True)
 
@@ -654,6 +663,7 @@ class Container(containers.DeclarativeContainer):
         config.media_store,
         memory=Single(MemoryStorage, direct_uploads, now),
         folder=Single(FolderStorage, config.media_folder, direct_uploads),
+        s3=Single(_s3_storage, config.media_address, now),
     )
     folder = Single(TemporaryFolders, config.temporary)
     processor = Single(ChildProcessor, config.media_audio)
@@ -734,6 +744,8 @@ class Container(containers.DeclarativeContainer):
     )
     """What /readyz asks."""
     soft_checks = providers.Selector(
-        config.redis, on=providers.Dict(redis=redis.provided.check), off=providers.Dict()
+        config.redis,
+        on=providers.Dict(redis=redis.provided.check, storage=storage.provided.check),
+        off=providers.Dict(storage=storage.provided.check),
     )
     """What it asks as well, and can do without."""

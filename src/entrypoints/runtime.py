@@ -22,6 +22,7 @@ from adapters.security.tokens import load_keys
 from adapters.sql.housekeeping import keep_house
 from adapters.sql.migrate import HEAD, current, migrate, outdated
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
+from adapters.storage.address import S3Address, folder_of
 from application.media.uploading import Limits
 from application.shared.caching import Times
 from application.shared.mail import Site
@@ -51,6 +52,10 @@ def build(settings: Settings) -> Container:
         mail_server = MailServer.of(settings.mail_url) if settings.mail_url else None
     except (ValueError, OSError) as error:
         raise BadSettings(f"WAGGLE_MAIL_URL {error}") from None
+    try:
+        media_store, media_folder, media_address = _media_place(settings)
+    except ValueError as error:
+        raise BadSettings(f"WAGGLE_MEDIA_URL {error}") from None
     host = urlsplit(settings.url).hostname or "waggle"
     container.config.from_dict(
         {
@@ -71,8 +76,9 @@ def build(settings: Settings) -> Container:
             "own_host": host.encode("idna").decode(),
             "mail_delay": timedelta(seconds=settings.mail_delay_seconds),
             "mail_every": timedelta(seconds=settings.mail_every_seconds),
-            "media_store": "memory" if settings.shape == "memory" else "folder",
-            "media_folder": settings.data_dir.absolute() / "media",
+            "media_store": media_store,
+            "media_folder": media_folder,
+            "media_address": media_address,
             "media_origin": settings.media_origin.rstrip("/") or settings.url,
             "media_limits": Limits(
                 settings.media_file_mb * MB, settings.media_user_mb * MB, settings.media_files_a_day
@@ -83,6 +89,17 @@ def build(settings: Settings) -> Container:
         }
     )
     return container
+
+
+def _media_place(settings: Settings) -> tuple[str, Path | None, S3Address | None]:
+    """Which storage, and where it is. Raises ValueError."""
+    if settings.media_url.startswith("s3:"):
+        return "s3", None, S3Address.of(settings.media_url)
+    if settings.media_url:
+        return "folder", folder_of(settings.media_url), None
+    if settings.shape == "memory":
+        return "memory", None, None
+    return "folder", settings.data_dir.absolute() / "media", None
 
 
 def _temporary(settings: Settings) -> Path:
@@ -139,6 +156,8 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         await _in_background(stack, "sessions of streams", hub.follow_sessions)
         await _in_background(stack, "housekeeping", lambda: _keep_house(container, settings))
         await _in_background(stack, "mails", container.notifications.send_mails().run)
+        if settings.media_url.startswith("s3:"):  # whether it is there or not
+            await _in_background(stack, "storage", container.storage().run)
         folders = container.folder()
         folders.clean()
         stack.callback(folders.close)

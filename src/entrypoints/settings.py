@@ -158,10 +158,8 @@ class Settings:
                 raise BadSettings(f"WAGGLE_{name.upper()} must be between {least} and {most}")
         if self.database_url and self.shape not in {"memory", "embedded", "scaled"}:
             raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
-        if self.redis_url:
-            self._check_redis()
-        if self.media_url:
-            self._check_media()
+        self._check_redis()
+        self._check_media()
         if self.secret_key and not _is_key(self.secret_key):
             raise BadSettings("WAGGLE_SECRET_KEY must be 64 hexadecimal digits (openssl rand -hex 32)")
         try:
@@ -176,6 +174,8 @@ class Settings:
             self._check_production()
 
     def _check_redis(self) -> None:
+        if not self.redis_url:
+            return
         if self.shape != "scaled":
             raise BadSettings(
                 "WAGGLE_REDIS_URL is for processes that share a PostgreSQL; one alone needs no Redis"
@@ -196,6 +196,8 @@ class Settings:
 
     def _check_media(self) -> None:
         """What else can be wrong with it, its adapter tells."""
+        if not self.media_url:
+            return
         try:
             url = urlsplit(self.media_url)
             understood = url.scheme in {"s3", "file"} and url.port != 0

@@ -33,9 +33,20 @@ from urllib.parse import urlsplit
 
 from anyio.from_thread import start_blocking_portal
 
+from tests.integration._servers.buckets import S3
 from tests.integration._servers.stores import ERRORS, MARK, Postgres, Redis, Refused, ask_redis
 
-__all__ = ["Refused", "Server", "Unavailable", "clear", "fresh_database", "postgres", "redis"]
+__all__ = [
+    "Refused",
+    "Server",
+    "Unavailable",
+    "clear",
+    "fresh_bucket",
+    "fresh_database",
+    "postgres",
+    "redis",
+    "s3",
+]
 
 _PATIENCE = 60  # seconds for a server to start or to end
 
@@ -73,6 +84,19 @@ def redis() -> AbstractContextManager[Server]:
     return _server(Redis())
 
 
+def s3() -> AbstractContextManager[Server]:
+    """A server that speaks S3, whose key may make buckets: a named one (`s3://key:secret@host:port/any?tls=off`),
+    else a private process of nanio, which verifies signatures; never a container. Raises as `postgres` does."""
+    return _server(S3())
+
+
+@contextmanager
+def fresh_bucket(server: Server) -> Iterator[str]:
+    """The URL of a bucket of its own, which is not made yet, removed when the block ends."""
+    with S3.fresh(server.url) as url:
+        yield url
+
+
 @contextmanager
 def fresh_database(server: Server) -> Iterator[str]:
     """The URL of a new and empty PostgreSQL database, dropped when the block ends.
@@ -91,7 +115,7 @@ def clear(server: Server) -> None:
 
 
 @contextmanager
-def _server(kind: Postgres | Redis) -> Iterator[Server]:
+def _server(kind: Postgres | Redis | S3) -> Iterator[Server]:
     only = os.environ.get("WAGGLE_TEST_SERVERS", "")
     if only not in {"", "containers", "processes"}:
         raise Refused(f"WAGGLE_TEST_SERVERS is {only!r}, which is neither containers nor processes")
@@ -108,9 +132,9 @@ def _server(kind: Postgres | Redis) -> Iterator[Server]:
         return
     tried = [f"WAGGLE_TEST_SERVERS is {only}" if only else f"{kind.variable} is not set"]
     ways: list[Callable[[], AbstractContextManager[Server]]] = []
-    if only != "processes":
+    if only != "processes" and not isinstance(kind, S3):
         ways.append(partial(_container, kind))
-    if only != "containers":
+    if only != "containers" or isinstance(kind, S3):
         programs = list(dict.fromkeys(kind.programs()))
         ways += [partial(_process, kind, program) for program in programs]
         if not programs:
@@ -198,8 +222,8 @@ exit $ended
 
 
 @contextmanager
-def _process(kind: Postgres | Redis, program: Path) -> Iterator[Server]:
-    uid, gid = _unprivileged()
+def _process(kind: Postgres | Redis | S3, program: Path) -> Iterator[Server]:
+    uid, gid = (None, None) if kind.own_user else _unprivileged()
     options: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": uid and [], "cwd": "/"}
     options["env"] = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
     run = partial(subprocess.run, **options, check=True, text=True, capture_output=True, timeout=_PATIENCE)
@@ -208,7 +232,7 @@ def _process(kind: Postgres | Redis, program: Path) -> Iterator[Server]:
     except (OSError, subprocess.SubprocessError) as error:
         raise _No(f"{program} does not run: {error}") from error
     version = re.search(r"(?:\) |v=)(\d+)", said)
-    if version is None or int(version[1]) < kind.least:
+    if kind.least and (version is None or int(version[1]) < kind.least):
         raise _No(f"{program} is too old: {said.strip()}")
 
     reason = ""
@@ -278,7 +302,7 @@ def _until_we_end(command: list[Any], **options: Any) -> Iterator[tuple[subproce
                 process.wait()
 
 
-def _wait(kind: Postgres | Redis, url: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+def _wait(kind: Postgres | Redis | S3, url: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     """Until the server answers to its password; the folder it says it lives in."""
     end = time.monotonic() + _PATIENCE
     while True:

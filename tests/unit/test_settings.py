@@ -11,6 +11,7 @@ from entrypoints.settings import BadSettings, Settings, environment_name
 KEY = "0123456789abcdef" * 4
 PRODUCTION = {"WAGGLE_ENV": "production", "WAGGLE_PUBLIC_URL": "https://waggle.example.org"}
 POSTGRES = {"WAGGLE_DATABASE_URL": "postgresql://waggle:secret@db/waggle"}
+SCALED = POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_MEDIA_URL": "s3://bee:honey@files/media"}
 
 
 def test_without_any_setting_there_is_a_small_server_for_trying_it_out() -> None:
@@ -41,6 +42,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "WAGGLE_MAIL_URL": "smtps://mail?from=waggle@example.org",
         "WAGGLE_MAIL_DELAY_SECONDS": "0",
         "WAGGLE_MAIL_EVERY_SECONDS": "3600",
+        "WAGGLE_MEDIA_URL": "s3://bee:honey@files/media",
         "WAGGLE_MEDIA_ORIGIN": "https://media.example.org",
         "WAGGLE_MEDIA_AUDIO": "off",
         "WAGGLE_MEDIA_FILE_MB": "500",
@@ -69,6 +71,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         mail_url="smtps://mail?from=waggle@example.org",
         mail_delay_seconds=0,
         mail_every_seconds=3600,
+        media_url="s3://bee:honey@files/media",
         media_origin="https://media.example.org",
         media_audio="off",
         media_file_mb=500,
@@ -154,6 +157,10 @@ def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None
         {"WAGGLE_REDIS_URL": "http://redis", **POSTGRES},
         {"WAGGLE_REDIS_URL": "redis:///0", **POSTGRES},
         {"WAGGLE_REDIS_URL": "redis://redis:66666", **POSTGRES},
+        {"WAGGLE_MEDIA_URL": "https://bee:honey@files/media"},
+        {"WAGGLE_MEDIA_URL": "s3://bee:honey@files:0/media"},
+        {"WAGGLE_MEDIA_URL": "s3://bee:honey@files:66666/media"},
+        {"WAGGLE_MEDIA_URL": "/srv/media"},
         {"WAGGLE_SECRET_KEY": "short"},
         {"WAGGLE_SECRET_KEY": "g" * 64},
         {"WAGGLE_SECRET_KEY": KEY[:-1]},
@@ -175,11 +182,20 @@ def test_what_makes_no_sense_is_refused_by_its_name(environ: dict[str, str]) -> 
     "environ",
     [
         PRODUCTION,
-        PRODUCTION | POSTGRES | {"WAGGLE_SECRET_KEY": KEY},
-        PRODUCTION | POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_REDIS_URL": "redis://127.0.0.1"},
-        PRODUCTION | POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_REDIS_URL": "rediss://:secret@redis/1"},
+        PRODUCTION | SCALED,
+        PRODUCTION | SCALED | {"WAGGLE_MEDIA_URL": "file:///srv/media"},
+        PRODUCTION | SCALED | {"WAGGLE_MEDIA_URL": "s3://bee:honey@127.0.0.1:9000/media?tls=off"},
+        PRODUCTION | SCALED | {"WAGGLE_REDIS_URL": "redis://127.0.0.1"},
+        PRODUCTION | SCALED | {"WAGGLE_REDIS_URL": "rediss://:secret@redis/1"},
     ],
-    ids=["embedded", "scaled", "with a Redis on this host", "with a Redis elsewhere"],
+    ids=[
+        "embedded",
+        "scaled",
+        "with a folder",
+        "with an S3 on this host",
+        "with a Redis on this host",
+        "with a Redis elsewhere",
+    ],
 )
 def test_production_is_fine_with_settings_made_for_it(environ: dict[str, str]) -> None:
     assert Settings.read(environ).env == "production"
@@ -191,7 +207,9 @@ def test_production_is_fine_with_settings_made_for_it(environ: dict[str, str]) -
         ({"WAGGLE_PASSWORD_COST": "4"}, "WAGGLE_PASSWORD_COST"),
         ({"WAGGLE_DATABASE_URL": "memory:"}, "WAGGLE_DATABASE_URL"),
         (POSTGRES, "WAGGLE_SECRET_KEY"),
-        (POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_REDIS_URL": "redis://redis:6379"}, "WAGGLE_REDIS_URL"),
+        (SCALED | {"WAGGLE_REDIS_URL": "redis://redis:6379"}, "WAGGLE_REDIS_URL"),
+        (SCALED | {"WAGGLE_MEDIA_URL": ""}, "WAGGLE_MEDIA_URL"),
+        (SCALED | {"WAGGLE_MEDIA_URL": "s3://bee:honey@files/media?tls=off"}, "WAGGLE_MEDIA_URL"),
         ({"WAGGLE_PUBLIC_URL": ""}, "WAGGLE_PUBLIC_URL"),
         ({"WAGGLE_PUBLIC_URL": "http://waggle.example.org"}, "WAGGLE_PUBLIC_URL"),
         ({"WAGGLE_RATE_LIMITS": "off"}, "WAGGLE_RATE_LIMITS"),
@@ -209,6 +227,8 @@ def test_production_refuses_settings_made_for_tests(change: dict[str, str], name
         {"WAGGLE_SECRET_KEY": "hunter2" * 3},
         POSTGRES | {"WAGGLE_REDIS_URL": "redis://:hunter2/more@redis"},
         POSTGRES | {"WAGGLE_REDIS_URL": "redis:hunter2"},
+        {"WAGGLE_MEDIA_URL": "https://bee:hunter2@files/media"},
+        {"WAGGLE_MEDIA_URL": "s3://bee:hunter2/more@files/media"},
     ],
 )
 def test_a_refusal_does_not_tell_the_secret(environ: dict[str, str]) -> None:
@@ -242,5 +262,38 @@ def test_a_mail_server_that_is_not_understood_is_refused_without_telling_the_sec
 
     with pytest.raises(BadSettings, match="WAGGLE_MAIL_URL must say") as caught:
         build(settings)
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("environ", "adapter"),
+    [
+        ({}, "FolderStorage"),
+        ({"WAGGLE_DATABASE_URL": "memory:"}, "MemoryStorage"),
+        ({"WAGGLE_MEDIA_URL": "file:///srv/media"}, "FolderStorage"),
+    ],
+)
+def test_media_lie_where_their_url_says(environ: dict[str, str], adapter: str, tmp_path: Path) -> None:
+    container = build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), **environ}))
+
+    assert type(container.storage()).__name__ == adapter
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3:bee:hunter2",
+        "s3://bee:hunter2/more@files/media",
+        "s3://bee:hunter2@files",
+        "s3://bee:hunter2@files/media?tls=maybe",
+        "file:srv",
+    ],
+)
+def test_a_place_of_media_that_is_not_understood_is_refused_without_telling_the_secret(
+    url: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadSettings, match="WAGGLE_MEDIA_URL") as caught:
+        build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_MEDIA_URL": url}))
 
     assert "hunter2" not in str(caught.value)

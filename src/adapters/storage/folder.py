@@ -5,6 +5,7 @@ reads or lists meanwhile sees the object of before, or all of the new one; so do
 """
 
 import asyncio
+import errno
 import os
 import shutil
 import tempfile
@@ -29,7 +30,8 @@ _OBJECTS, _ASIDE = "objects", "incoming"
 
 @dataclass(frozen=True, slots=True)
 class FolderStorage:
-    """`root` is made when something is put. Nobody else may write there: a link in it would lead outside."""
+    """`root` is made when something is put; it may be a link. Below it none is followed: what lies behind one is not
+    there."""
 
     root: Path
     uploads: SignedUploads
@@ -40,14 +42,14 @@ class FolderStorage:
 
     async def fetch(self, key: str, target: Path) -> None:
         path = self._path(key)
-        await _in_thread(lambda: shutil.copyfile(path, target), key)
+        await _in_thread(lambda: shutil.copyfile(self._file(path), target), key)
 
     @asynccontextmanager
     async def read(
         self, key: str, start: int = 0, length: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         path = self._path(key)
-        file = await _in_thread(lambda: path.open("rb", buffering=0), key)
+        file = await _in_thread(lambda: self._file(path).open("rb", buffering=0), key)
         try:
             if start:
                 file.seek(start)
@@ -58,7 +60,7 @@ class FolderStorage:
     async def stat(self, key: str) -> Stored | None:
         path = self._path(key)
         try:
-            found = await _in_thread(path.stat, key)
+            found = await _in_thread(lambda: self._file(path).stat(), key)
         except NoSuchObject:
             return None
         return Stored(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
@@ -81,7 +83,19 @@ class FolderStorage:
     def _path(self, key: str) -> Path:
         return self.root / _OBJECTS / checked(key)
 
+    def _file(self, path: Path) -> Path:
+        """Raises FileNotFoundError if it is no file, or a link leads away from it."""
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        self._refuse_links(path)
+        return path
+
+    def _refuse_links(self, path: Path) -> None:
+        if path.resolve() != self.root.resolve() / path.relative_to(self.root):
+            raise FileNotFoundError(errno.ENOENT, "there is a link in it", str(path))
+
     def _put(self, path: Path, source: Path) -> None:
+        self._refuse_links(path.parent)
         aside = self._aside()
         with tempfile.TemporaryDirectory(dir=aside) as mine:
             whole = Path(mine) / "object"
@@ -110,7 +124,8 @@ class FolderStorage:
     def _delete(self, paths: Sequence[Path]) -> None:
         touched = set()
         for path in paths:
-            with suppress(FileNotFoundError, NotADirectoryError):
+            with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                self._refuse_links(path.parent)
                 path.unlink()
                 touched.add(path.parent)
         for folder in touched:

@@ -35,6 +35,7 @@ SLOWEST = 64 * 1024
 LOOK_SECONDS = 5.0
 PROBE = "probe/"
 """What begins so is nothing of ours: it is looked for by whoever has no key, and deleted."""
+_BAD_RANGE = frozenset({"InvalidRange", "InvalidArgument"})
 
 
 class S3Storage:
@@ -52,6 +53,7 @@ class S3Storage:
         self._client = client(address, self._pools)
         self._calls = Calls(monotonic)
         self._puts = asyncio.Semaphore(PUTS)
+        self._monotonic, self._looked_at, self._problem = monotonic, -1.0, ""
         self._ready = False
         self._told: bool | None = None
 
@@ -93,9 +95,11 @@ class S3Storage:
             try:
                 return self._client.get_object(self._bucket, checked(key), start, length or 0)
             except S3Error as error:
-                if error.code == "InvalidRange":  # it begins behind the end
-                    return None
-                raise
+                if not start or error.code not in _BAD_RANGE:
+                    raise
+                if start < (self._client.stat_object(self._bucket, key).size or 0):
+                    raise
+                return None  # it begins behind the end
 
         response = await self._calls(work)
         try:
@@ -107,9 +111,7 @@ class S3Storage:
 
     async def _pieces(self, response: Any) -> AsyncIterator[bytes]:
         """Of nothing there are none."""
-        while response is not None and (
-            piece := await self._calls(lambda: response.read(READ), begun=True)
-        ):
+        while response is not None and (piece := await self._calls(lambda: response.read(READ), begun=True)):
             yield piece
 
     async def stat(self, key: str) -> Stored | None:
@@ -148,8 +150,20 @@ class S3Storage:
         return Ticket("PUT", url, headers, until)
 
     async def check(self) -> None:
+        """Asks the server at most once a second, whoever asks this."""
+        if self._monotonic() - self._looked_at >= 1:
+            self._looked_at = self._monotonic()
+            try:
+                await self._look()
+            except Unavailable as error:
+                self._problem = str(error)
+        if self._problem:
+            raise Unavailable(self._problem, retry_after=2)
+
+    async def _look(self) -> None:
         if not await self._calls(lambda: self._client.bucket_exists(self._bucket)):
             raise Unavailable("the bucket of media is missing")
+        self._problem = ""
 
     # --- Being there --------------------------------------------------------------------------------
 
@@ -158,7 +172,7 @@ class S3Storage:
         try:
             while True:
                 try:
-                    await (self.check() if self._ready else self.prepare())
+                    await (self._look() if self._ready else self.prepare())
                 except Unavailable as error:
                     self._tell(error)
                 else:

@@ -117,7 +117,8 @@ class Ticket(NamedTuple):
 
 
 class Storage(Protocol):
-    """Objects by their keys: 1 to 200 of `[a-z0-9A-Z_./-]`, no empty or dotted segment.
+    """Objects by their keys: 1 to 200 of `[a-z0-9A-Z_./-]`, no empty or dotted segment; where there is `a/b`, nobody
+    puts `a`.
 
     Every method raises Unavailable when the storage is away or does not answer within its timeouts (1 s to connect,
     5 s for each answer; a transfer has as long as it makes 64 KB a second); nothing is retried here, but a breaker may

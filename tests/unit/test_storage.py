@@ -1,0 +1,309 @@
+"""Storages without a network: the contract, the folder's own dangers, and what is signed."""
+
+import errno
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from adapters.clock import utc_now
+from adapters.storage.address import S3Address, folder_of
+from adapters.storage.folder import FolderStorage
+from adapters.storage.memory import MemoryStorage
+from adapters.storage.signing import MediaAddresses, SignedUploads
+from application.media.ports import NoSuchObject, Storage, Ticket, TicketRefused
+from domain.shared import Unavailable
+from tests.unit.contracts.storage import Send, StorageContract, got, put
+
+ORIGIN = "https://waggle.example"
+UPLOADS = SignedUploads(b"k" * 32, ORIGIN)
+
+
+@pytest.fixture
+def send(storage: Storage, tmp_path: Path) -> Send:
+    """What the HTTP handler does, in short."""
+
+    async def send(ticket: Ticket, data: bytes) -> int:
+        url = urlsplit(ticket.url)
+        assert url.path.startswith("/media/uploads/")
+        key = url.path.removeprefix("/media/uploads/")
+        headers = {name.lower(): value for name, value in ticket.headers.items()}
+        try:
+            granted = UPLOADS.check(key, dict(parse_qsl(url.query)))
+        except TicketRefused:
+            return 403
+        if (headers["content-length"], headers["content-type"]) != (str(granted.size), granted.content_type):
+            return 403
+        await put(storage, tmp_path, granted.key, data)
+        return 204
+
+    return send
+
+
+class TestMemory(StorageContract):
+    @pytest.fixture
+    def storage(self) -> Storage:
+        return MemoryStorage(UPLOADS, utc_now)
+
+
+class TestFolder(StorageContract):
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Storage:
+        return FolderStorage(tmp_path / "media", UPLOADS)
+
+
+class TestOfTheFolder:
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        return tmp_path / "media"
+
+    @pytest.fixture
+    def storage(self, root: Path) -> FolderStorage:
+        return FolderStorage(root, UPLOADS)
+
+    async def test_what_comes_from_the_same_disk_is_moved(
+        self, storage: FolderStorage, tmp_path: Path
+    ) -> None:
+        source = tmp_path / "source"
+        source.write_bytes(b"1")
+        number = source.stat().st_ino
+        await storage.put("a/b", source, "image/webp")
+
+        assert not source.exists()
+        assert (storage.root / "objects/a/b").stat().st_ino == number
+
+    async def test_what_comes_from_another_disk_is_copied(
+        self, storage: FolderStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = tmp_path / "source"
+        source.write_bytes(b"1")
+        rename = Path.rename
+
+        def renamed(this: Path, target: Path) -> Path:
+            if this == source:
+                raise OSError(errno.EXDEV, "another disk")
+            return rename(this, target)
+
+        monkeypatch.setattr(Path, "rename", renamed)
+        await storage.put("a/b", source, "image/webp")
+
+        assert await got(storage, "a/b") == b"1"
+        assert source.exists()
+
+    async def test_what_is_written_aside_is_not_listed_and_goes_when_it_fails(
+        self, storage: FolderStorage, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listed: list[list[str]] = []
+        sync = os.fsync
+
+        def full(number: int) -> None:
+            listed.append([str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()])
+            sync(number)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(Unavailable, match="No space left"):
+            await put(storage, tmp_path, "a/b", b"1")
+
+        assert len(listed) == 1
+        assert listed[0][0].startswith("incoming/")
+        assert await storage.list() == []
+        assert [path for path in root.rglob("*") if path.is_file()] == []
+
+    async def test_a_link_leads_nowhere_in_a_list(
+        self, storage: FolderStorage, root: Path, tmp_path: Path
+    ) -> None:
+        await put(storage, tmp_path, "a/b", b"1")
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (outside / "secret").write_bytes(b"2")
+        (root / "objects/link").symlink_to(outside)
+
+        assert [one.key for one in await storage.list()] == ["a/b", "link"]
+
+    @pytest.mark.parametrize("link", ["file", "folder"])
+    async def test_nothing_is_read_or_written_through_a_link(
+        self, storage: FolderStorage, root: Path, tmp_path: Path, link: str
+    ) -> None:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (outside / "secret").write_bytes(b"precious")
+        (root / "objects").mkdir(parents=True)
+        if link == "folder":
+            (root / "objects/a").symlink_to(outside)
+        else:
+            (root / "objects/a").mkdir()
+            (root / "objects/a/secret").symlink_to(outside / "secret")
+
+        with pytest.raises((NoSuchObject, Unavailable)):
+            await got(storage, "a/secret")
+        with pytest.raises((NoSuchObject, Unavailable)):
+            await storage.fetch("a/secret", tmp_path / "target")
+        try:
+            await put(storage, tmp_path, "a/secret", b"overwritten")
+            await storage.delete(["a/secret"])
+        except Unavailable:
+            pass
+        assert (outside / "secret").read_bytes() == b"precious"
+
+    async def test_deleting_the_last_object_of_a_folder_takes_the_folder(
+        self, storage: FolderStorage, root: Path, tmp_path: Path
+    ) -> None:
+        await put(storage, tmp_path, "a/b/c", b"1")
+        await put(storage, tmp_path, "a/d", b"1")
+        await storage.delete(["a/b/c"])
+        assert sorted(path.name for path in (root / "objects").rglob("*")) == ["a", "d"]
+        await storage.delete(["a/d"])
+
+        assert [*(root / "objects").iterdir()] == []
+
+    async def test_a_disk_that_does_not_work_is_unavailable(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        storage = FolderStorage(tmp_path / "file", UPLOADS)
+
+        with pytest.raises(Unavailable):
+            await storage.check()
+        with pytest.raises(Unavailable):
+            await put(storage, tmp_path, "a", b"1")
+
+
+class TestTickets:
+    def test_whoever_has_another_key_signs_for_nothing(self) -> None:
+        ticket = SignedUploads(b"x" * 32, ORIGIN).ticket(
+            "a/b", 5, "image/png", utc_now() + timedelta(minutes=1)
+        )
+
+        with pytest.raises(TicketRefused, match="not one of ours"):
+            UPLOADS.check("a/b", dict(parse_qsl(urlsplit(ticket.url).query)))
+
+    @pytest.mark.parametrize("name", ["until", "size", "type", "sig"])
+    @pytest.mark.parametrize("value", ["", "1", "99999999999999999999", "٣", "\ud800", "a\nb", None])
+    def test_no_part_can_be_changed(self, name: str, value: str | None) -> None:
+        ticket = UPLOADS.ticket("a/b", 5, "image/png", utc_now() + timedelta(minutes=1))
+        query = dict(parse_qsl(urlsplit(ticket.url).query))
+        if value is None:
+            del query[name]
+        else:
+            query[name] = value
+
+        with pytest.raises(TicketRefused):
+            UPLOADS.check("a/b", query)
+
+    def test_what_is_signed_for_one_purpose_is_not_for_another(self) -> None:
+        address = MediaAddresses(UPLOADS.key, ORIGIN).closed("/media/uploads/a")
+        query = dict(parse_qsl(urlsplit(address).query))
+
+        with pytest.raises(TicketRefused):
+            UPLOADS.check("a", query)
+
+
+class TestAddresses:
+    @pytest.fixture
+    def now(self) -> Iterator[list[float]]:
+        return iter([[1_700_000_000.0]])
+
+    def test_an_open_one_is_for_ever_the_same(self) -> None:
+        assert MediaAddresses(b"k" * 32, ORIGIN).open("/media/1/s/large.webp") == (
+            f"{ORIGIN}/media/1/s/large.webp"
+        )
+
+    def test_a_closed_one_is_the_same_for_a_minute_and_good_for_four_to_five(self) -> None:
+        at = [1_700_000_040.0]  # a whole minute
+        addresses = MediaAddresses(b"k" * 32, ORIGIN, lambda: at[0])
+        path = "/media/1/s/large.webp"
+        first = addresses.closed(path)
+        query = dict(parse_qsl(urlsplit(first).query))
+        assert addresses.until() == datetime.fromtimestamp(at[0] + 60, UTC)
+
+        at[0] += 59.9
+        assert addresses.closed(path) == first
+        assert addresses.check(path, query["until"], query["sig"])
+        at[0] += 0.2
+        assert addresses.closed(path) != first
+        at[0] += 239
+        assert addresses.check(path, query["until"], query["sig"])
+        at[0] += 1
+        assert not addresses.check(path, query["until"], query["sig"])
+
+    @pytest.mark.parametrize(
+        ("until", "signature"),
+        [
+            ("", ""),
+            ("٣", "x"),
+            ("99999999999", "\ud800"),
+            ("-1", ""),
+            ("1" * 5000, "ä"),
+            ("1700000340", "A" * 24),
+        ],
+    )
+    def test_anything_else_is_not_good(self, until: str, signature: str) -> None:
+        addresses = MediaAddresses(b"k" * 32, ORIGIN, lambda: 1_700_000_040.0)
+
+        assert not addresses.check("/media/1/s/large.webp", until, signature)
+
+    def test_it_is_good_for_its_own_path_only(self) -> None:
+        addresses = MediaAddresses(b"k" * 32, ORIGIN)
+        query = dict(parse_qsl(urlsplit(addresses.closed("/media/1/s/large.webp")).query))
+
+        assert addresses.check("/media/1/s/large.webp", query["until"], query["sig"])
+        assert not addresses.check("/media/1/s/small.webp", query["until"], query["sig"])
+
+
+class TestWhereTheyLie:
+    def test_a_url_says_all_of_it(self) -> None:
+        address = S3Address.of(
+            "s3://bee:h%2Fney@files:9000/hive?region=eu-west-1&tls=off&public=https://files.example"
+        )
+
+        assert address == S3Address(
+            "files",
+            9000,
+            "hive",
+            "bee",
+            "h/ney",
+            region="eu-west-1",
+            tls=False,
+            public="https://files.example",
+        )
+        assert address.origin == "http://files:9000"
+        assert "ney" not in repr(address)
+
+    def test_most_of_it_can_be_left_out(self) -> None:
+        address = S3Address.of("s3://bee:honey@files/hive")
+
+        assert (address.tls, address.region, address.origin) == (True, "us-east-1", "https://files")
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "s3://files/hive",
+            "s3://bee@files/hive",
+            "s3://bee:hunter2@files",
+            "s3://bee:hunter2@files/a",
+            "s3://bee:hunter2@files/hive/below",
+            "s3://bee:hunter2@files/HIVE",
+            "s3://bee:hunter2@files:99999/hive",
+            "s3://bee:hunter2/more@files/hive",
+            "s3://bee:hunter2@files/hive?tls=perhaps",
+            "s3://bee:hunter2@files/hive?secure=off",
+            "s3://bee:hunter2@files/hive?public=files",
+            "s3://bee:hunter2@files/hive?public=https://files/path",
+            "s3://bee:hunter2@files/hive?region=E U",
+            "s3://bee:hunter2@files/hive#part",
+            "https://bee:hunter2@files/hive",
+        ],
+    )
+    def test_what_is_not_understood_is_refused_without_telling_the_secret(self, url: str) -> None:
+        with pytest.raises(ValueError, match=r"\w") as caught:
+            S3Address.of(url)
+
+        assert "hunter2" not in str(caught.value)
+
+    def test_a_folder_has_a_whole_path(self) -> None:
+        assert folder_of("file:///srv/the%20media") == Path("/srv/the media")
+        for url in ("file:media", "file://host/media", "/srv/media", "file:///srv?x=1"):
+            with pytest.raises(ValueError, match="must be like"):
+                folder_of(url)
