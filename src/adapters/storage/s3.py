@@ -36,6 +36,7 @@ LOOK_SECONDS = 5.0
 PROBE = "probe/"
 """What begins so is nothing of ours: it is looked for by whoever has no key, and deleted."""
 _BAD_RANGE = frozenset({"InvalidRange", "InvalidArgument"})
+"""A range that begins behind the end; for some servers one that goes beyond it, too."""
 
 
 class S3Storage:
@@ -95,11 +96,14 @@ class S3Storage:
             try:
                 return self._client.get_object(self._bucket, checked(key), start, length or 0)
             except S3Error as error:
-                if not start or error.code not in _BAD_RANGE:
+                if error.code not in _BAD_RANGE:
                     raise
-                if start < (self._client.stat_object(self._bucket, key).size or 0):
+                size = self._client.stat_object(self._bucket, key).size or 0
+                if start >= size:
+                    return None
+                if start + (length or 0) <= size:
                     raise
-                return None  # it begins behind the end
+                return self._client.get_object(self._bucket, key, start, size - start)
 
         response = await self._calls(work)
         try:

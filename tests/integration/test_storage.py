@@ -1,0 +1,250 @@
+"""The storage on S3, with a server that verifies signatures; and with one that says nothing."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import pytest
+from minio import Minio
+
+from adapters.clock import utc_now
+from adapters.storage import calling
+from adapters.storage.address import S3Address
+from adapters.storage.s3 import S3Storage
+from application.media.ports import Storage, Ticket
+from domain.shared import Unavailable
+from tests.integration.servers import Server, fresh_bucket, s3
+from tests.integration.servers import Unavailable as NoServer
+from tests.unit.contracts.storage import Send, StorageContract, got, put
+
+
+@pytest.fixture(scope="module")
+def server(note_server: Callable[[object], None]) -> Iterator[Server]:
+    try:
+        with s3() as running:
+            note_server(running)
+            yield running
+    except NoServer as reason:
+        pytest.skip(f"not tested with S3: {reason}")
+
+
+@pytest.fixture(scope="module")
+def bucket(server: Server) -> Iterator[str]:
+    with fresh_bucket(server) as url:
+        yield url
+
+
+@pytest.fixture
+async def storage(bucket: str) -> AsyncIterator[S3Storage]:
+    storage = S3Storage(S3Address.of(bucket), utc_now)
+    await storage.prepare()
+    yield storage
+    storage.close()
+
+
+@pytest.fixture
+def send() -> Send:
+    async def send(ticket: Ticket, data: bytes) -> int:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.request(
+                ticket.method, ticket.url, content=data, headers=dict(ticket.headers)
+            )
+        return answer.status_code
+
+    return send
+
+
+class TestS3(StorageContract):
+    pass
+
+
+async def test_the_type_is_kept(storage: S3Storage, tmp_path: Path, bucket: str) -> None:
+    await put(storage, tmp_path, "kept/a", b"1")
+
+    assert _client(bucket).stat_object(S3Address.of(bucket).bucket, "kept/a").content_type == "image/webp"
+
+
+async def test_who_has_no_key_gets_nothing(storage: S3Storage, tmp_path: Path, bucket: str) -> None:
+    await put(storage, tmp_path, "private/a", b"1")
+    address = S3Address.of(bucket)
+    place = f"{address.origin}/{address.bucket}"
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for url in (place, f"{place}/", f"{place}?list-type=2", f"{place}/private/a"):
+            assert (await client.get(url)).status_code == 403
+
+    assert not await storage.is_exposed()
+    assert await storage.list("probe/") == []
+
+
+async def test_more_is_deleted_than_one_request_takes(storage: S3Storage, bucket: str) -> None:
+    client, name = _client(bucket), S3Address.of(bucket).bucket
+    with ThreadPoolExecutor(8) as threads:
+        for number in range(1_005):
+            threads.submit(client.put_object, name, f"many/{number:04}", BytesIO(b"1"), 1)
+    pages = [await storage.list("many/")]
+    pages.append(await storage.list("many/", pages[0][-1].key))
+    assert [len(page) for page in pages] == [1_000, 5]
+
+    await storage.delete([one.key for page in pages for one in page])
+
+    assert await storage.list("many/") == []
+
+
+async def test_a_ticket_may_name_another_origin(bucket: str) -> None:
+    storage = S3Storage(S3Address.of(f"{bucket}&public=https://files.example.org"), utc_now)
+    ticket = storage.ticket("a/upload", 5, "image/png", utc_now() + timedelta(minutes=10))
+    storage.close()
+
+    name = S3Address.of(bucket).bucket
+    assert ticket.url.startswith(f"https://files.example.org/{name}/a/upload?X-Amz-")
+    assert "&X-Amz-Expires=59" in ticket.url
+    assert "X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost" in ticket.url
+
+
+async def test_the_bucket_is_made_as_soon_as_the_server_is_there(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with fresh_bucket(server) as url:
+        storage = S3Storage(S3Address.of(url), utc_now)
+        with pytest.raises(Unavailable):
+            await storage.check()
+        with caplog.at_level(logging.INFO):
+            task = asyncio.create_task(storage.run())
+            await _until(lambda: "the storage of media is there" in caplog.text)
+        await asyncio.sleep(1)  # the answer of before is told for a second
+        await storage.check()
+        task.cancel()
+        await asyncio.wait([task])
+        assert "anybody" not in caplog.text
+
+
+async def test_a_wrong_secret_is_unavailable_and_told_to_nobody(
+    bucket: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = S3Address.of(bucket.replace("waggle-test:", "waggle-test:hunter2"))
+    storage = S3Storage(address, utc_now)
+    with caplog.at_level(logging.DEBUG):
+        for attempt in _everything(storage, tmp_path).values():
+            with pytest.raises(Unavailable) as caught:
+                await attempt()
+            assert "hunter2" not in repr(caught.value)
+    storage.close()
+
+    assert "hunter2" not in caplog.text
+
+
+# --- Away -------------------------------------------------------------------------------------------
+
+
+def _everything(storage: Storage, folder: Path) -> dict[str, Callable[[], Awaitable[object]]]:
+    source = folder / "source"
+    source.write_bytes(b"1")
+    return {
+        "put": lambda: storage.put("a", source, "image/webp"),
+        "fetch": lambda: storage.fetch("a", folder / "target"),
+        "read": lambda: got(storage, "a"),
+        "stat": lambda: storage.stat("a"),
+        "delete": lambda: storage.delete(["a"]),
+        "list": storage.list,
+        "check": storage.check,
+    }
+
+
+METHODS = ("put", "fetch", "read", "stat", "delete", "list", "check")
+
+
+@pytest.fixture
+def hole() -> Iterator[str]:
+    """A port that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"s3://bee:honey@127.0.0.1:{listener.getsockname()[1]}/hive?tls=off"
+
+
+async def test_a_server_that_says_nothing_costs_each_call_five_seconds_and_soon_none(
+    hole: str, tmp_path: Path
+) -> None:
+    storage = S3Storage(S3Address.of(hole), utc_now)
+    calls = _everything(storage, tmp_path)
+    assert tuple(calls) == METHODS
+    began = time.monotonic()
+    results = await asyncio.gather(*(call() for call in calls.values()), return_exceptions=True)
+    took = time.monotonic() - began
+
+    assert all(isinstance(result, Unavailable) for result in results), results
+    assert took < calling.BUDGET + 0.5
+    began = time.monotonic()
+    for call in calls.values():  # the breaker is open
+        with pytest.raises(Unavailable):
+            await call()
+    assert time.monotonic() - began < 0.5
+    storage.close()
+
+
+async def test_a_server_that_answers_in_drops_is_given_up(tmp_path: Path) -> None:
+    over = asyncio.Event()
+
+    async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000:
+            if over.is_set():
+                break
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.3)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as dripping:
+        port = dripping.sockets[0].getsockname()[1]
+        storage = S3Storage(S3Address.of(f"s3://bee:honey@127.0.0.1:{port}/hive?tls=off"), utc_now)
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="does not answer"):
+            await storage.stat("a")
+        assert time.monotonic() - began < calling.BUDGET + 0.5
+        storage.close()
+        over.set()
+        await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_where_nobody_listens_it_is_unavailable_at_once(method: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    storage = S3Storage(S3Address.of(f"s3://bee:honey@127.0.0.1:{port}/hive?tls=off"), utc_now)
+    began = time.monotonic()
+    with pytest.raises(Unavailable):
+        await _everything(storage, tmp_path)[method]()
+
+    assert time.monotonic() - began < 1
+    storage.close()
+
+
+async def test_too_many_calls_at_a_time_are_refused_at_once(hole: str) -> None:
+    storage = S3Storage(S3Address.of(hole), utc_now)
+    waiting = [asyncio.create_task(storage.stat("a")) for _ in range(calling.MOST)]
+    await asyncio.sleep(0.05)
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="too much"):
+        await storage.stat("a")
+    assert time.monotonic() - began < 0.1
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    storage.close()
+
+
+def _client(url: str) -> Minio:
+    address = S3Address.of(url)
+    return calling.client(address, calling.connections(tls=False))
+
+
+async def _until(found: Callable[[], bool], patience: float = 10) -> None:
+    end = time.monotonic() + patience
+    while not found():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
