@@ -27,7 +27,9 @@ class DescribeMedia:
             await tx.media.save(media)
             if media.post is not None:
                 await tx.outbox.add(
-                    AttachedMediaChanged(media_id=media.id, post_id=media.post, version=media.version)
+                    AttachedMediaChanged(
+                        media_id=media.id, post_id=media.post, owner_id=media.owner, version=media.version
+                    )
                 )
         return media
 

@@ -100,7 +100,9 @@ class ProcessMedia:
             await tx.outbox.add(MediaSettled(media_id=now.id, owner_id=now.owner, reason=now.reason))
             if now.post is not None:
                 await tx.outbox.add(
-                    AttachedMediaChanged(media_id=now.id, post_id=now.post, version=now.version)
+                    AttachedMediaChanged(
+                        media_id=now.id, post_id=now.post, owner_id=now.owner, version=now.version
+                    )
                 )
 
     @asynccontextmanager

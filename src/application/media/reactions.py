@@ -32,7 +32,12 @@ class Attach:
                 await tx.media.save(media)
                 if media.state in {State.READY, State.FAILED}:
                     await tx.outbox.add(
-                        AttachedMediaChanged(media_id=media.id, post_id=event.post_id, version=media.version)
+                        AttachedMediaChanged(
+                            media_id=media.id,
+                            post_id=event.post_id,
+                            owner_id=media.owner,
+                            version=media.version,
+                        )
                     )
 
 

@@ -12,6 +12,7 @@ from domain.posts import (
     CONTENT_WARNING,
     OPEN,
     TEXT,
+    TEXT_WITH_MEDIA,
     Entity,
     NotTheAuthor,
     Post,
@@ -42,7 +43,7 @@ class Edit:
         text, warning = self.text, self.content_warning
         with Faults.collected() as faults:
             with faults:
-                text = None if text is None else TEXT.apply(text, graphemes)
+                text = None if text is None else TEXT_WITH_MEDIA.apply(text, graphemes)
             with faults:
                 warning = None if warning is None else CONTENT_WARNING.apply(warning, graphemes)
             with faults:
@@ -91,6 +92,15 @@ class EditPost:
         return await self.read(user, post_id)
 
     async def _edited(self, tx: PostsTx, post: Post, edit: Edit, entities: tuple[Entity, ...]) -> Post:
+        if edit.text is not None and not post.media:
+            TEXT.apply(edit.text, self.graphemes)  # it has nothing else to show
+        whole = post.whole()
+        edited = await self._changed(tx, whole, edit, entities)
+        if edited is whole:
+            return post
+        return edited if whole is post else edited.waiting()
+
+    async def _changed(self, tx: PostsTx, post: Post, edit: Edit, entities: tuple[Entity, ...]) -> Post:
         new_text = edit.text is not None and edit.text != post.text
         return post.edited(
             self.now(),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from application.posts.rows import PostRow
+from application.shared.media import Attachable, MediaCard
 from application.shared.paging import Window
 from application.shared.people import Cards
 from application.shared.ports import Idempotency, Outbox
@@ -34,6 +35,18 @@ class Posts(Protocol):
 
     async def original(self, post: Post) -> Post:
         """The post with the words with which it was published."""
+        ...
+
+    async def attach(self, post: Post, cards: Sequence[MediaCard]) -> None:
+        """Let the post, which was just added, have these media. Raises MediaTaken if another one has any of them."""
+        ...
+
+    async def cards(self, post_id: PostId) -> Sequence[MediaCard]:
+        """What is shown of its media, in their order."""
+        ...
+
+    async def show(self, post: Post, cards: Sequence[MediaCard]) -> None:
+        """Replace what is shown of the media of the post, which is locked, and who sees it."""
         ...
 
     async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:

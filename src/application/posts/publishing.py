@@ -1,6 +1,6 @@
 """Publishing posts and comments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from application.posts.access import locked_if_visible, named_in
@@ -8,13 +8,17 @@ from application.posts.ports import People, PostsTx
 from application.posts.queries import SeenPost
 from application.posts.rows import Body, PostRow
 from application.shared.errors import TokenInvalid
-from application.shared.events import Published
+from application.shared.events import MediaAttached, Published
 from application.shared.idempotency import once
+from application.shared.media import Attachable, MediaCard
 from application.shared.people import AuthorCard
 from application.shared.ports import Attempt, NewId, OpenTx, Record, Standings
 from domain.posts import (
     CONTENT_WARNING,
+    MAX_MEDIA,
+    OPEN,
     TEXT,
+    TEXT_WITH_MEDIA,
     Entity,
     Post,
     PostNotFound,
@@ -23,7 +27,7 @@ from domain.posts import (
     language,
     mentioned,
 )
-from domain.shared import CountGraphemes, Faults, PostId, Standing, UserId
+from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, PostId, Standing, UserId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +40,22 @@ class Draft:
     content_warning: str = ""
     language: str | None = None
     reply_to: PostId | None = None
+    media: tuple[MediaId, ...] = ()
 
     def checked(self, graphemes: CountGraphemes) -> "Draft":
         """The draft with its texts in canonical form; raises Invalid."""
         with Faults.collected() as faults:
             with faults:
-                text = TEXT.apply(self.text, graphemes)
+                text = (TEXT_WITH_MEDIA if self.media else TEXT).apply(self.text, graphemes)
             with faults:
                 warning = CONTENT_WARNING.apply(self.content_warning, graphemes)
             with faults:
                 language(self.language)
+            with faults:
+                if len(self.media) > MAX_MEDIA or len(set(self.media)) < len(self.media):
+                    raise Invalid(
+                        Fault("media_ids", "too_many", f"at most {MAX_MEDIA} media, each of them once")
+                    )
         return replace(self, text=text, content_warning=warning)
 
 
@@ -58,11 +68,13 @@ class PublishedPost:
 @dataclass(frozen=True, slots=True)
 class PublishPost:
     """Publish a post, or with `reply_to` a comment. Raises Invalid, PostNotFound if the post to answer
-    is not there for the author, and WiderThanThread."""
+    is not there for the author, WiderThanThread, and MediaTaken. While its media are not all ready its author alone sees
+    it: `ShowMedia` tells of it when they are."""
 
     open_tx: OpenTx[PostsTx]
     standings: Standings
     people: People
+    attachable: Attachable
     new_id: NewId
     graphemes: CountGraphemes
 
@@ -74,24 +86,27 @@ class PublishPost:
         cards = await self.people.cards({author, *mentioned(entities)})
         if author not in cards:
             raise TokenInvalid("the account of this token is gone")
+        known_media = await self.attachable.cards(author, draft.media) if draft.media else {}
         async with self.open_tx() as tx:
             post: Post
 
             async def effect() -> Record:
                 nonlocal post
+                media = _usable(draft.media, known_media)
                 post, above = await self._written(tx, author, standing, draft, entities)
+                wanted = post.visibility
+                if not all(card.ready for card in media):
+                    post = post.waiting()
                 await tx.posts.add(post)
-                if above is not None and post.counts_in(above):
-                    await tx.posts.count_answers(above.id, comments=1, answers=1)
-                await tx.outbox.add(
-                    Published(
-                        post_id=post.id,
-                        author_id=author,
-                        reply_to=post.reply_to,
-                        visibility=post.visibility,
-                        hashtags=tuple(hashtags(post.entities)),
+                if media:
+                    await tx.posts.attach(post, media)
+                    await tx.outbox.add(
+                        MediaAttached(
+                            post_id=post.id, author_id=author, media_ids=post.media, open=wanted in OPEN
+                        )
                     )
-                )
+                if post.becoming is None:
+                    await tell_published(tx, post, above)
                 # Not its words: they are to be found in one place only, from which they can be removed.
                 return {"id": post.id, "author": asdict(cards[author])}
 
@@ -101,8 +116,11 @@ class PublishPost:
                 if post.deleted:
                     raise PostNotFound("this post was deleted since")
                 post = await tx.posts.original(post)
+            media = await tx.posts.cards(post.id) if post.media else ()
         known = {**cards, **await self.people.cards(post.mentioned - cards.keys())}
-        return PublishedPost(_seen(post, AuthorCard(**result.outcome["author"]), known), result.replayed)
+        return PublishedPost(
+            _seen(post, AuthorCard(**result.outcome["author"]), known, media), result.replayed
+        )
 
     async def _written(
         self, tx: PostsTx, author: UserId, standing: Standing, draft: Draft, entities: tuple[Entity, ...]
@@ -123,11 +141,39 @@ class PublishPost:
             reply_to=draft.reply_to,
             mentioned=audience,
             entities=entities,
+            media=draft.media,
         )
         return post, above
 
 
-def _seen(post: Post, author: AuthorCard, known: Mapping[UserId, AuthorCard]) -> SeenPost:
+async def tell_published(tx: PostsTx, post: Post, above: Post | None) -> None:
+    """What follows from it that there is a post: it is counted on the one above it, which is locked, and others are
+    told."""
+    if above is not None and post.counts_in(above):
+        await tx.posts.count_answers(above.id, comments=1, answers=1)
+    await tx.outbox.add(
+        Published(
+            post_id=post.id,
+            author_id=post.author,
+            reply_to=post.reply_to,
+            visibility=post.visibility,
+            hashtags=tuple(hashtags(post.entities)),
+        )
+    )
+
+
+def _usable(ids: tuple[MediaId, ...], known: Mapping[MediaId, MediaCard]) -> list[MediaCard]:
+    """The cards of these media, in their order; raises Invalid for what is not the author's, or failed."""
+    if any(id_ not in known for id_ in ids):
+        raise Invalid(Fault("media_ids", "media_not_found", "there is no such media of yours"))
+    if any(known[id_].state == "failed" for id_ in ids):
+        raise Invalid(Fault("media_ids", "media_failed", "this media failed, and can be shown to nobody"))
+    return [known[id_] for id_ in ids]
+
+
+def _seen(
+    post: Post, author: AuthorCard, known: Mapping[UserId, AuthorCard], media: Sequence[MediaCard]
+) -> SeenPost:
     """The post as its author saw it the moment it was published."""
     body = Body(
         version=1,
@@ -137,6 +183,8 @@ def _seen(post: Post, author: AuthorCard, known: Mapping[UserId, AuthorCard]) ->
         language=post.language,
         edited_at=None,
         entities=post.entities,
+        media=tuple(media),
+        becoming=post.becoming and post.becoming.visibility,
     )
     row = PostRow(
         id=post.id,
@@ -152,6 +200,7 @@ def _seen(post: Post, author: AuthorCard, known: Mapping[UserId, AuthorCard]) ->
         liked=False,
         reposted=False,
         bookmarked=False,
+        author_state=post.author_state,
         body=body,
     )
     return SeenPost(row, author, [known[id_] for id_ in row.mentioned if id_ in known], author.id)

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from application.shared.media import MediaCard
 from application.shared.records import maker
-from domain.posts import AuthorState, Entity, Visibility
+from domain.posts import OPEN, AuthorState, Entity, Visibility
 from domain.shared import PostId, UserId
 
 
@@ -25,11 +26,12 @@ class State(NamedTuple):
     """By the viewer, as are the following."""
     reposted: bool
     bookmarked: bool
-    deleted: bool
     author_state: AuthorState
+    deleted: bool
     size: int
-    """Of what is kept of its entities, in some measure of the store. It changes where a mention goes because the
-    account is gone, which is no version of the post; so it and the version tell one body from all others."""
+    """Of what is kept of its entities and media, in some measure of the store. It changes where a mention goes because
+    the account is gone, and with every change of its media, which are no versions of the post; so it and the version
+    tell one body from all others."""
 
 
 class Body(NamedTuple):
@@ -43,6 +45,9 @@ class Body(NamedTuple):
     language: str | None
     edited_at: datetime | None
     entities: tuple[Entity, ...]
+    media: tuple[MediaCard, ...] = ()
+    becoming: Visibility | None = None
+    """What its visibility will be, while it waits for its media."""
 
     def of(self, state: State) -> bool:
         """Whether these are the words of that state."""
@@ -66,6 +71,7 @@ class PostRow(NamedTuple):
     """By the viewer, as are the following."""
     reposted: bool
     bookmarked: bool
+    author_state: AuthorState
     body: Body
     """One object for all who read a version, where it is kept."""
 
@@ -84,6 +90,11 @@ class PostRow(NamedTuple):
     @property
     def edited_at(self) -> datetime | None:
         return self.body.edited_at
+
+    @property
+    def open(self) -> bool:
+        """Whether everybody may see it."""
+        return self.visibility in OPEN and self.author_state is AuthorState.OPEN
 
     @property
     def entities(self) -> tuple[Entity, ...]:

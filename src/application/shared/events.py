@@ -212,4 +212,5 @@ class AttachedMediaChanged(_OfMedia):
     once more when media is attached that had settled before."""
 
     post_id: int
+    owner_id: int
     version: int

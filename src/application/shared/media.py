@@ -41,8 +41,8 @@ class MediaCard:
     renditions: tuple[RenditionCard, ...] = ()
 
     @property
-    def settled(self) -> bool:
-        return self.state in {"ready", "failed"}
+    def ready(self) -> bool:
+        return self.state == "ready"
 
 
 class Attachable(Protocol):

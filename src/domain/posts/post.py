@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from domain.posts.entities import Entity, mentioned
 from domain.shared import (
@@ -13,6 +13,7 @@ from domain.shared import (
     Fault,
     Forbidden,
     Invalid,
+    MediaId,
     NotFound,
     PostId,
     Standing,
@@ -22,9 +23,13 @@ from domain.shared import (
 )
 
 TEXT = TextRule("text", max_graphemes=2_000, max_bytes=8_000, required=True, lines=True)
+TEXT_WITH_MEDIA = replace(TEXT, required=False)
+"""Of a post that has something else to show."""
 CONTENT_WARNING = TextRule("content_warning", max_graphemes=200, max_bytes=800)
 
 MAX_EDITS = 100
+MAX_MEDIA = 4
+"""Of one post."""
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?")
 
@@ -39,6 +44,12 @@ class NotTheAuthor(Forbidden):
     """Only the author of a post may do this."""
 
     code = "not_the_author"
+
+
+class MediaTaken(Conflict):
+    """Media belongs to one post only."""
+
+    code = "media_taken"
 
 
 class TooManyEdits(Conflict):
@@ -92,6 +103,13 @@ class WiderThanThread(Conflict):
     code = "wider_than_thread"
 
 
+class Becoming(NamedTuple):
+    """What a post will be when its media are ready."""
+
+    visibility: Visibility
+    mentioned: frozenset[UserId]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
     """A post, or a comment: a comment is a post that answers another."""
@@ -118,6 +136,11 @@ class Post:
     """Set while the post is pinned to its author's profile: an id, the greater the later it was pinned."""
     version: int = 1
     """Counts the author's changes, the first version being 1."""
+    media: tuple[MediaId, ...] = ()
+    """In their author's order."""
+    becoming: Becoming | None = None
+    """Set while it waits for its media. Until then it is a direct post to nobody, which its author alone sees: so what
+    holds for those holds for it, everywhere."""
     author_state: AuthorState = AuthorState.OPEN
     """As it was when the post was read; kept with the author, not with each post."""
 
@@ -144,13 +167,30 @@ class Post:
             edited_at=None,
             deleted=True,
             pin=None,
+            media=(),
+            becoming=None,
             version=self.version + 1,
         )
+
+    def waiting(self) -> "Post":
+        """This post, until its media are ready."""
+        becoming = Becoming(self.visibility, self.mentioned)
+        return replace(self, visibility=Visibility.DIRECT, mentioned=frozenset(), becoming=becoming)
+
+    def whole(self) -> "Post":
+        """This post, its media being ready; itself if it did not wait."""
+        if self.becoming is None:
+            return self
+        visibility, mentioned = self.becoming
+        return replace(self, visibility=visibility, mentioned=mentioned, becoming=None)
 
     def without_mention(self, of: UserId) -> "Post":
         """This post, for somebody whose account is gone; the words stay its author's."""
         entities = tuple(entity for entity in self.entities if entity.user != of)
-        return replace(self, mentioned=self.mentioned - {of}, entities=entities)
+        becoming = self.becoming
+        if becoming is not None:
+            becoming = becoming._replace(mentioned=becoming.mentioned - {of})
+        return replace(self, mentioned=self.mentioned - {of}, entities=entities, becoming=becoming)
 
     @property
     def leaves_tombstone(self) -> bool:
@@ -183,6 +223,8 @@ class Post:
     def counts_in(self, above: "Post | None") -> bool:
         """Whether this post is counted, on the post above it or else on its author's profile. A count is
         seen by whoever sees the post above or the profile: it tells of no post that they may not see."""
+        if self.becoming is not None:
+            return False
         if above is None or self.visibility in OPEN:
             return self.visibility in OPEN
         return self.visibility is Visibility.DIRECT and above.visibility is Visibility.DIRECT

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from application.shared.media import Addresses, MediaCard
 from application.shared.people import AuthorCard
 from entrypoints.http.shapes import Author, PostCounts, PostOut, Shown, Viewer
 
@@ -39,13 +40,15 @@ class _Kept(NamedTuple):
     """Entities: they get fewer without a version when somebody's account is gone."""
     author: AuthorCard
     mentions: Sequence[AuthorCard]
+    media: Sequence[MediaCard]
     json: bytes
 
 
 class Fragments:
     """The posts that were made last, bounded by their size."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, addresses: Addresses, max_bytes: int = MAX_BYTES) -> None:
+        self.addresses = addresses
         self._max_bytes, self.bytes = max_bytes, 0
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
@@ -60,16 +63,18 @@ class Fragments:
     def _whole(self, seen: Shown) -> bytes:
         # Taken out all at once: a member of a named tuple by its name costs as much as ten of them so.
         row, author, mentions, viewer, reposted_by = seen
-        id_, _, version, _, comments, likes, reposts, _, _, pinned, liked, reposted, bookmarked, body = row
+        id_, _, version, _, comments, likes, reposts, _, _, pinned, liked, reposted, bookmarked, _, body = row
         kept = self._kept.get(id_)
         if kept is not None:
-            of_version, names, by, naming, fixed = kept
+            of_version, names, by, naming, media, fixed = kept
         if (
             kept is None
             or of_version != version
             or names != len(body.entities)
             or (by is not author and by != author)
             or (naming is not mentions and [*naming] != [*mentions])
+            or (media is not body.media and media != body.media)
+            or (media and not row.open)  # for some minutes only
         ):
             fixed = self._made(seen)
         parts = [fixed, _counts(comments, likes, reposts), _PINNED[pinned]]
@@ -81,9 +86,11 @@ class Fragments:
         return b"".join(parts)
 
     def _made(self, seen: Shown) -> bytes:
-        row, whole = seen.row, _ENCODER.encode(PostOut.of(seen))
+        row, whole = seen.row, _ENCODER.encode(PostOut.of(seen, self.addresses))
         fixed = whole[: whole.rindex(_COUNTS)]
-        self._keep(row.id, _Kept(row.version, len(row.entities), seen.author, seen.mentions, fixed))
+        body = row.body
+        kept = _Kept(row.version, len(body.entities), seen.author, seen.mentions, body.media, fixed)
+        self._keep(row.id, kept)
         return fixed
 
     def _keep(self, post_id: int, new: _Kept) -> None:

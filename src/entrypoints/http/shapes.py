@@ -152,7 +152,7 @@ class PostOut(Out):
     created_at: str
     edited_at: str | None
     media: list[MediaOut]
-    """In the order that their author gave them."""
+    """In the order that their author gave them. While they are not all `ready`, nobody else sees the post."""
     mentions: list[Mention]
     hashtags: list[str]
     """Canonical, each once."""
@@ -166,19 +166,20 @@ class PostOut(Out):
     """Only in feeds, of a post that stands where this one reposted it."""
 
     @classmethod
-    def of(cls, seen: SeenPost) -> Self:
+    def of(cls, seen: SeenPost, addresses: Addresses) -> Self:
         row = seen.row
+        body, is_open = row.body, row.open
         return cls(
             id=str(row.id),
             author=Author.of(seen.author),
             text=row.text,
-            visibility=row.visibility,
+            visibility=body.becoming or row.visibility,
             content_warning=row.content_warning,
             language=row.language,
             reply_to=None if row.reply_to is None else str(row.reply_to),
             created_at=rfc3339(made_at(row.id)),
             edited_at=None if row.edited_at is None else rfc3339(row.edited_at),
-            media=[],
+            media=[MediaOut.of_card(card, addresses, open=is_open) for card in body.media],
             mentions=[Mention(str(card.id), card.username) for card in seen.mentions],
             hashtags=hashtags(row.entities),
             entities=[EntityOut.of(entity) for entity in row.entities],
@@ -193,8 +194,8 @@ class PostList(Out):
     items: list[PostOut]
 
 
-def published(done: PublishedPost) -> Response[PostOut]:
-    out = PostOut.of(done.seen)
+def published(done: PublishedPost, addresses: Addresses) -> Response[PostOut]:
+    out = PostOut.of(done.seen, addresses)
     return created(out, f"/api/v1/posts/{out.id}", replayed=done.replayed)
 
 

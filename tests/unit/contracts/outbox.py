@@ -83,7 +83,7 @@ class OutboxContract:
             PostToForget(post_id=1),
             MediaAttached(post_id=1, author_id=2, media_ids=(3, 4), open=True),
             MediaSettled(media_id=3, owner_id=2, reason="damaged"),
-            AttachedMediaChanged(media_id=3, post_id=1, version=2),
+            AttachedMediaChanged(media_id=3, post_id=1, owner_id=2, version=2),
         ],
         ids=lambda event: type(event).__name__,
     )

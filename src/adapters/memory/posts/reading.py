@@ -103,4 +103,4 @@ def shown(rows: Rows, post: Post, standing: Standing) -> bool:
 
 
 def read_row(rows: Rows, post: Post, standing: Standing) -> PostRow:
-    return joined(state_of(rows, post, standing.viewer), body_of(post))
+    return joined(state_of(rows, post, standing.viewer), body_of(rows, post))

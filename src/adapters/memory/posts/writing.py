@@ -1,15 +1,18 @@
 """Writing posts, within a transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
 from adapters.memory.posts.authors import MemoryAuthors, with_author
 from adapters.memory.posts.marks import MemoryMarks
+from adapters.memory.posts.parts import CARDS, TAKEN, Shown, shown
 from adapters.memory.posts.traces import MemoryTraces
 from adapters.memory.store import Draft, Store
 from application.posts.ports import PostsTx
+from application.shared.media import MediaCard
 from application.shared.ports import NewId, OpenTx
-from domain.posts import Post, PostNotFound
+from domain.posts import MediaTaken, Post, PostNotFound
 from domain.shared import PostId
 
 
@@ -40,11 +43,36 @@ class MemoryPosts:
             edited_at=post.edited_at,
             deleted=post.deleted,
             pin=post.pin,
+            media=post.media,
+            becoming=post.becoming,
             version=post.version,
         )
         self.rows.put("posts", post.id, saved)
         if post.deleted:
             self.rows.delete("post_edits", post.id)
+            self.rows.delete(CARDS, post.id)
+            for media, owner in self.rows.items(TAKEN):
+                if owner == post.id:
+                    self.rows.delete(TAKEN, media)
+
+    async def attach(self, post: Post, cards: Sequence[MediaCard]) -> None:
+        for card in cards:
+            if self.rows.get(TAKEN, card.id) is not None:
+                raise MediaTaken("this media belongs to another post")
+            self.rows.put(TAKEN, card.id, post.id)
+        self.rows.put(CARDS, post.id, Shown(tuple(cards)))
+
+    async def cards(self, post_id: PostId) -> Sequence[MediaCard]:
+        return [*shown(self.rows, post_id).cards]
+
+    async def show(self, post: Post, cards: Sequence[MediaCard]) -> None:
+        rev = shown(self.rows, post.id).rev + 1
+        self.rows.put(CARDS, post.id, Shown(tuple(cards), rev))
+        stored = self._stored(post.id)
+        seen = replace(
+            stored, visibility=post.visibility, mentioned=post.mentioned, becoming=post.becoming
+        )
+        self.rows.put("posts", post.id, seen)
 
     async def keep(self, post: Post) -> None:
         earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or ()

@@ -58,6 +58,7 @@ _comments = (
     .join(_above, _above.c.id == _answers.c.reply_to)
     .where(
         _answers.c.reply_to.in_(_ids),
+        _answers.c.becoming.is_(None),
         or_(
             _answers.c.visibility.in_(_OPEN),
             and_(

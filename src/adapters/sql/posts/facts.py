@@ -56,15 +56,16 @@ FACTS: ColumnElement[int] = (
 """As the viewer has it who is bound as `viewer`."""
 
 
-def _meant(facts: int) -> tuple[Visibility, bool, bool, bool, bool, bool, AuthorState]:
-    marks = [bool(facts & mark) for mark in (_PINNED, _LIKED, _REPOSTED, _BOOKMARKED, _DELETED)]
+def _meant(facts: int) -> tuple[Visibility, bool, bool, bool, bool, AuthorState, bool]:
+    marks = [bool(facts & mark) for mark in (_PINNED, _LIKED, _REPOSTED, _BOOKMARKED)]
     author = AuthorState.PRIVATE if facts & _PRIVATE else AuthorState.OPEN
     return (
         _VISIBILITIES[facts % len(_VISIBILITIES)],
         *marks,
         AuthorState.GONE if facts & _GONE else author,
-    )  # type: ignore[return-value]  # five marks
+        bool(facts & _DELETED),
+    )  # type: ignore[return-value]  # four marks
 
 
 MEANT = tuple(_meant(facts) for facts in range(2 * _BOOKMARKED))
-"""By the number: the members of State from its visibility to what is known of the author."""
+"""By the number: the members of State from its visibility to whether it is deleted."""

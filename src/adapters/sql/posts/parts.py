@@ -4,18 +4,21 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, func, literal_column, select
 
 from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.metadata import Id, IdList, among, instant
 from adapters.sql.posts.entities import load_entities
 from adapters.sql.posts.facts import FACTS, MEANT
+from adapters.sql.posts.media import load_becoming, load_cards
 from adapters.sql.posts.tables import posts
 from application.posts.rows import Body, PostRow, State, joined
 from application.shared.records import maker
 from domain.posts import can_view
 from domain.shared import PostId, Standing, UserId
 
+_REV = 2**32
+"""What a change of the media adds to the size of a body: more than entities can."""
 _STATE = (
     posts.c.id,
     posts.c.author_id,
@@ -25,7 +28,7 @@ _STATE = (
     posts.c.likes,
     posts.c.reposts,
     posts.c.mentioned,
-    func.length(posts.c.entities).label("size"),
+    (func.length(posts.c.entities) + posts.c.media_rev * literal_column(str(_REV))).label("size"),
     FACTS,
 )
 _BODY = (
@@ -34,6 +37,9 @@ _BODY = (
     posts.c.language,
     posts.c.edited_at,
     posts.c.entities,
+    posts.c.media_rev,
+    posts.c.media,
+    posts.c.becoming,
 )
 COLUMNS = (*_STATE, *_BODY)
 """What `read` takes."""
@@ -57,9 +63,16 @@ def state_of(row: Row) -> State:
 
 def _body_of(version: int, words: Row) -> Body:
     """Given the row of _BODY."""
-    text, warning, language, edited_at, entities = words
+    text, warning, language, edited_at, entities, rev, media, becoming = words
     at = None if edited_at is None else instant(edited_at)
-    return Body(version, len(entities), text, warning, language, at, load_entities(entities))
+    size = len(entities) + rev * _REV
+    if media is None:
+        return Body(version, size, text, warning, language, at, load_entities(entities))
+    will_be = load_becoming(becoming)
+    named = load_entities(entities)
+    return Body(
+        version, size, text, warning, language, at, named, load_cards(media), will_be and will_be.visibility
+    )
 
 
 def read(row: Row) -> PostRow:

@@ -40,6 +40,9 @@ posts = Table(
     Column("reposts", Integer, nullable=False, server_default="0"),
     Column("pin", Id),  # not null while it is pinned; a greater one was pinned later
     Column("version", Integer, nullable=False),
+    Column("media", Text),  # what is shown of its media, as JSON
+    Column("media_rev", Integer, nullable=False, server_default="0"),  # rises with every change of that
+    Column("becoming", Text),  # as JSON, while it waits for its media
     CheckConstraint("visibility IN ('public', 'unlisted', 'followers', 'direct')", name="visibility"),
     CheckConstraint("comments >= 0", name="comments"),
     CheckConstraint("answers >= 0", name="answers"),
@@ -151,6 +154,15 @@ post_edits = Table(
     Column("entities", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
 )
+
+post_media = Table(
+    "post_media",
+    metadata,
+    Column("media_id", Id, primary_key=True, autoincrement=False),
+    Column("post_id", Id, ForeignKey("posts.id"), nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+"""Media belongs to one post."""
 
 traces = Table(
     "traces",

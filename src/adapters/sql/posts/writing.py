@@ -1,6 +1,7 @@
 """Writing posts, within a transaction."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,12 +26,14 @@ from adapters.sql.posts import tables
 from adapters.sql.posts.authors import SqlAuthors
 from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.marks import SqlMarks
+from adapters.sql.posts.media import dump_becoming, dump_cards, load_becoming, load_cards
 from adapters.sql.posts.tables import mentions, post_edits, posts, restricted_authors
 from adapters.sql.posts.traces import SqlTraces
 from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
+from application.shared.media import MediaCard
 from application.shared.ports import NewId, OpenTx
-from domain.posts import AuthorState, Post, PostNotFound, Visibility, hashtags
+from domain.posts import AuthorState, MediaTaken, Post, PostNotFound, Visibility, hashtags
 from domain.posts.searching import searchable
 from domain.shared import PostId, UserId
 
@@ -83,9 +86,25 @@ _save = (
                 "deleted",
                 "pin",
                 "version",
+                "becoming",
             )
         }
     )
+)
+_take = insert_new(tables.post_media)
+_cards = select(posts.c.media).where(posts.c.id == _post_id)
+_show = (
+    update(posts)
+    .where(posts.c.id == _post_id)
+    .values(
+        {name: bindparam(f"new_{name}") for name in ("media", "visibility", "mentioned", "becoming")}
+        | {"media_rev": posts.c.media_rev + literal_column("1")}
+    )
+)
+_blank = (
+    update(posts)
+    .where(posts.c.id == _post_id)
+    .values(media=None, media_rev=posts.c.media_rev + literal_column("1"))
 )
 
 
@@ -141,7 +160,9 @@ class SqlPosts:
     async def save(self, post: Post) -> None:
         new = {f"new_{name}": value for name, value in _changing(post).items()}
         await self.connection.execute(_save, {"which": post.id, **new})
-        of_all_versions = [post_edits, tables.traces] if post.deleted else []
+        of_all_versions = [post_edits, tables.traces, tables.post_media] if post.deleted else []
+        if post.deleted:
+            await self.connection.execute(_blank, {"which": post.id})
         for table in (mentions, tables.hashtags, *of_all_versions):
             await self.connection.execute(delete(table).where(table.c.post_id == post.id))
         await self._name(post)
@@ -156,6 +177,24 @@ class SqlPosts:
     async def original(self, post: Post) -> Post:
         row = (await self.connection.execute(_original, {"p": post.id})).first()
         return post if row is None else replace(post, **_words(row), edited_at=None, version=row.version)
+
+    async def attach(self, post: Post, cards: Sequence[MediaCard]) -> None:
+        for card in cards:  # one by one, since only so it is told whether there was a row
+            taken = await self.connection.execute(_take, {"media_id": card.id, "post_id": post.id})
+            if not taken.rowcount:
+                raise MediaTaken("this media belongs to another post")
+        await self.connection.execute(_show, _shown(post, cards))
+
+    async def cards(self, post_id: PostId) -> Sequence[MediaCard]:
+        row = (await self.connection.execute(_cards, {"which": post_id})).first()
+        return [*load_cards(row.media)] if row is not None else []
+
+    async def show(self, post: Post, cards: Sequence[MediaCard]) -> None:
+        await self.connection.execute(_show, _shown(post, cards))
+        await self.connection.execute(delete(mentions).where(mentions.c.post_id == post.id))
+        if post.mentioned:
+            rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
+            await self.connection.execute(_mention, rows)
 
     async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:
         more = {"which": post_id, "more_comments": comments, "more_answers": answers}
@@ -175,6 +214,16 @@ def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
     )
 
 
+def _shown(post: Post, cards: Sequence[MediaCard]) -> dict[str, Any]:
+    return {
+        "which": post.id,
+        "new_media": dump_cards(cards),
+        "new_visibility": post.visibility.value,
+        "new_mentioned": json.dumps(sorted(post.mentioned)),
+        "new_becoming": dump_becoming(post.becoming),
+    }
+
+
 def _changing(post: Post) -> dict[str, Any]:
     return {
         "text": post.text,
@@ -186,6 +235,7 @@ def _changing(post: Post) -> dict[str, Any]:
         "deleted": post.deleted,
         "pin": post.pin,
         "version": post.version,
+        "becoming": dump_becoming(post.becoming),
     }
 
 
@@ -204,6 +254,8 @@ def _post(row: Row[Any]) -> Post:
         reposts=row.reposts,
         pin=row.pin,
         version=row.version,
+        media=tuple(card.id for card in load_cards(row.media)),
+        becoming=load_becoming(row.becoming),
         author_state=_author_state(row),
     )
 

@@ -8,8 +8,8 @@ from litestar.params import QueryParameter
 from application.posts.editing import Edit, Same
 from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
-from domain.posts import PostNotFound, Visibility
-from domain.shared import Fault, PostId, UserId, id_from
+from domain.posts import MAX_MEDIA, PostNotFound, Visibility
+from domain.shared import Fault, Invalid, MediaId, PostId, UserId, id_from
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import QueryInvalid
 
@@ -21,18 +21,38 @@ Text = Annotated[
         examples=["The linden trees are in bloom. 🐝"],
     ),
 ]
+PostText = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=8000,
+        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8; it may be empty where there are media. `@name` "
+        "mentions a user.",
+        examples=["The linden trees are in bloom. 🐝"],
+    ),
+]
 ContentWarning = Annotated[
     str, msgspec.Meta(max_length=800, description="At most 200 characters, shown before the text.")
 ]
 Language = Annotated[str, msgspec.Meta(max_length=12, description="A BCP 47 tag.", examples=["en", "pt-BR"])]
 
 
+MediaIds = Annotated[
+    list[Annotated[str, msgspec.Meta(max_length=19)]],
+    msgspec.Meta(
+        max_length=MAX_MEDIA,
+        description="Up to 4 media of yours, each once, in the order in which they are shown. They need not be ready: until "
+        "they are, nobody else sees the post.",
+    ),
+]
+
+
 class CommentIn(In):
-    text: Text
+    text: PostText
     visibility: Visibility | None = None
     """That of the post above, if it is not sent; never a wider one."""
     content_warning: ContentWarning = ""
     language: Language | None = None
+    media_ids: MediaIds = []
 
     def draft(self, reply_to: PostId | None) -> Draft:
         return Draft(
@@ -41,6 +61,7 @@ class CommentIn(In):
             content_warning=self.content_warning,
             language=self.language,
             reply_to=reply_to,
+            media=some_media(self.media_ids),
         )
 
 
@@ -86,6 +107,14 @@ def some_posts(ids: str) -> list[PostId]:
     if len(good) != len(found) or len(found) > MAX_BATCH:
         raise QueryInvalid(Fault("?ids", "ids_format", "up to 100 ids, with commas between them"))
     return good
+
+
+def some_media(ids: list[str]) -> tuple[MediaId, ...]:
+    """Raises Invalid."""
+    found = [id_from(id_) if id_ else None for id_ in ids]
+    if any(id_ is None for id_ in found):
+        raise Invalid(Fault("media_ids", "media_not_found", "there is no such media of yours"))
+    return tuple(MediaId(id_) for id_ in found if id_ is not None)
 
 
 def a_post(path: str) -> PostId:

@@ -1,0 +1,31 @@
+"""What a post shows of its media, and what it waits to become, as JSON beside its words."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from application.shared.media import MediaCard
+from domain.posts import Becoming, Visibility
+
+_CARDS = msgspec.json.Decoder(tuple[MediaCard, ...])
+
+
+def dump_cards(cards: Sequence[MediaCard]) -> str | None:
+    return msgspec.json.encode(cards).decode() if cards else None
+
+
+def load_cards(stored: str | None) -> tuple[MediaCard, ...]:
+    return () if stored is None else _CARDS.decode(stored)
+
+
+def dump_becoming(becoming: Becoming | None) -> str | None:
+    if becoming is None:
+        return None
+    return msgspec.json.encode((becoming.visibility, sorted(becoming.mentioned))).decode()
+
+
+def load_becoming(stored: str | None) -> Becoming | None:
+    if stored is None:
+        return None
+    visibility, mentioned = msgspec.json.decode(stored)
+    return Becoming(Visibility(visibility), frozenset(mentioned))
