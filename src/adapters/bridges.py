@@ -10,9 +10,9 @@ from application.media.ports import MediaReader
 from application.media.serving import card_of
 from application.notifications.ports import About, Hint, Hints
 from application.posts.rows import State
+from application.shared.attachments import MediaCard
 from application.shared.entries import Entry
 from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
-from application.shared.media import MediaCard
 from application.shared.people import AuthorCard
 from application.shared.ports import Clock
 from domain.identity import UserNotFound

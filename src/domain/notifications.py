@@ -24,6 +24,10 @@ class Kind(StrEnum):
     FOLLOW_ACCEPTED = "follow_accepted"
     EDIT = "edit"
     """A post was edited that the user liked, reposted or answered."""
+    MEDIA_READY = "media_ready"
+    """An upload of the user can be shown."""
+    MEDIA_FAILED = "media_failed"
+    """An upload of the user cannot be shown, and never will; the media itself says why."""
 
 
 class Change(StrEnum):
@@ -127,7 +131,7 @@ class Entry:
     post: PostId | None = None
     """The post it is about: the comment itself, the post that was liked."""
     refs: tuple[int, ...] = ()
-    """Of a Change."""
+    """Of a Change; or the media it is about."""
     removed: bool = False
     """A hole that keeps its number: what it was is not kept."""
 

@@ -91,12 +91,14 @@ from application.notifications.renewing import RenewStreams
 from application.notifications.showing import ShowStream
 from application.posts import deleting, editing, marked, marking, publishing, repair, searching, threads
 from application.posts import queries as posts_queries
+from application.posts.attaching import ShowMedia
 from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.reactions import RestrictAuthor
 from application.posts.showing import Bodies, Hydrate, ShowEntries
 from application.shared.caching import Cached
 from application.shared.events import (
     AccountDeleted,
+    AttachedMediaChanged,
     Blocked,
     Edited,
     EditToTell,
@@ -105,6 +107,7 @@ from application.shared.events import (
     FollowRequestEnded,
     Liked,
     MediaAttached,
+    MediaSettled,
     PostDeleted,
     PostToForget,
     ProfileChanged,
@@ -196,12 +199,14 @@ class Posts(containers.DeclarativeContainer):
     search: providers.Dependency[Any] = providers.Dependency()
     standings: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
+    attachable: providers.Dependency[Any] = providers.Dependency()
     new_id: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
     graphemes: providers.Dependency[Any] = providers.Dependency()
 
     present = Single(posts_queries.Present, people)
-    publish_post = Single(publishing.PublishPost, open_tx, standings, people, new_id, graphemes)
+    publish_post = Single(publishing.PublishPost, open_tx, standings, people, attachable, new_id, graphemes)
+    show_media = Single(ShowMedia, open_tx, attachable)
     delete_post = Single(deleting.DeletePost, open_tx, standings)
     mark_post = Single(marking.MarkPost, open_tx, standings, new_id)
     pin_post = Single(marking.PinPost, open_tx, standings, new_id)
@@ -345,6 +350,7 @@ class Notifications(containers.DeclarativeContainer):
     tell_of_post = Single(telling_reactions.TellOfPost, tell, posts)
     tell_of_edit = Single(telling_reactions.TellOfEdit, tell, posts, open_tx, monotonic)
     tell_of_follow = Single(telling_reactions.TellOfFollow, tell)
+    tell_of_media = Single(telling_reactions.TellOfMedia, tell)
     take_back = Single(retracting.TakeBack, reader, remove)
     forget_post = Single(retracting.ForgetPost, reader, remove, open_tx, monotonic)
     forget_account = Single(retracting.ForgetAccount, reader, remove, open_tx, monotonic)
@@ -531,6 +537,12 @@ class Container(containers.DeclarativeContainer):
         graphemes=graphemes,
         throttle=Single(Throttle, limiter, secrets.provided.fingerprint),
     )
+    media_reader = providers.Selector(
+        config.store,
+        memory=Single(memory_media.MemoryMediaReader, store),
+        sql=Single(sql_media.SqlMediaReader, database),
+    )
+    attachable = Single(MediaToAttach, media_reader)
     posts = providers.Container(
         Posts,
         open_tx=providers.Selector(
@@ -561,6 +573,7 @@ class Container(containers.DeclarativeContainer):
         ),
         standings=standings,
         people=people,
+        attachable=attachable,
         new_id=ids,
         now=now,
         graphemes=graphemes,
@@ -667,12 +680,6 @@ class Container(containers.DeclarativeContainer):
     )
     folder = Single(TemporaryFolders, config.temporary)
     processor = Single(ChildProcessor, config.media_audio)
-    media_reader = providers.Selector(
-        config.store,
-        memory=Single(memory_media.MemoryMediaReader, store),
-        sql=Single(sql_media.SqlMediaReader, database),
-    )
-    attachable = Single(MediaToAttach, media_reader)
     media = providers.Container(
         Media,
         open_tx=providers.Selector(
@@ -699,6 +706,8 @@ class Container(containers.DeclarativeContainer):
     reactions = providers.Dict(
         {
             MediaAttached: providers.List(media.attach),
+            AttachedMediaChanged: providers.List(posts.show_media),
+            MediaSettled: providers.List(notifications.tell_of_media),
             Published: providers.List(
                 feeds.fan_out, identity.count_posts, trending.vote_by_post, notifications.tell_of_post
             ),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters.bridges import PeopleOfIdentity
+from adapters.bridges import MediaToAttach, PeopleOfIdentity
 from adapters.memory.limits import MemoryLimiter
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
@@ -30,6 +30,8 @@ from application.identity.sessions import (
     SessionMaker,
 )
 from application.identity.throttle import Throttle
+from application.media.reactions import Attach
+from application.posts.attaching import ShowMedia
 from application.posts.deleting import DeletePost
 from application.posts.editing import Edit, EditPost
 from application.posts.erasing import EraseAuthor, SweepGone
@@ -43,9 +45,11 @@ from application.posts.threads import ListComments, ReadContext
 from application.shared.errors import Overloaded
 from application.shared.events import (
     AccountDeleted,
+    AttachedMediaChanged,
     Edited,
     Event,
     Liked,
+    MediaAttached,
     PostDeleted,
     ProfileChanged,
     Published,
@@ -150,7 +154,8 @@ class Waggle:
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
         present, standings = Present(self.people), self.graph
-        self.publish = PublishPost(stores.open_posts, standings, self.people, new_id, graphemes)
+        attachable = MediaToAttach(stores.media)
+        self.publish = PublishPost(stores.open_posts, standings, self.people, attachable, new_id, graphemes)
         self.delete = DeletePost(stores.open_posts, standings)
         self.mark = MarkPost(stores.open_posts, standings, new_id)
         self.pin = PinPost(stores.open_posts, standings, new_id)
@@ -185,6 +190,8 @@ class Waggle:
                     EraseAuthor(stores.open_posts, time.monotonic),
                     ForgetVoter(stores.open_votes),
                 ],
+                MediaAttached: [Attach(stores.open_media)],
+                AttachedMediaChanged: [ShowMedia(stores.open_posts, attachable)],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts)],
             },
         )

@@ -19,6 +19,7 @@ from application.shared.events import (
     FollowRequested,
     FollowRequestEnded,
     Liked,
+    MediaSettled,
     PostDeleted,
     PostToForget,
     Published,
@@ -37,7 +38,7 @@ from tests.unit.streams_world import Streams, card
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MAIL_DELAY = timedelta(minutes=10)
 
-Note = tuple[Kind, int, int | None]
+Note = tuple[Kind, int | None, int | None]
 """What somebody was told: what, by whom, about which post."""
 
 
@@ -73,6 +74,7 @@ class World(Streams):
         of_post = reactions.TellOfPost(tell, self)
         of_edit = reactions.TellOfEdit(tell, self, self.open_tx, self.monotonic, self.budget)
         of_follow = reactions.TellOfFollow(tell)
+        of_media = reactions.TellOfMedia(tell)
         take_back = retracting.TakeBack(self.reader, self.remove)
         forget_post = retracting.ForgetPost(
             self.reader, self.remove, self.open_tx, self.monotonic, self.budget
@@ -96,6 +98,7 @@ class World(Streams):
             FollowRequestEnded: [take_back],
             Blocked: [take_back],
             AccountDeleted: [forget_account],
+            MediaSettled: [of_media],
         }
 
     # What happens.
@@ -240,8 +243,4 @@ class World(Streams):
         assert stream.unread == Counter(entry.type for entry in standing)
         removed = [ref for entry in entries if entry.type is Change.REMOVED for ref in entry.refs]
         assert sorted(removed) == [entry.seq for entry in entries if entry.removed]
-        return [
-            (entry.type, entry.actor, entry.post)
-            for entry in standing
-            if isinstance(entry.type, Kind) and entry.actor is not None
-        ]
+        return [(entry.type, entry.actor, entry.post) for entry in standing if isinstance(entry.type, Kind)]

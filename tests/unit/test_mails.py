@@ -126,6 +126,8 @@ async def test_every_kind_has_its_words(office: PostOffice) -> None:
         "asks to follow you.",
         "lets you follow them.",
         "edited a post that you liked, reposted or replied to.",
+        "- A picture or film that you uploaded is ready.",
+        "- A picture or film that you uploaded cannot be shown.",
     ]
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.storage.signing import MediaAddresses
 from application.notifications.hub import Ending, Hub, Listener, TooManyListeners
 from application.notifications.ports import Hint
 from application.notifications.streaming import CursorAhead, OpenStream, ReadOn
@@ -63,7 +64,7 @@ class World:
             OpenStream(self.streams.find),
             self.read_on,  # type: ignore[arg-type]  # or a fake of it
             lambda: datetime.now(UTC),
-            Fragments(),
+            Fragments(MediaAddresses(b"key", "http://waggle.test")),
         )
         client.speaker = Speaker(
             common, listener, Admitted(MAYA, SESSION, until), client.take, answers_pings=answers

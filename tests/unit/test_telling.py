@@ -19,6 +19,7 @@ from application.shared.events import (
     FollowRequested,
     FollowRequestEnded,
     Liked,
+    MediaSettled,
     PostDeleted,
     Published,
     Reposted,
@@ -156,8 +157,22 @@ def everything(world: World, whom: UserId, by: UserId) -> None:
     world.fact(Followed(user_id=whom, other_id=by, accepted=True))
 
 
+def settled(world: World, owner: UserId) -> None:
+    for media, reason in ((7, None), (8, "damaged")):
+        world.fact(MediaSettled(media_id=media, owner_id=owner, reason=reason))
+
+
+async def test_what_came_of_an_upload_is_told_to_its_owner_once(world: World) -> None:
+    settled(world, MAYA)
+    settled(world, MAYA)
+    await world.deliver()
+
+    assert await world.notes(MAYA) == [(Kind.MEDIA_READY, None, None), (Kind.MEDIA_FAILED, None, None)]
+
+
 async def test_of_whom_one_may_hear_everything_is_told(world: World) -> None:
     everything(world, MAYA, WILLY)
+    settled(world, MAYA)
     await world.deliver()
 
     kinds = {kind for kind, _, _ in await world.notes(MAYA)}
@@ -188,6 +203,7 @@ async def test_who_is_muted_hears_all_the_same(world: World) -> None:
 async def test_what_is_off_in_the_app_is_not_noted(world: World, kind: Kind) -> None:
     await world.set_preferences(MAYA, {Channel.APP: {kind: False}, Channel.EMAIL: {kind: True}})
     everything(world, MAYA, WILLY)
+    settled(world, MAYA)
     await world.deliver()
 
     kinds = {one for one, _, _ in await world.notes(MAYA)}

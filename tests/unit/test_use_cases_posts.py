@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.storage.signing import MediaAddresses
 from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
 from application.shared.errors import KeyReused, TokenInvalid
@@ -34,6 +35,9 @@ async def bob(waggle: Waggle) -> UserId:
 
 def an_attempt(of: UserId, fingerprint: str = "fingerprint") -> Attempt:
     return Attempt(f"{of}:publish", "key", fingerprint)
+
+
+PLACES = MediaAddresses(b"key", "http://waggle.test", lambda: 0.0)
 
 
 class TestPublishing:
@@ -104,7 +108,7 @@ class TestPublishing:
         second = await waggle.says(ann, "hi @bob", attempt=an_attempt(ann))
 
         assert second.replayed
-        assert PostOut.of(second.seen) == PostOut.of(first.seen)
+        assert PostOut.of(second.seen, PLACES) == PostOut.of(first.seen, PLACES)
 
     async def test_a_replay_answers_the_same_after_the_post_above_was_deleted(
         self, waggle: Waggle, ann: UserId, bob: UserId

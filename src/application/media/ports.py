@@ -186,7 +186,7 @@ class DirectUploads(Protocol):
 
 
 class SignedAddresses(Protocol):
-    """The other side of `application.shared.media.Addresses.closed`."""
+    """The other side of `application.shared.attachments.Addresses.closed`."""
 
     def check(self, path: str, until: str, signature: str) -> bool:
         """Whether the address was given with these parameters, and is still good. Takes any text."""

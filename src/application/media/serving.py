@@ -7,7 +7,7 @@ from hmac import compare_digest
 from typing import NamedTuple, Protocol
 
 from application.media.ports import MediaReader, Storage
-from application.shared.media import MediaCard, RenditionCard
+from application.shared.attachments import MediaCard, RenditionCard
 from domain.media import EXTENSIONS, Media, MediaNotFound, Rendition, State
 from domain.shared import MediaId, UserId
 

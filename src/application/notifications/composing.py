@@ -30,6 +30,10 @@ _DID = {
     Kind.FOLLOW_ACCEPTED: "lets you follow them",
     Kind.EDIT: "edited a post that you liked, reposted or replied to",
 }
+_HAPPENED = {
+    Kind.MEDIA_READY: "A picture or film that you uploaded is ready",
+    Kind.MEDIA_FAILED: "A picture or film that you uploaded cannot be shown",
+}
 
 
 class Composed(NamedTuple):
@@ -96,10 +100,13 @@ class ComposeMail:
 
 
 def _line(newest: Seen, count: int) -> str:
+    kind = Kind(newest.entry.type)
+    if (happened := _HAPPENED.get(kind)) is not None:
+        return f"{happened}."
     who = _name(newest.actor) if newest.actor else "Somebody"
     if count > 1:
         who += f" and {count - 1} {'other' if count == 2 else 'others'}"
-    return f"{who} {_DID[Kind(newest.entry.type)]}."
+    return f"{who} {_DID[kind]}."
 
 
 _LINKLIKE = re.compile(r"[./:@\u3002\uff0e\uff61]\S")

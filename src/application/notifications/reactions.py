@@ -11,12 +11,13 @@ from application.shared.events import (
     Followed,
     FollowRequested,
     Liked,
+    MediaSettled,
     Published,
     Reposted,
 )
 from application.shared.ports import OpenTx
 from domain.notifications import Kind
-from domain.shared import EventId, PostId, UserId, made_at
+from domain.shared import EventId, MediaId, PostId, UserId, made_at
 
 BUDGET = 1.0
 """Seconds after which other facts have their turn. A fraction of the relay's patience."""
@@ -56,6 +57,18 @@ class TellOfPost:
     async def _mention(self, post: PostId, author: UserId, people: list[UserId]) -> None:
         if people:
             await self.tell(Cause(Kind.MENTION, author, post, once=_of(post)), people)
+
+
+@dataclass(frozen=True, slots=True)
+class TellOfMedia:
+    """Who uploaded it hears what came of it."""
+
+    tell: Tell
+
+    async def __call__(self, event: MediaSettled, _event_id: EventId) -> None:
+        kind = Kind.MEDIA_READY if event.reason is None else Kind.MEDIA_FAILED
+        media = MediaId(event.media_id)
+        await self.tell.to_owner(Cause(kind, UserId(event.owner_id), media=media, once=("media", media)))
 
 
 def _of(post: PostId) -> tuple[object, ...]:

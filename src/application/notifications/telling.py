@@ -8,7 +8,7 @@ from application.notifications.ports import BATCH, Hint, Hints, NotificationsTx,
 from application.shared.people import Cards
 from application.shared.ports import Clock, NewId, OpenTx, Standings
 from domain.notifications import Channel, Entry, Kind, Stream
-from domain.shared import PostId, Standing, UserId
+from domain.shared import MediaId, PostId, Standing, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class Cause:
     kind: Kind
     actor: UserId
     post: PostId | None = None
+    media: MediaId | None = None
     once: tuple[object, ...] = ()
     """What tells it from other causes for the same person, if kind, actor and post are not it."""
 
@@ -48,6 +49,11 @@ class Tell:
             if may_know:
                 await self._tell(cause, may_know)
 
+    async def to_owner(self, cause: Cause) -> None:
+        """Tells the one whom it is about, of something that nobody did."""
+        if cause.actor in await self.people.cards([cause.actor]):
+            await self._tell(cause, [cause.actor])
+
     async def _may_know(self, cause: Cause, people: Sequence[UserId]) -> list[UserId]:
         there = await self.people.cards({cause.actor, *people})
         if cause.actor not in there:
@@ -75,7 +81,9 @@ class Tell:
                 if (user, key) in known or not wishes[user].wants(cause.kind, Channel.APP):
                     continue
                 stream = streams[user].told(cause.kind)
-                entry = Entry(user, stream.head, self.new_id(), cause.kind, cause.actor, cause.post)
+                actor = cause.actor if cause.media is None else None
+                refs = () if cause.media is None else (cause.media,)
+                entry = Entry(user, stream.head, self.new_id(), cause.kind, actor, cause.post, refs)
                 told.append(stream)
                 said.append((entry, key))
             await tx.streams.add(said)

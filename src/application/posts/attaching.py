@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from application.posts.ports import PostsTx
 from application.posts.publishing import tell_published
+from application.shared.attachments import Attachable
 from application.shared.events import AttachedMediaChanged
-from application.shared.media import Attachable
 from application.shared.ports import OpenTx
 from domain.posts import Post, PostNotFound
 from domain.shared import EventId, MediaId, PostId, UserId

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from application.posts.rows import PostRow
-from application.shared.media import Attachable, MediaCard
+from application.shared.attachments import MediaCard
 from application.shared.paging import Window
 from application.shared.people import Cards
 from application.shared.ports import Idempotency, Outbox

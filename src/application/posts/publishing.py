@@ -7,10 +7,10 @@ from application.posts.access import locked_if_visible, named_in
 from application.posts.ports import People, PostsTx
 from application.posts.queries import SeenPost
 from application.posts.rows import Body, PostRow
+from application.shared.attachments import Attachable, MediaCard
 from application.shared.errors import TokenInvalid
 from application.shared.events import MediaAttached, Published
 from application.shared.idempotency import once
-from application.shared.media import Attachable, MediaCard
 from application.shared.people import AuthorCard
 from application.shared.ports import Attempt, NewId, OpenTx, Record, Standings
 from domain.posts import (

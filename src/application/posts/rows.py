@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from application.shared.media import MediaCard
+from application.shared.attachments import MediaCard
 from application.shared.records import maker
 from domain.posts import OPEN, AuthorState, Entity, Visibility
 from domain.shared import PostId, UserId

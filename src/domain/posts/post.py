@@ -189,7 +189,7 @@ class Post:
         entities = tuple(entity for entity in self.entities if entity.user != of)
         becoming = self.becoming
         if becoming is not None:
-            becoming = becoming._replace(mentioned=becoming.mentioned - {of})
+            becoming = Becoming(becoming.visibility, becoming.mentioned - {of})
         return replace(self, mentioned=self.mentioned - {of}, entities=entities, becoming=becoming)
 
     @property

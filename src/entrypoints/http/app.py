@@ -70,7 +70,7 @@ def bound(controller: type[Controller], container: Any, **given: Any) -> type[Co
 
 def create_app(container: Container, settings: Settings) -> ASGIApp:
     """The ASGI application over `container`, which is started and stopped by whoever serves it."""
-    fragments = Fragments()
+    fragments = Fragments(container.media_addresses())
     handlers, common = _routes(container, settings, fragments)
     documents = operations.documentation(lambda: describe(container, settings), asyncapi.document)
     limits = Limits(container.limiter(), rates(settings.rate_limits))
@@ -104,7 +104,7 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document. Takes a while; nothing has to be open for it."""
-    handlers, common = _routes(container, settings, Fragments())
+    handlers, common = _routes(container, settings, Fragments(container.media_addresses()))
     return openapi.document(Litestar(handlers, openapi_config=_description(), logging_config=None, **common))
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from application.shared.media import Addresses, MediaCard
+from application.shared.attachments import Addresses, MediaCard
 from application.shared.people import AuthorCard
 from entrypoints.http.shapes import Author, PostCounts, PostOut, Shown, Viewer
 
@@ -74,7 +74,7 @@ class Fragments:
             or (by is not author and by != author)
             or (naming is not mentions and [*naming] != [*mentions])
             or (media is not body.media and media != body.media)
-            or (media and not row.open)  # for some minutes only
+            or (media and not row.open)
         ):
             fixed = self._made(seen)
         parts = [fixed, _counts(comments, likes, reposts), _PINNED[pinned]]
@@ -89,8 +89,9 @@ class Fragments:
         row, whole = seen.row, _ENCODER.encode(PostOut.of(seen, self.addresses))
         fixed = whole[: whole.rindex(_COUNTS)]
         body = row.body
-        kept = _Kept(row.version, len(body.entities), seen.author, seen.mentions, body.media, fixed)
-        self._keep(row.id, kept)
+        if row.open or not body.media:  # else its addresses end soon
+            kept = _Kept(row.version, len(body.entities), seen.author, seen.mentions, body.media, fixed)
+            self._keep(row.id, kept)
         return fixed
 
     def _keep(self, post_id: int, new: _Kept) -> None:

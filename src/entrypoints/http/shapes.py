@@ -9,7 +9,7 @@ from litestar import Response
 from application.posts.marking import Reception
 from application.posts.publishing import PublishedPost
 from application.posts.queries import SeenPost
-from application.shared.media import Addresses, MediaCard, RenditionCard
+from application.shared.attachments import Addresses, MediaCard, RenditionCard
 from application.shared.people import AuthorCard, Relationship
 from domain.media import Kind, Reason, State
 from domain.posts import Entity, EntityType, Mark, Visibility, hashtags

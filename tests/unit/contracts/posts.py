@@ -145,6 +145,7 @@ class PostsReaderContract:
             liked=True,
             reposted=False,
             bookmarked=False,
+            author_state=AuthorState.OPEN,
             body=words,
         )
 

@@ -7,10 +7,9 @@ from typing import NamedTuple
 from adapters.memory.posts.authors import with_author
 from adapters.memory.store import Rows, Store
 from application.posts.rows import Body, State
-from application.shared.media import MediaCard
+from application.shared.attachments import MediaCard
 from domain.posts import Mark, Post
 from domain.shared import PostId, UserId
-
 
 CARDS, TAKEN = "post_cards", "post_media"
 """Tables: what is shown of the media of a post, and the post of each media."""

@@ -10,7 +10,7 @@ from adapters.memory.posts.parts import CARDS, TAKEN, Shown, shown
 from adapters.memory.posts.traces import MemoryTraces
 from adapters.memory.store import Draft, Store
 from application.posts.ports import PostsTx
-from application.shared.media import MediaCard
+from application.shared.attachments import MediaCard
 from application.shared.ports import NewId, OpenTx
 from domain.posts import MediaTaken, Post, PostNotFound
 from domain.shared import PostId
@@ -69,9 +69,7 @@ class MemoryPosts:
         rev = shown(self.rows, post.id).rev + 1
         self.rows.put(CARDS, post.id, Shown(tuple(cards), rev))
         stored = self._stored(post.id)
-        seen = replace(
-            stored, visibility=post.visibility, mentioned=post.mentioned, becoming=post.becoming
-        )
+        seen = replace(stored, visibility=post.visibility, mentioned=post.mentioned, becoming=post.becoming)
         self.rows.put("posts", post.id, seen)
 
     async def keep(self, post: Post) -> None:

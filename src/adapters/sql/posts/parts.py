@@ -8,9 +8,9 @@ from sqlalchemy import bindparam, func, literal_column, select
 
 from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.metadata import Id, IdList, among, instant
+from adapters.sql.posts.attachments import load_becoming, load_cards
 from adapters.sql.posts.entities import load_entities
 from adapters.sql.posts.facts import FACTS, MEANT
-from adapters.sql.posts.media import load_becoming, load_cards
 from adapters.sql.posts.tables import posts
 from application.posts.rows import Body, PostRow, State, joined
 from application.shared.records import maker

@@ -23,15 +23,15 @@ from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import SqlOutbox, insert_new
 from adapters.sql.posts import tables
+from adapters.sql.posts.attachments import dump_becoming, dump_cards, load_becoming, load_cards
 from adapters.sql.posts.authors import SqlAuthors
 from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.marks import SqlMarks
-from adapters.sql.posts.media import dump_becoming, dump_cards, load_becoming, load_cards
 from adapters.sql.posts.tables import mentions, post_edits, posts, restricted_authors
 from adapters.sql.posts.traces import SqlTraces
 from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
-from application.shared.media import MediaCard
+from application.shared.attachments import MediaCard
 from application.shared.ports import NewId, OpenTx
 from domain.posts import AuthorState, MediaTaken, Post, PostNotFound, Visibility, hashtags
 from domain.posts.searching import searchable

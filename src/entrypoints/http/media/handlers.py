@@ -9,7 +9,7 @@ from application.media.describing import DescribeMedia, ReadMedia
 from application.media.ports import Folder
 from application.media.removing import RemoveMedia
 from application.media.uploading import BeginUpload, CompleteUpload, Described, UploadFile
-from application.shared.media import Addresses
+from application.shared.attachments import Addresses
 from domain.media import (
     MediaAttached,
     MediaNotFound,

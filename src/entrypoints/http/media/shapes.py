@@ -8,7 +8,7 @@ import msgspec
 from application.media.ports import Ticket
 from application.media.serving import card_of
 from application.media.uploading import Described
-from application.shared.media import Addresses
+from application.shared.attachments import Addresses
 from domain.media import CENTRE, FocalPoint, Media, MediaNotFound
 from domain.shared import MediaId, id_from
 from entrypoints.http.answers import Out

@@ -53,6 +53,8 @@ class Notification(Out):
     """Who did it."""
     post: PostOut | None
     """What it is about: the comment or the mention itself, the post that was liked."""
+    media_id: str | None
+    """The upload that it is about."""
     created_at: str
     read: bool
 
@@ -65,6 +67,7 @@ class Notification(Out):
             Kind(entry.type),
             _author(seen),
             _post(seen.post, fragments),
+            _media(seen),
             rfc3339(made_at(entry.id)),
             entry.seq <= stream.read,
         )
@@ -82,6 +85,7 @@ class NotificationGroup(Out):
     actors: list[Author]
     """Who did it, the last first, at most 5."""
     post: PostOut | None
+    media_id: str | None
     created_at: str
     """Of the newest."""
     read: bool
@@ -98,6 +102,7 @@ class NotificationGroup(Out):
             Kind(entry.type),
             [Author.of(one.actor) for one in group.newest if one.actor is not None],
             _post(newest.post, fragments),
+            _media(newest),
             rfc3339(made_at(entry.id)),
             entry.seq <= stream.read,
         )
@@ -134,7 +139,10 @@ class ToldData(Out):
     """Of a notification."""
 
     actor: Author | None
+    """None of what nobody did."""
     post: PostOut | None
+    media_id: str | None
+    """The upload that it is about."""
 
 
 class ReadData(Out):
@@ -233,11 +241,16 @@ def data_of(seen: Seen, fragments: Fragments) -> EventData:
         return ReadData(entry.refs[0])
     if entry.type is Change.REMOVED:
         return RemovedData(list(entry.refs))
-    return ToldData(_author(seen), _post(seen.post, fragments))
+    return ToldData(_author(seen), _post(seen.post, fragments), _media(seen))
 
 
 def _author(seen: Seen) -> Author | None:
     return None if seen.actor is None else Author.of(seen.actor)
+
+
+def _media(seen: Seen) -> str | None:
+    refs = seen.entry.refs
+    return str(refs[0]) if refs else None
 
 
 def _post(post: Any, fragments: Fragments) -> Any:

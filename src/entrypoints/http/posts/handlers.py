@@ -11,7 +11,7 @@ from application.posts.marked import ListPinned
 from application.posts.publishing import PublishPost
 from application.posts.queries import ListByAuthor, NoSuchAuthor, ReadPost, ReadPosts, SeenPost
 from application.shared.paging import Page, Window
-from domain.posts import NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
+from domain.posts import MediaTaken, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
 from domain.shared import Fault, UserId
 from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import Anyones, Mine, viewer
@@ -36,7 +36,7 @@ class PostsController(Controller):
     path = "/posts"
     tags = ("posts",)
 
-    @post(summary="Publish a post", opt=policy("token", PostNotFound, WiderThanThread))
+    @post(summary="Publish a post", opt=policy("token", PostNotFound, WiderThanThread, MediaTaken))
     async def publish(
         self,
         request: Mine,
@@ -46,7 +46,8 @@ class PostsController(Controller):
         return published(
             await self.publish_post(
                 request.user.user_id, data.to_draft(), await self.attempt(request, idempotency_key)
-            )
+            ),
+            self.fragments.addresses,
         )
 
     @get("/{post_id:str}", summary="A post", opt=policy("optional", PostNotFound))

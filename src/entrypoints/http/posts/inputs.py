@@ -52,7 +52,7 @@ class CommentIn(In):
     """That of the post above, if it is not sent; never a wider one."""
     content_warning: ContentWarning = ""
     language: Language | None = None
-    media_ids: MediaIds = []
+    media_ids: MediaIds = msgspec.field(default_factory=list)
 
     def draft(self, reply_to: PostId | None) -> Draft:
         return Draft(

@@ -12,7 +12,7 @@ from application.posts.publishing import PublishPost
 from application.posts.queries import ReadHistory, SeenPost
 from application.posts.threads import MAX_DEPTH, Comment, Context, ListComments, Place, ReadContext
 from application.shared.paging import Window
-from domain.posts import PostNotFound, WiderThanThread
+from domain.posts import MediaTaken, PostNotFound, WiderThanThread
 from domain.shared import PostId
 from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.auth import Anyones, Mine, viewer
@@ -133,7 +133,7 @@ def comment_of(comment: Comment, fragments: Fragments, next_of: NextOf) -> Place
         return cast("PlaceOfComment", fragments(place))
     out: CommentOut | BuriedCommentOut
     if isinstance(place, SeenPost):
-        id_, out = place.row.id, CommentOut.of(place)
+        id_, out = place.row.id, CommentOut.of(place, fragments.addresses)
     else:
         id_, out = place.id, BuriedCommentOut.of(place)
     if answers is not None:
@@ -175,7 +175,11 @@ class ThreadsController(Controller):
     def _next_of(self, post_id: PostId, window: Window) -> str:
         return self.pager.cursor(f"/api/v1/posts/{post_id}/comments", window)
 
-    @post("/comments", summary="Comment on a post", opt=policy("token", PostNotFound, WiderThanThread))
+    @post(
+        "/comments",
+        summary="Comment on a post",
+        opt=policy("token", PostNotFound, WiderThanThread, MediaTaken),
+    )
     async def comment(
         self,
         request: Mine,
@@ -188,7 +192,8 @@ class ThreadsController(Controller):
                 request.user.user_id,
                 data.draft(a_post(post_id)),
                 await self.attempt(request, idempotency_key),
-            )
+            ),
+            self.fragments.addresses,
         )
 
     @get("/context", summary="What stands above and below a post", opt=policy("optional", PostNotFound))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from application.shared.media import MediaCard
+from application.shared.attachments import MediaCard
 from domain.posts import Becoming, Visibility
 
 _CARDS = msgspec.json.Decoder(tuple[MediaCard, ...])

@@ -1,0 +1,266 @@
+"""Posts with media: who may attach what, and who sees the post when."""
+
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
+
+import pytest
+
+from application.media.reactions import ForgetPost
+from application.media.removing import Discard
+from application.posts.publishing import Draft
+from application.posts.queries import SeenPost
+from application.shared.events import AttachedMediaChanged, MediaAttached, PostDeleted, Published
+from application.shared.paging import Window
+from application.shared.ports import Attempt
+from domain.media import Kind, Made, Media, Reason, Rendition, State
+from domain.posts import MediaTaken, PostNotFound, Visibility
+from domain.shared import EventId, Fault, Invalid, MediaId, PostId, UserId
+from tests.unit.contracts.stores import new_id
+from tests.unit.people import Waggle, refused, waggle_in_memory
+
+MADE = Made(
+    kind=Kind.IMAGE,
+    width=4,
+    height=3,
+    blurhash="L00000fQfQfQfQfQfQfQfQfQfQfQ",
+    renditions=(Rendition(name="large", type="image/webp", width=4, height=3, bytes=9),),
+)
+
+
+@pytest.fixture
+async def waggle() -> AsyncIterator[Waggle]:
+    async with waggle_in_memory() as some:
+        yield some
+
+
+@pytest.fixture
+async def ann(waggle: Waggle) -> UserId:
+    return await waggle.somebody("ann")
+
+
+@pytest.fixture
+async def bob(waggle: Waggle) -> UserId:
+    return await waggle.somebody("bob")
+
+
+async def delivered(waggle: Waggle) -> None:
+    while await waggle.relay.deliver():
+        pass
+
+
+async def faulty(work: Awaitable[object]) -> Invalid:
+    with pytest.raises(Invalid) as caught:
+        await work
+    return caught.value
+
+
+def an_attempt(user: UserId) -> Attempt:
+    return Attempt("posts", "a key", "a print", user)
+
+
+async def uploads(waggle: Waggle, owner: UserId, state: State = State.PROCESSING, **more: object) -> Media:
+    media = Media(id=MediaId(new_id()), owner=owner, secret="s" * 22, state=state, bytes=9, **more)  # type: ignore[arg-type]
+    if state is State.READY:
+        media = replace(media, made=MADE)
+    async with waggle.stores.open_media() as tx:
+        await tx.media.add(media)
+    return media
+
+
+async def settles(waggle: Waggle, media: Media, outcome: Made | Reason = MADE) -> None:
+    """As the worker does it, and then everything that follows."""
+    async with waggle.stores.open_media() as tx:
+        now = await tx.media.get(media.id)
+        now = now.ready(outcome) if isinstance(outcome, Made) else now.failed(outcome)
+        await tx.media.save(now)
+        if now.post is not None:
+            told = AttachedMediaChanged(
+                media_id=now.id, post_id=now.post, owner_id=now.owner, version=now.version
+            )
+            await tx.outbox.add(told)
+    await delivered(waggle)
+
+
+async def publishes(
+    waggle: Waggle, author: UserId, *media: Media, text: str = "look", **more: object
+) -> PostId:
+    draft = Draft(text=text, media=tuple(one.id for one in media), **more)  # type: ignore[arg-type]
+    done = await waggle.publish(author, draft, None)
+    return done.seen.row.id
+
+
+async def sees(waggle: Waggle, viewer: UserId | None, post: PostId) -> SeenPost | None:
+    try:
+        return await waggle.read(viewer, post)
+    except PostNotFound:
+        return None
+
+
+async def test_media_that_are_ready_are_shown_at_once_in_their_order(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
+    some = [await uploads(waggle, ann, State.READY) for _ in range(4)]
+    post = await publishes(waggle, ann, *reversed(some), text="")
+    seen = await sees(waggle, bob, post)
+    assert seen is not None
+    assert [card.id for card in seen.row.body.media] == [one.id for one in reversed(some)]
+    assert [event for event in await waggle.told() if isinstance(event, Published)]
+
+
+async def test_a_post_that_waits_is_its_author_s_alone_and_then_as_it_was_meant(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
+    above = await publishes(waggle, bob, text="show us")
+    one, two = await uploads(waggle, ann), await uploads(waggle, ann)
+    post = await publishes(waggle, ann, one, two, text="hi @bob", reply_to=above)
+    await delivered(waggle)
+    await settles(waggle, two)
+    mine = await sees(waggle, ann, post)
+    assert mine is not None
+    assert mine.row.body.becoming is Visibility.PUBLIC
+    assert [card.state for card in mine.row.body.media] == ["processing", "ready"]
+    assert await sees(waggle, bob, post) is None
+    assert await sees(waggle, None, post) is None
+    assert (await waggle.read(bob, above)).row.comments == 0
+
+    await settles(waggle, one)
+    seen = await sees(waggle, bob, post)
+    assert seen is not None
+    assert (seen.row.visibility, seen.row.mentioned) == (Visibility.PUBLIC, (bob,))
+    assert [card.state for card in seen.row.body.media] == ["ready", "ready"]
+    assert (await waggle.read(bob, above)).row.comments == 1
+
+
+@pytest.mark.parametrize("visibility", Visibility)
+async def test_waiting_gives_nobody_more_to_see_than_the_post_will(
+    waggle: Waggle, ann: UserId, bob: UserId, visibility: Visibility
+) -> None:
+    media = await uploads(waggle, ann)
+    post = await publishes(waggle, ann, media, text="psst @bob", visibility=visibility)
+    await delivered(waggle)
+    assert await sees(waggle, bob, post) is None
+    await settles(waggle, media)
+    seen = await sees(waggle, bob, post)
+    assert seen is not None  # who is mentioned sees it, whatever it is
+    assert seen.row.visibility is visibility
+    stranger = await sees(waggle, None, post)
+    assert (stranger is not None) == (visibility in {Visibility.PUBLIC, Visibility.UNLISTED})
+
+
+async def test_what_settled_while_the_post_was_written_is_not_missed(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
+    media = await uploads(waggle, ann)
+    post = await publishes(waggle, ann, media)  # which saw it as it was before
+    async with waggle.stores.open_media() as tx:
+        await tx.media.save((await tx.media.get(media.id)).ready(MADE))
+    await delivered(waggle)
+    assert await sees(waggle, bob, post) is not None
+
+
+async def test_with_a_failed_one_the_post_waits_and_its_author_sees_why(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
+    media = await uploads(waggle, ann)
+    post = await publishes(waggle, ann, media)
+    await delivered(waggle)
+    await settles(waggle, media, Reason.DAMAGED)
+    mine = await sees(waggle, ann, post)
+    assert mine is not None
+    assert [(card.state, card.reason) for card in mine.row.body.media] == [("failed", "damaged")]
+    assert await sees(waggle, bob, post) is None
+    await waggle.delete(ann, post)
+    assert await sees(waggle, ann, post) is None
+
+
+async def test_an_edit_while_it_waits_is_what_is_seen_then(waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    media = await uploads(waggle, ann)
+    post = await publishes(waggle, ann, media, visibility=Visibility.FOLLOWERS)
+    await delivered(waggle)
+    await waggle.edits(ann, post, "now for @bob")
+    assert await sees(waggle, bob, post) is None
+    await settles(waggle, media)
+    seen = await sees(waggle, bob, post)
+    assert seen is not None
+    assert (seen.row.text, seen.row.visibility) == ("now for @bob", Visibility.FOLLOWERS)
+
+
+async def test_facts_that_come_twice_or_late_change_nothing(waggle: Waggle, ann: UserId) -> None:
+    media = await uploads(waggle, ann)
+    post = await publishes(waggle, ann, media)
+    await delivered(waggle)
+    await settles(waggle, media)
+    before = await waggle.read(ann, post)
+    told = AttachedMediaChanged(media_id=media.id, post_id=post, owner_id=ann, version=2)
+    attached = MediaAttached(post_id=post, author_id=ann, media_ids=(media.id,), open=True)
+    async with waggle.stores.open_media() as tx:
+        await tx.outbox.add(told)
+        await tx.outbox.add(attached)
+    await delivered(waggle)
+    after = await waggle.read(ann, post)
+    assert [card.state for card in after.row.body.media] == ["ready"]
+    assert after.row.visibility is before.row.visibility
+    assert (await waggle.read_profile(ann)).posts == 1
+
+
+async def test_only_one_s_own_media_that_did_not_fail_can_be_attached_and_to_one_post(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
+    own, other = await uploads(waggle, ann), await uploads(waggle, bob)
+    failed = await uploads(waggle, ann, State.FAILED, reason=Reason.DAMAGED)
+    gone = await uploads(waggle, ann, deleted=True)
+    for media, code in ((other, "media_not_found"), (gone, "media_not_found"), (failed, "media_failed")):
+        error = await faulty(publishes(waggle, ann, own, media))
+        assert [(fault.field, fault.code) for fault in error.faults] == [("media_ids", code)]
+    await publishes(waggle, ann, own)
+    assert await refused(publishes(waggle, ann, own)) is MediaTaken
+    error = await faulty(publishes(waggle, ann, own, own))
+    assert [fault.code for fault in error.faults] == ["too_many"]
+    assert await refused(publishes(waggle, ann, text="")) is Invalid
+
+
+async def test_the_same_attempt_gives_the_same_post_also_when_its_media_failed_since(
+    waggle: Waggle, ann: UserId
+) -> None:
+    media = await uploads(waggle, ann)
+    draft = Draft(text="look", media=(media.id,))
+    first = await waggle.publish(ann, draft, an_attempt(ann))
+    await delivered(waggle)
+    await settles(waggle, media, Reason.DAMAGED)
+    second = await waggle.publish(ann, draft, an_attempt(ann))
+    assert second.replayed
+    assert second.seen.row.id == first.seen.row.id
+
+
+async def test_a_text_may_only_be_taken_away_where_media_are_left(waggle: Waggle, ann: UserId) -> None:
+    media = await uploads(waggle, ann, State.READY)
+    pictured, plain = await publishes(waggle, ann, media), await publishes(waggle, ann)
+    await waggle.edits(ann, pictured, "")
+    assert (await waggle.read(ann, pictured)).row.text == ""
+    error = await faulty(waggle.edits(ann, plain, ""))
+    assert error.faults == (Fault("text", "empty", "text must not be empty"),)
+
+
+async def test_a_waiting_post_is_in_no_list_of_others(waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    await publishes(waggle, ann, await uploads(waggle, ann))
+    await delivered(waggle)
+    assert (await waggle.by_author(bob, ann, Window(9))).items == []
+    assert len((await waggle.by_author(ann, ann, Window(9))).items) == 1
+    assert (await waggle.read_profile(ann)).posts == 0
+
+
+async def test_what_a_post_had_goes_with_it(waggle: Waggle, ann: UserId) -> None:
+    media = await uploads(waggle, ann, State.READY)
+    post = await publishes(waggle, ann, media)
+    await delivered(waggle)
+    await waggle.delete(ann, post)
+    open_media = waggle.stores.open_media
+
+    class Nothing:
+        async def list(self, prefix: str) -> list[object]:
+            return []
+
+    forget = ForgetPost(open_media, Discard(open_media, Nothing()))  # type: ignore[arg-type]
+    event = PostDeleted(post_id=post, author_id=ann, reply_to=None)
+    await forget(event, EventId(1))
+    assert await waggle.stores.media.media([media.id]) == {}
