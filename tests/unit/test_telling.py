@@ -643,6 +643,7 @@ async def test_while_things_happen_nothing_is_told_that_may_not_be_seen_in_the_e
         await world.show(user, await world.reader.after(user, 0, 10_000))
         standing = await world.graph.of(user)
         for kind, actor, post in await world.notes(user):
+            assert actor is not None
             assert actor not in standing.blocked | world.gone
             assert post is None or user in await world.who_sees(PostId(post), [standing])
             assert kind is not Kind.LIKE or (Liked, actor, post) in world.marks
