@@ -67,7 +67,7 @@ async def receive(request: Any, into: Path, max_file: int) -> Form:
         max_header_count=MAX_HEADERS,
         max_segment_count=MAX_PARTS,
     )
-    spool = Spool(into)
+    spool = Spool(into, hashed=True)
     try:
         gathered = _Gathered(spool, max_file)
         async for piece in pieces(request, max_file + AROUND):

@@ -89,12 +89,12 @@ async def pieces(request: Any, at_most: int) -> AsyncIterator[bytes]:
 
 
 class Spool:
-    """A file that is written in large pieces, off the event loop, and hashed on the way."""
+    """A file that is written in large pieces, off the event loop, and hashed on the way if that is wanted."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, hashed: bool = False) -> None:
         self.path = path
         self.size = 0
-        self._hash = hashlib.sha256()
+        self._hash = hashlib.sha256() if hashed else None
         self._gathered = bytearray()
         self._file = path.open("xb", buffering=0)
 
@@ -105,21 +105,22 @@ class Spool:
             await self._flush()
 
     async def close(self) -> str:
-        """What is missing is written; the SHA-256 in hexadecimal digits."""
+        """What is missing is written; the SHA-256 in hexadecimal digits, or nothing."""
         await self._flush()
         self._file.close()
-        return self._hash.hexdigest()
+        return self._hash.hexdigest() if self._hash else ""
 
     def drop(self) -> None:
         """Close it, whatever it has. Harmless to repeat."""
         self._file.close()
 
     async def _flush(self) -> None:
-        data, self._gathered = bytes(self._gathered), bytearray()
+        data, self._gathered = self._gathered, bytearray()
         await asyncio.to_thread(self._append, data)
 
-    def _append(self, data: bytes) -> None:
-        self._hash.update(data)
+    def _append(self, data: bytearray) -> None:
+        if self._hash:
+            self._hash.update(data)
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]
