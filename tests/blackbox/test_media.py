@@ -347,8 +347,10 @@ def test_no_method_and_no_path_but_these(api: Api, cat: Json) -> None:
 
 
 @pytest.mark.told_by("embedded")
-def test_a_browser_may_put_what_it_has_a_ticket_for(maya: Member) -> None:
+def test_a_browser_may_put_what_it_has_a_ticket_for(api: Api, maya: Member) -> None:
     upload = begun(maya, picture(9, 9))["upload"]
+    if not upload["url"].startswith(api.base_url):
+        pytest.skip("which origins may is told to this storage, not to Waggle")
     preflight = httpx.options(
         upload["url"],
         headers={

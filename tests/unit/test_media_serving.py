@@ -216,6 +216,22 @@ async def test_what_cannot_be_opened_is_said(error: Exception, status: int) -> N
     assert (sent[0]["status"], done) == (status, [])
 
 
+async def test_a_storage_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "OPEN_SECONDS", 0.01)
+
+    class Hangs(Opened):
+        @asynccontextmanager
+        async def __call__(
+            self, found: Found, start: int = 0, length: int | None = None
+        ) -> AsyncIterator[AsyncIterator[bytes]]:
+            await asyncio.Event().wait()
+            yield self._all(0, 0)
+
+    sent, done = await answered(Hangs())
+
+    assert (sent[0]["status"], done) == (503, [])
+
+
 async def test_what_ends_in_the_middle_ends_the_connection() -> None:
     opened = Opened(b"a" * 600, Unavailable("away"))
     sent, done = await answered(opened)

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, suppress
 from typing import Annotated, Any
 
 from litestar import Controller, Response, get
@@ -15,12 +15,14 @@ from litestar.types import Receive, Scope, Send
 from application.media.ports import NoSuchObject, SignedAddresses
 from application.media.serving import FindRendition, Found, OpenRendition
 from domain.media import MediaNotFound
-from domain.shared import DomainError
+from domain.shared import DomainError, Unavailable
 from entrypoints.http.answers import Answer, RawHeaders, Ready
 from entrypoints.http.errors import refusal
 from entrypoints.http.media.shapes import a_media
 from entrypoints.http.openapi import policy
 
+OPEN_SECONDS = 4.0
+"""For the storage to begin, so that whoever asks is told of it before the request is given up."""
 PIECE_SECONDS = 30.0
 """For a client to take a piece of at most 256 KB in."""
 FOR_EVER = b"public, max-age=31536000, immutable"
@@ -124,7 +126,8 @@ class _Streamed(Ready):
             return
         begun = False
         try:
-            async with self._open(self._found, *self._part) as pieces:
+            async with AsyncExitStack() as stack:
+                pieces = await self._opened(stack)
                 scope["unhurried"]()  # type: ignore[typeddict-item]  # set by the edge
                 gone = asyncio.create_task(_gone(receive))
                 try:
@@ -146,6 +149,13 @@ class _Streamed(Ready):
                 return
             told = error if isinstance(error, DomainError) else MediaNotFound("no such media")
             await refusal(told, str(scope.get("request_id", "")))(scope, receive, send)
+
+    async def _opened(self, stack: AsyncExitStack) -> AsyncIterator[bytes]:
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                return await stack.enter_async_context(self._open(self._found, *self._part))
+        except TimeoutError:
+            raise Unavailable("the storage does not answer") from None
 
 
 async def _gone(receive: Receive) -> None:
