@@ -11,6 +11,8 @@ from .client import Api, Json, Member, check_problem, done, faults, fresh_key, r
 from .pictures import begun, opened, picture, puts, ready, served, settled, uploaded, uploads
 from .wire import exchange
 
+pytestmark = pytest.mark.scaled  # where the storage is another one
+
 
 @pytest.fixture(scope="module")
 def maya(api: Api) -> Member:
