@@ -1,0 +1,215 @@
+"""Posts with media: seen by others when all of it is ready, shown in its order, and gone with every byte."""
+
+from collections.abc import Callable
+
+import pytest
+
+from .client import Api, Json, Member, Visitor, done, eventually, faults, refused
+from .pictures import begun, picture, puts, ready, served, settled, uploaded
+
+pytestmark = pytest.mark.scaled
+
+
+@pytest.fixture
+def maya(api: Api) -> Member:
+    return api.someone()
+
+
+@pytest.fixture
+def noah(api: Api, maya: Member) -> Member:
+    """Follows Maya."""
+    noah = api.someone()
+    done(noah.put(f"/api/v1/users/{maya.id}/follow"))
+    return noah
+
+
+def shown_at(viewer: Visitor, path: str, post: Json) -> Json | None:
+    items: list[Json] = done(viewer.get(path))["items"]
+    return next((item for item in items if item["id"] == post["id"]), None)
+
+
+def media_of(viewer: Visitor, post: Json) -> list[Json]:
+    found: list[Json] = done(viewer.get(f"/api/v1/posts/{post['id']}"))["media"]
+    return found
+
+
+def address_of(media: Json) -> str:
+    address: str = media["renditions"]["large"]["url"]
+    return address
+
+
+def is_gone(address: str) -> Callable[[], None]:
+    def check() -> None:
+        assert served(address).status_code == 404
+
+    return check
+
+
+def finishes(member: Member, upload: Json, data: bytes) -> Json:
+    """Let the upload that was begun come in; what becomes of it."""
+    assert puts(upload["upload"], data).is_success
+    media = upload["media"]
+    done(member.post(f"/api/v1/media/uploads/{media['id']}/complete"), 202)
+    return settled(member, media)
+
+
+def test_a_post_appears_when_its_media_are_ready(maya: Member, noah: Member, api: Api) -> None:
+    data, tag = picture(640, 480), f"bees{maya.id}"
+    first, second = begun(maya, data), begun(maya, data)
+    above = noah.publishes("Show us!")
+    ids = [second["media"]["id"], first["media"]["id"]]
+    post = maya.publishes(f"#{tag}", media_ids=ids)
+    comment = maya.comments(above, "", media_ids=[(third := begun(maya, data))["media"]["id"]])
+    lists = ["/api/v1/feeds/home", "/api/v1/feeds/public", f"/api/v1/feeds/hashtags/{tag}"]
+    lists += [f"/api/v1/users/{maya.id}/posts", f"/api/v1/search?type=posts&q=%23{tag}"]
+
+    assert [media["id"] for media in post["media"]] == ids
+    assert (post["visibility"], [media["state"] for media in post["media"]]) == ("public", ["pending"] * 2)
+    finishes(maya, first, data)
+    for viewer in (noah, api.nobody):
+        refused(viewer.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
+    for path in lists:
+        assert shown_at(noah, path, post) is None, path
+    assert media_of(maya, post)[0]["state"] == "pending"
+    assert done(noah.get(f"/api/v1/posts/{above['id']}"))["counts"]["comments"] == 0
+    assert shown_at(noah, f"/api/v1/posts/{above['id']}/comments", comment) is None
+
+    finishes(maya, second, data)
+    finishes(maya, third, data)
+
+    def appears() -> None:
+        for path in lists:
+            found = shown_at(noah, path, post)
+            assert found is not None, path
+            assert [(media["id"], media["state"]) for media in found["media"]] == [
+                (id_, "ready") for id_ in ids
+            ]
+        assert shown_at(noah, f"/api/v1/posts/{above['id']}/comments", comment) is not None
+        assert done(noah.get(f"/api/v1/posts/{above['id']}"))["counts"]["comments"] == 1
+        assert done(noah.get(f"/api/v1/users/{maya.id}"))["counts"]["posts"] == 1
+
+    eventually(appears)
+    for media in media_of(api.nobody, post):
+        assert (media["kind"], media["width"], media["height"]) == ("image", 640, 480)
+        answer = served(address_of(media))
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_who_uploaded_is_told_what_came_of_it(maya: Member, noah: Member) -> None:
+    good, bad = begun(maya, picture()), begun(maya, b"<svg></svg>")
+    post = maya.publishes(media_ids=[good["media"]["id"], bad["media"]["id"]])
+    finishes(maya, good, picture())
+    finishes(maya, bad, b"<svg></svg>")
+
+    def told() -> None:
+        found = done(maya.get("/api/v1/notifications"))["items"]
+        assert {(one["type"], one["media_id"]) for one in found if one["media_id"]} == {
+            ("media_ready", good["media"]["id"]),
+            ("media_failed", bad["media"]["id"]),
+        }
+        assert [(one["state"], one["reason"]) for one in media_of(maya, post)] == [
+            ("ready", None),
+            ("failed", "type_unsupported"),
+        ]
+
+    eventually(told)
+    refused(noah.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
+    maya.removes(post)
+
+
+def test_what_may_be_attached(maya: Member, noah: Member) -> None:
+    mine, theirs = [uploaded(maya)["id"] for _ in range(5)], uploaded(noah)["id"]
+
+    def refused_as(code: str, *ids: str) -> None:
+        body = {"text": "look", "media_ids": list(ids)}
+        assert faults(maya.post("/api/v1/posts", body)) == {"/media_ids": code}, ids
+
+    refused_as("media_not_found", mine[0], theirs)
+    refused_as("media_not_found", "17")
+    refused_as("media_not_found", "no-id")
+    refused_as("too_many", mine[0], mine[0])
+    assert maya.post("/api/v1/posts", {"text": "look", "media_ids": mine}).status_code == 422
+    post = maya.publishes("", media_ids=mine[:4])
+    assert [media["id"] for media in post["media"]] == mine[:4]
+    again = maya.post("/api/v1/posts", {"text": "look", "media_ids": [mine[4], mine[2]]})
+    refused(again, 409, "media_taken")
+    assert maya.post("/api/v1/posts", {"text": "", "media_ids": []}).status_code == 422
+
+    def attached() -> None:
+        refused(maya.delete(f"/api/v1/media/{mine[0]}"), 409, "media_attached")
+
+    eventually(attached)
+    done(maya.delete(f"/api/v1/media/{mine[4]}"), 204)
+
+
+def test_words_about_a_picture_can_be_mended_later(maya: Member, noah: Member) -> None:
+    media = ready(maya, alt_text="a cat")
+    post = maya.publishes(media_ids=[media["id"]])
+    eventually(lambda: done(noah.get(f"/api/v1/posts/{post['id']}")))
+    point = {"x": 0.5, "y": 0.25}
+    done(maya.patch(f"/api/v1/media/{media['id']}", {"alt_text": "a bee", "focal_point": point}))
+
+    def mended() -> None:
+        (shown,) = media_of(noah, post)
+        assert (shown["alt_text"], shown["focal_point"]) == ("a bee", point)
+
+    eventually(mended)
+
+
+def test_a_deleted_post_takes_every_byte_along(maya: Member, api: Api) -> None:
+    media = ready(maya)
+    post = maya.publishes(media_ids=[media["id"]])
+    address = address_of(media_of(api.nobody, post)[0])
+
+    def is_served() -> None:
+        assert served(address).status_code == 200
+
+    eventually(is_served)
+    maya.removes(post)
+    eventually(is_gone(address))
+    eventually(is_gone(address_of(media)))
+    refused(maya.get(f"/api/v1/media/{media['id']}"), 404, "media_not_found")
+
+
+def test_me7_what_is_not_for_everybody_has_addresses_that_end(maya: Member, noah: Member, api: Api) -> None:
+    media = ready(maya)
+    post = maya.publishes(media_ids=[media["id"]], visibility="followers")
+
+    def given() -> str:
+        return address_of(media_of(noah, post)[0])
+
+    address = eventually(given)
+    assert "sig=" in address
+    answer = served(address)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"].startswith("private, max-age=")
+    assert served(address.partition("?")[0]).status_code == 404
+    refused(api.nobody.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
+
+
+def test_me7_who_goes_private_shows_strangers_nothing_at_open_addresses(
+    maya: Member, noah: Member, api: Api
+) -> None:
+    media = ready(maya)
+    post = maya.publishes(media_ids=[media["id"]])
+    address = address_of(media_of(api.nobody, post)[0])
+    assert "sig=" not in address
+    done(maya.patch("/api/v1/me", {"private": True}))
+    eventually(is_gone(address))
+
+    def closed() -> None:
+        assert "sig=" in address_of(media_of(noah, post)[0])
+
+    eventually(closed)
+    assert served(address_of(media_of(noah, post)[0])).status_code == 200
+
+
+def test_di7_an_account_that_is_deleted_takes_its_media_along(api: Api) -> None:
+    maya = api.someone()
+    attached, alone = ready(maya), ready(maya)
+    post = maya.publishes(media_ids=[attached["id"]])
+    open_address = address_of(media_of(api.nobody, post)[0])
+    done(maya.delete(f"/api/v1/me?confirm={maya.username}"), 204)
+    for address in (open_address, address_of(attached), address_of(alone)):
+        eventually(is_gone(address))
