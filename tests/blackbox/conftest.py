@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import Unavailable, fresh_database, redis
+from tests.integration.servers import Unavailable, fresh_bucket, fresh_database, redis, s3
 
 from .client import Api
 from .process import Waggle
@@ -27,7 +27,7 @@ SHAPES = [
 NO_SERVER = {"memory": "memory:", "embedded": ""}
 """Shapes of one process that need nothing else, and the URLs of their databases."""
 SEVERAL = ("postgres", "scaled")
-"""Shapes of one or more processes: on PostgreSQL, and on PostgreSQL and Redis."""
+"""Shapes of one or more processes: on PostgreSQL, and on PostgreSQL, Redis and S3."""
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 
 
@@ -46,11 +46,13 @@ def stores_of(request: pytest.FixtureRequest, shape: str) -> Iterator[tuple[str,
             yield url, {}
             return
         try:
-            redis_server = stack.enter_context(redis())
+            redis_server, s3_server = stack.enter_context(redis()), stack.enter_context(s3())
         except Unavailable as reason:
-            pytest.skip(f"not tested with Redis: {reason}")
-        request.getfixturevalue("note_server")(redis_server)
-        yield url, {"WAGGLE_REDIS_URL": redis_server.url}
+            pytest.skip(f"not tested with Redis and S3: {reason}")
+        for server in (redis_server, s3_server):
+            request.getfixturevalue("note_server")(server)
+        bucket = stack.enter_context(fresh_bucket(s3_server))
+        yield url, {"WAGGLE_REDIS_URL": redis_server.url, "WAGGLE_MEDIA_URL": bucket}
 
 
 @contextmanager

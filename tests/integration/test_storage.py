@@ -167,7 +167,7 @@ def hole() -> Iterator[str]:
         yield f"s3://bee:honey@127.0.0.1:{listener.getsockname()[1]}/hive?tls=off"
 
 
-async def test_a_server_that_says_nothing_costs_each_call_five_seconds_and_soon_none(
+async def test_a_server_that_says_nothing_costs_each_call_some_seconds_and_soon_none(
     hole: str, tmp_path: Path
 ) -> None:
     storage = S3Storage(S3Address.of(hole), utc_now)

@@ -21,10 +21,11 @@ from application.media.ports import NoSuchObject
 from domain.shared import Unavailable
 
 T = TypeVar("T")
-CONNECT, ANSWER = 1.0, 5.0
+CONNECT, ANSWER = 1.0, 4.0
 """Seconds for a connection, and for the next bytes of an answer or of a request to go on."""
-BUDGET = 7.0
-"""Seconds for a whole call, that nobody waits longer for a server that gives its answer in drops."""
+BUDGET = 4.5
+"""Seconds for a whole call, that nobody waits longer for a server that gives its answer in drops; and less than a
+request to Waggle has, so that it is told why."""
 THREADS, MOST = 12, 48
 """Calls at a time, and calls that may be under way or wait for a thread."""
 PIECE = 64 * 1024

@@ -121,7 +121,7 @@ class Storage(Protocol):
     puts `a`.
 
     Every method raises Unavailable when the storage is away or does not answer within its timeouts (1 s to connect,
-    5 s for each answer; a transfer has as long as it makes 64 KB a second); nothing is retried here, but a breaker may
+    4 s for each answer; a transfer has as long as it makes 64 KB a second); nothing is retried here, but a breaker may
     refuse at once."""
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
