@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,13 +23,15 @@ from tests.integration.servers import (
     Unavailable,
     _free_port,
     clear,
+    fresh_bucket,
     fresh_database,
     postgres,
     redis,
+    s3,
 )
 
 Take = Callable[[], AbstractContextManager[Server]]
-SETTINGS = ("WAGGLE_TEST_SERVERS", "WAGGLE_TEST_POSTGRES_URL", "WAGGLE_TEST_REDIS_URL")
+SETTINGS = ("WAGGLE_TEST_SERVERS", "WAGGLE_TEST_POSTGRES_URL", "WAGGLE_TEST_REDIS_URL", "WAGGLE_TEST_S3_URL")
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +59,14 @@ def private_postgres() -> Iterator[Server]:
 def private_redis() -> Iterator[Server]:
     try:
         yield from _private(redis)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def private_s3() -> Iterator[Server]:
+    try:
+        yield from _private(s3)
     except Unavailable as reason:
         pytest.skip(str(reason))
 
@@ -294,6 +305,34 @@ class TestANamedRedis:
         with pytest.raises(Refused, match="holds 1 keys and not waggle_test_marker"), redis():
             pass  # pragma: no cover
         assert ask_redis(named, ("KEYS", "*")) == [["precious"]]
+
+
+class TestAnS3:
+    def test_ends_with_its_block(self) -> None:
+        with s3() as server:
+            place = urlsplit(server.url)
+            assert server.how.startswith("private process")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((place.hostname, place.port), 1)
+
+    def test_that_is_named_is_taken_and_keeps_what_others_have(
+        self, private_s3: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WAGGLE_TEST_S3_URL", private_s3.url)
+        with s3() as server:
+            assert server.how.startswith("WAGGLE_TEST_S3_URL, 127.0.0.1:")
+            with fresh_bucket(server) as one, fresh_bucket(server) as other:
+                assert len({private_s3.url, one, other}) == 3
+
+    def test_that_is_named_with_another_secret_is_refused(
+        self, private_s3: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(
+            "WAGGLE_TEST_S3_URL", private_s3.url.replace("waggle-test:", "waggle-test:hunter2")
+        )
+        with pytest.raises(Refused, match="WAGGLE_TEST_S3_URL") as caught, s3():
+            pass  # pragma: no cover
+        assert "hunter2" not in str(caught.value)
 
 
 class TestWithoutAny:
