@@ -170,7 +170,7 @@ async def show_settings(settings: Settings, _arguments: argparse.Namespace) -> i
     """Print every setting, what it means, and what is in force."""
     for setting in dataclasses.fields(settings):
         value = getattr(settings, setting.name)
-        if value and setting.name in {"secret_key", "database_url", "redis_url", "mail_url"}:
+        if value and setting.name in {"secret_key", "database_url", "redis_url", "media_url", "mail_url"}:
             value = "(set)"
         _say(
             f"{environment_name(setting)}={value}\n    {setting.metadata['about']}; default: {setting.default or 'empty'}"

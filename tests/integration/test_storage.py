@@ -7,8 +7,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 
 import httpx
 import pytest
@@ -138,6 +140,38 @@ async def test_a_wrong_secret_is_unavailable_and_told_to_nobody(
     storage.close()
 
     assert "hunter2" not in caplog.text
+
+
+async def test_a_bucket_that_anybody_can_read_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    class Open(BaseHTTPRequestHandler):
+        """Lets everybody do everything."""
+
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_HEAD()
+
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            for name, value in (("Content-Length", "0"), ("Last-Modified", "Mon, 23 Nov 2026 07:00:00 GMT")):
+                self.send_header(name, value)
+            self.end_headers()
+
+        do_DELETE = do_HEAD  # noqa: N815 - the library's name
+
+        def log_message(self, *_arguments: object) -> None:
+            """Not to the output of the tests."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Open) as open_to_all:
+        Thread(target=open_to_all.serve_forever).start()
+        url = f"s3://bee:honey@127.0.0.1:{open_to_all.server_port}/hive?tls=off"
+        storage = S3Storage(S3Address.of(url), utc_now)
+        try:
+            await storage.prepare()
+        finally:
+            storage.close()
+            open_to_all.shutdown()
+
+    assert "anybody can read the bucket hive" in caplog.text
 
 
 # --- Away -------------------------------------------------------------------------------------------

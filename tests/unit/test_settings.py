@@ -1,10 +1,13 @@
 """Settings: what is understood, and what is refused before anything starts."""
 
+from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from entrypoints.cli import show_settings
 from entrypoints.runtime import build
 from entrypoints.settings import BadSettings, Settings, environment_name
 
@@ -297,3 +300,15 @@ def test_a_place_of_media_that_is_not_understood_is_refused_without_telling_the_
         build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_MEDIA_URL": url}))
 
     assert "hunter2" not in str(caught.value)
+
+
+async def test_what_is_in_force_is_shown_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    named = [setting.name for setting in fields(Settings) if setting.name.endswith("_url")]
+    urls: dict[str, Any] = {name: "x://:hunter2@hive" for name in named if name != "public_url"}
+    settings = Settings(secret_key="hunter2", **urls)
+
+    await show_settings(settings, Namespace())
+
+    shown = capsys.readouterr().out
+    assert "WAGGLE_MEDIA_URL=(set)" in shown
+    assert "hunter2" not in shown

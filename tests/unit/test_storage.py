@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -11,7 +11,7 @@ import pytest
 
 from adapters.clock import utc_now
 from adapters.storage.address import S3Address, folder_of
-from adapters.storage.folder import FolderStorage
+from adapters.storage.folder import LEFT_SECONDS, FolderStorage
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import MediaAddresses, SignedUploads
 from application.media.ports import NoSuchObject, Storage, Ticket, TicketRefused
@@ -113,6 +113,17 @@ class TestOfTheFolder:
         assert await storage.list() == []
         assert os.listdir(root / "incoming") == []  # noqa: PTH208 - blocks no longer than the rest
 
+    async def test_what_a_killed_process_left_goes_with_the_next_that_is_put(
+        self, storage: FolderStorage, root: Path, tmp_path: Path
+    ) -> None:
+        for name, age in (("old", LEFT_SECONDS + 60), ("new", 60)):
+            (root / "incoming" / name).mkdir(parents=True)
+            (root / "incoming" / name / "object").write_bytes(b"half")
+            os.utime(root / "incoming" / name, (time.time() - age,) * 2)
+        await put(storage, tmp_path, "a/b", b"1")
+
+        assert os.listdir(root / "incoming") == ["new"]  # noqa: PTH208 - blocks no longer than the rest
+
     async def test_a_link_leads_nowhere_in_a_list(
         self, storage: FolderStorage, root: Path, tmp_path: Path
     ) -> None:
@@ -201,10 +212,6 @@ class TestTickets:
 
 
 class TestAddresses:
-    @pytest.fixture
-    def now(self) -> Iterator[list[float]]:
-        return iter([[1_700_000_000.0]])
-
     def test_an_open_one_is_for_ever_the_same(self) -> None:
         assert MediaAddresses(b"k" * 32, ORIGIN).open("/media/1/s/large.webp") == (
             f"{ORIGIN}/media/1/s/large.webp"

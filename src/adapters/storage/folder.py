@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from domain.shared import Unavailable
 
 T = TypeVar("T")
 PIECE = 256 * 1024
+LEFT_SECONDS = 6 * 3600
+"""Nothing takes so long to be put."""
 _OBJECTS, _ASIDE = "objects", "incoming"
 
 
@@ -97,6 +100,7 @@ class FolderStorage:
     def _put(self, path: Path, source: Path) -> None:
         self._refuse_links(path.parent)
         aside = self._aside()
+        _clear(aside)
         with tempfile.TemporaryDirectory(dir=aside) as mine:
             whole = Path(mine) / "object"
             try:
@@ -182,6 +186,14 @@ def _sync(folder: Path) -> None:
             os.fsync(number)
         finally:
             os.close(number)
+
+
+def _clear(aside: Path) -> None:
+    """Remove what processes that were killed left there. It is old: another process may be putting just now."""
+    for entry in os.scandir(aside):
+        with suppress(FileNotFoundError):
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFT_SECONDS:
+                shutil.rmtree(entry.path, ignore_errors=True)
 
 
 async def _pieces(file: FileIO, length: int | None) -> AsyncIterator[bytes]:

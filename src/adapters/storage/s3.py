@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 READ = 256 * 1024
 PART = 8 * 1024 * 1024
 """Larger files are put in parts of so many bytes, each of which is in memory once while it is sent."""
+BATCH = 100
+"""Objects that are deleted by one request. A thousand may be, but take some servers longer than we wait."""
 PUTS = 4
 """Files being put at a time."""
 SLOWEST = 64 * 1024
@@ -78,9 +81,12 @@ class S3Storage:
 
     async def fetch(self, key: str, target: Path) -> None:
         async with self.read(key) as pieces:
-            with target.open("wb") as file:
-                async for piece in pieces:
-                    await asyncio.to_thread(file.write, piece)
+            try:
+                with target.open("wb") as file:
+                    async for piece in pieces:
+                        await asyncio.to_thread(file.write, piece)
+            except OSError as error:  # of our own disk: what the network does wrong is Unavailable already
+                raise Unavailable(f"the local disk cannot be used: {error.strerror}") from error
 
     @asynccontextmanager
     async def read(
@@ -129,13 +135,15 @@ class S3Storage:
         if not keys:
             return
 
-        def work() -> None:
-            wanted = [DeleteObject(checked(key)) for key in keys]
-            failed = [error.code for error in self._client.remove_objects(self._bucket, wanted)]
+        wanted = [DeleteObject(checked(key)) for key in keys]
+
+        def work(batch: Sequence[DeleteObject]) -> None:
+            failed = [error.code for error in self._client.remove_objects(self._bucket, batch)]
             if failed:
                 raise Unavailable(f"the storage of media did not delete {len(failed)} objects: {failed[0]}")
 
-        await self._calls(work, BUDGET * (1 + len(keys) // 1_000))
+        for at in range(0, len(wanted), BATCH):
+            await self._calls(partial(work, wanted[at : at + BATCH]))
 
     async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
         def work() -> Sequence[Stored]:
