@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import av
 import httpx
 from PIL import Image
 
@@ -67,3 +68,26 @@ def puts(upload: Json, data: bytes, **headers: str) -> httpx.Response:
 def served(url: str, method: str = "GET", **headers: str) -> httpx.Response:
     """The file at an address that was given, or an address like it, asked for without any token."""
     return httpx.request(method, url, headers=headers, timeout=20)
+
+
+def film(seconds: float = 1.0, width: int = 160, height: int = 120) -> bytes:
+    """H.264 without sound, in MP4."""
+    made = io.BytesIO()
+    with av.open(made, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(int(seconds * 10)):
+            shade = number * 20 % 255
+            frame = av.VideoFrame.from_image(Image.new("RGB", (width, height), (shade, 80, 200)))  # type: ignore[no-untyped-call]
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return made.getvalue()
+
+
+def animation(frames: int = 5, width: int = 60, height: int = 40) -> bytes:
+    made = io.BytesIO()
+    first, *rest = [
+        Image.new("RGB", (width, height), (40 * number % 256, 90, number % 256)) for number in range(frames)
+    ]
+    first.save(made, "GIF", save_all=True, append_images=rest, duration=100, loop=0)
+    return made.getvalue()

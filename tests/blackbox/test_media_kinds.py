@@ -1,0 +1,137 @@
+"""What comes of uploads of every kind, hostile ones among them; `tests/unit` has many more of them, without HTTP."""
+
+import io
+import struct
+import zipfile
+import zlib
+
+import pytest
+from PIL import Image
+
+from .client import Api, Json, Member, done
+from .pictures import animation, film, opened, picture, ready, served, settled, uploaded, uploads
+
+pytestmark = pytest.mark.told_by("embedded")
+CANARY = b"CANARY-d4f0"
+
+
+@pytest.fixture(scope="module")
+def maya(api: Api) -> Member:
+    return api.someone()
+
+
+def files(media: Json) -> dict[str, bytes]:
+    return {name: served(rendition["url"]).content for name, rendition in media["renditions"].items()}
+
+
+def test_a_film_has_a_poster_and_a_duration_and_can_be_sought_in(maya: Member) -> None:
+    media = ready(maya, film(2))
+
+    assert media["kind"] == "video"
+    assert 1.5 < media["duration"] < 2.5
+    assert {"video", "poster"} <= set(media["renditions"])
+    video = media["renditions"]["video"]
+    assert video["type"] == "video/mp4"
+    part = served(video["url"], Range="bytes=4-7")
+    assert (part.status_code, part.content, part.headers["content-type"]) == (206, b"ftyp", "video/mp4")
+    assert opened(served(media["renditions"]["poster"]["url"]).content).size == (160, 120)
+
+
+def test_an_animation_goes_on_moving(maya: Member) -> None:
+    media = ready(maya, animation(5))
+
+    assert media["kind"] == "animation"
+    moving = Image.open(io.BytesIO(files(media)["large"]))
+    assert getattr(moving, "n_frames", 1) == 5
+
+
+def tagged_picture() -> bytes:
+    """Stored lying on its side, with a place and a remark."""
+    image = Image.new("RGB", (80, 40), "white")
+    image.paste("red", (0, 0, 20, 20))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn right to see it upright
+    exif[0x010E] = CANARY.decode()
+    exif.get_ifd(0x8825)[1] = "N"
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
+    made = io.BytesIO()
+    image.save(made, "JPEG", exif=exif, comment=CANARY, quality=95)
+    return made.getvalue()
+
+
+def test_me3_a_picture_stands_upright_and_tells_nothing_of_where_it_was_taken(maya: Member) -> None:
+    media = ready(maya, tagged_picture())
+
+    assert (media["width"], media["height"]) == (40, 80)
+    for name, data in files(media).items():
+        assert CANARY not in data, name
+        image = opened(data)
+        assert image.size == (40, 80)
+        assert not image.getexif()
+        red, green, _ = image.convert("RGB").getpixel((35, 5))  # type: ignore[misc]
+        assert (red > 200, green < 100) == (True, True), name
+
+
+def zipped() -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("evil.html", CANARY)
+    return made.getvalue()
+
+
+def bomb(side: int) -> bytes:
+    """Says to be that large, in a few bytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(9999)))
+        + chunk(b"IEND", b"")
+    )
+
+
+POLYGLOTS = {
+    "a PNG that is a ZIP": picture() + zipped(),
+    "a JPEG with PHP": picture(kind="JPEG", comment=b"<?php echo '" + CANARY + b"'; ?>"),
+    "a JPEG with HTML behind it": picture(kind="JPEG") + b"<script>" + CANARY + b"</script>",
+    "a GIF with JavaScript": animation(2) + b"*/=1;alert('" + CANARY + b"')",
+    "a film with HTML behind it": film(0.5) + struct.pack(">I", 30) + b"free<b>" + CANARY + b"</b>1234567",
+}
+
+
+@pytest.mark.parametrize("name", POLYGLOTS)
+def test_me1_of_what_is_two_things_at_once_one_is_left_or_nothing(maya: Member, name: str) -> None:
+    media = settled(maya, uploaded(maya, POLYGLOTS[name]))
+
+    for rendition, data in files(media).items():
+        assert CANARY not in data, rendition
+        assert b"<script" not in data
+        assert b"<?php" not in data
+
+
+HOSTILE = {
+    "an SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>", "type_unsupported"),
+    "an HTML page": (b"<!doctype html><script>1</script>", "type_unsupported"),
+    "a PDF": (b"%PDF-1.7\n1 0 obj", "type_unsupported"),
+    "a ZIP": (zipped(), "type_unsupported"),
+    "a playlist": (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", "type_unsupported"),
+    "text": (b"hello", "type_unsupported"),
+    "one byte": (b"\xff", "type_unsupported"),
+    "a bomb": (bomb(13_000), "too_large"),
+    "a very wide bomb": (bomb(60_000), "too_large"),
+    "half of a picture": (picture(300, 300)[: len(picture(300, 300)) // 2], "damaged"),
+    "too many frames": (animation(300, 8, 8), "too_large"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_me1_me2_what_is_no_picture_or_too_much_of_one_fails_with_its_reason(maya: Member, name: str) -> None:
+    data, reason = HOSTILE[name]
+    media = settled(maya, done(uploads(maya, data, name="innocent.png"), 202))
+
+    assert (media["state"], media["reason"], media["renditions"]) == ("failed", reason, {})
+    assert ready(maya, picture(20, 20))["kind"] == "image"  # the worker is well
