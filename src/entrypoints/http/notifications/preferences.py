@@ -27,6 +27,9 @@ class Wanted(Out):
     follow_accepted: bool
     edit: bool
     """A post was edited that one liked, reposted or answered."""
+    media_ready: bool
+    """An upload of one's own can be shown."""
+    media_failed: bool
 
 
 class NotificationPreferences(Out):
@@ -50,6 +53,8 @@ class WantedIn(In):
     follow_request: bool | None = None
     follow_accepted: bool | None = None
     edit: bool | None = None
+    media_ready: bool | None = None
+    media_failed: bool | None = None
 
     def changes(self) -> dict[Kind, bool]:
         return {Kind(kind): on for kind, on in msgspec.structs.asdict(self).items() if on is not None}
