@@ -13,7 +13,18 @@ from .conftest import SHAPES, a_waggle
 
 NOTIFICATIONS = "/api/v1/notifications"
 PREFERENCES = "/api/v1/me/notification-preferences"
-KINDS = ("like", "repost", "comment", "mention", "follow", "follow_request", "follow_accepted", "edit")
+KINDS = (
+    "like",
+    "repost",
+    "comment",
+    "mention",
+    "follow",
+    "follow_request",
+    "follow_accepted",
+    "edit",
+    "media_ready",
+    "media_failed",
+)
 NEVER_SEEN = 10**6
 
 

@@ -119,7 +119,7 @@ def test_what_happens_comes_as_it_happens_and_to_who_comes_back(api: Api, stream
         event = socket.hears("event")
     listed = done(maya.get("/api/v1/notifications"))["items"][0]
     assert (event["seq"], event["type"], event["unread"]) == (1, "like", {"total": 1, "by_type": {"like": 1}})
-    assert event["data"] == {"actor": listed["actor"], "post": listed["post"]}
+    assert event["data"] == {"actor": listed["actor"], "post": listed["post"], "media_id": None}
     assert (event["id"], event["at"]) == (listed["id"], listed["created_at"])
     with streams.live(maya, epoch=ready["epoch"], seq=0) as (socket, again):
         assert (again["recovered"], again["seq"]) == (True, 0)

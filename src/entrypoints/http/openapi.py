@@ -242,6 +242,10 @@ def _complete_schema(name: str, schema: dict[str, Any]) -> None:
             member.update(_RULES.get((name, member_name), _RULES.get(member_name, {})))
         if member_name in {"id", "reply_to", "post_id"} and "$ref" not in member:
             member.update({key: value for key, value in ID_SCHEMA.items() if key != "type"})
+        if (
+            member_name.endswith("_ids") and "items" in member
+        ):  # of which Litestar says nothing but that they are text
+            member["items"] = ID_SCHEMA
         if member_name == "at" or member_name.endswith("_at"):
             member.update({"format": "date-time", "examples": ["2026-01-31T12:00:00.000Z"]})
 
