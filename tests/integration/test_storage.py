@@ -85,6 +85,14 @@ async def test_who_has_no_key_gets_nothing(storage: S3Storage, tmp_path: Path, b
     assert await storage.list("probe/") == []
 
 
+async def test_what_is_called_like_no_object_is_none(storage: S3Storage, tmp_path: Path, bucket: str) -> None:
+    await put(storage, tmp_path, "called/b", b"1")
+    for name in ("called/a a", "called/.hidden"):
+        _client(bucket).put_object(S3Address.of(bucket).bucket, name, BytesIO(b"1"), 1)
+
+    assert [one.key for one in await storage.list("called/", "", 1)] == ["called/b"]
+
+
 async def test_more_is_deleted_than_one_request_takes(storage: S3Storage, bucket: str) -> None:
     client, name = _client(bucket), S3Address.of(bucket).bucket
     with ThreadPoolExecutor(8) as threads:

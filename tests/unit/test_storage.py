@@ -124,6 +124,16 @@ class TestOfTheFolder:
 
         assert os.listdir(root / "incoming") == ["new"]  # noqa: PTH208 - blocks no longer than the rest
 
+    async def test_what_is_called_like_no_object_is_none(
+        self, storage: FolderStorage, root: Path, tmp_path: Path
+    ) -> None:
+        await put(storage, tmp_path, "a/b", b"1")
+        for name in ("a b", ".DS_Store", "a/.nfs0001", "ä"):
+            (root / "objects" / name).write_bytes(b"1")
+
+        assert [one.key for one in await storage.list("", "", 1)] == ["a/b"]
+        assert [one.key for one in await storage.list()] == ["a/b"]
+
     async def test_a_link_leads_nowhere_in_a_list(
         self, storage: FolderStorage, root: Path, tmp_path: Path
     ) -> None:

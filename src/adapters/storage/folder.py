@@ -73,7 +73,10 @@ class FolderStorage:
         await _in_thread(lambda: self._delete(paths))
 
     async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
-        return await _in_thread(lambda: [*islice(self._walk(prefix, after), limit)])
+        def work() -> Sequence[Stored]:
+            return [*islice((one for one in self._walk(prefix, after) if is_key(one.key)), limit)]
+
+        return await _in_thread(work)
 
     def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
         return self.uploads.ticket(checked(key), size, content_type, until)

@@ -19,7 +19,7 @@ from minio.error import S3Error
 
 from adapters.storage.address import S3Address
 from adapters.storage.calling import BUDGET, Calls, client, connections
-from adapters.storage.keys import checked
+from adapters.storage.keys import checked, is_key
 from adapters.storage.presigning import presigned_put
 from application.media.ports import NoSuchObject, Stored, Ticket
 from domain.shared import Unavailable
@@ -150,7 +150,8 @@ class S3Storage:
             found = self._client.list_objects(
                 self._bucket, prefix=prefix, recursive=True, start_after=after or None
             )
-            return [_stored(one.object_name or "", one) for one in islice(found, limit)]
+            ours = (one for one in found if is_key(one.object_name or ""))
+            return [_stored(one.object_name or "", one) for one in islice(ours, limit)]
 
         return await self._calls(work, BUDGET * (1 + limit // 1_000))
 

@@ -147,7 +147,7 @@ class Storage(Protocol):
 
     async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
         """Up to `limit` objects whose keys begin with `prefix` and are greater than `after`, in their order. What is
-        being put is not among them."""
+        being put is not among them, nor what somebody else left there under a name that is no key."""
         ...
 
     def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
