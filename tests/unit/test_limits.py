@@ -56,7 +56,7 @@ async def test_keys_that_are_made_up_take_no_more_memory_than_there_is(time: Tim
 
 @pytest.fixture
 def limits(time: Time) -> Limits:
-    return Limits(MemoryLimiter(time), rates("read=3/60,anonymous=10/60,auth=2/60"))
+    return Limits(MemoryLimiter(time), rates("read=3/60,anonymous=10/60,auth=2/60,media=50/60"))
 
 
 async def admitted(limits: Limits, cost: Cost, who: UserId | str) -> int:
@@ -84,6 +84,7 @@ async def test_ap3_each_user_and_each_network_has_its_own_budget(limits: Limits)
 async def test_ap3_what_costs_more_is_had_less_often_without_a_token(limits: Limits) -> None:
     assert await admitted(limits, "expensive", "198.51.100.7") == 10 // EXPENSIVE
     assert await admitted(limits, "auth", "198.51.100.7") == 2
+    assert await admitted(limits, "media", "198.51.100.7") == 50
 
 
 async def test_probes_cost_nothing(limits: Limits) -> None:
