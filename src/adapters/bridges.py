@@ -16,6 +16,7 @@ from application.shared.events import AccountDeleted, PostDeleted, ProfileChange
 from application.shared.people import AuthorCard
 from application.shared.ports import Clock
 from domain.identity import UserNotFound
+from domain.media import ATTACH_WITHIN, SWEPT_SOON
 from domain.posts import can_view
 from domain.shared import EventId, MediaId, PostId, SessionId, Standing, UserId
 
@@ -198,7 +199,14 @@ class MediaToAttach:
     """posts asks media what an author may attach, and how it is shown."""
 
     reader: MediaReader
+    now: Clock
 
     async def cards(self, owner: UserId, ids: Collection[MediaId]) -> Mapping[MediaId, MediaCard]:
         found = await self.reader.media(ids)
-        return {id_: card_of(one) for id_, one in found.items() if one.owner == owner and not one.deleted}
+        # What is about to be swept is gone already: else a post could get it in the same moment.
+        oldest = self.now() - ATTACH_WITHIN + SWEPT_SOON
+        return {
+            id_: card_of(one)
+            for id_, one in found.items()
+            if one.owner == owner and not one.deleted and (one.post is not None or one.created_at > oldest)
+        }

@@ -26,7 +26,9 @@ MAX_PIXELS, MAX_SIDE = 40_000_000, 10_000
 MAX_FRAMES, MAX_PIXELS_OF_FRAMES = 200, 200_000_000
 MAX_VIDEO_SECONDS = 600
 ATTACH_WITHIN = timedelta(hours=24)
-"""What no post has by then is deleted."""
+"""What no post has by then is deleted..."""
+SWEPT_SOON = timedelta(hours=1)
+"""...and it can be attached until so long before."""
 UPLOAD_WITHIN = timedelta(minutes=10)
 """The life of a ticket to upload."""
 

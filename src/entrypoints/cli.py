@@ -1,5 +1,5 @@
-"""The command line: `waggle serve | migrate | settings | openapi | keys | dead-letters | repair |
-streams | users`."""
+"""The command line: `waggle serve | migrate | settings | openapi | keys | dead-letters | media |
+repair | streams | users`."""
 
 import argparse
 import asyncio
@@ -24,6 +24,7 @@ from sqlalchemy import make_url
 from adapters.security.tokens import SigningKeys, load_keys
 from adapters.sql.database import Database
 from adapters.sql.migrate import HEAD, current, migrate, outdated
+from application.media.removing import GRACE
 from application.notifications.hub import Hub
 from domain.identity import UserNotFound
 from domain.shared import Unavailable
@@ -240,6 +241,24 @@ async def streams(settings: Settings, _arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def media(settings: Settings, arguments: argparse.Namespace) -> int:
+    """Remove uploads that were not finished or that no post has, and compare what is stored with what is known: what
+    belongs to nothing is deleted, and media that lack a file are marked as lost. The servers may run."""
+    if settings.shape == "memory":
+        raise BadSettings("there are no media of another process in memory")
+    if settings.shape == "embedded":
+        _must_exist(settings)
+    container, age = build(settings), timedelta(hours=arguments.older_than)
+    async with open_database(container, settings, alone=False):
+        swept = 0 if arguments.dry_run else await container.media.sweep_media()(age)
+        found = await container.media.reconcile_media()(dry_run=arguments.dry_run, older_than=min(age, GRACE))
+    _say(f"{swept} unfinished or deleted media removed")
+    _say(f"{found.rows} media, of which {found.processing} are processed; {found.objects} files")
+    _say(f"{found.without_row} files belong to nothing" + (": deleted" if not arguments.dry_run else ""))
+    _say(f"{found.without_object} media lack a file" + (": marked as lost" if not arguments.dry_run else ""))
+    return int(arguments.dry_run and bool(found.without_row or found.without_object))
+
+
 def _must_exist(settings: Settings) -> None:
     if not Path(str(make_url(settings.database).database)).exists():
         raise BadSettings("there is no database yet: start the server first")
@@ -305,6 +324,7 @@ COMMANDS: dict[str, Command] = {
     "openapi": print_openapi,
     "keys": keys,
     "dead-letters": dead_letters,
+    "media": media,
     "repair": repair,
     "streams": streams,
     "users": users,
@@ -342,6 +362,18 @@ def main(arguments: list[str] | None = None) -> int:
             sub.add_argument("what", choices=["counters"])
             sub.add_argument(
                 "--dry-run", action="store_true", help="tell only, and end with 1 if there is a drift"
+            )
+        if name == "media":
+            sub.add_argument("action", choices=["sweep"])
+            sub.add_argument(
+                "--dry-run", action="store_true", help="tell only, and end with 1 if something is wrong"
+            )
+            sub.add_argument(
+                "--older-than",
+                type=float,
+                default=24.0,
+                metavar="HOURS",
+                help="of what no post has (24); less than an hour also of files that belong to nothing",
             )
         if name == "streams":
             sub.add_argument("action", choices=["renew"])

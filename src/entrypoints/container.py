@@ -542,7 +542,7 @@ class Container(containers.DeclarativeContainer):
         memory=Single(memory_media.MemoryMediaReader, store),
         sql=Single(sql_media.SqlMediaReader, database),
     )
-    attachable = Single(MediaToAttach, media_reader)
+    attachable = Single(MediaToAttach, media_reader, now)
     posts = providers.Container(
         Posts,
         open_tx=providers.Selector(

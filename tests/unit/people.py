@@ -154,7 +154,7 @@ class Waggle:
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
         present, standings = Present(self.people), self.graph
-        attachable = MediaToAttach(stores.media)
+        attachable = MediaToAttach(stores.media, lambda: BEGINNING)
         self.publish = PublishPost(stores.open_posts, standings, self.people, attachable, new_id, graphemes)
         self.delete = DeletePost(stores.open_posts, standings)
         self.mark = MarkPost(stores.open_posts, standings, new_id)

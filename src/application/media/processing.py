@@ -78,6 +78,7 @@ class ProcessMedia:
             else:
                 await self._store(media, made, made_here)
                 await self._settle(media, made)
+                await self._clean_up(media)
         # Only now: whoever is killed before begins anew. What stays behind the reconciling sweep finds.
         with suppress(Unavailable):
             await self.storage.delete([media.upload])
@@ -104,6 +105,16 @@ class ProcessMedia:
                         media_id=now.id, post_id=now.post, owner_id=now.owner, version=now.version
                     )
                 )
+
+    async def _clean_up(self, media: Media) -> None:
+        """Whoever deleted it meanwhile may have listed its objects before the last of them was there."""
+        async with self.open_tx() as tx:
+            try:
+                gone = (await tx.media.get(media.id)).deleted
+            except MediaNotFound:
+                gone = True
+        if gone:
+            await self.storage.delete([one.key for one in await self.storage.list(media.prefix)])
 
     @asynccontextmanager
     async def _kept(self, job: Job) -> AsyncIterator[list[int]]:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from application.media.ports import MediaReader, MediaTx, Storage, Stored
 from application.media.uploading import owned
@@ -58,15 +58,15 @@ async def at_best(discard: Discard, gone: list[Media]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SweepMedia:
-    """Removes what is deleted, and what no post has a day after it was announced. Returns how many."""
+    """Removes what is deleted, and what no post has so long after it was announced. Returns how many it were."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
     discard: Discard
     now: Clock
 
-    async def __call__(self) -> int:
-        before = MediaId(int((self.now() - ATTACH_WITHIN).timestamp() * 1000) << 16)
+    async def __call__(self, older_than: timedelta = ATTACH_WITHIN) -> int:
+        before = MediaId(int((self.now() - older_than).timestamp() * 1000) << 16)
         swept = 0
         while stale := await self.reader.stale(before, PAGE):
             for media in stale:
@@ -94,6 +94,8 @@ class SweepMedia:
 @dataclass(frozen=True, slots=True)
 class Reconciled:
     rows: int
+    processing: int
+    """Of them."""
     objects: int
     without_row: int
     """Objects that belong to no media."""
@@ -111,16 +113,16 @@ class ReconcileMedia:
     storage: Storage
     now: Clock
 
-    async def __call__(self, *, dry_run: bool) -> Reconciled:
+    async def __call__(self, *, dry_run: bool, older_than: timedelta = GRACE) -> Reconciled:
         objects, orphans = 0, 0
         async for page in self._pages():
             objects += len(page)
-            wrong = await self._without_row(page)
+            wrong = await self._without_row(page, self.now() - older_than)
             orphans += len(wrong)
             if wrong and not dry_run:
                 await self.storage.delete([stored.key for stored in wrong])
-        rows, lost = await self._rows(dry_run=dry_run)
-        return Reconciled(rows, objects, orphans, lost)
+        rows, processing, lost = await self._rows(dry_run=dry_run)
+        return Reconciled(rows, processing, objects, orphans, lost)
 
     async def _pages(self) -> AsyncIterator[list[Stored]]:
         after = ""
@@ -128,25 +130,29 @@ class ReconcileMedia:
             yield [*page]
             after = page[-1].key
 
-    async def _without_row(self, page: list[Stored]) -> list[Stored]:
-        ids = {MediaId(id_) for stored in page if (id_ := id_from(stored.key.partition("/")[0])) is not None}
-        known = await self.reader.media(ids)
-        newest = self.now() - GRACE
-        wanted = {key for media in known.values() for key in keys_of(media)}
-        return [stored for stored in page if stored.key not in wanted and stored.modified < newest]
+    async def _without_row(self, page: list[Stored], newest: datetime) -> list[Stored]:
+        ids = {_media_of(stored) for stored in page}
+        known = await self.reader.media([id_ for id_ in ids if id_ is not None])
+        return [
+            stored
+            for stored in page
+            if stored.modified < newest
+            and not _belongs(stored.key, known.get(_media_of(stored) or MediaId(0)))
+        ]
 
-    async def _rows(self, *, dry_run: bool) -> tuple[int, int]:
-        rows, lost, after = 0, 0, MediaId(0)
+    async def _rows(self, *, dry_run: bool) -> tuple[int, int, int]:
+        rows, processing, lost, after = 0, 0, 0, MediaId(0)
         while page := await self.reader.all_after(after, PAGE):
             after = page[-1].id
             rows += len(page)
             for media in page:
+                processing += media.state is State.PROCESSING and not media.deleted
                 if media.state is State.READY and not media.deleted and not await self._whole(media):
                     lost += 1
                     log.warning("media %s of user %s lacks an object", media.id, media.owner)
                     if not dry_run:
                         await self._mark_lost(media)
-        return rows, lost
+        return rows, processing, lost
 
     async def _whole(self, media: Media) -> bool:
         there = {stored.key for stored in await self.storage.list(media.prefix)}
@@ -160,6 +166,18 @@ class ReconcileMedia:
                 return
             if now.state is State.READY and not now.deleted:
                 await tx.media.save(now.failed(Reason.LOST))
+
+
+def _media_of(stored: Stored) -> MediaId | None:
+    id_ = id_from(stored.key.partition("/")[0] or "-")
+    return None if id_ is None else MediaId(id_)
+
+
+def _belongs(key: str, media: Media | None) -> bool:
+    """Of one that is processed anything may be there, until it says what it is."""
+    if media is None:
+        return False
+    return key.startswith(media.prefix) if media.state is State.PROCESSING else key in keys_of(media)
 
 
 def keys_of(media: Media) -> set[str]:

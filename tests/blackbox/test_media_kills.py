@@ -1,0 +1,142 @@
+"""A server that is killed while pictures come in, are processed, attached and deleted: after one sweep no file is without
+its media, and no media without its files."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .client import Api, Json, Member, done, eventually, fresh_key
+from .conftest import LONG, a_waggle
+from .pictures import begun, picture, puts, served, uploads
+from .process import Waggle
+
+KILLS = 20 if LONG else 4
+BETWEEN = 0.3, 1.5
+"""Seconds."""
+
+
+@pytest.fixture(params=["embedded", *(["postgres"] if LONG else [])])  # the leases of the dead last 30 s
+def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
+    with a_waggle(request, request.param, tmp_path) as waggle:
+        yield waggle
+
+
+class Uploader(threading.Thread):
+    """Does with pictures whatever one can do, again and again, and asks no more than that the server comes back."""
+
+    def __init__(self, member: Member, chance: random.Random) -> None:
+        super().__init__(daemon=True)
+        self.member, self.chance = member, chance
+        self.stop = threading.Event()
+        self.media: list[str] = []
+        self.all: set[str] = set()
+        self.posts: list[Json] = []
+        self.done = 0
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            try:
+                self.chance.choice([self._upload, self._upload, self._direct, self._publish, self._remove])()
+                self.done += 1
+            except (httpx.HTTPError, AssertionError):  # killed in the middle, or an effect of that
+                time.sleep(0.05)
+
+    def found(self) -> Iterator[tuple[str, Json]]:
+        """What is left of it."""
+        for id_ in self.all:
+            response = self.member.get(f"/api/v1/media/{id_}")
+            if response.status_code != 404:
+                yield id_, done(response)
+
+    def _upload(self) -> None:
+        media = done(uploads(self.member, self._picture(), fresh_key()), 202)
+        self._has(media)
+
+    def _direct(self) -> None:
+        data = self._picture()
+        upload = begun(self.member, data)
+        self._has(upload["media"])
+        if self.chance.random() < 0.8:
+            assert puts(upload["upload"], data).is_success
+        if self.chance.random() < 0.8:
+            done(self.member.post(f"/api/v1/media/uploads/{upload['media']['id']}/complete"), 202)
+
+    def _publish(self) -> None:
+        some = self.chance.sample(self.media, min(len(self.media), self.chance.randint(0, 3)))
+        self.posts.append(self.member.publishes(media_ids=some))
+
+    def _remove(self) -> None:
+        if self.posts and self.chance.random() < 0.5:
+            self.member.removes(self.posts.pop(self.chance.randrange(len(self.posts))))
+        elif self.media:
+            media = self.media.pop(self.chance.randrange(len(self.media)))
+            with suppress(AssertionError):  # a post has it
+                done(self.member.delete(f"/api/v1/media/{media}"), 204)
+
+    def _has(self, media: Json) -> None:
+        self.media.append(media["id"])
+        self.all.add(media["id"])
+
+    def _picture(self) -> bytes:
+        return picture(self.chance.randint(20, 900), self.chance.randint(20, 700))
+
+
+@pytest.mark.timeout(600)
+def test_me9_after_kills_and_one_sweep_rows_and_files_agree(mortal: Waggle, chance: random.Random) -> None:
+    with closing(Api(mortal.base_url)) as api:
+        members = [api.someone() for _ in range(3)]
+        threads = [Uploader(member, random.Random(chance.random())) for member in members]  # noqa: S311
+        for thread in threads:
+            thread.start()
+        for _ in range(KILLS):
+            time.sleep(chance.uniform(*BETWEEN))
+            mortal.kill()
+            mortal.start()
+        time.sleep(1)
+        for thread in threads:
+            thread.stop.set()
+        for thread in threads:
+            thread.join()
+        assert min(thread.done for thread in threads) > 5
+
+        all_is_told(mortal)
+        swept = mortal.command("media", "sweep", "--older-than", "0")
+        assert swept.returncode == 0, swept
+        again = mortal.command("media", "sweep", "--dry-run", "--older-than", "0")
+        assert again.returncode == 0, again.stdout
+
+        files = files_of(mortal)
+        alive = {id_: media for thread in threads for id_, media in thread.found()}
+        assert any(media["state"] == "ready" for media in alive.values())
+        for id_, media in alive.items():
+            assert media["post_id"] is not None
+            assert len(files.pop(id_, ())) == len(media["renditions"])
+            assert all(served(one["url"]).status_code == 200 for one in media["renditions"].values())
+        assert files == {}
+
+
+def all_is_told(waggle: Waggle) -> None:
+    """Facts have arrived, also those that a killed process held under a lease, and nothing waits to be processed."""
+
+    def check() -> None:
+        waiting = waggle.command("media", "sweep", "--dry-run")
+        assert " 0 are processed" in waiting.stdout, waiting
+
+    time.sleep(2 if waggle.shape == "embedded" else 35)
+    eventually(check, 90)
+
+
+def files_of(waggle: Waggle) -> dict[str, set[str]]:
+    """The names of all files in the storage, by their media."""
+    files: dict[str, set[str]] = {}
+    root = waggle.data_dir / "media" / "objects"
+    for path in root.rglob("*"):
+        if path.is_file():
+            files.setdefault(path.relative_to(root).parts[0], set()).add(path.name)
+    return files
