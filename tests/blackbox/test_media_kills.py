@@ -44,6 +44,7 @@ class Uploader(threading.Thread):
             try:
                 self.chance.choice([self._upload, self._upload, self._direct, self._publish, self._remove])()
                 self.done += 1
+                time.sleep(0.15)  # so that the worker keeps up
             except (httpx.HTTPError, AssertionError):  # killed in the middle, or an effect of that
                 time.sleep(0.05)
 

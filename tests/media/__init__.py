@@ -1,0 +1,1 @@
+"""Pictures and films for tests, good and bad ones, made by code."""

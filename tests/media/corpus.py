@@ -1,0 +1,204 @@
+"""What people upload, and what must come of it: nothing of it lies in the repository, all of it is made here."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from fractions import Fraction
+from functools import cache
+from typing import Any, NamedTuple
+
+import av
+from PIL import Image, ImageCms, PngImagePlugin
+
+from domain.media import Kind, Reason
+
+CANARY = b"CANARY-52.520008,13.404954"
+"""Stands in every place for metadata; nothing that is made may have it."""
+RED, BLUE = (230, 20, 20), (20, 40, 220)
+
+
+class Sample(NamedTuple):
+    name: str
+    make: Callable[[], bytes]
+    outcome: Kind | Reason
+    mark: bool = True
+    """Whether its upper left corner is red, as it is to be seen, and the rest is blue."""
+
+
+def scene(width: int = 640, height: int = 400, mode: str = "RGB") -> Image.Image:
+    image = Image.new("RGB", (width, height), BLUE)
+    image.paste(RED, (0, 0, width // 4, height // 4))
+    return image if mode == "RGB" else image.convert(mode)
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    made = io.BytesIO()
+    image.save(made, kind, **options)
+    return made.getvalue()
+
+
+def exif(orientation: int = 1) -> Image.Exif:
+    found = Image.Exif()
+    found[0x0112] = orientation
+    found[0x010E] = CANARY.decode()
+    gps = found.get_ifd(0x8825)
+    gps[1], gps[2] = "N", (52.0, 31.0, 12.0)
+    gps[29] = CANARY.decode()
+    return found
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""How a picture lies in a file that says of itself that it has this orientation."""
+
+
+def photograph(orientation: int) -> bytes:
+    """From a camera that was held so, with the place where it was taken."""
+    image = scene()
+    if orientation in _TURNS:
+        image = image.transpose(_TURNS[orientation])
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'>" + CANARY + b"</x:xmpmeta>"
+    return encoded(image, "JPEG", quality=90, exif=exif(orientation), comment=CANARY, xmp=xmp)
+
+
+def with_text(**options: Any) -> bytes:
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Location", CANARY.decode(), zip=False)
+    about.add_itxt("XML:com.adobe.xmp", CANARY.decode())
+    return encoded(scene(), "PNG", pnginfo=about, exif=exif(), **options)
+
+
+def animated(kind: str = "GIF", frames: int = 12, size: tuple[int, int] = (200, 120)) -> bytes:
+    pictures = []
+    for number in range(frames):
+        image = scene(*size)
+        left = (size[0] - 10) * number // frames
+        image.paste((40, 230, 60), (left, size[1] // 2, left + 10, size[1] // 2 + 10))
+        pictures.append(image)
+    return encoded(pictures[0], kind, save_all=True, append_images=pictures[1:], duration=60, loop=0)
+
+
+def film(
+    codec: str = "libx264", container: str = "mp4", sound: str | None = None, turn: int = 0, seconds: int = 2
+) -> bytes:
+    made = io.BytesIO()
+    with av.open(made, "w", format=container) as file:
+        for name in ("title", "comment", "location"):
+            file.metadata[name] = CANARY.decode()
+        video: Any = file.add_stream(codec, rate=12)
+        video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+        if turn:
+            video.set_display_rotation(turn)
+        audio: Any = file.add_stream(sound, rate=48_000) if sound else None
+        picture = scene(320, 240)
+        for _ in range(12 * seconds):
+            file.mux(video.encode(av.VideoFrame.from_image(picture)))  # type: ignore[no-untyped-call]
+        file.mux(video.encode())
+        if audio is not None:
+            for number in range(20):
+                file.mux(audio.encode(_silence(number)))
+            file.mux(audio.encode())
+    return made.getvalue()
+
+
+def _silence(number: int) -> av.AudioFrame:
+    frame = av.AudioFrame(format="fltp", layout="stereo", samples=960)
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    frame.sample_rate, frame.pts, frame.time_base = 48_000, number * 960, Fraction(1, 48_000)
+    return frame
+
+
+def png_bomb(side: int = 13_000) -> bytes:
+    """One bit for a pixel, all of them the same: some twenty kilobytes."""
+    row = b"\0" + bytes((side + 7) // 8)
+    packer, body = zlib.compressobj(9), b""
+    for _ in range(side):
+        body += packer.compress(row)
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return _png((b"IHDR", head), (b"IDAT", body + packer.flush()), (b"IEND", b""))
+
+
+def _png(*chunks: tuple[bytes, bytes]) -> bytes:
+    made = b"\x89PNG\r\n\x1a\n"
+    for name, body in chunks:
+        made += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return made
+
+
+@cache
+def gif_bomb() -> bytes:
+    """More frames than are taken."""
+    return animated(frames=300, size=(40, 30))
+
+
+def srgb_twin() -> bytes:
+    """A picture whose profile says what it would be without one."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return encoded(scene(), "JPEG", icc_profile=profile)
+
+
+PHP, HTML = b"<?php system($_GET['c']); ?>", b"<script>alert(document.domain)</script>"
+ZIP = b"PK\x03\x04\x14\0\0\0\0\0" + b"payload.js" * 4 + b"PK\x05\x06" + bytes(18)
+PAYLOADS = (CANARY, PHP, HTML, b"PK\x03\x04", b"payload.js")
+"""Bytes that no rendition may have."""
+
+GOOD: tuple[Sample, ...] = (
+    *(Sample(f"photograph, orientation {n}", lambda n=n: photograph(n), Kind.IMAGE) for n in range(1, 9)),  # type: ignore[misc]
+    Sample("progressive JPEG", lambda: encoded(scene(), "JPEG", progressive=True), Kind.IMAGE),
+    Sample("grey JPEG", lambda: encoded(scene(mode="L"), "JPEG"), Kind.IMAGE, mark=False),
+    Sample("CMYK JPEG", lambda: encoded(scene(mode="CMYK"), "JPEG"), Kind.IMAGE),
+    Sample("JPEG with a profile", srgb_twin, Kind.IMAGE),
+    Sample("PNG with text", with_text, Kind.IMAGE),
+    Sample("PNG with a palette", lambda: encoded(scene(mode="P"), "PNG"), Kind.IMAGE),
+    Sample("PNG with alpha", lambda: encoded(scene(mode="RGBA"), "PNG"), Kind.IMAGE),
+    Sample("grey PNG with alpha", lambda: encoded(scene(mode="LA"), "PNG"), Kind.IMAGE, mark=False),
+    Sample("16 bit PNG", lambda: encoded(Image.new("I;16", (64, 48), 40_000), "PNG"), Kind.IMAGE, mark=False),
+    Sample("one bit PNG", lambda: encoded(scene(mode="1"), "PNG"), Kind.IMAGE, mark=False),
+    Sample("tiny PNG", lambda: encoded(Image.new("RGB", (1, 1), RED), "PNG"), Kind.IMAGE, mark=False),
+    Sample("long PNG", lambda: encoded(Image.new("RGB", (9_000, 3), RED), "PNG"), Kind.IMAGE, mark=False),
+    Sample("WebP", lambda: encoded(scene(), "WEBP", exif=exif(), quality=90), Kind.IMAGE),
+    Sample("lossless WebP", lambda: encoded(scene(mode="RGBA"), "WEBP", lossless=True), Kind.IMAGE),
+    Sample("AVIF", lambda: encoded(scene(), "AVIF", exif=exif()), Kind.IMAGE),
+    Sample("GIF", lambda: encoded(scene(), "GIF", comment=CANARY), Kind.IMAGE),
+    Sample("animated GIF", animated, Kind.ANIMATION),
+    Sample("animated WebP", lambda: animated("WEBP"), Kind.ANIMATION),
+    Sample("animated PNG", lambda: animated("PNG"), Kind.ANIMATION),
+    Sample("MP4", film, Kind.VIDEO),
+    Sample("MP4 with sound", lambda: film(sound="aac"), Kind.VIDEO),
+    Sample("MP4 from a camera on its side", lambda: film(turn=90), Kind.VIDEO, mark=False),
+    Sample("WebM", lambda: film("libvpx-vp9", "webm", "libopus"), Kind.VIDEO),
+    Sample("GIF and JavaScript", lambda: encoded(scene(), "GIF") + b"/*" + HTML + b"*/", Kind.IMAGE),
+    Sample("JPEG and PHP", lambda: encoded(scene(), "JPEG", comment=PHP) + PHP, Kind.IMAGE),
+    Sample("PNG and ZIP", lambda: encoded(scene(), "PNG") + ZIP, Kind.IMAGE),
+    Sample("MP4 and HTML", lambda: film() + HTML, Kind.VIDEO),
+)
+BAD: tuple[Sample, ...] = (
+    Sample("SVG", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", Reason.TYPE_UNSUPPORTED),
+    Sample("HTML", lambda: b"<!doctype html>" + HTML, Reason.TYPE_UNSUPPORTED),
+    Sample("playlist", lambda: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", Reason.TYPE_UNSUPPORTED),
+    Sample("concat script", lambda: b"ffconcat version 1.0\nfile /etc/passwd\n", Reason.TYPE_UNSUPPORTED),
+    Sample("PDF", lambda: b"%PDF-1.7\n%%EOF", Reason.TYPE_UNSUPPORTED),
+    Sample("ZIP", lambda: ZIP, Reason.TYPE_UNSUPPORTED),
+    Sample("TIFF", lambda: encoded(scene(), "TIFF"), Reason.TYPE_UNSUPPORTED),
+    Sample("Matroska", lambda: film(container="matroska"), Reason.TYPE_UNSUPPORTED),
+    Sample("one byte", lambda: b"\xff", Reason.TYPE_UNSUPPORTED),
+    Sample("a bomb of a PNG", png_bomb, Reason.TOO_LARGE),
+    Sample("a GIF of 300 frames", gif_bomb, Reason.TOO_LARGE),
+    Sample("half a JPEG", lambda: (data := photograph(1))[: len(data) // 2], Reason.DAMAGED),
+    Sample("the head of a JPEG", lambda: photograph(1)[:200], Reason.DAMAGED),
+    Sample("half a PNG", lambda: (data := encoded(scene(), "PNG"))[: len(data) // 2], Reason.DAMAGED),
+    Sample("half a WebP", lambda: (data := encoded(scene(), "WEBP"))[: len(data) // 2], Reason.DAMAGED),
+    Sample("half a film", lambda: (data := film())[: len(data) // 2], Reason.DAMAGED),
+    Sample("a PNG of noise", lambda: b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, Reason.DAMAGED),
+    Sample("MPEG-4 part 2", lambda: film("mpeg4"), Reason.CODEC_UNSUPPORTED),
+)
+CORPUS = (*GOOD, *BAD)
