@@ -137,7 +137,7 @@ def _png(*chunks: tuple[bytes, bytes]) -> bytes:
 @cache
 def gif_bomb() -> bytes:
     """More frames than are taken."""
-    return animated(frames=300, size=(40, 30))
+    return animated(frames=300, size=(400, 30))
 
 
 def srgb_twin() -> bytes:

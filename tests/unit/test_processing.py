@@ -22,6 +22,9 @@ from tests.media import corpus
 from tests.media.corpus import BAD, GOOD, PAYLOADS, Sample
 
 
+SOURCE = Path(starting.__file__).resolve().parents[2]
+
+
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.upload, self.into = folder / "upload", folder / "made"
@@ -101,6 +104,7 @@ async def test_an_animation_keeps_its_frames_and_their_time(bench: Bench) -> Non
         durations = []
         for frame in range(7):
             image.seek(frame)
+            image.load()
             durations.append(image.info["duration"])
     assert durations == [60] * 7
     assert [one.name for one in made.renditions if one.name.endswith("_jpeg")] == [
@@ -194,7 +198,7 @@ async def test_who_gives_up_leaves_no_child_behind(
     child.write_text(f"import os, time; open({str(number)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
     monkeypatch.setattr(starting, "_CHILD", child)
     work = asyncio.create_task(bench(corpus.photograph(1)))
-    while not (number.exists() and number.read_text()):  # noqa: ASYNC110, ASYNC240 - another process writes it
+    while not (number.exists() and number.read_text()):  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.01)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -206,7 +210,7 @@ async def test_who_gives_up_leaves_no_child_behind(
 async def test_the_child_has_no_network_no_environment_and_starts_nothing(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = Path(starting.__file__).resolve().parents[2]
+    source = SOURCE
     child = tmp_path / "child.py"
     child.write_text(
         f"""
