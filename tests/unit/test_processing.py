@@ -21,7 +21,6 @@ from domain.shared import Unavailable
 from tests.media import corpus
 from tests.media.corpus import BAD, GOOD, PAYLOADS, Sample
 
-
 SOURCE = Path(starting.__file__).resolve().parents[2]
 
 
