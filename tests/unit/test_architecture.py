@@ -46,7 +46,7 @@ ALLOWED = {
         "notifications",
         "posts",
     },  # the migrations need all tables at once
-    "entrypoints.cli": {"identity", "notifications"},  # who is not there that an operator named; who listens
+    "entrypoints.cli": {"identity", "media", "notifications"},  # what an operator names, and has swept
     "adapters.storage.calling": {"media"},  # media's ports: objects, and what is signed
     "adapters.storage.folder": {"media"},
     "adapters.storage.memory": {"media"},
