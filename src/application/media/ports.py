@@ -91,8 +91,9 @@ class Jobs(Protocol):
         the media is deleted: then stop working on it."""
         ...
 
-    async def retry(self, job: Job, after: timedelta) -> None:
-        """Give it back, to be claimed again `after` from now. No effect if the lease was lost."""
+    async def retry(self, job: Job, after: timedelta, *, counted: bool = True) -> None:
+        """Give it back, to be claimed again `after` from now. If it is not counted, the next attempt has the same
+        number. No effect if the lease was lost."""
         ...
 
 

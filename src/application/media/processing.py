@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from application.media.ports import Folder, Job, Jobs, MediaTx, NoSuchObject, Processor, Rejected, Storage
+from application.media.removing import keys_of
 from application.shared.events import AttachedMediaChanged, MediaSettled
 from application.shared.ports import OpenTx
 from domain.media import EXTENSIONS, Made, Media, MediaNotFound, Reason, State
@@ -17,8 +18,14 @@ from domain.shared import Unavailable
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 5
 """After so many that did not come to an end, whoever tried was killed by it."""
+STORAGE_AWAY = timedelta(seconds=5)
+"""The pause until the storage is asked again. However long it is away, no media fails for that."""
 
 log = logging.getLogger(__name__)
+
+
+class _NotRun(Exception):
+    """The processor could not run. It counts as an attempt: it may be the upload's fault after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +57,27 @@ class ProcessMedia:
             return False
         if job.attempt > MAX_ATTEMPTS:
             await self._settle(job.media, Reason.TOO_COSTLY)
-            return True
+        else:
+            await self._attempt(job)
+        # Only now: whoever is killed before begins anew. What stays behind the reconciling sweep finds.
+        with suppress(Unavailable):
+            await self._tidy(job.media)
+        return True
+
+    async def _attempt(self, job: Job) -> None:
         try:
             async with self._kept(job) as percent:
                 await self._work(job, percent)
         except Unavailable as error:
             log.warning("media %s waits: %s", job.media.id, error)
+            await self.jobs.retry(job, STORAGE_AWAY, counted=False)
+        except _NotRun as error:
+            log.warning("media %s waits: %s", job.media.id, error.__cause__)
             await self.jobs.retry(job, timedelta(seconds=2.0**job.attempt))
         except asyncio.CancelledError:
-            with suppress(Exception):
-                await asyncio.shield(self.jobs.retry(job, timedelta()))  # the next process need not wait
+            with suppress(Exception):  # the next process need not wait
+                await asyncio.shield(self.jobs.retry(job, timedelta(), counted=False))
             raise
-        return True
 
     async def _work(self, job: Job, percent: list[int]) -> None:
         media = job.media
@@ -70,7 +86,7 @@ class ProcessMedia:
             made_here.mkdir()
             try:
                 await self.storage.fetch(media.upload, upload)
-                made = await self.processor(upload, made_here, percent.append)
+                made = await self._process(upload, made_here, percent)
             except NoSuchObject:
                 await self._settle(media, Reason.LOST)
             except Rejected as rejected:
@@ -78,10 +94,12 @@ class ProcessMedia:
             else:
                 await self._store(media, made, made_here)
                 await self._settle(media, made)
-                await self._clean_up(media)
-        # Only now: whoever is killed before begins anew. What stays behind the reconciling sweep finds.
-        with suppress(Unavailable):
-            await self.storage.delete([media.upload])
+
+    async def _process(self, upload: Path, into: Path, percent: list[int]) -> Made:
+        try:
+            return await self.processor(upload, into, percent.append)
+        except Unavailable as error:
+            raise _NotRun from error
 
     async def _store(self, media: Media, made: Made, folder: Path) -> None:
         for rendition in made.renditions:
@@ -106,15 +124,19 @@ class ProcessMedia:
                     )
                 )
 
-    async def _clean_up(self, media: Media) -> None:
-        """Whoever deleted it meanwhile may have listed its objects before the last of them was there."""
+    async def _tidy(self, media: Media) -> None:
+        """Remove the upload, and what else nobody will ask for: an attempt that failed may have stored something, and
+        whoever deleted the media meanwhile may have listed its objects before the last of them was there."""
         async with self.open_tx() as tx:
             try:
-                gone = (await tx.media.get(media.id)).deleted
+                now = await tx.media.get(media.id)
             except MediaNotFound:
-                gone = True
-        if gone:
-            await self.storage.delete([one.key for one in await self.storage.list(media.prefix)])
+                now = replace(media, deleted=True)
+        if now.state is State.PROCESSING and not now.deleted:
+            return  # it waits, or somebody else has the lease
+        wanted = set() if now.deleted else keys_of(now)
+        there = {stored.key for stored in await self.storage.list(media.prefix)}
+        await self.storage.delete(there - wanted)
 
     @asynccontextmanager
     async def _kept(self, job: Job) -> AsyncIterator[list[int]]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from application.media.ports import MediaReader, MediaTx, Storage, Stored
 from application.media.uploading import owned
+from application.shared.events import AttachedMediaChanged
 from application.shared.ports import Clock, OpenTx
 from domain.media import ATTACH_WITHIN, Media, MediaNotFound, Reason, State
 from domain.shared import MediaId, Unavailable, UserId, id_from
@@ -164,8 +165,16 @@ class ReconcileMedia:
                 now = await tx.media.get(media.id)
             except MediaNotFound:
                 return
-            if now.state is State.READY and not now.deleted:
-                await tx.media.save(now.failed(Reason.LOST))
+            if now.state is not State.READY or now.deleted:
+                return
+            now = now.failed(Reason.LOST)
+            await tx.media.save(now)
+            if now.post is not None:
+                await tx.outbox.add(
+                    AttachedMediaChanged(
+                        media_id=now.id, post_id=now.post, owner_id=now.owner, version=now.version
+                    )
+                )
 
 
 def _media_of(stored: Stored) -> MediaId | None:

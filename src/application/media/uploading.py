@@ -139,7 +139,13 @@ class UploadFile:
         if uploaded.media.state is not State.PENDING:
             return uploaded
         await self.storage.put(uploaded.media.upload, file, "application/octet-stream")
-        media = await arrived(self.open_tx, uploaded.media.id, size)
+        try:
+            media = await arrived(self.open_tx, uploaded.media.id, size)
+        except MediaNotFound:
+            await self.storage.delete([uploaded.media.upload])  # whoever deleted it may not have seen it
+            raise
+        if media.state in {State.READY, State.FAILED}:  # the same attempt, sent twice, was faster
+            await self.storage.delete([uploaded.media.upload])
         self.wake()
         return Uploaded(media, uploaded.replayed)
 

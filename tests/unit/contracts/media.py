@@ -220,6 +220,23 @@ class JobsContract:
         await stores.pass_time(timedelta(seconds=61))
         assert await stores.jobs.claim(MINUTE) == Job(media, 2)
 
+    async def test_what_is_given_back_uncounted_has_the_same_number_and_old_leases_stay_lost(
+        self, stores: Stores
+    ) -> None:
+        await self.drained(stores)
+        (media,) = await self.jobs(stores, 1)
+        lost = await stores.jobs.claim(MINUTE)
+        assert lost is not None
+        await stores.pass_time(timedelta(seconds=61))
+        for _ in range(3):
+            job = await stores.jobs.claim(MINUTE)
+            assert job == Job(media, 2)
+            assert not await stores.jobs.progress(lost, 50, MINUTE)
+            await stores.jobs.retry(job, timedelta(), counted=False)
+            assert not await stores.jobs.progress(lost, 50, MINUTE)
+            await stores.jobs.retry(lost, MINUTE)
+        assert await stores.jobs.claim(MINUTE) == Job(media, 2)
+
     @pytest.mark.parametrize("ended", [{"deleted": True}, {"state": State.READY, "made": MADE}], ids=str)
     async def test_what_ended_or_is_deleted_is_no_job_any_more(
         self, stores: Stores, ended: dict[str, object]

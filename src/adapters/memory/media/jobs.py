@@ -48,12 +48,12 @@ class MemoryJobs:
             rows.put(MEDIA, job.media.id, replace(rows.get(MEDIA, job.media.id), progress=percent))
         return True
 
-    async def retry(self, job: Job, after: timedelta) -> None:
+    async def retry(self, job: Job, after: timedelta, *, counted: bool = True) -> None:
         async with self.store.begin() as rows:
             held = _mine(rows, job)
             if held is not None:
                 due = self.monotonic() + after.total_seconds()
-                rows.put(LEASES, job.media.id, _Lease(due, 0.0, held.attempts))
+                rows.put(LEASES, job.media.id, _Lease(due, 0.0, held.attempts - (not counted)))
 
 
 def _due(rows: Rows, now: float) -> list[Media]:

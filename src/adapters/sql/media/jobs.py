@@ -23,7 +23,8 @@ _claim = (
 _which = bindparam("which", type_=Id)
 _until = now_ms() + bindparam("span_ms", type_=Id)
 _take = update(media).where(media.c.id == _which).values(leased_until=_until, attempts=media.c.attempts + 1)
-# Each claim counts one more: the number tells this lease from every other of the same media.
+# Each claim counts one more: the number tells this lease from every other of the same media. Only who holds it can
+# take one off, and by giving it back; so no lease that was lost ever has the number of a later one.
 _mine = and_(
     media.c.id == _which,
     media.c.attempts == bindparam("attempt", type_=Integer),
@@ -33,7 +34,11 @@ _mine = and_(
 _progress = (
     update(media).where(_mine).values(progress=bindparam("percent", type_=Integer), leased_until=_until)
 )
-_retry = update(media).where(_mine).values(leased_until=0, due_at=_until)
+_retry = (
+    update(media)
+    .where(_mine)
+    .values(leased_until=0, due_at=_until, attempts=media.c.attempts - bindparam("taken_off", type_=Integer))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,11 @@ class SqlJobs:
             )
         return bool(done.rowcount)
 
-    async def retry(self, job: Job, after: timedelta) -> None:
+    async def retry(self, job: Job, after: timedelta, *, counted: bool = True) -> None:
         async with self.database.begin() as connection:
-            await connection.execute(_retry, {**_of(job), "span_ms": _ms(after)})
+            await connection.execute(
+                _retry, {**_of(job), "span_ms": _ms(after), "taken_off": int(not counted)}
+            )
 
 
 def _of(job: Job) -> dict[str, int]:

@@ -1,0 +1,608 @@
+"""Media from its announcement to its last byte, with everything that can come between."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.memory import media as memory_media
+from adapters.memory.outbox import MemoryOutboxQueue
+from adapters.memory.store import Store
+from adapters.storage.memory import MemoryStorage
+from adapters.storage.signing import SignedUploads
+from adapters.text import graphemes
+from application.media import processing
+from application.media.ports import MediaTx, Rejected, Stored, Ticket
+from application.media.processing import MAX_ATTEMPTS, ProcessMedia
+from application.media.reactions import Attach, ForgetOwner, ForgetPost
+from application.media.removing import Discard, ReconcileMedia, RemoveMedia, SweepMedia, keys_of
+from application.media.uploading import (
+    Announce,
+    BeginUpload,
+    CompleteUpload,
+    Described,
+    Limits,
+    Uploaded,
+    UploadFile,
+)
+from application.shared.events import (
+    AccountDeleted,
+    AttachedMediaChanged,
+    Event,
+    MediaAttached,
+    MediaSettled,
+    PostDeleted,
+)
+from application.shared.ports import Attempt
+from domain.media import (
+    ATTACH_WITHIN,
+    Kind,
+    Made,
+    Media,
+    MediaNotFound,
+    MediaNotUploaded,
+    QuotaReached,
+    Reason,
+    Rendition,
+    State,
+)
+from domain.media import MediaAttached as AttachedElsewhere
+from domain.shared import EventId, MediaId, PostId, Unavailable, UserId
+from tests.unit.contracts.stores import BEGINNING, new_id
+
+ANN, BOB = UserId(1), UserId(2)
+POST = PostId(7)
+DATA = b"a picture"
+MADE = Made(
+    kind=Kind.IMAGE,
+    width=4,
+    height=3,
+    blurhash="L00000fQfQfQfQfQfQfQfQfQfQfQ",
+    renditions=tuple(
+        Rendition(name=name, type="image/webp", width=4, height=3, bytes=4) for name in ("small", "large")
+    ),
+)
+
+
+class KilledError(Exception):
+    """Raised at one step and at every later one: what was killed does nothing more."""
+
+
+@dataclass
+class Faults:
+    """Counts the steps that reach the store or the storage, of which each may be the last."""
+
+    last: int | None = None
+    steps: int = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.last is not None and self.steps > self.last:
+            raise KilledError
+
+
+@dataclass
+class Fallible:
+    """A storage that may be away, and that one may be killed before and after each call of."""
+
+    real: MemoryStorage
+    faults: Faults
+    away: bool = False
+    after_put: Callable[[], object] = lambda: None
+
+    def _step(self) -> None:
+        self.faults.step()
+        if self.away:
+            raise Unavailable("the storage is away")
+
+    async def put(self, key: str, source: Path, content_type: str) -> None:
+        self._step()
+        await self.real.put(key, source, content_type)
+        self.after_put()
+        self._step()
+
+    async def fetch(self, key: str, target: Path) -> None:
+        self._step()
+        await self.real.fetch(key, target)
+
+    async def stat(self, key: str) -> Stored | None:
+        self._step()
+        return await self.real.stat(key)
+
+    async def delete(self, keys: Collection[str]) -> None:
+        self._step()
+        await self.real.delete(keys)
+        self._step()
+
+    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
+        self._step()
+        return await self.real.list(prefix, after, limit)
+
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+        return self.real.ticket(key, size, content_type, until)
+
+    def read(self, key: str, start: int = 0, length: int | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        return self.real.read(key, start, length)
+
+    async def check(self) -> None:
+        self._step()
+
+
+@dataclass
+class World:
+    """Media in memory, with a clock that is set."""
+
+    folder: Path
+    limits: Limits = Limits(file_bytes=1_000, user_bytes=10_000, files_a_day=100)  # noqa: RUF009
+    faults: Faults = field(default_factory=Faults)
+    now: datetime = BEGINNING + timedelta(hours=1)
+    elapsed: float = 0.0
+    """Of the monotonic clock, for leases."""
+
+    def __post_init__(self) -> None:
+        self.store = Store(lambda: None)
+        self.events: list[Event] = []
+        self.numbers = itertools.count()
+        self.storage = Fallible(
+            MemoryStorage(SignedUploads(b"k" * 32, "http://a"), lambda: self.now), self.faults
+        )
+        self.reader = memory_media.MemoryMediaReader(self.store)
+        self.jobs = memory_media.MemoryJobs(self.store, lambda: self.elapsed)
+        self.processes: Callable[[], object] = lambda: None
+        """Called while a file is processed; may raise."""
+        storage, wake = self.storage, asyncio.Event()
+        self.announce = Announce(self.open_tx, new_id, lambda: "s" * 22, self.limits)
+        self.upload_file = UploadFile(self.announce, self.open_tx, storage, graphemes, wake.set)
+        self.begin = BeginUpload(self.announce, storage, graphemes, lambda: self.now)
+        self.complete = CompleteUpload(self.open_tx, storage, wake.set)
+        self.discard = Discard(self.open_tx, storage)
+        self.remove = RemoveMedia(self.open_tx, self.discard)
+        self.process = ProcessMedia(self.open_tx, self.jobs, storage, self._processor, self._temporary, wake)
+        self.attach = Attach(self.open_tx)
+        self.forget_post = ForgetPost(self.open_tx, self.discard)
+        self.forget_owner = ForgetOwner(self.open_tx, self.discard)
+        self.sweep = SweepMedia(self.open_tx, self.reader, self.discard, lambda: self.now)
+        self.reconcile = ReconcileMedia(self.open_tx, self.reader, storage, lambda: self.now)
+
+    @asynccontextmanager
+    async def open_tx(self) -> AsyncIterator[MediaTx]:
+        self.faults.step()
+        open_ = memory_media.transactions(self.store, new_id, lambda: self.now)
+        async with open_() as tx:
+            yield tx
+            self.faults.step()  # before the commit
+        self.faults.step()  # and after it
+
+    def file(self, data: bytes = DATA) -> Path:
+        path = self.folder / f"upload-{next(self.numbers)}"
+        path.write_bytes(data)
+        return path
+
+    async def upload(self, owner: UserId = ANN, key: str | None = None) -> Uploaded:
+        attempt = None if key is None else Attempt("media", key, "print", owner)
+        return await self.upload_file(owner, self.file(), len(DATA), Described(), attempt)
+
+    async def ready(self, owner: UserId = ANN) -> Media:
+        media = (await self.upload(owner)).media
+        while await self.process():
+            pass
+        return await self.read(media.id)
+
+    async def attaches(self, *ids: MediaId, post: PostId = POST, author: UserId = ANN) -> None:
+        event = MediaAttached(post_id=post, author_id=author, media_ids=ids, open=True)
+        await self.attach(event, EventId(1))
+
+    async def deletes_post(self, post: PostId = POST) -> None:
+        await self.forget_post(PostDeleted(post_id=post, author_id=ANN, reply_to=None), EventId(2))
+
+    async def read(self, media_id: MediaId) -> Media:
+        return (await self.reader.media([media_id]))[media_id]
+
+    async def rows(self) -> Sequence[Media]:
+        return await self.reader.all_after(MediaId(0), 1_000)
+
+    async def keys(self) -> set[str]:
+        return {stored.key for stored in await self.storage.real.list()}
+
+    async def told(self) -> list[Event]:
+        """The facts that were not given before."""
+        queue = MemoryOutboxQueue(self.store, lambda: self.elapsed)
+        self.elapsed += 1
+        fresh: list[Event] = []
+        while deliveries := await queue.claim(100, timedelta(minutes=1)):
+            fresh += [delivery.event for delivery in deliveries if delivery.event is not None]
+            await queue.done(deliveries)
+        return fresh
+
+    async def _processor(self, upload: Path, into: Path, progress: Callable[[int], None]) -> Made:
+        assert upload.stat().st_size == len(DATA)  # noqa: ASYNC240 - it is short
+        progress(50)
+        outcome = self.processes()
+        if asyncio.iscoroutine(outcome):
+            await outcome
+        for rendition in MADE.renditions:
+            (into / f"{rendition.name}.webp").write_bytes(b"made")
+        return MADE
+
+    @asynccontextmanager
+    async def _temporary(self) -> AsyncIterator[Path]:
+        with TemporaryDirectory(dir=self.folder) as made:
+            yield Path(made)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def raising(error: Exception) -> Callable[[], object]:
+    def raises() -> None:
+        raise error
+
+    return raises
+
+
+async def agree(world: World) -> None:
+    """No object without its row, no row without its objects."""
+    rows = await world.rows()
+    assert await world.keys() == {key for media in rows for key in keys_of(media)}
+
+
+# --- Coming in --------------------------------------------------------------------------------------
+
+
+async def test_an_upload_becomes_what_is_shown_and_is_told(world: World) -> None:
+    media = await world.ready()
+    assert (media.state, media.made, media.progress) == (State.READY, MADE, 100)
+    assert await world.keys() == {media.key(one) for one in MADE.renditions}
+    assert [event for event in await world.told() if isinstance(event, MediaSettled)] == [
+        MediaSettled(media_id=media.id, owner_id=ANN)
+    ]
+
+
+async def test_the_same_attempt_goes_on_where_the_first_was_cut_short(world: World) -> None:
+    world.storage.away = True
+    with pytest.raises(Unavailable):
+        await world.upload(key="k")
+    world.storage.away = False
+    second, third = await world.upload(key="k"), await world.upload(key="k")
+    assert second.media.id == third.media.id
+    assert (third.media.state, third.replayed) == (State.PROCESSING, True)
+    assert len(await world.rows()) == 1
+
+
+async def test_what_is_deleted_while_it_comes_in_leaves_nothing(world: World) -> None:
+    async def of_somebody_else() -> None:
+        for media in await world.rows():
+            await world.remove(ANN, media.id)
+
+    put = world.storage.real.put
+
+    async def late(key: str, source: Path, content_type: str) -> None:
+        await of_somebody_else()
+        await put(key, source, content_type)
+
+    object.__setattr__(world.storage, "put", late)
+    with pytest.raises(MediaNotFound):
+        await world.upload()
+    assert await world.keys() == set()
+    assert await world.rows() == []
+
+
+async def test_a_direct_upload_is_complete_when_all_of_it_is_there_and_once(world: World) -> None:
+    begun = await world.begin(ANN, len(DATA), "image/png", Described(), None)
+    with pytest.raises(MediaNotUploaded):
+        await world.complete(ANN, begun.media.id)
+    await world.storage.real.put(begun.media.upload, world.file(b"too short"[:3]), "image/png")
+    with pytest.raises(MediaNotUploaded):
+        await world.complete(ANN, begun.media.id)
+    assert await world.keys() == set()
+    await world.storage.real.put(begun.media.upload, world.file(), "image/png")
+    with pytest.raises(MediaNotFound):
+        await world.complete(BOB, begun.media.id)
+    first, second = await asyncio.gather(*(world.complete(ANN, begun.media.id) for _ in range(2)))
+    assert first == second
+    assert first.state is State.PROCESSING
+    assert await world.process()
+    assert not await world.process()
+    assert (await world.complete(ANN, begun.media.id)).state is State.READY
+
+
+async def test_many_who_announce_at_once_stay_within_the_quota(tmp_path: Path) -> None:
+    world = World(tmp_path, Limits(file_bytes=10, user_bytes=35, files_a_day=100))
+    outcomes = await asyncio.gather(
+        *(world.announce(ANN, 10, Described(), None) for _ in range(10)), return_exceptions=True
+    )
+    assert sum(isinstance(one, Uploaded) for one in outcomes) == 3
+    assert sum(isinstance(one, QuotaReached) for one in outcomes) == 7
+    await world.announce(BOB, 10, Described(), None)
+
+
+@given(st.lists(st.one_of(st.integers(1, 9), st.just("remove"), st.just("a day")), max_size=40))
+async def test_nobody_ever_has_more_than_the_quota_and_nobody_is_refused_less(
+    steps: list[int | str],
+) -> None:
+    world = World(Path(), Limits(file_bytes=9, user_bytes=30, files_a_day=6))
+    number = itertools.count()
+
+    def id_now() -> int:
+        return (int(world.now.timestamp() * 1000) << 16) + next(number)
+
+    announce = Announce(world.open_tx, id_now, lambda: "s" * 22, world.limits)
+    there: list[tuple[MediaId, int, datetime]] = []
+    for step in steps:
+        if step == "a day":
+            world.now += timedelta(hours=25)
+        elif step == "remove":
+            if there:
+                await world.remove(ANN, there.pop(0)[0])
+        elif isinstance(step, int):
+            today = [one for one in there if one[2] == world.now]
+            fits = sum(size for _, size, _ in there) + step <= 30 and len(today) < 6
+            if fits:
+                media = (await announce(ANN, step, Described(), None)).media
+                there.append((media.id, step, world.now))
+            else:
+                with pytest.raises(QuotaReached):
+                    await announce(ANN, step, Described(), None)
+    assert [media.id for media in await world.rows()] == [one[0] for one in there]
+
+
+# --- Processing -------------------------------------------------------------------------------------
+
+
+async def test_what_is_refused_fails_with_its_reason_and_keeps_no_byte(world: World) -> None:
+    world.processes = raising(Rejected(Reason.DAMAGED))
+    media = await world.ready()
+    assert (media.state, media.reason) == (State.FAILED, Reason.DAMAGED)
+    assert await world.keys() == set()
+    assert MediaSettled(media_id=media.id, owner_id=ANN, reason="damaged") in await world.told()
+
+
+async def test_however_long_the_storage_is_away_no_media_fails_for_that(world: World) -> None:
+    media = (await world.upload()).media
+    world.storage.away = True
+    for _ in range(4 * MAX_ATTEMPTS):
+        assert await world.process()
+        world.elapsed += 10
+    assert (await world.read(media.id)).state is State.PROCESSING
+    world.storage.away = False
+    assert await world.process()
+    assert (await world.read(media.id)).state is State.READY
+
+
+@pytest.mark.parametrize("error", [Unavailable("the child ended with 1"), KilledError()], ids=str)
+async def test_what_ends_whoever_looks_at_it_fails_after_some_attempts(
+    world: World, error: Exception
+) -> None:
+    media = (await world.upload()).media
+    calls = 0
+
+    def ends() -> None:
+        nonlocal calls
+        calls += 1
+        raise error
+
+    world.processes = ends
+    for _ in range(MAX_ATTEMPTS + 1):
+        with suppress(KilledError):
+            assert await world.process()
+        world.elapsed += 100
+    now = await world.read(media.id)
+    assert (now.state, now.reason, calls) == (State.FAILED, Reason.TOO_COSTLY, MAX_ATTEMPTS)
+    assert await world.keys() == set()
+
+
+async def test_an_upload_that_is_lost_fails(world: World) -> None:
+    media = (await world.upload()).media
+    await world.storage.real.delete([media.upload])
+    assert await world.process()
+    assert (await world.read(media.id)).reason is Reason.LOST
+
+
+async def test_what_is_deleted_while_it_is_processed_leaves_nothing(world: World) -> None:
+    media = (await world.upload()).media
+    world.processes = lambda: world.remove(ANN, media.id)
+    assert await world.process()
+    assert await world.rows() == []
+    assert await world.keys() == set()
+    assert not [event for event in await world.told() if isinstance(event, MediaSettled)]
+
+
+async def test_who_lost_the_lease_stops_and_the_next_one_ends_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "LEASE", timedelta(seconds=0.1))
+    media = (await world.upload()).media
+    stopped = asyncio.Event()
+
+    async def hangs() -> None:
+        world.elapsed += 100
+        second = await world.jobs.claim(timedelta(minutes=1))
+        assert second is not None
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    world.processes = hangs
+    assert await world.process()
+    assert stopped.is_set()
+    assert media.upload in await world.keys()
+    world.elapsed += 100
+    world.processes = lambda: None
+    assert await world.process()
+    assert (await world.read(media.id)).state is State.READY
+
+
+async def test_who_is_stopped_gives_the_job_back_at_once_and_it_counts_for_nothing(world: World) -> None:
+    await world.upload()
+    begun = asyncio.Event()
+
+    async def hangs() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    world.processes = hangs
+    task = asyncio.create_task(world.process())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    job = await world.jobs.claim(timedelta(minutes=1))
+    assert job is not None
+    assert job.attempt == 1
+
+
+# --- Posts ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attached_first", [True, False])
+async def test_a_post_hears_of_its_media_whatever_came_first(world: World, attached_first: bool) -> None:
+    media = (await world.upload()).media
+    if attached_first:
+        await world.attaches(media.id)
+    assert await world.process()
+    if not attached_first:
+        await world.attaches(media.id)
+    now = await world.read(media.id)
+    assert (now.state, now.post, now.open) == (State.READY, POST, True)
+    told = AttachedMediaChanged(media_id=media.id, post_id=POST, owner_id=ANN, version=now.version)
+    assert told in await world.told()
+
+
+async def test_only_what_is_theirs_and_free_is_attached(world: World) -> None:
+    one, other = await world.ready(), await world.ready(BOB)
+    await world.attaches(one.id, other.id, MediaId(99))
+    await world.attaches(one.id, post=PostId(8))
+    assert [(await world.read(media.id)).post for media in (one, other)] == [POST, None]
+    with pytest.raises(AttachedElsewhere):
+        await world.remove(ANN, one.id)
+
+
+async def test_what_a_post_has_is_never_swept_and_what_none_has_is(world: World) -> None:
+    kept, left = await world.ready(), await world.ready()
+    begun = await world.begin(ANN, len(DATA), "image/png", Described(), None)
+    await world.storage.real.put(begun.media.upload, world.file(), "image/png")
+    await world.attaches(kept.id)
+    assert await world.sweep() == 0
+    world.now += ATTACH_WITHIN
+    assert await world.sweep() == 2
+    assert [media.id for media in await world.rows()] == [kept.id]
+    assert left.id != kept.id
+    await agree(world)
+
+
+async def test_what_is_attached_while_the_sweep_looks_is_not_swept(world: World) -> None:
+    media = await world.ready()
+    world.now += ATTACH_WITHIN
+    stale = world.reader.stale
+
+    class Slow(memory_media.MemoryMediaReader):
+        async def stale(self, before: MediaId, limit: int) -> Sequence[Media]:
+            found = await stale(before, limit)
+            await world.attaches(media.id)
+            return found
+
+    sweep = SweepMedia(world.open_tx, Slow(world.store), world.discard, lambda: world.now)
+    assert await sweep() == 0
+    assert (await world.read(media.id)).post == POST
+
+
+async def test_with_its_post_every_byte_goes_also_when_the_storage_was_away(world: World) -> None:
+    media = await world.ready()
+    await world.attaches(media.id)
+    world.storage.away = True
+    await world.deletes_post()
+    assert (await world.read(media.id)).deleted
+    world.storage.away = False
+    assert await world.sweep() == 1
+    assert await world.rows() == []
+    assert await world.keys() == set()
+
+
+async def test_with_an_account_everything_goes_and_nothing_of_others(world: World) -> None:
+    other = await world.ready(BOB)
+    for _ in range(3):
+        await world.attaches((await world.ready()).id)
+    await world.upload()
+    for _ in range(2):
+        await world.forget_owner(AccountDeleted(user_id=ANN), EventId(1))
+    assert [media.id for media in await world.rows()] == [other.id]
+    await agree(world)
+
+
+# --- Comparing --------------------------------------------------------------------------------------
+
+
+async def test_comparing_finds_both_kinds_of_drift_and_mends_it_unless_it_is_a_dry_run(world: World) -> None:
+    media, fine = await world.ready(), await world.ready()
+    await world.attaches(media.id)
+    await world.told()
+    lost = media.key(MADE.renditions[0])
+    await world.storage.real.delete([lost])
+    strangers = {f"{new_id()}/{'x' * 22}/large.webp", f"{fine.prefix}upload"}
+    for key in strangers:
+        await world.storage.real.put(key, world.file(), "image/webp")
+    assert (await world.reconcile(dry_run=False)).without_row == 0  # they may be under way
+    assert (await world.read(media.id)).reason is Reason.LOST
+    assert [type(event) for event in await world.told()] == [AttachedMediaChanged]
+    world.now += timedelta(hours=2)
+    seen = await world.reconcile(dry_run=True)
+    assert (seen.rows, seen.without_row, seen.without_object) == (2, 3, 0)
+    assert strangers <= await world.keys()
+    await world.reconcile(dry_run=False)
+    await agree(world)
+    assert (await world.read(fine.id)).state is State.READY
+
+
+# --- Being killed -----------------------------------------------------------------------------------
+
+
+async def everything(world: World, begun: set[str]) -> None:
+    """Everything that can happen to media; notes what a relay would bring again."""
+    one = (await world.upload(key="one")).media
+    direct = await world.begin(ANN, len(DATA), "image/png", Described(), None)
+    await world.storage.put(direct.media.upload, world.file(), "image/png")
+    await world.complete(ANN, direct.media.id)
+    await world.attaches(direct.media.id)
+    while await world.process():
+        pass
+    await world.attaches(one.id, post=PostId(8))
+    removed = (await world.upload(key="removed")).media
+    await world.process()
+    await world.remove(ANN, removed.id)
+    begun.add("delete")
+    await world.deletes_post()
+    await world.upload(key="late")
+
+
+async def test_wherever_one_is_killed_a_sweep_leaves_rows_and_objects_that_agree(tmp_path: Path) -> None:
+    steps = Faults()
+    await everything(World(tmp_path, faults=steps), set())
+    assert steps.steps > 50
+    for last in range(steps.steps):
+        world, begun = World(tmp_path, faults=Faults(last)), set[str]()
+        with pytest.raises(KilledError):
+            await everything(world, begun)
+        world.faults.last = None
+        world.elapsed += 60  # the leases of the dead end
+        if "delete" in begun:
+            await world.deletes_post()  # as the relay brings it again
+        while await world.process():
+            pass
+        world.now += timedelta(days=2)
+        await world.sweep()
+        await world.reconcile(dry_run=False)
+        await agree(world)
+        for media in await world.rows():
+            assert (media.state, media.deleted) == (State.READY, False), last
+            assert media.post is not None
