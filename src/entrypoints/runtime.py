@@ -259,10 +259,10 @@ async def _keep_house(container: Container, settings: Settings) -> None:
     while True:
         try:
             await container.notifications.trim_streams()()
-            await container.media.sweep_media()()
             if settings.shape != "memory":
                 await container.posts.sweep_gone()()
                 await keep_house(container.database())
+            await container.media.sweep_media()()  # last: the storage may be away while all else is there
         except Unavailable as error:
             log.warning("housekeeping waits for its next turn: %s", error)
         except Exception:

@@ -107,7 +107,8 @@ class Reconciled:
 @dataclass(frozen=True, slots=True)
 class ReconcileMedia:
     """Compares rows and objects in both directions. What belongs to nothing is deleted, and media that lacks an object
-    fails as lost, unless it is a dry run. Reads everything: for an operator, and once a day."""
+    fails as lost, unless it is a dry run. Reads everything: for an operator, from
+    time to time. By a ticket one may put an object again after it was processed or deleted: only this finds it."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
