@@ -13,9 +13,10 @@ PROMISED = {
     *(f"di{number}" for number in range(1, 7)),
     "di8",
     *("re2", "re4", "re9", "re11"),
+    *(f"me{number}" for number in range(1, 10) if number != 8),
 }
 KNOWN = PROMISED | {"op5", "op7", "op8", "az6", "az9", "di7", "di9", "di10"}
-_NAMED = re.compile(r"^ *(?:async )?def test_((?:(?:id|az|in|ap|di|re|op)\d+_)+)(\w+)\(", re.MULTILINE)
+_NAMED = re.compile(r"^ *(?:async )?def test_((?:(?:id|az|in|ap|di|me|re|op)\d+_)+)(\w+)\(", re.MULTILINE)
 
 
 def named_tests() -> dict[str, list[str]]:
