@@ -137,9 +137,10 @@ def test_what_may_be_attached(maya: Member, noah: Member) -> None:
     assert maya.post("/api/v1/posts", {"text": "", "media_ids": []}).status_code == 422
 
     def attached() -> None:
-        refused(maya.delete(f"/api/v1/media/{mine[0]}"), 409, "media_attached")
+        assert done(maya.get(f"/api/v1/media/{mine[0]}"))["post_id"] == post["id"]
 
     eventually(attached)
+    refused(maya.delete(f"/api/v1/media/{mine[0]}"), 409, "media_attached")
     done(maya.delete(f"/api/v1/media/{mine[4]}"), 204)
 
 
