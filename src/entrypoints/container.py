@@ -680,6 +680,11 @@ class Container(containers.DeclarativeContainer):
     )
     folder = Single(TemporaryFolders, config.temporary)
     processor = Single(ChildProcessor, config.media_audio)
+    media_jobs = providers.Selector(
+        config.store,
+        memory=Single(memory_media.MemoryJobs, store, Object(time.monotonic)),
+        sql=Single(sql_media.SqlJobs, database),
+    )
     media = providers.Container(
         Media,
         open_tx=providers.Selector(
@@ -688,11 +693,7 @@ class Container(containers.DeclarativeContainer):
             sql=Single(sql_media.transactions, database, ids),
         ),
         reader=media_reader,
-        jobs=providers.Selector(
-            config.store,
-            memory=Single(memory_media.MemoryJobs, store, Object(time.monotonic)),
-            sql=Single(sql_media.SqlJobs, database),
-        ),
+        jobs=media_jobs,
         storage=storage,
         processor=processor,
         folder=folder,

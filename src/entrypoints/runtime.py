@@ -202,6 +202,7 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
         if await migrate(database):
             log.info("the database is now at schema %s", HEAD)
         await container.outbox_queue().free_all()  # whoever held a lease is dead: the lock says so
+        await container.media_jobs().free_all()
     elif outdated(found := await current(database)):
         raise _outdated(found)
     numbers = ProcessNumbers(database, secrets.token_hex(8))

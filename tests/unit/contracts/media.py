@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.sql.media import SqlJobs
 from application.media.ports import Job, Used
 from application.shared.events import MediaSettled
 from domain.media import FocalPoint, Kind, Made, Media, MediaNotFound, Reason, Rendition, State
@@ -249,3 +250,16 @@ class JobsContract:
         assert not await stores.jobs.progress(job, 50, MINUTE)
         await stores.jobs.retry(job, timedelta())
         assert await stores.jobs.claim(MINUTE) is None
+
+    async def test_who_is_alone_can_end_the_leases_of_the_dead(self, stores: Stores) -> None:
+        if not isinstance(stores.jobs, SqlJobs):
+            return  # what is in memory dies with its process
+        await self.drained(stores)
+        (media,) = await self.jobs(stores, 1)
+        dead = await stores.jobs.claim(MINUTE)
+        assert dead is not None
+        await stores.jobs.free_all()
+        assert not await stores.jobs.progress(dead, 50, MINUTE)
+        again = await stores.jobs.claim(MINUTE)
+        assert again is not None
+        assert (again.media.id, again.attempt) == (media.id, 2)

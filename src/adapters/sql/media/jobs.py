@@ -40,6 +40,8 @@ _retry = (
     .values(leased_until=0, due_at=_until, attempts=media.c.attempts - bindparam("taken_off", type_=Integer))
 )
 
+_free = update(media).where(media.c.leased_until != 0, JOB).values(leased_until=0)
+
 
 @dataclass(frozen=True, slots=True)
 class SqlJobs:
@@ -67,6 +69,11 @@ class SqlJobs:
             await connection.execute(
                 _retry, {**_of(job), "span_ms": _ms(after), "taken_off": int(not counted)}
             )
+
+    async def free_all(self) -> None:
+        """End every lease: for a process that knows it is alone."""
+        async with self.database.begin() as connection:
+            await connection.execute(_free)
 
 
 def _of(job: Job) -> dict[str, int]:
