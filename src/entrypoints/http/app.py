@@ -226,6 +226,7 @@ def _description() -> OpenAPIConfig:
         description=ABOUT,
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         use_handler_docstrings=True,
+        operation_id_creator=openapi.refuse_to_invent,
     )
 
 

@@ -74,6 +74,12 @@ def document(app: Litestar) -> dict[str, Any]:
     return schema
 
 
+def refuse_to_invent(handler: Any, method: Any, path: Any) -> str:
+    """Litestar asks for the operation ids that handlers do not have; generators name functions after them."""
+    route = f"{method} /{'/'.join(map(str, path))}, {handler.handler_name}"
+    raise RuntimeError(f"{route}: give it an operation_id of verb and noun, such as unbookmarkPost")
+
+
 def _routes(app: Litestar) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for route in app.routes:
         if isinstance(route, HTTPRoute):
@@ -210,6 +216,10 @@ def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
         text = text.replace(f'"{name}"', f'"{published.removesuffix("Out")}"')
         text = text.replace(f'schemas/{name}"', f'schemas/{published.removesuffix("Out")}"')
     renamed: dict[str, Any] = msgspec.json.decode(text)
+    if doubled := [name for name in renamed["components"]["schemas"] if "_" in name]:
+        raise RuntimeError(
+            f"{', '.join(doubled)}: two classes have one name; rename one, or add it to _NAMES"
+        )
     return renamed
 
 

@@ -71,14 +71,26 @@ class Jwks(Out):
     keys: list[Jwk]
 
 
-@get("/livez", tags=["operations"], summary="Is the process alive?", opt=policy("public", limit="none"))
+@get(
+    "/livez",
+    tags=["operations"],
+    operation_id="getLiveness",
+    summary="Is the process alive?",
+    opt=policy("public", limit="none"),
+)
 async def livez() -> Response[Health]:
     """Touches nothing: a process whose database is away is alive."""
     return Response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
 def readyz(checks: Mapping[str, Check], soft_checks: Mapping[str, Check]) -> HTTPRouteHandler:
-    @get("/readyz", tags=["operations"], summary="Can it serve?", opt=policy("public", limit="none"))
+    @get(
+        "/readyz",
+        tags=["operations"],
+        operation_id="getReadiness",
+        summary="Can it serve?",
+        opt=policy("public", limit="none"),
+    )
     async def readyz() -> Response[Health]:
         """503 while something that it cannot do without is away."""
         found = {name: await _state(check) for name, check in checks.items()}
@@ -104,6 +116,7 @@ def jwks(keys: Callable[[], list[dict[str, str]]]) -> HTTPRouteHandler:
     @get(
         "/.well-known/jwks.json",
         tags=["operations"],
+        operation_id="getSigningKeys",
         summary="Public keys of access tokens",
         opt=policy("public", limit="none"),
     )

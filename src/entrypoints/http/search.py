@@ -119,7 +119,7 @@ class SearchController(Controller):
     path = "/search"
     tags = ("search",)
 
-    @get(summary="Search", opt=policy("optional", Invalid, limit="expensive"))
+    @get(operation_id="searchContent", summary="Search", opt=policy("optional", Invalid, limit="expensive"))
     async def search(
         self,
         request: Anyones,

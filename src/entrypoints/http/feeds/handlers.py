@@ -26,7 +26,7 @@ class FeedsController(Controller):
     path = "/feeds"
     tags = ("feeds",)
 
-    @get("/home", summary="Your home feed", opt=policy("token"))
+    @get("/home", operation_id="getHomeFeed", summary="Your home feed", opt=policy("token"))
     async def home(
         self, request: Mine, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
     ) -> Response[PageOut[PostOut]]:
@@ -35,7 +35,7 @@ class FeedsController(Controller):
         window = self.pager.newer(request, limit, cursor, since)
         return self._answer(request, await self.read_home(request.user.user_id, window))
 
-    @get("/public", summary="What everybody may see", opt=policy("optional"))
+    @get("/public", operation_id="getPublicFeed", summary="What everybody may see", opt=policy("optional"))
     async def public(
         self, request: Anyones, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
     ) -> Response[PageOut[PostOut]]:
@@ -43,7 +43,12 @@ class FeedsController(Controller):
         window = self.pager.newer(request, limit, cursor, since)
         return self._answer(request, await self.read_public(viewer(request), window))
 
-    @get("/hashtags/{tag:str}", summary="Public posts with a hashtag", opt=policy("optional", NoSuchHashtag))
+    @get(
+        "/hashtags/{tag:str}",
+        operation_id="getHashtagFeed",
+        summary="Public posts with a hashtag",
+        opt=policy("optional", NoSuchHashtag),
+    )
     async def tagged(
         self,
         request: Anyones,

@@ -38,7 +38,7 @@ class TrendingController(Controller):
     path = "/trending"
     tags = ("feeds",)
 
-    @get("/posts", summary="The posts that trend", opt=policy("optional"))
+    @get("/posts", operation_id="listTrendingPosts", summary="The posts that trend", opt=policy("optional"))
     async def posts(
         self, request: Anyones, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:
@@ -49,7 +49,12 @@ class TrendingController(Controller):
         page = await self.list_trending_posts(viewer(request), window)
         return self.pager.answer(request, page, self.fragments.all(page.items))
 
-    @get("/hashtags", summary="The hashtags that trend", opt=policy("optional"))
+    @get(
+        "/hashtags",
+        operation_id="listTrendingHashtags",
+        summary="The hashtags that trend",
+        opt=policy("optional"),
+    )
     async def hashtags(
         self, request: Anyones, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[TrendingTag]]:

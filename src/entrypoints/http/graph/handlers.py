@@ -83,6 +83,7 @@ class TiesController(Controller):
 
     @put(
         "/follow",
+        operation_id="followUser",
         summary="Follow a user",
         opt=policy("token", NoSuchUser, OneselfOnly, BlockedByThem, BlocksThem, TooManyFollows),
     )
@@ -92,23 +93,43 @@ class TiesController(Controller):
         return RelationshipOut.of(await self.follow(request.user.user_id, a_person(user_id)))
 
     @delete(
-        "/follow", status_code=200, summary="Unfollow a user", opt=policy("token", NoSuchUser, OneselfOnly)
+        "/follow",
+        status_code=200,
+        operation_id="unfollowUser",
+        summary="Unfollow a user",
+        opt=policy("token", NoSuchUser, OneselfOnly),
     )
     async def delete_follow(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
         """Also takes a request back."""
         return RelationshipOut.of(await self.unfollow(request.user.user_id, a_person(user_id)))
 
-    @put("/block", summary="Block a user", opt=policy("token", NoSuchUser, OneselfOnly, TooManyBlocks))
+    @put(
+        "/block",
+        operation_id="blockUser",
+        summary="Block a user",
+        opt=policy("token", NoSuchUser, OneselfOnly, TooManyBlocks),
+    )
     async def put_block(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
         """The two see nothing of each other from now on, and neither follows the other any more."""
         return RelationshipOut.of(await self.block(request.user.user_id, a_person(user_id)))
 
-    @delete("/block", status_code=200, summary="End a block", opt=policy("token", NoSuchUser, OneselfOnly))
+    @delete(
+        "/block",
+        status_code=200,
+        operation_id="unblockUser",
+        summary="End a block",
+        opt=policy("token", NoSuchUser, OneselfOnly),
+    )
     async def delete_block(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
         """Who followed whom before is not restored."""
         return RelationshipOut.of(await self.unblock(request.user.user_id, a_person(user_id)))
 
-    @put("/mute", summary="Mute a user", opt=policy("token", NoSuchUser, OneselfOnly, TooManyMutes))
+    @put(
+        "/mute",
+        operation_id="muteUser",
+        summary="Mute a user",
+        opt=policy("token", NoSuchUser, OneselfOnly, TooManyMutes),
+    )
     async def put_mute(
         self, request: Mine, user_id: FromPath[str], duration: Duration = None
     ) -> RelationshipOut:
@@ -117,11 +138,22 @@ class TiesController(Controller):
         lasting = None if duration is None else timedelta(seconds=duration)
         return RelationshipOut.of(await self.mute(request.user.user_id, a_person(user_id), lasting))
 
-    @delete("/mute", status_code=200, summary="End a mute", opt=policy("token", NoSuchUser, OneselfOnly))
+    @delete(
+        "/mute",
+        status_code=200,
+        operation_id="unmuteUser",
+        summary="End a mute",
+        opt=policy("token", NoSuchUser, OneselfOnly),
+    )
     async def delete_mute(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
         return RelationshipOut.of(await self.unmute(request.user.user_id, a_person(user_id)))
 
-    @get("/followers", summary="Who follows a user", opt=policy("optional", NoSuchUser, AccountPrivate))
+    @get(
+        "/followers",
+        operation_id="listFollowers",
+        summary="Who follows a user",
+        opt=policy("optional", NoSuchUser, AccountPrivate),
+    )
     async def followers(
         self, request: Anyones, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
@@ -129,7 +161,12 @@ class TiesController(Controller):
         followers only."""
         return await self._people(request, user_id, "followers", limit, cursor)
 
-    @get("/following", summary="Whom a user follows", opt=policy("optional", NoSuchUser, AccountPrivate))
+    @get(
+        "/following",
+        operation_id="listFollowing",
+        summary="Whom a user follows",
+        opt=policy("optional", NoSuchUser, AccountPrivate),
+    )
     async def following(
         self, request: Anyones, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
@@ -154,7 +191,12 @@ class MyPeopleController(Controller):
     path = "/me"
     tags = ("users",)
 
-    @get("/follow-requests", summary="Who asks to follow you", opt=policy("token"))
+    @get(
+        "/follow-requests",
+        operation_id="listFollowRequests",
+        summary="Who asks to follow you",
+        opt=policy("token"),
+    )
     async def requests(
         self, request: Mine, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
@@ -163,6 +205,7 @@ class MyPeopleController(Controller):
 
     @put(
         "/follow-requests/{user_id:str}",
+        operation_id="acceptFollowRequest",
         summary="Accept a request to follow you",
         opt=policy("token", NoSuchUser, NoSuchRequest, OneselfOnly),
     )
@@ -172,6 +215,7 @@ class MyPeopleController(Controller):
     @delete(
         "/follow-requests/{user_id:str}",
         status_code=200,
+        operation_id="rejectFollowRequest",
         summary="Reject a request to follow you",
         opt=policy("token", NoSuchUser, OneselfOnly),
     )
@@ -182,6 +226,7 @@ class MyPeopleController(Controller):
     @delete(
         "/followers/{user_id:str}",
         status_code=200,
+        operation_id="removeFollower",
         summary="Remove a follower",
         opt=policy("token", NoSuchUser, OneselfOnly),
     )
@@ -189,14 +234,14 @@ class MyPeopleController(Controller):
         """Harmless if the user does not follow you."""
         return RelationshipOut.of(await self.remove_follower(request.user.user_id, a_person(user_id)))
 
-    @get("/blocks", summary="Whom you block", opt=policy("token"))
+    @get("/blocks", operation_id="listBlockedUsers", summary="Whom you block", opt=policy("token"))
     async def blocks(
         self, request: Mine, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest block first."""
         return await self._mine(request, "blocks", limit, cursor)
 
-    @get("/mutes", summary="Whom you mute", opt=policy("token"))
+    @get("/mutes", operation_id="listMutedUsers", summary="Whom you mute", opt=policy("token"))
     async def mutes(
         self, request: Mine, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
@@ -219,7 +264,11 @@ class RelationshipsController(Controller):
     path = "/relationships"
     tags = ("users",)
 
-    @get(summary="What you and several users are to each other", opt=policy("token"))
+    @get(
+        operation_id="listRelationships",
+        summary="What you and several users are to each other",
+        opt=policy("token"),
+    )
     async def several(self, request: Mine, ids: Ids) -> Relationships:
         """In the order asked for, each once. Those that do not exist are left out, and you."""
         ties = await self.read_ties(request.user.user_id, some_people(ids))

@@ -168,6 +168,7 @@ class AuthController(Controller):
 
     @post(
         "/register",
+        operation_id="registerUser",
         summary="Open an account",
         opt=policy("public", UsernameTaken, EmailTaken, TooManyAttempts),
     )
@@ -189,7 +190,11 @@ class AuthController(Controller):
         return created(LoggedInOut.of(done, Circle()), location, replayed=done.replayed)
 
     @post(
-        "/login", status_code=200, summary="Log in", opt=policy("public", WrongCredentials, TooManyAttempts)
+        "/login",
+        status_code=200,
+        operation_id="loginUser",
+        summary="Log in",
+        opt=policy("public", WrongCredentials, TooManyAttempts),
     )
     async def start_session(
         self,
@@ -203,24 +208,36 @@ class AuthController(Controller):
         circle = await self.circles.around(None, done.user.id)
         return Response(LoggedInOut.of(done, circle), headers=no_store(replayed=done.replayed))
 
-    @post("/refresh", status_code=200, summary="Exchange a refresh token", opt=policy("public", SessionEnded))
+    @post(
+        "/refresh",
+        status_code=200,
+        operation_id="refreshTokens",
+        summary="Exchange a refresh token",
+        opt=policy("public", SessionEnded),
+    )
     async def renew(self, data: JSONBody[RefreshIn]) -> Response[TokensOut]:
         """The old token is spent. Sent again within 30 seconds it brings the same successor, so a lost answer or
         two tabs that race log nobody out; after that its use ends the session."""
         return Response(TokensOut.of(await self.refresh(data.refresh_token)), headers=no_store())
 
-    @post("/logout", status_code=204, summary="Log out", opt=policy("token"))
+    @post("/logout", status_code=204, operation_id="logoutSession", summary="Log out", opt=policy("token"))
     async def end_session(self, request: Mine) -> None:
         """Ends the session of the access token. Its tokens are refused from now on."""
         await self.log_out(request.user.session_id)
 
-    @post("/logout-all", status_code=204, summary="Log out everywhere", opt=policy("token", UserNotFound))
+    @post(
+        "/logout-all",
+        status_code=204,
+        operation_id="logoutAllSessions",
+        summary="Log out everywhere",
+        opt=policy("token", UserNotFound),
+    )
     async def end_sessions(self, request: Mine, *, keep_current: KeepCurrent = False) -> None:
         """Ends all sessions of the account, on every device, and their tokens within five seconds."""
         but = request.user.session_id if keep_current else None
         await self.log_out_everywhere(request.user.user_id, but)
 
-    @get("/sessions", summary="Where one is logged in", opt=policy("token"))
+    @get("/sessions", operation_id="listSessions", summary="Where one is logged in", opt=policy("token"))
     async def sessions(
         self, request: Mine, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[SessionOut]]:
@@ -229,7 +246,12 @@ class AuthController(Controller):
         current = request.user.session_id
         return self.pager.answer(request, page, [SessionOut.of(row, current) for row in page.items])
 
-    @delete("/sessions/{session_id:str}", summary="Log a device out", opt=policy("token", SessionNotFound))
+    @delete(
+        "/sessions/{session_id:str}",
+        operation_id="deleteSession",
+        summary="Log a device out",
+        opt=policy("token", SessionNotFound),
+    )
     async def end_other_session(self, request: Mine, session_id: FromPath[str]) -> None:
         """Ends one of one's sessions, the present one too. Its tokens are refused within five seconds."""
         await self.log_out_elsewhere(request.user.user_id, a_session(session_id))
@@ -237,6 +259,7 @@ class AuthController(Controller):
     @post(
         "/confirm",
         status_code=204,
+        operation_id="confirmPassword",
         summary="Give one's password again",
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
@@ -247,6 +270,7 @@ class AuthController(Controller):
     @post(
         "/password",
         status_code=204,
+        operation_id="changePassword",
         summary="Change one's password",
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )

@@ -96,13 +96,13 @@ class MeController(Controller):
     path = "/me"
     tags = ("users",)
 
-    @get(summary="One's own account", opt=policy("token", UserNotFound))
+    @get(operation_id="getMe", summary="One's own account", opt=policy("token", UserNotFound))
     async def read(self, request: Mine, if_none_match: IfNoneMatch = None) -> Response[Me]:
         account = await self.read_account(request.user.user_id)
         circle = await self.circles.around(None, account.id)
         return Answer(tagged(Me.of_account(account, circle), account.version, if_none_match))
 
-    @patch(summary="Edit one's profile", opt=policy("token", UserNotFound))
+    @patch(operation_id="updateMe", summary="Edit one's profile", opt=policy("token", UserNotFound))
     async def edit(
         self,
         request: Mine,
@@ -116,6 +116,7 @@ class MeController(Controller):
         return Answer(tagged(Me.of_account(account, circle), account.version, None))
 
     @delete(
+        operation_id="deleteMe",
         summary="Delete one's account",
         opt=policy("token", UserNotFound, SessionEnded, ConfirmationNeeded, RecentLoginRequired),
     )
@@ -143,7 +144,7 @@ class UsersController(Controller):
     path = "/users"
     tags = ("users",)
 
-    @get("/{user_id:str}", summary="A profile", opt=policy("optional", UserNotFound))
+    @get("/{user_id:str}", operation_id="getUser", summary="A profile", opt=policy("optional", UserNotFound))
     async def read(
         self,
         request: Anyones,
@@ -152,7 +153,11 @@ class UsersController(Controller):
     ) -> Response[User]:
         return await self._shown(request, await self.read_profile(a_user(user_id)), if_none_match)
 
-    @get(summary="A profile by its name", opt=policy("optional", UserNotFound))
+    @get(
+        operation_id="getUserByUsername",
+        summary="A profile by its name",
+        opt=policy("optional", UserNotFound),
+    )
     async def named(
         self,
         request: Anyones,

@@ -25,7 +25,7 @@ from entrypoints.http.media.shapes import (
     BegunUploadOut,
     DescribeMediaIn,
     OwnMediaOut,
-    TicketOut,
+    UploadTicketOut,
     a_media,
 )
 from entrypoints.http.openapi import policy
@@ -69,6 +69,7 @@ class MediaController(Controller):
     tags = ("media",)
 
     @post(
+        operation_id="uploadMedia",
         summary="Upload a picture or a film",
         status_code=202,
         opt=policy("token", QuotaReached, TooManyUploads, MediaNotFound, limit="expensive") | {"body": FORM},
@@ -94,6 +95,7 @@ class MediaController(Controller):
 
     @post(
         "/uploads",
+        operation_id="beginUpload",
         summary="Begin a direct upload",
         opt=policy("token", QuotaReached, MediaNotFound, limit="expensive"),
     )
@@ -111,12 +113,13 @@ class MediaController(Controller):
             await self.attempt(request, idempotency_key),
         )
         out = BegunUploadOut(
-            OwnMediaOut.of(begun.media, self.addresses), begun.ticket and TicketOut.of(begun.ticket)
+            OwnMediaOut.of(begun.media, self.addresses), begun.ticket and UploadTicketOut.of(begun.ticket)
         )
         return created(out, f"/api/v1/media/{begun.media.id}", replayed=begun.replayed)
 
     @post(
         "/uploads/{media_id:str}/complete",
+        operation_id="completeUpload",
         summary="Complete a direct upload",
         status_code=202,
         opt=policy("token", MediaNotFound, MediaNotUploaded),
@@ -126,12 +129,17 @@ class MediaController(Controller):
         media = await self.complete_upload(request.user.user_id, a_media(media_id))
         return OwnMediaOut.of(media, self.addresses)
 
-    @get("/{media_id:str}", summary="Your media", opt=policy("token", MediaNotFound))
+    @get("/{media_id:str}", operation_id="getMedia", summary="Your media", opt=policy("token", MediaNotFound))
     async def read(self, request: Mine, media_id: FromPath[str]) -> OwnMediaOut:
         """The addresses of its renditions are good for some minutes."""
         return OwnMediaOut.of(await self.read_media(request.user.user_id, a_media(media_id)), self.addresses)
 
-    @patch("/{media_id:str}", summary="Describe your media", opt=policy("token", MediaNotFound))
+    @patch(
+        "/{media_id:str}",
+        operation_id="updateMedia",
+        summary="Describe your media",
+        opt=policy("token", MediaNotFound),
+    )
     async def describe(
         self, request: Mine, media_id: FromPath[str], data: JSONBody[DescribeMediaIn]
     ) -> OwnMediaOut:
@@ -141,7 +149,12 @@ class MediaController(Controller):
         )
         return OwnMediaOut.of(media, self.addresses)
 
-    @delete("/{media_id:str}", summary="Delete your media", opt=policy("token", MediaNotFound, MediaAttached))
+    @delete(
+        "/{media_id:str}",
+        operation_id="deleteMedia",
+        summary="Delete your media",
+        opt=policy("token", MediaNotFound, MediaAttached),
+    )
     async def remove(self, request: Mine, media_id: FromPath[str]) -> None:
         """What a post has is deleted with the post."""
         await self.remove_media(request.user.user_id, a_media(media_id))

@@ -80,7 +80,7 @@ class OwnMediaOut(MediaOut):
         )
 
 
-class TicketOut(Out):
+class UploadTicketOut(Out):
     """Leave to upload the bytes straight to the storage. It takes no token of Waggle."""
 
     method: str
@@ -96,7 +96,7 @@ class TicketOut(Out):
 
 class BegunUploadOut(Out):
     media: OwnMediaOut
-    upload: TicketOut | None
+    upload: UploadTicketOut | None
     """Null if it is uploaded and completed already."""
 
 

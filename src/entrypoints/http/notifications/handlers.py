@@ -79,7 +79,7 @@ class NotificationsController(Controller):
     path = "/notifications"
     tags = ("notifications",)
 
-    @get(summary="What you were told", opt=policy("token", CursorAhead))
+    @get(operation_id="listNotifications", summary="What you were told", opt=policy("token", CursorAhead))
     async def listed(
         self,
         request: Mine,
@@ -114,17 +114,24 @@ class NotificationsController(Controller):
         ]
         return self.pager.answer(request, page, items, of, partial(Notifications.of, stream))
 
-    @get("/unread", summary="How much is unread", opt=policy("token"))
+    @get(
+        "/unread", operation_id="countUnreadNotifications", summary="How much is unread", opt=policy("token")
+    )
     async def unread(self, request: Mine) -> StreamState:
         """The counters are exact."""
         return StreamState.of(await self.find_stream(request.user.user_id))
 
-    @put("/read", summary="Mark as read", opt=policy("token"))
+    @put("/read", operation_id="markNotificationsRead", summary="Mark as read", opt=policy("token"))
     async def put_read(self, request: Mine, data: JSONBody[MarkReadIn]) -> StreamState:
         """Everything up to a number, which never goes back. Other devices are told by the stream."""
         return StreamState.of(await self.mark_read(request.user.user_id, data.seq))
 
-    @delete("/{seq:str}", summary="Dismiss a notification", opt=policy("token", NoSuchNotification))
+    @delete(
+        "/{seq:str}",
+        operation_id="dismissNotification",
+        summary="Dismiss a notification",
+        opt=policy("token", NoSuchNotification),
+    )
     async def delete_one(self, request: Mine, seq: FromPath[str]) -> None:
         """For good, on all devices."""
         number = id_from(seq)
@@ -132,7 +139,7 @@ class NotificationsController(Controller):
             raise NoSuchNotification("no such notification")
         await self.dismiss(request.user.user_id, number)
 
-    @delete(summary="Dismiss all notifications", opt=policy("token"))
+    @delete(operation_id="dismissAllNotifications", summary="Dismiss all notifications", opt=policy("token"))
     async def delete_all(self, request: Mine) -> None:
         """Those that there are as this begins."""
         await self.dismiss.all(request.user.user_id)

@@ -78,12 +78,16 @@ class PreferencesController(Controller):
     path = "/me/notification-preferences"
     tags = ("notifications",)
 
-    @get(summary="What you want to be told", opt=policy("token"))
+    @get(operation_id="getNotificationPreferences", summary="What you want to be told", opt=policy("token"))
     async def read(self, request: Mine) -> NotificationPreferences:
         """At first everything in the app, and nothing by mail."""
         return NotificationPreferences.of(await self.reader.preferences(request.user.user_id))
 
-    @put(summary="Say what you want to be told", opt=policy("token"))
+    @put(
+        operation_id="updateNotificationPreferences",
+        summary="Say what you want to be told",
+        opt=policy("token"),
+    )
     async def change(
         self, request: Mine, data: JSONBody[NotificationPreferencesIn]
     ) -> NotificationPreferences:

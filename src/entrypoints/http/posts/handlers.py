@@ -36,7 +36,11 @@ class PostsController(Controller):
     path = "/posts"
     tags = ("posts",)
 
-    @post(summary="Publish a post", opt=policy("token", PostNotFound, WiderThanThread, MediaTaken))
+    @post(
+        operation_id="createPost",
+        summary="Publish a post",
+        opt=policy("token", PostNotFound, WiderThanThread, MediaTaken),
+    )
     async def publish(
         self,
         request: Mine,
@@ -50,7 +54,7 @@ class PostsController(Controller):
             self.fragments.addresses,
         )
 
-    @get("/{post_id:str}", summary="A post", opt=policy("optional", PostNotFound))
+    @get("/{post_id:str}", operation_id="getPost", summary="A post", opt=policy("optional", PostNotFound))
     async def read(
         self,
         request: Anyones,
@@ -60,14 +64,17 @@ class PostsController(Controller):
         seen = await self.read_post(viewer(request), a_post(post_id))
         return Answer(tagged(self.fragments(seen), seen.row.version, if_none_match))
 
-    @get(summary="Several posts", opt=policy("optional"))
+    @get(operation_id="listPosts", summary="Several posts", opt=policy("optional"))
     async def read_several(self, request: Anyones, ids: Ids) -> PostList:
         """In the order asked for, each once. Those that do not exist, or not for you, are left out."""
         seen = await self.read_posts(viewer(request), some_posts(ids))
         return PostList(self.fragments.all(seen))
 
     @patch(
-        "/{post_id:str}", summary="Edit a post", opt=policy("token", PostNotFound, NotTheAuthor, TooManyEdits)
+        "/{post_id:str}",
+        operation_id="updatePost",
+        summary="Edit a post",
+        opt=policy("token", PostNotFound, NotTheAuthor, TooManyEdits),
     )
     async def edit(
         self,
@@ -80,7 +87,12 @@ class PostsController(Controller):
         seen = await self.edit_post(request.user.user_id, a_post(post_id), data.edit(), version_in(if_match))
         return Answer(tagged(self.fragments(seen), seen.row.version, None))
 
-    @delete("/{post_id:str}", summary="Delete a post", opt=policy("token", PostNotFound, NotTheAuthor))
+    @delete(
+        "/{post_id:str}",
+        operation_id="deletePost",
+        summary="Delete a post",
+        opt=policy("token", PostNotFound, NotTheAuthor),
+    )
     async def remove(self, request: Mine, post_id: FromPath[str]) -> None:
         """Only the author can. Harmless to repeat."""
         await self.delete_post(request.user.user_id, a_post(post_id))
@@ -112,7 +124,7 @@ class PostsOfUserController(Controller):
     path = "/users/{user_id:str}/posts"
     tags = ("posts",)
 
-    @get(summary="A user's posts", opt=policy("optional", NoSuchAuthor))
+    @get(operation_id="listUserPosts", summary="A user's posts", opt=policy("optional", NoSuchAuthor))
     async def page(
         self,
         request: Anyones,

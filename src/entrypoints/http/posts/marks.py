@@ -31,34 +31,63 @@ class MarksController(Controller):
     path = "/posts/{post_id:str}"
     tags = ("posts",)
 
-    @put("/like", summary="Like a post", opt=policy("token", PostNotFound))
+    @put("/like", operation_id="likePost", summary="Like a post", opt=policy("token", PostNotFound))
     async def like(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
         return await self._marked(request, post_id, Mark.LIKE, on=True)
 
-    @delete("/like", status_code=200, summary="Take a like back", opt=policy("token", PostNotFound))
+    @delete(
+        "/like",
+        status_code=200,
+        operation_id="unlikePost",
+        summary="Take a like back",
+        opt=policy("token", PostNotFound),
+    )
     async def unlike(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
         return await self._marked(request, post_id, Mark.LIKE, on=False)
 
-    @put("/repost", summary="Repost a post", opt=policy("token", PostNotFound, CannotRepost))
+    @put(
+        "/repost",
+        operation_id="repostPost",
+        summary="Repost a post",
+        opt=policy("token", PostNotFound, CannotRepost),
+    )
     async def repost(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
         """Only public and unlisted posts can be reposted."""
         return await self._marked(request, post_id, Mark.REPOST, on=True)
 
-    @delete("/repost", status_code=200, summary="Take a repost back", opt=policy("token", PostNotFound))
+    @delete(
+        "/repost",
+        status_code=200,
+        operation_id="unrepostPost",
+        summary="Take a repost back",
+        opt=policy("token", PostNotFound),
+    )
     async def unrepost(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
         return await self._marked(request, post_id, Mark.REPOST, on=False)
 
-    @put("/bookmark", summary="Bookmark a post", opt=policy("token", PostNotFound, TooManyBookmarks))
+    @put(
+        "/bookmark",
+        operation_id="bookmarkPost",
+        summary="Bookmark a post",
+        opt=policy("token", PostNotFound, TooManyBookmarks),
+    )
     async def bookmark(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
         """Nobody else sees it. A user keeps at most 10,000."""
         return await self._marked(request, post_id, Mark.BOOKMARK, on=True)
 
-    @delete("/bookmark", status_code=200, summary="Take a bookmark back", opt=policy("token", PostNotFound))
+    @delete(
+        "/bookmark",
+        status_code=200,
+        operation_id="unbookmarkPost",
+        summary="Take a bookmark back",
+        opt=policy("token", PostNotFound),
+    )
     async def unbookmark(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
         return await self._marked(request, post_id, Mark.BOOKMARK, on=False)
 
     @put(
         "/pin",
+        operation_id="pinPost",
         summary="Pin a post to one's profile",
         opt=policy("token", PostNotFound, NotTheAuthor, CannotPin, TooManyPins),
     )
@@ -66,18 +95,34 @@ class MarksController(Controller):
         """At most 5 of one's own public and unlisted posts, and no comments. Deleting a post unpins it."""
         return ReceptionOut.of(await self.pin_post(request.user.user_id, a_post(post_id), on=True))
 
-    @delete("/pin", status_code=200, summary="Unpin a post", opt=policy("token", PostNotFound, NotTheAuthor))
+    @delete(
+        "/pin",
+        status_code=200,
+        operation_id="unpinPost",
+        summary="Unpin a post",
+        opt=policy("token", PostNotFound, NotTheAuthor),
+    )
     async def unpin(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
         return ReceptionOut.of(await self.pin_post(request.user.user_id, a_post(post_id), on=False))
 
-    @get("/likes", summary="Who likes a post", opt=policy("optional", PostNotFound))
+    @get(
+        "/likes",
+        operation_id="listPostLikes",
+        summary="Who likes a post",
+        opt=policy("optional", PostNotFound),
+    )
     async def likes(
         self, request: Anyones, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest first. A page may hold less than `limit` before the end: accounts that are gone are left out."""
         return await self._people(request, post_id, Mark.LIKE, limit, cursor)
 
-    @get("/reposts", summary="Who reposts a post", opt=policy("optional", PostNotFound))
+    @get(
+        "/reposts",
+        operation_id="listPostReposts",
+        summary="Who reposts a post",
+        opt=policy("optional", PostNotFound),
+    )
     async def reposts(
         self, request: Anyones, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
@@ -103,14 +148,19 @@ class MarkedController(Controller):
     path = "/me"
     tags = ("posts",)
 
-    @get("/likes", summary="The posts that one likes", opt=policy("token"))
+    @get("/likes", operation_id="listLikedPosts", summary="The posts that one likes", opt=policy("token"))
     async def likes(
         self, request: Mine, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:
         """What was liked last comes first."""
         return await self._posts(request, Mark.LIKE, limit, cursor)
 
-    @get("/bookmarks", summary="The posts that one bookmarked", opt=policy("token"))
+    @get(
+        "/bookmarks",
+        operation_id="listBookmarkedPosts",
+        summary="The posts that one bookmarked",
+        opt=policy("token"),
+    )
     async def bookmarks(
         self, request: Mine, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:

@@ -154,7 +154,12 @@ class ThreadsController(Controller):
     path = "/posts/{post_id:str}"
     tags = ("posts",)
 
-    @get("/comments", summary="The comments on a post", opt=policy("optional", PostNotFound))
+    @get(
+        "/comments",
+        operation_id="listComments",
+        summary="The comments on a post",
+        opt=policy("optional", PostNotFound),
+    )
     async def comments(
         self,
         request: Anyones,
@@ -177,6 +182,7 @@ class ThreadsController(Controller):
 
     @post(
         "/comments",
+        operation_id="createComment",
         summary="Comment on a post",
         opt=policy("token", PostNotFound, WiderThanThread, MediaTaken),
     )
@@ -196,14 +202,24 @@ class ThreadsController(Controller):
             self.fragments.addresses,
         )
 
-    @get("/context", summary="What stands above and below a post", opt=policy("optional", PostNotFound))
+    @get(
+        "/context",
+        operation_id="getPostContext",
+        summary="What stands above and below a post",
+        opt=policy("optional", PostNotFound),
+    )
     async def context(self, request: Anyones, post_id: FromPath[str]) -> ContextOut:
         """One above that was deleted, or that you may not see, is a tombstone. Up to 100 above, the nearest, and up
         to 200 below, of which no more than 20 answer the same comment."""
         context = await self.read_context(viewer(request), a_post(post_id))
         return ContextOut.of(context, self.fragments)
 
-    @get("/history", summary="The versions of a post", opt=policy("optional", PostNotFound))
+    @get(
+        "/history",
+        operation_id="listPostVersions",
+        summary="The versions of a post",
+        opt=policy("optional", PostNotFound),
+    )
     async def history(
         self,
         request: Anyones,

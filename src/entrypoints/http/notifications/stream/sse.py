@@ -37,7 +37,7 @@ LastEventId: TypeAlias = Annotated[
 ]
 
 
-class TicketOut(Out):
+class StreamTicketOut(Out):
     """Opens the stream once."""
 
     ticket: str
@@ -50,18 +50,23 @@ class StreamController(Controller):
     streams: Streams
 
     @post(
-        "/stream/ticket", tags=["notifications"], summary="Get a ticket for the stream", opt=policy("token")
+        "/stream/ticket",
+        tags=["notifications"],
+        operation_id="createStreamTicket",
+        summary="Get a ticket for the stream",
+        opt=policy("token"),
     )
-    async def ticket(self, request: Mine) -> TicketOut:
+    async def ticket(self, request: Mine) -> StreamTicketOut:
         """For clients that cannot send a header with a WebSocket, as browsers: the ticket goes into the first frame.
         It is good once, for 30 seconds; the stream lasts as long as the access token would."""
         principal = request.user
         secret = await self.issue_ticket(principal.user_id, principal.session_id, principal.until)
-        return TicketOut(secret, int(LASTS.total_seconds()))
+        return StreamTicketOut(secret, int(LASTS.total_seconds()))
 
     @get(
         "/stream",
         tags=["notifications"],
+        operation_id="openStream",
         summary="What happens, as it happens",
         opt=policy("token", CursorAhead, TooManyListeners, NotAcceptable),
         media_type=EVENTS,
