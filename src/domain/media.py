@@ -208,7 +208,7 @@ class Media:
         return replace(self, post=post, open=open, version=self.version + 1)
 
     def removed(self) -> "Media":
-        """Raises MediaAttached while a post has it: it goes with the post."""
+        """Raises MediaAttached while a post has it: it is deleted with the post, or when it is removed from it."""
         if self.post is not None:
-            raise MediaAttached("this media belongs to a post, and is deleted with it")
+            raise MediaAttached("this media belongs to a post: remove it from the post, or delete the post")
         return replace(self, deleted=True)

@@ -29,6 +29,12 @@ class Kind(StrEnum):
     MEDIA_FAILED = "media_failed"
     """An upload of the user cannot be shown, and never will; the media itself says why."""
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it stands in the list and the stream only: it is never unread and never mailed. The user caused it
+        and expects it, so it needs no attention."""
+        return self is Kind.MEDIA_READY
+
 
 class Change(StrEnum):
     """What else stands in a stream, so that all devices of a user come to the same list and the same counts."""
@@ -78,7 +84,7 @@ class Stream:
     read: int = 0
     """What stands at this or below has been read."""
     unread: Mapping[Kind, int] = field(default_factory=dict)
-    """Notifications above `read` that are not removed, by kind; no zeros."""
+    """Notifications above `read` that are not removed, by kind; no zeros, and no quiet kinds."""
 
     @property
     def total(self) -> int:
@@ -113,7 +119,7 @@ class Stream:
 
     def _counted(self, changes: Mapping[Kind, int]) -> Mapping[Kind, int]:
         counts = {kind: self.unread.get(kind, 0) + changes.get(kind, 0) for kind in (*self.unread, *changes)}
-        return {kind: count for kind, count in counts.items() if count > 0}
+        return {kind: count for kind, count in counts.items() if count > 0 and not kind.is_quiet}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,9 @@ class Entry:
     @property
     def is_notification(self) -> bool:
         return isinstance(self.type, Kind) and not self.removed
+
+    def is_read(self, stream: Stream) -> bool:
+        return self.seq <= stream.read or (isinstance(self.type, Kind) and self.type.is_quiet)
 
 
 Resume: TypeAlias = tuple[str, int]

@@ -107,6 +107,7 @@ from application.shared.events import (
     FollowRequestEnded,
     Liked,
     MediaAttached,
+    MediaDetached,
     MediaSettled,
     PostDeleted,
     PostToForget,
@@ -403,6 +404,7 @@ class Media(containers.DeclarativeContainer):
     open_rendition = Single(serving.OpenRendition, storage)
     process_media = Single(processing.ProcessMedia, open_tx, jobs, storage, processor, folder, wake)
     attach = Single(media_reactions.Attach, open_tx)
+    detach = Single(media_reactions.Detach, open_tx, discard)
     forget_post = Single(media_reactions.ForgetPost, open_tx, discard)
     forget_owner = Single(media_reactions.ForgetOwner, open_tx, discard)
     sweep_media = Single(media_removing.SweepMedia, open_tx, reader, discard, now)
@@ -707,6 +709,7 @@ class Container(containers.DeclarativeContainer):
     reactions = providers.Dict(
         {
             MediaAttached: providers.List(media.attach),
+            MediaDetached: providers.List(media.detach),
             AttachedMediaChanged: providers.List(posts.show_media),
             MediaSettled: providers.List(notifications.tell_of_media),
             Published: providers.List(

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = Mapping[str, Any]
 
+NEVER_UNREAD = frozenset({"media_ready"})
+"""Types that are listed but never count as unread."""
 _NONE: Json = {"total": 0, "by_type": {}}
 
 
@@ -51,7 +53,10 @@ class Notifications:
 
     @property
     def newest_first(self) -> list[Json]:
-        return [{**item, "read": seq <= self.read} for seq, item in sorted(self.items.items(), reverse=True)]
+        return [
+            {**item, "read": seq <= self.read or item["type"] in NEVER_UNREAD}
+            for seq, item in sorted(self.items.items(), reverse=True)
+        ]
 
     @classmethod
     def from_page(cls, page: Json) -> "Notifications":

@@ -114,8 +114,53 @@ def test_who_uploaded_is_told_what_came_of_it(maya: Member, noah: Member) -> Non
         ]
 
     eventually(told)
+    # What is ready needs no attention: it is listed, and does not count as unread.
+    page = done(maya.get("/api/v1/notifications"))
+    assert page["unread"] == {"total": 2, "by_type": {"follow": 1, "media_failed": 1}}
+    assert done(maya.get("/api/v1/notifications/unread"))["unread"] == page["unread"]
+    assert {one["type"] for one in page["items"] if one["read"]} == {"media_ready"}
+    marked = done(maya.put("/api/v1/notifications/read", json={"seq": page["seq"]}))
+    assert marked["unread"] == {"total": 0, "by_type": {}}
     refused(noah.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
-    maya.removes(post)
+
+    # The post appears without what failed.
+    path, keep = f"/api/v1/posts/{post['id']}", {"media_ids": [good["media"]["id"]]}
+    tag = maya.get(path).headers["etag"]
+    refused(maya.delete(f"/api/v1/media/{bad['media']['id']}"), 409, "media_attached")
+    refused(maya.patch(path, keep, headers={"If-Match": '"7.x"'}), 412, "precondition_failed")
+    edited = done(maya.patch(path, keep, headers={"If-Match": tag}))
+    assert [media["id"] for media in edited["media"]] == keep["media_ids"]
+    assert media_of(noah, post) == edited["media"]
+    assert maya.get(path).headers["etag"] != tag
+    assert len(done(maya.get(f"{path}/history"))["items"]) == 2
+
+    def counted_and_gone() -> None:
+        assert done(noah.get(f"/api/v1/users/{maya.id}"))["counts"]["posts"] == 1
+        refused(maya.get(f"/api/v1/media/{bad['media']['id']}"), 404, "media_not_found")
+
+    eventually(counted_and_gone)
+
+
+def test_media_are_removed_from_a_post_and_reordered_but_not_added(maya: Member, api: Api) -> None:
+    some = [ready(maya) for _ in range(3)]
+    one, two, other = [media["id"] for media in some]
+    post = maya.publishes("", media_ids=[one, two])
+    path, address = f"/api/v1/posts/{post['id']}", address_of(media_of(api.nobody, post)[0])
+
+    assert [media["id"] for media in done(maya.patch(path, {"media_ids": [two, one]}))["media"]] == [two, one]
+    for ids, code in (
+        ([one, other], "media_not_in_post"),
+        (["x"], "media_not_in_post"),
+        ([one, one], "twice"),
+    ):
+        assert faults(maya.patch(path, {"media_ids": ids})) == {"/media_ids": code}
+    assert set(faults(maya.patch(path, {"media_ids": [one, two, other, "1", "2"]}))) == {"/media_ids"}
+    assert faults(maya.patch(path, {"media_ids": []})) == {"/text": "empty"}
+    assert served(address).status_code == 200
+    assert [media["id"] for media in done(maya.patch(path, {"media_ids": [two]}))["media"]] == [two]
+    eventually(is_gone(address))
+    refused(maya.post("/api/v1/posts", {"text": "x", "media_ids": [two]}), 409, "media_taken")
+    assert done(maya.patch(path, {"text": "no picture", "media_ids": []}))["media"] == []
 
 
 def test_what_may_be_attached(maya: Member, noah: Member) -> None:

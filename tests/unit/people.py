@@ -12,6 +12,8 @@ from adapters.bridges import MediaToAttach, PeopleOfIdentity
 from adapters.memory.limits import MemoryLimiter
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
+from adapters.storage.memory import MemoryStorage
+from adapters.storage.signing import SignedUploads
 from adapters.text import graphemes
 from application.feeds.voting import ForgetVoter, VoteByMark, VoteByPost
 from application.identity.accounts import DeleteAccount, EditProfile
@@ -30,7 +32,8 @@ from application.identity.sessions import (
     SessionMaker,
 )
 from application.identity.throttle import Throttle
-from application.media.reactions import Attach
+from application.media.reactions import Attach, Detach
+from application.media.removing import Discard
 from application.posts.attaching import ShowMedia
 from application.posts.deleting import DeletePost
 from application.posts.editing import Edit, EditPost
@@ -50,6 +53,7 @@ from application.shared.events import (
     Event,
     Liked,
     MediaAttached,
+    MediaDetached,
     PostDeleted,
     ProfileChanged,
     Published,
@@ -175,6 +179,7 @@ class Waggle:
         self.sweep = SweepGone(stores.open_posts)
         vote_by_mark = VoteByMark(stores.open_votes)
         vote_by_post = VoteByPost(stores.open_votes, time)
+        no_objects = MemoryStorage(SignedUploads(b"k" * 32, "http://a"), lambda: BEGINNING)
         self.relay = Relay(
             stores.queue,
             {
@@ -191,6 +196,7 @@ class Waggle:
                     ForgetVoter(stores.open_votes),
                 ],
                 MediaAttached: [Attach(stores.open_media)],
+                MediaDetached: [Detach(stores.open_media, Discard(stores.open_media, no_objects))],
                 AttachedMediaChanged: [ShowMedia(stores.open_posts, attachable)],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts)],
             },

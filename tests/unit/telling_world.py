@@ -240,7 +240,7 @@ class World(Streams):
             assert entries == []
             return []
         assert [entry.seq for entry in entries] == [*range(1, stream.head + 1)]
-        assert stream.unread == Counter(entry.type for entry in standing)
+        assert stream.unread == Counter(entry.type for entry in standing if entry.type != Kind.MEDIA_READY)
         removed = [ref for entry in entries if entry.type is Change.REMOVED for ref in entry.refs]
         assert sorted(removed) == [entry.seq for entry in entries if entry.removed]
         return [(entry.type, entry.actor, entry.post) for entry in standing if isinstance(entry.type, Kind)]

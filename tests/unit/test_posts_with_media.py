@@ -7,14 +7,15 @@ import pytest
 
 from application.media.reactions import ForgetPost
 from application.media.removing import Discard
+from application.posts.editing import Edit
 from application.posts.publishing import Draft
 from application.posts.queries import SeenPost
-from application.shared.events import AttachedMediaChanged, MediaAttached, PostDeleted, Published
+from application.shared.events import AttachedMediaChanged, Edited, MediaAttached, PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.ports import Attempt
 from domain.media import Kind, Made, Media, Reason, Rendition, State
-from domain.posts import MediaTaken, PostNotFound, Visibility
-from domain.shared import EventId, Fault, Invalid, MediaId, PostId, UserId
+from domain.posts import MediaTaken, NotTheAuthor, PostNotFound, Visibility
+from domain.shared import EventId, Fault, Invalid, MediaId, PostId, Stale, UserId
 from tests.unit.contracts.stores import new_id
 from tests.unit.people import Waggle, refused, waggle_in_memory
 
@@ -171,6 +172,84 @@ async def test_with_a_failed_one_the_post_waits_and_its_author_sees_why(
     assert await sees(waggle, bob, post) is None
     await waggle.delete(ann, post)
     assert await sees(waggle, ann, post) is None
+
+
+async def test_without_its_failed_media_the_post_is_whole_and_published_once(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
+    above = await publishes(waggle, bob, text="show us")
+    failed, good = await uploads(waggle, ann), await uploads(waggle, ann, State.READY)
+    post = await publishes(waggle, ann, failed, good, text="hi @bob", reply_to=above)
+    await delivered(waggle)
+    await settles(waggle, failed, Reason.DAMAGED)
+    assert await sees(waggle, bob, post) is None
+
+    await waggle.edit(ann, post, Edit(media=(good.id,)), 1)
+    assert [event for event in await waggle.told() if isinstance(event, Published | Edited)] == [
+        Published(post_id=post, author_id=ann, reply_to=above, visibility="public", hashtags=())
+    ]
+    await delivered(waggle)
+
+    seen = await sees(waggle, bob, post)
+    assert seen is not None
+    assert (seen.row.visibility, seen.row.mentioned, seen.row.version) == (Visibility.PUBLIC, (bob,), 2)
+    assert [card.id for card in seen.row.body.media] == [good.id]
+    assert (await waggle.read(bob, above)).row.comments == 1
+    assert await waggle.stores.media.media([failed.id]) == {}
+
+
+async def test_a_post_goes_on_waiting_for_what_is_left(waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    failed, late = await uploads(waggle, ann), await uploads(waggle, ann)
+    post = await publishes(waggle, ann, failed, late)
+    await delivered(waggle)
+    await settles(waggle, failed, Reason.DAMAGED)
+    await waggle.edit(ann, post, Edit(media=(late.id,)), None)
+    await delivered(waggle)
+    assert await sees(waggle, bob, post) is None
+    await settles(waggle, late)
+    assert await sees(waggle, bob, post) is not None
+
+
+async def test_media_are_removed_and_reordered_and_none_is_added(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
+    one, two, three, other = [await uploads(waggle, ann, State.READY) for _ in range(4)]
+    post = await publishes(waggle, ann, one, two, three)
+    await delivered(waggle)
+
+    async def has(*media: Media) -> int:
+        seen = await waggle.read(bob, post)
+        assert [card.id for card in seen.row.body.media] == [each.id for each in media]
+        return seen.row.version
+
+    await waggle.edit(ann, post, Edit(media=(three.id, one.id, two.id)), 1)
+    assert await has(three, one, two) == 2
+    await waggle.edit(ann, post, Edit(media=(three.id, one.id, two.id)), 2)
+    assert await has(three, one, two) == 2  # nothing changed
+    for media, code in (((one.id, other.id), "media_not_in_post"), ((one.id, one.id), "twice")):
+        error = await faulty(waggle.edit(ann, post, Edit(media=media), None))
+        assert [(fault.field, fault.code) for fault in error.faults] == [("media_ids", code)]
+    await waggle.edit(ann, post, Edit(text="two of them", media=(two.id, three.id)), 2)
+    await delivered(waggle)
+    assert await has(two, three) == 3
+    assert [*await waggle.stores.media.media([one.id, two.id])] == [two.id]
+    assert await refused(waggle.edit(ann, post, Edit(media=()), 2)) is Stale
+    assert await refused(waggle.edit(bob, post, Edit(media=()), None)) is NotTheAuthor
+    await waggle.edit(ann, post, Edit(media=()), None)
+    await delivered(waggle)
+    assert await has() == 4
+    assert await waggle.stores.media.media([two.id, three.id]) == {}
+
+
+async def test_the_last_media_cannot_be_removed_from_a_post_without_words(
+    waggle: Waggle, ann: UserId
+) -> None:
+    media = await uploads(waggle, ann, State.READY)
+    post = await publishes(waggle, ann, media, text="")
+    error = await faulty(waggle.edit(ann, post, Edit(media=()), None))
+    assert error.faults == (Fault("text", "empty", "text must not be empty"),)
+    await waggle.edit(ann, post, Edit(text="words instead", media=()), None)
+    assert (await waggle.read(ann, post)).row.body.media == ()
 
 
 async def test_an_edit_while_it_waits_is_what_is_seen_then(waggle: Waggle, ann: UserId, bob: UserId) -> None:

@@ -170,6 +170,18 @@ async def test_what_came_of_an_upload_is_told_to_its_owner_once(world: World) ->
     assert await world.notes(MAYA) == [(Kind.MEDIA_READY, None, None), (Kind.MEDIA_FAILED, None, None)]
 
 
+async def test_media_that_is_ready_is_listed_but_neither_unread_nor_mailed(world: World) -> None:
+    await world.set_preferences(MAYA, {Channel.EMAIL: {Kind.MEDIA_READY: True}})
+    world.fact(MediaSettled(media_id=7, owner_id=MAYA, reason=None))
+    await world.deliver()
+
+    stream = await world.reader.stream(MAYA)
+    assert await world.notes(MAYA) == [(Kind.MEDIA_READY, None, None)]
+    assert stream is not None
+    assert (stream.head, stream.total, stream.unread) == (1, 0, {})
+    assert list(world.store.all(MAILS)) == []
+
+
 async def test_of_whom_one_may_hear_everything_is_told(world: World) -> None:
     everything(world, MAYA, WILLY)
     settled(world, MAYA)

@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 
 from application.media.ports import MediaTx
 from application.media.removing import Discard, at_best
-from application.shared.events import AccountDeleted, AttachedMediaChanged, MediaAttached, PostDeleted
+from application.shared.events import (
+    AccountDeleted,
+    AttachedMediaChanged,
+    MediaAttached,
+    MediaDetached,
+    PostDeleted,
+)
 from application.shared.ports import OpenTx
 from domain.media import Media, MediaNotFound, State
 from domain.media import MediaAttached as AttachedElsewhere
@@ -53,6 +59,28 @@ class ForgetPost:
             gone = [_gone(media) for media in await tx.media.of_post(PostId(event.post_id))]
             for media in gone:
                 await tx.media.save(media)
+        await at_best(self.discard, gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """Media that an author removes from a post is deleted, every byte: nothing shows it any more, and its open address
+    must not outlive it."""
+
+    open_tx: OpenTx[MediaTx]
+    discard: Discard
+
+    async def __call__(self, event: MediaDetached, _event_id: EventId) -> None:
+        gone: list[Media] = []
+        async with self.open_tx() as tx:
+            for media_id in sorted(event.media_ids):
+                try:
+                    media = await tx.media.get(MediaId(media_id))
+                except MediaNotFound:
+                    continue
+                if media.owner == event.author_id and media.post in {None, event.post_id}:
+                    gone.append(_gone(media))
+                    await tx.media.save(gone[-1])
         await at_best(self.discard, gone)
 
 

@@ -31,7 +31,6 @@ _DID = {
     Kind.EDIT: "edited a post that you liked, reposted or replied to",
 }
 _HAPPENED = {
-    Kind.MEDIA_READY: "A picture or film that you uploaded is ready",
     Kind.MEDIA_FAILED: "A picture or film that you uploaded cannot be shown",
 }
 
@@ -58,7 +57,7 @@ class ComposeMail:
             return Composed(None, mail.since)
         nothing = Composed(None, stream.head)
         preferences = await self.reader.preferences(mail.user)
-        wanted = [kind for kind in Kind if preferences.wants(kind, Channel.EMAIL)]
+        wanted = [kind for kind in Kind if not kind.is_quiet and preferences.wants(kind, Channel.EMAIL)]
         first = max(mail.since, stream.read + 1)
         if not wanted or first > stream.head:
             return nothing

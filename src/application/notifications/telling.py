@@ -90,7 +90,7 @@ class Tell:
             await tx.streams.save(told)
             due = self.now() + self.mail_delay
             for stream in told:
-                if wishes[stream.user].wants(cause.kind, Channel.EMAIL):
+                if not cause.kind.is_quiet and wishes[stream.user].wants(cause.kind, Channel.EMAIL):
                     await tx.streams.mail_later(stream.user, stream.head, due)
         if told:
             await self.hints.tell([stream.user for stream in told], Hint.STREAM)

@@ -22,7 +22,7 @@ class ShowMedia:
     async def __call__(self, event: AttachedMediaChanged, _event_id: EventId) -> None:
         media_id = MediaId(event.media_id)
         card = (await self.attachable.cards(UserId(event.owner_id), [media_id])).get(media_id)
-        if card is None:  # it is deleted, and so is the post
+        if card is None:  # it is deleted: with the post, or removed from it
             return
         async with self.open_tx() as tx:
             try:

@@ -5,8 +5,10 @@ from enum import Enum
 
 from application.posts.access import locked_if_visible, named_in
 from application.posts.ports import People, PostsTx
+from application.posts.publishing import tell_published
 from application.posts.queries import ReadPost, SeenPost
-from application.shared.events import Edited
+from application.shared.attachments import MediaCard
+from application.shared.events import Edited, MediaDetached
 from application.shared.ports import Clock, OpenTx, Standings
 from domain.posts import (
     CONTENT_WARNING,
@@ -21,7 +23,7 @@ from domain.posts import (
     language,
     mentioned,
 )
-from domain.shared import CountGraphemes, Faults, PostId, Stale, UserId
+from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, PostId, Stale, UserId
 
 
 class Same(Enum):
@@ -32,11 +34,13 @@ class Same(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """What an author wants to change, as it came in. None leaves a text as it is."""
+    """What an author wants to change, as it came in. None leaves a text, or the media, as they are."""
 
     text: str | None = None
     content_warning: str | None = None
     language: str | Same | None = Same.SAME
+    media: tuple[MediaId, ...] | None = None
+    """All that stay, in their new order."""
 
     def checked(self, graphemes: CountGraphemes) -> "Edit":
         """The edit with its texts in canonical form; raises Invalid."""
@@ -49,13 +53,17 @@ class Edit:
             with faults:
                 if not isinstance(self.language, Same):
                     language(self.language)
-        return Edit(text=text, content_warning=warning, language=self.language)
+            with faults:
+                if self.media is not None and len(set(self.media)) < len(self.media):
+                    raise Invalid(Fault("media_ids", "twice", "a post has each of its media once"))
+        return Edit(text=text, content_warning=warning, language=self.language, media=self.media)
 
 
 @dataclass(frozen=True, slots=True)
 class EditPost:
-    """Change the words of one's own post. Raises Invalid, PostNotFound, NotTheAuthor, TooManyEdits, and
-    Stale if `version` is given and is not the stored one. What changes nothing has no effect."""
+    """Change the words of one's own post, remove some of its media or reorder them. Raises Invalid, PostNotFound,
+    NotTheAuthor, TooManyEdits, and Stale if `version` is given and is not the stored one. What changes nothing has no
+    effect. A post that waited only for media that are removed is published."""
 
     open_tx: OpenTx[PostsTx]
     standings: Standings
@@ -76,24 +84,52 @@ class EditPost:
                 raise Stale("the post was changed since you read it")
             edited = await self._edited(tx, post, edit, entities)
             if edited is not post:
-                await tx.posts.keep(post)
-                await tx.posts.save(edited)
-                await tx.outbox.add(
-                    Edited(
-                        post_id=post.id,
-                        author_id=user,
-                        version=edited.version,
-                        visibility=post.visibility,
-                        reply_to=post.reply_to,
-                        mentioned_new=tuple(sorted(edited.mentioned - post.mentioned)),
-                        hashtags=tuple(hashtags(edited.entities)),
-                    )
-                )
+                await self._stored(tx, post, edited)
         return await self.read(user, post_id)
 
+    async def _stored(self, tx: PostsTx, post: Post, edited: Post) -> None:
+        await tx.posts.keep(post)
+        await tx.posts.save(edited)
+        if edited.media != post.media:
+            cards = {card.id: card for card in await tx.posts.cards(post.id)}
+            edited = await self._with_media(tx, post, edited, [cards[id_] for id_ in edited.media])
+        if edited.becoming is None and post.becoming is not None:  # so far nobody knew of it
+            above = None if post.reply_to is None else await tx.posts.get(post.reply_to)
+            await tell_published(tx, edited, above)
+            return
+        await tx.outbox.add(
+            Edited(
+                post_id=post.id,
+                author_id=post.author,
+                version=edited.version,
+                visibility=post.visibility,
+                reply_to=post.reply_to,
+                mentioned_new=tuple(sorted(edited.mentioned - post.mentioned)),
+                hashtags=tuple(hashtags(edited.entities)),
+            )
+        )
+
+    @staticmethod
+    async def _with_media(tx: PostsTx, post: Post, edited: Post, cards: list[MediaCard]) -> Post:
+        """Show these media, and let the post be seen if it waits for none of them."""
+        if all(card.ready for card in cards):
+            edited = edited.whole()
+        await tx.posts.show(edited, cards)
+        if removed := [id_ for id_ in post.media if id_ not in edited.media]:
+            gone = MediaDetached(post_id=post.id, author_id=post.author, media_ids=tuple(removed))
+            await tx.outbox.add(gone)
+        return edited
+
     async def _edited(self, tx: PostsTx, post: Post, edit: Edit, entities: tuple[Entity, ...]) -> Post:
-        if edit.text is not None and not post.media:
-            TEXT.apply(edit.text, self.graphemes)  # it has nothing else to show
+        if edit.media is not None and not set(edit.media) <= set(post.media):
+            raise Invalid(
+                Fault(
+                    "media_ids", "media_not_in_post", "an edit keeps, removes or reorders media of the post"
+                )
+            )
+        left = post.media if edit.media is None else edit.media
+        if not left and (edit.text is not None or edit.media is not None):
+            TEXT.apply(post.text if edit.text is None else edit.text, self.graphemes)  # nothing else is shown
         whole = post.whole()
         edited = await self._changed(tx, whole, edit, entities)
         if edited is whole:
@@ -109,6 +145,7 @@ class EditPost:
             content_warning=post.content_warning if edit.content_warning is None else edit.content_warning,
             language=post.language if isinstance(edit.language, Same) else edit.language,
             mentioned=await self._audience(tx, post, mentioned(entities)) if new_text else post.mentioned,
+            media=post.media if edit.media is None else edit.media,
         )
 
     @staticmethod

@@ -198,6 +198,14 @@ class MediaAttached(_OfPost):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MediaDetached(_OfPost):
+    """The author removed these media from the post. They belong to nothing any more."""
+
+    author_id: int
+    media_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSettled(_OfMedia):
     """Processing of media ended: it is ready, or failed for good. Told to its owner."""
 

@@ -211,9 +211,10 @@ class Post:
         content_warning: str,
         language: str | None,
         mentioned: frozenset[UserId],
+        media: tuple[MediaId, ...],
     ) -> "Post":
-        """This post with other words; itself if they are the same. Raises TooManyEdits."""
-        new = replace(self, text=text, content_warning=content_warning, language=language)
+        """This post with other words or media; itself if they are the same. Raises TooManyEdits."""
+        new = replace(self, text=text, content_warning=content_warning, language=language, media=media)
         if new == self:
             return self
         if self.version > MAX_EDITS:

@@ -122,7 +122,7 @@ async def entries_of(stores: Stores, user: UserId) -> Sequence[Entry]:
     stream = await stream_of(stores, user)
     entries = await stores.streams.after(user, stream.floor - 1, 10_000)
     assert [entry.seq for entry in entries] == [*range(stream.floor, stream.head + 1)]
-    unread = Counter(entry.type for entry in entries if entry.is_notification and entry.seq > stream.read)
+    unread = Counter(entry.type for entry in entries if entry.is_notification and not entry.is_read(stream))
     assert dict(stream.unread) == dict(unread)
     return entries
 

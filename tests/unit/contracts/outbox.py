@@ -20,6 +20,7 @@ from application.shared.events import (
     FollowRequestEnded,
     Liked,
     MediaAttached,
+    MediaDetached,
     MediaSettled,
     PostDeleted,
     PostToForget,
@@ -82,6 +83,7 @@ class OutboxContract:
             EditToTell(post_id=1, author_id=2, day=3, after=4),
             PostToForget(post_id=1),
             MediaAttached(post_id=1, author_id=2, media_ids=(3, 4), open=True),
+            MediaDetached(post_id=1, author_id=2, media_ids=(3,)),
             MediaSettled(media_id=3, owner_id=2, reason="damaged"),
             AttachedMediaChanged(media_id=3, post_id=1, owner_id=2, version=2),
         ],
@@ -99,7 +101,7 @@ class OutboxContract:
     async def test_every_kind_of_event_is_tried_above(self, stores: Stores) -> None:
         marks = {Liked, Unliked, Reposted, Unreposted}
         pairs = {Followed, Unfollowed, FollowRequested, FollowRequestEnded, Blocked, Unblocked}
-        posts = {Published, Edited, EditToTell, PostDeleted, PostToForget, MediaAttached}
+        posts = {Published, Edited, EditToTell, PostDeleted, PostToForget, MediaAttached, MediaDetached}
         media = {MediaSettled, AttachedMediaChanged}
         told = {Registered, ProfileChanged, AccountDeleted} | posts | marks | pairs | media
 

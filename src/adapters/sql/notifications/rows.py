@@ -37,7 +37,9 @@ user_id = bindparam("user", type_=Id)
 
 def stream_of(row: Row) -> Stream:
     user, epoch, floor, head, read, unread = row
-    counts = {Kind(kind): count for kind, count in json.loads(unread).items()} if unread != "{}" else {}
+    stored = {Kind(kind): count for kind, count in json.loads(unread).items()} if unread != "{}" else {}
+    # Earlier versions counted quiet kinds, too.
+    counts = {kind: count for kind, count in stored.items() if not kind.is_quiet}
     return Stream(UserId(user), epoch, floor, head, read, counts)
 
 

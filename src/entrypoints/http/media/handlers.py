@@ -156,7 +156,7 @@ class MediaController(Controller):
         opt=policy("token", MediaNotFound, MediaAttached),
     )
     async def remove(self, request: Mine, media_id: FromPath[str]) -> None:
-        """What a post has is deleted with the post."""
+        """What a post has is deleted with the post, or by an edit of the post that leaves it out."""
         await self.remove_media(request.user.user_id, a_media(media_id))
 
     def _accepted(self, out: OwnMediaOut, *, replayed: bool) -> Response[OwnMediaOut]:

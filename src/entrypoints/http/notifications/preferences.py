@@ -28,7 +28,7 @@ class Wanted(Out):
     edit: bool
     """A post was edited that one liked, reposted or answered."""
     media_ready: bool
-    """An upload of one's own can be shown."""
+    """An upload of one's own can be shown. It is listed without being unread, and never mailed."""
     media_failed: bool
 
 

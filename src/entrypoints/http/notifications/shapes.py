@@ -16,7 +16,7 @@ MAX_SEQ = 2**53
 
 
 class Unread(Out):
-    """How much is unread."""
+    """How much is unread. A `media_ready` is never unread: nothing needs to be done about it."""
 
     total: int
     by_type: dict[Kind, int]
@@ -69,7 +69,7 @@ class Notification(Out):
             _post(seen.post, fragments),
             _media(seen),
             rfc3339(made_at(entry.id)),
-            entry.seq <= stream.read,
+            entry.is_read(stream),
         )
 
 
@@ -104,7 +104,7 @@ class NotificationGroup(Out):
             _post(newest.post, fragments),
             _media(newest),
             rfc3339(made_at(entry.id)),
-            entry.seq <= stream.read,
+            entry.is_read(stream),
         )
 
 

@@ -83,7 +83,8 @@ class PostsController(Controller):
         data: JSONBody[EditPostIn],
         if_match: IfMatch = None,
     ) -> Response[PostOut]:
-        """Only the author can. Earlier versions stay in the history; a direct post keeps whom it went to."""
+        """Only the author can. Earlier versions stay in the history; a direct post keeps whom it went to. Media can be
+        removed and reordered, not added. Each change of words or media is a version."""
         seen = await self.edit_post(request.user.user_id, a_post(post_id), data.edit(), version_in(if_match))
         return Answer(tagged(self.fragments(seen), seen.row.version, None))
 

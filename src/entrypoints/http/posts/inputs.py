@@ -46,6 +46,16 @@ MediaIds = Annotated[
 ]
 
 
+KeptMediaIds = Annotated[
+    list[Annotated[str, msgspec.Meta(max_length=19)]],
+    msgspec.Meta(
+        max_length=MAX_MEDIA,
+        description="All media of the post that stay, in their new order. Those that are left out are removed and "
+        "deleted. None can be added. A post that waited only for what is removed is published.",
+    ),
+]
+
+
 class CommentIn(In):
     text: PostText
     visibility: Visibility | None = None
@@ -81,10 +91,16 @@ class EditPostIn(In):
     content_warning: ContentWarning | None = None
     language: Language | msgspec.UnsetType | None = msgspec.UNSET
     """Null takes it away."""
+    media_ids: KeptMediaIds | None = None
 
     def edit(self) -> Edit:
         language = Same.SAME if isinstance(self.language, msgspec.UnsetType) else self.language
-        return Edit(text=self.text, content_warning=self.content_warning, language=language)
+        return Edit(
+            text=self.text,
+            content_warning=self.content_warning,
+            language=language,
+            media=None if self.media_ids is None else some_media(self.media_ids, "media_not_in_post"),
+        )
 
 
 MAX_BATCH = 100
@@ -109,11 +125,11 @@ def some_posts(ids: str) -> list[PostId]:
     return good
 
 
-def some_media(ids: list[str]) -> tuple[MediaId, ...]:
-    """Raises Invalid."""
+def some_media(ids: list[str], code: str = "media_not_found") -> tuple[MediaId, ...]:
+    """Raises Invalid with this code for what is no id."""
     found = [id_from(id_) if id_ else None for id_ in ids]
     if any(id_ is None for id_ in found):
-        raise Invalid(Fault("media_ids", "media_not_found", "there is no such media of yours"))
+        raise Invalid(Fault("media_ids", code, "there is no such media"))
     return tuple(MediaId(id_) for id_ in found if id_ is not None)
 
 
