@@ -79,6 +79,8 @@ class Post:
     """Each mark by those who left it, and when they did."""
     first: Json = field(default_factory=dict)
     """As it was answered when it was published."""
+    taken_back: set[tuple[str, str]] = field(default_factory=set)
+    """Marks, and those who took them back while they did not see the post."""
 
 
 def written(act: Act) -> str:
@@ -402,10 +404,20 @@ class Model:
         return self.received(post, person)
 
     def take_back(self, act: Act) -> Verdict:
+        """One's own can be taken back from a post that one does not see any more; then the counts are told only if
+        everybody may see them."""
         person = self.member(act)
-        post = self.seen(act, person)
-        post.marks[act.how["what"]].pop(person.label, None)
-        return self.received(post, person)
+        post, mark = self.posts[str(act.on)], act.how["what"]
+        if not self.sees(person, post):
+            if person.label in post.marks[mark]:
+                post.taken_back.add((mark, person.label))
+            if (mark, person.label) not in post.taken_back:
+                raise Refusal(404, "post_not_found")
+        post.marks[mark].pop(person.label, None)
+        status, reception = self.received(post, person)
+        if not (self.sees(person, post) or self.sees(None, post)):
+            reception |= {"counts": {"comments": 0, "likes": 0, "reposts": 0}, "pinned": False}
+        return status, reception
 
     def pin(self, act: Act) -> Verdict:
         """One's own posts, if they are open and no comments, a few of them."""

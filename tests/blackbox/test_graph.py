@@ -337,3 +337,21 @@ def test_az4_a_block_in_one_process_bites_in_another_within_a_second(apis: list[
     time.sleep(1)
 
     assert (here, elsewhere.walks(path)) == ([], [])
+
+
+ENDS = ["users/{}/follow", "users/{}/block", "users/{}/mute", "me/follow-requests/{}", "me/followers/{}"]
+
+
+def test_what_is_one_s_own_ends_also_with_an_account_that_is_hidden(api: Api) -> None:
+    """Following, muting and so on can be ended when the other account has become private, or has blocked one."""
+    maya, willy = api.someone(), api.someone()
+    done(willy.put(f"/api/v1/users/{maya.id}/mute"))
+    done(willy.put(f"/api/v1/users/{maya.id}/block"))
+    done(maya.patch("/api/v1/me", {"private": True}))
+    done(maya.put(f"/api/v1/users/{willy.id}/block"))
+
+    for path in ENDS * 2:
+        done(willy.delete("/api/v1/" + path.format(maya.id)))
+
+    (ties,) = done(willy.get("/api/v1/relationships", params={"ids": maya.id}))["items"]
+    assert {name for name, value in ties.items() if value is True} == {"blocked_by"}

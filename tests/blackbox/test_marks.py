@@ -2,12 +2,13 @@
 
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from .client import Api, Json, Member, done, refused
+from .client import Api, Json, Member, done, eventually, refused
 from .crowd import ask, at_once, many_members
 
 NOTHING: Json = {
@@ -363,3 +364,105 @@ def test_ap4_lists_of_marks_hold_still_for_their_reader_while_others_write(api: 
     for walk in walks:
         assert [id_ for id_ in walk if id_ in set(expected)] == expected
         assert len(set(walk)) == len(walk)
+
+
+# --- One's own can always be taken back --------------------------------------------------------------
+
+
+def blocks(maya: Member, willy: Member, _post: Json) -> None:
+    done(maya.put(f"/api/v1/users/{willy.id}/block"))
+
+
+def is_blocked(maya: Member, willy: Member, _post: Json) -> None:
+    done(willy.put(f"/api/v1/users/{maya.id}/block"))
+
+
+def goes_private(maya: Member, willy: Member, _post: Json) -> None:
+    done(willy.delete(f"/api/v1/users/{maya.id}/follow"))
+    done(maya.patch("/api/v1/me", {"private": True}))
+
+
+def loses_a_follower(maya: Member, willy: Member, _post: Json) -> None:
+    done(maya.delete(f"/api/v1/me/followers/{willy.id}"))
+
+
+def deletes(maya: Member, _willy: Member, post: Json) -> None:
+    maya.removes(post)
+
+
+LOSSES = [
+    (blocks, "public", True),
+    (is_blocked, "public", True),
+    (goes_private, "public", False),
+    (loses_a_follower, "followers", False),
+    (deletes, "public", False),
+]
+"""How a post gets hidden, its visibility, and whether everybody else still sees its counts."""
+
+
+@pytest.mark.parametrize(("hide", "visibility", "open_"), LOSSES)
+def test_a_user_can_take_back_their_own_after_the_post_is_hidden_from_them(
+    api: Api, hide: Callable[[Member, Member, Json], None], visibility: str, open_: bool
+) -> None:
+    maya, willy, flip = api.someone(), api.someone(), api.someone()
+    for member in (willy, flip):
+        done(member.put(f"/api/v1/users/{maya.id}/follow"))
+    post = maya.publishes(visibility=visibility)
+    whats = ["like", "bookmark"] + ["repost"] * (visibility == "public")
+    for what in whats:
+        for member in (willy, flip):
+            puts(member, post, what)
+    hide(maya, willy, post)
+
+    def hidden() -> None:
+        assert not willy.sees(post)
+
+    eventually(hidden)
+    counts = {"comments": 0, "likes": 2, "reposts": whats.count("repost") * 2}
+    left = {"liked": True, "reposted": "repost" in whats, "bookmarked": True}
+    for what, count, flag in (
+        ("like", "likes", "liked"),
+        ("repost", "reposts", "reposted"),
+        ("bookmark", "", "bookmarked"),
+    ):
+        if what not in whats:
+            continue
+        counts = {name: number - (name == count) for name, number in counts.items()}
+        left[flag] = False
+        answer = {"counts": counts if open_ else NOTHING["counts"], "viewer": left, "pinned": False}
+        assert takes_back(willy, post, what) == answer
+        assert takes_back(willy, post, what) == answer  # whose answer was lost asks again
+        refused(willy.put(f"/api/v1/posts/{post['id']}/{what}"), 404, "post_not_found")
+        if hide is not deletes:
+            assert maya.reads(post)["counts"] == counts
+
+
+def test_who_left_nothing_on_a_hidden_post_is_told_that_there_is_none(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    willy.likes(post)
+    done(maya.put(f"/api/v1/users/{willy.id}/block"))
+
+    for what in ("repost", "bookmark"):
+        refused(willy.delete(f"/api/v1/posts/{post['id']}/{what}"), 404, "post_not_found")
+    assert willy.unlikes(post)["viewer"] == NOTHING["viewer"]
+    assert maya.reads(post)["counts"]["likes"] == 0
+
+
+def test_a_mark_that_is_taken_back_unseen_is_gone_from_every_list(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    for what in ("like", "repost", "bookmark"):
+        puts(willy, post, what)
+    done(maya.put(f"/api/v1/users/{willy.id}/block"))
+    for what in ("like", "repost", "bookmark"):
+        takes_back(willy, post, what)
+    done(maya.delete(f"/api/v1/users/{willy.id}/block"))
+
+    assert state(willy.reads(post)) == NOTHING
+    assert willy.walks("/api/v1/me/likes") == willy.walks("/api/v1/me/bookmarks") == []
+    for what in ("likes", "reposts"):
+        assert maya.walks(f"/api/v1/posts/{post['id']}/{what}") == []
+    assert puts(willy, post, "like") == marked({"likes": 1}, liked=True)
+    done(maya.put(f"/api/v1/users/{willy.id}/block"))
+    assert takes_back(willy, post, "like") == NOTHING

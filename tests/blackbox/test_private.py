@@ -69,9 +69,9 @@ def test_az4_what_is_written_later_is_hidden_from_the_start(api: Api) -> None:
 def test_nothing_can_be_done_to_what_is_hidden_and_nobody_can_tell_it_from_what_is_not_there(
     api: Api,
 ) -> None:
-    ann, bob = api.someone(), api.someone()
+    ann, bob, cat = api.someone(), api.someone(), api.someone()
     post = ann.publishes()
-    likes = bob.likes(post)["counts"]["likes"]
+    likes = cat.likes(post)["counts"]["likes"]
     goes_private(ann)
     until_hidden(post, from_=bob)
 

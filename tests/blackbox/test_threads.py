@@ -77,14 +77,32 @@ def test_a_context_has_what_stands_above_and_below(api: Api) -> None:
 def test_a_long_thread_is_cut_and_says_so(api: Api) -> None:
     maya = api.someone()
     thread = [maya.publishes("0")]
-    for number in range(1, 103):
+    for number in range(1, 203):
         thread.append(maya.comments(thread[-1], str(number)))
     found = context(maya, thread[-1])
-    assert ids(found["ancestors"]) == ids(thread[2:102])
+    assert ids(found["ancestors"]) == ids(thread[102:202])
     assert (found["more_ancestors"], found["more_descendants"]) == (True, False)
-    found = context(maya, thread[0])
-    assert ids(found["descendants"]) == ids(thread[1:21])
-    assert (found["more_ancestors"], found["more_descendants"]) == (False, True)
+    for top, end, more in ((0, 201, True), (1, 202, True), (2, 203, False), (160, 203, False)):
+        found = context(maya, thread[top])
+        assert ids(found["descendants"]) == ids(thread[top + 1 : end])
+        assert found["more_descendants"] is more
+
+
+def test_a_long_chain_beside_a_wide_level_is_cut_at_the_limit_of_posts(api: Api) -> None:
+    """Level by level: what is wide comes before what is deep."""
+    maya = api.someone()
+    top = maya.publishes()
+    chain = [maya.comments(top, "first")]
+    others = [maya.comments(top, str(number)) for number in range(30)]
+    for number in range(30):
+        chain.append(maya.comments(chain[-1], str(number)))
+    maya.removes(chain[10])
+
+    found = context(maya, top)
+
+    assert ids(found["descendants"]) == ids([chain[0], *others, *chain[1:]])
+    assert found["descendants"][30 + 10] == tombstone(chain[10])
+    assert found["more_descendants"] is False
 
 
 def test_a_wide_thread_is_cut_and_says_so(api: Api) -> None:

@@ -124,6 +124,27 @@ class TestMarking:
         assert (row.likes, row.reposts) == (0, 0)
         assert await waggle.told() == before
 
+    @MARKS
+    async def test_a_mark_is_taken_back_from_a_hidden_post_and_counts_are_told_if_they_are_public(
+        self, waggle: Waggle, ann: UserId, bob: UserId, mark: Mark
+    ) -> None:
+        cat = await waggle.somebody("cat")
+        post = (await waggle.post(ann)).row.id
+        for user in (bob, cat):
+            await waggle.mark(user, post, mark, on=True)
+        waggle.graph.block(ann, bob)
+        after = reception(likes=mark is Mark.LIKE, reposts=mark is Mark.REPOST)
+
+        for _ in range(2):
+            assert await waggle.mark(bob, post, mark, on=False) == after
+        row = (await waggle.read(ann, post)).row
+        assert (row.likes, row.reposts) == (after.likes, after.reposts)
+        assert await refused(waggle.mark(bob, post, mark, on=True)) is PostNotFound
+
+        await waggle.delete(ann, post)
+        for user in (bob, cat, cat):
+            assert await waggle.mark(user, post, mark, on=False) == reception()
+
     async def test_only_what_everybody_may_see_can_be_reposted(self, waggle: Waggle, ann: UserId) -> None:
         for visibility in (DIRECT, FOLLOWERS):
             post = (await waggle.post(ann, visibility=visibility)).row.id

@@ -5,25 +5,28 @@ from dataclasses import dataclass, replace
 from application.posts.access import locked_if_visible
 from application.posts.ports import PostsTx
 from application.shared.events import Event, Liked, Reposted, Unliked, Unreposted
-from application.shared.ports import NewId, OpenTx, Standings
+from application.shared.ports import Attempt, NewId, OpenTx, Standings
 from domain.posts import (
     MAX_BOOKMARKS,
     MAX_PINS,
     Mark,
     Post,
+    PostNotFound,
     TooManyBookmarks,
     TooManyPins,
+    can_view,
     check_mark,
     check_pin,
     check_unpin,
     counted,
 )
-from domain.shared import PostId, UserId
+from domain.shared import PostId, Standing, UserId
 
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """How a post is received, and what the viewer has left on it."""
+    """How a post is received, and what the viewer has left on it. Counts that neither the viewer nor everybody may see
+    are zero."""
 
     comments: int
     likes: int
@@ -34,7 +37,11 @@ class Reception:
 
 @dataclass(frozen=True, slots=True)
 class MarkPost:
-    """Leave a mark on a post, or take it back. Raises PostNotFound, CannotRepost, TooManyBookmarks."""
+    """Leave a mark on a post, or take it back. Raises PostNotFound, CannotRepost, TooManyBookmarks.
+
+    A user can take a mark back after the post was hidden from them or deleted. Who cannot see the post and never left
+    such a mark gets PostNotFound, as if there was no post.
+    """
 
     open_tx: OpenTx[PostsTx]
     standings: Standings
@@ -43,16 +50,19 @@ class MarkPost:
     async def __call__(self, user: UserId, post_id: PostId, mark: Mark, *, on: bool) -> Reception:
         standing = await self.standings.of(user)
         async with self.open_tx() as tx:
-            post = await locked_if_visible(tx, standing, post_id)
             if on:
+                post = await locked_if_visible(tx, standing, post_id)
                 mark_id = await self._leave(tx, post, user, mark)
             else:
+                post = await tx.posts.get(post_id)
                 mark_id = await tx.marks.take_back(mark, post.id, user)
+                if not can_view(post, standing):
+                    await _check_was_marked(tx, post, user, mark, mark_id)
             if mark_id is not None:
                 if event := _event(post, user, mark, mark_id, on=on):
                     await tx.outbox.add(event)
                 post = counted(post, mark, 1 if on else -1)
-            return await _reception(tx, post, user)
+            return await _reception(tx, _as_told_to(standing, post), user)
 
     async def _leave(self, tx: PostsTx, post: Post, user: UserId, mark: Mark) -> int | None:
         check_mark(post, mark)
@@ -65,6 +75,24 @@ class MarkPost:
             if await tx.marks.bookmarks_of(user) > MAX_BOOKMARKS:
                 raise TooManyBookmarks(f"a user keeps at most {MAX_BOOKMARKS:,} bookmarks")
         return mark_id
+
+
+async def _check_was_marked(tx: PostsTx, post: Post, user: UserId, mark: Mark, mark_id: int | None) -> None:
+    """Raises PostNotFound unless the mark on this hidden post was taken back now, or within the last 24 hours: a client
+    may repeat a request whose answer was lost, and gets the same answer."""
+    attempt = Attempt(f"{user}:take_back:{mark}", str(post.id), fingerprint="", owner=user)
+    repeated = await tx.idempotency.begin(attempt) is not None
+    if mark_id is None and not repeated:
+        raise PostNotFound("no such post")
+    if not repeated:
+        await tx.idempotency.finish(attempt, {})
+
+
+def _as_told_to(standing: Standing, post: Post) -> Post:
+    """The post without its counts if neither the viewer nor everybody may see it."""
+    if can_view(post, standing) or can_view(post, Standing()):
+        return post
+    return replace(post, comments=0, likes=0, reposts=0, pin=None)
 
 
 def _event(post: Post, user: UserId, mark: Mark, mark_id: int, *, on: bool) -> Event | None:

@@ -43,6 +43,7 @@ class MarksController(Controller):
         opt=policy("token", PostNotFound),
     )
     async def unlike(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        """Also of a post that you cannot see any more: counts that are not public are zero then."""
         return await self._marked(request, post_id, Mark.LIKE, on=False)
 
     @put(
@@ -63,6 +64,7 @@ class MarksController(Controller):
         opt=policy("token", PostNotFound),
     )
     async def unrepost(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        """Also of a post that you cannot see any more: counts that are not public are zero then."""
         return await self._marked(request, post_id, Mark.REPOST, on=False)
 
     @put(
@@ -83,6 +85,7 @@ class MarksController(Controller):
         opt=policy("token", PostNotFound),
     )
     async def unbookmark(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+        """Also of a post that you cannot see any more: counts that are not public are zero then."""
         return await self._marked(request, post_id, Mark.BOOKMARK, on=False)
 
     @put(

@@ -167,11 +167,15 @@ class ThreadsController(Controller):
         limit: Limit = 20,
         cursor: Cursor = None,
         depth: Annotated[
-            int, QueryParameter(ge=1, le=MAX_DEPTH, description="How many levels of answers to open.")
+            int,
+            QueryParameter(
+                ge=1, le=MAX_DEPTH, description="How many levels to show, the direct answers being the first."
+            ),
         ] = 1,
     ) -> Response[CommentPage]:
-        """Direct answers, oldest first. With a `depth` above 1 each has `answers`, the first five to it and so on.
-        A deleted comment stays as a tombstone while others stand below it."""
+        """Direct answers, oldest first. With a `depth` above 1 each has `answers`: the first five to it, and so on
+        down to that level, at most 500 comments in one page. Where there are more, `answers.next` is a cursor for the
+        comments on that one. A deleted comment stays as a tombstone while others stand below it."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_comments(viewer(request), a_post(post_id), window, depth)
         items = [comment_of(comment, self.fragments, self._next_of) for comment in page.items]
@@ -209,8 +213,10 @@ class ThreadsController(Controller):
         opt=policy("optional", PostNotFound),
     )
     async def context(self, request: Anyones, post_id: FromPath[str]) -> ContextOut:
-        """One above that was deleted, or that you may not see, is a tombstone. Up to 100 above, the nearest, and up
-        to 200 below, of which no more than 20 answer the same comment."""
+        """Up to 100 posts above, the nearest, and up to 200 below, at any depth, level by level. Of the answers to one
+        comment below it holds the first 20, of those to the post itself as many as there is room for.
+        `more_ancestors` and `more_descendants` tell that some are left out. One above that was deleted, or that you
+        may not see, is a tombstone."""
         context = await self.read_context(viewer(request), a_post(post_id))
         return ContextOut.of(context, self.fragments)
 
