@@ -115,7 +115,7 @@ class Fault:
 
 
 class Invalid(DomainError):
-    """The input breaks rules; `faults` names every one of them that was found."""
+    """The input breaks rules, or has members or query parameters that do not exist. `errors` lists all that was found."""
 
     code = "invalid"
 

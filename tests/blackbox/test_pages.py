@@ -147,7 +147,7 @@ def test_ap4_a_cursor_that_was_tampered_with_is_refused(api: Api) -> None:
 def test_in2_a_limit_that_is_none_is_refused(api: Api, limit: str) -> None:
     _, post, _ = a_thread(api, 1)
     response = api.nobody.get(f"/api/v1/posts/{post['id']}/comments", params={"limit": limit})
-    assert refused(response, 400, "query_invalid")["errors"][0]["pointer"] == "?limit"
+    assert refused(response, 400, "query_invalid")["errors"][0]["pointer"] == "/query/limit"
 
 
 def test_ap4_a_cursor_outlives_the_item_that_it_stands_on(api: Api) -> None:

@@ -132,15 +132,63 @@ def test_a_pointer_names_a_member_as_rfc_6901_has_it(api: Api) -> None:
     assert faults(response) == {"/a~1b": "unknown", "/c~0d": "unknown"}
 
 
+def test_a_pointer_names_what_is_inside_a_member(api: Api) -> None:
+    maya = api.someone()
+    for method, path, body, expected in (
+        (
+            "POST",
+            "/api/v1/media/uploads",
+            {"type": "image/png", "bytes": 0, "focal_point": {"x": 2, "z": 1}},
+            {
+                "/bytes": "type",
+                "/focal_point/x": "type",
+                "/focal_point/y": "missing",
+                "/focal_point/z": "unknown",
+            },
+        ),
+        ("POST", "/api/v1/posts", {"text": "x", "media_ids": ["1", 2]}, {"/media_ids/1": "type"}),
+        (
+            "PUT",
+            "/api/v1/me/notification-preferences",
+            {"app": {"like": 1, "a/b": True}, "email": []},
+            {"/app/like": "type", "/app/a~1b": "unknown", "/email": "type"},
+        ),
+    ):
+        assert faults(maya.request(method, path, json=body)) == expected
+
+
+def test_a_problem_says_what_is_expected_in_words_of_the_contract(api: Api) -> None:
+    maya = api.someone()
+    bodies: dict[str, Json] = {"text": {"text": 5}, "visibility": {"text": "x", "visibility": "secret"}}
+    said = {
+        name: maya.post("/api/v1/posts", body).json()["errors"][0]["detail"] for name, body in bodies.items()
+    }
+    assert said == {
+        "text": "text must be a string of at most 8000 characters",
+        "visibility": "visibility must be one of public, unlisted, followers, direct or null",
+    }
+    for path, params, detail in (
+        ("/api/v1/feeds/public", {"limit": "x"}, "limit must be a whole number from 1 to 100"),
+        ("/api/v1/posts", {"ids": "x"}, "ids must be up to 100 ids, with commas between them"),
+        ("/api/v1/search", {"q": "a", "type": "x"}, "type must be one of posts, users, hashtags"),
+    ):
+        problem = refused(maya.get(path, params=params), 400, "query_invalid")
+        assert [fault["detail"] for fault in problem["errors"]] == [detail]
+        assert problem["detail"] == detail
+
+
 def test_ap2_parameters_that_are_wrong_are_named(api: Api) -> None:
     maya = api.someone()
+    page = api.nobody.get("/api/v1/feeds/public").json()
     for path, params, pointers in (
-        (f"/api/v1/users/{maya.id}/posts", {"limit": "0"}, ["?limit"]),
-        (f"/api/v1/users/{maya.id}/posts", {"limit": "many"}, ["?limit"]),
-        (f"/api/v1/users/{maya.id}/posts", {"limit": "0", "cursor": ""}, ["?limit", "?cursor"]),
-        ("/api/v1/users", {}, ["?username"]),
-        ("/api/v1/users", {"username": ""}, ["?username"]),
-        ("/api/v1/users", {"username": "x" * 65}, ["?username"]),
+        (f"/api/v1/users/{maya.id}/posts", {"limit": "0"}, ["/query/limit"]),
+        (f"/api/v1/users/{maya.id}/posts", {"limit": "many"}, ["/query/limit"]),
+        (f"/api/v1/users/{maya.id}/posts", {"limit": "0", "cursor": ""}, ["/query/limit", "/query/cursor"]),
+        (f"/api/v1/users/{maya.id}/posts", {"pinned": "true", "reposts": "true"}, ["/query/reposts"]),
+        ("/api/v1/feeds/public", {"since": page["prev"], "cursor": page["prev"]}, ["/query/since"]),
+        ("/api/v1/users", {}, ["/query/username"]),
+        ("/api/v1/users", {"username": ""}, ["/query/username"]),
+        ("/api/v1/users", {"username": "x" * 65}, ["/query/username"]),
     ):
         problem = refused(maya.get(path, params=params), 400, "query_invalid")
         assert [fault["pointer"] for fault in problem["errors"]] == pointers
@@ -153,9 +201,37 @@ def test_ap2_headers_that_are_wrong_are_named(api: Api) -> None:
         ("PATCH", "/api/v1/me", "If-Match", "x" * 201, {}),
         ("GET", "/api/v1/me", "If-None-Match", "x" * 1001, None),
         ("POST", "/api/v1/posts", "Idempotency-Key", "x" * 256, {"text": "x"}),
+        ("POST", "/api/v1/posts", "Idempotency-Key", "a b", {"text": "x"}),
     ):
         problem = refused(maya.request(method, path, headers={name: value}, json=body), 400, "query_invalid")
-        assert [fault["pointer"].lower() for fault in problem["errors"]] == [f"header:{name.lower()}"]
+        assert [fault["pointer"] for fault in problem["errors"]] == [f"/header/{name}"]
+
+
+def test_az8_query_parameters_that_are_not_described_are_refused_by_name(api: Api) -> None:
+    maya = api.someone()
+    expected = {"/query/surprise": "unknown", "/query/_": "unknown", "/query/a~1b~0": "unknown"}
+    for operation in operations(api):
+        response = maya.request(
+            operation.method, f"{operation.at()}?surprise=1&_=17&a%2Fb~=", json=operation.body
+        )
+        assert faults(response) == expected, operation.name
+
+
+def test_az8_the_fast_lane_knows_unknown_parameters_too(api: Api) -> None:
+    maya = api.someone()
+    post = maya.publishes()
+    for path in (f"/api/v1/posts/{post['id']}", "/api/v1/feeds/home"):
+        assert maya.get(path).status_code == 200
+        assert faults(maya.get(path + "?surprise=1")) == {"/query/surprise": "unknown"}
+
+
+def test_a_query_parameter_that_is_sent_twice_is_refused(api: Api) -> None:
+    response = api.nobody.get("/api/v1/feeds/public?limit=1&limit=2")
+    assert faults(response) == {"/query/limit": "twice"}
+
+
+def test_a_request_without_a_token_is_not_told_which_parameters_there_are(api: Api) -> None:
+    refused(api.nobody.get("/api/v1/me?surprise=1"), 401, "token_missing")
 
 
 # --- Request ids ----------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_several_posts_come_in_the_order_asked_for_each_once(api: Api) -> None:
 )  # fmt: skip
 def test_in2_bad_ids_are_refused(api: Api, asked: str) -> None:
     problem = refused(api.nobody.get("/api/v1/posts", params={"ids": asked}), 400, "query_invalid")
-    assert problem["errors"][0]["pointer"] == "?ids"
+    assert problem["errors"][0]["pointer"] == "/query/ids"
 
 
 def test_in2_a_hundred_ids_are_taken(api: Api) -> None:

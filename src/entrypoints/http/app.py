@@ -233,7 +233,7 @@ def _description() -> OpenAPIConfig:
 ABOUT = """A self-hosted social backend.
 
 * **Ids** are strings of decimal digits, ordered by time. **Times** are RFC 3339 in UTC with three fractional digits.
-* **Requests** with a body send `application/json`. Members that are not described are refused.
+* **Requests** with a body send `application/json`. Members and query parameters that are not described are refused.
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; all codes are listed at `/api/errors`.
 * **Pages** have `items`, `next` and `prev`. Ask for the next page with `?cursor=<next>`, until `next` is null.
 * **Idempotency-Key** on a POST makes it safe to send again.

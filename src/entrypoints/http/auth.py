@@ -12,6 +12,7 @@ from application.shared.errors import TokenInvalid
 from domain.shared import Unauthenticated, UserId
 from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.limits import Cost, Limits
+from entrypoints.http.parameters import refuse_unknown
 
 Access: TypeAlias = Literal["token", "optional", "public"]
 
@@ -72,6 +73,8 @@ def authentication(admit: Admission) -> Guard:
         scope["user"] = await admit(scope, token, cost)
         if access == "token" and token is None:
             raise TokenMissing("this needs an access token")
+        if scope["query_string"]:
+            refuse_unknown([name for name, _ in connection.query_params.multi_items()], handler)
 
     return guard
 

@@ -1,6 +1,7 @@
 """Bodies as JSON, strictly: declared as such, of exactly the described shape, every fault named."""
 
 from functools import lru_cache
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -9,6 +10,7 @@ from litestar.connection.base import AuthT, StateT, UserT
 
 from domain.shared import Fault, Invalid
 from entrypoints.http.errors import BodyMalformed, WrongMediaType
+from entrypoints.http.expectations import MAX_FAULTS, faults_in
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -53,24 +55,11 @@ def _faults(body: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
         raw = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BodyMalformed("the body is not JSON in UTF-8, or nested too deep") from None
-    if not isinstance(raw, dict):
-        return [Fault("", "type", "the body must be an object")]
-    members = {member.encode_name: member for member in msgspec.structs.fields(kind)}
-    faults = [
-        Fault(_pointer(name), "unknown", "there is no such member") for name in raw if name not in members
-    ][:20]
-    for name, member in members.items():
-        if name not in raw:
-            if member.required:
-                faults.append(Fault(name, "missing", f"{name} is required"))
-            continue
-        try:
-            msgspec.convert(raw[name], member.type, strict=True)
-        except msgspec.ValidationError as error:
-            faults.append(Fault(name, "type", str(error).partition(" - at ")[0]))
-    return faults
+    return list(islice(faults_in(raw, _described(kind)), MAX_FAULTS)) or [
+        Fault("", "type", "the body is not of the described form")
+    ]
 
 
-def _pointer(name: str) -> str:
-    """JSON Pointer to a member with a name that a client made up (RFC 6901)."""
-    return "/" + name[:64].replace("~", "~0").replace("/", "~1")
+@lru_cache
+def _described(kind: type[msgspec.Struct]) -> msgspec.inspect.Type:
+    return msgspec.inspect.type_info(kind)

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 from litestar import Request
-from litestar.enums import ParamType
 from litestar.exceptions import HTTPException, InternalServerException, ValidationException
+from litestar.params import HeaderParameter
+from litestar.typing import FieldDefinition
 
 from application.shared.errors import KeyInFlight, TokenInvalid
 from domain.shared import (
@@ -26,6 +27,7 @@ from domain.shared import (
     Unavailable,
 )
 from entrypoints.http.answers import Answer, RawHeaders, Ready, as_json
+from entrypoints.http.expectations import expected_of, pointer_to
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ class BodyMalformed(BadRequest):
 
 
 class QueryInvalid(BadRequest):
-    """A query parameter, a header or a path parameter is out of its range."""
+    """A query parameter or a header is missing or out of its range; `errors` names it."""
 
     code = "query_invalid"
 
@@ -127,8 +129,13 @@ def problem(request_id: str, status: int, code: str, detail: str, faults: tuple[
 
 
 def _pointer(field: str) -> str:
-    """JSON Pointer (RFC 6901) to a member of the body; parameters are named as they are."""
-    return field if not field or field.startswith(("/", "?", "header:")) else f"/{field}"
+    """JSON Pointer (RFC 6901): a member of the body, `/query/…` for what code calls `?…`, and `/header/…` for `header:…`.
+    No body has members of these two names."""
+    if field.startswith("?"):
+        return "/query" + pointer_to(field[1:])
+    if field.startswith("header:"):
+        return "/header" + pointer_to(field.removeprefix("header:"))
+    return field if not field or field.startswith("/") else pointer_to(field)
 
 
 AnyRequest = Request[Any, Any, Any]
@@ -172,7 +179,7 @@ def status_of(error: type[DomainError]) -> int:
 def refuse_http(request: AnyRequest, error: HTTPException) -> Answer:
     """What Litestar refuses by itself: routes, methods, sizes, parameters."""
     if isinstance(error, ValidationException):
-        return refuse(request, _parameters(error))
+        return refuse(request, _parameters(request, error))
     if isinstance(error, InternalServerException) and "disconnected" in error.detail:
         return refuse(request, BodyMalformed("the body ended before it was whole"))  # nobody reads this
     status = error.status_code if error.status_code in OF_HTTP else 400 if error.status_code < 500 else 500
@@ -197,24 +204,22 @@ def _allowed(request: AnyRequest) -> list[str]:
 _MISSING = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
 
 
-def _parameters(error: ValidationException) -> BadRequest:
+def _parameters(request: AnyRequest, error: ValidationException) -> BadRequest:
     extra: Any = error.extra if isinstance(error.extra, list) else []
     if any(str(fault.get("key", "")).startswith("data") for fault in extra):
         return BodyMalformed("the body is missing")
-    faults = [
-        Fault(_parameter(fault), "out_of_range", str(fault.get("message", "")).capitalize())
-        for fault in extra
-    ]
+    fields = request.route_handler.parsed_fn_signature.parameters
+    faults = [_of_parameter(fields[str(fault.get("key"))]) for fault in extra]
     if not faults and (missing := _MISSING.match(error.detail)):  # Litestar says it in words only
         faults = [Fault(f"?{missing[1]}", "missing", f"{missing[1]} is required")]
     return QueryInvalid(*faults)
 
 
-def _parameter(fault: Mapping[str, Any]) -> str:
-    name = str(fault.get("key", ""))
-    if fault.get("source") == ParamType.HEADER:  # known by the name of the handler's argument
-        return f"header:{name.replace('_', '-').title()}"
-    return f"?{name}"
+def _of_parameter(field: FieldDefinition) -> Fault:
+    rules = field.kwarg_definition
+    name = getattr(rules, "name", None) or field.name
+    where = "header:" if isinstance(rules, HeaderParameter) else "?"
+    return Fault(f"{where}{name}", "out_of_range", f"{name} must be {expected_of(field)}")
 
 
 def fail(request: AnyRequest, error: Exception) -> Answer:

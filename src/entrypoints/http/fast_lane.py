@@ -62,7 +62,7 @@ class FastLane:
     async def _answer(self, scope: Scope) -> Ready | None:
         path: str = scope["path"]
         if path.startswith(PREFIX):
-            post_id = id_from(path[_AT:])
+            post_id = None if scope["query_string"] else id_from(path[_AT:])
             return None if post_id is None else await self._post(PostId(post_id), scope)
         if path == HOME:
             limit = _LIMITS.get(scope["query_string"])

@@ -120,7 +120,7 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     ]
     for parameter in parameters:
         _complete_parameter(parameter)
-    errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable]
+    errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable, Invalid]
     http = {500, 504}
     limited = opt.get("limit") != "none"
     if limited:
@@ -130,7 +130,7 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     if access == "token":
         errors.append(TokenMissing)
     if "requestBody" in operation:
-        errors += [BodyMalformed, WrongMediaType, Invalid]
+        errors += [BodyMalformed, WrongMediaType]
         http |= {408, 413}
     if any(parameter["in"] in {"query", "header"} for parameter in parameters):
         errors.append(QueryInvalid)
@@ -319,6 +319,11 @@ _RULES: dict[Any, dict[str, Any]] = {
 """The rules of the domain, as far as JSON Schema can say them: what keeps to them is taken. Lengths count
 code points here and characters there, so some texts that are longer by this measure are taken as well."""
 
+POINTERS = (
+    "JSON Pointer (RFC 6901): to a member of the body (`/text`; empty for all of it), to a query parameter after `/query` "
+    "(`/query/limit`), or to a header after `/header` (`/header/Idempotency-Key`)."
+)
+
 _PROBLEM_SCHEMA = {
     "type": "object",
     "title": "Problem",
@@ -339,7 +344,7 @@ _PROBLEM_SCHEMA = {
                 "type": "object",
                 "required": ["pointer", "code", "detail"],
                 "properties": {
-                    "pointer": {"type": "string", "maxLength": 200, "description": "JSON Pointer (RFC 6901)"},
+                    "pointer": {"type": "string", "maxLength": 500, "description": POINTERS},
                     "code": {"type": "string", "maxLength": 64},
                     "detail": {"type": "string", "maxLength": 1000},
                 },

@@ -17,6 +17,7 @@ from litestar.router import Router
 
 from entrypoints.http.answers import Out
 from entrypoints.http.openapi import catalogue, policy
+from entrypoints.http.parameters import ANY_QUERY
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -142,19 +143,19 @@ def documentation(
             described[number], media_type="application/json", headers={"Cache-Control": "no-cache"}
         )
 
-    @get("/openapi.json", include_in_schema=False, opt=policy("public"))
+    @get("/openapi.json", include_in_schema=False, opt=policy("public") | ANY_QUERY)
     async def openapi() -> Response[bytes]:
         return await document(0)
 
-    @get("/asyncapi.json", include_in_schema=False, opt=policy("public"))
+    @get("/asyncapi.json", include_in_schema=False, opt=policy("public") | ANY_QUERY)
     async def stream() -> Response[bytes]:
         return await document(1)
 
-    @get("/docs", include_in_schema=False, opt=policy("public"))
+    @get("/docs", include_in_schema=False, opt=policy("public") | ANY_QUERY)
     async def docs() -> Response[str]:
         return Response(_DOCS, media_type=MediaType.HTML, headers=_PAGE_HEADERS)
 
-    @get("/errors", include_in_schema=False, opt=policy("public"))
+    @get("/errors", include_in_schema=False, opt=policy("public") | ANY_QUERY)
     async def errors() -> Response[str]:
         rows = "".join(
             f'<tr id="{code}"><td><code>{code}</code><td>{status}<td>{escape(meaning)}'
@@ -171,7 +172,7 @@ def documentation(
 
     files = {path.name: path for path in ASSETS.iterdir()}
 
-    @get("/docs/assets/{name:str}", include_in_schema=False, opt=policy("public"))
+    @get("/docs/assets/{name:str}", include_in_schema=False, opt=policy("public") | ANY_QUERY)
     async def asset(name: FromPath[str]) -> File:
         """One of the files that there are: what a client sends is never made into a path."""
         if name not in files:
@@ -182,6 +183,6 @@ def documentation(
     return Router("/api", route_handlers=[openapi, stream, docs, errors, asset])
 
 
-@get("/", include_in_schema=False, opt=policy("public"))
+@get("/", include_in_schema=False, opt=policy("public") | ANY_QUERY)
 async def home() -> Redirect:
     return Redirect("/api/docs")

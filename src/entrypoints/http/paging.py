@@ -103,7 +103,7 @@ class Pager:
             return self.window(request, limit, cursor, of)
         if cursor is not None:
             raise QueryInvalid(
-                Fault("since", "either_or", "there is a place to go on from, or one to ask since")
+                Fault("?since", "either_or", "there is a place to go on from, or one to ask since")
             )
         window = self.window(request, limit, since, of)
         if not window.back:

@@ -43,8 +43,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]{1,255}$",
-        description="Any text of your choice, new for each thing that you do. Sent again with the same request within "
-        "24 hours it brings the same answer and no second effect.",
+        description="1 to 255 printable ASCII characters without blanks. Choose a new one for each thing that you do: sent "
+        "again with the same request within 24 hours it brings the same answer and no second effect.",
     ),
 ]
 

@@ -19,6 +19,7 @@ from multipart import (  # type: ignore[import-untyped]
 from domain.media import CENTRE, FocalPoint
 from domain.shared import Fault, Invalid
 from entrypoints.http.errors import BodyMalformed, WrongMediaType
+from entrypoints.http.expectations import pointer_to
 from entrypoints.http.media.receiving import Spool, pieces
 
 MAX_PARTS = 20
@@ -49,7 +50,8 @@ class Form:
         if not given:
             return CENTRE
         if len(given) == 1:
-            raise Invalid(Fault("focal_point", "missing", "focal_x and focal_y belong together"))
+            (absent,) = {"focal_x", "focal_y"} - {*given}
+            raise Invalid(Fault(absent, "missing", "focal_x and focal_y belong together"))
         return FocalPoint(*(_number(name, self.texts[name]) for name in given))
 
     @property
@@ -139,7 +141,7 @@ class _Gathered:
         elif name in FIELDS and part.filename is None:
             self._text = self._texts[name] = bytearray()
         else:
-            self._faults.append(Fault(_pointer(name), "unknown", "there is no such part"))
+            self._faults.append(Fault(pointer_to(name), "unknown", "there is no such part"))
         if name == "file" or name in FIELDS:
             self._names.append(name)
 
@@ -171,9 +173,7 @@ def _boundary(content_type: str) -> bytes:
 
 def _number(name: str, text: str) -> float:
     if not _DECIMAL.fullmatch(text):
-        raise Invalid(Fault(name, "type", f"{name} must be a number"))
+        raise Invalid(Fault(name, "type", f"{name} must be a number from -1 to 1"))
+    if not -1 <= float(text) <= 1:
+        raise Invalid(Fault(name, "range", f"{name} must be a number from -1 to 1"))
     return float(text)
-
-
-def _pointer(name: str) -> str:
-    return "/" + name[:64].replace("~", "~0").replace("/", "~1")

@@ -12,6 +12,8 @@ from entrypoints.http.media.receiving import Spool, TooManyUploads, Uploads, pie
 from entrypoints.http.openapi import policy
 
 _AT = len("/media/uploads/")
+SIGNED = ("until", "size", "type", "sig")
+"""The parameters of a ticket's address."""
 
 
 class DirectUploadsController(Controller):
@@ -24,7 +26,9 @@ class DirectUploadsController(Controller):
     include_in_schema = False
 
     @put(
-        "/{key:path}", status_code=204, opt=policy("public", TicketRefused, TooManyUploads, limit="expensive")
+        "/{key:path}",
+        status_code=204,
+        opt=policy("public", TicketRefused, TooManyUploads, limit="expensive") | {"query": SIGNED},
     )
     async def take(self, request: Anyones) -> None:
         """Exactly what the ticket says, whole or not at all."""

@@ -37,7 +37,7 @@ Kinds = Annotated[
         min_length=1,
         max_length=200,
         pattern=f"^{_KIND}(,{_KIND}){{0,{len(Kind) - 1}}}$",
-        description="Only these, with commas between them.",
+        description=f"Some of {', '.join(Kind)}, with commas between them. Only these are listed.",
     ),
 ]
 Grouped = Annotated[
@@ -56,7 +56,10 @@ After = Annotated[
 Epoch = Annotated[
     str | None,
     QueryParameter(
-        min_length=1, max_length=32, pattern=r"^[0-9a-f]{1,32}$", description="That came with the number."
+        min_length=1,
+        max_length=32,
+        pattern=r"^[0-9a-f]{1,32}$",
+        description="The epoch that came with the number, in hexadecimal digits.",
     ),
 ]
 

@@ -139,7 +139,7 @@ class PostsOfUserController(Controller):
     ) -> Response[PageOut[PostOut]]:
         """Newest first, without comments."""
         if pinned and reposts:
-            raise QueryInvalid(Fault("reposts", "either_or", "reposts are not pinned"))
+            raise QueryInvalid(Fault("?reposts", "either_or", "reposts are not pinned"))
         of = "pinned" if pinned else "reposts" if reposts else ""
         window = self.pager.newer(request, limit, cursor, since, of)
         listed: OfUser = self.list_pinned if pinned else self.read_user if reposts else self.list_by_author

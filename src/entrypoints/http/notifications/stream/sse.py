@@ -95,7 +95,7 @@ def _resume(last_event_id: str | None) -> Resume | None:
         return None
     epoch, _, seq = last_event_id.rpartition(":")
     if not epoch or not (seq.isascii() and seq.isdigit() and len(seq) <= 15):
-        raise QueryInvalid(Fault("header:Last-Event-Id", "event_id_format", "an event id is <epoch>:<seq>"))
+        raise QueryInvalid(Fault("header:Last-Event-ID", "event_id_format", "an event id is <epoch>:<seq>"))
     return epoch, int(seq)
 
 
