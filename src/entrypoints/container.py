@@ -79,6 +79,7 @@ from application.identity.throttle import Throttle
 from application.media import describing, processing, serving, uploading
 from application.media import reactions as media_reactions
 from application.media import removing as media_removing
+from application.media import tickets as media_tickets
 from application.notifications import finding, removing, retracting, streaming, telling, trimming
 from application.notifications import marking as notifications_marking
 from application.notifications import reactions as telling_reactions
@@ -386,6 +387,7 @@ class Media(containers.DeclarativeContainer):
     processor: providers.Dependency[Any] = providers.Dependency()
     folder: providers.Dependency[Any] = providers.Dependency()
     owners: providers.Dependency[Any] = providers.Dependency()
+    sessions: providers.Dependency[Any] = providers.Dependency()
     limits: providers.Dependency[Any] = providers.Dependency()
     new_id: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
@@ -407,6 +409,11 @@ class Media(containers.DeclarativeContainer):
     detach = Single(media_reactions.Detach, open_tx, discard)
     forget_post = Single(media_reactions.ForgetPost, open_tx, discard)
     forget_owner = Single(media_reactions.ForgetOwner, open_tx, discard)
+    take_upload = Single(media_tickets.TakeUpload, open_tx, reader, storage, sessions)
+    check_ended_tickets = Single(
+        media_tickets.CheckEndedTickets, open_tx, reader, storage, sessions, discard, now
+    )
+    sweep_objects = Single(media_removing.SweepObjects, reader, storage, now)
     sweep_media = Single(media_removing.SweepMedia, open_tx, reader, discard, now)
     reconcile_media = Single(media_removing.ReconcileMedia, open_tx, reader, storage, now)
 
@@ -610,7 +617,8 @@ class Container(containers.DeclarativeContainer):
         memory=Single(memory_notifications.MemoryStreamReader, store),
         sql=Single(sql_notifications.SqlStreamReader, database),
     )
-    hub = Single(Hub, stream_reader, Single(SessionsOfIdentity, identity_reader, now))
+    sessions = Single(SessionsOfIdentity, identity_reader, now)
+    hub = Single(Hub, stream_reader, sessions)
     redis_hints = Single(RedisHints, redis, config.redis_address, hub)
     hints = providers.Selector(config.redis, on=redis_hints, off=hub)
 
@@ -700,6 +708,7 @@ class Container(containers.DeclarativeContainer):
         processor=processor,
         folder=folder,
         owners=Single(OwnersOfPosts, closed_authors),
+        sessions=sessions,
         limits=config.media_limits,
         new_id=ids,
         now=now,

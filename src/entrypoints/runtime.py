@@ -33,6 +33,7 @@ from entrypoints.settings import BadSettings, Settings
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_SECONDS = 3600.0
+OBJECTS_SECONDS = 60.0
 OTHER_KEY = "WAGGLE_SECRET_KEY (or secret.key) is not the one this data was made with"
 TRENDING_STALE = 600.0
 """Seconds for which what trended is still shown when it cannot be made anew, and can be paged through."""
@@ -162,6 +163,7 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         folders.clean()
         stack.callback(folders.close)
         await _in_background(stack, "media", container.media.process_media().run)
+        await _in_background(stack, "objects of media", lambda: _sweep_objects(container))
         await _in_background(stack, "relay", container.relay().run)
         yield
 
@@ -269,6 +271,14 @@ async def _keep_house(container: Container, settings: Settings) -> None:
         except Exception:
             log.exception("housekeeping failed and waits for its next turn")
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
+
+
+async def _sweep_objects(container: Container) -> None:
+    """Remove what nothing needs from the storage: after each ended ticket, and in rounds through all objects."""
+    while True:
+        await container.media.check_ended_tickets()()
+        await container.media.sweep_objects()()
+        await asyncio.sleep(OBJECTS_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - only apart from each other
 
 
 async def _in_background(stack: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:

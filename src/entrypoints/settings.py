@@ -127,8 +127,13 @@ class Settings:
     media_file_mb: int = _setting(
         200, "how large an upload may be, in megabytes (of 1,048,576 bytes), 1 to 2000"
     )
-    media_user_mb: int = _setting(2_000, "how large all uploads of a user may be together, in megabytes")
-    media_files_a_day: int = _setting(200, "how many files a user may upload in 24 hours")
+    media_user_mb: int = _setting(
+        2_000,
+        "how large all uploads of a user may be together, in megabytes; those of the last 24 hours count also if deleted",
+    )
+    media_files_a_day: int = _setting(
+        200, "how many files a user may upload in 24 hours, deleted ones included"
+    )
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

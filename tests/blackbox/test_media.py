@@ -1,6 +1,7 @@
 """Pictures come in by two ways, and what is made of them is served to whom it was shown, and to nobody else."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -206,6 +207,30 @@ def test_me5_a_ticket_is_good_for_what_it_was_given_for(maya: Member) -> None:
     assert [400 <= answer.status_code < 500 for answer in refusals] == [True] * len(refusals)
     refused(maya.post(f"/api/v1/media/uploads/{one['media']['id']}/complete"), 409, "media_not_uploaded")
     assert served(url.partition("?")[0]).status_code in {403, 404, 405}
+
+
+ENDS: dict[str, Callable[[Member, Json], object]] = {
+    "deleted": lambda owner, media: done(owner.delete(f"/api/v1/media/{media['id']}"), 204),
+    "completed": lambda owner, media: settled(
+        owner, done(owner.post(f"/api/v1/media/uploads/{media['id']}/complete"), 202)
+    ),
+    "logged out": lambda owner, _media: done(owner.post("/api/v1/auth/logout"), 204),
+    "logged out everywhere": lambda owner, _media: done(owner.post("/api/v1/auth/logout-all"), 204),
+    "account deleted": lambda owner, _media: done(owner.delete(f"/api/v1/me?confirm={owner.username}"), 204),
+}
+
+
+@pytest.mark.told_by("embedded")
+@pytest.mark.parametrize("end", ENDS)
+def test_me5_a_ticket_ends_with_its_media_and_its_session(api: Api, end: str) -> None:
+    owner, data = api.someone(), picture(64, 64)
+    upload = begun(owner, data)
+    if not upload["upload"]["url"].startswith(api.base_url):
+        pytest.skip("this storage takes uploads by itself: what nothing needs is removed later")
+    assert puts(upload["upload"], data).is_success
+    ENDS[end](owner, upload["media"])
+
+    refused(puts(upload["upload"], data), 403, "ticket_refused")
 
 
 @pytest.mark.told_by("embedded")

@@ -75,17 +75,60 @@ def test_a_file_without_an_announced_length_ends_at_the_limit(waggle: Waggle, ap
 
 def test_me9_a_user_has_so_many_bytes_and_files(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
-    kept = [uploaded(maya, noise(MB - 100)) for _ in range(2)]
+    for _ in range(2):
+        uploaded(maya, noise(MB - 100))
     problem = refused(uploads(maya, noise(MB // 2)), 429, "media_quota")
     assert "2,097,152" in problem["detail"]
     refused(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB // 2}), 429, "media_quota")
-    settled(maya, kept[0])
-    done(maya.delete(f"/api/v1/media/{kept[0]['id']}"), 204)
-    done(uploads(maya, noise(MB // 2)), 202)
 
     for _ in range(4):
         uploaded(willy, picture(9, 9))
     refused(uploads(willy, picture(9, 9)), 429, "media_quota")
+
+
+def test_me9_what_was_uploaded_today_counts_also_when_it_is_deleted(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    for _ in range(2):
+        media = settled(maya, uploaded(maya, noise(MB - 100)))
+        done(maya.delete(f"/api/v1/media/{media['id']}"), 204)
+    refused(uploads(maya, noise(MB // 2)), 429, "media_quota")
+    for _ in range(2):  # by tickets, too
+        media = begun(willy, noise(9))["media"]
+        done(willy.delete(f"/api/v1/media/{media['id']}"), 204)
+        media = settled(willy, uploaded(willy, noise(9)))
+        done(willy.delete(f"/api/v1/media/{media['id']}"), 204)
+    refused(uploads(willy, noise(9)), 429, "media_quota")
+    refused(willy.post("/api/v1/media/uploads", {"type": "image/png", "bytes": 9}), 429, "media_quota")
+
+
+def test_me9_objects_of_no_media_go_by_themselves(waggle: Waggle, api: Api) -> None:
+    maya = api.someone()
+    media = ready(maya)
+    folder = waggle.data_dir / "media" / "objects"
+    orphans = [folder / media["id"] / ("x" * 22) / "upload", folder / "1792" / ("y" * 22) / "large.webp"]
+    foreign, young = folder / "backups" / "today.tar", folder / "1793" / ("z" * 22) / "upload"
+    hour_ago = time.time() - 3600
+    for path in (*orphans, foreign, young):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"left")
+        if path != young:
+            os.utime(path, (hour_ago, hour_ago))
+    assert waggle.stop() == 0
+    waggle.start()  # a round through all objects begins now, and then every twenty minutes
+
+    def swept() -> None:
+        assert [path for path in orphans if path.exists()] == []
+
+    eventually(swept)
+    assert foreign.exists()
+    assert young.exists()  # a while later
+    api.http.close()
+    with closing(Api(waggle.base_url)) as again:
+        maya.http = again.http
+        assert (
+            served(done(maya.get(f"/api/v1/media/{media['id']}"))["renditions"]["small"]["url"]).status_code
+            == 200
+        )
 
 
 def test_nothing_of_what_was_refused_or_cut_short_stays(waggle: Waggle, api: Api) -> None:

@@ -20,17 +20,20 @@ from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import SignedUploads
 from adapters.text import graphemes
 from application.media import processing
-from application.media.ports import MediaTx, Rejected, Stored, Ticket
+from application.media.ports import MediaTx, Rejected, Stored, Ticket, TicketRefused
 from application.media.processing import MAX_ATTEMPTS, ProcessMedia
 from application.media.reactions import Attach, ForgetOwner, ForgetPost
-from application.media.removing import Discard, ReconcileMedia, RemoveMedia, SweepMedia, keys_of
+from application.media.removing import Discard, ReconcileMedia, RemoveMedia, SweepMedia, SweepObjects, keys_of
+from application.media.tickets import CheckEndedTickets, TakeUpload
 from application.media.uploading import (
     Announce,
     BeginUpload,
+    Begun,
     CompleteUpload,
     Described,
     Limits,
     Uploaded,
+    Uploader,
     UploadFile,
 )
 from application.shared.events import (
@@ -55,10 +58,11 @@ from domain.media import (
     State,
 )
 from domain.media import MediaAttached as AttachedElsewhere
-from domain.shared import EventId, MediaId, PostId, Unavailable, UserId
+from domain.shared import EventId, MediaId, PostId, SessionId, Unavailable, UserId
 from tests.unit.contracts.stores import BEGINNING, new_id
 
 ANN, BOB = UserId(1), UserId(2)
+PHONE = SessionId(11)
 POST = PostId(7)
 DATA = b"a picture"
 MADE = Made(
@@ -137,6 +141,14 @@ class Fallible:
 
 
 @dataclass
+class LivingSessions:
+    ended: set[SessionId]
+
+    async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
+        return frozenset({*sessions} - self.ended)
+
+
+@dataclass
 class World:
     """Media in memory, with a clock that is set."""
 
@@ -164,6 +176,13 @@ class World:
         self.begin = BeginUpload(self.announce, storage, graphemes, lambda: self.now)
         self.complete = CompleteUpload(self.open_tx, storage, wake.set)
         self.discard = Discard(self.open_tx, storage)
+        self.ended: set[SessionId] = set()
+        sessions = LivingSessions(self.ended)
+        self.take = TakeUpload(self.open_tx, self.reader, storage, sessions)
+        self.check_tickets = CheckEndedTickets(
+            self.open_tx, self.reader, storage, sessions, self.discard, lambda: self.now
+        )
+        self.sweep_objects = SweepObjects(self.reader, storage, lambda: self.now)
         self.remove = RemoveMedia(self.open_tx, self.discard)
         self.process = ProcessMedia(self.open_tx, self.jobs, storage, self._processor, self._temporary, wake)
         self.attach = Attach(self.open_tx)
@@ -189,6 +208,9 @@ class World:
     async def upload(self, owner: UserId = ANN, key: str | None = None) -> Uploaded:
         attempt = None if key is None else Attempt("media", key, "print", owner)
         return await self.upload_file(owner, self.file(), len(DATA), Described(), attempt)
+
+    async def begins(self) -> Begun:
+        return await self.begin(Uploader(ANN, PHONE), len(DATA), "image/png", Described(), None)
 
     async def ready(self, owner: UserId = ANN) -> Media:
         media = (await self.upload(owner)).media
@@ -298,7 +320,7 @@ async def test_what_is_deleted_while_it_comes_in_leaves_nothing(world: World) ->
 
 
 async def test_a_direct_upload_is_complete_when_all_of_it_is_there_and_once(world: World) -> None:
-    begun = await world.begin(ANN, len(DATA), "image/png", Described(), None)
+    begun = await world.begins()
     with pytest.raises(MediaNotUploaded):
         await world.complete(ANN, begun.media.id)
     await world.storage.real.put(begun.media.upload, world.file(b"too short"[:3]), "image/png")
@@ -338,15 +360,19 @@ async def test_nobody_ever_has_more_than_the_quota_and_nobody_is_refused_less(
 
     announce = Announce(world.open_tx, id_now, lambda: "s" * 22, world.limits)
     there: list[tuple[MediaId, int, datetime]] = []
+    removed: list[tuple[MediaId, int, datetime]] = []
     for step in steps:
         if step == "a day":
             world.now += timedelta(hours=25)
         elif step == "remove":
             if there:
-                await world.remove(ANN, there.pop(0)[0])
+                removed.append(there.pop(0))
+                await world.remove(ANN, removed[-1][0])
         elif isinstance(step, int):
-            today = [one for one in there if one[2] == world.now]
-            fits = sum(size for _, size, _ in there) + step <= 30 and len(today) < 6
+            # What was uploaded today counts, deleted or not.
+            counted = there + [one for one in removed if one[2] == world.now]
+            today = [one for one in counted if one[2] == world.now]
+            fits = sum(size for _, size, _ in counted) + step <= 30 and len(today) < 6
             if fits:
                 media = (await announce(ANN, step, Described(), None)).media
                 there.append((media.id, step, world.now))
@@ -354,6 +380,129 @@ async def test_nobody_ever_has_more_than_the_quota_and_nobody_is_refused_less(
                 with pytest.raises(QuotaReached):
                     await announce(ANN, step, Described(), None)
     assert [media.id for media in await world.rows()] == [one[0] for one in there]
+
+
+# --- Tickets ----------------------------------------------------------------------------------------
+
+
+async def completes(world: World, begun: Begun) -> None:
+    await world.take(begun.media.upload, world.file(), "image/png")
+    await world.complete(ANN, begun.media.id)
+
+
+async def is_removed(world: World, begun: Begun) -> None:
+    await world.remove(ANN, begun.media.id)
+
+
+async def is_logged_out(world: World, _begun: Begun) -> None:
+    world.ended.add(PHONE)
+
+
+async def loses_the_account(world: World, _begun: Begun) -> None:
+    await world.forget_owner(AccountDeleted(user_id=ANN), EventId(1))
+
+
+ENDS = {
+    "deleted": is_removed,
+    "completed": completes,
+    "logged out": is_logged_out,
+    "account deleted": loses_the_account,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("when", ["before", "during"])
+async def test_me5_a_ticket_ends_with_what_it_was_given_for_and_leaves_no_byte(
+    world: World, end: str, when: str
+) -> None:
+    begun = await world.begins()
+    key = begun.media.upload
+    if when == "before":
+        await ENDS[end](world, begun)
+        with pytest.raises(TicketRefused):
+            await world.take.check(key)
+    else:
+        put = world.storage.real.put
+
+        async def late(key: str, source: Path, content_type: str) -> None:
+            if end == "completed":
+                await put(key, source, content_type)
+                await world.complete(ANN, begun.media.id)
+            else:
+                await ENDS[end](world, begun)
+            while await world.process():
+                pass
+            await put(key, source, content_type)
+
+        object.__setattr__(world.storage, "put", late)
+    while await world.process():
+        pass
+    object.__setattr__(world.storage.real, "now", lambda: world.now)
+    with pytest.raises(TicketRefused):
+        await world.take(key, world.file(), "image/png")
+    assert key not in await world.keys()
+
+
+async def test_a_ticket_that_nobody_was_given_is_refused(world: World) -> None:
+    media = (await world.announce(ANN, 3, Described(), None)).media  # without a ticket
+    for key in (media.upload, f"{media.prefix}large.webp", "17/x/upload", "x", ""):
+        with pytest.raises(TicketRefused):
+            await world.take.check(key)
+
+
+async def test_what_a_ticket_leaves_in_a_storage_of_its_own_goes_soon_after_its_end(world: World) -> None:
+    """As on S3, where nobody asks Waggle before an upload."""
+    deleted, completed, left, open_ = [await world.begins() for _ in range(4)]
+    real = world.storage.real
+    for begun in (completed, left, open_):
+        await real.put(begun.media.upload, world.file(), "image/png")
+    await world.remove(ANN, deleted.media.id)
+    await world.complete(ANN, completed.media.id)
+    await world.process()
+    orphans = {begun.media.upload for begun in (deleted, completed)}
+    for key in orphans:
+        await real.put(key, world.file(), "image/png")
+    assert await world.check_tickets() == 0  # they may be used still
+
+    world.now += timedelta(minutes=13)
+    assert await world.check_tickets() == 4
+    assert await world.check_tickets() == 0
+    assert not orphans & await world.keys()
+    assert {left.media.upload, open_.media.upload} <= await world.keys()
+
+    for key in orphans:  # begun in time, and slow
+        await real.put(key, world.file(), "image/png")
+    await world.attaches(open_.media.id)
+    world.now += timedelta(minutes=50)
+    assert await world.check_tickets() == 4
+    assert [media.id for media in await world.rows()] == [completed.media.id, open_.media.id]
+    await agree(world)
+    world.now += timedelta(days=2)
+    assert await world.check_tickets() == 0
+
+
+async def test_what_came_by_a_ticket_of_an_ended_session_is_not_kept(world: World) -> None:
+    begun = await world.begins()
+    await world.storage.real.put(begun.media.upload, world.file(), "image/png")
+    world.ended.add(PHONE)
+    world.now += timedelta(minutes=13)
+    await world.check_tickets()
+    assert await world.keys() == set()
+    with pytest.raises(MediaNotUploaded):
+        await world.complete(ANN, begun.media.id)
+
+
+async def test_while_the_storage_is_away_the_look_waits(world: World) -> None:
+    begun = await world.begins()
+    await world.remove(ANN, begun.media.id)
+    await world.storage.real.put(begun.media.upload, world.file(), "image/png")
+    world.now += timedelta(minutes=13)
+    world.storage.away = True
+    with pytest.raises(Unavailable):
+        await world.check_tickets()
+    world.storage.away = False
+    assert await world.check_tickets() == 1
+    assert await world.keys() == set()
 
 
 # --- Processing -------------------------------------------------------------------------------------
@@ -490,7 +639,7 @@ async def test_only_what_is_theirs_and_free_is_attached(world: World) -> None:
 
 async def test_what_a_post_has_is_never_swept_and_what_none_has_is(world: World) -> None:
     kept, left = await world.ready(), await world.ready()
-    begun = await world.begin(ANN, len(DATA), "image/png", Described(), None)
+    begun = await world.begins()
     await world.storage.real.put(begun.media.upload, world.file(), "image/png")
     await world.attaches(kept.id)
     assert await world.sweep() == 0
@@ -564,13 +713,58 @@ async def test_comparing_finds_both_kinds_of_drift_and_mends_it_unless_it_is_a_d
     assert (await world.read(fine.id)).state is State.READY
 
 
+async def test_objects_without_a_row_go_by_themselves_some_pages_at_a_time(world: World) -> None:
+    sweep = SweepObjects(world.reader, world.storage, lambda: world.now, pages=1)
+    fine = await world.ready()
+    strangers = [f"{fine.id + number}/{'x' * 22}/upload" for number in range(1, 4)]
+    foreign = {"backups/today.tar", f"{new_id()}/notes.txt", "probe/x"}
+    for key in (*strangers, *foreign, f"{fine.prefix}upload"):
+        await world.storage.real.put(key, world.file(), "image/png")
+    list_, asked = world.storage.real.list, 0
+
+    async def small(prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
+        nonlocal asked
+        asked += 1
+        return await list_(prefix, after, min(limit, 2))
+
+    object.__setattr__(world.storage, "list", small)
+    assert await sweep() == 0  # too young
+    for _ in range(10):
+        await sweep()
+    world.now += timedelta(minutes=19)
+    asked = 0
+    assert await sweep() == 0
+    assert asked == 0  # the next round has not begun
+    world.now += timedelta(minutes=1)
+    removed, most = 0, 0
+    for _ in range(10):  # more than a round takes
+        before = asked
+        removed += await sweep()
+        most = max(most, asked - before)
+    assert (removed, most) == (4, 1)
+    assert await world.keys() == foreign | {fine.key(one) for one in MADE.renditions}
+
+
+async def test_the_storage_of_another_database_is_left_alone(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = {f"{number}/{'x' * 22}/large.webp" for number in range(1, 302)}
+    for key in keys:
+        await world.storage.real.put(key, world.file(), "image/webp")
+    world.now += timedelta(hours=2)
+    assert await world.sweep_objects() == 0
+    assert await world.keys() == keys
+    assert "belong to no media of this database" in caplog.text
+    assert (await world.reconcile(dry_run=False)).without_row == 301  # if it is wanted
+
+
 # --- Being killed -----------------------------------------------------------------------------------
 
 
 async def everything(world: World, begun: set[str]) -> None:
     """Everything that can happen to media; notes what a relay would bring again."""
     one = (await world.upload(key="one")).media
-    direct = await world.begin(ANN, len(DATA), "image/png", Described(), None)
+    direct = await world.begins()
     await world.storage.put(direct.media.upload, world.file(), "image/png")
     await world.complete(ANN, direct.media.id)
     await world.attaches(direct.media.id)

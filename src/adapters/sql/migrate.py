@@ -7,7 +7,7 @@ from sqlalchemy import Connection, String, column, inspect, select, table, text
 from adapters.sql.database import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0012"
+HEAD = "0013"
 """The newest migration. A test compares it with the files, so that a start need not load Alembic,
 which takes half a second, to learn that there is nothing to do."""
 

@@ -9,18 +9,36 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from application.shared.ports import Idempotency, Outbox
 from domain.media import Made, Media, Reason
-from domain.shared import Forbidden, MediaId, PostId, UserId
+from domain.shared import Forbidden, MediaId, PostId, SessionId, UserId
 
 
 class MediaStore(Protocol):
     """The rows of media, within a transaction."""
 
     async def lock_owner(self, owner: UserId) -> "Used":
-        """What the user has, deleted ones that are not swept yet included; until the transaction ends nobody else
-        who locks it sees or changes it."""
+        """What counts for the user's quota; until the transaction ends nobody else who locks it sees or changes it."""
         ...
 
-    async def add(self, media: Media) -> None: ...
+    async def add(self, media: Media) -> None:
+        """Add the row, and note the upload for the quota of the day: that note stays when the row goes."""
+        ...
+
+    async def grant(self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime) -> None:
+        """Note that the session got a ticket for the upload of this media, good `until` then, and that its objects are
+        to be looked at `look_at`. A later ticket replaces an earlier one."""
+        ...
+
+    async def looked(self, media_id: MediaId, again: datetime | None) -> None:
+        """Note that its objects were looked at after the end of its ticket, and when to look again."""
+        ...
+
+    async def disown(self, owner: UserId) -> None:
+        """Let the notes of the user's uploads be nobody's. What is to be looked at stays so."""
+        ...
+
+    async def forget_uploads(self, before: MediaId) -> None:
+        """Delete notes of uploads with ids below `before` that need no look any more."""
+        ...
 
     async def get(self, media_id: MediaId) -> Media:
         """Locked until the transaction ends; raises MediaNotFound. Who locks several takes the smaller id first."""
@@ -44,9 +62,12 @@ class MediaStore(Protocol):
 
 
 class Used(NamedTuple):
+    """What an owner has used. Uploads of the 24 hours before now count also if they are deleted since: else who uploads
+    and deletes in turns has no limit."""
+
     bytes: int
+    """Of these, and of the older ones that are there."""
     files_today: int
-    """In the 24 hours before now, deleted ones included while their rows are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +89,36 @@ class MediaReader(Protocol):
         post has. Smaller ids first."""
         ...
 
+    async def ticket_session(self, media_id: MediaId) -> SessionId | None:
+        """The session that got the last ticket for the upload of this media."""
+        ...
+
+    async def tickets_ended(self, now: datetime, limit: int) -> Sequence["EndedTicket"]:
+        """Up to `limit` tickets whose objects are to be looked at by `now`, the longest due first."""
+        ...
+
     async def all_after(self, after: MediaId, limit: int) -> Sequence[Media]:
         """A page of all there is, smaller ids first: for the sweep that compares rows with objects."""
+        ...
+
+
+class EndedTicket(NamedTuple):
+    media_id: MediaId
+    secret: str
+    session: SessionId
+    until: datetime
+
+    @property
+    def prefix(self) -> str:
+        """As of the media, which may be gone."""
+        return f"{self.media_id}/{self.secret}/"
+
+
+class Sessions(Protocol):
+    """What media asks the module that knows sessions."""
+
+    async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
+        """Those that have not ended, whose accounts are there; as of now."""
         ...
 
 

@@ -92,6 +92,8 @@ class ForgetOwner:
     discard: Discard
 
     async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
+        async with self.open_tx() as tx:
+            await tx.media.disown(UserId(event.user_id))
         after, more = MediaId(0), True
         while more:
             async with self.open_tx() as tx:

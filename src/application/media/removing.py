@@ -1,7 +1,8 @@
 """Removing media: the row says so first, then the objects go, then the row."""
 
 import logging
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,8 +14,13 @@ from domain.media import ATTACH_WITHIN, Media, MediaNotFound, Reason, State
 from domain.shared import MediaId, Unavailable, UserId, id_from
 
 PAGE = 100
+A_DAY = timedelta(days=1)
 GRACE = timedelta(hours=1)
 """An object younger than this may belong to something that is under way."""
+SETTLED = timedelta(minutes=10)
+"""The same, where one looks again soon: it only spares looks at what is about to be removed."""
+SUSPICIOUS = 100
+_OBJECT = re.compile(r"[1-9][0-9]{0,18}/[A-Za-z0-9_-]{22}/[A-Za-z0-9_.-]+", re.ASCII)
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +73,7 @@ class SweepMedia:
     now: Clock
 
     async def __call__(self, older_than: timedelta = ATTACH_WITHIN) -> int:
-        before = MediaId(int((self.now() - older_than).timestamp() * 1000) << 16)
+        before = _ids_at(self.now() - older_than)
         swept = 0
         while stale := await self.reader.stale(before, PAGE):
             for media in stale:
@@ -76,6 +82,8 @@ class SweepMedia:
                     swept += 1
             if len(stale) < PAGE:
                 break
+        async with self.open_tx() as tx:
+            await tx.media.forget_uploads(_ids_at(self.now() - A_DAY))
         return swept
 
     async def _marked(self, media: Media) -> bool:
@@ -90,6 +98,55 @@ class SweepMedia:
             if now.post is None:
                 await tx.media.save(replace(now, deleted=True))
         return now.post is None
+
+
+@dataclass(slots=True)
+class SweepObjects:
+    """Removes objects that belong to no media, some pages at a time: each call goes on where the last one ended, and a
+    new round begins some time after the last one. So neither memory nor the number of requests depends on the size of
+    the storage. Only what is named like an object of media is touched. Where a page holds mostly orphans, and many,
+    they are left alone and a warning is logged: it is then more likely that this is the storage of another database.
+    Returns how many were removed; raises Unavailable when the storage is away."""
+
+    reader: MediaReader
+    storage: Storage
+    now: Clock
+    pages: int = 10
+    """In one call, of at most 1,000 objects."""
+    every: timedelta = timedelta(minutes=20)
+    """From the beginning of a round to that of the next."""
+    _after: str = ""
+    _next_round: datetime | None = None
+
+    async def __call__(self) -> int:
+        if not self._after:
+            if self._next_round is not None and self.now() < self._next_round:
+                return 0
+            self._next_round = self.now() + self.every
+        removed = 0
+        for _ in range(self.pages):
+            page = await self.storage.list("", self._after)
+            if not page:
+                self._after = ""
+                break
+            removed += await self._swept(page)
+            self._after = page[-1].key
+        return removed
+
+    async def _swept(self, page: Sequence[Stored]) -> int:
+        ours = [one for one in page if _OBJECT.fullmatch(one.key)]
+        orphans = await without_row(self.reader, ours, self.now() - SETTLED)
+        if len(orphans) > SUSPICIOUS and len(orphans) > len(page) // 2:
+            log.warning(
+                "%d of %d objects from %s on belong to no media of this database, and are left alone: if they are to "
+                "go, run `waggle media sweep`",
+                len(orphans),
+                len(page),
+                page[0].key.partition("/")[0],
+            )
+            return 0
+        await self.storage.delete([one.key for one in orphans])
+        return len(orphans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +165,7 @@ class Reconciled:
 class ReconcileMedia:
     """Compares rows and objects in both directions. What belongs to nothing is deleted, and media that lacks an object
     fails as lost, unless it is a dry run. Reads everything: for an operator, from
-    time to time. By a ticket one may put an object again after it was processed or deleted: only this finds it."""
+    time to time. Objects are compared by the server, too (SweepObjects), rows only by this."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
@@ -119,7 +176,7 @@ class ReconcileMedia:
         objects, orphans = 0, 0
         async for page in self._pages():
             objects += len(page)
-            wrong = await self._without_row(page, self.now() - older_than)
+            wrong = await without_row(self.reader, page, self.now() - older_than)
             orphans += len(wrong)
             if wrong and not dry_run:
                 await self.storage.delete([stored.key for stored in wrong])
@@ -131,16 +188,6 @@ class ReconcileMedia:
         while page := await self.storage.list("", after):
             yield [*page]
             after = page[-1].key
-
-    async def _without_row(self, page: list[Stored], newest: datetime) -> list[Stored]:
-        ids = {_media_of(stored) for stored in page}
-        known = await self.reader.media([id_ for id_ in ids if id_ is not None])
-        return [
-            stored
-            for stored in page
-            if stored.modified < newest
-            and not _belongs(stored.key, known.get(_media_of(stored) or MediaId(0)))
-        ]
 
     async def _rows(self, *, dry_run: bool) -> tuple[int, int, int]:
         rows, processing, lost, after = 0, 0, 0, MediaId(0)
@@ -176,6 +223,23 @@ class ReconcileMedia:
                         media_id=now.id, post_id=now.post, owner_id=now.owner, version=now.version
                     )
                 )
+
+
+async def without_row(reader: MediaReader, page: Sequence[Stored], newest: datetime) -> list[Stored]:
+    """Those objects, of at most 1,000 and older than `newest`, that no media has. Rows are read after the objects were
+    listed, so what is put meanwhile is safe: the row of an object comes before it."""
+    ids = {_media_of(stored) for stored in page}
+    known = await reader.media([id_ for id_ in ids if id_ is not None])
+    return [
+        stored
+        for stored in page
+        if stored.modified < newest and not _belongs(stored.key, known.get(_media_of(stored) or MediaId(0)))
+    ]
+
+
+def _ids_at(moment: datetime) -> MediaId:
+    """What ids that were made before are below."""
+    return MediaId(int(moment.timestamp() * 1000) << 16)
 
 
 def _media_of(stored: Stored) -> MediaId | None:

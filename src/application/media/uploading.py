@@ -6,7 +6,9 @@ leaves a row that is pending, which the sweep removes with what there may be in 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from application.media.ports import MediaStore, MediaTx, Storage, Ticket
 from application.shared.idempotency import once
@@ -22,7 +24,7 @@ from domain.media import (
     QuotaReached,
     State,
 )
-from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, UserId
+from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, SessionId, UserId
 
 UPLOAD_TYPES = frozenset(
     {"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "video/mp4", "video/webm"}
@@ -30,13 +32,18 @@ UPLOAD_TYPES = frozenset(
 """What may be announced. What it is in truth is found out by its content."""
 
 
+FIRST_LOOK = timedelta(minutes=2)
+"""After the end of a ticket its objects are looked at: what nothing needs is removed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     file_bytes: int
     """Of one upload."""
     user_bytes: int
-    """Of all uploads of a user that are there."""
+    """Of all uploads of a user that are there, and of those of the last 24 hours that are not."""
     files_a_day: int
+    """Deleted ones included."""
 
     def check(self, size: int, member: str = "file") -> None:
         """Raises Invalid, which names the member of the request that told the size."""
@@ -73,6 +80,21 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A ticket that is given with the announcement, to whom and until when."""
+
+    session: SessionId
+    until: datetime
+
+
+class Uploader(NamedTuple):
+    """Who asks for a ticket. It is good while the session lives."""
+
+    user: UserId
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Makes the row of an upload that is about to come, within the user's quota."""
 
@@ -83,7 +105,12 @@ class Announce:
     limits: Limits
 
     async def __call__(
-        self, owner: UserId, size: int, described: Described, attempt: Attempt | None
+        self,
+        owner: UserId,
+        size: int,
+        described: Described,
+        attempt: Attempt | None,
+        grant: Grant | None = None,
     ) -> Uploaded:
         """Raises Invalid, QuotaReached and MediaNotFound, if an earlier attempt made it and it is gone."""
         self.limits.check(size)
@@ -106,16 +133,23 @@ class Announce:
             media = await tx.media.get(MediaId(result.outcome["id"]))
             if media.deleted:
                 raise MediaNotFound("this media was deleted since")
+            if grant is not None and media.state is State.PENDING:
+                await tx.media.grant(media.id, grant.session, grant.until, grant.until + FIRST_LOOK)
         return Uploaded(media, result.replayed)
 
     async def _within_quota(self, store: MediaStore, owner: UserId, size: int) -> None:
         used = await store.lock_owner(owner)
         if used.bytes + size > self.limits.user_bytes:
             raise QuotaReached(
-                f"your media have {used.bytes:,} of {self.limits.user_bytes:,} bytes", retry_after=3600
+                f"your media take {used.bytes:,} of {self.limits.user_bytes:,} bytes; what was uploaded in the last 24 "
+                "hours counts also if it is deleted",
+                retry_after=3600,
             )
         if used.files_today >= self.limits.files_a_day:
-            raise QuotaReached(f"at most {self.limits.files_a_day} files a day", retry_after=3600)
+            raise QuotaReached(
+                f"at most {self.limits.files_a_day} files in 24 hours, deleted ones included",
+                retry_after=3600,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +194,12 @@ class BeginUpload:
     now: Clock
 
     async def __call__(
-        self, owner: UserId, size: int, content_type: str, described: Described, attempt: Attempt | None
+        self,
+        by: Uploader,
+        size: int,
+        content_type: str,
+        described: Described,
+        attempt: Attempt | None,
     ) -> Begun:
         """Raises what Announce raises, and Invalid for a type that is not in UPLOAD_TYPES."""
         with Faults.collected() as faults:
@@ -173,10 +212,12 @@ class BeginUpload:
                 described = described.checked(self.graphemes)
             with faults:
                 self.announce.limits.check(size, "bytes")
-        media, replayed = _parts(await self.announce(owner, size, described, attempt))
+        until = self.now() + UPLOAD_WITHIN
+        announced = await self.announce(by.user, size, described, attempt, Grant(by.session, until))
+        media, replayed = _parts(announced)
         if media.state is not State.PENDING:
             return Begun(media, None, replayed)
-        ticket = self.storage.ticket(media.upload, size, content_type, self.now() + UPLOAD_WITHIN)
+        ticket = self.storage.ticket(media.upload, size, content_type, until)
         return Begun(media, ticket, replayed)
 
 

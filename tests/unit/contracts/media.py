@@ -3,16 +3,16 @@
 import asyncio
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from adapters.sql.media import SqlJobs
-from application.media.ports import Job, Used
+from application.media.ports import EndedTicket, Job, Used
 from application.shared.events import MediaSettled
 from domain.media import FocalPoint, Kind, Made, Media, MediaNotFound, Reason, Rendition, State
-from domain.shared import MediaId, PostId, UserId
-from tests.unit.contracts.stores import Stores, new_id, patiently
+from domain.shared import MediaId, PostId, SessionId, UserId
+from tests.unit.contracts.stores import BEGINNING, Stores, new_id, patiently
 
 MINUTE = timedelta(minutes=1)
 MADE = Made(
@@ -128,7 +128,9 @@ class MediaContract:
         assert await stores.media.all_after(before, 3) == some[:3]
         assert await stores.media.all_after(some[2].id, 3) == some[3:]
 
-    async def test_what_an_owner_uses_is_what_is_there(self, stores: Stores) -> None:
+    async def test_what_an_owner_uses_is_what_is_there_and_what_was_uploaded_today(
+        self, stores: Stores
+    ) -> None:
         owner, now = UserId(new_id()), int(time.time() * 1000)
         recent = MediaId((now - 23 * 3_600_000 << 16) + (new_id() & 0xFFFF))
         old = MediaId((now - 25 * 3_600_000 << 16) + (new_id() & 0xFFFF))
@@ -141,6 +143,49 @@ class MediaContract:
         async with stores.open_media() as tx:
             assert await tx.media.lock_owner(owner) == Used(2**33 + 5, 1)
             assert await tx.media.lock_owner(UserId(new_id())) == Used(0, 0)
+            for media_id in (recent, old):
+                await tx.media.forget(media_id)
+            assert await tx.media.lock_owner(owner) == Used(2**33, 1)
+            await tx.media.disown(owner)
+            assert await tx.media.lock_owner(owner) == Used(0, 0)
+
+    async def test_tickets_are_looked_at_when_they_ended_and_their_notes_go(self, stores: Stores) -> None:
+        one, two, form = a_media(), a_media(), a_media()
+        await added(stores, one, two, form)
+        until, session = BEGINNING + timedelta(minutes=10), SessionId(new_id())
+        look_at = until + timedelta(minutes=2)
+
+        async def ended(at: datetime) -> list[EndedTicket]:
+            found = await stores.media.tickets_ended(at, 1_000)
+            return [each for each in found if each.media_id in {one.id, two.id, form.id}]
+
+        async with stores.open_media() as tx:
+            await tx.media.grant(one.id, SessionId(1), until, look_at - timedelta(minutes=5))
+            await tx.media.grant(one.id, session, until, look_at)  # a later one
+            await tx.media.grant(two.id, session, until, look_at - timedelta(seconds=1))
+            await tx.media.forget(two.id)
+        assert await stores.media.ticket_session(one.id) == session
+        assert await stores.media.ticket_session(form.id) is None
+        assert await stores.media.ticket_session(MediaId(new_id())) is None
+        assert await ended(look_at - timedelta(seconds=2)) == []
+        first, second = (
+            EndedTicket(two.id, two.secret, session, until),
+            EndedTicket(one.id, one.secret, session, until),
+        )
+        assert await ended(look_at) == [first, second]
+        assert second.prefix == one.prefix
+        async with stores.open_media() as tx:
+            await tx.media.looked(two.id, None)
+            await tx.media.looked(one.id, look_at + timedelta(hours=1))
+            await tx.media.looked(MediaId(new_id()), None)
+            await tx.media.forget_uploads(MediaId(form.id + 1))
+        assert await ended(look_at) == []
+        assert await ended(look_at + timedelta(hours=1)) == [second]
+        assert await stores.media.ticket_session(two.id) is None
+        async with stores.open_media() as tx:
+            await tx.media.looked(one.id, None)
+            await tx.media.forget_uploads(MediaId(form.id + 1))
+        assert await stores.media.ticket_session(one.id) is None
 
     async def test_who_locks_an_owner_waits_for_who_did_before(self, stores: Stores) -> None:
         owner = UserId(new_id())

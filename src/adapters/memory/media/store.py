@@ -1,19 +1,33 @@
 """Reading and changing media, in memory."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
 from adapters.memory.store import Draft, Rows, Store
-from application.media.ports import MediaTx, Used
+from application.media.ports import EndedTicket, MediaTx, Used
 from application.shared.ports import Clock, NewId, OpenTx
 from domain.media import Media, MediaNotFound
-from domain.shared import MediaId, PostId, UserId
+from domain.shared import MediaId, PostId, SessionId, UserId, made_at
 
 MEDIA = "media"
 LEASES = "media_jobs"
+UPLOADS = "media_uploads"
 _DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadNote:
+    """What is known of an upload after its media is gone."""
+
+    id: MediaId
+    owner: UserId
+    secret: str
+    bytes: int
+    session: SessionId | None = None
+    until: datetime | None = None
+    look_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +36,33 @@ class MemoryMediaStore:
     now: Clock
 
     async def lock_owner(self, owner: UserId) -> Used:
-        mine = [one for one in self.rows.all(MEDIA) if one.owner == owner]
         begin = self.now() - _DAY
-        return Used(sum(one.bytes for one in mine), sum(one.created_at >= begin for one in mine))
+        older = [one for one in self.rows.all(MEDIA) if one.owner == owner and one.created_at < begin]
+        today = [one for one in self.rows.all(UPLOADS) if one.owner == owner and made_at(one.id) >= begin]
+        return Used(sum(one.bytes for one in (*older, *today)), len(today))
 
     async def add(self, media: Media) -> None:
         self.rows.put(MEDIA, media.id, media)
+        self.rows.put(UPLOADS, media.id, UploadNote(media.id, media.owner, media.secret, media.bytes))
+
+    async def grant(self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime) -> None:
+        note: UploadNote = self.rows.get(UPLOADS, media_id)
+        self.rows.put(UPLOADS, media_id, replace(note, session=session, until=until, look_at=look_at))
+
+    async def looked(self, media_id: MediaId, again: datetime | None) -> None:
+        note: UploadNote | None = self.rows.get(UPLOADS, media_id)
+        if note is not None:
+            self.rows.put(UPLOADS, media_id, replace(note, look_at=again))
+
+    async def disown(self, owner: UserId) -> None:
+        for note in self.rows.all(UPLOADS):
+            if note.owner == owner:
+                self.rows.put(UPLOADS, note.id, replace(note, owner=UserId(0)))
+
+    async def forget_uploads(self, before: MediaId) -> None:
+        for note in self.rows.all(UPLOADS):
+            if note.id < before and note.look_at is None:
+                self.rows.delete(UPLOADS, note.id)
 
     async def get(self, media_id: MediaId) -> Media:
         media: Media | None = self.rows.get(MEDIA, media_id)
@@ -66,6 +101,19 @@ class MemoryMediaReader:
     async def stale(self, before: MediaId, limit: int) -> Sequence[Media]:
         return [one for one in in_order(self.store) if one.deleted or (one.post is None and one.id < before)][
             :limit
+        ]
+
+    async def ticket_session(self, media_id: MediaId) -> SessionId | None:
+        note: UploadNote | None = self.store.get(UPLOADS, media_id)
+        return None if note is None else note.session
+
+    async def tickets_ended(self, now: datetime, limit: int) -> Sequence[EndedTicket]:
+        due = [one for one in self.store.all(UPLOADS) if one.look_at is not None and one.look_at <= now]
+        due.sort(key=lambda one: (one.look_at, one.id))
+        return [
+            EndedTicket(one.id, one.secret, one.session, one.until)
+            for one in due[:limit]
+            if one.session is not None and one.until is not None
         ]
 
     async def all_after(self, after: MediaId, limit: int) -> Sequence[Media]:

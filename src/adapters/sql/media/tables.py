@@ -34,6 +34,27 @@ Index(
     sqlite_where=media.c.post_id.is_not(None),
     postgresql_where=media.c.post_id.is_not(None),
 )
+uploads = Table(
+    "media_uploads",
+    metadata,
+    Column("media_id", Id, primary_key=True, autoincrement=False),
+    Column("owner_id", Id, nullable=False),
+    Column("secret", String(22), nullable=False),
+    Column("bytes", Id, nullable=False),
+    Column("session_id", Id),  # of the last ticket
+    # Milliseconds since 1970, by the clock of the processes, as tickets.
+    Column("ticket_until", Id),
+    Column("look_at", Id),
+    sqlite_with_rowid=False,
+)
+"""Of each upload of a day, and of each whose objects are to be looked at again, also when its media is gone."""
+Index("ix_media_uploads_owner_id_media_id", uploads.c.owner_id, uploads.c.media_id)
+Index(
+    "ix_media_uploads_look_at",
+    uploads.c.look_at,
+    sqlite_where=uploads.c.look_at.is_not(None),
+    postgresql_where=uploads.c.look_at.is_not(None),
+)
 JOB = text("state = 'processing' AND NOT deleted")
 STALE = text("deleted OR post_id IS NULL")
 Index("ix_media_jobs", media.c.due_at, sqlite_where=JOB, postgresql_where=JOB)

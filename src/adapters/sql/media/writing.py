@@ -2,20 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Integer, bindparam, case, delete, func, insert, select, text, update
+from sqlalchemy import Integer, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.media.rows import MEDIA, media_of, row_of
-from adapters.sql.media.tables import media
-from adapters.sql.metadata import Id, now_ms
+from adapters.sql.media.tables import media, uploads
+from adapters.sql.metadata import Id, millis, now_ms
 from adapters.sql.outbox import SqlOutbox
 from application.media.ports import MediaTx, Used
 from application.shared.ports import NewId, OpenTx
 from domain.media import Media, MediaNotFound
-from domain.shared import MediaId, PostId, UserId
+from domain.shared import MediaId, PostId, SessionId, UserId
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _which = bindparam("which", type_=Id)
@@ -28,11 +29,27 @@ _of_owner = _locked.where(
 ).limit(bindparam("n", type_=Integer))
 # Whoever counts waits for who counted before; an id is a key of a lock that nothing else is called by.
 _lock_owner = text("SELECT pg_advisory_xact_lock(:owner)").bindparams(bindparam("owner", type_=Id))
-_is_of_today = media.c.id >= (now_ms() - _DAY_MS) * 65536
-_used = select(
-    func.coalesce(func.sum(media.c.bytes), 0), func.coalesce(func.sum(case((_is_of_today, 1), else_=0)), 0)
-).where(media.c.owner_id == _owner)
+_today = (now_ms() - _DAY_MS) * 65536
+_older = select(func.coalesce(func.sum(media.c.bytes), 0)).where(
+    media.c.owner_id == _owner, media.c.id < _today
+)
+_of_today = select(func.coalesce(func.sum(uploads.c.bytes), 0), func.count()).where(
+    uploads.c.owner_id == _owner, uploads.c.media_id >= _today
+)
 _add = insert(media)
+_note = insert(uploads)
+_grant = (
+    update(uploads)
+    .where(uploads.c.media_id == _which)
+    .values({name: bindparam(f"new_{name}", type_=Id) for name in ("session_id", "ticket_until", "look_at")})
+)
+_looked = (
+    update(uploads).where(uploads.c.media_id == _which).values(look_at=bindparam("new_look_at", type_=Id))
+)
+_disown = update(uploads).where(uploads.c.owner_id == _owner).values(owner_id=0)
+_forget_uploads = delete(uploads).where(
+    uploads.c.media_id < bindparam("before", type_=Id), uploads.c.look_at.is_(None)
+)
 _save = update(media).where(media.c.id == _which)
 _forget = delete(media).where(media.c.id == _which)
 
@@ -44,12 +61,30 @@ class SqlMediaStore:
     async def lock_owner(self, owner: UserId) -> Used:
         if self.connection.dialect.name == "postgresql":  # SQLite has one writer
             await self.connection.execute(_lock_owner, {"owner": owner})
-        size, files = (await self.connection.execute(_used, {"owner": owner})).one()
-        return Used(int(size), int(files))
+        older = (await self.connection.execute(_older, {"owner": owner})).scalar_one()
+        size, files = (await self.connection.execute(_of_today, {"owner": owner})).one()
+        return Used(int(older) + int(size), int(files))
 
     async def add(self, one: Media) -> None:
         job = {"due_at": 0, "leased_until": 0, "attempts": 0}
         await self.connection.execute(_add, {"id": one.id, **row_of(one), **job})
+        note = {"media_id": one.id, "owner_id": one.owner, "secret": one.secret, "bytes": one.bytes}
+        await self.connection.execute(_note, note)
+
+    async def grant(self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime) -> None:
+        values = {"session_id": session, "ticket_until": millis(until), "look_at": millis(look_at)}
+        new = {f"new_{name}": value for name, value in values.items()}
+        await self.connection.execute(_grant, {"which": media_id, **new})
+
+    async def looked(self, media_id: MediaId, again: datetime | None) -> None:
+        look_at = None if again is None else millis(again)
+        await self.connection.execute(_looked, {"which": media_id, "new_look_at": look_at})
+
+    async def disown(self, owner: UserId) -> None:
+        await self.connection.execute(_disown, {"owner": owner})
+
+    async def forget_uploads(self, before: MediaId) -> None:
+        await self.connection.execute(_forget_uploads, {"before": before})
 
     async def get(self, media_id: MediaId) -> Media:
         row = (await self.connection.execute(_get, {"which": media_id})).one_or_none()

@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 from application.media.describing import DescribeMedia, ReadMedia
 from application.media.ports import Folder
 from application.media.removing import RemoveMedia
-from application.media.uploading import BeginUpload, CompleteUpload, Described, UploadFile
+from application.media.uploading import BeginUpload, CompleteUpload, Described, Uploader, UploadFile
 from application.shared.attachments import Addresses
 from domain.media import (
     MediaAttached,
@@ -103,10 +103,11 @@ class MediaController(Controller):
         self, request: Mine, data: JSONBody[BeginUploadIn], idempotency_key: IdempotencyKey = None
     ) -> Response[BegunUploadOut]:
         """Send the bytes with the method, to the address and with the headers of `upload` before it expires, and then
-        complete the upload. What is not completed is removed after some hours. Sent again with the same key it gives
-        another ticket for the same media."""
+        complete the upload. The ticket ends with the session that got it, and when the upload is completed or deleted.
+        What is not completed within an hour is removed. Sent again with the same key it gives another ticket for the
+        same media."""
         begun = await self.begin_upload(
-            request.user.user_id,
+            Uploader(request.user.user_id, request.user.session_id),
             data.bytes,
             data.type,
             data.described,

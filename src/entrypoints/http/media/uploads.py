@@ -6,7 +6,8 @@ from typing import Any
 from litestar import Controller, put
 from litestar.exceptions import HTTPException
 
-from application.media.ports import DirectUploads, Folder, Storage, TicketRefused
+from application.media.ports import DirectUploads, Folder, TicketRefused
+from application.media.tickets import TakeUpload
 from entrypoints.http.auth import Anyones
 from entrypoints.http.media.receiving import Spool, TooManyUploads, Uploads, pieces
 from entrypoints.http.openapi import policy
@@ -18,7 +19,7 @@ SIGNED = ("until", "size", "type", "sig")
 
 class DirectUploadsController(Controller):
     direct_uploads: DirectUploads
-    storage: Storage
+    take_upload: TakeUpload
     folder: Folder
     uploads: Uploads
 
@@ -39,6 +40,7 @@ class DirectUploadsController(Controller):
         announced = request.headers.get("content-length")
         if announced is not None and announced != str(granted.size):
             raise TicketRefused(f"the ticket is for {granted.size:,} bytes")
+        await self.take_upload.check(granted.key)  # before anything is read
         with self.uploads.one(f"network {scope['network']}"):
             async with self.folder() as folder:
                 await self._store(request, granted.key, granted.size, granted.content_type, folder / "upload")
@@ -57,4 +59,4 @@ class DirectUploadsController(Controller):
             spool.drop()
         if spool.size != size:
             raise TicketRefused(f"the ticket is for {size:,} bytes")
-        await self.storage.put(key, file, content_type)
+        await self.take_upload(key, file, content_type)
