@@ -36,7 +36,7 @@ from adapters.memory import posts as memory_posts
 from adapters.memory.cache import MemoryCache
 from adapters.memory.limits import MemoryLimiter, NoLimiter
 from adapters.memory.store import Store
-from adapters.processing import ChildProcessor
+from adapters.processing.parent import ChildProcessor
 from adapters.redis.cache import RedisCache
 from adapters.redis.client import Client
 from adapters.redis.feeds import RedisTimelines
@@ -689,7 +689,7 @@ class Container(containers.DeclarativeContainer):
         s3=Single(_s3_storage, config.media_address, now),
     )
     folder = Single(TemporaryFolders, config.temporary)
-    processor = Single(ChildProcessor, config.media_audio)
+    processor = Single(ChildProcessor, config.media_audio, config.media_confinement_required)
     media_jobs = providers.Selector(
         config.store,
         memory=Single(memory_media.MemoryJobs, store, Object(time.monotonic)),

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from adapters.ids import IdAllocator, Lease
 from adapters.mail.server import MailServer
+from adapters.processing.confinement import LAYERS
 from adapters.redis.address import Address
 from adapters.security.tokens import load_keys
 from adapters.sql.housekeeping import keep_house
@@ -85,6 +86,7 @@ def build(settings: Settings) -> Container:
                 settings.media_file_mb * MB, settings.media_user_mb * MB, settings.media_files_a_day
             ),
             "media_audio": settings.media_audio == "on",
+            "media_confinement_required": settings.media_confinement == "required",
             "temporary": _temporary(settings),
             "master_key": master_key(settings),
         }
@@ -133,6 +135,7 @@ def master_key(settings: Settings) -> bytes:
 async def running(container: Container, settings: Settings) -> AsyncIterator[None]:
     """Everything that is open and busy while Waggle runs; closed again when the block ends."""
     async with AsyncExitStack() as stack:
+        await _tell_confinement(container, settings)
         if settings.shape == "memory":
             container.ids().renewed(Lease(0, _wall_ms(container), MAX_ID >> 16), asked_at=time.monotonic())
         else:
@@ -166,6 +169,30 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         await _in_background(stack, "objects of media", lambda: _sweep_objects(container))
         await _in_background(stack, "relay", container.relay().run)
         yield
+
+
+async def _tell_confinement(container: Container, settings: Settings) -> None:
+    """Log what confines the decoding of uploads. Raises BadSettings if layers are required and one is
+    missing, Unavailable if they are required and no process can be started to tell."""
+    try:
+        missing = await container.processor().missing_layers()
+    except Unavailable as error:
+        if settings.media_confinement == "required":
+            raise
+        log.warning("what confines the decoding of uploads is not known: %s", error)
+        return
+    in_force = [layer for layer in LAYERS if layer not in missing]
+    if missing and settings.media_confinement == "required":
+        raise BadSettings(
+            f"WAGGLE_MEDIA_CONFINEMENT=required, and this system does not offer: {', '.join(missing)}"
+        )
+    log.info("uploads are decoded under: %s", ", ".join(in_force) or "limits of memory and time only")
+    if missing:
+        log.warning(
+            "uploads are decoded without: %s. This system does not offer it; WAGGLE_MEDIA_CONFINEMENT=required refuses "
+            "to start without it",
+            ", ".join(missing),
+        )
 
 
 @asynccontextmanager

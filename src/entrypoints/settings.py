@@ -26,6 +26,7 @@ ONE_OF = {
     "env": ("development", "production"),
     "access_log": ("all", "problems", "off"),
     "media_audio": ("on", "off"),
+    "media_confinement": ("best-effort", "required"),
 }
 BETWEEN = {
     "password_cost": (4, 16),
@@ -124,6 +125,12 @@ class Settings:
         "keeps what users uploaded apart from everything else",
     )
     media_audio: str = _setting("on", "`on` or `off`: whether films may have sound")
+    media_confinement: str = _setting(
+        "best-effort",
+        "`best-effort` or `required`: whether Waggle refuses to start where the system does not offer every layer that "
+        "confines the process that decodes uploads (Landlock, seccomp, a network namespace, a process limit). "
+        "`best-effort` warns at the start and names what is missing",
+    )
     media_file_mb: int = _setting(
         200, "how large an upload may be, in megabytes (of 1,048,576 bytes), 1 to 2000"
     )

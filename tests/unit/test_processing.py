@@ -12,9 +12,8 @@ import av
 import pytest
 from PIL import Image
 
-from adapters.processing import ChildProcessor
 from adapters.processing import parent as starting
-from adapters.processing.parent import PICTURES
+from adapters.processing.parent import PICTURES, ChildProcessor
 from application.media.ports import Rejected
 from domain.media import EXTENSIONS, Kind, Made, Reason
 from domain.shared import Unavailable

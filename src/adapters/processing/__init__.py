@@ -1,5 +1,4 @@
-"""Making renditions of uploads, in a child process that can do little else."""
+"""Making renditions of uploads, in a child process that can do little else.
 
-from adapters.processing.parent import ChildProcessor
-
-__all__ = ["ChildProcessor"]
+Nothing is imported here: the child starts for each upload, and needs little of it.
+"""

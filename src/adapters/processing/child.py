@@ -16,6 +16,8 @@ from adapters.processing.types import PICTURES
 from application.media.ports import Rejected
 from domain.media import Made, Reason
 
+EX_CONFIG = 78
+
 
 def say(**what: Any) -> None:
     sys.stdout.write(json.dumps(what) + "\n")
@@ -44,8 +46,16 @@ def main() -> None:
     def progress(percent: int) -> None:
         say(progress=percent)
 
+    missing = confine(
+        memory=order["memory"],
+        cpu_seconds=order["cpu_seconds"],
+        file_bytes=order["file_bytes"],
+        upload=upload,
+        into=into,
+    )
+    if missing and order["confinement_required"]:
+        sys.exit(EX_CONFIG)
     try:
-        confine(memory=order["memory"], cpu_seconds=order["cpu_seconds"], file_bytes=order["file_bytes"])
         if media_type in PICTURES:
             made = pictures.make(upload, into, media_type, progress)
         else:

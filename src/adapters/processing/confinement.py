@@ -5,7 +5,11 @@ import os
 import resource
 import sys
 from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
+
+from adapters.processing import landlock, seccomp
 
 _NO_NEW_PRIVS = 38
 _NEWUSER, _NEWNET = 0x10000000, 0x40000000
@@ -17,9 +21,27 @@ _REFUSED = (
 )  # fmt: skip
 
 
-def confine(*, memory: int, cpu_seconds: int, file_bytes: int) -> None:
-    """Little memory and time, small files, no network and no further process. Where the system lets, the process gets a
-    network of its own, in which there is nothing; everywhere Python itself refuses to open sockets."""
+class Layer(StrEnum):
+    """What the kernel enforces. Each holds by itself; the names are for the operator."""
+
+    LANDLOCK = "Landlock"
+    """No file but the upload, the folder of its renditions and program code, and no other process: no key, no database, no `/proc`."""
+    SECCOMP = "seccomp"
+    """No sockets, programs, processes, threads or tracing."""
+    NETWORK = "network namespace"
+    """A network in which there is nothing."""
+    PROCESSES = "process limit"
+    """RLIMIT_NPROC: no process and no thread. Linux does not apply it to root; seccomp refuses them there."""
+
+
+LAYERS = tuple(Layer)
+
+
+def confine(
+    *, memory: int, cpu_seconds: int, file_bytes: int, upload: Path | None = None, into: Path | None = None
+) -> frozenset[Layer]:
+    """Confine this process for good, and return the layers that this system does not offer. Of files it keeps the
+    upload to read, the folder `into` to write, and what Python imports modules from."""
     os.nice(_NICE)
     for limit, value in (
         (resource.RLIMIT_AS, memory),
@@ -30,12 +52,34 @@ def confine(*, memory: int, cpu_seconds: int, file_bytes: int) -> None:
     ):
         with suppress(ValueError, OSError):  # macOS has no limit of addresses
             resource.setrlimit(limit, (value, value))
+    missing = set(Layer)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+        missing.discard(Layer.PROCESSES)
     if sys.platform == "linux":
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-        if libc.unshare(_NEWNET) != 0:
-            libc.unshare(_NEWUSER | _NEWNET)
+        missing -= _confined_by_linux(upload, into)
     sys.addaudithook(_refuse)
+    return frozenset(missing)
+
+
+def _confined_by_linux(upload: Path | None, into: Path | None) -> set[Layer]:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+    in_force = set()
+    if libc.unshare(_NEWNET) == 0 or libc.unshare(_NEWUSER | _NEWNET) == 0:
+        in_force.add(Layer.NETWORK)
+    allowed = {
+        Path(folder): landlock.READ_BELOW for folder in sys.path
+    }  # modules are loaded when they are used
+    if upload is not None:
+        allowed[upload] = landlock.READ_FILE
+    if into is not None:
+        allowed[into] = landlock.WRITE_BELOW
+    if landlock.restrict(libc, allowed):
+        in_force.add(Layer.LANDLOCK)
+    if seccomp.install(libc):  # last: it refuses the calls above
+        in_force.add(Layer.SECCOMP)
+    return in_force
 
 
 def _refuse(event: str, _arguments: Any) -> None:

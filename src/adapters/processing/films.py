@@ -86,13 +86,13 @@ def _names(codecs: set[str]) -> set[str]:
 
 def _poster(source: Any, video: Any, seconds: float) -> tuple[Any, int]:
     """A picture from near the beginning, upright, and by how many degrees it was turned for that."""
-    video.thread_type = "NONE"
+    video.thread_type, video.codec_context.thread_count = "NONE", 1  # the child may start no thread
     source.seek(int(min(POSTER_SECOND, seconds / 2) * av.time_base))
     frame = next(iter(source.decode(video)), None)
     if frame is None:
         raise Rejected(Reason.DAMAGED)
     turn = int(frame.rotation)
-    picture = frame.to_image()
+    picture = frame.to_image(threads=1)
     return (picture.rotate(turn, expand=True) if turn else picture), turn
 
 

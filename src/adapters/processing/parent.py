@@ -17,7 +17,8 @@ from domain.media import Kind, Made, Reason, Rendition
 from domain.shared import Unavailable
 
 MB = 1024 * 1024
-_CHILD = Path(__file__).with_name("child.py")
+_CHILD, _PROBE = Path(__file__).with_name("child.py"), Path(__file__).with_name("probe.py")
+_PROBE_SECONDS = 30.0
 _LONGEST_LINE = 64 * 1024
 _BY_WHAT_IT_READ = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 
@@ -42,6 +43,8 @@ class ChildProcessor:
 
     audio: bool = True
     """Whether films may have sound."""
+    confinement_required: bool = False
+    """Whether no upload is looked at where a layer of the confinement is missing."""
     pictures: Bounds = PICTURES
     video: Bounds = VIDEO
     _free: asyncio.Semaphore = field(
@@ -61,37 +64,63 @@ class ChildProcessor:
             "cpu_seconds": bounds.cpu_seconds,
             "file_bytes": bounds.file_bytes,
             "audio": self.audio,
+            "confinement_required": self.confinement_required,
         }
         async with self._free:
             return await self._of_child(order, bounds.seconds, progress)
 
-    async def _of_child(self, order: dict[str, Any], seconds: float, progress: Callable[[int], None]) -> Made:
+    async def missing_layers(self) -> list[str]:
+        """The layers of the confinement that this system does not offer, by a process that confines itself now.
+        Raises Unavailable if none can be started."""
+        probe = await _started(_PROBE)
         try:
-            child = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-I",
-                "-X",
-                "utf8",
-                str(_CHILD),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                start_new_session=True,
-                limit=_LONGEST_LINE,
-            )
-        except OSError as error:
-            raise Unavailable(f"no process can be started to look at uploads: {error.strerror}") from error
+            async with asyncio.timeout(_PROBE_SECONDS):
+                said, _ = await probe.communicate()
+        except TimeoutError:
+            raise Unavailable("the probe of the confinement did not end") from None
+        finally:
+            await _ended(probe)
+        if probe.returncode != 0:
+            raise Unavailable(f"the probe of the confinement ended with {probe.returncode}")
+        missing: list[str] = json.loads(said)
+        return missing
+
+    async def _of_child(self, order: dict[str, Any], seconds: float, progress: Callable[[int], None]) -> Made:
+        child = await _started(_CHILD)
         try:
             async with asyncio.timeout(seconds):
                 return await _told(child, order, progress)
         except TimeoutError:
             raise Rejected(Reason.TOO_COSTLY) from None
         finally:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await asyncio.shield(child.wait())
+            await _ended(child)
+
+
+async def _started(program: Path) -> asyncio.subprocess.Process:
+    """With no environment and no open file of ours. Raises Unavailable."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            "-X",
+            "utf8",
+            str(program),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            start_new_session=True,
+            limit=_LONGEST_LINE,
+        )
+    except OSError as error:
+        raise Unavailable(f"no process can be started to look at uploads: {error.strerror}") from error
+
+
+async def _ended(child: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        child.kill()
+    await asyncio.shield(child.wait())
 
 
 async def _told(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import blurhash
-from PIL import Image, ImageCms, ImageOps, ImageSequence
+from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, ImageSequence
 
 from adapters.processing.types import PICTURES
 from application.media.ports import Rejected
@@ -23,6 +23,7 @@ from domain.media import (
     Rendition,
 )
 
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the child may start none
 SIDES = {"large": 2048, "small": 800, "thumbnail": 400}
 """The longest side of each rendition at most, largest first; nothing is ever enlarged."""
 WEBP, JPEG = {"quality": 80, "method": 4}, {"quality": 85, "optimize": True, "progressive": True}

@@ -1,0 +1,353 @@
+"""What confines the process that decodes uploads, tried from inside it by what does no harm if it succeeds.
+
+Each layer is tried alone, below Python's own refusals, as root and as an ordinary user. What this kernel does not offer is
+skipped, which the summary of the run lists.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.processing import parent
+from adapters.processing.confinement import LAYERS, Layer
+from adapters.processing.parent import ChildProcessor
+from application.media.ports import Rejected
+from domain.shared import Unavailable
+from entrypoints.runtime import build, running
+from entrypoints.settings import Settings
+from tests.media import corpus
+
+SOURCE = Path(parent.__file__).resolve().parents[2]
+NOBODY = 65_534
+USERS = [0, NOBODY] if os.geteuid() == 0 else [os.geteuid()]
+KEY, DATABASE = "secret.key", "waggle.db"
+
+SCRIPT = """
+import ctypes, errno, json, os, resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, {source!r})
+from adapters.processing import landlock, seccomp
+from adapters.processing.confinement import confine
+libc = ctypes.CDLL(None, use_errno=True)
+data, server, uid, layer = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+if os.geteuid() == 0 and uid:
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+upload, into = data / "tmp/upload", data / "tmp/made"
+
+def process_limit():
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    return True
+
+def everything():
+    return not confine(memory=2**30, cpu_seconds=5, file_bytes=1000, upload=upload, into=into)
+
+libc.prctl(38, 1, 0, 0, 0)
+layers = {{
+    "Landlock": lambda: landlock.restrict(libc, {{upload: landlock.READ_FILE, into: landlock.WRITE_BELOW}}),
+    "seccomp": lambda: seccomp.install(libc),
+    "network namespace": lambda: libc.unshare(0x40000000) == 0 or libc.unshare(0x50000000) == 0,
+    "process limit": process_limit,
+    "all": everything,
+}}
+if not layers[layer]():
+    print(json.dumps("missing"))
+    sys.exit()
+
+def done(result):
+    return "done" if result >= 0 else errno.errorcode[ctypes.get_errno()]
+
+def opens(path, flags=os.O_RDONLY):
+    return done(libc.open(os.fsencode(path), flags, 0o600))
+
+def forks():
+    result = libc.fork()
+    if result == 0:
+        libc._exit(0)
+    return done(result)
+
+def connects():
+    # To a port where nothing listens: refused by the host, unreachable where there is no network.
+    address = bytes([2, 0, 0, 9, 127, 0, 0, 1]) + bytes(8)
+    return done(libc.connect(libc.socket(2, 1, 0), address, 16))
+
+attempts = {{
+    "read the upload": lambda: opens(upload),
+    "write a rendition": lambda: opens(into / "large.webp", os.O_CREAT | os.O_WRONLY),
+    "read the key": lambda: opens(data / "secret.key"),
+    "read the database": lambda: opens(data / "waggle.db"),
+    "write the database": lambda: opens(data / "waggle.db", os.O_WRONLY),
+    "write beside the renditions": lambda: opens(data / "tmp/other", os.O_CREAT | os.O_WRONLY),
+    "leave by a dotted path": lambda: opens(into / "../../secret.key"),
+    "read the server's environment": lambda: opens(f"/proc/{{server}}/environ"),
+    "read its own environment": lambda: opens("/proc/self/environ"),
+    "read the server's memory map": lambda: opens(f"/proc/{{server}}/maps"),
+    "list the data folder": lambda: opens(data, os.O_DIRECTORY),
+    "open a socket": lambda: done(libc.socket(2, 1, 0)),
+    "open a local socket": lambda: done(libc.socket(1, 1, 0)),
+    "connect": connects,
+    "fork": forks,
+    "run a program": lambda: done(libc.execve(b"/nonexistent", None, None)),
+    "let itself be traced": lambda: done(libc.ptrace(0, 0, 0, 0)),
+    "read the server's memory": lambda: done(libc.process_vm_readv(server, None, 0, None, 0, 0)),
+    "signal the server": lambda: done(libc.kill(server, 0)),
+    "signal itself": lambda: done(libc.kill(os.getpid(), 0)),
+    "limit the server": lambda: done(libc.prlimit(server, 7, None, None)),
+    "take a new namespace": lambda: done(libc.unshare(0x04000000)),
+    "change the root": lambda: done(libc.chroot(b"/")),
+    "use io_uring": lambda: done(libc.syscall(425, 0, None)),
+    "use what is not known yet": lambda: done(libc.syscall(600)),
+}}
+wanted = sys.argv[5:]
+print(json.dumps({{name: attempts[name]() for name in wanted}}))
+"""
+FILES = {
+    "read the upload": "done",
+    "write a rendition": "done",
+    "read the key": "EACCES",
+    "read the database": "EACCES",
+    "write the database": "EACCES",
+    "write beside the renditions": "EACCES",
+    "leave by a dotted path": "EACCES",
+    "read the server's environment": "EACCES",
+    "read its own environment": "EACCES",
+    "read the server's memory map": "EACCES",
+    "list the data folder": "EACCES",
+}
+CALLS = {
+    "open a socket": "EPERM",
+    "open a local socket": "EPERM",
+    "fork": "EPERM",
+    "run a program": "EPERM",
+    "let itself be traced": "EPERM",
+    "read the server's memory": "EPERM",
+    "signal the server": "EPERM",
+    "signal itself": "done",
+    "limit the server": "EPERM",
+    "take a new namespace": "EPERM",
+    "change the root": "EPERM",
+    "use io_uring": "EPERM",
+    "use what is not known yet": "ENOSYS",
+}
+EXPECTED = {
+    Layer.LANDLOCK: FILES,
+    Layer.SECCOMP: CALLS,
+    Layer.NETWORK: {"connect": "ENETUNREACH"},
+    Layer.PROCESSES: {"fork": "EAGAIN"},
+    "all": FILES | CALLS,
+}
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    """A data folder that every user may read, so that only a layer can refuse it. Not below pytest's own folder, which is
+    closed to other users again by every run that starts."""
+    with tempfile.TemporaryDirectory(prefix="waggle-confinement-") as name:
+        folder = Path(name)
+        (folder / "tmp/made").mkdir(parents=True)
+        for file in (KEY, DATABASE, "tmp/upload"):
+            (folder / file).write_text("harmless")
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o777)
+        yield folder
+
+
+def tried(data: Path, user: int, layer: str, names: list[str]) -> dict[str, str] | str:
+    """What the attempts came to; `missing` if the system does not offer the layer."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-I", "-c", SCRIPT.format(source=str(SOURCE))),
+            *(str(data), str(os.getpid()), str(user), layer, *names),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] | str = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("layer", EXPECTED)
+def test_each_layer_refuses_by_itself(data: Path, layer: str, user: int) -> None:
+    expected = EXPECTED[layer]
+    if layer == Layer.PROCESSES and user == 0:
+        pytest.skip("RLIMIT_NPROC as root: Linux does not apply it; seccomp refuses processes there")
+    found = tried(data, user, layer, list(expected))
+    if found == "missing":
+        pytest.skip(f"this system does not offer: {layer}, to user {user}")
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", ["read the key", "read the database", "fork", "open a local socket"])
+def test_the_attempts_succeed_where_nothing_refuses_them(data: Path, name: str) -> None:
+    """So that a refusal above is the layer's own."""
+    layer = Layer.SECCOMP if name.startswith("read") else Layer.LANDLOCK
+    found = tried(data, USERS[-1], layer, [name])
+    if found == "missing":
+        pytest.skip(f"this system does not offer: {layer}")
+    assert found == {name: "done"}
+
+
+async def test_the_probe_names_what_is_missing() -> None:
+    missing = await ChildProcessor().missing_layers()
+    assert set(missing) <= set(LAYERS)
+    if missing:
+        pytest.skip(f"this system does not offer: {', '.join(missing)}")
+
+
+# --- A system that offers less ---------------------------------------------------------------------
+
+WITHOUT = """
+import ctypes, os, platform, sys
+sys.path.insert(0, {source!r})
+from adapters.processing import seccomp
+unshare, prctl = {{"x86_64": (272, 157), "aarch64": (97, 167)}}[platform.machine()]
+code = b"".join([
+    seccomp._instruction(0x20, 0),
+    seccomp._instruction(0x15, 444, other=1), seccomp._instruction(0x06, 0x50000 | 38),
+    seccomp._instruction(0x15, unshare, other=1), seccomp._instruction(0x06, 0x50000 | 1),
+    seccomp._instruction(0x15, prctl, other=3),
+    seccomp._instruction(0x20, 16),
+    seccomp._instruction(0x15, 22, other=1), seccomp._instruction(0x06, 0x50000 | 22),
+    seccomp._instruction(0x06, 0x7FFF0000),
+])
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+program = seccomp._Program(len(code) // 8, code)
+assert libc.prctl(22, 2, ctypes.byref(program), 0, 0) == 0
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+LESS = "Landlock, network namespace, seccomp"
+ADVICE = "This system does not offer it; WAGGLE_MEDIA_CONFINEMENT=required refuses to start without it"
+
+
+def on_less(
+    *arguments: str, environ: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Python under a filter that answers as a kernel without Landlock, seccomp and namespaces."""
+    if platform.machine() not in {"x86_64", "aarch64"} or sys.platform != "linux":
+        pytest.skip("a kernel that offers less can be imitated on Linux only")
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT.format(source=str(SOURCE)), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environ,
+        cwd=cwd,
+    )
+
+
+def test_missing_layers_stop_the_start_where_they_are_required(tmp_path: Path) -> None:
+    environ = {
+        "WAGGLE_DATA_DIR": str(tmp_path / "data"),
+        "WAGGLE_MEDIA_CONFINEMENT": "required",
+        "PATH": os.environ["PATH"],
+    }
+    ended = on_less("-m", "entrypoints.cli", "serve", environ=environ, cwd=SOURCE)
+    assert ended.returncode == 78
+    assert ended.stderr == (
+        f"waggle: WAGGLE_MEDIA_CONFINEMENT=required, and this system does not offer: {LESS}\n"
+    )
+
+
+async def test_missing_layers_are_one_warning_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    probe = tmp_path / "probe.py"
+    probe.write_text(f"import json; print(json.dumps({LESS.split(', ')!r}))")
+    monkeypatch.setattr(parent, "_PROBE", probe)
+    settings = Settings(database_url="memory:")
+    with caplog.at_level("INFO"):
+        async with running(build(settings), settings):
+            pass
+    assert [(one.levelname, one.getMessage()) for one in caplog.records if "decoded" in one.message] == [
+        ("INFO", "uploads are decoded under: process limit"),
+        ("WARNING", f"uploads are decoded without: {LESS}. {ADVICE}"),
+    ]
+
+
+async def test_the_start_tells_what_is_in_force(caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings(database_url="memory:")
+    missing = await ChildProcessor().missing_layers()
+    with caplog.at_level("INFO"):
+        async with running(build(settings), settings):
+            pass
+    in_force = ", ".join(layer for layer in LAYERS if layer not in missing)
+    assert f"uploads are decoded under: {in_force}" in caplog.messages
+
+
+async def test_an_upload_is_not_looked_at_without_a_required_layer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe has the last word at the start; the child has it for each upload."""
+    lesser = tmp_path / "child.py"
+    lesser.write_text(
+        textwrap.dedent(f"""
+        import sys
+        sys.path.insert(0, {str(SOURCE)!r})
+        from adapters.processing import child, landlock
+        landlock.restrict = lambda *_: False
+        child.main()
+        """)
+    )
+    monkeypatch.setattr(parent, "_CHILD", lesser)
+    upload, into = tmp_path / "upload", tmp_path / "made"
+    into.mkdir()
+    upload.write_bytes(corpus.photograph(1))
+    assert (await ChildProcessor()(upload, into, lambda _: None)).width == 640
+    with pytest.raises(Unavailable, match="ended with 78"):
+        await ChildProcessor(confinement_required=True)(upload, into, lambda _: None)
+
+
+async def test_the_child_reads_modules_and_nothing_of_the_data(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child as it is started for an upload: Python's own refusals are left out, the kernel's are not."""
+    child = data / "child.py"
+    child.write_text(
+        textwrap.dedent(f"""
+        import json, os, sys
+        sys.path.insert(0, {str(SOURCE)!r})
+        from pathlib import Path
+        from adapters.processing.confinement import confine
+        order = json.loads(sys.stdin.readline())
+        missing = confine(memory=order["memory"], cpu_seconds=5, file_bytes=1000,
+                          upload=Path(order["upload"]), into=Path(order["into"]))
+        allowed = [order["upload"], {sysconfig.get_path("stdlib")!r} + "/os.py"]
+        refused = [{str(data / KEY)!r}, {str(data / DATABASE)!r}, "/etc/passwd", "/proc/{os.getpid()}/environ"]
+        for path in allowed:
+            open(path, "rb").close()
+        opened = []
+        for path in refused:
+            try:
+                open(path, "rb").close()
+                opened.append(path)
+            except OSError:
+                pass
+        if "Landlock" in missing:
+            print(json.dumps({{"rejected": "lost"}}))
+        else:
+            print(json.dumps({{"rejected": "damaged" if not opened else "too_large"}}))
+        """)
+    )
+    monkeypatch.setattr(parent, "_CHILD", child)
+    (data / "tmp/upload").write_bytes(corpus.photograph(1))
+    with pytest.raises(Rejected) as caught:
+        await ChildProcessor()(data / "tmp/upload", data / "tmp/made", lambda _: None)
+    if caught.value.reason == "lost":
+        pytest.skip("this system does not offer: Landlock")
+    assert caught.value.reason == "damaged"
