@@ -20,6 +20,8 @@ class Lease:
     now_ms: int
     """The lease giver's clock when the lease was given or renewed."""
     until_ms: int
+    processes: int = 1
+    """How many processes hold a number, this one included."""
 
 
 class IdAllocator:
@@ -28,10 +30,14 @@ class IdAllocator:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._lease: Lease | None = None
-        self._number = 0
+        self._number, self._processes = 0, 1
         self._anchor = 0.0
         self._last_ms = 0
         self._sequence = 0
+
+    def processes(self) -> int:
+        """How many processes shared the work when the lease was renewed last; at least 1."""
+        return self._processes
 
     def renewed(self, lease: Lease, *, asked_at: float) -> None:
         """Go on under `lease`. `asked_at` is the monotonic time before it was asked for: taken as the
@@ -39,7 +45,7 @@ class IdAllocator:
         given up before its end by that much."""
         if lease.number != self._number:  # a smaller number makes smaller ids: begin a new millisecond
             self._number, self._sequence = lease.number, PER_MILLISECOND
-        self._lease = lease
+        self._lease, self._processes = lease, lease.processes
         self._anchor = asked_at
 
     def lost(self) -> None:

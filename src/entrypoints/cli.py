@@ -23,7 +23,8 @@ from sqlalchemy import make_url
 
 from adapters.security.tokens import SigningKeys, load_keys
 from adapters.sql.database import Database
-from adapters.sql.migrate import HEAD, current, migrate, outdated
+from adapters.sql.errors import DatabaseRefused
+from adapters.sql.migrate import HEAD, check_schema, migrate
 from application.media.removing import GRACE
 from application.notifications.hub import Hub
 from domain.identity import UserNotFound
@@ -156,8 +157,7 @@ async def apply_migrations(settings: Settings, _arguments: argparse.Namespace) -
     """Bring the database to the schema of this version."""
     if settings.shape == "memory":
         raise BadSettings("there is nothing to migrate in memory")
-    if settings.shape == "embedded":
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    build(settings)  # refuses what cannot be used
     database = Database.at(settings.database, command_timeout=None)
     try:
         changed = await migrate(database)
@@ -275,10 +275,7 @@ async def _key_store(settings: Settings) -> AsyncIterator[Container]:
     database = container.database()
     await database.open()
     try:
-        if outdated(found := await current(database)):
-            raise BadSettings(
-                f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`"
-            )
+        await check_schema(database)
         try:  # a key that is sealed with another master key would be of no use to the servers
             await load_keys(SigningKeys(), container.key_store(), container.secrets(), container.now()())
         except ValueError:
@@ -386,7 +383,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.read()
         logs.configure(readable=settings.env == "development" and sys.stderr.isatty())
         status: int = uvloop.run(chosen.command(settings, chosen))
-    except BadSettings as error:
+    except (BadSettings, DatabaseRefused) as error:
         sys.stderr.write(f"waggle: {error}\n")
         return EX_CONFIG
     except Unavailable as error:

@@ -419,7 +419,8 @@ class Media(containers.DeclarativeContainer):
 
 
 class Container(containers.DeclarativeContainer):
-    """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`, `issuer`,
+    """Waggle in one of its shapes. `config` takes `store` (`memory` or `sql`), `database_url`,
+    `database_connections`, `issuer`,
     `site_names`, `password_cost`, `card_ttl`, `limits` (`on` or `off`), `trending` (its Times),
     `timelines` (`memory` or `none`), `redis` (`on` or `off`), `redis_address`, `site` (its Site), `mail` (`smtp`,
     `log` or `none`), `mail_server`, `own_host`, `mail_delay` and `mail_every` (timedeltas), `media_store` (`memory`, `folder`
@@ -440,7 +441,9 @@ class Container(containers.DeclarativeContainer):
     own_limiter = Single(MemoryLimiter, Object(time.monotonic))
     limiter = providers.Selector(
         config.limits,
-        on=providers.Selector(config.redis, on=Single(RedisLimiter, redis, own_limiter), off=own_limiter),
+        on=providers.Selector(
+            config.redis, on=Single(RedisLimiter, redis, own_limiter, ids.provided.processes), off=own_limiter
+        ),
         off=Single(NoLimiter),
     )
 
@@ -457,7 +460,9 @@ class Container(containers.DeclarativeContainer):
 
     wake = Single(asyncio.Event)
     store = Single(Store, wake.provided.set)
-    database = Single(Database.at, config.database_url, wake.provided.set)
+    database = Single(
+        Database.at, config.database_url, wake.provided.set, connections=config.database_connections
+    )
 
     identity_reader = providers.Selector(
         config.store,

@@ -20,15 +20,19 @@ from adapters.mail.server import MailServer
 from adapters.processing.confinement import LAYERS
 from adapters.redis.address import Address
 from adapters.security.tokens import load_keys
+from adapters.sql.address import PostgresAddress
+from adapters.sql.database import Database
 from adapters.sql.housekeeping import keep_house
-from adapters.sql.migrate import HEAD, current, migrate, outdated
+from adapters.sql.migrate import HEAD, check_schema, migrate
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
+from adapters.sql.server import allowed_connections
 from adapters.storage.address import S3Address, folder_of
 from application.media.uploading import Limits
 from application.shared.caching import Times
 from application.shared.mail import Site
 from domain.shared import MAX_ID, Unavailable
 from entrypoints.container import Container
+from entrypoints.data_folder import master_key, prepare
 from entrypoints.settings import BadSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,13 @@ KEYS_SECONDS = 2.0
 def build(settings: Settings) -> Container:
     """The container for `settings`; nothing is opened yet. Raises BadSettings."""
     container = Container()
+    if settings.shape == "embedded":
+        prepare(settings)
+    try:
+        if settings.shape == "scaled":
+            PostgresAddress.of(settings.database_url)
+    except ValueError as error:
+        raise BadSettings(f"WAGGLE_DATABASE_URL {error}") from None
     try:
         redis = Address.of(settings.redis_url) if settings.redis_url else None
     except (ValueError, OSError) as error:
@@ -63,6 +74,7 @@ def build(settings: Settings) -> Container:
         {
             "store": "memory" if settings.shape == "memory" else "sql",
             "database_url": settings.database,
+            "database_connections": settings.database_connections,
             "issuer": settings.url,
             "site_names": ("waggle", host),
             "site": Site(settings.url, host),
@@ -110,25 +122,6 @@ def _temporary(settings: Settings) -> Path:
     if settings.shape == "memory":
         return Path(tempfile.gettempdir()) / f"waggle-{os.getuid()}"
     return settings.data_dir.absolute() / "tmp"
-
-
-def master_key(settings: Settings) -> bytes:
-    """The setting, or the key in the data folder, made there at the first start."""
-    if settings.secret_key:
-        return bytes.fromhex(settings.secret_key)
-    if settings.shape == "memory":
-        return secrets.token_bytes(32)
-    path = settings.data_dir / "secret.key"
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        # Written aside and linked: a crash leaves no half of a key, and of two processes one wins.
-        with tempfile.NamedTemporaryFile("w", dir=settings.data_dir) as new:
-            new.write(secrets.token_hex(32) + "\n")
-            new.flush()
-            os.fsync(new.fileno())
-            with suppress(FileExistsError):
-                os.link(new.name, path)
-    return bytes.fromhex(path.read_text().strip())
 
 
 @asynccontextmanager
@@ -208,17 +201,12 @@ async def open_database(
             stack.enter_context(_only_process(_lock_of(container)))
         stack.push_async_callback(database.close)
         await database.open()
-        if outdated(found := await current(database)):
-            raise _outdated(found)
+        await check_schema(database)
         yield
 
 
 def _lock_of(container: Container) -> Path:
     return Path(str(container.database().url.database)).with_suffix(".lock")
-
-
-def _outdated(found: str | None) -> BadSettings:
-    return BadSettings(f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`")
 
 
 async def _open_database(stack: AsyncExitStack, container: Container, settings: Settings) -> None:
@@ -232,11 +220,32 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
             log.info("the database is now at schema %s", HEAD)
         await container.outbox_queue().free_all()  # whoever held a lease is dead: the lock says so
         await container.media_jobs().free_all()
-    elif outdated(found := await current(database)):
-        raise _outdated(found)
+    else:
+        await check_schema(database)
     numbers = ProcessNumbers(database, secrets.token_hex(8))
     lease = await _take(numbers, container.ids())
+    if settings.shape == "scaled":
+        await _check_connections(database, settings.database_connections, lease.processes)
     await _in_background(stack, "process number", lambda: _keep(numbers, container.ids(), lease))
+
+
+async def _check_connections(database: Database, connections: int, processes: int) -> None:
+    """Compare what the processes may open with what the server allows. One that cannot fit alone is refused; several
+    that do not fit together are warned of, since one of them may be about to stop."""
+    allowed = await allowed_connections(database)
+    if allowed is None:
+        return
+    if connections > allowed:
+        raise BadSettings(
+            f"WAGGLE_DATABASE_CONNECTIONS is {connections}, but the database server allows this user {allowed} beside "
+            "what it keeps for others"
+        )
+    if processes * connections > allowed:
+        log.warning(
+            "%s processes with WAGGLE_DATABASE_CONNECTIONS=%s may open %s connections, but the database server allows %s: "
+            "requests will fail under load",
+            processes, connections, processes * connections, allowed,
+        )  # fmt: skip
 
 
 def _wall_ms(container: Container) -> int:
@@ -253,8 +262,10 @@ async def _take(numbers: ProcessNumbers, ids: IdAllocator) -> Lease:
 async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) -> None:
     """Renew the lease of the process number well before it ends. The allocator stops by itself when it
     could not be renewed in time; another number is taken as soon as there is a database again."""
+    pause = LEASE.total_seconds() / 3
     while True:
-        await asyncio.sleep(LEASE.total_seconds() / 3 if lease else 1)
+        await asyncio.sleep(pause if lease else 1)
+        pause = 1.0  # after a failure writes may be refused already: each second counts
         try:
             asked_at = time.monotonic()
             lease = await numbers.renew(lease) if lease else await numbers.take()
@@ -265,6 +276,7 @@ async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) 
             ids.lost()
         else:
             ids.renewed(lease, asked_at=asked_at)
+            pause = LEASE.total_seconds() / 3
 
 
 async def _follow_keys(container: Container) -> None:

@@ -1,15 +1,16 @@
 """Settings, read once from the environment. `waggle settings` prints this table with what is in force."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from entrypoints.http.limits import rates
 from entrypoints.http.network import Networks
+from entrypoints.production import problem
 
 EX_CONFIG = 78
 """The exit status of a process that was configured wrong (sysexits.h)."""
@@ -30,6 +31,7 @@ ONE_OF = {
 }
 BETWEEN = {
     "password_cost": (4, 16),
+    "database_connections": (2, 500),
     "sockets_per_network": (1, 10_000),
     "trending_seconds": (1, 3600),
     "mail_delay_seconds": (0, 86_400),
@@ -38,6 +40,17 @@ BETWEEN = {
     "media_user_mb": (1, 1_000_000),
     "media_files_a_day": (1, 1_000_000),
 }
+
+
+WEB_SCHEMES = {"https": 443, "http": 80}
+"""And their usual ports."""
+CORS_SCHEMES = WEB_SCHEMES | dict.fromkeys(
+    ("app", "capacitor", "chrome-extension", "ionic", "moz-extension", "tauri"), None
+)
+"""Also those by which apps that are made with web techniques name their own pages."""
+
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 
 
 class BadSettings(Exception):
@@ -55,7 +68,15 @@ class Settings:
     port: int = _setting(8000, "the port to listen on", name="PORT")
     data_dir: Path = _setting(Path("data"), "the folder of the embedded shape: database, media, keys")
     database_url: str = _setting(
-        "", "`postgresql://user:password@host/name` or `memory:`; empty is SQLite in the data folder"
+        "",
+        "`postgresql://user:password@host/name`, special characters quoted, with `?sslmode=verify-full` for TLS "
+        "(`&sslrootcert=/a/file` for authorities of your own), and `&pooler=transaction` behind PgBouncer or another "
+        "pooler in transaction mode; or `memory:`. Empty is SQLite in the data folder",
+    )
+    database_connections: int = _setting(
+        16,
+        "how many connections to PostgreSQL a process opens at most, 2 to 500, half of them for reads; those of all "
+        "processes together must fit its `max_connections`",
     )
     redis_url: str = _setting(
         "",
@@ -172,7 +193,7 @@ class Settings:
             raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
         self._check_redis()
         self._check_media()
-        if self.secret_key and not _is_key(self.secret_key):
+        if self.secret_key and not is_key(self.secret_key):
             raise BadSettings("WAGGLE_SECRET_KEY must be 64 hexadecimal digits (openssl rand -hex 32)")
         try:
             Networks(self.trusted_proxies)
@@ -182,8 +203,21 @@ class Settings:
             rates(self.rate_limits)
         except ValueError as error:
             raise BadSettings(f"WAGGLE_RATE_LIMITS {error}") from None
-        if self.env == "production":
-            self._check_production()
+        self._check_addresses()
+        if self.env == "production" and (found := problem(self)):
+            raise BadSettings(found)
+
+    def _check_addresses(self) -> None:
+        for origin in self.cors_origins:
+            if origin not in {"*", "null"} and not _is_origin(origin, CORS_SCHEMES):
+                raise BadSettings(
+                    f"WAGGLE_CORS_ORIGINS names {origin[:200]!r}, which no browser sends: an origin is like "
+                    "https://app.example.org, in lower case, without path, slash and usual port"
+                )
+        if self.media_origin and not _is_origin(self.media_origin.removesuffix("/"), WEB_SCHEMES):
+            raise BadSettings("WAGGLE_MEDIA_ORIGIN must be an origin like https://media.example.org")
+        if self.public_url and not _is_web_address(self.public_url):
+            raise BadSettings("WAGGLE_PUBLIC_URL must be like https://waggle.example.org")
 
     def _check_redis(self) -> None:
         if not self.redis_url:
@@ -201,10 +235,6 @@ class Settings:
             raise BadSettings(
                 "WAGGLE_REDIS_URL must be like redis://:password@host:6379/0, special characters quoted"
             )
-        if self.env == "production" and url.scheme == "redis" and not _is_loopback(host):
-            raise BadSettings(
-                "WAGGLE_REDIS_URL must be a rediss:// address in production, unless it is on this host"
-            )
 
     def _check_media(self) -> None:
         """What else can be wrong with it, its adapter tells."""
@@ -220,28 +250,6 @@ class Settings:
                 "WAGGLE_MEDIA_URL must be like s3://key:secret@host:9000/bucket, special characters quoted, or "
                 "file:///a/folder"
             )
-        plain = "tls=off" in url.query.split("&")
-        if self.env == "production" and plain and not _is_loopback(url.hostname or ""):
-            raise BadSettings("WAGGLE_MEDIA_URL must use TLS in production, unless it is on this host")
-
-    def _check_production(self) -> None:
-        if self.password_cost < 12:
-            raise BadSettings("WAGGLE_PASSWORD_COST below 12 is for tests, not for production")
-        if self.shape == "memory":
-            raise BadSettings("WAGGLE_DATABASE_URL=memory: keeps nothing, it is not for production")
-        if self.shape == "scaled" and not self.secret_key:
-            raise BadSettings("WAGGLE_SECRET_KEY is needed in production: all processes must share it")
-        if self.shape == "scaled" and not self.media_url:
-            raise BadSettings(
-                "WAGGLE_MEDIA_URL is needed in production with PostgreSQL: all processes must reach the same media; "
-                "on one machine file:///a/folder will do"
-            )
-        if not self.public_url.startswith("https://"):
-            raise BadSettings("WAGGLE_PUBLIC_URL must be an https:// address in production")
-        if self.rate_limits == "off":
-            raise BadSettings("WAGGLE_RATE_LIMITS=off is for tests, not for production")
-        if "*" in self.cors_origins:
-            raise BadSettings("WAGGLE_CORS_ORIGINS must name origins in production, not *")
 
     @property
     def shape(self) -> str:
@@ -275,12 +283,30 @@ def _parse(name: str, text: str, default: Any) -> Any:
     return type(default)(text)
 
 
-def _is_loopback(host: str) -> bool:
+def is_key(text: str) -> bool:
+    return len(text) == 64 and all(char in "0123456789abcdefABCDEF" for char in text) and len(set(text)) > 8
+
+
+def _is_web_address(text: str) -> bool:
+    """Whether it is an http(s) URL of a server: without user, query and fragment."""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        url = urlsplit(text)
+        known = url.scheme in WEB_SCHEMES and bool(url.hostname) and url.port != 0
     except ValueError:
         return False
+    return known and not (url.username or url.query or url.fragment) and text.isascii() and text.isprintable()
 
 
-def _is_key(text: str) -> bool:
-    return len(text) == 64 and all(char in "0123456789abcdefABCDEF" for char in text) and len(set(text)) > 8
+def _is_origin(text: str, schemes: Mapping[str, int | None]) -> bool:
+    """Whether a browser can send it as `Origin` (RFC 6454), letter by letter."""
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname, url.port
+    except ValueError:
+        return False
+    if not host or url.scheme not in schemes or (port is not None and port in {0, schemes[url.scheme]}):
+        return False
+    named = f"[{host}]" if ":" in host else host
+    return _HOST.fullmatch(named) is not None and text == f"{url.scheme}://{named}" + (
+        f":{port}" if port else ""
+    )

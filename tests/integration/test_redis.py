@@ -199,7 +199,7 @@ class TestLimiter(LimiterContract):
                 whole_at = int(await client.call("GET", key)) - int(seconds * 1e6)
                 await client.call("SET", key, whole_at)
 
-        return Counting(RedisLimiter(client, MemoryLimiter(time.monotonic)), wait)
+        return Counting(RedisLimiter(client, MemoryLimiter(time.monotonic), lambda: 1), wait)
 
     async def test_a_budget_is_kept_as_long_as_it_is_not_whole(
         self, client: Client, counting: Counting
@@ -223,7 +223,7 @@ class TestLimiter(LimiterContract):
         async def decisions() -> int:
             async with running(server.url) as client:
                 await there(client)
-                limiter = RedisLimiter(client, MemoryLimiter(time.monotonic))
+                limiter = RedisLimiter(client, MemoryLimiter(time.monotonic), lambda: 1)
                 taken = await asyncio.gather(*(limiter.take("together", TEN) for _ in range(80)))
                 return sum(decision.allowed for decision in taken)
 
@@ -231,14 +231,24 @@ class TestLimiter(LimiterContract):
 
         assert admitted in {10, 11}
 
-    async def test_ap3_without_redis_each_process_counts_for_itself(self) -> None:
-        limiter = RedisLimiter(Client(Address.of("redis://127.0.0.1:1")), MemoryLimiter(time.monotonic))
-        began = time.perf_counter()
+    @pytest.mark.parametrize(("processes", "each"), [(1, 10), (3, 3), (20, 1)])
+    async def test_ap3_without_redis_each_process_admits_its_share(self, processes: int, each: int) -> None:
+        limiter = RedisLimiter(
+            Client(Address.of("redis://127.0.0.1:1")), MemoryLimiter(time.monotonic), lambda: processes
+        )
 
         decisions = await asyncio.gather(*(limiter.take("alone", TEN) for _ in range(80)))
 
-        assert sum(decision.allowed for decision in decisions) == 10
-        assert time.perf_counter() - began < 0.05
+        assert sum(decision.allowed for decision in decisions) == each
+
+    async def test_ap3_a_share_is_enough_for_one_expensive_request(self) -> None:
+        limiter = RedisLimiter(
+            Client(Address.of("redis://127.0.0.1:1")), MemoryLimiter(time.monotonic), lambda: 20
+        )
+
+        decisions = [await limiter.take("alone", TEN, 5) for _ in range(2)]
+
+        assert [decision.allowed for decision in decisions] == [True, False]
 
 
 class TestClient:
@@ -357,7 +367,7 @@ class TestAway:
         async with a_black_hole() as url, running(url) as client:
             await asyncio.sleep(0.5)
             cache = RedisCache(client, MemoryCache(time.monotonic))
-            limiter = RedisLimiter(client, MemoryLimiter(time.monotonic))
+            limiter = RedisLimiter(client, MemoryLimiter(time.monotonic), lambda: 1)
             began = time.perf_counter()
 
             for _ in range(100):

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from adapters.sql.database import Database
-from adapters.sql.migrate import HEAD, MIGRATIONS, outdated
+from adapters.sql.errors import DatabaseRefused
+from adapters.sql.migrate import HEAD, MIGRATIONS, check_schema, migrate
 from tests.unit.contracts.schema import SchemaContract
 
 
@@ -41,7 +43,39 @@ def test_migrations_form_one_line() -> None:
     assert {path.name[:4] for path in (MIGRATIONS / "versions").glob("0*.py")} == {r.revision for r in line}
 
 
-def test_an_empty_and_an_older_database_are_outdated_and_a_newer_one_is_not() -> None:
-    verdicts = {found: outdated(found) for found in (None, "0000", HEAD, "9999")}
+@pytest.mark.parametrize("found", [None, "0000"])
+async def test_an_empty_and_an_older_database_need_a_migration(database: Database, found: str | None) -> None:
+    await at_schema(database, found)
 
-    assert verdicts == {None: True, "0000": True, HEAD: False, "9999": False}
+    with pytest.raises(DatabaseRefused, match="waggle migrate"):
+        await check_schema(database)
+
+
+async def test_the_schema_of_this_code_is_fine(database: Database) -> None:
+    await at_schema(database, HEAD)
+
+    await check_schema(database)
+
+    assert await migrate(database) is False
+
+
+async def test_a_schema_of_a_newer_version_is_refused(database: Database) -> None:
+    await at_schema(database, "9999")
+
+    with pytest.raises(DatabaseRefused, match="does not know"):
+        await check_schema(database)
+    with pytest.raises(DatabaseRefused, match="does not know"):
+        await migrate(database)
+
+
+async def at_schema(database: Database, version: str | None) -> None:
+    async with database.begin() as connection:
+        if version is not None:
+            await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+            await connection.execute(text(f"INSERT INTO alembic_version VALUES ('{version}')"))
+
+
+@pytest.mark.parametrize("path", sorted((MIGRATIONS / "versions").glob("0*.py")), ids=lambda path: path.stem)
+def test_no_migration_uses_the_batch_mode(path: Path) -> None:
+    """It makes a table anew, and drops what it does not know: collations, triggers, rows that others refer to."""
+    assert "batch_alter_table" not in path.read_text()

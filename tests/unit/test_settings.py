@@ -11,9 +11,9 @@ from entrypoints.cli import show_settings
 from entrypoints.runtime import build
 from entrypoints.settings import BadSettings, Settings, environment_name
 
-KEY = "0123456789abcdef" * 4
+KEY = "d3b07384d113edec49eaa6238ad5ff00c2f1a9e85b7640d19fe3ac52708b6e14"
 PRODUCTION = {"WAGGLE_ENV": "production", "WAGGLE_PUBLIC_URL": "https://waggle.example.org"}
-POSTGRES = {"WAGGLE_DATABASE_URL": "postgresql://waggle:secret@db/waggle"}
+POSTGRES = {"WAGGLE_DATABASE_URL": "postgresql://waggle:secret@db/waggle?sslmode=verify-full"}
 SCALED = POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_MEDIA_URL": "s3://bee:honey@files/media"}
 
 
@@ -31,7 +31,8 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "WAGGLE_HOST": "::",
         "PORT": "80",
         "WAGGLE_DATA_DIR": "/var/lib/waggle",
-        "WAGGLE_DATABASE_URL": "postgresql://db/waggle",
+        "WAGGLE_DATABASE_URL": "postgresql://127.0.0.1/waggle",
+        "WAGGLE_DATABASE_CONNECTIONS": "20",
         "WAGGLE_REDIS_URL": "rediss://cache/1",
         "WAGGLE_PUBLIC_URL": "https://waggle.example.org/",
         "WAGGLE_SECRET_KEY": KEY,
@@ -50,7 +51,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "WAGGLE_MEDIA_AUDIO": "off",
         "WAGGLE_MEDIA_CONFINEMENT": "required",
         "WAGGLE_MEDIA_FILE_MB": "500",
-        "WAGGLE_MEDIA_USER_MB": "100",
+        "WAGGLE_MEDIA_USER_MB": "1000",
         "WAGGLE_MEDIA_FILES_A_DAY": "20",
     }
 
@@ -61,7 +62,8 @@ def test_every_setting_is_read_from_the_environment() -> None:
         host="::",
         port=80,
         data_dir=Path("/var/lib/waggle"),
-        database_url="postgresql://db/waggle",
+        database_url="postgresql://127.0.0.1/waggle",
+        database_connections=20,
         redis_url="rediss://cache/1",
         public_url="https://waggle.example.org/",
         secret_key=KEY,
@@ -80,7 +82,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         media_audio="off",
         media_confinement="required",
         media_file_mb=500,
-        media_user_mb=100,
+        media_user_mb=1000,
         media_files_a_day=20,
     )
     assert (settings.shape, settings.url) == ("scaled", "https://waggle.example.org")
@@ -166,6 +168,25 @@ def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None
         {"WAGGLE_MEDIA_URL": "s3://bee:honey@files:0/media"},
         {"WAGGLE_MEDIA_URL": "s3://bee:honey@files:66666/media"},
         {"WAGGLE_MEDIA_URL": "/srv/media"},
+        {"WAGGLE_DATABASE_CONNECTIONS": "1"},
+        {"WAGGLE_CORS_ORIGINS": "https://a.example,https://b.example/"},
+        {"WAGGLE_CORS_ORIGINS": "https://b.example/path"},
+        {"WAGGLE_CORS_ORIGINS": "https://B.example"},
+        {"WAGGLE_CORS_ORIGINS": "https://b.example:443"},
+        {"WAGGLE_CORS_ORIGINS": "https://b.example:99999"},
+        {"WAGGLE_CORS_ORIGINS": "https://*.example"},
+        {"WAGGLE_CORS_ORIGINS": "b.example"},
+        {"WAGGLE_CORS_ORIGINS": "https://"},
+        {"WAGGLE_CORS_ORIGINS": "https://bücher.example"},
+        {"WAGGLE_CORS_ORIGINS": "ftp://b.example"},
+        {"WAGGLE_MEDIA_ORIGIN": "media.example.org"},
+        {"WAGGLE_MEDIA_ORIGIN": "ftp://media.example.org"},
+        {"WAGGLE_MEDIA_ORIGIN": "https://media.example.org/files"},
+        {"WAGGLE_MEDIA_ORIGIN": "javascript:alert(1)"},
+        {"WAGGLE_PUBLIC_URL": "waggle.example.org"},
+        {"WAGGLE_PUBLIC_URL": "https://"},
+        {"WAGGLE_PUBLIC_URL": "https://waggle.example.org:port"},
+        {"WAGGLE_PUBLIC_URL": "https://waggle.example.org/?a=b"},
         {"WAGGLE_SECRET_KEY": "short"},
         {"WAGGLE_SECRET_KEY": "g" * 64},
         {"WAGGLE_SECRET_KEY": KEY[:-1]},
@@ -181,49 +202,6 @@ def test_what_makes_no_sense_is_refused_by_its_name(environ: dict[str, str]) -> 
 
     assert next(iter(environ)) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        PRODUCTION,
-        PRODUCTION | SCALED,
-        PRODUCTION | SCALED | {"WAGGLE_MEDIA_URL": "file:///srv/media"},
-        PRODUCTION | SCALED | {"WAGGLE_MEDIA_URL": "s3://bee:honey@127.0.0.1:9000/media?tls=off"},
-        PRODUCTION | SCALED | {"WAGGLE_REDIS_URL": "redis://127.0.0.1"},
-        PRODUCTION | SCALED | {"WAGGLE_REDIS_URL": "rediss://:secret@redis/1"},
-    ],
-    ids=[
-        "embedded",
-        "scaled",
-        "with a folder",
-        "with an S3 on this host",
-        "with a Redis on this host",
-        "with a Redis elsewhere",
-    ],
-)
-def test_production_is_fine_with_settings_made_for_it(environ: dict[str, str]) -> None:
-    assert Settings.read(environ).env == "production"
-
-
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"WAGGLE_PASSWORD_COST": "4"}, "WAGGLE_PASSWORD_COST"),
-        ({"WAGGLE_DATABASE_URL": "memory:"}, "WAGGLE_DATABASE_URL"),
-        (POSTGRES, "WAGGLE_SECRET_KEY"),
-        (SCALED | {"WAGGLE_REDIS_URL": "redis://redis:6379"}, "WAGGLE_REDIS_URL"),
-        (SCALED | {"WAGGLE_MEDIA_URL": ""}, "WAGGLE_MEDIA_URL"),
-        (SCALED | {"WAGGLE_MEDIA_URL": "s3://bee:honey@files/media?tls=off"}, "WAGGLE_MEDIA_URL"),
-        ({"WAGGLE_PUBLIC_URL": ""}, "WAGGLE_PUBLIC_URL"),
-        ({"WAGGLE_PUBLIC_URL": "http://waggle.example.org"}, "WAGGLE_PUBLIC_URL"),
-        ({"WAGGLE_RATE_LIMITS": "off"}, "WAGGLE_RATE_LIMITS"),
-        ({"WAGGLE_CORS_ORIGINS": "https://a.example,*"}, "WAGGLE_CORS_ORIGINS"),
-    ],
-)
-def test_production_refuses_settings_made_for_tests(change: dict[str, str], named: str) -> None:
-    with pytest.raises(BadSettings, match=named):
-        Settings.read({**PRODUCTION, **change})
 
 
 @pytest.mark.parametrize(

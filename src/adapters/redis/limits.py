@@ -1,5 +1,6 @@
 """Budgets that all processes share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.redis.client import Client, Script
@@ -37,10 +38,13 @@ end
 
 @dataclass(frozen=True, slots=True)
 class RedisLimiter:
-    """While Redis is away each process counts for itself, by the same rates: nothing is ever unlimited."""
+    """While Redis is away each process counts for itself, by its share of the rates: together the processes admit what
+    Redis would."""
 
     client: Client
     alone: Limiter
+    processes: Callable[[], int]
+    """How many processes share the rates."""
 
     async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
         try:
@@ -48,11 +52,11 @@ class RedisLimiter:
                 _TAKE, (_key(key, rate),), rate.limit, rate.seconds, cost
             )
         except RedisAway:
-            return await self.alone.take(key, rate, cost)
+            return await self.alone.take(key, self._share(rate, cost), cost)
         return Decision(allowed == 1, remaining, retry_after / 1e6, reset / 1e6)
 
     async def give_back(self, key: str, rate: Rate, cost: int = 1) -> None:
-        await self.alone.give_back(key, rate, cost)
+        await self.alone.give_back(key, self._share(rate, cost), cost)
         try:
             await self.client.run_script(_GIVE_BACK, (_key(key, rate),), rate.limit, rate.seconds, cost)
         except RedisAway:
@@ -64,6 +68,10 @@ class RedisLimiter:
             await self.client.call("UNLINK", _key(key, rate))
         except RedisAway:
             return
+
+    def _share(self, rate: Rate, cost: int) -> Rate:
+        """This process's part of a rate, but enough for one request."""
+        return Rate(rate.name, max(cost, rate.limit // self.processes()), rate.seconds)
 
 
 def _key(key: str, rate: Rate) -> str:

@@ -3,17 +3,18 @@
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
 import msgspec
-from sqlalchemy import URL, Executable, literal, make_url, select
-from sqlalchemy import exc as sa
+from sqlalchemy import URL, Connection, Executable, event, literal, make_url, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.sql import sqlite
+from adapters.sql.address import PostgresAddress
+from adapters.sql.errors import translated
 from adapters.sql.lines import Line, Lines
 from application.shared.ports import OpenTx
 from domain.shared import Unavailable
@@ -21,8 +22,9 @@ from domain.shared import Unavailable
 T = TypeVar("T")
 Row = Sequence[Any]
 
-POOL_SIZE = 10
-"""Connections per process and kind (transactions, reads)."""
+CONNECTIONS = 16
+"""Connections of a process, half of them for transactions, half for single reads. Five processes fit a PostgreSQL with
+its default of 100."""
 ACQUIRE_TIMEOUT = 1.0
 CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 2.0
@@ -34,6 +36,25 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "10s",
     "jit": "off",  # the statements are small: planning code generation would cost more than it saves
 }
+LIMIT_TRANSACTION = "SELECT " + ", ".join(
+    f"set_config('{name}', '{value}', true)" for name, value in SERVER_SETTINGS.items() if "timeout" in name
+)
+"""The same limits for one transaction, where a pooler lets nobody set them for a connection."""
+POOLED = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+"""SQLAlchemy's part of preparing nothing: no cache, and the empty name."""
+
+
+def _session(address: PostgresAddress, **more: str) -> dict[str, Any]:
+    """Arguments for `asyncpg.connect` that say how a connection behaves. Behind a pooler the server's limits are set
+    in each transaction instead, and nothing is prepared: the next statement may run on another connection, where the
+    same name is another's statement (another query's rows came back with PgBouncer 1.18)."""
+    if address.pooled:
+        return {"statement_cache_size": 0}  # asyncpg then names none, and sends a statement with its values
+    return {"server_settings": SERVER_SETTINGS | more}
+
+
+def _limit_transaction(connection: Connection) -> None:
+    connection.exec_driver_sql(LIMIT_TRANSACTION)
 
 
 class Prepared:
@@ -116,20 +137,21 @@ def _json(values: list[Any]) -> str:
 
 @dataclass(slots=True)
 class _PostgresReader:
-    url: URL
+    address: PostgresAddress
     dialect: Dialect
+    connections: int
     _lines: Lines | None = None
 
     async def open(self) -> None:
         # Connecting waits for the first read: a database that is away does not stop the start.
-        self._lines = Lines(self._connected, POOL_SIZE, ACQUIRE_TIMEOUT)
+        self._lines = Lines(self._connected, self.connections, ACQUIRE_TIMEOUT)
 
     async def _connected(self) -> Line:
         line: Line = await asyncpg.connect(
-            self.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            **self.address.arguments,
+            **_session(self.address, default_transaction_read_only="on"),
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,
-            server_settings=SERVER_SETTINGS | {"default_transaction_read_only": "on"},
         )
         return line
 
@@ -156,16 +178,11 @@ class Database:
 
     url: URL
     engine: AsyncEngine
+    _reader: _Reader
     committed: Callable[[], None] = lambda: None
     """Called after each commit of a use case in this process: there may be events to relay."""
-    _reader: _Reader = field(init=False)
-
-    def __post_init__(self) -> None:
-        dialect = self.engine.dialect
-        if self.is_sqlite:
-            self._reader = _SqliteReader(str(self.url.database), dialect)
-        else:
-            self._reader = _PostgresReader(self.url, dialect)
+    is_pooled: bool = False
+    """See `PostgresAddress.pooled`."""
 
     @classmethod
     def at(
@@ -173,32 +190,42 @@ class Database:
         url: str,
         committed: Callable[[], None] = lambda: None,
         command_timeout: float | None = COMMAND_TIMEOUT,
+        connections: int = CONNECTIONS,
     ) -> "Database":
-        """`sqlite:///path` or `postgresql://user:password@host:port/name`. Migrations may take long: they
-        ask for no `command_timeout`."""
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite":
-            return cls(parsed, sqlite.writer(str(parsed.database)), committed)
+        """`sqlite:///path`, or a PostgreSQL as `PostgresAddress` understands it. Migrations may take long: they ask
+        for no `command_timeout`. Raises ValueError for a URL that is not understood."""
+        if url.startswith("sqlite:"):
+            parsed = make_url(url)
+            path = str(parsed.database)
+            engine = sqlite.writer(path)
+            return cls(parsed, engine, _SqliteReader(path, engine.dialect), committed)
+        address = PostgresAddress.of(url)
+        writing = max(1, connections // 2)
         engine = create_async_engine(
-            parsed.set(drivername="postgresql+asyncpg"),
-            pool_size=POOL_SIZE,
+            address.url,
+            pool_size=writing,
             max_overflow=0,
             pool_timeout=ACQUIRE_TIMEOUT,
             hide_parameters=True,  # an error that is logged must not tell hashes and private posts
             connect_args={
+                **address.arguments,
+                **_session(address),
+                **(POOLED if address.pooled else {}),
                 "timeout": CONNECT_TIMEOUT,
                 "command_timeout": command_timeout,
-                "server_settings": SERVER_SETTINGS,
             },
         )
-        return cls(parsed, engine, committed)
+        if address.pooled:
+            event.listen(engine.sync_engine, "begin", _limit_transaction)
+        reader = _PostgresReader(address, engine.dialect, max(1, connections - writing))
+        return cls(address.url, engine, reader, committed, address.pooled)
 
     @property
     def is_sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
 
     async def open(self) -> None:
-        await self._reader.open()
+        await self._translating(self._reader.open())
 
     async def close(self) -> None:
         await self._reader.close()
@@ -218,9 +245,9 @@ class Database:
         try:
             return await work
         except Exception as error:
-            if (translated := _translated(error)) is error:
+            if (meant := translated(error)) is error:
                 raise
-            raise translated from error
+            raise meant from error
 
     async def ping(self) -> None:
         """Raises Unavailable if the database does not answer."""
@@ -232,9 +259,9 @@ class Database:
             async with self.engine.begin() as connection:
                 yield connection
         except Exception as error:
-            if (translated := _translated(error)) is error:
+            if (meant := translated(error)) is error:
                 raise
-            raise translated from error
+            raise meant from error
 
     def transactions(self, ports: Callable[[AsyncConnection], T]) -> OpenTx[T]:
         @asynccontextmanager
@@ -244,39 +271,3 @@ class Database:
             self.committed()
 
         return open_tx
-
-
-_AWAY = (
-    sa.TimeoutError,
-    TimeoutError,
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError,
-)
-
-
-def _translated(error: Exception) -> Exception:
-    """Unavailable for what the database cannot do now; a mistake of ours stays what it is."""
-    cause: object = error
-    if isinstance(error, sa.DBAPIError):
-        cause = error.orig.__cause__ if error.orig is not None else None
-        if error.connection_invalidated or _sqlite_away(error.orig):
-            return Unavailable("the database does not answer")
-    if isinstance(cause, _AWAY) or _sqlite_away(cause):
-        return Unavailable("the database does not answer")
-    return error
-
-
-def _sqlite_away(error: object) -> bool:
-    words = ("locked", "busy", "full", "disk i/o", "interrupted")
-    return isinstance(error, sqlite3.OperationalError) and any(word in str(error).lower() for word in words)

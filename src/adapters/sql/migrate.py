@@ -5,6 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, String, column, inspect, select, table, text
 
 from adapters.sql.database import Database
+from adapters.sql.errors import DatabaseRefused
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0013"
@@ -27,16 +28,33 @@ async def current(database: Database) -> str | None:
         return await connection.run_sync(look)
 
 
-def outdated(found: str | None) -> bool:
-    """Whether a database at `found` lacks something. One that a newer version has migrated does not:
-    migrations are made to suit the version before them too."""
+async def check_schema(database: Database) -> None:
+    """Raises DatabaseRefused unless the database has the schema of this code."""
+    found = await current(database)
+    _refuse_newer(found)
+    if _outdated(found):
+        raise DatabaseRefused(
+            f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`"
+        )
+
+
+def _outdated(found: str | None) -> bool:
     return (found or "") < HEAD
+
+
+def _refuse_newer(found: str | None) -> None:
+    if (found or "") > HEAD:
+        raise DatabaseRefused(
+            f"the database is at schema {found}, which this version does not know (it knows {HEAD}): start the newer "
+            "version, or restore a backup of this one"
+        )
 
 
 async def migrate(database: Database) -> bool:
     """Apply what is missing, in one transaction; False if nothing was. Processes that migrate the same
-    database at once go one after the other."""
-    if not outdated(await current(database)):
+    database at once go one after the other. Raises DatabaseRefused if a newer version has migrated it."""
+    _refuse_newer(found := await current(database))
+    if not _outdated(found):
         return False
     from alembic import command, config  # noqa: PLC0415 - see HEAD
 

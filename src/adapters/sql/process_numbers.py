@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Column, Integer, String, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import Column, Integer, String, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.ids import PROCESSES, Lease
@@ -34,6 +34,7 @@ _renew = (
     .values(until_ms=bindparam("until"))
 )
 _now = select(now_ms())
+_held = select(func.count()).where(process_numbers.c.until_ms > now_ms())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class ProcessNumbers:
             await connection.execute(delete(process_numbers).where(process_numbers.c.number == number))
             row = {"number": number, "holder": self.holder, "until_ms": now + _LEASE_MS}
             await connection.execute(insert(process_numbers), row)
-        return Lease(number, now, now + _LEASE_MS)
+        return Lease(number, now, now + _LEASE_MS, len(held) + 1)
 
     async def renew(self, lease: Lease) -> Lease | None:
         """The lease with a later end; None if it had ended already and may be somebody else's."""
@@ -65,7 +66,8 @@ class ProcessNumbers:
             now = await self._now(connection)
             until = now + _LEASE_MS
             renewed = await connection.execute(_renew, {"n": lease.number, "h": self.holder, "until": until})
-        return Lease(lease.number, now, until) if renewed.rowcount else None
+            processes = (await connection.execute(_held)).scalar_one()
+        return Lease(lease.number, now, until, processes) if renewed.rowcount else None
 
     @staticmethod
     async def _now(connection: AsyncConnection) -> int:

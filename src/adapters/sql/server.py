@@ -1,0 +1,31 @@
+"""What the database server allows, asked once when a process starts."""
+
+from sqlalchemy import text
+
+from adapters.sql.database import SERVER_SETTINGS, Database
+from adapters.sql.errors import POOLER_NEEDED, DatabaseRefused
+
+FOR_OTHERS = 10
+"""Connections left for backups, migrations and people (RE-6)."""
+
+_ASK = text("""
+SELECT current_setting('statement_timeout') AS timeout,
+       current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int
+         - coalesce(current_setting('reserved_connections', true), '0')::int AS slots,
+       (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user) AS of_user,
+       (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS of_database
+""")
+
+
+async def allowed_connections(database: Database) -> int | None:
+    """How many connections all processes together may open; None behind a pooler, which has limits of its own. Raises
+    DatabaseRefused if something drops what a connection sets, as poolers do."""
+    if database.is_pooled:
+        return None
+    async with database.begin() as connection:
+        row = (await connection.execute(_ASK)).one()
+    if row.timeout != SERVER_SETTINGS["statement_timeout"]:
+        raise DatabaseRefused(POOLER_NEEDED)
+    limits = [limit for limit in (row.of_user, row.of_database) if limit >= 0]
+    return int(min(row.slots - FOR_OTHERS, *limits)) if limits else int(row.slots - FOR_OTHERS)

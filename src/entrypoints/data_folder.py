@@ -1,0 +1,67 @@
+"""The data folder, and the master key in it."""
+
+import os
+import secrets
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from entrypoints.production import weak_key
+from entrypoints.settings import BadSettings, Settings, is_key
+
+
+def prepare(settings: Settings) -> Path:
+    """Make the data folder if there is none. Raises BadSettings where that cannot be done, and in production where
+    every user of the machine may write to it."""
+    folder = settings.data_dir.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        mode = folder.stat().st_mode
+    except (FileExistsError, NotADirectoryError):
+        raise BadSettings(f"WAGGLE_DATA_DIR names {folder}, which is not a folder") from None
+    except OSError as error:
+        raise BadSettings(f"WAGGLE_DATA_DIR names {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BadSettings(f"WAGGLE_DATA_DIR names {folder}, which this user cannot write to")
+    if settings.env == "production" and mode & stat.S_IWOTH:
+        raise BadSettings(
+            f"WAGGLE_DATA_DIR names {folder}, which every user can write to; run chmod o-rwx on it"
+        )
+    return folder
+
+
+def master_key(settings: Settings) -> bytes:
+    """The setting, or the key in the data folder, made there at the first start. Raises BadSettings."""
+    if settings.secret_key:
+        return bytes.fromhex(settings.secret_key)
+    if settings.shape == "memory":
+        return secrets.token_bytes(32)
+    path = prepare(settings) / "secret.key"
+    try:
+        if not path.exists():
+            _make(path)
+        mode, text = path.stat().st_mode, path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError as error:
+        raise BadSettings(f"the master key {path} cannot be used: {error.strerror}") from None
+    if not is_key(text):
+        raise BadSettings(
+            f"the master key {path} must hold 64 hexadecimal digits; restore it from your backup, since what is encrypted "
+            "cannot be read with another one"
+        )
+    if settings.env == "production":
+        if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
+            raise BadSettings(f"the master key {path} is open to other users; run chmod 600 on it")
+        if weak_key(text):
+            raise BadSettings(f"the master key {path} is not random; it must come from openssl rand -hex 32")
+    return bytes.fromhex(text)
+
+
+def _make(path: Path) -> None:
+    """Written aside and linked: a crash leaves no half of a key, and of two processes one wins."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent) as new:
+        new.write(secrets.token_hex(32) + "\n")
+        new.flush()
+        os.fsync(new.fileno())
+        with suppress(FileExistsError):
+            os.link(new.name, path)

@@ -1,0 +1,112 @@
+"""A server that cannot work says why in one line and ends with 78: nobody has to read a traceback at night."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from tests.integration.servers import Server, fresh_database
+
+from .process import Waggle
+
+EX_CONFIG = 78
+
+
+@pytest.fixture
+def waggle(tmp_path: Path) -> Waggle:
+    return Waggle("embedded", tmp_path)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Server) -> Iterator[str]:
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+def assert_refused(waggle: Waggle, *words: str, command: str = "serve") -> None:
+    done = waggle.command(command)
+
+    said = done.stderr.strip().splitlines()
+    assert done.returncode == EX_CONFIG, done.stderr[-2000:]
+    assert said[-1].startswith("waggle: ")
+    assert all(word in said[-1] for word in words), said[-1]
+    assert "Traceback" not in done.stderr
+    assert len([line for line in said if not line.startswith("{")]) == 1, done.stderr
+
+
+def test_a_data_folder_that_is_a_file(waggle: Waggle) -> None:
+    waggle.data_dir.touch()
+
+    assert_refused(waggle, "WAGGLE_DATA_DIR")
+
+
+def test_a_key_file_that_holds_junk(waggle: Waggle) -> None:
+    waggle.data_dir.mkdir()
+    (waggle.data_dir / "secret.key").write_text("junk")
+
+    assert_refused(waggle, "secret.key")
+
+
+def test_a_database_file_that_is_none(waggle: Waggle) -> None:
+    waggle.data_dir.mkdir()
+    (waggle.data_dir / "waggle.db").write_text("not a database, but a letter to its owner" * 100)
+
+    assert_refused(waggle, "not one of SQLite")
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_an_embedded_schema_of_a_newer_version(waggle: Waggle, command: str) -> None:
+    assert waggle.command("migrate").returncode == 0
+    with sqlite3.connect(waggle.data_dir / "waggle.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+
+    assert_refused(waggle, "9999", "does not know", command=command)
+
+
+def test_a_shared_schema_of_a_newer_version(waggle: Waggle, postgres_url: str) -> None:
+    waggle.database_url = postgres_url
+    waggle.migrate()
+    asyncio.run(_execute(postgres_url, "UPDATE alembic_version SET version_num = '9999'"))
+
+    assert_refused(waggle, "9999", "does not know")
+
+
+def test_a_schema_that_was_not_migrated(waggle: Waggle, postgres_url: str) -> None:
+    waggle.database_url = postgres_url
+
+    assert_refused(waggle, "waggle migrate")
+
+
+@pytest.mark.parametrize("part", ["user", "password", "database", "host"])
+def test_a_database_server_that_knows_us_not(waggle: Waggle, postgres_server: Server, part: str) -> None:
+    url = urlsplit(postgres_server.url)
+    wrong = {
+        "user": url._replace(netloc=f"nobody:{url.password}@{url.hostname}:{url.port}"),
+        "password": url._replace(netloc=f"{url.username}:wrong@{url.hostname}:{url.port}"),
+        "database": url._replace(path="/nothing_of_that_name"),
+        "host": url._replace(netloc=f"{url.username}:{url.password}@database.invalid:{url.port}"),
+    }
+    waggle.database_url = wrong[part].geturl()
+
+    assert_refused(waggle, "database server", part)
+
+
+def test_more_connections_than_the_server_allows(waggle: Waggle, postgres_url: str) -> None:
+    waggle.database_url = postgres_url
+    waggle.settings["WAGGLE_DATABASE_CONNECTIONS"] = "400"
+    waggle.migrate()
+
+    assert_refused(waggle, "WAGGLE_DATABASE_CONNECTIONS")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
