@@ -23,7 +23,7 @@ from .process import Waggle
 KILLS = 30 if LONG else 3
 WORKERS = 12
 AUTHORS = 4
-LEASE = 30
+LEASE = 5
 """Seconds after which another relay takes over what a killed one had begun."""
 
 

@@ -15,7 +15,7 @@ from .conftest import LONG, RUNNING, SHAPES, a_waggle
 from .process import Waggle
 
 POSTS = LIKES = 300
-LEASE = 30
+LEASE = 5
 """Seconds until the facts are free that a killed process had taken, where others may be at work."""
 
 

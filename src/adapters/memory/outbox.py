@@ -87,11 +87,21 @@ class MemoryOutboxQueue:
             for entry in _leased(rows, deliveries):
                 rows.put("outbox", entry.seq, replace(entry, leased_until=0, lease=0))
 
-    async def retry(self, delivery: Delivery, after: timedelta) -> None:
+    async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
+        until = self.monotonic() + lease.total_seconds()
+        async with self.store.begin() as rows:
+            kept = [replace(entry, leased_until=until) for entry in _leased(rows, deliveries)]
+            for entry in kept:
+                rows.put("outbox", entry.seq, entry)
+        return [entry.delivery() for entry in kept]
+
+    async def retry(self, delivery: Delivery, after: timedelta, *, counted: bool = True) -> None:
         due_at = self.monotonic() + after.total_seconds()
         async with self.store.begin() as rows:
             for entry in _leased(rows, [delivery]):
-                again = replace(entry, attempts=entry.attempts + 1, due_at=due_at, leased_until=0, lease=0)
+                again = replace(
+                    entry, attempts=entry.attempts + counted, due_at=due_at, leased_until=0, lease=0
+                )
                 rows.put("outbox", entry.seq, again)
 
     async def bury(self, delivery: Delivery, error: str) -> None:

@@ -1,7 +1,7 @@
 """The outbox, its dead letters and the inbox."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -116,11 +116,12 @@ _lease = (
 _mine = and_(
     outbox.c.seq == bindparam("which", type_=Id), outbox.c.leased_until == bindparam("lease", type_=Id)
 )
+_renew = update(outbox).where(_mine).values(leased_until=bindparam("until", type_=Id))
 _retry = (
     update(outbox)
     .where(_mine)
     .values(
-        attempts=outbox.c.attempts + 1,
+        attempts=outbox.c.attempts + bindparam("attempts_more", type_=Integer),
         due_at=now_ms() + bindparam("after_ms", type_=Id),
         leased_until=0,
     )
@@ -195,10 +196,21 @@ class SqlOutboxQueue:
             async with self.database.begin() as connection:
                 await connection.execute(statement, [_this(delivery) for delivery in deliveries])
 
-    async def retry(self, delivery: Delivery, after: timedelta) -> None:
-        after_ms = after // timedelta(milliseconds=1)
+    async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
+        if not deliveries:
+            return []
         async with self.database.begin() as connection:
-            await connection.execute(_retry, _this(delivery) | {"after_ms": after_ms})
+            until = (await connection.execute(_now)).scalar_one() + lease // timedelta(milliseconds=1)
+            return [
+                replace(delivery, lease=until)
+                for delivery in deliveries
+                if (await connection.execute(_renew, _this(delivery) | {"until": until})).rowcount
+            ]
+
+    async def retry(self, delivery: Delivery, after: timedelta, *, counted: bool = True) -> None:
+        changes = {"after_ms": after // timedelta(milliseconds=1), "attempts_more": int(counted)}
+        async with self.database.begin() as connection:
+            await connection.execute(_retry, _this(delivery) | changes)
 
     async def bury(self, delivery: Delivery, error: str) -> None:
         members = ("seq", "event_id", "aggregate", "kind", "data")

@@ -111,8 +111,12 @@ class OutboxQueue(Protocol):
         """Forget delivered events."""
         ...
 
-    async def retry(self, delivery: Delivery, after: timedelta) -> None:
-        """Give the event back, to be claimed again `after` from now; counts as an attempt."""
+    async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
+        """Those whose lease was not lost, with a lease that begins now. Only these can be given back."""
+        ...
+
+    async def retry(self, delivery: Delivery, after: timedelta, *, counted: bool = True) -> None:
+        """Give the event back, to be claimed again `after` from now, as an attempt if it is `counted`."""
         ...
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ from application.shared.events import (
 )
 from application.shared.ports import Delivery
 from application.shared.relay import MAX_ATTEMPTS, Reactions, Relay
-from domain.shared import EventId
+from domain.shared import EventId, Unavailable
 from tests.unit.contracts.stores import Stores
 
 MINUTE = timedelta(minutes=1)
@@ -132,6 +133,43 @@ class OutboxContract:
         await stores.queue.claim(1, MINUTE)
 
         assert users(await stores.queue.claim(10, MINUTE)) == [2]
+
+    async def test_a_renewed_lease_begins_anew(self, stores: Stores) -> None:
+        await tell(stores, *changed(1))
+        claimed = await stores.queue.claim(1, MINUTE)
+
+        await stores.queue.renew(claimed, LONG)
+        await stores.pass_time(MINUTE)
+
+        assert users(await stores.queue.claim(1, MINUTE)) == []
+
+    async def test_only_what_the_renewal_gave_can_be_given_back(self, stores: Stores) -> None:
+        await tell(stores, *changed(1))
+        claimed = await stores.queue.claim(1, MINUTE)
+
+        renewed = await stores.queue.renew(claimed, LONG)
+
+        assert renewed == claimed
+        await stores.queue.done(renewed)
+        assert await stores.queue.waiting() == 0
+
+    async def test_a_lost_lease_is_not_renewed(self, stores: Stores) -> None:
+        await tell(stores, *changed(1))
+        lost = await stores.queue.claim(1, MINUTE)
+        await stores.pass_time(LONG)
+        await stores.queue.claim(1, MINUTE)
+
+        assert await stores.queue.renew(lost, MINUTE) == []
+
+    async def test_a_try_that_is_not_counted_leaves_the_attempts_as_they_were(self, stores: Stores) -> None:
+        await tell(stores, *changed(1))
+        (first,) = await stores.queue.claim(1, MINUTE)
+
+        await stores.queue.retry(first, MINUTE, counted=False)
+        await stores.pass_time(MINUTE)
+
+        (again,) = await stores.queue.claim(1, MINUTE)
+        assert again.attempts == 0
 
     async def test_a_lease_that_ended_frees_the_event(self, stores: Stores) -> None:
         await tell(stores, *changed(1))
@@ -457,6 +495,48 @@ class RelayContract:
 
         assert seen.users == [1, 2, 2, 3], "the first was done, the second not, the third untried"
         assert await stores.queue.waiting() == 0
+
+    async def test_the_lease_is_renewed_while_a_reaction_takes_its_time(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(relaying, "LEASE", timedelta(seconds=0.15))
+        seen, renewed = Seen(), asyncio.Event()
+        renew, renewals = type(stores.queue).renew, 0
+
+        async def counted(queue: Any, *arguments: Any) -> Any:
+            nonlocal renewals
+            kept = await renew(queue, *arguments)
+            renewals += 1
+            if renewals == 5:
+                renewed.set()
+            return kept
+
+        async def until_it_was_renewed(event: ProfileChanged, event_id: EventId) -> None:
+            await renewed.wait()
+            assert await stores.queue.claim(10, MINUTE) == []
+            await seen(event, event_id)
+
+        monkeypatch.setattr(type(stores.queue), "renew", counted)
+        await tell(stores, *changed(1, 2))
+
+        await relay_to(stores, until_it_was_renewed).deliver()
+
+        assert seen.users == [1, 2]
+        assert await stores.queue.waiting() == 0
+
+    async def test_what_is_away_is_waited_for_without_end(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def away(event: ProfileChanged, event_id: EventId) -> None:
+            raise Unavailable("the storage does not answer")
+
+        await tell(stores, *changed(1))
+        for _ in range(MAX_ATTEMPTS + 1):
+            await relay_to(stores, away).deliver()
+            await stores.pass_time(relaying.AWAY_PAUSE)
+
+        assert await stores.queue.dead(10) == []
+        assert await stores.queue.waiting() == 1
 
     async def test_a_relay_that_died_loses_nothing(self, stores: Stores) -> None:
         seen = Seen()
