@@ -1,0 +1,102 @@
+"""The database server cuts connections: requests under way may be refused for the moment, never with 500, and the
+server heals by itself."""
+
+import asyncio
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from .client import Api, Member, eventually
+from .conftest import SHAPES, a_waggle
+from .process import Waggle
+
+CUTS, CLIENTS = 25, 6
+AT_MOST = 60.0
+"""Seconds for the whole storm, whatever happens."""
+
+if "postgres" not in SHAPES:
+    pytest.skip("the shape postgres is not among those that are tested", allow_module_level=True)
+
+
+@pytest.fixture
+def waggle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
+    with a_waggle(request, "postgres", tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def api(waggle: Waggle) -> Iterator[Api]:
+    api = Api(waggle.base_url)
+    yield api
+    api.close()
+
+
+async def _cut(url: str) -> None:
+    """End every connection to the database but this one."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await connection.close()
+
+
+def test_i6_cut_connections_bring_503_and_never_500(waggle: Waggle, api: Api) -> None:
+    author = api.someone()
+    statuses: Counter[int] = Counter()
+    published: set[str] = set()
+    over = threading.Event()
+    end = time.monotonic() + AT_MOST
+
+    def write_and_read() -> None:
+        with httpx.Client(base_url=waggle.base_url, timeout=20) as client:
+            while not over.is_set() and time.monotonic() < end:
+                headers = author.headers()
+                write = client.post(
+                    "/api/v1/posts",
+                    json={"text": "still here"},
+                    headers=headers | {"Idempotency-Key": secrets.token_hex(8)},
+                )
+                read = client.get("/api/v1/feeds/public", headers=headers)
+                statuses.update((write.status_code, read.status_code))
+                if write.status_code == 201:
+                    published.add(write.json()["id"])
+
+    clients = [threading.Thread(target=write_and_read) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    for _ in range(CUTS):
+        before = sum(statuses.values())
+        asyncio.run(_cut(waggle.database_url))
+        eventually(lambda before=before: _more(statuses, before), 10)
+    over.set()
+    for client in clients:
+        client.join(AT_MOST)
+
+    assert set(statuses) <= {200, 201, 503}, statuses
+    _heals_within_three_seconds(waggle, author)
+    assert published <= {post["id"] for post in author.walks(f"/api/v1/users/{author.id}/posts")}
+    assert "begins again" not in waggle.log.read_text()
+
+
+def _more(statuses: Counter[int], before: int) -> None:
+    assert sum(statuses.values()) >= before + 10
+
+
+def _heals_within_three_seconds(waggle: Waggle, author: Member) -> None:
+    def all_good() -> None:
+        with httpx.Client(base_url=waggle.base_url, headers=author.headers()) as client:
+            assert {client.get("/api/v1/me").status_code for _ in range(40)} == {200}
+
+    eventually(all_good, 3)
+    for _ in range(20):
+        author.publishes()

@@ -1,0 +1,150 @@
+"""PgBouncer in transaction mode: each transaction may run on another connection of the database server."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from sqlalchemy import Integer, bindparam, select, text
+
+from adapters.sql.database import Database, Prepared
+from adapters.sql.errors import DatabaseRefused
+from adapters.sql.migrate import check_schema
+from adapters.sql.server import allowed_connections
+from tests.integration.servers import Server, fresh_database
+from tests.unit.contracts.stores import migrated
+
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+PATIENCE = 30.0
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres_server: Server) -> Iterator[str]:
+    with fresh_database(postgres_server) as url:
+        yield asyncio.run(migrated(url))
+
+
+def _configure(folder: Path, url: str, *more: str) -> int:
+    """Write what PgBouncer reads; the port it will listen on."""
+    place, port = urlsplit(url), _free_port()
+    user, password = unquote(place.username or ""), unquote(place.password or "")
+    (folder / "users").write_text(f'"{user}" "{password}"\n')
+    (folder / "pgbouncer.ini").write_text(
+        "\n".join((
+            "[databases]",
+            f"* = host={place.hostname} port={place.port} user={user} password={password}",
+            "[pgbouncer]",
+            f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =",
+            f"auth_type = plain\nauth_file = {folder}/users",
+            "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 100",
+            *more,
+        ))
+    )  # fmt: skip
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o755)  # read by the user it runs as; the password is that of a server of these tests
+    return port
+
+
+@contextmanager
+def _pooler(folder: Path, url: str, *more: str) -> Iterator[str]:
+    """The URL of the database behind a PgBouncer of our own, which ends with the block."""
+    if PGBOUNCER is None:
+        pytest.skip("not tested behind a pooler: there is no pgbouncer")
+    port = _configure(folder, url, *more)
+    user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else None  # it refuses to be root
+    process = subprocess.Popen([PGBOUNCER, folder / "pgbouncer.ini"], user=user, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + PATIENCE
+        while not _listens(port):
+            assert process.poll() is None, "pgbouncer does not start"
+            assert time.monotonic() < end, "pgbouncer does not listen"
+            time.sleep(0.05)
+        place = urlsplit(url)
+        yield place._replace(netloc=f"{place.username}:{place.password}@127.0.0.1:{port}").geturl()
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that the user of PgBouncer can reach, unlike pytest's."""
+    with tempfile.TemporaryDirectory(prefix="waggle-pgbouncer-") as made:
+        yield Path(made)
+
+
+async def _asks(database: Database, number: int) -> None:
+    """Statements of many shapes, each of which knows its own answer."""
+    for turn in range(20):
+        columns = [
+            bindparam("a", number, Integer).label(f"n{turn}"),
+            *(text(str(i)) for i in range(turn % 5)),
+        ]
+        [row] = await database.fetch(Prepared(select(*columns)), a=number)
+        assert tuple(row) == (number, *range(turn % 5))
+        async with database.begin() as connection:
+            [written] = await connection.execute(select(*columns), {"a": number})
+            assert tuple(written) == (number, *range(turn % 5))
+
+
+async def test_every_process_gets_its_own_rows(folder: Path, database_url: str) -> None:
+    with _pooler(folder, database_url, "ignore_startup_parameters = extra_float_digits") as url:
+        databases = [Database.at(f"{url}?pooler=transaction") for _ in range(4)]
+        try:
+            for database in databases:
+                await database.open()
+            await asyncio.gather(*(_asks(database, number) for number, database in enumerate(databases * 3)))
+        finally:
+            for database in databases:
+                await database.close()
+
+
+async def test_each_transaction_is_limited(folder: Path, database_url: str) -> None:
+    with _pooler(folder, database_url) as url:
+        database = Database.at(f"{url}?pooler=transaction")
+        await database.open()
+        try:
+            async with database.begin() as connection:
+                asked = text("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
+                assert tuple((await connection.execute(asked)).one()) == ("2s", "500ms")
+            await check_schema(database)
+            assert await allowed_connections(database) is None
+        finally:
+            await database.close()
+
+
+@pytest.mark.parametrize(
+    "ignored", ["", "ignore_startup_parameters = statement_timeout,lock_timeout,jit,idle_in_transaction_session_timeout"]
+)  # fmt: skip
+async def test_a_pooler_that_nobody_told_of_is_noticed(folder: Path, database_url: str, ignored: str) -> None:
+    with _pooler(folder, database_url, ignored) as url:
+        database = Database.at(url)
+        await database.open()
+        try:
+            with pytest.raises(DatabaseRefused, match="pooler=transaction"):
+                await allowed_connections(database)
+        finally:
+            await database.close()
