@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -77,7 +78,7 @@ def test_i6_cut_connections_bring_503_and_never_500(waggle: Waggle, api: Api) ->
     for _ in range(CUTS):
         before = sum(statuses.values())
         asyncio.run(_cut(waggle.database_url))
-        eventually(lambda before=before: _more(statuses, before), 10)
+        eventually(partial(_more, statuses, before), 10)
     over.set()
     for client in clients:
         client.join(AT_MOST)

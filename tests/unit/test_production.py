@@ -4,7 +4,9 @@ import secrets
 from pathlib import Path
 
 import pytest
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from adapters.sql.database import _PostgresReader
 from entrypoints.data_folder import master_key, prepare
 from entrypoints.production import weak_key
 from entrypoints.runtime import build
@@ -200,4 +202,7 @@ def test_the_connections_of_both_pools_are_those_of_the_setting(tmp_path: Path) 
 
     database = build(settings).database()
 
-    assert database.engine.pool.size() + database._reader.connections == 7
+    pool, reader = database.engine.pool, database._reader
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    assert isinstance(reader, _PostgresReader)
+    assert pool.size() + reader.connections == 7
