@@ -4,6 +4,7 @@ import io
 import struct
 import zipfile
 import zlib
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -43,6 +44,77 @@ def test_an_animation_goes_on_moving(maya: Member) -> None:
     assert media["kind"] == "animation"
     moving = Image.open(io.BytesIO(files(media)["large"]))
     assert getattr(moving, "n_frames", 1) == 5
+
+
+RED, GREEN, BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
+SLOW_AND_FAST = [3_000, 10, 40]
+"""Milliseconds of frames; 10 and less are shown by browsers for 100."""
+
+
+def frames_of(data: bytes) -> tuple[list[int], int, list[tuple[int, ...]]]:
+    """Durations, plays, and the colour of each frame in its middle."""
+    durations, colours = [], []
+    with Image.open(io.BytesIO(data)) as image:
+        for number in range(getattr(image, "n_frames", 1)):
+            image.seek(number)
+            image.load()
+            durations.append(int(image.info["duration"]))
+            seen = image.convert("RGBA").getpixel((image.width // 2, image.height // 2))
+            assert isinstance(seen, tuple)
+            colours.append(seen)
+        return durations, int(image.info["loop"]), colours
+
+
+def moving(kind: str, **options: Any) -> bytes:
+    made = io.BytesIO()
+    first, *rest = [Image.new("RGBA", (48, 48), colour) for colour in (RED, GREEN, BLUE)]
+    first.save(made, kind, save_all=True, append_images=rest, **options)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "durations", "plays"),
+    [
+        ("WEBP", {"duration": SLOW_AND_FAST, "loop": 3}, [3_000, 100, 40], 3),
+        ("PNG", {"duration": SLOW_AND_FAST, "loop": 3}, [3_000, 100, 40], 3),
+        ("AVIF", {"duration": SLOW_AND_FAST}, [3_000, 100, 40], 0),
+        ("GIF", {"duration": SLOW_AND_FAST, "loop": 3}, [3_000, 100, 40], 4),
+        ("GIF", {"duration": 200}, [200, 200, 200], 1),
+    ],
+    ids=["WebP", "APNG", "AVIF", "GIF", "GIF without a loop"],
+)
+def test_an_animation_lasts_and_ends_as_in_a_browser(
+    maya: Member, kind: str, options: dict[str, Any], durations: list[int], plays: int
+) -> None:
+    """A GIF counts its repetitions, all others their plays."""
+    media = ready(maya, moving(kind, **options))
+
+    found, found_plays, colours = frames_of(files(media)["large"])
+    assert (found, found_plays) == (durations, plays)
+    near = [
+        all(abs(a - b) < 40 for a, b in zip(seen, drawn, strict=True))
+        for seen, drawn in zip(colours, (RED, GREEN, BLUE), strict=True)
+    ]
+    assert near == [True, True, True]
+
+
+def test_the_hidden_picture_of_an_animation_is_not_shown(maya: Member) -> None:
+    made = io.BytesIO()
+    hidden, *rest = [Image.new("RGBA", (48, 48), colour) for colour in (RED, GREEN, BLUE)]
+    hidden.save(made, "PNG", save_all=True, append_images=rest, duration=500, default_image=True)
+
+    media = ready(maya, made.getvalue())
+
+    durations, _, colours = frames_of(files(media)["large"])
+    assert durations == [500, 500]
+    assert [colour[0] < 60 for colour in colours] == [True, True]
+    assert opened(files(media)["small"]).convert("RGB").getpixel((24, 24))[0] < 60  # type: ignore[index]
+
+
+def test_broken_metadata_fails_no_picture(maya: Member) -> None:
+    media = ready(maya, picture(kind="JPEG", exif=b"Exif\0\0this is no Exif at all"))
+
+    assert (media["kind"], media["width"]) == ("image", 320)
 
 
 def tagged_picture() -> bytes:

@@ -172,6 +172,10 @@ GOOD: tuple[Sample, ...] = (
     Sample("animated GIF", animated, Kind.ANIMATION),
     Sample("animated WebP", lambda: animated("WEBP"), Kind.ANIMATION),
     Sample("animated PNG", lambda: animated("PNG"), Kind.ANIMATION),
+    Sample("animated AVIF", lambda: animated("AVIF"), Kind.ANIMATION),
+    Sample(
+        "JPEG with broken Exif", lambda: encoded(scene(), "JPEG", exif=b"Exif\0\0broken" + CANARY), Kind.IMAGE
+    ),
     Sample("MP4", film, Kind.VIDEO),
     Sample("MP4 with sound", lambda: film(sound="aac"), Kind.VIDEO),
     Sample("MP4 from a camera on its side", lambda: film(turn=90), Kind.VIDEO, mark=False),

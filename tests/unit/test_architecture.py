@@ -54,8 +54,10 @@ ALLOWED = {
     "adapters.storage.signing": {"media"},
     "adapters.processing.child": {"media"},  # media's port: renditions
     "adapters.processing.films": {"media"},
+    "adapters.processing.gif": {"media"},  # how many frames are taken
     "adapters.processing.parent": {"media"},
     "adapters.processing.pictures": {"media"},
+    "adapters.processing.png": {"media"},
     "entrypoints.runtime": {"media"},  # its limits
     "entrypoints.container": {
         "feeds",

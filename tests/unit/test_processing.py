@@ -95,6 +95,11 @@ async def test_a_picture_is_given_in_three_sizes_and_never_enlarged(bench: Bench
     assert len(made.blurhash) == 28
 
 
+async def test_as_many_pixels_as_are_taken_fit_into_the_memory_of_the_child(bench: Bench) -> None:
+    made = await bench(corpus.encoded(Image.new("P", (8_000, 5_000), 3), "GIF"))
+    assert (made.width, made.height) == (2048, 1280)
+
+
 async def test_an_animation_keeps_its_frames_and_their_time(bench: Bench) -> None:
     made = await bench(corpus.animated(frames=7))
     with Image.open(bench.into / "large.webp") as image:

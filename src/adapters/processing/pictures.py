@@ -1,15 +1,16 @@
 """Pictures and animations, by Pillow. Runs in the child."""
 
-import io
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import blurhash
-from PIL import AvifImagePlugin, Image, ImageCms, ImageOps, ImageSequence
+from PIL import Image
 
-from adapters.processing.types import PICTURES
+from adapters.processing import avif, colours, gif, jpeg, png, webp
+from adapters.processing.sources import Source
 from application.media.ports import Rejected
 from domain.media import (
     MAX_FRAMES,
@@ -23,15 +24,37 @@ from domain.media import (
     Rendition,
 )
 
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the child may start none
+READERS: dict[str, Callable[[bytes], Source]] = {
+    "image/jpeg": jpeg.read,
+    "image/png": png.read,
+    "image/gif": gif.read,
+    "image/webp": webp.read,
+    "image/avif": avif.read,
+}
 SIDES = {"large": 2048, "small": 800, "thumbnail": 400}
 """The longest side of each rendition at most, largest first; nothing is ever enlarged."""
 WEBP, JPEG = {"quality": 80, "method": 4}, {"quality": 85, "optimize": True, "progressive": True}
+_TINY = 64 * 64
+"""So few pixels are kept as they are: sharing colours among four of them would spoil pixel art and icons."""
 ANIMATION_SIDE, ANIMATION_PIXELS = 720, 40_000_000
 """Of an animation's frames, and of all of them together: they are in memory at once."""
-_SHORTEST_FRAME, _USUAL_FRAME = 20, 100
-"""Milliseconds. What says less is shown by browsers as if it said the second."""
+_TOO_SHORT, _USUAL_FRAME = 10, 100
+"""Milliseconds. A frame that says the first or less is shown by browsers as if it said the second."""
+_LONGEST_FRAME, _MOST_PLAYS = 2**24 - 1, 2**16 - 1
+"""That a WebP can say."""
+_FLAGS, _HAS_ALPHA = 20, 0x10
+"""Where an animated WebP has its flags, and the one that says that something is transparent."""
 _HASH_SIDE = 32
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by its orientation."""
 
 Progress = Callable[[int], None]
 
@@ -43,26 +66,26 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress) -> Made:
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        with Image.open(upload, formats=[PICTURES[media_type]]) as image:
-            check_size(*image.size)
-            frames = getattr(image, "n_frames", 1) if media_type != "image/jpeg" else 1
-            if frames > MAX_FRAMES or frames * image.width * image.height > MAX_PIXELS_OF_FRAMES:
-                raise Rejected(Reason.TOO_LARGE)
-            progress(10)
-            animated = _animation(image, frames) if frames > 1 else None
-            progress(40)
-            image.seek(0)
-            still = _upright(image)
+        source = READERS[media_type](upload.read_bytes())
+        check_size(*source.size)
+        if source.frames > MAX_FRAMES or source.pixels > MAX_PIXELS_OF_FRAMES:
+            raise Rejected(Reason.TOO_LARGE)
+        progress(10)
+        if source.frames > 1:
+            still, frames, durations = _animation(source)
+        else:
+            image, _ = next(source.shown())
+            still, frames, durations = _upright(image, source.orientation), [], []
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Rejected(Reason.TOO_LARGE) from None
     progress(50)
     renditions = stills(still, into)
-    if animated is not None:
+    if frames:
         renditions = [one for one in renditions if one.name != "large"]
-        renditions.insert(0, _saved_animation(animated, into))
+        renditions.insert(0, _saved_animation(frames, durations, source.plays, into))
     large = renditions[0]
     return Made(
-        kind=Kind.IMAGE if animated is None else Kind.ANIMATION,
+        kind=Kind.ANIMATION if frames else Kind.IMAGE,
         width=large.width,
         height=large.height,
         blurhash=hash_of(still),
@@ -83,9 +106,12 @@ def stills(image: Image.Image, into: Path) -> list[Rendition]:
         image = image.copy()
         image.thumbnail((side, side), Image.Resampling.LANCZOS)
         image.info.clear()
-        made.append(_saved(image, into / f"{name}.webp", name, "image/webp", "WEBP", WEBP))
+        tiny = image.width * image.height <= _TINY
+        how = WEBP | {"lossless": tiny}
+        made.append(_saved(image, into / f"{name}.webp", name, "image/webp", "WEBP", how))
         flat = image if image.mode == "RGB" else _on_white(image)
-        made.append(_saved(flat, into / f"{name}_jpeg.jpg", f"{name}_jpeg", "image/jpeg", "JPEG", JPEG))
+        how = JPEG | {"subsampling": 0} if tiny else JPEG
+        made.append(_saved(flat, into / f"{name}_jpeg.jpg", f"{name}_jpeg", "image/jpeg", "JPEG", how))
     return made
 
 
@@ -103,42 +129,25 @@ def hash_of(image: Image.Image) -> str:
     return hashed
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """The picture no larger than any rendition, in sRGB and the right way up."""
-    image.draft("RGB", (2 * SIDES["large"], 2 * SIDES["large"]))  # a large JPEG need not be decoded whole
+def _upright(
+    image: Image.Image,
+    orientation: int,
+    side: int = SIDES["large"],
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
+    """The picture with no side longer than this, in sRGB and the right way up."""
+    image.draft("RGB", (2 * side, 2 * side))  # a large JPEG need not be decoded whole
     image.load()
-    profile = image.info.get("icc_profile")
-    orientation = image.getexif()
-    shown = _plain(image) if image.mode not in {"RGB", "RGBA", "CMYK", "L"} else image.copy()
-    shown.thumbnail((SIDES["large"], SIDES["large"]), Image.Resampling.LANCZOS)
-    if profile:
-        shown = _in_srgb(shown, profile)
-    shown = _plain(shown)
-    turned = Image.Image.getexif(shown)
-    turned[0x0112] = orientation.get(0x0112, 1)
-    shown = ImageOps.exif_transpose(shown)
+    shown = colours.resizable(image)
+    shown = shown.copy() if shown is image else shown
+    shown.thumbnail((side, side), resampling)
+    shown = colours.plain(shown)
+    if orientation in _TURNS:
+        shown = shown.transpose(_TURNS[orientation])
+    if shown.mode == "RGBA" and shown.getchannel("A").getextrema() == (255, 255):
+        shown = shown.convert("RGB")
     shown.info.clear()
     return shown
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """In RGB, or RGBA if anything of it is transparent."""
-    if image.mode in {"RGB", "RGBA"} and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
-        image = image.point(lambda value: value * (1 / 256)).convert("L")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """As it is, if its profile is one that cannot be understood."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = "RGBA" if image.mode == "RGBA" else "RGB"
-        turned = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, ValueError, OSError):
-        return image
-    return turned or image
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -147,31 +156,47 @@ def _on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-def _animation(image: Image.Image, frames: int) -> tuple[list[Image.Image], list[int]]:
-    """The frames, and for how many milliseconds each is shown."""
-    bound = min(ANIMATION_SIDE, int((ANIMATION_PIXELS / frames) ** 0.5))
-    pictures, durations = [], []
-    for frame in ImageSequence.Iterator(image):
-        duration = int(frame.info.get("duration") or 0)
-        picture = frame.convert("RGBA")
-        picture.thumbnail((bound, bound), Image.Resampling.BILINEAR)
-        picture.info.clear()
-        pictures.append(picture)
-        durations.append(duration if duration >= _SHORTEST_FRAME else _USUAL_FRAME)
-    return pictures, durations
+def _animation(source: Source) -> tuple[Image.Image, list[Image.Image], list[int]]:
+    """The first frame for the stills, all of them, and for how many milliseconds each is shown."""
+    side = min(ANIMATION_SIDE, int((ANIMATION_PIXELS / source.frames) ** 0.5))
+    frames, durations = [], []
+    still, elapsed, told = None, Fraction(0), 0
+    for image, milliseconds in source.shown():
+        if still is None:
+            still = _upright(image, source.orientation)
+        frames.append(_upright(image, source.orientation, side, Image.Resampling.BILINEAR).convert("RGBA"))
+        elapsed += milliseconds if milliseconds > _TOO_SHORT else _USUAL_FRAME
+        # Rounded so that the sum is right; and never so short that browsers would take it for longer.
+        duration = min(max(round(elapsed) - told, _TOO_SHORT + 1), _LONGEST_FRAME)
+        durations.append(duration)
+        told += duration
+    if still is None:
+        raise ValueError("an animation without frames")
+    return still, frames, durations
 
 
-def _saved_animation(animated: tuple[list[Image.Image], list[int]], into: Path) -> Rendition:
-    (first, *rest), durations = animated
+def _saved_animation(frames: list[Image.Image], durations: list[int], plays: int, into: Path) -> Rendition:
+    first, *rest = frames
     how = {
         "save_all": True,
         "append_images": rest,
         "duration": durations,
-        "loop": 0,
+        "loop": min(plays, _MOST_PLAYS),
+        "background": (0, 0, 0, 0),
         "quality": 70,
         "method": 2,
+        "lossless": first.width * first.height <= _TINY,
     }
-    return _saved(first, into / "large.webp", "large", "image/webp", "WEBP", how)
+    file = into / "large.webp"
+    made = _saved(first, file, "large", "image/webp", "WEBP", how)
+    if any(frame.getchannel("A").getextrema() != (255, 255) for frame in frames):
+        # The encoder cuts what is transparent off the frames, and then does not say that anything is.
+        with file.open("r+b") as written:
+            written.seek(_FLAGS)
+            flags = written.read(1)[0]
+            written.seek(_FLAGS)
+            written.write(bytes([flags | _HAS_ALPHA]))
+    return made
 
 
 def _saved(

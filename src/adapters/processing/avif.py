@@ -1,0 +1,107 @@
+"""AVIF, whose library composes animations as browsers do. What it is told of metadata, and how often it plays, is seen to here."""
+
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from PIL import AvifImagePlugin
+
+from adapters.processing.exif import orientation
+from adapters.processing.sources import FOREVER, Source, opened, sequence
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the child may start none
+_MANY = 64
+"""More boxes of one kind than any file has."""
+
+
+def read(data: bytes) -> Source:
+    """Its orientation is a property of the picture, which Pillow tells as if it were Exif; Exif itself is not asked."""
+    plays = _plays(data)
+    image = opened(_mended(data), "AVIF")
+    return sequence(image, plays, orientation(image.info.get("exif") or b""))
+
+
+class _Box(NamedTuple):
+    name: bytes
+    start: int
+    """Of its header."""
+    body: int
+    end: int
+
+
+def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
+    while start + 8 <= end:
+        size, name = struct.unpack_from(">I4s", data, start)
+        body = start + 8
+        if size == 1 and start + 16 <= end:
+            (size,) = struct.unpack_from(">Q", data, body)
+            body += 8
+        stop = end if size == 0 else start + size
+        if not body <= stop <= end:
+            return
+        yield _Box(name, start, body, stop)
+        start = stop
+
+
+def _find(data: bytes, path: str) -> list[_Box]:
+    """All boxes at this path, as `moov/trak/tkhd`."""
+    found = [_Box(b"", 0, 0, len(data))]
+    for name in path.encode().split(b"/"):
+        found = [
+            inner
+            for box in found
+            for inner in _boxes(data, box.body + (4 if box.name == b"meta" else 0), box.end)
+            if inner.name == name
+        ][:_MANY]
+    return found
+
+
+def _mended(data: bytes) -> bytes:
+    """With Exif under a name that the library does not look for, since it refuses a picture for broken Exif; and with the
+    properties of all items in one list, since it refuses two."""
+    mended = bytearray(data)
+    for path in ("meta", "moov/trak/meta"):
+        for box in _find(data, f"{path}/iinf"):
+            mended[box.body : box.end] = data[box.body : box.end].replace(b"Exif", b"none")
+    for box in _find(data, "meta/iprp"):
+        _merge_associations(mended, [one for one in _boxes(data, box.body, box.end) if one.name == b"ipma"])
+    return bytes(mended)
+
+
+def _merge_associations(data: bytearray, lists: list[_Box]) -> None:
+    """Lists of properties by item, one after the other and of one version, become one list with padding behind."""
+    if len(lists) < 2 or len({bytes(data[one.body : one.body + 4]) for one in lists}) > 1:
+        return
+    if any(one.end != following.start for one, following in pairwise(lists)):
+        return
+    first, last = lists[0], lists[-1]
+    count = sum(struct.unpack_from(">I", data, one.body + 4)[0] for one in lists)
+    entries = b"".join(bytes(data[one.body + 8 : one.end]) for one in lists)
+    size = last.end - first.start
+    merged = (
+        struct.pack(">I4s", size, b"ipma")
+        + data[first.body : first.body + 4]
+        + struct.pack(">I", count)
+        + entries
+    )
+    data[first.start : last.end] = merged.ljust(size, b"\0")
+
+
+def _plays(data: bytes) -> int:
+    """From the edit list of the first track: once, as often as its segment fits into the track, or for ever."""
+    lists, heads = _find(data, "moov/trak/edts/elst"), _find(data, "moov/trak/tkhd")
+    if not (lists and heads):
+        return FOREVER
+    try:
+        version, repeats = data[lists[0].body], data[lists[0].body + 3] & 1
+        (segment,) = struct.unpack_from(">Q" if version else ">I", data, lists[0].body + 8)
+        wide = data[heads[0].body]
+        (track,) = struct.unpack_from(">Q" if wide else ">I", data, heads[0].body + (28 if wide else 20))
+    except (struct.error, IndexError):
+        return FOREVER
+    if not repeats:
+        return 1
+    if track == (2**64 - 1 if wide else 2**32 - 1) or segment == 0:
+        return FOREVER
+    return int(-(-track // segment))

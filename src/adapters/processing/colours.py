@@ -1,0 +1,49 @@
+"""Colours as screens show them: sRGB, in 8 bits."""
+
+import io
+
+from PIL import Image, ImageCms, ImageMath
+
+_SRGB = ImageCms.createProfile("sRGB")
+_MIXABLE = {"RGB", "RGBA", "CMYK", "L"}
+
+
+def resizable(image: Image.Image) -> Image.Image:
+    """As it is, or in RGB or RGBA if its colours cannot be mixed as they are, or one of them is transparent."""
+    if image.mode in _MIXABLE and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
+        return _of_16_bits(image)
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def plain(image: Image.Image) -> Image.Image:
+    """In sRGB, as RGB, or RGBA if it may be transparent."""
+    shown = _in_srgb(resizable(image))
+    return shown if shown.mode in {"RGB", "RGBA"} else shown.convert("RGB")
+
+
+def _of_16_bits(image: Image.Image) -> Image.Image:
+    grey = image.point(lambda value: value * (1 / 256)).convert("L")
+    key = image.info.get("transparency")
+    if not isinstance(key, int):
+        return grey.convert("RGB")
+    # Compared before the lower bits are lost: only exactly this colour is transparent.
+    visible = ImageMath.lambda_eval(lambda args: (args["grey"] != key) * 255, grey=image.convert("I"))
+    shown = grey.convert("RGBA")
+    shown.putalpha(visible.convert("L"))
+    return shown
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """As it is, if it has no profile or one that cannot be understood."""
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        turned = ImageCms.profileToProfile(image, source, _SRGB, outputMode=mode)
+    except (ImageCms.PyCMSError, ValueError, OSError):
+        return image
+    return turned or image

@@ -1,0 +1,9 @@
+"""WebP, whose library composes animations as browsers do and asks no metadata."""
+
+from adapters.processing.exif import orientation
+from adapters.processing.sources import FOREVER, Source, opened, sequence
+
+
+def read(data: bytes) -> Source:
+    image = opened(data, "WEBP")
+    return sequence(image, int(image.info.get("loop", FOREVER)), orientation(image.info.get("exif") or b""))
