@@ -428,6 +428,64 @@ def test_properties_of_an_avif_may_stand_in_two_lists(tmp_path: Path) -> None:
         assert (made.size, quarters(made)) == ((64, 32), (RED, BLUE, BLUE, CLEAR))
 
 
+# --- Colours that are named by numbers -------------------------------------------------------------
+
+
+def grey_png(*chunks: tuple[bytes, bytes], kind: int = 0, row: bytes = b"\x80" * 8) -> bytes:
+    return png(head(8, 8, 8, kind), *chunks, (b"IDAT", zlib.compress((b"\0" + row) * 8)))
+
+
+def swapped() -> bytes:
+    """Primaries of sRGB, of which red and green are exchanged: what the file calls red is green."""
+    places = (31_270, 32_900, 30_000, 60_000, 64_000, 33_000, 15_000, 6_000)
+    return grey_png(
+        (b"gAMA", struct.pack(">I", 45_455)),
+        (b"cHRM", struct.pack(">8I", *places)),
+        kind=2,
+        row=b"\xff\0\0" * 8,
+    )
+
+
+def avif_of(primaries: int, transfer: int, colour: tuple[int, int, int]) -> bytes:
+    data = bytearray(encoded(Image.new("RGB", (32, 32), colour), "AVIF", quality=100, subsampling="4:4:4"))
+    at = data.index(b"nclx")
+    struct.pack_into(">HH", data, at + 4, primaries, transfer)
+    return bytes(data)
+
+
+NAMED: dict[str, tuple[Callable[[], bytes], tuple[int, int, int]]] = {
+    "PNG, linear": (lambda: grey_png((b"gAMA", struct.pack(">I", 100_000))), (188, 188, 188)),
+    "PNG, darker": (lambda: grey_png((b"gAMA", struct.pack(">I", 62_500))), (156, 156, 156)),
+    "PNG, of a screen": (lambda: grey_png((b"gAMA", struct.pack(">I", 45_455))), (128, 128, 128)),
+    "PNG, sRGB whatever else it says": (
+        lambda: grey_png((b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 100_000))),
+        (128, 128, 128),
+    ),
+    "PNG, without light": (lambda: grey_png((b"gAMA", bytes(4)), (b"cHRM", bytes(32))), (128, 128, 128)),
+    "PNG, places that make no colours": (
+        lambda: grey_png((b"gAMA", struct.pack(">I", 45_455)), (b"cHRM", bytes(32))),
+        (128, 128, 128),
+    ),
+    "PNG, red and green exchanged": (swapped, (0, 255, 0)),
+    "PNG, linear by numbers": (lambda: grey_png((b"cICP", b"\x01\x08\0\x01")), (188, 188, 188)),
+    "AVIF, sRGB": (lambda: avif_of(1, 13, (128, 128, 128)), (128, 128, 128)),
+    "AVIF, linear": (lambda: avif_of(1, 8, (128, 128, 128)), (188, 188, 188)),
+    "AVIF, wide colours": (lambda: avif_of(12, 13, (200, 100, 50)), (215, 93, 31)),
+    "AVIF, HDR: paper white": (lambda: avif_of(9, 16, (148, 148, 148)), (222, 222, 222)),
+    "AVIF, HDR: a highlight": (lambda: avif_of(9, 16, (190, 190, 190)), (255, 255, 255)),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_colours_are_turned_into_those_of_screens(tmp_path: Path, name: str) -> None:
+    build, expected = NAMED[name]
+    make(build(), tmp_path)
+    with Image.open(tmp_path / "large.webp") as image:
+        seen = image.convert("RGB").getpixel((4, 4))
+    assert isinstance(seen, tuple)
+    assert max(abs(a - b) for a, b in zip(seen, expected, strict=True)) <= 4, seen
+
+
 # --- One colour that is transparent ----------------------------------------------------------------
 
 KEYED = {

@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 from PIL import AvifImagePlugin
 
+from adapters.processing import profiles
 from adapters.processing.exif import orientation
 from adapters.processing.sources import FOREVER, Source, opened, sequence
 
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the child may start none
+_BEFORE_BOXES = {b"meta": 4, b"stsd": 8, b"av01": 78}
+"""Bytes of a box that come before those inside it."""
 _MANY = 64
 """More boxes of one kind than any file has."""
 
@@ -19,6 +22,8 @@ def read(data: bytes) -> Source:
     """Its orientation is a property of the picture, which Pillow tells as if it were Exif; Exif itself is not asked."""
     plays = _plays(data)
     image = opened(_mended(data), "AVIF")
+    if "icc_profile" not in image.info and (profile := _profile(data)):
+        image.info["icc_profile"] = profile
     return sequence(image, plays, orientation(image.info.get("exif") or b""))
 
 
@@ -51,7 +56,7 @@ def _find(data: bytes, path: str) -> list[_Box]:
         found = [
             inner
             for box in found
-            for inner in _boxes(data, box.body + (4 if box.name == b"meta" else 0), box.end)
+            for inner in _boxes(data, box.body + _BEFORE_BOXES.get(box.name, 0), box.end)
             if inner.name == name
         ][:_MANY]
     return found
@@ -86,6 +91,15 @@ def _merge_associations(data: bytearray, lists: list[_Box]) -> None:
         + entries
     )
     data[first.start : last.end] = merged.ljust(size, b"\0")
+
+
+def _profile(data: bytes) -> bytes | None:
+    """From the numbers that the file gives for its colours; Pillow does not tell them."""
+    for path in ("meta/iprp/ipco/colr", "moov/trak/mdia/minf/stbl/stsd/av01/colr"):
+        for box in _find(data, path):
+            if data[box.body : box.body + 4] == b"nclx" and box.end - box.body >= 8:
+                return profiles.of_numbers(*struct.unpack_from(">HH", data, box.body + 4))
+    return None
 
 
 def _plays(data: bytes) -> int:

@@ -42,6 +42,8 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if image.mode == "L" and profile[16:20] == b"RGB ":
+            image = image.convert("RGB")
         mode = "RGBA" if image.mode == "RGBA" else "RGB"
         turned = ImageCms.profileToProfile(image, source, _SRGB, outputMode=mode)
     except (ImageCms.PyCMSError, ValueError, OSError):

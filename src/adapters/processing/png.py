@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from PIL import Image
 
-from adapters.processing import colours
+from adapters.processing import colours, profiles
 from adapters.processing.exif import orientation
 from adapters.processing.sources import Disposal, Piece, Source, composed, opened, sequence
 from domain.media import MAX_FRAMES
@@ -112,14 +112,29 @@ def _decoded(parts: _Parts, size: tuple[int, int], coded: list[bytes]) -> Image.
         ),
         "PNG",
     )
-    if profile := _profile(parts.other.get(b"iCCP", b"")):
+    if profile := _profile(parts.other):
         image.info["icc_profile"] = profile
     _mend_transparency(image, depth=head[8], kind=head[9])
     return image
 
 
-def _profile(chunk: bytes) -> bytes | None:
-    """None for one that is broken or too large."""
+def _profile(chunks: dict[bytes, bytes]) -> bytes | None:
+    """What the chunks say of the colours, the first of them that says it; None for sRGB and for what is broken."""
+    if len(numbers := chunks.get(b"cICP", b"")) == 4:
+        return profiles.of_numbers(numbers[0], numbers[1])
+    if brought := _unpacked(chunks.get(b"iCCP", b"")):
+        return brought
+    if b"sRGB" in chunks or len(gamma := chunks.get(b"gAMA", b"")) != 4 or gamma == bytes(4):
+        return None
+    exponent = struct.unpack(">I", gamma)[0] / 100_000
+    if len(places := chunks.get(b"cHRM", b"")) != 32:
+        return profiles.of_gamma(exponent)
+    white, red, green, blue = ((x / 100_000, y / 100_000) for x, y in struct.iter_unpack(">II", places))
+    return profiles.of_gamma(exponent, (red, green, blue, white))
+
+
+def _unpacked(chunk: bytes) -> bytes | None:
+    """None for a profile that is broken or too large."""
     _, _, packed = chunk.partition(b"\0")
     unpacker = zlib.decompressobj()
     try:
