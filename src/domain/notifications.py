@@ -10,6 +10,8 @@ from domain.shared import PostId, UserId
 KEPT = 5_000
 """Entries of one stream, at most; the oldest go first."""
 KEPT_DAYS = 30
+TOLD_A_DAY = 3
+"""How often a day a user is told, at most, that the same person did the same thing again after taking it back."""
 
 
 class Kind(StrEnum):
@@ -137,9 +139,9 @@ class Entry:
     post: PostId | None = None
     """The post it is about: the comment itself, the post that was liked."""
     refs: tuple[int, ...] = ()
-    """Of a Change; or the media it is about."""
+    """Of a Change; or the media it is about; or the event that it tells of, if that can be taken back."""
     removed: bool = False
-    """A hole that keeps its number: what it was is not kept."""
+    """A hole that keeps its number: what it was is not kept, but for `refs`."""
 
     @property
     def is_notification(self) -> bool:

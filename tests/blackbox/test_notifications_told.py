@@ -40,11 +40,11 @@ def hears(member: Member, *lines: Line) -> None:
 
 
 def puts(member: Member, on: str, what: str, **params: Any) -> None:
-    done(member.put(f"/api/v1/{on}/{what}", params=params))
+    done(member.put(f"/api/v1/{on}/{what}".rstrip("/"), params=params))
 
 
 def ends(member: Member, on: str, what: str) -> None:
-    done(member.delete(f"/api/v1/{on}/{what}"))
+    done(member.delete(f"/api/v1/{on}/{what}".rstrip("/")))
 
 
 def of(member: Member) -> str:
@@ -123,10 +123,64 @@ def test_what_is_taken_back_was_not_told(api: Api) -> None:
 
     hears(maya, line("like", flip, first))
     hears(flip)
-    willy.likes(first)  # again, which is no news
     flip.comments(first)
     eventually(lambda: _assert_newest(maya, "comment"))
     assert [what for what, by, _ in told(maya) if by == willy.id] == []
+
+
+TOLD_A_DAY = 3
+
+
+@pytest.mark.parametrize("what", ["like", "repost", "follow", "request"])
+def test_what_is_done_again_is_told_again_a_few_times_a_day(api: Api, what: str) -> None:
+    """One entry while it stands, none after it was taken back, whether it was read or not."""
+    maya, willy = api.someone(), api.someone()
+    post = maya.publishes()
+    if what == "request":
+        privately(maya)
+    where, verb = (of(maya), "follow") if what in {"follow", "request"} else (on(post), what)
+    kind = "follow_request" if what == "request" else what
+    note = line(kind, willy, None if verb == "follow" else post)
+    for number in range(TOLD_A_DAY):
+        puts(willy, where, verb)
+        puts(willy, where, verb)
+        hears(maya, note)
+        assert done(maya.get(NOTIFICATIONS, params={"grouped": "true"}))["items"][0]["type"] == kind
+        if number == 1:
+            done(maya.put(f"{NOTIFICATIONS}/read", json={"seq": 1_000}))
+            assert done(maya.get(f"{NOTIFICATIONS}/unread"))["unread"]["total"] == 0
+        if what == "request" and number == 1:
+            ends(maya, f"me/follow-requests/{willy.id}", "")
+        else:
+            ends(willy, where, verb)
+        hears(maya)
+    puts(willy, where, verb)
+    flip = api.someone()
+    puts(flip, where, verb)
+    hears(maya, line(kind, flip, None if verb == "follow" else post))  # and nothing of willy's
+
+
+def test_who_asked_was_let_in_and_left_is_announced_when_they_ask_again(api: Api) -> None:
+    maya, willy = privately(api.someone()), api.someone()
+    for _ in range(2):
+        puts(willy, of(maya), "follow")
+        hears(maya, line("follow_request", willy))
+        puts(maya, f"me/follow-requests/{willy.id}", "")
+        hears(maya)
+        hears(willy, line("follow_accepted", maya))
+        ends(willy, of(maya), "follow")
+        hears(willy)
+
+
+def test_who_was_blocked_and_asks_again_is_announced(api: Api) -> None:
+    maya, willy = privately(api.someone()), api.someone()
+    puts(willy, of(maya), "follow")
+    hears(maya, line("follow_request", willy))
+    puts(maya, of(willy), "block")
+    hears(maya)
+    ends(maya, of(willy), "block")
+    puts(willy, of(maya), "follow")
+    hears(maya, line("follow_request", willy))
 
 
 def _assert_newest(member: Member, what: str) -> None:

@@ -143,27 +143,27 @@ class World(Streams):
             self.posts_said[post] = replace(said, deleted=True)
             self.fact(PostDeleted(post_id=post, author_id=said.author, reply_to=said.answers))
 
-    def like(self, who: UserId, post: PostId) -> None:
+    def like(self, who: UserId, post: PostId, day: int = 0) -> None:
         if (Liked, who, post) not in self.marks:
             self.marks.add((Liked, who, post))
-            self.fact(Liked(post_id=post, author_id=self.posts_said[post].author, user_id=who))
+            self.fact(Liked(post_id=post, author_id=self.posts_said[post].author, user_id=who), day)
 
-    def unlike(self, who: UserId, post: PostId) -> None:
+    def unlike(self, who: UserId, post: PostId, day: int = 0) -> None:
         if (Liked, who, post) in self.marks:
             self.marks.discard((Liked, who, post))
-            self.fact(Unliked(post_id=post, author_id=self.posts_said[post].author, user_id=who))
+            self.fact(Unliked(post_id=post, author_id=self.posts_said[post].author, user_id=who), day)
 
-    def repost(self, who: UserId, post: PostId) -> None:
+    def repost(self, who: UserId, post: PostId, day: int = 0) -> None:
         if (Reposted, who, post) not in self.marks:
             self.marks.add((Reposted, who, post))
             author = self.posts_said[post].author
-            self.fact(Reposted(post_id=post, author_id=author, user_id=who, repost_id=1))
+            self.fact(Reposted(post_id=post, author_id=author, user_id=who, repost_id=1), day)
 
-    def unrepost(self, who: UserId, post: PostId) -> None:
+    def unrepost(self, who: UserId, post: PostId, day: int = 0) -> None:
         if (Reposted, who, post) in self.marks:
             self.marks.discard((Reposted, who, post))
             author = self.posts_said[post].author
-            self.fact(Unreposted(post_id=post, author_id=author, user_id=who, repost_id=1))
+            self.fact(Unreposted(post_id=post, author_id=author, user_id=who, repost_id=1), day)
 
     def block(self, who: UserId, whom: UserId) -> None:
         self.graph.block(who, whom)
@@ -232,6 +232,14 @@ class World(Streams):
     # What came of it.
 
     async def notes(self, user: UserId) -> list[Note]:
+        """As `all_notes`, of a stream in which nothing was read."""
+        notes = await self.all_notes(user)
+        stream = await self.reader.stream(user)
+        kinds = [kind for kind, _, _ in notes if kind is not Kind.MEDIA_READY]
+        assert stream is None or stream.unread == Counter(kinds)
+        return notes
+
+    async def all_notes(self, user: UserId) -> list[Note]:
         """What stands in the stream, oldest first, which must be sound in itself."""
         stream = await self.reader.stream(user)
         entries = await self.reader.after(user, 0, 100_000)
@@ -240,7 +248,8 @@ class World(Streams):
             assert entries == []
             return []
         assert [entry.seq for entry in entries] == [*range(1, stream.head + 1)]
-        assert stream.unread == Counter(entry.type for entry in standing if entry.type != Kind.MEDIA_READY)
+        unread = [entry.type for entry in standing if entry.seq > stream.read]
+        assert stream.unread == Counter(type_ for type_ in unread if type_ != Kind.MEDIA_READY)
         removed = [ref for entry in entries if entry.type is Change.REMOVED for ref in entry.refs]
         assert sorted(removed) == [entry.seq for entry in entries if entry.removed]
         return [(entry.type, entry.actor, entry.post) for entry in standing if isinstance(entry.type, Kind)]

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -27,9 +27,9 @@ from application.shared.events import (
     Unliked,
     Unreposted,
 )
-from domain.notifications import Channel, Kind
+from domain.notifications import TOLD_A_DAY, Channel, Kind
 from domain.posts import Visibility
-from domain.shared import EventId, PostId, UserId
+from domain.shared import EventId, PostId, UserId, made_at
 from tests.unit.telling_world import MAIL_DELAY, NOW, Note, World
 
 MAYA, WILLY, FLIP, THEKLA, *_ = USERS = [UserId(number) for number in range(1, 6)]
@@ -255,31 +255,94 @@ async def test_a_mail_is_due_about_what_is_wanted_by_mail_and_was_told(world: Wo
 # --- Once --------------------------------------------------------------------------------------------
 
 
-async def test_what_is_taken_back_and_done_again_was_told_once(world: World) -> None:
+Step = Callable[[World, PostId, int], None]
+AGAIN: dict[Kind, tuple[Step, Step]] = {
+    Kind.LIKE: (
+        lambda world, post, day: world.like(WILLY, post, day),
+        lambda world, post, day: world.unlike(WILLY, post, day),
+    ),
+    Kind.REPOST: (
+        lambda world, post, day: world.repost(WILLY, post, day),
+        lambda world, post, day: world.unrepost(WILLY, post, day),
+    ),
+    Kind.FOLLOW: (
+        lambda world, _post, day: world.fact(Followed(user_id=WILLY, other_id=MAYA), day),
+        lambda world, _post, day: world.fact(Unfollowed(user_id=WILLY, other_id=MAYA), day),
+    ),
+    Kind.FOLLOW_REQUEST: (
+        lambda world, _post, day: world.fact(FollowRequested(user_id=WILLY, other_id=MAYA), day),
+        lambda world, _post, day: world.fact(FollowRequestEnded(user_id=WILLY, other_id=MAYA), day),
+    ),
+    Kind.FOLLOW_ACCEPTED: (
+        lambda world, _post, day: world.fact(Followed(user_id=MAYA, other_id=WILLY, accepted=True), day),
+        lambda world, _post, day: world.fact(Unfollowed(user_id=MAYA, other_id=WILLY), day),
+    ),
+}
+"""How WILLY does what MAYA is told, and how that ends."""
+
+
+@pytest.mark.parametrize("kind", AGAIN)
+@pytest.mark.parametrize("read", [False, True])
+async def test_what_is_taken_back_and_done_again_is_told_again_a_few_times_a_day(
+    world: World, kind: Kind, *, read: bool
+) -> None:
     post = world.publish(MAYA)
-    for _ in range(3):
-        world.like(WILLY, post)
-        world.unlike(WILLY, post)
-        world.repost(WILLY, post)
-        world.unrepost(WILLY, post)
-    world.like(WILLY, post)
-    await world.deliver(times=2)
+    begin, end = AGAIN[kind]
+    note = (kind, WILLY, post if kind in {Kind.LIKE, Kind.REPOST} else None)
+    for day in (0, 1):
+        for number in range(1, TOLD_A_DAY + 2):
+            begin(world, post, day)
+            await world.deliver(times=3)
+            assert await world.all_notes(MAYA) == ([note] if number <= TOLD_A_DAY else [])
+            if read:
+                await world.mark_read(MAYA, 1_000)
+            end(world, post, day)
+            await world.deliver(times=3)
+            assert await world.all_notes(MAYA) == []
 
-    assert await world.notes(MAYA) == []
-    assert world.hinted == [MAYA] * 4  # told and taken back, each once
+    assert len(world.hinted) >= 2 * 2 * TOLD_A_DAY
 
 
-async def test_a_follow_is_told_once_a_day(world: World) -> None:
-    for day in (0, 0, 1):
-        world.fact(Followed(user_id=WILLY, other_id=MAYA), day)
-        world.fact(Unfollowed(user_id=WILLY, other_id=MAYA), day)
-    world.fact(Followed(user_id=WILLY, other_id=MAYA), 1)
+async def test_what_is_dismissed_is_not_told_again_by_the_same_event(world: World) -> None:
+    post = world.publish(MAYA)
     await world.deliver()
+    world.like(WILLY, post)
+    liked = world.late[0]
+    await world.deliver()
+    await world.dismiss(MAYA, 1)
+
+    await world.react(*liked)
+
     assert await world.notes(MAYA) == []
 
-    world.fact(Followed(user_id=WILLY, other_id=MAYA), 2)
-    await world.deliver(times=3)
-    assert await world.notes(MAYA) == [(Kind.FOLLOW, WILLY, None)]
+
+async def test_an_end_that_arrives_once_more_takes_back_nothing_that_began_since(world: World) -> None:
+    """As when a process was stopped in the middle of it, and goes on after another one did its work."""
+    post = world.publish(MAYA)
+    world.like(WILLY, post)
+    await world.deliver()
+    world.unlike(WILLY, post)
+    unliked = world.late[0]
+    await world.deliver()
+    world.like(WILLY, post)
+    await world.deliver()
+
+    await world.react(*unliked)
+
+    assert await world.notes(MAYA) == [(Kind.LIKE, WILLY, post)]
+
+
+async def test_requests_of_two_people_have_nothing_to_do_with_each_other(world: World) -> None:
+    for _ in range(TOLD_A_DAY + 1):
+        world.fact(FollowRequested(user_id=WILLY, other_id=MAYA))
+        world.fact(FollowRequestEnded(user_id=WILLY, other_id=MAYA))
+    world.fact(FollowRequested(user_id=WILLY, other_id=MAYA))
+    world.fact(FollowRequested(user_id=FLIP, other_id=MAYA))
+    world.fact(FollowRequested(user_id=WILLY, other_id=THEKLA))
+    await world.deliver()
+
+    assert await world.notes(MAYA) == [(Kind.FOLLOW_REQUEST, FLIP, None)]
+    assert await world.notes(THEKLA) == [(Kind.FOLLOW_REQUEST, WILLY, None)]
 
 
 # --- Taken back --------------------------------------------------------------------------------------
@@ -565,28 +628,28 @@ async def expected(  # noqa: C901, PLR0912 - one line for each fact
 ) -> dict[int, Counter[Note]]:
     """What must have been told once all facts are delivered, of the world as it is then: said plainly."""
     notes: dict[int, dict[object, Note]] = {user: {} for user in USERS}
-    once: set[tuple[int, object]] = set()
+    told: Counter[tuple[int, object]] = Counter()
 
-    async def tell(user: int, key: object, note: Note) -> None:
+    async def tell(user: int, key: object, note: Note, often: int = 1) -> None:
         kind, actor, post = note
         standing = await world.graph.of(UserId(user))
         near = user != actor and actor not in standing.blocked | standing.muted
         there = not {user, actor} & world.gone
         sees = post is None or user in await world.who_sees(PostId(post), [standing])
-        if near and there and sees and kind not in off[UserId(user)] and (user, key) not in once:
-            once.add((user, key))
+        if near and there and sees and kind not in off[UserId(user)] and told[user, key] < often:
+            told[user, key] += 1
             notes[user][key] = note
 
     def end(user: int, *which: Note) -> None:
         notes[user] = {key: note for key, note in notes[user].items() if note not in which}
 
     for id_, event in world.all_facts:
-        day = id_ >> 16
+        day = made_at(id_).date()
         match event:
             case Liked(post_id=post, author_id=author, user_id=user):
-                await tell(author, ("like", user, post), (Kind.LIKE, user, post))
+                await tell(author, ("like", user, post, day), (Kind.LIKE, user, post), TOLD_A_DAY)
             case Reposted(post_id=post, author_id=author, user_id=user):
-                await tell(author, ("repost", user, post), (Kind.REPOST, user, post))
+                await tell(author, ("repost", user, post, day), (Kind.REPOST, user, post), TOLD_A_DAY)
             case Unliked(post_id=post, author_id=author, user_id=user):
                 end(author, (Kind.LIKE, user, post))
             case Unreposted(post_id=post, author_id=author, user_id=user):
@@ -602,21 +665,22 @@ async def expected(  # noqa: C901, PLR0912 - one line for each fact
                 for user in world.all_involved(PostId(post)):
                     await tell(user, ("edit", post, day), (Kind.EDIT, author, post))
             case FollowRequested(user_id=user, other_id=other):
-                await tell(other, ("request", user, day), (Kind.FOLLOW_REQUEST, user, None))
+                await tell(other, ("request", user, day), (Kind.FOLLOW_REQUEST, user, None), TOLD_A_DAY)
             case FollowRequestEnded(user_id=user, other_id=other):
                 end(other, (Kind.FOLLOW_REQUEST, user, None))
             case Followed(user_id=user, other_id=other, accepted=True):
                 end(other, (Kind.FOLLOW_REQUEST, user, None))
-                await tell(user, ("accepted", other, day), (Kind.FOLLOW_ACCEPTED, other, None))
+                note = (Kind.FOLLOW_ACCEPTED, other, None)
+                await tell(user, ("accepted", other, day), note, TOLD_A_DAY)
             case Followed(user_id=user, other_id=other):
                 end(other, (Kind.FOLLOW_REQUEST, user, None))
-                await tell(other, ("follow", user, day), (Kind.FOLLOW, user, None))
+                await tell(other, ("follow", user, day), (Kind.FOLLOW, user, None), TOLD_A_DAY)
             case Unfollowed(user_id=user, other_id=other):
                 end(other, (Kind.FOLLOW, user, None))
                 end(user, (Kind.FOLLOW_ACCEPTED, other, None))
             case PostDeleted() | Blocked() | AccountDeleted():
                 pass  # of what is gone or blocked in the end nothing was told above
-    return {user: Counter(told.values()) for user, told in notes.items()}
+    return {user: Counter(of_user.values()) for user, of_user in notes.items()}
 
 
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 60))

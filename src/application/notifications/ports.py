@@ -25,13 +25,16 @@ class Streams(Protocol):
         one of them is forgotten at this moment."""
         ...
 
-    async def known(self, keys: Collection[tuple[UserId, str]]) -> frozenset[tuple[UserId, str]]:
-        """Those of the dedupe keys under which that user was told something before, be it removed since."""
+    async def known(
+        self, keys: Collection[tuple[UserId, str]]
+    ) -> Mapping[tuple[UserId, str], tuple[int, ...]]:
+        """Those of the dedupe keys under which that user was told something before, be it removed since, and the
+        `refs` of what was told."""
         ...
 
     async def add(self, entries: Sequence[tuple[Entry, str | None]]) -> None:
-        """Add entries, each with its dedupe key: at most 100 characters, once per user, None for changes. The
-        caller has locked the streams, asked for `known` keys, and gives each the number after its stream's head."""
+        """Add entries, each with its dedupe key: at most 100 characters, once per user, None for one that need not be
+        told from others. The caller has locked the streams, asked for `known` keys, and gives each the number after its stream's head."""
         ...
 
     async def save(self, streams: Collection[Stream]) -> None:
@@ -39,8 +42,8 @@ class Streams(Protocol):
         ...
 
     async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, Kind]]:
-        """Make holes of those of `seqs` that are notifications, forgetting what they were but for their dedupe
-        keys, of which a hash is kept; returns the number and kind of each. What is a hole already is not among them."""
+        """Make holes of those of `seqs` that are notifications, forgetting what they were but for their refs and their
+        dedupe keys, of which a hash is kept; returns the number and kind of each. What is a hole already is not among them."""
         ...
 
     async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[Kind, int]:

@@ -25,13 +25,13 @@ BUDGET = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TellOfMark:
-    """The author hears of likes and reposts. One that is taken back and left again is told once."""
+    """The author hears of likes and reposts, and again of one that was taken back and is left again."""
 
     tell: Tell
 
-    async def __call__(self, event: Liked | Reposted, _event_id: EventId) -> None:
+    async def __call__(self, event: Liked | Reposted, event_id: EventId) -> None:
         kind = Kind.LIKE if isinstance(event, Liked) else Kind.REPOST
-        cause = Cause(kind, UserId(event.user_id), PostId(event.post_id))
+        cause = Cause(kind, UserId(event.user_id), PostId(event.post_id), event=event_id)
         await self.tell(cause, [UserId(event.author_id)])
 
 
@@ -113,17 +113,16 @@ class TellOfEdit:
 
 @dataclass(frozen=True, slots=True)
 class TellOfFollow:
-    """Who is followed, asked, or accepted hears of it: once a day of the same person."""
+    """Who is followed, asked, or accepted hears of it, and again when that ended and begins again."""
 
     tell: Tell
 
     async def __call__(self, event: Followed | FollowRequested, event_id: EventId) -> None:
         user, other = UserId(event.user_id), UserId(event.other_id)
-        day = _day(event_id)
         if isinstance(event, FollowRequested):
-            cause, whom = Cause(Kind.FOLLOW_REQUEST, user, once=("request", user, day)), other
+            kind, actor, whom = Kind.FOLLOW_REQUEST, user, other
         elif event.accepted:
-            cause, whom = Cause(Kind.FOLLOW_ACCEPTED, other, once=("accepted", other, day)), user
+            kind, actor, whom = Kind.FOLLOW_ACCEPTED, other, user
         else:
-            cause, whom = Cause(Kind.FOLLOW, user, once=("follow", user, day)), other
-        await self.tell(cause, [whom])
+            kind, actor, whom = Kind.FOLLOW, user, other
+        await self.tell(Cause(kind, actor, event=event_id), [whom])

@@ -12,18 +12,24 @@ AT_ONCE = 100
 """Numbers in one entry, at most."""
 
 
-async def taken_out(tx: NotificationsTx, stream: Stream, seqs: Collection[int], new_id: NewId) -> Stream:
+async def taken_out(
+    tx: NotificationsTx, stream: Stream, seqs: Collection[int], new_id: NewId, once: str | None = None
+) -> Stream:
     """The locked stream without the notifications that stand at `seqs`, and with entries that say so. The same
-    stream if none stands there any more."""
+    stream if none stands there any more, or if something was taken out under the dedupe key `once` before."""
+    if once is not None and await tx.streams.known([(stream.user, once)]):
+        return stream
     removed = await tx.streams.remove(stream.user, seqs)
     if not removed:
         return stream
     gone = sorted(seq for seq, _ in removed)
-    after, said = stream.without(removed), []
+    after = stream.without(removed)
+    said: list[tuple[Entry, str | None]] = []
     for start in range(0, len(gone), AT_ONCE):
         after = after.told(Change.REMOVED)
         refs = tuple(gone[start : start + AT_ONCE])
-        said.append((Entry(after.user, after.head, new_id(), Change.REMOVED, refs=refs), None))
+        said.append((Entry(after.user, after.head, new_id(), Change.REMOVED, refs=refs), once))
+        once = None  # the first one carries it
     await tx.streams.add(said)
     await tx.streams.save([after])
     return after
@@ -37,9 +43,9 @@ class Remove:
     new_id: NewId
     hints: Hints
 
-    async def __call__(self, user: UserId, seqs: Collection[int]) -> None:
+    async def __call__(self, user: UserId, seqs: Collection[int], once: str | None = None) -> None:
         async with self.open_tx() as tx:
             before = (await tx.streams.lock([user]))[user]
-            after = await taken_out(tx, before, seqs, self.new_id)
+            after = await taken_out(tx, before, seqs, self.new_id, once)
         if after is not before:
             await self.hints.tell([user], Hint.STREAM)

@@ -28,7 +28,8 @@ SOME = 200
 
 @dataclass(frozen=True, slots=True)
 class TakeBack:
-    """What is ended between two people was not worth telling."""
+    """Takes back what was told of something that ended between two people, whether it was read or not. Done again, it
+    is told again. An event that arrives once more, late, takes back nothing of what was done again since."""
 
     reader: StreamReader
     remove: Remove
@@ -36,28 +37,29 @@ class TakeBack:
     async def __call__(
         self,
         event: Unliked | Unreposted | Followed | Unfollowed | FollowRequestEnded | Blocked,
-        _event_id: EventId,
+        event_id: EventId,
     ) -> None:
+        once = f"ended:{event_id}"
         match event:
             case Unliked() | Unreposted():
                 kind = Kind.LIKE if isinstance(event, Unliked) else Kind.REPOST
                 author, post = UserId(event.author_id), PostId(event.post_id)
-                await self._take(author, UserId(event.user_id), [kind], post)
+                await self._take(once, author, UserId(event.user_id), [kind], post)
             case Followed() | FollowRequestEnded():  # the request was answered
-                await self._take(UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW_REQUEST])
+                await self._take(once, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW_REQUEST])
             case Unfollowed():
-                await self._take(UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW])
-                await self._take(UserId(event.user_id), UserId(event.other_id), [Kind.FOLLOW_ACCEPTED])
+                await self._take(once, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW])
+                await self._take(once, UserId(event.user_id), UserId(event.other_id), [Kind.FOLLOW_ACCEPTED])
             case Blocked():
-                await self._take(UserId(event.other_id), UserId(event.user_id), tuple(Kind))
-                await self._take(UserId(event.user_id), UserId(event.other_id), tuple(Kind))
+                await self._take(once, UserId(event.other_id), UserId(event.user_id), tuple(Kind))
+                await self._take(once, UserId(event.user_id), UserId(event.other_id), tuple(Kind))
 
     async def _take(
-        self, whom: UserId, actor: UserId, kinds: Collection[Kind], post: PostId | None = None
+        self, once: str, whom: UserId, actor: UserId, kinds: Collection[Kind], post: PostId | None = None
     ) -> None:
         told = await self.reader.between(whom, actor, kinds, post)
         if told:
-            await self.remove(whom, [one.seq for one in told])
+            await self.remove(whom, [one.seq for one in told], once)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,57 @@
 """Telling people of something: who may be told is decided here, and looked at again whenever it is read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from application.notifications.ports import BATCH, Hint, Hints, NotificationsTx, Posts
 from application.shared.people import Cards
 from application.shared.ports import Clock, NewId, OpenTx, Standings
-from domain.notifications import Channel, Entry, Kind, Stream
-from domain.shared import MediaId, PostId, Standing, UserId
+from domain.notifications import TOLD_A_DAY, Channel, Entry, Kind, Stream
+from domain.shared import EventId, MediaId, PostId, Standing, UserId, made_at
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Something that somebody is told once, however often it is said."""
+    """Something that somebody is told once, however often it is said. What can be taken back and done again is told
+    again, up to TOLD_A_DAY times a day: each time by another event."""
 
     kind: Kind
     actor: UserId
     post: PostId | None = None
     media: MediaId | None = None
     once: tuple[object, ...] = ()
-    """What tells it from other causes for the same person, if kind, actor and post are not it."""
+    """What tells it from other causes for the same person, if it cannot be taken back."""
+    event: EventId | None = None
+    """Says that it can be taken back, and which of the times it is."""
 
     @property
-    def key(self) -> str:
-        return ":".join(map(str, self.once or (self.kind.value, self.actor, self.post)))
+    def keys(self) -> tuple[str, ...]:
+        """The dedupe keys under which it may be told, the first one first."""
+        if self.event is None:
+            return (_joined(self.once),)
+        day = made_at(self.event).date().toordinal()
+        times = range(1, TOLD_A_DAY + 1)
+        return tuple(_joined((self.kind.value, self.actor, self.post, day, n)) for n in times)
+
+    @property
+    def refs(self) -> tuple[int, ...]:
+        number = self.media if self.event is None else self.event
+        return () if number is None else (number,)
+
+    def key_for(self, user: UserId, known: Mapping[tuple[UserId, str], tuple[int, ...]]) -> str | None:
+        """The key under which to tell this user, given the known ones; None if they were told, or often enough."""
+        for key in self.keys:
+            refs = known.get((user, key))
+            if refs is None:
+                return key
+            if self.event in refs:
+                return None
+        return None
+
+
+def _joined(parts: Sequence[object]) -> str:
+    return ":".join(map(str, parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +97,19 @@ class Tell:
         return [standing.viewer for standing in near if standing.viewer is not None]
 
     async def _tell(self, cause: Cause, people: Sequence[UserId]) -> None:
-        key = cause.key
         async with self.open_tx() as tx:
             streams = await tx.streams.lock(people)
-            known = await tx.streams.known([(user, key) for user in people])
+            known = await tx.streams.known([(user, key) for user in people for key in cause.keys])
             wishes = await tx.streams.preferences(people)
             told: list[Stream] = []
             said: list[tuple[Entry, str | None]] = []
             for user in people:
-                if (user, key) in known or not wishes[user].wants(cause.kind, Channel.APP):
+                key = cause.key_for(user, known)
+                if key is None or not wishes[user].wants(cause.kind, Channel.APP):
                     continue
                 stream = streams[user].told(cause.kind)
                 actor = cause.actor if cause.media is None else None
-                refs = () if cause.media is None else (cause.media,)
-                entry = Entry(user, stream.head, self.new_id(), cause.kind, actor, cause.post, refs)
+                entry = Entry(user, stream.head, self.new_id(), cause.kind, actor, cause.post, cause.refs)
                 told.append(stream)
                 said.append((entry, key))
             await tx.streams.add(said)

@@ -48,7 +48,7 @@ async def tell_in(
 ) -> list[Entry]:
     """As the module does it: whoever was told under that key before is not told again."""
     streams = await tx.streams.lock(users)
-    known = await tx.streams.known([(user, key) for user in users]) if key else frozenset()
+    known = await tx.streams.known([(user, key) for user in users]) if key else {}
     told: list[Stream] = []
     entries: list[Entry] = []
     for user in users:
@@ -239,8 +239,24 @@ class StreamsContract:
 
         async with stores.open_notifications() as tx:
             asked = [(user, long), (user, "another"), (other, long), (other, "another"), (a_user(), long)]
-            assert await tx.streams.known(asked) == {(user, long), (other, "another")}
-            assert await tx.streams.known([]) == frozenset()
+            assert await tx.streams.known(asked) == {(user, long): (), (other, "another"): ()}
+            assert await tx.streams.known([]) == {}
+
+    async def test_a_key_tells_the_refs_also_of_a_hole(self, stores: Stores) -> None:
+        user, event = a_user(), new_id()
+        async with stores.open_notifications() as tx:
+            stream = (await tx.streams.lock([user]))[user].told(LIKE)
+            entry = Entry(user, stream.head, new_id(), LIKE, a_user(), a_post_id(), (event,))
+            await tx.streams.add([(entry, "one")])
+            await tx.streams.save([stream])
+        await tell(stores, user, key="two")
+        await remove(stores, user, entry.seq)
+
+        async with stores.open_notifications() as tx:
+            known = await tx.streams.known([(user, key) for key in ("one", "two", "three")])
+        assert known == {(user, "one"): (event,), (user, "two"): ()}
+        hole = Entry(user, entry.seq, entry.id, LIKE, refs=(event,), removed=True)
+        assert (await entries_of(stores, user))[0] == hole
 
     async def test_many_are_told_at_once(self, stores: Stores) -> None:
         users = [a_user() for _ in range(BATCH)]
@@ -250,7 +266,7 @@ class StreamsContract:
 
         async with stores.open_notifications() as tx:
             known = await tx.streams.known([(user, key) for user in users for key in ("one", "three")])
-        assert known == {(user, "one") for user in users}
+        assert known == {(user, "one"): () for user in users}
         for user in users:
             assert [entry.seq for entry in await entries_of(stores, user)] == [1, 2]
 
@@ -311,7 +327,7 @@ class StreamsContract:
         stream = await stream_of(stores, user)
         assert (stream.floor, stream.head, stream.read, stream.total) == (3, 3, 2, 1)
         async with stores.open_notifications() as tx:
-            assert await tx.streams.known([(user, "one"), (user, "three")]) == {(user, "three")}
+            assert await tx.streams.known([(user, "one"), (user, "three")]) == {(user, "three"): ()}
 
         await cut(stores, user, 4)
         assert await entries_of(stores, user) == []

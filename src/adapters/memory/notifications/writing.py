@@ -35,8 +35,15 @@ class MemoryStreams:
                 self.rows.put(STREAMS, user, Stream(user, secrets.token_hex(8)))
         return {user: self.rows.get(STREAMS, user) for user in users}
 
-    async def known(self, keys: Collection[tuple[UserId, str]]) -> frozenset[tuple[UserId, str]]:
-        return frozenset(key for key in keys if self.rows.get(KEYS, key) is not None)
+    async def known(
+        self, keys: Collection[tuple[UserId, str]]
+    ) -> Mapping[tuple[UserId, str], tuple[int, ...]]:
+        at = {key: self.rows.get(KEYS, key) for key in keys}
+        return {
+            (user, key): self.rows.get(ENTRIES, (user, seq)).refs
+            for (user, key), seq in at.items()
+            if seq is not None
+        }
 
     async def add(self, entries: Sequence[tuple[Entry, str | None]]) -> None:
         for entry, key in entries:
@@ -55,7 +62,8 @@ class MemoryStreams:
             entry: Entry | None = self.rows.get(ENTRIES, (user, seq))
             if entry is not None and entry.is_notification and isinstance(entry.type, Kind):
                 removed.append((seq, entry.type))
-                self.rows.put(ENTRIES, (user, seq), Entry(user, seq, entry.id, entry.type, removed=True))
+                hole = replace(entry, actor=None, post=None, removed=True)
+                self.rows.put(ENTRIES, (user, seq), hole)
         return removed
 
     async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[Kind, int]:

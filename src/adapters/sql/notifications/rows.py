@@ -62,9 +62,13 @@ def entry_of(row: Row) -> Entry:
         _TYPES[type_],
         None if actor is None else UserId(actor),
         None if post is None else PostId(post),
-        tuple(json.loads(refs)) if refs else (),
+        refs_of(refs),
         bool(removed),
     )
+
+
+def refs_of(refs: str | None) -> tuple[int, ...]:
+    return tuple(json.loads(refs)) if refs else ()
 
 
 def preferences_of(changed: str) -> Preferences:

@@ -28,6 +28,7 @@ from adapters.sql.notifications.rows import (
     KINDS,
     STREAM,
     preferences_of,
+    refs_of,
     row_of,
     stream_of,
     user_id,
@@ -48,8 +49,9 @@ _save = (
     .where(streams.c.user_id == bindparam("whose", type_=Id))
     .values({name: bindparam(name) for name in ("epoch", "floor", "head", "read_to", "unread")})
 )
-_known = select(entries.c.user_id).where(
-    entries.c.user_id.in_(_users), entries.c.dedupe_key == bindparam("key", type_=LargeBinary)
+_known = select(entries.c.user_id, entries.c.dedupe_key, entries.c.refs).where(
+    entries.c.user_id.in_(_users),
+    entries.c.dedupe_key.in_(bindparam("keys", type_=LargeBinary, expanding=True)),
 )
 _add = insert(entries)
 
@@ -121,15 +123,18 @@ class SqlStreams:
             raise Unavailable("a stream went while it was waited for")
         return {stream.user: stream for stream in (stream_of(row) for row in found)}
 
-    async def known(self, keys: Collection[tuple[UserId, str]]) -> frozenset[tuple[UserId, str]]:
-        asked: dict[str, list[UserId]] = {}
-        for user, key in keys:
-            asked.setdefault(key, []).append(user)
-        found: set[tuple[UserId, str]] = set()
-        for key, users in asked.items():  # one, as a rule: many are told the same
-            known = await self.connection.execute(_known, {"key": _hash(key), "users": users})
-            found.update((UserId(user), key) for user in known.scalars())
-        return frozenset(found)
+    async def known(
+        self, keys: Collection[tuple[UserId, str]]
+    ) -> Mapping[tuple[UserId, str], tuple[int, ...]]:
+        if not keys:
+            return {}
+        asked = {(user, _hash(key)): (user, key) for user, key in keys}
+        params = {"users": [*{user for user, _ in asked}], "keys": [*{hashed for _, hashed in asked}]}
+        return {
+            asked[user, bytes(hashed)]: refs_of(refs)
+            for user, hashed, refs in await self.connection.execute(_known, params)
+            if (user, bytes(hashed)) in asked
+        }
 
     async def add(self, entries: Sequence[tuple[Entry, str | None]]) -> None:
         if entries:

@@ -249,8 +249,8 @@ def _author(seen: Seen) -> Author | None:
 
 
 def _media(seen: Seen) -> str | None:
-    refs = seen.entry.refs
-    return str(refs[0]) if refs else None
+    entry = seen.entry
+    return str(entry.refs[0]) if entry.type in {Kind.MEDIA_READY, Kind.MEDIA_FAILED} else None
 
 
 def _post(post: Any, fragments: Fragments) -> Any:
