@@ -90,7 +90,17 @@ from application.notifications.hub import Hub
 from application.notifications.mailing import SendMails
 from application.notifications.renewing import RenewStreams
 from application.notifications.showing import ShowStream
-from application.posts import deleting, editing, marked, marking, publishing, repair, searching, threads
+from application.posts import (
+    deleting,
+    editing,
+    forgetting,
+    marked,
+    marking,
+    publishing,
+    repair,
+    searching,
+    threads,
+)
 from application.posts import queries as posts_queries
 from application.posts.attaching import ShowMedia
 from application.posts.erasing import EraseAuthor, SweepGone
@@ -218,6 +228,7 @@ class Posts(containers.DeclarativeContainer):
     erase_author = Single(EraseAuthor, open_tx, Object(time.monotonic))
     sweep_gone = Single(SweepGone, open_tx)
     read_posts = Single(posts_queries.ReadPosts, standings, reader, present)
+    forget_version = Single(forgetting.ForgetVersion, open_tx, standings)
     read_history = Single(posts_queries.ReadHistory, standings, reader)
     list_comments = Single(threads.ListComments, standings, reader, present)
     read_context = Single(threads.ReadContext, standings, reader, present)

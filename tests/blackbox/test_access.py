@@ -59,6 +59,7 @@ ACCESS = {
     "PATCH /api/v1/posts/{post_id}": "token",
     "GET /api/v1/posts/{post_id}/context": "optional",
     "GET /api/v1/posts/{post_id}/history": "optional",
+    "DELETE /api/v1/posts/{post_id}/history/{version}": "token",
     "DELETE /api/v1/posts/{post_id}": "token",
     "GET /api/v1/posts/{post_id}/comments": "optional",
     "POST /api/v1/posts/{post_id}/comments": "token",

@@ -1,5 +1,6 @@
 """Editing, the history of a post, and what its text names."""
 
+import httpx
 import pytest
 
 from .client import Api, Json, Member, done, eventually, faults, fresh_key, refused
@@ -157,6 +158,64 @@ def test_a_replay_tells_the_words_of_the_first_time_until_they_are_deleted(api: 
     assert done(maya.post("/api/v1/posts", {"text": "one #bees"}, headers=key), 201) == post
     maya.removes(post)
     refused(maya.post("/api/v1/posts", {"text": "one #bees"}, headers=key), 404, "post_not_found")
+
+
+# --- Earlier versions that are removed -------------------------------------------------------------
+
+
+def forgets(member: Member, post: Json, version: object) -> httpx.Response:
+    return member.delete(f"/api/v1/posts/{post['id']}/history/{version}")
+
+
+def test_an_author_removes_earlier_versions_and_the_rest_stays(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    key = {"Idempotency-Key": fresh_key()}
+    said = {"text": f"my secret #slip @{willy.username}"}
+    post = done(maya.post("/api/v1/posts", said, headers=key), 201)
+    willy.likes(post)
+    for text in ("two", "three", "four"):
+        edit(maya, post, text=text)
+    before = maya.get(f"/api/v1/posts/{post['id']}")
+
+    for version in (1, 1, 3, 3):
+        done(forgets(maya, post, version), 204)
+
+    assert [(one["version"], one["text"]) for one in history(api, post)] == [(2, "two"), (4, "four")]
+    after = maya.get(f"/api/v1/posts/{post['id']}")
+    assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
+    assert done(maya.post("/api/v1/posts", said, headers=key), 201)["text"] == "two"
+    done(forgets(maya, post, 2), 204)
+    assert done(maya.post("/api/v1/posts", said, headers=key), 201)["text"] == "four"
+    assert [one["version"] for one in history(api, post)] == [4]
+    edit(maya, post, text="five")
+    assert [one["version"] for one in history(api, post)] == [4, 5]
+    done(forgets(maya, post, 1), 204)
+    done(maya.delete(f"/api/v1/posts/{post['id']}"), 204)
+    refused(forgets(maya, post, 1), 404, "post_not_found")
+
+
+def test_a_comment_s_earlier_version_is_removed_too(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    comment = willy.comments(maya.publishes(visibility="unlisted"), "hasty words")
+    edit(willy, comment, text="better")
+    done(forgets(willy, comment, 1), 204)
+    assert [one["text"] for one in history(api, comment)] == ["better"]
+
+
+def test_what_is_no_earlier_version_of_one_s_own_is_not_removed(api: Api) -> None:
+    maya, willy = api.someone(), api.someone()
+    post, direct = maya.publishes("one"), maya.publishes("one", visibility="direct")
+    refused(forgets(maya, post, 1), 409, "current_version")
+    for one in (post, direct):
+        edit(maya, one, text="two")
+    refused(forgets(maya, post, 2), 409, "current_version")
+    for version in (0, 3, -1, "x", "1.0", "%20", 10**19):
+        refused(forgets(maya, post, version), 404, "version_not_found")
+    refused(forgets(willy, post, 1), 403, "not_the_author")
+    refused(forgets(willy, direct, 1), 404, "post_not_found")
+    refused(forgets(willy, {"id": "1"}, 1), 404, "post_not_found")
+    refused(api.nobody.delete(f"/api/v1/posts/{post['id']}/history/1"), 401, "token_missing")
+    assert len(history(api, post)) == 2
 
 
 # --- What a text names ------------------------------------------------------------------------------

@@ -89,6 +89,7 @@ def household(api: Api) -> Household:
                 )["media"]["id"],
                 "uploaded": uploaded(owner)["id"],
             },
+            "version": {},  # counts those of a post, which is looked at by its id
             "seq": {},  # counts what one was told oneself: nobody else is named by it
             "tag": {},  # a word and no id: test_az2_a_tag_that_one_may_not_know_of looks at it
         },

@@ -34,7 +34,12 @@ class Posts(Protocol):
         ...
 
     async def original(self, post: Post) -> Post:
-        """The post with the words with which it was published."""
+        """The post with the words with which it was published, or with the oldest that are kept."""
+        ...
+
+    async def forget_version(self, post: Post, version: int) -> None:
+        """Delete an earlier version of the post, which is locked, and all that was kept for its sake. Harmless to
+        repeat."""
         ...
 
     async def attach(self, post: Post, cards: Sequence[MediaCard]) -> None:

@@ -52,6 +52,18 @@ class MediaTaken(Conflict):
     code = "media_taken"
 
 
+class VersionNotFound(NotFound):
+    """The post never had a version of this number."""
+
+    code = "version_not_found"
+
+
+class CurrentVersion(Conflict):
+    """The current version of a post cannot be removed from its history: edit or delete the post."""
+
+    code = "current_version"
+
+
 class TooManyEdits(Conflict):
     """A post is edited at most 100 times."""
 
@@ -183,6 +195,16 @@ class Post:
             return self
         visibility, mentioned = self.becoming
         return replace(self, visibility=visibility, mentioned=mentioned, becoming=None)
+
+    def check_forgettable(self, version: int, by: UserId) -> None:
+        """Whether `by` may remove this version from the history; one that was removed before still counts as one.
+        Raises NotTheAuthor, VersionNotFound, CurrentVersion."""
+        if by != self.author:
+            raise NotTheAuthor("only the author can remove a version of a post")
+        if not 1 <= version <= self.version:
+            raise VersionNotFound("the post has no such version")
+        if version == self.version:
+            raise CurrentVersion("this is the current version: edit or delete the post")
 
     def without_mention(self, of: UserId) -> "Post":
         """This post, for somebody whose account is gone; the words stay its author's."""

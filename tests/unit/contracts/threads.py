@@ -100,6 +100,28 @@ class EditsContract:
         assert original == replace(post, comments=1, answers=2)
         assert untouched == replace(edited, id=PostId(1)), "what was never edited is its own original"
 
+    async def test_a_version_that_is_removed_is_gone_with_whom_it_alone_named(self, stores: Stores) -> None:
+        ann, bob, cat = (UserId(new_id()) for _ in range(3))
+        post = await stores.add_post(text="secret one", mentioned=frozenset({ann, bob}), entities=ENTITIES)
+        await edit(stores, post, text="two", mentioned=frozenset({bob}), entities=())
+        edited = await edit(stores, post, text="three", mentioned=frozenset({cat}))
+
+        for _ in range(2):
+            async with stores.open_posts() as tx:
+                stored = await tx.posts.get(post.id)
+                await tx.posts.forget_version(stored, 1)
+                assert (await tx.posts.original(stored)).text == "two"
+
+        rows = await stores.posts.versions(post.id, Window(10), Standing(post.author))
+        assert [(row.version, row.text) for row in rows] == [(2, "two"), (3, "three")]
+        async with stores.open_posts() as tx:
+            assert await tx.posts.get(post.id) == edited
+            naming = [await tx.traces.naming(user, 10) for user in (ann, bob, cat)]
+            assert naming == [[], [post.id], [post.id]]
+            await tx.posts.forget_version(edited, 2)
+            assert await tx.traces.naming(bob, 10) == []
+            assert await tx.posts.original(edited) == edited
+
     async def test_nothing_of_a_deleted_post_stays(self, stores: Stores) -> None:
         post = await stores.add_post(text="secret one", entities=ENTITIES, mentioned=frozenset({UserId(7)}))
         await edit(stores, post, text="secret two")

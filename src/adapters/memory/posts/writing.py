@@ -76,6 +76,10 @@ class MemoryPosts:
         earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or ()
         self.rows.put("post_edits", post.id, (*earlier, post))
 
+    async def forget_version(self, post: Post, version: int) -> None:
+        earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or ()
+        self.rows.put("post_edits", post.id, tuple(one for one in earlier if one.version != version))
+
     async def original(self, post: Post) -> Post:
         earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or (post,)
         first = earlier[0]

@@ -33,7 +33,7 @@ from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
 from application.shared.attachments import MediaCard
 from application.shared.ports import NewId, OpenTx
-from domain.posts import AuthorState, MediaTaken, Post, PostNotFound, Visibility, hashtags
+from domain.posts import AuthorState, MediaTaken, Post, PostNotFound, Visibility, hashtags, mentioned
 from domain.posts.searching import searchable
 from domain.shared import PostId, UserId
 
@@ -69,6 +69,14 @@ _original = (
     .where(post_edits.c.post_id == bindparam("p", type_=Id))
     .order_by(post_edits.c.version)
     .limit(literal_column("1"))
+)
+_versions = select(post_edits.c.mentioned, post_edits.c.entities).where(post_edits.c.post_id == _post_id)
+_forget_version = delete(post_edits).where(
+    post_edits.c.post_id == _post_id, post_edits.c.version == bindparam("v", type_=Integer)
+)
+_forget_traces = delete(tables.traces).where(
+    tables.traces.c.post_id == _post_id,
+    tables.traces.c.user_id.not_in(bindparam("named", type_=Id, expanding=True)),
 )
 _save = (
     update(posts)
@@ -173,6 +181,13 @@ class SqlPosts:
         created_at = post.edited_at or post.created_at
         await self.connection.execute(_keep, row | {"post_id": post.id, "created_at": created_at})
         await self._trace(post, post.named | post.mentioned)
+
+    async def forget_version(self, post: Post, version: int) -> None:
+        await self.connection.execute(_forget_version, {"which": post.id, "v": version})
+        named = post.named
+        for row in await self.connection.execute(_versions, {"which": post.id}):
+            named |= mentioned(load_entities(row.entities)) | frozenset(json.loads(row.mentioned))
+        await self.connection.execute(_forget_traces, {"which": post.id, "named": sorted(named)})
 
     async def original(self, post: Post) -> Post:
         row = (await self.connection.execute(_original, {"p": post.id})).first()

@@ -4,16 +4,24 @@ from collections.abc import Callable
 from typing import Annotated, Literal, Self, TypeAlias, cast
 
 import msgspec
-from litestar import Controller, Response, get, post
+from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from application.posts.forgetting import ForgetVersion
 from application.posts.ports import Tombstone, VersionRow
 from application.posts.publishing import PublishPost
 from application.posts.queries import ReadHistory, SeenPost
 from application.posts.threads import MAX_DEPTH, Comment, Context, ListComments, Place, ReadContext
 from application.shared.paging import Window
-from domain.posts import MediaTaken, PostNotFound, WiderThanThread
-from domain.shared import PostId
+from domain.posts import (
+    CurrentVersion,
+    MediaTaken,
+    NotTheAuthor,
+    PostNotFound,
+    VersionNotFound,
+    WiderThanThread,
+)
+from domain.shared import PostId, id_from
 from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.fragments import Fragments
@@ -147,6 +155,7 @@ class ThreadsController(Controller):
     publish_post: PublishPost
     read_context: ReadContext
     read_history: ReadHistory
+    forget_version: ForgetVersion
     attempt: Attempts
     pager: Pager
     fragments: Fragments
@@ -233,7 +242,21 @@ class ThreadsController(Controller):
         limit: Limit = 20,
         cursor: Cursor = None,
     ) -> Response[PageOut[VersionOut]]:
-        """Oldest first, the present version last."""
+        """Oldest first, the present version last. Versions that the author has removed are left out."""
         window = self.pager.window(request, limit, cursor)
         page = await self.read_history(viewer(request), a_post(post_id), window)
         return self.pager.answer(request, page, [VersionOut.of(row) for row in page.items])
+
+    @delete(
+        "/history/{version:str}",
+        operation_id="deletePostVersion",
+        summary="Remove an earlier version of a post",
+        opt=policy("token", PostNotFound, NotTheAuthor, VersionNotFound, CurrentVersion),
+    )
+    async def forget(self, request: Mine, post_id: FromPath[str], version: FromPath[str]) -> None:
+        """For good, from one's own post. The other versions keep their numbers. The current version cannot be removed:
+        edit or delete the post. Safe to repeat."""
+        number = id_from(version)
+        if number is None:
+            raise VersionNotFound("the post has no such version")
+        await self.forget_version(request.user.user_id, a_post(post_id), number)

@@ -1,0 +1,24 @@
+"""Removing an earlier version from the history of a post."""
+
+from dataclasses import dataclass
+
+from application.posts.access import locked_if_visible
+from application.posts.ports import PostsTx
+from application.shared.ports import OpenTx, Standings
+from domain.shared import PostId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetVersion:
+    """Remove an earlier version of one's own post for good; harmless to repeat. The post itself is not changed. Raises
+    PostNotFound, NotTheAuthor, VersionNotFound, CurrentVersion."""
+
+    open_tx: OpenTx[PostsTx]
+    standings: Standings
+
+    async def __call__(self, user: UserId, post_id: PostId, version: int) -> None:
+        standing = await self.standings.of(user)
+        async with self.open_tx() as tx:
+            post = await locked_if_visible(tx, standing, post_id)
+            post.check_forgettable(version, by=user)
+            await tx.posts.forget_version(post, version)
