@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from domain.names import is_reserved
 from domain.shared import (
@@ -36,8 +37,10 @@ SESSION_IDLE = timedelta(days=30)
 SESSION_LIFE = timedelta(days=90)
 """However active, a session ends this long after the login."""
 REUSE_GRACE = timedelta(seconds=30)
-"""For this long the parent of the current refresh token gets the same successor again: an answer
-was lost, or two tabs raced. Any older token is proof of a copy."""
+"""For this long after its exchange a refresh token brings the same successor again: an answer was lost, or
+two tabs raced. Used after that it is proof of a copy."""
+MAX_SESSIONS = 100
+"""Of one account. Another login ends the one that was not used for longest."""
 
 RECENT = timedelta(minutes=5)
 """For this long after a login or a confirmation by password a session may do what is dangerous."""
@@ -211,6 +214,13 @@ def session_expires(created_at: datetime, last_used_at: datetime) -> datetime:
     return min(last_used_at + SESSION_IDLE, created_at + SESSION_LIFE)
 
 
+class Exchanged(NamedTuple):
+    """The refresh tokens from `generation` up to that of the next entry were exchanged at `at`."""
+
+    generation: int
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One login on one device. Its refresh tokens form a chain; only the newest is good."""
@@ -221,6 +231,9 @@ class Session:
     """Random, per session. With the server's key it makes every refresh token of the chain, so that
     none is stored: neither the database nor the key alone can forge one."""
     generation: int = 0
+    exchanged: tuple[Exchanged, ...] = ()
+    """Which tokens before the parent of the newest were exchanged within the last REUSE_GRACE, and when. What was
+    exchanged within the same second shares an entry, so there are never more than about thirty."""
     refreshed_at: datetime
     """The last login or refresh. A client in use refreshes every ten minutes, so this is when it was last
     used, and no request has to write for it."""
@@ -245,22 +258,48 @@ class Session:
         if now > self.authenticated_at + RECENT:
             raise RecentLoginRequired("give your password again: POST /api/v1/auth/confirm")
 
-    def confirmed(self, now: datetime) -> "Session":
-        """The session whose password was given just now."""
-        return replace(self, authenticated_at=now)
+    def exchanged_at(self, generation: int) -> datetime | None:
+        """When the token of `generation` was exchanged for the next one; None if it was not, or too long ago to be
+        known."""
+        if generation == self.generation - 1:
+            return self.refreshed_at
+        if generation >= self.generation:
+            return None
+        return next((each.at for each in reversed(self.exchanged) if each.generation <= generation), None)
 
     def refreshed(self, generation: int, now: datetime) -> "Session":
         """The session after a refresh with the token of `generation`.
 
-        The current token moves the chain on. Its immediate parent leaves it as it is, so that the
-        same successor is given again, but only within the grace. Anything else was copied: the
-        session comes back ended, which the caller must store before it refuses.
+        The newest token moves the chain on. Any other leaves the session as it is within the grace after its own
+        exchange, so that it brings the same successor again. After that it was copied: the session comes back ended,
+        which the caller must store before it refuses.
         """
         if generation == self.generation:
-            return replace(self, generation=generation + 1, refreshed_at=now)
-        if generation == self.generation - 1 and now <= self.refreshed_at + REUSE_GRACE:
-            return self
-        return self.ended(now)
+            return replace(self, generation=generation + 1, exchanged=self._remembered(now), refreshed_at=now)
+        at = self.exchanged_at(generation)
+        return self if at is not None and now <= at + REUSE_GRACE else self.ended(now)
+
+    def _remembered(self, now: datetime) -> tuple[Exchanged, ...]:
+        """The exchanges that may still be asked for again at `now`, that of the parent included."""
+        kept = [each for each in self.exchanged if now <= each.at + REUSE_GRACE]
+        if self.generation == 0 or now > self.refreshed_at + REUSE_GRACE:
+            return tuple(kept)
+        parent = Exchanged(self.generation - 1, self.refreshed_at)
+        if kept and kept[-1].at.replace(microsecond=0) == parent.at.replace(microsecond=0):
+            parent = Exchanged(kept.pop().generation, parent.at)
+        return (*kept, parent)
+
+    def renewed(self, seed: bytes, now: datetime) -> "Session":
+        """The session whose password was given just now: a new chain of refresh tokens begins, and no token of the
+        one before is good any more."""
+        return replace(
+            self,
+            seed=seed,
+            generation=self.generation + 1,
+            exchanged=(),
+            refreshed_at=now,
+            authenticated_at=now,
+        )
 
     def ended(self, now: datetime) -> "Session":
         return self if self.ended_at else replace(self, ended_at=now)

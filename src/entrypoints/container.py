@@ -67,6 +67,7 @@ from application.graph.audience import Audience
 from application.graph.repair import RepairCircles
 from application.graph.standings import Standings
 from application.identity import commands as identity_commands
+from application.identity import ending as identity_ending
 from application.identity import keys as identity_keys
 from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
@@ -168,17 +169,15 @@ class Identity(containers.DeclarativeContainer):
         graphemes,
         throttle,
     )
-    log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions, throttle)
-    refresh = Single(identity_sessions.Refresh, open_tx, sessions, now)
-    log_out = Single(identity_sessions.LogOut, open_tx, now, authenticate.provided.sessions_ended)
-    log_out_elsewhere = Single(
-        identity_sessions.LogOutElsewhere, open_tx, now, authenticate.provided.sessions_ended
-    )
-    log_out_everywhere = Single(
-        identity_sessions.LogOutEverywhere, open_tx, now, authenticate.provided.sessions_ended
-    )
+    ended = authenticate.provided.sessions_ended
+    log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions, throttle, ended)
+    refresh = Single(identity_sessions.Refresh, open_tx, sessions, now, ended)
+    log_out = Single(identity_ending.LogOut, open_tx, now, ended)
+    log_out_elsewhere = Single(identity_ending.LogOutElsewhere, open_tx, now, ended)
+    log_out_everywhere = Single(identity_ending.LogOutEverywhere, open_tx, now, ended)
+    end_all_sessions = Single(identity_ending.EndAllSessions, open_tx, now)
     check_password = Single(identity_passwords.CheckPassword, reader, passwords, throttle)
-    confirm_password = Single(identity_passwords.ConfirmPassword, open_tx, check_password, now)
+    confirm_password = Single(identity_passwords.ConfirmPassword, open_tx, check_password, sessions, now)
     change_password = Single(
         identity_passwords.ChangePassword,
         open_tx,
@@ -186,12 +185,13 @@ class Identity(containers.DeclarativeContainer):
         check_password,
         passwords,
         new_password,
+        sessions,
         now,
-        authenticate.provided.sessions_ended,
+        ended,
     )
     list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
-    delete_account = Single(DeleteAccount, open_tx, now, authenticate.provided.sessions_ended)
+    delete_account = Single(DeleteAccount, open_tx, now, ended)
     search_people = Single(SearchPeople, people_search, standings, graphemes)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)

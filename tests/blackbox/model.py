@@ -257,14 +257,6 @@ class Model:
         session.generation += 1
         return 200, {"token_type": "Bearer"}
 
-    def refresh_with_an_old_one(self, act: Act) -> Verdict:
-        """A refresh token whose successor was used was copied: that ends the session."""
-        session = self.sessions[str(act.on)]
-        if session.generation >= 2:
-            session.alive = False
-            raise Refusal(401, "session_ended")
-        return self.refresh(act)
-
     def read_me(self, act: Act) -> Verdict:
         return 200, self.profiled(self.member(act))
 

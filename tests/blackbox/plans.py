@@ -19,7 +19,6 @@ WEIGHTS = {
     "log_out_everywhere": 1,
     "read_sessions": 2,
     "refresh": 3,
-    "refresh_with_an_old_one": 1,
     "read_me": 2,
     "edit_me": 3,
     "make_private": 2,
@@ -70,8 +69,6 @@ class Plan:
     chance: random.Random
     model: Model = field(default_factory=Model)
     acts: list[Act] = field(default_factory=list)
-    spent: set[str] = field(default_factory=set)
-    """Sessions that ended by the use of an old token: their access tokens live for two seconds more."""
 
     @classmethod
     def of(cls, seed: str, steps: int) -> list[Act]:
@@ -129,13 +126,6 @@ class Plan:
     def choose_refresh(self, _: str | None) -> None:
         self.add("refresh", None, self.chance.choice(list(self.model.sessions)))
 
-    def choose_refresh_with_an_old_one(self, _: str | None) -> None:
-        session = self.chance.choice(list(self.model.sessions.values()))
-        was_alive = session.alive
-        self.add("refresh_with_an_old_one", None, session.label)
-        if was_alive and not session.alive:
-            self.spent.add(session.label)
-
     def choose_edit_me(self, _: str | None) -> None:
         bio, tag = f"bio {self.chance.randrange(4)}", self.chance.choice(["now", "first", None])
         self.add("edit_me", self.somebody(), bio=bio, tag=tag)
@@ -191,7 +181,7 @@ class Plan:
 
     def somebody(self, *, spare: bool = False) -> str | None:
         """A session, seldom one that has ended, seldom nobody. `spare` leaves everybody one that lives."""
-        usable = [one for one in self.model.sessions.values() if one.label not in self.spent]
+        usable = [*self.model.sessions.values()]
         alive = [one for one in usable if one.alive]
         if spare:
             alive = [one for one in alive if sum(other.person is one.person for other in alive) > 1]

@@ -262,7 +262,7 @@ def test_id2_who_mistypes_and_then_gets_it_right_begins_anew(limited: Api) -> No
     home = Behind(limited, a_network())
     maya = home.joins()
 
-    for _ in range(5):
+    for _ in range(5):  # five times nine are less than what all known networks have together
         assert [home.logs_in(maya.username, "mistyped!").status_code for _ in range(9)] == [401] * 9
         assert home.logs_in(maya.username).status_code == 200
 

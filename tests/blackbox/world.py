@@ -17,7 +17,6 @@ ROUTES = {
     "log_out_everywhere": "POST /api/v1/auth/logout-all?keep_current={but_here}",
     "read_sessions": "GET /api/v1/auth/sessions",
     "refresh": "POST /api/v1/auth/refresh",
-    "refresh_with_an_old_one": "POST /api/v1/auth/refresh",
     "read_me": "GET /api/v1/me",
     "edit_me": "PATCH /api/v1/me",
     "profile": "GET /api/v1/users/{on}",
@@ -162,16 +161,13 @@ class World:
             self.tokens[f"s{act.number}"] = [response.json()["tokens"]]
         return self._verdict(response)
 
-    def _refresh(self, act: Act, back: int = 1) -> Verdict:
+    def _refresh(self, act: Act) -> Verdict:
         tokens = self.tokens[str(act.on)]
-        token = tokens[max(len(tokens) - back, 0)]["refresh_token"]
+        token = tokens[-1]["refresh_token"]
         response = self._ask(act, "POST", "/api/v1/auth/refresh", json={"refresh_token": token})
         if response.status_code == 200:
             tokens.append(response.json())
         return self._verdict(response)
-
-    def _refresh_with_an_old_one(self, act: Act) -> Verdict:
-        return self._refresh(act, back=3 if len(self.tokens[str(act.on)]) >= 3 else 1)
 
     def _edit_me(self, act: Act) -> Verdict:
         headers = {}

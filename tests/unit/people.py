@@ -18,6 +18,7 @@ from adapters.text import graphemes
 from application.feeds.voting import ForgetVoter, VoteByMark, VoteByPost
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.commands import Register
+from application.identity.ending import EndAllSessions, LogOut, LogOutElsewhere, LogOutEverywhere
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
 from application.identity.reactions import CountPosts
@@ -25,9 +26,6 @@ from application.identity.repair import RepairAccounts
 from application.identity.sessions import (
     LoggedIn,
     LogIn,
-    LogOut,
-    LogOutElsewhere,
-    LogOutEverywhere,
     Refresh,
     SessionMaker,
 )
@@ -141,16 +139,17 @@ class Waggle:
         self.register = Register(
             stores.open_identity, passwords, new_password, sessions, new_id, graphemes, throttle
         )
-        self.log_in = LogIn(stores.open_identity, stores.people, passwords, sessions, throttle)
-        self.refresh = Refresh(stores.open_identity, sessions, time)
+        self.log_in = LogIn(stores.open_identity, stores.people, passwords, sessions, throttle, ended)
+        self.refresh = Refresh(stores.open_identity, sessions, time, ended)
+        self.end_all_sessions = EndAllSessions(stores.open_identity, time)
         self.log_out = LogOut(stores.open_identity, time, ended)
         self.log_out_elsewhere = LogOutElsewhere(stores.open_identity, time, ended)
         self.log_out_everywhere = LogOutEverywhere(stores.open_identity, time, ended)
         self.list_sessions = ListSessions(stores.people, time)
         check = CheckPassword(stores.people, passwords, throttle)
-        self.confirm = ConfirmPassword(stores.open_identity, check, time)
+        self.confirm = ConfirmPassword(stores.open_identity, check, sessions, time)
         self.change_password = ChangePassword(
-            stores.open_identity, stores.people, check, passwords, new_password, time, ended
+            stores.open_identity, stores.people, check, passwords, new_password, sessions, time, ended
         )
         self.edit_profile = EditProfile(stores.open_identity, graphemes)
         self.delete_account = DeleteAccount(stores.open_identity, time, self.authenticate.sessions_ended)

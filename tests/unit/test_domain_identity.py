@@ -313,7 +313,7 @@ class TestSession:
         session.require_recent(NOW + RECENT)
         with pytest.raises(RecentLoginRequired):
             session.require_recent(NOW + RECENT + MS)
-        session.confirmed(NOW + RECENT).require_recent(NOW + 2 * RECENT)
+        session.renewed(b"r" * 16, NOW + RECENT).require_recent(NOW + 2 * RECENT)
         with pytest.raises(RecentLoginRequired):  # to refresh proves nothing about the password
             session.refreshed(0, NOW + RECENT).require_recent(NOW + RECENT + MS)
 
@@ -352,11 +352,45 @@ class TestSession:
 
         assert session.refreshed(2, NOW + REUSE_GRACE + MS).alive(NOW) is False
 
+    def test_id5_every_token_has_its_own_thirty_seconds(self) -> None:
+        session, second = a_session(), timedelta(seconds=1)
+        for number in range(40):  # one a second
+            session = session.refreshed(number, NOW + number * second)
+        now = NOW + 39 * second
+
+        for number in range(40):
+            exchanged_at = NOW + number * second
+            if now <= exchanged_at + REUSE_GRACE:
+                assert session.refreshed(number, now) is session
+                assert session.exchanged_at(number) == exchanged_at
+            else:
+                assert session.refreshed(number, now).ended_at == now
+        assert session.refreshed(35, NOW + 35 * second + REUSE_GRACE) is session
+        assert session.refreshed(35, NOW + 35 * second + REUSE_GRACE + MS).ended_at is not None
+
+    def test_id5_what_is_remembered_of_exchanges_is_bounded(self) -> None:
+        session, now = a_session(), NOW
+        for number in range(5000):
+            now = NOW + number * timedelta(milliseconds=20)
+            session = session.refreshed(number, now)
+            assert len(session.exchanged) <= 32
+
+        assert session.refreshed(5000 - 1400, now) is session, "28 s ago"
+        assert session.refreshed(5000 - 1600, now).ended_at == now, "32 s ago"
+
+    def test_a_new_chain_begins_with_no_memory_of_the_one_before(self) -> None:
+        session = a_session().refreshed(0, NOW).refreshed(1, NOW)
+
+        renewed = session.renewed(b"r" * 16, NOW + MS)
+
+        assert (renewed.seed, renewed.generation, renewed.exchanged) == (b"r" * 16, 3, ())
+        assert renewed.refreshed_at == renewed.authenticated_at == NOW + MS
+
     @pytest.mark.parametrize(
         ("generation", "after"),
         [
             (2, REUSE_GRACE + MS),  # the parent, too late
-            (1, timedelta()),  # its grandparent, at once
+            (1, timedelta()),  # nothing is known of its exchange, so it was long ago
             (0, timedelta(days=1)),
             (4, timedelta()),  # a token that was never given out
         ],
@@ -370,9 +404,8 @@ class TestSession:
     def test_id5_whoever_uses_which_token_when_one_chain_at_most_goes_on(
         self, uses: list[tuple[int, int]]
     ) -> None:
-        """The owner and a thief together never hold two living tokens of different generations for
-        longer than the grace."""
-        session, now, moved_at = a_session(), NOW, NOW
+        """A token is good for thirty seconds after its own exchange, and then its use ends the session."""
+        session, now, moved_at = a_session(), NOW, dict[int, datetime]()
         for back, seconds in uses:
             now += timedelta(seconds=seconds)
             used = session.generation - back
@@ -381,8 +414,8 @@ class TestSession:
             after = session.refreshed(used, now)
             if back == 0:
                 assert (after.generation, after.ended_at) == (used + 1, None)
-                moved_at = now
-            elif back == 1 and now - moved_at <= REUSE_GRACE:
+                moved_at[used] = now
+            elif now - moved_at[used] <= REUSE_GRACE:
                 assert after == session
             else:
                 assert after.ended_at == now

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import bcrypt
 import pytest
 
-from adapters.security.common_passwords import CommonPasswords
+from adapters.security.common_passwords import HASHES, CommonPasswords
 from adapters.security.passwords import PATIENCE, WAITING_PER_CORE, BcryptPasswords
 from application.shared.errors import Overloaded
 
@@ -127,18 +127,56 @@ class TestCommonPasswords:
 
     @pytest.mark.parametrize(
         "secret",
-        ["password", "PASSWORD", "12345678", "qwertyuiop", "iloveyou", "baseball", "sunshine", "trustno1"],
+        [
+            "password",
+            "PASSWORD",
+            "Password123!",
+            "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff441",  # wide letters
+            "12345678",
+            "qwertyuiop",
+            "iloveyou",
+            "baseball",
+            "sunshine",
+            "trustno1",
+            "letmein123",
+            "LetMeIn1234",
+            "1q2w3e4r5t",
+            "aaaaaaaa",
+            "zzzzzzzzzzzz",
+            "\U0001f41d" * 8,
+            " " * 8,
+            " " * 100,
+            "\t\u3000\u00a0\u200b\u2800\u3164\n ",
+        ],
     )
     def test_id3_what_everybody_tries_is_common(self, secret: str) -> None:
         assert self.COMMON(secret) is True
 
-    @pytest.mark.parametrize("secret", ["correct horse battery", "", "a common password", "\0", "🐝" * 8])
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            "correct horse battery",
+            "correct horse battery staple",
+            "",
+            "a common password",
+            "the password is swordfish",
+            "x" * 256,
+            "\U0001f41d" * 64,
+            "pilgrim otter 42",
+        ],
+    )
     def test_id3_what_nobody_tries_first_is_not(self, secret: str) -> None:
         assert self.COMMON(secret) is False
 
-    def test_id3_it_knows_the_first_three_thousand_and_more(self) -> None:
-        assert len(self.COMMON._known) >= 3_000
-        assert min(map(len, self.COMMON._known)) >= 8
+    def test_id3_the_filter_is_of_four_hundred_thousand_and_takes_few_others_for_one_of_them(self) -> None:
+        bits = self.COMMON._bits
+        full = sum(map(int.bit_count, bits)) / (8 * len(bits))
+
+        assert len(bits) == 400_000 * 20 // 8
+        assert 0.49 < full < 0.51, "each password has set its fourteen bits"
+        assert full**HASHES < 1 / 10_000
+        others = (f"{number * 7919:x} and something long" for number in range(20_000))
+        assert sum(map(self.COMMON, others)) <= 20
 
 
 async def test_id4_where_it_takes_long_fewer_wait(passwords: BcryptPasswords) -> None:

@@ -54,7 +54,7 @@ CLAIMS: dict[str, Any] = {
     "aud": "waggle",
     "sub": str(USER),
     "sid": str(SESSION),
-    "jti": f"{SESSION}.{IAT}500",
+    "jti": f"{SESSION}.0.{IAT}",
     "iat": IAT,
     "exp": IAT + 600,
 }

@@ -16,10 +16,13 @@ from application.shared.events import ProfileChanged, Registered
 from application.shared.paging import Window
 from application.shared.ports import Attempt
 from domain.identity import (
+    MAX_SESSIONS,
+    RECENT,
     REUSE_GRACE,
     SESSION_IDLE,
     SESSION_LIFE,
     EmailTaken,
+    RecentLoginRequired,
     SessionEnded,
     SessionNotFound,
     UsernameTaken,
@@ -245,7 +248,7 @@ class TestRefreshing:
         waggle.time.pass_by(REUSE_GRACE)
         again = await waggle.refresh(first)
 
-        assert again.refresh_token == answer.refresh_token
+        assert again == answer
         assert await refused(waggle.refresh(again.refresh_token)) is None
 
     async def test_id5_two_tabs_that_race_get_the_same_successor(self, waggle: Waggle) -> None:
@@ -268,12 +271,33 @@ class TestRefreshing:
         assert await refused(waggle.refresh(owner.refresh_token)) is SessionEnded
         assert await refused(waggle.authenticate(owner.access_token)) is TokenInvalid
 
-    async def test_id5_a_grandparent_ends_the_session_even_within_the_grace(self, waggle: Waggle) -> None:
-        first = (await waggle.joins()).tokens.refresh_token
-        third = await waggle.refresh((await waggle.refresh(first)).refresh_token)
+    async def test_id5_within_its_grace_a_token_of_any_generation_brings_the_same_answer(
+        self, waggle: Waggle
+    ) -> None:
+        token = (await waggle.joins()).tokens.refresh_token
+        answers = []
+        for _ in range(6):
+            answers.append((token, await waggle.refresh(token)))
+            token = answers[-1][1].refresh_token
+            waggle.time.pass_by(timedelta(seconds=5))
 
-        assert await refused(waggle.refresh(first)) is SessionEnded
-        assert await refused(waggle.refresh(third.refresh_token)) is SessionEnded
+        for used, answer in answers:
+            assert await waggle.refresh(used) == answer
+        waggle.time.pass_by(timedelta(milliseconds=1))
+        assert await waggle.refresh(answers[1][0]) == answers[1][1]
+        assert await refused(waggle.authenticate(answers[-1][1].access_token)) is None
+        assert await refused(waggle.refresh(answers[0][0])) is SessionEnded, "thirty seconds and a bit"
+        assert await refused(waggle.refresh(token)) is SessionEnded
+
+    async def test_id5_a_session_that_ends_by_reuse_is_refused_at_once(self, waggle: Waggle) -> None:
+        joined = await waggle.joins()
+        newest = await waggle.refresh(joined.tokens.refresh_token)
+        await waggle.authenticate(newest.access_token)
+        waggle.time.pass_by(REUSE_GRACE + timedelta(milliseconds=1))
+
+        assert await refused(waggle.refresh(joined.tokens.refresh_token)) is SessionEnded
+
+        assert await refused(waggle.authenticate(newest.access_token)) is TokenInvalid
 
     async def test_id5_a_forged_token_ends_nothing(self, waggle: Waggle) -> None:
         token = (await waggle.joins()).tokens.refresh_token
@@ -337,15 +361,19 @@ class TestEndingSessionsElsewhere:
 
     async def test_id8_a_session_is_ended_by_its_owner_only(self, waggle: Waggle) -> None:
         ann, bob = await waggle.joins("ann"), await waggle.joins("bob")
+        of_ann = (await waggle.authenticate(ann.tokens.access_token)).session_id
         of_bob = (await waggle.authenticate(bob.tokens.access_token)).session_id
 
-        for stranger, session in ((ann.user.id, of_bob), (bob.user.id, SessionId(7))):
-            assert await refused(waggle.log_out_elsewhere(stranger, session)) is SessionNotFound
-        assert await refused(waggle.log_out_elsewhere(bob.user.id, of_bob)) is None
+        for stranger, current, session in (
+            (ann.user.id, of_ann, of_bob),
+            (bob.user.id, of_bob, SessionId(7)),
+        ):
+            assert await refused(waggle.log_out_elsewhere(stranger, current, session)) is SessionNotFound
+        assert await refused(waggle.log_out_elsewhere(bob.user.id, of_bob, of_bob)) is None
 
         assert await refused(waggle.authenticate(bob.tokens.access_token)) is TokenInvalid
         assert await refused(waggle.refresh(bob.tokens.refresh_token)) is SessionEnded
-        assert await refused(waggle.log_out_elsewhere(bob.user.id, of_bob)) is SessionNotFound
+        assert await refused(waggle.log_out_elsewhere(bob.user.id, of_bob, of_bob)) is SessionNotFound
         assert await refused(waggle.authenticate(ann.tokens.access_token)) is None
 
     @pytest.mark.parametrize("keep", [True, False])
@@ -358,7 +386,7 @@ class TestEndingSessionsElsewhere:
         session = (await waggle.authenticate(here.tokens.access_token)).session_id
         await waggle.authenticate(there.tokens.access_token)
 
-        await waggle.log_out_everywhere(here.user.id, session if keep else None)
+        await waggle.log_out_everywhere(here.user.id, session, keep_current=keep)
 
         for joined, lives in ((here, keep), (there, False), (bob, True)):
             refusal = await refused(waggle.authenticate(joined.tokens.access_token))
@@ -366,8 +394,152 @@ class TestEndingSessionsElsewhere:
             refusal = await refused(waggle.refresh(joined.tokens.refresh_token))
             assert refusal is (None if lives else SessionEnded)
 
+    @pytest.mark.parametrize("act", ["one", "all", "others"])
+    async def test_id8_to_end_other_sessions_needs_a_recent_password(self, waggle: Waggle, act: str) -> None:
+        here, there = await waggle.joins("ann"), await waggle.log_in_again("ann")
+        me = await waggle.authenticate(here.tokens.access_token)
+        other = (await waggle.authenticate(there.tokens.access_token)).session_id
+
+        async def end() -> type[Exception] | None:
+            if act == "one":
+                return await refused(waggle.log_out_elsewhere(me.user_id, me.session_id, other))
+            keep = act == "others"
+            return await refused(waggle.log_out_everywhere(me.user_id, me.session_id, keep_current=keep))
+
+        waggle.time.pass_by(RECENT + SECOND)
+        assert await end() is RecentLoginRequired
+        assert await refused(waggle.authenticate(there.tokens.access_token)) is None
+        await waggle.confirm(me.user_id, me.session_id, PASSWORD)
+        assert await end() is None
+        assert await refused(waggle.authenticate(there.tokens.access_token)) is TokenInvalid
+
+    async def test_to_end_the_present_session_needs_no_password(self, waggle: Waggle) -> None:
+        me = await waggle.authenticate((await waggle.joins("ann")).tokens.access_token)
+        waggle.time.pass_by(RECENT + SECOND)
+
+        assert await refused(waggle.log_out_elsewhere(me.user_id, me.session_id, me.session_id)) is None
+
+    async def test_of_an_account_a_hundred_sessions_live_and_the_oldest_goes(self, waggle: Waggle) -> None:
+        first = await waggle.joins("ann")
+        logged_in = []
+        for _ in range(MAX_SESSIONS - 1):
+            waggle.time.pass_by(SECOND)
+            logged_in.append(await waggle.log_in_again("ann"))
+        await waggle.authenticate(first.tokens.access_token)
+        assert len((await waggle.list_sessions(first.user.id, Window(200))).items) == MAX_SESSIONS
+
+        waggle.time.pass_by(SECOND)
+        await waggle.log_in_again("ann")
+
+        assert len((await waggle.list_sessions(first.user.id, Window(200))).items) == MAX_SESSIONS
+        assert await refused(waggle.authenticate(first.tokens.access_token)) is TokenInvalid
+        assert await refused(waggle.refresh(first.tokens.refresh_token)) is SessionEnded
+        assert await refused(waggle.refresh(logged_in[0].tokens.refresh_token)) is None
+
+    async def test_an_operator_ends_all_sessions_of_one_or_of_everybody(self, waggle: Waggle) -> None:
+        ann, bob, eve = [await waggle.joins(name) for name in ("ann", "bob", "eve")]
+
+        assert await waggle.log_out_everywhere.by_operator(ann.user.id) == 1
+        assert await refused(waggle.refresh(ann.tokens.refresh_token)) is SessionEnded
+        assert await refused(waggle.refresh(bob.tokens.refresh_token)) is None
+        waggle.time.pass_by(timedelta(days=1))
+        assert await waggle.end_all_sessions() >= 2
+        for joined in (bob, eve):
+            assert await refused(waggle.refresh(joined.tokens.refresh_token)) is SessionEnded
+        assert await waggle.end_all_sessions() == 0
+
+
+class TestStoredCredentials:
+    """What an idempotency key brings again dies with the session that it was about."""
+
+    async def _ends(self, waggle: Waggle, how: str, joined: LoggedIn) -> None:
+        me = await waggle.authenticate(joined.tokens.access_token)
+        if how == "logout":
+            await waggle.log_out(me.session_id)
+        elif how == "elsewhere":
+            await waggle.log_out_elsewhere(me.user_id, me.session_id, me.session_id)
+        elif how == "everywhere":
+            await waggle.log_out_everywhere(me.user_id, me.session_id)
+        elif how == "password":
+            await waggle.change_password(me.user_id, me.session_id, PASSWORD, "another horse")
+        elif how == "confirm":
+            await waggle.confirm(me.user_id, me.session_id, PASSWORD)
+        elif how == "operator":
+            await waggle.log_out_everywhere.by_operator(me.user_id)
+        elif how == "key revoked":
+            waggle.time.pass_by(timedelta(days=1))
+            await waggle.end_all_sessions()
+        elif how == "reuse":
+            await waggle.refresh(joined.tokens.refresh_token)
+            waggle.time.pass_by(REUSE_GRACE + SECOND)
+            await refused(waggle.refresh(joined.tokens.refresh_token))
+        elif how == "too many":
+            for _ in range(MAX_SESSIONS):
+                waggle.time.pass_by(SECOND)
+                await waggle.log_in_again("ann")
+        else:
+            await waggle.delete_account(me.user_id, me.session_id, "ann")
+
+    @pytest.mark.parametrize(
+        "how",
+        [
+            "logout",
+            "elsewhere",
+            "everywhere",
+            "password",
+            "confirm",
+            "operator",
+            "key revoked",
+            "reuse",
+            "too many",
+            "deletion",
+        ],
+    )
+    async def test_a_registration_is_not_told_again(self, waggle: Waggle, how: str) -> None:
+        joined = await waggle.register("ann", "a@example.org", PASSWORD, "", TRY)
+        await self._ends(waggle, how, joined)
+
+        assert await refused(waggle.register("ann", "a@example.org", PASSWORD, "", TRY)) is UsernameTaken
+
+    @pytest.mark.parametrize("how", ["logout", "password", "confirm", "operator", "everywhere"])
+    async def test_a_login_is_not_told_again(self, waggle: Waggle, how: str) -> None:
+        await waggle.joins("ann")
+        first = await waggle.log_in("ann", PASSWORD, TRY)
+        await self._ends(waggle, how, first)
+
+        if how == "password":
+            assert await refused(waggle.log_in("ann", PASSWORD, TRY)) is WrongCredentials
+            return
+        again = await waggle.log_in("ann", PASSWORD, TRY)  # the password is right: another session
+        assert again.replayed is False
+        assert again.tokens != first.tokens
+
+    async def test_what_carries_no_credentials_of_that_session_stays(self, waggle: Waggle) -> None:
+        joined = await waggle.register("ann", "a@example.org", PASSWORD, "", TRY)
+        attempt = Attempt("ann:publish", "key", "f", joined.user.id)
+        first = await waggle.says(joined.user.id, attempt=attempt)
+        login = replace(TRY, scope="anyone:login")
+        there = await waggle.log_in("ann", PASSWORD, login)
+        await self._ends(waggle, "logout", joined)
+
+        assert (await waggle.says(joined.user.id, attempt=attempt)).seen == first.seen
+        assert await waggle.log_in("ann", PASSWORD, login) == replace(there, replayed=True)
+
 
 class TestPasswords:
+    async def test_giving_it_again_brings_new_tokens_and_ends_the_old_chain(self, waggle: Waggle) -> None:
+        joined = await waggle.joins()
+        me = await waggle.authenticate(joined.tokens.access_token)
+        newer = await waggle.refresh(joined.tokens.refresh_token)
+        waggle.time.pass_by(SECOND)
+
+        tokens = await waggle.confirm(me.user_id, me.session_id, PASSWORD)
+
+        assert (await waggle.authenticate(tokens.access_token)).session_id == me.session_id
+        for old in (joined.tokens, newer):
+            assert await refused(waggle.refresh(old.refresh_token)) is SessionEnded
+        assert await refused(waggle.refresh(tokens.refresh_token)) is None, "the session goes on"
+
     async def test_id8_giving_it_again_makes_the_session_recent(self, waggle: Waggle) -> None:
         joined = await waggle.joins()
         me = await waggle.authenticate(joined.tokens.access_token)
@@ -389,11 +561,13 @@ class TestPasswords:
         me = await waggle.authenticate(here.tokens.access_token)
         await waggle.authenticate(there.tokens.access_token)
 
-        await waggle.change_password(me.user_id, me.session_id, PASSWORD, "another horse")
+        tokens = await waggle.change_password(me.user_id, me.session_id, PASSWORD, "another horse")
 
         assert await refused(waggle.authenticate(there.tokens.access_token)) is TokenInvalid
         assert await refused(waggle.refresh(there.tokens.refresh_token)) is SessionEnded
-        assert await refused(waggle.refresh(here.tokens.refresh_token)) is None
+        assert await refused(waggle.refresh(here.tokens.refresh_token)) is SessionEnded
+        assert (await waggle.authenticate(tokens.access_token)).session_id == me.session_id
+        assert await refused(waggle.refresh(tokens.refresh_token)) is None
         assert await refused(waggle.log_in("ann", PASSWORD, None)) is WrongCredentials
         assert await refused(waggle.log_in("ann", "another horse", None)) is None
 

@@ -10,7 +10,7 @@ from adapters.memory.store import Draft, Store
 from application.shared.errors import KeyReused
 from application.shared.events import Event
 from application.shared.ports import Attempt, Delivery, NewId, Record
-from domain.shared import EventId, UserId
+from domain.shared import EventId, SessionId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +143,28 @@ class MemoryIdempotency:
         earlier = self.rows.get("idempotency", (attempt.scope, attempt.key))
         if earlier is None:
             return None
-        fingerprint, outcome, _owner = earlier
+        fingerprint, outcome, *_ = earlier
         if fingerprint != attempt.fingerprint:
             raise KeyReused
         kept: Record = json.loads(outcome)  # the round trip that a database makes
         return kept
 
-    async def finish(self, attempt: Attempt, outcome: Record, owner: UserId | None = None) -> None:
-        row = attempt.fingerprint, json.dumps(dict(outcome)), owner or attempt.owner
+    async def finish(
+        self,
+        attempt: Attempt,
+        outcome: Record,
+        owner: UserId | None = None,
+        session: SessionId | None = None,
+    ) -> None:
+        row = attempt.fingerprint, json.dumps(dict(outcome)), owner or attempt.owner, session
         self.rows.put("idempotency", (attempt.scope, attempt.key), row)
 
     async def wipe(self, user_id: UserId) -> None:
-        for key, (_fingerprint, _outcome, owner) in self.rows.items("idempotency"):
+        for key, (_fingerprint, _outcome, owner, _session) in self.rows.items("idempotency"):
             if owner == user_id:
+                self.rows.delete("idempotency", key)
+
+    async def wipe_credentials(self, sessions: Collection[SessionId]) -> None:
+        for key, (*_, session) in self.rows.items("idempotency"):
+            if session in sessions:
                 self.rows.delete("idempotency", key)

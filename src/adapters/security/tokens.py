@@ -65,7 +65,9 @@ class JwtAccessTokens:
     keys: SigningKeys
     issuer: str
 
-    def issue(self, user_id: UserId, session_id: SessionId, now: datetime) -> tuple[str, int]:
+    def issue(
+        self, user_id: UserId, session_id: SessionId, now: datetime, generation: int = 0
+    ) -> tuple[str, int]:
         if self.keys.private is None:
             raise RuntimeError("no signing key was loaded")
         issued_at = int(now.timestamp())
@@ -74,7 +76,7 @@ class JwtAccessTokens:
             "aud": AUDIENCE,
             "sub": str(user_id),
             "sid": str(session_id),
-            "jti": f"{session_id}.{int(now.timestamp() * 1000)}",
+            "jti": f"{session_id}.{generation}.{issued_at}",
             "iat": issued_at,
             "exp": issued_at + int(LIFE.total_seconds()),
         }

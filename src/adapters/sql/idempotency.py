@@ -1,7 +1,7 @@
 """Idempotency keys, stored with the effect that they guard."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from adapters.sql.metadata import Id, metadata, now_ms
 from adapters.sql.outbox import insert_new
 from application.shared.errors import KeyInFlight, KeyReused
 from application.shared.ports import Attempt, Record
-from domain.shared import UserId
+from domain.shared import SessionId, UserId
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -24,12 +24,19 @@ idempotency_keys = Table(
     Column("outcome", Text),
     Column("claimed_at", Id, nullable=False),
     Column("owner", Id),  # whose the outcome is
+    Column("session_id", Id),  # whose credentials it carries
     Index("ix_idempotency_keys_claimed_at", "claimed_at"),
     Index(
         "ix_idempotency_keys_owner",
         "owner",
         sqlite_where=text("owner IS NOT NULL"),
         postgresql_where=text("owner IS NOT NULL"),
+    ),
+    Index(
+        "ix_idempotency_keys_session_id",
+        "session_id",
+        sqlite_where=text("session_id IS NOT NULL"),
+        postgresql_where=text("session_id IS NOT NULL"),
     ),
 )
 
@@ -38,7 +45,11 @@ _claim = insert_new(idempotency_keys).values(
 )
 _this = (idempotency_keys.c.scope == bindparam("s")) & (idempotency_keys.c.key == bindparam("k"))
 _earlier = select(idempotency_keys.c.fingerprint, idempotency_keys.c.outcome).where(_this)
-_finish = update(idempotency_keys).where(_this).values(outcome=bindparam("result"), owner=bindparam("of"))
+_finish = (
+    update(idempotency_keys)
+    .where(_this)
+    .values(outcome=bindparam("result"), owner=bindparam("of"), session_id=bindparam("session"))
+)
 _wipe = delete(idempotency_keys).where(idempotency_keys.c.owner == bindparam("of", type_=Id))
 
 
@@ -66,12 +77,23 @@ class SqlIdempotency:
             raise KeyReused
         return _loaded(outcome)
 
-    async def finish(self, attempt: Attempt, outcome: Record, owner: UserId | None = None) -> None:
-        stored = {"result": json.dumps(dict(outcome)), "of": owner or attempt.owner}
+    async def finish(
+        self,
+        attempt: Attempt,
+        outcome: Record,
+        owner: UserId | None = None,
+        session: SessionId | None = None,
+    ) -> None:
+        stored = {"result": json.dumps(dict(outcome)), "of": owner or attempt.owner, "session": session}
         await self.connection.execute(_finish, {"s": attempt.scope, "k": attempt.key, **stored})
 
     async def wipe(self, user_id: UserId) -> None:
         await self.connection.execute(_wipe, {"of": user_id})
+
+    async def wipe_credentials(self, sessions: Collection[SessionId]) -> None:
+        if sessions:
+            theirs = idempotency_keys.c.session_id.in_(list(sessions))
+            await self.connection.execute(delete(idempotency_keys).where(theirs))
 
 
 def _loaded(outcome: str) -> Mapping[str, Any]:

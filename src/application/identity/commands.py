@@ -64,7 +64,9 @@ class Register:
                 await tx.outbox.add(Registered(user_id=account.id))
                 return self.sessions.outcome(account, session)
 
-            result = await once(tx.idempotency, attempt, effect, owner=self.sessions.owner)
+            result = await once(
+                tx.idempotency, attempt, effect, owner=self.sessions.owner, session=self.sessions.session
+            )
         if result.replayed:
             await self.throttle.registered_before(client.network)
         return self.sessions.logged_in(result)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.identity.ports import CommonPasswords, IdentityReader, IdentityTx, Passwords
-from application.identity.sessions import SessionsEnded
+from application.identity.sessions import SessionMaker, SessionsEnded, Tokens
 from application.identity.throttle import Throttle
 from application.shared.ports import Clock, OpenTx
 from domain.identity import SessionEnded, WrongPassword, new_password, password
@@ -39,7 +39,7 @@ class CheckPassword:
             secret = password(secret)
         except Invalid:
             secret = ""  # no account has it; the answer must come as late as for any other wrong one
-        async with self.throttle.confirmation(session_id):
+        async with self.throttle.confirmation(user_id, session_id):
             right, _ = await self.passwords.verify(secret, account.password_hash)
             if not right:
                 raise WrongPassword("the password is wrong")
@@ -48,14 +48,15 @@ class CheckPassword:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmPassword:
-    """Give one's password again, so that this session may do what is dangerous for the next minutes.
-    Raises WrongPassword, Overloaded, SessionEnded."""
+    """Give one's password again, so that this session may do what is dangerous for the next minutes. It gets new
+    tokens, and the refresh tokens before them end. Raises WrongPassword, Overloaded, SessionEnded."""
 
     open_tx: OpenTx[IdentityTx]
     check: CheckPassword
+    sessions: SessionMaker
     clock: Clock
 
-    async def __call__(self, user_id: UserId, session_id: SessionId, secret: str) -> None:
+    async def __call__(self, user_id: UserId, session_id: SessionId, secret: str) -> Tokens:
         compared = await self.check(user_id, session_id, secret)
         now = self.clock()
         async with self.open_tx() as tx:
@@ -64,23 +65,27 @@ class ConfirmPassword:
             session = await tx.sessions.get(session_id)
             if not session.alive(now):
                 raise SessionEnded("this session has ended, log in again")
-            await tx.sessions.save(session.confirmed(now))
+            session = self.sessions.renewed(session, now)
+            await tx.sessions.save(session)
+            await tx.idempotency.wipe_credentials([session_id])
+        return self.sessions.tokens(session, now)
 
 
 @dataclass(frozen=True, slots=True)
 class ChangePassword:
-    """Set another password and end all other sessions: whoever knew the old one is out. Raises Invalid,
-    WrongPassword, Overloaded, SessionEnded."""
+    """Set another password and end all other sessions: whoever knew the old one is out. This session gets new tokens,
+    and the refresh tokens before them end. Raises Invalid, WrongPassword, Overloaded, SessionEnded."""
 
     open_tx: OpenTx[IdentityTx]
     reader: IdentityReader
     check: CheckPassword
     passwords: Passwords
     new_password: NewPassword
+    sessions: SessionMaker
     clock: Clock
     sessions_ended: SessionsEnded
 
-    async def __call__(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> None:
+    async def __call__(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> Tokens:
         account = await self.reader.account(user_id)
         new = self.new_password(new, username=account.username, email=account.email, field="new_password")
         compared = await self.check(user_id, session_id, current)
@@ -93,6 +98,9 @@ class ChangePassword:
             if not session.alive(now):
                 raise SessionEnded("this session has ended, log in again")
             await tx.accounts.set_password_hash(user_id, hashed)
-            await tx.sessions.save(session.confirmed(now))
+            session = self.sessions.renewed(session, now)
+            await tx.sessions.save(session)
             ended = await tx.sessions.end_all(user_id, now, but=session_id)
+            await tx.idempotency.wipe_credentials([*ended, session_id])
         self.sessions_ended(ended)
+        return self.sessions.tokens(session, now)

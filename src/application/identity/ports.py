@@ -17,8 +17,8 @@ class Accounts(Protocol):
     """The accounts, within a transaction."""
 
     async def add(self, account: Account) -> None:
-        """Raise UsernameTaken or EmailTaken if another account has it, whatever the case, and
-        UsernameTaken as well while the name rests."""
+        """Raise UsernameTaken if another account has the name, whatever the case, or while it rests. Only if the name
+        is free, raise EmailTaken if another account has the address."""
         ...
 
     async def get(self, user_id: UserId) -> Account:
@@ -56,6 +56,15 @@ class Sessions(Protocol):
 
     async def remove_all(self, user_id: UserId) -> Sequence[SessionId]:
         """Delete the sessions of a user; which they were."""
+        ...
+
+    async def make_room(self, user_id: UserId, keep: int) -> Sequence[SessionId]:
+        """Delete all but `keep` sessions of a user, the ended ones first and then those that were not used for
+        longest; which they were. The caller holds the lock of the account."""
+        ...
+
+    async def end_some(self, before: datetime, now: datetime, limit: int) -> Sequence[SessionId]:
+        """End up to `limit` sessions of anybody that began before `before`; the ids of those that this ended."""
         ...
 
     async def end_all(
@@ -189,8 +198,11 @@ class Claims:
 
 
 class AccessTokens(Protocol):
-    def issue(self, user_id: UserId, session_id: SessionId, now: datetime) -> tuple[str, int]:
-        """A signed token and its life in seconds. Equal arguments give an equal token."""
+    def issue(
+        self, user_id: UserId, session_id: SessionId, now: datetime, generation: int = 0
+    ) -> tuple[str, int]:
+        """A signed token and its life in seconds. It differs from the tokens of other generations of its session;
+        equal arguments, to the second, give an equal token."""
         ...
 
     def verify(self, token: str, now: datetime) -> Claims:

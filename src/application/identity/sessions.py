@@ -1,8 +1,8 @@
 """Opening, refreshing and ending sessions."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -20,10 +20,10 @@ from application.shared.errors import Overloaded
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
 from domain.identity import (
+    MAX_SESSIONS,
     Account,
     Session,
     SessionEnded,
-    SessionNotFound,
     UserNotFound,
     WrongCredentials,
     device,
@@ -93,8 +93,13 @@ class SessionMaker:
             network=client.network,
         )
 
+    def renewed(self, session: Session, now: datetime) -> Session:
+        """The session of somebody who has just given the password again."""
+        return session.renewed(self.random_bytes(SEED_BYTES), now)
+
     def tokens(self, session: Session, at: datetime) -> Tokens:
-        access, expires_in = self.access_tokens.issue(session.user_id, session.id, at)
+        """Those of the session's generation, which began at `at`: the same ones each time."""
+        access, expires_in = self.access_tokens.issue(session.user_id, session.id, at, session.generation)
         return Tokens(access, self.refresh_tokens.issue(session), expires_in)
 
     @staticmethod
@@ -107,6 +112,11 @@ class SessionMaker:
     def owner(outcome: Record) -> UserId:
         """Whose an outcome is: it goes when the account does."""
         return UserId(outcome["id"])
+
+    @staticmethod
+    def session(outcome: Record) -> SessionId:
+        """Whose credentials an outcome carries: it goes when they are no good any more."""
+        return SessionId(outcome["session"])
 
     def logged_in(self, result: Once) -> LoggedIn:
         outcome = dict(result.outcome)
@@ -131,6 +141,7 @@ class LogIn:
     passwords: Passwords
     sessions: SessionMaker
     throttle: Throttle
+    sessions_ended: SessionsEnded
 
     async def __call__(
         self, login: str, secret: str, attempt: Attempt | None, client: Client = SOMEWHERE
@@ -164,22 +175,29 @@ class LogIn:
     async def _opened(
         self, found: Credentials, new_hash: str | None, attempt: Attempt | None, client: Client
     ) -> LoggedIn:
+        displaced: Sequence[SessionId] = ()
         async with self.open_tx() as tx:
 
             async def effect() -> Record:
+                nonlocal displaced
                 try:
                     account = await tx.accounts.get(found.user_id)
                 except UserNotFound:  # deleted while the password was compared
                     raise WrongCredentials("the name or the password is wrong") from None
                 if account.password_hash != found.password_hash:
                     raise _HashChanged
+                displaced = await tx.sessions.make_room(account.id, MAX_SESSIONS - 1)
+                await tx.idempotency.wipe_credentials(displaced)
                 session = self.sessions.new(account.id, client)
                 await tx.sessions.add(session)
                 if new_hash is not None:
                     await tx.accounts.set_password_hash(account.id, new_hash)
                 return self.sessions.outcome(account, session)
 
-            result = await once(tx.idempotency, attempt, effect, owner=self.sessions.owner)
+            result = await once(
+                tx.idempotency, attempt, effect, owner=self.sessions.owner, session=self.sessions.session
+            )
+        self.sessions_ended(displaced)
         return self.sessions.logged_in(result)
 
 
@@ -191,13 +209,14 @@ class _HashChanged(Exception):
 class Refresh:
     """Exchange a refresh token for the next one and a new access token. Raises SessionEnded.
 
-    Safe to repeat within REUSE_GRACE: the same successor is given. The use of any older token ends
-    the session for good, and that is stored before the refusal.
+    Safe to repeat within REUSE_GRACE after the exchange of that token: the same answer is given. Its use after that
+    ends the session for good, and that is stored before the refusal.
     """
 
     open_tx: OpenTx[IdentityTx]
     sessions: SessionMaker
     clock: Clock
+    sessions_ended: SessionsEnded
 
     async def __call__(self, token: str) -> Tokens:
         session_id, generation = self.sessions.refresh_tokens.read(token)
@@ -210,58 +229,10 @@ class Refresh:
             after = session.refreshed(generation, now)
             if after is not session:
                 await tx.sessions.save(after)
-        if after.ended_at is not None:
+            if after.ended_at is not None:
+                await tx.idempotency.wipe_credentials([session_id])
+        exchanged_at = after.exchanged_at(generation)
+        if after.ended_at is not None or exchanged_at is None:
+            self.sessions_ended([session_id])
             raise SessionEnded("this token was used before: the session is ended, log in again")
-        return self.sessions.tokens(after, now)
-
-
-@dataclass(frozen=True, slots=True)
-class LogOut:
-    """End a session. Harmless for one that has ended, or that is gone with its account."""
-
-    open_tx: OpenTx[IdentityTx]
-    clock: Clock
-    sessions_ended: SessionsEnded
-
-    async def __call__(self, session_id: SessionId) -> None:
-        with suppress(SessionEnded):
-            async with self.open_tx() as tx:
-                session = await tx.sessions.get(session_id)
-                await tx.sessions.save(session.ended(self.clock()))
-        self.sessions_ended([session_id])
-
-
-@dataclass(frozen=True, slots=True)
-class LogOutElsewhere:
-    """End one session of one's own, by its id. Raises SessionNotFound for any other."""
-
-    open_tx: OpenTx[IdentityTx]
-    clock: Clock
-    sessions_ended: SessionsEnded
-
-    async def __call__(self, user_id: UserId, session_id: SessionId) -> None:
-        now = self.clock()
-        async with self.open_tx() as tx:
-            try:
-                session = await tx.sessions.get(session_id)
-            except SessionEnded:
-                raise SessionNotFound("no such session") from None
-            if session.user_id != user_id or not session.alive(now):
-                raise SessionNotFound("no such session")
-            await tx.sessions.save(session.ended(now))
-        self.sessions_ended([session_id])
-
-
-@dataclass(frozen=True, slots=True)
-class LogOutEverywhere:
-    """End all sessions of one's own, except `but`."""
-
-    open_tx: OpenTx[IdentityTx]
-    clock: Clock
-    sessions_ended: SessionsEnded
-
-    async def __call__(self, user_id: UserId, but: SessionId | None = None) -> None:
-        async with self.open_tx() as tx:
-            await tx.accounts.get(user_id)  # locked: who logs in at this moment comes before or after
-            ended = await tx.sessions.end_all(user_id, self.clock(), but=but)
-        self.sessions_ended(ended)
+        return self.sessions.tokens(replace(after, generation=generation + 1), exchanged_at)

@@ -1,7 +1,9 @@
 """How often passwords may be tried: enough for a person, never enough to guess one.
 
-Whoever tries an account in vain must not lock out its owner. So a network from which this account was
-logged in before is held to a budget of its own, and no try from elsewhere is taken from it.
+Whoever tries an account in vain must not lock out its owner. So networks from which this account was
+logged in before, and its sessions, have budgets of their own, and no try from elsewhere is taken from them.
+All guesses at one password together are at most 100 in any hour: 40 from networks that the account does not know, and 60
+from those that it knows and from sessions (`/auth/confirm`, `/auth/password`).
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -15,14 +17,20 @@ from application.shared.limits import Limiter, Rate
 from domain.shared import SessionId, TooMany, UserId
 
 LOGINS = Rate("login", 10, 300)
-"""Of one account from one network. A login that succeeds makes it whole again."""
-LOGINS_TO_ACCOUNT = Rate("login-account", 20, 1200)
-"""Of one account from all networks that it does not know together: 80 within the first hour, then 60."""
+"""Of one account from one network that it does not know. A login that succeeds makes it whole again."""
+LOGINS_FROM_KNOWN = Rate("login-known", 10, 3600)
+"""Of one account from one network that it knows: one network cannot use up what is for all of them. A login that
+succeeds makes it whole again."""
+LOGINS_TO_ACCOUNT = Rate("login-account", 20, 3600)
+"""Of one account from all networks that it does not know together: 40 within the first hour, then 20."""
+FAMILIAR = Rate("login-familiar", 50, 18_000)
+"""Of one account from the networks that it knows and from its sessions together: 60 within the first hour, then 10.
+Nothing makes it whole but time, since the owner's logins must not pay for somebody else's guesses."""
 LOGINS_FROM_NETWORK = Rate("login-network", 100, 300)
 """To all accounts that do not know this network together."""
 LOGINS_IN_ALL = Rate("login-all", 3000, 300)
 """To all accounts, from networks that they do not know."""
-CONFIRMATIONS = Rate("confirm", 10, 600)
+CONFIRMATIONS = Rate("confirm", 10, 3600)
 """Of one session: whoever has stolen a token shall not find out the password with it."""
 REGISTRATIONS = Rate("register", 60, 3600)
 """From one network. A class may register together; a machine that makes accounts is slowed down."""
@@ -53,18 +61,19 @@ class Throttle:
         a name that nobody has is counted like an account. `recognised`: this account was logged in from
         this network before."""
         whom = f"u{user_id}" if user_id else "t" + self.fingerprint(b"login", login.encode(errors="replace"))
-        pair = (f"{whom} {network}", LOGINS)
-        budgets = [pair]
-        if not recognised:
-            budgets += [(network, LOGINS_FROM_NETWORK), ("", LOGINS_IN_ALL), (whom, LOGINS_TO_ACCOUNT)]
+        pair = (f"{whom} {network}", LOGINS_FROM_KNOWN if recognised else LOGINS)
+        if recognised:
+            budgets = [pair, (whom, FAMILIAR)]
+        else:
+            budgets = [pair, (network, LOGINS_FROM_NETWORK), ("", LOGINS_IN_ALL), (whom, LOGINS_TO_ACCOUNT)]
         async with self._one_try(budgets):
             yield
         await self.limiter.clear(*pair)
 
     @asynccontextmanager
-    async def confirmation(self, session_id: SessionId) -> AsyncIterator[None]:
+    async def confirmation(self, user_id: UserId, session_id: SessionId) -> AsyncIterator[None]:
         """One try to give one's password again, which is free if the block ends well."""
-        async with self._one_try([(f"s{session_id}", CONFIRMATIONS)]):
+        async with self._one_try([(f"s{session_id}", CONFIRMATIONS), (f"u{user_id}", FAMILIAR)]):
             yield
 
     async def registration(self, network: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from application.shared.ports import Attempt, Idempotency, Record
-from domain.shared import UserId
+from domain.shared import SessionId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +20,21 @@ async def once(
     attempt: Attempt | None,
     effect: Callable[[], Awaitable[Record]],
     owner: Callable[[Record], UserId] | None = None,
+    session: Callable[[Record], SessionId] | None = None,
 ) -> Once:
     """Run `effect`, or give what it gave to an earlier attempt with the same key.
 
     `store` belongs to the transaction of the effect, so the outcome is stored if and only if the
     effect is. Without a key the effect simply runs. `owner` tells from the outcome whose it is,
-    where nobody known asked for it, as in a registration.
+    where nobody known asked for it, as in a registration, and `session` whose credentials it carries:
+    it is forgotten when that session ends or gets other tokens.
     """
     if attempt is None:
         return Once(await effect())
     if (outcome := await store.begin(attempt)) is not None:
         return Once(outcome, replayed=True)
     outcome = await effect()
-    await store.finish(attempt, outcome, owner(outcome) if owner else None)
+    await store.finish(
+        attempt, outcome, owner(outcome) if owner else None, session(outcome) if session else None
+    )
     return Once(outcome)

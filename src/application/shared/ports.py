@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from application.shared.events import Event
-from domain.shared import EventId, Standing, UserId
+from domain.shared import EventId, SessionId, Standing, UserId
 
 T = TypeVar("T")
 OpenTx: TypeAlias = Callable[[], AbstractAsyncContextManager[T]]
@@ -71,13 +71,23 @@ class Idempotency(Protocol):
         """
         ...
 
-    async def finish(self, attempt: Attempt, outcome: Record, owner: UserId | None = None) -> None:
+    async def finish(
+        self,
+        attempt: Attempt,
+        outcome: Record,
+        owner: UserId | None = None,
+        session: SessionId | None = None,
+    ) -> None:
         """Store the outcome of the attempt that `begin` claimed, with its effect, in one commit. `owner`
-        is whose it is, if that is not who tries."""
+        is whose it is, if that is not who tries. `session` is the one whose credentials it carries."""
         ...
 
     async def wipe(self, user_id: UserId) -> None:
         """Forget the outcomes that are this user's."""
+        ...
+
+    async def wipe_credentials(self, sessions: Collection[SessionId]) -> None:
+        """Forget the outcomes that carry credentials of these sessions: their keys are free again."""
         ...
 
 

@@ -13,7 +13,7 @@ from application.shared.errors import KeyReused
 from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Record
 from domain.posts import PostNotFound
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, SessionId, Standing, UserId
 from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
 
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
@@ -61,6 +61,24 @@ class IdempotencyContract:
 
         assert (first.replayed, second.replayed) == (False, True)
         assert dict(second.outcome) == dict(first.outcome)
+
+    async def test_outcomes_with_credentials_of_a_session_are_forgotten_and_no_others(
+        self, stores: Stores
+    ) -> None:
+        user, one, other = UserId(new_id()), SessionId(new_id()), SessionId(new_id())
+        attempts = {session: an_attempt(scope="anyone:log_in") for session in (one, other, None)}
+        for session, attempt in attempts.items():
+            async with stores.open_identity() as tx:
+                of = None if session is None else (lambda _, session=session: session)
+                await once(tx.idempotency, attempt, _joined(user), lambda _: user, of)
+
+        async with stores.open_identity() as tx:
+            await tx.idempotency.wipe_credentials([one, SessionId(new_id())])
+            await tx.idempotency.wipe_credentials([])
+
+        for session, attempt in attempts.items():
+            async with stores.open_identity() as tx:
+                assert (await tx.idempotency.begin(attempt) is None) is (session == one)
 
     @given(outcome=OUTCOMES, key=st.text(PRINTABLE, min_size=1, max_size=255))
     async def test_any_outcome_under_any_key_makes_the_round_trip(

@@ -76,6 +76,15 @@ class AccountsContract:
         with pytest.raises(UsernameTaken):
             await stores.add_account(username=account.username)
 
+    async def test_id1_with_a_taken_name_nothing_is_said_about_the_address(self, stores: Stores) -> None:
+        living, deleted = await stores.add_account(), await stores.add_account()
+        await remove(stores, deleted, deleted.created_at + timedelta(days=90))
+
+        for name in (living.username, deleted.username):
+            for address in (living.email, f"free{new_id()}@example.org"):
+                with pytest.raises(UsernameTaken):
+                    await stores.add_account(username=name, email=address)
+
     @pytest.mark.parametrize(
         ("taken", "again"),
         [
@@ -100,12 +109,6 @@ class AccountsContract:
 
         with pytest.raises(EmailTaken):
             await stores.add_account(email=f"{number}{again}")
-
-    async def test_who_repeats_a_registration_hears_of_the_address(self, stores: Stores) -> None:
-        account = await stores.add_account()
-
-        with pytest.raises(EmailTaken):
-            await stores.add_account(username=account.username, email=account.email)
 
     async def test_of_ten_who_want_a_name_at_once_one_gets_it(self, stores: Stores) -> None:
         name = an_account().username
@@ -375,6 +378,62 @@ class SessionsContract:
             listed = await stores.people.sessions_of(session.user_id, now, Window(5))
 
             assert (session.id in [row.id for row in listed]) == session.alive(now) == (after < 0)
+
+    async def test_which_tokens_were_exchanged_makes_the_round_trip(self, stores: Stores) -> None:
+        session = await add_session(stores, a_session(await stores.add_account()))
+        for generation in range(3):
+            session = session.refreshed(generation, session.refreshed_at + timedelta(seconds=2))
+        assert len(session.exchanged) == 2
+        await save_session(stores, session)
+
+        async with stores.open_identity() as tx:
+            assert await tx.sessions.get(session.id) == session
+
+    async def test_room_is_made_by_the_ended_ones_and_then_by_those_that_were_used_last_long_ago(
+        self, stores: Stores
+    ) -> None:
+        ann, bob = await stores.add_account(), await stores.add_account()
+        now = made_at(new_id())
+        oldest = await add_session(stores, a_session(ann, refreshed_at=now + timedelta(hours=9)))
+        idle = await add_session(stores, a_session(ann, refreshed_at=now))
+        used = await add_session(stores, a_session(ann, refreshed_at=now + timedelta(hours=8)))
+        ended = await add_session(
+            stores, a_session(ann, refreshed_at=now + timedelta(hours=10), ended_at=now)
+        )
+        his = await add_session(stores, a_session(bob))
+
+        async def room(keep: int) -> list[int]:
+            async with stores.open_identity() as tx:
+                return sorted(await tx.sessions.make_room(ann.id, keep))
+
+        assert await room(4) == []
+        assert await room(3) == [ended.id]
+        assert await room(1) == sorted([idle.id, used.id])
+        async with stores.open_identity() as tx:
+            assert await tx.sessions.get(oldest.id) == oldest
+            assert await tx.sessions.get(his.id) == his
+            with pytest.raises(SessionEnded):
+                await tx.sessions.get(idle.id)
+
+    async def test_sessions_that_began_before_a_moment_end_some_at_a_time(self, stores: Stores) -> None:
+        ann = await stores.add_account()
+        hers = [await add_session(stores, a_session(ann)) for _ in range(3)]
+        later = await add_session(stores, a_session(ann))
+        now = made_at(new_id())
+
+        async with stores.open_identity() as tx:
+            while await tx.sessions.end_some(hers[0].created_at, now, 500):
+                pass  # what other tests left
+        ended = []
+        for _ in range(3):
+            async with stores.open_identity() as tx:
+                ended.append(await tx.sessions.end_some(later.created_at, now, 2))
+
+        assert sorted(len(some) for some in ended) == [0, 1, 2]
+        assert sorted(id_ for some in ended for id_ in some) == [session.id for session in hers]
+        async with stores.open_identity() as tx:
+            assert (await tx.sessions.get(hers[0].id)).ended_at == now
+            assert (await tx.sessions.get(later.id)).ended_at is None
 
     async def test_all_sessions_of_a_user_end_but_one(self, stores: Stores) -> None:
         ann, bob = await stores.add_account(), await stores.add_account()

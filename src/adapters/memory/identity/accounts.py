@@ -26,13 +26,13 @@ class MemoryAccounts:
     rows: Draft
 
     async def add(self, account: Account) -> None:
-        if self.rows.get("email_keys", email_key(account.email)) is not None:
-            raise EmailTaken("this address has an account already")
         if self.rows.get("usernames", account.username) is not None:
             raise UsernameTaken("this username is taken")
         rests_until: datetime | None = self.rows.get("resting_names", _index(account.username))
         if rests_until is not None and account.created_at < rests_until:
             raise UsernameTaken("this username is taken")
+        if self.rows.get("email_keys", email_key(account.email)) is not None:
+            raise EmailTaken("this address has an account already")
         self.rows.put("accounts", account.id, account)
         self.rows.put("usernames", account.username, account.id)
         self.rows.put("email_keys", email_key(account.email), account.id)

@@ -31,6 +31,21 @@ class MemorySessions:
             self.rows.delete("sessions", session_id)
         return theirs
 
+    async def make_room(self, user_id: UserId, keep: int) -> Sequence[SessionId]:
+        theirs: list[Session] = [each for each in self.rows.all("sessions") if each.user_id == user_id]
+        theirs.sort(key=lambda each: (each.ended_at is None, each.refreshed_at, each.id), reverse=True)
+        for session in theirs[keep:]:
+            self.rows.delete("sessions", session.id)
+        return [session.id for session in theirs[keep:]]
+
+    async def end_some(self, before: datetime, now: datetime, limit: int) -> Sequence[SessionId]:
+        ending: list[Session] = [
+            each for each in self.rows.all("sessions") if each.ended_at is None and each.created_at < before
+        ]
+        for session in ending[:limit]:
+            await self.save(session.ended(now))
+        return [session.id for session in ending[:limit]]
+
     async def end_all(
         self, user_id: UserId, now: datetime, *, but: SessionId | None = None
     ) -> Sequence[SessionId]:

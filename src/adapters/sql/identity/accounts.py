@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, LargeBinary, bindparam, delete, exc, insert, select, update
+from sqlalchemy import Integer, LargeBinary, String, bindparam, delete, exc, insert, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,6 +27,7 @@ ACCOUNT = (
     accounts.c.posts,
     accounts.c.version,
 )
+_named = select(accounts.c.id).where(accounts.c.username == bindparam("username", type_=String))
 _holder = select(accounts.c.id).where(accounts.c.email_index == bindparam("email_index", type_=LargeBinary))
 _count_posts = (
     update(accounts)
@@ -57,7 +58,13 @@ class SqlAccounts:
     sealer: Sealer
 
     async def add(self, account: Account) -> None:
-        # Asked, since databases differ in which of two broken constraints they name.
+        # Asked, since databases differ in which of two broken constraints they name. The name comes first: names are
+        # public, and who asks with one that is taken must not learn of the address.
+        resting = {"name_index": self._name_index(account.username), "now": account.created_at}
+        if (await self.connection.execute(_named, {"username": account.username})).first() or (
+            await self.connection.execute(_resting, resting)
+        ).first():
+            raise UsernameTaken("this username is taken")
         email_index = self.sealer.index(email_key(account.email))
         if (await self.connection.execute(_holder, {"email_index": email_index})).first():
             raise EmailTaken("this address has an account already")
@@ -85,8 +92,7 @@ class SqlAccounts:
                 raise UsernameTaken("this username is taken") from None
             raise
         await self._index(account)
-        # Asked after the insert, which waits for whoever is just deleting an account of this name.
-        resting = {"name_index": self._name_index(account.username), "now": account.created_at}
+        # Asked again after the insert, which waits for whoever is just deleting an account of this name.
         if (await self.connection.execute(_resting, resting)).first():
             raise UsernameTaken("this username is taken")
 

@@ -1,5 +1,6 @@
 """Sessions as they are stored."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +10,8 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.identity.tables import Sealer, sessions
-from adapters.sql.metadata import Id
-from domain.identity import Session, SessionEnded
+from adapters.sql.metadata import Id, instant, millis
+from domain.identity import Exchanged, Session, SessionEnded
 from domain.shared import SessionId, UserId
 
 _session_row = select(sessions).where(sessions.c.id == bindparam("session_id", type_=Id)).with_for_update()
@@ -31,7 +32,10 @@ class SqlSessions:
         members = dict(row._mapping)
         sealed, network = members.pop("device_sealed"), members.pop("network")
         return Session(
-            device=opened_device(session_id, sealed, self.sealer), network=network or "", **members
+            device=opened_device(session_id, sealed, self.sealer),
+            network=network or "",
+            exchanged=_exchanged(members.pop("exchanged")),
+            **members,
         )
 
     async def save(self, session: Session) -> None:
@@ -42,6 +46,28 @@ class SqlSessions:
     async def remove_all(self, user_id: UserId) -> Sequence[SessionId]:
         gone = delete(sessions).where(sessions.c.user_id == user_id).returning(sessions.c.id)
         return [SessionId(row.id) for row in await self.connection.execute(gone)]
+
+    async def make_room(self, user_id: UserId, keep: int) -> Sequence[SessionId]:
+        beyond = (
+            select(sessions.c.id)
+            .where(sessions.c.user_id == user_id)
+            .order_by(sessions.c.ended_at.is_not(None), sessions.c.refreshed_at.desc(), sessions.c.id.desc())
+            .offset(keep)
+        )
+        gone = delete(sessions).where(sessions.c.id.in_(beyond)).returning(sessions.c.id)
+        return [SessionId(row.id) for row in await self.connection.execute(gone)]
+
+    async def end_some(self, before: datetime, now: datetime, limit: int) -> Sequence[SessionId]:
+        began_before = sessions.c.id < millis(before) << 16  # ids carry their time
+        some = (
+            select(sessions.c.id)
+            .where(sessions.c.ended_at.is_(None), began_before)
+            .order_by(sessions.c.id)
+            .limit(limit)
+            .with_for_update()
+        )
+        ended = update(sessions).where(sessions.c.id.in_(some)).values(ended_at=now).returning(sessions.c.id)
+        return [SessionId(row.id) for row in await self.connection.execute(ended)]
 
     async def end_all(
         self, user_id: UserId, now: datetime, *, but: SessionId | None = None
@@ -57,12 +83,20 @@ class SqlSessions:
             "user_id": session.user_id,
             "seed": session.seed,
             "generation": session.generation,
+            "exchanged": json.dumps([[each.generation, millis(each.at)] for each in session.exchanged])
+            if session.exchanged
+            else None,
             "refreshed_at": session.refreshed_at,
             "authenticated_at": session.authenticated_at,
             "device_sealed": self.sealer.seal(device, _device_of(session.id)) if device else None,
             "network": session.network or None,
             "ended_at": session.ended_at,
         }
+
+
+def _exchanged(stored: str | None) -> tuple[Exchanged, ...]:
+    rows: list[tuple[int, int]] = json.loads(stored) if stored else []
+    return tuple(Exchanged(generation, instant(ms)) for generation, ms in rows)
 
 
 def opened_device(session_id: int, sealed: bytes | None, sealer: Sealer) -> str:

@@ -48,6 +48,7 @@ sessions = Table(
     Column("user_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
     Column("seed", LargeBinary(16), nullable=False),
     Column("generation", Integer, nullable=False),
+    Column("exchanged", Text),  # JSON: which tokens were exchanged lately, and when
     Column("refreshed_at", Instant, nullable=False),
     Column("authenticated_at", Instant, nullable=False, server_default="0"),
     Column("device_sealed", LargeBinary),  # NULL where the client said nothing

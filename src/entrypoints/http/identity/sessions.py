@@ -9,6 +9,7 @@ from litestar import Controller, Request, Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.identity.commands import Register
+from application.identity.ending import LogOut, LogOutElsewhere, LogOutEverywhere
 from application.identity.passwords import ChangePassword, ConfirmPassword
 from application.identity.ports import SessionRow
 from application.identity.queries import ListSessions
@@ -16,9 +17,6 @@ from application.identity.sessions import (
     Client,
     LoggedIn,
     LogIn,
-    LogOut,
-    LogOutElsewhere,
-    LogOutEverywhere,
     Refresh,
     Tokens,
 )
@@ -26,6 +24,7 @@ from application.identity.throttle import TooManyAttempts
 from application.shared.people import Circle, Circles
 from domain.identity import (
     EmailTaken,
+    RecentLoginRequired,
     SessionEnded,
     SessionNotFound,
     UsernameTaken,
@@ -216,8 +215,9 @@ class AuthController(Controller):
         opt=policy("public", SessionEnded),
     )
     async def renew(self, data: JSONBody[RefreshIn]) -> Response[TokensOut]:
-        """The old token is spent. Sent again within 30 seconds it brings the same successor, so a lost answer or
-        two tabs that race log nobody out; after that its use ends the session."""
+        """The old token is spent. Sent again within 30 seconds after its exchange it brings the same answer, however
+        often the session was refreshed since: a lost answer or two tabs that race log nobody out. After that its use
+        ends the session."""
         return Response(TokensOut.of(await self.refresh(data.refresh_token)), headers=no_store())
 
     @post("/logout", status_code=204, operation_id="logoutSession", summary="Log out", opt=policy("token"))
@@ -230,12 +230,13 @@ class AuthController(Controller):
         status_code=204,
         operation_id="logoutAllSessions",
         summary="Log out everywhere",
-        opt=policy("token", UserNotFound),
+        opt=policy("token", UserNotFound, SessionEnded, RecentLoginRequired),
     )
     async def end_sessions(self, request: Mine, *, keep_current: KeepCurrent = False) -> None:
-        """Ends all sessions of the account, on every device, and their tokens within five seconds."""
-        but = request.user.session_id if keep_current else None
-        await self.log_out_everywhere(request.user.user_id, but)
+        """Ends all sessions of the account, on every device, and their tokens within five seconds. Needs a session
+        that has given its password within five minutes."""
+        user = request.user
+        await self.log_out_everywhere(user.user_id, user.session_id, keep_current=keep_current)
 
     @get("/sessions", operation_id="listSessions", summary="Where one is logged in", opt=policy("token"))
     async def sessions(
@@ -250,34 +251,43 @@ class AuthController(Controller):
         "/sessions/{session_id:str}",
         operation_id="deleteSession",
         summary="Log a device out",
-        opt=policy("token", SessionNotFound),
+        opt=policy("token", SessionNotFound, UserNotFound, SessionEnded, RecentLoginRequired),
     )
     async def end_other_session(self, request: Mine, session_id: FromPath[str]) -> None:
-        """Ends one of one's sessions, the present one too. Its tokens are refused within five seconds."""
-        await self.log_out_elsewhere(request.user.user_id, a_session(session_id))
+        """Ends one of your sessions, the present one too. Its tokens are refused within five seconds. To end another
+        one than the present one needs a session that has given its password within five minutes."""
+        user = request.user
+        await self.log_out_elsewhere(user.user_id, user.session_id, a_session(session_id))
 
     @post(
         "/confirm",
-        status_code=204,
+        status_code=200,
         operation_id="confirmPassword",
         summary="Give one's password again",
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
-    async def confirm(self, request: Mine, data: JSONBody[ConfirmIn]) -> None:
-        """For five minutes this session may then do what is dangerous, as after a login."""
-        await self.confirm_password(request.user.user_id, request.user.session_id, data.password)
+    async def confirm(self, request: Mine, data: JSONBody[ConfirmIn]) -> Response[TokensOut]:
+        """For five minutes this session may then do what is dangerous, as after a login. The answer has new tokens for
+        it; the refresh tokens from before are refused."""
+        user = request.user
+        tokens = await self.confirm_password(user.user_id, user.session_id, data.password)
+        return Response(TokensOut.of(tokens), headers=no_store())
 
     @post(
         "/password",
-        status_code=204,
+        status_code=200,
         operation_id="changePassword",
         summary="Change one's password",
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
-    async def set_password(self, request: Mine, data: JSONBody[ChangePasswordIn]) -> None:
-        """Ends all other sessions of the account. This one goes on."""
+    async def set_password(self, request: Mine, data: JSONBody[ChangePasswordIn]) -> Response[TokensOut]:
+        """Ends all other sessions of the account. This one goes on with new tokens; the refresh tokens from before are
+        refused."""
         user = request.user
-        await self.change_password(user.user_id, user.session_id, data.current_password, data.new_password)
+        tokens = await self.change_password(
+            user.user_id, user.session_id, data.current_password, data.new_password
+        )
+        return Response(TokensOut.of(tokens), headers=no_store())
 
 
 def a_session(path: str) -> SessionId:

@@ -1,0 +1,104 @@
+"""Ending sessions, by their owner or by the operator."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from application.identity.ports import IdentityTx
+from application.identity.sessions import SessionsEnded
+from application.shared.ports import Clock, OpenTx
+from domain.identity import SessionEnded, SessionNotFound
+from domain.shared import SessionId, UserId
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class LogOut:
+    """End a session. Harmless for one that has ended, or that is gone with its account."""
+
+    open_tx: OpenTx[IdentityTx]
+    clock: Clock
+    sessions_ended: SessionsEnded
+
+    async def __call__(self, session_id: SessionId) -> None:
+        with suppress(SessionEnded):
+            async with self.open_tx() as tx:
+                session = await tx.sessions.get(session_id)
+                await tx.sessions.save(session.ended(self.clock()))
+                await tx.idempotency.wipe_credentials([session_id])
+        self.sessions_ended([session_id])
+
+
+@dataclass(frozen=True, slots=True)
+class LogOutElsewhere:
+    """End one of your own sessions, by its id. Raises SessionNotFound for any other, and RecentLoginRequired unless
+    `current`, the session that asks, ends itself or has given the password lately."""
+
+    open_tx: OpenTx[IdentityTx]
+    clock: Clock
+    sessions_ended: SessionsEnded
+
+    async def __call__(self, user_id: UserId, current: SessionId, session_id: SessionId) -> None:
+        now = self.clock()
+        async with self.open_tx() as tx:
+            await tx.accounts.get(
+                user_id
+            )  # locked: two sessions that end each other must not wait for each other
+            try:
+                session = await tx.sessions.get(session_id)
+            except SessionEnded:
+                raise SessionNotFound("no such session") from None
+            if session.user_id != user_id or not session.alive(now):
+                raise SessionNotFound("no such session")
+            if session_id != current:
+                (await tx.sessions.get(current)).require_recent(now)
+            await tx.sessions.save(session.ended(now))
+            await tx.idempotency.wipe_credentials([session_id])
+        self.sessions_ended([session_id])
+
+
+@dataclass(frozen=True, slots=True)
+class LogOutEverywhere:
+    """End all of your own sessions, or with `keep_current` all others. Raises RecentLoginRequired unless `current`, the
+    session that asks, has given the password lately."""
+
+    open_tx: OpenTx[IdentityTx]
+    clock: Clock
+    sessions_ended: SessionsEnded
+
+    async def __call__(self, user_id: UserId, current: SessionId, *, keep_current: bool = False) -> None:
+        now = self.clock()
+        async with self.open_tx() as tx:
+            await tx.accounts.get(user_id)  # locked: who logs in at this moment comes before or after
+            (await tx.sessions.get(current)).require_recent(now)
+            ended = await tx.sessions.end_all(user_id, now, but=current if keep_current else None)
+            await tx.idempotency.wipe_credentials(ended)
+        self.sessions_ended(ended)
+
+    async def by_operator(self, user_id: UserId) -> int:
+        """End all sessions of somebody without asking; how many there were. Raises UserNotFound."""
+        async with self.open_tx() as tx:
+            await tx.accounts.get(user_id)
+            ended = await tx.sessions.end_all(user_id, self.clock())
+            await tx.idempotency.wipe_credentials(ended)
+        return len(ended)
+
+
+@dataclass(frozen=True, slots=True)
+class EndAllSessions:
+    """End every session of everybody that began until now, because a key leaked; how many there were. It works in
+    small transactions, so servers go on meanwhile."""
+
+    open_tx: OpenTx[IdentityTx]
+    clock: Clock
+
+    async def __call__(self) -> int:
+        total, until = 0, self.clock() + timedelta(milliseconds=1)
+        while True:
+            async with self.open_tx() as tx:
+                ended = await tx.sessions.end_some(until, self.clock(), BATCH)
+                await tx.idempotency.wipe_credentials(ended)
+            total += len(ended)
+            if len(ended) < BATCH:
+                return total
