@@ -4,20 +4,16 @@ repair | streams | users`."""
 import argparse
 import asyncio
 import dataclasses
-import gc
 import json
 import logging
 import math
 import os
-import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
-import uvicorn
 import uvloop
 from sqlalchemy import make_url
 
@@ -26,24 +22,18 @@ from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
 from adapters.sql.migrate import HEAD, check_schema, migrate
 from application.media.removing import GRACE
-from application.notifications.hub import Hub
 from domain.identity import UserNotFound
 from domain.shared import Unavailable
 from entrypoints import logs
 from entrypoints.container import Container
-from entrypoints.http.app import create_app, describe
-from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
-from entrypoints.http.network import Networks
-from entrypoints.http.notifications.stream.frames import MAX_FRAME
+from entrypoints.http.app import VERSION, describe
 from entrypoints.repair import repair
 from entrypoints.runtime import OTHER_KEY, build, open_database, running
+from entrypoints.server import serve
 from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
 
 log = logging.getLogger(__name__)
 
-DRAIN_SECONDS = 20
-GOODBYE_SECONDS = 2.0
-"""For streams to be told that the server stops."""
 EX_USAGE, EX_TEMPFAIL = 64, 75
 """Exit statuses (sysexits.h): named what is not there, and asked too early."""
 ERASING_SECONDS = 60
@@ -52,105 +42,6 @@ EX_NO_USER = 67
 """The user is not known (sysexits.h)."""
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
-
-
-async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
-    """Serve the API until SIGTERM or SIGINT."""
-    if settings.env == "production" and not settings.trusted_proxies:
-        log.warning(
-            "WAGGLE_TRUSTED_PROXIES is empty: everybody behind a reverse proxy counts as one client for the limits"
-        )
-    container = build(settings)
-    async with running(container, settings):
-        connections = Connections(
-            Networks(settings.trusted_proxies),
-            None if settings.rate_limits == "off" else MAX_PER_NETWORK,
-        )
-        config = uvicorn.Config(
-            create_app(container, settings),
-            http=connections.protocol,  # type: ignore[arg-type]  # it wants a class, and only ever calls it
-            ws=BoundedSocket,
-            ws_max_size=MAX_FRAME,
-            ws_ping_interval=None,  # the stream has a heartbeat of its own, which clients can see
-            ws_per_message_deflate=False,
-            lifespan="off",
-            access_log=False,
-            proxy_headers=False,  # network.py decides whom to believe
-            server_header=False,
-            date_header=True,
-            log_config=None,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-            timeout_keep_alive=75,
-        )
-        with _listening(settings) as listener:
-            await _Server(config, settings, connections, container.hub()).serve(sockets=[listener])
-    return 0
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, but it says where Waggle is, a stop that was asked for is no failure, and who is too slow
-    is not waited for."""
-
-    def __init__(
-        self, config: uvicorn.Config, settings: Settings, connections: Connections, hub: Hub
-    ) -> None:
-        super().__init__(config)
-        self._hub = hub
-        self._settings = settings
-        self._connections = connections
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        gc.freeze()  # what is there now stays: looking through it again and again took up to 4 ms, and found nothing
-        print(_where(self._settings), flush=True)  # noqa: T201 - for the person at the terminal
-
-    async def on_tick(self, counter: int) -> bool:
-        if counter % 10 == 0:  # each tick is a tenth of a second
-            self._connections.end_overdue(asyncio.get_running_loop().time())
-        return await super().on_tick(counter)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Streams are told when to come back, before uvicorn would end them without a word."""
-        self._hub.drain()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._hub.emptied()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-
-
-@contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise BadSettings(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
-    with listener:
-        yield listener
-
-
-def _where(settings: Settings) -> str:
-    data = {
-        "memory": "in memory, gone when this process ends",
-        "embedded": str(settings.data_dir.absolute()),
-        "scaled": "in PostgreSQL",
-    }[settings.shape]
-    return f"""
-  Waggle is up.
-
-    API            {settings.url}/api/v1
-    documentation  {settings.url}/api/docs
-    data           {data}
-"""
 
 
 async def apply_migrations(settings: Settings, _arguments: argparse.Namespace) -> int:
@@ -347,6 +238,7 @@ def _describe_keys(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="waggle", description="A self-hosted social backend.")
+    parser.add_argument("--version", action="version", version=f"waggle {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)

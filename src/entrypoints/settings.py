@@ -28,12 +28,14 @@ ONE_OF = {
     "access_log": ("all", "problems", "off"),
     "media_audio": ("on", "off"),
     "media_confinement": ("best-effort", "required"),
+    "hsts_subdomains": ("on", "off"),
 }
 BETWEEN = {
     "password_cost": (4, 16),
     "database_connections": (2, 500),
     "sockets_per_network": (1, 10_000),
     "trending_seconds": (1, 3600),
+    "drain_seconds": (0, 300),
     "mail_delay_seconds": (0, 86_400),
     "mail_every_seconds": (0, 86_400),
     "media_file_mb": (1, 2_000),
@@ -104,6 +106,16 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting(
         (), "origins of browser clients, separated by commas; in development localhost is allowed as well"
     )
+    hsts_subdomains: str = _setting(
+        "off",
+        "`on` or `off`: whether browsers that came over HTTPS use nothing but HTTPS for all subdomains of the public URL's "
+        "host, too (HSTS); for the host itself they always do",
+    )
+    drain_seconds: int = _setting(
+        10,
+        "how long a process that got SIGTERM goes on answering while `/readyz` says 503, so that load balancers "
+        "notice first, in seconds, 0 to 300; a second signal, or Ctrl-C, ends it early",
+    )
     access_log: str = _setting(
         "problems", "which requests are logged: `all`, `problems` (status 500 and above, or slow), `off`"
     )
@@ -116,7 +128,7 @@ class Settings:
     rate_limits: str = _setting(
         "on",
         "`on`, `off` (for tests), or changes as `read=2400/60,anonymous=600/60`: so many requests per so many "
-        "seconds, of `read`, `write`, `expensive` and `auth` per user, of `anonymous` and `media` per network",
+        "seconds, of `read`, `write`, `expensive` and `auth` per user, of `anonymous`, `media` and `probe` per network",
     )
     sockets_per_network: int = _setting(
         50, "how many streams a network may have open at once, 1 to 10000: an office shares one address"
@@ -169,6 +181,8 @@ class Settings:
         a setting that is misspelt must not be silently without effect."""
         known = {environment_name(setting): setting for setting in fields(cls)}
         for name in environ:
+            if name == "WAGGLE_PORT" and environ[name].isdigit():  # Kubernetes writes an address into it
+                raise BadSettings("the port is set by PORT, not by WAGGLE_PORT")
             if name.startswith("WAGGLE_") and not name.startswith(NOT_SETTINGS) and name not in known:
                 raise BadSettings(f"{name} is not a setting of Waggle")
         values = {

@@ -149,6 +149,7 @@ class Waggle:
             "WAGGLE_PASSWORD_COST": "4",
             "WAGGLE_RATE_LIMITS": "off",
             "WAGGLE_TRENDING_SECONDS": "1",
+            "WAGGLE_DRAIN_SECONDS": "0",
             "TMPDIR": tempfile.gettempdir(),
             **self.settings,
         }

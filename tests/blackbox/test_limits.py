@@ -19,7 +19,7 @@ from .wire import Answer, check, exchange
 pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs a server of its own")
 
 BEHIND_PROXY = {"WAGGLE_TRUSTED_PROXIES": "127.0.0.1/32"}
-FEW = ",".join(f"{name}=3/3600" for name in ("read", "write", "expensive", "auth", "anonymous"))
+FEW = ",".join(f"{name}=3/3600" for name in ("read", "write", "expensive", "auth", "anonymous", "probe"))
 
 
 def a_network() -> str:
@@ -88,12 +88,21 @@ def test_ap3_an_answer_tells_the_limit_and_what_is_left(limited: Api) -> None:
     assert wrote.headers["ratelimit"] == '"write";r=299;t=1'
 
 
-def test_probes_are_not_counted(strict: Api) -> None:
+def test_probes_that_cost_nothing_are_not_counted(strict: Api) -> None:
     for _ in range(5):
-        for path in ("/livez", "/readyz", "/.well-known/jwks.json"):
+        for path in ("/livez", "/.well-known/jwks.json"):
             answer = strict.nobody.get(path, headers=via("11.0.0.1"))
             assert answer.status_code == 200
             assert "ratelimit" not in answer.headers
+
+
+def test_readiness_has_a_budget_of_its_own(strict: Api) -> None:
+    one, other = a_network(), a_network()
+    statuses = [strict.nobody.get("/readyz", headers=via(one)).status_code for _ in range(4)]
+
+    assert statuses == [200, 200, 200, 429]
+    assert strict.nobody.get("/readyz", headers=via(other)).status_code == 200
+    assert strict.nobody.get("/api/v1/feeds/public", headers=via(one)).status_code == 200
 
 
 def test_ap3_who_asks_too_often_is_told_when_to_come_again(strict: Api) -> None:

@@ -46,7 +46,8 @@ ALLOWED = {
         "notifications",
         "posts",
     },  # the migrations need all tables at once
-    "entrypoints.cli": {"identity", "media", "notifications"},  # what an operator names, and has swept
+    "entrypoints.cli": {"identity", "media"},  # what an operator names, and has swept
+    "entrypoints.server": {"notifications"},  # streams are told when the server stops
     "adapters.storage.calling": {"media"},  # media's ports: objects, and what is signed
     "adapters.storage.folder": {"media"},
     "adapters.storage.memory": {"media"},

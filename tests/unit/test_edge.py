@@ -12,6 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from adapters.memory.limits import MemoryLimiter
 from entrypoints.http import edge
 from entrypoints.http.answers import Ready
+from entrypoints.http.cors import Cors, Origins
 from entrypoints.http.edge import Edge
 from entrypoints.http.limits import Limits, rates
 from entrypoints.http.network import Networks
@@ -19,7 +20,7 @@ from entrypoints.http.network import Networks
 
 def an_edge(app: ASGIApp) -> Edge:
     limits = Limits(MemoryLimiter(time.monotonic), rates("anonymous=2/60"))
-    return Edge(app, access_log="off", hsts=False, networks=Networks(), limits=limits)
+    return Edge(app, access_log="off", hsts="", networks=Networks(), limits=limits, cors=Cors(Origins(())))
 
 
 async def ask(
@@ -42,7 +43,8 @@ async def ask(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope: Any = {"type": "http", "method": method, "path": "/api/v1/x", "headers": list(headers)}
+    with_host = [(b"host", b"waggle"), *headers]
+    scope: Any = {"type": "http", "method": method, "path": "/api/v1/x", "headers": with_host}
     await (app if isinstance(app, Edge) else an_edge(app))(scope, receive, send)
     start, *rest = sent
     return start["status"], dict(start["headers"]), b"".join(message["body"] for message in rest)

@@ -15,6 +15,7 @@ from application.media.ports import NoSuchObject
 from application.media.serving import Found
 from domain.media import Kind, Made, Media, MediaNotFound, Rendition, State
 from domain.shared import DomainError, MediaId, Unavailable, UserId
+from entrypoints.http.cors import Cors, Origins
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import refuse
 from entrypoints.http.limits import Limits
@@ -90,7 +91,7 @@ async def asked(target: str, method: str = "GET", **headers: str) -> httpx.Respo
         handlers, openapi_config=None, exception_handlers={DomainError: refuse}, logging_config=None
     )
     limits = Limits(NoLimiter(), None)
-    edge = Edge(app, access_log="off", hsts=False, networks=Networks(), limits=limits)
+    edge = Edge(app, access_log="off", hsts="", networks=Networks(), limits=limits, cors=Cors(Origins(())))
     transport = httpx.ASGITransport(app=edge)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://waggle") as client:
         return await client.request(method, target, headers=headers)

@@ -11,6 +11,8 @@ import msgspec
 from litestar import Response
 from litestar.types import Receive, Scope, Send
 
+from entrypoints.http.etags import is_known
+
 _ENCODER = msgspec.json.Encoder()
 JSON = b"application/json"
 
@@ -67,6 +69,6 @@ def tagged(out: msgspec.Struct | msgspec.Raw, version: int, if_none_match: str |
     body = _ENCODER.encode(out)
     tag = f'"{version}.{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
     headers = [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
-    if if_none_match is not None and (if_none_match.strip() == "*" or tag in if_none_match):
+    if is_known(if_none_match, tag):
         return Ready(304, headers, b"")
     return _sized(200, JSON, headers, body)

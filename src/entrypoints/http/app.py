@@ -1,9 +1,9 @@
 """The HTTP application: every route, what goes around them, and nothing that knows an adapter."""
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Controller, Litestar, Router
-from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import License
@@ -14,6 +14,7 @@ from entrypoints.container import Container
 from entrypoints.http import openapi, operations
 from entrypoints.http.auth import Admission, authentication
 from entrypoints.http.bodies import StrictRequest
+from entrypoints.http.cors import Cors, Origins
 from entrypoints.http.edge import Edge
 from entrypoints.http.errors import fail, refuse, refuse_http
 from entrypoints.http.fast_lane import FastLane
@@ -32,7 +33,7 @@ from entrypoints.http.network import Networks
 from entrypoints.http.notifications.handlers import NotificationsController
 from entrypoints.http.notifications.preferences import PreferencesController
 from entrypoints.http.notifications.stream import asyncapi
-from entrypoints.http.notifications.stream.socket import Origins, StreamSocket
+from entrypoints.http.notifications.stream.socket import StreamSocket
 from entrypoints.http.notifications.stream.speaking import Streams
 from entrypoints.http.notifications.stream.sse import StreamController
 from entrypoints.http.paging import Pager
@@ -45,16 +46,6 @@ from entrypoints.settings import Settings
 
 VERSION = "0.1.0"
 MAX_BODY = 64 * 1024
-EXPOSED = [
-    "ETag",
-    "Idempotency-Replayed",
-    "Link",
-    "Location",
-    "RateLimit",
-    "RateLimit-Policy",
-    "Retry-After",
-    "X-Request-Id",
-]
 
 
 def bound(controller: type[Controller], container: Any, **given: Any) -> type[Controller]:
@@ -68,10 +59,13 @@ def bound(controller: type[Controller], container: Any, **given: Any) -> type[Co
     return type(controller.__name__, (controller,), attributes)
 
 
-def create_app(container: Container, settings: Settings) -> ASGIApp:
-    """The ASGI application over `container`, which is started and stopped by whoever serves it."""
+def create_app(
+    container: Container, settings: Settings, draining: Callable[[], bool] = lambda: False
+) -> ASGIApp:
+    """The ASGI application over `container`, which is started and stopped by whoever serves it. `draining` tells whether it
+    is about to be stopped."""
     fragments = Fragments(container.media_addresses())
-    handlers, common = _routes(container, settings, fragments)
+    handlers, common = _routes(container, settings, fragments, draining)
     documents = operations.documentation(lambda: describe(container, settings), asyncapi.document)
     limits = Limits(container.limiter(), rates(settings.rate_limits))
     admit = Admission(container.identity.authenticate(), limits)
@@ -81,7 +75,6 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
         logging_config=None,
         guards=[authentication(admit)],
         exception_handlers={DomainError: refuse, HTTPException: refuse_http, Exception: fail},
-        cors_config=_cors(settings),
         **common,
     )
     lane = FastLane(
@@ -96,9 +89,10 @@ def create_app(container: Container, settings: Settings) -> ASGIApp:
     return Edge(
         lane,
         access_log=settings.access_log,
-        hsts=settings.url.startswith("https://"),
+        hsts=hsts(settings),
         networks=Networks(settings.trusted_proxies),
         limits=limits,
+        cors=Cors(Origins(settings.cors_origins, _local_origins(settings))),
     )
 
 
@@ -109,7 +103,10 @@ def describe(container: Container, settings: Settings) -> dict[str, Any]:
 
 
 def _routes(
-    container: Container, settings: Settings, fragments: Fragments
+    container: Container,
+    settings: Settings,
+    fragments: Fragments,
+    draining: Callable[[], bool] = lambda: False,
 ) -> tuple[list[Any], dict[str, Any]]:
     """The routes of the API, and what they need of an application."""
     given = {
@@ -161,7 +158,7 @@ def _routes(
             else []
         ),
         operations.livez,
-        operations.readyz(container.checks(), container.soft_checks()),
+        operations.readyz(operations.Readiness(container.checks(), container.soft_checks(), draining)),
         operations.jwks(container.keys().jwks),
     ]
     common = {"request_class": StrictRequest, "request_max_body_size": MAX_BODY}
@@ -200,23 +197,11 @@ def _local_origins(settings: Settings) -> str | None:
     return r"http://(localhost|127\.0\.0\.1)(:\d+)?" if settings.env == "development" else None
 
 
-def _cors(settings: Settings) -> CORSConfig:
-    return CORSConfig(
-        allow_origins=list(settings.cors_origins),
-        allow_origin_regex=_local_origins(settings),
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=[
-            "Authorization",
-            "Content-Type",
-            "Idempotency-Key",
-            "If-Match",
-            "If-None-Match",
-            "Traceparent",
-            "X-Request-Id",
-        ],
-        expose_headers=EXPOSED,
-        max_age=600,
-    )
+def hsts(settings: Settings) -> str:
+    """The value of Strict-Transport-Security; empty where clients come over plain HTTP."""
+    if not settings.url.startswith("https://"):
+        return ""
+    return "max-age=31536000" + ("; includeSubDomains" if settings.hsts_subdomains == "on" else "")
 
 
 def _description() -> OpenAPIConfig:

@@ -1,4 +1,5 @@
-"""The outermost layer: request ids, security headers, deadlines, the access log, HEAD, and a last resort."""
+"""The outermost layer: request ids, security headers, CORS, compression, deadlines, the access log, HEAD, and a last
+resort."""
 
 import asyncio
 import itertools
@@ -6,6 +7,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -13,8 +15,13 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.shared.limits import RateLimited
+from domain.shared import DomainError
 from entrypoints.http import limits as counting
-from entrypoints.http.errors import OF_HTTP, answer, problem, refusal
+from entrypoints.http.answers import RawHeaders, Ready
+from entrypoints.http.compression import MIN_BYTES, coding_for, compressed, compressible
+from entrypoints.http.cors import Cors
+from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, answer, problem, refusal
+from entrypoints.http.etags import weak
 from entrypoints.http.limits import Limits
 from entrypoints.http.network import Networks
 
@@ -31,8 +38,14 @@ MAX_IN_FLIGHT = 1000
 SLOW = 1.0
 """Seconds from which a request is a problem worth a line in the log."""
 
-NO_ROUTE = {404, 405}
-"""What the router answers by itself: no guard has seen such a request, and it is still not free."""
+MAX_HEADER_BYTES = 32 * 1024
+"""The request line and the headers together."""
+
+UNGUARDED = {400, 404, 405, 415, 431}
+"""What is answered before a guard has seen the request: it is still not free."""
+
+SECRET = ("/api/v1/auth/", "/api/v1/stream", "/api/v1/media/uploads")
+"""Answers with tokens are never compressed: their size would tell of what is in them (BREACH)."""
 
 _PROCESS = secrets.token_hex(6)
 _counter = itertools.count(1)
@@ -42,22 +55,27 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
+_POLICY = b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"
+"""Of what brings none of its own: data, which needs nothing if a browser shows it."""
+_HOST = re.compile(rb"([A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class Edge:
     """Pure ASGI around the application: middleware of the framework's own costs several times as much."""
 
     def __init__(
-        self, app: ASGIApp, *, access_log: str, hsts: bool, networks: Networks, limits: Limits
+        self, app: ASGIApp, *, access_log: str, hsts: str, networks: Networks, limits: Limits, cors: Cors
     ) -> None:
+        """`hsts` is the value of Strict-Transport-Security, empty for none."""
         self._app = app
+        self._cors = cors
         self._networks, self._limits = networks, limits
         self._log_all = access_log == "all"
         self._log_problems = access_log != "off"
         self._headers = [*SECURITY_HEADERS]
         self._in_flight = 0
         if hsts:
-            self._headers.append((b"strict-transport-security", b"max-age=31536000"))
+            self._headers.append((b"strict-transport-security", hsts.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -82,8 +100,10 @@ class _Exchange:
         "body_read",
         "deadline",
         "edge",
+        "fields",
         "given_up",
         "head",
+        "held",
         "id",
         "private",
         "reading",
@@ -102,14 +122,17 @@ class _Exchange:
         self.started = time.perf_counter()
         self.status = 0
         self.given_up = self.reading = self.body_read = self.replaced = self.unhurried = False
-        self.id = _id_of(scope["headers"])
+        self.fields: dict[bytes, bytes] = dict(scope["headers"])
+        self.id = _id_of(self.fields)
         self.head = scope["method"] == "HEAD"
+        self.held: Any = None
+        """The beginning of an answer that may be compressed."""
         self.private = scope["path"].startswith("/api/v1/")  # what one gets is no other one's to see
 
     async def run(self) -> None:
         if self.head:  # every GET route answers HEAD with the same headers; the server sends no body
             self.scope = {**self.scope, "method": "GET", "head": True}
-        elif self.scope["method"] == "OPTIONS" and not _has(self.scope["headers"], b"origin"):
+        elif self.scope["method"] == "OPTIONS" and not self._is_preflight():
             # No browser's preflight. Litestar would want a token and name one handler's methods: let it
             # refuse a method that nothing has, with all that the address takes in Allow.
             self.scope = {**self.scope, "method": "-"}
@@ -121,7 +144,7 @@ class _Exchange:
         self._allow(REQUEST_DEADLINE, task)
         receive = self.receive if self.scope["method"] == "GET" else self._receive
         try:
-            await self.edge._app(self.scope, receive, self.send)
+            await (self._refused() or self.edge._app)(self.scope, receive, self.send)
         except asyncio.CancelledError:
             if not self.given_up or task is None or task.uncancel() > 0:
                 raise  # the server stops, or the client went away
@@ -132,6 +155,26 @@ class _Exchange:
         finally:
             self.deadline.cancel()
         self._log()
+
+    def _is_preflight(self) -> bool:
+        return b"origin" in self.fields and b"access-control-request-method" in self.fields
+
+    def _refused(self) -> ASGIApp | None:
+        """What is wrong with the request whatever it asks for; and the answers to preflights."""
+        scope, fields = self.scope, self.fields
+        try:
+            if scope.get("header_bytes", 0) > MAX_HEADER_BYTES:
+                return self._problem(431)
+            if fault := fault_of_host(scope["headers"], scope.get("http_version", "1.1")):
+                raise HostInvalid(fault)
+            if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+                raise BodyEncoded("the body must have no Content-Encoding")
+            return self.edge._cors.preflight(fields) if scope["method"] == "OPTIONS" else None
+        except DomainError as error:
+            refused = refusal(error, self.id)
+            if isinstance(error, BodyEncoded):
+                refused.headers.append((b"accept-encoding", b"identity"))
+            return refused
 
     def _allow(self, seconds: float, task: "asyncio.Task[Any] | None") -> None:
         self.deadline = asyncio.get_running_loop().call_later(seconds, self._give_up, task)
@@ -170,7 +213,7 @@ class _Exchange:
         if self.replaced:
             return
         if message["type"] == "http.response.start":
-            if message["status"] in NO_ROUTE and not counting.counted(self.scope):
+            if message["status"] in UNGUARDED and not counting.counted(self.scope):
                 try:
                     await self.edge._limits.of_network(self.scope, "read")
                 except RateLimited as error:
@@ -178,25 +221,75 @@ class _Exchange:
                     self.replaced = True
                     return
             self.status = message["status"]
-            headers: Any = message["headers"]
-            added = [(b"x-request-id", self.id.encode()), *self.edge._headers]
-            added += counting.headers(self.scope)
-            if self.private:
-                added.append((b"vary", b"Authorization"))
-                for name, _ in headers:
-                    if name.lower() == b"cache-control":
-                        break
-                else:
-                    added.append((b"cache-control", b"no-store"))
-            message["headers"] = [*headers, *added]
+            message["headers"] = headers = self._headers(message["headers"])
+            if self._may_compress(headers):
+                self.held = message
+                return
+        elif self.held is not None:
+            start = await self._compressed(self.held, message)
+            self.held = None
+            await self.send_on(start)
         await self.send_on(message)
 
+    def _headers(self, made: Any) -> RawHeaders:
+        headers = [*made, (b"x-request-id", self.id.encode()), *self.edge._headers]
+        headers += counting.headers(self.scope)
+        headers += self.edge._cors.of(self.fields[b"origin"]) if b"origin" in self.fields else ()
+        names = {name for name, _ in made}
+        if self.status == 304 and b'W/"' in self.fields.get(b"if-none-match", b""):  # it has it compressed
+            headers = [(name, weak(value) if name == b"etag" else value) for name, value in headers]
+        if _POLICY[0] not in names:
+            headers.append(_POLICY)
+        if self.private and b"cache-control" not in names:
+            headers.append((b"cache-control", b"no-store"))
+        headers.append((b"vary", self._vary()))
+        return headers
+
+    def _vary(self) -> bytes:
+        """The request headers on which the answers of this address depend, whether this request has them or not."""
+        path = self.scope["path"]
+        if self.scope["method"] == "OPTIONS":
+            return b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+        if path.startswith("/media/"):
+            return b"Origin"
+        if path == "/api/v1/stream":
+            return b"Accept, Authorization, Origin"
+        return b"Accept-Encoding, Authorization, Origin" if self.private else b"Accept-Encoding, Origin"
+
+    def _may_compress(self, headers: RawHeaders) -> bool:
+        if self.status == 304:
+            return False
+        accepted = self.fields.get(b"accept-encoding")
+        if accepted is None or coding_for(accepted) is None or self.scope["path"].startswith(SECRET):
+            return False
+        fields = dict(headers)
+        return (
+            compressible(fields.get(b"content-type", b""))
+            and int(fields.get(b"content-length", b"0")) >= MIN_BYTES
+            and b"content-encoding" not in fields
+        )
+
+    async def _compressed(self, start: Any, message: Any) -> Any:
+        """Change the body in `message`, and give the beginning that belongs to it. Bodies in pieces stay as they are."""
+        if message.get("more_body", False):
+            return start
+        coding = coding_for(self.fields[b"accept-encoding"]) or b"identity"
+        message["body"] = body = await compressed(message["body"], coding)
+        changed = {b"content-length": b"%d" % len(body)}
+        headers = [(name, changed.get(name, value)) for name, value in start["headers"]]
+        headers = [(name, weak(value) if name == b"etag" else value) for name, value in headers]
+        return {**start, "headers": [*headers, (b"content-encoding", coding)]}
+
     async def refuse(self, status: int) -> None:
+        if self.held is not None:  # nothing was sent of it
+            self.held, self.status = None, 0
         if self.status:  # too late for another answer: the server closes the connection
             return
+        await self._problem(status)(self.scope, self.receive, self.send)
+
+    def _problem(self, status: int) -> Ready:
         code, detail = OF_HTTP[status]
-        headers = {503: [(b"retry-after", b"1")], 408: [(b"connection", b"close")]}.get(status, [])
-        await answer(problem(self.id, status, code, detail), headers)(self.scope, self.receive, self.send)
+        return answer(problem(self.id, status, code, detail), _HEADERS_OF.get(status, []))
 
     def _log(self) -> None:
         edge, took = self.edge, time.perf_counter() - self.started
@@ -216,13 +309,32 @@ class _Exchange:
             )
 
 
-def _has(headers: Any, wanted: bytes) -> bool:
-    return any(name == wanted for name, _ in headers)
+_HEADERS_OF: Mapping[int, RawHeaders] = {
+    408: [(b"connection", b"close")],
+    503: [(b"retry-after", b"1")],
+}
 
 
-def _id_of(headers: Any) -> str:
-    for name, value in headers:
-        if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
-            given: str = value.decode()
-            return given
+def fault_of_host(headers: Iterable[tuple[bytes, bytes]], http_version: str) -> str:
+    """What is wrong with the Host of a request; empty if nothing is (RFC 9112, 3.2)."""
+    hosts = [value for name, value in headers if name == b"host"]
+    if not hosts:
+        return "" if http_version == "1.0" else "the Host header is missing"
+    if len(hosts) > 1:
+        return "there must be one Host header"
+    return "" if _HOST.fullmatch(hosts[0]) else "the Host header names no host"
+
+
+def last_resort(status: int) -> tuple[RawHeaders, bytes]:
+    """Headers and body of the answer to what never became a request."""
+    id_ = _id_of({})
+    code, detail = OF_HTTP[status]
+    ready = answer(problem(id_, status, code, detail), _HEADERS_OF.get(status, []))
+    return [*ready.headers, (b"x-request-id", id_.encode()), *SECURITY_HEADERS, _POLICY], ready.body
+
+
+def _id_of(fields: Mapping[bytes, bytes]) -> str:
+    given = fields.get(b"x-request-id")
+    if given is not None and _GIVEN_ID.fullmatch(given):
+        return given.decode()
     return f"{_PROCESS}{next(_counter):08x}"

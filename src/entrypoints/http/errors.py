@@ -85,12 +85,31 @@ class WrongMediaType(DomainError):
     code = "unsupported_media_type"
 
 
+class BodyEncoded(WrongMediaType):
+    """The body has a Content-Encoding. Send it as it is."""
+
+    code = "content_encoding_unsupported"
+
+
+class HostInvalid(BadRequest):
+    """The request has no `Host` header, more than one, or one that names no host."""
+
+    code = "host_invalid"
+
+
+class CorsRefused(BadRequest):
+    """Pages of this origin may not send such a request: the server's operator lists the origins that may."""
+
+    code = "cors_refused"
+
+
 OF_HTTP: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The request cannot be understood."),
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "The address does not take this method; Allow names those that it takes."),
     408: ("body_too_slow", "The body did not arrive in time. Send it again over a better connection."),
     413: ("body_too_large", "The body is larger than this route takes."),
+    431: ("headers_too_large", "The request line and the headers are larger than 32 KB together."),
     500: ("internal", "Something went wrong on our side. It is logged under the request id."),
     503: ("overloaded", "Too much at once. Try again after Retry-After seconds."),
     504: ("deadline_exceeded", "The request took too long and was given up; it may have had its effect."),

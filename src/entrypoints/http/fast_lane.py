@@ -2,7 +2,7 @@
 
 Routing, parameters and dependencies cost Litestar more than the use case and its query together. Here
 the same use case, the same presenter and the same table of errors are called without them. What is not
-plain (another route, a browser's cross-origin request, an odd scheme) goes on to Litestar as if this were
+plain (another route, an odd scheme) goes on to Litestar as if this were
 not here. `docs/performance.md` has the figures.
 """
 
@@ -105,8 +105,6 @@ def _asked(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | No
             if name in found or len(value) > MAX_HEADER:
                 return None
             found[name] = value.decode("latin-1")
-        elif name == b"origin":
-            return None
     authorization, known = found.get(b"authorization"), found.get(b"if-none-match")
     if authorization is None:
         return None, known

@@ -12,9 +12,9 @@ from typing import Any, Literal, TypeAlias
 from application.shared.limits import Decision, Limiter, Rate, RateLimited
 from domain.shared import UserId
 
-Cost: TypeAlias = Literal["read", "write", "auth", "expensive", "media", "none"]
+Cost: TypeAlias = Literal["read", "write", "auth", "expensive", "media", "probe", "none"]
 """What a route costs. `auth` is what deals with passwords and tokens, `expensive` what reads a lot for one
-answer or takes a file, `media` what serves one, `none` what probes ask."""
+answer or takes a file, `media` what serves one, `probe` what looks at the stores, `none` what looks at nothing."""
 
 RATES: Mapping[str, Rate] = {
     rate.name: rate
@@ -25,9 +25,11 @@ RATES: Mapping[str, Rate] = {
         Rate("auth", 300, 60),
         Rate("anonymous", 300, 60),
         Rate("media", 3000, 60),
+        Rate("probe", 600, 60),
     )
 }
-"""Per user; `anonymous`, `media` (a page shows dozens), and `auth` without a token, per network. A person who scrolls as fast as thumbs go
+"""Per user; `anonymous`, `media` (a page shows dozens), `probe` (balancers ask each second), and `auth` without a token,
+per network. A person who scrolls as fast as thumbs go
 stays below a tenth of it. Behind one IPv4 address there can be an office or a provider's thousand customers,
 who share only what is asked without a token."""
 
@@ -74,7 +76,7 @@ class Limits:
     async def of_network(self, scope: Any, cost: Cost) -> None:
         """Raises RateLimited."""
         if self._rates and cost != "none":
-            counted = self._rates[cost if cost in {"auth", "media"} else "anonymous"]
+            counted = self._rates[cost if cost in {"auth", "media", "probe"} else "anonymous"]
             units = min(EXPENSIVE, counted.rate.limit) if cost == "expensive" else 1
             counted.note(scope, await self._take(scope.get("network", ""), counted.rate, units))
 

@@ -24,12 +24,15 @@ ASSETS = Path(__file__).parent / "assets"
 PATIENCE = 1.5
 """Seconds that a check of readiness may take: a burst must not look like a database that is away."""
 
+READY_SECONDS = 1.0
+"""For which an answer is kept, from when it was asked for."""
+
 Check = Callable[[], Awaitable[None]]
 """Raises if what it checks is not there."""
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self'; "
-    "style-src 'self' 'unsafe-inline'",
+    "style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
 }
 _ASSET_HEADERS = {"Cache-Control": "no-cache"}
@@ -84,22 +87,48 @@ async def livez() -> Response[Health]:
     return Response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
-def readyz(checks: Mapping[str, Check], soft_checks: Mapping[str, Check]) -> HTTPRouteHandler:
+class Readiness:
+    """What `/readyz` says. The stores are asked at most once a second, however many ask at once."""
+
+    def __init__(
+        self, checks: Mapping[str, Check], soft_checks: Mapping[str, Check], draining: Callable[[], bool]
+    ) -> None:
+        self._checks, self._soft_checks, self._draining = checks, soft_checks, draining
+        self._found: asyncio.Task[Health] | None = None
+        self._good_until = 0.0
+
+    async def __call__(self) -> Health:
+        if self._draining():
+            return Health("unready", {"process": "draining"})
+        now = asyncio.get_running_loop().time()
+        if self._found is None or (self._found.done() and now >= self._good_until):
+            self._good_until = now + READY_SECONDS
+            self._found = asyncio.create_task(self._look())
+        return await asyncio.shield(self._found)  # whoever goes away does not take it from the others
+
+    async def _look(self) -> Health:
+        names = [*self._checks, *self._soft_checks]
+        checks = [*self._checks.values(), *self._soft_checks.values()]
+        found = dict(zip(names, await asyncio.gather(*map(_state, checks)), strict=True))
+        if any(found[name] != "ok" for name in self._checks):
+            return Health("unready", found)
+        return Health("ok" if all(state == "ok" for state in found.values()) else "degraded", found)
+
+
+def readyz(readiness: Readiness) -> HTTPRouteHandler:
     @get(
         "/readyz",
         tags=["operations"],
         operation_id="getReadiness",
         summary="Can it serve?",
-        opt=policy("public", limit="none"),
+        opt=policy("public", limit="probe"),
     )
     async def readyz() -> Response[Health]:
-        """503 while something that it cannot do without is away."""
-        found = {name: await _state(check) for name, check in checks.items()}
-        ready = all(state == "ok" for state in found.values())
-        soft = {name: await _state(check) for name, check in soft_checks.items()}
-        whole = all(state == "ok" for state in soft.values())
-        health = Health("unready" if not ready else "ok" if whole else "degraded", found | soft)
-        return Response(health, status_code=200 if ready else 503, headers={"Cache-Control": "no-store"})
+        """503 while something that it cannot do without is away, and when the server is about to stop. What it says may be a
+        second old."""
+        health = await readiness()
+        status = 503 if health.status == "unready" else 200
+        return Response(health, status_code=status, headers={"Cache-Control": "no-store"})
 
     return readyz
 

@@ -12,11 +12,11 @@ from litestar.params import HeaderParameter
 from application.shared.ports import Attempt
 from domain.shared import Fault, Stale
 from entrypoints.http.errors import QueryInvalid
+from entrypoints.http.etags import versions_in
 
 T = TypeVar("T")
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_TAG = re.compile(r'"(\d+)\.[0-9a-f]{16}"')
 
 MAX_TAGS = 1000
 
@@ -24,8 +24,9 @@ IfMatch = Annotated[
     str | None,
     HeaderParameter(
         name="If-Match",
-        max_length=200,
-        description="The ETag of what you edit. If it was edited since, the answer is 412 and nothing happens.",
+        max_length=MAX_TAGS,
+        description="The ETag of what you edit, or several of them; weak ones, and what a proxy made of ours, are taken "
+        "as well. If it was edited since, the answer is 412 and nothing happens.",
     ),
 ]
 IfNoneMatch = Annotated[
@@ -55,14 +56,14 @@ def rfc3339(at: datetime) -> str:
 
 
 def version_in(if_match: str | None) -> int | None:
-    """The version that the client means to edit; None if it does not say. Raises Stale for what is no
-    tag of ours, since nothing current has it."""
+    """The version that the client means to edit; None if it does not say. Versions only grow, so of several the highest
+    is the one that may be current. Raises Stale for what is no tag of ours, since nothing current has it."""
     if if_match is None or if_match.strip() == "*":
         return None
-    match = _TAG.fullmatch(if_match.strip())
-    if match is None:
+    versions = versions_in(if_match)
+    if not versions:
         raise Stale("If-Match names no version that there ever was")
-    return int(match[1])
+    return max(versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,14 @@ class Attempts:
         principal = request.scope.get("user")
         owner = principal.user_id if principal else None
         path: str = request.scope["path"]
+        fingerprint = self.fingerprint(path.encode(errors="replace"), said)
+        # Who has no account is known by what they say only, passwords included: two who happen to choose the same key do
+        # not get in each other's way, and who sends the same again is the same, from whichever network.
+        whose = str(owner) if owner else f"anyone {fingerprint[:22]}"
         return Attempt(
-            scope=f"{owner or 'anyone'}:{request.route_handler.handler_name}"[:64],
+            scope=f"{whose}:{request.route_handler.handler_name}"[:64],
             key=key,
-            fingerprint=self.fingerprint(path.encode(errors="replace"), said),
+            fingerprint=fingerprint,
             owner=owner,
         )
 

@@ -18,6 +18,7 @@ from multipart import (  # type: ignore[import-untyped]
 
 from domain.media import CENTRE, FocalPoint
 from domain.shared import Fault, Invalid
+from entrypoints.http.bodies import is_utf8
 from entrypoints.http.errors import BodyMalformed, WrongMediaType
 from entrypoints.http.expectations import pointer_to
 from entrypoints.http.media.receiving import Spool, pieces
@@ -136,6 +137,8 @@ class _Gathered:
             "filename*" in value.lower() for key, value in part.headerlist if key == "Content-Disposition"
         ):
             self._faults.append(Fault("file", "filename", "RFC 7578 has no filename* here"))
+        elif _is_encoded(part):
+            self._faults.append(Fault(name, "encoding", "parts are sent as they are, text in UTF-8"))
         elif name == "file":
             self._is_file = True
         elif name in FIELDS and part.filename is None:
@@ -161,10 +164,23 @@ class _Gathered:
         return form
 
 
+def _is_encoded(part: MultipartSegment) -> bool:
+    """Whether its bytes do not stand for themselves, or not for UTF-8."""
+    for key, value in part.headerlist:
+        if key.lower() in {"content-encoding", "content-transfer-encoding"}:
+            if value.strip().lower() not in {"identity", "binary", "8bit", "7bit"}:
+                return True
+        elif key.lower() == "content-type" and part.filename is None and not is_utf8(value):
+            return True
+    return False
+
+
 def _boundary(content_type: str) -> bytes:
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data":
         raise WrongMediaType("the body must be declared as multipart/form-data")
+    if not is_utf8(content_type):
+        raise WrongMediaType("the charset must be utf-8")
     boundary: str = options.get("boundary", "")
     if not _BOUNDARY.fullmatch(boundary):
         raise BodyMalformed("the Content-Type has no boundary as RFC 2046 has it")

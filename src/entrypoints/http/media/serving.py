@@ -18,6 +18,7 @@ from domain.media import MediaNotFound
 from domain.shared import DomainError, Unavailable
 from entrypoints.http.answers import Answer, RawHeaders, Ready
 from entrypoints.http.errors import refusal
+from entrypoints.http.etags import is_known
 from entrypoints.http.media.shapes import a_media
 from entrypoints.http.openapi import policy
 
@@ -72,7 +73,7 @@ class ServingController(Controller):
             (b"cache-control", _private(until) if signed else FOR_EVER),
             *_GUARDS,
         ]
-        if if_none_match is not None and (if_none_match.strip() == "*" or tag in if_none_match):
+        if is_known(if_none_match, tag):
             return Answer(Ready(304, headers, b""))
         size = found.rendition.bytes
         part = _part(range_, size) if if_range is None or if_range.strip() == tag else (0, size)

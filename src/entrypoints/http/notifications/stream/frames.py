@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from domain.notifications import Stream
+from entrypoints.http.bodies import has_members_twice
 from entrypoints.http.notifications.shapes import MAX_SEQ, Data, Unread
 
 PROTOCOL = "waggle.v1"
@@ -65,9 +66,13 @@ _DECODER: msgspec.json.Decoder[Inbound] = msgspec.json.Decoder(Inbound)
 def decode(frame: str) -> Inbound:
     """Raises msgspec.DecodeError."""
     try:
-        return _DECODER.decode(frame)
+        decoded = _DECODER.decode(frame)
+        twice = has_members_twice(frame)
     except RecursionError:
         raise msgspec.DecodeError("this is nested too deeply") from None
+    if twice:
+        raise msgspec.ValidationError("a member is there twice")
+    return decoded
 
 
 class _Out(msgspec.Struct, tag_field="op"):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from application.shared.limits import RateLimited
 from domain.notifications import Resume
 from domain.shared import Unavailable, UserId
 from entrypoints.http.auth import Admission
+from entrypoints.http.cors import Origins
 from entrypoints.http.network import network_of
 from entrypoints.http.notifications.stream import frames
 from entrypoints.http.notifications.stream.frames import PROTOCOL, Outbound
@@ -37,22 +37,6 @@ log = logging.getLogger(__name__)
 
 MarkRead: TypeAlias = Callable[[UserId, int], Awaitable[object]]
 Redeem: TypeAlias = Callable[[str], Awaitable[Ticket]]
-
-
-class Origins:
-    """From which pages a browser may open a socket: no other rule of its own keeps a page from it."""
-
-    def __init__(self, allowed: tuple[str, ...], pattern: str | None) -> None:
-        self._allowed = frozenset(origin.encode() for origin in allowed)
-        self._pattern = re.compile(pattern.encode()) if pattern else None
-
-    def allow(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        """Whoever sends none is no browser."""
-        origins = [value for name, value in headers if name == b"origin"]
-        return not origins or (len(origins) == 1 and self._one(origins[0]))
-
-    def _one(self, origin: bytes) -> bool:
-        return origin in self._allowed or bool(self._pattern and self._pattern.fullmatch(origin))
 
 
 class StreamSocket:

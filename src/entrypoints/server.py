@@ -1,0 +1,160 @@
+"""`waggle serve`: the process that answers, from its first connection to its last."""
+
+import argparse
+import asyncio
+import dataclasses
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from math import inf
+from types import FrameType
+
+import uvicorn
+
+from application.notifications.hub import Hub
+from entrypoints.http.app import create_app
+from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
+from entrypoints.http.network import Networks
+from entrypoints.http.notifications.stream.frames import MAX_FRAME
+from entrypoints.runtime import build, running
+from entrypoints.settings import BadSettings, Settings
+
+log = logging.getLogger(__name__)
+
+FINISH_SECONDS = 20
+"""For requests that are under way when the server stops."""
+GOODBYE_SECONDS = 2.0
+"""For streams to be told that the server stops."""
+
+
+async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
+    """Serve the API until SIGTERM or SIGINT."""
+    with _listening(
+        settings
+    ) as listener:  # before anything is made: a port that is taken must leave nothing behind
+        await _serve_on(listener, dataclasses.replace(settings, port=listener.getsockname()[1]))
+    return 0
+
+
+async def _serve_on(listener: socket.socket, settings: Settings) -> None:
+    if settings.env == "production" and not settings.trusted_proxies:
+        log.warning(
+            "WAGGLE_TRUSTED_PROXIES is empty: everybody behind a reverse proxy counts as one client for the limits"
+        )
+    container = build(settings)
+    async with running(container, settings):
+        connections = Connections(
+            Networks(settings.trusted_proxies),
+            None if settings.rate_limits == "off" else MAX_PER_NETWORK,
+        )
+        config = uvicorn.Config(
+            create_app(container, settings, lambda: connections.draining),
+            http=connections.protocol,  # type: ignore[arg-type]  # it wants a class, and only ever calls it
+            ws=BoundedSocket,
+            ws_max_size=MAX_FRAME,
+            ws_ping_interval=None,  # the stream has a heartbeat of its own, which clients can see
+            ws_per_message_deflate=False,
+            lifespan="off",
+            access_log=False,
+            proxy_headers=False,  # network.py decides whom to believe
+            server_header=False,
+            date_header=True,
+            log_config=None,
+            timeout_graceful_shutdown=FINISH_SECONDS,
+            timeout_keep_alive=75,
+        )
+        await _Server(config, settings, connections, container.hub()).serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but it says where Waggle is, a stop that was asked for is no failure, load balancers notice it first, and
+    who is too slow is not waited for.
+
+    SIGTERM begins the drain: `/readyz` says 503, and everything is served as before. A second signal ends it early.
+    SIGINT, which is what Ctrl-C sends, does without: a developer at a terminal has no load balancer to wait for.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, settings: Settings, connections: Connections, hub: Hub
+    ) -> None:
+        super().__init__(config)
+        self._hub = hub
+        self._settings = settings
+        self._connections = connections
+        self._drained_at = inf
+        """When the drain ends, by the loop's clock."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # two servers may bind a port on which neither listens yet
+            raise _cannot_listen(self._settings, error) from None
+        gc.freeze()  # what is there now stays: looking through it again and again took up to 4 ms, and found nothing
+        print(_where(self._settings), flush=True)  # noqa: T201 - for the person at the terminal
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        seconds = self._settings.drain_seconds
+        if sig == signal.SIGTERM and seconds and not self._connections.draining:
+            log.info("stopping in %d seconds, in which load balancers find /readyz at 503", seconds)
+            self._connections.draining = True
+            self._drained_at = asyncio.get_running_loop().time() + seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        now = asyncio.get_running_loop().time()
+        if counter % 10 == 0:  # each tick is a tenth of a second
+            self._connections.end_overdue(now)
+        return await super().on_tick(counter) or now >= self._drained_at
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams are told when to come back, before uvicorn would end them without a word. Not before the drain is over:
+        until then a load balancer could lead them back here."""
+        self._connections.draining = True
+        self._hub.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._hub.emptied()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(settings, error) from None
+    with listener:
+        yield listener
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> BadSettings:
+    return BadSettings(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
+
+
+def _where(settings: Settings) -> str:
+    data = {
+        "memory": "in memory, gone when this process ends",
+        "embedded": str(settings.data_dir.absolute()),
+        "scaled": "in PostgreSQL",
+    }[settings.shape]
+    return f"""
+  Waggle is up.
+
+    API            {settings.url}/api/v1
+    documentation  {settings.url}/api/docs
+    data           {data}
+"""
