@@ -1,6 +1,7 @@
 """A Waggle that runs in a process of its own, as an operator would start it."""
 
 import ctypes
+import http.client
 import os
 import signal
 import socket
@@ -10,8 +11,6 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -102,9 +101,18 @@ class Waggle:
 
     def stop(self) -> int:
         """SIGTERM; the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.ended()
+
+    def signal(self, number: int) -> None:
         if self._process is None:
             raise NotUp("it was never started")
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
+
+    def ended(self) -> int:
+        """The exit status, once it has ended by itself."""
+        if self._process is None:
+            raise NotUp("it was never started")
         try:
             return self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -135,10 +143,14 @@ class Waggle:
         return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else "(no log)"
 
     def _ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.base_url}/readyz", timeout=2).status_code == 200
-        except httpx.TransportError:
+        asking = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:  # a client that does more takes the processor from the server that is about to start
+            asking.request("GET", "/readyz")
+            return asking.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            asking.close()
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("WAGGLE_")}

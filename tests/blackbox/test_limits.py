@@ -305,5 +305,16 @@ def test_id2_a_network_registers_sixty_accounts_and_may_repeat_itself(limited: A
     Behind(limited, a_network()).joins()
 
 
+def test_id2_a_customer_with_65536_networks_registers_no_more_than_two_of_them(limited: Api) -> None:
+    site = f"2001:db8:{secrets.randbelow(0x10000):x}"
+    for number in range(120):
+        Behind(limited, f"{site}:{number:x}::1").joins()
+    name = fresh_name()
+    body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+
+    refused(Behind(limited, f"{site}:ffff::1").posts("/api/v1/auth/register", body), 429, "too_many_attempts")
+    Behind(limited, "2001:db7:1::1").joins()
+
+
 def _without_id(answer: httpx.Response) -> str:
     return json.dumps({name: value for name, value in answer.json().items() if name != "request_id"})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.http.network import UNKNOWN, Networks, network_of
+from entrypoints.http.network import UNKNOWN, Networks, network_of, site_of
 
 PROXIES = ("10.0.0.0/8", "192.0.2.1", "2001:db8:aaaa::/48")
 
@@ -105,3 +105,17 @@ def test_what_the_edge_found_is_what_handlers_are_told() -> None:
 def test_a_proxy_that_is_no_block_of_addresses_is_refused(proxy: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Networks([proxy])
+
+
+@pytest.mark.parametrize(
+    ("network", "site"),
+    [
+        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::/64", "2001:db8:1::/48"),
+        ("2001:db8:2::/64", "2001:db8:2::/48"),
+        ("192.0.2.1", ""),
+        (UNKNOWN, ""),
+    ],
+)
+def test_the_networks_of_one_customer_are_one_site(network: str, site: str) -> None:
+    assert site_of(network) == site

@@ -164,3 +164,25 @@ async def test_a_session_has_its_own_tries(tries: Tries) -> None:
 
     assert [await wrong(1) for _ in range(11)] == [True] * 10 + [False]
     assert await wrong(2)
+
+
+async def registers(tries: Tries, network: str, site: str) -> bool:
+    try:
+        await tries.throttle.registration(network, site)
+    except TooManyAttempts:
+        return False
+    return True
+
+
+async def test_a_site_registers_so_many_accounts_from_however_many_networks(tries: Tries) -> None:
+    done = [await registers(tries, f"network {number}", "site") for number in range(130)]
+
+    assert done == [True] * 120 + [False] * 10
+    assert await registers(tries, "elsewhere", "another site")
+    assert await registers(tries, "an IPv4 address", "")
+
+
+async def test_a_registration_that_is_told_again_is_free(tries: Tries) -> None:
+    for number in range(300):
+        assert await registers(tries, f"network {number}", "site")
+        await tries.throttle.registered_before(f"network {number}", "site")

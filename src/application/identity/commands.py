@@ -45,7 +45,7 @@ class Register:
                 secret = self.new_password(secret, username=name, email=address)
             with faults:
                 display_name = checked_name(display_name, self.graphemes)
-        await self.throttle.registration(client.network)
+        await self.throttle.registration(client.network, client.site)
         hashed = await self.passwords.hash(secret)  # before the transaction: it takes long
 
         async with self.open_tx() as tx:
@@ -68,5 +68,5 @@ class Register:
                 tx.idempotency, attempt, effect, owner=self.sessions.owner, session=self.sessions.session
             )
         if result.replayed:
-            await self.throttle.registered_before(client.network)
+            await self.throttle.registered_before(client.network, client.site)
         return self.sessions.logged_in(result)

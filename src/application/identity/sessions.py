@@ -65,6 +65,8 @@ class Client:
     """As the client wrote it."""
     network: str = ""
     """A keyed hash of its network."""
+    site: str = ""
+    """A keyed hash of the IPv6 /48 around that; empty for IPv4."""
 
 
 SOMEWHERE = Client()

@@ -34,6 +34,8 @@ CONFIRMATIONS = Rate("confirm", 10, 3600)
 """Of one session: whoever has stolen a token shall not find out the password with it."""
 REGISTRATIONS = Rate("register", 60, 3600)
 """From one network. A class may register together; a machine that makes accounts is slowed down."""
+REGISTRATIONS_FROM_SITE = Rate("register-site", 120, 3600)
+"""From all networks of one IPv6 /48, which is what a customer may get whole: 65,536 networks to register from."""
 
 Budget: TypeAlias = tuple[str, Rate]
 
@@ -76,13 +78,13 @@ class Throttle:
         async with self._one_try([(f"s{session_id}", CONFIRMATIONS), (f"u{user_id}", FAMILIAR)]):
             yield
 
-    async def registration(self, network: str) -> None:
-        """One registration, whatever comes of it."""
-        await self._take([(network, REGISTRATIONS)])
+    async def registration(self, network: str, site: str) -> None:
+        """One registration, whatever comes of it. `site` is empty where a network belongs to none."""
+        await self._take(_registering(network, site))
 
-    async def registered_before(self, network: str) -> None:
+    async def registered_before(self, network: str, site: str) -> None:
         """It was a registration that is told again, and makes no account."""
-        await self.limiter.give_back(network, REGISTRATIONS)
+        await self._give_back(_registering(network, site))
 
     @asynccontextmanager
     async def _one_try(self, budgets: list[Budget]) -> AsyncIterator[None]:
@@ -107,3 +109,7 @@ class Throttle:
     async def _give_back(self, budgets: list[Budget]) -> None:
         for budget in budgets:
             await self.limiter.give_back(*budget)
+
+
+def _registering(network: str, site: str) -> list[Budget]:
+    return [(network, REGISTRATIONS), *([(site, REGISTRATIONS_FROM_SITE)] if site else [])]

@@ -18,6 +18,8 @@ MAX_HOPS = 32
 """Proxies that are followed back. Whoever names more of them has made them up."""
 IPV6_PREFIX = 64
 """What one customer gets at least: an address of it says nothing, since there are 2^64 to choose from."""
+SITE_PREFIX = 48
+"""What one customer gets at most, as a rule."""
 
 
 class Networks:
@@ -67,6 +69,14 @@ def network_of(request: Any) -> str:
     scope = request if isinstance(request, dict) else request.scope
     network: str = scope.get("network", UNKNOWN)
     return network
+
+
+def site_of(network: str) -> str:
+    """The IPv6 /48 of an IPv6 network, which one customer may have whole; empty for what has none."""
+    try:
+        return str(IPv6Network(network).supernet(new_prefix=SITE_PREFIX))
+    except ValueError:
+        return ""
 
 
 @lru_cache(4096)

@@ -38,7 +38,7 @@ from entrypoints.http.answers import Out
 from entrypoints.http.auth import LIMITED_AS_AUTH, Anyones, Mine
 from entrypoints.http.bodies import In
 from entrypoints.http.identity.users import User
-from entrypoints.http.network import network_of
+from entrypoints.http.network import network_of, site_of
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.resources import Attempts, IdempotencyKey, created, rfc3339
@@ -143,7 +143,13 @@ class Clients:
 
     def __call__(self, request: Request[Any, Any, Any]) -> Client:
         user_agent = request.headers.get("user-agent", "")[:1000]
-        return Client(user_agent, self.fingerprint(b"network", network_of(request).encode()))
+        network = network_of(request)
+        site = site_of(network)
+        return Client(
+            user_agent,
+            self.fingerprint(b"network", network.encode()),
+            self.fingerprint(b"site", site.encode()) if site else "",
+        )
 
 
 class AuthController(Controller):
