@@ -45,6 +45,7 @@ from adapters.redis.notifications import RedisHints
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.passwords import BcryptPasswords
 from adapters.security.sealing import Secrets
+from adapters.security.stream_tokens import MacStreamTokens
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys, make_key
 from adapters.sql import feeds as sql_feeds
 from adapters.sql import graph as sql_graph
@@ -334,6 +335,8 @@ class Notifications(containers.DeclarativeContainer):
     open_tx: providers.Dependency[Any] = providers.Dependency()
     reader: providers.Dependency[Any] = providers.Dependency()
     tickets: providers.Dependency[Any] = providers.Dependency()
+    stream_tokens: providers.Dependency[Any] = providers.Dependency()
+    sessions: providers.Dependency[Any] = providers.Dependency()
     mail_queue: providers.Dependency[Any] = providers.Dependency()
     standings: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
@@ -373,7 +376,8 @@ class Notifications(containers.DeclarativeContainer):
     compose_mail = Single(ComposeMail, reader, show_stream, addresses, site)
     send_mails = Single(SendMails, mail_queue, compose_mail, mail, mail_every)
     issue_ticket = Single(stream_tickets.IssueTicket, tickets, Object(os.urandom))
-    redeem_ticket = Single(stream_tickets.RedeemTicket, tickets)
+    redeem_ticket = Single(stream_tickets.RedeemTicket, tickets, sessions)
+    redeem_stream_token = Single(stream_tickets.RedeemStreamToken, stream_tokens, sessions, now)
     trim_streams = Single(trimming.TrimStreams, open_tx, reader, now)
 
 
@@ -675,6 +679,8 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_notifications.MemoryTickets, store, Object(time.monotonic)),
             sql=Single(sql_notifications.SqlTickets, database),
         ),
+        stream_tokens=Single(MacStreamTokens, secrets.provided.key.call("stream tokens")),
+        sessions=sessions,
         mail_queue=providers.Selector(
             config.store,
             memory=Single(memory_notifications.MemoryMailQueue, store, now, Object(time.monotonic)),

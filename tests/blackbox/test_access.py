@@ -86,6 +86,7 @@ ACCESS = {
     "GET /api/v1/feeds/hashtags/{tag}": "optional",
     "GET /api/v1/notifications": "token",
     "GET /api/v1/stream": "token",
+    "POST /api/v1/stream/address": "token",
     "POST /api/v1/stream/ticket": "token",
     "GET /api/v1/notifications/unread": "token",
     "PUT /api/v1/notifications/read": "token",

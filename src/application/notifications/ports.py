@@ -218,6 +218,18 @@ class Show(Protocol):
         ...
 
 
+class StreamTokens(Protocol):
+    """Tokens that name a session and open nothing but its stream."""
+
+    def issue(self, user: UserId, session: SessionId) -> str:
+        """The same one each time."""
+        ...
+
+    def read(self, token: str) -> tuple[UserId, SessionId] | None:
+        """None for what was not issued here."""
+        ...
+
+
 class Sessions(Protocol):
     """What the stream asks the module that knows sessions."""
 

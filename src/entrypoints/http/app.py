@@ -36,6 +36,7 @@ from entrypoints.http.notifications.stream import asyncapi
 from entrypoints.http.notifications.stream.socket import StreamSocket
 from entrypoints.http.notifications.stream.speaking import Streams
 from entrypoints.http.notifications.stream.sse import StreamController
+from entrypoints.http.notifications.stream.temporary import TemporaryAsEvents
 from entrypoints.http.paging import Pager
 from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
 from entrypoints.http.posts.marks import MarkedController, MarksController
@@ -86,7 +87,7 @@ def create_app(
         pager=_pager(container, settings),
         socket=_socket(container, settings, admit, fragments),
     )
-    return Edge(
+    edge = Edge(
         lane,
         access_log=settings.access_log,
         hsts=hsts(settings),
@@ -94,6 +95,7 @@ def create_app(
         limits=limits,
         cors=Cors(Origins(settings.cors_origins, _local_origins(settings))),
     )
+    return TemporaryAsEvents(edge)
 
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:
@@ -146,7 +148,12 @@ def _routes(
         bound(RelationshipsController, container.graph),
         bound(NotificationsController, container.notifications, **given),
         bound(PreferencesController, container.notifications),
-        bound(StreamController, container.notifications, streams=_streams(container, fragments)),
+        bound(
+            StreamController,
+            container.notifications,
+            streams=_streams(container, fragments),
+            origin=settings.url,
+        ),
         bound(MediaController, container.media, **of_media, **given),
     ]
     handlers = [

@@ -26,6 +26,10 @@ Mine: TypeAlias = StrictRequest[Principal, None, State]
 Anyones: TypeAlias = StrictRequest[Principal | None, None, State]
 """A request that may have one."""
 
+BY_ADDRESS = "token"
+"""The query parameter, and the option of a route that takes a token of its own in its address, for clients that can
+send no header. The handler looks at it."""
+
 LIMITED_AS_AUTH: dict[str, Cost] = {"limit": "auth"}
 """For controllers that deal with passwords and tokens."""
 
@@ -71,7 +75,8 @@ def authentication(admit: Admission) -> Guard:
             await admit(scope, None, "read")
             raise TokenInvalid("the Authorization header must be: Bearer <access token>")
         scope["user"] = await admit(scope, token, cost)
-        if access == "token" and token is None:
+        by_address = BY_ADDRESS in handler.opt and BY_ADDRESS in connection.query_params
+        if access == "token" and token is None and not by_address:
             raise TokenMissing("this needs an access token")
         if scope["query_string"]:
             refuse_unknown([name for name, _ in connection.query_params.multi_items()], handler)

@@ -22,7 +22,7 @@ from domain.shared import (
     Unavailable,
 )
 from entrypoints.http.answers import OneOf, Out
-from entrypoints.http.auth import Access, TokenMissing
+from entrypoints.http.auth import BY_ADDRESS, Access, TokenMissing
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import (
     OF_HTTP,
@@ -61,7 +61,13 @@ def document(app: Litestar) -> dict[str, Any]:
         _complete_schema(name, described)
     schemas["Problem"] = _PROBLEM_SCHEMA
     schema["components"]["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "streamToken": {
+            "type": "apiKey",
+            "in": "query",
+            "name": BY_ADDRESS,
+            "description": "A token for the stream alone, as a part of the address that `POST /api/v1/stream/address` gives.",
+        },
     }
     for path, method, opt in _routes(app):
         operation = schema["paths"].get(path, {}).get(method)
@@ -109,15 +115,22 @@ def _subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
             yield from _subclasses(sub)
 
 
+def _security(access: Access, *, by_address: bool) -> list[dict[str, list[str]]]:
+    ways: dict[Access, list[dict[str, list[str]]]] = {
+        "token": [{"bearer": []}],
+        "optional": [{}, {"bearer": []}],
+        "public": [],
+    }
+    return ways[access] + ([{"streamToken": []}] if by_address else [])
+
+
 def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     access: Access = opt.get("access", "token")
     if "body" in opt:  # that is no JSON: Litestar does not know of it
         operation["requestBody"] = opt["body"]
     parameters = operation.get("parameters", [])
     names = {parameter["name"] for parameter in parameters}
-    operation["security"] = {"token": [{"bearer": []}], "optional": [{}, {"bearer": []}], "public": []}[
-        access
-    ]
+    operation["security"] = _security(access, by_address=BY_ADDRESS in opt)
     for parameter in parameters:
         _complete_parameter(parameter)
     errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable, Invalid]

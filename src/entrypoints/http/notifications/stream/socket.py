@@ -93,9 +93,11 @@ class _Conversation:
         self._speaker: Speaker | None = None
 
     async def run(self, *, full: bool) -> None:
-        offered = PROTOCOL in self._scope.get("subprotocols", ())  # type: ignore[operator]
-        await self._send({"type": "websocket.accept", "subprotocol": PROTOCOL if offered else None})
-        if not offered:
+        offered: list[str] = [*self._scope.get("subprotocols", ())]  # type: ignore[misc]
+        # A browser that gets none of those that it offered ends the connection before it hears why.
+        chosen = PROTOCOL if PROTOCOL in offered else next(iter(offered), None)
+        await self._send({"type": "websocket.accept", "subprotocol": chosen})
+        if chosen != PROTOCOL:
             await self._close(4406, f"the subprotocol is {PROTOCOL}")
             return
         if self._scope["query_string"]:  # addresses are logged on the way: no place for what is secret

@@ -5,20 +5,22 @@ from contextlib import suppress
 from typing import Annotated, Any, TypeAlias
 
 from litestar import Controller, Response, get, post
-from litestar.params import HeaderParameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Receive, Scope, Send
 
 from application.notifications.hub import TooManyListeners
+from application.notifications.ports import StreamTokens
 from application.notifications.streaming import CursorAhead
-from application.notifications.tickets import LASTS, IssueTicket
+from application.notifications.tickets import LASTS, IssueTicket, RedeemStreamToken
 from domain.notifications import Resume
 from domain.shared import Fault
 from entrypoints.http.answers import Answer, Out, Ready
-from entrypoints.http.auth import Mine
+from entrypoints.http.auth import BY_ADDRESS, Anyones, Mine
 from entrypoints.http.errors import NotAcceptable, QueryInvalid
 from entrypoints.http.notifications.stream import frames
 from entrypoints.http.notifications.stream.frames import Outbound
 from entrypoints.http.notifications.stream.speaking import EXPIRED, Admitted, Closed, Speaker, Streams
+from entrypoints.http.notifications.stream.temporary import goodbye
 from entrypoints.http.openapi import policy
 
 EVENTS = "text/event-stream"
@@ -37,6 +39,16 @@ LastEventId: TypeAlias = Annotated[
 ]
 
 
+StreamToken: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(
+        name=BY_ADDRESS,
+        max_length=100,
+        description="A token for the stream alone, from `POST /api/v1/stream/address`; no access token.",
+    ),
+]
+
+
 class StreamTicketOut(Out):
     """Opens the stream once."""
 
@@ -45,9 +57,18 @@ class StreamTicketOut(Out):
     """Seconds."""
 
 
+class StreamAddressOut(Out):
+    """Opens the stream as often as wanted, until the session ends."""
+
+    url: str
+
+
 class StreamController(Controller):
     issue_ticket: IssueTicket
+    stream_tokens: StreamTokens
+    redeem_stream_token: RedeemStreamToken
     streams: Streams
+    origin: str
 
     @post(
         "/stream/ticket",
@@ -63,23 +84,43 @@ class StreamController(Controller):
         secret = await self.issue_ticket(principal.user_id, principal.session_id, principal.until)
         return StreamTicketOut(secret, int(LASTS.total_seconds()))
 
+    @post(
+        "/stream/address",
+        tags=["notifications"],
+        operation_id="createStreamAddress",
+        summary="Get an address of the stream for EventSource",
+        opt=policy("token"),
+        status_code=200,
+    )
+    async def address(self, request: Mine) -> StreamAddressOut:
+        """For a browser's EventSource, which sends no headers and comes back to the same address. The address holds a
+        token that opens this session's stream and nothing else, until the session ends. Do not log or share it."""
+        token = self.stream_tokens.issue(request.user.user_id, request.user.session_id)
+        return StreamAddressOut(f"{self.origin}/api/v1/stream?{BY_ADDRESS}={token}")
+
     @get(
         "/stream",
         tags=["notifications"],
         operation_id="openStream",
         summary="What happens, as it happens",
-        opt=policy("token", CursorAhead, TooManyListeners, NotAcceptable),
+        opt=policy("token", CursorAhead, TooManyListeners, NotAcceptable) | {BY_ADDRESS: True},
         media_type=EVENTS,
     )
-    async def events(self, request: Mine, last_event_id: LastEventId = None) -> Response[Any]:
+    async def events(
+        self, request: Anyones, last_event_id: LastEventId = None, token: StreamToken = None
+    ) -> Response[Any]:
         """Server-sent events with `Accept: text/event-stream`. The same address is a WebSocket with the subprotocol
         `waggle.v1`. The frames are those of `/api/asyncapi.json`: the event's name is their `op`, its `id` is
         `<epoch>:<seq>`. It ends when the access token does; with `Last-Event-ID` nothing is missed and nothing
-        comes twice."""
+        comes twice. What keeps it from being opened for now (429, 500, 502, 503, 504) is answered as a stream that says
+        `retry:` and ends, since an EventSource would give up for good."""
         if EVENTS not in request.headers.get("accept", ""):
             raise NotAcceptable("this needs Accept: text/event-stream, or a WebSocket")
         principal = request.user
-        admitted = Admitted(principal.user_id, principal.session_id, principal.until)
+        if principal is None:
+            admitted = Admitted(*await self.redeem_stream_token(token or ""))
+        else:
+            admitted = Admitted(principal.user_id, principal.session_id, principal.until)
         listener = self.streams.hub.join(admitted.user, admitted.session)
         speaker = _Events(self.streams, listener, admitted)
         try:
@@ -147,8 +188,8 @@ class _Events(Ready):
     def _event(self, frame: Outbound) -> bytes:
         if isinstance(frame, frames.Ping):
             return b": \n\n"  # so that whoever is between does not think it dead
-        if isinstance(frame, frames.Bye):  # EventSource heeds `retry`
-            return b"event: bye\nretry: %d\ndata: %b\n\n" % (frame.retry_ms, frames.encode(frame))
+        if isinstance(frame, frames.Bye):
+            return goodbye(frame.retry_ms)
         data = b"event: %b\ndata: %b\n\n" % (type(frame).__struct_config__.tag.encode(), frames.encode(frame))  # type: ignore[union-attr]
         if isinstance(frame, frames.Ready):
             self._epoch = frame.epoch

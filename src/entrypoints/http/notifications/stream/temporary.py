@@ -1,0 +1,73 @@
+"""What keeps the stream from being opened for now, told to an EventSource as a stream that ends.
+
+One 429, 500, 502 or 503 ends an EventSource for good, also with Retry-After (seen in Chromium). A stream that says `retry:`
+and ends makes it come back by itself. The access log has the status that it stands for.
+"""
+
+import random
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from entrypoints.http.notifications.stream import frames
+
+PATH = "/api/v1/stream"
+EVENTS = b"text/event-stream"
+TEMPORARY = frozenset({429, 500, 502, 503, 504})
+RETRY_SECONDS, JITTER_SECONDS = 5.0, 3.0
+"""The pause where the answer names none, and what is added to it by chance, so that not all come back at once."""
+_REPLACED = {b"content-type", b"content-length", b"cache-control"}
+
+
+class TemporaryAsEvents:
+    """The outermost ASGI layer: what the layers below refuse for now passes through it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP and scope["path"] == PATH and _wants_events(scope):
+            send = _Replacing(send)
+        await self._app(scope, receive, send)
+
+
+def goodbye(retry_ms: int) -> bytes:
+    """The last event of a stream. EventSource heeds `retry`."""
+    return b"event: bye\nretry: %d\ndata: %b\n\n" % (retry_ms, frames.encode(frames.Bye(retry_ms)))
+
+
+def _wants_events(scope: Any) -> bool:
+    return scope["method"] == "GET" and any(
+        name == b"accept" and EVENTS in value for name, value in scope["headers"]
+    )
+
+
+class _Replacing:
+    """`send` of one request."""
+
+    __slots__ = ("_body", "_send")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._body: bytes | None = None
+        """What is sent instead of the answer's body, once; then empty."""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] in TEMPORARY:
+            headers: Any = message["headers"]
+            self._body = goodbye(_pause(headers))
+            kept = [(name, value) for name, value in headers if name.lower() not in _REPLACED]
+            told = [(b"content-type", EVENTS), (b"cache-control", b"no-store")]
+            message = {**message, "status": 200, "headers": [*kept, *told]}
+        elif message["type"] == "http.response.body" and self._body is not None:
+            message = {**message, "body": self._body}
+            self._body = b""
+        await self._send(message)
+
+
+def _pause(headers: Any) -> int:
+    """Milliseconds."""
+    named = next((value for name, value in headers if name.lower() == b"retry-after"), b"")
+    seconds = float(named) if named.isdigit() else RETRY_SECONDS
+    return int((seconds + random.uniform(0, JITTER_SECONDS)) * 1000)  # noqa: S311 - no secret
