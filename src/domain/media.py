@@ -85,10 +85,38 @@ class Reason(StrEnum):
     """A film whose pictures or sound no browser is sure to play."""
     AUDIO_REFUSED = "audio_refused"
     """A film with sound, where sound is not allowed."""
+    AUDIO_ONLY = "audio_only"
+    """Sound without pictures."""
+    ENCRYPTED = "encrypted"
+    """A film that only who has a key can play."""
+    EDIT_UNSUPPORTED = "edit_unsupported"
+    """A film that was cut without being saved anew: what was cut off is still in it, and cannot be removed exactly."""
     TOO_COSTLY = "too_costly"
     """It took more memory or time to decode than one may take."""
     LOST = "lost"
     """The storage does not have it any more."""
+
+    @property
+    def text(self) -> str:
+        """For people; the words may change."""
+        return _REASONS[self]
+
+
+_REASONS: Mapping[Reason, str] = {
+    Reason.TYPE_UNSUPPORTED: "This type of file is not supported.",
+    Reason.DAMAGED: "The file is damaged or incomplete.",
+    Reason.TOO_LARGE: "The file, its picture or its duration is too large.",
+    Reason.CODEC_UNSUPPORTED: "The video or audio codec of this film is not supported.",
+    Reason.AUDIO_REFUSED: "Films with sound are not allowed here.",
+    Reason.AUDIO_ONLY: "Audio files without video are not supported.",
+    Reason.ENCRYPTED: "The film is encrypted.",
+    Reason.EDIT_UNSUPPORTED: (
+        "The film was trimmed without being saved anew, and what was cut off cannot be removed exactly. "
+        "Export the trimmed film as a new file and upload that."
+    ),
+    Reason.TOO_COSTLY: "The file takes too much time or memory to process.",
+    Reason.LOST: "The file was lost. Please upload it again.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

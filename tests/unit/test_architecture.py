@@ -54,11 +54,14 @@ ALLOWED = {
     "adapters.storage.s3": {"media"},
     "adapters.storage.signing": {"media"},
     "adapters.processing.child": {"media"},  # media's port: renditions
+    "adapters.processing.cutting": {"media"},
     "adapters.processing.films": {"media"},
     "adapters.processing.gif": {"media"},  # how many frames are taken
     "adapters.processing.parent": {"media"},
     "adapters.processing.pictures": {"media"},
     "adapters.processing.png": {"media"},
+    "adapters.processing.posters": {"media"},
+    "adapters.processing.remuxing": {"media"},
     "entrypoints.runtime": {"media"},  # its limits
     "entrypoints.container": {
         "feeds",

@@ -91,6 +91,8 @@ class MediaOut(Out):
     kind: Kind | None
     reason: Reason | None
     """Why it failed."""
+    reason_text: str | None
+    """The same in words for people, which may change."""
     alt_text: str
     focal_point: FocalPointOut
     blurhash: str | None
@@ -111,6 +113,7 @@ class MediaOut(Out):
             state=State(card.state),
             kind=None if card.kind is None else Kind(card.kind),
             reason=None if card.reason is None else Reason(card.reason),
+            reason_text=None if card.reason is None else Reason(card.reason).text,
             alt_text=card.alt_text,
             focal_point=FocalPointOut(*card.focal_point),
             blurhash=card.blurhash,

@@ -1,0 +1,178 @@
+"""Taking a film's pictures and sound over into a new file that has nothing else."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from adapters.processing import boxes, cutting, ebml, units
+from adapters.processing.boxes import Movie, Track
+from adapters.processing.cutting import Sample
+from adapters.processing.posters import display_size, is_transparent, matrix_of
+from application.media.ports import Rejected
+from domain.media import Reason
+
+MAX_PACKETS = 400_000
+"""Of a film and its sound together: ten minutes at 500 a second."""
+ALONE = {"protocol_whitelist": "file", "ignore_editlist": "1"}
+"""Options of a source: it opens nothing else, and FFmpeg tells times as they are stored."""
+_DEFAULT_SHAPE, _STRANGEST_SHAPE = Fraction(1), 16
+
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is taken of one stream."""
+
+    index: int
+    shifts: list[int | None]
+    """By how much the time of each packet changes; None for one that is left out."""
+    end: float
+    """Seconds, after which nothing of it is shown."""
+    due: list[int] | None = None
+    """When each packet that is taken is decoded; None if as in the source."""
+
+
+def open_film(path: Path, form: str) -> Any:
+    """Tags in another encoding are no fault."""
+    return av.open(str(path), format=form, options=ALONE, metadata_errors="replace")
+
+
+def survey(source: Any, streams: Sequence[Any]) -> dict[int, list[Sample]]:
+    """Every packet of the streams, by their numbers. It reads the whole file, since not every file says how long it is."""
+    found: dict[int, list[Sample]] = {stream.index: [] for stream in streams}
+    lengths = {stream.index: lengths_of(stream) for stream in streams}
+    left = MAX_PACKETS
+    for packet in source.demux(list(streams)):
+        if packet.dts is None or packet.pts is None:
+            continue
+        left -= 1
+        if left < 0:
+            raise Rejected(Reason.TOO_COSTLY)
+        index, length = packet.stream.index, packet.duration or 0
+        size = lengths[index]
+        found[index].append(
+            Sample(packet.pts, length)
+            if size is None
+            else units.sample_of(memoryview(packet), size, packet.pts, length)
+        )
+    return found
+
+
+def lengths_of(stream: Any) -> int | None:
+    if stream.codec_context.codec.canonical_name != "h264":
+        return None
+    return units.size_of_lengths(stream.codec_context.extradata)
+
+
+def planned(stream: Any, samples: list[Sample], track: Track | None, movie: Movie, start: Fraction) -> Plan:
+    """`start` is the second at which a film without edit lists begins. Raises Rejected."""
+    base = stream.time_base
+    if track is None:
+        shifts: list[int | None] = [-round(start / base)] * len(samples)
+    else:
+        choose = cutting.shown_pictures if stream.type == "video" else cutting.heard_sound
+        shifts = choose(samples, track.edits, track.timescale, movie.tick)
+    shown = [one.pts + shift for one, shift in zip(samples, shifts, strict=True) if shift is not None]
+    lasts = [
+        one.pts + shift + one.duration
+        for one, shift in zip(samples, shifts, strict=True)
+        if shift is not None
+    ]
+    cut = stream.type == "video" and len(shown) < len(samples)
+    return Plan(
+        stream.index,
+        shifts,
+        float(max(lasts, default=0) * base),
+        cutting.decoding_times(shown) if cut else None,
+    )
+
+
+def shape_of(stream: Any) -> Fraction:
+    """The width of a pixel by its height, as the container says, or else the film itself."""
+    shape = stream.sample_aspect_ratio or _DEFAULT_SHAPE
+    return Fraction(shape) if 1 <= max(shape, 1 / shape) <= _STRANGEST_SHAPE else _DEFAULT_SHAPE
+
+
+def first_matrix(source: Any, stream: Any) -> tuple[int, ...] | None:
+    stream.thread_type, stream.codec_context.thread_count = "NONE", 1  # the child may start no thread
+    frame = next(iter(source.decode(stream)), None)
+    if frame is None:
+        raise Rejected(Reason.DAMAGED)
+    return matrix_of(frame)
+
+
+def take_over(
+    source: Any,
+    file: Path,
+    form: str,
+    plans: Sequence[Plan],
+    matrix: Sequence[int] | None,
+    progress: Progress,
+) -> None:
+    """The first plan is that of the pictures. `progress` is told percents of this work."""
+    options = {"fflags": "+bitexact"} | ({"movflags": "+faststart"} if form == "mp4" else {})
+    film = source.streams[plans[0].index]
+    shape = shape_of(film)
+    with av.open(str(file), "w", format=form, options=options) as target:
+        taken = {plan.index: _added(target, source.streams[plan.index]) for plan in plans}
+        picture = taken[film.index]
+        picture.codec_context.sample_aspect_ratio = shape
+        if matrix is not None:
+            picture.set_display_matrix(matrix)
+        if form == "webm" and shape != 1:
+            picture.metadata["title"] = ebml.PLACE
+        for packet in _packets(source, plans, progress):
+            packet.stream = taken[packet.stream.index]
+            target.mux(packet)
+    if shape != 1:
+        shown = display_size(film.codec_context.width, film.codec_context.height, shape)
+        (ebml if form == "webm" else boxes).set_display_size(file, *shown)
+
+
+def _added(target: Any, stream: Any) -> Any:
+    added = target.add_stream_from_template(stream, opaque=True)  # there is no encoder for some
+    added.metadata.clear()
+    if stream.type == "video" and is_transparent(stream):
+        added.metadata["alpha_mode"] = "1"
+    return added
+
+
+def _packets(source: Any, plans: Sequence[Plan], progress: Progress) -> Iterator[Any]:
+    streams = {plan.index: source.streams[plan.index] for plan in plans}
+    shifts = {plan.index: iter(plan.shifts) for plan in plans}
+    due = {plan.index: iter(plan.due) for plan in plans if plan.due is not None}
+    lengths = {index: lengths_of(stream) for index, stream in streams.items()}
+    total, count, told = sum(len(plan.shifts) for plan in plans), 0, 0
+    for packet in source.demux(list(streams.values())):
+        if packet.dts is None or packet.pts is None:
+            continue
+        index = packet.stream.index
+        count += 1
+        if count * 100 // total > told:
+            told = count * 100 // total
+            progress(told)
+        shift = next(shifts[index])
+        if shift is None:
+            continue
+        packet.pts += shift
+        packet.dts = next(due[index]) if index in due else packet.dts + shift
+        size = lengths[index]
+        yield packet if size is None else _cleaned(packet, size)
+
+
+def _cleaned(packet: Any, lengths: int) -> Any:
+    data = units.cleaned(memoryview(packet), lengths)
+    if data is None:
+        return packet
+    made = av.Packet(data)
+    made.stream, made.time_base = packet.stream, packet.time_base
+    made.pts, made.dts, made.duration = packet.pts, packet.dts, packet.duration
+    made.is_keyframe = packet.is_keyframe
+    for beside in packet.iter_sidedata():
+        made.set_sidedata(beside)
+    return made
