@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapters.processing.types import FILMS, type_of_file
+from adapters.processing.types import AUDIO, FILMS, type_of_file
 from application.media.ports import Rejected
 from domain.media import Kind, Made, Reason, Rendition
 from domain.shared import Unavailable
@@ -53,8 +53,8 @@ class ChildProcessor:
 
     async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> Made:
         media_type = await asyncio.to_thread(type_of_file, upload)
-        if media_type is None:
-            raise Rejected(Reason.TYPE_UNSUPPORTED)
+        if media_type is None or media_type == AUDIO:
+            raise Rejected(Reason.AUDIO_ONLY if media_type else Reason.TYPE_UNSUPPORTED)
         bounds = self.video if media_type in FILMS else self.pictures
         order = {
             "upload": str(upload),

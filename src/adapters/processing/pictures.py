@@ -9,7 +9,7 @@ from typing import Any
 import blurhash
 from PIL import Image
 
-from adapters.processing import avif, colours, gif, jpeg, png, webp
+from adapters.processing import avif, colours, gif, jpeg, mjpeg, png, webp
 from adapters.processing.sources import Source
 from application.media.ports import Rejected
 from domain.media import (
@@ -63,10 +63,13 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress) -> Made:
     """Raises Rejected, MemoryError, and anything at all for what is damaged."""
     if upload.stat().st_size > MAX_IMAGE_BYTES:
         raise Rejected(Reason.TOO_LARGE)
+    data = upload.read_bytes()
+    if media_type == "image/jpeg" and mjpeg.is_film(data):
+        raise Rejected(Reason.TYPE_UNSUPPORTED)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
-        source = READERS[media_type](upload.read_bytes())
+        source = READERS[media_type](data)
         check_size(*source.size)
         if source.frames > MAX_FRAMES or source.pixels > MAX_PIXELS_OF_FRAMES:
             raise Rejected(Reason.TOO_LARGE)

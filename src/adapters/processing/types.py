@@ -13,7 +13,12 @@ PICTURES = {
 """And what Pillow calls the format."""
 FILMS = {"video/mp4": "mp4", "video/webm": "webm"}
 """And what FFmpeg does."""
-_MP4_BRANDS = {b"isom", b"iso2", b"iso3", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"M4V ", b"M4VH", b"M4VP", b"dash", b"mmp4", b"MSNV", b"qt  "}  # fmt: skip
+AUDIO = "audio"
+"""What sound without pictures is called here, of whatever type."""
+_PICTURE_BRANDS = {b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"avci", b"avcs", b"jxl ", b"jp2 ", b"jpx ", b"jpm ", b"mjp2", b"crx ", b"1pic"}  # fmt: skip
+_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "}
+"""Of the families of formats that are no films. Every other brand may be one: FFmpeg tells."""
+_CODECS_OF_OGG = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ")
 
 
 _BEGINNINGS = {
@@ -21,20 +26,43 @@ _BEGINNINGS = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"GIF87a": "image/gif",
     b"GIF89a": "image/gif",
+    b"ID3": AUDIO,
+    b"fLaC": AUDIO,
+    b"#!AMR": AUDIO,
+    b"caff": AUDIO,
 }
 
 
 def type_of(head: bytes) -> str | None:
-    """The media type of a file that begins so (HEAD bytes are enough); None if it is none that is taken."""
+    """The media type of a file that begins so (HEAD bytes are enough), or AUDIO; None if it is none that is known."""
     found = next((type_ for beginning, type_ in _BEGINNINGS.items() if head.startswith(beginning)), None)
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        found = "image/webp"
+    if head[:4] == b"RIFF":
+        found = {b"WEBP": "image/webp", b"WAVE": AUDIO}.get(head[8:12])
     elif head[4:8] == b"ftyp":
-        brand = head[8:12]
-        found = "image/avif" if brand in {b"avif", b"avis"} else "video/mp4" if brand in _MP4_BRANDS else None
+        found = _type_of_brand(head[8:12])
     elif head.startswith(b"\x1aE\xdf\xa3") and b"webm" in head[:HEAD]:
         found = "video/webm"
+    elif (head.startswith(b"OggS") and head[28:].startswith(_CODECS_OF_OGG)) or _is_mpeg_audio(head):
+        found = AUDIO
     return found
+
+
+def _type_of_brand(brand: bytes) -> str | None:
+    if brand in {b"avif", b"avis"}:
+        return "image/avif"
+    if brand in _AUDIO_BRANDS:
+        return AUDIO
+    return None if brand in _PICTURE_BRANDS else "video/mp4"
+
+
+def _is_mpeg_audio(head: bytes) -> bool:
+    """Whether a frame of MP3 or of AAC begins here: eleven or twelve bits that are set, and no value that is reserved."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer, rate, frequency = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
+    if layer == 0:
+        return version & 2 == 2 and head[2] >> 2 & 15 < 13
+    return version != 1 and rate not in {0, 15} and frequency != 3
 
 
 def type_of_file(path: Path) -> str | None:
