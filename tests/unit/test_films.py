@@ -204,6 +204,13 @@ def test_a_phone_whose_last_frame_starts_where_the_rounded_list_ends_keeps_it() 
     assert shown_pictures(odd, edits, 90_000, MS) == [-9_018] * 3
 
 
+def test_a_list_that_forgets_that_frames_are_shown_later_than_decoded_cuts_nothing_that_is_needed() -> None:
+    found = samples(20, 60, 40, 30, 50)
+    assert shown_pictures(found, [Edit(0, 50)], 1000, MS) == [0] * 5
+    with pytest.raises(Rejected):
+        shown_pictures(found, [Edit(0, 45)], 1000, MS)
+
+
 def test_a_frame_that_nothing_needs_is_left_out_wherever_it_is() -> None:
     later = samples(0, 20, 10)
     with pytest.raises(Rejected):

@@ -48,22 +48,33 @@ def shown_pictures(
     """By how much the time of each sample changes; None for one that is not shown. The samples are in the order in
     which they are decoded; `tick` is the unit of the edits' lengths in seconds. Raises Rejected."""
     first = min(one.pts for one in samples)
-    end = first + sum(one.duration for one in samples)
-    end = max(end, *(one.pts + one.duration for one in samples))
+    length = sum(one.duration for one in samples)
+    end = max(first + length, *(one.pts + one.duration for one in samples))
     rounded = min(tick, _MOST_ROUNDED) * timescale
     spans = [_widened(span, first, end, rounded) for span in _spans(edits, timescale, tick, first)]
     shifts = [_shift(spans, one.pts) for one in samples]
-    still_needed = False
-    for one, shift in zip(reversed(samples), reversed(shifts), strict=True):
-        if shift is not None:
-            still_needed = True
-        elif still_needed and one.needed:
+    if not _decodable(samples, shifts):
+        only = spans[0]
+        # Some programs forget that the first picture is shown later than it is decoded. They cut nothing off.
+        if only.start > first or only.stop is None or only.stop - only.start + rounded < length:
             raise Rejected(Reason.EDIT_UNSUPPORTED)
-        if one.fresh:
-            still_needed = False
+        shifts = [only.shift] * len(samples)
     if all(shift is None for shift in shifts):
         raise Rejected(Reason.DAMAGED)
     return shifts
+
+
+def _decodable(samples: Sequence[Sample], shifts: Sequence[int | None]) -> bool:
+    """Whether no sample that is shown may need one that is not."""
+    needs = False
+    for one, shift in zip(reversed(samples), reversed(shifts), strict=True):
+        if shift is not None:
+            needs = True
+        elif needs and one.needed:
+            return False
+        if one.fresh:
+            needs = False
+    return True
 
 
 def heard_sound(

@@ -48,7 +48,10 @@ def still_of(
     with av.open(str(film), format=form, options={"protocol_whitelist": "file"}) as source:
         decoder = _decoder(source.streams.video[0])
         for second in looks:
-            frame = _frame_at(source, decoder, second)
+            try:
+                frame = _frame_at(source, decoder, second)
+            except av.FFmpegError:  # what cannot be decoded there may be decoded elsewhere
+                continue
             if frame is None:
                 continue
             picture = _picture(frame)
