@@ -419,7 +419,7 @@ class Media(containers.DeclarativeContainer):
     remove_media = Single(media_removing.RemoveMedia, open_tx, discard)
     find_rendition = Single(serving.FindRendition, reader, owners)
     open_rendition = Single(serving.OpenRendition, storage)
-    process_media = Single(processing.ProcessMedia, open_tx, jobs, storage, processor, folder, wake)
+    process_media = Single(processing.ProcessMedia, open_tx, jobs, storage, processor, folder, now, wake)
     attach = Single(media_reactions.Attach, open_tx)
     detach = Single(media_reactions.Detach, open_tx, discard)
     forget_post = Single(media_reactions.ForgetPost, open_tx, discard)

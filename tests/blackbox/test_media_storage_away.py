@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from adapters.storage import calling
+from adapters.storage.address import S3Address
+
 from .between import Between, between
 from .client import Api, done, eventually, fresh_key
 from .conftest import RUNNING, SHAPES, stores_of
-from .pictures import picture, ready, served, settled, uploads
+from .pictures import begun, picture, puts, ready, served, settled, uploads
 from .process import Waggle
 
 pytestmark = pytest.mark.scaled
@@ -25,6 +28,8 @@ class World:
     waggle: Waggle
     way: Between
     api: Api
+    bucket: str
+    """Its address, past what may be cut."""
 
     def storage(self) -> tuple[int, str, str]:
         answer = httpx.get(f"{self.waggle.base_url}/readyz")
@@ -44,7 +49,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         stack.callback(waggle.kill)
         waggle.migrate()
         waggle.start()
-        yield World(waggle, way, stack.enter_context(closing(Api(waggle.base_url))))
+        api = stack.enter_context(closing(Api(waggle.base_url)))
+        yield World(waggle, way, api, named["WAGGLE_MEDIA_URL"])
         way.heal()
         assert waggle.stop() == 0
         assert waggle.complaints() == []
@@ -60,6 +66,32 @@ def away(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
         assert world.storage() == (200, "ok", "ok")
 
     eventually(check)
+
+
+def test_a_bucket_that_is_removed_is_made_again_and_uploads_go_on(world: World) -> None:
+    maya, data = world.api.someone(), picture(80, 80)
+    waiting = begun(maya, data)
+    assert puts(waiting["upload"], data).is_success
+    address = S3Address.of(world.bucket)
+    client = calling.client(address, calling.connections(tls=False))
+    for one in [*client.list_objects(address.bucket, recursive=True)]:
+        client.remove_object(address.bucket, str(one.object_name))
+    client.remove_bucket(address.bucket)
+    complete = f"/api/v1/media/uploads/{waiting['media']['id']}/complete"
+    with httpx.Client(base_url=world.waggle.base_url, headers=maya.headers(), timeout=30) as http:
+        told = http.post(complete)  # the bucket is gone, or was made again already
+        assert (told.status_code, told.json()["code"]) in {(503, "unavailable"), (409, "media_not_uploaded")}
+
+        def taken() -> str:
+            answer = http.post("/api/v1/media", files={"file": ("x", data)})
+            return str(done(answer, 202)["id"])
+
+        new = eventually(taken)
+    assert settled(maya, {"id": new})["state"] == "ready"
+    assert done(maya.get(f"/api/v1/media/{waiting['media']['id']}"))["state"] == "pending"
+    assert puts(waiting["upload"], data).is_success
+    done(maya.post(complete), 202)
+    assert settled(maya, waiting["media"])["state"] == "ready"
 
 
 def ends(away: World, how: str) -> None:

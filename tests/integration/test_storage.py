@@ -19,6 +19,7 @@ from minio import Minio
 from adapters.clock import utc_now
 from adapters.storage import calling
 from adapters.storage.address import S3Address
+from adapters.storage.calling import BucketMissing
 from adapters.storage.s3 import S3Storage
 from application.media.ports import Storage, Ticket
 from domain.shared import Unavailable
@@ -133,6 +134,42 @@ async def test_the_bucket_is_made_as_soon_as_the_server_is_there(
         task.cancel()
         await asyncio.wait([task])
         assert "anybody" not in caplog.text
+
+
+async def test_a_bucket_that_was_removed_is_made_again_and_no_object_is_taken_for_gone(
+    server: Server, tmp_path: Path
+) -> None:
+    with fresh_bucket(server) as url:
+        address = S3Address.of(url)
+        storage, client = S3Storage(address, utc_now), _client(url)
+        await storage.prepare()
+        await put(storage, tmp_path, "a/upload", b"1")
+        before = await storage.made_at()
+        for name in [one.object_name for one in client.list_objects(address.bucket, recursive=True)]:
+            client.remove_object(address.bucket, str(name))
+        client.remove_bucket(address.bucket)
+
+        with pytest.raises(BucketMissing):
+            await storage.stat("a/upload")
+        with pytest.raises(BucketMissing):
+            await storage.fetch("a/upload", tmp_path / "target")
+        with pytest.raises(BucketMissing):
+            await put(storage, tmp_path, "a/upload", b"1")
+        for _ in range(30):  # it answers: the breaker stays closed
+            with pytest.raises(BucketMissing):
+                await storage.made_at()
+        task = asyncio.create_task(storage.run())
+        await _until(lambda: client.bucket_exists(address.bucket))
+        await put(storage, tmp_path, "a/upload", b"2")
+        assert await got(storage, "a/upload") == b"2"
+        assert await storage.stat("a/missing") is None
+        after = await storage.made_at()
+        assert before is not None
+        assert after is not None
+        assert after >= before
+        assert [one.key for one in await storage.list()] == ["a/upload"]
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_a_wrong_secret_is_unavailable_and_told_to_nobody(

@@ -100,6 +100,7 @@ class Fallible:
     real: MemoryStorage
     faults: Faults
     away: bool = False
+    made: datetime | None = BEGINNING - timedelta(days=1)
     after_put: Callable[[], object] = lambda: None
 
     def _step(self) -> None:
@@ -138,6 +139,10 @@ class Fallible:
 
     async def check(self) -> None:
         self._step()
+
+    async def made_at(self) -> datetime | None:
+        self._step()
+        return self.made
 
 
 @dataclass
@@ -184,7 +189,15 @@ class World:
         )
         self.sweep_objects = SweepObjects(self.reader, storage, lambda: self.now)
         self.remove = RemoveMedia(self.open_tx, self.discard)
-        self.process = ProcessMedia(self.open_tx, self.jobs, storage, self._processor, self._temporary, wake)
+        self.process = ProcessMedia(
+            self.open_tx,
+            self.jobs,
+            storage,
+            self._processor,
+            self._temporary,
+            lambda: self.now,
+            wake,
+        )
         self.attach = Attach(self.open_tx)
         self.forget_post = ForgetPost(self.open_tx, self.discard)
         self.forget_owner = ForgetOwner(self.open_tx, self.discard)
@@ -521,7 +534,7 @@ async def test_however_long_the_storage_is_away_no_media_fails_for_that(world: W
     world.storage.away = True
     for _ in range(4 * MAX_ATTEMPTS):
         assert await world.process()
-        world.elapsed += 10
+        world.elapsed += 61  # the longest pause
     assert (await world.read(media.id)).state is State.PROCESSING
     world.storage.away = False
     assert await world.process()
@@ -553,6 +566,35 @@ async def test_what_ends_whoever_looks_at_it_fails_after_some_attempts(
 async def test_an_upload_that_is_lost_fails(world: World) -> None:
     media = (await world.upload()).media
     await world.storage.real.delete([media.upload])
+    assert await world.process()
+    assert (await world.read(media.id)).reason is Reason.LOST
+
+
+@pytest.mark.parametrize("made", [None, BEGINNING + timedelta(days=365 * 5)])
+async def test_an_upload_that_is_missing_from_a_storage_made_anew_waits_for_hours(
+    world: World, made: datetime | None
+) -> None:
+    media = (await world.upload()).media
+    world.now = media.created_at
+    data = world.storage.real._objects.pop(media.upload)
+    world.storage.made = made
+    tries = 0
+    while world.now < media.created_at + timedelta(hours=7):
+        tries += await world.process()
+        world.now += timedelta(minutes=1)
+        world.elapsed += 60
+    assert (await world.read(media.id)).state is State.PROCESSING
+    assert 30 < tries < 100  # with growing pauses
+    world.storage.real._objects[media.upload] = data  # the right disk is back
+    world.elapsed += 900
+    assert await world.process()
+    assert (await world.read(media.id)).state is State.READY
+
+
+async def test_an_upload_that_never_comes_back_is_lost_in_the_end(world: World) -> None:
+    media = (await world.upload()).media
+    await world.storage.real.delete([media.upload])
+    world.storage.made, world.now = None, media.created_at + timedelta(hours=8)
     assert await world.process()
     assert (await world.read(media.id)).reason is Reason.LOST
 

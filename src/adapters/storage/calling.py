@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+from xml.etree.ElementTree import ParseError
 
 from minio import Minio
-from minio.error import MinioException, S3Error
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3 import PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError, ResponseError
 from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from adapters.breaker import Breaker
@@ -30,11 +31,20 @@ THREADS, MOST = 12, 48
 """Calls at a time, and calls that may be under way or wait for a thread."""
 PIECE = 64 * 1024
 
-_NOTHING = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
+NOTHING = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
+_TOO_FAST = frozenset({"SlowDown", "TooManyRequests", "RequestTimeout", "ServiceUnavailable"})
 
 
 class StorageSlow(Unavailable):
-    """It did not answer in time."""
+    """It did not answer in time, or asked for fewer requests."""
+
+
+class StorageRefuses(Unavailable):
+    """It does not accept our key, or the key may not do this: trying again does not help, changing settings does."""
+
+
+class BucketMissing(Unavailable):
+    """The server is there and the bucket is not: nothing can be said of the objects in it."""
 
 
 class Calls:
@@ -59,8 +69,8 @@ class Calls:
             async with asyncio.timeout(budget):
                 # Shielded: it goes on in its thread, and counts until it ends there.
                 result = await asyncio.shield(future)
-        except NoSuchObject:
-            self.breaker.succeeded()
+        except (NoSuchObject, BucketMissing):
+            self.breaker.succeeded()  # it answered
             raise
         except (TimeoutError, StorageSlow) as error:
             self.breaker.timed_out()
@@ -85,13 +95,37 @@ def _told(work: Callable[[], T]) -> T:
     try:
         return work()
     except S3Error as error:
-        if error.code in _NOTHING:
+        if error.code in NOTHING:
             raise NoSuchObject(error.object_name or "") from error
-        raise Unavailable(f"the storage of media refuses: {error.code}", retry_after=2) from error
+        raise _refused(error.response.status, error.code or "") from error
+    except InvalidResponseError as error:  # not XML: of a proxy, as a rule
+        raise _refused(error._code, "") from error  # noqa: SLF001 - it has no other name
+    except ServerError as error:
+        raise _refused(error.status_code, "") from error
     except (HTTPTimeoutError, ReadTimeoutError, TimeoutError) as error:
         raise StorageSlow("the storage of media does not answer", retry_after=2) from error
+    except MaxRetryError as error:
+        if isinstance(error.reason, HTTPTimeoutError | ResponseError):
+            raise StorageSlow("the storage of media does not answer", retry_after=2) from error
+        raise Unavailable("the storage of media is away", retry_after=2) from error
     except (MinioException, HTTPError, OSError) as error:
         raise Unavailable("the storage of media is away", retry_after=2) from error
+    except (ParseError, ValueError) as error:  # a success whose body is not what S3 says
+        raise Unavailable("the storage of media does not answer as S3 does", retry_after=2) from error
+
+
+def _refused(status: int, code: str) -> Unavailable:
+    """A refusal by its code, or by its status where there is no code."""
+    told = code or f"status {status}"
+    if code == "NoSuchBucket":
+        return BucketMissing("the bucket of media is missing", retry_after=5)
+    if status in {429, 503} or code in _TOO_FAST:
+        return StorageSlow(f"the storage of media asks for fewer requests: {told}", retry_after=5)
+    if status in {401, 403}:
+        return StorageRefuses(f"the storage of media does not accept our key: {told}", retry_after=30)
+    if status >= 500:
+        return Unavailable(f"the storage of media is away: {told}", retry_after=2)
+    return Unavailable(f"the storage of media refuses: {told}", retry_after=2)
 
 
 # --- Connections ------------------------------------------------------------------------------------

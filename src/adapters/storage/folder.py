@@ -29,6 +29,8 @@ PIECE = 256 * 1024
 LEFT_SECONDS = 6 * 3600
 """Nothing takes so long to be put."""
 _OBJECTS, _ASIDE = "objects", "incoming"
+_MARKER = "made"
+"""An empty file that says since when the folder is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,15 @@ class FolderStorage:
         return self.uploads.ticket(checked(key), size, content_type, until)
 
     async def check(self) -> None:
-        await _in_thread(self._check)
+        await _in_thread(self._aside)
+
+    async def made_at(self) -> datetime | None:
+        def work() -> datetime | None:
+            with suppress(FileNotFoundError):
+                return datetime.fromtimestamp((self.root / _MARKER).stat().st_mtime, UTC)
+            return None
+
+        return await _in_thread(work)
 
     # --- In a thread --------------------------------------------------------------------------------
 
@@ -126,6 +136,8 @@ class FolderStorage:
     def _aside(self) -> Path:
         aside = self.root / _ASIDE
         aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):
+            (self.root / _MARKER).touch(mode=0o600, exist_ok=False)
         return aside
 
     def _delete(self, paths: Sequence[Path]) -> None:
@@ -150,9 +162,6 @@ class FolderStorage:
         if folder and not is_key(folder):
             return
         yield from _below(top / folder if folder else top, f"{folder}/" if folder else "", prefix, after)
-
-    def _check(self) -> None:
-        self._aside()
 
 
 def _below(folder: Path, named: str, prefix: str, after: str) -> Iterator[Stored]:

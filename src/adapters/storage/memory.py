@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.storage.keys import checked
@@ -58,6 +58,9 @@ class MemoryStorage:
 
     async def check(self) -> None:
         """Always there."""
+
+    async def made_at(self) -> datetime:
+        return datetime.min.replace(tzinfo=UTC)
 
     def _found(self, key: str) -> bytes:
         found = self._objects.get(checked(key))

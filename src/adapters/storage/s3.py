@@ -18,7 +18,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
 from adapters.storage.address import S3Address
-from adapters.storage.calling import BUDGET, Calls, client, connections
+from adapters.storage.calling import BUDGET, NOTHING, BucketMissing, Calls, client, connections
 from adapters.storage.keys import checked, is_key
 from adapters.storage.presigning import presigned_put
 from application.media.ports import NoSuchObject, Stored, Ticket
@@ -36,6 +36,8 @@ PUTS = 4
 SLOWEST = 64 * 1024
 """Bytes a second, below which a transfer is given up."""
 LOOK_SECONDS = 5.0
+MARKER = ".waggle"
+"""An object that says since when the bucket is there. No key is called so, and no list has it."""
 PROBE = "probe/"
 """What begins so is nothing of ours: it is looked for by whoever has no key, and deleted."""
 _BAD_RANGE = frozenset({"InvalidRange", "InvalidArgument"})
@@ -62,22 +64,37 @@ class S3Storage:
         self._told: bool | None = None
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
+        checked(key)
         size = (await asyncio.to_thread(source.stat)).st_size
 
         def work() -> None:
             with source.open("rb") as file:
-                self._client.put_object(
+                put = self._client.put_object(
                     self._bucket,
-                    checked(key),
+                    key,
                     file,
                     size,
                     content_type,
                     part_size=PART,
                     num_parallel_uploads=1,
                 )
+            if not put.etag:
+                self._confirm(key, size)
 
         async with self._puts:
             await self._calls(work, BUDGET + size / SLOWEST)
+
+    def _confirm(self, key: str, size: int) -> None:
+        """Raises Unavailable if the object is not there. A multipart upload may be answered with status 200 and then
+        fail; the SDK takes that for a success, and only the missing etag tells."""
+        try:
+            found = self._client.stat_object(self._bucket, key).size
+        except S3Error as error:
+            if error.code not in NOTHING:
+                raise
+            found = None
+        if found != size:
+            raise Unavailable("the storage of media did not complete an upload", retry_after=5)
 
     async def fetch(self, key: str, target: Path) -> None:
         async with self.read(key) as pieces:
@@ -98,9 +115,11 @@ class S3Storage:
             yield self._pieces(None)
             return
 
+        checked(key)
+
         def work() -> Any:
             try:
-                return self._client.get_object(self._bucket, checked(key), start, length or 0)
+                return self._client.get_object(self._bucket, key, start, length or 0)
             except S3Error as error:
                 if error.code not in _BAD_RANGE:
                     raise
@@ -111,7 +130,11 @@ class S3Storage:
                     raise
                 return self._client.get_object(self._bucket, key, start, size - start)
 
-        response = await self._calls(work)
+        try:
+            response = await self._calls(work)
+        except NoSuchObject:
+            await self._look()  # where there is no bucket, nothing is known of the object
+            raise
         try:
             yield self._pieces(response)
         finally:
@@ -125,9 +148,11 @@ class S3Storage:
             yield piece
 
     async def stat(self, key: str) -> Stored | None:
+        checked(key)
         try:
-            found = await self._calls(lambda: self._client.stat_object(self._bucket, checked(key)))
+            found = await self._calls(lambda: self._client.stat_object(self._bucket, key))
         except NoSuchObject:
+            await self._look()  # an answer to HEAD does not tell a missing object from a missing bucket
             return None
         return _stored(key, found)
 
@@ -173,19 +198,44 @@ class S3Storage:
         if self._problem:
             raise Unavailable(self._problem, retry_after=2)
 
-    async def _look(self) -> None:
-        if not await self._calls(lambda: self._client.bucket_exists(self._bucket)):
-            raise Unavailable("the bucket of media is missing")
+    async def made_at(self) -> datetime | None:
+        return await self._look()
+
+    async def _look(self) -> datetime | None:
+        """When the bucket was prepared; None if that is still to be done. Raises BucketMissing."""
+
+        def work() -> datetime | None:
+            try:
+                return self._client.stat_object(self._bucket, MARKER).last_modified
+            except S3Error as error:
+                if error.code not in NOTHING:
+                    raise
+            if not self._client.bucket_exists(self._bucket):
+                raise BucketMissing("the bucket of media is missing", retry_after=5)
+            return None
+
+        try:
+            made = await self._calls(work)
+        except BucketMissing:
+            self._ready = False
+            raise
+        self._ready = self._ready and made is not None
         self._problem = ""
+        return made
 
     # --- Being there --------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Make the bucket as soon as the server is there, and look now and then whether it still is; until cancelled."""
+        """Make the bucket as soon as the server is there, look now and then whether both still are, and make the bucket
+        again if it is gone; until cancelled."""
         try:
             while True:
                 try:
-                    await (self._look() if self._ready else self.prepare())
+                    if self._ready:
+                        with suppress(BucketMissing):
+                            await self._look()
+                    if not self._ready:
+                        await self.prepare()
                 except Unavailable as error:
                     self._tell(error)
                 else:
@@ -195,7 +245,8 @@ class S3Storage:
             self.close()
 
     async def prepare(self) -> None:
-        """Make the bucket if it is missing, and say loudly if anybody may read it. Raises Unavailable."""
+        """Make the bucket if it is missing, mark when that was, and say loudly if anybody may read it. Raises
+        Unavailable."""
 
         def work() -> None:
             if not self._client.bucket_exists(self._bucket):
@@ -204,6 +255,14 @@ class S3Storage:
                 except S3Error as error:  # another process was faster
                     if error.code != "BucketAlreadyOwnedByYou":
                         raise
+                else:
+                    log.warning("the bucket %s was missing, and is made", self._bucket)
+            try:
+                self._client.stat_object(self._bucket, MARKER)
+            except S3Error as error:
+                if error.code not in NOTHING:
+                    raise
+                self._client.put_object(self._bucket, MARKER, BytesIO(b"waggle"), 6)
 
         await self._calls(work, 3 * BUDGET)
         self._ready = True

@@ -208,6 +208,11 @@ class Storage(Protocol):
         """Raises Unavailable if it cannot be used."""
         ...
 
+    async def made_at(self) -> datetime | None:
+        """Since when it is there, by its own clock: an object from before that is missing may come back, when the right
+        disk or server does. None if it is being made."""
+        ...
+
 
 class NoSuchObject(Exception):
     """The storage has nothing of that key."""

@@ -11,17 +11,25 @@ from pathlib import Path
 from application.media.ports import Folder, Job, Jobs, MediaTx, NoSuchObject, Processor, Rejected, Storage
 from application.media.removing import keys_of
 from application.shared.events import AttachedMediaChanged, MediaSettled
-from application.shared.ports import OpenTx
+from application.shared.ports import Clock, OpenTx
 from domain.media import EXTENSIONS, Made, Media, MediaNotFound, Reason, State
 from domain.shared import Unavailable
 
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 5
 """After so many that did not come to an end, whoever tried was killed by it."""
-STORAGE_AWAY = timedelta(seconds=5)
-"""The pause until the storage is asked again. However long it is away, no media fails for that."""
+STORAGE_AWAY = timedelta(seconds=5), timedelta(minutes=1)
+"""The first and the longest pause until the storage is asked again. However long it is away, no media fails for that."""
+UPLOAD_MISSING = timedelta(seconds=5), timedelta(minutes=15)
+"""The same, where the storage was made anew since and lacks the upload."""
+LOST_AFTER = timedelta(hours=8)
+"""Until then the upload may come back, when whoever runs the storage finds the right disk."""
 
 log = logging.getLogger(__name__)
+
+
+class _UploadMissing(Exception):
+    """The upload is not there, and neither is the storage that it was put into."""
 
 
 class _NotRun(Exception):
@@ -38,6 +46,7 @@ class ProcessMedia:
     storage: Storage
     processor: Processor
     folder: Folder
+    now: Clock
     wake: asyncio.Event
     """Set when there may be something to do; jobs of other processes are found by looking."""
 
@@ -70,7 +79,10 @@ class ProcessMedia:
                 await self._work(job, percent)
         except Unavailable as error:
             log.warning("media %s waits: %s", job.media.id, error)
-            await self.jobs.retry(job, STORAGE_AWAY, counted=False)
+            await self.jobs.retry(job, self._pause(job.media, *STORAGE_AWAY), counted=False)
+        except _UploadMissing:
+            log.warning("media %s waits: the storage was made anew and lacks its upload", job.media.id)
+            await self.jobs.retry(job, self._pause(job.media, *UPLOAD_MISSING), counted=False)
         except _NotRun as error:
             log.warning("media %s waits: %s", job.media.id, error.__cause__)
             await self.jobs.retry(job, timedelta(seconds=2.0**job.attempt))
@@ -88,12 +100,23 @@ class ProcessMedia:
                 await self.storage.fetch(media.upload, upload)
                 made = await self._process(upload, made_here, percent)
             except NoSuchObject:
+                made_at = await self.storage.made_at()
+                is_new = made_at is None or made_at > media.created_at
+                if is_new and self._age(media) < LOST_AFTER:
+                    raise _UploadMissing from None
                 await self._settle(media, Reason.LOST)
             except Rejected as rejected:
                 await self._settle(media, rejected.reason)
             else:
                 await self._store(media, made, made_here)
                 await self._settle(media, made)
+
+    def _pause(self, media: Media, least: timedelta, most: timedelta) -> timedelta:
+        """The longer it has waited, the longer it may wait."""
+        return min(most, max(least, self._age(media) / 8))
+
+    def _age(self, media: Media) -> timedelta:
+        return self.now() - media.created_at
 
     async def _process(self, upload: Path, into: Path, percent: list[int]) -> Made:
         try:
