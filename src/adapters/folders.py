@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
 
 _LOCK = "lock"
@@ -29,6 +30,8 @@ class TemporaryFolders:
         try:
             made = await asyncio.to_thread(self._make)
         except OSError as error:
+            if full_disk(error):
+                raise StorageFull("the disk for temporary files is full") from error
             raise Unavailable(f"there is no room for temporary files: {error.strerror}") from error
         try:
             yield made

@@ -22,6 +22,7 @@ from adapters.bridges import (
     ShownPosts,
     WatchersOfHome,
 )
+from adapters.disk import Disk
 from adapters.folders import TemporaryFolders
 from adapters.ids import IdAllocator
 from adapters.mail.smtp import SmtpMail
@@ -439,7 +440,7 @@ class Container(containers.DeclarativeContainer):
     `site_names`, `password_cost`, `card_ttl`, `limits` (`on` or `off`), `trending` (its Times),
     `timelines` (`memory` or `none`), `redis` (`on` or `off`), `redis_address`, `site` (its Site), `mail` (`smtp`,
     `log` or `none`), `mail_server`, `own_host`, `mail_delay` and `mail_every` (timedeltas), `media_store` (`memory`, `folder`
-    or `s3`), `media_folder`, `media_address` (its S3Address), `media_origin`, `media_limits`, `temporary` (a folder) and `master_key`."""
+    or `s3`), `media_folder`, `media_address` (its S3Address), `media_origin`, `media_limits`, `disk` (`on` or `off`), `data_folder` (or None), `temporary` (a folder) and `master_key`."""
 
     config = providers.Configuration(strict=True)
 
@@ -451,6 +452,8 @@ class Container(containers.DeclarativeContainer):
     passwords = Single(BcryptPasswords, config.password_cost)
     access_tokens = Single(JwtAccessTokens, keys, config.issuer)
     refresh_tokens = Single(ChainedRefreshTokens, secrets.provided.key.call("refresh"))
+
+    disk = Single(Disk, config.data_folder)
 
     redis = Single(Client, config.redis_address)
     own_limiter = Single(MemoryLimiter, Object(time.monotonic))
@@ -784,12 +787,16 @@ class Container(containers.DeclarativeContainer):
 
     checks = providers.Dict(
         database=providers.Selector(config.store, memory=store.provided.ping, sql=database.provided.ping),
-        ids=ids.provided.check,
+        ids=disk.provided.unless_full.call(ids.provided.check),
     )
     """What /readyz asks."""
     soft_checks = providers.Selector(
         config.redis,
         on=providers.Dict(redis=redis.provided.check, storage=storage.provided.check),
-        off=providers.Dict(storage=storage.provided.check),
+        off=providers.Selector(
+            config.disk,
+            on=providers.Dict(storage=storage.provided.check, disk=disk.provided.ready),
+            off=providers.Dict(storage=storage.provided.check),
+        ),
     )
     """What it asks as well, and can do without."""

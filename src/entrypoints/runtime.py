@@ -4,16 +4,17 @@ import asyncio
 import fcntl
 import logging
 import os
-import random
 import secrets
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
+
+from sqlalchemy import make_url
 
 from adapters.ids import IdAllocator, Lease
 from adapters.mail.server import MailServer
@@ -31,6 +32,7 @@ from application.media.uploading import Limits
 from application.shared.caching import Times
 from application.shared.mail import Site
 from domain.shared import MAX_ID, Unavailable
+from entrypoints.background import in_background, refresh_trending, sweep_objects
 from entrypoints.container import Container
 from entrypoints.data_folder import master_key, prepare
 from entrypoints.settings import BadSettings, Settings
@@ -38,7 +40,6 @@ from entrypoints.settings import BadSettings, Settings
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_SECONDS = 3600.0
-OBJECTS_SECONDS = 60.0
 OTHER_KEY = "WAGGLE_SECRET_KEY (or secret.key) is not the one this data was made with"
 TRENDING_STALE = 600.0
 """Seconds for which what trended is still shown when it cannot be made anew, and can be paged through."""
@@ -99,6 +100,8 @@ def build(settings: Settings) -> Container:
             ),
             "media_audio": settings.media_audio == "on",
             "media_confinement_required": settings.media_confinement == "required",
+            "disk": "on" if settings.shape == "embedded" else "off",
+            "data_folder": _data_folder(settings),
             "temporary": _temporary(settings),
             "master_key": master_key(settings),
         }
@@ -115,6 +118,11 @@ def _media_place(settings: Settings) -> tuple[str, Path | None, S3Address | None
     if settings.shape == "memory":
         return "memory", None, None
     return "folder", settings.data_dir.absolute() / "media", None
+
+
+def _data_folder(settings: Settings) -> Path | None:
+    """Of the embedded shape: where its database is."""
+    return Path(str(make_url(settings.database).database)).parent if settings.shape == "embedded" else None
 
 
 def _temporary(settings: Settings) -> Path:
@@ -134,33 +142,32 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         else:
             await _open_database(stack, container, settings)
         if settings.redis_url:  # whether it is there or not
-            await _in_background(stack, "Redis", container.redis().run)
-            await _in_background(stack, "timelines", container.redis_timelines().keep_whole)
-            await _in_background(stack, "hints", container.redis_hints().listen)
+            await in_background(stack, "Redis", container.redis().run)
+            await in_background(stack, "timelines", container.redis_timelines().keep_whole)
+            await in_background(stack, "hints", container.redis_hints().listen)
         try:
             await container.ensure_keys()()
             await load_keys(container.keys(), container.key_store(), container.secrets(), container.now()())
         except ValueError:
             raise BadSettings(OTHER_KEY) from None
         if settings.shape != "memory":  # nobody else reaches the keys there
-            await _in_background(stack, "signing keys", lambda: _follow_keys(container))
+            await in_background(stack, "signing keys", lambda: _follow_keys(container))
         stack.callback(container.passwords().close)
-        await _in_background(
-            stack, "trending", lambda: _refresh_trending(container, settings.trending_seconds)
-        )
+        await in_background(stack, "trending", lambda: refresh_trending(container, settings.trending_seconds))
         hub = container.hub()
-        await _in_background(stack, "heads of streams", hub.follow_heads)
-        await _in_background(stack, "sessions of streams", hub.follow_sessions)
-        await _in_background(stack, "housekeeping", lambda: _keep_house(container, settings))
-        await _in_background(stack, "mails", container.notifications.send_mails().run)
+        await in_background(stack, "heads of streams", hub.follow_heads)
+        await in_background(stack, "sessions of streams", hub.follow_sessions)
+        await in_background(stack, "housekeeping", lambda: _keep_house(container, settings))
+        await in_background(stack, "mails", container.notifications.send_mails().run)
         if settings.media_url.startswith("s3:"):  # whether it is there or not
-            await _in_background(stack, "storage", container.storage().run)
+            await in_background(stack, "storage", container.storage().run)
         folders = container.folder()
         folders.clean()
         stack.callback(folders.close)
-        await _in_background(stack, "media", container.media.process_media().run)
-        await _in_background(stack, "objects of media", lambda: _sweep_objects(container))
-        await _in_background(stack, "relay", container.relay().run)
+        await in_background(stack, "media", container.media.process_media().run)
+        await in_background(stack, "objects of media", lambda: sweep_objects(container))
+        await in_background(stack, "relay", container.relay().run)
+        container.disk().opened()
         yield
 
 
@@ -213,6 +220,8 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
     database = container.database()
     if settings.shape == "embedded":
         stack.enter_context(_only_process(_lock_of(container)))
+        container.disk().prepare()
+        database.check_room = container.disk().check
     stack.push_async_callback(database.close)
     await database.open()
     if settings.shape == "embedded":
@@ -226,7 +235,7 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
     lease = await _take(numbers, container.ids())
     if settings.shape == "scaled":
         await _check_connections(database, settings.database_connections, lease.processes)
-    await _in_background(stack, "process number", lambda: _keep(numbers, container.ids(), lease))
+    await in_background(stack, "process number", lambda: _keep(numbers, container.ids(), lease))
 
 
 async def _check_connections(database: Database, connections: int, processes: int) -> None:
@@ -288,15 +297,6 @@ async def _follow_keys(container: Container) -> None:
             container.identity.authenticate().forget()
 
 
-async def _refresh_trending(container: Container, seconds: int) -> None:
-    """Look often enough that readers seldom find it stale; where it is fresh, made by another process perhaps,
-    nothing is done."""
-    while True:
-        with suppress(Unavailable):  # which is logged, and what there is still serves
-            await container.trending.refresh_trending()()
-        await asyncio.sleep(seconds / 4 * random.uniform(0.8, 1.0))  # noqa: S311 - no secret
-
-
 async def _keep_house(container: Container, settings: Settings) -> None:
     while True:
         try:
@@ -310,36 +310,6 @@ async def _keep_house(container: Container, settings: Settings) -> None:
         except Exception:
             log.exception("housekeeping failed and waits for its next turn")
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
-
-
-async def _sweep_objects(container: Container) -> None:
-    """Remove what nothing needs from the storage: after each ended ticket, and in rounds through all objects."""
-    while True:
-        await container.media.check_ended_tickets()()
-        await container.media.sweep_objects()()
-        await asyncio.sleep(OBJECTS_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - only apart from each other
-
-
-async def _in_background(stack: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
-    task = asyncio.create_task(_restarted(name, work), name=name)
-
-    async def stop() -> None:
-        task.cancel()
-        await asyncio.wait([task])
-
-    stack.push_async_callback(stop)
-
-
-async def _restarted(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Work that ends is work that failed: say so, wait a moment, begin again."""
-    while True:
-        try:
-            await work()
-        except Unavailable as error:
-            log.warning("%s waits: %s", name, error)
-        except Exception:
-            log.exception("%s failed and begins again", name)
-        await asyncio.sleep(1)
 
 
 def _only_process(path: Path) -> IO[str]:

@@ -15,6 +15,7 @@ from adapters.storage.folder import LEFT_SECONDS, FolderStorage
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import MediaAddresses, SignedUploads
 from application.media.ports import NoSuchObject, Storage, Ticket, TicketRefused
+from application.shared.errors import StorageFull
 from domain.shared import Unavailable
 from tests.unit.contracts.storage import Send, StorageContract, got, put
 
@@ -106,7 +107,7 @@ class TestOfTheFolder:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(Unavailable, match="No space left"):
+        with pytest.raises(StorageFull):
             await put(storage, tmp_path, "a/b", b"1")
 
         assert len(listed) == 1

@@ -183,6 +183,8 @@ class Database:
     """Called after each commit of a use case in this process: there may be events to relay."""
     is_pooled: bool = False
     """See `PostgresAddress.pooled`."""
+    check_room: Callable[[], None] = lambda: None
+    """Called before each transaction. Raises StorageFull where nothing can be written."""
 
     @classmethod
     def at(
@@ -225,6 +227,7 @@ class Database:
         return self.url.get_backend_name() == "sqlite"
 
     async def open(self) -> None:
+        """Raises Unavailable if a file of SQLite cannot be opened, as on a full disk."""
         await self._translating(self._reader.open())
 
     async def close(self) -> None:
@@ -255,12 +258,14 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
+        self.check_room()
         try:
             async with self.engine.begin() as connection:
                 yield connection
         except Exception as error:
             if (meant := translated(error)) is error:
                 raise
+            self.check_room()  # a full disk shows itself in several ways
             raise meant from error
 
     def transactions(self, ports: Callable[[AsyncConnection], T]) -> OpenTx[T]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import asyncpg
 from sqlalchemy import exc as sa
 
+from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
 
 POOLER_NEEDED = (
@@ -56,6 +57,8 @@ _AWAY = (
 def translated(error: Exception) -> Exception:
     """Unavailable for what the database cannot do now; a mistake of ours stays what it is."""
     cause: object = error
+    if _is_full(error):
+        return StorageFull("the disk of the database is full: nothing can be written until there is room")
     if isinstance(error, sa.DBAPIError):
         cause = error.orig.__cause__ if error.orig is not None else None
         if error.connection_invalidated or _sqlite_away(error.orig):
@@ -65,6 +68,15 @@ def translated(error: Exception) -> Exception:
     if isinstance(cause, _AWAY) or _sqlite_away(cause):
         return Unavailable("the database does not answer")
     return error
+
+
+def _is_full(error: object) -> bool:
+    if isinstance(error, sa.DBAPIError):
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return _is_full(error.orig) or _is_full(cause)
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and full_disk(error))
 
 
 def _refusal(error: Exception, cause: object) -> str | None:

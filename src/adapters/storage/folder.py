@@ -22,6 +22,7 @@ from typing import TypeVar
 from adapters.storage.keys import checked, is_key
 from adapters.storage.signing import SignedUploads
 from application.media.ports import NoSuchObject, Stored, Ticket
+from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
 
 T = TypeVar("T")
@@ -228,4 +229,6 @@ async def _in_thread(work: Callable[[], T], key: str = "") -> T:
             raise NoSuchObject(key) from error
         raise Unavailable(f"the media folder cannot be used: {error.strerror}") from error
     except OSError as error:
+        if full_disk(error):
+            raise StorageFull("the disk of the media folder is full") from error
         raise Unavailable(f"the media folder cannot be used: {error.strerror}") from error

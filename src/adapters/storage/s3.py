@@ -22,6 +22,7 @@ from adapters.storage.calling import BUDGET, NOTHING, BucketMissing, Calls, clie
 from adapters.storage.keys import checked, is_key
 from adapters.storage.presigning import presigned_put
 from application.media.ports import NoSuchObject, Stored, Ticket
+from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,10 @@ class S3Storage:
                 with target.open("wb") as file:
                     async for piece in pieces:
                         await asyncio.to_thread(file.write, piece)
-            except OSError as error:  # of our own disk: what the network does wrong is Unavailable already
+            except OSError as error:
+                if full_disk(error):
+                    raise StorageFull("the disk for temporary files is full") from error
+                # of our own disk: what the network does wrong is Unavailable already
                 raise Unavailable(f"the local disk cannot be used: {error.strerror}") from error
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from litestar.params import HeaderParameter
 from litestar.typing import FieldDefinition
 
-from application.shared.errors import KeyInFlight, TokenInvalid
+from application.shared.errors import KeyInFlight, StorageFull, TokenInvalid
 from domain.shared import (
     Conflict,
     DomainError,
@@ -41,6 +41,7 @@ STATUS: Mapping[type[DomainError], int] = {
     Stale: 412,
     Invalid: 422,
     TooMany: 429,
+    StorageFull: 507,
     Unavailable: 503,
 }
 

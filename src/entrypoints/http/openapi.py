@@ -9,7 +9,7 @@ import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from application.shared.errors import KeyInFlight, KeyReused, TokenInvalid
+from application.shared.errors import KeyInFlight, KeyReused, StorageFull, TokenInvalid
 from application.shared.limits import RateLimited
 from domain.shared import (
     Conflict,
@@ -133,7 +133,7 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     operation["security"] = _security(access, by_address=BY_ADDRESS in opt)
     for parameter in parameters:
         _complete_parameter(parameter)
-    errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable, Invalid]
+    errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable, StorageFull, Invalid]
     http = {500, 504}
     limited = opt.get("limit") != "none"
     if limited:
@@ -202,7 +202,7 @@ def _add_headers(responses: dict[str, Any], names: set[str], *, limited: bool) -
         headers["X-Request-Id"] = _header("The id of this request, to quote when something went wrong.")
         if status == "401":
             headers["WWW-Authenticate"] = _header("How to authenticate (RFC 6750).")
-        if status in {"429", "503"}:
+        if status in {"429", "503", "507"}:
             headers["Retry-After"] = _header("Seconds until another try makes sense.")
         if limited:
             headers["RateLimit"] = _header("What is left: `r` requests, all of them again after `t` seconds.")

@@ -10,6 +10,7 @@ from application.media.ports import Folder
 from application.media.removing import RemoveMedia
 from application.media.uploading import BeginUpload, CompleteUpload, Described, Uploader, UploadFile
 from application.shared.attachments import Addresses
+from application.shared.errors import StorageFull
 from domain.media import (
     MediaAttached,
     MediaNotFound,
@@ -88,6 +89,8 @@ class MediaController(Controller):
                 attempt = self.attempt.of(request, idempotency_key, form.said)
                 try:
                     uploaded = await self.upload_file(owner, file, form.size, described, attempt)
+                except StorageFull:
+                    raise
                 except Unavailable as error:
                     again = "nothing is lost: send the same again, with the same Idempotency-Key"
                     raise Unavailable(f"{error}; {again}", retry_after=max(5, error.retry_after)) from error

@@ -15,8 +15,8 @@ from typing import Any
 
 from litestar.exceptions import HTTPException
 
-from application.shared.errors import Overloaded
-from domain.shared import TooMany
+from application.shared.errors import Overloaded, StorageFull, full_disk
+from domain.shared import TooMany, Unavailable
 from entrypoints.http.errors import BodyMalformed
 
 UNDER_WAY = 32
@@ -116,7 +116,12 @@ class Spool:
 
     async def _flush(self) -> None:
         data, self._gathered = self._gathered, bytearray()
-        await asyncio.to_thread(self._append, data)
+        try:
+            await asyncio.to_thread(self._append, data)
+        except OSError as error:
+            if full_disk(error):
+                raise StorageFull("the disk of the server is full: the upload was not taken") from error
+            raise Unavailable(f"the upload cannot be kept: {error.strerror}") from error
 
     def _append(self, data: bytearray) -> None:
         if self._hash:

@@ -1,0 +1,143 @@
+"""The disk of the embedded shape is full: writes are refused with a code, reads go on, a start works, and all is as
+before when there is room. The disk is real: a small tmpfs, which only root may mount."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from .client import Api, Json, Member, done, eventually, fresh_name
+from .conftest import RUNNING, SHAPES
+from .pictures import begun, picture, puts, ready, served, settled, uploaded
+from .process import Waggle
+
+if RUNNING or "embedded" not in SHAPES:
+    pytest.skip("the embedded shape is not among those that are tested", allow_module_level=True)
+
+MB = 1024 * 1024
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 32 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(place)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"NOT TESTED with a full disk: a tmpfs cannot be mounted ({mounted.stderr.strip()})")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    filler = disk / "of somebody else"
+    with filler.open("ab", buffering=0) as file:
+        for piece in (MB, 4096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(os.urandom(piece))
+    assert os.statvfs(disk).f_bavail == 0
+    return filler
+
+
+def state(waggle: Waggle) -> tuple[int, str, str]:
+    answer = httpx.get(f"{waggle.base_url}/readyz", timeout=10)
+    told = answer.json()
+    return answer.status_code, told["status"], told["checks"]["disk"]
+
+
+def full(answer: httpx.Response) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full"), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def reads_go_on(waggle: Waggle, maya: Member, post: Json, address: str) -> None:
+    with closing(Api(waggle.base_url)) as api:
+        assert api.nobody.sees(post)
+        for path in (
+            "/api/v1/feeds/public",
+            f"/api/v1/users/{maya.id}",
+            "/api/v1/search?type=posts&q=linden",
+        ):
+            done(api.nobody.get(path))
+        maya.http = api.http
+        done(maya.get("/api/v1/feeds/home"))
+        done(maya.get("/api/v1/notifications"))
+        assert served(address).status_code == 200
+
+
+def writes_are_refused(waggle: Waggle, maya: Member, post: Json, upload: Json) -> None:
+    with httpx.Client(base_url=waggle.base_url, headers=maya.headers(), timeout=30) as http:
+        full(http.post("/api/v1/posts", json={"text": "no room"}))
+        full(http.patch(f"/api/v1/posts/{post['id']}", json={"text": "no room"}))
+        full(http.put(f"/api/v1/posts/{post['id']}/like"))
+        full(http.delete(f"/api/v1/posts/{post['id']}"))
+        full(http.post("/api/v1/media", files={"file": ("x", picture(500, 500) + bytes(MB))}))
+        full(http.post("/api/v1/media/uploads", json={"type": "image/png", "bytes": 9}))
+        name = fresh_name()
+        account = {"username": name, "email": f"{name}@example.org", "password": "correct horse battery"}
+        full(http.post("/api/v1/auth/register", json=account))
+    full(puts(upload["upload"], picture(200, 200)))
+
+
+@pytest.mark.timeout(240)
+def test_a_full_disk_refuses_writes_only_and_is_survived(disk: Path, tmp_path: Path) -> None:
+    waggle = Waggle("embedded", tmp_path, settings={"WAGGLE_DATA_DIR": str(disk / "data")})
+    waggle.start()
+    try:
+        with closing(Api(waggle.base_url)) as api:
+            maya = api.someone()
+            post = maya.publishes()
+            address = ready(maya)["renditions"]["small"]["url"]
+            done(maya.get("/api/v1/notifications"))
+            upload = begun(maya, picture(200, 200))
+        is_well(waggle)
+        filler = fill(disk)
+
+        reads_go_on(waggle, maya, post, address)
+        writes_are_refused(waggle, maya, post, upload)
+        eventually(lambda: is_degraded(waggle))
+        waggle.kill()
+        waggle.start()
+        eventually(lambda: is_degraded(waggle))
+        reads_go_on(waggle, maya, post, address)
+        writes_are_refused(waggle, maya, post, upload)
+
+        filler.unlink()
+        eventually(lambda: is_well(waggle), 40)
+        fill(disk)
+        assert waggle.stop() == 0  # whose files SQLite removes
+        waggle.start()
+        reads_go_on(waggle, maya, post, address)
+        writes_are_refused(waggle, maya, post, upload)
+        filler.unlink()
+
+        with closing(Api(waggle.base_url)) as api:
+            maya.http = api.http
+            eventually(lambda: done(maya.post("/api/v1/posts", {"text": "room again"}), 201), 40)
+            assert maya.sees(post)
+            assert puts(upload["upload"], picture(200, 200)).is_success
+            assert settled(maya, uploaded(maya))["state"] == "ready"
+            eventually(lambda: is_well(waggle))
+        assert waggle.stop() == 0
+        assert waggle.complaints() == []
+    finally:
+        waggle.kill()
+
+
+def is_well(waggle: Waggle) -> None:
+    assert state(waggle) == (200, "ok", "ok")
+
+
+def is_degraded(waggle: Waggle) -> None:
+    assert state(waggle) == (200, "degraded", "StorageFull")
