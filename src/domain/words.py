@@ -1,8 +1,8 @@
 """What a text is found by: words in one form, the same when it is indexed and when it is asked for.
 
 Every store indexes these words and none takes a text apart by itself, so all of them find the same.
-Case, compatibility forms and the marks that are left out in quick writing make no difference (`Café`
-is found by `cafe`). Where people write without blanks, each letter stands in a pair with the next one
+Case, compatibility forms, the marks that are left out in quick writing and the letters that quick
+writing replaces make no difference (`Café` is found by `cafe`, `Łódź` by `lodz`). Where people write without blanks, each letter stands in a pair with the next one
 (東京都: 東京, 京都, 都), so that a part of what is written is found, without a dictionary. All of it takes
 time linear in the length of the text.
 """
@@ -43,6 +43,29 @@ _UNSPACED = (
     (0x20000, 0x3FFFF),
 )
 _OTHER, _LETTER, _UNSPACED_LETTER, _MARK = range(4)
+_SEPARATORS = frozenset("\u200b\u115f\u1160")
+"""The zero-width space and letters that are drawn as blanks. What else cannot be seen separates nothing."""
+_LATIN = re.compile(
+    r"LATIN (?:SMALL |CAPITAL )?(?:LETTER|LIGATURE) (?:SMALL CAPITAL )?"
+    r"(?:AFRICAN |BARRED |BROKEN |DOTLESS |INSULAR |LONG |MIDDLE-WELSH |OPEN |SCRIPT )?"
+    r"([A-Z]{1,2}|ALPHA|ENG|ETH|EZH|GAMMA|IOTA|KRA|SCHWA|THORN|TURNED E|UPSILON)"
+    r"(?: DIGRAPH)?(?: BAR)?(?: (?:WITH|PRECEDED) .*)?"
+)
+"""Names of Latin letters that Unicode does not decompose. The letters that people write for them are those of the
+transliteration Latin-ASCII of Unicode CLDR, and an `e` for the schwa of Azerbaijani and others."""
+_LATIN_BASES = {
+    "ALPHA": "a",
+    "ENG": "n",
+    "ETH": "d",
+    "EZH": "z",
+    "GAMMA": "g",
+    "IOTA": "i",
+    "KRA": "q",
+    "SCHWA": "e",
+    "THORN": "th",
+    "TURNED E": "e",
+    "UPSILON": "u",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +100,7 @@ def words(text: str) -> tuple[str, ...]:
     if text.isascii():
         return tuple(word[:MAX_WORD] for word in _ASCII_WORD.findall(text.lower())[:MAX_WORDS])
     found: list[str] = []
-    for run, unspaced in _runs(_folded(text)):
+    for run, unspaced in _runs(plain(text)):
         found += _pairs(run) if unspaced else [run[:MAX_WORD]]
         if len(found) >= MAX_WORDS:
             break
@@ -90,7 +113,7 @@ def phrase(text: str, *, prefix: bool = False) -> Phrase | None:
     found = list(words(text))
     if not found:
         return None
-    runs = list(_runs(_folded(text)))
+    runs = list(_runs(plain(text)))
     last, unspaced = runs[-1]
     if not unspaced:
         return Phrase(tuple(found), prefix)
@@ -99,20 +122,25 @@ def phrase(text: str, *, prefix: bool = False) -> Phrase | None:
     return Phrase(tuple(found), prefix=True)
 
 
-def _folded(text: str) -> str:
+def plain(text: str) -> str:
     """`text` without what makes no difference."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return unicodedata.normalize("NFC", "".join(char for char in decomposed if not _is_left_out(char)))
+    return unicodedata.normalize("NFC", "".join(map(_plain, decomposed)))
 
 
 @lru_cache(4096)
-def _is_left_out(char: str) -> bool:
-    """Accents of Latin, Greek and Cyrillic letters, vowel points of Hebrew and Arabic, and what cannot be
-    seen. The marks of other scripts are letters to those who read them."""
+def _plain(char: str) -> str:
+    """Nothing for accents of Latin, Greek and Cyrillic letters, vowel points of Hebrew and Arabic, and what cannot be
+    seen; ASCII letters for a Latin one. The marks of other scripts are letters to those who read them."""
+    if char.isascii() or char in _SEPARATORS:
+        return char
     if char in _SELECTORS or char == _TATWEEL or unicodedata.category(char) == "Cf":
-        return True
+        return ""
     order = unicodedata.combining(char)
-    return 10 <= order <= 36 or order >= 200
+    if 10 <= order <= 36 or order >= 200:
+        return ""
+    latin = _LATIN.fullmatch(unicodedata.name(char, ""))
+    return char if latin is None else _LATIN_BASES.get(latin[1], latin[1].lower())
 
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
@@ -137,7 +165,7 @@ def _kind(char: str) -> int:
     category = unicodedata.category(char)[0]
     if category == "M":
         return _MARK
-    if category not in "LN":
+    if category not in "LN" or char in _SEPARATORS:
         return _OTHER
     code = ord(char)
     return _UNSPACED_LETTER if any(first <= code <= last for first, last in _UNSPACED) else _LETTER

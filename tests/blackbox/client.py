@@ -210,6 +210,13 @@ class Member(Visitor):
     def publishes(self, text: str = "The linden trees are in bloom.", **members: Any) -> Json:
         return done(self.post("/api/v1/posts", {"text": text, **members}), 201)
 
+    def confides(self, text: str = "Psst") -> Json:
+        """Publishes a direct post to somebody new, who has no other part in the test."""
+        name = fresh_name()
+        body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        done(Visitor(self.http).post("/api/v1/auth/register", body), 201)
+        return self.publishes(f"{text} @{name}", visibility="direct")
+
     def comments(self, post: Json, text: str = "So they are.", **members: Any) -> Json:
         return done(self.post(f"/api/v1/posts/{post['id']}/comments", {"text": text, **members}), 201)
 

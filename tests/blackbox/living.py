@@ -187,13 +187,15 @@ class Life:
             path = f"/api/v1/posts/{{{above.label}}}/comments"
             wider = WIDTH[visibility] > WIDTH[above.visibility]
             status = 404 if not sights.sees(who, above) else 409 if wider else 201
+        mentioned = sights.audience(who, sights.named(who, names), visibility, above)
+        if status == 201 and visibility == "direct" and not sights.reached(who, mentioned):
+            status = 422
         text, words, tags = self._text(label, names)
         body = {"text": text.replace("~", self.watcher.salt)} | ({"visibility": wanted} if wanted else {})
         key = {"Idempotency-Key": fresh_key()}
         concerns = above.author if above else None
         response = self._do(who, "POST", path, status, concerns=concerns, json=body, headers=key)
         if status == 201:
-            mentioned = sights.audience(who, sights.named(who, names), visibility, above)
             note = Note(self._number, label, who, visibility, above, words, tags, mentioned, [text])
             sights.notes[label] = note
             self.watcher.learn(label, response.json()["id"])

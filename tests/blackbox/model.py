@@ -319,6 +319,8 @@ class Model:
                 named = (above.mentioned | {above.author.label}) - {author.label}
             elif visibility not in OPEN:
                 named |= {above.author.label} - {author.label}
+        if visibility == "direct" and named <= {author.label}:
+            raise Refusal(422, "nobody_reached")
         post = Post(
             label=f"post{act.number}",
             author=author,
@@ -345,7 +347,7 @@ class Model:
         post.versions.append({"version": len(post.versions) + 1, **words})
 
     def edit(self, act: Act) -> Verdict:
-        """Other words; whom a direct post was for stays, else they are whom the new words name."""
+        """Other words; whom a direct post has reached stays, else they are whom the new words name."""
         person = self.member(act)
         post = self.seen(act, person)
         if post.author is not person:
@@ -354,7 +356,8 @@ class Model:
             raise Refusal(412, "precondition_failed")
         if (text := written(act)) != post.text:  # an edit that changes nothing changes nothing
             post.text = text
-            if post.visibility != "direct":
+            reached = post.mentioned - {person.label} or (post.above and post.above.visibility == "direct")
+            if post.visibility != "direct" or not reached:
                 # whoever left meanwhile is not mentioned anew
                 answered = (
                     (post.mentioned & {post.above.author.label}) - {person.label} if post.above else set()

@@ -144,10 +144,15 @@ class Sights:
             return (above.mentioned | {above.author}) - {author}
         return named | ({above.author} - {author})
 
+    def reached(self, author: Person, audience: set[Person]) -> set[Person]:
+        """Who can read a direct post besides its author."""
+        return {one for one in audience - {author} if not one.gone and not self.apart(author, one)}
+
     def reword(self, note: Note, text: str, words: set[str], tags: set[str], named: set[Person]) -> None:
         note.texts.append(text)
         note.words, note.tags = words, tags
-        if note.visibility != "direct":
+        reached = note.mentioned - {note.author} or (note.above and note.above.visibility == "direct")
+        if note.visibility != "direct" or not reached:
             answered = (note.mentioned & {note.above.author}) - {note.author} if note.above else set[Person]()
             note.mentioned = named | (answered if note.visibility not in OPEN else set())
 

@@ -81,7 +81,7 @@ def test_ap7_of_two_editors_the_second_is_told(api: Api) -> None:
 def test_az2_only_the_author_edits_and_what_is_hidden_is_not_there(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes("one")
-    hidden, gone = maya.publishes("hidden", visibility="direct"), maya.publishes("gone")
+    hidden, gone = maya.confides(), maya.publishes("gone")
     maya.removes(gone)
     refused(willy.patch(f"/api/v1/posts/{post['id']}", {"text": "two"}), 403, "not_the_author")
     refused(api.nobody.patch(f"/api/v1/posts/{post['id']}", {"text": "two"}), 401, "token_missing")

@@ -147,7 +147,7 @@ def test_the_public_feed_shows_public_posts_and_no_comments(api: Api) -> None:
     maya = api.someone()
     since = done(api.nobody.get(PUBLIC))["prev"]
     post = maya.publishes()
-    hidden = [maya.publishes(visibility=kind) for kind in ("unlisted", "followers", "direct")]
+    hidden = [maya.publishes(visibility=kind) for kind in ("unlisted", "followers")] + [maya.confides()]
     comment = maya.comments(post)
 
     found: list[str] = []
@@ -256,7 +256,7 @@ def test_what_those_whom_one_follows_publish_comes_home(api: Api) -> None:
     shows(maya, own, later, early)
 
     for_followers = noah.publishes(visibility="followers")
-    noah.publishes(visibility="direct")
+    noah.confides()
     shows(maya, for_followers, own, later, early)
     ties(maya, "follow", noah, on=False)
     assert ids(done(maya.get(HOME))) == [own["id"]]

@@ -67,7 +67,7 @@ def test_ap1_a_key_belongs_to_the_one_who_sent_it(api: Api) -> None:
 
 def test_ap1_a_request_that_was_refused_does_not_spend_its_key(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
-    post = maya.publishes(visibility="direct")
+    post = maya.confides()
     path = f"/api/v1/posts/{post['id']}/comments"
     refused(maya.post(path, {"text": "x", "visibility": "public"}, headers=key), 409, "wider_than_thread")
     response = maya.post(path, {"text": "x", "visibility": "direct"}, headers=key)

@@ -83,8 +83,7 @@ def test_every_list_tells_what_the_viewer_has_left_on_its_posts(api: Api) -> Non
 
 def test_only_open_posts_are_reposted(api: Api) -> None:
     maya = api.someone()
-    for visibility in ("followers", "direct"):
-        post = maya.publishes(visibility=visibility)
+    for post in (maya.publishes(visibility="followers"), maya.confides()):
         refused(maya.put(f"/api/v1/posts/{post['id']}/repost"), 409, "cannot_repost")
         assert takes_back(maya, post, "repost") == NOTHING
     assert puts(maya, maya.publishes(visibility="unlisted"), "repost")["counts"]["reposts"] == 1
@@ -125,7 +124,7 @@ def test_what_cannot_be_pinned(api: Api) -> None:
         refused(call(f"/api/v1/posts/{post['id']}/pin"), 403, "not_the_author")
     for other in (
         maya.comments(post),
-        maya.publishes(visibility="direct"),
+        maya.confides(),
         maya.publishes(visibility="followers"),
     ):
         refused(maya.put(f"/api/v1/posts/{other['id']}/pin"), 409, "cannot_pin")
@@ -199,13 +198,15 @@ HIDDEN = ("followers", "direct", "a comment in a direct thread", "deleted")
 
 
 def hidden_post(maya: Member, how: str) -> Json:
-    if how in {"followers", "direct"}:
+    if how == "followers":
         return maya.publishes("hidden", visibility=how)
+    if how == "direct":
+        return maya.confides()
     if how == "deleted":
         post = maya.publishes("hidden")
         maya.removes(post)
         return post
-    return maya.comments(maya.publishes("hidden", visibility="direct"), "hidden too")
+    return maya.comments(maya.confides(), "hidden too")
 
 
 @pytest.mark.parametrize("how", HIDDEN)

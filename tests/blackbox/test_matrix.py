@@ -64,11 +64,11 @@ def household(api: Api) -> Household:
     leaver_post = leaver.publishes()
     leaves(api, leaver, leaver_post)
     posts = {
-        "for nobody": owner.publishes(visibility="direct"),
+        "for somebody else": owner.confides(),
         "for followers": owner.publishes(visibility="followers"),
         "direct": direct,
         "a comment in a direct thread": owner.comments(direct),
-        "a narrower comment": owner.comments(open_post, visibility="direct"),
+        "a narrower comment": owner.comments(open_post, f"@{api.someone().username}", visibility="direct"),
         "deleted": gone,
         "a deleted comment": gone_comment,
         "of a private account": post_of_a_private_account(api),
@@ -167,8 +167,9 @@ def test_az2_what_one_may_not_see_answers_every_operation_as_what_never_was(
 def test_az2_a_tag_that_one_may_not_know_of_looks_like_one_that_nobody_uses(api: Api) -> None:
     maya, stranger = api.someone(), api.someone()
     hidden, never = fresh_name(), fresh_name()
-    for visibility in ("unlisted", "followers", "direct"):
+    for visibility in ("unlisted", "followers"):
         maya.publishes(f"#{hidden}", visibility=visibility)
+    maya.confides(f"#{hidden}")
     for viewer in (stranger, api.nobody):
         for path in ("/api/v1/feeds/hashtags/{}", "/api/v1/search?type=hashtags&q={}"):
             found = [done(viewer.get(path.format(tag))) for tag in (hidden, never)]

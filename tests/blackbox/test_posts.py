@@ -207,7 +207,7 @@ def test_ap6_viewers_do_not_get_each_others_state(api: Api) -> None:
 
 def test_a_browser_gets_the_same_answer_as_any_other_client(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
-    post, hidden, gone = maya.publishes(), maya.publishes(visibility="direct"), maya.publishes()
+    post, hidden, gone = maya.publishes(), maya.confides(), maya.publishes()
     maya.removes(gone)
     tag = willy.get(f"/api/v1/posts/{post['id']}").headers["etag"]
     token = willy.tokens["access_token"]
@@ -273,7 +273,7 @@ def test_az2_a_post_is_there_for_whom_it_is_meant(
 
 def test_az2_what_one_may_not_see_answers_like_what_never_was(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
-    hidden = maya.publishes("hidden", visibility="direct")
+    hidden = maya.confides()
     gone = maya.publishes("gone")
     maya.removes(gone)
     for member in (willy, api.nobody):
@@ -303,22 +303,23 @@ def test_az2_what_one_may_not_see_answers_like_what_never_was(api: Api) -> None:
 
 
 def test_a_comment_is_seen_by_whoever_sees_the_post(api: Api) -> None:
-    maya = api.someone()
+    maya, willy = api.someone(), api.someone()
     for visibility in VISIBILITIES:
-        post = maya.publishes(visibility=visibility)
+        post = maya.publishes(f"@{willy.username}", visibility=visibility)
         assert maya.comments(post)["visibility"] == visibility
 
 
 def test_a_comment_is_never_seen_by_more_than_the_post(api: Api) -> None:
-    maya = api.someone()
+    maya, willy = api.someone(), api.someone()
     counted = {"public": 2, "unlisted": 1, "followers": 0, "direct": 1}
     for above, width in zip(VISIBILITIES, range(4), strict=True):
-        post = maya.publishes(visibility=above)
+        post = maya.publishes(f"@{willy.username}", visibility=above)
         for wanted in VISIBILITIES[:width]:
             response = maya.post(f"/api/v1/posts/{post['id']}/comments", {"text": "x", "visibility": wanted})
             refused(response, 409, "wider_than_thread")
         for wanted in VISIBILITIES[width:]:
-            assert maya.comments(post, visibility=wanted)["visibility"] == wanted
+            comment = maya.comments(post, f"@{willy.username}", visibility=wanted)
+            assert comment["visibility"] == wanted
         assert maya.reads(post)["counts"]["comments"] == counted[above]
 
 
@@ -336,7 +337,7 @@ def test_az7_counts_tell_nothing_of_what_is_hidden(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     willy.comments(post, visibility="direct")
-    maya.publishes(visibility="direct")
+    maya.confides()
     maya.publishes(visibility="followers")
     maya.publishes(visibility="unlisted")
 
@@ -349,9 +350,9 @@ def test_az7_counts_tell_nothing_of_what_is_hidden(api: Api) -> None:
 
 
 def test_a_narrower_comment_is_hidden_in_the_thread(api: Api) -> None:
-    maya, willy = api.someone(), api.someone()
+    maya, willy, flip = api.someone(), api.someone(), api.someone()
     post = maya.publishes()
-    shown, hidden = maya.comments(post), maya.comments(post, visibility="direct")
+    shown, hidden = maya.comments(post), maya.comments(post, f"@{flip.username}", visibility="direct")
     path = f"/api/v1/posts/{post['id']}/comments"
     assert [item["id"] for item in maya.walks(path)] == [shown["id"], hidden["id"]]
     for somebody in (willy, api.nobody):

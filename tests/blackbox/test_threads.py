@@ -29,9 +29,8 @@ def ids(items: list[Json]) -> list[str]:
 
 def test_several_posts_come_in_the_order_asked_for_each_once(api: Api) -> None:
     maya = api.someone()
-    one, two, hidden, gone = (
-        maya.publishes(visibility=v) for v in ("public", "unlisted", "direct", "public")
-    )
+    one, two, gone = (maya.publishes(visibility=v) for v in ("public", "unlisted", "public"))
+    hidden = maya.confides()
     maya.removes(gone)
     asked = ",".join([two["id"], "1", hidden["id"], one["id"], gone["id"], two["id"]])
     assert done(maya.get("/api/v1/posts", params={"ids": asked})) == {"items": [two, maya.reads(hidden), one]}

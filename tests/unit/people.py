@@ -233,6 +233,11 @@ class Waggle:
     ) -> SeenPost:
         return (await self.says(author, text, visibility, reply_to)).seen
 
+    async def posts_in_confidence(self, author: UserId) -> SeenPost:
+        """A direct post to somebody who has no other part in a test."""
+        await self.somebody("confidant")
+        return await self.post(author, "psst @confidant", Visibility.DIRECT)
+
     async def like(self, user: UserId, post_id: PostId, *, liked: bool) -> Reception:
         return await self.mark(user, post_id, Mark.LIKE, on=liked)
 

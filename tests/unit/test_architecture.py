@@ -31,6 +31,7 @@ ALLOWED = {
     },  # it answers one module's question by asking another
     "adapters.security.tokens": {"identity"},  # the tokens that identity's ports speak of
     "adapters.sql.migrations.versions.0009_search": {"identity", "posts"},  # it indexes what there is of each
+    "adapters.sql.migrations.versions.0015_words": {"identity", "posts"},  # it indexes them again
     "adapters.sql.housekeeping": {
         "feeds",
         "graph",

@@ -20,8 +20,10 @@ from domain.posts import (
     resolved,
     usernames,
 )
-from domain.posts.entities import MAX_ENTITIES, MAX_TAG, MAX_URL
-from domain.shared import UserId
+from domain.posts.entities import MAX_ENTITIES, recognised_again
+from domain.posts.links import MAX_URL
+from domain.posts.tags import MAX_TAG
+from domain.shared import Invalid, UserId
 
 FAMILY = "\U0001f468‍\U0001f469‍\U0001f467‍\U0001f466"
 
@@ -62,23 +64,65 @@ class TestMentions:
             ("", []),
             ("https://example.org/?to=@ann", []),
             ("https://ann@example.org/ @bob", ["bob"]),
+            ("https://example.org/@ann/1", []),
+            # people elsewhere
+            ("@lea@example.social", []),
+            ("@lea.bsky.social", []),
+            ("＠lea＠example.social", []),
+            ("@lea@例え.jp @lea.例え.jp", []),
+            ("@lea@bob @lea@@bob", []),
+            ("@lea-marie.bsky.social @lea-marie@example.social @lea+bees@example.org", []),
+            ("@lea:matrix.org", []),
+            ("@lea.marie@example.social and @bob", ["bob"]),
+            ("x@lea müller@lea mu\u0308ller@lea x_@lea 1@lea", []),
+            ("иван@lea.рф", []),
+            # and people here
+            ("@lea. @bob... @carol@ @dave.", ["lea", "bob", "carol", "dave"]),
+            ("@lea's @bob\u2019s @carol\u02bcs", ["lea", "bob", "carol"]),
+            ("@lea: see example.org @bob:", ["lea", "bob"]),
+            ("@lea-marie, @bob+@carol", ["lea", "bob", "carol"]),
+            (".@lea (@bob) cc:@carol *@dave*", ["lea", "bob", "carol", "dave"]),
+            ("@lea…", ["lea"]),
+            # beside letters of other scripts
+            ("@leaさん", ["lea"]),
+            ("@lea님", ["lea"]),
+            ("你好@lea你好", ["lea"]),
+            ("＠lea", ["lea"]),
+            ("你好＠lea，再见", ["lea"]),
+            ("привет@leaпривет", ["lea"]),
+            ("@leaคุณ สวัสดี@bobครับ", ["lea", "bob"]),
+            ("मैं@leaको", ["lea"]),
+            ("@lea。@bob、@carol", ["lea", "bob", "carol"]),
+            ("🐝@lea🐝 @bob\ufe0f", ["lea", "bob"]),
+            ("@leaé @leae\u0301 @leax\u0323 @leaß @leaｂｃ @lea３ @lea٣ éa@lea ａ@lea", []),
         ],
     )
     def test_an_at_sign_names_somebody(self, text: str, names: list[str]) -> None:
         assert usernames(recognised(text)) == names
 
-    def test_no_more_than_twenty_are_named_and_those_again(self) -> None:
-        names = [f"user_{number}" for number in range(30)]
-        text = " ".join(f"@{name}" for name in [*names, names[0]])
+    def test_twenty_people_are_named_as_often_as_one_likes_and_a_twenty_first_is_refused(self) -> None:
+        names = [f"user_{number}" for number in range(MAX_MENTIONS)]
+        text = " ".join(f"@{name} @{name.upper()}" for name in names)
 
-        entities = recognised(text)
+        assert usernames(recognised(text)) == names
+        with pytest.raises(Invalid) as refused:
+            recognised(f"{text} @one_more")
+        assert [fault.code for fault in refused.value.faults] == ["too_many_mentions"]
 
-        assert usernames(entities) == names[:MAX_MENTIONS]
-        assert entities[-1].value == names[0]
+    @pytest.mark.parametrize("before", ["#a ", "https://example.org/ ", "@bob "])
+    def test_nobody_is_left_out_because_of_what_else_a_text_names(self, before: str) -> None:
+        entities = recognised(before * 200 + "@lea")
+
+        assert len(entities) == MAX_ENTITIES
+        assert entities[-1].value == "lea"
 
     @given(text=st.text(st.sampled_from("@@ aA_1/é\n.")))
     def test_every_name_could_be_a_username(self, text: str) -> None:
-        for name in usernames(recognised(text)):
+        try:
+            named = usernames(recognised(text))
+        except Invalid:
+            return
+        for name in named:
             assert is_reserved(name) or username(name) == name
 
     def test_a_mention_of_nobody_is_no_entity(self) -> None:
@@ -125,7 +169,20 @@ class TestHashtags:
             ("https://example.org/#bees", []),
             ("https://example.org/a?b#bees #wax", ["wax"]),
             ("#½", []),
-            ("#ﷺ", []),
+            ("#ﷺ", ["ﷺ"]),
+            ("#محمد_ﷺ", ["محمد_ﷺ"]),
+            ("#スター・ウォーズ", ["スター・ウォーズ"]),
+            ("#ｽﾀｰ･ｳｫｰｽﾞ", ["スター・ウォーズ"]),
+            ("#スター・ #・ウォーズ #ア・・イ", ["スター", "ア"]),
+            ("#col·legi #COL·LEGI", ["col·legi"]),
+            ("#iŀlusió #il·lusió #IĿLUSIÓ", ["il·lusió"]),
+            ("#one·#two", ["one", "two"]),
+            ("#列奥纳多·达·芬奇 #李奧納多‧達文西", ["列奥纳多·达·芬奇", "李奧納多‧達文西"]),
+            ("#צה״ל #ג׳ירפה #בית־ספר", ["צה״ל", "ג׳ירפה", "בית־ספר"]),
+            ("#བོད་ཡིག", ["བོད་ཡིག"]),
+            ("#İstanbul #istanbul #ISTANBUL #i\u0307stanbul", ["istanbul"]),
+            ("#ශ්\u200dරී", ["ශ්\u200dරී"]),
+            ("#bees· #bees\u200b#wax", ["bees", "wax"]),
         ],
     )
     def test_a_number_sign_makes_a_tag(self, text: str, tags: list[str]) -> None:
@@ -153,11 +210,24 @@ class TestHashtags:
             assert len(tag) <= MAX_TAG
             assert len(tag.encode()) <= 4 * MAX_TAG
 
+    @given(raw=st.text(st.sampled_from("aAéÉiIİıŀĿ·・ﾞスｽßﷺ_1\u0307\u0301\u200c\u200dم"), max_size=12))
+    def test_a_tag_that_is_read_in_a_text_is_asked_for_as_it_was_written(self, raw: str) -> None:
+        for entity in recognised(f"#{raw}"):
+            written = cut(f"#{raw}", entity)[1:]
+            assert hashtag(written) == entity.value
+            assert hashtag(written.lower()) == entity.value
+
     @pytest.mark.parametrize(
         "raw", ["", "#bees", "a b", "a-b", "1", "\u0301", "a" * 101, "a\0", "../a", "\u0e33\u0e01"]
     )
     def test_these_are_no_tags(self, raw: str) -> None:
         assert hashtag(raw) is None
+
+
+CLOSING_MARKS = (
+    "، ؛ ؟ ۔ । ॥ ։ ՝ ՞ ። ፣ ፤ ፧ ။ ၊ ៕ ។ ། ༎ ᠂ ᠃ ܀ ߸ ๏ · ; 。 、 ｡ ､ ・ ･ ， ． ！ ？ ： ； … ‥ ） ］ ｝ ｠ ｣ 」 』 】 〕 》 〉 〟 ﴿ ⟩ "
+    "» › ” ’ ″ ¿ ¡ 〜 ～ ) ] .) '. !? ）。 ؟! 」、"
+).split()
 
 
 class TestLinks:
@@ -186,10 +256,50 @@ class TestLinks:
             ("https://example.org\\@evil.example/", ["https://example.org"]),
             ("https://a.example/\u202egpj.exe", ["https://a.example/"]),
             ("https://" + "a" * 64 + ".org", []),
+            (
+                "(see https://example.org/a_(b), or (https://b.example))",
+                ["https://example.org/a_(b)", "https://b.example"],
+            ),
+            (
+                "https://example.org/a( https://example.org/a()( [https://example.org/a[1]]",
+                ["https://example.org/a", "https://example.org/a()", "https://example.org/a[1]"],
+            ),
+            (
+                "‹https://example.org/› ‚https://example.org/‘ 'https://example.org/'",
+                ["https://example.org/"] * 3,
+            ),
+            (
+                "https://example.org/— https://example.org/a-b–",
+                ["https://example.org/", "https://example.org/a-b"],
+            ),
+            ("https://ca.wikipedia.org/wiki/Col·legi·", ["https://ca.wikipedia.org/wiki/Col·legi"]),
+            (
+                "https://ja.wikipedia.org/wiki/スター・ウォーズ。",
+                ["https://ja.wikipedia.org/wiki/スター・ウォーズ"],
+            ),
+            ("https://ar.wikipedia.org/wiki/باريس،_فرنسا،", ["https://ar.wikipedia.org/wiki/باريس،_فرنسا"]),
+            (
+                "https://en.wikipedia.org/wiki/Michelson–Morley",
+                ["https://en.wikipedia.org/wiki/Michelson–Morley"],
+            ),
+            ("https://example.org🐝", []),
         ],
     )
     def test_a_scheme_and_a_host_make_a_link(self, text: str, links: list[str]) -> None:
         assert found(text, EntityType.LINK) == links
+
+    @pytest.mark.parametrize(
+        "link", ["https://example.org", "https://example.org/a?b=c", "https://example.org/a_(b)"]
+    )
+    @pytest.mark.parametrize("after", ["", " and", "\n"])
+    def test_it_ends_before_the_mark_that_closes_a_sentence(self, link: str, after: str) -> None:
+        wrong = {mark for mark in CLOSING_MARKS if found(f"{link}{mark}{after}", EntityType.LINK) != [link]}
+
+        assert wrong == set()
+
+    @pytest.mark.parametrize("mark", "، ؟ ۔ । ։ ። ။ ។ ། ｡ ､ ｣ ）".split())
+    def test_it_ends_there_also_where_no_blank_follows(self, mark: str) -> None:
+        assert found(f"https://example.org/a{mark}字", EntityType.LINK) == ["https://example.org/a"]
 
     def test_in2_a_link_is_as_long_as_its_limit_and_no_longer(self) -> None:
         longest = "https://example.org/".ljust(MAX_URL, "a")
@@ -215,6 +325,15 @@ PIECES = [
     "\u202e",
     "🇪🇸",
     "1\ufe0f\u20e3",
+    "＠ann",
+    "さん",
+    "@lea@example.org",
+    "@lea.example.org",
+    "·・",
+    "İŀﷺ",
+    "।",
+    "、",
+    "\u200b",
 ]
 
 
@@ -226,12 +345,17 @@ class TestPositions:
     def test_they_cut_out_exactly_what_was_recognised(self, text: str) -> None:
         text = text.encode("utf-16-le", "ignore").decode("utf-16-le")
         end = 0
-        for entity in recognised(text):
+        try:
+            entities = recognised(text)
+        except Invalid:
+            return
+        for entity in entities:
             piece = cut(text, entity)
             assert entity.start >= end, "in order, and none within another"
             end = entity.end
             if entity.type is EntityType.MENTION:
-                assert piece.lower() == f"@{entity.value}"
+                assert piece[0] in "@＠"
+                assert piece[1:].lower() == entity.value
             elif entity.type is EntityType.HASHTAG:
                 assert piece[0] in "#＃"
                 assert hashtag(piece[1:]) == entity.value
@@ -240,6 +364,25 @@ class TestPositions:
 
     def test_in2_a_text_names_a_bounded_number_of_things(self) -> None:
         assert len(recognised("#a " * 2000 + "@ann " * 100)) == MAX_ENTITIES
+
+
+class TestStoredTexts:
+    def test_hashtags_and_links_are_read_by_the_present_rules_and_mentions_stay(self) -> None:
+        text = "@lea@example.social #col·legi https://example.org/、 @bob"
+        before = (
+            Entity(EntityType.MENTION, 0, 4, "lea", UserId(7)),
+            Entity(EntityType.HASHTAG, 20, 24, "col"),
+            Entity(EntityType.LINK, 30, 51, "https://example.org/、"),
+        )
+
+        assert recognised_again(text, before) == (
+            before[0],
+            Entity(EntityType.HASHTAG, 20, 29, "col·legi"),
+            Entity(EntityType.LINK, 30, 50, "https://example.org/"),
+        )
+
+    def test_more_people_than_a_text_may_name_today_are_no_fault_of_it(self) -> None:
+        assert recognised_again(" ".join(f"@user_{number}" for number in range(30)), ()) == ()
 
 
 HOSTILE = {
@@ -261,6 +404,14 @@ HOSTILE = {
     "names": "@abc" * 25_000,
     "halves": "http" * 25_000,
     "astral": "🐝#a" * 33_000,
+    "hyphens": "@abc" + "-" * 100_000,
+    "hyphenated": "@abc" + "-a" * 50_000 + "!",
+    "servers": "@abc@" * 20_000,
+    "rooms": "@abc:" + "a-" * 50_000,
+    "marks before": ("\u0301" * 100 + "@abc ") * 900,
+    "middle dots": "#" + "a·" * 50_000,
+    "closing of another script": "https://a.b/" + "é،" * 50_000,
+    "opening": "https://a.b/" + "(" * 100_000,
 }
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from adapters.text import graphemes
-from domain.posts import NotTheAuthor, Post, Visibility, WiderThanThread, can_view, language
+from domain.languages import language
+from domain.posts import NotTheAuthor, Post, Visibility, WiderThanThread, can_view
 from domain.shared import Invalid, PostId, Standing, UserId
 
 ANN, BOB, CAT = UserId(1), UserId(2), UserId(3)
@@ -135,26 +136,75 @@ class TestRemoval:
 
 
 class TestLanguage:
-    @pytest.mark.parametrize("tag", [None, "en", "pt-BR", "zh-Hant", "zh-Hant-TW", "es-419", "ast", "gsw-CH"])
-    def test_these_are_languages(self, tag: str | None) -> None:
+    @pytest.mark.parametrize(
+        "tag",
+        [
+            None,
+            "en",
+            "pt-BR",
+            "zh-Hant",
+            "zh-Hant-TW",
+            "sr-Latn",
+            "es-419",
+            "ast",
+            "gsw-CH",
+            "ca-valencia",
+            "ca-ES-valencia",
+            "de-1996",
+            "de-CH-1901",
+            "sl-rozaj-biske-1994",
+            "en-GB-oxendict",
+            "zh-cmn-Hans-CN",
+            "zh-min-nan",
+            "en-u-ca-gregory",
+            "de-DE-u-co-phonebk",
+            "ja-t-it",
+            "en-a-bbb-x-a-ccc",
+            "en-x-us",
+            "az-Latn-x-latn",
+            "x-private",
+            "x-y",
+            "i-klingon",
+            "i-default",
+            "en-GB-oed",
+            "sgn-BE-FR",
+            "art-lojban",
+            "cel-gaulish",
+        ],
+    )
+    def test_these_are_languages_in_any_case(self, tag: str | None) -> None:
         assert language(tag) == tag
+        if tag is not None:
+            assert language(tag.upper()) == language(tag.lower()) == language(tag.swapcase()) == tag
 
     @pytest.mark.parametrize(
         "tag",
         [
             "",
             "e",
-            "EN",
             "english",
+            "engl",
             "en-",
+            "-en",
+            "en--US",
             "en_US",
-            "en-us",
-            "en-GB-oxendict",
-            "zh-hant",
+            "en-U",
+            "en-US-GB",
+            "en-GB-Latn",
+            "en-u",
+            "en-u-ca-u-co",
+            "de-1901-1901",
+            "en-abcdefghi",
+            "x-",
+            "x",
+            "i-bees",
             "en\n",
             "en\0",
             "ёж",
-            "x-y",
+            "ıt",
+            "\u212ao",
+            "x-aaaaaaaa-bbbbbbbb-cccccccc-ddddddddd",
+            "x-" + "a-" * 16 + "aa",
         ],
     )
     def test_these_are_none(self, tag: str) -> None:

@@ -10,8 +10,8 @@ from adapters.sql.posts.words import match, tsquery
 from adapters.text import graphemes
 from application.identity.searching import PeopleQuery, words_of_name
 from domain.posts import Post, Visibility, hashtag, recognised, resolved
-from domain.posts.entities import beginning_of_tag
-from domain.posts.searching import MAX_REPEATED, MAX_TERMS, PostQuery, searchable
+from domain.posts.searching import MAX_REPEATED, MAX_TERMS, PostQuery, plain_tag, searchable, tag_key
+from domain.posts.tags import MAX_TAG, beginning_of_tag
 from domain.shared import Invalid, PostId, UserId
 from domain.words import Phrase
 
@@ -167,3 +167,30 @@ def test_what_begins_a_tag_is_a_tag_unless_it_lacks_a_letter(raw: str) -> None:
     tag, beginning = hashtag(raw), beginning_of_tag(raw)
 
     assert tag in {None, beginning}
+
+
+@pytest.mark.parametrize(
+    ("tag", "plain"),
+    [
+        ("łódź", "lodz"),
+        ("smørrebrød", "smorrebrod"),
+        ("col·legi", "collegi"),
+        ("スター・ウォーズ", "スターウォーズ"),
+        ("محمد_ﷺ", "محمد_صلىاللهعليهوسلم"),
+        ("a_1", "a_1"),
+        ("ـ", "ـ"),
+    ],
+)
+def test_a_tag_is_searched_by_its_letters(tag: str, plain: str) -> None:
+    assert plain_tag(tag) == plain
+    assert tag_key(tag) == f"{plain} {tag}"
+
+
+@given(st.text(max_size=40), st.integers(1, 40))
+def test_a_tag_is_found_by_every_beginning_of_it(raw: str, length: int) -> None:
+    tag = hashtag(raw)
+    beginning = tag and beginning_of_tag(tag[:length])
+
+    if tag is not None and beginning is not None and beginning == tag[:length]:
+        assert tag_key(tag).startswith(plain_tag(beginning))
+        assert len(tag_key(tag)) <= 2 * MAX_TAG + 1

@@ -9,7 +9,7 @@ from domain.shared import Invalid
 from domain.words import MAX_WORD, MAX_WORDS, Phrase, check_length, phrase, words
 
 TEXT = st.text(max_size=60) | st.text(
-    st.sampled_from("aAéß東京都าิ벌ёЁ \u0301\u3099\ufe0f\u200d#_*\"'1"), max_size=30
+    st.sampled_from("aAéßđŁæĳı東京都าิ벌ёЁ \u0301\u3099\ufe0f\u200b\u200d#_*\"'1"), max_size=30
 )
 
 
@@ -21,7 +21,19 @@ TEXT = st.text(max_size=60) | st.text(
         ("Straße ﬁne Ⅳ ２０２６", ("strasse", "fine", "iv", "2026")),
         ("don't well-known a_b", ("don", "t", "well", "known", "a", "b")),
         ("Ёлка й", ("елка", "и")),
-        ("İstanbul ISPARTA", ("istanbul", "isparta")),
+        ("İstanbul ISPARTA ısparta", ("istanbul", "isparta", "isparta")),
+        ("Đà Nẵng Łódź Smørrebrød Ħamrun Ŧuŧŧ", ("da", "nang", "lodz", "smorrebrod", "hamrun", "tutt")),
+        ("Ærø cœur ışık Weiß Straẞe", ("aero", "coeur", "isik", "weiss", "strasse")),
+        (
+            "Þór Eyjafjörður Ŋandi ĸ ſeife Əli Ɓaƙi ɛ ɔ",
+            ("thor", "eyjafjordur", "nandi", "q", "seife", "eli", "baki", "e", "o"),
+        ),
+        ("ĐÀ NẴNG ŁÓDŹ SMØRREBRØD", ("da", "nang", "lodz", "smorrebrod")),
+        ("Ĳ ǆ ꜳ ǿ ȷ ʉ", ("ij", "dz", "aa", "o", "j", "u")),
+        ("iŀlusió il·lusió", ("il", "lusio", "il", "lusio")),
+        ("honey\u200bbee ភាសា\u200bខ្មែរ", ("honey", "bee", "ភាសា", "សា", "ខ្មែ", "មែរ", "រ")),
+        ("honey\u3164bee honey\u2003bee\u00a0x\u2028y", ("honey", "bee", "honey", "bee", "x", "y")),
+        ("می\u200cخواهم ක්\u200dෂ so\u2060ft\ufeffly\u200e", ("میخواهم", "ක්ෂ", "softly")),
         ("ΜΈΛΙΣΣΕΣ μέλισσες", ("μελισσεσ", "μελισσεσ")),
         ("شَهْدٌ شـهـد", ("شهد", "شهد")),
         ("שָׁלוֹם", ("שלום",)),

@@ -22,7 +22,7 @@ from domain.posts import (
 from domain.shared import PostId, UserId
 from tests.unit.people import Waggle, refused
 
-DIRECT, FOLLOWERS, UNLISTED = Visibility.DIRECT, Visibility.FOLLOWERS, Visibility.UNLISTED
+FOLLOWERS, UNLISTED = Visibility.FOLLOWERS, Visibility.UNLISTED
 NO_POST = PostId(1)
 MARKS = pytest.mark.parametrize("mark", Mark)
 COUNTED = pytest.mark.parametrize("mark", [Mark.LIKE, Mark.REPOST])
@@ -146,8 +146,8 @@ class TestMarking:
             assert await waggle.mark(user, post, mark, on=False) == reception()
 
     async def test_only_what_everybody_may_see_can_be_reposted(self, waggle: Waggle, ann: UserId) -> None:
-        for visibility in (DIRECT, FOLLOWERS):
-            post = (await waggle.post(ann, visibility=visibility)).row.id
+        hidden = [await waggle.posts_in_confidence(ann), await waggle.post(ann, visibility=FOLLOWERS)]
+        for post in [seen.row.id for seen in hidden]:
             assert await refused(waggle.mark(ann, post, Mark.REPOST, on=True)) is CannotRepost
             assert await waggle.mark(ann, post, Mark.REPOST, on=False) == reception()
         post = (await waggle.post(ann, visibility=UNLISTED)).row.id
@@ -217,7 +217,7 @@ class TestPinning:
     async def test_only_open_posts_that_are_no_comments_are_pinned(self, waggle: Waggle, ann: UserId) -> None:
         post = (await waggle.post(ann)).row.id
         comment = (await waggle.post(ann, reply_to=post)).row.id
-        direct = (await waggle.post(ann, visibility=DIRECT)).row.id
+        direct = (await waggle.posts_in_confidence(ann)).row.id
         followers = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
 
         for one in (comment, direct, followers):

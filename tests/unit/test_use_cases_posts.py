@@ -7,16 +7,18 @@ from datetime import timedelta
 import pytest
 
 from adapters.storage.signing import MediaAddresses
+from application.posts.editing import Edit
 from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
 from application.shared.errors import KeyReused, TokenInvalid
-from application.shared.events import PostDeleted, Published
+from application.shared.events import Edited, PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.people import AuthorCard
 from application.shared.ports import Attempt
-from domain.posts import NotTheAuthor, PostNotFound, Visibility, WiderThanThread
-from domain.shared import Invalid, PostId, UserId
+from domain.posts import NobodyReached, NotTheAuthor, PostNotFound, Visibility, WiderThanThread
+from domain.shared import Invalid, PostId, Standing, UserId
 from entrypoints.http.shapes import PostOut
+from tests.unit.contracts.stores import a_post
 from tests.unit.people import Waggle, refused
 
 PUBLIC, UNLISTED, FOLLOWERS, DIRECT = Visibility
@@ -164,11 +166,13 @@ class TestCommenting:
 
         assert list((await waggle.by_author(ann, bob, Window(10))).items) == []
 
-    async def test_a_comment_is_seen_by_whoever_sees_the_post(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_a_comment_is_seen_by_whoever_sees_the_post(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
         above = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
 
         assert (await waggle.post(ann, reply_to=above)).row.visibility is FOLLOWERS
-        assert (await waggle.post(ann, visibility=DIRECT, reply_to=above)).row.visibility is DIRECT
+        assert (await waggle.post(ann, "@bob", DIRECT, above)).row.visibility is DIRECT
 
     async def test_a_comment_that_would_be_wider_is_refused_and_not_counted(
         self, waggle: Waggle, ann: UserId
@@ -215,7 +219,7 @@ class TestCommenting:
     async def test_the_comments_of_a_hidden_or_deleted_post_are_not_there(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann, visibility=DIRECT)).row.id
+        above = (await waggle.posts_in_confidence(ann)).row.id
         public = (await waggle.post(ann)).row.id
         await waggle.delete(ann, public)
 
@@ -244,6 +248,115 @@ class TestCommenting:
 
         assert await refused(waggle.read(ann, answer.row.id)) is None
         assert await refused(waggle.read(None, answer.row.id)) is PostNotFound
+
+
+class TestReachingSomebody:
+    @pytest.mark.parametrize(
+        "text", ["psst", "psst @ann", "psst @nobody", "psst @bob@example.social", "psst @bob.example.social"]
+    )
+    async def test_a_direct_post_to_nobody_is_refused(
+        self, waggle: Waggle, ann: UserId, bob: UserId, text: str
+    ) -> None:
+        before = await waggle.told()
+
+        assert await refused(waggle.post(ann, text, DIRECT)) is NobodyReached
+
+        assert await waggle.told() == before
+        assert list((await waggle.by_author(ann, ann, Window(10))).items) == []
+
+    async def test_blocked_either_way_and_deleted_are_refused_alike(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        cat = await waggle.somebody("cat")
+        blocked = frozenset({bob, cat})
+        waggle.graph.standings[ann] = Standing(ann, blocked=blocked)
+
+        assert await refused(waggle.post(ann, "psst @bob @cat", DIRECT)) is NobodyReached
+        await waggle.somebody("dan")
+        assert await refused(waggle.post(ann, "psst @bob @dan", DIRECT)) is None
+
+    async def test_a_comment_in_a_direct_thread_of_which_nobody_is_left_is_refused(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann, "psst @bob", DIRECT)).row.id
+        waggle.graph.standings[ann] = Standing(ann, blocked=frozenset({bob}))
+
+        assert await refused(waggle.post(ann, "are you there?", reply_to=above)) is NobodyReached
+        assert (await waggle.read(ann, above)).row.comments == 0
+
+    async def test_a_direct_comment_on_one_s_own_open_post_is_refused(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = (await waggle.post(ann)).row.id
+
+        assert await refused(waggle.post(ann, "note", DIRECT, above)) is NobodyReached
+        assert await refused(waggle.post(ann, "note to @bob", DIRECT, above)) is None
+        assert await refused(waggle.post(bob, "between us", DIRECT, above)) is None
+
+    async def test_an_edit_adds_people_while_nobody_was_reached_and_never_later(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        cat = await waggle.somebody("cat")
+        above = a_post(author=ann, text="psst", visibility=DIRECT)  # from before it was refused
+        async with waggle.stores.open_posts() as tx:
+            await tx.posts.add(above)
+        await waggle.edits(ann, above.id, "psst, nobody yet")
+        assert await refused(waggle.read(bob, above.id)) is PostNotFound
+
+        edited = await waggle.edits(ann, above.id, "psst @bob")
+        told = (await waggle.told())[-1]
+        again = await waggle.edits(ann, above.id, "psst @bob and @cat")
+
+        assert edited.row.mentioned == again.row.mentioned == (bob,)
+        assert isinstance(told, Edited)
+        assert told.mentioned_new == (bob,)
+        assert (await waggle.read(bob, above.id)).row.text == "psst @bob and @cat"
+        assert await refused(waggle.read(cat, above.id)) is PostNotFound
+
+    async def test_an_edit_of_a_comment_adds_nobody_who_cannot_see_the_thread(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        above = a_post(author=ann, text="psst", visibility=DIRECT)
+        comment = a_post(author=ann, text="psst", visibility=DIRECT, reply_to=above.id)
+        async with waggle.stores.open_posts() as tx:
+            await tx.posts.add(above)
+            await tx.posts.add(comment)
+
+        edited = await waggle.edits(ann, comment.id, "psst @bob")
+
+        assert edited.row.mentioned == ()
+        assert await refused(waggle.read(bob, comment.id)) is PostNotFound
+
+
+class TestMentioning:
+    async def test_a_twenty_first_person_is_refused_in_a_post_and_in_an_edit(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        text = " ".join(f"@user_{number}" for number in range(20))
+        seen = await waggle.post(ann, text)
+
+        for refusal in (waggle.post(ann, f"{text} @bob"), waggle.edits(ann, seen.row.id, f"{text} @bob")):
+            with pytest.raises(Invalid) as caught:
+                await refusal
+            assert [(fault.field, fault.code) for fault in caught.value.faults] == [
+                ("text", "too_many_mentions")
+            ]
+        assert await waggle.read(ann, seen.row.id) == seen
+
+    async def test_a_mention_that_comes_after_much_else_is_not_left_out(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
+        seen = await waggle.post(ann, "https://a.example/ " * 101 + "@bob", DIRECT)
+
+        assert seen.row.mentioned == (bob,)
+
+
+class TestLanguages:
+    async def test_a_language_is_stored_in_its_usual_case(self, waggle: Waggle, ann: UserId) -> None:
+        seen = (await waggle.publish(ann, Draft(text="oi", language="PT-br"), None)).seen
+        edited = await waggle.edit(ann, seen.row.id, Edit(language="zh-HANT-tw"), None)
+
+        assert (seen.row.language, edited.row.language) == ("pt-BR", "zh-Hant-TW")
 
 
 class TestDeleting:
@@ -278,7 +391,7 @@ class TestDeleting:
     async def test_of_what_one_may_not_see_one_learns_nothing(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        hidden = (await waggle.post(ann, visibility=DIRECT)).row.id
+        hidden = (await waggle.posts_in_confidence(ann)).row.id
         gone = (await waggle.post(ann)).row.id
         await waggle.delete(ann, gone)
 
@@ -328,7 +441,8 @@ class TestReading:
     async def test_a_page_shows_what_its_viewer_may_see(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        posts = [(await waggle.post(ann, visibility=visibility)).row.id for visibility in Visibility]
+        posts = [(await waggle.post(ann, visibility=one)).row.id for one in (PUBLIC, UNLISTED, FOLLOWERS)]
+        posts.append((await waggle.posts_in_confidence(ann)).row.id)
 
         async def seen_by(viewer: UserId | None) -> list[PostId]:
             return [seen.row.id for seen in (await waggle.by_author(viewer, ann, Window(10))).items][::-1]
@@ -365,7 +479,7 @@ class TestCounting:
     ) -> None:
         above = (await waggle.post(ann)).row.id
         for visibility in Visibility:
-            await waggle.post(ann, visibility=visibility)
+            await waggle.post(ann, "@bob", visibility)
             await waggle.post(bob, visibility=visibility, reply_to=above)
 
         await waggle.relay.deliver()
@@ -378,7 +492,7 @@ class TestCounting:
     ) -> None:
         above = (await waggle.post(ann)).row.id
         for visibility in Visibility:
-            post = (await waggle.post(ann, visibility=visibility)).row.id
+            post = (await waggle.post(ann, "@bob", visibility)).row.id
             comment = (await waggle.post(bob, visibility=visibility, reply_to=above)).row.id
             await waggle.delete(ann, post)
             await waggle.delete(bob, comment)

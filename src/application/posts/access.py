@@ -2,7 +2,7 @@
 
 from application.posts.ports import People, PostsTx
 from domain.posts import Entity, Post, PostNotFound, can_view, recognised, resolved, usernames
-from domain.shared import PostId, Standing
+from domain.shared import PostId, Standing, UserId
 
 
 async def locked_if_visible(tx: PostsTx, standing: Standing, post_id: PostId) -> Post:
@@ -12,6 +12,13 @@ async def locked_if_visible(tx: PostsTx, standing: Standing, post_id: PostId) ->
     if not can_view(post, standing):
         raise PostNotFound("no such post")
     return post
+
+
+async def recipients(post: Post, people: People) -> frozenset[UserId]:
+    """Whom a post mentions besides its author, of those who exist. Cards are cached, so another module is seldom
+    waited for while rows are locked."""
+    others = post.mentioned - {post.author}
+    return frozenset(await people.cards(others)) if others else others
 
 
 async def named_in(text: str, people: People, author: Standing) -> tuple[Entity, ...]:

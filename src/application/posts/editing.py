@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from application.posts.access import locked_if_visible, named_in
+from application.posts.access import locked_if_visible, named_in, recipients
 from application.posts.ports import People, PostsTx
 from application.posts.publishing import tell_published
 from application.posts.queries import ReadPost, SeenPost
 from application.shared.attachments import MediaCard
 from application.shared.events import Edited, MediaDetached
 from application.shared.ports import Clock, OpenTx, Standings
+from domain.languages import language
 from domain.posts import (
     CONTENT_WARNING,
     OPEN,
@@ -20,7 +21,6 @@ from domain.posts import (
     Post,
     Visibility,
     hashtags,
-    language,
     mentioned,
 )
 from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, PostId, Stale, UserId
@@ -51,12 +51,11 @@ class Edit:
             with faults:
                 warning = None if warning is None else CONTENT_WARNING.apply(warning, graphemes)
             with faults:
-                if not isinstance(self.language, Same):
-                    language(self.language)
+                tag = self.language if isinstance(self.language, Same) else language(self.language)
             with faults:
                 if self.media is not None and len(set(self.media)) < len(self.media):
                     raise Invalid(Fault("media_ids", "twice", "a post has each of its media once"))
-        return Edit(text=text, content_warning=warning, language=self.language, media=self.media)
+        return Edit(text=text, content_warning=warning, language=tag, media=self.media)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +147,16 @@ class EditPost:
             media=post.media if edit.media is None else edit.media,
         )
 
-    @staticmethod
-    async def _audience(tx: PostsTx, post: Post, named: frozenset[UserId]) -> frozenset[UserId]:
-        """Whom the post mentions when its text names `named`. What is direct keeps its people: whoever
-        got it has it, and the answers to it went to them and to nobody else."""
-        if post.visibility is Visibility.DIRECT:
+    async def _audience(self, tx: PostsTx, post: Post, named: frozenset[UserId]) -> frozenset[UserId]:
+        """Whom the post mentions when its text names `named`. A direct post keeps its people, because they have
+        received it and only they have received the answers, unless it has reached nobody yet. A comment in a direct
+        thread keeps the people of the thread in any case: nobody else sees what it answers."""
+        if post.visibility is Visibility.DIRECT and await recipients(post, self.people):
             return post.mentioned
         if post.reply_to is None or post.visibility in OPEN:
             return named
         above = await tx.posts.get(post.reply_to)
+        if above.visibility is Visibility.DIRECT:
+            return post.mentioned
         # If it had reached that author: whose account is gone meanwhile is not to be mentioned anew.
         return named | (post.mentioned & {above.author} - {post.author})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from application.posts.access import locked_if_visible, named_in
+from application.posts.access import locked_if_visible, named_in, recipients
 from application.posts.ports import People, PostsTx
 from application.posts.queries import SeenPost
 from application.posts.rows import Body, PostRow
@@ -13,6 +13,7 @@ from application.shared.events import MediaAttached, Published
 from application.shared.idempotency import once
 from application.shared.people import AuthorCard
 from application.shared.ports import Attempt, NewId, OpenTx, Record, Standings
+from domain.languages import language
 from domain.posts import (
     CONTENT_WARNING,
     MAX_MEDIA,
@@ -20,11 +21,11 @@ from domain.posts import (
     TEXT,
     TEXT_WITH_MEDIA,
     Entity,
+    NobodyReached,
     Post,
     PostNotFound,
     Visibility,
     hashtags,
-    language,
     mentioned,
 )
 from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, PostId, Standing, UserId
@@ -50,13 +51,13 @@ class Draft:
             with faults:
                 warning = CONTENT_WARNING.apply(self.content_warning, graphemes)
             with faults:
-                language(self.language)
+                tag = language(self.language)
             with faults:
                 if len(self.media) > MAX_MEDIA or len(set(self.media)) < len(self.media):
                     raise Invalid(
                         Fault("media_ids", "too_many", f"at most {MAX_MEDIA} media, each of them once")
                     )
-        return replace(self, text=text, content_warning=warning)
+        return replace(self, text=text, content_warning=warning, language=tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ class PublishedPost:
 @dataclass(frozen=True, slots=True)
 class PublishPost:
     """Publish a post, or with `reply_to` a comment. Raises Invalid, PostNotFound if the post to answer
-    is not there for the author, WiderThanThread, and MediaTaken. While its media are not all ready its author alone sees
-    it: `ShowMedia` tells of it when they are."""
+    is not there for the author, WiderThanThread, NobodyReached, and MediaTaken. While its media are not all ready its
+    author alone sees it: `ShowMedia` tells of it when they are."""
 
     open_tx: OpenTx[PostsTx]
     standings: Standings
@@ -143,6 +144,8 @@ class PublishPost:
             entities=entities,
             media=draft.media,
         )
+        if visibility is Visibility.DIRECT and not await recipients(post, self.people) - standing.blocked:
+            raise NobodyReached
         return post, above
 
 

@@ -8,8 +8,8 @@ from application.posts.ports import People, PostsReader
 from application.posts.queries import Present, SeenPost
 from application.shared.paging import Page, Window, page
 from application.shared.ports import Standings
-from domain.posts.entities import beginning_of_tag
 from domain.posts.searching import PostQuery
+from domain.posts.tags import beginning_of_tag
 from domain.shared import CountGraphemes, Fault, Invalid, PostId, Standing, UserId
 from domain.words import check_length
 

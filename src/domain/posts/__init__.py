@@ -5,10 +5,10 @@ from domain.posts.entities import (
     MAX_MENTIONS,
     Entity,
     EntityType,
-    hashtag,
     hashtags,
     mentioned,
     recognised,
+    recognised_again,
     resolved,
     usernames,
 )
@@ -36,6 +36,7 @@ from domain.posts.post import (
     Becoming,
     CurrentVersion,
     MediaTaken,
+    NobodyReached,
     NotTheAuthor,
     Post,
     PostNotFound,
@@ -44,9 +45,9 @@ from domain.posts.post import (
     Visibility,
     WiderThanThread,
     can_view,
-    language,
     open_post_of,
 )
+from domain.posts.tags import hashtag
 
 __all__ = [
     "CONTENT_WARNING",
@@ -68,6 +69,7 @@ __all__ = [
     "EntityType",
     "Mark",
     "MediaTaken",
+    "NobodyReached",
     "NotTheAuthor",
     "Post",
     "PostNotFound",
@@ -84,10 +86,10 @@ __all__ = [
     "counted",
     "hashtag",
     "hashtags",
-    "language",
     "mentioned",
     "open_post_of",
     "recognised",
+    "recognised_again",
     "resolved",
     "usernames",
 ]

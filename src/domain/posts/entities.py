@@ -10,37 +10,31 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
-from domain.shared import UserId
+from domain.posts.links import link_end
+from domain.posts.tags import hashtag, in_tag, is_mark, is_selector, tag_end
+from domain.shared import Fault, Invalid, UserId
 
 MAX_MENTIONS = 20
+"""Different people; a text that names more is refused."""
 MAX_HASHTAGS = 30
 MAX_ENTITIES = 100
-"""Of all kinds, repetitions included; what a text names beyond that is plain text."""
-MAX_TAG = 100
-"""Code points of a hashtag in its canonical form, hence at most 400 bytes."""
-MAX_URL = 2_048
+"""Of all kinds, repetitions included; what a text names beyond that is plain text, except that everybody is mentioned
+once."""
 
 # What can begin something; most of what cannot is passed over here, where it costs least. A scheme in the
 # middle of an ASCII word begins nothing, but in the middle of a Chinese sentence it does: nothing
 # separates words there.
 _SIGN = re.compile(
-    r"(?<![A-Za-z0-9_])https?://|(?<![\w@/])@(?=[a-zA-Z0-9_]{3})|(?<![\w&/])[#\uff03](?=[\w\u00a1-\u1fff])",
+    r"(?<![A-Za-z0-9_])https?://|(?<![a-zA-Z0-9_@/\uff20\ufe6b])[@\uff20\ufe6b](?=[a-zA-Z0-9_]{3})|"
+    r"(?<![\w&/])[#\uff03](?=[\w\u00a1-\u1fff])",
     re.IGNORECASE,
 )
-_MENTION = re.compile(r"(?<![\w@/])@([a-zA-Z0-9_]{3,30})(?!\w)")
-# Up to a blank, a delimiter of RFC 3986, a quotation mark, CJK punctuation, or what cannot be seen.
-_LINK = re.compile(
-    r"(https?://)([^\s\x00-\x20<>\"`{}|\\^\x7f-\x9f\u00ab\u00bb\u200b-\u200f\u2018-\u201f\u2028-\u202e"
-    r"\u2060-\u2069\u3000-\u3003\u3008-\u3011\u3014-\u301b\ufeff\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f]*)",
-    re.IGNORECASE,
-)
-_WORD = re.compile(r"\w+")
-_PORT = re.compile(r":[0-9]{1,5}")
-_LABEL = re.compile(r"\w(?:[\w-]{0,61}\w)?")
-_CLOSING = {")": "(", "]": "["}
-_TRAILING = frozenset(".,:;!?'…*~")
-_JOINERS = frozenset("\u200c\u200d")
+_MENTION = re.compile(r"[@\uff20\ufe6b]([a-zA-Z0-9_]{3,30})")
+# What makes the address of somebody elsewhere of a name: `@host`, `.letter`, both also after a hyphen or a plus, and
+# `:host.letter`, as Matrix writes it. A full stop, a colon or an `@` by itself belongs to the sentence.
+_ELSEWHERE = re.compile(r"(?:[+-]+\w[\w+-]*)?(?:[@\uff20\ufe6b]+\w|\.[^\W_])|:[\w-]+\.[^\W_]")
 
 
 class EntityType(StrEnum):
@@ -63,23 +57,48 @@ class Entity:
 
 
 def recognised(text: str) -> list[Entity]:
-    """What `text` names, in order and without overlap, at most MAX_ENTITIES; the users not yet looked up."""
+    """What `text` names, in order and without overlap; the users not yet looked up. Raises Invalid if it names more
+    than MAX_MENTIONS people, whether they exist or not: so the answer tells nothing of anybody."""
+    found = _found(text)
+    if len(usernames(found)) > MAX_MENTIONS:
+        raise Invalid(
+            Fault("text", "too_many_mentions", f"a text mentions at most {MAX_MENTIONS} different people")
+        )
+    return found
+
+
+def recognised_again(text: str, stored: Sequence[Entity]) -> tuple[Entity, ...]:
+    """The entities of a stored text by the present rules for hashtags and links. Mentions stay as they were stored:
+    those people were notified, and nobody else was."""
+    mentions = [entity for entity in stored if entity.type is EntityType.MENTION]
+    others = [
+        entity
+        for entity in _found(text)
+        if entity.type is not EntityType.MENTION
+        and not any(entity.start < mention.end and mention.start < entity.end for mention in mentions)
+    ]
+    return tuple(sorted([*mentions, *others], key=lambda entity: entity.start))
+
+
+def _found(text: str) -> list[Entity]:
+    candidates = list(_candidates(text))
+    room = MAX_ENTITIES - len({value for kind, _, _, value in candidates if kind is EntityType.MENTION})
     position = _positions(text)
     found: list[Entity] = []
-    mentioned: set[str] = set()
+    named: set[str] = set()
     tagged: set[str] = set()
-    for kind, start, end, value in _candidates(text):
-        known, limit = {
-            EntityType.MENTION: (mentioned, MAX_MENTIONS),
-            EntityType.HASHTAG: (tagged, MAX_HASHTAGS),
-            EntityType.LINK: (set[str](), MAX_ENTITIES),
-        }[kind]
-        if value not in known and len(known) == limit:
+    for kind, start, end, value in candidates:
+        if kind is EntityType.MENTION and value not in named:
+            named.add(value)
+        elif room <= 0 or (
+            kind is EntityType.HASHTAG and value not in tagged and len(tagged) == MAX_HASHTAGS
+        ):
             continue
-        known.add(value)
+        else:
+            room -= 1
+            if kind is EntityType.HASHTAG:
+                tagged.add(value)
         found.append(Entity(kind, position(start), position(end), value))
-        if len(found) == MAX_ENTITIES:
-            break
     return found
 
 
@@ -113,120 +132,53 @@ def _each_once(entities: Sequence[Entity], kind: EntityType) -> list[str]:
     return list(dict.fromkeys(entity.value for entity in entities if entity.type is kind))
 
 
-def hashtag(raw: str) -> str | None:
-    """The canonical form of a tag that was written without its sign, or None if it is none.
-
-    Compatibility and case are folded, so that `Straße`, `STRASSE` and full-width letters are one tag.
-    """
-    tag = beginning_of_tag(raw)
-    return tag if tag and any(unicodedata.category(char)[0] == "L" for char in tag) else None
-
-
-def beginning_of_tag(raw: str) -> str | None:
-    """The same for a part of a tag, from its first letter on, which by itself may be none: there may be only
-    digits in it."""
-    if not 0 < len(raw) <= MAX_TAG or not (raw[0].isalnum() or raw[0] == "_"):
-        return None
-    folded = "".join(char for char in unicodedata.normalize("NFKC", raw) if not _is_selector(char))
-    tag = unicodedata.normalize("NFKC", folded.casefold())
-    # Folded, a letter can begin with a mark, and what begins with one is no tag when it is asked for.
-    if len(tag) > MAX_TAG or _is_mark(tag[:1]) or _tag_end(tag, 0) != len(tag):
-        return None
-    return tag
-
-
 def _candidates(text: str) -> Iterator[tuple[EntityType, int, int, str]]:
     at = 0
     while (sign := _SIGN.search(text, at)) is not None:
         start = sign.start()
         at = sign.end()
-        if sign[0] == "@":
-            if (name := _MENTION.match(text, start)) is not None:
+        if sign[0] in "@\uff20\ufe6b":
+            if (name := _MENTION.match(text, start)) is not None and not _is_inside_a_name(text, start):
                 at = name.end()
-                yield EntityType.MENTION, start, at, name[1].lower()
+                if not _goes_on(text, at):
+                    yield EntityType.MENTION, start, at, name[1].lower()
         elif sign[0] in "#\uff03":
-            if start and _in_tag(text[start - 1]):  # a mark, which the expression does not know
+            if start and in_tag(text[start - 1]):  # a mark, which the expression does not know
                 continue
-            begin, at = at, _tag_end(text, at)
+            begin, at = at, tag_end(text, at)
             if (tag := hashtag(text[begin:at])) is not None:
                 yield EntityType.HASHTAG, start, at, tag
         else:
-            end, at = _link_end(text, start)
+            end, at = link_end(text, start)
             if end is not None:
                 yield EntityType.LINK, start, end, text[start:end]
 
 
-def _tag_end(text: str, at: int) -> int:
-    """Where the run of characters of a tag ends. A joiner belongs to it between two of them, in the
-    scripts that write words with it."""
-    while at < len(text):
-        if (word := _WORD.match(text, at)) is not None:
-            at = word.end()
-        elif _is_mark(text[at]):
-            at += 1
-        elif text[at] in _JOINERS and "\u0600" <= text[at - 1] <= "\u1cff" and _in_tag(text[at + 1 : at + 2]):
-            at += 2
-        else:
-            break
-    return at
+def _is_inside_a_name(text: str, sign: int) -> bool:
+    """Whether what stands before the sign makes an e-mail address of it, or of its letter another one."""
+    at = sign - 1
+    while at > 0 and is_mark(text[at]) and not is_selector(text[at]):
+        at -= 1
+    return at >= 0 and _is_of_a_name(text[at])
 
 
-def _in_tag(char: str) -> bool:
-    return char.isalnum() or char == "_" or _is_mark(char)
+def _goes_on(text: str, end: int) -> bool:
+    """Whether the name that ends here is only the beginning of another one, or of an address elsewhere."""
+    after = text[end : end + 1]
+    if after and (_is_of_a_name(after) or (is_mark(after) and not is_selector(after))):
+        return True
+    return _ELSEWHERE.match(text, end) is not None
 
 
-def _is_mark(char: str) -> bool:
-    # Not Me (enclosing marks): they make keycaps of digits and of the sign itself, and those are emoji.
-    return char != "" and unicodedata.category(char) in {"Mn", "Mc"}
-
-
-def _is_selector(char: str) -> bool:
-    """A variation selector: it picks a picture for a character, and makes no other word of it."""
-    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
-
-
-def _link_end(text: str, start: int) -> tuple[int | None, int]:
-    """Where the link that begins at `start` ends, None if it is none, and where to go on looking."""
-    match = _LINK.match(text, start)
-    if match is None:
-        raise ValueError("no scheme here")
-    run = match.end()
-    if run - start > 2 * MAX_URL:  # whatever is trimmed of it
-        return None, run
-    end = _trimmed(text, match.start(2), run)
-    if end - start > MAX_URL or not _is_authority(
-        re.split("[/?#]", text[match.start(2) : end], maxsplit=1)[0]
-    ):
-        return None, run
-    return end, end
-
-
-def _trimmed(text: str, begin: int, end: int) -> int:
-    """The end of a URL without the punctuation of the sentence that it stands in."""
-    extra = {
-        closing: text.count(closing, begin, end) - text.count(opening, begin, end)
-        for closing, opening in _CLOSING.items()
-    }
-    while end > begin:
-        last = text[end - 1]
-        if extra.get(last, 0) > 0:
-            extra[last] -= 1
-        elif last not in _TRAILING:
-            break
-        end -= 1
-    return end
-
-
-def _is_authority(authority: str) -> bool:
-    """A host with a dot in it and maybe a port; nothing that looks like another host (`user@host`)."""
-    host, colon, port = authority.partition(":")
-    labels = host.removesuffix(".").split(".")
-    return (
-        len(host) <= 253
-        and len(labels) > 1
-        and all(_LABEL.fullmatch(label) is not None for label in labels)
-        and (not colon or _PORT.fullmatch(colon + port) is not None)
-    )
+@lru_cache(4096)
+def _is_of_a_name(char: str) -> bool:
+    """Whether readers take it for part of a name beside it: digits, `_` and letters of the Latin script, of any
+    width. Names have ASCII ones only, but nobody means `@lea` by `@leaé`. Letters of other scripts are not: many are
+    written without blanks."""
+    if char == "_" or unicodedata.category(char) == "Nd":
+        return True
+    plain = unicodedata.normalize("NFKC", char)[0]
+    return char.isalpha() and unicodedata.name(plain, "").startswith("LATIN")
 
 
 def _positions(text: str) -> Callable[[int], int]:

@@ -1,6 +1,5 @@
 """A post, who may see it, who may remove it."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -31,8 +30,6 @@ MAX_EDITS = 100
 MAX_MEDIA = 4
 """Of one post."""
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?")
-
 
 class PostNotFound(NotFound):
     """There is no such post, or none that the one who asks may see: the two answer alike."""
@@ -62,6 +59,18 @@ class CurrentVersion(Conflict):
     """The current version of a post cannot be removed from its history: edit or delete the post."""
 
     code = "current_version"
+
+
+class NobodyReached(Invalid):
+    """A direct post must reach somebody besides its author. Whoever is named does not exist, or blocks the author, or
+    is blocked by them: all this answers alike."""
+
+    code = "nobody_reached"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Fault("text", self.code, "a direct post mentions at least one other person who can see it")
+        )
 
 
 class TooManyEdits(Conflict):
@@ -309,10 +318,3 @@ def can_view(post: Viewable, standing: Standing) -> bool:
 def open_post_of(author: UserId, state: AuthorState) -> Post:
     """A post that could be: who may see it may know what its author does in the open, such as reposting."""
     return Post(id=PostId(0), author=author, text="", visibility=Visibility.PUBLIC, author_state=state)
-
-
-def language(raw: str | None) -> str | None:
-    """A BCP 47 tag of language, script and region (`en`, `pt-BR`, `zh-Hant-TW`); raises Invalid."""
-    if raw is not None and not _LANGUAGE.fullmatch(raw):
-        raise Invalid(Fault("language", "language_format", "a language is a BCP 47 tag such as en or pt-BR"))
-    return raw

@@ -5,14 +5,16 @@ no character of it can reach a database as an operator.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from typing import TypeVar
 
-from domain.posts.entities import hashtag, hashtags
+from domain.posts.entities import hashtags
 from domain.posts.post import Post
+from domain.posts.tags import MAX_TAG, hashtag
 from domain.shared import CountGraphemes, Fault, Invalid
-from domain.words import Phrase, check_length, phrase, words
+from domain.words import Phrase, check_length, phrase, plain, words
 
 T = TypeVar("T")
 
@@ -102,5 +104,17 @@ def by(author: int) -> str:
 
 
 def tagged(tag: str) -> str:
-    """The term of what has this canonical tag."""
-    return f"#{tag}"
+    """The term of what has this canonical tag, or one that differs in accents only."""
+    return f"#{plain_tag(tag)}"
+
+
+def plain_tag(tag: str) -> str:
+    """What a canonical tag, or the beginning of one, is searched by: `lodz` for `łódź`. At most MAX_TAG code points."""
+    letters = "".join(char for char in plain(tag) if char == "_" or unicodedata.category(char)[0] in "LMN")
+    return letters[:MAX_TAG] or tag
+
+
+def tag_key(tag: str) -> str:
+    """Sorts canonical tags by what they are searched by, and tells those apart that are searched alike. At most
+    2 * MAX_TAG + 1 code points."""
+    return f"{plain_tag(tag)} {tag}"

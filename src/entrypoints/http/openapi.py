@@ -11,6 +11,7 @@ from litestar.routes import HTTPRoute
 
 from application.shared.errors import KeyInFlight, KeyReused, StorageFull, TokenInvalid
 from application.shared.limits import RateLimited
+from domain.languages import LANGUAGE_PATTERN, MAX_LANGUAGE
 from domain.shared import (
     Conflict,
     DomainError,
@@ -327,7 +328,7 @@ _RULES: dict[Any, dict[str, Any]] = {
         "maxLength": 2000,
     },
     "content_warning": {"pattern": _LINE, "maxLength": 200},
-    "language": {"pattern": "^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"},
+    "language": {"pattern": LANGUAGE_PATTERN, "maxLength": MAX_LANGUAGE},
 }
 """The rules of the domain, as far as JSON Schema can say them: what keeps to them is taken. Lengths count
 code points here and characters there, so some texts that are longer by this measure are taken as well."""

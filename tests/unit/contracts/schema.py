@@ -1,21 +1,26 @@
 """The migrations make exactly the tables that the code declares."""
 
+import json
 from collections.abc import Sequence
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 
-from adapters.sql import posts
+from adapters.sql import identity, posts
 from adapters.sql.database import Database
 from adapters.sql.migrate import HEAD, MIGRATIONS, current, migrate
-from adapters.sql.posts.tables import FULL_TEXT
+from adapters.sql.posts.tables import FULL_TEXT, post_words
 from adapters.sql.tables import metadata
+from adapters.text import graphemes
+from application.identity.searching import PeopleQuery
 from application.posts.ports import Tombstone
 from application.posts.repair import RepairPosts
+from application.posts.searching import FoundTag, TagWindow
 from application.shared.paging import Window
+from domain.posts.searching import PostQuery
 from domain.shared import PostId, Standing
 
 
@@ -63,6 +68,17 @@ FIRST_POSTS: Sequence[tuple[int, int | None, bool, str, int, int]] = [
     (10, None, True, "public", 1, 0),
     (11, 10, False, "public", 0, 0),
 ]
+
+
+OLDER_POSTS = [
+    # id, text, hashtags by the older rules, the words of the index by them
+    (21, "Łódź is here #Łódź", {"łódź": (13, 18)}, "łodz is here łodz @77 #łódź"),
+    (22, "A film: #col·legi", {"col": (8, 12)}, "a film col legi @77 #col"),
+    (23, "From #İstanbul", {"i̇stanbul": (5, 14)}, "from istanbul @77 #i̇stanbul"),
+    (24, "Honey\u200bbee in ascii #bee", {"bee": (19, 23)}, "honeybee in ascii bee @77 #bee"),
+    (25, "Plain #bee", {"bee": (6, 10)}, "plain bee @77 #bee"),
+]
+"""As the schema 0012 had them."""
 
 
 class SchemaContract:
@@ -129,3 +145,77 @@ class SchemaContract:
         assert [isinstance(row, Tombstone) for rows in shown.values() for row in rows] == [
             True, False, True, False, False
         ]  # fmt: skip
+
+    async def test_what_was_indexed_by_older_rules_is_found_by_the_present_ones(
+        self, database: Database
+    ) -> None:
+        await migrate_to(database, "0012")
+        async with database.begin() as connection:
+            for id_, said, tags, words in OLDER_POSTS:
+                entities = [
+                    {"type": "hashtag", "start": start, "end": end, "value": tag, "user": None}
+                    for tag, (start, end) in tags.items()
+                ]
+                await connection.execute(
+                    text(
+                        "INSERT INTO posts (id, author_id, text, visibility, content_warning, mentioned, entities,"
+                        " deleted, comments, likes, version)"
+                        " VALUES (:id, 77, :said, 'public', '', '[]', :entities, false, 0, 0, 1)"
+                    ),
+                    {"id": id_, "said": said, "entities": json.dumps(entities)},
+                )
+                await connection.execute(insert(post_words), {"post_id": id_, "words": words.split()})
+                for tag in tags:
+                    await connection.execute(
+                        text("INSERT INTO hashtags (tag, post_id) VALUES (:tag, :id)"),
+                        {"tag": tag, "id": id_},
+                    )
+            await connection.execute(
+                text(
+                    "INSERT INTO accounts (id, username, email_index, email_sealed, password_hash, display_name, bio,"
+                    " posts, version) VALUES (77, 'soren', :bytes, :bytes, '', 'Søren Łuk', '', 5, 1)"
+                ),
+                {"bytes": b"x"},
+            )
+            for word in ("@soren", "soren", "søren", "łuk"):
+                await connection.execute(
+                    text("INSERT INTO name_words (word, user_id) VALUES (:word, 77)"), {"word": word}
+                )
+
+        await migrate(database)
+
+        await database.open()
+        found = posts.SqlSearch(database)
+
+        async def ids(asked: str) -> list[int]:
+            query = PostQuery.parsed(asked, graphemes)
+            return [*await found.posts(query, (), Window(9), Standing())]
+
+        async def tags_from(beginning: str) -> list[FoundTag]:
+            return [*await found.hashtags(beginning, TagWindow(9), Standing())]
+
+        asked = ("lodz", "#lodz", "#łódź", "#col·legi", "#col", "#istanbul", "honey", '"honey bee"', "#bee")
+        assert {one: await ids(one) for one in asked} == {
+            "lodz": [21],
+            "#lodz": [21],
+            "#łódź": [21],
+            "#col·legi": [22],
+            "#col": [],
+            "#istanbul": [23],
+            "honey": [24],
+            '"honey bee"': [24],
+            "#bee": [25, 24],
+        }
+        assert await tags_from("l") == [FoundTag("łódź", 1)]
+        assert await tags_from("c") == [FoundTag("col·legi", 1)]
+        assert await tags_from("i") == [FoundTag("istanbul", 1)]
+        assert await tags_from("b") == [FoundTag("bee", 2)]
+        tagged = posts.SqlEntries(database)
+        assert [entry.post for entry in await tagged.tagged("istanbul", Window(9), Standing())] == [23]
+        row = (await posts.SqlPostsReader(database).by_ids([PostId(22)], Standing()))[PostId(22)]
+        assert [(entity.start, entity.end, entity.value) for entity in row.entities] == [(8, 17, "col·legi")]
+        people = identity.SqlPeopleSearch(database)
+        for name in ("soren luk", "Søren", "lu"):
+            query = PeopleQuery.parsed(name, graphemes)
+            one = await people.people(query, Window(9), Standing())
+            assert [person.card.username for person in one] == ["soren"], name

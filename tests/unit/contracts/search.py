@@ -60,6 +60,37 @@ class PostSearchContract:
 
         assert await found(stores, rare) == [post.id for post in posts[::-1]]
 
+    @pytest.mark.parametrize(
+        ("text", "asked"),
+        [
+            ("Đà Nẵng", "da nang"),
+            ("Łódź", "lodz"),
+            ("smørrebrød", "smorrebrod"),
+            ("ışık", "isik"),
+            ("Ħal Ŧ æ œ Weiß", "hal t ae oe weiss"),
+            ("Þingvellir, Eyjafjörður", "thingvellir eyjafjordur"),
+            ("#Łódź", "#lodz"),
+            ("#ışık", "#ISIK"),
+            ("#col·legi", "#collegi"),
+        ],
+    )
+    async def test_accents_make_no_difference(self, stores: Stores, text: str, asked: str) -> None:
+        rare = salt()
+        post = await says(stores, f"{text} {rare}")
+
+        assert await found(stores, f"{asked} {rare}") == [post.id]
+        assert await found(stores, f"{text} {rare}") == [post.id]
+        assert await found(stores, f"{text.upper()} {rare}") == [post.id]
+
+    async def test_a_zero_width_space_separates_words(self, stores: Stores) -> None:
+        rare = salt()
+        post = await says(stores, f"honey\u200b{rare}\u200bbee می\u200cخواهم")
+
+        assert await found(stores, rare) == [post.id]
+        assert await found(stores, f'"honey {rare} bee"') == [post.id]
+        assert await found(stores, f"{rare} میخواهم") == [post.id]
+        assert await found(stores, f"honey{rare}bee") == []
+
     async def test_a_phrase_is_found_in_its_order(self, stores: Stores) -> None:
         rare = salt()
         post = await says(stores, f"{rare}: a busy bee")
@@ -356,6 +387,16 @@ class TagSearchContract:
             FoundTag(f"{rare}{end}", count) for end, count in (("a", 1), ("b", 2), ("é", 1), ("東", 1))
         ]
 
+    async def test_tags_are_found_without_their_accents(self, stores: Stores) -> None:
+        rare = salt()
+        await says(stores, f"#{rare}łódź #{rare}lodz #{rare}Lodž #{rare}m #{rare}スター・ウォーズ #{rare}ﷺ")
+
+        alike = [FoundTag(f"{rare}{end}", 1) for end in ("lodz", "lodž", "łódź")]
+        for beginning in ("l", "Łó", "LODZ", "łódź"):
+            assert await tags(stores, f"{rare}{beginning}".casefold()) == alike, beginning
+        assert await tags(stores, f"{rare}スターウ") == [FoundTag(f"{rare}スター・ウォーズ", 1)]
+        assert await tags(stores, f"{rare}ص") == [FoundTag(f"{rare}ﷺ", 1)]
+
     async def test_a_tag_that_only_hidden_posts_have_is_not_there(self, stores: Stores) -> None:
         rare, viewer = salt(), UserId(new_id())
         for narrow in (Visibility.UNLISTED, Visibility.FOLLOWERS, Visibility.DIRECT):
@@ -385,7 +426,7 @@ class TagSearchContract:
     @pytest.mark.parametrize("limit", [1, 2, 3])
     async def test_windows_go_on_and_back(self, stores: Stores, limit: int) -> None:
         rare = salt()
-        names = [f"{rare}{end}" for end in "abcde"]
+        names = [f"{rare}{end}" for end in ("a", "lodz", "łódz", "łódź", "z")]
         await says(stores, " ".join(f"#{name}" for name in names))
 
         for at in range(len(names)):
@@ -419,6 +460,23 @@ class PeopleSearchContract:
             await people(stores, f"{rare}son 田中") == await people(stores, f"田中 {rare}son b") == [bob.id]
         )
         assert await people(stores, f"bo {rare}") == await people(stores, f"@{rare}son") == []
+
+    @pytest.mark.parametrize(
+        ("name", "asked"),
+        [
+            ("Łukasz Đặng", "lukasz dang"),
+            ("Søren Ærø", "soren ae"),
+            ("Işık Groß", "isik gross"),
+            ("Þór Cœur", "thor coeur"),
+        ],
+    )
+    async def test_people_are_found_without_accents(self, stores: Stores, name: str, asked: str) -> None:
+        rare = salt()
+        person = await stores.add_account(display_name=f"{rare} {name}")
+
+        assert (
+            await people(stores, f"{rare} {asked}") == await people(stores, f"{rare} {name}") == [person.id]
+        )
 
     async def test_who_is_called_exactly_so_comes_first(self, stores: Stores) -> None:
         rare = salt()

@@ -9,7 +9,7 @@ from adapters.memory.store import Store
 from application.posts.searching import COUNTED, FoundTag, TagWindow
 from application.shared.paging import Window
 from domain.posts import AuthorState, Post, Visibility, hashtags
-from domain.posts.searching import PostQuery, by, searchable, tagged
+from domain.posts.searching import PostQuery, by, plain_tag, searchable, tag_key, tagged
 from domain.shared import PostId, Standing, UserId
 
 
@@ -36,11 +36,12 @@ class MemorySearch:
         for post in sorted(self.store.all("posts"), key=lambda post: post.id, reverse=True):
             for tag in hashtags(post.entities):
                 uses.setdefault(tag, []).append(post)
+        start, edge = plain_tag(beginning), tag_key(window.edge or "")
         found = [
             FoundTag(tag, count)
-            for tag, posts in sorted(uses.items(), reverse=window.back)
-            if tag.startswith(beginning)
-            and (window.edge is None or (tag < window.edge if window.back else tag > window.edge))
+            for tag, posts in sorted(uses.items(), key=lambda use: tag_key(use[0]), reverse=window.back)
+            if tag_key(tag).startswith(start)
+            and (window.edge is None or (tag_key(tag) < edge if window.back else tag_key(tag) > edge))
             and (count := sum(self._is_for_everybody(post, standing) for post in posts[:COUNTED]))
         ][: window.limit + 1]
         return found[::-1] if window.back else found

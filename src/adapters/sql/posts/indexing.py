@@ -1,12 +1,15 @@
-"""Indexing the words of all posts that are there."""
+"""Indexing the words and hashtags of all posts that are there."""
 
 import json
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, text
 
-from adapters.sql.batches import in_batches
+from adapters.sql.batches import BATCH, in_batches
+from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.tables import post_words
-from domain.posts.searching import terms_of
+from adapters.sql.posts.words import Words
+from domain.posts import hashtags, recognised_again
+from domain.posts.searching import tag_key, terms_of
 
 # Columns by name: a migration reads the table as it was then.
 _POSTS = """SELECT id, author_id, text, content_warning, entities FROM posts
@@ -24,6 +27,46 @@ def index_posts(connection: Connection) -> None:
             for row in rows
         ]
         connection.execute(post_words.insert(), found)
+
+
+def index_posts_again(connection: Connection) -> None:
+    """Bring the words of posts that are indexed already, and their hashtags and links, to the present rules. What is
+    all ASCII is the same under every rule. Whoever keeps a post in a cache reads it again, since its `media_rev`
+    rises if its entities have changed."""
+    for rows in in_batches(connection, _POSTS):
+        for row in rows:
+            if row.text.isascii() and row.content_warning.isascii():
+                continue
+            before = load_entities(row.entities)
+            after = recognised_again(row.text, before)
+            tags = hashtags(after)
+            if after != before:
+                connection.execute(_SAVE, {"id": row.id, "entities": dump_entities(after)})
+            if tags != hashtags(before):
+                connection.execute(_UNTAG, {"id": row.id})
+                if tags:
+                    connection.execute(_TAG, [{"id": row.id, "tag": tag} for tag in tags])
+            words = terms_of(row.text, row.content_warning, row.author_id, tags)
+            connection.execute(_INDEX, {"id": row.id, "words": words})
+    _set_search_keys(connection)
+
+
+_SAVE = text("UPDATE posts SET entities = :entities, media_rev = media_rev + 1 WHERE id = :id")
+_UNTAG = text("DELETE FROM hashtags WHERE post_id = :id")
+_TAG = text("INSERT INTO hashtags (tag, post_id) VALUES (:tag, :id)")
+_INDEX = text("UPDATE post_words SET words = :words WHERE post_id = :id").bindparams(
+    bindparam("words", type_=Words)
+)
+_NEXT_TAGS = text("SELECT DISTINCT tag FROM hashtags WHERE tag > :after ORDER BY tag LIMIT :n")
+_SET_SEARCH_KEY = text("UPDATE hashtags SET search_key = :search_key WHERE tag = :tag")
+
+
+def _set_search_keys(connection: Connection) -> None:
+    after = ""
+    while tags := connection.execute(_NEXT_TAGS, {"after": after, "n": BATCH}).scalars().all():
+        rows = [{"tag": tag, "search_key": tag_key(tag)} for tag in tags]
+        connection.execute(_SET_SEARCH_KEY, rows)
+        after = tags[-1]
 
 
 def _tags(entities: str) -> list[str]:

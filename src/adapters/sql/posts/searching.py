@@ -33,7 +33,7 @@ from adapters.sql.posts.visibility import of_author, viewer_id
 from adapters.sql.posts.words import match, tsquery
 from application.posts.searching import COUNTED, FoundTag, TagWindow
 from application.shared.paging import Window
-from domain.posts.searching import PostQuery, by, tagged
+from domain.posts.searching import PostQuery, by, plain_tag, tag_key, tagged
 from domain.shared import MAX_ID, PostId, Standing, UserId
 from domain.words import Phrase
 
@@ -113,20 +113,21 @@ _from, _to, _beyond = (bindparam(name, type_=String) for name in ("first", "last
 
 def _tags(*, rising: bool) -> Prepared:
     """One tag after the other: from each it goes on to the next one, past all the posts that have it."""
-    order = hashtags.c.tag.asc() if rising else hashtags.c.tag.desc()
-    in_range = and_(hashtags.c.tag >= _from, hashtags.c.tag <= _to)
+    key = hashtags.c.search_key
+    order = key.asc() if rising else key.desc()
+    in_range = and_(key >= _from, key <= _to)
 
     def next_to(edge: ColumnElement[Any]) -> Select[Any]:
-        further = hashtags.c.tag > edge if rising else hashtags.c.tag < edge
-        return select(hashtags.c.tag).where(in_range, further).order_by(order).limit(literal_column("1"))
+        further = key > edge if rising else key < edge
+        return select(key).where(in_range, further).order_by(order).limit(literal_column("1"))
 
-    each = select(next_to(_beyond).scalar_subquery().label("tag")).cte("each", recursive=True)
+    each = select(next_to(_beyond).scalar_subquery().label("key")).cte("each", recursive=True)
     each = each.union_all(
-        select(next_to(each.c.tag).correlate(each).scalar_subquery()).where(each.c.tag.is_not(None))
+        select(next_to(each.c.key).correlate(each).scalar_subquery()).where(each.c.key.is_not(None))
     )
     lately = (
         select(hashtags.c.post_id)
-        .where(hashtags.c.tag == each.c.tag)
+        .where(key == each.c.key)
         .order_by(hashtags.c.post_id.desc())
         .limit(literal_column(str(COUNTED)))
         .correlate(each)
@@ -135,8 +136,8 @@ def _tags(*, rising: bool) -> Prepared:
     use = select(func.count()).select_from(posts).where(one_of(posts.c.id, lately), _for_everybody)
     first = select(posts.c.id).where(one_of(posts.c.id, lately), _for_everybody).limit(literal_column("1"))
     return Prepared(
-        select(each.c.tag, use.correlate(each).scalar_subquery())
-        .where(each.c.tag.is_not(None), first.correlate(each).scalar_subquery().is_not(None))
+        select(each.c.key, use.correlate(each).scalar_subquery())
+        .where(each.c.key.is_not(None), first.correlate(each).scalar_subquery().is_not(None))
         .limit(_limit)
     )
 
@@ -172,15 +173,16 @@ class SqlSearch:
         return rows if falling else rows[::-1]
 
     async def hashtags(self, beginning: str, window: TagWindow, standing: Standing) -> Sequence[FoundTag]:
+        first = plain_tag(beginning)
         rows = await self.database.fetch_apart(
             _tags_falling if window.back else _tags_rising,
-            first=beginning,
-            last=f"{beginning}\U0010ffff",
-            beyond=window.edge or "",
+            first=first,
+            last=f"{first}\U0010ffff",
+            beyond="" if window.edge is None else tag_key(window.edge),
             hidden=[*_hidden(standing)],
             n=window.limit + 1,
         )
-        found = [FoundTag(tag, count) for tag, count in rows]
+        found = [FoundTag(key.rpartition(" ")[2], count) for key, count in rows]
         return found[::-1] if window.back else found
 
 

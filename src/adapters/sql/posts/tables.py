@@ -14,11 +14,15 @@ from sqlalchemy import (
     false,
     literal_column,
     or_,
+    text,
     true,
 )
 
 from adapters.sql.metadata import Id, InOrderOfCode, Instant, metadata
 from adapters.sql.posts.words import Words
+
+Language = String(35).with_variant(String(12), "sqlite")
+"""SQLite takes no notice of the length, and could change it by copying the table only."""
 
 posts = Table(
     "posts",
@@ -29,7 +33,7 @@ posts = Table(
     Column("text", Text, nullable=False),
     Column("visibility", String(10), nullable=False),
     Column("content_warning", Text, nullable=False),
-    Column("language", String(12)),
+    Column("language", Language),
     Column("mentioned", Text, nullable=False),  # ids as JSON, for presenting; `mentions` is for asking
     Column("entities", Text, nullable=False, server_default="[]"),  # as JSON
     Column("edited_at", Instant),
@@ -138,7 +142,11 @@ hashtags = Table(
     metadata,
     Column("tag", InOrderOfCode(100), primary_key=True),
     Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
+    Column(
+        "search_key", InOrderOfCode(201), nullable=False, server_default=text("''")
+    ),  # see domain: tag_key
     Index("ix_hashtags_post_id", "post_id"),
+    Index("ix_hashtags_search_key_post_id", "search_key", "post_id"),
     sqlite_with_rowid=False,
 )
 
@@ -149,7 +157,7 @@ post_edits = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("text", Text, nullable=False),
     Column("content_warning", Text, nullable=False),
-    Column("language", String(12)),
+    Column("language", Language),
     Column("mentioned", Text, nullable=False),
     Column("entities", Text, nullable=False),
     Column("created_at", Instant, nullable=False),

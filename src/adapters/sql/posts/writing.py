@@ -34,7 +34,7 @@ from application.posts.ports import PostsTx
 from application.shared.attachments import MediaCard
 from application.shared.ports import NewId, OpenTx
 from domain.posts import AuthorState, MediaTaken, Post, PostNotFound, Visibility, hashtags, mentioned
-from domain.posts.searching import searchable
+from domain.posts.searching import searchable, tag_key
 from domain.shared import PostId, UserId
 
 _row_for_update = (
@@ -151,7 +151,8 @@ class SqlPosts:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
             await self.connection.execute(_mention, rows)
         if tags := hashtags(post.entities):
-            await self.connection.execute(_tag, [{"tag": tag, "post_id": post.id} for tag in tags])
+            tagged = [{"tag": tag, "post_id": post.id, "search_key": tag_key(tag)} for tag in tags]
+            await self.connection.execute(_tag, tagged)
         await self._trace(post, post.named - post.mentioned)
 
     async def _trace(self, post: Post, people: frozenset[UserId]) -> None:

@@ -11,7 +11,7 @@ from application.posts.marked import ListPinned
 from application.posts.publishing import PublishPost
 from application.posts.queries import ListByAuthor, NoSuchAuthor, ReadPost, ReadPosts, SeenPost
 from application.shared.paging import Page, Window
-from domain.posts import MediaTaken, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
+from domain.posts import MediaTaken, NobodyReached, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
 from domain.shared import Fault, UserId
 from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import Anyones, Mine, viewer
@@ -39,7 +39,7 @@ class PostsController(Controller):
     @post(
         operation_id="createPost",
         summary="Publish a post",
-        opt=policy("token", PostNotFound, WiderThanThread, MediaTaken),
+        opt=policy("token", PostNotFound, WiderThanThread, NobodyReached, MediaTaken),
     )
     async def publish(
         self,
@@ -83,8 +83,9 @@ class PostsController(Controller):
         data: JSONBody[EditPostIn],
         if_match: IfMatch = None,
     ) -> Response[PostOut]:
-        """Only the author can. Earlier versions stay in the history; a direct post keeps whom it went to. Media can be
-        removed and reordered, not added. Each change of words or media is a version."""
+        """Only the author can. Earlier versions stay in the history; a direct post keeps the people it has reached.
+        While it has reached nobody, an edit may mention some. Media can be removed and reordered, not added. Each
+        change of words or media is a version."""
         seen = await self.edit_post(request.user.user_id, a_post(post_id), data.edit(), version_in(if_match))
         return Answer(tagged(self.fragments(seen), seen.row.version, None))
 

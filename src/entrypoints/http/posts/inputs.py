@@ -8,6 +8,7 @@ from litestar.params import QueryParameter
 from application.posts.editing import Edit, Same
 from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
+from domain.languages import MAX_LANGUAGE
 from domain.posts import MAX_MEDIA, PostNotFound, Visibility
 from domain.shared import Fault, Invalid, MediaId, PostId, UserId, id_from
 from entrypoints.http.bodies import In
@@ -17,7 +18,7 @@ Text = Annotated[
     str,
     msgspec.Meta(
         max_length=8000,
-        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. `@name` mentions a user.",
+        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. `@name` mentions a user, 20 different ones at most.",
         examples=["The linden trees are in bloom. 🐝"],
     ),
 ]
@@ -26,14 +27,21 @@ PostText = Annotated[
     msgspec.Meta(
         max_length=8000,
         description="1 to 2,000 characters and at most 8,000 bytes of UTF-8; it may be empty where there are media. `@name` "
-        "mentions a user.",
+        "mentions a user, 20 different ones at most.",
         examples=["The linden trees are in bloom. 🐝"],
     ),
 ]
 ContentWarning = Annotated[
     str, msgspec.Meta(max_length=800, description="At most 200 characters, shown before the text.")
 ]
-Language = Annotated[str, msgspec.Meta(max_length=12, description="A BCP 47 tag.", examples=["en", "pt-BR"])]
+Language = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=MAX_LANGUAGE,
+        description="A BCP 47 tag, in any case; it is stored in its usual one.",
+        examples=["en", "pt-BR"],
+    ),
+]
 
 
 MediaIds = Annotated[

@@ -16,6 +16,7 @@ from application.shared.paging import Window
 from domain.posts import (
     CurrentVersion,
     MediaTaken,
+    NobodyReached,
     NotTheAuthor,
     PostNotFound,
     VersionNotFound,
@@ -197,7 +198,7 @@ class ThreadsController(Controller):
         "/comments",
         operation_id="createComment",
         summary="Comment on a post",
-        opt=policy("token", PostNotFound, WiderThanThread, MediaTaken),
+        opt=policy("token", PostNotFound, WiderThanThread, NobodyReached, MediaTaken),
     )
     async def comment(
         self,
