@@ -471,8 +471,14 @@ NAMED: dict[str, tuple[Callable[[], bytes], tuple[int, int, int]]] = {
     "AVIF, sRGB": (lambda: avif_of(1, 13, (128, 128, 128)), (128, 128, 128)),
     "AVIF, linear": (lambda: avif_of(1, 8, (128, 128, 128)), (188, 188, 188)),
     "AVIF, wide colours": (lambda: avif_of(12, 13, (200, 100, 50)), (215, 93, 31)),
-    "AVIF, HDR: paper white": (lambda: avif_of(9, 16, (148, 148, 148)), (222, 222, 222)),
-    "AVIF, HDR: a highlight": (lambda: avif_of(9, 16, (190, 190, 190)), (255, 255, 255)),
+    "AVIF, HDR: paper white": (lambda: avif_of(9, 16, (148, 148, 148)), (187, 187, 187)),
+    "PNG, HDR that says how bright it is": (
+        lambda: grey_png(
+            (b"cICP", b"\x09\x10\0\x01"), (b"cLLI", struct.pack(">II", 4_700_000, 0)), row=b"\x94" * 8
+        ),
+        (221, 221, 221),
+    ),
+    "AVIF, HDR: a highlight": (lambda: avif_of(9, 16, (190, 190, 190)), (250, 250, 250)),
 }
 
 

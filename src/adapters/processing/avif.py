@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-from PIL import AvifImagePlugin
+from PIL import AvifImagePlugin, Image
 
-from adapters.processing import profiles
+from adapters.processing import colours, hdr
 from adapters.processing.exif import orientation
 from adapters.processing.sources import FOREVER, Source, opened, sequence
 
@@ -22,8 +22,8 @@ def read(data: bytes) -> Source:
     """Its orientation is a property of the picture, which Pillow tells as if it were Exif; Exif itself is not asked."""
     plays = _plays(data)
     image = opened(_mended(data), "AVIF")
-    if "icc_profile" not in image.info and (profile := _profile(data)):
-        image.info["icc_profile"] = profile
+    if "icc_profile" not in image.info:
+        _name_colours(image, data)
     return sequence(image, plays, orientation(image.info.get("exif") or b""))
 
 
@@ -93,13 +93,18 @@ def _merge_associations(data: bytearray, lists: list[_Box]) -> None:
     data[first.start : last.end] = merged.ljust(size, b"\0")
 
 
-def _profile(data: bytes) -> bytes | None:
-    """From the numbers that the file gives for its colours; Pillow does not tell them."""
+def _name_colours(image: Image.Image, data: bytes) -> None:
+    """By the numbers that the file gives for them; Pillow does not tell them."""
+    brightest = hdr.BRIGHTEST_NITS
+    for box in _find(data, "meta/iprp/ipco/clli")[:1]:
+        if box.end - box.body >= 4:
+            brightest = float(struct.unpack_from(">H", data, box.body)[0]) or brightest
     for path in ("meta/iprp/ipco/colr", "moov/trak/mdia/minf/stbl/stsd/av01/colr"):
         for box in _find(data, path):
             if data[box.body : box.body + 4] == b"nclx" and box.end - box.body >= 8:
-                return profiles.of_numbers(*struct.unpack_from(">HH", data, box.body + 4))
-    return None
+                primaries, transfer = struct.unpack_from(">HH", data, box.body + 4)
+                colours.name(image, primaries, transfer, brightest)
+                return
 
 
 def _plays(data: bytes) -> int:

@@ -4,7 +4,11 @@ import io
 
 from PIL import Image, ImageCms, ImageMath
 
+from adapters.processing import hdr, profiles
+
 _SRGB = ImageCms.createProfile("sRGB")
+HDR = "hdr"
+"""Where an image's `info` says that it is HDR: its primaries, its curve, its brightest nits."""
 _MIXABLE = {"RGB", "RGBA", "CMYK", "L"}
 
 
@@ -19,7 +23,12 @@ def resizable(image: Image.Image) -> Image.Image:
 
 def plain(image: Image.Image) -> Image.Image:
     """In sRGB, as RGB, or RGBA if it may be transparent."""
-    shown = _in_srgb(resizable(image))
+    shown = resizable(image)
+    if toned := image.info.get(HDR):
+        shown = shown if shown.mode in {"RGB", "RGBA"} else shown.convert("RGB")
+        shown = shown.filter(hdr.table(*toned))
+    else:
+        shown = _in_srgb(shown)
     return shown if shown.mode in {"RGB", "RGBA"} else shown.convert("RGB")
 
 
@@ -49,3 +58,12 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     except (ImageCms.PyCMSError, ValueError, OSError):
         return image
     return turned or image
+
+
+def name(image: Image.Image, primaries: int, transfer: int, brightest: float = hdr.BRIGHTEST_NITS) -> None:
+    """Say what the colours of an image are, by numbers of H.273."""
+    if transfer in hdr.CURVES:
+        image.info.pop("icc_profile", None)
+        image.info[HDR] = (primaries, transfer, brightest)
+    elif profile := profiles.of_numbers(primaries, transfer):
+        image.info["icc_profile"] = profile

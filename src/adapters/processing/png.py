@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from PIL import Image
 
-from adapters.processing import colours, profiles
+from adapters.processing import colours, hdr, profiles
 from adapters.processing.exif import orientation
 from adapters.processing.sources import Disposal, Piece, Source, composed, opened, sequence
 from domain.media import MAX_FRAMES
@@ -112,7 +112,9 @@ def _decoded(parts: _Parts, size: tuple[int, int], coded: list[bytes]) -> Image.
         ),
         "PNG",
     )
-    if profile := _profile(parts.other):
+    if len(numbers := parts.other.get(b"cICP", b"")) == 4:
+        colours.name(image, numbers[0], numbers[1], _brightest(parts.other.get(b"cLLI", b"")))
+    elif profile := _profile(parts.other):
         image.info["icc_profile"] = profile
     _mend_transparency(image, depth=head[8], kind=head[9])
     return image
@@ -120,8 +122,6 @@ def _decoded(parts: _Parts, size: tuple[int, int], coded: list[bytes]) -> Image.
 
 def _profile(chunks: dict[bytes, bytes]) -> bytes | None:
     """What the chunks say of the colours, the first of them that says it; None for sRGB and for what is broken."""
-    if len(numbers := chunks.get(b"cICP", b"")) == 4:
-        return profiles.of_numbers(numbers[0], numbers[1])
     if brought := _unpacked(chunks.get(b"iCCP", b"")):
         return brought
     if b"sRGB" in chunks or len(gamma := chunks.get(b"gAMA", b"")) != 4 or gamma == bytes(4):
@@ -131,6 +131,12 @@ def _profile(chunks: dict[bytes, bytes]) -> bytes | None:
         return profiles.of_gamma(exponent)
     white, red, green, blue = ((x / 100_000, y / 100_000) for x, y in struct.iter_unpack(">II", places))
     return profiles.of_gamma(exponent, (red, green, blue, white))
+
+
+def _brightest(chunk: bytes) -> float:
+    """In nits."""
+    tenths_of_millinits = struct.unpack_from(">I", chunk)[0] if len(chunk) == 8 else 0
+    return tenths_of_millinits / 10_000 or hdr.BRIGHTEST_NITS
 
 
 def _unpacked(chunk: bytes) -> bytes | None:

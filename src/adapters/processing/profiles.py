@@ -3,15 +3,16 @@
 Only what Little CMS needs to turn them into sRGB: three primaries and a curve, as ICC has them.
 """
 
-import math
 import struct
 from collections.abc import Callable
 
 Point = tuple[float, float]
 _Row = tuple[float, float, float]
+Places = tuple[Point, Point, Point, Point]
+"""Of red, green, blue and white."""
 
 D65: Point = (0.3127, 0.3290)
-PRIMARIES: dict[int, tuple[Point, Point, Point, Point]] = {
+PRIMARIES: dict[int, Places] = {
     4: ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08), (0.310, 0.316)),
     5: ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06), D65),
     6: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070), D65),
@@ -25,10 +26,6 @@ SRGB = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), D65)
 _BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 _D50: _Row = (0.9642, 1.0, 0.8249)
 _STEPS = 1024
-_WHITE_NITS = 203
-"""What an HDR picture means by white, as on paper; highlights are brighter."""
-_PAPER, _SHOULDER = 0.735, 0.38
-"""On a screen without HDR white is made darker by this much, so that highlights find room above it."""
 
 
 def of_numbers(primaries: int, transfer: int) -> bytes | None:
@@ -41,7 +38,7 @@ def of_numbers(primaries: int, transfer: int) -> bytes | None:
     return profile(PRIMARIES.get(primaries, SRGB), curve)
 
 
-def of_gamma(exponent: float, places: tuple[Point, Point, Point, Point] = SRGB) -> bytes | None:
+def of_gamma(exponent: float, places: Places = SRGB) -> bytes | None:
     """The profile of a file whose samples are the light raised to this. None for places that make no colours."""
     try:
         return profile(places, lambda value: value ** (1 / exponent))
@@ -49,7 +46,7 @@ def of_gamma(exponent: float, places: tuple[Point, Point, Point, Point] = SRGB) 
         return None
 
 
-def profile(places: tuple[Point, Point, Point, Point], curve: Callable[[float], float]) -> bytes:
+def profile(places: Places, curve: Callable[[float], float]) -> bytes:
     columns = _adapted(places)
     samples = [round(65535 * min(1.0, max(0.0, curve(step / (_STEPS - 1))))) for step in range(_STEPS)]
     table = struct.pack(f">4sII{_STEPS}H", b"curv", 0, _STEPS, *samples)
@@ -72,24 +69,29 @@ def profile(places: tuple[Point, Point, Point, Point], curve: Callable[[float], 
     return head.ljust(128, b"\0") + struct.pack(">I", len(index)) + listed + body
 
 
+def between(source: Places, target: Places) -> tuple[_Row, _Row, _Row]:
+    """The matrix from the light of one set of primaries to that of another."""
+    to_target = _inverse(_columns(*_adapted(target)))
+    return _columns(*(times(to_target, column) for column in _adapted(source)))
+
+
 def _xyz(values: _Row) -> bytes:
     return b"XYZ " + struct.pack(">Iiii", 0, *(round(65536 * value) for value in values))
 
 
-def _adapted(places: tuple[Point, Point, Point, Point]) -> list[_Row]:
+def _adapted(places: Places) -> list[_Row]:
     """The light of each primary in XYZ, as under D50."""
     red, green, blue, white = (_light(place) for place in places)
-    shares = _times(_inverse(_columns(red, green, blue)), white)
+    shares = times(_inverse(_columns(red, green, blue)), white)
     to_cones = _BRADFORD
     scales = tuple(
-        target / source
-        for target, source in zip(_times(to_cones, _D50), _times(to_cones, white), strict=True)
+        target / source for target, source in zip(times(to_cones, _D50), times(to_cones, white), strict=True)
     )
     adapted = []
     for primary, share in zip((red, green, blue), shares, strict=True):
-        cones = _times(to_cones, (primary[0] * share, primary[1] * share, primary[2] * share))
+        cones = times(to_cones, (primary[0] * share, primary[1] * share, primary[2] * share))
         scaled = (cones[0] * scales[0], cones[1] * scales[1], cones[2] * scales[2])
-        adapted.append(_times(_inverse(to_cones), scaled))
+        adapted.append(times(_inverse(to_cones), scaled))
     return adapted
 
 
@@ -103,7 +105,7 @@ def _columns(*columns: _Row) -> tuple[_Row, _Row, _Row]:
     return tuple(zip(first, second, third, strict=True))  # type: ignore[return-value]
 
 
-def _times(matrix: tuple[_Row, _Row, _Row], vector: _Row) -> _Row:
+def times(matrix: tuple[_Row, _Row, _Row], vector: _Row) -> _Row:
     first, second, third = (sum(a * b for a, b in zip(row, vector, strict=True)) for row in matrix)
     return first, second, third
 
@@ -122,30 +124,9 @@ def _srgb(value: float) -> float:
     return value / 12.92 if value <= 0.04045 else float(((value + 0.055) / 1.055) ** 2.4)
 
 
-def _pq(value: float) -> float:
-    power = value ** (1 / 78.84375)
-    nits = 10_000 * (max(0.0, power - 0.8359375) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125)
-    return _toned(nits)
-
-
-def _hlg(value: float) -> float:
-    scene = (
-        value * value / 3 if value <= 0.5 else (math.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
-    )
-    return _toned(float(1000 * scene**1.2))
-
-
-def _toned(nits: float) -> float:
-    """The light of a screen without HDR: near to what Chromium shows on one."""
-    light = nits / _WHITE_NITS
-    return _PAPER * light if light < 1 else 1 - (1 - _PAPER) * math.exp((1 - light) / _SHOULDER)
-
-
 _LIKE_SRGB = {1, 2, 6, 13, 14, 15}
 _CURVES: dict[int, Callable[[float], float]] = {
     4: lambda value: value**2.2,
     5: lambda value: value**2.8,
     8: lambda value: value,
-    16: _pq,
-    18: _hlg,
 }
