@@ -136,7 +136,10 @@ def _temporary(settings: Settings) -> Path:
 async def running(container: Container, settings: Settings) -> AsyncIterator[None]:
     """Everything that is open and busy while Waggle runs; closed again when the block ends."""
     async with AsyncExitStack() as stack:
-        await _tell_confinement(container, settings)
+        confinement = asyncio.create_task(_tell_confinement(container, settings))
+        stack.callback(confinement.cancel)
+        if settings.media_confinement == "required":  # refused before anything is opened
+            await confinement
         if settings.shape == "memory":
             container.ids().renewed(Lease(0, _wall_ms(container), MAX_ID >> 16), asked_at=time.monotonic())
         else:
@@ -168,6 +171,7 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         await in_background(stack, "objects of media", lambda: sweep_objects(container))
         await in_background(stack, "relay", container.relay().run)
         container.disk().opened()
+        await confinement  # it took as long as all of the above, beside it
         yield
 
 
