@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx
@@ -130,6 +131,44 @@ def done(response: httpx.Response, status: int = 200) -> Json:
 
 
 @dataclass
+class Codes:
+    """The codes that each operation's problems may have, by the server's own document."""
+
+    base_url: str
+
+    def check(self, response: httpx.Response) -> None:
+        """A refusal has a code that its operation names for this status. What no operation answers is not looked at."""
+        path = response.request.url.raw_path.decode().partition("?")[0]
+        code, status = response.json()["code"], response.status_code
+        for name, method, pattern, allowed in self._operations:
+            if method == response.request.method and pattern.fullmatch(path):
+                if code in {"not_found", "method_not_allowed"}:  # of another route, such as /media/uploads
+                    return
+                named = allowed.get(str(status), set())
+                assert code in named, f"{name} answers {status} {code}: name the error in its policy()"
+                return
+
+    @cached_property
+    def _operations(self) -> list[tuple[str, str, re.Pattern[str], dict[str, set[str]]]]:
+        document = httpx.get(f"{self.base_url}/api/openapi.json", timeout=20).json()
+        # Literal segments first: /users/available is no /users/{user_id}.
+        return [
+            (
+                f"{method.upper()} {path}",
+                method.upper(),
+                re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))),
+                {
+                    status: set(answer["content"][PROBLEM]["examples"])
+                    for status, answer in operation["responses"].items()
+                    if int(status) >= 400 and PROBLEM in answer["content"]
+                },
+            )
+            for path, methods in sorted(document["paths"].items(), key=lambda item: item[0].count("{"))
+            for method, operation in methods.items()
+        ]
+
+
+@dataclass
 class Visitor:
     """Somebody without a token."""
 
@@ -238,9 +277,13 @@ class Api:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
+        codes = Codes(self.base_url)
+
         def check(response: httpx.Response) -> None:
             response.read()
             check_answer(response)
+            if response.status_code >= 400 and response.request.method != "HEAD":
+                codes.check(response)
 
         self.http = httpx.Client(base_url=self.base_url, timeout=20, event_hooks={"response": [check]})
 

@@ -137,7 +137,12 @@ class Model:
 
     def tombstone(self, post: Post) -> Json:
         """The place of a post in a thread. Nothing tells whether it was deleted or is for others."""
-        return {"id": post.label, "reply_to": post.above and post.above.label, "tombstone": True}
+        return {
+            "id": post.label,
+            "reply_to": post.above and post.above.label,
+            "type": "tombstone",
+            "tombstone": True,
+        }
 
     def stands(self, post: Post) -> bool:
         """Whether it keeps its place in a thread when it is deleted: a comment that was for everybody does,

@@ -37,6 +37,7 @@ def test_who_was_told_nothing_has_an_empty_list_that_says_where_to_go_on(api: Ap
     page = asked(maya)
     unread: Json = {"total": 0, "by_type": {}}
     assert page == {
+        "view": "list",
         "items": [],
         "next": None,
         "prev": None,
@@ -50,6 +51,7 @@ def test_who_was_told_nothing_has_an_empty_list_that_says_where_to_go_on(api: Ap
     assert asked(maya, f"{NOTIFICATIONS}/unread") == state
     assert done(maya.put(f"{NOTIFICATIONS}/read", json={"seq": NEVER_SEEN})) == state
     assert asked(maya, after=0, epoch=page["epoch"]) == {
+        "view": "news",
         "recovered": True,
         **state,
         "floor": 1,
@@ -311,8 +313,8 @@ def test_at_first_everything_is_told_in_the_app_and_changes_are_kept(api: Api) -
     ("body", "found"),
     [
         ({"sms": {}}, {"/sms": "unknown"}),
-        ({"app": {"poke": True}}, {"/app": "type"}),
-        ({"app": {"like": "yes"}, "email": []}, {"/app": "type", "/email": "type"}),
+        ({"app": {"poke": True}}, {"/app/poke": "unknown"}),
+        ({"app": {"like": "yes"}, "email": []}, {"/app/like": "type", "/email": "type"}),
     ],
 )
 def test_what_is_no_preference_is_refused(api: Api, body: Json, found: dict[str, str]) -> None:

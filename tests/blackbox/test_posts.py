@@ -21,6 +21,7 @@ def test_a_post_is_as_it_was_written(api: Api) -> None:
     post = done(response, 201)
     assert response.headers["location"] == f"/api/v1/posts/{post['id']}"
     assert post == {
+        "type": "post",
         "id": post["id"],
         "author": {"id": maya.id, "username": maya.username, "display_name": "Maya", "avatar_url": None},
         "text": "Bees\ndance. \U0001f41d",

@@ -141,7 +141,13 @@ def test_people_are_found_by_their_names(api: Api) -> None:
         assert ann.id not in ids(api.nobody, asked, "users"), asked
     found = search(api.nobody, rare, "users")["items"]
     assert found == [
-        {"id": ann.id, "username": ann.username, "display_name": f"Zoë {rare.title()}", "avatar_url": None}
+        {
+            "type": "user",
+            "id": ann.id,
+            "username": ann.username,
+            "display_name": f"Zoë {rare.title()}",
+            "avatar_url": None,
+        }
     ]
 
     done(ann.patch("/api/v1/me", {"display_name": "Somebody"}))
@@ -169,7 +175,8 @@ def test_hashtags_are_found_by_how_they_begin_in_order_with_their_number_of_post
         author.publishes(" ".join(f"#{rare}{tag}" for tag in tags.split()))
     ann.publishes(f"#{rare}hidden", visibility="unlisted")
     expected = [
-        {"tag": f"{rare}{tag}", "posts": count} for tag, count in (("a", 1), ("b", 2), ("c", 1), ("d", 1))
+        {"type": "hashtag", "tag": f"{rare}{tag}", "posts": count}
+        for tag, count in (("a", 1), ("b", 2), ("c", 1), ("d", 1))
     ]
 
     for asked in (rare, f"#{rare}", rare.upper()):

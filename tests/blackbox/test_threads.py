@@ -9,7 +9,7 @@ from .client import Api, Json, Visitor, done, refused
 
 
 def tombstone(post: Json) -> Json:
-    return {"id": post["id"], "reply_to": post["reply_to"], "tombstone": True}
+    return {"type": "tombstone", "id": post["id"], "reply_to": post["reply_to"], "tombstone": True}
 
 
 def context(somebody: Visitor, post: Json) -> Json:

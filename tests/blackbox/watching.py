@@ -330,4 +330,9 @@ class Views:
         """A place in a thread. Nothing tells whether it was deleted or is for others."""
         if self.sights.sees(self.viewer, note):
             return self.shown(note)
-        return {"id": note.label, "reply_to": note.above and note.above.label, "tombstone": True}
+        return {
+            "id": note.label,
+            "reply_to": note.above and note.above.label,
+            "type": "tombstone",
+            "tombstone": True,
+        }

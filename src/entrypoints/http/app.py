@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Controller, Litestar, Router
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import License
+from litestar.openapi.spec import Contact, License
 from litestar.types import ASGIApp
 
 from domain.shared import DomainError
@@ -216,6 +216,7 @@ def _description() -> OpenAPIConfig:
         title="Waggle",
         version=VERSION,
         description=ABOUT,
+        contact=Contact(name="Whoever runs this server"),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         use_handler_docstrings=True,
         operation_id_creator=openapi.refuse_to_invent,

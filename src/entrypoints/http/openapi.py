@@ -1,7 +1,6 @@
 """The OpenAPI document: what Litestar derives from the handlers, completed with what it cannot know."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ import msgspec
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from application.shared.errors import KeyInFlight, KeyReused, StorageFull, TokenInvalid
+from application.shared.errors import KeyInFlight, KeyReused, Overloaded, StorageFull, TokenInvalid
 from application.shared.limits import RateLimited
 from domain.languages import LANGUAGE_PATTERN, MAX_LANGUAGE
 from domain.shared import (
@@ -27,15 +26,16 @@ from entrypoints.http.auth import BY_ADDRESS, Access, TokenMissing
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import (
     OF_HTTP,
-    PROBLEM,
     BodyMalformed,
     CursorInvalid,
     QueryInvalid,
     WrongMediaType,
-    problem,
     status_of,
 )
 from entrypoints.http.limits import Cost
+from entrypoints.http.problem_schemas import SCHEMAS as PROBLEM_SCHEMAS
+from entrypoints.http.problem_schemas import add_problems
+from entrypoints.http.unions import simplified, tell_apart
 
 ID_SCHEMA = {
     "type": "string",
@@ -46,7 +46,16 @@ ID_SCHEMA = {
 }
 
 
-TAGS = ("auth", "users", "posts", "media", "feeds", "search", "notifications", "operations")
+TAGS = {
+    "auth": "Accounts and sessions: register, log in, refresh, log out.",
+    "users": "Profiles, and what users are to each other.",
+    "posts": "Posts, comments, likes, reposts, bookmarks and pins.",
+    "media": "Pictures, animations and films.",
+    "feeds": "Home, public and hashtag feeds, and what trends.",
+    "search": "Posts, users and hashtags by their words.",
+    "notifications": "What a user is told, as a list and as a stream.",
+    "operations": "Probes and public keys.",
+}
 
 
 def policy(access: Access, *errors: type[DomainError], limit: Cost | None = None) -> dict[str, Any]:
@@ -60,7 +69,9 @@ def document(app: Litestar) -> dict[str, Any]:
     schemas = schema["components"]["schemas"]
     for name, described in schemas.items():
         _complete_schema(name, described)
-    schemas["Problem"] = _PROBLEM_SCHEMA
+    for name in {struct.__name__ for struct in _structs(OneOf)} & schemas.keys():
+        tell_apart(name, schemas[name], schemas)
+    schemas |= PROBLEM_SCHEMAS
     schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
         "streamToken": {
@@ -73,11 +84,11 @@ def document(app: Litestar) -> dict[str, Any]:
     for path, method, opt in _routes(app):
         operation = schema["paths"].get(path, {}).get(method)
         if operation is not None:
-            _complete(operation, opt)
+            schemas |= _complete(operation, opt)
     # Litestar collects a controller's routes from a set; what is published keeps one order.
     schema["paths"] = {path: dict(sorted(item.items())) for path, item in sorted(schema["paths"].items())}
     schema["components"]["schemas"] = dict(sorted(schemas.items()))
-    schema["tags"] = [{"name": name} for name in TAGS]
+    schema["tags"] = [{"name": name, "description": about} for name, about in TAGS.items()]
     return schema
 
 
@@ -125,7 +136,8 @@ def _security(access: Access, *, by_address: bool) -> list[dict[str, list[str]]]
     return ways[access] + ([{"streamToken": []}] if by_address else [])
 
 
-def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
+def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the schema of its problems, by its name."""
     access: Access = opt.get("access", "token")
     if "body" in opt:  # that is no JSON: Litestar does not know of it
         operation["requestBody"] = opt["body"]
@@ -134,7 +146,7 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
     operation["security"] = _security(access, by_address=BY_ADDRESS in opt)
     for parameter in parameters:
         _complete_parameter(parameter)
-    errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable, StorageFull, Invalid]
+    errors: list[type[DomainError]] = [*opt.get("errors", ()), Unavailable, Overloaded, StorageFull, Invalid]
     http = {500, 504}
     limited = opt.get("limit") != "none"
     if limited:
@@ -154,10 +166,12 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> None:
         errors.append(Stale)
     if "Idempotency-Key" in names:
         errors += [KeyReused, KeyInFlight]
-    _add_problems(operation["responses"], errors, http)
+    problems = add_problems(operation, errors, http)
     if "If-None-Match" in names:
         operation["responses"]["304"] = {"description": "The client has the current version."}
     _add_headers(operation["responses"], names, limited=limited)
+    operation.setdefault("description", f"{operation['summary']}.")
+    return problems
 
 
 def _complete_parameter(parameter: dict[str, Any]) -> None:
@@ -166,35 +180,9 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
     if parameter["in"] == "path":
         parameter["schema"] = ID_SCHEMA
     schema = parameter["schema"]
-    _nullable(schema)
+    simplified(schema)
     if "maximum" in schema:
         schema.setdefault("minimum", 0)  # Litestar leaves out a bound of 0
-
-
-def _add_problems(responses: dict[str, Any], errors: list[type[DomainError]], http: set[int]) -> None:
-    by_status: dict[int, dict[str, str]] = defaultdict(dict)
-    for error in errors:
-        by_status[status_of(error)][error.code] = " ".join((error.__doc__ or error.code).split())
-    for status in http:
-        code, meaning = OF_HTTP[status]
-        by_status[status][code] = meaning
-    responses.pop("400", None)  # Litestar's own, in a form that is not used here
-    for status, codes in sorted(by_status.items()):
-        examples = {
-            code: {"value": _example(status, code, meaning), "summary": meaning}
-            for code, meaning in codes.items()
-        }
-        responses[str(status)] = {
-            "description": " ".join(f"`{code}`: {meaning}" for code, meaning in codes.items()),
-            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
-        }
-
-
-def _example(status: int, code: str, meaning: str) -> dict[str, Any]:
-    example = problem("5f0c1e4a9b7d4c5e", status, code, meaning)
-    return {
-        name: getattr(example, name) for name in ("type", "title", "status", "detail", "code", "request_id")
-    }
 
 
 def _add_headers(responses: dict[str, Any], names: set[str], *, limited: bool) -> None:
@@ -248,7 +236,8 @@ _NAMES = {
 
 def _complete_schema(name: str, schema: dict[str, Any]) -> None:
     """Say what the decoder does: an input takes no member that is not declared."""
-    if name.endswith("In"):
+    takes = name.endswith("In")
+    if takes:
         schema["additionalProperties"] = False
     schema["title"] = name
     if name in {struct.__name__ for struct in _structs(OneOf)}:
@@ -261,8 +250,9 @@ def _complete_schema(name: str, schema: dict[str, Any]) -> None:
     if schema.get("properties") == {}:
         schema["maxProperties"] = 0  # else it would be what any other object is
     for member_name, member in schema.get("properties", {}).items():
-        _nullable(member)
-        if name.endswith("In") and "string" in member.get("type", ()):
+        simplified(member)
+        _say_default(member, takes=takes)
+        if takes and "string" in member.get("type", ()):
             member.update(_RULES.get((name, member_name), _RULES.get(member_name, {})))
         if member_name in {"id", "reply_to", "post_id"} and "$ref" not in member:
             member.update({key: value for key, value in ID_SCHEMA.items() if key != "type"})
@@ -272,6 +262,14 @@ def _complete_schema(name: str, schema: dict[str, Any]) -> None:
             member["items"] = ID_SCHEMA
         if member_name == "at" or member_name.endswith("_at"):
             member.update({"format": "date-time", "examples": ["2026-01-31T12:00:00.000Z"]})
+
+
+def _say_default(member: dict[str, Any], *, takes: bool) -> None:
+    """In words: generators take a member with a `default` for one that is always there, and make clients send it."""
+    default = member.pop("default", None)
+    if takes and (isinstance(default, bool) or default):
+        said = f"Without it: {msgspec.json.encode(default).decode()}."
+        member["description"] = " ".join(filter(None, (member.get("description"), said)))
 
 
 def _descriptions() -> dict[str, str]:
@@ -284,17 +282,6 @@ def _structs(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
     for sub in base.__subclasses__():
         yield sub
         yield from _structs(sub)
-
-
-def _nullable(schema: dict[str, Any]) -> None:
-    """Litestar writes "a string or null" as a oneOf with the limits beside it; say it in one type."""
-    kinds = [kind.get("type") for kind in schema.get("oneOf", [])]
-    if kinds and all(
-        isinstance(kind, str) and len(option) == 1
-        for kind, option in zip(kinds, schema["oneOf"], strict=True)
-    ):
-        del schema["oneOf"]
-        schema["type"] = kinds
 
 
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
@@ -332,37 +319,3 @@ _RULES: dict[Any, dict[str, Any]] = {
 }
 """The rules of the domain, as far as JSON Schema can say them: what keeps to them is taken. Lengths count
 code points here and characters there, so some texts that are longer by this measure are taken as well."""
-
-POINTERS = (
-    "JSON Pointer (RFC 6901): to a member of the body (`/text`; empty for all of it), to a query parameter after `/query` "
-    "(`/query/limit`), or to a header after `/header` (`/header/Idempotency-Key`)."
-)
-
-_PROBLEM_SCHEMA = {
-    "type": "object",
-    "title": "Problem",
-    "description": "RFC 9457 problem details. `code` is stable; the words may change.",
-    "required": ["type", "title", "status", "detail", "code", "request_id"],
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference", "maxLength": 200},
-        "title": {"type": "string", "maxLength": 200},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "maxLength": 4000},
-        "code": {"type": "string", "maxLength": 64},
-        "request_id": {"type": "string", "maxLength": 128},
-        "errors": {
-            "type": "array",
-            "maxItems": 100,
-            "description": "Every fault that was found in the input.",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "code", "detail"],
-                "properties": {
-                    "pointer": {"type": "string", "maxLength": 500, "description": POINTERS},
-                    "code": {"type": "string", "maxLength": 64},
-                    "detail": {"type": "string", "maxLength": 1000},
-                },
-            },
-        },
-    },
-}

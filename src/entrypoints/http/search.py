@@ -26,7 +26,11 @@ MAX_CURSOR = 600
 """A tag may have 400 bytes."""
 
 
-class Hashtag(Out):
+class FoundUser(Author, tag_field="type", tag="user"):
+    """A person."""
+
+
+class Hashtag(Out, tag_field="type", tag="hashtag"):
     """A hashtag that somebody used in a public post."""
 
     tag: str
@@ -43,7 +47,7 @@ class Found(OneOf):
     """A post, a person or a hashtag, as was asked for."""
 
     post: PostOut
-    person: Author
+    person: FoundUser
     hashtag: Hashtag
 
 
@@ -142,6 +146,6 @@ class SearchController(Controller):
         if type is Sought.USERS:
             people = await self.search_people(who, q, window)
             cards = [AuthorCard(card.id, card.username, card.display_name) for card in people.items]
-            return self.pager.answer(request, people, [Author.of(card) for card in cards], of)
+            return self.pager.answer(request, people, [FoundUser.of(card) for card in cards], of)
         posts = await self.search_posts(who, q, window)
         return self.pager.answer(request, posts, self.fragments.all(posts.items), of)

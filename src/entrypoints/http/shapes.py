@@ -142,7 +142,7 @@ Shown: TypeAlias = SeenPost
 """What the module gives that gathers posts for others to show."""
 
 
-class PostOut(Out):
+class PostOut(Out, tag_field="type", tag="post"):
     """A post, or a comment: a comment is a post with `reply_to`."""
 
     id: str

@@ -41,7 +41,13 @@ FORM: dict[str, Any] = {
                 "required": ["file"],
                 "additionalProperties": False,
                 "properties": {
-                    "file": {"type": "string", "format": "binary", "minLength": 1},
+                    "file": {
+                        "type": "string",
+                        "format": "binary",  # what generators know; contentMediaType is what OpenAPI 3.1 says
+                        "contentMediaType": "application/octet-stream",
+                        "minLength": 1,
+                        "description": "The picture, the animation or the film.",
+                    },
                     "alt_text": {"type": "string", "maxLength": 1500},
                     "focal_x": {"type": "number", "minimum": -1, "maximum": 1},
                     "focal_y": {"type": "number", "minimum": -1, "maximum": 1},

@@ -22,6 +22,7 @@ from entrypoints.http.notifications.shapes import (
     MAX_SEQ,
     Notification,
     NotificationGroup,
+    NotificationGroups,
     NotificationNews,
     Notifications,
     NotificationsOrNews,
@@ -115,7 +116,8 @@ class NotificationsController(Controller):
             else Notification.of(group.newest[0], stream, self.fragments)
             for group in page.items
         ]
-        return self.pager.answer(request, page, items, of, partial(Notifications.of, stream))
+        listing = NotificationGroups if grouped else Notifications
+        return self.pager.answer(request, page, items, of, partial(listing.of, stream))
 
     @get(
         "/unread", operation_id="countUnreadNotifications", summary="How much is unread", opt=policy("token")

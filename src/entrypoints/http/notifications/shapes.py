@@ -1,6 +1,6 @@
 """What stands in a stream, as clients get it: in lists, when they ask what is new, and in frames."""
 
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 from application.notifications.reading import News, SeenGroup
 from application.notifications.showing import Seen
@@ -108,18 +108,11 @@ class NotificationGroup(Out):
         )
 
 
-class Listing(OneOf):
-    """A notification, or with `grouped` a group of them."""
-
-    notification: Notification
-    group: NotificationGroup
-
-
-class Notifications(Out):
+class Notifications(Out, tag_field="view", tag="list"):
     """Part of the list of notifications. `next` is null at the end of the list, and only there. What else is told is as
     it was before the items were read: from `seq` on, the stream has what comes after them."""
 
-    items: list[Listing]
+    items: list[Notification]
     next: str | None
     prev: str | None
     epoch: str
@@ -133,6 +126,12 @@ class Notifications(Out):
     def of(cls, stream: Stream, items: list[Any], following: str | None, before: str | None) -> Self:
         unread = Unread.of(stream)
         return cls(items, following, before, stream.epoch, stream.head, stream.floor, stream.read, unread)
+
+
+class NotificationGroups(Notifications, tag="groups"):
+    """The same with groups: likes and reposts of one post are listed as one."""
+
+    items: list[NotificationGroup]  # type: ignore[assignment]  # what differs
 
 
 class ToldData(Out):
@@ -175,22 +174,61 @@ EventData: TypeAlias = ToldData | ReadData | RemovedData | VoidData
 VOID = VoidData()
 
 
-class Event(Out):
-    """One entry of a stream. `type` is a notification's, or `read`, `removed` or `void`, and tells what `data` holds."""
-
+class _Event(Out):
     seq: int
     id: str
-    type: str
     at: str
-    data: Data
-
-    @classmethod
-    def of(cls, seen: Seen, fragments: Fragments) -> Self:
-        entry, data = seen.entry, data_of(seen, fragments)
-        return cls(entry.seq, str(entry.id), event_type(seen), rfc3339(made_at(entry.id)), data)  # type: ignore[arg-type]  # one of them
 
 
-class NotificationNews(Out):
+class ToldEvent(_Event):
+    """Something was told."""
+
+    type: Kind
+    data: ToldData
+
+
+class ReadEvent(_Event, tag_field="type", tag="read"):
+    """Up to a number everything was read."""
+
+    data: ReadData
+
+
+class RemovedEvent(_Event, tag_field="type", tag="removed"):
+    """Entries are gone."""
+
+    data: RemovedData
+
+
+class VoidEvent(_Event, tag_field="type", tag="void"):
+    """There is nothing to be seen of this entry but its number."""
+
+    data: VoidData
+
+
+class Event(OneOf):
+    """One entry of a stream. `type` is a notification's, or `read`, `removed` or `void`, and tells what `data` holds."""
+
+    told: ToldEvent
+    read: ReadEvent
+    removed: RemovedEvent
+    void: VoidEvent
+
+
+def event_of(seen: Seen, fragments: Fragments) -> ToldEvent | ReadEvent | RemovedEvent | VoidEvent:
+    entry = seen.entry
+    seq, id_, at = entry.seq, str(entry.id), rfc3339(made_at(entry.id))
+    match data_of(seen, fragments):
+        case ReadData() as data:
+            return ReadEvent(seq, id_, at, data)
+        case RemovedData() as data:
+            return RemovedEvent(seq, id_, at, data)
+        case VoidData() as data:
+            return VoidEvent(seq, id_, at, data)
+        case data:
+            return ToldEvent(seq, id_, at, Kind(entry.type), data)
+
+
+class NotificationNews(Out, tag_field="view", tag="news"):
     """What stands in the stream after a number."""
 
     recovered: bool
@@ -217,15 +255,16 @@ class NotificationNews(Out):
             stream.floor,
             stream.read,
             Unread.of(stream),
-            [Event.of(seen, fragments) for seen in news.items],
+            [cast("Event", event_of(seen, fragments)) for seen in news.items],
             news.more,
         )
 
 
 class NotificationsOrNews(OneOf):
-    """News if `after` was sent, else part of the list."""
+    """`news` if `after` was sent, else part of the list, in `groups` if that was asked for. `view` tells which."""
 
     list: Notifications
+    groups: NotificationGroups
     news: NotificationNews
 
 

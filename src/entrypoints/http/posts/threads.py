@@ -36,7 +36,7 @@ NextOf: TypeAlias = Callable[[PostId, Window], str]
 """Makes the cursor of a window of the comments on a post."""
 
 
-class TombstoneOut(Out):
+class TombstoneOut(Out, tag_field="type", tag="tombstone"):
     """The place of a post in a thread, and nothing of it: it was deleted, or is not for you to see."""
 
     id: str

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from entrypoints.http.notifications.shapes import EventData
 from entrypoints.http.notifications.stream import frames
 from entrypoints.http.notifications.stream.frames import PROTOCOL
 
@@ -21,8 +22,12 @@ def document(openapi: dict[str, Any]) -> dict[str, Any]:
             "title": "Waggle stream",
             "version": openapi["info"]["version"],
             "description": ABOUT,
-            "license": openapi["info"]["license"],
+            "contact": openapi["info"]["contact"],
+            # Not as OpenAPI says it: AsyncAPI 3.0 knows no `identifier` of a license.
+            "license": {"name": openapi["info"]["license"]["name"], "url": LICENSE},
+            "tags": [{"name": "stream", "description": "What happens to a user, as it happens."}],
         },
+        "servers": {name: _server(protocol) for name, protocol in (("plain", "ws"), ("encrypted", "wss"))},
         "defaultContentType": "application/json",
         "channels": {
             "stream": {
@@ -32,9 +37,9 @@ def document(openapi: dict[str, Any]) -> dict[str, Any]:
             }
         },
         "operations": {
-            "tell": _operation("send", "What the server says.", outbound),
+            "tell": _operation("send", "What the server says", "`ready` is the first.", outbound),
             "hear": _operation(
-                "receive", "What a client may say; `hello` is the first, and comes once.", inbound
+                "receive", "What a client may say", "`hello` is the first, and comes once.", inbound
             ),
         },
         "components": {
@@ -48,11 +53,24 @@ def _kinds(union: Any) -> dict[str, type[msgspec.Struct]]:
     return {frame.__name__: frame for frame in get_args(union)}
 
 
-def _operation(action: str, summary: str, kinds: dict[str, type[msgspec.Struct]]) -> dict[str, Any]:
+def _server(protocol: str) -> dict[str, Any]:
+    about = "The name of the server, with its port if that is not the usual one."
+    return {
+        "host": "{host}",
+        "protocol": protocol,
+        "description": "Any server that runs Waggle.",
+        "variables": {"host": {"default": "localhost:8000", "description": about}},
+    }
+
+
+def _operation(
+    action: str, summary: str, description: str, kinds: dict[str, type[msgspec.Struct]]
+) -> dict[str, Any]:
     return {
         "action": action,
         "channel": {"$ref": "#/channels/stream"},
         "summary": summary,
+        "description": description,
         "messages": [{"$ref": f"#/channels/stream/messages/{name}"} for name in kinds],
     }
 
@@ -66,7 +84,8 @@ def _message(frame: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _schemas(kinds: list[type[msgspec.Struct]], known: dict[str, Any]) -> dict[str, Any]:
-    """Those of the frames, and what they refer to, which the OpenAPI document says better than msgspec can."""
+    """Those of the frames, and what they refer to, which the OpenAPI document says better than msgspec can. Each has a
+    title, which is what generators name it by."""
     _, made = msgspec.json.schema_components(
         kinds, schema_hook=lambda _: {"type": "object"}, ref_template=_REF
     )
@@ -76,11 +95,24 @@ def _schemas(kinds: list[type[msgspec.Struct]], known: dict[str, Any]) -> dict[s
     schemas = {name: made[name] for name in own if name in made}
     for schema in schemas.values():
         schema["description"] = " ".join(schema.get("description", "").split())
+        for member in schema["properties"].values():
+            if (
+                len(values := member.get("enum", ())) == 1
+            ):  # else a type of its own, for which there is no name
+                del member["enum"]
+                member |= {"type": "string", "const": values[0]}
+    data = get_args(EventData)
+    known = known | {"Data": {"oneOf": [{"$ref": _REF.format(name=kind.__name__)} for kind in data]}}
     while missing := set(_REFERRED.findall(msgspec.json.encode(schemas).decode())) - schemas.keys():
-        schemas |= {name: known[name] for name in missing}
-    return dict(sorted(schemas.items()))
+        # A discriminator is a mere name in AsyncAPI; what tells alternatives apart is in them.
+        schemas |= {
+            name: {word: said for word, said in known[name].items() if word != "discriminator"}
+            for name in missing
+        }
+    return {name: schema | {"title": name} for name, schema in sorted(schemas.items())}
 
 
+LICENSE = "https://www.apache.org/licenses/LICENSE-2.0"
 ABOUT = f"""What happens to a user, as it happens: `GET /api/v1/stream` as a WebSocket with the subprotocol `{PROTOCOL}`, or as
 server-sent events, which have the same frames, with the `op` as the event's name.
 
