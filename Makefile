@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-integration test-long check check-format check-lint check-types \
-	check-imports check-pins check-docs dev format bench demo openapi docs lock clean
+	check-imports check-pins check-docs check-contract dev format bench demo openapi docs lock clean
 
 BIN := .venv/bin
 # The slowest tests are named, and everything that was skipped with its reason.
@@ -57,6 +57,9 @@ check-pins:
 check-docs:
 	$(BIN)/python scripts/generate.py --check
 
+check-contract: dev check-docs ## Hold the documents of the API against the tools that clients are built with
+	$(BIN)/python scripts/check_contract.py
+
 dev:
 	@scripts/bootstrap dev
 
@@ -77,5 +80,5 @@ lock: dev ## Pin the dependencies again after a change in pyproject.toml
 	scripts/lock
 
 clean: ## Remove .venv and every cache; the folder data stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .contract .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests demo bench -name __pycache__ -type d -prune -exec rm -rf {} +
