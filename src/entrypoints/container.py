@@ -107,7 +107,7 @@ from application.posts import (
 from application.posts import queries as posts_queries
 from application.posts.attaching import ShowMedia
 from application.posts.erasing import EraseAuthor, SweepGone
-from application.posts.reactions import RestrictAuthor
+from application.posts.reactions import RestrictAuthor, RestrictComment
 from application.posts.showing import Bodies, Hydrate, ShowEntries
 from application.shared.caching import Cached
 from application.shared.events import (
@@ -211,6 +211,7 @@ class Posts(containers.DeclarativeContainer):
     marks: providers.Dependency[Any] = providers.Dependency()
     counters: providers.Dependency[Any] = providers.Dependency()
     search: providers.Dependency[Any] = providers.Dependency()
+    closed_authors: providers.Dependency[Any] = providers.Dependency()
     standings: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
     attachable: providers.Dependency[Any] = providers.Dependency()
@@ -226,7 +227,8 @@ class Posts(containers.DeclarativeContainer):
     pin_post = Single(marking.PinPost, open_tx, standings, new_id)
     read_post = Single(posts_queries.ReadPost, standings, reader, present)
     list_by_author = Single(posts_queries.ListByAuthor, standings, reader, people, present)
-    restrict_author = Single(RestrictAuthor, open_tx)
+    restrict_author = Single(RestrictAuthor, open_tx, Object(time.monotonic))
+    restrict_comment = Single(RestrictComment, open_tx, closed_authors)
     erase_author = Single(EraseAuthor, open_tx, Object(time.monotonic))
     sweep_gone = Single(SweepGone, open_tx)
     read_posts = Single(posts_queries.ReadPosts, standings, reader, present)
@@ -575,6 +577,11 @@ class Container(containers.DeclarativeContainer):
         sql=Single(sql_media.SqlMediaReader, database),
     )
     attachable = Single(MediaToAttach, media_reader, now)
+    closed_authors = providers.Selector(
+        config.store,
+        memory=Single(memory_posts.MemoryClosedAuthors, store),
+        sql=Single(sql_posts.SqlClosedAuthors, database),
+    )
     posts = providers.Container(
         Posts,
         open_tx=providers.Selector(
@@ -603,18 +610,13 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_posts.MemorySearch, store),
             sql=Single(sql_posts.SqlSearch, database),
         ),
+        closed_authors=closed_authors,
         standings=standings,
         people=people,
         attachable=attachable,
         new_id=ids,
         now=now,
         graphemes=graphemes,
-    )
-
-    closed_authors = providers.Selector(
-        config.store,
-        memory=Single(memory_posts.MemoryClosedAuthors, store),
-        sql=Single(sql_posts.SqlClosedAuthors, database),
     )
     trending = providers.Container(
         Trending,
@@ -747,7 +749,11 @@ class Container(containers.DeclarativeContainer):
             AttachedMediaChanged: providers.List(posts.show_media),
             MediaSettled: providers.List(notifications.tell_of_media),
             Published: providers.List(
-                feeds.fan_out, identity.count_posts, trending.vote_by_post, notifications.tell_of_post
+                posts.restrict_comment,
+                feeds.fan_out,
+                identity.count_posts,
+                trending.vote_by_post,
+                notifications.tell_of_post,
             ),
             Edited: providers.List(
                 trending.vote_by_post, notifications.tell_of_post, notifications.tell_of_edit

@@ -212,7 +212,7 @@ class Life:
     def _remove(self) -> None:
         note = self._note()
         if not note.deleted and note is not self._anchor(note.author):
-            note.deleted = True
+            note.delete()
             self._do(note.author, "DELETE", f"/api/v1/posts/{{{note.label}}}", 204)
 
     def _mark(self) -> None:

@@ -72,6 +72,7 @@ class Post:
     mentioned: set[str]
     above: "Post | None"
     deleted: bool = False
+    was_withheld: bool = False
     versions: list[Json] = field(default_factory=list)
     pin: int | None = None
     """When it was pinned."""
@@ -124,9 +125,15 @@ class Model:
             return True
         return viewer is not None and viewer.label in post.mentioned
 
+    def withheld(self, post: Post) -> bool:
+        """Whether it is an open comment by a private account, or was one when it was deleted."""
+        if post.deleted:
+            return post.was_withheld
+        return post.above is not None and post.visibility in OPEN and post.author.private
+
     def counts_in(self, post: Post, above: Post | None) -> bool:
         """A number is read by whoever sees the place where it stands: it tells of nothing else."""
-        if post.deleted:
+        if post.deleted or self.withheld(post):
             return False
         if above is not None and above.visibility == "direct":
             return post.visibility == "direct"
@@ -150,8 +157,10 @@ class Model:
         return (
             post.above is not None
             and post.visibility in OPEN
+            and not self.withheld(post)
             and any(
-                one.visibility in OPEN and (not one.deleted or self.stands(one)) for one in self.answers(post)
+                one.visibility in OPEN and not self.withheld(one) and (not one.deleted or self.stands(one))
+                for one in self.answers(post)
             )
         )
 
@@ -290,7 +299,8 @@ class Model:
         for session in self.sessions.values():
             session.alive = session.alive and session.person is not person
         for post in self.posts.values():
-            post.deleted = post.deleted or post.author is person
+            if post.author is person:
+                self.delete(post)
             post.mentioned.discard(person.label)
             mentions = [one for one in post.first["mentions"] if one["id"] != person.label]
             post.first = post.first | {"mentions": mentions}
@@ -322,7 +332,7 @@ class Model:
                 raise Refusal(409, "wider_than_thread")
             if above.visibility == "direct":
                 named = (above.mentioned | {above.author.label}) - {author.label}
-            elif visibility not in OPEN:
+            elif visibility not in OPEN or author.private:
                 named |= {above.author.label} - {author.label}
         if visibility == "direct" and named <= {author.label}:
             raise Refusal(422, "nobody_reached")
@@ -367,7 +377,8 @@ class Model:
                 answered = (
                     (post.mentioned & {post.above.author.label}) - {person.label} if post.above else set()
                 )
-                post.mentioned = self.named(act) | (answered if post.visibility not in OPEN else set())
+                narrow = post.visibility not in OPEN or self.withheld(post)
+                post.mentioned = self.named(act) | (answered if narrow else set())
             self.keep(post)
         return 200, self.shown(post, person)
 
@@ -391,8 +402,12 @@ class Model:
             self.seen(act, person)
         if post.author is not person:
             raise Refusal(403, "not_the_author")
-        post.deleted = True
+        self.delete(post)
         return 204, {}
+
+    def delete(self, post: Post) -> None:
+        post.was_withheld = self.withheld(post)
+        post.deleted = True
 
     def mark(self, act: Act) -> Verdict:
         """Once each. To do it again changes nothing, not even its place in the lists."""

@@ -40,11 +40,23 @@ class Note:
     texts: list[str]
     """Every version."""
     deleted: bool = False
+    was_withheld: bool = False
     marks: dict[str, dict[Person, int]] = field(default_factory=lambda: {mark: {} for mark in MARKS})
 
     @property
     def text(self) -> str:
         return self.texts[-1]
+
+    @property
+    def withheld(self) -> bool:
+        """Whether it is an open comment by a private account, or was one when it was deleted."""
+        if self.deleted:
+            return self.was_withheld
+        return self.above is not None and self.visibility in OPEN and self.author.private
+
+    def delete(self) -> None:
+        self.was_withheld = self.withheld
+        self.deleted = True
 
 
 Pair = tuple[Person, Person]
@@ -110,7 +122,6 @@ class Sights:
 
     def open(self, person: Person, number: int) -> None:
         """Not private any more: who asked to follow follows."""
-        person.private = False
         asking = [pair[0] for pair in self.requests if pair[1] is person]
         for place, who in enumerate(asking):
             self.accept(person, who, number + place / len(asking))
@@ -122,7 +133,8 @@ class Sights:
             for pair in [pair for pair in relation if person in pair]:
                 del relation[pair]
         for note in self.notes.values():
-            note.deleted = note.deleted or note.author is person
+            if note.author is person:
+                note.delete()
             note.mentioned.discard(person)
             for mark in MARKS:
                 note.marks[mark].pop(person, None)
@@ -138,7 +150,7 @@ class Sights:
     ) -> set[Person]:
         """In a direct thread the people stay the same; any other answer that is not for everybody reaches
         the one who is answered."""
-        if above is None or (visibility in OPEN and above.visibility != "direct"):
+        if above is None or (visibility in OPEN and not author.private):
             return named
         if above.visibility == "direct":
             return (above.mentioned | {above.author}) - {author}
@@ -154,7 +166,7 @@ class Sights:
         reached = note.mentioned - {note.author} or (note.above and note.above.visibility == "direct")
         if note.visibility != "direct" or not reached:
             answered = (note.mentioned & {note.above.author}) - {note.author} if note.above else set[Person]()
-            note.mentioned = named | (answered if note.visibility not in OPEN else set())
+            note.mentioned = named | (answered if note.visibility not in OPEN or note.withheld else set())
 
     def may_repost(self, note: Note) -> bool:
         return note.visibility in OPEN and not note.author.private
@@ -239,7 +251,11 @@ class Sights:
         return (
             note.above is not None
             and note.visibility in OPEN
-            and any(one.visibility in OPEN and (not one.deleted or self.stands(one)) for one in answers)
+            and not note.withheld
+            and any(
+                one.visibility in OPEN and not one.withheld and (not one.deleted or self.stands(one))
+                for one in answers
+            )
         )
 
     def comments(self, viewer: Person | None, note: Note) -> list[Note]:
@@ -262,7 +278,11 @@ class Sights:
     def counts(self, note: Note) -> Json:
         """Each number tells of nothing but what all know who see the place where it stands."""
         counted = {"direct"} if note.visibility == "direct" else OPEN
-        answers = [one for one in self.answers(note) if one.visibility in counted and not one.deleted]
+        answers = [
+            one
+            for one in self.answers(note)
+            if one.visibility in counted and not one.deleted and not one.withheld
+        ]
         return {
             "comments": len(answers),
             "likes": len(note.marks["like"]),

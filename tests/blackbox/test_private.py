@@ -102,6 +102,72 @@ def test_whom_a_private_account_mentions_sees_it(api: Api) -> None:
     assert bob.likes(post)["counts"]["likes"] == 1
 
 
+def test_a_private_account_s_comment_is_for_whom_it_answers_and_names_and_is_not_counted(api: Api) -> None:
+    """As one for followers: whoever is answered sees it and is told; the count is of what everybody may see."""
+    ann, bob, cat, dan, eve = a_private_member(api), *(api.someone() for _ in range(4))
+    done(dan.put(f"/api/v1/users/{ann.id}/follow"))
+    done(ann.put(f"/api/v1/me/follow-requests/{dan.id}"))
+    for visibility in ("public", "unlisted"):
+        post = bob.publishes(visibility=visibility)
+        open_comment = cat.comments(post)
+
+        comment = ann.comments(post, f"hello @{cat.username}")
+
+        assert comment["visibility"] == visibility
+        assert {one["id"] for one in comment["mentions"]} == {bob.id, cat.id}
+        for viewer, sees in (
+            (ann, True),
+            (bob, True),
+            (cat, True),
+            (dan, True),
+            (eve, False),
+            (api.nobody, False),
+        ):
+            assert viewer.sees(comment) is sees
+            below = [open_comment["id"], comment["id"]] if sees else [open_comment["id"]]
+            path = f"/api/v1/posts/{post['id']}"
+            assert [one["id"] for one in viewer.walks(f"{path}/comments")] == below
+            context = done(viewer.get(f"{path}/context"))
+            assert [one["id"] for one in context["descendants"]] == below
+            assert viewer.reads(post)["counts"]["comments"] == 1
+        for who, kind in ((bob, "comment"), (cat, "mention")):
+            eventually(lambda who=who, kind=kind, comment=comment: is_told(who, kind, comment))  # type: ignore[misc]
+        edited = done(ann.patch(f"/api/v1/posts/{comment['id']}", {"text": "hello"}))
+        assert [one["id"] for one in edited["mentions"]] == [bob.id]
+        answer = bob.comments(comment, "hello to you")
+        assert ann.sees(answer)
+        ann.removes(comment)
+        assert bob.reads(post)["counts"]["comments"] == 1
+        assert [one["id"] for one in eve.walks(f"/api/v1/posts/{post['id']}/comments")] == [
+            open_comment["id"]
+        ]
+
+
+def is_told(who: Member, kind: str, post: Json) -> None:
+    items = done(who.get("/api/v1/notifications"))["items"]
+    assert (kind, post["id"]) in {(item["type"], item["post"]["id"]) for item in items if item["post"]}
+
+
+def test_what_an_account_commented_follows_it_when_it_goes_private_and_opens_again(api: Api) -> None:
+    ann, bob = api.someone(), api.someone()
+    post = bob.publishes()
+    comments = [ann.comments(post, f"number {number}") for number in range(3)]
+    cat = api.someone()
+    cat.comments(post)
+    assert api.nobody.reads(post)["counts"]["comments"] == 4
+
+    for private, count in ((True, 1), (False, 4), (True, 1)):
+        goes_private(ann, private=private)
+
+        def counted(count: int = count) -> None:
+            assert api.nobody.reads(post)["counts"]["comments"] == count
+
+        eventually(counted)
+        assert all(cat.sees(comment) is not private for comment in comments)
+    ann.removes(comments[0])
+    assert bob.reads(post)["counts"]["comments"] == 1
+
+
 def test_an_account_can_open_again(api: Api) -> None:
     ann = a_private_member(api)
     post = ann.publishes()

@@ -56,6 +56,7 @@ from tests.unit.contracts.stores import Stores, a_post
 from tests.unit.contracts.threads import EditsContract, ThreadsContract
 from tests.unit.contracts.transactions import TransactionsContract
 from tests.unit.contracts.votes import VotesContract
+from tests.unit.contracts.withheld import WithheldContract
 
 
 class TestTransactions(TransactionsContract): ...
@@ -113,6 +114,9 @@ class TestEdits(EditsContract): ...
 
 
 class TestThreads(ThreadsContract): ...
+
+
+class TestWithheld(WithheldContract): ...
 
 
 class TestMarks(MarksContract): ...

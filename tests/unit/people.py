@@ -40,7 +40,7 @@ from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
 from application.posts.marking import MarkPost, PinPost, Reception
 from application.posts.publishing import Draft, PublishedPost, PublishPost
 from application.posts.queries import ListByAuthor, Present, ReadHistory, ReadPost, ReadPosts, SeenPost
-from application.posts.reactions import RestrictAuthor
+from application.posts.reactions import RestrictAuthor, RestrictComment
 from application.posts.repair import RepairPosts
 from application.posts.threads import ListComments, ReadContext
 from application.shared.errors import Overloaded
@@ -182,7 +182,11 @@ class Waggle:
         self.relay = Relay(
             stores.queue,
             {
-                Published: [count_posts, vote_by_post],
+                Published: [
+                    RestrictComment(stores.open_posts, stores.accounts),
+                    count_posts,
+                    vote_by_post,
+                ],
                 Edited: [vote_by_post],
                 PostDeleted: [count_posts, vote_by_post],
                 Liked: [vote_by_mark],
@@ -197,7 +201,7 @@ class Waggle:
                 MediaAttached: [Attach(stores.open_media)],
                 MediaDetached: [Detach(stores.open_media, Discard(stores.open_media, no_objects))],
                 AttachedMediaChanged: [ShowMedia(stores.open_posts, attachable)],
-                ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts)],
+                ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts, time.monotonic)],
             },
         )
 

@@ -51,6 +51,7 @@ from tests.unit.contracts.stores import Stores, memory, migrated, sql
 from tests.unit.contracts.threads import EditsContract, ThreadsContract
 from tests.unit.contracts.transactions import TransactionsContract
 from tests.unit.contracts.votes import VotesContract
+from tests.unit.contracts.withheld import WithheldContract
 
 
 @pytest.fixture(scope="session")
@@ -127,6 +128,9 @@ class TestEdits(EditsContract): ...
 
 
 class TestThreads(ThreadsContract): ...
+
+
+class TestWithheld(WithheldContract): ...
 
 
 class TestMarks(MarksContract): ...

@@ -107,6 +107,23 @@ class TestAudience:
         assert a_post(PUBLIC).audience_of_answer(BOB, visibility, frozenset({CAT})) == {ANN, CAT}
         assert a_post(PUBLIC).audience_of_answer(ANN, visibility, frozenset()) == frozenset()
 
+    @pytest.mark.parametrize("visibility", [PUBLIC, UNLISTED])
+    def test_an_open_answer_of_a_private_account_reaches_whom_it_answers_and_counts_nowhere(
+        self, visibility: Visibility
+    ) -> None:
+        above = a_post(PUBLIC)
+        assert above.audience_of_answer(BOB, visibility, frozenset({CAT}), private=True) == {ANN, CAT}
+        answer = replace(a_post(visibility), reply_to=above.id, answers=1).with_author(private=True)
+        assert (answer.counts_in(above), answer.leaves_tombstone) == (False, False)
+        opened = answer.with_author(private=False)
+        assert (opened.counts_in(above), opened.leaves_tombstone) == (True, True)
+        assert opened.with_author(private=False) is opened
+
+    @pytest.mark.parametrize("visibility", [FOLLOWERS, DIRECT])
+    def test_an_answer_that_is_not_open_is_not_withheld(self, visibility: Visibility) -> None:
+        answer = a_post(visibility)
+        assert answer.with_author(private=True) is answer
+
     def test_in_a_direct_thread_it_is_the_same_people_throughout(self) -> None:
         thread = a_post(DIRECT, BOB)
 

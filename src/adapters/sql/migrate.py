@@ -8,7 +8,7 @@ from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0015"
+HEAD = "0016"
 """The newest migration. A test compares it with the files, so that a start need not load Alembic,
 which takes half a second, to learn that there is nothing to do."""
 

@@ -7,7 +7,7 @@ from application.posts.publishing import tell_published
 from application.shared.attachments import Attachable
 from application.shared.events import AttachedMediaChanged
 from application.shared.ports import OpenTx
-from domain.posts import Post, PostNotFound
+from domain.posts import PostNotFound
 from domain.shared import EventId, MediaId, PostId, UserId
 
 
@@ -38,8 +38,4 @@ class ShowMedia:
             shown = post.whole() if all(one.ready for one in now) else post
             await tx.posts.show(shown, now)
             if shown is not post:
-                await tell_published(tx, shown, await self._above(tx, shown))
-
-    @staticmethod
-    async def _above(tx: PostsTx, post: Post) -> Post | None:
-        return None if post.reply_to is None else await tx.posts.get(post.reply_to)
+                await tell_published(tx, shown)

@@ -1,15 +1,13 @@
 """Deleting posts and comments."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from application.posts.counting import count_above
 from application.posts.ports import PostsTx
 from application.shared.events import PostDeleted
 from application.shared.ports import OpenTx, Standings
 from domain.posts import Post, PostNotFound, can_view
 from domain.shared import PostId, UserId
-
-MAX_CASCADE = 200
-"""How many tombstones one deletion takes away. What is left of a longer chain shows nothing below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +35,7 @@ async def remove(tx: PostsTx, post: Post, by: UserId) -> None:
     tombstones above it go too that stood there for its sake alone.
     """
     await tx.posts.save(post.removed(by=by))
-    below = post
-    for _ in range(MAX_CASCADE):
-        if below.reply_to is None:
-            break
-        above = await tx.posts.get(below.reply_to)
-        if not below.counts_in(above):
-            break
-        gone = not below.leaves_tombstone
-        await tx.posts.count_answers(above.id, comments=-1 if below is post else 0, answers=-gone)
-        if not (gone and above.shown_as_tombstone and above.answers == 1):
-            break
-        below = replace(above, answers=0)
+    await count_above(tx, post, comments=-1, answers=0 if post.leaves_tombstone else -1)
     await tx.outbox.add(
         PostDeleted(
             post_id=post.id,

@@ -93,8 +93,7 @@ class EditPost:
             cards = {card.id: card for card in await tx.posts.cards(post.id)}
             edited = await self._with_media(tx, post, edited, [cards[id_] for id_ in edited.media])
         if edited.becoming is None and post.becoming is not None:  # so far nobody knew of it
-            above = None if post.reply_to is None else await tx.posts.get(post.reply_to)
-            await tell_published(tx, edited, above)
+            await tell_published(tx, edited)
             return
         await tx.outbox.add(
             Edited(
@@ -153,7 +152,7 @@ class EditPost:
         thread keeps the people of the thread in any case: nobody else sees what it answers."""
         if post.visibility is Visibility.DIRECT and await recipients(post, self.people):
             return post.mentioned
-        if post.reply_to is None or post.visibility in OPEN:
+        if post.reply_to is None or (post.visibility in OPEN and not post.withheld):
             return named
         above = await tx.posts.get(post.reply_to)
         if above.visibility is Visibility.DIRECT:

@@ -104,12 +104,31 @@ class Authors(Protocol):
         """No effect if what is known is of this version or a later one, or if the author is gone."""
         ...
 
+    async def is_private(self, author: UserId) -> bool:
+        """As of now; also of who is gone."""
+        ...
+
+    async def comments(
+        self, author: UserId, below: PostId, limit: int, *, withheld: bool
+    ) -> Sequence[PostId]:
+        """Up to `limit` of the author's open comments with an id below `below` that are withheld or that are not,
+        newest first: no deleted ones, and none that waits for its media."""
+        ...
+
     async def set_gone(self, author: UserId) -> None:
         """Hide all that the author wrote, for good; harmless to repeat."""
         ...
 
     async def gone_lately(self) -> Sequence[UserId]:
         """Who went within half a day."""
+        ...
+
+
+class ClosedAuthors(Protocol):
+    """Reads outside of a transaction."""
+
+    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
+        """Those of the users whose accounts are private or gone."""
         ...
 
 

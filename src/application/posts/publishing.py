@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from application.posts.access import locked_if_visible, named_in, recipients
+from application.posts.counting import count_above
 from application.posts.ports import People, PostsTx
 from application.posts.queries import SeenPost
 from application.posts.rows import Body, PostRow
@@ -94,7 +95,7 @@ class PublishPost:
             async def effect() -> Record:
                 nonlocal post
                 media = _usable(draft.media, known_media)
-                post, above = await self._written(tx, author, standing, draft, entities)
+                post = await self._written(tx, author, standing, draft, entities)
                 wanted = post.visibility
                 if not all(card.ready for card in media):
                     post = post.waiting()
@@ -107,7 +108,7 @@ class PublishPost:
                         )
                     )
                 if post.becoming is None:
-                    await tell_published(tx, post, above)
+                    await tell_published(tx, post)
                 # Not its words: they are to be found in one place only, from which they can be removed.
                 return {"id": post.id, "author": asdict(cards[author])}
 
@@ -125,13 +126,14 @@ class PublishPost:
 
     async def _written(
         self, tx: PostsTx, author: UserId, standing: Standing, draft: Draft, entities: tuple[Entity, ...]
-    ) -> tuple[Post, Post | None]:
-        """The post, and the one above it, locked, if it is a comment."""
+    ) -> Post:
+        """The post. If it is a comment, the one above it is locked."""
         above = None if draft.reply_to is None else await locked_if_visible(tx, standing, draft.reply_to)
         visibility, audience = draft.visibility or Visibility.PUBLIC, mentioned(entities)
         if above is not None:
             visibility = above.comment_visibility(draft.visibility)
-            audience = above.audience_of_answer(author, visibility, audience)
+            private = await tx.authors.is_private(author)
+            audience = above.audience_of_answer(author, visibility, audience, private=private)
         post = Post(
             id=PostId(self.new_id()),
             author=author,
@@ -146,20 +148,19 @@ class PublishPost:
         )
         if visibility is Visibility.DIRECT and not await recipients(post, self.people) - standing.blocked:
             raise NobodyReached
-        return post, above
+        return post if above is None else post.with_author(private=private)
 
 
-async def tell_published(tx: PostsTx, post: Post, above: Post | None) -> None:
-    """What follows from it that there is a post: it is counted on the one above it, which is locked, and others are
-    told."""
-    if above is not None and post.counts_in(above):
-        await tx.posts.count_answers(above.id, comments=1, answers=1)
+async def tell_published(tx: PostsTx, post: Post) -> None:
+    """What follows from it that there is a post: it is counted on the one above it, and others are told."""
+    await count_above(tx, post, comments=1, answers=1)
     await tx.outbox.add(
         Published(
             post_id=post.id,
             author_id=post.author,
             reply_to=post.reply_to,
             visibility=post.visibility,
+            withheld=post.withheld,
             hashtags=tuple(hashtags(post.entities)),
         )
     )

@@ -1,21 +1,80 @@
-"""What posts does when identity tells it something of an account."""
+"""What posts does when the account of an author becomes private, or open again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from application.posts.ports import PostsTx
-from application.shared.events import ProfileChanged
+from application.posts.counting import count_above
+from application.posts.ports import ClosedAuthors, PostsTx
+from application.shared.events import ProfileChanged, Published
 from application.shared.ports import OpenTx
-from domain.shared import EventId, UserId
+from domain.posts import OPEN, PostNotFound
+from domain.shared import MAX_ID, EventId, PostId, UserId
+
+BATCH = 20
+"""Comments in one transaction: on SQLite nothing else happens meanwhile."""
+BUDGET = 1.0
+"""Seconds after which other events have their turn. A fraction of the relay's patience."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestrictAuthor:
-    """Shows the posts of a private account to its followers only, from the next read on."""
+    """Shows the posts of a private account to its followers only, from the next read on, and takes its comments out of
+    the counts on what they answer; the other way round when the account opens. It may be stopped anywhere and begun
+    again; when the time is up it adds the event anew."""
 
     open_tx: OpenTx[PostsTx]
+    monotonic: Callable[[], float]
+    budget: float = BUDGET
 
     async def __call__(self, event: ProfileChanged, _event_id: EventId) -> None:
         if event.private is None:
             return
-        async with self.open_tx() as tx:  # safe to repeat, and a fact that comes late has an older version
-            await tx.authors.set_private(UserId(event.user_id), event.version, private=event.private)
+        author, below = UserId(event.user_id), PostId(MAX_ID)
+        until = self.monotonic() + self.budget
+        while True:
+            async with self.open_tx() as tx:  # an event that comes late has an older version
+                await tx.authors.set_private(author, event.version, private=event.private)
+                private = await tx.authors.is_private(author)
+                found = await tx.authors.comments(author, below, BATCH, withheld=not private)
+                for post_id in found:
+                    await _follow_author(tx, post_id, private=private)
+                if len(found) < BATCH:
+                    return
+                if self.monotonic() >= until:
+                    await tx.outbox.add(event)
+                    return
+            below = found[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class RestrictComment:
+    """Corrects a comment that was written at the moment when its author's account became private, or open."""
+
+    open_tx: OpenTx[PostsTx]
+    authors: ClosedAuthors
+
+    async def __call__(self, event: Published, _event_id: EventId) -> None:
+        if event.reply_to is None or event.visibility not in OPEN:
+            return
+        author = UserId(event.author_id)
+        if (author in await self.authors.closed([author])) is event.withheld:
+            return
+        async with self.open_tx() as tx:
+            private = await tx.authors.is_private(author)
+            await _follow_author(tx, PostId(event.post_id), private=private)
+
+
+async def _follow_author(tx: PostsTx, post_id: PostId, *, private: bool) -> None:
+    """Withhold the comment, or do so no more, and count it accordingly. Safe to repeat."""
+    try:
+        before = await tx.posts.get(post_id)
+    except PostNotFound:
+        return
+    if before.deleted or before.reply_to is None or before.becoming is not None:
+        return
+    after = before.with_author(private=private)
+    if after is before:
+        return
+    await tx.posts.save(after)
+    change = -1 if after.withheld else 1
+    await count_above(tx, before if after.withheld else after, comments=change, answers=change)

@@ -89,6 +89,8 @@ class Published(_OfPost):
     visibility: str
     hashtags: tuple[str, ...] = ()
     """Canonical, each once."""
+    withheld: bool = False
+    """Of an open comment: its author's account is private, so it is not for everybody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,6 +162,9 @@ class Post:
     becoming: Becoming | None = None
     """Set while it waits for its media. Until then it is a direct post to nobody, which its author alone sees: so what
     holds for those holds for it, everywhere."""
+    withheld: bool = False
+    """Of an open comment by a private account: it is for the account's followers and for whom it mentions, and counts
+    nowhere. That of a deleted comment stays as it was."""
     author_state: AuthorState = AuthorState.OPEN
     """As it was when the post was read; kept with the author, not with each post."""
 
@@ -223,11 +226,21 @@ class Post:
             becoming = Becoming(becoming.visibility, becoming.mentioned - {of})
         return replace(self, mentioned=self.mentioned - {of}, entities=entities, becoming=becoming)
 
+    def with_author(self, *, private: bool) -> "Post":
+        """This comment while its author's account is private, or is not; itself if that changes nothing."""
+        return (
+            self
+            if self.visibility not in OPEN or self.withheld is private
+            else replace(self, withheld=private)
+        )
+
     @property
     def leaves_tombstone(self) -> bool:
         """Whether this post, when it is deleted, keeps its place in the thread, without a word of it: a
         comment that everybody could see does, as long as something stands below it."""
-        return self.reply_to is not None and self.visibility in OPEN and self.answers > 0
+        return (
+            self.reply_to is not None and self.visibility in OPEN and not self.withheld and self.answers > 0
+        )
 
     @property
     def shown_as_tombstone(self) -> bool:
@@ -255,16 +268,17 @@ class Post:
     def counts_in(self, above: "Post | None") -> bool:
         """Whether this post is counted, on the post above it or else on its author's profile. A count is
         seen by whoever sees the post above or the profile: it tells of no post that they may not see."""
-        if self.becoming is not None:
+        if self.becoming is not None or self.withheld:
             return False
         if above is None or self.visibility in OPEN:
             return self.visibility in OPEN
         return self.visibility is Visibility.DIRECT and above.visibility is Visibility.DIRECT
 
     def audience_of_answer(
-        self, author: UserId, visibility: Visibility, named: frozenset[UserId]
+        self, author: UserId, visibility: Visibility, named: frozenset[UserId], *, private: bool = False
     ) -> frozenset[UserId]:
-        """Whom an answer by `author` to this post mentions, given whom its text names.
+        """Whom an answer by `author` to this post mentions, given whom its text names and whether the author's account
+        is private.
 
         In a direct thread it is the same people throughout, so that nobody is answered unheard, and
         nobody is drawn in who cannot see what it is about. An answer that is not for everybody reaches
@@ -272,7 +286,8 @@ class Post:
         """
         if self.visibility is Visibility.DIRECT:
             return (self.mentioned | {self.author}) - {author}
-        return named if visibility in OPEN else named | ({self.author} - {author})
+        for_everybody = visibility in OPEN and not private
+        return named if for_everybody else named | ({self.author} - {author})
 
     def comment_visibility(self, wanted: Visibility | None) -> Visibility:
         """The visibility of a comment on this post: its own, or a narrower one that was asked for."""

@@ -12,16 +12,21 @@ from sqlalchemy import Connection, insert, text
 from adapters.sql import identity, posts
 from adapters.sql.database import Database
 from adapters.sql.migrate import HEAD, MIGRATIONS, current, migrate
+from adapters.sql.outbox import SqlOutboxQueue
 from adapters.sql.posts.tables import FULL_TEXT, post_words
 from adapters.sql.tables import metadata
 from adapters.text import graphemes
 from application.identity.searching import PeopleQuery
 from application.posts.ports import Tombstone
+from application.posts.reactions import RestrictAuthor
 from application.posts.repair import RepairPosts
 from application.posts.searching import FoundTag, TagWindow
+from application.shared.events import ProfileChanged
 from application.shared.paging import Window
+from application.shared.relay import Relay
 from domain.posts.searching import PostQuery
 from domain.shared import PostId, Standing
+from tests.unit.contracts.stores import new_id
 
 
 async def differences(database: Database) -> list[object]:
@@ -219,3 +224,34 @@ class SchemaContract:
             query = PeopleQuery.parsed(name, graphemes)
             one = await people.people(query, Window(9), Standing())
             assert [person.card.username for person in one] == ["soren"], name
+
+    async def test_comments_that_private_accounts_wrote_before_the_upgrade_are_withheld_after_it(
+        self, database: Database
+    ) -> None:
+        await migrate_to(database, "0015")
+        add = text(
+            "INSERT INTO posts (id, author_id, reply_to, text, visibility, content_warning, mentioned, deleted,"
+            " comments, answers, likes, version)"
+            " VALUES (:id, :author, :above, 'hello', 'public', '', '[]', :deleted, :comments, :comments, 0, 1)"
+        )
+        rows = [(1, 77, None, 2), (2, 78, 1, 0), (3, 77, 1, 0)]
+        async with database.begin() as connection:
+            for id_, author, above, comments in rows:
+                row = {"id": id_, "author": author, "above": above, "comments": comments, "deleted": False}
+                await connection.execute(add, row)
+            known = text(
+                "INSERT INTO restricted_authors (user_id, private, version) VALUES (:id, :private, 3)"
+            )
+            for id_, private in ((78, True), (79, False)):
+                await connection.execute(known, {"id": id_, "private": private})
+
+        await migrate(database)
+
+        await database.open()
+        restrict = RestrictAuthor(posts.transactions(database, new_id), lambda: 0.0)
+        queue = SqlOutboxQueue(database)
+        assert await Relay(queue, {ProfileChanged: [restrict]}).deliver() == 1
+        shown = await posts.SqlPostsReader(database).post(PostId(1), Standing())
+        assert shown is not None
+        assert shown.comments == 1
+        assert sum((await RepairPosts(posts.SqlCounters(database))(mend=False)).values()) == 0

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.memory.store import Draft, Rows, Store
-from domain.posts import AuthorState, Post
-from domain.shared import UserId
+from domain.posts import OPEN, AuthorState, Post
+from domain.shared import PostId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,26 @@ class MemoryAuthors:
         if known is None or (known.version < version and known.state is not AuthorState.GONE):
             state = AuthorState.PRIVATE if private else AuthorState.OPEN
             self.rows.put("restricted_authors", author, _Author(state, version))
+
+    async def is_private(self, author: UserId) -> bool:
+        known: _Author | None = self.rows.get("restricted_authors", author)
+        return known is not None and known.state is not AuthorState.OPEN
+
+    async def comments(
+        self, author: UserId, below: PostId, limit: int, *, withheld: bool
+    ) -> Sequence[PostId]:
+        found = (
+            post.id
+            for post in self.rows.all("posts")
+            if post.author == author
+            and post.reply_to is not None
+            and post.id < below
+            and post.visibility in OPEN
+            and not post.deleted
+            and post.becoming is None
+            and post.withheld is withheld
+        )
+        return sorted(found, reverse=True)[:limit]
 
     async def set_gone(self, author: UserId) -> None:
         self.rows.put("restricted_authors", author, _Author(AuthorState.GONE, 0))

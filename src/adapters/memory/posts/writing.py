@@ -45,6 +45,7 @@ class MemoryPosts:
             pin=post.pin,
             media=post.media,
             becoming=post.becoming,
+            withheld=post.withheld,
             version=post.version,
         )
         self.rows.put("posts", post.id, saved)

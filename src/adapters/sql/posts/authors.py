@@ -4,14 +4,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import and_, bindparam, select, true
+from sqlalchemy import Integer, and_, bindparam, false, literal_column, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database, Prepared
 from adapters.sql.metadata import Id, IdList, among, now_ms
-from adapters.sql.posts.tables import restricted_authors
-from domain.shared import UserId
+from adapters.sql.posts.tables import posts, restricted_authors
+from domain.posts import OPEN
+from domain.shared import PostId, UserId
 
 LATELY = timedelta(hours=12)
 
@@ -28,6 +29,23 @@ _set_gone = _gone.on_conflict_do_update(
     where=restricted_authors.c.gone_at.is_(None),
 )
 
+_is_private = select(restricted_authors.c.private).where(
+    restricted_authors.c.user_id == bindparam("author", type_=Id)
+)
+_comments = (
+    select(posts.c.id)
+    .where(
+        posts.c.author_id == bindparam("author", type_=Id),
+        posts.c.id < bindparam("below", type_=Id),
+        posts.c.reply_to.is_not(None),
+        posts.c.deleted == false(),
+        posts.c.visibility.in_([literal_column(f"'{visibility}'") for visibility in sorted(OPEN)]),
+        posts.c.becoming.is_(None),
+        posts.c.withheld == bindparam("held"),
+    )
+    .order_by(posts.c.id.desc())
+    .limit(bindparam("n", type_=Integer))
+)
 _gone_lately = select(restricted_authors.c.user_id).where(
     restricted_authors.c.gone_at > now_ms() - LATELY // timedelta(milliseconds=1)
 )
@@ -40,6 +58,15 @@ class SqlAuthors:
     async def set_private(self, author: UserId, version: int, *, private: bool) -> None:
         row = {"user_id": author, "private": private, "version": version}
         await self.connection.execute(_set_private, row)
+
+    async def is_private(self, author: UserId) -> bool:
+        return bool((await self.connection.execute(_is_private, {"author": author})).scalar())
+
+    async def comments(
+        self, author: UserId, below: PostId, limit: int, *, withheld: bool
+    ) -> Sequence[PostId]:
+        params = {"author": author, "below": below, "n": limit, "held": withheld}
+        return [PostId(row.id) for row in await self.connection.execute(_comments, params)]
 
     async def set_gone(self, author: UserId) -> None:
         await self.connection.execute(_set_gone, {"author": author})

@@ -59,6 +59,7 @@ _comments = (
     .where(
         _answers.c.reply_to.in_(_ids),
         _answers.c.becoming.is_(None),
+        _answers.c.withheld == false(),
         or_(
             _answers.c.visibility.in_(_OPEN),
             and_(

@@ -47,6 +47,7 @@ posts = Table(
     Column("media", Text),  # what is shown of its media, as JSON
     Column("media_rev", Integer, nullable=False, server_default="0"),  # rises with every change of that
     Column("becoming", Text),  # as JSON, while it waits for its media
+    Column("withheld", Boolean, nullable=False, server_default=false()),  # a comment of a private account
     CheckConstraint("visibility IN ('public', 'unlisted', 'followers', 'direct')", name="visibility"),
     CheckConstraint("comments >= 0", name="comments"),
     CheckConstraint("answers >= 0", name="answers"),

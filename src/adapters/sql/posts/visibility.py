@@ -89,7 +89,11 @@ def listed(above: ColumnElement[Any], of: FromClause = posts) -> ColumnElement[b
 def is_tombstone(of: FromClause = posts) -> ColumnElement[bool]:
     """`domain.posts.Post.shown_as_tombstone` in SQL."""
     return and_(
-        of.c.deleted == true(), of.c.answers > literal_column("0"), of.c.reply_to.is_not(None), _is_open(of)
+        of.c.deleted == true(),
+        of.c.answers > literal_column("0"),
+        of.c.reply_to.is_not(None),
+        of.c.withheld == false(),
+        _is_open(of),
     )
 
 

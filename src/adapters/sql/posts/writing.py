@@ -95,6 +95,7 @@ _save = (
                 "pin",
                 "version",
                 "becoming",
+                "withheld",
             )
         }
     )
@@ -252,6 +253,7 @@ def _changing(post: Post) -> dict[str, Any]:
         "pin": post.pin,
         "version": post.version,
         "becoming": dump_becoming(post.becoming),
+        "withheld": post.withheld,
     }
 
 
@@ -272,6 +274,7 @@ def _post(row: Row[Any]) -> Post:
         version=row.version,
         media=tuple(card.id for card in load_cards(row.media)),
         becoming=load_becoming(row.becoming),
+        withheld=row.withheld,
         author_state=_author_state(row),
     )
 

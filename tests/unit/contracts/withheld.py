@@ -1,0 +1,155 @@
+"""Comments of private accounts: who sees them, and what is counted, whenever an account becomes private or opens."""
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from application.posts.reactions import BATCH, RestrictAuthor, RestrictComment
+from application.posts.repair import RepairPosts
+from application.shared.events import ProfileChanged, Published
+from domain.posts import OPEN, PostNotFound, Visibility
+from domain.shared import EventId, PostId, UserId
+from tests.unit.contracts.erasing import settle
+from tests.unit.contracts.repair import NONE
+from tests.unit.contracts.stores import Stores, new_id
+from tests.unit.people import Waggle, refused
+
+EVENT = EventId(1)
+
+
+async def somebody(waggle: Waggle) -> tuple[UserId, str]:
+    name = f"w{new_id() >> 16}"
+    return await waggle.somebody(name), name
+
+
+async def goes_private(waggle: Waggle, user: UserId, *, private: bool = True) -> None:
+    await waggle.edit_profile(user, None, None, None, private=private)
+    await settle(waggle)
+
+
+async def comments(waggle: Waggle, post: PostId) -> int:
+    return (await waggle.read(None, post)).row.comments
+
+
+class WithheldContract:
+    async def test_a_private_account_s_comment_reaches_whom_it_answers_and_names_and_is_not_counted(
+        self, stores: Stores
+    ) -> None:
+        waggle = Waggle(stores)
+        (ann, _), (bob, _), (cat, name), (dan, _) = [await somebody(waggle) for _ in range(4)]
+        post = (await waggle.post(ann)).row.id
+        await goes_private(waggle, bob)
+
+        comment = (await waggle.post(bob, f"hello @{name}", reply_to=post)).row
+        await settle(waggle)
+
+        assert comment.visibility is Visibility.PUBLIC
+        assert comment.mentioned == tuple(sorted([ann, cat]))
+        assert await comments(waggle, post) == 0
+        for viewer in (ann, bob, cat):
+            assert (await waggle.read(viewer, comment.id)).row.id == comment.id
+        for stranger in (dan, None):
+            assert await refused(waggle.read(stranger, comment.id)) is PostNotFound
+        await waggle.edits(bob, comment.id, "hello")
+        assert (await waggle.read(ann, comment.id)).row.mentioned == (ann,)
+        await waggle.delete(bob, comment.id)
+        assert await RepairPosts(stores.counters)(mend=False) == NONE
+
+    async def test_what_an_account_wrote_before_follows_it_however_much_it_is(self, stores: Stores) -> None:
+        waggle = Waggle(stores)
+        (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
+        post = (await waggle.post(ann)).row.id
+        written = [(await waggle.post(bob, reply_to=post)).row.id for _ in range(2 * BATCH + 1)]
+        await waggle.post(bob, reply_to=post, visibility=Visibility.FOLLOWERS)
+
+        for _ in range(2):
+            await goes_private(waggle, bob)
+            assert await comments(waggle, post) == 0
+            assert await refused(waggle.read(ann, written[0])) is PostNotFound
+            await goes_private(waggle, bob, private=False)
+            assert await comments(waggle, post) == len(written)
+            assert (await waggle.read(None, written[-1])).row.id == written[-1]
+        assert await RepairPosts(stores.counters)(mend=False) == NONE
+
+    async def test_it_goes_on_when_the_time_is_up(self, stores: Stores) -> None:
+        waggle = Waggle(stores)
+        (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
+        post = (await waggle.post(ann)).row.id
+        for _ in range(BATCH + 1):
+            await waggle.post(bob, reply_to=post)
+        await settle(waggle)
+        restrict = RestrictAuthor(stores.open_posts, lambda: 0.0, budget=0.0)
+
+        await restrict(ProfileChanged(user_id=bob, private=True, version=7), EVENT)
+
+        assert await comments(waggle, post) == 1
+        await settle(waggle)
+        assert await comments(waggle, post) == 0
+
+    async def test_a_comment_that_was_under_way_when_its_author_went_private_is_put_right(
+        self, stores: Stores
+    ) -> None:
+        waggle = Waggle(stores)
+        (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
+        post = (await waggle.post(ann)).row.id
+        comment = (await waggle.post(bob, reply_to=post)).row.id
+        async with stores.open_posts() as tx:  # as if the comment was committed after the rest
+            await tx.authors.set_private(bob, 7, private=True)
+        published = Published(post_id=comment, author_id=bob, reply_to=post, visibility="public")
+
+        for _ in range(2):
+            await RestrictComment(stores.open_posts, stores.accounts)(published, EVENT)
+
+        assert await comments(waggle, post) == 0
+        assert await RepairPosts(stores.counters)(mend=False) == NONE
+
+    async def test_a_tombstone_comes_and_goes_with_what_stands_below_it(self, stores: Stores) -> None:
+        waggle = Waggle(stores)
+        (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
+        post = (await waggle.post(ann)).row.id
+        upper = (await waggle.post(ann, reply_to=post)).row.id
+        lower = (await waggle.post(ann, reply_to=upper)).row.id
+        await waggle.post(bob, reply_to=lower)
+        await waggle.delete(ann, lower)
+        await waggle.delete(ann, upper)
+        for private, stones in ((True, 0), (False, 2), (True, 0)):
+            await goes_private(waggle, bob, private=private)
+            below = await waggle.context(None, post)
+            assert len(below.descendants) == (3 if stones else 0)
+            assert await RepairPosts(stores.counters)(mend=False) == NONE
+
+    @settings(max_examples=20)
+    @given(seed=st.integers(0, 2**32))
+    async def test_di2_counts_are_of_what_everybody_may_see_whatever_happens(
+        self, stores: Stores, seed: int
+    ) -> None:
+        waggle, rng = Waggle(stores), random.Random(seed)  # noqa: S311 - no secret
+        people = [(await somebody(waggle))[0] for _ in range(3)]
+        private = dict.fromkeys(people, False)
+        top = (await waggle.post(people[0], "top")).row
+        posts = {top.id: top}
+        alive = {top.id}
+        for _ in range(12):
+            who, on = rng.choice(people), rng.choice(sorted(posts))
+            match rng.randrange(5):
+                case 0:
+                    private[who] = not private[who]
+                    await goes_private(waggle, who, private=private[who])
+                case 1 if on in alive and on != top.id:
+                    alive.discard(on)
+                    await waggle.delete(posts[on].author, on)
+                case _ if on in alive and await refused(waggle.read(who, on)) is None:
+                    wanted = rng.choice([None, None, Visibility.FOLLOWERS])
+                    new = (await waggle.post(who, visibility=wanted, reply_to=on)).row
+                    posts[new.id] = new
+                    alive.add(new.id)
+        await settle(waggle)
+
+        for id_ in alive:
+            counted = sum(
+                one.reply_to == id_ and one.id in alive and one.visibility in OPEN and not private[one.author]
+                for one in posts.values()
+            )
+            assert (await waggle.read(posts[id_].author, id_)).row.comments == counted
+        assert await RepairPosts(stores.counters)(mend=False) == NONE
