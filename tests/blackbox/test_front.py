@@ -43,10 +43,12 @@ def test_in5_requests_ahead_of_their_answers_cost_no_memory(api: Api, server: Wa
                 senders[sender] = senders[sender][sender.send(senders[sender][:65536]) :]
                 if not senders[sender]:
                     del senders[sender]
-        grown = server.memory() - before
-        assert api.nobody.get("/livez").status_code == 200
+        peak, end = before, time.monotonic() + 5
+        while time.monotonic() < end:  # others are served meanwhile
+            assert api.nobody.get("/livez").status_code == 200
+            peak = max(peak, server.memory())
 
-    assert grown < 60 * 1024 * 1024
+    assert peak - before < 40 * 1024 * 1024
 
 
 @pytest.mark.skipif(bool(RUNNING), reason="needs a server at a port of this machine")
