@@ -1,6 +1,9 @@
-"""What a person sees as one character."""
+"""Texts: what a person sees as one character, and domain names."""
 
+import idna
 import regex
+
+from domain.identity import email_key as mailbox
 
 _CLUSTER = regex.compile(r"\X")
 
@@ -10,3 +13,16 @@ def graphemes(text: str) -> int:
     if text.isascii() and "\r" not in text:
         return len(text)
     return sum(1 for _ in _CLUSTER.finditer(text))
+
+
+def ascii_domain(domain: str) -> str:
+    """`domain.identity.AsciiDomain`."""
+    lower = domain.lower()
+    if lower.isascii() and "xn--" not in lower:
+        return lower  # names with two hyphens in odd places are in use, though IDNA refuses them
+    return idna.encode(domain, uts46=True, std3_rules=True).decode()
+
+
+def email_key(address: str) -> str:
+    """The mailbox of an address, for who stores and finds addresses."""
+    return mailbox(address, ascii_domain)

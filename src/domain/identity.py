@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from domain.names import is_reserved
 from domain.shared import (
@@ -27,6 +27,11 @@ MIN_PASSWORD, MAX_PASSWORD = 8, 256
 MIN_NAME = 4
 """A shorter name may stand in a password: it would be in too many by chance."""
 MAX_EMAIL_BYTES = 254
+MAX_LOCAL_BYTES = 64
+
+AsciiDomain: TypeAlias = Callable[[str], str]
+"""The form of a domain name in which two names are the same or not (IDNA 2008, mapped by UTS 46), in lower case.
+Raises ValueError for what has none."""
 
 NAME_REST = timedelta(days=90)
 """For this long nobody can register the username of an account that was deleted: who takes it would be
@@ -47,7 +52,10 @@ RECENT = timedelta(minutes=5)
 MAX_DEVICE = 200
 
 _USERNAME = re.compile(r"[a-z0-9_]{3,30}")
-_EMAIL = re.compile(r"[^@\s]{1,64}@(?:[^@\s.]{1,63}\.)+[^@\s.]{2,63}")
+_LOCAL = re.compile(r"[^\s@.\"(),:;<>\[\\\]]+(?:\.[^\s@.\"(),:;<>\[\\\]]+)*")
+"""A dot-atom (RFC 5322), with letters of every script (RFC 6531). No quoted strings: nobody has one."""
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
+"""In ASCII. An address of a host, in brackets or not, is none."""
 
 
 class UsernameTaken(Conflict):
@@ -115,21 +123,42 @@ def username(raw: str) -> str:
     return name
 
 
-def email(raw: str) -> str:
-    """The address as it is shown and written to; raises Invalid. Whether it exists only mail tells."""
-    address = unicodedata.normalize("NFC", raw.strip()) if len(raw) <= 4 * MAX_EMAIL_BYTES else raw
+def email(raw: str, ascii_domain: AsciiDomain) -> str:
+    """The address as it is shown and written to; raises Invalid for what no mail can go to. Whether it exists only
+    mail tells."""
+    if len(raw) > 4 * MAX_EMAIL_BYTES:
+        raise _no_address()
+    address = unicodedata.normalize("NFC", raw.strip())
+    local, _, domain = address.rpartition("@")
     if (
         len(address.encode(errors="replace")) > MAX_EMAIL_BYTES
-        or not _EMAIL.fullmatch(address)
-        or any(unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zs"} for char in address)
+        or len(local.encode(errors="replace")) > MAX_LOCAL_BYTES
+        or not _LOCAL.fullmatch(local)
+        or any(unicodedata.category(char)[0] in "CZ" for char in address)
     ):
-        raise Invalid(Fault("email", "email_format", "this is not an e-mail address"))
+        raise _no_address()
+    try:
+        domain = ascii_domain(domain)
+    except ValueError:
+        raise _no_address() from None
+    if not _DOMAIN.fullmatch(domain) or len(local.encode()) + 1 + len(domain) > MAX_EMAIL_BYTES:
+        raise _no_address()
     return address
 
 
-def email_key(address: str) -> str:
-    """Equal for addresses that are the same mailbox as far as uniqueness goes: case is ignored."""
-    return unicodedata.normalize("NFKC", address.strip()).casefold()
+def _no_address() -> Invalid:
+    return Invalid(Fault("email", "email_format", "this is not an e-mail address"))
+
+
+def email_key(address: str, ascii_domain: AsciiDomain) -> str:
+    """Equal for addresses that are the same mailbox as far as uniqueness goes: the case of both parts and the
+    spelling of the domain are ignored, and nothing else."""
+    local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
+    try:
+        domain = ascii_domain(domain)
+    except ValueError:  # no address, or one from before there were rules: nobody else's key becomes like it
+        domain = domain.lower()
+    return f"{local.lower()}{at}{domain}"
 
 
 def password(raw: str, *, field: str = "password") -> str:

@@ -2,7 +2,6 @@
 repair | streams | users`."""
 
 import argparse
-import asyncio
 import dataclasses
 import json
 import logging
@@ -10,36 +9,32 @@ import math
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import uvloop
-from sqlalchemy import make_url
 
+from adapters.security.sealing import Secrets
 from adapters.security.tokens import SigningKeys, load_keys
 from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
 from adapters.sql.migrate import HEAD, check_schema, migrate
 from application.media.removing import GRACE
-from domain.identity import UserNotFound
 from domain.shared import Unavailable
 from entrypoints import logs
 from entrypoints.container import Container
+from entrypoints.data_folder import master_key
 from entrypoints.http.app import VERSION, describe
 from entrypoints.repair import repair
-from entrypoints.runtime import OTHER_KEY, build, open_database, running
+from entrypoints.runtime import OTHER_KEY, build, must_exist, open_database
 from entrypoints.server import serve
 from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
+from entrypoints.users import users
 
 log = logging.getLogger(__name__)
 
 EX_USAGE, EX_TEMPFAIL = 64, 75
 """Exit statuses (sysexits.h): named what is not there, and asked too early."""
-ERASING_SECONDS = 60
-"""How long the command waits for what it set going. The next start goes on with the rest."""
-EX_NO_USER = 67
-"""The user is not known (sysexits.h)."""
 
 Command = Callable[[Settings, argparse.Namespace], Awaitable[int]]
 
@@ -51,7 +46,9 @@ async def apply_migrations(settings: Settings, _arguments: argparse.Namespace) -
     build(settings)  # refuses what cannot be used
     database = Database.at(settings.database, command_timeout=None)
     try:
-        changed = await migrate(database)
+        changed = await migrate(database, Secrets(master_key(settings)))
+    except ValueError:
+        raise BadSettings(OTHER_KEY) from None
     finally:
         await database.close()
     _say(f"the database is {'now' if changed else 'already'} at schema {HEAD}")
@@ -100,7 +97,8 @@ async def dead_letters(settings: Settings, arguments: argparse.Namespace) -> int
 
 
 async def keys(settings: Settings, arguments: argparse.Namespace) -> int:
-    """List, rotate or revoke the keys that sign access tokens, while the servers run."""
+    """List, rotate or revoke the keys that sign access tokens, while the servers run. To revoke a key that has signed
+    ends all sessions."""
     async with _key_store(settings) as container:
         if arguments.act == "rotate":
             done = await container.rotate_keys()(timedelta(seconds=arguments.published))
@@ -110,10 +108,15 @@ async def keys(settings: Settings, arguments: argparse.Namespace) -> int:
                 return EX_TEMPFAIL
             _say(f"{done.activated} signs from now on, {done.made} is next")
         elif arguments.act == "revoke":
-            if not await container.revoke_key()(arguments.kid):
+            revoked = await container.revoke_key()(arguments.kid)
+            if revoked is None:
                 sys.stderr.write(f"waggle: there is no key {arguments.kid}\n")
                 return EX_USAGE
             _say(f"{arguments.kid} is gone: within five seconds its tokens are refused")
+            if revoked.state != "next":  # it has signed tokens of any session
+                _say(
+                    f"{await container.identity.end_all_sessions()()} sessions ended: everybody logs in again"
+                )
         for key in await container.list_keys()():
             _say(f"{key.kid}\t{key.state}\tmade {key.made_at:%Y-%m-%d %H:%M:%S}Z")
     return 0
@@ -125,7 +128,7 @@ async def streams(settings: Settings, _arguments: argparse.Namespace) -> int:
     if settings.shape == "memory":
         raise BadSettings("there are no streams of another process in memory")
     if settings.shape == "embedded":
-        _must_exist(settings)
+        must_exist(settings)
     container = build(settings)
     async with open_database(container, settings, alone=False):
         _say(f"{await container.notifications.renew_streams()()} streams have a new epoch")
@@ -138,7 +141,7 @@ async def media(settings: Settings, arguments: argparse.Namespace) -> int:
     if settings.shape == "memory":
         raise BadSettings("there are no media of another process in memory")
     if settings.shape == "embedded":
-        _must_exist(settings)
+        must_exist(settings)
     container, age = build(settings), timedelta(hours=arguments.older_than)
     async with open_database(container, settings, alone=False):
         swept = 0 if arguments.dry_run else await container.media.sweep_media()(age)
@@ -150,18 +153,13 @@ async def media(settings: Settings, arguments: argparse.Namespace) -> int:
     return int(arguments.dry_run and bool(found.without_row or found.without_object))
 
 
-def _must_exist(settings: Settings) -> None:
-    if not Path(str(make_url(settings.database).database)).exists():
-        raise BadSettings("there is no database yet: start the server first")
-
-
 @asynccontextmanager
 async def _key_store(settings: Settings) -> AsyncIterator[Container]:
     """The database, without being a server: the one that runs may hold the data folder."""
     if settings.shape == "memory":
         raise BadSettings("the keys in memory are those of one process, and go with it")
     if settings.shape == "embedded":
-        _must_exist(settings)
+        must_exist(settings)
     container = build(settings)
     database = container.database()
     await database.open()
@@ -174,31 +172,6 @@ async def _key_store(settings: Settings) -> AsyncIterator[Container]:
         yield container
     finally:
         await database.close()
-
-
-async def users(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Delete somebody's account, as its owner could: what it wrote is erased, its name rests."""
-    if settings.shape == "memory":
-        raise BadSettings("there are no users of another process in memory")
-    container = build(settings)
-    async with running(container, settings):  # a data folder that a server uses is refused
-        try:
-            account = await container.identity_reader().account_named(arguments.username.lower())
-            await container.identity.delete_account().by_operator(account.id)
-        except UserNotFound:
-            sys.stderr.write(f"waggle: there is no user @{arguments.username}\n")
-            return EX_NO_USER
-        if settings.shape == "embedded":  # elsewhere the servers do it
-            await _delivered(container)
-    _say(f"@{account.username} is deleted")
-    return 0
-
-
-async def _delivered(container: Container) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(ERASING_SECONDS):
-            while await container.outbox_queue().waiting():  # noqa: ASYNC110 - of a database one can only ask
-                await asyncio.sleep(0.1)
 
 
 def _say(text: str) -> None:
@@ -232,7 +205,9 @@ def _describe_keys(parser: argparse.ArgumentParser) -> None:
         help="how long the next key must have been published, 5 to 86400; default: %(default)s, twice what "
         "others may keep the list of keys. Waggle itself needs 5",
     )
-    revoke = acts.add_parser("revoke", help="forget a key at once because it leaked: its tokens are refused")
+    revoke = acts.add_parser(
+        "revoke", help="forget a key at once because it leaked: its tokens are refused, and all sessions end"
+    )
     revoke.add_argument("kid", help="as `waggle keys list` shows it")
 
 
@@ -267,7 +242,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name == "streams":
             sub.add_argument("action", choices=["renew"])
         if name == "users":
-            sub.add_argument("action", choices=["delete"])
+            sub.add_argument("action", choices=["delete", "logout"])
             sub.add_argument("username")
     chosen = parser.parse_args(arguments)
     os.umask(0o077)  # data and keys are their owner's alone

@@ -158,6 +158,7 @@ class Identity(containers.DeclarativeContainer):
     throttle: providers.Dependency[Any] = providers.Dependency()
 
     authenticate = Single(identity_queries.Authenticate, access_tokens, reader, now, Object(time.monotonic))
+    ascii_domain = Object(text.ascii_domain)
     sessions = Single(
         identity_sessions.SessionMaker, now, new_id, Object(os.urandom), access_tokens, refresh_tokens
     )
@@ -169,10 +170,13 @@ class Identity(containers.DeclarativeContainer):
         sessions,
         new_id,
         graphemes,
+        ascii_domain,
         throttle,
     )
     ended = authenticate.provided.sessions_ended
-    log_in = Single(identity_sessions.LogIn, open_tx, reader, passwords, sessions, throttle, ended)
+    log_in = Single(
+        identity_sessions.LogIn, open_tx, reader, passwords, sessions, ascii_domain, throttle, ended
+    )
     refresh = Single(identity_sessions.Refresh, open_tx, sessions, now, ended)
     log_out = Single(identity_ending.LogOut, open_tx, now, ended)
     log_out_elsewhere = Single(identity_ending.LogOutElsewhere, open_tx, now, ended)

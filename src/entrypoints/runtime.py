@@ -1,7 +1,6 @@
 """From settings to a running Waggle, and down again."""
 
 import asyncio
-import fcntl
 import logging
 import os
 import secrets
@@ -11,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
 from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
@@ -35,9 +33,11 @@ from domain.shared import MAX_ID, Unavailable
 from entrypoints.background import in_background, refresh_trending, sweep_objects
 from entrypoints.container import Container
 from entrypoints.data_folder import master_key, prepare
+from entrypoints.lock import only_process
 from entrypoints.settings import BadSettings, Settings
 
 log = logging.getLogger(__name__)
+
 
 HOUSEKEEPING_SECONDS = 3600.0
 OTHER_KEY = "WAGGLE_SECRET_KEY (or secret.key) is not the one this data was made with"
@@ -201,7 +201,7 @@ async def _tell_confinement(container: Container, settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_database(
-    container: Container, settings: Settings, *, alone: bool = True
+    container: Container, settings: Settings, *, alone: bool = True, writes_events: bool = False
 ) -> AsyncIterator[None]:
     """The database for a command that works on what is there, with nothing else running in this process. If it
     has to be `alone`, the embedded shape is held meanwhile: a server on the same folder makes it fail, and the other
@@ -209,32 +209,51 @@ async def open_database(
     async with AsyncExitStack() as stack:
         database = container.database()
         if settings.shape == "embedded" and alone:
-            stack.enter_context(_only_process(_lock_of(container)))
+            stack.enter_context(only_process(data_folder(container)))
         stack.push_async_callback(database.close)
         await database.open()
         await check_schema(database)
+        if writes_events:
+            await _number(stack, container, settings)
         yield
 
 
-def _lock_of(container: Container) -> Path:
-    return Path(str(container.database().url.database)).with_suffix(".lock")
+def must_exist(settings: Settings) -> None:
+    """Opening an embedded database that is not there would make an empty one. Raises BadSettings."""
+    if settings.shape == "embedded" and not Path(str(make_url(settings.database).database)).exists():
+        raise BadSettings("there is no database yet: start the server first")
+
+
+def data_folder(container: Container) -> Path:
+    """Where the embedded shape has its database."""
+    return Path(str(container.database().url.database)).parent
 
 
 async def _open_database(stack: AsyncExitStack, container: Container, settings: Settings) -> None:
     database = container.database()
     if settings.shape == "embedded":
-        stack.enter_context(_only_process(_lock_of(container)))
+        stack.enter_context(only_process(data_folder(container)))
         container.disk().prepare()
         database.check_room = container.disk().check
     stack.push_async_callback(database.close)
     await database.open()
     if settings.shape == "embedded":
-        if await migrate(database):
+        try:
+            changed = await migrate(database, container.secrets())
+        except ValueError:
+            raise BadSettings(OTHER_KEY) from None
+        if changed:
             log.info("the database is now at schema %s", HEAD)
         await container.outbox_queue().free_all()  # whoever held a lease is dead: the lock says so
         await container.media_jobs().free_all()
     else:
         await check_schema(database)
+    await _number(stack, container, settings)
+
+
+async def _number(stack: AsyncExitStack, container: Container, settings: Settings) -> None:
+    """Have a process number, without which there are no ids."""
+    database = container.database()
     numbers = ProcessNumbers(database, secrets.token_hex(8))
     lease = await _take(numbers, container.ids())
     if settings.shape == "scaled":
@@ -314,15 +333,3 @@ async def _keep_house(container: Container, settings: Settings) -> None:
         except Exception:
             log.exception("housekeeping failed and waits for its next turn")
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
-
-
-def _only_process(path: Path) -> IO[str]:
-    """Hold the data folder: a second process on the same SQLite file would spoil its promises."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise BadSettings(f"another process uses this data folder (it holds {path})") from None
-    return lock

@@ -328,3 +328,35 @@ def test_the_count_of_posts_follows_and_leaves_comments_out(api: Api) -> None:
     eventually(lambda: counts(3))
     maya.removes(posts[1])
     eventually(lambda: counts(2))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "<x@y.org>",
+        "foo..bar@example.org",
+        ".foo@example.org",
+        "foo.@example.org",
+        '"foo bar"@example.org',
+        "ann@[127.0.0.1]",
+        "ann@127.0.0.1",
+        "ann@localhost",
+        "ann@exam_ple.org",
+        "x" * 65 + "@example.org",
+        "a@" + "bbbbbbbb." * 28 + "org",
+        "ann\x07@example.org",
+        "ann b@example.org",
+    ],
+)
+@pytest.mark.told_by("embedded")
+def test_an_address_to_which_no_mail_can_go_is_refused(api: Api, address: str) -> None:
+    assert faults(api.registers(fresh_name(), address)) == {"/email": "email_format"}
+
+
+def test_domains_of_addresses_are_compared_in_idna_form_and_local_parts_by_case(api: Api) -> None:
+    name = fresh_name()
+    done(api.registers(name, f"{name}ß@München.example.org"), 201)
+    same = f"{name.upper()}ß@xn--mnchen-3ya.example.org"
+    refused(api.registers(fresh_name(), same), 409, "email_taken")
+    assert api.logs_in(same).username == name
+    done(api.registers(fresh_name(), f"{name}ss@München.example.org"), 201)

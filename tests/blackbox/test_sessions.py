@@ -285,3 +285,52 @@ def test_id8_to_end_other_sessions_needs_a_recent_password(embedded: Waggle) -> 
         done(maya.delete(f"/api/v1/auth/sessions/{other}"), 204)
         refused(elsewhere.get("/api/v1/me"), 401, "invalid_token")
         done(maya.delete(f"/api/v1/auth/sessions/{own}"), 204)
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.told_by("embedded", "postgres")
+def test_id7_an_operator_logs_somebody_out_while_the_servers_run(
+    servers: list[Waggle], apis: list[Api]
+) -> None:
+    maya, willy = apis[0].someone(), apis[0].someone()
+    for api in apis:
+        done(api.http.get("/api/v1/me", headers=maya.headers()))
+
+    command = servers[0].command("users", "logout", maya.username.upper())
+
+    assert (command.returncode, "1 sessions ended" in command.stdout) == (0, True), command
+    for api in apis:
+        refused(api.refreshes(maya.tokens), 401, "session_ended")
+
+        def out(api: Api = api) -> None:
+            assert api.http.get("/api/v1/me", headers=maya.headers()).status_code == 401
+
+        eventually(out, WITHIN)
+        done(api.http.get("/api/v1/me", headers=willy.headers()))
+    done(apis[0].refreshes(willy.tokens))
+    assert servers[0].command("users", "logout", "nobody_here").returncode == 67
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.told_by("embedded", "postgres")
+def test_an_operator_deletes_an_account_while_the_servers_run(servers: list[Waggle], apis: list[Api]) -> None:
+    maya, willy = apis[0].someone(), apis[-1].someone()
+    post = maya.publishes()
+    willy.reads(post)
+
+    command = servers[0].command("users", "delete", maya.username)
+
+    assert command.returncode == 0, command
+    eventually(lambda: refused(willy.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found"))
+    eventually(lambda: refused(maya.get("/api/v1/me"), 401, "invalid_token"), WITHIN)
+    refused(willy.get(f"/api/v1/users/{maya.id}"), 404, "user_not_found")
+    done(willy.get("/api/v1/me"))
+
+
+def test_a_second_server_is_refused_whatever_was_deleted_in_the_folder(embedded: Waggle) -> None:
+    for left in embedded.data_dir.glob("*.lock"):
+        left.unlink()
+
+    second = embedded.command("serve")
+
+    assert (second.returncode, "another process uses" in second.stderr) == (78, True), second

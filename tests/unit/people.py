@@ -14,7 +14,7 @@ from adapters.security.common_passwords import CommonPasswords
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import SignedUploads
-from adapters.text import graphemes
+from adapters.text import ascii_domain, graphemes
 from application.feeds.voting import ForgetVoter, VoteByMark, VoteByPost
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.commands import Register
@@ -137,9 +137,11 @@ class Waggle:
         new_password = NewPassword(COMMON, ["waggle"])
         throttle = Throttle(MemoryLimiter(time.monotonic), lambda *parts: b" ".join(parts).hex())
         self.register = Register(
-            stores.open_identity, passwords, new_password, sessions, new_id, graphemes, throttle
+            stores.open_identity, passwords, new_password, sessions, new_id, graphemes, ascii_domain, throttle
         )
-        self.log_in = LogIn(stores.open_identity, stores.people, passwords, sessions, throttle, ended)
+        self.log_in = LogIn(
+            stores.open_identity, stores.people, passwords, sessions, ascii_domain, throttle, ended
+        )
         self.refresh = Refresh(stores.open_identity, sessions, time, ended)
         self.end_all_sessions = EndAllSessions(stores.open_identity, time)
         self.log_out = LogOut(stores.open_identity, time, ended)

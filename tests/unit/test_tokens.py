@@ -540,8 +540,10 @@ async def test_id10_a_revoked_key_is_refused_and_another_signs(state: str) -> No
     active = process.issues()
     (kid,) = (key.kid for key in await server.store.keys() if key.state == state)
 
-    assert await server.revoke(kid) is True
-    assert await server.revoke(kid) is False
+    revoked = await server.revoke(kid)
+    assert revoked is not None
+    assert (revoked.kid, revoked.state) == (kid, state)
+    assert await server.revoke(kid) is None
 
     assert await process.reloads() is True
     assert kid not in {key["kid"] for key in process.keys.jwks()}

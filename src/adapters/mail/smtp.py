@@ -9,6 +9,7 @@ from email.policy import SMTP
 import aiosmtplib
 
 from adapters.mail.server import MailServer
+from adapters.text import ascii_domain
 from application.shared.mail import Message, Undeliverable
 from application.shared.ports import Clock
 from domain.shared import Unavailable
@@ -75,7 +76,7 @@ class SmtpMail:
 def _recipient(address: str) -> Address:
     local, _, domain = address.rpartition("@")
     try:
-        return Address(username=local, domain=domain.encode("idna").decode())
+        return Address(username=local, domain=ascii_domain(domain))
     except ValueError:
         raise Undeliverable("mail cannot be written to an address of this form") from None
 

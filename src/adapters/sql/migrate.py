@@ -6,9 +6,10 @@ from sqlalchemy import Connection, String, column, inspect, select, table, text
 
 from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
+from adapters.sql.identity.tables import Sealer
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0016"
+HEAD = "0017"
 """The newest migration. A test compares it with the files, so that a start need not load Alembic,
 which takes half a second, to learn that there is nothing to do."""
 
@@ -50,9 +51,10 @@ def _refuse_newer(found: str | None) -> None:
         )
 
 
-async def migrate(database: Database) -> bool:
+async def migrate(database: Database, sealer: Sealer | None = None) -> bool:
     """Apply what is missing, in one transaction; False if nothing was. Processes that migrate the same
-    database at once go one after the other. Raises DatabaseRefused if a newer version has migrated it."""
+    database at once go one after the other. `sealer` is needed where there are accounts. Raises DatabaseRefused if a
+    newer version has migrated it, and ValueError if addresses are sealed with another key."""
     _refuse_newer(found := await current(database))
     if not _outdated(found):
         return False
@@ -67,6 +69,7 @@ async def migrate(database: Database) -> bool:
         settings = config.Config()
         settings.set_main_option("script_location", str(MIGRATIONS))
         settings.attributes["connection"] = connection
+        settings.attributes["sealer"] = sealer
         command.upgrade(settings, "head")
 
     async with database.begin() as connection:

@@ -9,7 +9,7 @@ from application.identity.throttle import Throttle
 from application.shared.events import Registered
 from application.shared.idempotency import once
 from application.shared.ports import Attempt, NewId, OpenTx, Record
-from domain.identity import Account, email, username
+from domain.identity import Account, AsciiDomain, email, username
 from domain.names import display_name as checked_name
 from domain.shared import CountGraphemes, Faults, UserId
 
@@ -25,6 +25,7 @@ class Register:
     sessions: SessionMaker
     new_id: NewId
     graphemes: CountGraphemes
+    ascii_domain: AsciiDomain
     throttle: Throttle
 
     async def __call__(
@@ -40,7 +41,7 @@ class Register:
             with faults:
                 name = username(name)
             with faults:
-                address = email(address)
+                address = email(address, self.ascii_domain)
             with faults:
                 secret = self.new_password(secret, username=name, email=address)
             with faults:

@@ -110,23 +110,24 @@ class RotateKeys:
 @dataclass(frozen=True, slots=True)
 class RevokeKey:
     """Forget a key at once, because it leaked: every token that it signed is refused within seconds, and
-    clients refresh. If it was the active one the next signs from now on. False if there is no such key."""
+    sessions should end too. If it was the active one the next signs from now on. Gives the key as it was, None if
+    there is no such key."""
 
     store: KeyStore
     make: MakeKey
     clock: Clock
 
-    async def __call__(self, kid: str) -> bool:
+    async def __call__(self, kid: str) -> StoredKey | None:
         now = self.clock()
         async with self.store.changing() as keys:
             stored = await keys.all()
             revoked = next((key for key in stored if key.kid == kid), None)
             if revoked is None:
-                return False
+                return None
             await keys.remove(kid)
             ready = _in_state(stored, "next")
             if revoked.state == "active":
                 await keys.put(replace(ready, state="active") if ready else self.make(now, "active"))
             if revoked.state != "retiring":
                 await keys.put(self.make(now, "next"))
-        return True
+        return revoked

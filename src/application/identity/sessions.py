@@ -22,6 +22,7 @@ from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
 from domain.identity import (
     MAX_SESSIONS,
     Account,
+    AsciiDomain,
     Session,
     SessionEnded,
     UserNotFound,
@@ -142,6 +143,7 @@ class LogIn:
     reader: IdentityReader
     passwords: Passwords
     sessions: SessionMaker
+    ascii_domain: AsciiDomain
     throttle: Throttle
     sessions_ended: SessionsEnded
 
@@ -164,11 +166,12 @@ class LogIn:
         name = login.strip().lower()
         if not (name.isascii() and name.isprintable()):  # PostgreSQL refuses to be asked for a NUL
             name = ""
-        found = await self.reader.credentials(username=name, email=email_key(login))
+        key = email_key(login, self.ascii_domain)
+        found = await self.reader.credentials(username=name, email=key)
         user_id = found.user_id if found else None
         # Also asked for nobody: the answer must take as long.
         recognised = await self.reader.recognises(user_id or UserId(0), network)
-        async with self.throttle.login(user_id, email_key(login), network, recognised=recognised):
+        async with self.throttle.login(user_id, key, network, recognised=recognised):
             right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
             if not (found and right):
                 raise WrongCredentials("the name or the password is wrong")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from adapters.text import email_key
 from application.identity.ports import Card, Credentials, SessionRow
 from application.shared.paging import Window
 from domain.identity import (
@@ -17,7 +18,6 @@ from domain.identity import (
     SessionEnded,
     UsernameTaken,
     UserNotFound,
-    email_key,
 )
 from domain.shared import EventId, SessionId, UserId, made_at
 from tests.unit.contracts.stores import Stores, an_account, new_id
@@ -90,11 +90,8 @@ class AccountsContract:
         [
             ("ann@example.org", "ann@example.org"),
             ("ann@example.org", "ANN@Example.ORG"),
-            ("straße@example.org", "STRASSE@example.org"),
+            ("ann@münchen.de", "ANN@xn--mnchen-3ya.de"),
             ("kelvin@example.org", "\N{KELVIN SIGN}elvin@example.org"),
-            ("fin@example.org", "\N{LATIN SMALL LIGATURE FI}n@example.org"),
-            ("viii@example.org", "\N{ROMAN NUMERAL EIGHT}@example.org"),
-            ("sam@example.org", "\N{LATIN SMALL LETTER LONG S}am@example.org"),
             (
                 "jose\N{COMBINING ACUTE ACCENT}@example.org",
                 "Jos\N{LATIN SMALL LETTER E WITH ACUTE}@example.org",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -11,11 +12,13 @@ from sqlalchemy import Connection, insert, text
 
 from adapters.sql import identity, posts
 from adapters.sql.database import Database
+from adapters.sql.identity import SqlIdentityReader
+from adapters.sql.identity.accounts import email_place
 from adapters.sql.migrate import HEAD, MIGRATIONS, current, migrate
 from adapters.sql.outbox import SqlOutboxQueue
 from adapters.sql.posts.tables import FULL_TEXT, post_words
 from adapters.sql.tables import metadata
-from adapters.text import graphemes
+from adapters.text import email_key, graphemes
 from application.identity.searching import PeopleQuery
 from application.posts.ports import Tombstone
 from application.posts.reactions import RestrictAuthor
@@ -25,8 +28,8 @@ from application.shared.events import ProfileChanged
 from application.shared.paging import Window
 from application.shared.relay import Relay
 from domain.posts.searching import PostQuery
-from domain.shared import PostId, Standing
-from tests.unit.contracts.stores import new_id
+from domain.shared import PostId, Standing, UserId
+from tests.unit.contracts.stores import SECRETS, new_id
 
 
 async def differences(database: Database) -> list[object]:
@@ -178,16 +181,16 @@ class SchemaContract:
             await connection.execute(
                 text(
                     "INSERT INTO accounts (id, username, email_index, email_sealed, password_hash, display_name, bio,"
-                    " posts, version) VALUES (77, 'soren', :bytes, :bytes, '', 'Søren Łuk', '', 5, 1)"
+                    " posts, version) VALUES (77, 'soren', :index, :sealed, '', 'Søren Łuk', '', 5, 1)"
                 ),
-                {"bytes": b"x"},
+                {"index": b"x", "sealed": SECRETS.seal(b"soren@example.org", email_place(77))},
             )
             for word in ("@soren", "soren", "søren", "łuk"):
                 await connection.execute(
                     text("INSERT INTO name_words (word, user_id) VALUES (:word, 77)"), {"word": word}
                 )
 
-        await migrate(database)
+        await migrate(database, SECRETS)
 
         await database.open()
         found = posts.SqlSearch(database)
@@ -255,3 +258,42 @@ class SchemaContract:
         assert shown is not None
         assert shown.comments == 1
         assert sum((await RepairPosts(posts.SqlCounters(database))(mend=False)).values()) == 0
+
+    async def test_addresses_are_indexed_by_the_rule_of_today(self, database: Database) -> None:
+        """By the rule before, all of an address was folded, and the form of its domain was the one that was typed."""
+        await migrate_to(database, "0012")
+        addresses = {
+            5: ("eve@exämple.org", "eve@exämple.org"),
+            1: ("Ann@Example.org", "ann@example.org"),
+            2: ("bob@München.de", "bob@münchen.de"),
+            3: ("Straße@example.org", "strasse@example.org"),
+            4: ("bob@xn--mnchen-3ya.de", "bob@xn--mnchen-3ya.de"),  # the mailbox of the second
+        }
+        insert = text(
+            "INSERT INTO accounts (id, username, email_index, email_sealed, password_hash, display_name, bio, posts,"
+            " version) VALUES (:id, :name, :index, :sealed, '', '', '', 0, 1)"
+        )
+        async with database.begin() as connection:
+            for id_, (address, folded) in addresses.items():
+                sealed = SECRETS.seal(address.encode(), email_place(id_))
+                row = {"id": id_, "name": f"user{id_}", "index": SECRETS.index(folded), "sealed": sealed}
+                await connection.execute(insert, row)
+
+        with pytest.raises(RuntimeError):
+            await migrate(database)
+        await migrate(database, SECRETS)
+
+        await database.open()
+        reader = SqlIdentityReader(database, SECRETS)
+        for address, id_ in {
+            "ANN@example.org": 1,
+            "bob@MÜNCHEN.de": 4,  # the one that had this index already; the other one logs in by its name
+            "bob@xn--mnchen-3ya.de": 4,
+            "eve@xn--exmple-cua.org": 5,
+            "straße@example.org": 3,
+        }.items():
+            found = await reader.credentials(username="", email=email_key(address))
+            assert found is not None
+            assert found.user_id == id_
+        assert await reader.credentials(username="", email=email_key("strasse@example.org")) is None
+        assert (await reader.account(UserId(2))).email == "bob@München.de"

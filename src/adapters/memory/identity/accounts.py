@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters.memory.store import Draft, Rows
-from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound, email_key
+from adapters.text import email_key
+from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound
 from domain.shared import UserId
 
 

@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.identity.tables import Sealer, accounts, resting_names
 from adapters.sql.identity.words import name_words
 from adapters.sql.metadata import Id, Instant
+from adapters.text import email_key
 from application.identity.searching import words_of_name
-from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound, email_key
+from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound
 from domain.shared import UserId
 
 ACCOUNT = (
@@ -75,7 +76,7 @@ class SqlAccounts:
                     "id": account.id,
                     "username": account.username,
                     "email_index": email_index,
-                    "email_sealed": self.sealer.seal(account.email.encode(), _email_of(account.id)),
+                    "email_sealed": self.sealer.seal(account.email.encode(), email_place(account.id)),
                     "password_hash": account.password_hash,
                     "display_name": account.display_name,
                     "bio": account.bio,
@@ -153,7 +154,7 @@ def _violated(error: exc.IntegrityError) -> str:
     return getattr(cause, "constraint_name", None) or str(error.orig)
 
 
-def _email_of(user_id: int) -> str:
+def email_place(user_id: int) -> str:
     return f"accounts.email/{user_id}"
 
 
@@ -162,7 +163,7 @@ def account_from(row: Any, sealer: Sealer) -> Account:
     return Account(
         id=UserId(id_),
         username=username,
-        email=sealer.open(sealed, _email_of(id_)).decode(),
+        email=sealer.open(sealed, email_place(id_)).decode(),
         password_hash=password_hash,
         display_name=display_name,
         bio=bio,

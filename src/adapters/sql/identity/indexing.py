@@ -1,12 +1,33 @@
-"""Indexing the names of all people who are there."""
+"""Indexing anew what all people who are there are found by."""
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, text
 
 from adapters.sql.batches import in_batches
+from adapters.sql.identity.accounts import email_place
+from adapters.sql.identity.tables import Sealer
 from adapters.sql.identity.words import name_words
+from adapters.text import email_key
 from application.identity.searching import words_of_name
 
 _ACCOUNTS = "SELECT id, username, display_name FROM accounts WHERE id > :after ORDER BY id LIMIT :n"
+
+_ADDRESSES = "SELECT id, email_index, email_sealed FROM accounts WHERE id > :after ORDER BY id LIMIT :n"
+_HELD = text("SELECT id FROM accounts WHERE email_index = :index")
+_INDEX = text("UPDATE accounts SET email_index = :index WHERE id = :id")
+
+
+def index_addresses(connection: Connection, sealer: Sealer | None) -> None:
+    """Index the addresses by the rule of today. Of two accounts that are the same mailbox by it the one that comes
+    first is found by it; the other keeps its old index, and logs in by its name. Raises ValueError if an address was sealed with another
+    key, and RuntimeError if there is none and one is needed."""
+    for rows in in_batches(connection, _ADDRESSES):
+        if sealer is None:
+            raise RuntimeError("to index the addresses takes the key that they are sealed with")
+        for row in rows:
+            address = sealer.open(bytes(row.email_sealed), email_place(row.id)).decode()
+            index = sealer.index(email_key(address))
+            if index != bytes(row.email_index) and not connection.execute(_HELD, {"index": index}).first():
+                connection.execute(_INDEX, {"index": index, "id": row.id})
 
 
 def index_names(connection: Connection) -> None:

@@ -1,0 +1,80 @@
+"""`waggle users`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from domain.identity import Account, UserNotFound
+from domain.shared import UserId
+from entrypoints.container import Container
+from entrypoints.lock import InUse
+from entrypoints.runtime import build, must_exist, open_database, running
+from entrypoints.settings import BadSettings, Settings
+
+ERASING_SECONDS = 60
+"""How long the command waits for what it set going. The next start goes on with the rest."""
+EX_NO_USER = 67
+"""The user is not known (sysexits.h)."""
+
+
+async def users(settings: Settings, arguments: argparse.Namespace) -> int:
+    """End all sessions of somebody (`logout`), or delete the account as its owner could (`delete`): what it wrote is
+    erased, its name rests. The servers may run."""
+    if settings.shape == "memory":
+        raise BadSettings("there are no users of another process in memory")
+    must_exist(settings)
+    container = build(settings)
+    try:
+        if arguments.action == "logout":
+            async with open_database(container, settings, alone=False):
+                ended = await container.identity.log_out_everywhere().by_operator(
+                    await _named(container, arguments.username)
+                )
+            done = f"is logged out: {ended} sessions ended"
+        else:
+            async with _relayed(container, settings):
+                await container.identity.delete_account().by_operator(
+                    await _named(container, arguments.username)
+                )
+                if settings.shape == "embedded":  # elsewhere the servers do it
+                    await _delivered(container)
+            done = "is deleted"
+    except UserNotFound:
+        sys.stderr.write(f"waggle: there is no user @{arguments.username}\n")
+        return EX_NO_USER
+    sys.stdout.write(f"@{arguments.username.lower()} {done}\n")
+    return 0
+
+
+async def _named(container: Container, username: str) -> UserId:
+    account: Account = await container.identity_reader().account_named(username.lower())
+    return account.id
+
+
+@asynccontextmanager
+async def _relayed(container: Container, settings: Settings) -> AsyncIterator[None]:
+    """The database, and somebody who delivers events: a server that runs, since it has caches to clear, else this
+    process."""
+    async with AsyncExitStack() as stack:
+        if settings.shape != "embedded" or not await _runs_here(stack, container, settings):
+            await stack.enter_async_context(
+                open_database(container, settings, alone=False, writes_events=True)
+            )
+        yield
+
+
+async def _runs_here(stack: AsyncExitStack, container: Container, settings: Settings) -> bool:
+    try:
+        await stack.enter_async_context(running(container, settings))
+    except InUse:
+        return False
+    return True
+
+
+async def _delivered(container: Container) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ERASING_SECONDS):
+            while await container.outbox_queue().waiting():  # noqa: ASYNC110 - of a database one can only ask
+                await asyncio.sleep(0.1)
