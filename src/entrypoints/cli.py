@@ -19,6 +19,7 @@ from adapters.security.tokens import SigningKeys, load_keys
 from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
 from adapters.sql.migrate import HEAD, check_schema, migrate
+from application.identity.security import flushed
 from application.media.removing import GRACE
 from domain.shared import Unavailable
 from entrypoints import logs
@@ -170,6 +171,7 @@ async def _key_store(settings: Settings) -> AsyncIterator[Container]:
         except ValueError:
             raise BadSettings(OTHER_KEY) from None
         yield container
+        await flushed(container.security(), everything=True)
     finally:
         await database.close()
 

@@ -78,6 +78,7 @@ from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
 from application.identity.searching import SearchPeople
+from application.identity.security import ForgetInSecurityEvents, SecurityLog, TrimSecurityEvents
 from application.identity.throttle import Throttle
 from application.media import describing, processing, serving, uploading
 from application.media import reactions as media_reactions
@@ -136,6 +137,7 @@ from application.shared.ports import Clock
 from application.shared.relay import Relay
 from domain.graph import Ties
 from domain.posts import hashtag
+from entrypoints.http.edge import origin
 
 Single, Object = providers.Singleton, providers.Object
 
@@ -156,6 +158,7 @@ class Identity(containers.DeclarativeContainer):
     now: providers.Dependency[Any] = providers.Dependency()
     graphemes: providers.Dependency[Any] = providers.Dependency()
     throttle: providers.Dependency[Any] = providers.Dependency()
+    security: providers.Dependency[Any] = providers.Dependency()
 
     authenticate = Single(identity_queries.Authenticate, access_tokens, reader, now, Object(time.monotonic))
     ascii_domain = Object(text.ascii_domain)
@@ -172,18 +175,21 @@ class Identity(containers.DeclarativeContainer):
         graphemes,
         ascii_domain,
         throttle,
+        security,
     )
     ended = authenticate.provided.sessions_ended
     log_in = Single(
-        identity_sessions.LogIn, open_tx, reader, passwords, sessions, ascii_domain, throttle, ended
+        identity_sessions.LogIn, open_tx, reader, passwords, sessions, ascii_domain, throttle, security, ended
     )
-    refresh = Single(identity_sessions.Refresh, open_tx, sessions, now, ended)
-    log_out = Single(identity_ending.LogOut, open_tx, now, ended)
-    log_out_elsewhere = Single(identity_ending.LogOutElsewhere, open_tx, now, ended)
-    log_out_everywhere = Single(identity_ending.LogOutEverywhere, open_tx, now, ended)
-    end_all_sessions = Single(identity_ending.EndAllSessions, open_tx, now)
+    refresh = Single(identity_sessions.Refresh, open_tx, sessions, now, security, ended)
+    log_out = Single(identity_ending.LogOut, open_tx, now, security, ended)
+    log_out_elsewhere = Single(identity_ending.LogOutElsewhere, open_tx, now, security, ended)
+    log_out_everywhere = Single(identity_ending.LogOutEverywhere, open_tx, now, security, ended)
+    end_all_sessions = Single(identity_ending.EndAllSessions, open_tx, now, security)
     check_password = Single(identity_passwords.CheckPassword, reader, passwords, throttle)
-    confirm_password = Single(identity_passwords.ConfirmPassword, open_tx, check_password, sessions, now)
+    confirm_password = Single(
+        identity_passwords.ConfirmPassword, open_tx, check_password, sessions, now, security
+    )
     change_password = Single(
         identity_passwords.ChangePassword,
         open_tx,
@@ -193,11 +199,12 @@ class Identity(containers.DeclarativeContainer):
         new_password,
         sessions,
         now,
+        security,
         ended,
     )
     list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
-    delete_account = Single(DeleteAccount, open_tx, now, ended)
+    delete_account = Single(DeleteAccount, open_tx, now, security, ended)
     search_people = Single(SearchPeople, people_search, standings, graphemes)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
@@ -508,11 +515,18 @@ class Container(containers.DeclarativeContainer):
         memory=Single(memory_outbox.MemoryOutboxQueue, store, Object(time.monotonic)),
         sql=Single(sql_outbox.SqlOutboxQueue, database),
     )
+    security_events = providers.Selector(
+        config.store,
+        memory=Single(memory_identity.MemorySecurityEvents, store),
+        sql=Single(sql_identity.SqlSecurityEvents, database),
+    )
+    security = Single(SecurityLog, security_events, now, Object(time.monotonic), Object(origin))
+    trim_security_events = Single(TrimSecurityEvents, security_events, now)
     make_key = providers.Callable(make_key, secrets)
     list_keys = Single(identity_keys.ListKeys, key_store)
     ensure_keys = Single(identity_keys.EnsureKeys, key_store, make_key.provider, now)
-    rotate_keys = Single(identity_keys.RotateKeys, key_store, make_key.provider, now)
-    revoke_key = Single(identity_keys.RevokeKey, key_store, make_key.provider, now)
+    rotate_keys = Single(identity_keys.RotateKeys, key_store, make_key.provider, now, security)
+    revoke_key = Single(identity_keys.RevokeKey, key_store, make_key.provider, now, security)
     people = Single(PeopleOfIdentity, identity_reader, Object(time.monotonic), config.card_ttl)
 
     authorship = Single(
@@ -574,6 +588,7 @@ class Container(containers.DeclarativeContainer):
         now=now,
         graphemes=graphemes,
         throttle=Single(Throttle, limiter, secrets.provided.fingerprint),
+        security=security,
     )
     media_reader = providers.Selector(
         config.store,
@@ -788,6 +803,7 @@ class Container(containers.DeclarativeContainer):
                 trending.forget_voter,
                 notifications.forget_account,
                 media.forget_owner,
+                Single(ForgetInSecurityEvents, security_events),
             ),
             ProfileChanged: providers.List(people.provided.forget, posts.restrict_author, graph.accept_all),
         }

@@ -26,6 +26,7 @@ from adapters.sql.migrate import HEAD, check_schema, migrate
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
 from adapters.sql.server import allowed_connections
 from adapters.storage.address import S3Address, folder_of
+from application.identity.security import flushed
 from application.media.uploading import Limits
 from application.shared.caching import Times
 from application.shared.mail import Site
@@ -34,6 +35,7 @@ from entrypoints.background import in_background, refresh_trending, sweep_object
 from entrypoints.container import Container
 from entrypoints.data_folder import master_key, prepare
 from entrypoints.lock import only_process
+from entrypoints.security import security_noted
 from entrypoints.settings import BadSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -157,6 +159,7 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
             await in_background(stack, "signing keys", lambda: _follow_keys(container))
         stack.callback(container.passwords().close)
         await in_background(stack, "trending", lambda: refresh_trending(container, settings.trending_seconds))
+        await stack.enter_async_context(security_noted(container))
         hub = container.hub()
         await in_background(stack, "heads of streams", hub.follow_heads)
         await in_background(stack, "sessions of streams", hub.follow_sessions)
@@ -215,6 +218,7 @@ async def open_database(
         await check_schema(database)
         if writes_events:
             await _number(stack, container, settings)
+        stack.push_async_callback(flushed, container.security(), everything=True)
         yield
 
 
@@ -324,6 +328,7 @@ async def _keep_house(container: Container, settings: Settings) -> None:
     while True:
         try:
             await container.notifications.trim_streams()()
+            await container.trim_security_events()()
             if settings.shape != "memory":
                 await container.posts.sweep_gone()()
                 await keep_house(container.database())

@@ -1,5 +1,6 @@
 """Sessions: where one is logged in, and that an end is an end, on every process."""
 
+import json
 import sqlite3
 import threading
 import time
@@ -334,3 +335,49 @@ def test_a_second_server_is_refused_whatever_was_deleted_in_the_folder(embedded:
     second = embedded.command("serve")
 
     assert (second.returncode, "another process uses" in second.stderr) == (78, True), second
+
+
+def security_lines(waggle: Waggle) -> list[Json]:
+    lines = [line for line in waggle.log.read_text().splitlines() if "security event" in line]
+    return [json.loads(line) for line in lines]
+
+
+def test_security_events_are_in_the_log_and_in_the_table(embedded: Waggle) -> None:
+    with closing(Api(embedded.base_url)) as api:
+        maya = api.someone()
+        for number in range(80):
+            api.nobody.post(
+                "/api/v1/auth/login",
+                {"login": maya.email if number % 2 else maya.username, "password": "not the canary 7"},
+                headers={"X-Request-Id": "traced-1"},
+            )
+        body = {"current_password": PASSWORD, "new_password": NEW}
+        maya.tokens = done(maya.post("/api/v1/auth/password", body))
+        done(maya.post("/api/v1/auth/logout"), 204)
+        kid = embedded.command("keys", "list").stdout.split("\t")[0]
+        revoked = embedded.command("keys", "revoke", kid)
+        embedded.stop()
+        lines = security_lines(embedded)
+        embedded.start()
+
+    refused_lines = [line for line in lines if line["outcome"] == "refused"]
+    assert sum(line["count"] for line in refused_lines) == 80
+    assert len(refused_lines) <= 6
+    assert {line["user_id"] for line in refused_lines} == {maya.id}
+    assert {line["network"] for line in lines} == {"127.0.0.0/24"}
+    assert {line["request_id"] for line in refused_lines} == {"traced-1"}
+    kinds = [line["kind"] for line in lines]
+    assert kinds[0] == "registration"
+    assert {"login", "password_changed", "logout"} <= set(kinds)
+    assert "key_revoked" in revoked.stderr
+    for secret in ("canary", PASSWORD, NEW, maya.email, maya.username):
+        assert not any(secret in json.dumps(line) for line in lines)
+    with closing(sqlite3.connect(embedded.data_dir / "waggle.db")) as database:
+        rows = database.execute(
+            "SELECT kind, outcome, sum(count) FROM security_events GROUP BY 1, 2"
+        ).fetchall()
+    stored = {(kind, outcome): number for kind, outcome, number in rows}
+    assert stored["login", "refused"] == 80
+    assert (
+        stored["key_revoked", "ok"] == stored["password_changed", "ok"] == stored["registration", "ok"] == 1
+    )

@@ -52,6 +52,7 @@ from tests.unit.contracts.search import (
     SearchModelContract,
     TagSearchContract,
 )
+from tests.unit.contracts.security import SecurityEventsContract
 from tests.unit.contracts.stores import Stores, a_post
 from tests.unit.contracts.threads import EditsContract, ThreadsContract
 from tests.unit.contracts.transactions import TransactionsContract
@@ -72,6 +73,9 @@ class TestSessions(SessionsContract): ...
 
 
 class TestInbox(InboxContract): ...
+
+
+class TestSecurityEvents(SecurityEventsContract): ...
 
 
 class TestKeys(KeysContract): ...

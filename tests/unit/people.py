@@ -23,6 +23,7 @@ from application.identity.passwords import ChangePassword, CheckPassword, Confir
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
+from application.identity.security import ForgetInSecurityEvents, Origin, SecurityLog
 from application.identity.sessions import (
     LoggedIn,
     LogIn,
@@ -135,26 +136,45 @@ class Waggle:
         sessions = SessionMaker(time, new_id, self._seed, tokens, ChainedRefreshTokens(b"k" * 32))
         self.passwords = passwords = PlainPasswords()
         new_password = NewPassword(COMMON, ["waggle"])
+        self.security = security = SecurityLog(
+            stores.security, time, time.monotonic, lambda: Origin("203.0.113.0/24", "request 1")
+        )
         throttle = Throttle(MemoryLimiter(time.monotonic), lambda *parts: b" ".join(parts).hex())
         self.register = Register(
-            stores.open_identity, passwords, new_password, sessions, new_id, graphemes, ascii_domain, throttle
+            stores.open_identity,
+            passwords,
+            new_password,
+            sessions,
+            new_id,
+            graphemes,
+            ascii_domain,
+            throttle,
+            security,
         )
         self.log_in = LogIn(
-            stores.open_identity, stores.people, passwords, sessions, ascii_domain, throttle, ended
+            stores.open_identity, stores.people, passwords, sessions, ascii_domain, throttle, security, ended
         )
-        self.refresh = Refresh(stores.open_identity, sessions, time, ended)
-        self.end_all_sessions = EndAllSessions(stores.open_identity, time)
-        self.log_out = LogOut(stores.open_identity, time, ended)
-        self.log_out_elsewhere = LogOutElsewhere(stores.open_identity, time, ended)
-        self.log_out_everywhere = LogOutEverywhere(stores.open_identity, time, ended)
+        self.refresh = Refresh(stores.open_identity, sessions, time, security, ended)
+        self.end_all_sessions = EndAllSessions(stores.open_identity, time, security)
+        self.log_out = LogOut(stores.open_identity, time, security, ended)
+        self.log_out_elsewhere = LogOutElsewhere(stores.open_identity, time, security, ended)
+        self.log_out_everywhere = LogOutEverywhere(stores.open_identity, time, security, ended)
         self.list_sessions = ListSessions(stores.people, time)
         check = CheckPassword(stores.people, passwords, throttle)
-        self.confirm = ConfirmPassword(stores.open_identity, check, sessions, time)
+        self.confirm = ConfirmPassword(stores.open_identity, check, sessions, time, security)
         self.change_password = ChangePassword(
-            stores.open_identity, stores.people, check, passwords, new_password, sessions, time, ended
+            stores.open_identity,
+            stores.people,
+            check,
+            passwords,
+            new_password,
+            sessions,
+            time,
+            security,
+            ended,
         )
         self.edit_profile = EditProfile(stores.open_identity, graphemes)
-        self.delete_account = DeleteAccount(stores.open_identity, time, self.authenticate.sessions_ended)
+        self.delete_account = DeleteAccount(stores.open_identity, time, security, ended)
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
@@ -199,6 +219,7 @@ class Waggle:
                     self.people.forget,
                     EraseAuthor(stores.open_posts, time.monotonic),
                     ForgetVoter(stores.open_votes),
+                    ForgetInSecurityEvents(stores.security),
                 ],
                 MediaAttached: [Attach(stores.open_media)],
                 MediaDetached: [Detach(stores.open_media, Discard(stores.open_media, no_objects))],

@@ -47,6 +47,7 @@ from tests.unit.contracts.search import (
     SearchModelContract,
     TagSearchContract,
 )
+from tests.unit.contracts.security import SecurityEventsContract
 from tests.unit.contracts.stores import Stores, memory, migrated, sql
 from tests.unit.contracts.threads import EditsContract, ThreadsContract
 from tests.unit.contracts.transactions import TransactionsContract
@@ -86,6 +87,9 @@ class TestSessions(SessionsContract): ...
 
 
 class TestInbox(InboxContract): ...
+
+
+class TestSecurityEvents(SecurityEventsContract): ...
 
 
 class TestKeys(KeysContract): ...

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory.identity import MemoryKeyStore
+from adapters.memory.identity import MemoryKeyStore, MemorySecurityEvents
 from adapters.memory.store import Store
 from adapters.security.sealing import Secrets
 from adapters.security.tokens import (
@@ -31,6 +31,7 @@ from adapters.security.tokens import (
 )
 from application.identity.keys import PUBLISHED, TRUSTED, EnsureKeys, RevokeKey, RotateKeys, in_order
 from application.identity.ports import Claims, KeyState
+from application.identity.security import Origin, SecurityLog
 from application.shared.errors import TokenInvalid
 from domain.identity import Session, SessionEnded
 from domain.shared import SessionId, UserId
@@ -417,7 +418,10 @@ class Server:
         self.now = NOW
         self.store = MemoryKeyStore(Store())
         parts = self.store, partial(make_key, SECRETS), lambda: self.now
-        self.ensure, self.rotate, self.revoke = EnsureKeys(*parts), RotateKeys(*parts), RevokeKey(*parts)
+        events = MemorySecurityEvents(Store())
+        self.security = SecurityLog(events, lambda: self.now, lambda: 0.0, Origin)
+        self.ensure = EnsureKeys(*parts)
+        self.rotate, self.revoke = RotateKeys(*parts, self.security), RevokeKey(*parts, self.security)
 
     async def process(self) -> "Process":
         await self.ensure()

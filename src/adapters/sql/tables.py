@@ -3,8 +3,8 @@
 from adapters.sql import idempotency, outbox, process_numbers
 from adapters.sql.feeds import tables as feeds
 from adapters.sql.graph import tables as graph
+from adapters.sql.identity import security, words
 from adapters.sql.identity import tables as identity
-from adapters.sql.identity import words
 from adapters.sql.media import tables as media
 from adapters.sql.metadata import metadata
 from adapters.sql.notifications import tables as notifications
@@ -21,5 +21,6 @@ __all__ = [
     "outbox",
     "posts",
     "process_numbers",
+    "security",
     "words",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.identity.ports import IdentityTx
+from application.identity.security import SecurityLog
 from application.identity.sessions import SessionsEnded
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.ports import Clock, OpenTx
@@ -62,6 +63,7 @@ class DeleteAccount:
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
+    security: SecurityLog
     sessions_ended: SessionsEnded
 
     async def __call__(self, user_id: UserId, session_id: SessionId, confirmed: str | None) -> None:
@@ -69,17 +71,20 @@ class DeleteAccount:
             account = await tx.accounts.get(user_id)
             if confirmed is None or confirmed.lower() != account.username:
                 raise ConfirmationNeeded(_what_is_lost(account))
-            session, now = await tx.sessions.get(session_id), self.clock()
-            if not session.alive(now):  # this process may not know yet
-                raise SessionEnded("this session has ended, log in again")
-            session.require_recent(now)
+            with self.security.watching("account_deleted", user_id=user_id, session_id=session_id):
+                session, now = await tx.sessions.get(session_id), self.clock()
+                if not session.alive(now):  # this process may not know yet
+                    raise SessionEnded("this session has ended, log in again")
+                session.require_recent(now)
             ended = await self._removed(tx, account)
+        self.security("account_deleted", user_id=user_id, session_id=session_id)
         self.sessions_ended(ended)
 
     async def by_operator(self, user_id: UserId) -> None:
         """Delete somebody's account without asking. Raises UserNotFound."""
         async with self.open_tx() as tx:
             await self._removed(tx, await tx.accounts.get(user_id))
+        self.security("account_deleted", reason="operator", user_id=user_id)
 
     async def _removed(self, tx: IdentityTx, account: Account) -> Sequence[SessionId]:
         ended = await tx.sessions.remove_all(account.id)

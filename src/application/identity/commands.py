@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from application.identity.passwords import NewPassword
 from application.identity.ports import IdentityTx, Passwords
+from application.identity.security import SecurityLog
 from application.identity.sessions import SOMEWHERE, Client, LoggedIn, SessionMaker
 from application.identity.throttle import Throttle
 from application.shared.events import Registered
-from application.shared.idempotency import once
+from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, NewId, OpenTx, Record
 from domain.identity import Account, AsciiDomain, email, username
 from domain.names import display_name as checked_name
@@ -27,6 +28,7 @@ class Register:
     graphemes: CountGraphemes
     ascii_domain: AsciiDomain
     throttle: Throttle
+    security: SecurityLog
 
     async def __call__(
         self,
@@ -46,6 +48,18 @@ class Register:
                 secret = self.new_password(secret, username=name, email=address)
             with faults:
                 display_name = checked_name(display_name, self.graphemes)
+        with self.security.watching("registration"):
+            result = await self._opened(name, address, secret, display_name, attempt, client)
+        if result.replayed:
+            await self.throttle.registered_before(client.network, client.site)
+        else:
+            owner, session = self.sessions.owner(result.outcome), self.sessions.session(result.outcome)
+            self.security("registration", user_id=owner, session_id=session)
+        return self.sessions.logged_in(result)
+
+    async def _opened(
+        self, name: str, address: str, secret: str, display_name: str, attempt: Attempt | None, client: Client
+    ) -> Once:
         await self.throttle.registration(client.network, client.site)
         hashed = await self.passwords.hash(secret)  # before the transaction: it takes long
 
@@ -65,9 +79,6 @@ class Register:
                 await tx.outbox.add(Registered(user_id=account.id))
                 return self.sessions.outcome(account, session)
 
-            result = await once(
+            return await once(
                 tx.idempotency, attempt, effect, owner=self.sessions.owner, session=self.sessions.session
             )
-        if result.replayed:
-            await self.throttle.registered_before(client.network, client.site)
-        return self.sessions.logged_in(result)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from application.identity.ports import IdentityTx
+from application.identity.security import SecurityLog
 from application.identity.sessions import SessionsEnded
 from application.shared.ports import Clock, OpenTx
 from domain.identity import SessionEnded, SessionNotFound
@@ -19,6 +20,7 @@ class LogOut:
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
+    security: SecurityLog
     sessions_ended: SessionsEnded
 
     async def __call__(self, session_id: SessionId) -> None:
@@ -27,6 +29,7 @@ class LogOut:
                 session = await tx.sessions.get(session_id)
                 await tx.sessions.save(session.ended(self.clock()))
                 await tx.idempotency.wipe_credentials([session_id])
+            self.security("logout", user_id=session.user_id, session_id=session_id)
         self.sessions_ended([session_id])
 
 
@@ -37,9 +40,16 @@ class LogOutElsewhere:
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
+    security: SecurityLog
     sessions_ended: SessionsEnded
 
     async def __call__(self, user_id: UserId, current: SessionId, session_id: SessionId) -> None:
+        with self.security.watching("session_ended", user_id=user_id, session_id=current):
+            await self._end(user_id, current, session_id)
+        self.security("session_ended", user_id=user_id, session_id=session_id)
+        self.sessions_ended([session_id])
+
+    async def _end(self, user_id: UserId, current: SessionId, session_id: SessionId) -> None:
         now = self.clock()
         async with self.open_tx() as tx:
             await tx.accounts.get(
@@ -55,7 +65,6 @@ class LogOutElsewhere:
                 (await tx.sessions.get(current)).require_recent(now)
             await tx.sessions.save(session.ended(now))
             await tx.idempotency.wipe_credentials([session_id])
-        self.sessions_ended([session_id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +74,18 @@ class LogOutEverywhere:
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
+    security: SecurityLog
     sessions_ended: SessionsEnded
 
     async def __call__(self, user_id: UserId, current: SessionId, *, keep_current: bool = False) -> None:
         now = self.clock()
-        async with self.open_tx() as tx:
-            await tx.accounts.get(user_id)  # locked: who logs in at this moment comes before or after
-            (await tx.sessions.get(current)).require_recent(now)
-            ended = await tx.sessions.end_all(user_id, now, but=current if keep_current else None)
-            await tx.idempotency.wipe_credentials(ended)
+        with self.security.watching("logout_all", user_id=user_id, session_id=current):
+            async with self.open_tx() as tx:
+                await tx.accounts.get(user_id)  # locked: who logs in at this moment comes before or after
+                (await tx.sessions.get(current)).require_recent(now)
+                ended = await tx.sessions.end_all(user_id, now, but=current if keep_current else None)
+                await tx.idempotency.wipe_credentials(ended)
+        self.security("logout_all", user_id=user_id, session_id=current)
         self.sessions_ended(ended)
 
     async def by_operator(self, user_id: UserId) -> int:
@@ -82,6 +94,7 @@ class LogOutEverywhere:
             await tx.accounts.get(user_id)
             ended = await tx.sessions.end_all(user_id, self.clock())
             await tx.idempotency.wipe_credentials(ended)
+        self.security("logout_all", reason="operator", user_id=user_id)
         return len(ended)
 
 
@@ -92,6 +105,7 @@ class EndAllSessions:
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
+    security: SecurityLog
 
     async def __call__(self) -> int:
         total, until = 0, self.clock() + timedelta(milliseconds=1)
@@ -101,4 +115,5 @@ class EndAllSessions:
                 await tx.idempotency.wipe_credentials(ended)
             total += len(ended)
             if len(ended) < BATCH:
+                self.security("all_sessions_ended", reason="operator")
                 return total

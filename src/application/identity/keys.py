@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from application.identity.ports import Keys, KeyState, KeyStore, StoredKey
+from application.identity.security import SecurityLog
 from application.shared.ports import Clock
 
 PUBLISHED = timedelta(minutes=10)
@@ -82,8 +83,15 @@ class RotateKeys:
     store: KeyStore
     make: MakeKey
     clock: Clock
+    security: SecurityLog
 
     async def __call__(self, published: timedelta = PUBLISHED) -> Rotation:
+        done = await self._rotated(published)
+        if done.activated is not None:
+            self.security("key_rotated", reason=done.activated)
+        return done
+
+    async def _rotated(self, published: timedelta) -> Rotation:
         now = self.clock()
         async with self.store.changing() as keys:
             stored = await keys.all()
@@ -116,6 +124,7 @@ class RevokeKey:
     store: KeyStore
     make: MakeKey
     clock: Clock
+    security: SecurityLog
 
     async def __call__(self, kid: str) -> StoredKey | None:
         now = self.clock()
@@ -130,4 +139,5 @@ class RevokeKey:
                 await keys.put(replace(ready, state="active") if ready else self.make(now, "active"))
             if revoked.state != "retiring":
                 await keys.put(self.make(now, "next"))
+        self.security("key_revoked", reason=kid)
         return revoked

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.identity.ports import CommonPasswords, IdentityReader, IdentityTx, Passwords
+from application.identity.security import SecurityLog
 from application.identity.sessions import SessionMaker, SessionsEnded, Tokens
 from application.identity.throttle import Throttle
 from application.shared.ports import Clock, OpenTx
@@ -55,8 +56,15 @@ class ConfirmPassword:
     check: CheckPassword
     sessions: SessionMaker
     clock: Clock
+    security: SecurityLog
 
     async def __call__(self, user_id: UserId, session_id: SessionId, secret: str) -> Tokens:
+        with self.security.watching("password_confirmed", user_id=user_id, session_id=session_id):
+            tokens = await self._confirmed(user_id, session_id, secret)
+        self.security("password_confirmed", user_id=user_id, session_id=session_id)
+        return tokens
+
+    async def _confirmed(self, user_id: UserId, session_id: SessionId, secret: str) -> Tokens:
         compared = await self.check(user_id, session_id, secret)
         now = self.clock()
         async with self.open_tx() as tx:
@@ -83,9 +91,16 @@ class ChangePassword:
     new_password: NewPassword
     sessions: SessionMaker
     clock: Clock
+    security: SecurityLog
     sessions_ended: SessionsEnded
 
     async def __call__(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> Tokens:
+        with self.security.watching("password_changed", user_id=user_id, session_id=session_id):
+            tokens = await self._changed(user_id, session_id, current, new)
+        self.security("password_changed", user_id=user_id, session_id=session_id)
+        return tokens
+
+    async def _changed(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> Tokens:
         account = await self.reader.account(user_id)
         new = self.new_password(new, username=account.username, email=account.email, field="new_password")
         compared = await self.check(user_id, session_id, current)

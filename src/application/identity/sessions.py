@@ -15,6 +15,7 @@ from application.identity.ports import (
     RefreshTokens,
 )
 from application.identity.queries import Profile
+from application.identity.security import SecurityLog
 from application.identity.throttle import Throttle
 from application.shared.errors import Overloaded
 from application.shared.idempotency import Once, once
@@ -145,6 +146,7 @@ class LogIn:
     sessions: SessionMaker
     ascii_domain: AsciiDomain
     throttle: Throttle
+    security: SecurityLog
     sessions_ended: SessionsEnded
 
     async def __call__(
@@ -171,10 +173,11 @@ class LogIn:
         user_id = found.user_id if found else None
         # Also asked for nobody: the answer must take as long.
         recognised = await self.reader.recognises(user_id or UserId(0), network)
-        async with self.throttle.login(user_id, key, network, recognised=recognised):
-            right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
-            if not (found and right):
-                raise WrongCredentials("the name or the password is wrong")
+        with self.security.watching("login", user_id=user_id):
+            async with self.throttle.login(user_id, key, network, recognised=recognised):
+                right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
+                if not (found and right):
+                    raise WrongCredentials("the name or the password is wrong")
         return found, new_hash
 
     async def _opened(
@@ -202,6 +205,13 @@ class LogIn:
             result = await once(
                 tx.idempotency, attempt, effect, owner=self.sessions.owner, session=self.sessions.session
             )
+        if not result.replayed:
+            session = self.sessions.session(result.outcome)
+            self.security("login", user_id=found.user_id, session_id=session)
+        for ended in displaced:
+            self.security(
+                "session_ended", reason="too_many_sessions", user_id=found.user_id, session_id=ended
+            )
         self.sessions_ended(displaced)
         return self.sessions.logged_in(result)
 
@@ -221,6 +231,7 @@ class Refresh:
     open_tx: OpenTx[IdentityTx]
     sessions: SessionMaker
     clock: Clock
+    security: SecurityLog
     sessions_ended: SessionsEnded
 
     async def __call__(self, token: str) -> Tokens:
@@ -239,5 +250,12 @@ class Refresh:
         exchanged_at = after.exchanged_at(generation)
         if after.ended_at is not None or exchanged_at is None:
             self.sessions_ended([session_id])
+            self.security(
+                "refresh",
+                "refused",
+                reason="refresh_token_reused",
+                user_id=session.user_id,
+                session_id=session_id,
+            )
             raise SessionEnded("this token was used before: the session is ended, log in again")
         return self.sessions.tokens(replace(after, generation=generation + 1), exchanged_at)

@@ -14,6 +14,7 @@ from typing import Any
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from application.identity.security import Origin
 from application.shared.limits import RateLimited
 from domain.shared import DomainError
 from entrypoints.http import limits as counting
@@ -23,11 +24,20 @@ from entrypoints.http.cors import Cors
 from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, answer, problem, refusal
 from entrypoints.http.etags import weak
 from entrypoints.http.limits import Limits
-from entrypoints.http.network import Networks
+from entrypoints.http.network import Networks, prefix
 
 log = logging.getLogger("waggle.access")
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
+network: ContextVar[str] = ContextVar("network", default="")
+"""As `Networks.of` tells it."""
+
+
+def origin() -> Origin:
+    """Where what happens at this moment comes from, for security events."""
+    identifier = request_id.get()
+    return Origin(prefix(network.get()), "" if identifier == "-" else identifier)
+
 
 REQUEST_DEADLINE = 5.0
 """Seconds after which a request is given up, whatever it waits for. They begin when its body is there."""
@@ -140,6 +150,7 @@ class _Exchange:
         self.scope["unhurried"] = self._take_time
         self.scope["network"] = self.edge._networks.of(self.scope)
         request_id.set(self.id)
+        network.set(self.scope["network"])
         task = asyncio.current_task()
         self._allow(REQUEST_DEADLINE, task)
         receive = self.receive if self.scope["method"] == "GET" else self._receive

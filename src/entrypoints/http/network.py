@@ -79,6 +79,15 @@ def site_of(network: str) -> str:
         return ""
 
 
+def prefix(network: str) -> str:
+    """The IPv4 /24 or IPv6 /48 of a network, which names no customer; what is neither stays as it is."""
+    try:
+        address = ip_network(network).network_address
+    except ValueError:
+        return network
+    return str(ip_network((address, 24 if address.version == 4 else 48), strict=False))
+
+
 @lru_cache(4096)
 def _network(peer: str) -> str:
     address = _address(peer)

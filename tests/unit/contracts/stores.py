@@ -37,6 +37,7 @@ from application.feeds.votes import Accounts, VotesReader, VotesTx
 from application.graph.ports import GraphCounters, GraphReader, GraphTx
 from application.identity.ports import Authorship, IdentityReader, IdentityTx, KeyStore
 from application.identity.searching import PeopleSearch
+from application.identity.security import SecurityEvents
 from application.media.ports import Jobs, MediaReader, MediaTx
 from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, Tickets
 from application.posts.ports import Counters, MarksReader, PostsReader, PostsTx
@@ -72,6 +73,7 @@ class Stores:
     authorship: Authorship
     queue: OutboxQueue
     keys: KeyStore
+    security: SecurityEvents
     search: Search
     people_search: PeopleSearch
     open_votes: OpenTx[VotesTx]
@@ -154,6 +156,7 @@ async def memory() -> AsyncIterator[Stores]:
         AuthorshipOfPosts(memory_posts.MemoryAuthored(store)),
         MemoryOutboxQueue(store, lambda: now),
         memory_identity.MemoryKeyStore(store),
+        memory_identity.MemorySecurityEvents(store),
         memory_posts.MemorySearch(store),
         memory_identity.MemoryPeopleSearch(store),
         memory_feeds.transactions(store),
@@ -211,6 +214,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             AuthorshipOfPosts(sql_posts.SqlAuthored(database)),
             SqlOutboxQueue(database),
             sql_identity.SqlKeyStore(database),
+            sql_identity.SqlSecurityEvents(database),
             sql_posts.SqlSearch(database),
             sql_identity.SqlPeopleSearch(database),
             sql_feeds.transactions(database),

@@ -3,6 +3,13 @@
 from adapters.memory.identity.keys import MemoryKeyStore
 from adapters.memory.identity.reading import MemoryIdentityReader
 from adapters.memory.identity.searching import MemoryPeopleSearch
+from adapters.memory.identity.security import MemorySecurityEvents
 from adapters.memory.identity.writing import transactions
 
-__all__ = ["MemoryIdentityReader", "MemoryKeyStore", "MemoryPeopleSearch", "transactions"]
+__all__ = [
+    "MemoryIdentityReader",
+    "MemoryKeyStore",
+    "MemoryPeopleSearch",
+    "MemorySecurityEvents",
+    "transactions",
+]

@@ -3,6 +3,7 @@
 from adapters.sql.identity.keys import SqlKeyStore
 from adapters.sql.identity.reading import SqlIdentityReader
 from adapters.sql.identity.searching import SqlPeopleSearch
+from adapters.sql.identity.security import SqlSecurityEvents
 from adapters.sql.identity.writing import transactions
 
-__all__ = ["SqlIdentityReader", "SqlKeyStore", "SqlPeopleSearch", "transactions"]
+__all__ = ["SqlIdentityReader", "SqlKeyStore", "SqlPeopleSearch", "SqlSecurityEvents", "transactions"]

@@ -1,0 +1,101 @@
+"""Security events as they are stored."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    null,
+    select,
+    text,
+    update,
+)
+
+from adapters.sql.database import Database, Prepared
+from adapters.sql.identity.tables import accounts
+from adapters.sql.metadata import Id, Instant, instant, metadata
+from application.identity.security import SecurityEvent
+from domain.shared import SessionId, UserId
+
+security_events = Table(
+    "security_events",
+    metadata,
+    Column("number", Id, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("outcome", String(10), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("user_id", Id),  # NULL where it is about nobody, or the account is gone
+    Column("session_id", Id),
+    Column("network", String(50), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("count", Integer, nullable=False),
+    Index("ix_security_events_at", "at"),
+    Index(
+        "ix_security_events_user_id_number",
+        "user_id",
+        "number",
+        sqlite_where=text("user_id IS NOT NULL"),
+        postgresql_where=text("user_id IS NOT NULL"),
+    ),
+)
+BATCH = 500
+
+_columns = [column for column in security_events.c if column.name != "number"]
+_of = Prepared(
+    select(*_columns)
+    .where(security_events.c.user_id == bindparam("user_id", type_=Id))
+    .order_by(security_events.c.number.desc())
+    .limit(bindparam("n", type_=Integer))
+)
+_anonymous = {"user_id": null(), "session_id": null()}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSecurityEvents:
+    database: Database
+
+    async def add(self, events: Sequence[SecurityEvent]) -> None:
+        async with self.database.begin() as connection:
+            await connection.execute(insert(security_events), [asdict(event) for event in events])
+
+    async def of(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
+        rows = await self.database.fetch(_of, user_id=user_id, n=limit)
+        return [
+            SecurityEvent(
+                instant(at), kind, outcome, reason, UserId(user), session and SessionId(session), *rest
+            )
+            for at, kind, outcome, reason, user, session, *rest in rows
+        ]
+
+    async def forget(self, user_id: UserId) -> None:
+        theirs = update(security_events).where(security_events.c.user_id == user_id).values(_anonymous)
+        async with self.database.begin() as connection:
+            await connection.execute(theirs)
+
+    async def trim(self, before: datetime) -> int:
+        number = security_events.c.number
+        old = select(number).where(security_events.c.at < before).limit(BATCH)
+        gone = ~exists().where(accounts.c.id == security_events.c.user_id)
+        of_nobody = select(number).where(security_events.c.user_id.is_not(None), gone).limit(BATCH)
+        deleted = 0
+        while True:
+            async with self.database.begin() as connection:
+                some = (await connection.execute(delete(security_events).where(number.in_(old)))).rowcount
+            deleted += some
+            if some < BATCH:
+                break
+        while True:
+            async with self.database.begin() as connection:
+                forgotten = update(security_events).where(number.in_(of_nobody)).values(_anonymous)
+                if (await connection.execute(forgotten)).rowcount < BATCH:
+                    return deleted

@@ -1,0 +1,28 @@
+"""Security events are stored in the background, and what waits is stored before the process ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from application.identity.security import SecurityLog, flushed
+from entrypoints.container import Container
+
+SECONDS = 1.0
+
+
+@asynccontextmanager
+async def security_noted(container: Container) -> AsyncIterator[None]:
+    security: SecurityLog = container.security()
+    task = asyncio.create_task(_keep_flushing(security), name="security events")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await flushed(security, everything=True)
+
+
+async def _keep_flushing(security: SecurityLog) -> None:
+    while True:
+        await asyncio.sleep(SECONDS)
+        await flushed(security)

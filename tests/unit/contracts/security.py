@@ -1,0 +1,57 @@
+"""What every store of security events must do."""
+
+from datetime import timedelta
+
+from application.identity.security import SecurityEvent
+from domain.shared import SessionId, UserId, made_at
+from tests.unit.contracts.stores import Stores, new_id
+
+
+def an_event(user_id: UserId | None, **members: object) -> SecurityEvent:
+    defaults = {
+        "at": made_at(new_id()),
+        "kind": "login",
+        "outcome": "refused",
+        "reason": "wrong_credentials",
+        "user_id": user_id,
+        "session_id": SessionId(new_id()),
+        "network": "2001:db8::/48",
+        "request_id": "r" * 128,
+        "count": 75,
+    }
+    return SecurityEvent(**{**defaults, **members})  # type: ignore[arg-type]
+
+
+class SecurityEventsContract:
+    async def test_every_member_makes_the_round_trip_and_the_newest_comes_first(self, stores: Stores) -> None:
+        ann, bob = UserId(new_id()), UserId(new_id())
+        first = an_event(ann)
+        second = an_event(ann, session_id=None, reason="", outcome="ok", network="", request_id="", count=1)
+
+        await stores.security.add([first, an_event(bob), an_event(None)])
+        await stores.security.add([second])
+
+        assert list(await stores.security.of(ann, 10)) == [second, first]
+        assert list(await stores.security.of(ann, 1)) == [second]
+        assert list(await stores.security.of(UserId(new_id()), 10)) == []
+
+    async def test_an_account_is_taken_out_of_its_events(self, stores: Stores) -> None:
+        ann, bob = UserId(new_id()), UserId(new_id())
+        his = an_event(bob)
+        await stores.security.add([an_event(ann), his])
+
+        await stores.security.forget(ann)
+
+        assert list(await stores.security.of(ann, 10)) == []
+        assert list(await stores.security.of(bob, 10)) == [his]
+
+    async def test_what_is_old_goes_and_so_do_accounts_that_are_gone(self, stores: Stores) -> None:
+        account, gone = await stores.add_account(), UserId(new_id())
+        old, young = an_event(account.id), an_event(account.id)
+        await stores.security.add([old, young, an_event(gone)])
+
+        assert await stores.security.trim(old.at + timedelta(milliseconds=1)) >= 1
+
+        assert list(await stores.security.of(account.id, 10)) == [young]
+        assert list(await stores.security.of(gone, 10)) == []
+        assert await stores.security.trim(young.at) == 0
