@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from entrypoints.settings import BadSettings
+from sqlalchemy import make_url
+
+from entrypoints.container import Container
+from entrypoints.settings import BadSettings, Settings
 
 
 class InUse(BadSettings):
@@ -29,3 +32,14 @@ def only_process(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(held)
+
+
+def must_exist(settings: Settings) -> None:
+    """Opening an embedded database that is not there would make an empty one. Raises BadSettings."""
+    if settings.shape == "embedded" and not Path(str(make_url(settings.database).database)).exists():
+        raise BadSettings("there is no database yet: start the server first")
+
+
+def data_folder(container: Container) -> Path:
+    """Where the embedded shape has its database."""
+    return Path(str(container.database().url.database)).parent

@@ -34,7 +34,7 @@ from domain.shared import MAX_ID, Unavailable
 from entrypoints.background import in_background, refresh_trending, sweep_objects
 from entrypoints.container import Container
 from entrypoints.data_folder import master_key, prepare
-from entrypoints.lock import only_process
+from entrypoints.lock import data_folder, only_process
 from entrypoints.security import security_noted
 from entrypoints.settings import BadSettings, Settings
 
@@ -220,17 +220,6 @@ async def open_database(
             await _number(stack, container, settings)
         stack.push_async_callback(flushed, container.security(), everything=True)
         yield
-
-
-def must_exist(settings: Settings) -> None:
-    """Opening an embedded database that is not there would make an empty one. Raises BadSettings."""
-    if settings.shape == "embedded" and not Path(str(make_url(settings.database).database)).exists():
-        raise BadSettings("there is no database yet: start the server first")
-
-
-def data_folder(container: Container) -> Path:
-    """Where the embedded shape has its database."""
-    return Path(str(container.database().url.database)).parent
 
 
 async def _open_database(stack: AsyncExitStack, container: Container, settings: Settings) -> None:

@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from domain.identity import Account, UserNotFound
 from domain.shared import UserId
 from entrypoints.container import Container
-from entrypoints.lock import InUse
-from entrypoints.runtime import build, must_exist, open_database, running
+from entrypoints.lock import InUse, must_exist
+from entrypoints.runtime import build, open_database, running
 from entrypoints.settings import BadSettings, Settings
 
 ERASING_SECONDS = 60
