@@ -99,9 +99,7 @@ def test_an_operator_deletes_an_account(mortal: Waggle) -> None:
     with closing(Api(mortal.base_url)) as api:
         ann = api.someone()
         post = ann.publishes()
-        if mortal.shape == "embedded":
-            refused_ = mortal.command("users", "delete", ann.username)
-            assert (refused_.returncode, "another process" in refused_.stderr) == (78, True)
+        if mortal.shape == "embedded":  # while the server runs, another test does it
             mortal.stop()
         assert mortal.command("users", "delete", "nobody_is_this").returncode == 67
         assert mortal.command("users", "delete", ann.username.upper()).returncode == 0

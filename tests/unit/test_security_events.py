@@ -142,9 +142,13 @@ async def test_the_deletion_of_an_account_is_noted_and_takes_it_out_of_the_event
     joined = await waggle.joins("ann")
     me = await waggle.authenticate(joined.tokens.access_token)
     await waggle.security.flush()
+    await waggle.log_in_again("ann")  # its event waits still when the account is deleted
+    for _ in range(9):
+        await refused(waggle.log_in("ann", "wrong password", None))
 
     await waggle.delete_account(me.user_id, me.session_id, "ann")
-    await waggle.security.flush()
+    await waggle.security.flush(everything=True)
+    assert [event.kind for event in await noted(waggle, me.user_id)] == ["registration"]
     await waggle.relay.deliver()
 
     assert await noted(waggle, me.user_id) == []

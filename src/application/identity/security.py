@@ -170,11 +170,12 @@ class SecurityLog:
                 "count": event.count,
             },
         )
-        if (event.kind, event.outcome) == (
-            "account_deleted",
-            "ok",
-        ):  # nothing that is stored names who is gone
-            event = replace(event, user_id=None, session_id=None)
+        if (
+            event.kind == "account_deleted" and event.outcome == "ok"
+        ):  # what is stored names nobody who is gone
+            gone, event = event.user_id, _nobodys(event)
+            self._repeated = {key: seen for key, seen in self._repeated.items() if key[3] != gone}
+            self._waiting = [_nobodys(each) if each.user_id == gone else each for each in self._waiting]
         if len(self._waiting) >= MAX_WAITING:
             del self._waiting[0]
         self._waiting.append(event)
@@ -182,6 +183,10 @@ class SecurityLog:
     @staticmethod
     def _key(event: SecurityEvent) -> _Key:
         return event.kind, event.outcome, event.reason, event.user_id, event.network
+
+
+def _nobodys(event: SecurityEvent) -> SecurityEvent:
+    return replace(event, user_id=None, session_id=None)
 
 
 @dataclass(frozen=True, slots=True)
