@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 
 from .client import PASSWORD, Api, Json, Member, done, eventually, faults, fresh_key, fresh_name, refused
 from .conftest import RUNNING, SHAPES, a_waggle
-from .process import Waggle
+from .process import Waggle, free_port
 
 WITHIN = 5.0
 NEW = "another horse, another battery"
@@ -332,7 +333,7 @@ def test_a_second_server_is_refused_whatever_was_deleted_in_the_folder(embedded:
     for left in embedded.data_dir.glob("*.lock"):
         left.unlink()
 
-    second = embedded.command("serve")
+    second = replace(embedded, port=free_port()).command("serve")
 
     assert (second.returncode, "another process uses" in second.stderr) == (78, True), second
 
