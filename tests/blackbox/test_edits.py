@@ -203,8 +203,8 @@ def test_a_comment_s_earlier_version_is_removed_too(api: Api) -> None:
 
 
 def test_what_is_no_earlier_version_of_one_s_own_is_not_removed(api: Api) -> None:
-    maya, willy = api.someone(), api.someone()
-    post, direct = maya.publishes("one"), maya.publishes("one", visibility="direct")
+    maya, willy, flip = api.someone(), api.someone(), api.someone()
+    post, direct = maya.publishes("one"), maya.publishes(f"one @{flip.username}", visibility="direct")
     refused(forgets(maya, post, 1), 409, "current_version")
     for one in (post, direct):
         edit(maya, one, text="two")
