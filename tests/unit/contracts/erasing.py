@@ -73,13 +73,14 @@ class World:
 
     async def live(self) -> None:
         ann, bob, waggle = self.ann.user.id, self.bob, self.waggle
+        await waggle.somebody("confidant")
         for number in range(2):
             key = Attempt(f"{ann}:publish", f"key {ann} {number}", "f", owner=ann)
             hers = (await waggle.says(ann, f"{CANARY} {number} @{self.name}", attempt=key)).seen.row.id
             his = (await waggle.post(bob, f"hello @{self.name}")).row.id
             comment = (await waggle.post(ann, CANARY, reply_to=his)).row.id
             answer = (await waggle.post(bob, "indeed", reply_to=comment)).row.id
-            self.hers += [hers, comment, (await waggle.post(ann, CANARY, DIRECT)).row.id]
+            self.hers += [hers, comment, (await waggle.post(ann, f"{CANARY} @confidant", DIRECT)).row.id]
             self.his += [his, answer, (await waggle.post(bob, "so it is", reply_to=hers)).row.id]
         for post_id in self.his:
             for mark in Mark:
@@ -90,7 +91,7 @@ class World:
         await waggle.edit(bob, self.his[0], Edit(text=f"good day @{self.name}"), None)
         await waggle.pin(ann, self.hers[0], on=True)
         await waggle.post(bob, f"psst @{self.name}", DIRECT)
-        secret = (await waggle.post(bob, "only me", DIRECT)).row.id
+        secret = (await waggle.post(bob, "psst @confidant", DIRECT)).row.id
         for text in (f"not for @{self.name}", "nor for anybody"):
             # Named without being mentioned, and then in an earlier version only.
             await waggle.post(bob, text, reply_to=secret)
