@@ -89,7 +89,15 @@ CHANGES = {
     name: getattr(writing, name)
     for name in ("_there", "_lock", "_known", "_at", "_remove", "_between", "_newest", "_cut", "_preferences")
 } | {f"_forget {number}": statement for number, statement in enumerate(writing._forget)}
-VALUES = {"users": [1, 2], "seqs": [1, 2], "user": 1, "keys": [b"one", b"two"], "above": 1, "up_to": 9, "bottom": 2}
+VALUES = {
+    "users": [1, 2],
+    "seqs": [1, 2],
+    "user": 1,
+    "keys": [b"one", b"two"],
+    "above": 1,
+    "up_to": 9,
+    "bottom": 2,
+}
 NEVER = {
     f"SCAN {table}"
     for table in (
