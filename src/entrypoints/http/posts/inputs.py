@@ -99,7 +99,7 @@ class EditPostIn(In):
     content_warning: ContentWarning | None = None
     language: Language | msgspec.UnsetType | None = msgspec.UNSET
     """Null takes it away."""
-    media_ids: KeptMediaIds | None = None
+    media_ids: KeptMediaIds | msgspec.UnsetType = msgspec.UNSET
 
     def edit(self) -> Edit:
         language = Same.SAME if isinstance(self.language, msgspec.UnsetType) else self.language
@@ -107,7 +107,9 @@ class EditPostIn(In):
             text=self.text,
             content_warning=self.content_warning,
             language=language,
-            media=None if self.media_ids is None else some_media(self.media_ids, "media_not_in_post"),
+            media=None
+            if isinstance(self.media_ids, msgspec.UnsetType)
+            else some_media(self.media_ids, "media_not_in_post"),
         )
 
 

@@ -8,6 +8,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Receive, Scope, Send
 
+from application.identity.queries import Principal
 from application.notifications.hub import TooManyListeners
 from application.notifications.ports import StreamTokens
 from application.notifications.streaming import CursorAhead
@@ -114,13 +115,9 @@ class StreamController(Controller):
         `<epoch>:<seq>`. It ends when the access token does; with `Last-Event-ID` nothing is missed and nothing
         comes twice. What keeps it from being opened for now (429, 500, 502, 503, 504) is answered as a stream that says
         `retry:` and ends, since an EventSource would give up for good."""
+        admitted = await self._admitted(request.user, token)
         if EVENTS not in request.headers.get("accept", ""):
             raise NotAcceptable("this needs Accept: text/event-stream, or a WebSocket")
-        principal = request.user
-        if principal is None:
-            admitted = Admitted(*await self.redeem_stream_token(token or ""))
-        else:
-            admitted = Admitted(principal.user_id, principal.session_id, principal.until)
         listener = self.streams.hub.join(admitted.user, admitted.session)
         speaker = _Events(self.streams, listener, admitted)
         try:
@@ -129,6 +126,15 @@ class StreamController(Controller):
             self.streams.hub.leave(listener)
             raise
         return Answer(speaker)
+
+    async def _admitted(self, principal: Principal | None, token: str | None) -> Admitted:
+        if principal is None:
+            return Admitted(*await self.redeem_stream_token(token or ""))
+        if token is not None:
+            raise QueryInvalid(
+                Fault(f"?{BY_ADDRESS}", "ambiguous", "send a token in the address or a header, not both")
+            )
+        return Admitted(principal.user_id, principal.session_id, principal.until)
 
 
 def _resume(last_event_id: str | None) -> Resume | None:
