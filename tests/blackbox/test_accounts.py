@@ -276,7 +276,8 @@ def test_what_the_client_has_is_not_sent_again(api: Api) -> None:
         tag = eventually(partial(settled, path))
         for known in (tag, f'"other", {tag}', f"W/{tag}", "*"):
             again = maya.get(path, headers={"If-None-Match": known})
-            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+            assert (again.status_code, again.content) == (304, b"")
+            assert again.headers["etag"].removeprefix("W/") == tag, "weak, as what is large comes compressed"
         assert maya.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
 
 
