@@ -224,6 +224,22 @@ async def test_headers_without_end_are_refused(server: Server, size: int) -> Non
     assert server.wire.closed
 
 
+async def test_fields_after_the_body_are_no_headers(server: Server) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.extend(scope["headers"])
+
+    server.connection.app = app
+    server.receive(
+        b"POST / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 192.0.2.7\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\na\r\n0\r\nX-Forwarded-For: 203.0.113.9\r\nHost: b\r\n\r\n"
+    )
+    await asyncio.sleep(0)
+
+    assert seen == [(b"host", b"a"), (b"x-forwarded-for", b"192.0.2.7"), (b"transfer-encoding", b"chunked")]
+
+
 async def test_the_application_is_told_how_large_the_headers_were(server: Server) -> None:
     sizes = []
 

@@ -120,8 +120,26 @@ async def test_bodies_with_a_content_encoding_are_refused(coding: bytes) -> None
     assert headers[b"accept-encoding"] == b"identity"
 
 
-async def test_identity_is_no_encoding() -> None:
-    assert (await ask(plain, (b"content-encoding", b"Identity"), method="POST"))[0] == 200
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"content-encoding", b"gzip"), (b"content-encoding", b"identity")],
+        [(b"content-encoding", b"identity"), (b"content-encoding", b"gzip")],
+        [(b"transfer-encoding", b"gzip, chunked")],
+        [(b"transfer-encoding", b"gzip"), (b"transfer-encoding", b"chunked")],
+    ],
+)
+async def test_an_encoding_is_found_wherever_it_stands(headers: list[tuple[bytes, bytes]]) -> None:
+    status, _, body = await ask(plain, *headers, method="POST")
+
+    assert (status, json.loads(body)["code"]) == (415, "content_encoding_unsupported")
+
+
+@pytest.mark.parametrize(
+    "header", [(b"content-encoding", b"Identity"), (b"transfer-encoding", b"Chunked")], ids=str
+)
+async def test_identity_and_chunks_are_no_encoding(header: tuple[bytes, bytes]) -> None:
+    assert (await ask(plain, header, method="POST"))[0] == 200
 
 
 @pytest.mark.parametrize("origin", [None, PAGE, b"https://evil.example"])

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 
 if sys.version_info >= (3, 14):
@@ -16,6 +17,7 @@ OFF_LOOP_BYTES = 64 * 1024
 """From here on it takes more than a millisecond, and a thread does it."""
 MAX_HEADER = 1000
 """Characters of an Accept-Encoding that are looked at."""
+_PLAIN = {b"content-encoding": b"identity", b"transfer-encoding": b"chunked"}
 _GZIP_LEVEL, _ZSTD_LEVEL = 5, 3
 
 _TYPES = frozenset({
@@ -28,6 +30,11 @@ _TYPES = frozenset({
     b"text/javascript",
     b"text/plain",
 })  # fmt: skip
+
+
+def is_encoded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the body of a request has a Content-Encoding, or a Transfer-Encoding besides `chunked`."""
+    return any(value.strip().lower() != _PLAIN[name] for name, value in headers if name in _PLAIN)
 
 
 def compressible(content_type: bytes) -> bool:

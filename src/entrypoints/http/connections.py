@@ -294,6 +294,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         if self.scope["method"] not in _WITHOUT_BODY:
             self._body_left = _content_length(self.headers)
+        # What follows the body must not become a header of the request: proxies do not look at it.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         self._header_bytes = 0

@@ -19,7 +19,7 @@ from application.shared.limits import RateLimited
 from domain.shared import DomainError
 from entrypoints.http import limits as counting
 from entrypoints.http.answers import RawHeaders, Ready
-from entrypoints.http.compression import MIN_BYTES, coding_for, compressed, compressible
+from entrypoints.http.compression import MIN_BYTES, coding_for, compressed, compressible, is_encoded
 from entrypoints.http.cors import Cors
 from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, answer, problem, refusal
 from entrypoints.http.etags import weak
@@ -178,8 +178,8 @@ class _Exchange:
                 return self._problem(431)
             if fault := fault_of_host(scope["headers"], scope.get("http_version", "1.1")):
                 raise HostInvalid(fault)
-            if fields.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-                raise BodyEncoded("the body must have no Content-Encoding")
+            if is_encoded(scope["headers"]):
+                raise BodyEncoded("the body must have no Content-Encoding, and be sent whole or in chunks")
             return self.edge._cors.preflight(fields) if scope["method"] == "OPTIONS" else None
         except DomainError as error:
             refused = refusal(error, self.id)
