@@ -17,18 +17,21 @@ def prepare(settings: Settings) -> Path:
     folder = settings.data_dir.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        mode = folder.stat().st_mode
     except (FileExistsError, NotADirectoryError):
         raise BadSettings(f"WAGGLE_DATA_DIR names {folder}, which is not a folder") from None
     except OSError as error:
         raise BadSettings(f"WAGGLE_DATA_DIR names {folder}: {error.strerror}") from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise BadSettings(f"WAGGLE_DATA_DIR names {folder}, which this user cannot write to")
-    if settings.env == "production" and mode & stat.S_IWOTH:
-        raise BadSettings(
-            f"WAGGLE_DATA_DIR names {folder}, which every user can write to; run chmod o-rwx on it"
-        )
+    check_closed(settings, "WAGGLE_DATA_DIR", folder)
     return folder
+
+
+def check_closed(settings: Settings, name: str, folder: Path) -> None:
+    """Raises BadSettings, which tells the name of the setting, in production where every user of the machine may write
+    to the folder."""
+    if settings.env == "production" and folder.is_dir() and folder.stat().st_mode & stat.S_IWOTH:
+        raise BadSettings(f"{name} names {folder}, which every user can write to; run chmod o-rwx on it")
 
 
 def master_key(settings: Settings) -> bytes:

@@ -33,7 +33,7 @@ from application.shared.mail import Site
 from domain.shared import MAX_ID, Unavailable
 from entrypoints.background import in_background, refresh_trending, sweep_objects
 from entrypoints.container import Container
-from entrypoints.data_folder import master_key, prepare
+from entrypoints.data_folder import check_closed, master_key, prepare
 from entrypoints.lock import data_folder, only_process
 from entrypoints.security import security_noted
 from entrypoints.settings import BadSettings, Settings
@@ -72,6 +72,10 @@ def build(settings: Settings) -> Container:
         media_store, media_folder, media_address = _media_place(settings)
     except ValueError as error:
         raise BadSettings(f"WAGGLE_MEDIA_URL {error}") from None
+    database_folder = _data_folder(settings)
+    for name, folder in (("WAGGLE_DATABASE_URL", database_folder), ("WAGGLE_MEDIA_URL", media_folder)):
+        if folder is not None:
+            check_closed(settings, name, folder)
     host = urlsplit(settings.url).hostname or "waggle"
     container.config.from_dict(
         {
@@ -103,7 +107,7 @@ def build(settings: Settings) -> Container:
             "media_audio": settings.media_audio == "on",
             "media_confinement_required": settings.media_confinement == "required",
             "disk": "on" if settings.shape == "embedded" else "off",
-            "data_folder": _data_folder(settings),
+            "data_folder": database_folder,
             "temporary": _temporary(settings),
             "master_key": master_key(settings),
         }

@@ -52,6 +52,7 @@ CORS_SCHEMES = WEB_SCHEMES | dict.fromkeys(
 """Also those by which apps that are made with web techniques name their own pages."""
 
 
+_SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 
 
@@ -205,6 +206,8 @@ class Settings:
                 raise BadSettings(f"WAGGLE_{name.upper()} must be between {least} and {most}")
         if self.database_url and self.shape not in {"memory", "embedded", "scaled"}:
             raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
+        if self.database_url.startswith("sqlite:") and not _SQLITE_FILE.fullmatch(self.database_url):
+            raise BadSettings("WAGGLE_DATABASE_URL must name a file, like sqlite:////srv/waggle/waggle.db")
         self._check_redis()
         self._check_media()
         if self.secret_key and not is_key(self.secret_key):

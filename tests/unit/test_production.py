@@ -161,6 +161,22 @@ def test_a_data_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> No
     assert prepare(Settings(data_dir=tmp_path)) == tmp_path
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("WAGGLE_DATABASE_URL", "sqlite:///{}/waggle.db"), ("WAGGLE_MEDIA_URL", "file://{}")],
+)
+def test_another_folder_that_others_can_write_to_is_refused(tmp_path: Path, name: str, url: str) -> None:
+    environ = PRODUCTION | {"WAGGLE_DATA_DIR": str(tmp_path / "data"), name: url.format(tmp_path / "open")}
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+
+    with pytest.raises(BadSettings, match=name):
+        build(Settings.read(environ))
+
+    (tmp_path / "open").chmod(0o770)
+    build(Settings.read(environ))
+
+
 @pytest.mark.parametrize("below", ["file", "file/below"])
 def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").touch()
