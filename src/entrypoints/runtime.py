@@ -293,19 +293,20 @@ async def _keep(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | None) 
     could not be renewed in time; another number is taken as soon as there is a database again."""
     pause = LEASE.total_seconds() / 3
     while True:
-        await asyncio.sleep(pause if lease else 1)
+        await asyncio.sleep(pause)
         pause = 1.0  # after a failure writes may be refused already: each second counts
         try:
             asked_at = time.monotonic()
-            lease = await numbers.renew(lease) if lease else await numbers.take()
+            if lease and (lease := await numbers.renew(lease)) is None:
+                ids.lost()
+            if lease is None:
+                asked_at = time.monotonic()
+                lease = await numbers.take()
         except Unavailable as error:
             log.warning("the process number is not renewed: %s", error)
             continue
-        if lease is None:
-            ids.lost()
-        else:
-            ids.renewed(lease, asked_at=asked_at)
-            pause = LEASE.total_seconds() / 3
+        ids.renewed(lease, asked_at=asked_at)
+        pause = LEASE.total_seconds() / 3
 
 
 async def _follow_keys(container: Container) -> None:
