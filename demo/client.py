@@ -18,10 +18,14 @@ from demo.community import Person
 ATTEMPTS = 8
 LONGEST_WAIT = 60.0
 """Seconds: a server that wants longer pauses than this is set up for other guests than a demo."""
-BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 TIMEOUT = httpx.Timeout(20, connect=5)
 
-Body = Mapping[str, str]
+PICTURE_CHECKS = 240
+PICTURE_PAUSE = 0.5
+"""Seconds between two looks at what becomes of an upload: two minutes together."""
+
+Body = Mapping[str, str | list[str]]
 Sleep = Callable[[float], Awaitable[None]]
 
 
@@ -57,6 +61,11 @@ class _Tokens(msgspec.Struct, frozen=True):
 
 class _Created(msgspec.Struct, frozen=True):
     id: str
+
+
+class _Media(msgspec.Struct, frozen=True):
+    state: str
+    reason_text: str | None = None
 
 
 class _SignedIn(msgspec.Struct, frozen=True):
@@ -113,8 +122,9 @@ class Api:
         body: Body | None = None,
         token: str | None = None,
         key: str | None = None,
+        picture: bytes | None = None,
     ) -> httpx.Response:
-        """Send a request and wait out a busy server; the caller judges any other answer.
+        """Send a request, as a form if there is a picture, and wait out a busy server; the caller judges any other answer.
 
         Repeating is safe here: PUT and PATCH by nature, POST by its key.
         """
@@ -125,7 +135,11 @@ class Api:
             headers["Idempotency-Key"] = key
         for attempt in range(ATTEMPTS):
             try:
-                response = await self._http.request(method, path, json=body, headers=headers)
+                if picture is None:
+                    response = await self._http.request(method, path, json=body, headers=headers)
+                else:
+                    file = {"file": ("picture.png", picture, "image/png")}
+                    response = await self._http.request(method, path, data=body, files=file, headers=headers)
             except httpx.TransportError as error:
                 if attempt == ATTEMPTS - 1:
                     message = f"The server stopped answering: {method} {path}, {error!r}."
@@ -137,6 +151,10 @@ class Api:
                 return response
             await self._sleep(pause(response, attempt))
         raise RefusedError(response)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait."""
+        await self._sleep(seconds)
 
 
 class Session:
@@ -170,15 +188,23 @@ class Session:
         return cls(api, person, password, msgspec.json.decode(_accepted(response).content, type=_SignedIn))
 
     async def call(
-        self, method: str, path: str, *, body: Body | None = None, key: str | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Body | None = None,
+        key: str | None = None,
+        picture: bytes | None = None,
     ) -> httpx.Response:
         """Ask as this person; a token that has expired is replaced once."""
         token = self._token
-        response = await self._api.send(method, path, body=body, token=token, key=key)
+        response = await self._api.send(method, path, body=body, token=token, key=key, picture=picture)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             if token == self._token:
                 self._token = (await _log_in(self._api, self._person, self._password)).tokens.access_token
-            response = await self._api.send(method, path, body=body, token=self._token, key=key)
+            response = await self._api.send(
+                method, path, body=body, token=self._token, key=key, picture=picture
+            )
         return response
 
     async def create(self, path: str, body: Body, *, seed: int, name: str) -> str:
@@ -187,6 +213,23 @@ class Session:
         return msgspec.json.decode(
             _accepted(await self.call("POST", path, body=body, key=key)).content, type=_Created
         ).id
+
+    async def upload(self, picture: bytes, alt: str, *, seed: int, name: str) -> str:
+        """Upload a picture and give its id, when it is ready: until then nobody else sees a post that has it."""
+        body = {"alt_text": alt}
+        content = body | {"picture": hashlib.sha256(picture).hexdigest()}
+        key = idempotency_key(seed, self._person, name, content)
+        response = await self.call("POST", "/api/v1/media", body=body, key=key, picture=picture)
+        media_id = msgspec.json.decode(_accepted(response).content, type=_Created).id
+        for _ in range(PICTURE_CHECKS):
+            asked = await self.call("GET", f"/api/v1/media/{media_id}")
+            media = msgspec.json.decode(_accepted(asked).content, type=_Media)
+            if media.state == "ready":
+                return media_id
+            if media.state == "failed":
+                raise DemoError(f"The server could not use a picture: {media.reason_text}")
+            await self._api.rest(PICTURE_PAUSE)
+        raise DemoError("The server does not finish a picture. Is its media worker running?")
 
     async def change(self, method: str, path: str, body: Body | None = None) -> None:
         """Change something, which may be repeated."""

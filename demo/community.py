@@ -23,11 +23,25 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str
 
 
+HASHTAGS = {
+    "hafez": "حافظ",
+    "jokes": "jokes",
+    "proverbaro": "proverbo",
+    "quotations": "quotes",
+    "refranes": "refranes",
+    "seanfhocail": "seanfhocal",
+    "tang_poems": "唐诗",
+    "udhr": "HumanRights",
+}
+"""What the texts of a file are about, as those who post them say."""
+
+
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One short text and the BCP 47 tag of its language."""
+    """One short text, the BCP 47 tag of its language, and what it may be tagged with."""
 
     language: str
     text: str
+    hashtag: str = ""
 
 
 class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +49,21 @@ class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source: Source
     texts: tuple[Text, ...]
+
+
+class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scene that is drawn, and what it shows, in words."""
+
+    scene: str
+    alt: str
+
+
+class Pictured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A post with pictures."""
+
+    language: str
+    text: str
+    pictures: tuple[Picture, ...]
 
 
 class Dialogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +106,7 @@ class Community(msgspec.Struct, frozen=True):
     dialogues: Sequence[Dialogue]
     reactions: Sequence[Text]
     texts: Sequence[Text]
+    pictured: Sequence[Pictured]
 
     def neighbours(self, size: int) -> Mapping[int, Mapping[int, int]]:
         """Tell whom each of the first ``size`` members knows, and how closely."""
@@ -102,5 +132,10 @@ def load(data: Path = DATA) -> Community:
         network=msgspec.json.decode((data / "network.json").read_bytes(), type=Network),
         dialogues=msgspec.json.decode((data / "dialogues.json").read_bytes(), type=Dialogues).dialogues,
         reactions=reactions.texts,
-        texts=tuple(text for file in files.values() for text in file.texts),
+        texts=tuple(
+            msgspec.structs.replace(text, hashtag=HASHTAGS.get(stem, ""))
+            for stem, file in files.items()
+            for text in file.texts
+        ),
+        pictured=msgspec.json.decode((data / "pictures.json").read_bytes(), type=tuple[Pictured, ...]),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from demo.community import Community, Dialogue, Person, Text
+from demo.community import Community, Dialogue, Person, Picture, Pictured, Text
 
 LONGEST_ANSWER = 90
 """Characters: longer texts are posts, nobody answers with a whole poem."""
@@ -28,6 +28,9 @@ POST_LIKED = 0.07
 COMMENT_LIKED = 0.02
 LIKED_ENOUGH_TO_REPOST = 0.15
 LIKED_ENOUGH_TO_KEEP = 0.1
+TAGGED = 0.4
+PICTURED = 20
+"""Of so many posts one has pictures, as long as there are some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,14 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A person writes a post, or with ``parent`` a comment; later actions name it by ``key``."""
+    """A person writes a post, maybe with pictures, or with ``parent`` a comment; later actions name it by ``key``."""
 
     key: str
     person: int
     text: str
     language: str
     parent: str | None = None
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,9 @@ class Shelf:
 
     def __init__(self, texts: Iterable[Text], rng: random.Random) -> None:
         """Shuffle the texts of each language."""
-        self._left: dict[str, list[str]] = {}
+        self._left: dict[str, list[Text]] = {}
         for text in texts:
-            self._left.setdefault(text.language, []).append(text.text)
+            self._left.setdefault(text.language, []).append(text)
         for left in self._left.values():
             rng.shuffle(left)
 
@@ -107,7 +111,7 @@ class Shelf:
 
     def take(self, language: str) -> Text:
         """Hand out the next text."""
-        return Text(language, self._left[language].pop())
+        return self._left[language].pop()
 
 
 class Planner:
@@ -117,6 +121,7 @@ class Planner:
         """Lay out the texts: some of the short ones are kept for answers."""
         self.rng = random.Random(seed)
         self.taste = random.Random(seed)  # of its own: what is written does not change with it
+        self.tagging = random.Random(f"hashtags {seed}")
         self.people: Sequence[Person] = community.people[:people]
         self.known: Mapping[int, Mapping[int, int]] = community.neighbours(len(self.people))
         self.reactions = community.reactions
@@ -142,8 +147,10 @@ class Planner:
                 if self.rng.random() < 0.6 + 0.1 * weight:
                     yield Follow(person, other)
 
-    def posting(self, posts: int, dialogues: Sequence[Dialogue]) -> None:
+    def posting(self, posts: int, dialogues: Sequence[Dialogue], pictured: Sequence[Pictured]) -> None:
         """Spread the posts: who knows many people talks much, and among those it varies a lot."""
+        for shown in pictured[: posts // PICTURED]:
+            self._show(shown)
         for dialogue in dialogues:
             if self.posts < posts:
                 self._converse(dialogue)
@@ -174,10 +181,29 @@ class Planner:
     def _add(self, at: float, action: Write | Like | Repost | Bookmark) -> None:
         self.timeline.append((at, len(self.timeline), action))
 
-    def _write(self, at: float, person: int, text: Text, parent: Write | None = None) -> Write:
+    def _show(self, shown: Pictured) -> None:
+        """Let somebody who speaks the language post pictures; where nobody does they are left out."""
+        speakers = self._speakers(shown.language)
+        if not speakers:
+            return
+        at = self.rng.random()
+        text = Text(shown.language, shown.text)
+        self._echo(at, self._write(at, self.rng.choice(speakers), text, pictures=shown.pictures), depth=1)
+
+    def _write(
+        self,
+        at: float,
+        person: int,
+        text: Text,
+        parent: Write | None = None,
+        pictures: tuple[Picture, ...] = (),
+    ) -> Write:
         if parent is None:
             self.posts += 1
-            write = Write(f"post-{self.posts}", person, text.text, text.language)
+            said = text.text
+            if text.hashtag and self.tagging.random() < TAGGED:
+                said += f"\n#{text.hashtag}"
+            write = Write(f"post-{self.posts}", person, said, text.language, pictures=pictures)
         else:
             self.comments += 1
             write = Write(f"comment-{self.comments}", person, text.text, text.language, parent.key)
@@ -255,5 +281,5 @@ def plan(community: Community, *, people: int, posts: int, seed: int) -> list[Ac
     """Draw what the community does; the same arguments give the same list."""
     planner = Planner(community, people, seed)
     joining = list(planner.joining())
-    planner.posting(posts, community.dialogues)
+    planner.posting(posts, community.dialogues, community.pictured)
     return [*joining, *planner.actions()]

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from demo.client import Api, RefusedError, Session
 from demo.community import Person
+from demo.pictures import draw
 from demo.plan import Action, Bookmark, Follow, Introduce, Like, Register, Repost, Write
 
 MISSING = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
@@ -89,10 +90,21 @@ class Run:
             path, count = "/api/v1/posts", "posts"
         else:
             path, count = f"/api/v1/posts/{await self._created[action.parent]}/comments", "comments"
-        body = {"text": action.text, "language": action.language}
+        body: dict[str, str | list[str]] = {"text": action.text, "language": action.language}
+        if action.pictures:
+            body["media_ids"] = await self._upload(session, action)
         created = await session.create(path, body, seed=self._seed, name=action.key)
         self._created[action.key].set_result(created)
         self.counts[count] += 1
+
+    async def _upload(self, session: Session, action: Write) -> list[str]:
+        uploaded = []
+        for number, picture in enumerate(action.pictures):
+            name = f"{action.key}-picture-{number}"
+            drawn = draw(picture.scene, f"{self._seed} {name}")
+            uploaded.append(await session.upload(drawn, picture.alt, seed=self._seed, name=name))
+            self.counts["pictures"] += 1
+        return uploaded
 
     async def _optional(
         self,

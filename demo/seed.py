@@ -72,7 +72,7 @@ def farewell(url: str, password: str, filled: Filled) -> str:
     """Tell what is there now and how to look around."""
     done = ", ".join(
         f"{filled.counts[name]} {name}"
-        for name in ("people", "posts", "comments", "likes", "reposts", "bookmarks", "follows")
+        for name in ("people", "posts", "pictures", "comments", "likes", "reposts", "bookmarks", "follows")
     )
     return f"""\
 Done: {done}.

@@ -1,22 +1,27 @@
 """The demo's data, its plan, and how its client behaves towards a server that is busy or not there."""
 
 import asyncio
+import io
 import itertools
 import json
 import re
 import sys
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import httpx
 import msgspec
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from demo import seed
 from demo.client import Api, DemoError, RefusedError, Session, idempotency_key
 from demo.community import DATA, Community, Dialogues, Network, Source, load, read_texts
+from demo.pictures import SCENES
+from demo.pictures import draw as draw_picture
 from demo.plan import DEEPEST, Action, Bookmark, Follow, Introduce, Like, Register, Repost, Write, plan
 from demo.run import Run
 
@@ -90,6 +95,21 @@ class TestData:
             assert f"`{source.package}`" in readme
             assert source.version in readme
 
+    def test_pictures_are_drawn_and_described(self) -> None:
+        """The same one each time, since an upload is repeated by its key and its bytes."""
+        pictures = [picture for post in COMMUNITY.pictured for picture in post.pictures]
+        assert {picture.scene for picture in pictures} == set(SCENES)
+        assert len(pictures) <= 24, "making them takes the server seconds"
+        for post in COMMUNITY.pictured:
+            assert "#" in post.text
+            assert 1 <= len(post.pictures) <= 4
+            assert any(post.language in person.languages for person in COMMUNITY.people)
+        assert all(8 < len(picture.alt) <= 200 for picture in pictures)
+        for scene in SCENES:
+            assert draw_picture(scene, "1") == draw_picture(scene, "1") != draw_picture(scene, "2")
+            with Image.open(io.BytesIO(draw_picture(scene, "1"))) as image:
+                assert (image.format, image.size) == ("PNG", (960, 640))
+
     def test_the_network_ties_each_pair_once_and_leaves_no_one_alone(self) -> None:
         """Somebody without neighbours would never be answered."""
         pairs = [(one, other) for one, other, _ in COMMUNITY.network.edges]
@@ -156,6 +176,16 @@ class TestPlan:
             depths.append(depth)
         assert 3 <= max(depths) <= DEEPEST
 
+    def test_posts_have_hashtags_and_pictures(self) -> None:
+        """Many are tagged, and every picture is shown once."""
+        writes = [action for action in draw() if isinstance(action, Write)]
+        tags = Counter(tag for write in writes for tag in re.findall(r"#(\w+)", write.text))
+        assert sum(tags.values()) >= 100
+        assert len([tag for tag, times in tags.items() if times >= 5]) >= 5
+        assert all(len(write.text) <= 500 for write in writes)
+        shown = [write.pictures for write in writes if write.pictures]
+        assert sorted(map(repr, shown)) == sorted(repr(post.pictures) for post in COMMUNITY.pictured)
+
     def test_nobody_likes_the_same_twice_or_their_own(self) -> None:
         """A toggle would hide it, the counts at the end would not."""
         actions = draw()
@@ -176,6 +206,8 @@ class Server:
         self.relations: set[tuple[str, str]] = set()
         self.stored: dict[str, httpx.Response] = {}
         self.tokens: dict[str, str] = {}
+        self.media: list[str] = []
+        self.made = "ready"
         self.faults: list[httpx.Response | Exception] = []
         self.asked: list[str] = []
         self.waited: list[float] = []
@@ -201,7 +233,8 @@ class Server:
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Let people in, and let those who are in do what they ask for."""
         path = request.url.path.removeprefix("/api/v1")
-        body = json.loads(request.content or b"{}")
+        form = request.headers.get("Content-Type", "").startswith("multipart/")
+        body = {} if form else json.loads(request.content or b"{}")
         if path == "/auth/register":
             if body["username"] in self.users:
                 return problem(409, "username_taken")
@@ -217,6 +250,12 @@ class Server:
     def do(self, who: str, method: str, path: list[str], body: dict[str, str]) -> httpx.Response:
         """Do what a person asks for."""
         match method, path:
+            case "POST", ["media"]:
+                self.media.append("processing")
+                return httpx.Response(202, json={"id": str(len(self.media))})
+            case "GET", ["media", media]:
+                state, self.media[int(media) - 1] = self.media[int(media) - 1], self.made
+                return httpx.Response(200, json={"state": state, "reason_text": "It is no picture."})
             case "POST", ["posts"]:
                 return self.created(body, who, "")
             case "POST", ["posts", parent, "comments"] if parent in self.posts:
@@ -280,6 +319,7 @@ class TestClient:
         [
             problem(429, "rate_limited", {"Retry-After": "3"}),
             problem(503, "overloaded", {"Retry-After": "3"}),
+            problem(504, "deadline_exceeded", {"Retry-After": "3"}),
             problem(409, "idempotency_running", {"Retry-After": "3"}),
         ],
     )
@@ -386,6 +426,26 @@ class TestRun:
         run = server.run(draw(people=9, posts=10))
         assert run.counts["follows"] == 0
         assert sum(asked.endswith("/follow") for asked in server.asked) <= 4
+
+    def test_pictures_are_attached_when_they_are_ready(self) -> None:
+        """Until then nobody but their author would see the post."""
+        server = Server()
+        actions = draw(people=34, posts=60)
+        run = server.run(actions)
+        wanted = sum(len(action.pictures) for action in actions if isinstance(action, Write))
+        assert wanted == run.counts["pictures"] == len(server.media) > 0
+        attached = [media for post in server.posts.values() for media in post.get("media_ids", [])]
+        assert sorted(attached, key=int) == [str(number + 1) for number in range(wanted)]
+        server.run(actions)
+        assert len(server.media) == wanted, "a second run uploads nothing again"
+
+    def test_a_picture_that_is_refused_ends_the_run(self) -> None:
+        """The message says why."""
+        server = Server()
+        server.made = "failed"
+        with pytest.raises(ExceptionGroup) as caught:
+            server.run(draw(people=34, posts=60), at_once=1)
+        assert caught.group_contains(DemoError, match="It is no picture")
 
     def test_a_failure_ends_the_run(self) -> None:
         """What depends on it must not wait for ever."""
