@@ -313,6 +313,54 @@ async def test_an_upload_is_not_looked_at_without_a_required_layer(
         await ChildProcessor(confinement_required=True)(upload, into, lambda _: None)
 
 
+def made(**change: object) -> str:
+    """What a child says that has made `large.webp` of three bytes, but for `change`."""
+    rendition = {"name": "large", "type": "image/webp", "width": 1, "height": 1, "bytes": 3} | change
+    return json.dumps(
+        {"made": {"kind": "image", "width": 1, "height": 1, "blurhash": "", "renditions": [rendition]}}
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no JSON",
+        "[]",
+        '{"progress": "much"}',
+        '{"rejected": "for fun"}',
+        '{"made": {}}',
+        '{"progress": -1}',
+        "[" * 10_000,
+        "1" * 100_000,
+        made(bytes="3"),
+        made(bytes=4),
+        made(type="text/html"),
+        made(name="small"),
+        made(name="../other"),
+        made(name="link"),
+    ],
+    ids=lambda line: line[-30:],
+)
+async def test_a_child_that_was_taken_over_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    """No other file is stored as a rendition, whatever it says, and the work on other uploads goes on."""
+    child, upload, into = tmp_path / "child.py", tmp_path / "upload", tmp_path / "made"
+    into.mkdir()
+    upload.write_bytes(corpus.photograph(1))
+    for name in ("made/large.webp", "other.webp"):
+        (tmp_path / name).write_bytes(b"abc")
+    (into / "link.webp").symlink_to(tmp_path / "other.webp")
+    monkeypatch.setattr(parent, "_CHILD", child)
+
+    child.write_text(f"print({made()!r})")
+    assert (await ChildProcessor()(upload, into, lambda _: None)).renditions[0].bytes == 3
+
+    child.write_text(f"print({line!r})")
+    with pytest.raises(Unavailable, match="no sense"):
+        await ChildProcessor()(upload, into, lambda _: None)
+
+
 async def test_the_child_reads_modules_and_nothing_of_the_data(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,24 +3,37 @@
 import asyncio
 import json
 import os
+import re
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from adapters.processing.types import AUDIO, FILMS, type_of_file
 from application.media.ports import Rejected
-from domain.media import Kind, Made, Reason, Rendition
+from domain.media import EXTENSIONS, Made, Reason
 from domain.shared import Unavailable
 
 MB = 1024 * 1024
 _CHILD, _PROBE = Path(__file__).with_name("child.py"), Path(__file__).with_name("probe.py")
 _PROBE_SECONDS = 30.0
 _LONGEST_LINE = 64 * 1024
+_NAME = re.compile(r"[a-z_]{1,20}")
 _BY_WHAT_IT_READ = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
+
+
+class _Said(msgspec.Struct):
+    """A line of the child."""
+
+    made: Made | None = None
+    rejected: Reason | None = None
+    progress: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +102,15 @@ class ChildProcessor:
         child = await _started(_CHILD)
         try:
             async with asyncio.timeout(seconds):
-                return await _told(child, order, progress)
+                made = await _told(child, order, progress)
         except TimeoutError:
             raise Rejected(Reason.TOO_COSTLY) from None
+        except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+            raise _nonsense() from error
         finally:
             await _ended(child)
+        _check_files(made, Path(order["into"]))  # only now: it can change nothing any more
+        return made
 
 
 async def _started(program: Path) -> asyncio.subprocess.Process:
@@ -133,12 +150,12 @@ async def _told(
         await child.stdin.drain()
     child.stdin.close()
     while line := await child.stdout.readline():
-        said = json.loads(line)
-        if "made" in said:
-            return _made(said["made"])
-        if "rejected" in said:
-            raise Rejected(Reason(said["rejected"]))
-        progress(min(99, int(said["progress"])))
+        said = msgspec.json.decode(line, type=_Said)
+        if said.made is not None:
+            return replace(said.made, renditions=tuple(said.made.renditions))
+        if said.rejected is not None:
+            raise Rejected(said.rejected)
+        progress(min(99, said.progress))
     status = await child.wait()
     if status in _BY_WHAT_IT_READ:
         raise Rejected(Reason.DAMAGED)
@@ -147,6 +164,17 @@ async def _told(
     raise Unavailable(f"who looks at uploads ended with {status}", retry_after=30)
 
 
-def _made(found: dict[str, Any]) -> Made:
-    renditions = tuple(Rendition(**one) for one in found.pop("renditions"))
-    return Made(kind=Kind(found.pop("kind")), renditions=renditions, **found)
+def _check_files(made: Made, folder: Path) -> None:
+    """An upload may have taken the child over, so its word is no better than the upload's: what it made must be files
+    in its folder. Raises Unavailable."""
+    for one in made.renditions:
+        try:
+            file = (folder / f"{one.name}.{EXTENSIONS[one.type]}").lstat()
+        except (KeyError, ValueError, OSError) as error:
+            raise _nonsense() from error
+        if not (_NAME.fullmatch(one.name) and stat.S_ISREG(file.st_mode) and file.st_size == one.bytes):
+            raise _nonsense()
+
+
+def _nonsense() -> Unavailable:
+    return Unavailable("who looks at uploads says what makes no sense", retry_after=30)
