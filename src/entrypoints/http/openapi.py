@@ -26,6 +26,7 @@ from entrypoints.http.auth import BY_ADDRESS, Access, TokenMissing
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import (
     OF_HTTP,
+    BodyEncoded,
     BodyMalformed,
     CursorInvalid,
     QueryInvalid,
@@ -156,7 +157,7 @@ def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> dict[str, An
     if access == "token":
         errors.append(TokenMissing)
     if "requestBody" in operation:
-        errors += [BodyMalformed, WrongMediaType]
+        errors += [BodyMalformed, WrongMediaType, BodyEncoded]
         http |= {408, 413}
     if any(parameter["in"] in {"query", "header"} for parameter in parameters):
         errors.append(QueryInvalid)
