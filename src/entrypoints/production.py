@@ -1,8 +1,8 @@
 """What a server that is open to the internet refuses to start with."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
-from itertools import pairwise
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 MAX_PASSWORD_COST = 14
 """A step doubles the time of a login: at 15 it takes half of a request's deadline on a usual machine, or more."""
-BROADEST_PROXY = {4: 8, 6: 7}
-"""The broadest block that private networks have (10.0.0.0/8, fc00::/7). A broader one holds clients."""
+BROADEST_PROXY = {4: 8, 6: 20}
+"""The broadest blocks that proxies have (10.0.0.0/8; a content network's /29). A broader one holds clients."""
+PRIVATE_IPV6 = IPv6Network("fc00::/7")
 FACTOR = 100
 """A rate that is a hundred times the default limits nobody; a hundredth of it lets nobody work."""
 VERIFIED = {"verify-ca", "verify-full"}
@@ -31,7 +32,8 @@ def weak_key(key: str) -> bool:
     octets = bytes.fromhex(key)
     steps = {(after - before) % 256 for before, after in pairwise(octets)}
     is_text = all(0x20 <= octet < 0x7F for octet in octets)
-    return is_text or min(len(set(octets)), len(steps)) <= 16
+    longest_run = max(len([*run]) for _, run in groupby(octets))
+    return is_text or longest_run >= 6 or min(len(set(octets)), len(steps)) <= 16
 
 
 def _problems(settings: "Settings") -> Iterator[str]:
@@ -63,11 +65,15 @@ def _origins(settings: "Settings") -> Iterator[str]:
             yield f"WAGGLE_CORS_ORIGINS must name https:// origins in production, not {origin}"
     for proxy in settings.trusted_proxies:
         network = ip_network(proxy)
-        if network.prefixlen < BROADEST_PROXY[network.version]:
+        if network.prefixlen < BROADEST_PROXY[network.version] and not _is_private(network):
             yield (
                 f"WAGGLE_TRUSTED_PROXIES must name the reverse proxies, not {proxy}: any client could write the address "
                 "that limits are counted by"
             )
+
+
+def _is_private(network: IPv4Network | IPv6Network) -> bool:
+    return isinstance(network, IPv6Network) and network.subnet_of(PRIVATE_IPV6)
 
 
 def _plain(settings: "Settings") -> Iterator[str]:

@@ -53,7 +53,8 @@ CORS_SCHEMES = WEB_SCHEMES | dict.fromkeys(
 
 
 _SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
-_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
+_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\]")
 
 
 class BadSettings(Exception):

@@ -147,6 +147,8 @@ class TestCommonPasswords:
             " " * 8,
             " " * 100,
             "\t\u3000\u00a0\u200b\u2800\u3164\n ",
+            "  password  ",
+            "pass\u200bword1",
         ],
     )
     def test_id3_what_everybody_tries_is_common(self, secret: str) -> None:

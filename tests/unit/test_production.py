@@ -73,6 +73,7 @@ def test_settings_made_for_it_are_taken(change: dict[str, str]) -> None:
         ({"WAGGLE_TRUSTED_PROXIES": "0.0.0.0/0"}, "WAGGLE_TRUSTED_PROXIES"),
         ({"WAGGLE_TRUSTED_PROXIES": "10.0.0.0/8,128.0.0.0/1"}, "WAGGLE_TRUSTED_PROXIES"),
         ({"WAGGLE_TRUSTED_PROXIES": "::/0"}, "WAGGLE_TRUSTED_PROXIES"),
+        ({"WAGGLE_TRUSTED_PROXIES": "2000::/7"}, "WAGGLE_TRUSTED_PROXIES"),
         ({"WAGGLE_MEDIA_FILE_MB": "100", "WAGGLE_MEDIA_USER_MB": "50"}, "WAGGLE_MEDIA_FILE_MB"),
         ({"PORT": "0"}, "PORT"),
     ],
@@ -94,6 +95,7 @@ def test_settings_that_harm_are_refused_in_one_line(change: dict[str, str], name
         bytes(range(32)).hex(),
         bytes(range(0, 64, 2)).hex(),
         b"correct horse battery staple 123".hex(),
+        KEY[:32] + "0" * 32,
     ],
 )
 def test_a_key_with_a_pattern_is_weak(key: str) -> None:

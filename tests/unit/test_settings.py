@@ -185,6 +185,8 @@ def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None
         {"WAGGLE_CORS_ORIGINS": "https://b.example:443"},
         {"WAGGLE_CORS_ORIGINS": "https://b.example:99999"},
         {"WAGGLE_CORS_ORIGINS": "https://*.example"},
+        {"WAGGLE_CORS_ORIGINS": "https://b..example"},
+        {"WAGGLE_CORS_ORIGINS": "https://-b.example"},
         {"WAGGLE_CORS_ORIGINS": "b.example"},
         {"WAGGLE_CORS_ORIGINS": "https://"},
         {"WAGGLE_CORS_ORIGINS": "https://bücher.example"},

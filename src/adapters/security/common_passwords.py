@@ -39,13 +39,14 @@ def _blank(char: str) -> bool:
 
 class CommonPasswords:
     """`application.identity.ports.CommonPasswords`. A listed password with up to four digits or signs after it is a common
-    one too, since everybody tries that next. The filter is read when it is first asked for, in a
+    one too, since everybody tries that next, and so is one with blanks around it or invisible signs in it. The filter is read when it is first asked for, in a
     millisecond; nothing is asked of the network."""
 
     def __call__(self, secret: str) -> bool:
         folded = canonical(secret)
         if folded and (all(map(_blank, folded)) or (len(set(folded)) == 1 and len(folded) < SHORTEST_OF_ONE)):
             return True
+        folded = "".join(char for char in folded if char == " " or not _blank(char)).strip()
         rest = folded.rstrip(_SUFFIX)
         longest = max(len(rest), len(folded) - MAX_SUFFIX, SHORTEST)
         return any(self._listed(folded[:end]) for end in range(longest, len(folded) + 1))
