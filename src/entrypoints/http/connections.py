@@ -261,11 +261,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(400)
 
     def _refuse(self, status: int) -> None:
-        """Say why the connection ends; where answers are under way, end it after them."""
+        """Say why the connection ends; where answers are under way, end it after them. A body that is broken gets this
+        answer, unless its own has begun."""
         if not self._idle() and not self.cycle.more_body:
             self.cycle.keep_alive, self._deaf = False, True
             return
-        if not self._idle():
+        if not self._idle() and self.cycle.response_started:
             self.transport.close()
             return
         headers, body = last_resort(status)
