@@ -51,6 +51,9 @@ RECENT = timedelta(minutes=5)
 """For this long after a login or a confirmation by password a session may do what is dangerous."""
 MAX_DEVICE = 200
 
+CONFIRMATION_LIFE = timedelta(hours=24)
+"""For this long a registration can be confirmed by the token that was mailed, and nobody else gets the name."""
+
 _USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 _LOCAL = re.compile(r"[^\s@.\"(),:;<>\[\\\]]+(?:\.[^\s@.\"(),:;<>\[\\\]]+)*")
 """A dot-atom (RFC 5322), with letters of every script (RFC 6531). No quoted strings: nobody has one."""
@@ -68,6 +71,13 @@ class EmailTaken(Conflict):
     """Another account has this e-mail address, whatever the case."""
 
     code = "email_taken"
+
+
+class RegistrationTokenInvalid(Forbidden):
+    """The token confirms no registration: it is wrong, was used, is older than 24 hours, or the name or the address has
+    an account by now. Register again."""
+
+    code = "registration_token_invalid"
 
 
 class ConfirmationNeeded(Conflict):

@@ -44,6 +44,7 @@ from adapters.redis.feeds import RedisTimelines
 from adapters.redis.limits import RedisLimiter
 from adapters.redis.notifications import RedisHints
 from adapters.security.common_passwords import CommonPasswords
+from adapters.security.confirmation_tokens import MacConfirmationTokens
 from adapters.security.passwords import BcryptPasswords
 from adapters.security.sealing import Secrets
 from adapters.security.stream_tokens import MacStreamTokens
@@ -69,12 +70,14 @@ from application.graph.audience import Audience
 from application.graph.repair import RepairCircles
 from application.graph.standings import Standings
 from application.identity import commands as identity_commands
+from application.identity import confirming as identity_confirming
 from application.identity import ending as identity_ending
 from application.identity import keys as identity_keys
 from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
 from application.identity.accounts import DeleteAccount, EditProfile
+from application.identity.mailing import SendConfirmations
 from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
 from application.identity.searching import SearchPeople
@@ -159,6 +162,11 @@ class Identity(containers.DeclarativeContainer):
     graphemes: providers.Dependency[Any] = providers.Dependency()
     throttle: providers.Dependency[Any] = providers.Dependency()
     security: providers.Dependency[Any] = providers.Dependency()
+    confirm_email: providers.Dependency[Any] = providers.Dependency()
+    confirmation_token: providers.Dependency[Any] = providers.Dependency()
+    confirmation_queue: providers.Dependency[Any] = providers.Dependency()
+    mail: providers.Dependency[Any] = providers.Dependency()
+    site: providers.Dependency[Any] = providers.Dependency()
 
     authenticate = Single(identity_queries.Authenticate, access_tokens, reader, now, Object(time.monotonic))
     ascii_domain = Object(text.ascii_domain)
@@ -176,6 +184,17 @@ class Identity(containers.DeclarativeContainer):
         ascii_domain,
         throttle,
         security,
+    )
+    request_registration = providers.Selector(
+        confirm_email,
+        on=Single(identity_confirming.RequestRegistration, register, confirmation_token, now),
+        off=Object(None),
+    )
+    confirm_registration = Single(
+        identity_confirming.ConfirmRegistration, open_tx, sessions, new_id, now, security
+    )
+    send_confirmations = Single(
+        SendConfirmations, confirmation_queue, reader, confirmation_token, mail, site, ascii_domain
     )
     ended = authenticate.provided.sessions_ended
     log_in = Single(
@@ -452,7 +471,7 @@ class Container(containers.DeclarativeContainer):
     `database_connections`, `issuer`,
     `site_names`, `password_cost`, `card_ttl`, `limits` (`on` or `off`), `trending` (its Times),
     `timelines` (`memory` or `none`), `redis` (`on` or `off`), `redis_address`, `site` (its Site), `mail` (`smtp`,
-    `log` or `none`), `mail_server`, `own_host`, `mail_delay` and `mail_every` (timedeltas), `media_store` (`memory`, `folder`
+    `log` or `none`), `mail_server`, `confirm_email` (`on` or `off`), `own_host`, `mail_delay` and `mail_every` (timedeltas), `media_store` (`memory`, `folder`
     or `s3`), `media_folder`, `media_address` (its S3Address), `media_origin`, `media_limits`, `disk` (`on` or `off`), `data_folder` (or None), `temporary` (a folder) and `master_key`."""
 
     config = providers.Configuration(strict=True)
@@ -589,6 +608,17 @@ class Container(containers.DeclarativeContainer):
         graphemes=graphemes,
         throttle=Single(Throttle, limiter, secrets.provided.fingerprint),
         security=security,
+        confirm_email=config.confirm_email,
+        confirmation_token=Single(
+            MacConfirmationTokens, secrets.provided.key.call("registration confirmations")
+        ),
+        confirmation_queue=providers.Selector(
+            config.store,
+            memory=Single(memory_identity.MemoryConfirmationQueue, store, now, Object(time.monotonic)),
+            sql=Single(sql_identity.SqlConfirmationQueue, database, secrets),
+        ),
+        mail=mail,
+        site=config.site,
     )
     media_reader = providers.Selector(
         config.store,

@@ -48,6 +48,8 @@ def _problems(settings: "Settings") -> Iterator[str]:
             "WAGGLE_MEDIA_URL is needed in production with PostgreSQL: all processes must reach the same media; "
             "on one machine file:///a/folder will do"
         )
+    if settings.confirm_email == "on" and not settings.mail_url:
+        yield "WAGGLE_CONFIRM_EMAIL needs WAGGLE_MAIL_URL in production: without mail no account could be opened"
     yield from _origins(settings)
     yield from _plain(settings)
     yield from _limits(settings)

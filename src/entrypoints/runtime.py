@@ -95,6 +95,7 @@ def build(settings: Settings) -> Container:
             "mail": "smtp" if mail_server else "log" if settings.env == "development" else "none",
             "mail_server": mail_server,
             "own_host": host.encode("idna").decode(),
+            "confirm_email": settings.confirm_email,
             "mail_delay": timedelta(seconds=settings.mail_delay_seconds),
             "mail_every": timedelta(seconds=settings.mail_every_seconds),
             "media_store": media_store,
@@ -169,6 +170,8 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         await in_background(stack, "sessions of streams", hub.follow_sessions)
         await in_background(stack, "housekeeping", lambda: _keep_house(container, settings))
         await in_background(stack, "mails", container.notifications.send_mails().run)
+        if settings.confirm_email == "on":
+            await in_background(stack, "confirmations", container.identity.send_confirmations().run)
         if settings.media_url.startswith("s3:"):  # whether it is there or not
             await in_background(stack, "storage", container.storage().run)
         folders = container.folder()

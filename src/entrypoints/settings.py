@@ -29,6 +29,7 @@ ONE_OF = {
     "media_audio": ("on", "off"),
     "media_confinement": ("best-effort", "required"),
     "hsts_subdomains": ("on", "off"),
+    "confirm_email": ("on", "off"),
 }
 BETWEEN = {
     "password_cost": (4, 16),
@@ -152,6 +153,12 @@ class Settings:
     )
     mail_every_seconds: int = _setting(
         900, "the rest between two mails about notifications to the same user, in seconds, 0 to 86400"
+    )
+
+    confirm_email: str = _setting(
+        "off",
+        "`on` (or `true`) or `off`: whether an account is opened only once its e-mail address is confirmed by a token that "
+        "is mailed; needs WAGGLE_MAIL_URL, except in development",
     )
 
     media_origin: str = _setting(
@@ -298,6 +305,8 @@ def _parse(name: str, text: str, default: Any) -> Any:
         return int(text)
     if isinstance(default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if name == "WAGGLE_CONFIRM_EMAIL":
+        return {"true": "on", "false": "off"}.get(text, text)
     return type(default)(text)
 
 

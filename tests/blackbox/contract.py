@@ -12,6 +12,7 @@ BODIES: dict[str, Any] = {
         "email": f"{name}@example.org",
         "password": PASSWORD,
     },
+    "POST /api/v1/auth/register/confirm": lambda: {"token": "wgc_" + "0" * 64},
     "POST /api/v1/auth/login": lambda: {"login": fresh_name(), "password": PASSWORD},
     "POST /api/v1/auth/refresh": lambda: {"refresh_token": "wgr_1_0_aa"},
     "POST /api/v1/auth/confirm": lambda: {"password": "not this one"},

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.told_by("embedded")
 
 ACCESS = {
     "POST /api/v1/auth/register": "public",
+    "POST /api/v1/auth/register/confirm": "public",
     "POST /api/v1/auth/login": "public",
     "POST /api/v1/auth/refresh": "public",
     "POST /api/v1/auth/logout": "token",

@@ -51,6 +51,18 @@ def test_a_key_file_that_holds_junk(waggle: Waggle) -> None:
     assert_refused(waggle, "secret.key")
 
 
+def test_addresses_to_confirm_without_a_mail_server(tmp_path: Path) -> None:
+    settings = {
+        "WAGGLE_ENV": "production",
+        "WAGGLE_PUBLIC_URL": "https://hive.example",
+        "WAGGLE_CONFIRM_EMAIL": "true",
+        "WAGGLE_PASSWORD_COST": "12",
+        "WAGGLE_RATE_LIMITS": "on",
+    }
+
+    assert_refused(Waggle("embedded", tmp_path, settings=settings), "WAGGLE_CONFIRM_EMAIL", "WAGGLE_MAIL_URL")
+
+
 def test_a_database_file_that_is_none(waggle: Waggle) -> None:
     waggle.data_dir.mkdir()
     (waggle.data_dir / "waggle.db").write_text("not a database, but a letter to its owner" * 100)

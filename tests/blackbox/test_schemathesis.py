@@ -50,7 +50,10 @@ def test_ap8_schemathesis_finds_nothing(base_url: str, tmp_path: Path) -> None:
     assert cases, run.stdout[-2_000:]
     assert int(cases[1]) >= 300, "too few cases to mean anything"
     # It knows no password of anybody's.
-    alone = {f"POST /api/v1/auth/{name}" for name in ("login", "refresh", "confirm", "password")}
+    alone = {
+        f"POST /api/v1/auth/{name}"
+        for name in ("login", "refresh", "confirm", "password", "register/confirm")
+    }
     assert shut_out(run.stdout) <= alone, "it was not logged in"
 
 

@@ -32,6 +32,7 @@ from tests.unit.contracts.notifications import (
 )
 from tests.unit.contracts.outbox import OutboxContract, RelayContract
 from tests.unit.contracts.parts import PostPartsContract
+from tests.unit.contracts.pending import ConfirmationQueueContract, PendingRegistrationsContract
 from tests.unit.contracts.posts import (
     AuthorsContract,
     PagesContract,
@@ -84,6 +85,12 @@ class TestIdentityReader(IdentityReaderContract): ...
 
 
 class TestSessions(SessionsContract): ...
+
+
+class TestPendingRegistrations(PendingRegistrationsContract): ...
+
+
+class TestConfirmationQueue(ConfirmationQueueContract): ...
 
 
 class TestInbox(InboxContract): ...

@@ -11,8 +11,8 @@ import pytest
 from adapters.memory.notifications import MemoryMailQueue
 from application.notifications import composing, mailing
 from application.notifications.composing import ComposeMail, plain
-from application.notifications.mailing import MAX_TRIES, SendMails
-from application.shared.mail import Message, Site, Undeliverable
+from application.notifications.mailing import SendMails
+from application.shared.mail import MAX_TRIES, Message, Site, Undeliverable, pause_before
 from application.shared.people import AuthorCard
 from domain.notifications import Channel, Kind
 from domain.shared import PostId, Unavailable, UserId
@@ -275,13 +275,12 @@ async def test_while_the_mail_server_is_away_the_mail_waits_longer_and_longer(
     office: PostOffice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    pause = mailing._pause
 
     def noted(attempts: int) -> timedelta:
-        pauses.append(pause(attempts).total_seconds())
-        return pause(attempts)
+        pauses.append(pause_before(attempts).total_seconds())
+        return pause_before(attempts)
 
-    monkeypatch.setattr(mailing, "_pause", noted)
+    monkeypatch.setattr(mailing, "pause_before", noted)
     office.errors = [Unavailable("away") for _ in range(MAX_TRIES - 1)]
     await office.told(Kind.COMMENT)
     while not office.sent:

@@ -52,6 +52,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "WAGGLE_MEDIA_ORIGIN": "https://media.example.org",
         "WAGGLE_MEDIA_AUDIO": "off",
         "WAGGLE_MEDIA_CONFINEMENT": "required",
+        "WAGGLE_CONFIRM_EMAIL": "true",
         "WAGGLE_MEDIA_FILE_MB": "500",
         "WAGGLE_MEDIA_USER_MB": "1000",
         "WAGGLE_MEDIA_FILES_A_DAY": "20",
@@ -81,6 +82,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         mail_url="smtps://mail?from=waggle@example.org",
         mail_delay_seconds=0,
         mail_every_seconds=3600,
+        confirm_email="on",
         media_url="s3://bee:honey@files/media",
         media_origin="https://media.example.org",
         media_audio="off",
@@ -248,6 +250,22 @@ def test_without_a_mail_server_mails_are_shown_to_developers_only(
 
     assert type(container.mail()).__name__ == adapter
     assert "hunter2" not in repr(container.mail())
+
+
+@pytest.mark.parametrize(
+    ("said", "understood"), [("on", "on"), ("true", "on"), ("off", "off"), ("false", "off"), ("", "off")]
+)
+def test_addresses_are_confirmed_if_that_is_asked_for(said: str, understood: str) -> None:
+    assert Settings.read({"WAGGLE_CONFIRM_EMAIL": said}).confirm_email == understood
+
+
+def test_addresses_are_confirmed_only_where_mail_can_be_sent() -> None:
+    with pytest.raises(BadSettings, match="WAGGLE_CONFIRM_EMAIL needs WAGGLE_MAIL_URL"):
+        Settings.read(PRODUCTION | {"WAGGLE_CONFIRM_EMAIL": "true"})
+    with pytest.raises(BadSettings, match="WAGGLE_CONFIRM_EMAIL must be on or off"):
+        Settings.read({"WAGGLE_CONFIRM_EMAIL": "maybe"})
+    mail = {"WAGGLE_MAIL_URL": "smtp://127.0.0.1?from=bee@hive.example"}
+    assert Settings.read(PRODUCTION | mail | {"WAGGLE_CONFIRM_EMAIL": "on"}).confirm_email == "on"
 
 
 def test_a_mail_server_that_is_not_understood_is_refused_without_telling_the_secret(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from adapters.sql.database import Database
 from adapters.sql.feeds.tables import tag_votes, votes
 from adapters.sql.graph.tables import mutes
 from adapters.sql.idempotency import idempotency_keys
-from adapters.sql.identity.tables import resting_names, sessions
+from adapters.sql.identity.tables import pending_registrations, resting_names, sessions
 from adapters.sql.metadata import now_ms
 from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
@@ -37,6 +37,7 @@ async def keep_house(database: Database) -> int:
         await _delete(database, idempotency_keys, idempotency_keys.c.claimed_at < _before(KEYS))
         + await _delete(database, inbox, inbox.c.event_id < _before(MARKS) * 65536)  # ids carry their time
         + await _delete(database, resting_names, resting_names.c.until < now_ms())
+        + await _delete(database, pending_registrations, pending_registrations.c.expires_at < now_ms())
         + await _delete(database, restricted_authors, restricted_authors.c.gone_at < _before(GONE))
         + await _delete(database, sessions, sessions.c.id < _before(SESSIONS) * 65536)
         + await _delete(database, mutes, mutes.c.until < now_ms())

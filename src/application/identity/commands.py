@@ -39,6 +39,18 @@ class Register:
         attempt: Attempt | None,
         client: Client = SOMEWHERE,
     ) -> LoggedIn:
+        name, address, secret, display_name = self.checked(name, address, secret, display_name)
+        with self.security.watching("registration"):
+            result = await self._opened(name, address, secret, display_name, attempt, client)
+        if result.replayed:
+            await self.throttle.registered_before(client.network, client.site)
+        else:
+            owner, session = self.sessions.owner(result.outcome), self.sessions.session(result.outcome)
+            self.security("registration", user_id=owner, session_id=session)
+        return self.sessions.logged_in(result)
+
+    def checked(self, name: str, address: str, secret: str, display_name: str) -> tuple[str, str, str, str]:
+        """What was typed, in the form that is stored. Raises Invalid, with all faults."""
         with Faults.collected() as faults:
             with faults:
                 name = username(name)
@@ -48,14 +60,7 @@ class Register:
                 secret = self.new_password(secret, username=name, email=address)
             with faults:
                 display_name = checked_name(display_name, self.graphemes)
-        with self.security.watching("registration"):
-            result = await self._opened(name, address, secret, display_name, attempt, client)
-        if result.replayed:
-            await self.throttle.registered_before(client.network, client.site)
-        else:
-            owner, session = self.sessions.owner(result.outcome), self.sessions.session(result.outcome)
-            self.security("registration", user_id=owner, session_id=session)
-        return self.sessions.logged_in(result)
+        return name, address, secret, display_name
 
     async def _opened(
         self, name: str, address: str, secret: str, display_name: str, attempt: Attempt | None, client: Client

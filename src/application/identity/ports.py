@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
@@ -77,10 +77,41 @@ class Sessions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRegistration:
+    """A registration whose address is not confirmed yet. It is the same for every address, taken or not."""
+
+    id: int
+    username: str
+    email: str
+    password_hash: str
+    display_name: str
+    seed: bytes
+    """16 random bytes, of which the server's key makes the token. The token itself is not stored."""
+    digest: bytes
+    """The SHA-256 of the token."""
+    expires_at: datetime
+
+
+class PendingRegistrations(Protocol):
+    """The registrations that wait for their confirmation, within a transaction."""
+
+    async def add(self, pending: PendingRegistration, now: datetime) -> None:
+        """Hold the name until it expires, and let its mail be due now. Raise UsernameTaken if an account or another
+        registration has the name, or while it rests. Nothing is asked about the address."""
+        ...
+
+    async def take(self, digest: bytes, now: datetime) -> PendingRegistration | None:
+        """Remove the registration with this token and return it; None if there is none, or if it has expired. Of many
+        who ask at once one gets it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class IdentityTx:
     accounts: Accounts
     sessions: Sessions
+    pending: PendingRegistrations
     outbox: Outbox
     inbox: Inbox
     idempotency: Idempotency
@@ -195,6 +226,39 @@ class Claims:
     session_id: SessionId
     issued_at: datetime
     expires_at: datetime
+
+
+class DueConfirmation(NamedTuple):
+    """The mail of a pending registration, leased."""
+
+    id: int
+    username: str
+    email: str
+    seed: bytes
+    sent: int
+    """How many mails about registrations went to this address within the last hour."""
+    attempts: int
+    """How often this one was tried before."""
+    lease: int
+    """Tells this lease from every other one of the mail."""
+
+
+class ConfirmationQueue(Protocol):
+    """The mails of pending registrations: one of each. Each call is a transaction of its own, and none has an effect on
+    a mail whose lease was lost."""
+
+    async def claim(self, limit: int, lease: timedelta) -> Sequence[DueConfirmation]:
+        """Lease up to `limit` due mails of registrations that have not expired, oldest first. At most one to an address
+        is leased at any moment, so that `sent` is true."""
+        ...
+
+    async def done(self, due: DueConfirmation, *, sent: bool) -> None:
+        """The mail is due no more. `sent` counts it for its address."""
+        ...
+
+    async def retry(self, due: DueConfirmation, after: timedelta) -> None:
+        """Let it be due again `after` from now, as another attempt."""
+        ...
 
 
 class AccessTokens(Protocol):

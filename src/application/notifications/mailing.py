@@ -2,15 +2,12 @@
 
 import asyncio
 import logging
-import random
-import traceback
 from dataclasses import dataclass
 from datetime import timedelta
 
 from application.notifications.composing import ComposeMail
 from application.notifications.ports import DueMail, MailQueue
-from application.shared.mail import Mail, Undeliverable
-from domain.shared import Unavailable
+from application.shared.mail import MAX_TRIES, Mail, Undeliverable, pause_before, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +15,6 @@ AT_ONCE = 5
 """Mails under way in one process."""
 LEASE = timedelta(seconds=60)
 """Ten seconds are for handing over, the rest for a slow store."""
-MAX_TRIES = 12
 REFUSED = timedelta(days=1)
 """An address that was refused is left alone for so long."""
 
@@ -58,21 +54,9 @@ class SendMails:
             rest = REFUSED
         except Exception as error:  # noqa: BLE001 - one mail must not stop the others
             if mail.attempts + 1 < MAX_TRIES:
-                log.warning("the mail to user %s waits: %s", mail.user, _reason(error))
-                await self.queue.retry(mail, _pause(mail.attempts))
+                log.warning("the mail to user %s waits: %s", mail.user, reason_of(error))
+                await self.queue.retry(mail, pause_before(mail.attempts))
                 return
-            log.error("the mail to user %s is dropped: %s", mail.user, _reason(error))  # noqa: TRY400 - see _reason
+            log.error("the mail to user %s is dropped: %s", mail.user, reason_of(error))  # noqa: TRY400 - see reason_of
             rest = self.every
         await self.queue.done(mail, up_to, rest)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, Unavailable):
-        return str(error)
-    # Where it was, and not what it says: that may be an address.
-    return f"{type(error).__name__}\n" + "".join(traceback.format_tb(error.__traceback__))
-
-
-def _pause(attempts: int) -> timedelta:
-    """Half a minute, then twice as long each time up to an hour: all tries together take some hours."""
-    return timedelta(seconds=min(30 * 2.0**attempts, 3600) * random.uniform(0.5, 1))  # noqa: S311 - no secret

@@ -198,7 +198,8 @@ def _add_headers(responses: dict[str, Any], names: set[str], *, limited: bool) -
             headers["RateLimit"] = _header("What is left: `r` requests, all of them again after `t` seconds.")
             headers["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
         if status == "201" or (status == "202" and "Idempotency-Key" in names):
-            headers["Location"] = _header("The address of what was made.")
+            if status == "201" or "201" not in responses:  # else nothing was made yet
+                headers["Location"] = _header("The address of what was made.")
             headers["Idempotency-Replayed"] = _header("`true` if an earlier request had the effect.")
         if status in {"200", "304"} and names & {"If-None-Match", "If-Match"}:
             headers["ETag"] = _header("The version, for If-None-Match and If-Match.")

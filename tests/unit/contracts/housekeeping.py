@@ -10,7 +10,7 @@ from adapters.sql.feeds.tables import tag_votes, votes
 from adapters.sql.graph.tables import mutes
 from adapters.sql.housekeeping import KEYS, MARKS, SESSIONS, VOTES, keep_house
 from adapters.sql.idempotency import idempotency_keys
-from adapters.sql.identity.tables import sessions
+from adapters.sql.identity.tables import pending_registrations, sessions
 from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
 from application.feeds.ranking import TagVote, Vote
@@ -18,6 +18,7 @@ from domain.shared import EventId, PostId, SessionId, UserId
 from tests.unit.contracts.idempotency import an_attempt, publish_once
 from tests.unit.contracts.identity import a_session, add_session
 from tests.unit.contracts.notifications import a_ticket
+from tests.unit.contracts.pending import a_pending, add
 from tests.unit.contracts.process_numbers import db
 from tests.unit.contracts.stores import Stores, new_id
 
@@ -32,7 +33,16 @@ async def counts(stores: Stores) -> list[int]:
     async with db(stores).begin() as connection:
         return [
             (await connection.execute(select(func.count()).select_from(table))).scalar_one()
-            for table in (idempotency_keys, inbox, sessions, votes, tag_votes, mutes, tickets)
+            for table in (
+                idempotency_keys,
+                inbox,
+                sessions,
+                votes,
+                tag_votes,
+                mutes,
+                tickets,
+                pending_registrations,
+            )
         ]
 
 
@@ -65,9 +75,12 @@ class HousekeepingContract:
         for lasts in (LITTLE, -LITTLE):
             await stores.tickets.add(*a_ticket(), lasts)
 
+        for left in (LITTLE, -LITTLE):
+            await add(stores, a_pending(expires_at=datetime.now(UTC) + left))
+
         deleted = await keep_house(db(stores))
 
-        assert (deleted, await counts(stores)) == (7, [1, 1, 1, 1, 1, 2, 1])
+        assert (deleted, await counts(stores)) == (8, [1, 1, 1, 1, 1, 2, 1, 1])
         assert (await publish_once(stores, young)).replayed is True
         assert (await publish_once(stores, old)).replayed is False
 

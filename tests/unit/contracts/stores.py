@@ -27,6 +27,7 @@ from adapters.sql import media as sql_media
 from adapters.sql import notifications as sql_notifications
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
+from adapters.sql.identity.tables import pending_registrations
 from adapters.sql.media.tables import media
 from adapters.sql.metadata import metadata
 from adapters.sql.migrate import migrate
@@ -35,7 +36,7 @@ from adapters.sql.outbox import SqlOutboxQueue, outbox
 from application.feeds.ports import Candidates
 from application.feeds.votes import Accounts, VotesReader, VotesTx
 from application.graph.ports import GraphCounters, GraphReader, GraphTx
-from application.identity.ports import Authorship, IdentityReader, IdentityTx, KeyStore
+from application.identity.ports import Authorship, ConfirmationQueue, IdentityReader, IdentityTx, KeyStore
 from application.identity.searching import PeopleSearch
 from application.identity.security import SecurityEvents
 from application.media.ports import Jobs, MediaReader, MediaTx
@@ -86,6 +87,7 @@ class Stores:
     streams: StreamReader
     tickets: Tickets
     mail_queue: MailQueue
+    confirmations: ConfirmationQueue
     open_media: OpenTx[MediaTx]
     media: MediaReader
     jobs: Jobs
@@ -171,6 +173,9 @@ async def memory() -> AsyncIterator[Stores]:
         memory_notifications.MemoryMailQueue(
             store, lambda: datetime.now(UTC) + timedelta(seconds=now), lambda: now
         ),
+        memory_identity.MemoryConfirmationQueue(
+            store, lambda: datetime.now(UTC) + timedelta(seconds=now), lambda: now
+        ),
         memory_media.transactions(store, new_id, lambda: datetime.now(UTC)),
         memory_media.MemoryMediaReader(store),
         memory_media.MemoryJobs(store, lambda: now),
@@ -194,6 +199,14 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             await connection.execute(update(tickets).values(expires_at=tickets.c.expires_at - ms))
             await connection.execute(
                 update(mails).values(due_at=mails.c.due_at - ms, leased_until=mails.c.leased_until - ms)
+            )
+            await connection.execute(
+                update(pending_registrations).values(
+                    {
+                        name: pending_registrations.c[name] - ms
+                        for name in ("due_at", "leased_until", "sent_at")
+                    }
+                )
             )
             await connection.execute(
                 update(media)
@@ -227,6 +240,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_notifications.SqlStreamReader(database),
             sql_notifications.SqlTickets(database),
             sql_notifications.SqlMailQueue(database),
+            sql_identity.SqlConfirmationQueue(database, SECRETS),
             sql_media.transactions(database, new_id),
             sql_media.SqlMediaReader(database),
             sql_media.SqlJobs(database),

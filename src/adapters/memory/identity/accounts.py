@@ -26,12 +26,15 @@ def _index(username: str) -> bytes:
 class MemoryAccounts:
     rows: Draft
 
+    def check_name(self, username: str, now: datetime) -> None:
+        """Raise UsernameTaken if an account has the name, or while it rests."""
+        rests_until: datetime | None = self.rows.get("resting_names", _index(username))
+        rests = rests_until is not None and now < rests_until
+        if rests or self.rows.get("usernames", username) is not None:
+            raise UsernameTaken("this username is taken")
+
     async def add(self, account: Account) -> None:
-        if self.rows.get("usernames", account.username) is not None:
-            raise UsernameTaken("this username is taken")
-        rests_until: datetime | None = self.rows.get("resting_names", _index(account.username))
-        if rests_until is not None and account.created_at < rests_until:
-            raise UsernameTaken("this username is taken")
+        self.check_name(account.username, account.created_at)
         if self.rows.get("email_keys", email_key(account.email)) is not None:
             raise EmailTaken("this address has an account already")
         self.rows.put("accounts", account.id, account)

@@ -1,6 +1,7 @@
 """The transactions of identity, in memory."""
 
 from adapters.memory.identity.accounts import MemoryAccounts
+from adapters.memory.identity.pending import MemoryPendingRegistrations
 from adapters.memory.identity.sessions import MemorySessions
 from adapters.memory.outbox import MemoryIdempotency, MemoryInbox, MemoryOutbox
 from adapters.memory.store import Draft, Store
@@ -13,6 +14,7 @@ def transactions(store: Store, new_id: NewId) -> OpenTx[IdentityTx]:
         return IdentityTx(
             MemoryAccounts(rows),
             MemorySessions(rows),
+            MemoryPendingRegistrations(rows, MemoryAccounts(rows)),
             MemoryOutbox(rows, new_id),
             MemoryInbox(rows),
             MemoryIdempotency(rows),

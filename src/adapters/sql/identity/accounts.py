@@ -61,11 +61,7 @@ class SqlAccounts:
     async def add(self, account: Account) -> None:
         # Asked, since databases differ in which of two broken constraints they name. The name comes first: names are
         # public, and who asks with one that is taken must not learn of the address.
-        resting = {"name_index": self._name_index(account.username), "now": account.created_at}
-        if (await self.connection.execute(_named, {"username": account.username})).first() or (
-            await self.connection.execute(_resting, resting)
-        ).first():
-            raise UsernameTaken("this username is taken")
+        await self.check_name(account.username, account.created_at)
         email_index = self.sealer.index(email_key(account.email))
         if (await self.connection.execute(_holder, {"email_index": email_index})).first():
             raise EmailTaken("this address has an account already")
@@ -94,6 +90,16 @@ class SqlAccounts:
             raise
         await self._index(account)
         # Asked again after the insert, which waits for whoever is just deleting an account of this name.
+        await self._check_rest(account.username, account.created_at)
+
+    async def check_name(self, username: str, now: datetime) -> None:
+        """Raise UsernameTaken if an account has the name, or while it rests."""
+        if (await self.connection.execute(_named, {"username": username})).first():
+            raise UsernameTaken("this username is taken")
+        await self._check_rest(username, now)
+
+    async def _check_rest(self, username: str, now: datetime) -> None:
+        resting = {"name_index": self._name_index(username), "now": now}
         if (await self.connection.execute(_resting, resting)).first():
             raise UsernameTaken("this username is taken")
 

@@ -41,6 +41,25 @@ resting_names = Table(
     Column("until", Instant, nullable=False),
 )
 
+pending_registrations = Table(
+    "pending_registrations",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("username", String(30), nullable=False, unique=True),
+    Column("email_index", LargeBinary(32), nullable=False, index=True),  # a keyed hash
+    Column("email_sealed", LargeBinary, nullable=False),
+    Column("password_hash", String(128), nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("seed", LargeBinary(16), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),  # SHA-256 of the token
+    Column("expires_at", Instant, nullable=False, index=True),
+    # Of its mail, in milliseconds since 1970 by the database's clock.
+    Column("due_at", Id, index=True),  # NULL once it was sent or given up
+    Column("attempts", Integer, nullable=False),
+    Column("leased_until", Id, nullable=False),
+    Column("sent_at", Id),
+)
+
 sessions = Table(
     "sessions",
     metadata,

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.database import Database
 from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.identity.accounts import SqlAccounts
+from adapters.sql.identity.pending import SqlPendingRegistrations
 from adapters.sql.identity.sessions import SqlSessions
 from adapters.sql.identity.tables import Sealer
 from adapters.sql.outbox import SqlInbox, SqlOutbox
@@ -17,6 +18,7 @@ def transactions(database: Database, sealer: Sealer, new_id: NewId) -> OpenTx[Id
         return IdentityTx(
             SqlAccounts(connection, sealer),
             SqlSessions(connection, sealer),
+            SqlPendingRegistrations(connection, sealer, SqlAccounts(connection, sealer)),
             SqlOutbox(connection, new_id),
             SqlInbox(connection),
             SqlIdempotency(connection),

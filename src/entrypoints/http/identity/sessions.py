@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.identity.commands import Register
+from application.identity.confirming import ConfirmRegistration, RequestRegistration
 from application.identity.ending import LogOut, LogOutElsewhere, LogOutEverywhere
 from application.identity.passwords import ChangePassword, ConfirmPassword
 from application.identity.ports import SessionRow
@@ -25,6 +27,7 @@ from application.shared.people import Circle, Circles
 from domain.identity import (
     EmailTaken,
     RecentLoginRequired,
+    RegistrationTokenInvalid,
     SessionEnded,
     SessionNotFound,
     UsernameTaken,
@@ -83,6 +86,16 @@ class RegisterIn(In):
     display_name: Annotated[
         str, msgspec.Meta(max_length=400, description="At most 50 characters.", examples=["Maya 🐝"])
     ] = ""
+
+
+class PendingRegistrationOut(Out):
+    """Says nothing about the address: the mail does."""
+
+    status: Annotated[Literal["confirmation_required"], msgspec.Meta(description="What is next.")]
+
+
+class ConfirmRegistrationIn(In):
+    token: Annotated[str, msgspec.Meta(max_length=200, description="From the mail.")]
 
 
 class LogInIn(In):
@@ -155,6 +168,9 @@ class Clients:
 class AuthController(Controller):
     circles: Circles
     register: Register
+    request_registration: RequestRegistration | None
+    """Where addresses must be confirmed."""
+    confirm_registration: ConfirmRegistration
     log_in: LogIn
     refresh: Refresh
     log_out: LogOut
@@ -176,6 +192,11 @@ class AuthController(Controller):
         operation_id="registerUser",
         summary="Open an account",
         opt=policy("public", UsernameTaken, EmailTaken, TooManyAttempts),
+        responses={
+            202: ResponseSpec(
+                PendingRegistrationOut, generate_examples=False, description="The address must be confirmed"
+            )
+        },
     )
     async def open_account(
         self,
@@ -183,16 +204,29 @@ class AuthController(Controller):
         data: JSONBody[RegisterIn],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
-        done = await self.register(
-            data.username,
-            data.email,
-            data.password,
-            data.display_name,
-            await self.attempt(request, idempotency_key),
-            self.client(request),
-        )
+        """Where this server has addresses confirmed (`WAGGLE_CONFIRM_EMAIL`) every address is answered alike with 202, and
+        a mail tells the rest. The name is held until the token in that mail has expired, for 24 hours."""
+        given = data.username, data.email, data.password, data.display_name
+        attempt, client = await self.attempt(request, idempotency_key), self.client(request)
+        if self.request_registration is not None:
+            result = await self.request_registration(*given, attempt, client)
+            return _accepted(replayed=result.replayed)
+        done = await self.register(*given, attempt, client)
         location = f"/api/v1/users/{done.user.id}"
         return created(LoggedInOut.of(done, Circle()), location, replayed=done.replayed)
+
+    @post(
+        "/register/confirm",
+        operation_id="confirmRegistration",
+        summary="Confirm one's address",
+        opt=policy("public", RegistrationTokenInvalid),
+    )
+    async def confirm_account(
+        self, request: Anyones, data: JSONBody[ConfirmRegistrationIn]
+    ) -> Response[LoggedInOut]:
+        """Opens the account with the token that was mailed and logs it in. A token is good once."""
+        done = await self.confirm_registration(data.token, self.client(request))
+        return created(LoggedInOut.of(done, Circle()), f"/api/v1/users/{done.user.id}", replayed=False)
 
     @post(
         "/login",
@@ -302,6 +336,11 @@ def a_session(path: str) -> SessionId:
     if session_id is None:
         raise SessionNotFound("no such session")
     return SessionId(session_id)
+
+
+def _accepted(*, replayed: bool) -> Response[Any]:
+    out = PendingRegistrationOut("confirmation_required")
+    return Response(out, status_code=202, headers={"Idempotency-Replayed": "true"} if replayed else None)
 
 
 def no_store(*, replayed: bool = False) -> dict[str, str]:

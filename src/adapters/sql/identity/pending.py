@@ -1,0 +1,149 @@
+"""Registrations that wait for their confirmation, as they are stored, and their mails."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Integer, and_, bindparam, delete, func, literal, null, select, text, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.sql.database import Database, Prepared
+from adapters.sql.identity.accounts import SqlAccounts
+from adapters.sql.identity.tables import Sealer, pending_registrations
+from adapters.sql.metadata import Id, millis, now_ms
+from adapters.text import email_key
+from application.identity.ports import DueConfirmation, PendingRegistration
+from domain.identity import UsernameTaken
+
+_CLAIM_LOCK = 0x636F6E66
+"""Claims of several processes go one after the other, as a claim must see the leases of the one before."""
+_HOUR_MS = 3_600_000
+
+_c = pending_registrations.c
+_insert = (
+    postgresql.insert(pending_registrations)  # SQLite has the same words
+    .on_conflict_do_nothing(index_elements=[_c.username])
+    .returning(_c.id)
+)
+_leased = select(_c.email_index).where(_c.leased_until > now_ms(), _c.due_at.is_not(None)).scalar_subquery()
+_due = and_(
+    _c.due_at <= now_ms(),
+    _c.leased_until <= now_ms(),
+    _c.expires_at > now_ms(),
+    _c.email_index.not_in(_leased),
+)
+_is_due = Prepared(select(literal(1)).select_from(pending_registrations).where(_due).limit(literal(1)))
+_claim = (
+    select(_c.id, _c.username, _c.email_index, _c.email_sealed, _c.seed, _c.attempts)
+    .where(_due)
+    .order_by(_c.due_at, _c.id)
+    .limit(bindparam("n", type_=Integer))
+)
+_sent = (
+    select(_c.email_index, func.count())
+    .where(_c.email_index.in_(bindparam("indexes", expanding=True)), _c.sent_at > now_ms() - _HOUR_MS)
+    .group_by(_c.email_index)
+)
+_which, _lease = bindparam("which", type_=Id), bindparam("lease", type_=Id)
+_take = update(pending_registrations).where(_c.id == _which).values(leased_until=_lease)
+# The end of the lease tells it from every other.
+_mine = and_(_c.id == _which, _c.leased_until == _lease)
+_retry = (
+    update(pending_registrations)
+    .where(_mine)
+    .values(attempts=_c.attempts + 1, due_at=now_ms() + bindparam("after_ms", type_=Id), leased_until=0)
+)
+_over = update(pending_registrations).where(_mine).values(due_at=null(), leased_until=0)
+_over_and_sent = _over.values(sent_at=now_ms())
+
+
+def _place(number: int) -> str:
+    return f"pending_registrations.email/{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class SqlPendingRegistrations:
+    connection: AsyncConnection
+    sealer: Sealer
+    accounts: SqlAccounts
+
+    async def add(self, pending: PendingRegistration, now: datetime) -> None:
+        expired = _c.username == pending.username, _c.expires_at <= now
+        await self.connection.execute(delete(pending_registrations).where(*expired))
+        row = {
+            "id": pending.id,
+            "username": pending.username,
+            "email_index": self.sealer.index(email_key(pending.email)),
+            "email_sealed": self.sealer.seal(pending.email.encode(), _place(pending.id)),
+            "password_hash": pending.password_hash,
+            "display_name": pending.display_name,
+            "seed": pending.seed,
+            "digest": pending.digest,
+            "expires_at": pending.expires_at,
+            "due_at": millis(now),
+            "attempts": 0,
+            "leased_until": 0,
+        }
+        if (await self.connection.execute(_insert, row)).first() is None:
+            raise UsernameTaken("this username is taken")
+        # Asked after the insert, which waits for whoever is just confirming a registration of this name.
+        await self.accounts.check_name(pending.username, now)
+
+    async def take(self, digest: bytes, now: datetime) -> PendingRegistration | None:
+        taken = delete(pending_registrations).where(_c.digest == digest, _c.expires_at > now)
+        row = (await self.connection.execute(taken.returning(pending_registrations))).first()
+        if row is None:
+            return None
+        return PendingRegistration(
+            id=row.id,
+            username=row.username,
+            email=self.sealer.open(row.email_sealed, _place(row.id)).decode(),
+            password_hash=row.password_hash,
+            display_name=row.display_name,
+            seed=row.seed,
+            digest=row.digest,
+            expires_at=row.expires_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SqlConfirmationQueue:
+    database: Database
+    sealer: Sealer
+
+    async def claim(self, limit: int, lease: timedelta) -> Sequence[DueConfirmation]:
+        if not await self.database.fetch(_is_due):
+            return []
+        async with self.database.begin() as connection:
+            if not self.database.is_sqlite:
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
+            rows = (await connection.execute(_claim, {"n": limit})).all()
+            rows = list({row.email_index: row for row in reversed(rows)}.values())[::-1]
+            now = (await connection.execute(select(now_ms()))).scalar_one()
+            until = now + lease // timedelta(milliseconds=1)
+            if rows:
+                await connection.execute(_take, [{"which": row.id, "lease": until} for row in rows])
+            counted = await connection.execute(_sent, {"indexes": [row.email_index for row in rows]})
+            sent = {row[0]: row[1] for row in counted}
+        return [
+            DueConfirmation(
+                row.id,
+                row.username,
+                self.sealer.open(row.email_sealed, _place(row.id)).decode(),
+                row.seed,
+                sent.get(row.email_index, 0),
+                row.attempts,
+                until,
+            )
+            for row in rows
+        ]
+
+    async def done(self, due: DueConfirmation, *, sent: bool) -> None:
+        async with self.database.begin() as connection:
+            await connection.execute(_over_and_sent if sent else _over, {"which": due.id, "lease": due.lease})
+
+    async def retry(self, due: DueConfirmation, after: timedelta) -> None:
+        after_ms = after // timedelta(milliseconds=1)
+        async with self.database.begin() as connection:
+            await connection.execute(_retry, {"which": due.id, "lease": due.lease, "after_ms": after_ms})

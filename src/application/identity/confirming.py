@@ -1,0 +1,126 @@
+"""Opening an account only once its e-mail address is confirmed.
+
+Until then nothing differs between an address that has an account and one that has none: the request is checked, the password
+is hashed and the registration is stored alike. Which mail is due is decided when it is sent, outside of the request.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypeAlias
+
+from application.identity.commands import Register
+from application.identity.ports import IdentityTx, PendingRegistration
+from application.identity.security import SecurityLog
+from application.identity.sessions import SEED_BYTES, SOMEWHERE, Client, LoggedIn, SessionMaker
+from application.shared.events import Registered
+from application.shared.idempotency import Once, once
+from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
+from domain.identity import (
+    CONFIRMATION_LIFE,
+    Account,
+    EmailTaken,
+    RegistrationTokenInvalid,
+    UsernameTaken,
+)
+from domain.shared import UserId
+
+ConfirmationToken: TypeAlias = Callable[[bytes], str]
+"""The token that a seed makes: the same one each time, and nobody without the server's key can make it."""
+
+
+def digest_of(token: str) -> bytes:
+    return sha256(token.encode(errors="surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRegistration:
+    """Hold the name and mail the rest. Raises Invalid, UsernameTaken, TooManyAttempts, Overloaded."""
+
+    register: Register
+    token: ConfirmationToken
+    clock: Clock
+
+    async def __call__(
+        self,
+        name: str,
+        address: str,
+        secret: str,
+        display_name: str,
+        attempt: Attempt | None,
+        client: Client = SOMEWHERE,
+    ) -> Once:
+        """An empty outcome, and whether it is told again."""
+        register = self.register
+        name, address, secret, display_name = register.checked(name, address, secret, display_name)
+        with register.security.watching("registration"):
+            await register.throttle.registration(client.network, client.site)
+            hashed = await register.passwords.hash(secret)  # before the transaction: it takes long
+            now = self.clock()
+            seed = register.sessions.random_bytes(SEED_BYTES)
+            pending = PendingRegistration(
+                id=register.new_id(),
+                username=name,
+                email=address,
+                password_hash=hashed,
+                display_name=display_name,
+                seed=seed,
+                digest=digest_of(self.token(seed)),
+                expires_at=now + CONFIRMATION_LIFE,
+            )
+            async with register.open_tx() as tx:
+
+                async def effect() -> Record:
+                    await tx.pending.add(pending, now)
+                    return {}
+
+                result = await once(tx.idempotency, attempt, effect)
+        if result.replayed:
+            await register.throttle.registered_before(client.network, client.site)
+        else:
+            register.security("registration", reason="awaits_confirmation")
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmRegistration:
+    """Open the account that the token is for, and log it in. Raises RegistrationTokenInvalid, the same for a wrong, a
+    used and an expired token, and where the name or the address was taken meanwhile."""
+
+    open_tx: OpenTx[IdentityTx]
+    sessions: SessionMaker
+    new_id: NewId
+    clock: Clock
+    security: SecurityLog
+
+    async def __call__(self, token: str, client: Client = SOMEWHERE) -> LoggedIn:
+        with self.security.watching("registration_confirmed"):
+            try:
+                result = await self._confirmed(digest_of(token), client)
+            except (UsernameTaken, EmailTaken):
+                raise _invalid() from None
+        owner, session = self.sessions.owner(result.outcome), self.sessions.session(result.outcome)
+        self.security("registration_confirmed", user_id=owner, session_id=session)
+        return self.sessions.logged_in(result)
+
+    async def _confirmed(self, digest: bytes, client: Client) -> Once:
+        async with self.open_tx() as tx:
+            pending = await tx.pending.take(digest, self.clock())
+            if pending is None:
+                raise _invalid()
+            account = Account(
+                id=UserId(self.new_id()),
+                username=pending.username,
+                email=pending.email,
+                password_hash=pending.password_hash,
+                display_name=pending.display_name,
+            )
+            session = self.sessions.new(account.id, client)
+            await tx.accounts.add(account)
+            await tx.sessions.add(session)
+            await tx.outbox.add(Registered(user_id=account.id))
+        return Once(self.sessions.outcome(account, session))
+
+
+def _invalid() -> RegistrationTokenInvalid:
+    return RegistrationTokenInvalid("this token confirms no registration; register again")

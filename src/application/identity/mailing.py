@@ -1,0 +1,110 @@
+"""The mails of registrations: to whom can confirm one, and to whom has an account already."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+from application.identity.confirming import ConfirmationToken
+from application.identity.ports import ConfirmationQueue, DueConfirmation, IdentityReader
+from application.shared.mail import MAX_TRIES, Mail, Message, Site, Undeliverable, pause_before, reason_of
+from domain.identity import CONFIRMATION_LIFE, AsciiDomain, email_key
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 5
+"""Mails under way in one process."""
+LEASE = timedelta(seconds=60)
+"""Ten seconds are for handing over, the rest for a slow store."""
+CONFIRMATIONS_AN_HOUR = 5
+"""To one address, whoever asks for them."""
+WARNINGS_AN_HOUR = 1
+"""To an address that has an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendConfirmations:
+    """Sends what is due. At least once: a crash between the handing over and its note sends a mail again, with the same
+    id."""
+
+    queue: ConfirmationQueue
+    reader: IdentityReader
+    token: ConfirmationToken
+    mail: Mail
+    site: Site
+    ascii_domain: AsciiDomain
+
+    async def run(self, poll: timedelta = timedelta(seconds=1)) -> None:
+        """Send until cancelled. Raises what the store raises; the caller restarts it."""
+        while True:
+            if await self() < AT_ONCE:
+                await asyncio.sleep(poll.total_seconds())
+
+    async def __call__(self) -> int:
+        """Send some of those that are due; how many were."""
+        due = await self.queue.claim(AT_ONCE, LEASE)
+        await asyncio.gather(*(self._send(each) for each in due))
+        return len(due)
+
+    async def _send(self, due: DueConfirmation) -> None:
+        sent = False
+        try:
+            message = await self._composed(due)
+            if message is not None:
+                await self.mail.send(message)
+                sent = True
+        except Undeliverable as reason:
+            log.warning("the mail about registration %s is dropped: %s", due.id, reason)
+        except Exception as error:  # noqa: BLE001 - one mail must not stop the others
+            if due.attempts + 1 < MAX_TRIES:
+                log.warning("the mail about registration %s waits: %s", due.id, reason_of(error))
+                await self.queue.retry(due, pause_before(due.attempts))
+                return
+            log.error("the mail about registration %s is dropped: %s", due.id, reason_of(error))  # noqa: TRY400 - see reason_of
+        await self.queue.done(due, sent=sent)
+
+    async def _composed(self, due: DueConfirmation) -> Message | None:
+        """None if the address got enough of them."""
+        key = email_key(due.email, self.ascii_domain)
+        taken = await self.reader.credentials(username="", email=key) is not None
+        if due.sent >= (WARNINGS_AN_HOUR if taken else CONFIRMATIONS_AN_HOUR):
+            return None
+        id_ = sha256(f"registration {due.id}".encode()).hexdigest()[:32]
+        if taken:
+            return Message(due.email, f"Your account on {self.site.host}", self._warning(), id_)
+        return Message(due.email, f"Confirm your account on {self.site.host}", self._question(due), id_)
+
+    def _question(self, due: DueConfirmation) -> str:
+        token, hours = self.token(due.seed), CONFIRMATION_LIFE // timedelta(hours=1)
+        return "\n".join(
+            (
+                f"Somebody registered as @{due.username} on {self.site.host} with this address.",
+                "",
+                f"If it was you, open this link. It is good until {hours} hours after the registration:",
+                "",
+                f"{self.site.url}/confirm#token={token}",
+                "",
+                "Or paste this token where your app asks for it:",
+                "",
+                token,
+                "",
+                "If it was not you, ignore this mail: no account is opened.",
+                "",
+            )
+        )
+
+    def _warning(self) -> str:
+        return "\n".join(
+            (
+                f"Somebody tried to register on {self.site.host} with this address. It has an account already, and",
+                "nothing about that account has changed.",
+                "",
+                "If it was you, log in instead:",
+                "",
+                self.site.url,
+                "",
+                "If it was not you, there is nothing to do.",
+                "",
+            )
+        )

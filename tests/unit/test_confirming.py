@@ -1,0 +1,228 @@
+"""Accounts that are opened once their address is confirmed."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from adapters.memory.identity import MemoryConfirmationQueue
+from adapters.security.confirmation_tokens import MacConfirmationTokens
+from adapters.text import ascii_domain
+from application.identity.confirming import ConfirmRegistration, RequestRegistration, digest_of
+from application.identity.mailing import CONFIRMATIONS_AN_HOUR, SendConfirmations
+from application.shared.errors import KeyReused
+from application.shared.events import Registered
+from application.shared.mail import MAX_TRIES, Message, Site, Undeliverable
+from application.shared.ports import Attempt
+from domain.identity import CONFIRMATION_LIFE, RegistrationTokenInvalid, UsernameTaken, UserNotFound
+from domain.shared import Invalid, Unavailable
+from tests.unit.contracts.stores import new_id
+from tests.unit.people import PASSWORD, Waggle, refused
+
+SITE = Site("https://hive.example", "hive.example")
+TOKEN = re.compile(r"wgc_[0-9a-f]{64}")
+TRY = Attempt("anyone:register", "key", "fingerprint")
+
+
+@dataclass
+class Post:
+    """Keeps what is mailed; fails as it is told."""
+
+    received: list[Message] = field(default_factory=list)
+    fails: Exception | None = None
+
+    async def send(self, message: Message) -> None:
+        if self.fails:
+            raise self.fails
+        self.received.append(message)
+
+
+class Confirming:
+    def __init__(self, waggle: Waggle) -> None:
+        self.waggle, self.post = waggle, Post()
+        stores, sessions = waggle.stores, waggle.register.sessions
+        token = MacConfirmationTokens(b"k" * 32)
+        assert isinstance(stores.confirmations, MemoryConfirmationQueue)
+        queue = replace(stores.confirmations, now=waggle.time, monotonic=waggle.time.monotonic)
+        self.request = RequestRegistration(waggle.register, token, waggle.time)
+        self.confirm = ConfirmRegistration(
+            stores.open_identity, sessions, new_id, waggle.time, waggle.security
+        )
+        self.send = SendConfirmations(queue, stores.people, token, self.post, SITE, ascii_domain)
+
+    async def asks(self, name: str, address: str, attempt: Attempt | None = None) -> None:
+        await self.request(name, address, PASSWORD, "Ann", attempt)
+
+    async def mailed(self) -> list[Message]:
+        """All that was mailed, when nothing is due any more."""
+        while await self.send():
+            pass
+        return self.post.received
+
+    async def token(self) -> str:
+        found = TOKEN.search((await self.mailed())[-1].text)
+        assert found
+        return found[0]
+
+
+@pytest.fixture
+def confirming(waggle: Waggle) -> Confirming:
+    return Confirming(waggle)
+
+
+async def test_nothing_of_the_account_is_there_until_it_is_confirmed(
+    waggle: Waggle, confirming: Confirming
+) -> None:
+    await confirming.asks("Ann", " Ann@Example.org ")
+
+    assert await refused(waggle.read_profile.named("ann")) is UserNotFound
+    assert await waggle.told() == []
+    joined = await confirming.confirm(await confirming.token())
+
+    assert (joined.user.username, joined.user.display_name) == ("ann", "Ann")
+    assert (await waggle.read_account(joined.user.id)).email == "Ann@Example.org"
+    assert (await waggle.authenticate(joined.tokens.access_token)).user_id == joined.user.id
+    assert await waggle.told() == [Registered(user_id=joined.user.id)]
+    await waggle.log_in("ann@example.org", PASSWORD, None)
+
+
+async def test_the_link_is_of_the_site_and_the_token_is_stored_nowhere(
+    waggle: Waggle, confirming: Confirming
+) -> None:
+    await confirming.asks("ann", "ann@example.org")
+    token = await confirming.token()
+
+    (mail,) = confirming.post.received
+    assert (mail.to, mail.subject) == ("ann@example.org", "Confirm your account on hive.example")
+    assert f"https://hive.example/confirm#token={token}\n" in mail.text
+    async with waggle.stores.open_identity() as tx:
+        pending = await tx.pending.take(digest_of(token), waggle.time())
+    assert pending is not None
+    assert token not in repr(pending)
+
+
+async def test_a_token_is_good_once_and_for_a_day(waggle: Waggle, confirming: Confirming) -> None:
+    await confirming.asks("ann", "ann@example.org")
+    token = await confirming.token()
+    waggle.time.pass_by(CONFIRMATION_LIFE - timedelta(seconds=1))
+
+    tries = await asyncio.gather(*(confirming.confirm(token) for _ in range(20)), return_exceptions=True)
+    opened = [one for one in tries if not isinstance(one, BaseException)]
+    assert len(opened) == 1
+    assert {type(one) for one in tries} == {type(opened[0]), RegistrationTokenInvalid}
+
+    await confirming.asks("bob", "bob@example.org")
+    late = await confirming.token()
+    waggle.time.pass_by(CONFIRMATION_LIFE)
+    reasons = set()
+    for bad in (token, late, "", "x", "wgc_" + "0" * 64, "\ud800", late.upper()):
+        with pytest.raises(RegistrationTokenInvalid) as caught:
+            await confirming.confirm(bad)
+        reasons.add(str(caught.value))
+    assert len(reasons) == 1
+
+
+async def test_who_has_the_address_is_warned_once_an_hour_without_a_token(
+    waggle: Waggle, confirming: Confirming
+) -> None:
+    await waggle.joins("ann")
+
+    for name in ("bee", "bug", "bat"):
+        await confirming.asks(name, "ANN@example.org")
+
+    (mail,) = await confirming.mailed()
+    assert mail.to == "ANN@example.org"
+    assert "has an account already" in mail.text
+    assert not TOKEN.search(mail.text)
+    assert "ann" not in mail.text.lower().replace("ann@example.org", "")
+
+
+async def test_an_address_gets_a_bounded_number_of_confirmations(confirming: Confirming) -> None:
+    for number in range(CONFIRMATIONS_AN_HOUR + 3):
+        await confirming.asks(f"name_{number}", "ann@example.org")
+
+    assert len(await confirming.mailed()) == CONFIRMATIONS_AN_HOUR
+
+
+@pytest.mark.parametrize("address", ["ann@example.org", "new@example.org"])
+async def test_a_name_is_held_alike_whoever_has_the_address(
+    waggle: Waggle, confirming: Confirming, address: str
+) -> None:
+    await waggle.joins("ann")
+    assert await refused(confirming.asks("ann", address)) is UsernameTaken
+    await confirming.asks("bob", address)
+
+    for again in ("ann@example.org", "new@example.org", "other@example.org"):
+        assert await refused(confirming.asks("bob", again)) is UsernameTaken
+    waggle.time.pass_by(CONFIRMATION_LIFE)
+    assert await refused(confirming.asks("bob", "other@example.org")) is None
+
+
+async def test_an_address_that_was_taken_meanwhile_is_refused_like_a_wrong_token(
+    waggle: Waggle, confirming: Confirming
+) -> None:
+    await confirming.asks("bob", "ann@example.org")
+    token = await confirming.token()
+    await waggle.joins("ann")
+
+    assert await refused(confirming.confirm(token)) is RegistrationTokenInvalid
+    assert await refused(waggle.read_profile.named("bob")) is UserNotFound
+
+
+async def test_a_request_that_is_repeated_with_its_key_mails_once(
+    confirming: Confirming,
+) -> None:
+    first = await confirming.request("ann", "ann@example.org", PASSWORD, "", TRY)
+    second = await confirming.request("ann", "ann@example.org", PASSWORD, "", TRY)
+
+    assert (first.replayed, second.replayed, first.outcome, second.outcome) == (False, True, {}, {})
+    assert len(await confirming.mailed()) == 1
+    other = Attempt(TRY.scope, TRY.key, "another")
+    assert await refused(confirming.asks("bob", "bob@example.org", other)) is KeyReused
+
+
+async def test_what_cannot_be_registered_is_refused_with_all_faults(confirming: Confirming) -> None:
+    with pytest.raises(Invalid) as caught:
+        await confirming.request("a", "nowhere", "short", "x" * 51, None)
+
+    assert [fault.field for fault in caught.value.faults] == ["username", "email", "password", "display_name"]
+    assert not await confirming.mailed()
+
+
+async def test_a_mail_waits_while_its_server_is_away(waggle: Waggle, confirming: Confirming) -> None:
+    await confirming.asks("ann", "ann@example.org")
+    confirming.post.fails = Unavailable("the mail server is away")
+    for _ in range(MAX_TRIES - 1):
+        assert await confirming.send() == 1
+        assert await confirming.send() == 0
+        waggle.time.pass_by(timedelta(hours=1))
+    confirming.post.fails = None
+
+    await confirming.confirm(await confirming.token())
+
+
+async def test_a_mail_that_nobody_takes_is_given_up(
+    waggle: Waggle, confirming: Confirming, caplog: pytest.LogCaptureFixture
+) -> None:
+    await confirming.asks("ann", "ann@example.org")
+    confirming.post.fails = Undeliverable("no such mailbox")
+
+    assert await confirming.send() == 1
+    waggle.time.pass_by(timedelta(hours=2))
+
+    assert await confirming.send() == 0
+    assert "ann" not in caplog.text
+
+
+async def test_security_events_tell_of_requests_and_confirmations(
+    waggle: Waggle, confirming: Confirming
+) -> None:
+    await confirming.asks("ann", "ann@example.org")
+    joined = await confirming.confirm(await confirming.token())
+    await refused(confirming.confirm("wrong"))
+    await waggle.security.flush()
+
+    (event,) = await waggle.stores.security.of(joined.user.id, 10)
+    assert (event.kind, event.outcome) == ("registration_confirmed", "ok")
