@@ -21,7 +21,7 @@ _SHAPES = ["running"] if RUNNING else SHAPES if LONG or "embedded" not in SHAPES
 
 
 @pytest.mark.parametrize("server", _SHAPES, indirect=True, scope="session")
-@pytest.mark.timeout(1200 if LONG else 180)
+@pytest.mark.timeout(1200 if LONG else 400)
 def test_ap8_schemathesis_finds_nothing(base_url: str, tmp_path: Path) -> None:
     seed = os.environ.get("WAGGLE_TEST_SEED", "20261122")
     command = [
