@@ -66,8 +66,12 @@ class SqlSessions:
             .limit(limit)
             .with_for_update()
         )
-        ended = update(sessions).where(sessions.c.id.in_(some)).values(ended_at=now).returning(sessions.c.id)
-        return [SessionId(row.id) for row in await self.connection.execute(ended)]
+        # Two statements: as a subquery PostgreSQL may run it more than once, and end more than `limit`.
+        ended = [SessionId(row.id) for row in await self.connection.execute(some)]
+        if ended:
+            change = update(sessions).where(sessions.c.id.in_(ended)).values(ended_at=now)
+            await self.connection.execute(change)
+        return ended
 
     async def end_all(
         self, user_id: UserId, now: datetime, *, but: SessionId | None = None
