@@ -38,7 +38,7 @@ class SendConfirmations:
     async def run(self, poll: timedelta = timedelta(seconds=1)) -> None:
         """Send until cancelled. Raises what the store raises; the caller restarts it."""
         while True:
-            if await self() < AT_ONCE:
+            if not await self():  # many to one address come one by one, and must not hold up the others
                 await asyncio.sleep(poll.total_seconds())
 
     async def __call__(self) -> int:
@@ -81,7 +81,7 @@ class SendConfirmations:
             (
                 f"Somebody registered as @{due.username} on {self.site.host} with this address.",
                 "",
-                f"If it was you, open this link. It is good until {hours} hours after the registration:",
+                f"If it was you, open this link within {hours} hours of the registration:",
                 "",
                 f"{self.site.url}/confirm#token={token}",
                 "",
