@@ -8,7 +8,6 @@ from litestar import Controller, Response, get, post
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.types import Receive, Scope, Send
 
-from application.identity.queries import Principal
 from application.notifications.hub import TooManyListeners
 from application.notifications.ports import StreamTokens
 from application.notifications.streaming import CursorAhead
@@ -115,7 +114,7 @@ class StreamController(Controller):
         `<epoch>:<seq>`. It ends when the access token does; with `Last-Event-ID` nothing is missed and nothing
         comes twice. What keeps it from being opened for now (429, 500, 502, 503, 504) is answered as a stream that says
         `retry:` and ends, since an EventSource would give up for good."""
-        admitted = await self._admitted(request.user, token)
+        admitted = await self._admitted(request, token)
         if EVENTS not in request.headers.get("accept", ""):
             raise NotAcceptable("this needs Accept: text/event-stream, or a WebSocket")
         listener = self.streams.hub.join(admitted.user, admitted.session)
@@ -127,7 +126,8 @@ class StreamController(Controller):
             raise
         return Answer(speaker)
 
-    async def _admitted(self, principal: Principal | None, token: str | None) -> Admitted:
+    async def _admitted(self, request: Anyones, token: str | None) -> Admitted:
+        principal = request.user
         if principal is None:
             return Admitted(*await self.redeem_stream_token(token or ""))
         if token is not None:
