@@ -7,6 +7,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 PROMISED = {
     *(f"id{number}" for number in range(1, 11)),
+    "id14",
     *(f"az{number}" for number in range(1, 9) if number != 6),
     *(f"in{number}" for number in range(1, 9)),
     *(f"ap{number}" for number in range(1, 9)),
