@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.integration.servers import Server, fresh_database
-from tests.unit.contracts.stores import Stores, empty, migrated, sql
+from tests.port_contracts.stores import Stores, empty, migrated, sql
 
 
 @pytest.fixture(scope="session")
@@ -16,8 +16,13 @@ def migrated_postgres(postgres_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-async def stores(migrated_postgres: str) -> AsyncIterator[Stores]:
+async def postgres_stores(migrated_postgres: str) -> AsyncIterator[Stores]:
     """The stores on PostgreSQL, empty."""
     async with sql(migrated_postgres) as some:
         yield some
     await empty(migrated_postgres)
+
+
+@pytest.fixture
+def stores(postgres_stores: Stores) -> Stores:
+    return postgres_stores

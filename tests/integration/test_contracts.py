@@ -1,7 +1,10 @@
-"""The contracts, kept by PostgreSQL, and what only a database with many connections can be asked."""
+"""The contracts of ports, kept by SQLite and PostgreSQL, and what only a database with many connections can be asked."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -10,178 +13,35 @@ from adapters.sql.migrate import HEAD, current, migrate
 from application.shared.errors import KeyInFlight
 from domain.posts import Post
 from domain.shared import Standing, Unavailable
-from tests.integration.servers import Server, fresh_database
-from tests.unit.contracts.entries import EntriesContract
-from tests.unit.contracts.erasing import ErasingContract
-from tests.unit.contracts.graph import GraphContract
-from tests.unit.contracts.housekeeping import HousekeepingContract
-from tests.unit.contracts.idempotency import IdempotencyContract, an_attempt, publish_once
-from tests.unit.contracts.identity import (
-    AccountsContract,
-    IdentityReaderContract,
-    InboxContract,
-    SessionsContract,
-)
-from tests.unit.contracts.keys import KeysContract
-from tests.unit.contracts.mails import MailQueueContract
-from tests.unit.contracts.marks import InvolvedContract, MarkListsContract, MarksContract
-from tests.unit.contracts.media import JobsContract, MediaContract
-from tests.unit.contracts.notifications import (
-    CountersContract,
-    ForgettingContract,
-    StreamReaderContract,
-    StreamsContract,
-    TicketsContract,
-    TrimmingContract,
-)
-from tests.unit.contracts.outbox import OutboxContract, RelayContract
-from tests.unit.contracts.parts import PostPartsContract
-from tests.unit.contracts.pending import ConfirmationQueueContract, PendingRegistrationsContract
-from tests.unit.contracts.posts import (
-    AuthorsContract,
-    PagesContract,
-    PostsContract,
-    PostsReaderContract,
-    VisibilityContract,
-)
-from tests.unit.contracts.process_numbers import ProcessNumbersContract
-from tests.unit.contracts.repair import RepairContract
-from tests.unit.contracts.schema import SchemaContract
-from tests.unit.contracts.search import (
-    PeopleSearchContract,
-    PostSearchContract,
-    SearchModelContract,
-    TagSearchContract,
-)
-from tests.unit.contracts.security import SecurityEventsContract
-from tests.unit.contracts.stores import Stores, a_post
-from tests.unit.contracts.threads import EditsContract, ThreadsContract
-from tests.unit.contracts.transactions import TransactionsContract
-from tests.unit.contracts.votes import VotesContract
-from tests.unit.contracts.withheld import WithheldContract
-
-
-class TestTransactions(TransactionsContract): ...
-
-
-class TestAccounts(AccountsContract): ...
-
-
-class TestIdentityReader(IdentityReaderContract): ...
-
-
-class TestSessions(SessionsContract): ...
-
-
-class TestPendingRegistrations(PendingRegistrationsContract): ...
-
-
-class TestConfirmationQueue(ConfirmationQueueContract): ...
-
-
-class TestInbox(InboxContract): ...
-
-
-class TestSecurityEvents(SecurityEventsContract): ...
-
-
-class TestKeys(KeysContract): ...
-
-
-class TestGraph(GraphContract): ...
-
-
-class TestIdempotency(IdempotencyContract): ...
-
-
-class TestOutbox(OutboxContract): ...
-
-
-class TestRelay(RelayContract): ...
-
-
-class TestPosts(PostsContract): ...
-
-
-class TestPostsReader(PostsReaderContract): ...
-
-
-class TestPostParts(PostPartsContract): ...
-
-
-class TestAuthors(AuthorsContract): ...
-
-
-class TestErasing(ErasingContract): ...
-
-
-class TestVisibility(VisibilityContract): ...
-
-
-class TestPages(PagesContract): ...
-
-
-class TestEdits(EditsContract): ...
-
-
-class TestThreads(ThreadsContract): ...
-
-
-class TestWithheld(WithheldContract): ...
-
-
-class TestMarks(MarksContract): ...
-
-
-class TestInvolved(InvolvedContract): ...
-
-
-class TestMarkLists(MarkListsContract): ...
-
-
-class TestEntries(EntriesContract): ...
-
-
-class TestRepair(RepairContract): ...
-
-
-class TestPostSearch(PostSearchContract): ...
-
-
-class TestSearchModel(SearchModelContract): ...
-
-
-class TestTagSearch(TagSearchContract): ...
-
-
-class TestPeopleSearch(PeopleSearchContract): ...
-
-
-class TestMailQueue(MailQueueContract): ...
-
-
-class TestMedia(MediaContract): ...
-
-
-class TestJobs(JobsContract): ...
-
-
-class TestVotes(VotesContract): ...
-
-
-class TestStreams(StreamsContract): ...
-
-
-class TestCounters(CountersContract): ...
-
-
-class TestStreamReader(StreamReaderContract): ...
-
-
-class TestTickets(TicketsContract): ...
-
-
-class TestTrimming(TrimmingContract): ...
+from tests.integration.servers import fresh_database
+from tests.port_contracts.every_store import *  # noqa: F403 - tests to collect
+from tests.port_contracts.housekeeping import HousekeepingContract
+from tests.port_contracts.idempotency import an_attempt, publish_once
+from tests.port_contracts.notifications import ForgettingContract
+from tests.port_contracts.process_numbers import ProcessNumbersContract
+from tests.port_contracts.schema import SchemaContract
+from tests.port_contracts.stores import Stores, a_post, migrated, sql
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file: to copy it costs less than to migrate."""
+    path = tmp_path_factory.mktemp("template") / "waggle.db"
+    asyncio.run(migrated(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture
+async def sqlite_stores(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Stores]:
+    async with sql(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'waggle.db')}") as some:
+        yield some
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    some = request.getfixturevalue(f"{request.param}_stores")
+    assert isinstance(some, Stores)
+    return some
 
 
 class TestForgetting(ForgettingContract): ...
@@ -193,15 +53,21 @@ class TestProcessNumbers(ProcessNumbersContract): ...
 class TestHousekeeping(HousekeepingContract): ...
 
 
-@pytest.fixture
-async def database(postgres_server: Server) -> AsyncIterator[Database]:
-    with fresh_database(postgres_server) as url:
-        database = Database.at(url)
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """Empty, and opened as `waggle migrate` does."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path}/waggle.db"
+        else:
+            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
+        database = Database.at(url, command_timeout=None)
         yield database
         await database.close()
 
 
 class TestSchema(SchemaContract):
+    @pytest.mark.parametrize("database", ["postgres"], indirect=True)
     async def test_processes_that_migrate_at_once_go_one_after_the_other(self, database: Database) -> None:
         await asyncio.gather(*(migrate(database) for _ in range(4)))
 
@@ -216,6 +82,7 @@ async def unavailable(work: Awaitable[object]) -> bool:
     return False
 
 
+@pytest.mark.parametrize("stores", ["postgres"], indirect=True)
 class TestManyConnections:
     async def test_a_key_that_is_held_longer_than_one_waits_is_in_flight(self, stores: Stores) -> None:
         attempt = an_attempt()

@@ -21,7 +21,7 @@ from adapters.sql.errors import DatabaseRefused
 from adapters.sql.migrate import check_schema
 from adapters.sql.server import allowed_connections
 from tests.integration.servers import Server, fresh_database
-from tests.unit.contracts.stores import migrated
+from tests.port_contracts.stores import migrated
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 PATIENCE = 30.0

@@ -22,9 +22,9 @@ from application.feeds.ports import MAX_ENTRIES, Stretch
 from application.shared.limits import Rate
 from domain.shared import MAX_ID
 from tests.integration.servers import Server, Unavailable, clear, redis
-from tests.unit.contracts.cache import CacheContract, Keeping
-from tests.unit.contracts.limits import TEN, Counting, LimiterContract
-from tests.unit.contracts.timelines import ALL, TimelinesContract, a_reader, an_entry, entries, filled, ids
+from tests.port_contracts.cache import CacheContract, Keeping
+from tests.port_contracts.limits import TEN, Counting, LimiterContract
+from tests.port_contracts.timelines import ALL, TimelinesContract, a_reader, an_entry, entries, filled, ids
 
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 

@@ -25,7 +25,7 @@ from application.media.ports import Storage, Ticket
 from domain.shared import Unavailable
 from tests.integration.servers import Server, fresh_bucket, s3
 from tests.integration.servers import Unavailable as NoServer
-from tests.unit.contracts.storage import Send, StorageContract, got, put
+from tests.port_contracts.storage import Send, StorageContract, got, put
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from sqlalchemy import func, literal_column, select, table
 
 from domain.notifications import Preferences
 from domain.shared import Unavailable, UserId
-from tests.unit.contracts.notifications import a_user, entries_of, tell, tell_in, traces_of
-from tests.unit.contracts.process_numbers import db
-from tests.unit.contracts.stores import Stores
+from tests.port_contracts.notifications import a_user, entries_of, tell, tell_in, traces_of
+from tests.port_contracts.process_numbers import db
+from tests.port_contracts.stores import Stores
 
 _locks = table("pg_locks")
 _waiting = select(func.count()).select_from(_locks).where(literal_column("NOT granted"))

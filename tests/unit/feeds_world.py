@@ -16,7 +16,7 @@ from application.shared.events import Published, Reposted
 from application.shared.paging import Page, Window
 from domain.posts import Mark, Post, Visibility, can_view, hashtag
 from domain.shared import EventId, PostId, Standing, UserId, made_at
-from tests.unit.contracts.stores import Stores, new_id
+from tests.port_contracts.stores import Stores, new_id
 
 
 @dataclass(frozen=True)

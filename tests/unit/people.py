@@ -64,7 +64,7 @@ from application.shared.ports import Attempt
 from application.shared.relay import Relay
 from domain.posts import Mark, Visibility
 from domain.shared import DomainError, PostId, UserId
-from tests.unit.contracts.stores import BEGINNING, Stores, memory, new_id
+from tests.port_contracts.stores import BEGINNING, Stores, memory, new_id
 from tests.unit.standings import Graph
 
 

@@ -16,7 +16,7 @@ from application.shared.people import AuthorCard
 from application.shared.ports import OpenTx
 from domain.notifications import Entry, EntryType, Kind
 from domain.shared import PostId, Standing, UserId
-from tests.unit.contracts.stores import new_id
+from tests.port_contracts.stores import new_id
 from tests.unit.standings import Graph
 
 POST = PostId(77)

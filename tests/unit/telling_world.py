@@ -32,7 +32,7 @@ from application.shared.people import AuthorCard
 from domain.notifications import Change, Kind
 from domain.posts import AuthorState, Visibility, can_view
 from domain.shared import EventId, PostId, Standing, UserId
-from tests.unit.contracts.stores import new_id
+from tests.port_contracts.stores import new_id
 from tests.unit.streams_world import Streams, card
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)

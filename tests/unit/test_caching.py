@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.memory.cache import MemoryCache
 from application.shared.caching import JITTER, PAUSE, SKEW, Cached, Codec, Times
 from domain.shared import Unavailable
-from tests.unit.contracts.cache import CacheContract, Keeping
+from tests.port_contracts.cache import CacheContract, Keeping
 
 
 class Time:

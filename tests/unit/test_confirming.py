@@ -18,7 +18,7 @@ from application.shared.mail import MAX_TRIES, Message, Site, Undeliverable
 from application.shared.ports import Attempt
 from domain.identity import CONFIRMATION_LIFE, RegistrationTokenInvalid, UsernameTaken, UserNotFound
 from domain.shared import Invalid, Unavailable
-from tests.unit.contracts.stores import new_id
+from tests.port_contracts.stores import new_id
 from tests.unit.people import PASSWORD, Waggle, refused
 
 SITE = Site("https://hive.example", "hive.example")

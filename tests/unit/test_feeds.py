@@ -20,7 +20,7 @@ from application.shared.events import AccountDeleted
 from application.shared.paging import Window
 from domain.posts import Visibility, recognised, resolved
 from domain.shared import EventId, PostId, UserId
-from tests.unit.contracts.stores import memory, new_id
+from tests.port_contracts.stores import memory, new_id
 from tests.unit.feeds_world import VISIBILITIES, World, ids_of
 from tests.unit.people import refused
 

@@ -15,7 +15,7 @@ from domain.posts import AuthorState, Entity, EntityType, Visibility
 from domain.shared import MediaId, PostId, UserId, made_at
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.shapes import PostOut
-from tests.unit.contracts.stores import new_id
+from tests.port_contracts.stores import new_id
 
 TEXTS = st.text(max_size=20) | st.just('","counts":{"comments":1},"pinned":')
 CARDS = st.builds(AuthorCard, id=st.integers(1, 3), username=TEXTS, display_name=TEXTS)

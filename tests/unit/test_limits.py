@@ -8,7 +8,7 @@ from adapters.memory.limits import MemoryLimiter
 from application.shared.limits import RateLimited
 from domain.shared import UserId
 from entrypoints.http.limits import EXPENSIVE, RATES, Cost, Limits, headers, rates
-from tests.unit.contracts.limits import TEN, Counting, LimiterContract
+from tests.port_contracts.limits import TEN, Counting, LimiterContract
 
 
 class Time:

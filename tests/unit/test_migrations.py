@@ -1,4 +1,4 @@
-"""The migrations and the tables, on SQLite."""
+"""The line of migrations, and which schema is accepted."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +11,6 @@ from sqlalchemy import text
 from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
 from adapters.sql.migrate import HEAD, MIGRATIONS, check_schema, migrate
-from tests.unit.contracts.schema import SchemaContract
 
 
 @pytest.fixture
@@ -19,9 +18,6 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
     database = Database.at(f"sqlite:///{tmp_path}/waggle.db")
     yield database
     await database.close()
-
-
-class TestSchema(SchemaContract): ...
 
 
 def scripts() -> ScriptDirectory:

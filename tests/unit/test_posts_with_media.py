@@ -16,7 +16,7 @@ from application.shared.ports import Attempt
 from domain.media import Kind, Made, Media, Reason, Rendition, State
 from domain.posts import MediaTaken, NotTheAuthor, PostNotFound, Visibility
 from domain.shared import EventId, Fault, Invalid, MediaId, PostId, Stale, UserId
-from tests.unit.contracts.stores import new_id
+from tests.port_contracts.stores import new_id
 from tests.unit.people import Waggle, refused, waggle_in_memory
 
 MADE = Made(

@@ -14,7 +14,7 @@ from adapters.sql.keyset import Keyset
 from adapters.sql.notifications import mails, writing
 from adapters.sql.notifications import reading as streams
 from adapters.sql.posts import authors, entries, marks, reading
-from tests.unit.contracts.stores import migrated
+from tests.port_contracts.stores import migrated
 
 MODULES = (reading, entries, authors, votes, graph, streams, mails, marks)
 READS = {

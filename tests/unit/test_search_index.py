@@ -20,9 +20,9 @@ from adapters.sql.posts.merging import merge_words
 from adapters.sql.posts.words import match
 from domain.shared import Unavailable
 from domain.words import Phrase
-from tests.unit.contracts.posts import remove
-from tests.unit.contracts.search import edit
-from tests.unit.contracts.stores import Stores, migrated, sql
+from tests.port_contracts.posts import remove
+from tests.port_contracts.search import edit
+from tests.port_contracts.stores import Stores, migrated, sql
 
 CANARY = "kanarienvogel"
 

@@ -12,9 +12,9 @@ from application.shared.events import PostDeleted
 from application.shared.people import AuthorCard
 from domain.posts import Post, Visibility
 from domain.shared import EventId, PostId, Standing, UserId
-from tests.unit.contracts.posts import remove
-from tests.unit.contracts.stores import Stores, memory, new_id
-from tests.unit.contracts.threads import edit
+from tests.port_contracts.posts import remove
+from tests.port_contracts.stores import Stores, memory, new_id
+from tests.port_contracts.threads import edit
 
 ANN, BOB, CAT = UserId(1), UserId(2), UserId(3)
 

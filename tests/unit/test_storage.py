@@ -17,7 +17,7 @@ from adapters.storage.signing import MediaAddresses, SignedUploads
 from application.media.ports import NoSuchObject, Storage, Ticket, TicketRefused
 from application.shared.errors import StorageFull
 from domain.shared import Unavailable
-from tests.unit.contracts.storage import Send, StorageContract, got, put
+from tests.port_contracts.storage import Send, StorageContract, got, put
 
 ORIGIN = "https://waggle.example"
 UPLOADS = SignedUploads(b"k" * 32, ORIGIN)

@@ -6,7 +6,7 @@ from adapters.memory.feeds import MemoryTimelines, NoTimelines
 from application.feeds.ports import Stretch
 from application.shared.paging import Window
 from domain.shared import MAX_ID
-from tests.unit.contracts.timelines import ALL, TimelinesContract, a_reader, an_entry, entries, filled, ids
+from tests.port_contracts.timelines import ALL, TimelinesContract, a_reader, an_entry, entries, filled, ids
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from domain.graph import (
     TooManyMutes,
 )
 from domain.shared import DomainError, Invalid, UserId
-from tests.unit.contracts.graph import NOW, People, some_people
-from tests.unit.contracts.stores import new_id
+from tests.port_contracts.graph import NOW, People, some_people
+from tests.port_contracts.stores import new_id
 from tests.unit.people import Waggle, refused
 
 

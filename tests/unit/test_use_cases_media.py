@@ -59,7 +59,7 @@ from domain.media import (
 )
 from domain.media import MediaAttached as AttachedElsewhere
 from domain.shared import EventId, MediaId, PostId, SessionId, Unavailable, UserId
-from tests.unit.contracts.stores import BEGINNING, new_id
+from tests.port_contracts.stores import BEGINNING, new_id
 
 ANN, BOB = UserId(1), UserId(2)
 PHONE = SessionId(11)

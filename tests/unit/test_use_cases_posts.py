@@ -18,7 +18,7 @@ from application.shared.ports import Attempt
 from domain.posts import NobodyReached, NotTheAuthor, PostNotFound, Visibility, WiderThanThread
 from domain.shared import Invalid, PostId, Standing, UserId
 from entrypoints.http.shapes import PostOut
-from tests.unit.contracts.stores import a_post
+from tests.port_contracts.stores import a_post
 from tests.unit.people import Waggle, refused
 
 PUBLIC, UNLISTED, FOLLOWERS, DIRECT = Visibility

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from application.identity.ports import KeyState, StoredKey
-from tests.unit.contracts.stores import BEGINNING, Stores
+from tests.port_contracts.stores import BEGINNING, Stores
 
 
 def a_key(kid: str = "k1", state: KeyState = "active") -> StoredKey:

@@ -10,9 +10,9 @@ from application.posts.repair import RepairPosts
 from application.shared.events import ProfileChanged, Published
 from domain.posts import OPEN, PostNotFound, Visibility
 from domain.shared import EventId, PostId, UserId
-from tests.unit.contracts.erasing import settle
-from tests.unit.contracts.repair import NONE
-from tests.unit.contracts.stores import Stores, new_id
+from tests.port_contracts.erasing import settle
+from tests.port_contracts.repair import NONE
+from tests.port_contracts.stores import Stores, new_id
 from tests.unit.people import Waggle, refused
 
 EVENT = EventId(1)

@@ -14,8 +14,8 @@ from application.posts.rows import Body, PostRow
 from application.shared.paging import Page, Window, page
 from domain.posts import AuthorState, Mark, Post, PostNotFound, Visibility, can_view
 from domain.shared import PostId, Standing, UserId, made_at
-from tests.unit.contracts.marks import leave
-from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+from tests.port_contracts.marks import leave
+from tests.port_contracts.stores import Stores, a_post, new_id, patiently
 
 EVERYTHING = {
     "text": "one\ntwo 🐝 \U0001f468‍\U0001f469‍\U0001f467 شهد",

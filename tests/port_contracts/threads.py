@@ -12,7 +12,7 @@ from application.posts.rows import PostRow
 from application.shared.paging import Window
 from domain.posts import Entity, EntityType, Post, Visibility
 from domain.shared import PostId, Standing, UserId, made_at
-from tests.unit.contracts.stores import Stores, a_post, new_id
+from tests.port_contracts.stores import Stores, a_post, new_id
 
 ENTITIES = (
     Entity(EntityType.MENTION, 0, 4, "ann", UserId(7)),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from application.notifications.ports import DueMail
 from domain.shared import UserId
-from tests.unit.contracts.stores import Stores, new_id
+from tests.port_contracts.stores import Stores, new_id
 
 NONE = timedelta()
 MINUTE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from application.identity.ports import DueConfirmation, PendingRegistration
 from domain.identity import UsernameTaken
 from domain.shared import DomainError
-from tests.unit.contracts.stores import Stores, new_id, patiently
+from tests.port_contracts.stores import Stores, new_id, patiently
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)

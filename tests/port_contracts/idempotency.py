@@ -14,7 +14,7 @@ from application.shared.idempotency import Once, once
 from application.shared.ports import Attempt, Record
 from domain.posts import PostNotFound
 from domain.shared import PostId, SessionId, Standing, UserId
-from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+from tests.port_contracts.stores import Stores, a_post, new_id, patiently
 
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
 OUTCOMES = st.dictionaries(

@@ -9,7 +9,7 @@ from application.feeds.ports import MAX_ENTRIES, Slice, Stretch, Timelines
 from application.shared.entries import Entry
 from application.shared.paging import Window
 from domain.shared import MAX_ID, PostId, UserId
-from tests.unit.contracts.stores import new_id
+from tests.port_contracts.stores import new_id
 
 
 def an_entry(id_: int, post: int | None = None, by: int = 7) -> Entry:

@@ -20,8 +20,8 @@ from application.notifications.trimming import STEP, TrimStreams
 from application.shared.paging import Page, Window, page
 from domain.notifications import KEPT, KEPT_DAYS, Change, Channel, Entry, Kind, Preferences, Stream
 from domain.shared import MAX_ID, PostId, SessionId, UserId
-from tests.unit.contracts.process_numbers import db
-from tests.unit.contracts.stores import BEGINNING, Stores, new_id, patiently
+from tests.port_contracts.process_numbers import db
+from tests.port_contracts.stores import BEGINNING, Stores, new_id, patiently
 
 LIKE, COMMENT, FOLLOW = Kind.LIKE, Kind.COMMENT, Kind.FOLLOW
 

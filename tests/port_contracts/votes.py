@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from application.feeds.ranking import TagVote, Vote
 from application.feeds.votes import LIKED, REPOSTED
 from domain.shared import PostId, UserId
-from tests.unit.contracts.stores import Stores, new_id
+from tests.port_contracts.stores import Stores, new_id
 
 AT = 1_800_000_000_000
 

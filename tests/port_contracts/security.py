@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from application.identity.security import SecurityEvent
 from domain.shared import SessionId, UserId, made_at
-from tests.unit.contracts.stores import Stores, new_id
+from tests.port_contracts.stores import Stores, new_id
 
 
 def an_event(user_id: UserId | None, **members: object) -> SecurityEvent:

@@ -12,7 +12,7 @@ from application.media.ports import EndedTicket, Job, Used
 from application.shared.events import MediaSettled
 from domain.media import FocalPoint, Kind, Made, Media, MediaNotFound, Reason, Rendition, State
 from domain.shared import MediaId, PostId, SessionId, UserId
-from tests.unit.contracts.stores import BEGINNING, Stores, new_id, patiently
+from tests.port_contracts.stores import BEGINNING, Stores, new_id, patiently
 
 MINUTE = timedelta(minutes=1)
 MADE = Made(

@@ -23,7 +23,7 @@ from application.shared.ports import Attempt, OpenTx
 from domain.identity import UserNotFound
 from domain.posts import Mark, PostNotFound, Visibility
 from domain.shared import EventId, PostId, UserId
-from tests.unit.contracts.stores import Stores, new_id
+from tests.port_contracts.stores import Stores, new_id
 from tests.unit.people import PASSWORD, Waggle, refused
 
 CANARY = "kanarienvogel"

@@ -37,7 +37,7 @@ from application.shared.events import (
 from application.shared.ports import Delivery
 from application.shared.relay import MAX_ATTEMPTS, Reactions, Relay
 from domain.shared import EventId, Unavailable
-from tests.unit.contracts.stores import Stores
+from tests.port_contracts.stores import Stores
 
 MINUTE = timedelta(minutes=1)
 LONG = timedelta(hours=1)

@@ -14,9 +14,9 @@ from application.shared.entries import Entry
 from application.shared.paging import Window
 from domain.posts import Mark, Post, Visibility, recognised, resolved
 from domain.shared import PostId, Standing, UserId
-from tests.unit.contracts.marks import leave
-from tests.unit.contracts.posts import remove
-from tests.unit.contracts.stores import Stores, new_id
+from tests.port_contracts.marks import leave
+from tests.port_contracts.posts import remove
+from tests.port_contracts.stores import Stores, new_id
 
 
 def user() -> UserId:

@@ -6,10 +6,10 @@ from application.posts.rows import joined
 from application.posts.showing import Bodies, Hydrate
 from domain.posts import AuthorState, Mark, Post
 from domain.shared import PostId, Standing, UserId
-from tests.unit.contracts.marks import leave
-from tests.unit.contracts.posts import EVERYTHING, remove
-from tests.unit.contracts.stores import Stores, new_id
-from tests.unit.contracts.threads import ENTITIES, edit
+from tests.port_contracts.marks import leave
+from tests.port_contracts.posts import EVERYTHING, remove
+from tests.port_contracts.stores import Stores, new_id
+from tests.port_contracts.threads import ENTITIES, edit
 
 
 async def everything(stores: Stores) -> Post:

@@ -16,7 +16,7 @@ from application.shared.events import PostDeleted, Published
 from application.shared.relay import Relay
 from domain.posts import Mark, Post, Visibility
 from domain.shared import Standing, UserId
-from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+from tests.port_contracts.stores import Stores, a_post, new_id, patiently
 from tests.unit.standings import STRANGERS
 
 NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}

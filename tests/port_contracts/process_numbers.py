@@ -8,7 +8,7 @@ from adapters.ids import PROCESSES, Lease
 from adapters.sql.database import Database
 from adapters.sql.process_numbers import LEASE, ProcessNumbers, process_numbers
 from domain.shared import Unavailable
-from tests.unit.contracts.stores import Stores, patiently
+from tests.port_contracts.stores import Stores, patiently
 
 LEASE_MS = int(LEASE.total_seconds() * 1000)
 

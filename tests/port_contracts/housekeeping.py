@@ -15,12 +15,12 @@ from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
 from application.feeds.ranking import TagVote, Vote
 from domain.shared import EventId, PostId, SessionId, UserId
-from tests.unit.contracts.idempotency import an_attempt, publish_once
-from tests.unit.contracts.identity import a_session, add_session
-from tests.unit.contracts.notifications import a_ticket
-from tests.unit.contracts.pending import a_pending, add
-from tests.unit.contracts.process_numbers import db
-from tests.unit.contracts.stores import Stores, new_id
+from tests.port_contracts.idempotency import an_attempt, publish_once
+from tests.port_contracts.identity import a_session, add_session
+from tests.port_contracts.notifications import a_ticket
+from tests.port_contracts.pending import a_pending, add
+from tests.port_contracts.process_numbers import db
+from tests.port_contracts.stores import Stores, new_id
 
 LITTLE = timedelta(minutes=1)
 

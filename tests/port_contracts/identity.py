@@ -20,7 +20,7 @@ from domain.identity import (
     UserNotFound,
 )
 from domain.shared import EventId, SessionId, UserId, made_at
-from tests.unit.contracts.stores import Stores, an_account, new_id
+from tests.port_contracts.stores import Stores, an_account, new_id
 
 
 def a_session(of: Account, **members: object) -> Session:

@@ -17,7 +17,7 @@ from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.paging import Window
 from domain.graph import BlockedByThem, BlocksThem, NoSuchRequest, Ties
 from domain.shared import EventId, UserId
-from tests.unit.contracts.stores import BEGINNING, POPULAR, Stores, new_id, patiently
+from tests.port_contracts.stores import BEGINNING, POPULAR, Stores, new_id, patiently
 
 NONE = {"followers": 0, "following": 0}
 NOW = BEGINNING

@@ -14,7 +14,7 @@ from application.posts.rows import PostRow
 from application.shared.paging import Page, Window, page
 from domain.posts import MAX_PINS, Mark, Post, TooManyPins, Visibility
 from domain.shared import PostId, Standing, UserId
-from tests.unit.contracts.stores import Stores, a_post, new_id, patiently
+from tests.port_contracts.stores import Stores, a_post, new_id, patiently
 from tests.unit.standings import STRANGERS
 
 MARKS = pytest.mark.parametrize("mark", Mark)

@@ -15,8 +15,8 @@ from domain.posts import Post, Visibility, hashtags, recognised, resolved
 from domain.posts.searching import PostQuery
 from domain.shared import PostId, Standing, UserId, made_at
 from domain.words import words
-from tests.unit.contracts.posts import remove
-from tests.unit.contracts.stores import Stores, a_post, new_id
+from tests.port_contracts.posts import remove
+from tests.port_contracts.stores import Stores, a_post, new_id
 
 FIND_ALL = 100
 

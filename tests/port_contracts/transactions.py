@@ -8,7 +8,7 @@ import pytest
 from application.shared.events import Registered
 from domain.identity import UserNotFound
 from domain.shared import Standing, UserId
-from tests.unit.contracts.stores import Stores, a_post, an_account, patiently
+from tests.port_contracts.stores import Stores, a_post, an_account, patiently
 
 
 class TransactionsContract:

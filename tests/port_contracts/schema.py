@@ -29,7 +29,7 @@ from application.shared.paging import Window
 from application.shared.relay import Relay
 from domain.posts.searching import PostQuery
 from domain.shared import PostId, Standing, UserId
-from tests.unit.contracts.stores import SECRETS, new_id
+from tests.port_contracts.stores import SECRETS, new_id
 
 
 async def differences(database: Database) -> list[object]:

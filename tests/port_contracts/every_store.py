@@ -1,0 +1,168 @@
+"""Every contract that every store keeps, once: a test module imports `*` and says in a fixture `stores` which stores."""
+
+from tests.port_contracts.entries import EntriesContract
+from tests.port_contracts.erasing import ErasingContract
+from tests.port_contracts.graph import GraphContract
+from tests.port_contracts.idempotency import IdempotencyContract
+from tests.port_contracts.identity import (
+    AccountsContract,
+    IdentityReaderContract,
+    InboxContract,
+    SessionsContract,
+)
+from tests.port_contracts.keys import KeysContract
+from tests.port_contracts.mails import MailQueueContract
+from tests.port_contracts.marks import InvolvedContract, MarkListsContract, MarksContract
+from tests.port_contracts.media import JobsContract, MediaContract
+from tests.port_contracts.notifications import (
+    CountersContract,
+    StreamReaderContract,
+    StreamsContract,
+    TicketsContract,
+    TrimmingContract,
+)
+from tests.port_contracts.outbox import OutboxContract, RelayContract
+from tests.port_contracts.parts import PostPartsContract
+from tests.port_contracts.pending import ConfirmationQueueContract, PendingRegistrationsContract
+from tests.port_contracts.posts import (
+    AuthorsContract,
+    PagesContract,
+    PostsContract,
+    PostsReaderContract,
+    VisibilityContract,
+)
+from tests.port_contracts.repair import RepairContract
+from tests.port_contracts.search import (
+    PeopleSearchContract,
+    PostSearchContract,
+    SearchModelContract,
+    TagSearchContract,
+)
+from tests.port_contracts.security import SecurityEventsContract
+from tests.port_contracts.threads import EditsContract, ThreadsContract
+from tests.port_contracts.transactions import TransactionsContract
+from tests.port_contracts.votes import VotesContract
+from tests.port_contracts.withheld import WithheldContract
+
+
+class TestTransactions(TransactionsContract): ...
+
+
+class TestAccounts(AccountsContract): ...
+
+
+class TestIdentityReader(IdentityReaderContract): ...
+
+
+class TestSessions(SessionsContract): ...
+
+
+class TestPendingRegistrations(PendingRegistrationsContract): ...
+
+
+class TestConfirmationQueue(ConfirmationQueueContract): ...
+
+
+class TestInbox(InboxContract): ...
+
+
+class TestSecurityEvents(SecurityEventsContract): ...
+
+
+class TestKeys(KeysContract): ...
+
+
+class TestGraph(GraphContract): ...
+
+
+class TestIdempotency(IdempotencyContract): ...
+
+
+class TestOutbox(OutboxContract): ...
+
+
+class TestRelay(RelayContract): ...
+
+
+class TestPosts(PostsContract): ...
+
+
+class TestPostsReader(PostsReaderContract): ...
+
+
+class TestPostParts(PostPartsContract): ...
+
+
+class TestAuthors(AuthorsContract): ...
+
+
+class TestErasing(ErasingContract): ...
+
+
+class TestVisibility(VisibilityContract): ...
+
+
+class TestPages(PagesContract): ...
+
+
+class TestEdits(EditsContract): ...
+
+
+class TestThreads(ThreadsContract): ...
+
+
+class TestWithheld(WithheldContract): ...
+
+
+class TestMarks(MarksContract): ...
+
+
+class TestInvolved(InvolvedContract): ...
+
+
+class TestMarkLists(MarkListsContract): ...
+
+
+class TestEntries(EntriesContract): ...
+
+
+class TestRepair(RepairContract): ...
+
+
+class TestPostSearch(PostSearchContract): ...
+
+
+class TestSearchModel(SearchModelContract): ...
+
+
+class TestTagSearch(TagSearchContract): ...
+
+
+class TestPeopleSearch(PeopleSearchContract): ...
+
+
+class TestMailQueue(MailQueueContract): ...
+
+
+class TestMedia(MediaContract): ...
+
+
+class TestJobs(JobsContract): ...
+
+
+class TestVotes(VotesContract): ...
+
+
+class TestStreams(StreamsContract): ...
+
+
+class TestCounters(CountersContract): ...
+
+
+class TestStreamReader(StreamReaderContract): ...
+
+
+class TestTickets(TicketsContract): ...
+
+
+class TestTrimming(TrimmingContract): ...
