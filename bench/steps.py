@@ -76,7 +76,7 @@ def parts(container: Container) -> Sequence[tuple[str, type, str]]:
         ("admit: token and session", auth.Admission, "__call__"),
         ("admit: token and session", type(container.identity.authenticate()), "__call__"),
         ("limits", limits.Limits, "of_user"),
-        ("standing", type(container.standings()), "of"),
+        ("standing", type(container.viewer_contexts()), "of"),
         ("home: use case", type(home), "__call__"),
         ("home: gather", type(feeds.gather_home()), "__call__"),
         ("timeline: read", type(feeds.timelines()), "read"),

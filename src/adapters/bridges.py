@@ -18,7 +18,7 @@ from application.shared.ports import Clock
 from domain.identity import UserNotFound
 from domain.media import ATTACH_WITHIN, SWEPT_SOON
 from domain.posts import can_view
-from domain.shared import EventId, MediaId, PostId, SessionId, Standing, UserId
+from domain.shared import EventId, MediaId, PostId, SessionId, UserId, ViewerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,14 @@ class PostsToTellOf:
         above = await self._state(state.reply_to) if state.reply_to is not None else None
         return About(state.author, above and above.author, state.mentioned)
 
-    async def who_sees(self, post: PostId, standings: Collection[Standing]) -> frozenset[UserId]:
+    async def who_sees(self, post: PostId, viewer_contexts: Collection[ViewerContext]) -> frozenset[UserId]:
         state = await self._state(post)
         if state is None:
             return frozenset()
         return frozenset(
-            standing.viewer for standing in standings if standing.viewer and can_view(state, standing)
+            viewer_context.viewer
+            for viewer_context in viewer_contexts
+            if viewer_context.viewer and can_view(state, viewer_context)
         )
 
     async def involved(self, post: PostId, after: UserId, limit: int) -> Sequence[UserId]:
@@ -166,7 +168,9 @@ class WatchersOfHome:
 
 
 class ShowsEntries(Protocol):
-    async def __call__(self, standing: Standing, entries: Sequence[Entry]) -> Mapping[int, object]: ...
+    async def __call__(
+        self, viewer_context: ViewerContext, entries: Sequence[Entry]
+    ) -> Mapping[int, object]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +179,11 @@ class ShownPosts:
 
     show: ShowsEntries
 
-    async def __call__(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
+    async def __call__(
+        self, viewer_context: ViewerContext, posts: Collection[PostId]
+    ) -> Mapping[PostId, object]:
         places = [Entry(post, post, UserId(0)) for post in posts]  # nobody brought it there
-        return {PostId(id_): seen for id_, seen in (await self.show(standing, places)).items()}
+        return {PostId(id_): seen for id_, seen in (await self.show(viewer_context, places)).items()}
 
 
 class ClosedAuthors(Protocol):

@@ -3,17 +3,17 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from domain.shared import Standing, UserId
+from domain.shared import UserId, ViewerContext
 
 
 @dataclass(frozen=True, slots=True)
 class HomeSources(Collection[UserId]):
     """Whose posts and reposts come to a reader: those whom they follow and have not muted, and the reader."""
 
-    standing: Standing
+    viewer_context: ViewerContext
 
     def __contains__(self, user: object) -> bool:
-        of = self.standing
+        of = self.viewer_context
         return (user in of.follows and user not in of.muted) or user == of.viewer
 
     def __iter__(self) -> Iterator[UserId]:
@@ -23,7 +23,7 @@ class HomeSources(Collection[UserId]):
         return len(self._all())
 
     def _all(self) -> frozenset[UserId]:
-        of = self.standing
+        of = self.viewer_context
         own = frozenset() if of.viewer is None else frozenset({of.viewer})
         return (of.follows - of.muted if of.muted else of.follows) | own
 

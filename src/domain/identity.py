@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from domain.names import is_reserved
 from domain.shared import (
     Conflict,
-    Fault,
+    FieldError,
     Forbidden,
     Invalid,
     NotFound,
@@ -127,9 +127,9 @@ def username(raw: str) -> str:
     name = raw.lower() if raw.isascii() else raw
     if not _USERNAME.fullmatch(name):
         detail = "a username has 3 to 30 of the characters a-z, 0-9 and _"
-        raise Invalid(Fault("username", "username_format", detail))
+        raise Invalid(FieldError("username", "username_format", detail))
     if is_reserved(name):
-        raise Invalid(Fault("username", "username_reserved", "this username is reserved"))
+        raise Invalid(FieldError("username", "username_reserved", "this username is reserved"))
     return name
 
 
@@ -157,7 +157,7 @@ def email(raw: str, ascii_domain: AsciiDomain) -> str:
 
 
 def _no_address() -> Invalid:
-    return Invalid(Fault("email", "email_format", "this is not an e-mail address"))
+    return Invalid(FieldError("email", "email_format", "this is not an e-mail address"))
 
 
 def email_key(address: str, ascii_domain: AsciiDomain) -> str:
@@ -177,7 +177,7 @@ def password(raw: str, *, field: str = "password") -> str:
     secret = unicodedata.normalize("NFKC", raw) if len(raw) <= 4 * MAX_PASSWORD else raw
     if len(secret) > MAX_PASSWORD or any(unicodedata.category(char) == "Cs" for char in secret):
         raise Invalid(
-            Fault(field, "password_too_long", f"at most {MAX_PASSWORD} characters, in valid Unicode")
+            FieldError(field, "password_too_long", f"at most {MAX_PASSWORD} characters, in valid Unicode")
         )
     return secret
 
@@ -193,17 +193,17 @@ def new_password(
     `common`, and hold none of `names`: of the person, the address, the site."""
     secret = password(raw, field=field)
     if len(secret) < MIN_PASSWORD:
-        raise Invalid(Fault(field, "password_too_short", f"at least {MIN_PASSWORD} characters"))
+        raise Invalid(FieldError(field, "password_too_short", f"at least {MIN_PASSWORD} characters"))
     folded = secret.casefold()
     known = (unicodedata.normalize("NFKC", name).casefold() for name in names)
     if any(len(name) >= MIN_NAME and name in folded for name in known):
         raise Invalid(
-            Fault(
+            FieldError(
                 field, "password_guessable", "the password holds your name, your address or this site's name"
             )
         )
     if common(secret):
-        raise Invalid(Fault(field, "password_common", "this password is among the first that are tried"))
+        raise Invalid(FieldError(field, "password_common", "this password is among the first that are tried"))
     return secret
 
 

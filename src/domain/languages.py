@@ -2,7 +2,7 @@
 
 import re
 
-from domain.shared import Fault, Invalid
+from domain.shared import FieldError, Invalid
 
 MAX_LANGUAGE = 35
 """Characters. RFC 5646 (4.4.1) asks for no less, and no tag in use is longer."""
@@ -30,7 +30,9 @@ def language(raw: str | None) -> str | None:
     tag = raw.lower()
     if not raw.isascii() or len(raw) > MAX_LANGUAGE or not (tag in _IRREGULAR or _is_well_formed(raw)):
         raise Invalid(
-            Fault("language", "language_format", "a language is a BCP 47 tag such as en, pt-BR or zh-Hant-TW")
+            FieldError(
+                "language", "language_format", "a language is a BCP 47 tag such as en, pt-BR or zh-Hant-TW"
+            )
         )
     return _in_usual_case(tag)
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from domain.shared import (
     Conflict,
-    Fault,
+    FieldError,
     Invalid,
     MediaId,
     NotFound,
@@ -151,7 +151,7 @@ class FocalPoint:
 
     def __post_init__(self) -> None:
         if not (-1 <= self.x <= 1 and -1 <= self.y <= 1):
-            raise Invalid(Fault("focal_point", "range", "a focal point lies between -1 and 1"))
+            raise Invalid(FieldError("focal_point", "range", "a focal point lies between -1 and 1"))
 
 
 CENTRE = FocalPoint()

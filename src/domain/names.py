@@ -8,7 +8,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from domain.shared import CountGraphemes, Fault, Invalid, TextRule, shows_something
+from domain.shared import CountGraphemes, FieldError, Invalid, TextRule, shows_something
 
 MAX_MARKS = 4
 """Marks on one letter. Vietnamese and Hebrew stack three, Tibetan four; a tower of them hides its neighbours."""
@@ -136,13 +136,13 @@ def display_name(raw: str, graphemes: CountGraphemes) -> str:
     if not name:
         return name
     if not shows_something(name):
-        raise Invalid(Fault("display_name", "empty", "this name shows nothing"))
+        raise Invalid(FieldError("display_name", "empty", "this name shows nothing"))
     if stacks_marks(name):
-        raise Invalid(Fault("display_name", "characters", f"at most {MAX_MARKS} marks on one letter"))
+        raise Invalid(FieldError("display_name", "characters", f"at most {MAX_MARKS} marks on one letter"))
     if mixes_scripts(name):
         detail = "a word of the name mixes letters of several alphabets, which are easily confused"
-        raise Invalid(Fault("display_name", "mixed_scripts", detail))
+        raise Invalid(FieldError("display_name", "mixed_scripts", detail))
     if claims_authority(name):
         detail = "this name would be taken for that of the server's own people"
-        raise Invalid(Fault("display_name", "name_reserved", detail))
+        raise Invalid(FieldError("display_name", "name_reserved", detail))
     return name

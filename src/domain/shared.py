@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ViewerContext:
     """How a viewer stands to others, as of one moment. The default is a stranger: nobody is known to nobody."""
 
     viewer: UserId | None = None
@@ -106,7 +106,7 @@ class TooMany(DomainError):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FieldError:
     """One thing wrong with the input: where (a member's name), a stable code, and words for people."""
 
     field: str
@@ -119,12 +119,12 @@ class Invalid(DomainError):
 
     code = "invalid"
 
-    def __init__(self, *faults: Fault) -> None:
-        super().__init__("; ".join(fault.detail for fault in faults))
-        self.faults: Sequence[Fault] = faults
+    def __init__(self, *field_errors: FieldError) -> None:
+        super().__init__("; ".join(field_error.detail for field_error in field_errors))
+        self.field_errors: Sequence[FieldError] = field_errors
 
 
-class Faults:
+class FieldErrors:
     """Collects the faults of several members, so that a client hears of all of them at once.
 
     >>> with Faults.collected() as faults:
@@ -133,22 +133,22 @@ class Faults:
     """
 
     def __init__(self) -> None:
-        self._found: list[Fault] = []
+        self._found: list[FieldError] = []
 
     @classmethod
     @contextmanager
-    def collected(cls) -> "Iterator[Faults]":
-        faults = cls()
-        yield faults
-        if faults._found:
-            raise Invalid(*faults._found)
+    def collected(cls) -> "Iterator[FieldErrors]":
+        field_errors = cls()
+        yield field_errors
+        if field_errors._found:
+            raise Invalid(*field_errors._found)
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
         if isinstance(error, Invalid):
-            self._found.extend(error.faults)
+            self._found.extend(error.field_errors)
             return True
         return False
 
@@ -172,17 +172,17 @@ class TextRule:
         if len(raw) > self.max_bytes:  # cheap, before any work on a hostile text
             raise self._too_long()
         if (bad := _unprintable(raw, lines=self.lines)) is not None:
-            raise Invalid(Fault(self.field, "characters", f"the character {bad} is not allowed"))
+            raise Invalid(FieldError(self.field, "characters", f"the character {bad} is not allowed"))
         text = unicodedata.normalize("NFC", raw.replace("\r\n", "\n").replace("\r", "\n")).strip()
         if len(text.encode()) > self.max_bytes or graphemes(text) > self.max_graphemes:
             raise self._too_long()
         if self.required and not shows_something(text):
-            raise Invalid(Fault(self.field, "empty", f"{self.field} must not be empty"))
+            raise Invalid(FieldError(self.field, "empty", f"{self.field} must not be empty"))
         return text
 
     def _too_long(self) -> Invalid:
         limits = f"{self.max_graphemes} characters and {self.max_bytes} bytes"
-        return Invalid(Fault(self.field, "too_long", f"{self.field} is longer than {limits}"))
+        return Invalid(FieldError(self.field, "too_long", f"{self.field} is longer than {limits}"))
 
 
 def _unprintable(text: str, *, lines: bool) -> str | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
-from domain.shared import CountGraphemes, Fault, Invalid
+from domain.shared import CountGraphemes, FieldError, Invalid
 
 MAX_GRAPHEMES, MAX_BYTES = 200, 800
 """Of what somebody asks for."""
@@ -92,7 +92,7 @@ def check_length(asked: str, graphemes: CountGraphemes) -> None:
     size = len(asked.encode(errors="replace")) if len(asked) <= MAX_BYTES else len(asked)
     if size > MAX_BYTES or graphemes(asked) > MAX_GRAPHEMES:
         limits = f"{MAX_GRAPHEMES} characters and {MAX_BYTES} bytes"
-        raise Invalid(Fault("?q", "too_long", f"what is looked for is longer than {limits}"))
+        raise Invalid(FieldError("?q", "too_long", f"what is looked for is longer than {limits}"))
 
 
 def words(text: str) -> tuple[str, ...]:

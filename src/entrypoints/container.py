@@ -62,13 +62,13 @@ from adapters.storage.folder import FolderStorage
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import MediaAddresses, SignedUploads
 from application.feeds import home, lists, pipeline, ranking, rankings, trending, voting
-from application.feeds.reactions import DropReader, FanOut
+from application.feeds.event_handlers import DropReader, FanOut
+from application.graph import event_handlers as graph_reactions
 from application.graph import queries as graph_queries
-from application.graph import reactions as graph_reactions
 from application.graph import tying
 from application.graph.audience import Audience
 from application.graph.repair import RepairCircles
-from application.graph.standings import Standings
+from application.graph.viewer_contexts import ViewerContexts
 from application.identity import commands as identity_commands
 from application.identity import confirming as identity_confirming
 from application.identity import ending as identity_ending
@@ -77,19 +77,19 @@ from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
 from application.identity import sessions as identity_sessions
 from application.identity.accounts import DeleteAccount, EditProfile
+from application.identity.event_handlers import CountPosts
 from application.identity.mailing import SendConfirmations
-from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
 from application.identity.searching import SearchPeople
 from application.identity.security import ForgetInSecurityEvents, SecurityLog, TrimSecurityEvents
 from application.identity.throttle import Throttle
 from application.media import describing, processing, serving, uploading
-from application.media import reactions as media_reactions
+from application.media import event_handlers as media_reactions
 from application.media import removing as media_removing
 from application.media import tickets as media_tickets
+from application.notifications import event_handlers as telling_reactions
 from application.notifications import finding, removing, retracting, streaming, telling, trimming
 from application.notifications import marking as notifications_marking
-from application.notifications import reactions as telling_reactions
 from application.notifications import reading as streams_reading
 from application.notifications import tickets as stream_tickets
 from application.notifications.composing import ComposeMail
@@ -111,7 +111,7 @@ from application.posts import (
 from application.posts import queries as posts_queries
 from application.posts.attaching import ShowMedia
 from application.posts.erasing import EraseAuthor, SweepGone
-from application.posts.reactions import RestrictAuthor, RestrictComment
+from application.posts.event_handlers import RestrictAuthor, RestrictComment
 from application.posts.showing import Bodies, Hydrate, ShowEntries
 from application.shared.caching import Cached
 from application.shared.events import (
@@ -152,7 +152,7 @@ class Identity(containers.DeclarativeContainer):
     reader: providers.Dependency[Any] = providers.Dependency()
     authorship: providers.Dependency[Any] = providers.Dependency()
     people_search: providers.Dependency[Any] = providers.Dependency()
-    standings: providers.Dependency[Any] = providers.Dependency()
+    viewer_contexts: providers.Dependency[Any] = providers.Dependency()
     passwords: providers.Dependency[Any] = providers.Dependency()
     new_password: providers.Dependency[Any] = providers.Dependency()
     access_tokens: providers.Dependency[Any] = providers.Dependency()
@@ -224,7 +224,7 @@ class Identity(containers.DeclarativeContainer):
     list_sessions = Single(identity_queries.ListSessions, reader, now)
     edit_profile = Single(EditProfile, open_tx, graphemes)
     delete_account = Single(DeleteAccount, open_tx, now, security, ended)
-    search_people = Single(SearchPeople, people_search, standings, graphemes)
+    search_people = Single(SearchPeople, people_search, viewer_contexts, graphemes)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
     circles: providers.Dependency[Any] = providers.Dependency()
@@ -242,7 +242,7 @@ class Posts(containers.DeclarativeContainer):
     counters: providers.Dependency[Any] = providers.Dependency()
     search: providers.Dependency[Any] = providers.Dependency()
     closed_authors: providers.Dependency[Any] = providers.Dependency()
-    standings: providers.Dependency[Any] = providers.Dependency()
+    viewer_contexts: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
     attachable: providers.Dependency[Any] = providers.Dependency()
     new_id: providers.Dependency[Any] = providers.Dependency()
@@ -250,29 +250,31 @@ class Posts(containers.DeclarativeContainer):
     graphemes: providers.Dependency[Any] = providers.Dependency()
 
     present = Single(posts_queries.Present, people)
-    publish_post = Single(publishing.PublishPost, open_tx, standings, people, attachable, new_id, graphemes)
+    publish_post = Single(
+        publishing.PublishPost, open_tx, viewer_contexts, people, attachable, new_id, graphemes
+    )
     show_media = Single(ShowMedia, open_tx, attachable)
-    delete_post = Single(deleting.DeletePost, open_tx, standings)
-    mark_post = Single(marking.MarkPost, open_tx, standings, new_id)
-    pin_post = Single(marking.PinPost, open_tx, standings, new_id)
-    read_post = Single(posts_queries.ReadPost, standings, reader, present)
-    list_by_author = Single(posts_queries.ListByAuthor, standings, reader, people, present)
+    delete_post = Single(deleting.DeletePost, open_tx, viewer_contexts)
+    mark_post = Single(marking.MarkPost, open_tx, viewer_contexts, new_id)
+    pin_post = Single(marking.PinPost, open_tx, viewer_contexts, new_id)
+    read_post = Single(posts_queries.ReadPost, viewer_contexts, reader, present)
+    list_by_author = Single(posts_queries.ListByAuthor, viewer_contexts, reader, people, present)
     restrict_author = Single(RestrictAuthor, open_tx, Object(time.monotonic))
     restrict_comment = Single(RestrictComment, open_tx, closed_authors)
     erase_author = Single(EraseAuthor, open_tx, Object(time.monotonic))
     sweep_gone = Single(SweepGone, open_tx)
-    read_posts = Single(posts_queries.ReadPosts, standings, reader, present)
-    forget_version = Single(forgetting.ForgetVersion, open_tx, standings)
-    read_history = Single(posts_queries.ReadHistory, standings, reader)
-    list_comments = Single(threads.ListComments, standings, reader, present)
-    read_context = Single(threads.ReadContext, standings, reader, present)
-    edit_post = Single(editing.EditPost, open_tx, standings, people, now, graphemes, read_post)
-    list_who_marked = Single(marked.ListWhoMarked, standings, reader, marks, people)
-    list_marked = Single(marked.ListMarked, standings, marks, present)
-    list_pinned = Single(marked.ListPinned, standings, marks, people, present)
+    read_posts = Single(posts_queries.ReadPosts, viewer_contexts, reader, present)
+    forget_version = Single(forgetting.ForgetVersion, open_tx, viewer_contexts)
+    read_history = Single(posts_queries.ReadHistory, viewer_contexts, reader)
+    list_comments = Single(threads.ListComments, viewer_contexts, reader, present)
+    read_context = Single(threads.ReadContext, viewer_contexts, reader, present)
+    edit_post = Single(editing.EditPost, open_tx, viewer_contexts, people, now, graphemes, read_post)
+    list_who_marked = Single(marked.ListWhoMarked, viewer_contexts, reader, marks, people)
+    list_marked = Single(marked.ListMarked, viewer_contexts, marks, present)
+    list_pinned = Single(marked.ListPinned, viewer_contexts, marks, people, present)
     repair_posts = Single(repair.RepairPosts, counters)
-    search_posts = Single(searching.SearchPosts, search, standings, people, reader, present, graphemes)
-    search_hashtags = Single(searching.SearchHashtags, search, standings, graphemes)
+    search_posts = Single(searching.SearchPosts, search, viewer_contexts, people, reader, present, graphemes)
+    search_hashtags = Single(searching.SearchHashtags, search, viewer_contexts, graphemes)
     bodies = Single(Bodies)
     hydrate = Single(Hydrate, parts, bodies)
     show_entries = Single(ShowEntries, hydrate, people)
@@ -281,7 +283,7 @@ class Posts(containers.DeclarativeContainer):
 class Feeds(containers.DeclarativeContainer):
     """Home, public and hashtag feeds, and those of users."""
 
-    standings: providers.Dependency[Any] = providers.Dependency()
+    viewer_contexts: providers.Dependency[Any] = providers.Dependency()
     audience: providers.Dependency[Any] = providers.Dependency()
     candidates: providers.Dependency[Any] = providers.Dependency()
     show: providers.Dependency[Any] = providers.Dependency()
@@ -292,10 +294,10 @@ class Feeds(containers.DeclarativeContainer):
 
     read_page = Single(pipeline.ReadPage, show, now)
     gather_home = Single(home.GatherHome, timelines, candidates, audience)
-    read_home = Single(home.ReadHome, standings, gather_home, candidates, read_page)
-    read_public = Single(lists.ReadPublic, standings, candidates, read_page)
-    read_tagged = Single(lists.ReadTagged, Object(hashtag), standings, candidates, read_page)
-    read_user = Single(lists.ReadUser, standings, candidates, people, read_page)
+    read_home = Single(home.ReadHome, viewer_contexts, gather_home, candidates, read_page)
+    read_public = Single(lists.ReadPublic, viewer_contexts, candidates, read_page)
+    read_tagged = Single(lists.ReadTagged, Object(hashtag), viewer_contexts, candidates, read_page)
+    read_user = Single(lists.ReadUser, viewer_contexts, candidates, people, read_page)
     fan_out = Single(FanOut, timelines, audience, watchers)
     drop_reader = Single(DropReader, timelines)
 
@@ -314,7 +316,7 @@ class Trending(containers.DeclarativeContainer):
     reader: providers.Dependency[Any] = providers.Dependency()
     accounts: providers.Dependency[Any] = providers.Dependency()
     show: providers.Dependency[Any] = providers.Dependency()
-    standings: providers.Dependency[Any] = providers.Dependency()
+    viewer_contexts: providers.Dependency[Any] = providers.Dependency()
     cache: providers.Dependency[Any] = providers.Dependency()
     times: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
@@ -324,7 +326,7 @@ class Trending(containers.DeclarativeContainer):
         "tags", ranking.TagPlace, Single(trending.RankTags, reader, accounts, now), cache, times, now
     )
     refresh_trending = Single(trending.RefreshTrending, posts, tags)
-    list_trending_posts = Single(trending.ListTrendingPosts, posts, show, standings)
+    list_trending_posts = Single(trending.ListTrendingPosts, posts, show, viewer_contexts)
     list_trending_tags = Single(trending.ListTrendingTags, tags, show)
     vote_by_mark = Single(voting.VoteByMark, open_tx)
     vote_by_post = Single(voting.VoteByPost, open_tx, now)
@@ -337,13 +339,13 @@ class Graph(containers.DeclarativeContainer):
     open_tx: providers.Dependency[Any] = providers.Dependency()
     reader: providers.Dependency[Any] = providers.Dependency()
     counters: providers.Dependency[Any] = providers.Dependency()
-    standings: providers.Dependency[Any] = providers.Dependency()
+    viewer_contexts: providers.Dependency[Any] = providers.Dependency()
     accounts: providers.Dependency[Any] = providers.Dependency()
     cards: providers.Dependency[Any] = providers.Dependency()
     new_id: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
 
-    forget = standings.provided.forget
+    forget = viewer_contexts.provided.forget
     tie = Single(tying.Tie, open_tx, new_id, forget)
     follow = Single(tying.Follow, tie, accounts, now)
     mute = Single(tying.Mute, tie, accounts, now)
@@ -355,7 +357,7 @@ class Graph(containers.DeclarativeContainer):
     accept = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.accepted))
     reject = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.rejected))
     read_ties = Single(graph_queries.ReadTies, reader, accounts, now)
-    list_people = Single(graph_queries.ListPeople, reader, standings, accounts, cards, now)
+    list_people = Single(graph_queries.ListPeople, reader, viewer_contexts, accounts, cards, now)
     accept_all = Single(graph_reactions.AcceptAll, open_tx, accounts, new_id, forget, Object(time.monotonic))
     erase_ties = Single(graph_reactions.EraseTies, open_tx, new_id, forget, Object(time.monotonic))
     audience = Single(Audience, reader, Object(time.monotonic))
@@ -371,7 +373,7 @@ class Notifications(containers.DeclarativeContainer):
     stream_tokens: providers.Dependency[Any] = providers.Dependency()
     sessions: providers.Dependency[Any] = providers.Dependency()
     mail_queue: providers.Dependency[Any] = providers.Dependency()
-    standings: providers.Dependency[Any] = providers.Dependency()
+    viewer_contexts: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
     show: providers.Dependency[Any] = providers.Dependency()
     hints: providers.Dependency[Any] = providers.Dependency()
@@ -386,14 +388,14 @@ class Notifications(containers.DeclarativeContainer):
 
     find_stream = Single(finding.FindStream, open_tx, reader)
     remove = Single(removing.Remove, open_tx, new_id, hints)
-    show_stream = Single(ShowStream, standings, show, people, remove)
+    show_stream = Single(ShowStream, viewer_contexts, show, people, remove)
     open_stream = Single(streaming.OpenStream, find_stream)
     read_on = Single(streaming.ReadOn, find_stream, reader, show_stream)
     read_together = Single(streaming.ReadTogether, read_on)
     list_notifications = Single(streams_reading.ListNotifications, find_stream, reader, show_stream)
     read_news = Single(streams_reading.ReadNews, find_stream, open_stream, read_on)
     mark_read = Single(notifications_marking.MarkRead, open_tx, new_id, hints)
-    tell = Single(telling.Tell, open_tx, standings, people, posts, new_id, hints, now, mail_delay)
+    tell = Single(telling.Tell, open_tx, viewer_contexts, people, posts, new_id, hints, now, mail_delay)
     monotonic = Object(time.monotonic)
     tell_of_mark = Single(telling_reactions.TellOfMark, tell)
     tell_of_post = Single(telling_reactions.TellOfPost, tell, posts)
@@ -562,7 +564,7 @@ class Container(containers.DeclarativeContainer):
         memory=Single(memory_graph.MemoryGraphReader, store),
         sql=Single(sql_graph.SqlGraphReader, database),
     )
-    standings = Single(Standings, graph_reader, now, Object(time.monotonic))
+    viewer_contexts = Single(ViewerContexts, graph_reader, now, Object(time.monotonic))
     graph = providers.Container(
         Graph,
         open_tx=providers.Selector(
@@ -576,7 +578,7 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_graph.MemoryGraphCounters, store),
             sql=Single(sql_graph.SqlGraphCounters, database),
         ),
-        standings=standings,
+        viewer_contexts=viewer_contexts,
         accounts=Single(AccountsOfIdentity, identity_reader, people),
         cards=people,
         new_id=ids,
@@ -598,7 +600,7 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_identity.MemoryPeopleSearch, store),
             sql=Single(sql_identity.SqlPeopleSearch, database),
         ),
-        standings=standings,
+        viewer_contexts=viewer_contexts,
         passwords=passwords,
         new_password=Single(identity_passwords.NewPassword, Single(CommonPasswords), config.site_names),
         access_tokens=access_tokens,
@@ -660,7 +662,7 @@ class Container(containers.DeclarativeContainer):
             sql=Single(sql_posts.SqlSearch, database),
         ),
         closed_authors=closed_authors,
-        standings=standings,
+        viewer_contexts=viewer_contexts,
         people=people,
         attachable=attachable,
         new_id=ids,
@@ -681,7 +683,7 @@ class Container(containers.DeclarativeContainer):
         ),
         accounts=closed_authors,
         show=posts.show_entries,
-        standings=standings,
+        viewer_contexts=viewer_contexts,
         cache=cache,
         times=config.trending,
         now=now,
@@ -698,7 +700,7 @@ class Container(containers.DeclarativeContainer):
 
     feeds = providers.Container(
         Feeds,
-        standings=standings,
+        viewer_contexts=viewer_contexts,
         audience=graph.audience,
         candidates=providers.Selector(
             config.store,
@@ -740,7 +742,7 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_notifications.MemoryMailQueue, store, now, Object(time.monotonic)),
             sql=Single(sql_notifications.SqlMailQueue, database),
         ),
-        standings=standings,
+        viewer_contexts=viewer_contexts,
         people=people,
         show=Single(ShownPosts, posts.show_entries),
         addresses=Single(AddressesOfIdentity, identity_reader),
@@ -791,7 +793,7 @@ class Container(containers.DeclarativeContainer):
         graphemes=graphemes,
     )
 
-    reactions = providers.Dict(
+    event_handlers = providers.Dict(
         {
             MediaAttached: providers.List(media.attach),
             MediaDetached: providers.List(media.detach),
@@ -838,7 +840,7 @@ class Container(containers.DeclarativeContainer):
             ProfileChanged: providers.List(people.provided.forget, posts.restrict_author, graph.accept_all),
         }
     )
-    relay = Single(Relay, outbox_queue, reactions, wake)
+    relay = Single(Relay, outbox_queue, event_handlers, wake)
     """Takes the event loop it is first used in."""
 
     checks = providers.Dict(

@@ -116,7 +116,7 @@ def refused(response: httpx.Response, status: int, code: str) -> Json:
     return problem
 
 
-def faults(response: httpx.Response) -> dict[str, str]:
+def field_errors(response: httpx.Response) -> dict[str, str]:
     """Pointer to code, of a body that was refused."""
     return {fault["pointer"]: fault["code"] for fault in refused(response, 422, "invalid")["errors"]}
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from .client import PASSWORD, Api, done, eventually, faults, fresh_name, refused
+from .client import PASSWORD, Api, done, eventually, field_errors, fresh_name, refused
 
 
 def test_registering_answers_with_the_account_and_logs_it_in(api: Api) -> None:
@@ -60,14 +60,14 @@ def test_a_username_is_stored_in_lower_case(api: Api) -> None:
 
 def test_every_fault_of_a_registration_is_named_at_once(api: Api) -> None:
     body = {"username": "é", "email": "nowhere", "password": "short", "display_name": "\x00"}
-    assert faults(api.nobody.post("/api/v1/auth/register", body)) == {
+    assert field_errors(api.nobody.post("/api/v1/auth/register", body)) == {
         "/username": "username_format",
         "/email": "email_format",
         "/password": "password_too_short",
         "/display_name": "characters",
     }
     body = {"email": 1, "password": None, "surprise": "!"}  # type: ignore[dict-item]
-    assert faults(api.nobody.post("/api/v1/auth/register", body)) == {
+    assert field_errors(api.nobody.post("/api/v1/auth/register", body)) == {
         "/username": "missing",
         "/email": "type",
         "/password": "type",
@@ -91,7 +91,7 @@ def test_every_fault_of_a_registration_is_named_at_once(api: Api) -> None:
     ],
 )
 def test_a_username_that_breaks_the_rules_is_refused(api: Api, name: str) -> None:
-    assert list(faults(api.registers(name, f"{fresh_name()}@example.org"))) == ["/username"]
+    assert list(field_errors(api.registers(name, f"{fresh_name()}@example.org"))) == ["/username"]
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_the_count_of_posts_follows_and_leaves_comments_out(api: Api) -> None:
 )
 @pytest.mark.told_by("embedded")
 def test_an_address_to_which_no_mail_can_go_is_refused(api: Api, address: str) -> None:
-    assert faults(api.registers(fresh_name(), address)) == {"/email": "email_format"}
+    assert field_errors(api.registers(fresh_name(), address)) == {"/email": "email_format"}
 
 
 def test_domains_of_addresses_are_compared_in_idna_form_and_local_parts_by_case(api: Api) -> None:

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from .client import Api, Json, Member, done, eventually, faults, fresh_key, refused
+from .client import Api, Json, Member, done, eventually, field_errors, fresh_key, refused
 
 FAMILY = "👩‍👩‍👧‍👦"
 ZALGO = "Z" + "\u0300" * 499
@@ -115,7 +115,7 @@ def test_an_edit_that_breaks_the_rules_is_refused(
 ) -> None:
     maya = api.someone()
     post = maya.publishes("one")
-    assert faults(maya.patch(f"/api/v1/posts/{post['id']}", body)) == expected
+    assert field_errors(maya.patch(f"/api/v1/posts/{post['id']}", body)) == expected
     assert maya.reads(post) == post
 
 
@@ -266,8 +266,8 @@ def test_in2_texts_up_to_their_limits_are_taken(api: Api, text: str) -> None:
 def test_in2_texts_beyond_their_limits_are_refused(api: Api, text: str) -> None:
     maya = api.someone()
     post = maya.publishes("x")
-    assert faults(maya.patch(f"/api/v1/posts/{post['id']}", {"text": text})) == {"/text": "too_long"}
-    assert faults(maya.post("/api/v1/posts", {"text": text})) == {"/text": "too_long"}
+    assert field_errors(maya.patch(f"/api/v1/posts/{post['id']}", {"text": text})) == {"/text": "too_long"}
+    assert field_errors(maya.post("/api/v1/posts", {"text": text})) == {"/text": "too_long"}
 
 
 def test_the_count_of_posts_is_not_changed_by_an_edit(api: Api) -> None:

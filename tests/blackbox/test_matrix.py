@@ -7,7 +7,18 @@ from typing import Any
 import httpx
 import pytest
 
-from .client import Api, Json, Member, Visitor, check_problem, done, eventually, faults, fresh_name, refused
+from .client import (
+    Api,
+    Json,
+    Member,
+    Visitor,
+    check_problem,
+    done,
+    eventually,
+    field_errors,
+    fresh_name,
+    refused,
+)
 from .contract import Operation, document, operations
 from .pictures import uploaded
 
@@ -281,7 +292,7 @@ def test_in2_a_text_beyond_its_limit_is_refused_by_name(api: Api, every: list[Op
                     401,
                     404,
                 }:  # nobody has such a name, such a password or such a post
-                    assert f"/{name}" in faults(response), (operation.name, name)
+                    assert f"/{name}" in field_errors(response), (operation.name, name)
 
 
 def test_in2_a_parameter_beyond_its_range_is_refused_by_name(api: Api, every: list[Operation]) -> None:
@@ -376,7 +387,9 @@ def test_in8_what_is_one_of_a_few_words_takes_no_other(api: Api, every: list[Ope
             if any("enum" in schemas.get(ref.rpartition("/")[2], {}) for ref in refs):
                 for word in ("id; DROP TABLE posts", "PUBLIC", "", "public ", ["public"], 0):
                     body = (operation.body or {}) | {name: word}
-                    assert faults(maya.request(operation.method, path, json=body)) == {f"/{name}": "type"}
+                    assert field_errors(maya.request(operation.method, path, json=body)) == {
+                        f"/{name}": "type"
+                    }
         for parameter in operation.described.get("parameters", []):
             if "enum" in parameter["schema"] or parameter["schema"].get("type") == "boolean":
                 for word in ("id desc", "1;", "", "TRUE OR 1"):

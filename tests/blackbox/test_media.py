@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from .client import Api, Json, Member, check_problem, done, faults, fresh_key, refused
+from .client import Api, Json, Member, check_problem, done, field_errors, fresh_key, refused
 from .pictures import begun, opened, picture, puts, ready, served, settled, uploaded, uploads
 from .wire import exchange
 
@@ -246,7 +246,7 @@ def test_what_is_announced_must_be_possible(maya: Member) -> None:
         ({"focal_point": {"x": 2, "y": 0}}, {"/focal_point/x"}),
         ({"key": "1/2/3"}, {"/key"}),
     ):
-        assert set(faults(maya.post("/api/v1/media/uploads", good | bad))) == expected, bad
+        assert set(field_errors(maya.post("/api/v1/media/uploads", good | bad))) == expected, bad
 
 
 # --- Whose it is ------------------------------------------------------------------------------------
@@ -270,7 +270,7 @@ def test_an_owner_describes_and_deletes(maya: Member) -> None:
     assert done(maya.patch(path, {"alt_text": "a dog"}))["alt_text"] == "a dog"
     pointed = done(maya.patch(path, {"focal_point": {"x": -1, "y": 0.5}}))
     assert (pointed["alt_text"], pointed["focal_point"]) == ("a dog", {"x": -1.0, "y": 0.5})
-    assert set(faults(maya.patch(path, {"focal_point": {"x": 5, "y": 0}, "alt_text": 1}))) == {
+    assert set(field_errors(maya.patch(path, {"focal_point": {"x": 5, "y": 0}, "alt_text": 1}))) == {
         "/focal_point/x",
         "/alt_text",
     }

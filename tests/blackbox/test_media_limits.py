@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from .client import Api, done, eventually, faults, refused
+from .client import Api, done, eventually, field_errors, refused
 from .conftest import LONG, RUNNING, SHAPES, a_waggle
 from .pictures import begun, picture, puts, ready, served, settled, uploaded, uploads
 from .process import Waggle
@@ -50,7 +50,7 @@ def test_a_file_beyond_the_limit_is_refused(api: Api) -> None:
 
     refused(uploads(maya, noise(MB + 1)), 413, "body_too_large")
     refused(uploads(maya, noise(2 * MB)), 413, "body_too_large")
-    assert set(faults(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB + 1}))) == {
+    assert set(field_errors(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB + 1}))) == {
         "/bytes"
     }
     done(uploads(maya, noise(MB)), 202)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .client import Api, Json, Member, done, eventually, faults, refused
+from .client import Api, Json, Member, done, eventually, field_errors, refused
 from .conftest import SHAPES, a_waggle
 
 NOTIFICATIONS = "/api/v1/notifications"
@@ -318,12 +318,12 @@ def test_at_first_everything_is_told_in_the_app_and_changes_are_kept(api: Api) -
     ],
 )
 def test_what_is_no_preference_is_refused(api: Api, body: Json, found: dict[str, str]) -> None:
-    assert faults(api.someone().put(PREFERENCES, json=body)) == found
+    assert field_errors(api.someone().put(PREFERENCES, json=body)) == found
 
 
 @pytest.mark.parametrize("seq", [-1, 2**53 + 1, "1", None, 1.5])
 def test_what_is_no_number_of_a_stream_is_refused(api: Api, seq: object) -> None:
-    assert faults(api.someone().put(f"{NOTIFICATIONS}/read", json={"seq": seq})) == {"/seq": "type"}
+    assert field_errors(api.someone().put(f"{NOTIFICATIONS}/read", json={"seq": seq})) == {"/seq": "type"}
 
 
 @pytest.mark.parametrize("shape", [one for one in SHAPES if one in {"embedded", "postgres"}] or ["none"])

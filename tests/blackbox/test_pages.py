@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from .client import Api, Json, Member, done, faults, fresh_name, refused
+from .client import Api, Json, Member, done, field_errors, fresh_name, refused
 
 
 def a_thread(api: Api, comments: int) -> tuple[Member, Json, list[str]]:
@@ -208,4 +208,4 @@ def test_other_parameters_are_refused(api: Api) -> None:
     _, post, _ = a_thread(api, 3)
     path = f"/api/v1/posts/{post['id']}/comments"
     response = api.nobody.get(path, params={"limit": 2, "utm": fresh_name()})
-    assert faults(response) == {"/query/utm": "unknown"}
+    assert field_errors(response) == {"/query/utm": "unknown"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Api, done, eventually, faults, refused
+from .client import Api, done, eventually, field_errors, refused
 
 VISIBILITIES = ("public", "unlisted", "followers", "direct")
 
@@ -86,7 +86,7 @@ def test_a_mention_names_who_exists_whatever_the_case(api: Api) -> None:
 def test_a_post_that_breaks_the_rules_is_refused(
     api: Api, body: dict[str, object], expected: dict[str, str]
 ) -> None:
-    assert faults(api.someone().post("/api/v1/posts", body)) == expected
+    assert field_errors(api.someone().post("/api/v1/posts", body)) == expected
 
 
 def test_in2_text_up_to_its_limits_is_taken(api: Api) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .client import Api, Json, Member, Visitor, done, eventually, faults, refused
+from .client import Api, Json, Member, Visitor, done, eventually, field_errors, refused
 from .pictures import begun, picture, puts, ready, served, settled, uploaded
 
 pytestmark = pytest.mark.scaled
@@ -153,9 +153,9 @@ def test_media_are_removed_from_a_post_and_reordered_but_not_added(maya: Member,
         (["x"], "media_not_in_post"),
         ([one, one], "twice"),
     ):
-        assert faults(maya.patch(path, {"media_ids": ids})) == {"/media_ids": code}
-    assert set(faults(maya.patch(path, {"media_ids": [one, two, other, "1", "2"]}))) == {"/media_ids"}
-    assert faults(maya.patch(path, {"media_ids": []})) == {"/text": "empty"}
+        assert field_errors(maya.patch(path, {"media_ids": ids})) == {"/media_ids": code}
+    assert set(field_errors(maya.patch(path, {"media_ids": [one, two, other, "1", "2"]}))) == {"/media_ids"}
+    assert field_errors(maya.patch(path, {"media_ids": []})) == {"/text": "empty"}
     assert served(address).status_code == 200
     assert [media["id"] for media in done(maya.patch(path, {"media_ids": [two]}))["media"]] == [two]
     eventually(is_gone(address))
@@ -168,7 +168,7 @@ def test_what_may_be_attached(maya: Member, noah: Member) -> None:
 
     def refused_as(code: str, *ids: str) -> None:
         body = {"text": "look", "media_ids": list(ids)}
-        assert faults(maya.post("/api/v1/posts", body)) == {"/media_ids": code}, ids
+        assert field_errors(maya.post("/api/v1/posts", body)) == {"/media_ids": code}, ids
 
     refused_as("media_not_found", mine[0], theirs)
     refused_as("media_not_found", "17")

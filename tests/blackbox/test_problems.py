@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Api, Json, faults, refused
+from .client import Api, Json, field_errors, refused
 from .contract import BODIES, document, operations
 from .wire import check, exchange
 
@@ -113,7 +113,7 @@ def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
         response = maya.request(
             operation.method, operation.at(), content=body, headers={"Content-Type": "application/json"}
         )
-        assert faults(response) == {"": "type"}  # the whole body (RFC 6901)
+        assert field_errors(response) == {"": "type"}  # the whole body (RFC 6901)
 
 
 def test_az8_members_that_are_not_described_are_refused_by_name(api: Api) -> None:
@@ -124,12 +124,12 @@ def test_az8_members_that_are_not_described_are_refused_by_name(api: Api) -> Non
             continue
         extra = {"surprise": 1, "Text": "x", "__proto__": {}, "": None}
         response = maya.request(operation.method, operation.at(), json=body | extra)
-        assert faults(response) == {f"/{name}": "unknown" for name in extra}
+        assert field_errors(response) == {f"/{name}": "unknown" for name in extra}
 
 
 def test_a_pointer_names_a_member_as_rfc_6901_has_it(api: Api) -> None:
     response = api.someone().post("/api/v1/posts", {"text": "x", "a/b": 1, "c~d": 1})
-    assert faults(response) == {"/a~1b": "unknown", "/c~0d": "unknown"}
+    assert field_errors(response) == {"/a~1b": "unknown", "/c~0d": "unknown"}
 
 
 def test_a_pointer_names_what_is_inside_a_member(api: Api) -> None:
@@ -154,7 +154,7 @@ def test_a_pointer_names_what_is_inside_a_member(api: Api) -> None:
             {"/app/like": "type", "/app/a~1b": "unknown", "/email": "type"},
         ),
     ):
-        assert faults(maya.request(method, path, json=body)) == expected
+        assert field_errors(maya.request(method, path, json=body)) == expected
 
 
 def test_a_problem_says_what_is_expected_in_words_of_the_contract(api: Api) -> None:
@@ -214,7 +214,7 @@ def test_az8_query_parameters_that_are_not_described_are_refused_by_name(api: Ap
         response = maya.request(
             operation.method, f"{operation.at()}?surprise=1&_=17&a%2Fb~=", json=operation.body
         )
-        assert faults(response) == expected, operation.name
+        assert field_errors(response) == expected, operation.name
 
 
 def test_az8_the_fast_lane_knows_unknown_parameters_too(api: Api) -> None:
@@ -222,12 +222,12 @@ def test_az8_the_fast_lane_knows_unknown_parameters_too(api: Api) -> None:
     post = maya.publishes()
     for path in (f"/api/v1/posts/{post['id']}", "/api/v1/feeds/home"):
         assert maya.get(path).status_code == 200
-        assert faults(maya.get(path + "?surprise=1")) == {"/query/surprise": "unknown"}
+        assert field_errors(maya.get(path + "?surprise=1")) == {"/query/surprise": "unknown"}
 
 
 def test_a_query_parameter_that_is_sent_twice_is_refused(api: Api) -> None:
     response = api.nobody.get("/api/v1/feeds/public?limit=1&limit=2")
-    assert faults(response) == {"/query/limit": "twice"}
+    assert field_errors(response) == {"/query/limit": "twice"}
 
 
 def test_a_request_without_a_token_is_not_told_which_parameters_there_are(api: Api) -> None:
@@ -282,7 +282,7 @@ def test_az8_no_member_of_an_answer_can_be_set_by_sending_it(api: Api) -> None:
         for name in sorted(answered - _taken(api, operation.described)):
             for value in ("1", None):
                 response = maya.request(operation.method, operation.at(), json=body | {name: value})
-                assert faults(response) == {f"/{name}": "unknown"}, operation.name
+                assert field_errors(response) == {f"/{name}": "unknown"}, operation.name
     unchanged = api.nobody.get(f"/api/v1/users/{maya.id}").json()
     assert unchanged == maya.user
 

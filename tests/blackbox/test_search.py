@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .client import Api, Json, Visitor, done, eventually, faults, refused
+from .client import Api, Json, Visitor, done, eventually, field_errors, refused
 
 TEXTS = {
     "ar": ("شَهْدُ العَسَلِ لذيذ", "شهد العسل"),
@@ -229,7 +229,7 @@ def test_nobody_of_a_name_has_written_nothing(api: Api) -> None:
 def test_in8_what_cannot_be_looked_for_is_said(api: Api, q: str, type_: str, code: str) -> None:
     response = api.nobody.get("/api/v1/search", params={"q": q, "type": type_})
 
-    assert faults(response) == {"/query/q": code}
+    assert field_errors(response) == {"/query/q": code}
 
 
 def test_in8_the_type_is_one_of_three(api: Api) -> None:

@@ -12,7 +12,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .client import PASSWORD, Api, Json, Member, done, eventually, faults, fresh_key, fresh_name, refused
+from .client import (
+    PASSWORD,
+    Api,
+    Json,
+    Member,
+    done,
+    eventually,
+    field_errors,
+    fresh_key,
+    fresh_name,
+    refused,
+)
 from .conftest import RUNNING, SHAPES, a_waggle
 from .process import Waggle, free_port
 
@@ -157,10 +168,10 @@ def test_id3_a_new_password_follows_the_rules_wherever_it_is_chosen(api: Api, ne
     maya = api.someone()
     secret = new.format(name=maya.username)
     change = {"current_password": PASSWORD, "new_password": secret}
-    assert faults(maya.post("/api/v1/auth/password", change)) == {"/new_password": code}
+    assert field_errors(maya.post("/api/v1/auth/password", change)) == {"/new_password": code}
     if "{" not in new:
         name = f"{maya.username}x"[:30]
-        assert faults(api.registers(name, password=secret)) == {"/password": code}
+        assert field_errors(api.registers(name, password=secret)) == {"/password": code}
 
 
 ENDS: dict[str, Callable[[Member, Member], httpx.Response]] = {

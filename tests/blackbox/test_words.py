@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from .client import Api, Json, Member, done, eventually, faults, refused
+from .client import Api, Json, Member, done, eventually, field_errors, refused
 from .test_edits import cut
 
 pytestmark = pytest.mark.told_by("embedded", "postgres")
@@ -151,8 +151,8 @@ def test_twenty_people_are_mentioned_and_a_twenty_first_is_refused(api: Api) -> 
 
     assert named(post, "mention") == [f"@{lea.username}"] * 2
     too_many = {"text": f"{text} @one_too_many"}
-    assert faults(maya.post("/api/v1/posts", too_many)) == {"/text": "too_many_mentions"}
-    assert faults(maya.patch(f"/api/v1/posts/{post['id']}", too_many)) == {"/text": "too_many_mentions"}
+    assert field_errors(maya.post("/api/v1/posts", too_many)) == {"/text": "too_many_mentions"}
+    assert field_errors(maya.patch(f"/api/v1/posts/{post['id']}", too_many)) == {"/text": "too_many_mentions"}
     assert maya.reads(post)["text"] == text
 
 
@@ -234,7 +234,7 @@ def test_what_is_no_language_is_refused(api: Api, sent: str) -> None:
         maya.post(f"/api/v1/posts/{post['id']}/comments", {"text": "x", "language": sent}),
         maya.patch(f"/api/v1/posts/{post['id']}", {"language": sent}),
     ):
-        assert faults(response) == {"/language": "language_format"}
+        assert field_errors(response) == {"/language": "language_format"}
     assert maya.reads(post)["language"] == "en"
 
 

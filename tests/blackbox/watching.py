@@ -280,8 +280,8 @@ class Views:
             versions = [{"text": text} for text in note.texts]
             yield self._look(f"{path}/history", versions if seen else 404)
             comments = [self._place(one) for one in sights.comments(viewer, note)]
-            standing = note.deleted and sights.stands(note)
-            yield self._look(f"{path}/comments", comments if seen or standing else 404)
+            viewer_context = note.deleted and sights.stands(note)
+            yield self._look(f"{path}/comments", comments if seen or viewer_context else 404)
             above = [self._place(one) for one in sights.ancestors(note)]
             below = [self._place(one) for one in sights.descendants(viewer, note)]
             yield self._look(f"{path}/context", {"ancestors": above, "descendants": below} if seen else 404)

@@ -12,11 +12,11 @@ from adapters.sql.database import CONNECTIONS, Database
 from adapters.sql.migrate import HEAD, current, migrate
 from application.shared.errors import KeyInFlight
 from domain.posts import Post
-from domain.shared import Standing, Unavailable
+from domain.shared import Unavailable, ViewerContext
 from tests.integration.servers import fresh_database
 from tests.port_contracts.every_store import *  # noqa: F403 - tests to collect
 from tests.port_contracts.housekeeping import HousekeepingContract
-from tests.port_contracts.idempotency import an_attempt, publish_once
+from tests.port_contracts.idempotency import an_idempotent_request, publish_once
 from tests.port_contracts.notifications import ForgettingContract
 from tests.port_contracts.process_numbers import ProcessNumbersContract
 from tests.port_contracts.schema import SchemaContract
@@ -85,21 +85,21 @@ async def unavailable(work: Awaitable[object]) -> bool:
 @pytest.mark.parametrize("stores", ["postgres"], indirect=True)
 class TestManyConnections:
     async def test_a_key_that_is_held_longer_than_one_waits_is_in_flight(self, stores: Stores) -> None:
-        attempt = an_attempt()
+        idempotent_request = an_idempotent_request()
 
         async with stores.open_posts() as tx:
-            await tx.idempotency.begin(attempt)
+            await tx.idempotency.begin(idempotent_request)
             with pytest.raises(KeyInFlight):
-                await publish_once(stores, attempt)
-            await tx.idempotency.finish(attempt, {"id": 1})
+                await publish_once(stores, idempotent_request)
+            await tx.idempotency.finish(idempotent_request, {"id": 1})
 
-        assert (await publish_once(stores, attempt)).outcome == {"id": 1}
+        assert (await publish_once(stores, idempotent_request)).outcome == {"id": 1}
 
     async def test_another_key_is_not_waited_for(self, stores: Stores) -> None:
         async with stores.open_posts() as tx:
-            await tx.idempotency.begin(an_attempt())
+            await tx.idempotency.begin(an_idempotent_request())
 
-            result = await publish_once(stores, an_attempt())
+            result = await publish_once(stores, an_idempotent_request())
 
         assert result.replayed is False
 
@@ -169,4 +169,4 @@ class TestManyConnections:
 
         await stores.database.close()
 
-        assert await unavailable(stores.posts.post(post.id, Standing())) is True
+        assert await unavailable(stores.posts.post(post.id, ViewerContext())) is True

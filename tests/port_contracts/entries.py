@@ -13,7 +13,7 @@ from adapters.sql.posts.entries import SqlEntries
 from application.shared.entries import Entry
 from application.shared.paging import Window
 from domain.posts import Mark, Post, Visibility, recognised, resolved
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.marks import leave
 from tests.port_contracts.posts import remove
 from tests.port_contracts.stores import Stores, new_id
@@ -218,9 +218,9 @@ class EntriesContract:
         await remove(stores, await stores.add_post())
         expected = [place(post) for post in reversed(shown)]
 
-        first = await stores.entries.public(Window(2), Standing())
-        rest = await stores.entries.public(Window(20, first[-1].id), Standing())
-        back = await stores.entries.public(Window(1, shown[0].id, back=True), Standing())
+        first = await stores.entries.public(Window(2), ViewerContext())
+        rest = await stores.entries.public(Window(20, first[-1].id), ViewerContext())
+        back = await stores.entries.public(Window(1, shown[0].id, back=True), ViewerContext())
 
         assert [*first] == expected[:2]
         assert [*rest] == expected[2:]
@@ -236,13 +236,15 @@ class EntriesContract:
         for author in (private, gone, blocked, muted):
             await tagged(stores, author=author)
         post = await tagged(stores)
-        standing = Standing(user(), frozenset({private}), frozenset({blocked}), frozenset({muted}), 1)
+        viewer_context = ViewerContext(
+            user(), frozenset({private}), frozenset({blocked}), frozenset({muted}), 1
+        )
         window = Window(20, edge, back=True)
 
         if kind == "public":
-            found = await stores.entries.public(window, standing)
+            found = await stores.entries.public(window, viewer_context)
         else:
-            found = await stores.entries.tagged("bees", window, standing)
+            found = await stores.entries.tagged("bees", window, viewer_context)
 
         assert [*found] == [place(post)]
 
@@ -256,7 +258,7 @@ class EntriesContract:
         newest = await tagged(stores)
 
         async def found(tag: str, window: Window) -> Sequence[Entry]:
-            return await stores.entries.tagged(tag, window, Standing())
+            return await stores.entries.tagged(tag, window, ViewerContext())
 
         assert [*await found("bees", Window(2, edge, back=True))] == [place(comment), place(post)]
         assert [*await found("bees", Window(2))] == [place(newest), place(comment)]
@@ -268,13 +270,13 @@ class EntriesContract:
         async with stores.open_posts() as tx:
             await tx.authors.set_private(private, 2, private=True)
             await tx.authors.set_gone(gone)
-        follower = Standing(viewer, frozenset({private, gone}))
+        follower = ViewerContext(viewer, frozenset({private, gone}))
 
-        async def shown(standing: Standing) -> list[bool]:
-            return [await stores.entries.shows_reposts(who, standing) for who in (open_, private, gone)]
+        async def shown(viewer_context: ViewerContext) -> list[bool]:
+            return [await stores.entries.shows_reposts(who, viewer_context) for who in (open_, private, gone)]
 
-        assert await shown(Standing()) == [True, False, False]
-        assert await shown(Standing(viewer)) == [True, False, False]
+        assert await shown(ViewerContext()) == [True, False, False]
+        assert await shown(ViewerContext(viewer)) == [True, False, False]
         assert await shown(follower) == [True, True, False]
-        assert await shown(Standing(private)) == [True, True, False]
-        assert await shown(Standing(viewer, blocked=frozenset({open_}))) == [False, False, False]
+        assert await shown(ViewerContext(private)) == [True, True, False]
+        assert await shown(ViewerContext(viewer, blocked=frozenset({open_}))) == [False, False, False]

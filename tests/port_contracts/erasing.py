@@ -19,7 +19,7 @@ from application.posts.erasing import EraseAuthor
 from application.posts.ports import PostsTx
 from application.shared.events import AccountDeleted
 from application.shared.paging import Window
-from application.shared.ports import Attempt, OpenTx
+from application.shared.ports import IdempotentRequest, OpenTx
 from domain.identity import UserNotFound
 from domain.posts import Mark, PostNotFound, Visibility
 from domain.shared import EventId, PostId, UserId
@@ -63,7 +63,7 @@ class World:
         waggle = Waggle(stores)
         number = new_id() >> 16
         name = f"ann{number}"
-        key = Attempt("anyone:open_account", f"key {number}", "f")
+        key = IdempotentRequest("anyone:open_account", f"key {number}", "f")
         ann = await waggle.register(name, f"{name}@example.org", PASSWORD, f"Ann {CANARY}", key)
         await waggle.edit_profile(ann.user.id, None, f"bio {CANARY}", None)
         bob = await waggle.somebody(f"bob{number}")
@@ -75,8 +75,10 @@ class World:
         ann, bob, waggle = self.ann.user.id, self.bob, self.waggle
         await waggle.somebody("confidant")
         for number in range(2):
-            key = Attempt(f"{ann}:publish", f"key {ann} {number}", "f", owner=ann)
-            hers = (await waggle.says(ann, f"{CANARY} {number} @{self.name}", attempt=key)).seen.row.id
+            key = IdempotentRequest(f"{ann}:publish", f"key {ann} {number}", "f", owner=ann)
+            hers = (
+                await waggle.says(ann, f"{CANARY} {number} @{self.name}", idempotent_request=key)
+            ).seen.row.id
             his = (await waggle.post(bob, f"hello @{self.name}")).row.id
             comment = (await waggle.post(ann, CANARY, reply_to=his)).row.id
             answer = (await waggle.post(bob, "indeed", reply_to=comment)).row.id
@@ -169,8 +171,10 @@ class ErasingContract:
         await world.ann_goes()
         fact = AccountDeleted(user_id=world.ann.user.id)
         hasty = EraseAuthor(stores.open_posts, lambda: 0.0, batch=2, budget=0.0)
-        known, forget = world.waggle.relay.reactions, ForgetVoter(stores.open_votes)
-        world.waggle.relay = replace(world.waggle.relay, reactions={**known, AccountDeleted: [hasty, forget]})
+        known, forget = world.waggle.relay.event_handlers, ForgetVoter(stores.open_votes)
+        world.waggle.relay = replace(
+            world.waggle.relay, event_handlers={**known, AccountDeleted: [hasty, forget]}
+        )
 
         deliveries = 0
         while await world.waggle.relay.deliver():

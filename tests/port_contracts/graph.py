@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.graph.audience import Audience
+from application.graph.event_handlers import AcceptAll, EraseTies
 from application.graph.ports import Relation
-from application.graph.reactions import AcceptAll, EraseTies
 from application.graph.repair import RepairCircles
 from application.graph.tying import Follow, Mute, Tie
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.paging import Window
 from domain.graph import BlockedByThem, BlocksThem, NoSuchRequest, Ties
 from domain.shared import EventId, UserId
-from tests.port_contracts.stores import BEGINNING, POPULAR, Stores, new_id, patiently
+from tests.port_contracts.stores import BEGINNING, POPULAR, Stores, new_id, with_retries
 
 NONE = {"followers": 0, "following": 0}
 NOW = BEGINNING
@@ -234,7 +234,7 @@ class GraphContract:
             if user != other
         ]
 
-        await asyncio.gather(*(patiently(lambda people=people, one=one: people.do(*one)) for one in storm))  # type: ignore[misc]
+        await asyncio.gather(*(with_retries(lambda people=people, one=one: people.do(*one)) for one in storm))  # type: ignore[misc]
 
         ties = [
             tie
@@ -257,7 +257,7 @@ class GraphContract:
             ann, bob = people.users
             await asyncio.gather(
                 *(
-                    patiently(lambda people=people, one=one: people.do(*one))  # type: ignore[misc]
+                    with_retries(lambda people=people, one=one: people.do(*one))  # type: ignore[misc]
                     for one in (
                         (ann, "follow", bob),
                         (bob, "block", ann),

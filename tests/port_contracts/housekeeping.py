@@ -15,7 +15,7 @@ from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
 from application.feeds.ranking import TagVote, Vote
 from domain.shared import EventId, PostId, SessionId, UserId
-from tests.port_contracts.idempotency import an_attempt, publish_once
+from tests.port_contracts.idempotency import an_idempotent_request, publish_once
 from tests.port_contracts.identity import a_session, add_session
 from tests.port_contracts.notifications import a_ticket
 from tests.port_contracts.pending import a_pending, add
@@ -48,10 +48,10 @@ async def counts(stores: Stores) -> list[int]:
 
 class HousekeepingContract:
     async def test_only_what_is_outdated_goes(self, stores: Stores) -> None:
-        young, old = an_attempt(), an_attempt()
-        for attempt, age in ((young, KEYS - LITTLE), (old, KEYS + LITTLE)):
-            await publish_once(stores, attempt)
-            aged = update(idempotency_keys).where(idempotency_keys.c.key == attempt.key)
+        young, old = an_idempotent_request(), an_idempotent_request()
+        for idempotent_request, age in ((young, KEYS - LITTLE), (old, KEYS + LITTLE)):
+            await publish_once(stores, idempotent_request)
+            aged = update(idempotency_keys).where(idempotency_keys.c.key == idempotent_request.key)
             async with db(stores).begin() as connection:
                 await connection.execute(aged.values(claimed_at=id_made(age) >> 16))
         account = await stores.add_account()

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.shared.errors import KeyReused
-from application.shared.idempotency import Once, once
-from application.shared.ports import Attempt, Record
+from application.shared.idempotency import IdempotentResult, run_once
+from application.shared.ports import IdempotentRequest, Record
 from domain.posts import PostNotFound
-from domain.shared import PostId, SessionId, Standing, UserId
-from tests.port_contracts.stores import Stores, a_post, new_id, patiently
+from domain.shared import PostId, SessionId, UserId, ViewerContext
+from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
 
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
 OUTCOMES = st.dictionaries(
@@ -30,11 +30,13 @@ OUTCOMES = st.dictionaries(
 )
 
 
-def an_attempt(fingerprint: str = "f", key: str = "", scope: str = "ann:publish") -> Attempt:
-    return Attempt(scope, key or str(new_id()), fingerprint)
+def an_idempotent_request(
+    fingerprint: str = "f", key: str = "", scope: str = "ann:publish"
+) -> IdempotentRequest:
+    return IdempotentRequest(scope, key or str(new_id()), fingerprint)
 
 
-async def publish_once(stores: Stores, attempt: Attempt) -> Once:
+async def publish_once(stores: Stores, idempotent_request: IdempotentRequest) -> IdempotentResult:
     async with stores.open_posts() as tx:
 
         async def effect() -> Record:
@@ -42,7 +44,7 @@ async def publish_once(stores: Stores, attempt: Attempt) -> Once:
             await tx.posts.add(post)
             return {"id": post.id}
 
-        return await once(tx.idempotency, attempt, effect)
+        return await run_once(tx.idempotency, idempotent_request, effect)
 
 
 def _joined(user: UserId) -> Callable[[], Awaitable[Record]]:
@@ -54,10 +56,10 @@ def _joined(user: UserId) -> Callable[[], Awaitable[Record]]:
 
 class IdempotencyContract:
     async def test_a_second_attempt_gets_the_outcome_of_the_first(self, stores: Stores) -> None:
-        attempt = an_attempt()
+        idempotent_request = an_idempotent_request()
 
-        first = await publish_once(stores, attempt)
-        second = await publish_once(stores, attempt)
+        first = await publish_once(stores, idempotent_request)
+        second = await publish_once(stores, idempotent_request)
 
         assert (first.replayed, second.replayed) == (False, True)
         assert dict(second.outcome) == dict(first.outcome)
@@ -66,87 +68,89 @@ class IdempotencyContract:
         self, stores: Stores
     ) -> None:
         user, one, other = UserId(new_id()), SessionId(new_id()), SessionId(new_id())
-        attempts = {session: an_attempt(scope="anyone:log_in") for session in (one, other, None)}
-        for session, attempt in attempts.items():
+        attempts = {session: an_idempotent_request(scope="anyone:log_in") for session in (one, other, None)}
+        for session, idempotent_request in attempts.items():
             async with stores.open_identity() as tx:
                 of = None if session is None else (lambda _, session=session: session)
-                await once(tx.idempotency, attempt, _joined(user), lambda _: user, of)
+                await run_once(tx.idempotency, idempotent_request, _joined(user), lambda _: user, of)
 
         async with stores.open_identity() as tx:
             await tx.idempotency.wipe_credentials([one, SessionId(new_id())])
             await tx.idempotency.wipe_credentials([])
 
-        for session, attempt in attempts.items():
+        for session, idempotent_request in attempts.items():
             async with stores.open_identity() as tx:
-                assert (await tx.idempotency.begin(attempt) is None) is (session == one)
+                assert (await tx.idempotency.begin(idempotent_request) is None) is (session == one)
 
     @given(outcome=OUTCOMES, key=st.text(PRINTABLE, min_size=1, max_size=255))
     async def test_any_outcome_under_any_key_makes_the_round_trip(
         self, stores: Stores, outcome: Record, key: str
     ) -> None:
-        attempt = an_attempt(key=key, scope=f"scope {new_id()}")
+        idempotent_request = an_idempotent_request(key=key, scope=f"scope {new_id()}")
         async with stores.open_posts() as tx:
-            assert await tx.idempotency.begin(attempt) is None
-            await tx.idempotency.finish(attempt, outcome)
+            assert await tx.idempotency.begin(idempotent_request) is None
+            await tx.idempotency.finish(idempotent_request, outcome)
 
         async with stores.open_posts() as tx:
-            assert await tx.idempotency.begin(attempt) == outcome
+            assert await tx.idempotency.begin(idempotent_request) == outcome
 
     async def test_the_same_key_for_another_request_is_refused(self, stores: Stores) -> None:
-        attempt = an_attempt("one")
-        await publish_once(stores, attempt)
+        idempotent_request = an_idempotent_request("one")
+        await publish_once(stores, idempotent_request)
 
         with pytest.raises(KeyReused):
-            await publish_once(stores, an_attempt("another", attempt.key))
+            await publish_once(stores, an_idempotent_request("another", idempotent_request.key))
 
     async def test_keys_of_different_scopes_never_meet(self, stores: Stores) -> None:
-        attempt = an_attempt(scope="ann:publish")
-        await publish_once(stores, attempt)
+        idempotent_request = an_idempotent_request(scope="ann:publish")
+        await publish_once(stores, idempotent_request)
 
-        result = await publish_once(stores, an_attempt("other", attempt.key, scope="bob:publish"))
+        result = await publish_once(
+            stores, an_idempotent_request("other", idempotent_request.key, scope="bob:publish")
+        )
 
         assert result.replayed is False
 
     async def test_keys_differ_by_case(self, stores: Stores) -> None:
-        await publish_once(stores, an_attempt(key="key", scope="case"))
+        await publish_once(stores, an_idempotent_request(key="key", scope="case"))
 
-        result = await publish_once(stores, an_attempt(key="KEY", scope="case"))
+        result = await publish_once(stores, an_idempotent_request(key="KEY", scope="case"))
 
         assert result.replayed is False
 
     async def test_an_attempt_that_failed_frees_its_key(self, stores: Stores) -> None:
-        attempt = an_attempt("one")
+        idempotent_request = an_idempotent_request("one")
 
         async def fail() -> None:
             async with stores.open_posts() as tx:
-                await tx.idempotency.begin(attempt)
+                await tx.idempotency.begin(idempotent_request)
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await fail()
 
-        result = await publish_once(stores, an_attempt("another", attempt.key))
+        result = await publish_once(stores, an_idempotent_request("another", idempotent_request.key))
         assert result.replayed is False
 
     async def test_an_effect_that_was_undone_leaves_no_outcome(self, stores: Stores) -> None:
-        attempt, post = an_attempt(), a_post()
+        idempotent_request, post = an_idempotent_request(), a_post()
 
         async def fail() -> None:
             async with stores.open_posts() as tx:
-                await tx.idempotency.begin(attempt)
+                await tx.idempotency.begin(idempotent_request)
                 await tx.posts.add(post)
-                await tx.idempotency.finish(attempt, {"id": post.id})
+                await tx.idempotency.finish(idempotent_request, {"id": post.id})
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await fail()
 
-        assert await stores.posts.post(post.id, Standing()) is None
-        assert (await publish_once(stores, attempt)).replayed is False
+        assert await stores.posts.post(post.id, ViewerContext()) is None
+        assert (await publish_once(stores, idempotent_request)).replayed is False
 
     async def test_the_outcomes_of_one_user_can_be_forgotten(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
-        hers, his = replace(an_attempt(), owner=ann), replace(an_attempt(), owner=bob)
+        hers, his = replace(an_idempotent_request(), owner=ann), replace(an_idempotent_request(), owner=bob)
         await publish_once(stores, hers)
         await publish_once(stores, his)
 
@@ -157,21 +161,23 @@ class IdempotencyContract:
         assert (await publish_once(stores, his)).replayed is True
 
     async def test_an_outcome_may_turn_out_to_be_somebodys(self, stores: Stores) -> None:
-        attempt, ann = an_attempt(), UserId(new_id())
+        idempotent_request, ann = an_idempotent_request(), UserId(new_id())
         async with stores.open_posts() as tx:
-            await once(tx.idempotency, attempt, _joined(ann), owner=lambda outcome: UserId(outcome["id"]))
+            await run_once(
+                tx.idempotency, idempotent_request, _joined(ann), owner=lambda outcome: UserId(outcome["id"])
+            )
 
         async with stores.open_posts() as tx:
             await tx.idempotency.wipe(ann)
 
         async with stores.open_posts() as tx:
-            assert await tx.idempotency.begin(attempt) is None
+            assert await tx.idempotency.begin(idempotent_request) is None
 
     async def test_fifty_attempts_at_once_have_one_effect(self, stores: Stores) -> None:
-        attempt, author = an_attempt(), new_id()
+        idempotent_request, author = an_idempotent_request(), new_id()
         made: list[int] = []
 
-        async def publish() -> Once:
+        async def publish() -> IdempotentResult:
             async with stores.open_posts() as tx:
 
                 async def effect() -> Record:
@@ -180,9 +186,9 @@ class IdempotencyContract:
                     await tx.posts.add(post)
                     return {"id": post.id}
 
-                return await once(tx.idempotency, attempt, effect)
+                return await run_once(tx.idempotency, idempotent_request, effect)
 
-        results = await asyncio.gather(*(patiently(publish) for _ in range(50)))
+        results = await asyncio.gather(*(with_retries(publish) for _ in range(50)))
 
         assert len({result.outcome["id"] for result in results}) == 1
         assert sum(not result.replayed for result in results) == 1

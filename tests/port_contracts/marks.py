@@ -13,9 +13,9 @@ from application.posts.marking import MarkPost, PinPost
 from application.posts.rows import PostRow
 from application.shared.paging import Page, Window, page
 from domain.posts import MAX_PINS, Mark, Post, TooManyPins, Visibility
-from domain.shared import PostId, Standing, UserId
-from tests.port_contracts.stores import Stores, a_post, new_id, patiently
-from tests.unit.standings import STRANGERS
+from domain.shared import PostId, UserId, ViewerContext
+from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
+from tests.unit.viewer_contexts import STRANGERS
 
 MARKS = pytest.mark.parametrize("mark", Mark)
 
@@ -48,7 +48,7 @@ def left(row: PostRow) -> set[Mark]:
 
 
 async def all_at_once(*work: Callable[[], Awaitable[object]]) -> list[object]:
-    return await asyncio.gather(*(patiently(one) for one in work))
+    return await asyncio.gather(*(with_retries(one) for one in work))
 
 
 class MarksContract:
@@ -192,7 +192,7 @@ class MarksContract:
 
         pinned = await all_at_once(*(lambda post=post: try_to_pin(post) for post in posts * 2))
 
-        shown = await stores.marks.pinned(ann, Window(100), Standing())
+        shown = await stores.marks.pinned(ann, Window(100), ViewerContext())
         assert len(shown) == MAX_PINS
         assert MAX_PINS <= pinned.count(True) <= 2 * MAX_PINS
 
@@ -322,14 +322,14 @@ class Listed:
     async def page(self, window: Window) -> Page[int]:
         rows: Sequence[tuple[int, int]]
         if self.kind in {"who likes", "who reposts"}:
-            people = await self.stores.marks.people(self._mark, PostId(self.of), window, Standing())
+            people = await self.stores.marks.people(self._mark, PostId(self.of), window, ViewerContext())
             rows = [(one.mark, one.user) for one in people]
         else:
-            user, standing = UserId(self.of), Standing(UserId(self.of))
+            user, viewer_context = UserId(self.of), ViewerContext(UserId(self.of))
             if self.kind == "pinned":
-                found = await self.stores.marks.pinned(user, window, standing)
+                found = await self.stores.marks.pinned(user, window, viewer_context)
             else:
-                found = await self.stores.marks.posts(self._mark, user, window, standing)
+                found = await self.stores.marks.posts(self._mark, user, window, viewer_context)
             rows = [(one.mark, one.row.id) for one in found]
         shown = page(rows, window, lambda row: row[0], newest_first=True)
         return Page([item for _, item in shown.items], shown.next, shown.prev)
@@ -437,12 +437,12 @@ class MarkListsContract:
         for post in [shown, *hidden]:
             await leave(stores, mark, post.id, ann)
 
-        standing = Standing(ann, blocked=frozenset({shown.author}))
-        assert [one.row.id for one in await stores.marks.posts(mark, ann, Window(1), Standing(ann))] == [
+        viewer_context = ViewerContext(ann, blocked=frozenset({shown.author}))
+        assert [one.row.id for one in await stores.marks.posts(mark, ann, Window(1), ViewerContext(ann))] == [
             hidden[3].id,
             shown.id,
         ]
-        assert await stores.marks.posts(mark, ann, Window(1), standing) == []
+        assert await stores.marks.posts(mark, ann, Window(1), viewer_context) == []
 
     @pytest.mark.parametrize("mark", [Mark.LIKE, Mark.REPOST])
     async def test_az3_who_is_blocked_or_muted_is_left_out_before_the_limit(
@@ -451,17 +451,17 @@ class MarkListsContract:
         post, (ann, shown, blocked, muted) = await stores.add_post(), [UserId(new_id()) for _ in range(4)]
         for user in (shown, blocked, muted):
             await leave(stores, mark, post.id, user)
-        standing = Standing(ann, blocked=frozenset({blocked}), muted=frozenset({muted}))
+        viewer_context = ViewerContext(ann, blocked=frozenset({blocked}), muted=frozenset({muted}))
 
-        people = await stores.marks.people(mark, post.id, Window(1), standing)
+        people = await stores.marks.people(mark, post.id, Window(1), viewer_context)
 
         assert [one.user for one in people] == [shown]
 
     async def test_a_pinned_post_that_one_may_not_see_is_not_in_the_list(self, stores: Stores) -> None:
         post = await stores.add_post(visibility=Visibility.FOLLOWERS, pin=new_id())
 
-        assert await stores.marks.pinned(post.author, Window(5), Standing()) == []
-        assert len(await stores.marks.pinned(post.author, Window(5), Standing(post.author))) == 1
+        assert await stores.marks.pinned(post.author, Window(5), ViewerContext()) == []
+        assert len(await stores.marks.pinned(post.author, Window(5), ViewerContext(post.author))) == 1
 
     async def test_a_row_of_a_list_is_the_row_that_is_read_alone(self, stores: Stores) -> None:
         post, ann = await stores.add_post(reposts=3, pin=new_id()), UserId(new_id())
@@ -471,8 +471,8 @@ class MarkListsContract:
         alone = await stores.read(post.id, ann)
 
         for mark in Mark:
-            assert [one.row for one in await stores.marks.posts(mark, ann, Window(5), Standing(ann))] == [
-                alone
-            ]
-        pinned = await stores.marks.pinned(post.author, Window(5), Standing(ann))
+            assert [
+                one.row for one in await stores.marks.posts(mark, ann, Window(5), ViewerContext(ann))
+            ] == [alone]
+        pinned = await stores.marks.pinned(post.author, Window(5), ViewerContext(ann))
         assert [(one.mark, one.row) for one in pinned] == [(post.pin, alone)]

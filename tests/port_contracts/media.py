@@ -12,7 +12,7 @@ from application.media.ports import EndedTicket, Job, Used
 from application.shared.events import MediaSettled
 from domain.media import FocalPoint, Kind, Made, Media, MediaNotFound, Reason, Rendition, State
 from domain.shared import MediaId, PostId, SessionId, UserId
-from tests.port_contracts.stores import BEGINNING, Stores, new_id, patiently
+from tests.port_contracts.stores import BEGINNING, Stores, new_id, with_retries
 
 MINUTE = timedelta(minutes=1)
 MADE = Made(
@@ -195,7 +195,7 @@ class MediaContract:
                 if (await tx.media.lock_owner(owner)).bytes < 30:
                     await tx.media.add(a_media(owner=owner))
 
-        await asyncio.gather(*(patiently(add_one_if_there_is_room) for _ in range(8)))
+        await asyncio.gather(*(with_retries(add_one_if_there_is_room) for _ in range(8)))
         async with stores.open_media() as tx:
             assert (await tx.media.lock_owner(owner)).bytes == 30
 
@@ -222,7 +222,7 @@ class JobsContract:
     async def test_many_who_claim_at_once_get_different_ones(self, stores: Stores) -> None:
         await self.drained(stores)
         some = await self.jobs(stores, 5)
-        claimed = await asyncio.gather(*(patiently(lambda: stores.jobs.claim(MINUTE)) for _ in range(8)))
+        claimed = await asyncio.gather(*(with_retries(lambda: stores.jobs.claim(MINUTE)) for _ in range(8)))
         rest = [await stores.jobs.claim(MINUTE) for _ in range(5)]  # who came too close may have got none
         ids = [job.media.id for job in [*claimed, *rest] if job]
         assert sorted(ids) == [one.id for one in some]

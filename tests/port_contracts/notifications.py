@@ -21,7 +21,7 @@ from application.shared.paging import Page, Window, page
 from domain.notifications import KEPT, KEPT_DAYS, Change, Channel, Entry, Kind, Preferences, Stream
 from domain.shared import MAX_ID, PostId, SessionId, UserId
 from tests.port_contracts.process_numbers import db
-from tests.port_contracts.stores import BEGINNING, Stores, new_id, patiently
+from tests.port_contracts.stores import BEGINNING, Stores, new_id, with_retries
 
 LIKE, COMMENT, FOLLOW = Kind.LIKE, Kind.COMMENT, Kind.FOLLOW
 
@@ -219,7 +219,7 @@ class StreamsContract:
             for _ in range(2):  # everything is delivered twice
                 while True:
                     try:
-                        await patiently(partial(attempt, key))
+                        await with_retries(partial(attempt, key))
                     except OnPurpose:
                         continue
                     break
@@ -384,7 +384,7 @@ class StreamsContract:
 
         async def patient(number: int) -> None:
             try:
-                await patiently(lambda: once(number))
+                await with_retries(lambda: once(number))
             except OnPurpose:
                 failed.append(number)
 
@@ -638,7 +638,7 @@ class TicketsContract:
         digest, ticket = a_ticket()
         await stores.tickets.add(digest, ticket, LASTS)
 
-        got = await asyncio.gather(*(patiently(lambda: stores.tickets.redeem(digest)) for _ in range(50)))
+        got = await asyncio.gather(*(with_retries(lambda: stores.tickets.redeem(digest)) for _ in range(50)))
 
         assert [one for one in got if one is not None] == [ticket]
 

@@ -35,7 +35,7 @@ from application.shared.events import (
     Unreposted,
 )
 from application.shared.ports import Delivery
-from application.shared.relay import MAX_ATTEMPTS, Reactions, Relay
+from application.shared.relay import MAX_ATTEMPTS, EventHandlers, Relay
 from domain.shared import EventId, Unavailable
 from tests.port_contracts.stores import Stores
 
@@ -315,8 +315,8 @@ class Seen:
         self.users.append(event.user_id)
 
 
-def relay_to(stores: Stores, *reactions: Callable[[ProfileChanged, EventId], Awaitable[None]]) -> Relay:
-    chosen: Reactions = {ProfileChanged: reactions}
+def relay_to(stores: Stores, *event_handlers: Callable[[ProfileChanged, EventId], Awaitable[None]]) -> Relay:
+    chosen: EventHandlers = {ProfileChanged: event_handlers}
     return Relay(stores.queue, chosen)
 
 

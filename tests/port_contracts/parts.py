@@ -5,7 +5,7 @@ from dataclasses import replace
 from application.posts.rows import joined
 from application.posts.showing import Bodies, Hydrate
 from domain.posts import AuthorState, Mark, Post
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.marks import leave
 from tests.port_contracts.posts import EVERYTHING, remove
 from tests.port_contracts.stores import Stores, new_id
@@ -58,7 +58,7 @@ class PostPartsContract:
         hydrate, post = Hydrate(stores.parts, Bodies()), await everything(stores)
 
         async def shown() -> object:
-            return (await hydrate([post.id], Standing())).get(post.id)
+            return (await hydrate([post.id], ViewerContext())).get(post.id)
 
         for change in (
             lambda: edit(stores, post, text="new"),

@@ -8,7 +8,7 @@ from hashlib import sha256
 from application.identity.ports import DueConfirmation, PendingRegistration
 from domain.identity import UsernameTaken
 from domain.shared import DomainError
-from tests.port_contracts.stores import Stores, new_id, patiently
+from tests.port_contracts.stores import Stores, new_id, with_retries
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -80,7 +80,9 @@ class PendingRegistrationsContract:
         pending = a_pending()
         await add(stores, pending)
 
-        all_taken = await asyncio.gather(*(patiently(lambda: take(stores, pending.digest)) for _ in range(8)))
+        all_taken = await asyncio.gather(
+            *(with_retries(lambda: take(stores, pending.digest)) for _ in range(8))
+        )
 
         assert len([taken for taken in all_taken if taken is not None]) == 1
 
@@ -115,7 +117,7 @@ class PendingRegistrationsContract:
         wanted = [first, *(a_pending(username=first.username) for _ in range(4))]
 
         async def ask(pending: PendingRegistration) -> type[DomainError] | None:
-            return await patiently(lambda: add(stores, pending))
+            return await with_retries(lambda: add(stores, pending))
 
         answers = await asyncio.gather(*map(ask, wanted))
 

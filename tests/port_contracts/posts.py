@@ -13,9 +13,9 @@ from application.posts.ports import Tombstone
 from application.posts.rows import Body, PostRow
 from application.shared.paging import Page, Window, page
 from domain.posts import AuthorState, Mark, Post, PostNotFound, Visibility, can_view
-from domain.shared import PostId, Standing, UserId, made_at
+from domain.shared import PostId, UserId, ViewerContext, made_at
 from tests.port_contracts.marks import leave
-from tests.port_contracts.stores import Stores, a_post, new_id, patiently
+from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
 
 EVERYTHING = {
     "text": "one\ntwo 🐝 \U0001f468‍\U0001f469‍\U0001f467 شهد",
@@ -88,7 +88,7 @@ class PostsContract:
         async with stores.open_posts() as tx:
             await tx.posts.save(replace(post, mentioned=frozenset({bob})))
 
-        assert await stores.posts.post(post.id, Standing(ann)) is None
+        assert await stores.posts.post(post.id, ViewerContext(ann)) is None
         assert (await stores.read(post.id, bob)).mentioned == (bob,)
 
     async def test_comments_are_counted_up_and_down(self, stores: Stores) -> None:
@@ -109,7 +109,7 @@ class PostsContract:
             async with stores.open_posts() as tx:
                 await tx.posts.count_answers(post.id, comments=1, answers=1)
 
-        await asyncio.gather(*(patiently(count) for _ in range(20)))
+        await asyncio.gather(*(with_retries(count) for _ in range(20)))
 
         assert (await stores.read(post.id)).comments == 20
 
@@ -155,7 +155,7 @@ class PostsReaderContract:
         await stores.add_post(author=post.author, reply_to=newer.id)
         await stores.add_post()
 
-        rows = await stores.posts.by_author(post.author, Window(10), Standing())
+        rows = await stores.posts.by_author(post.author, Window(10), ViewerContext())
 
         assert [row.id for row in rows] == [newer.id, post.id]
 
@@ -165,7 +165,7 @@ class PostsReaderContract:
         second = await stores.add_post(reply_to=post.id)
         await stores.add_post(reply_to=first.id)
 
-        rows = await stores.posts.comments(post.id, Window(10), Standing())
+        rows = await stores.posts.comments(post.id, Window(10), ViewerContext())
 
         assert [row.id for row in rows] == [first.id, second.id]
 
@@ -174,7 +174,7 @@ class PostsReaderContract:
         for _ in range(4):
             await stores.add_post(author=shown.author, visibility=Visibility.DIRECT)
 
-        rows = await stores.posts.by_author(shown.author, Window(1), Standing())
+        rows = await stores.posts.by_author(shown.author, Window(1), ViewerContext())
 
         assert [row.id for row in rows] == [shown.id]
 
@@ -308,25 +308,27 @@ class VisibilityContract:
             assert [await tx.posts.get(post.id) for post in world] == world
 
         for viewer, follows, blocked, muted in viewers:
-            standing = Standing(
+            viewer_context = ViewerContext(
                 ids[viewer] if viewer else None,
                 frozenset(ids[person] for person in follows),
                 frozenset(ids[person] for person in blocked),
                 frozenset(ids[person] for person in muted - {viewer}),
             )
-            visible = [post for post in world if can_view(post, standing)]
+            visible = [post for post in world if can_view(post, viewer_context)]
 
             for post in world:
-                assert (await stores.posts.post(post.id, standing) is not None) is (post in visible)
+                assert (await stores.posts.post(post.id, viewer_context) is not None) is (post in visible)
             every = [post.id for post in world]
-            states = await stores.parts.states(every, standing.viewer)
-            assert {state.id for state in states if can_view(state, standing)} == {p.id for p in visible}
-            assert {*await stores.posts.by_ids(every, standing)} == {post.id for post in visible}
-            answers = await stores.posts.comments(above.id, Window(10), standing)
-            listed = [post for post in visible if post.author not in standing.muted]
+            states = await stores.parts.states(every, viewer_context.viewer)
+            assert {state.id for state in states if can_view(state, viewer_context)} == {
+                p.id for p in visible
+            }
+            assert {*await stores.posts.by_ids(every, viewer_context)} == {post.id for post in visible}
+            answers = await stores.posts.comments(above.id, Window(10), viewer_context)
+            listed = [post for post in visible if post.author not in viewer_context.muted]
             assert [row.id for row in answers] == [post.id for post in listed if post.reply_to]
             for person, id_ in ids.items():
-                rows = await stores.posts.by_author(id_, Window(10), standing)
+                rows = await stores.posts.by_author(id_, Window(10), viewer_context)
                 mine = [p.id for p in visible if p.author == id_ and p.reply_to is None]
                 assert [row.id for row in rows] == mine[::-1], person
 
@@ -348,9 +350,9 @@ class Walk:
     async def page(self, window: Window) -> Page[PostRow | Tombstone]:
         rows: Sequence[PostRow | Tombstone]
         if self.newest_first:
-            rows = await self.stores.posts.by_author(self.of.author, window, Standing())
+            rows = await self.stores.posts.by_author(self.of.author, window, ViewerContext())
         else:
-            rows = await self.stores.posts.comments(self.of.id, window, Standing())
+            rows = await self.stores.posts.comments(self.of.id, window, ViewerContext())
         return page(rows, window, lambda row: row.id, newest_first=self.newest_first)
 
     async def add(self, posts: Sequence[Post]) -> None:

@@ -8,7 +8,7 @@ from adapters.ids import PROCESSES, Lease
 from adapters.sql.database import Database
 from adapters.sql.process_numbers import LEASE, ProcessNumbers, process_numbers
 from domain.shared import Unavailable
-from tests.port_contracts.stores import Stores, patiently
+from tests.port_contracts.stores import Stores, with_retries
 
 LEASE_MS = int(LEASE.total_seconds() * 1000)
 
@@ -27,7 +27,7 @@ class ProcessNumbersContract:
     async def test_processes_that_start_together_get_different_numbers(self, stores: Stores) -> None:
         processes = [ProcessNumbers(db(stores), f"process {number}") for number in range(12)]
 
-        leases = await asyncio.gather(*(patiently(process.take) for process in processes))
+        leases = await asyncio.gather(*(with_retries(process.take) for process in processes))
 
         assert {lease.number for lease in leases} == set(range(12))
         assert all(lease.until_ms == lease.now_ms + LEASE_MS for lease in leases)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.identity.reactions import CountPosts
+from application.identity.event_handlers import CountPosts
 from application.identity.repair import RepairAccounts
 from application.posts.access import locked_if_visible
 from application.posts.deleting import DeletePost
@@ -15,9 +15,9 @@ from application.posts.repair import RepairPosts
 from application.shared.events import PostDeleted, Published
 from application.shared.relay import Relay
 from domain.posts import Mark, Post, Visibility
-from domain.shared import Standing, UserId
-from tests.port_contracts.stores import Stores, a_post, new_id, patiently
-from tests.unit.standings import STRANGERS
+from domain.shared import UserId, ViewerContext
+from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
+from tests.unit.viewer_contexts import STRANGERS
 
 NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}
 
@@ -28,7 +28,7 @@ async def publish(stores: Stores, post: Post) -> Post:
         above = (
             None
             if post.reply_to is None
-            else await locked_if_visible(tx, Standing(post.author), post.reply_to)
+            else await locked_if_visible(tx, ViewerContext(post.author), post.reply_to)
         )
         await tx.posts.add(post)
         if above is not None and post.counts_in(above):
@@ -120,17 +120,17 @@ class RepairContract:
         async def write(user: UserId) -> None:
             for post in posts:
                 for mark in (Mark.LIKE, Mark.REPOST):
-                    await patiently(lambda post=post, mark=mark: mark_post(user, post.id, mark, on=True))  # type: ignore[misc]
+                    await with_retries(lambda post=post, mark=mark: mark_post(user, post.id, mark, on=True))  # type: ignore[misc]
                 comment = a_post(author=user, reply_to=post.id)
-                await patiently(lambda comment=comment: publish(stores, comment))  # type: ignore[misc]
+                await with_retries(lambda comment=comment: publish(stores, comment))  # type: ignore[misc]
                 if user % 2:
-                    await patiently(lambda post=post: mark_post(user, post.id, Mark.LIKE, on=False))  # type: ignore[misc]
-                await patiently(lambda comment=comment: delete_post(comment.author, comment.id))  # type: ignore[misc]
+                    await with_retries(lambda post=post: mark_post(user, post.id, Mark.LIKE, on=False))  # type: ignore[misc]
+                await with_retries(lambda comment=comment: delete_post(comment.author, comment.id))  # type: ignore[misc]
 
         async def look() -> list[object]:
             found: list[object] = []
             while busy:
-                found.append(await patiently(lambda: repair(mend=True)))
+                found.append(await with_retries(lambda: repair(mend=True)))
                 await asyncio.sleep(0)
             return found
 

@@ -20,15 +20,15 @@ from adapters.sql.posts.tables import FULL_TEXT, post_words
 from adapters.sql.tables import metadata
 from adapters.text import email_key, graphemes
 from application.identity.searching import PeopleQuery
+from application.posts.event_handlers import RestrictAuthor
 from application.posts.ports import Tombstone
-from application.posts.reactions import RestrictAuthor
 from application.posts.repair import RepairPosts
 from application.posts.searching import FoundTag, TagWindow
 from application.shared.events import ProfileChanged
 from application.shared.paging import Window
 from application.shared.relay import Relay
 from domain.posts.searching import PostQuery
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import SECRETS, new_id
 
 
@@ -141,7 +141,7 @@ class SchemaContract:
         await database.open()
         assert sum((await RepairPosts(posts.SqlCounters(database))(mend=False)).values()) == 0
         shown = {
-            id_: await posts.SqlPostsReader(database).comments(PostId(id_), Window(9), Standing())
+            id_: await posts.SqlPostsReader(database).comments(PostId(id_), Window(9), ViewerContext())
             for id_ in (1, 2, 3, 5)
         }
         assert {id_: [row.id for row in rows] for id_, rows in shown.items()} == {
@@ -197,10 +197,10 @@ class SchemaContract:
 
         async def ids(asked: str) -> list[int]:
             query = PostQuery.parsed(asked, graphemes)
-            return [*await found.posts(query, (), Window(9), Standing())]
+            return [*await found.posts(query, (), Window(9), ViewerContext())]
 
         async def tags_from(beginning: str) -> list[FoundTag]:
-            return [*await found.hashtags(beginning, TagWindow(9), Standing())]
+            return [*await found.hashtags(beginning, TagWindow(9), ViewerContext())]
 
         asked = ("lodz", "#lodz", "#łódź", "#col·legi", "#col", "#istanbul", "honey", '"honey bee"', "#bee")
         assert {one: await ids(one) for one in asked} == {
@@ -219,13 +219,13 @@ class SchemaContract:
         assert await tags_from("i") == [FoundTag("istanbul", 1)]
         assert await tags_from("b") == [FoundTag("bee", 2)]
         tagged = posts.SqlEntries(database)
-        assert [entry.post for entry in await tagged.tagged("istanbul", Window(9), Standing())] == [23]
-        row = (await posts.SqlPostsReader(database).by_ids([PostId(22)], Standing()))[PostId(22)]
+        assert [entry.post for entry in await tagged.tagged("istanbul", Window(9), ViewerContext())] == [23]
+        row = (await posts.SqlPostsReader(database).by_ids([PostId(22)], ViewerContext()))[PostId(22)]
         assert [(entity.start, entity.end, entity.value) for entity in row.entities] == [(8, 17, "col·legi")]
         people = identity.SqlPeopleSearch(database)
         for name in ("soren luk", "Søren", "lu"):
             query = PeopleQuery.parsed(name, graphemes)
-            one = await people.people(query, Window(9), Standing())
+            one = await people.people(query, Window(9), ViewerContext())
             assert [person.card.username for person in one] == ["soren"], name
 
     async def test_comments_that_private_accounts_wrote_before_the_upgrade_are_withheld_after_it(
@@ -254,7 +254,7 @@ class SchemaContract:
         restrict = RestrictAuthor(posts.transactions(database, new_id), lambda: 0.0)
         queue = SqlOutboxQueue(database)
         assert await Relay(queue, {ProfileChanged: [restrict]}).deliver() == 1
-        shown = await posts.SqlPostsReader(database).post(PostId(1), Standing())
+        shown = await posts.SqlPostsReader(database).post(PostId(1), ViewerContext())
         assert shown is not None
         assert shown.comments == 1
         assert sum((await RepairPosts(posts.SqlCounters(database))(mend=False)).values()) == 0

@@ -13,7 +13,7 @@ from application.posts.searching import FoundTag, TagWindow
 from application.shared.paging import Page, Window, page
 from domain.posts import Post, Visibility, hashtags, recognised, resolved
 from domain.posts.searching import PostQuery
-from domain.shared import PostId, Standing, UserId, made_at
+from domain.shared import PostId, UserId, ViewerContext, made_at
 from domain.words import words
 from tests.port_contracts.posts import remove
 from tests.port_contracts.stores import Stores, a_post, new_id
@@ -26,10 +26,10 @@ async def says(stores: Stores, text: str, **members: object) -> Post:
 
 
 async def found(
-    stores: Stores, asked: str, standing: Standing | None = None, *, by: Sequence[UserId] = ()
+    stores: Stores, asked: str, viewer_context: ViewerContext | None = None, *, by: Sequence[UserId] = ()
 ) -> list[PostId]:
     query = PostQuery.parsed(asked, graphemes)
-    return list(await stores.search.posts(query, by, Window(FIND_ALL), standing or Standing()))
+    return list(await stores.search.posts(query, by, Window(FIND_ALL), viewer_context or ViewerContext()))
 
 
 async def edit(stores: Stores, post: Post, text: str) -> Post:
@@ -154,8 +154,8 @@ class PostSearchContract:
 
         await remove(stores, post)
 
-        assert await found(stores, rare, Standing(post.author)) == []
-        assert await found(stores, f"#{rare}", Standing(post.author)) == []
+        assert await found(stores, rare, ViewerContext(post.author)) == []
+        assert await found(stores, f"#{rare}", ViewerContext(post.author)) == []
 
     async def test_what_is_rolled_back_is_not_found(self, stores: Stores) -> None:
         rare = salt()
@@ -176,17 +176,19 @@ class PostSearchContract:
         rare, friend = salt(), UserId(new_id())
         post = await says(stores, rare, visibility=narrow, mentioned=frozenset({friend}))
 
-        assert await found(stores, rare, Standing(post.author)) == [post.id]
-        assert await found(stores, rare, Standing(friend, follows=frozenset({post.author}))) == []
+        assert await found(stores, rare, ViewerContext(post.author)) == [post.id]
+        assert await found(stores, rare, ViewerContext(friend, follows=frozenset({post.author}))) == []
         assert await found(stores, rare) == []
 
     async def test_neither_the_blocked_nor_the_muted_are_found(self, stores: Stores) -> None:
         rare, viewer = salt(), UserId(new_id())
         blocked, muted, other = [await says(stores, rare) for _ in range(3)]
 
-        standing = Standing(viewer, blocked=frozenset({blocked.author}), muted=frozenset({muted.author}))
+        viewer_context = ViewerContext(
+            viewer, blocked=frozenset({blocked.author}), muted=frozenset({muted.author})
+        )
 
-        assert await found(stores, rare, standing) == [other.id]
+        assert await found(stores, rare, viewer_context) == [other.id]
 
     async def test_private_authors_are_found_by_themselves_and_the_gone_by_nobody(
         self, stores: Stores
@@ -198,9 +200,9 @@ class PostSearchContract:
             await tx.authors.set_gone(gone.author)
 
         assert await found(stores, rare) == []
-        assert await found(stores, rare, Standing(UserId(1), follows=frozenset({private.author}))) == []
-        assert await found(stores, rare, Standing(private.author)) == [private.id]
-        assert await found(stores, rare, Standing(gone.author)) == []
+        assert await found(stores, rare, ViewerContext(UserId(1), follows=frozenset({private.author}))) == []
+        assert await found(stores, rare, ViewerContext(private.author)) == [private.id]
+        assert await found(stores, rare, ViewerContext(gone.author)) == []
 
     async def test_the_hidden_are_left_out_before_the_limit(self, stores: Stores) -> None:
         rare = salt()
@@ -208,7 +210,7 @@ class PostSearchContract:
         for _ in range(4):
             await says(stores, rare, visibility=Visibility.UNLISTED)
 
-        rows = await stores.search.posts(PostQuery.parsed(rare, graphemes), (), Window(1), Standing())
+        rows = await stores.search.posts(PostQuery.parsed(rare, graphemes), (), Window(1), ViewerContext())
 
         assert list(rows) == [shown.id]
 
@@ -219,7 +221,7 @@ class PostSearchContract:
         query = PostQuery.parsed(rare, graphemes)
 
         async def at(window: Window) -> Page[PostId]:
-            rows = await stores.search.posts(query, (), window, Standing())
+            rows = await stores.search.posts(query, (), window, ViewerContext())
             return page(rows, window, lambda id_: id_, newest_first=True)
 
         forth: list[PostId] = []
@@ -313,7 +315,7 @@ class SearchModelContract:
     ) -> None:
         rare = salt()
         ids = {person: UserId(new_id()) for person in PEOPLE}
-        standing = Standing(
+        viewer_context = ViewerContext(
             ids[viewer] if viewer else None,
             follows=frozenset(ids.values()),
             blocked=frozenset(ids[person] for person in blocked),
@@ -339,7 +341,7 @@ class SearchModelContract:
                 if may_find(sketch) and by in {None, sketch.author} and _has_all(sketch, query, rare)
             ]
             authors = () if by is None else (ids[by],)
-            rows = await stores.search.posts(query, authors, Window(FIND_ALL), standing)
+            rows = await stores.search.posts(query, authors, Window(FIND_ALL), viewer_context)
             assert list(rows) == expected[::-1], query
 
 
@@ -369,10 +371,13 @@ def _has_all(sketch: Sketch, query: PostQuery, rare: str) -> bool:
 
 
 async def tags(
-    stores: Stores, beginning: str, standing: Standing | None = None, window: TagWindow | None = None
+    stores: Stores,
+    beginning: str,
+    viewer_context: ViewerContext | None = None,
+    window: TagWindow | None = None,
 ) -> list[FoundTag]:
     window = window or TagWindow(FIND_ALL)
-    return list(await stores.search.hashtags(beginning, window, standing or Standing()))
+    return list(await stores.search.hashtags(beginning, window, viewer_context or ViewerContext()))
 
 
 class TagSearchContract:
@@ -408,20 +413,20 @@ class TagSearchContract:
         async with stores.open_posts() as tx:
             await tx.authors.set_private(private.author, 2, private=True)
             await tx.authors.set_gone(gone.author)
-        standing = Standing(
+        viewer_context = ViewerContext(
             viewer,
             follows=frozenset({private.author, shown.author}),
             blocked=frozenset({blocked.author}),
             muted=frozenset({muted.author}),
         )
 
-        assert await tags(stores, rare, standing) == [FoundTag(f"{rare}b", 1)]
+        assert await tags(stores, rare, viewer_context) == [FoundTag(f"{rare}b", 1)]
 
     async def test_one_s_own_hidden_tags_are_not_suggested_to_oneself(self, stores: Stores) -> None:
         rare = salt()
         post = await says(stores, f"#{rare}", visibility=Visibility.DIRECT)
 
-        assert await tags(stores, rare, Standing(post.author)) == []
+        assert await tags(stores, rare, ViewerContext(post.author)) == []
 
     @pytest.mark.parametrize("limit", [1, 2, 3])
     async def test_windows_go_on_and_back(self, stores: Stores, limit: int) -> None:
@@ -440,10 +445,12 @@ class TagSearchContract:
 
 
 async def people(
-    stores: Stores, asked: str, standing: Standing | None = None, window: Window | None = None
+    stores: Stores, asked: str, viewer_context: ViewerContext | None = None, window: Window | None = None
 ) -> list[UserId]:
     query = PeopleQuery.parsed(asked, graphemes)
-    found = await stores.people_search.people(query, window or Window(FIND_ALL), standing or Standing())
+    found = await stores.people_search.people(
+        query, window or Window(FIND_ALL), viewer_context or ViewerContext()
+    )
     return [one.card.id for one in found]
 
 
@@ -507,6 +514,8 @@ class PeopleSearchContract:
         rare = salt()
         blocked, muted = [await stores.add_account(display_name=rare) for _ in range(2)]
 
-        standing = Standing(UserId(1), blocked=frozenset({blocked.id}), muted=frozenset({muted.id}))
+        viewer_context = ViewerContext(
+            UserId(1), blocked=frozenset({blocked.id}), muted=frozenset({muted.id})
+        )
 
-        assert await people(stores, rare, standing) == [muted.id]
+        assert await people(stores, rare, viewer_context) == [muted.id]

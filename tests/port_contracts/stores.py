@@ -48,7 +48,7 @@ from application.posts.showing import PostParts
 from application.shared.ports import NewId, OpenTx, OutboxQueue
 from domain.identity import Account
 from domain.posts import Post, Visibility
-from domain.shared import PostId, Standing, Unavailable, UserId
+from domain.shared import PostId, Unavailable, UserId, ViewerContext
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class Stores:
         return post
 
     async def read(self, post_id: PostId, viewer: UserId | None = None) -> PostRow:
-        row = await self.posts.post(post_id, Standing(viewer))
+        row = await self.posts.post(post_id, ViewerContext(viewer))
         assert row is not None
         return row
 
@@ -127,7 +127,7 @@ def a_post(**members: object) -> Post:
     return Post(**{**defaults, **members})  # type: ignore[arg-type]
 
 
-async def patiently(act: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(act: Callable[[], Awaitable[T]]) -> T:
     """Try again while the store is busy, as a client would: of an Unavailable attempt nothing is kept."""
     for _ in range(50):
         try:

@@ -11,7 +11,7 @@ from application.posts.ports import Tombstone
 from application.posts.rows import PostRow
 from application.shared.paging import Window
 from domain.posts import Entity, EntityType, Post, Visibility
-from domain.shared import PostId, Standing, UserId, made_at
+from domain.shared import PostId, UserId, ViewerContext, made_at
 from tests.port_contracts.stores import Stores, a_post, new_id
 
 ENTITIES = (
@@ -19,7 +19,7 @@ ENTITIES = (
     Entity(EntityType.HASHTAG, 5, 12, "straße"),
     Entity(EntityType.LINK, 13, 32, 'https://x.org/"\\'),
 )
-NOBODY = Standing()
+NOBODY = ViewerContext()
 
 
 async def edit(stores: Stores, post: Post, **words: object) -> Post:
@@ -112,7 +112,7 @@ class EditsContract:
                 await tx.posts.forget_version(stored, 1)
                 assert (await tx.posts.original(stored)).text == "two"
 
-        rows = await stores.posts.versions(post.id, Window(10), Standing(post.author))
+        rows = await stores.posts.versions(post.id, Window(10), ViewerContext(post.author))
         assert [(row.version, row.text) for row in rows] == [(2, "two"), (3, "three")]
         async with stores.open_posts() as tx:
             assert await tx.posts.get(post.id) == edited
@@ -128,7 +128,7 @@ class EditsContract:
 
         await delete(stores, post)
 
-        assert list(await stores.posts.versions(post.id, Window(10), Standing(post.author))) == []
+        assert list(await stores.posts.versions(post.id, Window(10), ViewerContext(post.author))) == []
         async with stores.open_posts() as tx:
             stored = await tx.posts.get(post.id)
             assert await tx.posts.original(stored) == stored
@@ -144,7 +144,7 @@ class EditsContract:
         await edit(stores, post, text="two")
 
         assert list(await stores.posts.versions(post.id, Window(10), NOBODY)) == []
-        assert len(await stores.posts.versions(post.id, Window(10), Standing(post.author))) == 2
+        assert len(await stores.posts.versions(post.id, Window(10), ViewerContext(post.author))) == 2
 
 
 class ThreadsContract:

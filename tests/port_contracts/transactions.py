@@ -7,8 +7,8 @@ import pytest
 
 from application.shared.events import Registered
 from domain.identity import UserNotFound
-from domain.shared import Standing, UserId
-from tests.port_contracts.stores import Stores, a_post, an_account, patiently
+from domain.shared import UserId, ViewerContext
+from tests.port_contracts.stores import Stores, a_post, an_account, with_retries
 
 
 class TransactionsContract:
@@ -65,8 +65,8 @@ class TransactionsContract:
 
         async with stores.open_posts() as tx:
             await tx.posts.add(post)
-            before = await stores.posts.post(post.id, Standing())
-        after = await stores.posts.post(post.id, Standing())
+            before = await stores.posts.post(post.id, ViewerContext())
+        after = await stores.posts.post(post.id, ViewerContext())
 
         assert before is None
         assert after is not None
@@ -90,7 +90,7 @@ class TransactionsContract:
                 await asyncio.sleep(0)  # room for whoever would get in between
                 await tx.accounts.save(read.edited(bio=f"{read.bio}x"))
 
-        await asyncio.gather(*(patiently(edit) for _ in range(20)))
+        await asyncio.gather(*(with_retries(edit) for _ in range(20)))
 
         edited = await stores.people.account(account.id)
         assert (edited.bio, edited.version) == ("x" * 20, 21)

@@ -5,7 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.posts.reactions import BATCH, RestrictAuthor, RestrictComment
+from application.posts.event_handlers import BATCH, RestrictAuthor, RestrictComment
 from application.posts.repair import RepairPosts
 from application.shared.events import ProfileChanged, Published
 from domain.posts import OPEN, PostNotFound, Visibility

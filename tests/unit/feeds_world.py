@@ -5,17 +5,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from application.feeds.event_handlers import DropReader, FanOut
 from application.feeds.home import GatherHome, ReadHome
 from application.feeds.lists import ReadPublic, ReadTagged, ReadUser
 from application.feeds.pipeline import ReadPage
 from application.feeds.ports import Timelines
-from application.feeds.reactions import DropReader, FanOut
 from application.posts.rows import PostRow
 from application.shared.entries import Entry
 from application.shared.events import Published, Reposted
 from application.shared.paging import Page, Window
 from domain.posts import Mark, Post, Visibility, can_view, hashtag
-from domain.shared import EventId, PostId, Standing, UserId, made_at
+from domain.shared import EventId, PostId, UserId, ViewerContext, made_at
 from tests.port_contracts.stores import Stores, new_id
 
 
@@ -59,11 +59,11 @@ class World:
 
     # What other modules answer.
 
-    async def of(self, viewer: UserId | None) -> Standing:
+    async def of(self, viewer: UserId | None) -> ViewerContext:
         if viewer is None:
-            return Standing()
+            return ViewerContext()
         blocked = self.blocks[viewer] | {user for user in self.users if viewer in self.blocks[user]}
-        return Standing(
+        return ViewerContext(
             viewer,
             frozenset(self.follows[viewer]),
             frozenset(blocked),
@@ -71,9 +71,9 @@ class World:
             self.versions[viewer],
         )
 
-    async def show(self, standing: Standing, entries: Sequence[Entry]) -> Mapping[int, Seen]:
+    async def show(self, viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, Seen]:
         self.hydrated += len(entries)
-        rows = await self.stores.posts.by_ids({entry.post for entry in entries}, standing)
+        rows = await self.stores.posts.by_ids({entry.post for entry in entries}, viewer_context)
         return {
             entry.id: Seen(rows[entry.post], entry.by if entry.is_repost else None)
             for entry in entries
@@ -184,11 +184,11 @@ class World:
 
     async def expected(self, reader: UserId) -> list[tuple[int, PostId, UserId | None]]:
         """The home feed, made anew of everything that there is."""
-        standing = await self.of(reader)
+        viewer_context = await self.of(reader)
         sources = (self.follows[reader] - self.mutes[reader]) | {reader}
         lines: list[tuple[int, PostId, UserId | None]] = []
         for post in self.posts.values():
-            if not can_view(post, standing) or post.author in self.mutes[reader]:
+            if not can_view(post, viewer_context) or post.author in self.mutes[reader]:
                 continue
             if post.author in sources and post.reply_to is None:
                 lines.append((post.id, post.id, None))

@@ -19,9 +19,9 @@ from application.feeds.voting import ForgetVoter, VoteByMark, VoteByPost
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.commands import Register
 from application.identity.ending import EndAllSessions, LogOut, LogOutElsewhere, LogOutEverywhere
+from application.identity.event_handlers import CountPosts
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
-from application.identity.reactions import CountPosts
 from application.identity.repair import RepairAccounts
 from application.identity.security import ForgetInSecurityEvents, Origin, SecurityLog
 from application.identity.sessions import (
@@ -31,17 +31,17 @@ from application.identity.sessions import (
     SessionMaker,
 )
 from application.identity.throttle import Throttle
-from application.media.reactions import Attach, Detach
+from application.media.event_handlers import Attach, Detach
 from application.media.removing import Discard
 from application.posts.attaching import ShowMedia
 from application.posts.deleting import DeletePost
 from application.posts.editing import Edit, EditPost
 from application.posts.erasing import EraseAuthor, SweepGone
+from application.posts.event_handlers import RestrictAuthor, RestrictComment
 from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
 from application.posts.marking import MarkPost, PinPost, Reception
 from application.posts.publishing import Draft, PublishedPost, PublishPost
 from application.posts.queries import ListByAuthor, Present, ReadHistory, ReadPost, ReadPosts, SeenPost
-from application.posts.reactions import RestrictAuthor, RestrictComment
 from application.posts.repair import RepairPosts
 from application.posts.threads import ListComments, ReadContext
 from application.shared.errors import Overloaded
@@ -60,12 +60,12 @@ from application.shared.events import (
     Unliked,
     Unreposted,
 )
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from application.shared.relay import Relay
 from domain.posts import Mark, Visibility
 from domain.shared import DomainError, PostId, UserId
 from tests.port_contracts.stores import BEGINNING, Stores, memory, new_id
-from tests.unit.standings import Graph
+from tests.unit.viewer_contexts import Graph
 
 
 async def refused(work: Awaitable[object]) -> type[DomainError] | None:
@@ -178,24 +178,26 @@ class Waggle:
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
-        present, standings = Present(self.people), self.graph
+        present, viewer_contexts = Present(self.people), self.graph
         attachable = MediaToAttach(stores.media, lambda: BEGINNING)
-        self.publish = PublishPost(stores.open_posts, standings, self.people, attachable, new_id, graphemes)
-        self.delete = DeletePost(stores.open_posts, standings)
-        self.mark = MarkPost(stores.open_posts, standings, new_id)
-        self.pin = PinPost(stores.open_posts, standings, new_id)
-        self.who_marked = ListWhoMarked(standings, stores.posts, stores.marks, self.people)
-        self.marked = ListMarked(standings, stores.marks, present)
-        self.pinned = ListPinned(standings, stores.marks, self.people, present)
+        self.publish = PublishPost(
+            stores.open_posts, viewer_contexts, self.people, attachable, new_id, graphemes
+        )
+        self.delete = DeletePost(stores.open_posts, viewer_contexts)
+        self.mark = MarkPost(stores.open_posts, viewer_contexts, new_id)
+        self.pin = PinPost(stores.open_posts, viewer_contexts, new_id)
+        self.who_marked = ListWhoMarked(viewer_contexts, stores.posts, stores.marks, self.people)
+        self.marked = ListMarked(viewer_contexts, stores.marks, present)
+        self.pinned = ListPinned(viewer_contexts, stores.marks, self.people, present)
         self.repair_posts = RepairPosts(stores.counters)
         self.repair_accounts = RepairAccounts(stores.open_identity, stores.authorship)
-        self.read = ReadPost(standings, stores.posts, present)
-        self.by_author = ListByAuthor(standings, stores.posts, self.people, present)
-        self.comments = ListComments(standings, stores.posts, present)
-        self.read_several = ReadPosts(standings, stores.posts, present)
-        self.history = ReadHistory(standings, stores.posts)
-        self.context = ReadContext(standings, stores.posts, present)
-        self.edit = EditPost(stores.open_posts, standings, self.people, time, graphemes, self.read)
+        self.read = ReadPost(viewer_contexts, stores.posts, present)
+        self.by_author = ListByAuthor(viewer_contexts, stores.posts, self.people, present)
+        self.comments = ListComments(viewer_contexts, stores.posts, present)
+        self.read_several = ReadPosts(viewer_contexts, stores.posts, present)
+        self.history = ReadHistory(viewer_contexts, stores.posts)
+        self.context = ReadContext(viewer_contexts, stores.posts, present)
+        self.edit = EditPost(stores.open_posts, viewer_contexts, self.people, time, graphemes, self.read)
         count_posts = CountPosts(stores.open_identity)
         self.sweep = SweepGone(stores.open_posts)
         vote_by_mark = VoteByMark(stores.open_votes)
@@ -247,9 +249,11 @@ class Waggle:
         text: str = "hello",
         visibility: Visibility | None = None,
         reply_to: PostId | None = None,
-        attempt: Attempt | None = None,
+        idempotent_request: IdempotentRequest | None = None,
     ) -> PublishedPost:
-        return await self.publish(author, Draft(text=text, visibility=visibility, reply_to=reply_to), attempt)
+        return await self.publish(
+            author, Draft(text=text, visibility=visibility, reply_to=reply_to), idempotent_request
+        )
 
     async def post(
         self,

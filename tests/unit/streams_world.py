@@ -15,9 +15,9 @@ from application.notifications.streaming import OpenStream, ReadOn
 from application.shared.people import AuthorCard
 from application.shared.ports import OpenTx
 from domain.notifications import Entry, EntryType, Kind
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
-from tests.unit.standings import Graph
+from tests.unit.viewer_contexts import Graph
 
 POST = PostId(77)
 
@@ -90,7 +90,9 @@ class Streams:
             await tx.streams.save([stream])
         return stream.head
 
-    async def posts(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
+    async def posts(
+        self, viewer_context: ViewerContext, posts: Collection[PostId]
+    ) -> Mapping[PostId, object]:
         return {post: f"post {post}" for post in posts if post not in self.hidden}
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:

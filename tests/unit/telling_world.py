@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from application.notifications import reactions, retracting
+from application.notifications import event_handlers, retracting
 from application.notifications.ports import About
 from application.notifications.telling import Tell
 from application.shared.events import (
@@ -31,7 +31,7 @@ from application.shared.events import (
 from application.shared.people import AuthorCard
 from domain.notifications import Change, Kind
 from domain.posts import AuthorState, Visibility, can_view
-from domain.shared import EventId, PostId, Standing, UserId
+from domain.shared import EventId, PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
 from tests.unit.streams_world import Streams, card
 
@@ -70,11 +70,11 @@ class World(Streams):
 
     def __post_init__(self) -> None:
         tell = Tell(self.open_tx, self.graph, self, self, new_id, self, lambda: NOW, MAIL_DELAY)
-        of_mark = reactions.TellOfMark(tell)
-        of_post = reactions.TellOfPost(tell, self)
-        of_edit = reactions.TellOfEdit(tell, self, self.open_tx, self.monotonic, self.budget)
-        of_follow = reactions.TellOfFollow(tell)
-        of_media = reactions.TellOfMedia(tell)
+        of_mark = event_handlers.TellOfMark(tell)
+        of_post = event_handlers.TellOfPost(tell, self)
+        of_edit = event_handlers.TellOfEdit(tell, self, self.open_tx, self.monotonic, self.budget)
+        of_follow = event_handlers.TellOfFollow(tell)
+        of_media = event_handlers.TellOfMedia(tell)
         take_back = retracting.TakeBack(self.reader, self.remove)
         forget_post = retracting.ForgetPost(
             self.reader, self.remove, self.open_tx, self.monotonic, self.budget
@@ -82,7 +82,7 @@ class World(Streams):
         forget_account = retracting.ForgetAccount(
             self.reader, self.remove, self.open_tx, self.monotonic, self.budget
         )
-        self.reactions: dict[type[Event], Sequence[Callable[[Any, EventId], Awaitable[None]]]] = {
+        self.event_handlers: dict[type[Event], Sequence[Callable[[Any, EventId], Awaitable[None]]]] = {
             Published: [of_post],
             Edited: [of_post, of_edit],
             EditToTell: [of_edit],
@@ -186,7 +186,7 @@ class World(Streams):
                 await self.react(id_, event)
 
     async def react(self, id_: EventId, event: Event) -> None:
-        for reaction in self.reactions[type(event)]:
+        for reaction in self.event_handlers[type(event)]:
             await reaction(event, id_)
         await self.take_outbox()
 
@@ -210,9 +210,11 @@ class World(Streams):
         above = self.posts_said[said.answers] if said.answers is not None else None
         return About(said.author, above.author if above and not above.deleted else None, said.mentioned)
 
-    async def who_sees(self, post: PostId, standings: Collection[Standing]) -> frozenset[UserId]:
+    async def who_sees(self, post: PostId, viewer_contexts: Collection[ViewerContext]) -> frozenset[UserId]:
         said = self.posts_said[post]
-        return frozenset(one.viewer for one in standings if one.viewer is not None and can_view(said, one))
+        return frozenset(
+            one.viewer for one in viewer_contexts if one.viewer is not None and can_view(said, one)
+        )
 
     async def involved(self, post: PostId, after: UserId, limit: int) -> Sequence[UserId]:
         return sorted(user for user in self.all_involved(post) if user > after)[:limit]
@@ -223,8 +225,10 @@ class World(Streams):
             said.author for said in self.posts_said.values() if said.answers == post and not said.deleted
         }
 
-    async def posts(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
-        return {post: f"post {post}" for post in posts if can_view(self.posts_said[post], standing)}
+    async def posts(
+        self, viewer_context: ViewerContext, posts: Collection[PostId]
+    ) -> Mapping[PostId, object]:
+        return {post: f"post {post}" for post in posts if can_view(self.posts_said[post], viewer_context)}
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
         return {id_: card(id_) for id_ in ids if id_ not in self.gone}
@@ -243,13 +247,15 @@ class World(Streams):
         """What stands in the stream, oldest first, which must be sound in itself."""
         stream = await self.reader.stream(user)
         entries = await self.reader.after(user, 0, 100_000)
-        standing = [entry for entry in entries if entry.is_notification]
+        viewer_context = [entry for entry in entries if entry.is_notification]
         if stream is None:
             assert entries == []
             return []
         assert [entry.seq for entry in entries] == [*range(1, stream.head + 1)]
-        unread = [entry.type for entry in standing if entry.seq > stream.read]
+        unread = [entry.type for entry in viewer_context if entry.seq > stream.read]
         assert stream.unread == Counter(type_ for type_ in unread if type_ != Kind.MEDIA_READY)
         removed = [ref for entry in entries if entry.type is Change.REMOVED for ref in entry.refs]
         assert sorted(removed) == [entry.seq for entry in entries if entry.removed]
-        return [(entry.type, entry.actor, entry.post) for entry in standing if isinstance(entry.type, Kind)]
+        return [
+            (entry.type, entry.actor, entry.post) for entry in viewer_context if isinstance(entry.type, Kind)
+        ]

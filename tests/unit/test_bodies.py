@@ -21,10 +21,10 @@ class Outer(In):
     anything: Any = None
 
 
-def faults(body: bytes) -> list[tuple[str, str]]:
+def field_errors(body: bytes) -> list[tuple[str, str]]:
     with pytest.raises(Invalid) as refused:
         decode(body, Outer)
-    return [(fault.field, fault.code) for fault in refused.value.faults]
+    return [(fault.field, fault.code) for fault in refused.value.field_errors]
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def faults(body: bytes) -> list[tuple[str, str]]:
 def test_members_that_are_there_twice_are_refused_wherever_they_stand(
     body: bytes, pointers: list[str]
 ) -> None:
-    assert faults(body) == [(pointer, "duplicate") for pointer in pointers]
+    assert field_errors(body) == [(pointer, "duplicate") for pointer in pointers]
 
 
 def test_they_are_told_beside_what_else_is_wrong() -> None:
-    assert faults(b'{"a": "x", "a": 1, "z": 1}') == [("/a", "duplicate"), ("/z", "unknown")]
+    assert field_errors(b'{"a": "x", "a": 1, "z": 1}') == [("/a", "duplicate"), ("/z", "unknown")]
 
 
 def test_the_same_name_in_two_objects_is_no_matter() -> None:

@@ -15,7 +15,7 @@ from application.identity.mailing import CONFIRMATIONS_AN_HOUR, SendConfirmation
 from application.shared.errors import KeyReused
 from application.shared.events import Registered
 from application.shared.mail import MAX_TRIES, Message, Site, Undeliverable
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from domain.identity import CONFIRMATION_LIFE, RegistrationTokenInvalid, UsernameTaken, UserNotFound
 from domain.shared import Invalid, Unavailable
 from tests.port_contracts.stores import new_id
@@ -23,7 +23,7 @@ from tests.unit.people import PASSWORD, Waggle, refused
 
 SITE = Site("https://hive.example", "hive.example")
 TOKEN = re.compile(r"wgc_[0-9a-f]{64}")
-TRY = Attempt("anyone:register", "key", "fingerprint")
+TRY = IdempotentRequest("anyone:register", "key", "fingerprint")
 
 
 @dataclass
@@ -52,8 +52,10 @@ class Confirming:
         )
         self.send = SendConfirmations(queue, stores.people, token, self.post, SITE, ascii_domain)
 
-    async def asks(self, name: str, address: str, attempt: Attempt | None = None) -> None:
-        await self.request(name, address, PASSWORD, "Ann", attempt)
+    async def asks(
+        self, name: str, address: str, idempotent_request: IdempotentRequest | None = None
+    ) -> None:
+        await self.request(name, address, PASSWORD, "Ann", idempotent_request)
 
     async def mailed(self) -> list[Message]:
         """All that was mailed, when nothing is due any more."""
@@ -179,7 +181,7 @@ async def test_a_request_that_is_repeated_with_its_key_mails_once(
 
     assert (first.replayed, second.replayed, first.outcome, second.outcome) == (False, True, {}, {})
     assert len(await confirming.mailed()) == 1
-    other = Attempt(TRY.scope, TRY.key, "another")
+    other = IdempotentRequest(TRY.scope, TRY.key, "another")
     assert await refused(confirming.asks("bob", "bob@example.org", other)) is KeyReused
 
 
@@ -187,7 +189,12 @@ async def test_what_cannot_be_registered_is_refused_with_all_faults(confirming: 
     with pytest.raises(Invalid) as caught:
         await confirming.request("a", "nowhere", "short", "x" * 51, None)
 
-    assert [fault.field for fault in caught.value.faults] == ["username", "email", "password", "display_name"]
+    assert [fault.field for fault in caught.value.field_errors] == [
+        "username",
+        "email",
+        "password",
+        "display_name",
+    ]
     assert not await confirming.mailed()
 
 

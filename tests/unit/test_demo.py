@@ -208,7 +208,7 @@ class Server:
         self.tokens: dict[str, str] = {}
         self.media: list[str] = []
         self.made = "ready"
-        self.faults: list[httpx.Response | Exception] = []
+        self.field_errors: list[httpx.Response | Exception] = []
         self.asked: list[str] = []
         self.waited: list[float] = []
 
@@ -217,8 +217,8 @@ class Server:
         self.asked.append(f"{request.method} {request.url.path}")
         if request.url.path == "/livez":
             return httpx.Response(200)
-        if self.faults:
-            fault = self.faults.pop(0)
+        if self.field_errors:
+            fault = self.field_errors.pop(0)
             if isinstance(fault, Exception):
                 raise fault
             return fault
@@ -326,7 +326,7 @@ class TestClient:
     def test_it_waits_as_long_as_the_server_says(self, fault: httpx.Response) -> None:
         """And then asks the same again."""
         server = Server()
-        server.faults = [fault, fault]
+        server.field_errors = [fault, fault]
         join(server)
         assert server.asked == ["POST /api/v1/auth/register"] * 3
         assert server.waited == [3, 3]
@@ -334,21 +334,25 @@ class TestClient:
     def test_it_waits_longer_each_time_when_the_server_does_not_say(self) -> None:
         """Also when the connection breaks."""
         server = Server()
-        server.faults = [problem(503, "overloaded"), httpx.ReadTimeout("slow"), problem(503, "overloaded")]
+        server.field_errors = [
+            problem(503, "overloaded"),
+            httpx.ReadTimeout("slow"),
+            problem(503, "overloaded"),
+        ]
         join(server)
         assert server.waited == [0.25, 0.5, 1]
 
     def test_it_gives_up_on_a_server_that_stays_busy(self) -> None:
         """A demo that hangs for ever tells nobody anything."""
         server = Server()
-        server.faults = [problem(503, "overloaded", {"Retry-After": "1"}) for _ in range(100)]
+        server.field_errors = [problem(503, "overloaded", {"Retry-After": "1"}) for _ in range(100)]
         with pytest.raises(RefusedError, match="503 overloaded"):
             join(server)
 
     def test_it_refuses_to_wait_for_an_hour(self) -> None:
         """The message names the setting that helps."""
         server = Server()
-        server.faults = [problem(429, "rate_limited", {"Retry-After": "3600"})]
+        server.field_errors = [problem(429, "rate_limited", {"Retry-After": "3600"})]
         with pytest.raises(DemoError, match="WAGGLE_RATE_LIMITS=off"):
             join(server)
         assert server.waited == []
@@ -374,7 +378,7 @@ class TestClient:
     def test_a_refusal_says_what_the_problem_was(self) -> None:
         """Also when it comes from something that isn't Waggle."""
         server = Server()
-        server.faults = [problem(422, "invalid"), httpx.Response(502, text="<html>")]
+        server.field_errors = [problem(422, "invalid"), httpx.Response(502, text="<html>")]
         with pytest.raises(RefusedError, match="register was answered 422 invalid: Because"):
             join(server)
         with pytest.raises(RefusedError, match="502 : Bad Gateway"):
@@ -450,7 +454,7 @@ class TestRun:
     def test_a_failure_ends_the_run(self) -> None:
         """What depends on it must not wait for ever."""
         server = Server()
-        server.faults = [problem(500, "internal")]
+        server.field_errors = [problem(500, "internal")]
         with pytest.raises(ExceptionGroup) as caught:
             server.run(draw(people=9, posts=10))
         assert caught.group_contains(RefusedError)

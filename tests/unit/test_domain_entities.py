@@ -107,7 +107,7 @@ class TestMentions:
         assert usernames(recognised(text)) == names
         with pytest.raises(Invalid) as refused:
             recognised(f"{text} @one_more")
-        assert [fault.code for fault in refused.value.faults] == ["too_many_mentions"]
+        assert [fault.code for fault in refused.value.field_errors] == ["too_many_mentions"]
 
     @pytest.mark.parametrize("before", ["#a ", "https://example.org/ ", "@bob "])
     def test_nobody_is_left_out_because_of_what_else_a_text_names(self, before: str) -> None:

@@ -37,7 +37,7 @@ def code_of(rule: Callable[[str], object], raw: str) -> str | None:
     try:
         rule(raw)
     except Invalid as error:
-        return error.faults[0].code
+        return error.field_errors[0].code
     return None
 
 

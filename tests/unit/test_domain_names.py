@@ -21,7 +21,7 @@ def fault(raw: str) -> str | None:
     try:
         display_name(raw, graphemes)
     except Invalid as error:
-        (found,) = error.faults
+        (found,) = error.field_errors
         assert found.field == "display_name"
         return found.code
     return None
@@ -31,7 +31,7 @@ def code(raw: str) -> str | None:
     try:
         username(raw)
     except Invalid as error:
-        return error.faults[0].code
+        return error.field_errors[0].code
     return None
 
 

@@ -7,11 +7,11 @@ import pytest
 from adapters.text import graphemes
 from domain.languages import language
 from domain.posts import NotTheAuthor, Post, Visibility, WiderThanThread, can_view
-from domain.shared import Invalid, PostId, Standing, UserId
+from domain.shared import Invalid, PostId, UserId, ViewerContext
 
 ANN, BOB, CAT = UserId(1), UserId(2), UserId(3)
 PUBLIC, UNLISTED, FOLLOWERS, DIRECT = Visibility
-STRANGER = Standing()
+ANONYMOUS = ViewerContext()
 
 
 def a_post(visibility: Visibility = PUBLIC, *mentioned: UserId, deleted: bool = False) -> Post:
@@ -30,32 +30,32 @@ class TestVisibility:
         ("visibility", "seen"), [(PUBLIC, True), (UNLISTED, True), (FOLLOWERS, False), (DIRECT, False)]
     )
     def test_a_stranger_sees_what_is_public_or_unlisted(self, visibility: Visibility, seen: bool) -> None:
-        assert can_view(a_post(visibility), STRANGER) is seen
-        assert can_view(a_post(visibility), Standing(BOB)) is seen
+        assert can_view(a_post(visibility), ANONYMOUS) is seen
+        assert can_view(a_post(visibility), ViewerContext(BOB)) is seen
 
     @pytest.mark.parametrize("visibility", Visibility)
     def test_the_author_sees_all_of_hers(self, visibility: Visibility) -> None:
-        assert can_view(a_post(visibility), Standing(ANN)) is True
+        assert can_view(a_post(visibility), ViewerContext(ANN)) is True
 
     def test_a_follower_sees_what_is_for_followers_but_nothing_direct(self) -> None:
-        bob = Standing(BOB, follows=frozenset({ANN}))
+        bob = ViewerContext(BOB, follows=frozenset({ANN}))
 
         assert can_view(a_post(FOLLOWERS), bob) is True
         assert can_view(a_post(DIRECT), bob) is False
 
     @pytest.mark.parametrize("visibility", Visibility)
     def test_who_is_mentioned_sees_it(self, visibility: Visibility) -> None:
-        assert can_view(a_post(visibility, BOB), Standing(BOB)) is True
+        assert can_view(a_post(visibility, BOB), ViewerContext(BOB)) is True
 
     @pytest.mark.parametrize("visibility", Visibility)
     def test_a_block_hides_everything_even_from_a_mentioned_follower(self, visibility: Visibility) -> None:
-        bob = Standing(BOB, follows=frozenset({ANN}), blocked=frozenset({ANN}))
+        bob = ViewerContext(BOB, follows=frozenset({ANN}), blocked=frozenset({ANN}))
 
         assert can_view(a_post(visibility, BOB), bob) is False
 
     @pytest.mark.parametrize("viewer", [ANN, BOB, None])
     def test_nobody_sees_what_is_deleted(self, viewer: UserId | None) -> None:
-        assert can_view(a_post(PUBLIC, BOB, deleted=True), Standing(viewer)) is False
+        assert can_view(a_post(PUBLIC, BOB, deleted=True), ViewerContext(viewer)) is False
 
     def test_the_widths_fall_from_public_to_direct(self) -> None:
         assert sorted(Visibility, key=lambda visibility: -visibility.width) == [

@@ -26,7 +26,7 @@ def refusal(raw: str) -> str | None:
     try:
         parsed(raw)
     except Invalid as error:
-        return error.faults[0].code
+        return error.field_errors[0].code
     return None
 
 

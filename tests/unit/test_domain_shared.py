@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.text import graphemes
-from domain.shared import Fault, Faults, Invalid, TextRule, made_at
+from domain.shared import FieldError, FieldErrors, Invalid, TextRule, made_at
 
 POST = TextRule("text", max_graphemes=10, max_bytes=100, required=True, lines=True)
 NAME = TextRule("name", max_graphemes=10, max_bytes=100)
@@ -21,7 +21,7 @@ def fault(rule: TextRule, raw: str) -> str | None:
     try:
         rule.apply(raw, graphemes)
     except Invalid as error:
-        (found,) = error.faults
+        (found,) = error.field_errors
         assert found.field == rule.field
         return found.code
     return None
@@ -102,30 +102,30 @@ class TestText:
 
 
 class TestFaults:
-    ONE, TWO = Fault("a", "one", "1"), Fault("b", "two", "2")
+    ONE, TWO = FieldError("a", "one", "1"), FieldError("b", "two", "2")
 
     def test_all_are_heard_of_at_once(self) -> None:
         def collect() -> None:
-            with Faults.collected() as faults:
-                with faults:
+            with FieldErrors.collected() as field_errors:
+                with field_errors:
                     raise Invalid(self.ONE)
-                with faults:
+                with field_errors:
                     raise Invalid(self.TWO)
 
         with pytest.raises(Invalid) as caught:
             collect()
 
-        assert list(caught.value.faults) == [self.ONE, self.TWO]
+        assert list(caught.value.field_errors) == [self.ONE, self.TWO]
         assert str(caught.value) == "1; 2"
 
     def test_none_is_no_refusal(self) -> None:
-        with Faults.collected() as faults, faults:
+        with FieldErrors.collected() as field_errors, field_errors:
             name = "fine"
         assert name == "fine"
 
     def test_a_mistake_of_ours_is_no_fault_of_the_input(self) -> None:
         def collect() -> None:
-            with Faults.collected() as faults, faults:
+            with FieldErrors.collected() as field_errors, field_errors:
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):

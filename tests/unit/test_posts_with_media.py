@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from application.media.reactions import ForgetPost
+from application.media.event_handlers import ForgetPost
 from application.media.removing import Discard
 from application.posts.editing import Edit
 from application.posts.publishing import Draft
 from application.posts.queries import SeenPost
 from application.shared.events import AttachedMediaChanged, Edited, MediaAttached, PostDeleted, Published
 from application.shared.paging import Window
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from domain.media import Kind, Made, Media, Reason, Rendition, State
 from domain.posts import MediaTaken, NotTheAuthor, PostNotFound, Visibility
-from domain.shared import EventId, Fault, Invalid, MediaId, PostId, Stale, UserId
+from domain.shared import EventId, FieldError, Invalid, MediaId, PostId, Stale, UserId
 from tests.port_contracts.stores import new_id
 from tests.unit.people import Waggle, refused, waggle_in_memory
 
@@ -55,8 +55,8 @@ async def faulty(work: Awaitable[object]) -> Invalid:
     return caught.value
 
 
-def an_attempt(user: UserId) -> Attempt:
-    return Attempt("posts", "a key", "a print", user)
+def an_idempotent_request(user: UserId) -> IdempotentRequest:
+    return IdempotentRequest("posts", "a key", "a print", user)
 
 
 async def uploads(waggle: Waggle, owner: UserId, state: State = State.PROCESSING, **more: object) -> Media:
@@ -228,7 +228,7 @@ async def test_media_are_removed_and_reordered_and_none_is_added(
     assert await has(three, one, two) == 2  # nothing changed
     for media, code in (((one.id, other.id), "media_not_in_post"), ((one.id, one.id), "twice")):
         error = await faulty(waggle.edit(ann, post, Edit(media=media), None))
-        assert [(fault.field, fault.code) for fault in error.faults] == [("media_ids", code)]
+        assert [(fault.field, fault.code) for fault in error.field_errors] == [("media_ids", code)]
     await waggle.edit(ann, post, Edit(text="two of them", media=(two.id, three.id)), 2)
     await delivered(waggle)
     assert await has(two, three) == 3
@@ -247,7 +247,7 @@ async def test_the_last_media_cannot_be_removed_from_a_post_without_words(
     media = await uploads(waggle, ann, State.READY)
     post = await publishes(waggle, ann, media, text="")
     error = await faulty(waggle.edit(ann, post, Edit(media=()), None))
-    assert error.faults == (Fault("text", "empty", "text must not be empty"),)
+    assert error.field_errors == (FieldError("text", "empty", "text must not be empty"),)
     await waggle.edit(ann, post, Edit(text="words instead", media=()), None)
     assert (await waggle.read(ann, post)).row.body.media == ()
 
@@ -290,11 +290,11 @@ async def test_only_one_s_own_media_that_did_not_fail_can_be_attached_and_to_one
     gone = await uploads(waggle, ann, deleted=True)
     for media, code in ((other, "media_not_found"), (gone, "media_not_found"), (failed, "media_failed")):
         error = await faulty(publishes(waggle, ann, own, media))
-        assert [(fault.field, fault.code) for fault in error.faults] == [("media_ids", code)]
+        assert [(fault.field, fault.code) for fault in error.field_errors] == [("media_ids", code)]
     await publishes(waggle, ann, own)
     assert await refused(publishes(waggle, ann, own)) is MediaTaken
     error = await faulty(publishes(waggle, ann, own, own))
-    assert [fault.code for fault in error.faults] == ["too_many"]
+    assert [fault.code for fault in error.field_errors] == ["too_many"]
     assert await refused(publishes(waggle, ann, text="")) is Invalid
 
 
@@ -303,10 +303,10 @@ async def test_the_same_attempt_gives_the_same_post_also_when_its_media_failed_s
 ) -> None:
     media = await uploads(waggle, ann)
     draft = Draft(text="look", media=(media.id,))
-    first = await waggle.publish(ann, draft, an_attempt(ann))
+    first = await waggle.publish(ann, draft, an_idempotent_request(ann))
     await delivered(waggle)
     await settles(waggle, media, Reason.DAMAGED)
-    second = await waggle.publish(ann, draft, an_attempt(ann))
+    second = await waggle.publish(ann, draft, an_idempotent_request(ann))
     assert second.replayed
     assert second.seen.row.id == first.seen.row.id
 
@@ -317,7 +317,7 @@ async def test_a_text_may_only_be_taken_away_where_media_are_left(waggle: Waggle
     await waggle.edits(ann, pictured, "")
     assert (await waggle.read(ann, pictured)).row.text == ""
     error = await faulty(waggle.edits(ann, plain, ""))
-    assert error.faults == (Fault("text", "empty", "text must not be empty"),)
+    assert error.field_errors == (FieldError("text", "empty", "text must not be empty"),)
 
 
 async def test_a_waiting_post_is_in_no_list_of_others(waggle: Waggle, ann: UserId, bob: UserId) -> None:

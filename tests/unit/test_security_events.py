@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from application.identity.security import MAX_KINDS, MAX_WAITING, ONE_BY_ONE, SecurityEvent
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from domain.identity import RECENT, REUSE_GRACE
 from domain.shared import Unavailable, UserId
 from tests.unit.people import PASSWORD, Waggle, refused
@@ -26,9 +26,9 @@ def said(events: list[SecurityEvent]) -> list[tuple[str, str, str]]:
 
 
 async def test_what_somebody_does_with_an_account_is_noted_once_each(waggle: Waggle) -> None:
-    attempt = Attempt("anyone:register", "key", "f")
-    joined = await waggle.register("ann", "ann@example.org", PASSWORD, "", attempt)
-    await waggle.register("ann", "ann@example.org", PASSWORD, "", attempt)  # told again
+    idempotent_request = IdempotentRequest("anyone:register", "key", "f")
+    joined = await waggle.register("ann", "ann@example.org", PASSWORD, "", idempotent_request)
+    await waggle.register("ann", "ann@example.org", PASSWORD, "", idempotent_request)  # told again
     me = await waggle.authenticate(joined.tokens.access_token)
     there = await waggle.log_in("ann@example.org", PASSWORD, None)
     other = (await waggle.authenticate(there.tokens.access_token)).session_id

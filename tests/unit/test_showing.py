@@ -11,7 +11,7 @@ from application.shared.entries import Entry
 from application.shared.events import PostDeleted
 from application.shared.people import AuthorCard
 from domain.posts import Post, Visibility
-from domain.shared import EventId, PostId, Standing, UserId
+from domain.shared import EventId, PostId, UserId, ViewerContext
 from tests.port_contracts.posts import remove
 from tests.port_contracts.stores import Stores, memory, new_id
 from tests.port_contracts.threads import edit
@@ -59,8 +59,8 @@ class World:
     bodies: Bodies
     show: ShowEntries
 
-    async def shown(self, *entries: Entry, to: Standing | None = None) -> set[int]:
-        return {*await self.show(to or Standing(), entries)}
+    async def shown(self, *entries: Entry, to: ViewerContext | None = None) -> set[int]:
+        return {*await self.show(to or ViewerContext(), entries)}
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def test_a_post_and_a_repost_of_it_are_two_places(world: World) -> None:
     post = await world.stores.add_post(author=ANN, mentioned=frozenset({CAT}))
     repost = Entry(new_id(), post.id, BOB)
 
-    seen = await world.show(Standing(CAT), [place(post), repost])
+    seen = await world.show(ViewerContext(CAT), [place(post), repost])
 
     card = {who: AuthorCard(who, f"user_{who}", "") for who in (ANN, BOB, CAT)}
     assert {id_: one.reposted_by for id_, one in seen.items()} == {post.id: None, repost.id: card[BOB]}
@@ -94,10 +94,12 @@ async def test_az3_what_one_may_not_see_stands_nowhere(world: World) -> None:
     places = [place(hidden), place(post), Entry(new_id(), post.id, BOB)]
 
     assert await world.shown(*places) == {post.id, places[2].id}
-    assert await world.shown(*places, to=Standing(CAT, frozenset({ANN}))) == {entry.id for entry in places}
-    assert await world.shown(*places, to=Standing(CAT, blocked=frozenset({ANN}))) == set()
-    assert await world.shown(*places, to=Standing(CAT, blocked=frozenset({BOB}))) == {post.id}
-    assert await world.shown(*places, to=Standing(CAT, muted=frozenset({ANN, BOB}))) == {
+    assert await world.shown(*places, to=ViewerContext(CAT, frozenset({ANN}))) == {
+        entry.id for entry in places
+    }
+    assert await world.shown(*places, to=ViewerContext(CAT, blocked=frozenset({ANN}))) == set()
+    assert await world.shown(*places, to=ViewerContext(CAT, blocked=frozenset({BOB}))) == {post.id}
+    assert await world.shown(*places, to=ViewerContext(CAT, muted=frozenset({ANN, BOB}))) == {
         post.id,
         places[2].id,
     }
@@ -135,7 +137,7 @@ async def test_an_edit_between_the_two_questions_is_shown_whole(world: World) ->
     post = await world.stores.add_post(text="first")
     world.parts.between = [post]
 
-    seen = await world.show(Standing(), [place(post)])
+    seen = await world.show(ViewerContext(), [place(post)])
 
     assert seen[post.id].row == await world.stores.read(post.id)
     assert (seen[post.id].row.text, seen[post.id].row.version) == ("edited 1", 2)

@@ -8,8 +8,8 @@ import pytest
 from application.notifications.showing import Seen, ShowStream
 from application.shared.people import AuthorCard
 from domain.notifications import Change, Entry, EntryType, Kind
-from domain.shared import PostId, Standing, UserId
-from tests.unit.standings import Graph
+from domain.shared import PostId, UserId, ViewerContext
+from tests.unit.viewer_contexts import Graph
 
 MAYA, WILLY, FLIP = UserId(1), UserId(2), UserId(3)
 POST, SECRET = PostId(11), PostId(12)
@@ -29,8 +29,10 @@ class World:
     def show(self) -> ShowStream:
         return ShowStream(self.graph, self.posts_seen, self, self.heal)
 
-    async def posts_seen(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
-        assert standing.viewer == MAYA
+    async def posts_seen(
+        self, viewer_context: ViewerContext, posts: Collection[PostId]
+    ) -> Mapping[PostId, object]:
+        assert viewer_context.viewer == MAYA
         self.questions += 1
         return {post: f"post {post}" for post in posts if post in self.posts}
 

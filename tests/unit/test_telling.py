@@ -632,10 +632,10 @@ async def expected(  # noqa: C901, PLR0912 - one line for each fact
 
     async def tell(user: int, key: object, note: Note, often: int = 1) -> None:
         kind, actor, post = note
-        standing = await world.graph.of(UserId(user))
-        near = user != actor and actor not in standing.blocked | standing.muted
+        viewer_context = await world.graph.of(UserId(user))
+        near = user != actor and actor not in viewer_context.blocked | viewer_context.muted
         there = not {user, actor} & world.gone
-        sees = post is None or user in await world.who_sees(PostId(post), [standing])
+        sees = post is None or user in await world.who_sees(PostId(post), [viewer_context])
         if near and there and sees and kind not in off[UserId(user)] and told[user, key] < often:
             told[user, key] += 1
             notes[user][key] = note
@@ -717,11 +717,11 @@ async def test_while_things_happen_nothing_is_told_that_may_not_be_seen_in_the_e
 
     for user in USERS:
         await world.show(user, await world.reader.after(user, 0, 10_000))
-        standing = await world.graph.of(user)
+        viewer_context = await world.graph.of(user)
         for kind, actor, post in await world.notes(user):
             assert actor is not None
-            assert actor not in standing.blocked | world.gone
-            assert post is None or user in await world.who_sees(PostId(post), [standing])
+            assert actor not in viewer_context.blocked | world.gone
+            assert post is None or user in await world.who_sees(PostId(post), [viewer_context])
             assert kind is not Kind.LIKE or (Liked, actor, post) in world.marks
             assert kind is not Kind.REPOST or (Reposted, actor, post) in world.marks
             assert kind is not Kind.FOLLOW or ties.get((actor, user)) == "follows"

@@ -44,7 +44,7 @@ PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = PRIVATE.public_key()
 PUBLIC_RAW = PUBLIC.public_bytes(Encoding.Raw, PublicFormat.Raw)
 PUBLIC_PEM = PUBLIC.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-STRANGER = Ed25519PrivateKey.from_private_bytes(bytes(32))
+ANONYMOUS = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 TOKENS = JwtAccessTokens(SigningKeys("kid-1", PRIVATE, {"kid-1": PUBLIC}), ISSUER)
 TOKEN, _ = TOKENS.issue(USER, SESSION, NOW)
@@ -113,7 +113,7 @@ HOSTILE = {
     "EdDSA in the header, HMAC in fact": encoded(HEADER, CLAIMS, by_hmac(PUBLIC_RAW)),
     "RS256": with_header(alg="RS256"),
     "ES256": with_header(alg="ES256"),
-    "signed by a stranger": encoded(HEADER, CLAIMS, STRANGER.sign),
+    "signed by a stranger": encoded(HEADER, CLAIMS, ANONYMOUS.sign),
     "no signature": f"{HEAD}.{BODY}.",
     "no last part": f"{HEAD}.{BODY}",
     "a signature of zeros": f"{HEAD}.{BODY}.{b64(bytes(64))}",

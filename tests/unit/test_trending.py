@@ -37,7 +37,7 @@ from application.shared.events import (
     Unreposted,
 )
 from application.shared.paging import Page, Window
-from domain.shared import EventId, PostId, Standing, UserId
+from domain.shared import EventId, PostId, UserId, ViewerContext
 
 P = TypeVar("P")
 
@@ -66,7 +66,7 @@ class Meadow:
     posts: dict[PostId, APost] = field(default_factory=dict)
     hidden: set[UserId] = field(default_factory=set)
     """Whose posts nobody sees but themselves."""
-    standing: Standing = field(default_factory=Standing)
+    viewer_context: ViewerContext = field(default_factory=ViewerContext)
     number: int = 0
 
     def __post_init__(self) -> None:
@@ -99,21 +99,21 @@ class Meadow:
         self.number += 1
         return (int(self.at.timestamp() * 1000) << 16) + self.number
 
-    async def show(self, standing: Standing, entries: Sequence[Entry]) -> Mapping[int, Shown]:
+    async def show(self, viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, Shown]:
         return {
             entry.id: Shown(post)
             for entry in entries
             if (post := self.posts.get(entry.post))
-            and post.author not in standing.blocked
-            and (post.author not in self.hidden or post.author == standing.viewer)
-            and (post.visibility in {"public", "unlisted"} or post.author == standing.viewer)
+            and post.author not in viewer_context.blocked
+            and (post.author not in self.hidden or post.author == viewer_context.viewer)
+            and (post.visibility in {"public", "unlisted"} or post.author == viewer_context.viewer)
         }
 
     async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
         return frozenset(self.hidden & set(users))
 
-    async def of(self, viewer: UserId | None) -> Standing:
-        return self.standing
+    async def of(self, viewer: UserId | None) -> ViewerContext:
+        return self.viewer_context
 
     async def publishes(
         self, author: UserId = AUTHOR, *tags: str, to: PostId | None = None, visibility: str = "public"
@@ -149,7 +149,7 @@ class Meadow:
     async def trending(self, blocked: Iterable[UserId] = (), muted: Iterable[UserId] = ()) -> list[PostId]:
         """All of it, made anew."""
         await self.forget_rankings()
-        self.standing = Standing(UserId(99), blocked=frozenset(blocked), muted=frozenset(muted))
+        self.viewer_context = ViewerContext(UserId(99), blocked=frozenset(blocked), muted=frozenset(muted))
         return self.ids(await self.list_posts(UserId(99), Window(100)))
 
     async def tags(self) -> list[tuple[str, int, int]]:
@@ -268,7 +268,7 @@ async def test_a_page_is_full_although_much_is_hidden(meadow: Meadow) -> None:
     authors = [UserId(user) for user in range(1000, 1040)]
     posts = [await meadow.popular(author=author) for author in authors]
     muted = frozenset(authors[10:])
-    meadow.standing = Standing(UserId(99), muted=muted)
+    meadow.viewer_context = ViewerContext(UserId(99), muted=muted)
 
     first = await meadow.list_posts(UserId(99), Window(6))
     assert first.next
@@ -282,13 +282,13 @@ async def test_a_short_page_looks_through_many_hidden_posts_in_few_steps(meadow:
     authors = [UserId(user) for user in range(1000, 1150)]
     posts = [await meadow.popular(author=author) for author in authors]
     await meadow.refresh()
-    meadow.standing = Standing(UserId(99), blocked=frozenset(authors[1:]))
+    meadow.viewer_context = ViewerContext(UserId(99), blocked=frozenset(authors[1:]))
     looks = 0
 
-    async def show(standing: Standing, entries: Sequence[Entry]) -> Mapping[int, Shown]:
+    async def show(viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, Shown]:
         nonlocal looks
         looks += 1
-        return await meadow.show(standing, entries)
+        return await meadow.show(viewer_context, entries)
 
     page = await replace(meadow.list_posts, show=show)(UserId(99), Window(1))
 

@@ -9,7 +9,7 @@ from application.posts.queries import NoSuchAuthor
 from application.shared.errors import TokenInvalid
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.paging import Window
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from domain.identity import (
     NAME_REST,
     ConfirmationNeeded,
@@ -207,7 +207,7 @@ class TestDeletion:
         assert (await waggle.joins("anna")).user.username == "anna"
 
     async def test_di7_what_its_keys_brought_is_forgotten(self, waggle: Waggle) -> None:
-        key = Attempt("anyone:open_account", "key", "fingerprint")
+        key = IdempotentRequest("anyone:open_account", "key", "fingerprint")
         first = await waggle.register("ann", "a@example.org", PASSWORD, "Ann", key)
         await delete(waggle, first, "ann")
 

@@ -14,7 +14,7 @@ from application.identity.sessions import Client, LoggedIn
 from application.shared.errors import KeyReused, Overloaded, TokenInvalid
 from application.shared.events import ProfileChanged, Registered
 from application.shared.paging import Window
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from domain.identity import (
     MAX_SESSIONS,
     RECENT,
@@ -34,7 +34,7 @@ from domain.shared import Invalid, SessionId, Stale, UserId
 from tests.unit.people import PASSWORD, Waggle, refused
 
 SECOND = timedelta(seconds=1)
-TRY = Attempt("anyone:register", "key", "fingerprint")
+TRY = IdempotentRequest("anyone:register", "key", "fingerprint")
 
 
 class TestRegistering:
@@ -52,7 +52,7 @@ class TestRegistering:
         with pytest.raises(Invalid) as caught:
             await waggle.register("a", "nowhere", "short", "x" * 51, None)
 
-        assert [fault.field for fault in caught.value.faults] == [
+        assert [fault.field for fault in caught.value.field_errors] == [
             "username",
             "email",
             "password",
@@ -516,13 +516,13 @@ class TestStoredCredentials:
 
     async def test_what_carries_no_credentials_of_that_session_stays(self, waggle: Waggle) -> None:
         joined = await waggle.register("ann", "a@example.org", PASSWORD, "", TRY)
-        attempt = Attempt("ann:publish", "key", "f", joined.user.id)
-        first = await waggle.says(joined.user.id, attempt=attempt)
+        idempotent_request = IdempotentRequest("ann:publish", "key", "f", joined.user.id)
+        first = await waggle.says(joined.user.id, idempotent_request=idempotent_request)
         login = replace(TRY, scope="anyone:login")
         there = await waggle.log_in("ann", PASSWORD, login)
         await self._ends(waggle, "logout", joined)
 
-        assert (await waggle.says(joined.user.id, attempt=attempt)).seen == first.seen
+        assert (await waggle.says(joined.user.id, idempotent_request=idempotent_request)).seen == first.seen
         assert await waggle.log_in("ann", PASSWORD, login) == replace(there, replayed=True)
 
 
@@ -726,7 +726,7 @@ class TestProfiles:
         with pytest.raises(Invalid) as caught:
             await waggle.edit_profile(ann.user.id, "x" * 51, "\0", None)
 
-        assert [fault.field for fault in caught.value.faults] == ["display_name", "bio"]
+        assert [fault.field for fault in caught.value.field_errors] == ["display_name", "bio"]
 
     @pytest.mark.parametrize("name", ["ann", "ANN"])
     async def test_a_profile_is_found_by_name(self, waggle: Waggle, ann: LoggedIn, name: str) -> None:

@@ -20,9 +20,9 @@ from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import SignedUploads
 from adapters.text import graphemes
 from application.media import processing
+from application.media.event_handlers import Attach, ForgetOwner, ForgetPost
 from application.media.ports import MediaTx, Rejected, Stored, Ticket, TicketRefused
 from application.media.processing import MAX_ATTEMPTS, ProcessMedia
-from application.media.reactions import Attach, ForgetOwner, ForgetPost
 from application.media.removing import Discard, ReconcileMedia, RemoveMedia, SweepMedia, SweepObjects, keys_of
 from application.media.tickets import CheckEndedTickets, TakeUpload
 from application.media.uploading import (
@@ -44,7 +44,7 @@ from application.shared.events import (
     MediaSettled,
     PostDeleted,
 )
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from domain.media import (
     ATTACH_WITHIN,
     Kind,
@@ -81,7 +81,7 @@ class KilledError(Exception):
 
 
 @dataclass
-class Faults:
+class FieldErrors:
     """Counts the steps that reach the store or the storage, of which each may be the last."""
 
     last: int | None = None
@@ -98,13 +98,13 @@ class Fallible:
     """A storage that may be away, and that one may be killed before and after each call of."""
 
     real: MemoryStorage
-    faults: Faults
+    field_errors: FieldErrors
     away: bool = False
     made: datetime | None = BEGINNING - timedelta(days=1)
     after_put: Callable[[], object] = lambda: None
 
     def _step(self) -> None:
-        self.faults.step()
+        self.field_errors.step()
         if self.away:
             raise Unavailable("the storage is away")
 
@@ -159,7 +159,7 @@ class World:
 
     folder: Path
     limits: Limits = Limits(file_bytes=1_000, user_bytes=10_000, files_a_day=100)  # noqa: RUF009
-    faults: Faults = field(default_factory=Faults)
+    field_errors: FieldErrors = field(default_factory=FieldErrors)
     now: datetime = BEGINNING + timedelta(hours=1)
     elapsed: float = 0.0
     """Of the monotonic clock, for leases."""
@@ -169,7 +169,7 @@ class World:
         self.events: list[Event] = []
         self.numbers = itertools.count()
         self.storage = Fallible(
-            MemoryStorage(SignedUploads(b"k" * 32, "http://a"), lambda: self.now), self.faults
+            MemoryStorage(SignedUploads(b"k" * 32, "http://a"), lambda: self.now), self.field_errors
         )
         self.reader = memory_media.MemoryMediaReader(self.store)
         self.jobs = memory_media.MemoryJobs(self.store, lambda: self.elapsed)
@@ -206,12 +206,12 @@ class World:
 
     @asynccontextmanager
     async def open_tx(self) -> AsyncIterator[MediaTx]:
-        self.faults.step()
+        self.field_errors.step()
         open_ = memory_media.transactions(self.store, new_id, lambda: self.now)
         async with open_() as tx:
             yield tx
-            self.faults.step()  # before the commit
-        self.faults.step()  # and after it
+            self.field_errors.step()  # before the commit
+        self.field_errors.step()  # and after it
 
     def file(self, data: bytes = DATA) -> Path:
         path = self.folder / f"upload-{next(self.numbers)}"
@@ -219,8 +219,8 @@ class World:
         return path
 
     async def upload(self, owner: UserId = ANN, key: str | None = None) -> Uploaded:
-        attempt = None if key is None else Attempt("media", key, "print", owner)
-        return await self.upload_file(owner, self.file(), len(DATA), Described(), attempt)
+        idempotent_request = None if key is None else IdempotentRequest("media", key, "print", owner)
+        return await self.upload_file(owner, self.file(), len(DATA), Described(), idempotent_request)
 
     async def begins(self) -> Begun:
         return await self.begin(Uploader(ANN, PHONE), len(DATA), "image/png", Described(), None)
@@ -822,14 +822,14 @@ async def everything(world: World, begun: set[str]) -> None:
 
 
 async def test_wherever_one_is_killed_a_sweep_leaves_rows_and_objects_that_agree(tmp_path: Path) -> None:
-    steps = Faults()
-    await everything(World(tmp_path, faults=steps), set())
+    steps = FieldErrors()
+    await everything(World(tmp_path, field_errors=steps), set())
     assert steps.steps > 50
     for last in range(steps.steps):
-        world, begun = World(tmp_path, faults=Faults(last)), set[str]()
+        world, begun = World(tmp_path, field_errors=FieldErrors(last)), set[str]()
         with pytest.raises(KilledError):
             await everything(world, begun)
-        world.faults.last = None
+        world.field_errors.last = None
         world.elapsed += 60  # the leases of the dead end
         if "delete" in begun:
             await world.deletes_post()  # as the relay brings it again

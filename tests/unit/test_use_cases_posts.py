@@ -14,9 +14,9 @@ from application.shared.errors import KeyReused, TokenInvalid
 from application.shared.events import Edited, PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.people import AuthorCard
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from domain.posts import NobodyReached, NotTheAuthor, PostNotFound, Visibility, WiderThanThread
-from domain.shared import Invalid, PostId, Standing, UserId
+from domain.shared import Invalid, PostId, UserId, ViewerContext
 from entrypoints.http.shapes import PostOut
 from tests.port_contracts.stores import a_post
 from tests.unit.people import Waggle, refused
@@ -35,8 +35,8 @@ async def bob(waggle: Waggle) -> UserId:
     return await waggle.somebody("bob")
 
 
-def an_attempt(of: UserId, fingerprint: str = "fingerprint") -> Attempt:
-    return Attempt(f"{of}:publish", "key", fingerprint)
+def an_idempotent_request(of: UserId, fingerprint: str = "fingerprint") -> IdempotentRequest:
+    return IdempotentRequest(f"{of}:publish", "key", fingerprint)
 
 
 PLACES = MediaAddresses(b"key", "http://waggle.test", lambda: 0.0)
@@ -82,14 +82,14 @@ class TestPublishing:
         with pytest.raises(Invalid) as caught:
             await waggle.publish(ann, Draft(text=" ", content_warning="x" * 201, language="?"), None)
 
-        assert [fault.field for fault in caught.value.faults] == ["text", "content_warning", "language"]
+        assert [fault.field for fault in caught.value.field_errors] == ["text", "content_warning", "language"]
         assert await waggle.told() == before
 
     async def test_a_second_attempt_answers_the_same_and_publishes_nothing(
         self, waggle: Waggle, ann: UserId
     ) -> None:
-        first = await waggle.says(ann, attempt=an_attempt(ann))
-        second = await waggle.says(ann, attempt=an_attempt(ann))
+        first = await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
+        second = await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
 
         assert second == replace(first, replayed=True)
         page = await waggle.by_author(ann, ann, Window(10))
@@ -98,7 +98,7 @@ class TestPublishing:
     async def test_a_replay_answers_the_same_whatever_happened_since(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        first = await waggle.says(ann, "hi @bob", attempt=an_attempt(ann))
+        first = await waggle.says(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
         await waggle.like(bob, first.seen.row.id, liked=True)
         await waggle.post(bob, reply_to=first.seen.row.id)
         await waggle.edit_profile(ann, "Another Ann", None, None)
@@ -107,7 +107,7 @@ class TestPublishing:
         await waggle.edits(ann, first.seen.row.id, "gone")
         waggle.time.pass_by(timedelta(minutes=1))
 
-        second = await waggle.says(ann, "hi @bob", attempt=an_attempt(ann))
+        second = await waggle.says(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
 
         assert second.replayed
         assert PostOut.of(second.seen, PLACES) == PostOut.of(first.seen, PLACES)
@@ -116,30 +116,35 @@ class TestPublishing:
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(bob)).row.id
-        first = await waggle.says(ann, reply_to=above, attempt=an_attempt(ann))
+        first = await waggle.says(ann, reply_to=above, idempotent_request=an_idempotent_request(ann))
         await waggle.delete(bob, above)
 
-        second = await waggle.says(ann, reply_to=above, attempt=an_attempt(ann))
+        second = await waggle.says(ann, reply_to=above, idempotent_request=an_idempotent_request(ann))
 
         assert second == replace(first, replayed=True)
 
     async def test_what_was_deleted_is_not_told_again_by_a_replay(self, waggle: Waggle, ann: UserId) -> None:
-        first = await waggle.says(ann, attempt=an_attempt(ann))
+        first = await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
         await waggle.delete(ann, first.seen.row.id)
 
-        assert await refused(waggle.says(ann, attempt=an_attempt(ann))) is PostNotFound
+        assert await refused(waggle.says(ann, idempotent_request=an_idempotent_request(ann))) is PostNotFound
         assert list((await waggle.by_author(ann, ann, Window(10))).items) == []
 
     async def test_the_token_of_an_account_that_is_gone_publishes_nothing(self, waggle: Waggle) -> None:
         assert await refused(waggle.says(UserId(1))) is TokenInvalid
 
     async def test_the_key_of_another_request_is_refused(self, waggle: Waggle, ann: UserId) -> None:
-        await waggle.says(ann, attempt=an_attempt(ann))
+        await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
 
-        assert await refused(waggle.says(ann, attempt=an_attempt(ann, "other"))) is KeyReused
+        assert (
+            await refused(waggle.says(ann, idempotent_request=an_idempotent_request(ann, "other")))
+            is KeyReused
+        )
 
     async def test_fifty_attempts_at_once_publish_one_post(self, waggle: Waggle, ann: UserId) -> None:
-        answers = await asyncio.gather(*(waggle.says(ann, attempt=an_attempt(ann)) for _ in range(50)))
+        answers = await asyncio.gather(
+            *(waggle.says(ann, idempotent_request=an_idempotent_request(ann)) for _ in range(50))
+        )
 
         assert len({answer.seen.row.id for answer in answers}) == 1
         assert [answer.replayed for answer in answers].count(False) == 1
@@ -269,7 +274,7 @@ class TestReachingSomebody:
     ) -> None:
         cat = await waggle.somebody("cat")
         blocked = frozenset({bob, cat})
-        waggle.graph.standings[ann] = Standing(ann, blocked=blocked)
+        waggle.graph.viewer_contexts[ann] = ViewerContext(ann, blocked=blocked)
 
         assert await refused(waggle.post(ann, "psst @bob @cat", DIRECT)) is NobodyReached
         await waggle.somebody("dan")
@@ -279,7 +284,7 @@ class TestReachingSomebody:
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(ann, "psst @bob", DIRECT)).row.id
-        waggle.graph.standings[ann] = Standing(ann, blocked=frozenset({bob}))
+        waggle.graph.viewer_contexts[ann] = ViewerContext(ann, blocked=frozenset({bob}))
 
         assert await refused(waggle.post(ann, "are you there?", reply_to=above)) is NobodyReached
         assert (await waggle.read(ann, above)).row.comments == 0
@@ -338,7 +343,7 @@ class TestMentioning:
         for refusal in (waggle.post(ann, f"{text} @bob"), waggle.edits(ann, seen.row.id, f"{text} @bob")):
             with pytest.raises(Invalid) as caught:
                 await refusal
-            assert [(fault.field, fault.code) for fault in caught.value.faults] == [
+            assert [(fault.field, fault.code) for fault in caught.value.field_errors] == [
                 ("text", "too_many_mentions")
             ]
         assert await waggle.read(ann, seen.row.id) == seen
@@ -519,7 +524,7 @@ class TestCounting:
         queue = waggle.stores.queue
         claimed = await queue.claim(100, timedelta(minutes=1))
         for delivery in claimed:
-            for reaction in waggle.relay.reactions.get(type(delivery.event), ()):  # type: ignore[arg-type]
+            for reaction in waggle.relay.event_handlers.get(type(delivery.event), ()):  # type: ignore[arg-type]
                 await reaction(delivery.event, delivery.event_id)
         await queue.release(claimed)  # died before it could say so
 

@@ -9,7 +9,7 @@ from adapters import events
 from adapters.memory.store import Draft, Store
 from application.shared.errors import KeyReused
 from application.shared.events import Event
-from application.shared.ports import Attempt, Delivery, NewId, Record
+from application.shared.ports import Delivery, IdempotentRequest, NewId, Record
 from domain.shared import EventId, SessionId, UserId
 
 
@@ -139,25 +139,30 @@ class MemoryIdempotency:
 
     rows: Draft
 
-    async def begin(self, attempt: Attempt) -> Record | None:
-        earlier = self.rows.get("idempotency", (attempt.scope, attempt.key))
+    async def begin(self, idempotent_request: IdempotentRequest) -> Record | None:
+        earlier = self.rows.get("idempotency", (idempotent_request.scope, idempotent_request.key))
         if earlier is None:
             return None
         fingerprint, outcome, *_ = earlier
-        if fingerprint != attempt.fingerprint:
+        if fingerprint != idempotent_request.fingerprint:
             raise KeyReused
         kept: Record = json.loads(outcome)  # the round trip that a database makes
         return kept
 
     async def finish(
         self,
-        attempt: Attempt,
+        idempotent_request: IdempotentRequest,
         outcome: Record,
         owner: UserId | None = None,
         session: SessionId | None = None,
     ) -> None:
-        row = attempt.fingerprint, json.dumps(dict(outcome)), owner or attempt.owner, session
-        self.rows.put("idempotency", (attempt.scope, attempt.key), row)
+        row = (
+            idempotent_request.fingerprint,
+            json.dumps(dict(outcome)),
+            owner or idempotent_request.owner,
+            session,
+        )
+        self.rows.put("idempotency", (idempotent_request.scope, idempotent_request.key), row)
 
     async def wipe(self, user_id: UserId) -> None:
         for key, (_fingerprint, _outcome, owner, _session) in self.rows.items("idempotency"):

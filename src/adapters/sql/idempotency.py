@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.metadata import Id, metadata, now_ms
 from adapters.sql.outbox import insert_new
 from application.shared.errors import KeyInFlight, KeyReused
-from application.shared.ports import Attempt, Record
+from application.shared.ports import IdempotentRequest, Record
 from domain.shared import SessionId, UserId
 
 idempotency_keys = Table(
@@ -60,8 +60,12 @@ class SqlIdempotency:
 
     connection: AsyncConnection
 
-    async def begin(self, attempt: Attempt) -> Record | None:
-        claim = {"s": attempt.scope, "k": attempt.key, "f": attempt.fingerprint}
+    async def begin(self, idempotent_request: IdempotentRequest) -> Record | None:
+        claim = {
+            "s": idempotent_request.scope,
+            "k": idempotent_request.key,
+            "f": idempotent_request.fingerprint,
+        }
         try:
             if (await self.connection.execute(_claim, claim)).rowcount == 1:
                 return None
@@ -69,23 +73,33 @@ class SqlIdempotency:
             if error.orig is not None and isinstance(error.orig.__cause__, LockNotAvailableError):
                 raise KeyInFlight("the first request with this Idempotency-Key is still running") from error
             raise
-        earlier = (await self.connection.execute(_earlier, {"s": attempt.scope, "k": attempt.key})).first()
+        earlier = (
+            await self.connection.execute(
+                _earlier, {"s": idempotent_request.scope, "k": idempotent_request.key}
+            )
+        ).first()
         if earlier is None:  # its time was over between the two statements
             raise KeyInFlight("this Idempotency-Key has just become free, try again")
         fingerprint, outcome = earlier
-        if fingerprint != attempt.fingerprint:
+        if fingerprint != idempotent_request.fingerprint:
             raise KeyReused
         return _loaded(outcome)
 
     async def finish(
         self,
-        attempt: Attempt,
+        idempotent_request: IdempotentRequest,
         outcome: Record,
         owner: UserId | None = None,
         session: SessionId | None = None,
     ) -> None:
-        stored = {"result": json.dumps(dict(outcome)), "of": owner or attempt.owner, "session": session}
-        await self.connection.execute(_finish, {"s": attempt.scope, "k": attempt.key, **stored})
+        stored = {
+            "result": json.dumps(dict(outcome)),
+            "of": owner or idempotent_request.owner,
+            "session": session,
+        }
+        await self.connection.execute(
+            _finish, {"s": idempotent_request.scope, "k": idempotent_request.key, **stored}
+        )
 
     async def wipe(self, user_id: UserId) -> None:
         await self.connection.execute(_wipe, {"of": user_id})

@@ -11,9 +11,9 @@ from application.feeds.ports import Audience, Candidates, Slice, Stretch, Timeli
 from application.feeds.rules import OncePerPost
 from application.shared.entries import Entry
 from application.shared.paging import Page, Window
-from application.shared.ports import Standings
+from application.shared.ports import ViewerContexts
 from domain.feeds import HomeSources
-from domain.shared import MAX_ID, Standing, UserId
+from domain.shared import MAX_ID, UserId, ViewerContext
 
 S = TypeVar("S", bound=Seen)
 
@@ -23,15 +23,17 @@ FIRST = 100
 
 @dataclass(frozen=True, slots=True)
 class ReadHome(Generic[S]):
-    standings: Standings
+    viewer_contexts: ViewerContexts
     gather: "GatherHome"
     candidates: Candidates
     read_page: ReadPage[S]
 
     async def __call__(self, reader: UserId, window: Window) -> Page[S]:
-        standing = await self.standings.of(reader)
-        rules = OncePerPost(self.candidates, HomeSources(standing), standing.muted)
-        return await self.read_page(standing, window, partial(self.gather, reader, standing), rules)
+        viewer_context = await self.viewer_contexts.of(reader)
+        rules = OncePerPost(self.candidates, HomeSources(viewer_context), viewer_context.muted)
+        return await self.read_page(
+            viewer_context, window, partial(self.gather, reader, viewer_context), rules
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,13 @@ class GatherHome:
     audience: Audience
     _building: dict[tuple[UserId, int], "asyncio.Task[bool]"] = field(default_factory=dict, compare=False)
 
-    async def __call__(self, reader: UserId, standing: Standing, window: Window) -> Sequence[Entry]:
-        kept = await self._kept(reader, standing, window)
+    async def __call__(
+        self, reader: UserId, viewer_context: ViewerContext, window: Window
+    ) -> Sequence[Entry]:
+        kept = await self._kept(reader, viewer_context, window)
         if kept is None:
-            return await self.candidates.by_sources(_sources(reader, standing), window)
-        live = {reader} | (standing.follows & frozenset(await self.audience.popular()))
+            return await self.candidates.by_sources(_sources(reader, viewer_context), window)
+        live = {reader} | (viewer_context.follows & frozenset(await self.audience.popular()))
         found = _merged(
             window, kept.entries, await self.candidates.by_sources(live, window, _last(window, kept))
         )
@@ -58,43 +62,47 @@ class GatherHome:
         if len(known) == window.limit:
             return known
         missing = replace(window, limit=window.limit - len(known))
-        return [*known, *await self._below(reader, standing, missing, kept.floor)]
+        return [*known, *await self._below(reader, viewer_context, missing, kept.floor)]
 
-    async def _kept(self, reader: UserId, standing: Standing, window: Window) -> Slice | None:
-        kept = await self.timelines.read(reader, standing.version, window)
+    async def _kept(self, reader: UserId, viewer_context: ViewerContext, window: Window) -> Slice | None:
+        kept = await self.timelines.read(reader, viewer_context.version, window)
         if kept is not None or window.back:
             return kept
-        key = reader, standing.version
+        key = reader, viewer_context.version
         if (building := self._building.get(key)) is None:
-            building = self._building[key] = asyncio.create_task(self._build(reader, standing))
+            building = self._building[key] = asyncio.create_task(self._build(reader, viewer_context))
             building.add_done_callback(lambda _: self._building.pop(key, None))
         if not await asyncio.shield(building):  # others may wait for it when this one has gone
             return None
-        return await self.timelines.read(reader, standing.version, window)
+        return await self.timelines.read(reader, viewer_context.version, window)
 
-    async def _build(self, reader: UserId, standing: Standing) -> bool:
-        begun = await self.timelines.begin(reader, standing.version)
+    async def _build(self, reader: UserId, viewer_context: ViewerContext) -> bool:
+        begun = await self.timelines.begin(reader, viewer_context.version)
         if begun:
-            await self._extend(reader, standing, MAX_ID, FIRST)
+            await self._extend(reader, viewer_context, MAX_ID, FIRST)
         return begun
 
-    async def _below(self, reader: UserId, standing: Standing, window: Window, floor: int) -> Sequence[Entry]:
+    async def _below(
+        self, reader: UserId, viewer_context: ViewerContext, window: Window, floor: int
+    ) -> Sequence[Entry]:
         if window.edge is not None and window.edge < floor:  # beyond a gap, nothing could be kept
-            return await self.candidates.by_sources(_sources(reader, standing), window)
-        entries = await self._extend(reader, standing, floor, max(FIRST, window.limit))
+            return await self.candidates.by_sources(_sources(reader, viewer_context), window)
+        entries = await self._extend(reader, viewer_context, floor, max(FIRST, window.limit))
         return entries[: window.limit]
 
-    async def _extend(self, reader: UserId, standing: Standing, ceiling: int, limit: int) -> Sequence[Entry]:
+    async def _extend(
+        self, reader: UserId, viewer_context: ViewerContext, ceiling: int, limit: int
+    ) -> Sequence[Entry]:
         """Read on below `ceiling`, and keep it."""
-        entries = await self.candidates.by_sources(_sources(reader, standing), Window(limit, ceiling))
+        entries = await self.candidates.by_sources(_sources(reader, viewer_context), Window(limit, ceiling))
         floor = entries[-1].id if len(entries) == limit else 0
-        await self.timelines.fill(reader, standing.version, Stretch(entries, floor, ceiling))
+        await self.timelines.fill(reader, viewer_context.version, Stretch(entries, floor, ceiling))
         return entries
 
 
-def _sources(reader: UserId, standing: Standing) -> Collection[UserId]:
+def _sources(reader: UserId, viewer_context: ViewerContext) -> Collection[UserId]:
     """Those who are muted as well: muting does not end a timeline, and rules hide them."""
-    return standing.follows | {reader}
+    return viewer_context.follows | {reader}
 
 
 def _last(window: Window, kept: Slice) -> int | None:

@@ -10,7 +10,7 @@ from application.feeds.ports import Candidates, People
 from application.feeds.rules import OncePerPost
 from application.shared.entries import Entry
 from application.shared.paging import Page, Window
-from application.shared.ports import Standings
+from application.shared.ports import ViewerContexts
 from domain.shared import NotFound, UserId
 
 S = TypeVar("S", bound=Seen)
@@ -18,14 +18,14 @@ S = TypeVar("S", bound=Seen)
 
 @dataclass(frozen=True, slots=True)
 class ReadPublic(Generic[S]):
-    standings: Standings
+    viewer_contexts: ViewerContexts
     candidates: Candidates
     read_page: ReadPage[S]
 
     async def __call__(self, viewer: UserId | None, window: Window) -> Page[S]:
-        standing = await self.standings.of(viewer)
-        skeleton = partial(self.candidates.public, standing=standing)
-        return await self.read_page(standing, window, skeleton, no_rules)
+        viewer_context = await self.viewer_contexts.of(viewer)
+        skeleton = partial(self.candidates.public, viewer_context=viewer_context)
+        return await self.read_page(viewer_context, window, skeleton, no_rules)
 
 
 class NoSuchHashtag(NotFound):
@@ -40,16 +40,16 @@ class ReadTagged(Generic[S]):
 
     canonical: Callable[[str], str | None]
     """How posts keeps a tag; None if it can be none."""
-    standings: Standings
+    viewer_contexts: ViewerContexts
     candidates: Candidates
     read_page: ReadPage[S]
 
     async def __call__(self, viewer: UserId | None, tag: str, window: Window) -> Page[S]:
         if (canonical := self.canonical(tag)) is None:
             raise NoSuchHashtag("this can be no hashtag")
-        standing = await self.standings.of(viewer)
-        skeleton = partial(self.candidates.tagged, canonical, standing=standing)
-        return await self.read_page(standing, window, skeleton, no_rules)
+        viewer_context = await self.viewer_contexts.of(viewer)
+        skeleton = partial(self.candidates.tagged, canonical, viewer_context=viewer_context)
+        return await self.read_page(viewer_context, window, skeleton, no_rules)
 
 
 class NoSuchUser(NotFound):
@@ -62,7 +62,7 @@ class NoSuchUser(NotFound):
 class ReadUser(Generic[S]):
     """What one user publishes and reposts, comments aside. Raises NoSuchUser."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     candidates: Candidates
     people: People
     read_page: ReadPage[S]
@@ -70,13 +70,15 @@ class ReadUser(Generic[S]):
     async def __call__(self, viewer: UserId | None, user: UserId, window: Window) -> Page[S]:
         if not await self.people.cards([user]):
             raise NoSuchUser("no such user")
-        standing = await self.standings.of(viewer)
-        if user in standing.blocked:
-            return await self.read_page(standing, window, _nothing, no_rules)
+        viewer_context = await self.viewer_contexts.of(viewer)
+        if user in viewer_context.blocked:
+            return await self.read_page(viewer_context, window, _nothing, no_rules)
         source = frozenset({user})
-        shows = await self.candidates.shows_reposts(user, standing)
+        shows = await self.candidates.shows_reposts(user, viewer_context)
         rules = OncePerPost(self.candidates, source) if shows else published_only
-        return await self.read_page(standing, window, partial(self.candidates.by_sources, source), rules)
+        return await self.read_page(
+            viewer_context, window, partial(self.candidates.by_sources, source), rules
+        )
 
 
 async def _nothing(_window: Window) -> Sequence[Entry]:

@@ -8,7 +8,7 @@ from application.feeds.newer import newer, settled
 from application.shared.entries import Entry
 from application.shared.paging import Page, Window
 from application.shared.ports import Clock
-from domain.shared import MAX_ID, PostId, Standing, UserId
+from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 
 MAX_ROUNDS = 6
 """Where so much is hidden that these do not fill a page, it is short, and its `next` goes on from there."""
@@ -44,8 +44,8 @@ ends. It may name what is hidden or gone."""
 class Show(Protocol[S_co]):
     """Hydrate: the question that feeds asks the module that has the posts."""
 
-    async def __call__(self, standing: Standing, entries: Sequence[Entry]) -> Mapping[int, S_co]:
-        """The posts of those of the entries that `standing` may see, by the ids of the entries. A database
+    async def __call__(self, viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, S_co]:
+        """The posts of those of the entries that `viewer_context` may see, by the ids of the entries. A database
         decides, as of now, and no cache."""
         ...
 
@@ -66,7 +66,9 @@ class ReadPage(Generic[S]):
     show: Show[S]
     now: Clock
 
-    async def __call__(self, standing: Standing, window: Window, skeleton: Skeleton, rules: Rules) -> Page[S]:
+    async def __call__(
+        self, viewer_context: ViewerContext, window: Window, skeleton: Skeleton, rules: Rules
+    ) -> Page[S]:
         horizon = settled(self.now())  # before anything is read: what is older than this has arrived
         found: dict[int, S] = {}
         reached, more = window.edge, True
@@ -78,7 +80,7 @@ class ReadPage(Generic[S]):
             more = len(entries) == size
             if window.seen:
                 entries = [entry for entry in entries if entry.id not in window.seen]
-            shown = await self.show(standing, entries) if entries else {}
+            shown = await self.show(viewer_context, entries) if entries else {}
             for id_, _post, _by in await rules([entry for entry in entries if entry[0] in shown], shown):
                 found[id_] = shown[id_]
             if not more or len(found) > window.limit:

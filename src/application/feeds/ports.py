@@ -6,7 +6,7 @@ from typing import Protocol
 
 from application.shared.entries import Entry
 from application.shared.paging import Window
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 MAX_ENTRIES = 400
 """Of one timeline; what is older is read from the database."""
@@ -90,12 +90,12 @@ class Candidates(Protocol):
         the window's edge than `last`. Who may see them is not asked here."""
         ...
 
-    async def public(self, window: Window, standing: Standing) -> Sequence[Entry]:
-        """Public posts, comments aside, by authors whom everybody may see, and whom `standing` neither
+    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+        """Public posts, comments aside, by authors whom everybody may see, and whom `viewer_context` neither
         mutes nor is parted from by a block."""
         ...
 
-    async def tagged(self, tag: str, window: Window, standing: Standing) -> Sequence[Entry]:
+    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
         """The same with the canonical tag `tag`, comments included."""
         ...
 
@@ -105,8 +105,8 @@ class Candidates(Protocol):
         """The oldest repost of each of the posts by one of the sources, where there is one."""
         ...
 
-    async def shows_reposts(self, user: UserId, standing: Standing) -> bool:
-        """Whether `standing` may know what the user reposts: who may see a public post of theirs."""
+    async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
+        """Whether `viewer_context` may know what the user reposts: who may see a public post of theirs."""
         ...
 
 

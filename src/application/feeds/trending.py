@@ -20,8 +20,8 @@ from application.feeds.rankings import Rankings
 from application.feeds.votes import Accounts, VotesReader
 from application.shared.entries import Entry
 from application.shared.paging import Page, Window
-from application.shared.ports import Clock, Standings
-from domain.shared import PostId, Standing, UserId
+from application.shared.ports import Clock, ViewerContexts
+from domain.shared import PostId, UserId, ViewerContext
 
 BATCH = 2_000
 """Votes that are read at once."""
@@ -56,8 +56,8 @@ V = TypeVar("V")
 class Show(Protocol[S_co]):
     """What trending asks the module that has posts."""
 
-    async def __call__(self, standing: Standing, entries: Sequence[Entry]) -> Mapping[int, S_co]:
-        """The posts of those of the entries that `standing` may see now, by the entries' ids."""
+    async def __call__(self, viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, S_co]:
+        """The posts of those of the entries that `viewer_context` may see now, by the entries' ids."""
         ...
 
 
@@ -86,7 +86,9 @@ class RankPosts(Generic[S]):
     async def _authors(self, posts: Sequence[PostId]) -> Mapping[PostId, UserId]:
         found: dict[PostId, UserId] = {}
         for start in range(0, len(posts), AT_ONCE):
-            shown = await self.show(Standing(), [_entry(post) for post in posts[start : start + AT_ONCE]])
+            shown = await self.show(
+                ViewerContext(), [_entry(post) for post in posts[start : start + AT_ONCE]]
+            )
             found |= {PostId(post): seen.row.author for post, seen in shown.items() if may_trend(seen.row)}
         return found
 
@@ -119,15 +121,15 @@ class ListTrendingPosts(Generic[S]):
 
     rankings: Rankings[Place]
     show: Show[S]
-    standings: Standings
+    viewer_contexts: ViewerContexts
 
     async def __call__(self, viewer: UserId | None, window: Window) -> Page[S]:
-        standing = await self.standings.of(viewer)
+        viewer_context = await self.viewer_contexts.of(viewer)
 
         async def show(places: Sequence[Place]) -> Sequence[S | None]:
-            shown = await self.show(standing, [_entry(place.post) for place in places])
+            shown = await self.show(viewer_context, [_entry(place.post) for place in places])
             found = [shown.get(place.post) for place in places]
-            return [seen if seen and _listed(seen.row, standing) else None for seen in found]
+            return [seen if seen and _listed(seen.row, viewer_context) else None for seen in found]
 
         return await self.rankings.page(window, show, AT_ONCE)
 
@@ -143,7 +145,7 @@ class ListTrendingTags(Generic[S]):
     async def __call__(self, window: Window) -> Page[TagPlace]:
         async def show(places: Sequence[TagPlace]) -> Sequence[TagPlace | None]:
             samples = [_entry(post) for place in places for post in place.samples]
-            shown = await self.show(Standing(), list(dict.fromkeys(samples)))
+            shown = await self.show(ViewerContext(), list(dict.fromkeys(samples)))
             return [place if self._in_use(place, shown) else None for place in places]
 
         return await self.rankings.page(window, show, AT_ONCE // SAMPLES)
@@ -170,8 +172,8 @@ def may_trend(row: Row) -> bool:
     return row.visibility == "public" and row.reply_to is None
 
 
-def _listed(row: Row, standing: Standing) -> bool:
-    return may_trend(row) and row.author not in standing.muted
+def _listed(row: Row, viewer_context: ViewerContext) -> bool:
+    return may_trend(row) and row.author not in viewer_context.muted
 
 
 def _entry(post: PostId) -> Entry:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from application.graph.ports import Accounts, GraphReader, Relation
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard, Cards, Circle
-from application.shared.ports import Clock, Standings
+from application.shared.ports import Clock, ViewerContexts
 from domain.graph import AccountPrivate, NoSuchUser, Ties
 from domain.shared import UserId
 
@@ -49,7 +49,7 @@ class ListPeople:
     AccountPrivate unless the viewer follows the private account or is its owner."""
 
     reader: GraphReader
-    standings: Standings
+    viewer_contexts: ViewerContexts
     accounts: Accounts
     cards: Cards
     clock: Clock
@@ -60,10 +60,10 @@ class ListPeople:
         private = await self.accounts.is_private(user)
         if private is None:
             raise NoSuchUser("no such user")
-        standing = await self.standings.of(viewer)
-        if private and viewer != user and user not in standing.follows:
+        viewer_context = await self.viewer_contexts.of(viewer)
+        if private and viewer != user and user not in viewer_context.follows:
             raise AccountPrivate("this account shows its people to its followers only")
-        return await self._page(relation, user, window, standing.blocked)
+        return await self._page(relation, user, window, viewer_context.blocked)
 
     async def mine(self, user: UserId, relation: Relation, window: Window) -> Page[AuthorCard]:
         """A list of one's own."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from application.graph.ports import GraphCounters
-from application.shared.patience import patiently
+from application.shared.retrying import with_retries
 from domain.shared import UserId
 
 BATCH = 200
@@ -23,7 +23,7 @@ class RepairCircles:
         drift = Counter({"followers": 0, "following": 0})
         above: UserId | None = UserId(0)
         while above is not None:
-            batch = await patiently(lambda above=above: self.counters.recount(above, BATCH, mend=mend))  # type: ignore[misc]
+            batch = await with_retries(lambda above=above: self.counters.recount(above, BATCH, mend=mend))  # type: ignore[misc]
             drift.update(batch.drift)
             above = batch.last
         return drift

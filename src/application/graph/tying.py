@@ -28,7 +28,7 @@ from domain.graph import (
     TooManyFollows,
     TooManyMutes,
 )
-from domain.shared import Conflict, Fault, Invalid, UserId
+from domain.shared import Conflict, FieldError, Invalid, UserId
 
 
 class Forget(Protocol):
@@ -147,7 +147,7 @@ class Mute:
 
     async def __call__(self, user: UserId, other: UserId, duration: timedelta | None) -> Ties:
         if duration is not None and not MIN_MUTE <= duration <= MAX_MUTE:
-            raise Invalid(Fault("?duration", "duration_range", "a mute lasts from a minute to a year"))
+            raise Invalid(FieldError("?duration", "duration_range", "a mute lasts from a minute to a year"))
         if await self.accounts.is_private(other) is None:
             raise NoSuchUser("no such user")
         until = None if duration is None else self.clock() + duration

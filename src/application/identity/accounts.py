@@ -10,7 +10,7 @@ from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.ports import Clock, OpenTx
 from domain.identity import BIO, NAME_REST, Account, ConfirmationNeeded, SessionEnded
 from domain.names import display_name as checked_name
-from domain.shared import CountGraphemes, Faults, SessionId, Stale, UserId
+from domain.shared import CountGraphemes, FieldErrors, SessionId, Stale, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,10 @@ class EditProfile:
         *,
         private: bool | None = None,
     ) -> Account:
-        with Faults.collected() as faults:
-            with faults:
+        with FieldErrors.collected() as field_errors:
+            with field_errors:
                 display_name = display_name and checked_name(display_name, self.graphemes)
-            with faults:
+            with field_errors:
                 bio = bio and BIO.apply(bio, self.graphemes)
         async with self.open_tx() as tx:
             account = await tx.accounts.get(user_id)

@@ -8,11 +8,11 @@ from application.identity.security import SecurityLog
 from application.identity.sessions import SOMEWHERE, Client, LoggedIn, SessionMaker
 from application.identity.throttle import Throttle
 from application.shared.events import Registered
-from application.shared.idempotency import Once, once
-from application.shared.ports import Attempt, NewId, OpenTx, Record
+from application.shared.idempotency import IdempotentResult, run_once
+from application.shared.ports import IdempotentRequest, NewId, OpenTx, Record
 from domain.identity import Account, AsciiDomain, email, username
 from domain.names import display_name as checked_name
-from domain.shared import CountGraphemes, Faults, UserId
+from domain.shared import CountGraphemes, FieldErrors, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class Register:
         address: str,
         secret: str,
         display_name: str,
-        attempt: Attempt | None,
+        idempotent_request: IdempotentRequest | None,
         client: Client = SOMEWHERE,
     ) -> LoggedIn:
         name, address, secret, display_name = self.checked(name, address, secret, display_name)
         with self.security.watching("registration"):
-            result = await self._opened(name, address, secret, display_name, attempt, client)
+            result = await self._opened(name, address, secret, display_name, idempotent_request, client)
         if result.replayed:
             await self.throttle.registered_before(client.network, client.site)
         else:
@@ -51,20 +51,26 @@ class Register:
 
     def checked(self, name: str, address: str, secret: str, display_name: str) -> tuple[str, str, str, str]:
         """What was typed, in the form that is stored. Raises Invalid, with all faults."""
-        with Faults.collected() as faults:
-            with faults:
+        with FieldErrors.collected() as field_errors:
+            with field_errors:
                 name = username(name)
-            with faults:
+            with field_errors:
                 address = email(address, self.ascii_domain)
-            with faults:
+            with field_errors:
                 secret = self.new_password(secret, username=name, email=address)
-            with faults:
+            with field_errors:
                 display_name = checked_name(display_name, self.graphemes)
         return name, address, secret, display_name
 
     async def _opened(
-        self, name: str, address: str, secret: str, display_name: str, attempt: Attempt | None, client: Client
-    ) -> Once:
+        self,
+        name: str,
+        address: str,
+        secret: str,
+        display_name: str,
+        idempotent_request: IdempotentRequest | None,
+        client: Client,
+    ) -> IdempotentResult:
         await self.throttle.registration(client.network, client.site)
         hashed = await self.passwords.hash(secret)  # before the transaction: it takes long
 
@@ -84,6 +90,10 @@ class Register:
                 await tx.outbox.add(Registered(user_id=account.id))
                 return self.sessions.outcome(account, session)
 
-            return await once(
-                tx.idempotency, attempt, effect, owner=self.sessions.owner, session=self.sessions.session
+            return await run_once(
+                tx.idempotency,
+                idempotent_request,
+                effect,
+                owner=self.sessions.owner,
+                session=self.sessions.session,
             )

@@ -14,8 +14,8 @@ from application.identity.ports import IdentityTx, PendingRegistration
 from application.identity.security import SecurityLog
 from application.identity.sessions import SEED_BYTES, SOMEWHERE, Client, LoggedIn, SessionMaker
 from application.shared.events import Registered
-from application.shared.idempotency import Once, once
-from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
+from application.shared.idempotency import IdempotentResult, run_once
+from application.shared.ports import Clock, IdempotentRequest, NewId, OpenTx, Record
 from domain.identity import (
     CONFIRMATION_LIFE,
     Account,
@@ -47,9 +47,9 @@ class RequestRegistration:
         address: str,
         secret: str,
         display_name: str,
-        attempt: Attempt | None,
+        idempotent_request: IdempotentRequest | None,
         client: Client = SOMEWHERE,
-    ) -> Once:
+    ) -> IdempotentResult:
         """An empty outcome, and whether it is told again."""
         register = self.register
         name, address, secret, display_name = register.checked(name, address, secret, display_name)
@@ -74,7 +74,7 @@ class RequestRegistration:
                     await tx.pending.add(pending, now)
                     return {}
 
-                result = await once(tx.idempotency, attempt, effect)
+                result = await run_once(tx.idempotency, idempotent_request, effect)
         if result.replayed:
             await register.throttle.registered_before(client.network, client.site)
         else:
@@ -103,7 +103,7 @@ class ConfirmRegistration:
         self.security("registration_confirmed", user_id=owner, session_id=session)
         return self.sessions.logged_in(result)
 
-    async def _confirmed(self, digest: bytes, client: Client) -> Once:
+    async def _confirmed(self, digest: bytes, client: Client) -> IdempotentResult:
         async with self.open_tx() as tx:
             pending = await tx.pending.take(digest, self.clock())
             if pending is None:
@@ -119,7 +119,7 @@ class ConfirmRegistration:
             await tx.accounts.add(account)
             await tx.sessions.add(session)
             await tx.outbox.add(Registered(user_id=account.id))
-        return Once(self.sessions.outcome(account, session))
+        return IdempotentResult(self.sessions.outcome(account, session))
 
 
 def _invalid() -> RegistrationTokenInvalid:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from application.identity.event_handlers import COUNT_POSTS, change_of
 from application.identity.ports import Authorship, IdentityTx
-from application.identity.reactions import COUNT_POSTS, change_of
-from application.shared.patience import patiently
 from application.shared.ports import OpenTx
+from application.shared.retrying import with_retries
 from domain.shared import UserId
 
 BATCH = 200
@@ -23,7 +23,7 @@ class RepairAccounts:
     async def __call__(self, *, mend: bool) -> int:
         drift, after = 0, UserId(0)
         while True:
-            found, last = await patiently(lambda after=after: self._batch(after, mend=mend))  # type: ignore[misc]
+            found, last = await with_retries(lambda after=after: self._batch(after, mend=mend))  # type: ignore[misc]
             if last is None:
                 return drift
             drift, after = drift + found, last

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from application.identity.ports import Card
 from application.shared.paging import Page, Window, page
-from application.shared.ports import Standings
-from domain.shared import CountGraphemes, Fault, Invalid, Standing, UserId
+from application.shared.ports import ViewerContexts
+from domain.shared import CountGraphemes, FieldError, Invalid, UserId, ViewerContext
 from domain.words import check_length, phrase, words
 
 MAX_TERMS = 10
@@ -41,12 +41,14 @@ class PeopleQuery:
             return cls(username)
         found = phrase(asked, prefix=True)
         if found is None and username is None:
-            raise Invalid(Fault("?q", "nothing_to_find", "there is no word in it that could be looked for"))
+            raise Invalid(
+                FieldError("?q", "nothing_to_find", "there is no word in it that could be looked for")
+            )
         if found is None:
             return cls(username)
         *others, last = found.words
         if len(set(others)) >= MAX_TERMS:
-            raise Invalid(Fault("?q", "too_many_terms", f"at most {MAX_TERMS} words"))
+            raise Invalid(FieldError("?q", "too_many_terms", f"at most {MAX_TERMS} words"))
         return cls(username, tuple(sorted(set(others))), last)
 
 
@@ -58,7 +60,9 @@ class FoundPerson:
 
 
 class PeopleSearch(Protocol):
-    async def people(self, query: PeopleQuery, window: Window, standing: Standing) -> Sequence[FoundPerson]:
+    async def people(
+        self, query: PeopleQuery, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[FoundPerson]:
         """Whom the query finds: first whoever has exactly this username, then who came last. Without those that
         are blocked, either way; one more than the window's limit if there is one. Raises Unavailable for a
         query that takes too long."""
@@ -70,11 +74,11 @@ class SearchPeople:
     """People, by the beginning of a username or by words of their names. Raises Invalid."""
 
     search: PeopleSearch
-    standings: Standings
+    viewer_contexts: ViewerContexts
     graphemes: CountGraphemes
 
     async def __call__(self, viewer: UserId | None, asked: str, window: Window) -> Page[Card]:
         query = PeopleQuery.parsed(asked, self.graphemes)
-        found = await self.search.people(query, window, await self.standings.of(viewer))
+        found = await self.search.people(query, window, await self.viewer_contexts.of(viewer))
         listed = page(found, window, lambda one: one.place, newest_first=True)
         return Page([one.card for one in listed.items], listed.next, listed.prev)

@@ -18,8 +18,8 @@ from application.identity.queries import Profile
 from application.identity.security import SecurityLog
 from application.identity.throttle import Throttle
 from application.shared.errors import Overloaded
-from application.shared.idempotency import Once, once
-from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
+from application.shared.idempotency import IdempotentResult, run_once
+from application.shared.ports import Clock, IdempotentRequest, NewId, OpenTx, Record
 from domain.identity import (
     MAX_SESSIONS,
     Account,
@@ -122,7 +122,7 @@ class SessionMaker:
         """Whose credentials an outcome carries: it goes when they are no good any more."""
         return SessionId(outcome["session"])
 
-    def logged_in(self, result: Once) -> LoggedIn:
+    def logged_in(self, result: IdempotentResult) -> LoggedIn:
         outcome = dict(result.outcome)
         at = datetime.fromisoformat(outcome.pop("at"))
         session = Session(
@@ -150,7 +150,11 @@ class LogIn:
     sessions_ended: SessionsEnded
 
     async def __call__(
-        self, login: str, secret: str, attempt: Attempt | None, client: Client = SOMEWHERE
+        self,
+        login: str,
+        secret: str,
+        idempotent_request: IdempotentRequest | None,
+        client: Client = SOMEWHERE,
     ) -> LoggedIn:
         try:
             secret = password(secret)
@@ -159,7 +163,7 @@ class LogIn:
         for _ in range(3):
             found, new_hash = await self._compared(login, secret, client.network)
             with suppress(_HashChanged):
-                return await self._opened(found, new_hash, attempt, client)
+                return await self._opened(found, new_hash, idempotent_request, client)
         raise Overloaded("the password of this account is being changed")
 
     async def _compared(self, login: str, secret: str, network: str) -> tuple[Credentials, str | None]:
@@ -181,7 +185,11 @@ class LogIn:
         return found, new_hash
 
     async def _opened(
-        self, found: Credentials, new_hash: str | None, attempt: Attempt | None, client: Client
+        self,
+        found: Credentials,
+        new_hash: str | None,
+        idempotent_request: IdempotentRequest | None,
+        client: Client,
     ) -> LoggedIn:
         displaced: Sequence[SessionId] = ()
         async with self.open_tx() as tx:
@@ -202,8 +210,12 @@ class LogIn:
                     await tx.accounts.set_password_hash(account.id, new_hash)
                 return self.sessions.outcome(account, session)
 
-            result = await once(
-                tx.idempotency, attempt, effect, owner=self.sessions.owner, session=self.sessions.session
+            result = await run_once(
+                tx.idempotency,
+                idempotent_request,
+                effect,
+                owner=self.sessions.owner,
+                session=self.sessions.session,
             )
         if not result.replayed:
             session = self.sessions.session(result.outcome)

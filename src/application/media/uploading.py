@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from application.media.ports import MediaStore, MediaTx, Storage, Ticket
-from application.shared.idempotency import once
-from application.shared.ports import Attempt, Clock, NewId, OpenTx, Record
+from application.shared.idempotency import run_once
+from application.shared.ports import Clock, IdempotentRequest, NewId, OpenTx, Record
 from domain.media import (
     ALT_TEXT,
     CENTRE,
@@ -24,7 +24,7 @@ from domain.media import (
     QuotaReached,
     State,
 )
-from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, SessionId, UserId
+from domain.shared import CountGraphemes, FieldError, FieldErrors, Invalid, MediaId, SessionId, UserId
 
 UPLOAD_TYPES = frozenset(
     {"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "video/mp4", "video/webm"}
@@ -48,9 +48,9 @@ class Limits:
     def check(self, size: int, member: str = "file") -> None:
         """Raises Invalid, which names the member of the request that told the size."""
         if size < 1:
-            raise Invalid(Fault(member, "empty", "the file is empty"))
+            raise Invalid(FieldError(member, "empty", "the file is empty"))
         if size > self.file_bytes:
-            raise Invalid(Fault(member, "too_large", f"a file has at most {self.file_bytes:,} bytes"))
+            raise Invalid(FieldError(member, "too_large", f"a file has at most {self.file_bytes:,} bytes"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Announce:
         owner: UserId,
         size: int,
         described: Described,
-        attempt: Attempt | None,
+        idempotent_request: IdempotentRequest | None,
         grant: Grant | None = None,
     ) -> Uploaded:
         """Raises Invalid, QuotaReached and MediaNotFound, if an earlier attempt made it and it is gone."""
@@ -129,7 +129,7 @@ class Announce:
                 await tx.media.add(media)
                 return {"id": media.id}
 
-            result = await once(tx.idempotency, attempt, effect)
+            result = await run_once(tx.idempotency, idempotent_request, effect)
             media = await tx.media.get(MediaId(result.outcome["id"]))
             if media.deleted:
                 raise MediaNotFound("this media was deleted since")
@@ -165,11 +165,16 @@ class UploadFile:
     """Called when there is something to process."""
 
     async def __call__(
-        self, owner: UserId, file: Path, size: int, described: Described, attempt: Attempt | None
+        self,
+        owner: UserId,
+        file: Path,
+        size: int,
+        described: Described,
+        idempotent_request: IdempotentRequest | None,
     ) -> Uploaded:
         """`file`, of `size` bytes, may be moved away. Raises what Announce raises, and Unavailable if the storage is away: then the
         same request with the same key goes on."""
-        uploaded = await self.announce(owner, size, described.checked(self.graphemes), attempt)
+        uploaded = await self.announce(owner, size, described.checked(self.graphemes), idempotent_request)
         if uploaded.media.state is not State.PENDING:
             return uploaded
         await self.storage.put(uploaded.media.upload, file, "application/octet-stream")
@@ -199,21 +204,23 @@ class BeginUpload:
         size: int,
         content_type: str,
         described: Described,
-        attempt: Attempt | None,
+        idempotent_request: IdempotentRequest | None,
     ) -> Begun:
         """Raises what Announce raises, and Invalid for a type that is not in UPLOAD_TYPES."""
-        with Faults.collected() as faults:
-            with faults:
+        with FieldErrors.collected() as field_errors:
+            with field_errors:
                 if content_type not in UPLOAD_TYPES:
                     raise Invalid(
-                        Fault("type", "type_unsupported", f"one of {', '.join(sorted(UPLOAD_TYPES))}")
+                        FieldError("type", "type_unsupported", f"one of {', '.join(sorted(UPLOAD_TYPES))}")
                     )
-            with faults:
+            with field_errors:
                 described = described.checked(self.graphemes)
-            with faults:
+            with field_errors:
                 self.announce.limits.check(size, "bytes")
         until = self.now() + UPLOAD_WITHIN
-        announced = await self.announce(by.user, size, described, attempt, Grant(by.session, until))
+        announced = await self.announce(
+            by.user, size, described, idempotent_request, Grant(by.session, until)
+        )
         media, replayed = _parts(announced)
         if media.state is not State.PENDING:
             return Begun(media, None, replayed)

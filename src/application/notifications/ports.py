@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from application.shared.paging import Window
 from application.shared.ports import Outbox
 from domain.notifications import Entry, Kind, Preferences, Stream
-from domain.shared import PostId, SessionId, Standing, UserId
+from domain.shared import PostId, SessionId, UserId, ViewerContext
 
 BATCH = 100
 """Streams in one transaction, at most."""
@@ -200,7 +200,7 @@ class Posts(Protocol):
         """As of now; None if it is gone."""
         ...
 
-    async def who_sees(self, post: PostId, standings: Collection[Standing]) -> frozenset[UserId]:
+    async def who_sees(self, post: PostId, viewer_contexts: Collection[ViewerContext]) -> frozenset[UserId]:
         """Those of the viewers who may see the post, as of now."""
         ...
 
@@ -213,8 +213,10 @@ class Posts(Protocol):
 class Show(Protocol):
     """How posts are shown, by the module that has them."""
 
-    async def __call__(self, standing: Standing, posts: Collection[PostId]) -> Mapping[PostId, object]:
-        """Those of the posts that `standing` may see, as of now, ready to be presented."""
+    async def __call__(
+        self, viewer_context: ViewerContext, posts: Collection[PostId]
+    ) -> Mapping[PostId, object]:
+        """Those of the posts that `viewer_context` may see, as of now, ready to be presented."""
         ...
 
 

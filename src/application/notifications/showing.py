@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from application.notifications.ports import Show
 from application.shared.people import AuthorCard, Cards
-from application.shared.ports import Standings
+from application.shared.ports import ViewerContexts
 from domain.notifications import Change, Entry
 from domain.shared import UserId
 
@@ -35,7 +35,7 @@ class ShowStream:
     """Entries of one stream, as they may be seen now: one for each, in their order. What may not be seen is void,
     and healed when this returns."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     show: Show
     cards: Cards
     heal: Heal
@@ -44,10 +44,10 @@ class ShowStream:
         told = [entry for entry in entries if entry.is_notification]
         if not told:
             return [_bare(entry) for entry in entries]
-        standing = await self.standings.of(user)
-        near = [entry for entry in told if entry.actor not in standing.blocked]
+        viewer_context = await self.viewer_contexts.of(user)
+        near = [entry for entry in told if entry.actor not in viewer_context.blocked]
         wanted = {entry.post for entry in near if entry.post is not None}
-        posts = await self.show(standing, wanted) if wanted else {}
+        posts = await self.show(viewer_context, wanted) if wanted else {}
         there = [entry for entry in near if entry.post is None or entry.post in posts]
         cards = await self.cards.cards({entry.actor for entry in there if entry.actor is not None})
         seen = {

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from application.notifications.ports import BATCH, Hint, Hints, NotificationsTx, Posts
 from application.shared.people import Cards
-from application.shared.ports import Clock, NewId, OpenTx, Standings
+from application.shared.ports import Clock, NewId, OpenTx, ViewerContexts
 from domain.notifications import TOLD_A_DAY, Channel, Entry, Kind, Stream
-from domain.shared import EventId, MediaId, PostId, Standing, UserId, made_at
+from domain.shared import EventId, MediaId, PostId, UserId, ViewerContext, made_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Tell:
     mute, of who blocks them, or of a post that they may not see."""
 
     open_tx: OpenTx[NotificationsTx]
-    standings: Standings
+    viewer_contexts: ViewerContexts
     people: Cards
     posts: Posts
     new_id: NewId
@@ -85,16 +85,16 @@ class Tell:
         there = await self.people.cards({cause.actor, *people})
         if cause.actor not in there:
             return []
-        near: list[Standing] = []
+        near: list[ViewerContext] = []
         for user in people:
             if user in there:
-                standing = await self.standings.of(user)
-                if cause.actor not in standing.blocked and cause.actor not in standing.muted:
-                    near.append(standing)
+                viewer_context = await self.viewer_contexts.of(user)
+                if cause.actor not in viewer_context.blocked and cause.actor not in viewer_context.muted:
+                    near.append(viewer_context)
         if cause.post is not None and near:
             seeing = await self.posts.who_sees(cause.post, near)
-            near = [standing for standing in near if standing.viewer in seeing]
-        return [standing.viewer for standing in near if standing.viewer is not None]
+            near = [viewer_context for viewer_context in near if viewer_context.viewer in seeing]
+        return [viewer_context.viewer for viewer_context in near if viewer_context.viewer is not None]
 
     async def _tell(self, cause: Cause, people: Sequence[UserId]) -> None:
         async with self.open_tx() as tx:

@@ -2,14 +2,14 @@
 
 from application.posts.ports import People, PostsTx
 from domain.posts import Entity, Post, PostNotFound, can_view, recognised, resolved, usernames
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 
-async def locked_if_visible(tx: PostsTx, standing: Standing, post_id: PostId) -> Post:
-    """The post, locked, if `standing` may see it: nothing is done to a post that one may not see, and
+async def locked_if_visible(tx: PostsTx, viewer_context: ViewerContext, post_id: PostId) -> Post:
+    """The post, locked, if `viewer_context` may see it: nothing is done to a post that one may not see, and
     nothing is committed on one whose deletion was answered."""
     post = await tx.posts.get(post_id)
-    if not can_view(post, standing):
+    if not can_view(post, viewer_context):
         raise PostNotFound("no such post")
     return post
 
@@ -21,7 +21,7 @@ async def recipients(post: Post, people: People) -> frozenset[UserId]:
     return frozenset(await people.cards(others)) if others else others
 
 
-async def named_in(text: str, people: People, author: Standing) -> tuple[Entity, ...]:
+async def named_in(text: str, people: People, author: ViewerContext) -> tuple[Entity, ...]:
     """What `text` names, those aside who block its author or are blocked by them: they are not mentioned. Asked
     before a transaction: no other module is waited for while rows are locked."""
     found = recognised(text)

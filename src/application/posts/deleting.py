@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from application.posts.counting import count_above
 from application.posts.ports import PostsTx
 from application.shared.events import PostDeleted
-from application.shared.ports import OpenTx, Standings
+from application.shared.ports import OpenTx, ViewerContexts
 from domain.posts import Post, PostNotFound, can_view
 from domain.shared import PostId, UserId
 
@@ -15,15 +15,15 @@ class DeletePost:
     """Remove one's own post or comment for good; harmless to repeat. Raises PostNotFound, NotTheAuthor."""
 
     open_tx: OpenTx[PostsTx]
-    standings: Standings
+    viewer_contexts: ViewerContexts
 
     async def __call__(self, user: UserId, post_id: PostId) -> None:
-        standing = await self.standings.of(user)
+        viewer_context = await self.viewer_contexts.of(user)
         async with self.open_tx() as tx:
             post = await tx.posts.get(post_id)
             if post.deleted and post.author == user:
                 return
-            if not can_view(post, standing):
+            if not can_view(post, viewer_context):
                 raise PostNotFound("no such post")
             await remove(tx, post, by=user)
 

@@ -9,7 +9,7 @@ from application.posts.publishing import tell_published
 from application.posts.queries import ReadPost, SeenPost
 from application.shared.attachments import MediaCard
 from application.shared.events import Edited, MediaDetached
-from application.shared.ports import Clock, OpenTx, Standings
+from application.shared.ports import Clock, OpenTx, ViewerContexts
 from domain.languages import language
 from domain.posts import (
     CONTENT_WARNING,
@@ -23,7 +23,7 @@ from domain.posts import (
     hashtags,
     mentioned,
 )
-from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, PostId, Stale, UserId
+from domain.shared import CountGraphemes, FieldError, FieldErrors, Invalid, MediaId, PostId, Stale, UserId
 
 
 class Same(Enum):
@@ -45,16 +45,16 @@ class Edit:
     def checked(self, graphemes: CountGraphemes) -> "Edit":
         """The edit with its texts in canonical form; raises Invalid."""
         text, warning = self.text, self.content_warning
-        with Faults.collected() as faults:
-            with faults:
+        with FieldErrors.collected() as field_errors:
+            with field_errors:
                 text = None if text is None else TEXT_WITH_MEDIA.apply(text, graphemes)
-            with faults:
+            with field_errors:
                 warning = None if warning is None else CONTENT_WARNING.apply(warning, graphemes)
-            with faults:
+            with field_errors:
                 tag = self.language if isinstance(self.language, Same) else language(self.language)
-            with faults:
+            with field_errors:
                 if self.media is not None and len(set(self.media)) < len(self.media):
-                    raise Invalid(Fault("media_ids", "twice", "a post has each of its media once"))
+                    raise Invalid(FieldError("media_ids", "twice", "a post has each of its media once"))
         return Edit(text=text, content_warning=warning, language=tag, media=self.media)
 
 
@@ -65,7 +65,7 @@ class EditPost:
     effect. A post that waited only for media that are removed is published."""
 
     open_tx: OpenTx[PostsTx]
-    standings: Standings
+    viewer_contexts: ViewerContexts
     people: People
     now: Clock
     graphemes: CountGraphemes
@@ -73,10 +73,10 @@ class EditPost:
 
     async def __call__(self, user: UserId, post_id: PostId, edit: Edit, version: int | None) -> SeenPost:
         edit = edit.checked(self.graphemes)
-        standing = await self.standings.of(user)
-        entities = () if edit.text is None else await named_in(edit.text, self.people, standing)
+        viewer_context = await self.viewer_contexts.of(user)
+        entities = () if edit.text is None else await named_in(edit.text, self.people, viewer_context)
         async with self.open_tx() as tx:
-            post = await locked_if_visible(tx, standing, post_id)
+            post = await locked_if_visible(tx, viewer_context, post_id)
             if post.author != user:
                 raise NotTheAuthor("only the author can edit a post")
             if version is not None and version != post.version:
@@ -121,7 +121,7 @@ class EditPost:
     async def _edited(self, tx: PostsTx, post: Post, edit: Edit, entities: tuple[Entity, ...]) -> Post:
         if edit.media is not None and not set(edit.media) <= set(post.media):
             raise Invalid(
-                Fault(
+                FieldError(
                     "media_ids", "media_not_in_post", "an edit keeps, removes or reorders media of the post"
                 )
             )

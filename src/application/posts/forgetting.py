@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from application.posts.access import locked_if_visible
 from application.posts.ports import PostsTx
-from application.shared.ports import OpenTx, Standings
+from application.shared.ports import OpenTx, ViewerContexts
 from domain.shared import PostId, UserId
 
 
@@ -14,11 +14,11 @@ class ForgetVersion:
     PostNotFound, NotTheAuthor, VersionNotFound, CurrentVersion."""
 
     open_tx: OpenTx[PostsTx]
-    standings: Standings
+    viewer_contexts: ViewerContexts
 
     async def __call__(self, user: UserId, post_id: PostId, version: int) -> None:
-        standing = await self.standings.of(user)
+        viewer_context = await self.viewer_contexts.of(user)
         async with self.open_tx() as tx:
-            post = await locked_if_visible(tx, standing, post_id)
+            post = await locked_if_visible(tx, viewer_context, post_id)
             post.check_forgettable(version, by=user)
             await tx.posts.forget_version(post, version)

@@ -7,7 +7,7 @@ from application.posts.ports import Marked, MarksReader, People, PostsReader
 from application.posts.queries import NoSuchAuthor, Present, SeenPost
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
-from application.shared.ports import Standings
+from application.shared.ports import ViewerContexts
 from domain.posts import Mark, PostNotFound
 from domain.shared import PostId, UserId
 
@@ -17,7 +17,7 @@ class ListWhoMarked:
     """Who likes or reposts a post, the newest first, without those whom the viewer muted, and those whom a block
     hides. People whose account is gone are left out of the page, which may then hold less than it could. Raises PostNotFound, also for a post that the viewer may not see."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     posts: PostsReader
     marks: MarksReader
     people: People
@@ -25,11 +25,11 @@ class ListWhoMarked:
     async def __call__(
         self, viewer: UserId | None, post_id: PostId, mark: Mark, window: Window
     ) -> Page[AuthorCard]:
-        standing = await self.standings.of(viewer)
-        if await self.posts.post(post_id, standing) is None:
+        viewer_context = await self.viewer_contexts.of(viewer)
+        if await self.posts.post(post_id, viewer_context) is None:
             raise PostNotFound("no such post")
         found = page(
-            await self.marks.people(mark, post_id, window, standing),
+            await self.marks.people(mark, post_id, window, viewer_context),
             window,
             lambda one: one.mark,
             newest_first=True,
@@ -43,12 +43,12 @@ class ListWhoMarked:
 class ListMarked:
     """The posts that a user likes or has bookmarked, what was marked last first."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     marks: MarksReader
     present: Present
 
     async def __call__(self, user: UserId, mark: Mark, window: Window) -> Page[SeenPost]:
-        rows = await self.marks.posts(mark, user, window, await self.standings.of(user))
+        rows = await self.marks.posts(mark, user, window, await self.viewer_contexts.of(user))
         return await _presented(self.present, rows, window, user)
 
 
@@ -56,7 +56,7 @@ class ListMarked:
 class ListPinned:
     """The posts that an author pinned, the last first. Raises NoSuchAuthor."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     marks: MarksReader
     people: People
     present: Present
@@ -64,7 +64,7 @@ class ListPinned:
     async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
         if not await self.people.cards([author]):
             raise NoSuchAuthor("no such user")
-        rows = await self.marks.pinned(author, window, await self.standings.of(viewer))
+        rows = await self.marks.pinned(author, window, await self.viewer_contexts.of(viewer))
         return await _presented(self.present, rows, window, viewer)
 
 

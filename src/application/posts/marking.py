@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from application.posts.access import locked_if_visible
 from application.posts.ports import PostsTx
 from application.shared.events import Event, Liked, Reposted, Unliked, Unreposted
-from application.shared.ports import Attempt, NewId, OpenTx, Standings
+from application.shared.ports import IdempotentRequest, NewId, OpenTx, ViewerContexts
 from domain.posts import (
     MAX_BOOKMARKS,
     MAX_PINS,
@@ -20,7 +20,7 @@ from domain.posts import (
     check_unpin,
     counted,
 )
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +44,25 @@ class MarkPost:
     """
 
     open_tx: OpenTx[PostsTx]
-    standings: Standings
+    viewer_contexts: ViewerContexts
     new_id: NewId
 
     async def __call__(self, user: UserId, post_id: PostId, mark: Mark, *, on: bool) -> Reception:
-        standing = await self.standings.of(user)
+        viewer_context = await self.viewer_contexts.of(user)
         async with self.open_tx() as tx:
             if on:
-                post = await locked_if_visible(tx, standing, post_id)
+                post = await locked_if_visible(tx, viewer_context, post_id)
                 mark_id = await self._leave(tx, post, user, mark)
             else:
                 post = await tx.posts.get(post_id)
                 mark_id = await tx.marks.take_back(mark, post.id, user)
-                if not can_view(post, standing):
+                if not can_view(post, viewer_context):
                     await _check_was_marked(tx, post, user, mark, mark_id)
             if mark_id is not None:
                 if event := _event(post, user, mark, mark_id, on=on):
                     await tx.outbox.add(event)
                 post = counted(post, mark, 1 if on else -1)
-            return await _reception(tx, _as_told_to(standing, post), user)
+            return await _reception(tx, _as_told_to(viewer_context, post), user)
 
     async def _leave(self, tx: PostsTx, post: Post, user: UserId, mark: Mark) -> int | None:
         check_mark(post, mark)
@@ -80,17 +80,19 @@ class MarkPost:
 async def _check_was_marked(tx: PostsTx, post: Post, user: UserId, mark: Mark, mark_id: int | None) -> None:
     """Raises PostNotFound unless the mark on this hidden post was taken back now, or within the last 24 hours: a client
     may repeat a request whose answer was lost, and gets the same answer."""
-    attempt = Attempt(f"{user}:take_back:{mark}", str(post.id), fingerprint="", owner=user)
-    repeated = await tx.idempotency.begin(attempt) is not None
+    idempotent_request = IdempotentRequest(
+        f"{user}:take_back:{mark}", str(post.id), fingerprint="", owner=user
+    )
+    repeated = await tx.idempotency.begin(idempotent_request) is not None
     if mark_id is None and not repeated:
         raise PostNotFound("no such post")
     if not repeated:
-        await tx.idempotency.finish(attempt, {})
+        await tx.idempotency.finish(idempotent_request, {})
 
 
-def _as_told_to(standing: Standing, post: Post) -> Post:
+def _as_told_to(viewer_context: ViewerContext, post: Post) -> Post:
     """The post without its counts if neither the viewer nor everybody may see it."""
-    if can_view(post, standing) or can_view(post, Standing()):
+    if can_view(post, viewer_context) or can_view(post, ViewerContext()):
         return post
     return replace(post, comments=0, likes=0, reposts=0, pin=None)
 
@@ -114,13 +116,13 @@ class PinPost:
     Raises PostNotFound, NotTheAuthor, CannotPin, TooManyPins."""
 
     open_tx: OpenTx[PostsTx]
-    standings: Standings
+    viewer_contexts: ViewerContexts
     new_id: NewId
 
     async def __call__(self, user: UserId, post_id: PostId, *, on: bool) -> Reception:
-        standing = await self.standings.of(user)
+        viewer_context = await self.viewer_contexts.of(user)
         async with self.open_tx() as tx:
-            post = await locked_if_visible(tx, standing, post_id)
+            post = await locked_if_visible(tx, viewer_context, post_id)
             (check_pin if on else check_unpin)(post, user)
             if on is (post.pin is None):
                 post = replace(post, pin=self.new_id() if on else None)

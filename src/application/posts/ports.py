@@ -11,7 +11,7 @@ from application.shared.paging import Window
 from application.shared.people import Cards
 from application.shared.ports import Idempotency, Outbox
 from domain.posts import Entity, Mark, Post
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 
 class Posts(Protocol):
@@ -189,21 +189,25 @@ class VersionRow:
 
 
 class PostsReader(Protocol):
-    """Reads outside of a transaction. What `standing` may not see is not there, filtered before any
+    """Reads outside of a transaction. What `viewer_context` may not see is not there, filtered before any
     limit; pages hold up to `limit + 1` rows, the one too many telling that more follow."""
 
-    async def post(self, post_id: PostId, standing: Standing) -> PostRow | None: ...
+    async def post(self, post_id: PostId, viewer_context: ViewerContext) -> PostRow | None: ...
 
-    async def by_author(self, author: UserId, window: Window, standing: Standing) -> Sequence[PostRow]:
+    async def by_author(
+        self, author: UserId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[PostRow]:
         """The author's posts, comments aside, newest first."""
         ...
 
-    async def by_ids(self, ids: Collection[PostId], standing: Standing) -> Mapping[PostId, PostRow]:
-        """Those of `ids` that `standing` may see, in no order."""
+    async def by_ids(
+        self, ids: Collection[PostId], viewer_context: ViewerContext
+    ) -> Mapping[PostId, PostRow]:
+        """Those of `ids` that `viewer_context` may see, in no order."""
         ...
 
     async def comments(
-        self, post_id: PostId, window: Window, standing: Standing
+        self, post_id: PostId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostRow | Tombstone]:
         """The direct answers to a post, oldest first, without those of the muted, with the tombstones that are
         shown."""
@@ -214,13 +218,13 @@ class PostsReader(Protocol):
         ...
 
     async def answers(
-        self, ids: Collection[PostId], each: int, limit: int, standing: Standing
+        self, ids: Collection[PostId], each: int, limit: int, viewer_context: ViewerContext
     ) -> Sequence[PostRow | Tombstone]:
         """The first direct answers to each of the posts, up to `each`, as in `comments`; of all of them
         the first `limit` by id."""
         ...
 
-    async def answered(self, ids: Collection[PostId], standing: Standing) -> Collection[PostId]:
+    async def answered(self, ids: Collection[PostId], viewer_context: ViewerContext) -> Collection[PostId]:
         """Those of the posts to which there are answers, as in `comments`."""
         ...
 
@@ -228,7 +232,9 @@ class PostsReader(Protocol):
         """The places above a post, nearest first, whoever sees what stood there."""
         ...
 
-    async def versions(self, post_id: PostId, window: Window, standing: Standing) -> Sequence[VersionRow]:
+    async def versions(
+        self, post_id: PostId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[VersionRow]:
         """What a post said from its first version to the present one; windows are of version numbers."""
         ...
 
@@ -254,19 +260,21 @@ class MarksReader(Protocol):
     """Lists of marks, the newest first; otherwise as PostsReader. A window's edges are ids of marks."""
 
     async def people(
-        self, mark: Mark, post_id: PostId, window: Window, standing: Standing
+        self, mark: Mark, post_id: PostId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[MarkedBy]:
         """Who left such a mark on the post, without the blocked and the muted. Whether the viewer may know of the post is for the caller to
         ask. There is no such list of bookmarks."""
         ...
 
     async def posts(
-        self, mark: Mark, user_id: UserId, window: Window, standing: Standing
+        self, mark: Mark, user_id: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[Marked]:
         """The posts that the user has marked so."""
         ...
 
-    async def pinned(self, author: UserId, window: Window, standing: Standing) -> Sequence[Marked]: ...
+    async def pinned(
+        self, author: UserId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[Marked]: ...
 
     async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
         """Up to `limit` of those who liked, reposted or answered the post and whose ids are greater than `after`,

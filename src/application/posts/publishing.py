@@ -11,9 +11,9 @@ from application.posts.rows import Body, PostRow
 from application.shared.attachments import Attachable, MediaCard
 from application.shared.errors import TokenInvalid
 from application.shared.events import MediaAttached, Published
-from application.shared.idempotency import once
+from application.shared.idempotency import run_once
 from application.shared.people import AuthorCard
-from application.shared.ports import Attempt, NewId, OpenTx, Record, Standings
+from application.shared.ports import IdempotentRequest, NewId, OpenTx, Record, ViewerContexts
 from domain.languages import language
 from domain.posts import (
     CONTENT_WARNING,
@@ -29,7 +29,16 @@ from domain.posts import (
     hashtags,
     mentioned,
 )
-from domain.shared import CountGraphemes, Fault, Faults, Invalid, MediaId, PostId, Standing, UserId
+from domain.shared import (
+    CountGraphemes,
+    FieldError,
+    FieldErrors,
+    Invalid,
+    MediaId,
+    PostId,
+    UserId,
+    ViewerContext,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +55,17 @@ class Draft:
 
     def checked(self, graphemes: CountGraphemes) -> "Draft":
         """The draft with its texts in canonical form; raises Invalid."""
-        with Faults.collected() as faults:
-            with faults:
+        with FieldErrors.collected() as field_errors:
+            with field_errors:
                 text = (TEXT_WITH_MEDIA if self.media else TEXT).apply(self.text, graphemes)
-            with faults:
+            with field_errors:
                 warning = CONTENT_WARNING.apply(self.content_warning, graphemes)
-            with faults:
+            with field_errors:
                 tag = language(self.language)
-            with faults:
+            with field_errors:
                 if len(self.media) > MAX_MEDIA or len(set(self.media)) < len(self.media):
                     raise Invalid(
-                        Fault("media_ids", "too_many", f"at most {MAX_MEDIA} media, each of them once")
+                        FieldError("media_ids", "too_many", f"at most {MAX_MEDIA} media, each of them once")
                     )
         return replace(self, text=text, content_warning=warning, language=tag)
 
@@ -74,17 +83,19 @@ class PublishPost:
     author alone sees it: `ShowMedia` tells of it when they are."""
 
     open_tx: OpenTx[PostsTx]
-    standings: Standings
+    viewer_contexts: ViewerContexts
     people: People
     attachable: Attachable
     new_id: NewId
     graphemes: CountGraphemes
 
-    async def __call__(self, author: UserId, draft: Draft, attempt: Attempt | None) -> PublishedPost:
+    async def __call__(
+        self, author: UserId, draft: Draft, idempotent_request: IdempotentRequest | None
+    ) -> PublishedPost:
         draft = draft.checked(self.graphemes)
         # Asked before the transaction: seldom is another module waited for while rows are locked.
-        standing = await self.standings.of(author)
-        entities = await named_in(draft.text, self.people, standing)
+        viewer_context = await self.viewer_contexts.of(author)
+        entities = await named_in(draft.text, self.people, viewer_context)
         cards = await self.people.cards({author, *mentioned(entities)})
         if author not in cards:
             raise TokenInvalid("the account of this token is gone")
@@ -95,7 +106,7 @@ class PublishPost:
             async def effect() -> Record:
                 nonlocal post
                 media = _usable(draft.media, known_media)
-                post = await self._written(tx, author, standing, draft, entities)
+                post = await self._written(tx, author, viewer_context, draft, entities)
                 wanted = post.visibility
                 if not all(card.ready for card in media):
                     post = post.waiting()
@@ -112,7 +123,7 @@ class PublishPost:
                 # Not its words: they are to be found in one place only, from which they can be removed.
                 return {"id": post.id, "author": asdict(cards[author])}
 
-            result = await once(tx.idempotency, attempt, effect)
+            result = await run_once(tx.idempotency, idempotent_request, effect)
             if result.replayed:
                 post = await tx.posts.get(result.outcome["id"])
                 if post.deleted:
@@ -125,10 +136,17 @@ class PublishPost:
         )
 
     async def _written(
-        self, tx: PostsTx, author: UserId, standing: Standing, draft: Draft, entities: tuple[Entity, ...]
+        self,
+        tx: PostsTx,
+        author: UserId,
+        viewer_context: ViewerContext,
+        draft: Draft,
+        entities: tuple[Entity, ...],
     ) -> Post:
         """The post. If it is a comment, the one above it is locked."""
-        above = None if draft.reply_to is None else await locked_if_visible(tx, standing, draft.reply_to)
+        above = (
+            None if draft.reply_to is None else await locked_if_visible(tx, viewer_context, draft.reply_to)
+        )
         visibility, audience = draft.visibility or Visibility.PUBLIC, mentioned(entities)
         if above is not None:
             visibility = above.comment_visibility(draft.visibility)
@@ -146,7 +164,10 @@ class PublishPost:
             entities=entities,
             media=draft.media,
         )
-        if visibility is Visibility.DIRECT and not await recipients(post, self.people) - standing.blocked:
+        if (
+            visibility is Visibility.DIRECT
+            and not await recipients(post, self.people) - viewer_context.blocked
+        ):
             raise NobodyReached
         return post if above is None else post.with_author(private=private)
 
@@ -169,9 +190,11 @@ async def tell_published(tx: PostsTx, post: Post) -> None:
 def _usable(ids: tuple[MediaId, ...], known: Mapping[MediaId, MediaCard]) -> list[MediaCard]:
     """The cards of these media, in their order; raises Invalid for what is not the author's, or failed."""
     if any(id_ not in known for id_ in ids):
-        raise Invalid(Fault("media_ids", "media_not_found", "there is no such media of yours"))
+        raise Invalid(FieldError("media_ids", "media_not_found", "there is no such media of yours"))
     if any(known[id_].state == "failed" for id_ in ids):
-        raise Invalid(Fault("media_ids", "media_failed", "this media failed, and can be shown to nobody"))
+        raise Invalid(
+            FieldError("media_ids", "media_failed", "this media failed, and can be shown to nobody")
+        )
     return [known[id_] for id_ in ids]
 
 

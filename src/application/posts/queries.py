@@ -8,7 +8,7 @@ from application.posts.ports import People, PostsReader, VersionRow
 from application.posts.rows import PostRow
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
-from application.shared.ports import Standings
+from application.shared.ports import ViewerContexts
 from domain.posts import PostNotFound
 from domain.shared import NotFound, PostId, UserId
 
@@ -64,12 +64,12 @@ class Present:
 class ReadPost:
     """One post. Raises PostNotFound."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     reader: PostsReader
     present: Present
 
     async def __call__(self, viewer: UserId | None, post_id: PostId) -> SeenPost:
-        row = await self.reader.post(post_id, await self.standings.of(viewer))
+        row = await self.reader.post(post_id, await self.viewer_contexts.of(viewer))
         if row is None:
             raise PostNotFound("no such post")
         seen = await self.present([row], viewer)
@@ -82,7 +82,7 @@ class ReadPost:
 class ListByAuthor:
     """A user's posts, comments aside, newest first. Raises NoSuchAuthor."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     reader: PostsReader
     people: People
     present: Present
@@ -90,7 +90,7 @@ class ListByAuthor:
     async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
         if not await self.people.cards([author]):
             raise NoSuchAuthor("no such user")
-        rows = await self.reader.by_author(author, window, await self.standings.of(viewer))
+        rows = await self.reader.by_author(author, window, await self.viewer_contexts.of(viewer))
         return await self.present.page(rows, window, viewer, newest_first=True)
 
 
@@ -99,13 +99,13 @@ class ReadPosts:
     """Several posts at once, in the order in which they are asked for, each once. Those that the viewer
     may not see are left out, like those that do not exist."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     reader: PostsReader
     present: Present
 
     async def __call__(self, viewer: UserId | None, ids: Sequence[PostId]) -> list[SeenPost]:
         wanted = list(dict.fromkeys(ids))
-        rows = await self.reader.by_ids(wanted, await self.standings.of(viewer))
+        rows = await self.reader.by_ids(wanted, await self.viewer_contexts.of(viewer))
         return await self.present([rows[id_] for id_ in wanted if id_ in rows], viewer)
 
 
@@ -113,12 +113,12 @@ class ReadPosts:
 class ReadHistory:
     """What a post said, oldest first, the present version last. Raises PostNotFound."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     reader: PostsReader
 
     async def __call__(self, viewer: UserId | None, post_id: PostId, window: Window) -> Page[VersionRow]:
-        standing = await self.standings.of(viewer)
-        if await self.reader.post(post_id, standing) is None:
+        viewer_context = await self.viewer_contexts.of(viewer)
+        if await self.reader.post(post_id, viewer_context) is None:
             raise PostNotFound("no such post")
-        rows = await self.reader.versions(post_id, window, standing)
+        rows = await self.reader.versions(post_id, window, viewer_context)
         return page(rows, window, lambda row: row.version, newest_first=False)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from application.posts.ports import Counters
-from application.shared.patience import patiently
+from application.shared.retrying import with_retries
 from domain.shared import MAX_ID, PostId
 
 BATCH = 200
@@ -23,7 +23,7 @@ class RepairPosts:
         drift: Counter[str] = Counter()
         below: PostId | None = PostId(MAX_ID)
         while below is not None:
-            batch = await patiently(lambda below=below: self.counters.recount(below, BATCH, mend=mend))  # type: ignore[misc]
+            batch = await with_retries(lambda below=below: self.counters.recount(below, BATCH, mend=mend))  # type: ignore[misc]
             drift.update(batch.drift)
             # Whether a tombstone counts depends on its own count: one that is mended changes the one above.
             if not (mend and batch.drift.get("answers")):

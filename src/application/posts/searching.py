@@ -7,10 +7,10 @@ from typing import Protocol
 from application.posts.ports import People, PostsReader
 from application.posts.queries import Present, SeenPost
 from application.shared.paging import Page, Window, page
-from application.shared.ports import Standings
+from application.shared.ports import ViewerContexts
 from domain.posts.searching import PostQuery
 from domain.posts.tags import beginning_of_tag
-from domain.shared import CountGraphemes, Fault, Invalid, PostId, Standing, UserId
+from domain.shared import CountGraphemes, FieldError, Invalid, PostId, UserId, ViewerContext
 from domain.words import check_length
 
 
@@ -32,17 +32,19 @@ class FoundTag:
 
 
 class Search(Protocol):
-    """Finds what `standing` may find of posts: the public ones, comments too, of authors who are open, neither
+    """Finds what `viewer_context` may find of posts: the public ones, comments too, of authors who are open, neither
     blocked nor muted; and the viewer's own. Filtered before any limit; up to `limit + 1` of it."""
 
     async def posts(
-        self, query: PostQuery, authors: Sequence[UserId], window: Window, standing: Standing
+        self, query: PostQuery, authors: Sequence[UserId], window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostId]:
         """Those that have all that the query asks for and are by each of `authors`, who stand for the query's;
         newest first. Raises Unavailable for a query that takes too long."""
         ...
 
-    async def hashtags(self, beginning: str, window: TagWindow, standing: Standing) -> Sequence[FoundTag]:
+    async def hashtags(
+        self, beginning: str, window: TagWindow, viewer_context: ViewerContext
+    ) -> Sequence[FoundTag]:
         """The tags that begin so, by their code points, each with how many of the last COUNTED posts that have
         it everybody but those the viewer does not want to see can find: the viewer's own count if they are
         public. A tag of which there are none is not there."""
@@ -60,7 +62,7 @@ class SearchPosts:
     """
 
     search: Search
-    standings: Standings
+    viewer_contexts: ViewerContexts
     people: People
     reader: PostsReader
     present: Present
@@ -68,13 +70,13 @@ class SearchPosts:
 
     async def __call__(self, viewer: UserId | None, asked: str, window: Window) -> Page[SeenPost]:
         query = PostQuery.parsed(asked, self.graphemes)
-        standing = await self.standings.of(viewer)
+        viewer_context = await self.viewer_contexts.of(viewer)
         named = await self.people.ids_named(query.authors) if query.authors else {}
         if len(named) < len(query.authors):
             return Page((), None, None)  # nobody has written anything under a name that nobody has
-        ids = await self.search.posts(query, [*named.values()], window, standing)
+        ids = await self.search.posts(query, [*named.values()], window, viewer_context)
         found = page(ids, window, lambda id_: id_, newest_first=True)
-        rows = await self.reader.by_ids(found.items, standing) if found.items else {}
+        rows = await self.reader.by_ids(found.items, viewer_context) if found.items else {}
         seen = await self.present([rows[id_] for id_ in found.items if id_ in rows], viewer)
         return Page(seen, found.next, found.prev)
 
@@ -91,15 +93,15 @@ class SearchHashtags:
     """Hashtags by their beginning, in the order of their letters. Raises Invalid."""
 
     search: Search
-    standings: Standings
+    viewer_contexts: ViewerContexts
     graphemes: CountGraphemes
 
     async def __call__(self, viewer: UserId | None, asked: str, window: TagWindow) -> TagPage:
         check_length(asked, self.graphemes)
         beginning = beginning_of_tag(asked.strip().removeprefix("#"))
         if beginning is None:
-            raise Invalid(Fault("?q", "nothing_to_find", "no hashtag begins like this"))
-        found = await self.search.hashtags(beginning, window, await self.standings.of(viewer))
+            raise Invalid(FieldError("?q", "nothing_to_find", "no hashtag begins like this"))
+        found = await self.search.hashtags(beginning, window, await self.viewer_contexts.of(viewer))
         return _tag_page(found, window)
 
 

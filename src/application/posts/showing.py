@@ -12,7 +12,7 @@ from application.shared.entries import Entry
 from application.shared.events import PostDeleted
 from application.shared.records import maker
 from domain.posts import can_view
-from domain.shared import EventId, PostId, Standing, UserId
+from domain.shared import EventId, PostId, UserId, ViewerContext
 
 MAX_BODIES = 20_000
 MAX_BYTES = 32 * 1024 * 1024
@@ -71,28 +71,28 @@ class Bodies:
 
 @dataclass(frozen=True, slots=True)
 class Hydrate:
-    """Posts by their ids, those that `standing` may see."""
+    """Posts by their ids, those that `viewer_context` may see."""
 
     parts: PostParts
     bodies: Bodies
 
-    async def __call__(self, ids: Collection[PostId], standing: Standing) -> dict[PostId, PostRow]:
-        rows, changed = await self._once(ids, standing)
+    async def __call__(self, ids: Collection[PostId], viewer_context: ViewerContext) -> dict[PostId, PostRow]:
+        rows, changed = await self._once(ids, viewer_context)
         if changed:  # edited between the two questions: what they say does not belong together
-            again, _ = await self._once(changed, standing)
+            again, _ = await self._once(changed, viewer_context)
             rows.update(again)
         return rows
 
     async def _once(
-        self, ids: Collection[PostId], standing: Standing
+        self, ids: Collection[PostId], viewer_context: ViewerContext
     ) -> tuple[dict[PostId, PostRow], list[PostId]]:
         """The posts, and those whose words are of another version than their state."""
         if not ids:
             return {}, []
         rows: dict[PostId, PostRow] = {}
         missing: list[State] = []
-        for state in await self.parts.states(ids, standing.viewer):
-            if can_view(state, standing):
+        for state in await self.parts.states(ids, viewer_context.viewer):
+            if can_view(state, viewer_context):
                 if (body := self.bodies.get(state)) is not None:
                     rows[state.id] = joined(state, body)
                 else:
@@ -113,15 +113,17 @@ class Hydrate:
 
 @dataclass(frozen=True, slots=True)
 class ShowEntries:
-    """What stands at places of feeds, by the ids of the entries: what `standing` may see of it now. So a repost is
+    """What stands at places of feeds, by the ids of the entries: what `viewer_context` may see of it now. So a repost is
     left out also if the viewer and the one who reposted see nothing of each other."""
 
     hydrate: Hydrate
     people: People
 
-    async def __call__(self, standing: Standing, entries: Sequence[Entry]) -> Mapping[int, SeenPost]:
-        rows = await self.hydrate({post for _id, post, _by in entries}, standing)
-        viewer, blocked = standing.viewer, standing.blocked
+    async def __call__(
+        self, viewer_context: ViewerContext, entries: Sequence[Entry]
+    ) -> Mapping[int, SeenPost]:
+        rows = await self.hydrate({post for _id, post, _by in entries}, viewer_context)
+        viewer, blocked = viewer_context.viewer, viewer_context.blocked
         shown = []
         people: set[UserId] = set()
         for id_, post, by in entries:

@@ -9,9 +9,9 @@ from application.posts.ports import PostsReader, Tombstone
 from application.posts.queries import Present, SeenPost
 from application.posts.rows import PostRow
 from application.shared.paging import Page, Window, page
-from application.shared.ports import Standings
+from application.shared.ports import ViewerContexts
 from domain.posts import PostNotFound
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 MAX_ANCESTORS = 100
 MAX_DESCENDANTS = 200
@@ -72,27 +72,29 @@ class ListComments:
     """The answers to a post, oldest first, and with a `depth` above 1 the first answers to each, and to
     those. Raises PostNotFound, also for a post that the viewer may not see, whatever its comments are."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     reader: PostsReader
     present: Present
 
     async def __call__(
         self, viewer: UserId | None, post_id: PostId, window: Window, depth: int = 1
     ) -> Page[Comment]:
-        standing = await self.standings.of(viewer)
-        if not (await self.reader.post(post_id, standing) or await self.reader.tombstone(post_id)):
+        viewer_context = await self.viewer_contexts.of(viewer)
+        if not (await self.reader.post(post_id, viewer_context) or await self.reader.tombstone(post_id)):
             raise PostNotFound("no such post")
-        rows = await self.reader.comments(post_id, window, standing)
+        rows = await self.reader.comments(post_id, window, viewer_context)
         found = page(rows, window, lambda row: row.id, newest_first=False)
         below: dict[PostId, _Below] = {}
         if depth > 1:
-            below = await self._below(found.items, depth, standing)
+            below = await self._below(found.items, depth, viewer_context)
         every = [*found.items, *(row for answers in below.values() for row in answers.rows)]
         places = await PresentPlaces(self.present)(every, viewer)
         items = _comments(found.items, places, below)
         return Page(items, found.next, found.prev)
 
-    async def _below(self, top: Sequence[_Row], depth: int, standing: Standing) -> dict[PostId, "_Below"]:
+    async def _below(
+        self, top: Sequence[_Row], depth: int, viewer_context: ViewerContext
+    ) -> dict[PostId, "_Below"]:
         """What is opened below the rows of the top level, asked for level by level."""
         below: dict[PostId, _Below] = {}
         level, room, closed = top, MAX_NODES - len(top), list[PostId]()
@@ -101,7 +103,9 @@ class ListComments:
             closed += [row.id for row in level[room:]]
             if answers:
                 each = ANSWERS_EACH + 1
-                for row in await self.reader.answers(list(answers), each, each * len(answers), standing):
+                for row in await self.reader.answers(
+                    list(answers), each, each * len(answers), viewer_context
+                ):
                     answers[_above(row)].append(row)
             level = []
             for above, rows in answers.items():
@@ -110,7 +114,7 @@ class ListComments:
                 level += shown
                 below[above] = _Below(shown, _after(shown) if len(rows) > len(shown) else None)
         closed += [row.id for row in level]
-        answered = await self.reader.answered(closed, standing) if closed else ()
+        answered = await self.reader.answered(closed, viewer_context) if closed else ()
         return below | {id_: _Below([], _after([]) if id_ in answered else None) for id_ in closed}
 
 
@@ -150,21 +154,21 @@ class ReadContext:
     """The posts above a post and below it. One above that is deleted, or that the viewer may not see, is
     a tombstone, and it cannot be told which of the two it is. Raises PostNotFound."""
 
-    standings: Standings
+    viewer_contexts: ViewerContexts
     reader: PostsReader
     present: Present
 
     async def __call__(self, viewer: UserId | None, post_id: PostId) -> Context:
-        standing = await self.standings.of(viewer)
-        post = await self.reader.post(post_id, standing)
+        viewer_context = await self.viewer_contexts.of(viewer)
+        post = await self.reader.post(post_id, viewer_context)
         if post is None:
             raise PostNotFound("no such post")
         above = await self.reader.ancestors(post_id, MAX_ANCESTORS + 1) if post.reply_to else ()
         kept = above[:MAX_ANCESTORS]
         stones = {place.id: place for place in kept}
-        visible = await self.reader.by_ids([place.id for place in kept], standing) if kept else {}
+        visible = await self.reader.by_ids([place.id for place in kept], viewer_context) if kept else {}
         ancestors: list[_Row] = [visible.get(place.id, place) for place in reversed(kept)]
-        descendants, more = await self._descendants(post, standing)
+        descendants, more = await self._descendants(post, viewer_context)
         places = await PresentPlaces(self.present)([*ancestors, *descendants], viewer)
         return Context(
             [places.get(row.id, stones[row.id]) for row in ancestors],
@@ -173,13 +177,13 @@ class ReadContext:
             more,
         )
 
-    async def _descendants(self, post: PostRow, standing: Standing) -> tuple[list[_Row], bool]:
+    async def _descendants(self, post: PostRow, viewer_context: ViewerContext) -> tuple[list[_Row], bool]:
         found: list[_Row] = []
         level, each, more = [post.id], MAX_DESCENDANTS, False
         while True:
             room = MAX_DESCENDANTS - len(found)
             # One more to each post and one more in all, to know whether there are more.
-            rows = await self.reader.answers(level, each + 1, room + len(level) + 1, standing)
+            rows = await self.reader.answers(level, each + 1, room + len(level) + 1, viewer_context)
             if not rows:
                 return found, more
             counted = Counter[PostId]()

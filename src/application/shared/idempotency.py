@@ -3,25 +3,25 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from application.shared.ports import Attempt, Idempotency, Record
+from application.shared.ports import Idempotency, IdempotentRequest, Record
 from domain.shared import SessionId, UserId
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class IdempotentResult:
     """The outcome of an effect, and whether an earlier attempt had brought it about."""
 
     outcome: Record
     replayed: bool = False
 
 
-async def once(
+async def run_once(
     store: Idempotency,
-    attempt: Attempt | None,
+    idempotent_request: IdempotentRequest | None,
     effect: Callable[[], Awaitable[Record]],
     owner: Callable[[Record], UserId] | None = None,
     session: Callable[[Record], SessionId] | None = None,
-) -> Once:
+) -> IdempotentResult:
     """Run `effect`, or give what it gave to an earlier attempt with the same key.
 
     `store` belongs to the transaction of the effect, so the outcome is stored if and only if the
@@ -29,12 +29,12 @@ async def once(
     where nobody known asked for it, as in a registration, and `session` whose credentials it carries:
     it is forgotten when that session ends or gets other tokens.
     """
-    if attempt is None:
-        return Once(await effect())
-    if (outcome := await store.begin(attempt)) is not None:
-        return Once(outcome, replayed=True)
+    if idempotent_request is None:
+        return IdempotentResult(await effect())
+    if (outcome := await store.begin(idempotent_request)) is not None:
+        return IdempotentResult(outcome, replayed=True)
     outcome = await effect()
     await store.finish(
-        attempt, outcome, owner(outcome) if owner else None, session(outcome) if session else None
+        idempotent_request, outcome, owner(outcome) if owner else None, session(outcome) if session else None
     )
-    return Once(outcome)
+    return IdempotentResult(outcome)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from application.shared.events import Event
-from domain.shared import EventId, SessionId, Standing, UserId
+from domain.shared import EventId, SessionId, UserId, ViewerContext
 
 T = TypeVar("T")
 OpenTx: TypeAlias = Callable[[], AbstractAsyncContextManager[T]]
@@ -49,7 +49,7 @@ class Inbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class IdempotentRequest:
     """One try of a client at an effect that must happen once."""
 
     scope: str
@@ -63,7 +63,7 @@ class Attempt:
 
 
 class Idempotency(Protocol):
-    async def begin(self, attempt: Attempt) -> Record | None:
+    async def begin(self, idempotent_request: IdempotentRequest) -> Record | None:
         """Claim the key in this transaction, or give the outcome of the attempt that had it before.
 
         Raises KeyReused if that attempt asked for something else, and KeyInFlight if it is still
@@ -73,7 +73,7 @@ class Idempotency(Protocol):
 
     async def finish(
         self,
-        attempt: Attempt,
+        idempotent_request: IdempotentRequest,
         outcome: Record,
         owner: UserId | None = None,
         session: SessionId | None = None,
@@ -150,10 +150,10 @@ class OutboxQueue(Protocol):
         ...
 
 
-class Standings(Protocol):
+class ViewerContexts(Protocol):
     """The question that every read asks first: how does the viewer stand to others. Answered by graph."""
 
-    async def of(self, viewer: UserId | None) -> Standing:
+    async def of(self, viewer: UserId | None) -> ViewerContext:
         """As of now for what this process did, and at most half a second old for what others did. Ask
         before a transaction, not in it. A stranger's for None. Raises Unavailable."""
         ...

@@ -13,11 +13,11 @@ from application.shared.leases import LeasedBatch
 from application.shared.ports import Delivery, OutboxQueue
 from domain.shared import EventId, Unavailable
 
-Reaction: TypeAlias = Callable[[Any, EventId], Awaitable[None]]
+EventHandler: TypeAlias = Callable[[Any, EventId], Awaitable[None]]
 """Takes an event of a type it subscribed to, and the event's id. It may be called again with the same
 id and must then have no further effect (see `Inbox`). To raise is to ask for another try."""
 
-Reactions: TypeAlias = Mapping[type[Event], Sequence[Reaction]]
+EventHandlers: TypeAlias = Mapping[type[Event], Sequence[EventHandler]]
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Relay:
     """
 
     queue: OutboxQueue
-    reactions: Reactions
+    event_handlers: EventHandlers
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever has just committed events in this process; `run` also looks by itself."""
 
@@ -91,7 +91,7 @@ class Relay:
             return await self._again(delivery, batch, "unreadable", MAX_ATTEMPTS, _pause(delivery.attempts))
         try:
             async with asyncio.timeout(PATIENCE.total_seconds()):
-                for reaction in self.reactions.get(type(delivery.event), ()):
+                for reaction in self.event_handlers.get(type(delivery.event), ()):
                     await reaction(delivery.event, delivery.event_id)
         except Unavailable as error:
             log.info("event %s %s waits: %s", delivery.kind, delivery.event_id, error)

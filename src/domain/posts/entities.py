@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from domain.posts.links import link_end
 from domain.posts.tags import hashtag, in_tag, is_mark, is_selector, tag_end
-from domain.shared import Fault, Invalid, UserId
+from domain.shared import FieldError, Invalid, UserId
 
 MAX_MENTIONS = 20
 """Different people; a text that names more is refused."""
@@ -62,7 +62,9 @@ def recognised(text: str) -> list[Entity]:
     found = _found(text)
     if len(usernames(found)) > MAX_MENTIONS:
         raise Invalid(
-            Fault("text", "too_many_mentions", f"a text mentions at most {MAX_MENTIONS} different people")
+            FieldError(
+                "text", "too_many_mentions", f"a text mentions at most {MAX_MENTIONS} different people"
+            )
         )
     return found
 

@@ -9,15 +9,15 @@ from typing import NamedTuple, Protocol
 from domain.posts.entities import Entity, mentioned
 from domain.shared import (
     Conflict,
-    Fault,
+    FieldError,
     Forbidden,
     Invalid,
     MediaId,
     NotFound,
     PostId,
-    Standing,
     TextRule,
     UserId,
+    ViewerContext,
     made_at,
 )
 
@@ -69,7 +69,7 @@ class NobodyReached(Invalid):
 
     def __init__(self) -> None:
         super().__init__(
-            Fault("text", self.code, "a direct post mentions at least one other person who can see it")
+            FieldError("text", self.code, "a direct post mentions at least one other person who can see it")
         )
 
 
@@ -313,21 +313,21 @@ class Viewable(Protocol):
     def deleted(self) -> bool: ...
 
 
-def can_view(post: Viewable, standing: Standing) -> bool:
+def can_view(post: Viewable, viewer_context: ViewerContext) -> bool:
     """The one rule of visibility. `adapters.sql.posts.visibility.visible` is the same rule in SQL; a property
     test proves the two equal, so a change here is a change there."""
-    author, state, viewer = post.author, post.author_state, standing.viewer
+    author, state, viewer = post.author, post.author_state, viewer_context.viewer
     if post.deleted or state is _GONE:
         return False
     if viewer is not None and author == viewer:
         return True
-    if author in standing.blocked:
+    if author in viewer_context.blocked:
         return False
     if post.visibility in OPEN and state is not _PRIVATE:
         return True
     if viewer is not None and viewer in post.mentioned:
         return True
-    return post.visibility is not Visibility.DIRECT and author in standing.follows
+    return post.visibility is not Visibility.DIRECT and author in viewer_context.follows
 
 
 def open_post_of(author: UserId, state: AuthorState) -> Post:

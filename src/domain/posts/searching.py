@@ -13,7 +13,7 @@ from typing import TypeVar
 from domain.posts.entities import hashtags
 from domain.posts.post import Post
 from domain.posts.tags import MAX_TAG, hashtag
-from domain.shared import CountGraphemes, Fault, Invalid
+from domain.shared import CountGraphemes, FieldError, Invalid
 from domain.words import Phrase, check_length, phrase, plain, words
 
 T = TypeVar("T")
@@ -60,9 +60,11 @@ class PostQuery:
         query = cls(_once(phrases), _once(tags), _once(authors))
         terms = len(query.phrases) + len(query.tags) + len(query.authors)
         if not terms:
-            raise Invalid(Fault("?q", "nothing_to_find", "there is no word in it that could be looked for"))
+            raise Invalid(
+                FieldError("?q", "nothing_to_find", "there is no word in it that could be looked for")
+            )
         if terms > MAX_TERMS:
-            raise Invalid(Fault("?q", "too_many_terms", f"at most {MAX_TERMS} words and phrases"))
+            raise Invalid(FieldError("?q", "too_many_terms", f"at most {MAX_TERMS} words and phrases"))
         return query
 
 
@@ -75,7 +77,7 @@ def _check_prefix(found: Phrase, written: str) -> None:
     starred = found.prefix and phrase(written) != found
     if starred and len(found.words[-1]) < MIN_PREFIX:
         detail = f"at least {MIN_PREFIX} letters before the star in {written}"
-        raise Invalid(Fault("?q", "prefix_too_short", detail))
+        raise Invalid(FieldError("?q", "prefix_too_short", detail))
 
 
 def searchable(post: Post) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import msgspec
 from litestar import Request
 from litestar.connection.base import AuthT, StateT, UserT
 
-from domain.shared import Fault, Invalid
+from domain.shared import FieldError, Invalid
 from entrypoints.http.errors import BodyMalformed, WrongMediaType
 from entrypoints.http.expectations import MAX_FAULTS, faults_in, pointer_to
 
@@ -82,12 +82,12 @@ def has_members_twice(body: bytes | str) -> bool:
     return False
 
 
-def _members_twice(body: bytes) -> list[Fault]:
+def _members_twice(body: bytes) -> list[FieldError]:
     if not has_members_twice(body):
         return []
     whole = json.loads(body, object_pairs_hook=_marked, parse_int=str, parse_float=str, strict=False)
     pointers = islice(_pointers(whole, ""), MAX_FAULTS)
-    return [Fault(pointer, "duplicate", "this member is there twice") for pointer in pointers]
+    return [FieldError(pointer, "duplicate", "this member is there twice") for pointer in pointers]
 
 
 def _unmarked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -124,15 +124,15 @@ def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def _faults(body: bytes, kind: type[msgspec.Struct]) -> list[Fault]:
+def _faults(body: bytes, kind: type[msgspec.Struct]) -> list[FieldError]:
     """msgspec stops at the first fault; the client is told all of them."""
     try:
         raw = msgspec.json.decode(body)
-        faults = _members_twice(body)
+        field_errors = _members_twice(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BodyMalformed("the body is not JSON in UTF-8, or nested too deep") from None
-    faults += islice(faults_in(raw, _described(kind)), MAX_FAULTS)
-    return faults or [Fault("", "type", "the body is not of the described form")]
+    field_errors += islice(faults_in(raw, _described(kind)), MAX_FAULTS)
+    return field_errors or [FieldError("", "type", "the body is not of the described form")]
 
 
 @lru_cache

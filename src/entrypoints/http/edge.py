@@ -176,8 +176,8 @@ class _Exchange:
         try:
             if scope.get("header_bytes", 0) > MAX_HEADER_BYTES:
                 return self._problem(431)
-            if fault := fault_of_host(scope["headers"], scope.get("http_version", "1.1")):
-                raise HostInvalid(fault)
+            if field_error := fault_of_host(scope["headers"], scope.get("http_version", "1.1")):
+                raise HostInvalid(field_error)
             if is_encoded(scope["headers"]):
                 raise BodyEncoded("the body must have no Content-Encoding, and be sent whole or in chunks")
             return self.edge._cors.preflight(fields) if scope["method"] == "OPTIONS" else None

@@ -17,7 +17,7 @@ from application.shared.errors import KeyInFlight, StorageFull, TokenInvalid
 from domain.shared import (
     Conflict,
     DomainError,
-    Fault,
+    FieldError,
     Forbidden,
     Invalid,
     NotFound,
@@ -63,9 +63,9 @@ class QueryInvalid(BadRequest):
 
     code = "query_invalid"
 
-    def __init__(self, *faults: Fault) -> None:
-        super().__init__("; ".join(fault.detail for fault in faults))
-        self.faults = faults
+    def __init__(self, *field_errors: FieldError) -> None:
+        super().__init__("; ".join(field_error.detail for field_error in field_errors))
+        self.field_errors = field_errors
 
 
 class CursorInvalid(BadRequest):
@@ -136,7 +136,9 @@ class Problem(msgspec.Struct, omit_defaults=True):
     errors: list[FaultOut] = []
 
 
-def problem(request_id: str, status: int, code: str, detail: str, faults: tuple[Fault, ...] = ()) -> Problem:
+def problem(
+    request_id: str, status: int, code: str, detail: str, field_errors: tuple[FieldError, ...] = ()
+) -> Problem:
     return Problem(
         type=f"/api/errors#{code}",
         title=HTTPStatus(status).phrase,
@@ -144,7 +146,10 @@ def problem(request_id: str, status: int, code: str, detail: str, faults: tuple[
         detail=detail,
         code=code,
         request_id=request_id,
-        errors=[FaultOut(_pointer(fault.field), fault.code, fault.detail) for fault in faults],
+        errors=[
+            FaultOut(_pointer(field_error.field), field_error.code, field_error.detail)
+            for field_error in field_errors
+        ],
     )
 
 
@@ -170,8 +175,8 @@ def refusal(error: DomainError, request_id: str) -> Ready:
         headers.append((b"www-authenticate", f'Bearer realm="waggle"{refused}'.encode()))
     if isinstance(error, Unavailable | TooMany | KeyInFlight):
         headers.append((b"retry-after", str(error.retry_after).encode()))
-    faults = tuple(error.faults) if isinstance(error, Invalid | QueryInvalid) else ()
-    return answer(problem(request_id, status_of(type(error)), error.code, str(error), faults), headers)
+    field_errors = tuple(error.field_errors) if isinstance(error, Invalid | QueryInvalid) else ()
+    return answer(problem(request_id, status_of(type(error)), error.code, str(error), field_errors), headers)
 
 
 def answer(body: Problem, headers: RawHeaders) -> Ready:
@@ -226,20 +231,20 @@ _MISSING = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
 
 def _parameters(request: AnyRequest, error: ValidationException) -> BadRequest:
     extra: Any = error.extra if isinstance(error.extra, list) else []
-    if any(str(fault.get("key", "")).startswith("data") for fault in extra):
+    if any(str(field_error.get("key", "")).startswith("data") for field_error in extra):
         return BodyMalformed("the body is missing")
     fields = request.route_handler.parsed_fn_signature.parameters
-    faults = [_of_parameter(fields[str(fault.get("key"))]) for fault in extra]
-    if not faults and (missing := _MISSING.match(error.detail)):  # Litestar says it in words only
-        faults = [Fault(f"?{missing[1]}", "missing", f"{missing[1]} is required")]
-    return QueryInvalid(*faults)
+    field_errors = [_of_parameter(fields[str(field_error.get("key"))]) for field_error in extra]
+    if not field_errors and (missing := _MISSING.match(error.detail)):  # Litestar says it in words only
+        field_errors = [FieldError(f"?{missing[1]}", "missing", f"{missing[1]} is required")]
+    return QueryInvalid(*field_errors)
 
 
-def _of_parameter(field: FieldDefinition) -> Fault:
+def _of_parameter(field: FieldDefinition) -> FieldError:
     rules = field.kwarg_definition
     name = getattr(rules, "name", None) or field.name
     where = "header:" if isinstance(rules, HeaderParameter) else "?"
-    return Fault(f"{where}{name}", "out_of_range", f"{name} must be {expected_of(field)}")
+    return FieldError(f"{where}{name}", "out_of_range", f"{name} must be {expected_of(field)}")
 
 
 def fail(request: AnyRequest, error: Exception) -> Answer:

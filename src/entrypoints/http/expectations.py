@@ -7,7 +7,7 @@ import msgspec
 from litestar.typing import FieldDefinition
 from msgspec import inspect
 
-from domain.shared import Fault
+from domain.shared import FieldError
 
 MAX_FAULTS = 100
 """Of one request: what the Problem schema promises."""
@@ -26,7 +26,7 @@ def pointer_to(*names: str | int) -> str:
     )
 
 
-def faults_in(value: object, wanted: Type, at: str = "") -> Iterator[Fault]:
+def faults_in(value: object, wanted: Type, at: str = "") -> Iterator[FieldError]:
     """Where a decoded JSON value is not of the type, as deep as can be told."""
     kind = next((one for one in _alternatives(wanted) if _is(value, one)), None)
     if isinstance(kind, inspect.StructType) and isinstance(value, dict):
@@ -35,18 +35,18 @@ def faults_in(value: object, wanted: Type, at: str = "") -> Iterator[Fault]:
         for index, item in enumerate(value):
             yield from faults_in(item, kind.item_type, at + pointer_to(index))
     elif kind is None or not _fits(value, kind):
-        yield Fault(at, "type", f"{at.lstrip('/') or 'the body'} must be {expected(wanted)}")
+        yield FieldError(at, "type", f"{at.lstrip('/') or 'the body'} must be {expected(wanted)}")
 
 
-def _faults_in_members(value: dict[str, Any], kind: inspect.StructType, at: str) -> Iterator[Fault]:
+def _faults_in_members(value: dict[str, Any], kind: inspect.StructType, at: str) -> Iterator[FieldError]:
     members = {member.encode_name: member for member in kind.fields}
     for name in [name for name in value if name not in members][:MAX_UNKNOWN]:
-        yield Fault(at + pointer_to(name), "unknown", "there is no such member")
+        yield FieldError(at + pointer_to(name), "unknown", "there is no such member")
     for name, member in members.items():
         if name in value:
             yield from faults_in(value[name], member.type, at + pointer_to(name))
         elif member.required:
-            yield Fault(at + pointer_to(name), "missing", f"{name} is required")
+            yield FieldError(at + pointer_to(name), "missing", f"{name} is required")
 
 
 def expected(wanted: Type) -> str:

@@ -14,7 +14,7 @@ from litestar import Request
 from litestar.params import QueryParameter
 
 from application.shared.paging import Page, Window
-from domain.shared import Fault
+from domain.shared import FieldError
 from entrypoints.http.answers import Answer, Out, Ready, as_json
 from entrypoints.http.errors import CursorInvalid, QueryInvalid
 
@@ -103,7 +103,7 @@ class Pager:
             return self.window(request, limit, cursor, of)
         if cursor is not None:
             raise QueryInvalid(
-                Fault("?since", "either_or", "there is a place to go on from, or one to ask since")
+                FieldError("?since", "either_or", "there is a place to go on from, or one to ask since")
             )
         window = self.window(request, limit, since, of)
         if not window.back:

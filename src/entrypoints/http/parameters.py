@@ -8,7 +8,7 @@ from typing import Any
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
-from domain.shared import Fault, Invalid
+from domain.shared import FieldError, Invalid
 from entrypoints.http.expectations import MAX_UNKNOWN
 
 ANY_QUERY: dict[str, Any] = {"query": None}
@@ -22,12 +22,12 @@ def refuse_unknown(sent: Sequence[str], handler: BaseRouteHandler) -> None:
     if own is None:
         return
     known = sorted({*own, *_declared(handler)})
-    faults = {name: "unknown" for name in sent if name not in known}
-    faults |= {name: "twice" for name, times in Counter(sent).items() if times > 1 and name in known}
-    if faults:
+    field_errors = {name: "unknown" for name in sent if name not in known}
+    field_errors |= {name: "twice" for name, times in Counter(sent).items() if times > 1 and name in known}
+    if field_errors:
         takes = f"this takes {', '.join(known)}" if known else "this takes none"
         details = {"unknown": f"there is no such parameter; {takes}", "twice": "it may be sent once only"}
-        listed = [Fault(f"?{name}", code, details[code]) for name, code in faults.items()]
+        listed = [FieldError(f"?{name}", code, details[code]) for name, code in field_errors.items()]
         raise Invalid(*listed[:MAX_UNKNOWN])
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 from litestar import Request, Response
 from litestar.params import HeaderParameter
 
-from application.shared.ports import Attempt
-from domain.shared import Fault, Stale
+from application.shared.ports import IdempotentRequest
+from domain.shared import FieldError, Stale
 from entrypoints.http.errors import QueryInvalid
 from entrypoints.http.etags import versions_in
 
@@ -73,16 +73,16 @@ class Attempts:
     fingerprint: Callable[..., str]
     """Of bytes; keyed, since there may be a password in them."""
 
-    async def __call__(self, request: Request[Any, Any, Any], key: str | None) -> Attempt | None:
+    async def __call__(self, request: Request[Any, Any, Any], key: str | None) -> IdempotentRequest | None:
         return None if key is None else self.of(request, key, await request.body())
 
-    def of(self, request: Request[Any, Any, Any], key: str | None, said: bytes) -> Attempt | None:
+    def of(self, request: Request[Any, Any, Any], key: str | None, said: bytes) -> IdempotentRequest | None:
         """`said` stands for what the body says, where that is not kept."""
         if key is None:
             return None
         if not _KEY.fullmatch(key):
             raise QueryInvalid(
-                Fault(
+                FieldError(
                     "header:Idempotency-Key", "key_format", "1 to 255 printable ASCII characters, no blanks"
                 )
             )
@@ -93,7 +93,7 @@ class Attempts:
         # Who has no account is known by what they say only, passwords included: two who happen to choose the same key do
         # not get in each other's way, and who sends the same again is the same, from whichever network.
         whose = str(owner) if owner else f"anyone {fingerprint[:22]}"
-        return Attempt(
+        return IdempotentRequest(
             scope=f"{whose}:{request.route_handler.handler_name}"[:64],
             key=key,
             fingerprint=fingerprint,

@@ -9,21 +9,23 @@ from application.identity.ports import Card
 from application.identity.searching import FoundPerson, PeopleQuery, words_of_name
 from application.shared.paging import Window
 from domain.identity import Account
-from domain.shared import MAX_ID, Standing
+from domain.shared import MAX_ID, ViewerContext
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryPeopleSearch:
     store: Store
 
-    async def people(self, query: PeopleQuery, window: Window, standing: Standing) -> Sequence[FoundPerson]:
+    async def people(
+        self, query: PeopleQuery, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[FoundPerson]:
         found = (
             FoundPerson(
                 MAX_ID - 1 if account.username == query.username else account.id,
                 Card(account.id, account.username, account.display_name),
             )
             for account in self.store.all("accounts")
-            if account.id not in standing.blocked and _is_found(query, account)
+            if account.id not in viewer_context.blocked and _is_found(query, account)
         )
         return window_of(found, window, lambda one: one.place, newest_first=True)
 

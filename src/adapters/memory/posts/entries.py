@@ -10,7 +10,7 @@ from adapters.memory.store import Store
 from application.shared.entries import Entry
 from application.shared.paging import Window
 from domain.posts import AuthorState, Mark, Post, Visibility, can_view, hashtags, open_post_of
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class MemoryEntries:
             return found
         return [entry for entry in found if (entry.id <= last if window.back else entry.id >= last)]
 
-    async def public(self, window: Window, standing: Standing) -> Sequence[Entry]:
-        everybodys = self._for_everybody(standing)
+    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+        everybodys = self._for_everybody(viewer_context)
         return _nearest((_place(post) for post in everybodys if post.reply_to is None), window)
 
-    async def tagged(self, tag: str, window: Window, standing: Standing) -> Sequence[Entry]:
-        everybodys = self._for_everybody(standing)
+    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+        everybodys = self._for_everybody(viewer_context)
         return _nearest((_place(post) for post in everybodys if tag in hashtags(post.entities)), window)
 
     async def first_reposts(
@@ -52,18 +52,18 @@ class MemoryEntries:
                 first[mark.post_id] = min(mark.id, first.get(mark.post_id, mark.id))
         return first
 
-    async def shows_reposts(self, user: UserId, standing: Standing) -> bool:
-        return can_view(with_author(self.store, open_post_of(user, AuthorState.OPEN)), standing)
+    async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
+        return can_view(with_author(self.store, open_post_of(user, AuthorState.OPEN)), viewer_context)
 
-    def _for_everybody(self, standing: Standing) -> Iterable[Post]:
+    def _for_everybody(self, viewer_context: ViewerContext) -> Iterable[Post]:
         return (
             post
             for post in self.store.all("posts")
             if post.visibility is Visibility.PUBLIC
             and not post.deleted
             and with_author(self.store, post).author_state is AuthorState.OPEN
-            and post.author not in standing.blocked
-            and post.author not in standing.muted
+            and post.author not in viewer_context.blocked
+            and post.author not in viewer_context.muted
         )
 
 

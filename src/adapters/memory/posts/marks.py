@@ -9,7 +9,7 @@ from adapters.memory.store import Draft, Store
 from application.posts.ports import Marked, MarkedBy
 from application.shared.paging import Window
 from domain.posts import Mark, Post, counted
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,9 @@ class MemoryMarksReader:
     store: Store
 
     async def people(
-        self, mark: Mark, post_id: PostId, window: Window, standing: Standing
+        self, mark: Mark, post_id: PostId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[MarkedBy]:
-        hidden = standing.blocked | standing.muted
+        hidden = viewer_context.blocked | viewer_context.muted
         on_it = (
             MarkedBy(stored.id, stored.user_id)
             for stored in self.store.all(table(mark))
@@ -86,18 +86,18 @@ class MemoryMarksReader:
         return window_of(on_it, window, lambda one: one.mark, newest_first=True)
 
     async def posts(
-        self, mark: Mark, user_id: UserId, window: Window, standing: Standing
+        self, mark: Mark, user_id: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[Marked]:
         mine = (
             (stored.id, self.store.get("posts", stored.post_id))
             for stored in self.store.all(table(mark))
             if stored.user_id == user_id
         )
-        return self._page(mine, window, standing)
+        return self._page(mine, window, viewer_context)
 
-    async def pinned(self, author: UserId, window: Window, standing: Standing) -> Sequence[Marked]:
+    async def pinned(self, author: UserId, window: Window, viewer_context: ViewerContext) -> Sequence[Marked]:
         mine = ((post.pin, post) for post in self.store.all("posts") if post.author == author and post.pin)
-        return self._page(mine, window, standing)
+        return self._page(mine, window, viewer_context)
 
     async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
         marked = (
@@ -112,11 +112,11 @@ class MemoryMarksReader:
         return sorted({user for user in (*marked, *answered) if user > after})[:limit]
 
     def _page(
-        self, marked: Iterable[tuple[int, Post]], window: Window, standing: Standing
+        self, marked: Iterable[tuple[int, Post]], window: Window, viewer_context: ViewerContext
     ) -> Sequence[Marked]:
         listed = (
-            Marked(mark, read_row(self.store, post, standing))
+            Marked(mark, read_row(self.store, post, viewer_context))
             for mark, post in marked
-            if shown(self.store, post, standing)
+            if shown(self.store, post, viewer_context)
         )
         return window_of(listed, window, lambda one: one.mark, newest_first=True)

@@ -12,7 +12,7 @@ from application.posts.ports import Tombstone, VersionRow
 from application.posts.rows import PostRow, joined
 from application.shared.paging import Window
 from domain.posts import Post, can_view
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 T = TypeVar("T")
 
@@ -21,46 +21,56 @@ T = TypeVar("T")
 class MemoryPostsReader:
     store: Store
 
-    async def post(self, post_id: PostId, standing: Standing) -> PostRow | None:
+    async def post(self, post_id: PostId, viewer_context: ViewerContext) -> PostRow | None:
         post: Post | None = self.store.get("posts", post_id)
-        return read_row(self.store, post, standing) if post and shown(self.store, post, standing) else None
+        return (
+            read_row(self.store, post, viewer_context)
+            if post and shown(self.store, post, viewer_context)
+            else None
+        )
 
-    async def by_author(self, author: UserId, window: Window, standing: Standing) -> Sequence[PostRow]:
+    async def by_author(
+        self, author: UserId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[PostRow]:
         mine = (post for post in self.store.all("posts") if post.author == author and post.reply_to is None)
-        return self._page(mine, window, standing, newest_first=True)
+        return self._page(mine, window, viewer_context, newest_first=True)
 
-    async def by_ids(self, ids: Collection[PostId], standing: Standing) -> Mapping[PostId, PostRow]:
-        rows = [await self.post(id_, standing) for id_ in ids]
+    async def by_ids(
+        self, ids: Collection[PostId], viewer_context: ViewerContext
+    ) -> Mapping[PostId, PostRow]:
+        rows = [await self.post(id_, viewer_context) for id_ in ids]
         return {row.id: row for row in rows if row is not None}
 
     async def comments(
-        self, post_id: PostId, window: Window, standing: Standing
+        self, post_id: PostId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostRow | Tombstone]:
         listed = [
             post
             for post in self.store.all("posts")
-            if post.reply_to == post_id and (self._listed(post, standing) or post.shown_as_tombstone)
+            if post.reply_to == post_id and (self._listed(post, viewer_context) or post.shown_as_tombstone)
         ]
         return [
-            self._place(post, standing)
+            self._place(post, viewer_context)
             for post in window_of(listed, window, lambda post: post.id, newest_first=False)
         ]
 
-    def _listed(self, post: Post, standing: Standing) -> bool:
-        return post.author not in standing.muted and shown(self.store, post, standing)
+    def _listed(self, post: Post, viewer_context: ViewerContext) -> bool:
+        return post.author not in viewer_context.muted and shown(self.store, post, viewer_context)
 
     async def tombstone(self, post_id: PostId) -> Tombstone | None:
         post: Post | None = self.store.get("posts", post_id)
         return Tombstone(post.id, post.reply_to) if post and post.shown_as_tombstone else None
 
     async def answers(
-        self, ids: Collection[PostId], each: int, limit: int, standing: Standing
+        self, ids: Collection[PostId], each: int, limit: int, viewer_context: ViewerContext
     ) -> Sequence[PostRow | Tombstone]:
-        first = [row for id_ in ids for row in (await self.comments(id_, Window(each), standing))[:each]]
+        first = [
+            row for id_ in ids for row in (await self.comments(id_, Window(each), viewer_context))[:each]
+        ]
         return sorted(first, key=lambda row: row.id)[:limit]
 
-    async def answered(self, ids: Collection[PostId], standing: Standing) -> Collection[PostId]:
-        return {id_ for id_ in ids if await self.comments(id_, Window(1), standing)}
+    async def answered(self, ids: Collection[PostId], viewer_context: ViewerContext) -> Collection[PostId]:
+        return {id_ for id_ in ids if await self.comments(id_, Window(1), viewer_context)}
 
     async def ancestors(self, post_id: PostId, limit: int) -> Sequence[Tombstone]:
         above: list[Tombstone] = []
@@ -70,9 +80,11 @@ class MemoryPostsReader:
             above.append(Tombstone(post.id, post.reply_to))
         return above
 
-    async def versions(self, post_id: PostId, window: Window, standing: Standing) -> Sequence[VersionRow]:
+    async def versions(
+        self, post_id: PostId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[VersionRow]:
         post: Post | None = self.store.get("posts", post_id)
-        if post is None or not shown(self.store, post, standing):
+        if post is None or not shown(self.store, post, viewer_context):
             return []
         every = [*(self.store.get("post_edits", post_id) or ()), post]
         rows = [
@@ -89,18 +101,24 @@ class MemoryPostsReader:
         return window_of(rows, window, lambda row: row.version, newest_first=False)
 
     def _page(
-        self, posts: Iterable[Post], window: Window, standing: Standing, *, newest_first: bool
+        self, posts: Iterable[Post], window: Window, viewer_context: ViewerContext, *, newest_first: bool
     ) -> Sequence[PostRow]:
-        rows = (read_row(self.store, post, standing) for post in posts if shown(self.store, post, standing))
+        rows = (
+            read_row(self.store, post, viewer_context)
+            for post in posts
+            if shown(self.store, post, viewer_context)
+        )
         return window_of(rows, window, lambda row: row.id, newest_first=newest_first)
 
-    def _place(self, post: Post, standing: Standing) -> PostRow | Tombstone:
-        return Tombstone(post.id, post.reply_to) if post.deleted else read_row(self.store, post, standing)
+    def _place(self, post: Post, viewer_context: ViewerContext) -> PostRow | Tombstone:
+        return (
+            Tombstone(post.id, post.reply_to) if post.deleted else read_row(self.store, post, viewer_context)
+        )
 
 
-def shown(rows: Rows, post: Post, standing: Standing) -> bool:
-    return can_view(with_author(rows, post), standing)
+def shown(rows: Rows, post: Post, viewer_context: ViewerContext) -> bool:
+    return can_view(with_author(rows, post), viewer_context)
 
 
-def read_row(rows: Rows, post: Post, standing: Standing) -> PostRow:
-    return joined(state_of(rows, post, standing.viewer), body_of(rows, post))
+def read_row(rows: Rows, post: Post, viewer_context: ViewerContext) -> PostRow:
+    return joined(state_of(rows, post, viewer_context.viewer), body_of(rows, post))

@@ -10,7 +10,7 @@ from application.posts.searching import COUNTED, FoundTag, TagWindow
 from application.shared.paging import Window
 from domain.posts import AuthorState, Post, Visibility, hashtags
 from domain.posts.searching import PostQuery, by, plain_tag, searchable, tag_key, tagged
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class MemorySearch:
     store: Store
 
     async def posts(
-        self, query: PostQuery, authors: Sequence[UserId], window: Window, standing: Standing
+        self, query: PostQuery, authors: Sequence[UserId], window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostId]:
         terms = {*map(by, authors), *map(tagged, query.tags)}
 
         def is_found(post: Post) -> bool:
-            if not self._is_own(post, standing) and not self._is_for_everybody(post, standing):
+            if not self._is_own(post, viewer_context) and not self._is_for_everybody(post, viewer_context):
                 return False
             words = searchable(post)
             return terms.issubset(words) and all(phrase.stands_in(words) for phrase in query.phrases)
@@ -31,7 +31,9 @@ class MemorySearch:
         found = (post.id for post in self.store.all("posts") if is_found(post))
         return window_of(found, window, lambda id_: id_, newest_first=True)
 
-    async def hashtags(self, beginning: str, window: TagWindow, standing: Standing) -> Sequence[FoundTag]:
+    async def hashtags(
+        self, beginning: str, window: TagWindow, viewer_context: ViewerContext
+    ) -> Sequence[FoundTag]:
         uses: dict[str, list[Post]] = {}
         for post in sorted(self.store.all("posts"), key=lambda post: post.id, reverse=True):
             for tag in hashtags(post.entities):
@@ -42,18 +44,18 @@ class MemorySearch:
             for tag, posts in sorted(uses.items(), key=lambda use: tag_key(use[0]), reverse=window.back)
             if tag_key(tag).startswith(start)
             and (window.edge is None or (tag_key(tag) < edge if window.back else tag_key(tag) > edge))
-            and (count := sum(self._is_for_everybody(post, standing) for post in posts[:COUNTED]))
+            and (count := sum(self._is_for_everybody(post, viewer_context) for post in posts[:COUNTED]))
         ][: window.limit + 1]
         return found[::-1] if window.back else found
 
-    def _is_own(self, post: Post, standing: Standing) -> bool:
+    def _is_own(self, post: Post, viewer_context: ViewerContext) -> bool:
         state = with_author(self.store, post).author_state
-        return not post.deleted and post.author == standing.viewer and state is not AuthorState.GONE
+        return not post.deleted and post.author == viewer_context.viewer and state is not AuthorState.GONE
 
-    def _is_for_everybody(self, post: Post, standing: Standing) -> bool:
+    def _is_for_everybody(self, post: Post, viewer_context: ViewerContext) -> bool:
         return (
             not post.deleted
             and post.visibility is Visibility.PUBLIC
-            and post.author not in standing.blocked | standing.muted
+            and post.author not in viewer_context.blocked | viewer_context.muted
             and with_author(self.store, post).author_state is AuthorState.OPEN
         )

@@ -13,7 +13,7 @@ from adapters.sql.metadata import Id, IdList, NameList, among
 from application.identity.ports import Card
 from application.identity.searching import FoundPerson, PeopleQuery
 from application.shared.paging import Window
-from domain.shared import MAX_ID, Standing, UserId
+from domain.shared import MAX_ID, UserId, ViewerContext
 
 _END = "\U0010ffff"
 _NOTHING = "!"
@@ -56,7 +56,9 @@ _people = Keyset(select(_found), _found.c.place, newest_first=True)
 class SqlPeopleSearch:
     database: Database
 
-    async def people(self, query: PeopleQuery, window: Window, standing: Standing) -> Sequence[FoundPerson]:
+    async def people(
+        self, query: PeopleQuery, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[FoundPerson]:
         # A username that begins with a word has a word that begins so: it is found by that already.
         by_name = query.username is not None and query.username != query.beginning
         name = f"@{query.username}" if by_name else _NOTHING
@@ -69,7 +71,7 @@ class SqlPeopleSearch:
             "others": [*query.words],
             "many": len(query.words),
             "exactly": query.username or "",
-            "blocked": [*standing.blocked],
+            "blocked": [*viewer_context.blocked],
         }
         rows = await _people.rows(self.database, window, params, apart=True)
         return [FoundPerson(place, Card(UserId(id_), name, shown)) for place, id_, name, shown in rows]

@@ -30,7 +30,7 @@ from application.shared.entries import Entry
 from application.shared.paging import Window
 from application.shared.records import maker
 from domain.posts import AuthorState, can_view, open_post_of
-from domain.shared import MAX_ID, PostId, Standing, UserId
+from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 
 FEW = 8
 """Of so few sources all is asked at once; of more, first who has something next to the edge."""
@@ -229,12 +229,12 @@ class SqlEntries:
         edge = MAX_ID if window.edge is None else window.edge
         return [_entry(row) for row in await _falling(self.database, sources, edge, window.limit, last)]
 
-    async def public(self, window: Window, standing: Standing) -> Sequence[Entry]:
-        rows = await _public.rows(self.database, window, _hidden(standing))
+    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+        rows = await _public.rows(self.database, window, _hidden(viewer_context))
         return _nearest(rows, window)
 
-    async def tagged(self, tag: str, window: Window, standing: Standing) -> Sequence[Entry]:
-        rows = await _tagged.rows(self.database, window, {"tag": tag, **_hidden(standing)})
+    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+        rows = await _tagged.rows(self.database, window, {"tag": tag, **_hidden(viewer_context)})
         return _nearest(rows, window)
 
     async def first_reposts(
@@ -252,18 +252,18 @@ class SqlEntries:
             first.update((post, repost) for post, repost in rows if repost is not None)
         return first
 
-    async def shows_reposts(self, user: UserId, standing: Standing) -> bool:
+    async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
         rows = await self.database.fetch(_author, user=user)
         private, gone_at = rows[0] if rows else (False, None)
         state = AuthorState.PRIVATE if private else AuthorState.OPEN
-        return can_view(open_post_of(user, AuthorState.GONE if gone_at else state), standing)
+        return can_view(open_post_of(user, AuthorState.GONE if gone_at else state), viewer_context)
 
 
 _entry = maker(Entry)
 
 
-def _hidden(standing: Standing) -> dict[str, list[UserId]]:
-    return {"hidden": [*(standing.blocked | standing.muted)]}
+def _hidden(viewer_context: ViewerContext) -> dict[str, list[UserId]]:
+    return {"hidden": [*(viewer_context.blocked | viewer_context.muted)]}
 
 
 def _nearest(rows: Sequence[Row], window: Window) -> Sequence[Entry]:

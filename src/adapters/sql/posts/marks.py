@@ -34,7 +34,7 @@ from adapters.sql.posts.visibility import standing_params, towards, visible
 from application.posts.ports import Marked, MarkedBy
 from application.shared.paging import Window
 from domain.posts import Mark
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 TABLES: dict[Mark, Table] = {Mark.LIKE: likes, Mark.REPOST: reposts, Mark.BOOKMARK: bookmarks}
 COUNTERS = {Mark.LIKE: posts.c.likes, Mark.REPOST: posts.c.reposts}
@@ -204,26 +204,26 @@ class SqlMarksReader:
     database: Database
 
     async def people(
-        self, mark: Mark, post_id: PostId, window: Window, standing: Standing
+        self, mark: Mark, post_id: PostId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[MarkedBy]:
-        hidden = [*standing.blocked | standing.muted]
+        hidden = [*viewer_context.blocked | viewer_context.muted]
         rows = await _people[mark].rows(self.database, window, {"p": post_id, "hidden": hidden})
         return [MarkedBy(mark_id, UserId(user_id)) for mark_id, user_id in rows]
 
     async def posts(
-        self, mark: Mark, user_id: UserId, window: Window, standing: Standing
+        self, mark: Mark, user_id: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[Marked]:
-        return await self._page(_marked[mark], user_id, window, standing)
+        return await self._page(_marked[mark], user_id, window, viewer_context)
 
-    async def pinned(self, author: UserId, window: Window, standing: Standing) -> Sequence[Marked]:
-        return await self._page(_pinned, author, window, towards(author, standing))
+    async def pinned(self, author: UserId, window: Window, viewer_context: ViewerContext) -> Sequence[Marked]:
+        return await self._page(_pinned, author, window, towards(author, viewer_context))
 
     async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
         rows = await self.database.fetch(_involved, p=post_id, after=after, n=limit)
         return [UserId(user) for (user,) in rows]
 
     async def _page(
-        self, keyset: Keyset, user_id: UserId, window: Window, standing: Standing
+        self, keyset: Keyset, user_id: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[Marked]:
-        rows = await keyset.rows(self.database, window, {"u": user_id, **standing_params(standing)})
+        rows = await keyset.rows(self.database, window, {"u": user_id, **standing_params(viewer_context)})
         return [Marked(row[-1], read(row[:-1])) for row in rows]

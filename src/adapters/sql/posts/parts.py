@@ -15,7 +15,7 @@ from adapters.sql.posts.tables import posts
 from application.posts.rows import Body, PostRow, State, joined
 from application.shared.records import maker
 from domain.posts import can_view
-from domain.shared import PostId, Standing, UserId
+from domain.shared import PostId, UserId, ViewerContext
 
 _REV = 2**32
 """What a change of the media adds to the size of a body: more than entities can."""
@@ -84,20 +84,22 @@ def _read(state: State, row: Row) -> PostRow:
     return joined(state, _body_of(state.version, row[len(_STATE) :]))
 
 
-async def one(database: Database, post_id: PostId, standing: Standing) -> PostRow | None:
-    """The post, if `standing` may see it: decided here, since all that a standing holds is much to send along."""
-    for row in await database.fetch(_one, post_id=post_id, viewer=standing.viewer):
+async def one(database: Database, post_id: PostId, viewer_context: ViewerContext) -> PostRow | None:
+    """The post, if `viewer_context` may see it: decided here, since all that a standing holds is much to send along."""
+    for row in await database.fetch(_one, post_id=post_id, viewer=viewer_context.viewer):
         state = state_of(row)
-        if can_view(state, standing):
+        if can_view(state, viewer_context):
             return _read(state, row)
     return None
 
 
-async def some(database: Database, ids: Collection[PostId], standing: Standing) -> dict[PostId, PostRow]:
+async def some(
+    database: Database, ids: Collection[PostId], viewer_context: ViewerContext
+) -> dict[PostId, PostRow]:
     """As `one`."""
-    rows = await database.fetch(_whole, ids=[*ids], viewer=standing.viewer)
+    rows = await database.fetch(_whole, ids=[*ids], viewer=viewer_context.viewer)
     states = [(state_of(row), row) for row in rows]
-    return {state.id: _read(state, row) for state, row in states if can_view(state, standing)}
+    return {state.id: _read(state, row) for state, row in states if can_view(state, viewer_context)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from adapters.sql.posts.visibility import is_tombstone, listed, standing_params,
 from application.posts.ports import Tombstone, VersionRow
 from application.posts.rows import PostRow
 from application.shared.paging import Window
-from domain.shared import PostId, Standing, UserId, made_at
+from domain.shared import PostId, UserId, ViewerContext, made_at
 
 _READ = select(*COLUMNS).where(visible())
 _PLACES = select(*COLUMNS)
@@ -101,20 +101,24 @@ _history = Keyset(select(_versions), _versions.c.version, newest_first=False)
 class SqlPostsReader:
     database: Database
 
-    async def post(self, post_id: PostId, standing: Standing) -> PostRow | None:
-        return await one(self.database, post_id, standing)
+    async def post(self, post_id: PostId, viewer_context: ViewerContext) -> PostRow | None:
+        return await one(self.database, post_id, viewer_context)
 
-    async def by_ids(self, ids: Collection[PostId], standing: Standing) -> Mapping[PostId, PostRow]:
-        return await some(self.database, ids, standing)
+    async def by_ids(
+        self, ids: Collection[PostId], viewer_context: ViewerContext
+    ) -> Mapping[PostId, PostRow]:
+        return await some(self.database, ids, viewer_context)
 
-    async def by_author(self, author: UserId, window: Window, standing: Standing) -> Sequence[PostRow]:
-        params = {"author": author, **standing_params(towards(author, standing))}
+    async def by_author(
+        self, author: UserId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[PostRow]:
+        params = {"author": author, **standing_params(towards(author, viewer_context))}
         return [read(row) for row in await _by_author.rows(self.database, window, params)]
 
     async def comments(
-        self, post_id: PostId, window: Window, standing: Standing
+        self, post_id: PostId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostRow | Tombstone]:
-        params = {"post_id": post_id, **standing_params(standing)}
+        params = {"post_id": post_id, **standing_params(viewer_context)}
         return [_place(row) for row in await _comments.rows(self.database, window, params)]
 
     async def tombstone(self, post_id: PostId) -> Tombstone | None:
@@ -122,22 +126,24 @@ class SqlPostsReader:
         return Tombstone(*rows[0]) if rows else None
 
     async def answers(
-        self, ids: Collection[PostId], each: int, limit: int, standing: Standing
+        self, ids: Collection[PostId], each: int, limit: int, viewer_context: ViewerContext
     ) -> Sequence[PostRow | Tombstone]:
-        params = standing_params(standing)
+        params = standing_params(viewer_context)
         rows = await self.database.fetch(_answers, ids=[*ids], each=each, n=limit, **params)
         return [_place(row) for row in rows]
 
-    async def answered(self, ids: Collection[PostId], standing: Standing) -> Collection[PostId]:
-        rows = await self.database.fetch(_answered, ids=[*ids], **standing_params(standing))
+    async def answered(self, ids: Collection[PostId], viewer_context: ViewerContext) -> Collection[PostId]:
+        rows = await self.database.fetch(_answered, ids=[*ids], **standing_params(viewer_context))
         return {row[0] for row in rows}
 
     async def ancestors(self, post_id: PostId, limit: int) -> Sequence[Tombstone]:
         rows = await self.database.fetch(_ancestors, post_id=post_id, n=limit)
         return [Tombstone(*row) for row in rows]
 
-    async def versions(self, post_id: PostId, window: Window, standing: Standing) -> Sequence[VersionRow]:
-        params = {"post_id": post_id, **standing_params(standing)}
+    async def versions(
+        self, post_id: PostId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[VersionRow]:
+        params = {"post_id": post_id, **standing_params(viewer_context)}
         rows = await _history.rows(self.database, window, params)
         return [_version(post_id, row) for row in rows]
 

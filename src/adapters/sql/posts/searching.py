@@ -34,7 +34,7 @@ from adapters.sql.posts.words import match, tsquery
 from application.posts.searching import COUNTED, FoundTag, TagWindow
 from application.shared.paging import Window
 from domain.posts.searching import PostQuery, by, plain_tag, tag_key, tagged
-from domain.shared import MAX_ID, PostId, Standing, UserId
+from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 from domain.words import Phrase
 
 NEWEST = 5_000
@@ -150,11 +150,11 @@ class SqlSearch:
     database: Database
 
     async def posts(
-        self, query: PostQuery, authors: Sequence[UserId], window: Window, standing: Standing
+        self, query: PostQuery, authors: Sequence[UserId], window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostId]:
         terms = [*map(by, authors), *map(tagged, query.tags)]
         phrases = [*(Phrase((term,)) for term in terms), *query.phrases]
-        params = {"viewer": standing.viewer, "hidden": [*_hidden(standing)]}
+        params = {"viewer": viewer_context.viewer, "hidden": [*_hidden(viewer_context)]}
         if self.database.is_sqlite:
             sqlite = {"sought": match(phrases), **params}
             rows = await _in_sqlite.rows(self.database, window, sqlite, apart=True)
@@ -172,19 +172,21 @@ class SqlSearch:
             rows = await self.database.fetch(every, **asked)
         return rows if falling else rows[::-1]
 
-    async def hashtags(self, beginning: str, window: TagWindow, standing: Standing) -> Sequence[FoundTag]:
+    async def hashtags(
+        self, beginning: str, window: TagWindow, viewer_context: ViewerContext
+    ) -> Sequence[FoundTag]:
         first = plain_tag(beginning)
         rows = await self.database.fetch_apart(
             _tags_falling if window.back else _tags_rising,
             first=first,
             last=f"{first}\U0010ffff",
             beyond="" if window.edge is None else tag_key(window.edge),
-            hidden=[*_hidden(standing)],
+            hidden=[*_hidden(viewer_context)],
             n=window.limit + 1,
         )
         found = [FoundTag(key.rpartition(" ")[2], count) for key, count in rows]
         return found[::-1] if window.back else found
 
 
-def _hidden(standing: Standing) -> frozenset[UserId]:
-    return standing.blocked | standing.muted
+def _hidden(viewer_context: ViewerContext) -> frozenset[UserId]:
+    return viewer_context.blocked | viewer_context.muted

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from adapters.sql.metadata import Id, IdList, among
 from adapters.sql.posts.tables import mentions, posts, restricted_authors
-from domain.shared import Standing, UserId
+from domain.shared import UserId, ViewerContext
 
 viewer_id = bindparam("viewer", type_=Id)
 
@@ -97,16 +97,21 @@ def is_tombstone(of: FromClause = posts) -> ColumnElement[bool]:
     )
 
 
-def standing_params(standing: Standing) -> dict[str, Any]:
+def standing_params(viewer_context: ViewerContext) -> dict[str, Any]:
     return {
-        "viewer": standing.viewer,
-        "follows": [*standing.follows],
-        "blocked": [*standing.blocked],
-        "muted": [*standing.muted],
+        "viewer": viewer_context.viewer,
+        "follows": [*viewer_context.follows],
+        "blocked": [*viewer_context.blocked],
+        "muted": [*viewer_context.muted],
     }
 
 
-def towards(author: UserId, standing: Standing) -> Standing:
+def towards(author: UserId, viewer_context: ViewerContext) -> ViewerContext:
     """As much of the standing as concerns one author: of those who follow thousands it is hardly anything."""
     one = frozenset({author})
-    return Standing(standing.viewer, standing.follows & one, standing.blocked & one, standing.muted & one)
+    return ViewerContext(
+        viewer_context.viewer,
+        viewer_context.follows & one,
+        viewer_context.blocked & one,
+        viewer_context.muted & one,
+    )

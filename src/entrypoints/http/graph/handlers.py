@@ -20,7 +20,7 @@ from domain.graph import (
     TooManyFollows,
     TooManyMutes,
 )
-from domain.shared import Fault, UserId, id_from
+from domain.shared import FieldError, UserId, id_from
 from entrypoints.http.answers import Out
 from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.errors import QueryInvalid
@@ -64,7 +64,7 @@ def some_people(ids: str) -> list[UserId]:
     found = [id_from(id_) for id_ in ids.split(",")]
     good = [UserId(id_) for id_ in found if id_ is not None]
     if len(good) != len(found) or len(found) > MAX_BATCH:
-        raise QueryInvalid(Fault("?ids", "ids_format", "up to 100 ids, with commas between them"))
+        raise QueryInvalid(FieldError("?ids", "ids_format", "up to 100 ids, with commas between them"))
     return good
 
 

@@ -17,7 +17,7 @@ from multipart import (  # type: ignore[import-untyped]
 )
 
 from domain.media import CENTRE, FocalPoint
-from domain.shared import Fault, Invalid
+from domain.shared import FieldError, Invalid
 from entrypoints.http.bodies import is_utf8
 from entrypoints.http.errors import BodyMalformed, WrongMediaType
 from entrypoints.http.expectations import pointer_to
@@ -52,7 +52,7 @@ class Form:
             return CENTRE
         if len(given) == 1:
             (absent,) = {"focal_x", "focal_y"} - {*given}
-            raise Invalid(Fault(absent, "missing", "focal_x and focal_y belong together"))
+            raise Invalid(FieldError(absent, "missing", "focal_x and focal_y belong together"))
         return FocalPoint(*(_number(name, self.texts[name]) for name in given))
 
     @property
@@ -110,7 +110,7 @@ class _Gathered:
     def __init__(self, spool: Spool, max_file: int) -> None:
         self._spool, self._max_file = spool, max_file
         self._names: list[str] = []
-        self._faults: list[Fault] = []
+        self._faults: list[FieldError] = []
         self._texts: dict[str, bytearray] = {}
         self._text: bytearray | None = None
         self._is_file = False
@@ -132,19 +132,19 @@ class _Gathered:
     def _begin(self, part: MultipartSegment) -> None:
         name = part.name or ""
         if name in self._names:
-            self._faults.append(Fault(name, "twice", f"there is one {name} only"))
+            self._faults.append(FieldError(name, "twice", f"there is one {name} only"))
         elif any(
             "filename*" in value.lower() for key, value in part.headerlist if key == "Content-Disposition"
         ):
-            self._faults.append(Fault("file", "filename", "RFC 7578 has no filename* here"))
+            self._faults.append(FieldError("file", "filename", "RFC 7578 has no filename* here"))
         elif _is_encoded(part):
-            self._faults.append(Fault(name, "encoding", "parts are sent as they are, text in UTF-8"))
+            self._faults.append(FieldError(name, "encoding", "parts are sent as they are, text in UTF-8"))
         elif name == "file":
             self._is_file = True
         elif name in FIELDS and part.filename is None:
             self._text = self._texts[name] = bytearray()
         else:
-            self._faults.append(Fault(pointer_to(name), "unknown", "there is no such part"))
+            self._faults.append(FieldError(pointer_to(name), "unknown", "there is no such part"))
         if name == "file" or name in FIELDS:
             self._names.append(name)
 
@@ -156,9 +156,9 @@ class _Gathered:
             try:
                 form.texts[name] = raw.decode()
             except UnicodeDecodeError:
-                self._faults.append(Fault(name, "characters", f"{name} is not in UTF-8"))
+                self._faults.append(FieldError(name, "characters", f"{name} is not in UTF-8"))
         if "file" not in self._names:
-            self._faults.append(Fault("file", "missing", "file is required"))
+            self._faults.append(FieldError("file", "missing", "file is required"))
         if self._faults:
             raise Invalid(*self._faults)
         return form
@@ -189,7 +189,7 @@ def _boundary(content_type: str) -> bytes:
 
 def _number(name: str, text: str) -> float:
     if not _DECIMAL.fullmatch(text):
-        raise Invalid(Fault(name, "type", f"{name} must be a number from -1 to 1"))
+        raise Invalid(FieldError(name, "type", f"{name} must be a number from -1 to 1"))
     if not -1 <= float(text) <= 1:
-        raise Invalid(Fault(name, "range", f"{name} must be a number from -1 to 1"))
+        raise Invalid(FieldError(name, "range", f"{name} must be a number from -1 to 1"))
     return float(text)

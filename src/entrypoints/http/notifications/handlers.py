@@ -12,7 +12,7 @@ from application.notifications.marking import Dismiss, MarkRead, NoSuchNotificat
 from application.notifications.reading import ListNotifications, ReadNews
 from application.notifications.streaming import CursorAhead
 from domain.notifications import Kind
-from domain.shared import Fault, id_from
+from domain.shared import FieldError, id_from
 from entrypoints.http.answers import Answer, as_json
 from entrypoints.http.auth import Mine
 from entrypoints.http.bodies import In
@@ -104,7 +104,7 @@ class NotificationsController(Controller):
             news = await self.read_news(user, after, epoch, limit)
             return Answer(as_json(NotificationNews.of(news, self.fragments), []))
         if epoch is not None:
-            raise QueryInvalid(Fault("?epoch", "needs_after", "epoch says of what stream `after` is"))
+            raise QueryInvalid(FieldError("?epoch", "needs_after", "epoch says of what stream `after` is"))
         # The path is the same for everybody, and cursors are good for one list only.
         of = f"{user}\0{kinds}\0{grouped}"
         wanted = tuple(Kind) if kinds is None else [Kind(kind) for kind in set(kinds.split(","))]
@@ -151,10 +151,10 @@ class NotificationsController(Controller):
 
 
 def _refuse_together(**others: object) -> None:
-    faults = [
-        Fault(f"?{name}", "either_or", f"{name} is of the list, `after` asks for what is new")
+    field_errors = [
+        FieldError(f"?{name}", "either_or", f"{name} is of the list, `after` asks for what is new")
         for name, value in others.items()
         if value is not None
     ]
-    if faults:
-        raise QueryInvalid(*faults)
+    if field_errors:
+        raise QueryInvalid(*field_errors)

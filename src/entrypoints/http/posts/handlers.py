@@ -12,7 +12,7 @@ from application.posts.publishing import PublishPost
 from application.posts.queries import ListByAuthor, NoSuchAuthor, ReadPost, ReadPosts, SeenPost
 from application.shared.paging import Page, Window
 from domain.posts import MediaTaken, NobodyReached, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
-from domain.shared import Fault, UserId
+from domain.shared import FieldError, UserId
 from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import Anyones, Mine, viewer
 from entrypoints.http.errors import QueryInvalid
@@ -140,7 +140,7 @@ class PostsOfUserController(Controller):
     ) -> Response[PageOut[PostOut]]:
         """Newest first, without comments."""
         if pinned and reposts:
-            raise QueryInvalid(Fault("?reposts", "either_or", "reposts are not pinned"))
+            raise QueryInvalid(FieldError("?reposts", "either_or", "reposts are not pinned"))
         of = "pinned" if pinned else "reposts" if reposts else ""
         window = self.pager.newer(request, limit, cursor, since, of)
         listed: OfUser = self.list_pinned if pinned else self.read_user if reposts else self.list_by_author

@@ -10,7 +10,7 @@ from application.posts.publishing import Draft
 from application.posts.queries import NoSuchAuthor
 from domain.languages import MAX_LANGUAGE
 from domain.posts import MAX_MEDIA, PostNotFound, Visibility
-from domain.shared import Fault, Invalid, MediaId, PostId, UserId, id_from
+from domain.shared import FieldError, Invalid, MediaId, PostId, UserId, id_from
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import QueryInvalid
 
@@ -131,7 +131,7 @@ def some_posts(ids: str) -> list[PostId]:
     found = [id_from(id_) for id_ in ids.split(",")]
     good = [PostId(id_) for id_ in found if id_ is not None]
     if len(good) != len(found) or len(found) > MAX_BATCH:
-        raise QueryInvalid(Fault("?ids", "ids_format", "up to 100 ids, with commas between them"))
+        raise QueryInvalid(FieldError("?ids", "ids_format", "up to 100 ids, with commas between them"))
     return good
 
 
@@ -139,7 +139,7 @@ def some_media(ids: list[str], code: str = "media_not_found") -> tuple[MediaId, 
     """Raises Invalid with this code for what is no id."""
     found = [id_from(id_) if id_ else None for id_ in ids]
     if any(id_ is None for id_ in found):
-        raise Invalid(Fault("media_ids", code, "there is no such media"))
+        raise Invalid(FieldError("media_ids", code, "there is no such media"))
     return tuple(MediaId(id_) for id_ in found if id_ is not None)
 
 

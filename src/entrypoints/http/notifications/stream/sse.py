@@ -13,7 +13,7 @@ from application.notifications.ports import StreamTokens
 from application.notifications.streaming import CursorAhead
 from application.notifications.tickets import LASTS, IssueTicket, RedeemStreamToken
 from domain.notifications import Resume
-from domain.shared import Fault
+from domain.shared import FieldError
 from entrypoints.http.answers import Answer, Out, Ready
 from entrypoints.http.auth import BY_ADDRESS, Anyones, Mine
 from entrypoints.http.errors import NotAcceptable, QueryInvalid
@@ -132,7 +132,7 @@ class StreamController(Controller):
             return Admitted(*await self.redeem_stream_token(token or ""))
         if token is not None:
             raise QueryInvalid(
-                Fault(f"?{BY_ADDRESS}", "ambiguous", "send a token in the address or a header, not both")
+                FieldError(f"?{BY_ADDRESS}", "ambiguous", "send a token in the address or a header, not both")
             )
         return Admitted(principal.user_id, principal.session_id, principal.until)
 
@@ -142,7 +142,9 @@ def _resume(last_event_id: str | None) -> Resume | None:
         return None
     epoch, _, seq = last_event_id.rpartition(":")
     if not epoch or not (seq.isascii() and seq.isdigit() and len(seq) <= 15):
-        raise QueryInvalid(Fault("header:Last-Event-ID", "event_id_format", "an event id is <epoch>:<seq>"))
+        raise QueryInvalid(
+            FieldError("header:Last-Event-ID", "event_id_format", "an event id is <epoch>:<seq>")
+        )
     return epoch, int(seq)
 
 

@@ -2,17 +2,17 @@
 
 from dataclasses import dataclass, field, replace
 
-from domain.shared import Standing, UserId
+from domain.shared import UserId, ViewerContext
 
 
 @dataclass
 class Graph:
     """Strangers are all of whom a test says nothing."""
 
-    standings: dict[UserId, Standing] = field(default_factory=dict)
+    viewer_contexts: dict[UserId, ViewerContext] = field(default_factory=dict)
 
-    async def of(self, viewer: UserId | None) -> Standing:
-        return Standing() if viewer is None else self.standings.get(viewer, Standing(viewer))
+    async def of(self, viewer: UserId | None) -> ViewerContext:
+        return ViewerContext() if viewer is None else self.viewer_contexts.get(viewer, ViewerContext(viewer))
 
     def follow(self, who: UserId, whom: UserId) -> None:
         self._change(who, follows=whom)
@@ -25,9 +25,9 @@ class Graph:
         self._change(whom, blocked=who)
 
     def _change(self, who: UserId, **more: UserId) -> None:
-        known = self.standings.get(who, Standing(who))
+        known = self.viewer_contexts.get(who, ViewerContext(who))
         ((name, whom),) = more.items()
-        self.standings[who] = replace(known, **{name: getattr(known, name) | {whom}})
+        self.viewer_contexts[who] = replace(known, **{name: getattr(known, name) | {whom}})
 
 
 STRANGERS = Graph()

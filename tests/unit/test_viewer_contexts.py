@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from application.graph.ports import Around
-from application.graph.standings import STRANGER, Standings
-from domain.shared import Standing, Unavailable, UserId
+from application.graph.viewer_contexts import ANONYMOUS, ViewerContexts
+from domain.shared import Unavailable, UserId, ViewerContext
 from tests.unit.people import Time
 
 ANN, BOB, CID = UserId(1), UserId(2), UserId(3)
@@ -58,128 +58,128 @@ class Graph:
 class Scene:
     graph: Graph
     time: Time
-    standings: Standings
+    viewer_contexts: ViewerContexts
 
 
 @pytest.fixture
 def scene() -> Scene:
     graph, time = Graph(), Time()
-    return Scene(graph, time, Standings(graph, time, time.monotonic))  # type: ignore[arg-type]
+    return Scene(graph, time, ViewerContexts(graph, time, time.monotonic))  # type: ignore[arg-type]
 
 
 async def test_a_stranger_stands_to_nobody(scene: Scene) -> None:
-    assert await scene.standings.of(None) == STRANGER
-    assert await scene.standings.of(ANN) == Standing(ANN)
+    assert await scene.viewer_contexts.of(None) == ANONYMOUS
+    assert await scene.viewer_contexts.of(ANN) == ViewerContext(ANN)
 
 
 async def test_a_standing_is_loaded_once(scene: Scene) -> None:
     scene.graph.change(ANN, follows=[BOB], blocked=[CID], mutes={BOB: None})
 
-    found = [await scene.standings.of(ANN) for _ in range(3)]
+    found = [await scene.viewer_contexts.of(ANN) for _ in range(3)]
 
-    assert found == [Standing(ANN, frozenset({BOB}), frozenset({CID}), frozenset({BOB}), 1)] * 3
+    assert found == [ViewerContext(ANN, frozenset({BOB}), frozenset({CID}), frozenset({BOB}), 1)] * 3
     assert (scene.graph.loads, scene.graph.looks) == (1, 0)
 
 
 async def test_az4_what_this_process_does_is_seen_at_once(scene: Scene) -> None:
-    await scene.standings.of(ANN)
+    await scene.viewer_contexts.of(ANN)
     scene.graph.change(ANN, blocked=[BOB])
-    scene.standings.forget(ANN, BOB)
+    scene.viewer_contexts.forget(ANN, BOB)
 
-    assert (await scene.standings.of(ANN)).blocked == {BOB}
+    assert (await scene.viewer_contexts.of(ANN)).blocked == {BOB}
 
 
 async def test_az4_what_another_process_does_is_seen_within_half_a_second(scene: Scene) -> None:
-    before = await scene.standings.of(ANN)
+    before = await scene.viewer_contexts.of(ANN)
     scene.graph.change(ANN, blocked=[BOB])
     scene.time.pass_by(TTL)
 
-    assert (before.blocked, (await scene.standings.of(ANN)).blocked) == (NOBODY, frozenset({BOB}))
+    assert (before.blocked, (await scene.viewer_contexts.of(ANN)).blocked) == (NOBODY, frozenset({BOB}))
 
 
 async def test_what_did_not_change_is_not_loaded_again(scene: Scene) -> None:
     scene.graph.change(ANN, follows=[BOB])
-    first = await scene.standings.of(ANN)
+    first = await scene.viewer_contexts.of(ANN)
     scene.time.pass_by(TTL)
-    second = await scene.standings.of(ANN)
+    second = await scene.viewer_contexts.of(ANN)
     scene.time.pass_by(TTL / 2)
-    await scene.standings.of(ANN)
+    await scene.viewer_contexts.of(ANN)
 
     assert second is first
     assert (scene.graph.loads, scene.graph.looks) == (1, 1)
 
 
 async def test_many_who_ask_at_once_ask_the_store_once(scene: Scene) -> None:
-    await asyncio.gather(*(scene.standings.of(ANN) for _ in range(20)))
+    await asyncio.gather(*(scene.viewer_contexts.of(ANN) for _ in range(20)))
 
     assert scene.graph.loads == 1
 
 
 async def test_az4_an_answer_from_before_a_change_is_not_kept(scene: Scene) -> None:
     scene.graph.gate = asyncio.Event()
-    early = asyncio.create_task(scene.standings.of(ANN))
+    early = asyncio.create_task(scene.viewer_contexts.of(ANN))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     scene.graph.change(ANN, blocked=[BOB])
-    scene.standings.forget(ANN)
-    late = asyncio.create_task(scene.standings.of(ANN))
+    scene.viewer_contexts.forget(ANN)
+    late = asyncio.create_task(scene.viewer_contexts.of(ANN))
     await asyncio.sleep(0)
     scene.graph.gate.set()
 
     assert ((await early).blocked, (await late).blocked) == (NOBODY, frozenset({BOB}))
-    assert (await scene.standings.of(ANN)).blocked == {BOB}
+    assert (await scene.viewer_contexts.of(ANN)).blocked == {BOB}
 
 
 async def test_a_mute_ends_by_the_clock_and_nothing_is_asked(scene: Scene) -> None:
     soon = scene.time.now + timedelta(seconds=0.2)
     scene.graph.change(ANN, mutes={BOB: soon, CID: scene.time.now + timedelta(days=1)})
-    before = await scene.standings.of(ANN)
+    before = await scene.viewer_contexts.of(ANN)
     scene.time.pass_by(timedelta(seconds=0.2))
-    after = await scene.standings.of(ANN)
+    after = await scene.viewer_contexts.of(ANN)
 
     assert (before.muted, after.muted) == (frozenset({BOB, CID}), frozenset({CID}))
-    assert after is await scene.standings.of(ANN)
+    assert after is await scene.viewer_contexts.of(ANN)
     assert (scene.graph.loads, scene.graph.looks) == (1, 0)
 
 
 async def test_what_is_kept_is_bounded_by_all_the_ids_in_it(scene: Scene) -> None:
-    scene.standings.capacity = 10
+    scene.viewer_contexts.capacity = 10
     for viewer in (ANN, BOB, CID):
         scene.graph.change(viewer, follows=[UserId(10 + number) for number in range(4)])
     for viewer in (ANN, BOB, ANN, CID, ANN, BOB):
-        await scene.standings.of(viewer)
+        await scene.viewer_contexts.of(viewer)
 
     # ANN, asked for in between, stays when CID comes; BOB does not.
     assert scene.graph.loads == 4
 
 
 async def test_one_who_knows_more_people_than_are_kept_is_served_all_the_same(scene: Scene) -> None:
-    scene.standings.capacity = 3
+    scene.viewer_contexts.capacity = 3
     scene.graph.change(ANN, follows=[UserId(10 + number) for number in range(9)])
 
-    assert len((await scene.standings.of(ANN)).follows) == 9
-    assert len((await scene.standings.of(ANN)).follows) == 9
+    assert len((await scene.viewer_contexts.of(ANN)).follows) == 9
+    assert len((await scene.viewer_contexts.of(ANN)).follows) == 9
 
 
 async def test_a_store_that_is_away_is_asked_again(scene: Scene) -> None:
-    await scene.standings.of(ANN)
+    await scene.viewer_contexts.of(ANN)
     scene.time.pass_by(TTL)
     scene.graph.away = True
     with pytest.raises(Unavailable):
-        await scene.standings.of(ANN)
+        await scene.viewer_contexts.of(ANN)
     scene.graph.away = False
 
-    assert await scene.standings.of(ANN) == Standing(ANN)
+    assert await scene.viewer_contexts.of(ANN) == ViewerContext(ANN)
 
 
 async def test_a_request_that_gives_up_takes_nobody_with_it(scene: Scene) -> None:
     scene.graph.gate = asyncio.Event()
-    impatient = asyncio.create_task(scene.standings.of(ANN))
-    patient = asyncio.create_task(scene.standings.of(ANN))
+    impatient = asyncio.create_task(scene.viewer_contexts.of(ANN))
+    patient = asyncio.create_task(scene.viewer_contexts.of(ANN))
     await asyncio.sleep(0)
     impatient.cancel()
     await asyncio.sleep(0)
     scene.graph.gate.set()
 
-    assert await patient == Standing(ANN)
+    assert await patient == ViewerContext(ANN)
     assert scene.graph.loads == 1

@@ -13,7 +13,7 @@ PAUSE = 0.25
 """Seconds."""
 
 
-async def patiently(act: Callable[[], Awaitable[T]]) -> T:
+async def with_retries(act: Callable[[], Awaitable[T]]) -> T:
     """What `act` gives. It is tried up to TRIES times while it raises Unavailable, of which nothing is kept."""
     for _ in range(TRIES - 1):
         try:

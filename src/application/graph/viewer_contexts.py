@@ -8,9 +8,9 @@ from datetime import datetime
 
 from application.graph.ports import Around, GraphReader
 from application.shared.ports import Clock
-from domain.shared import Standing, UserId
+from domain.shared import UserId, ViewerContext
 
-STRANGER = Standing()
+ANONYMOUS = ViewerContext()
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class _Kept:
     around: Around
     good_until: float
     """By the monotonic clock: then it is asked whether something changed."""
-    standing: Standing
+    viewer_context: ViewerContext
     changes_at: datetime | None
     """When the next mute ends."""
 
@@ -28,7 +28,7 @@ class _Kept:
 
 
 @dataclass(slots=True)
-class Standings:
+class ViewerContexts:
     """Answers how a viewer stands to others, from what is kept of each viewer.
 
     It is dropped at once by what this process does (`forget`). What another process did, a command among them, is
@@ -45,17 +45,17 @@ class Standings:
     _weight: int = 0
     _asking: dict[UserId, asyncio.Task[_Kept]] = field(default_factory=dict)
 
-    async def of(self, viewer: UserId | None) -> Standing:
+    async def of(self, viewer: UserId | None) -> ViewerContext:
         if viewer is None:
-            return STRANGER
+            return ANONYMOUS
         kept = self._kept.get(viewer)
         if kept is None or self.monotonic() >= kept.good_until:
             kept = await self._asked(viewer)
         else:
             self._kept.move_to_end(viewer)
         if kept.changes_at is not None and self.clock() >= kept.changes_at:
-            kept.standing, kept.changes_at = _standing(viewer, kept.around, self.clock())
-        return kept.standing
+            kept.viewer_context, kept.changes_at = _standing(viewer, kept.around, self.clock())
+        return kept.viewer_context
 
     def forget(self, *users: UserId) -> None:
         """Something of these users has changed. What is being asked for at this moment may be from before."""
@@ -77,10 +77,10 @@ class Standings:
         asked_at = self.monotonic()
         kept = self._kept.get(viewer)
         if kept is not None and await self.reader.version(viewer) == kept.around.version:
-            return _Kept(kept.around, asked_at + self.ttl, kept.standing, kept.changes_at)
+            return _Kept(kept.around, asked_at + self.ttl, kept.viewer_context, kept.changes_at)
         around = await self.reader.around(viewer)
-        standing, changes_at = _standing(viewer, around, self.clock())
-        return _Kept(around, asked_at + self.ttl, standing, changes_at)
+        viewer_context, changes_at = _standing(viewer, around, self.clock())
+        return _Kept(around, asked_at + self.ttl, viewer_context, changes_at)
 
     def _answered(self, viewer: UserId, task: "asyncio.Task[_Kept]") -> None:
         forgotten = self._asking.get(viewer) is not task
@@ -95,9 +95,9 @@ class Standings:
             self.forget(next(iter(self._kept)))
 
 
-def _standing(viewer: UserId, around: Around, now: datetime) -> tuple[Standing, datetime | None]:
+def _standing(viewer: UserId, around: Around, now: datetime) -> tuple[ViewerContext, datetime | None]:
     """The standing at `now`, and when a mute in it ends."""
     muted = frozenset(user for user, until in around.mutes.items() if until is None or until > now)
     ends = [until for until in around.mutes.values() if until is not None and until > now]
-    standing = Standing(viewer, around.follows, around.blocked, muted, around.version)
-    return standing, min(ends, default=None)
+    viewer_context = ViewerContext(viewer, around.follows, around.blocked, muted, around.version)
+    return viewer_context, min(ends, default=None)

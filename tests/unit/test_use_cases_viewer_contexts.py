@@ -7,7 +7,7 @@ from application.posts.publishing import Draft
 from application.posts.threads import Comment
 from application.shared.events import Published
 from application.shared.paging import Window
-from application.shared.ports import Attempt
+from application.shared.ports import IdempotentRequest
 from domain.posts import Mark, NotTheAuthor, PostNotFound
 from domain.shared import PostId, UserId
 from tests.unit.people import Waggle, refused
@@ -145,10 +145,13 @@ async def test_a_replay_answers_the_same_when_the_post_above_was_blocked_since(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     post = (await waggle.post(ann)).row.id
-    draft, attempt = Draft(text="hi", reply_to=post), Attempt(f"{bob}:publish", "key", "fingerprint")
-    first = await waggle.publish(bob, draft, attempt)
+    draft, idempotent_request = (
+        Draft(text="hi", reply_to=post),
+        IdempotentRequest(f"{bob}:publish", "key", "fingerprint"),
+    )
+    first = await waggle.publish(bob, draft, idempotent_request)
     waggle.graph.block(ann, bob)
 
-    second = await waggle.publish(bob, draft, attempt)
+    second = await waggle.publish(bob, draft, idempotent_request)
 
     assert (second.seen, second.replayed) == (first.seen, True)
