@@ -16,7 +16,7 @@ from application.shared.events import AccountDeleted, PostDeleted, ProfileChange
 from application.shared.people import AuthorCard
 from application.shared.ports import Clock
 from domain.identity import UserNotFound
-from domain.media import ATTACH_WITHIN, SWEPT_SOON
+from domain.media import ATTACH_MARGIN, ATTACH_WITHIN
 from domain.posts import can_view
 from domain.shared import EventId, MediaId, PostId, SessionId, UserId, ViewerContext
 
@@ -210,7 +210,7 @@ class MediaToAttach:
     async def cards(self, owner: UserId, ids: Collection[MediaId]) -> Mapping[MediaId, MediaCard]:
         found = await self.reader.media(ids)
         # What is about to be swept is gone already: else a post could get it in the same moment.
-        oldest = self.now() - ATTACH_WITHIN + SWEPT_SOON
+        oldest = self.now() - ATTACH_WITHIN + ATTACH_MARGIN
         return {
             id_: card_of(one)
             for id_, one in found.items()

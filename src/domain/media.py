@@ -19,15 +19,13 @@ from domain.shared import (
 )
 
 ALT_TEXT = TextRule("alt_text", max_graphemes=1_500, max_bytes=6_000, lines=True)
-MAX_ATTACHED = 4
-"""Media of one post."""
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 MAX_PIXELS, MAX_SIDE = 40_000_000, 10_000
 MAX_FRAMES, MAX_PIXELS_OF_FRAMES = 200, 200_000_000
 MAX_VIDEO_SECONDS = 600
 ATTACH_WITHIN = timedelta(hours=24)
 """What no post has by then is deleted..."""
-SWEPT_SOON = timedelta(hours=1)
+ATTACH_MARGIN = timedelta(hours=1)
 """...and it can be attached until so long before."""
 UPLOAD_WITHIN = timedelta(minutes=10)
 """The life of a ticket to upload."""
@@ -57,7 +55,7 @@ class QuotaReached(TooMany):
     code = "media_quota"
 
 
-class State(StrEnum):
+class MediaState(StrEnum):
     PENDING = "pending"
     """Announced: its bytes are on their way."""
     PROCESSING = "processing"
@@ -66,13 +64,13 @@ class State(StrEnum):
     """For good; `reason` tells why."""
 
 
-class Kind(StrEnum):
+class MediaKind(StrEnum):
     IMAGE = "image"
     ANIMATION = "animation"
     VIDEO = "video"
 
 
-class Reason(StrEnum):
+class FailureReason(StrEnum):
     """Why media failed. Part of the API."""
 
     TYPE_UNSUPPORTED = "type_unsupported"
@@ -102,20 +100,20 @@ class Reason(StrEnum):
         return _REASONS[self]
 
 
-_REASONS: Mapping[Reason, str] = {
-    Reason.TYPE_UNSUPPORTED: "This type of file is not supported.",
-    Reason.DAMAGED: "The file is damaged or incomplete.",
-    Reason.TOO_LARGE: "The file, its picture or its duration is too large.",
-    Reason.CODEC_UNSUPPORTED: "The video or audio codec of this film is not supported.",
-    Reason.AUDIO_REFUSED: "Films with sound are not allowed here.",
-    Reason.AUDIO_ONLY: "Audio files without video are not supported.",
-    Reason.ENCRYPTED: "The film is encrypted.",
-    Reason.EDIT_UNSUPPORTED: (
+_REASONS: Mapping[FailureReason, str] = {
+    FailureReason.TYPE_UNSUPPORTED: "This type of file is not supported.",
+    FailureReason.DAMAGED: "The file is damaged or incomplete.",
+    FailureReason.TOO_LARGE: "The file, its picture or its duration is too large.",
+    FailureReason.CODEC_UNSUPPORTED: "The video or audio codec of this film is not supported.",
+    FailureReason.AUDIO_REFUSED: "Films with sound are not allowed here.",
+    FailureReason.AUDIO_ONLY: "Audio files without video are not supported.",
+    FailureReason.ENCRYPTED: "The film is encrypted.",
+    FailureReason.EDIT_UNSUPPORTED: (
         "The film was trimmed without being saved anew, and what was cut off cannot be removed exactly. "
         "Export the trimmed film as a new file and upload that."
     ),
-    Reason.TOO_COSTLY: "The file takes too much time or memory to process.",
-    Reason.LOST: "The file was lost. Please upload it again.",
+    FailureReason.TOO_COSTLY: "The file takes too much time or memory to process.",
+    FailureReason.LOST: "The file was lost. Please upload it again.",
 }
 
 
@@ -158,10 +156,10 @@ CENTRE = FocalPoint()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class ProcessingResult:
     """What processing an upload gave."""
 
-    kind: Kind
+    kind: MediaKind
     width: int
     height: int
     blurhash: str
@@ -176,13 +174,13 @@ class Media:
     owner: UserId
     secret: str
     """22 random characters, in the keys of its objects and in its addresses: nobody guesses them."""
-    state: State = State.PENDING
+    state: MediaState = MediaState.PENDING
     bytes: int = 0
     """Of the upload, as announced until it is there. They count for the quota, renditions do not."""
     progress: int = 0
     """Of processing, in percent."""
-    reason: Reason | None = None
-    made: Made | None = None
+    reason: FailureReason | None = None
+    result: ProcessingResult | None = None
     alt_text: str = ""
     focal_point: FocalPoint = CENTRE
     post: PostId | None = None
@@ -221,13 +219,13 @@ class Media:
         )
 
     def uploaded(self, size: int) -> "Media":
-        return replace(self, state=State.PROCESSING, bytes=size, version=self.version + 1)
+        return replace(self, state=MediaState.PROCESSING, bytes=size, version=self.version + 1)
 
-    def ready(self, made: Made) -> "Media":
-        return replace(self, state=State.READY, progress=100, made=made, version=self.version + 1)
+    def ready(self, result: ProcessingResult) -> "Media":
+        return replace(self, state=MediaState.READY, progress=100, result=result, version=self.version + 1)
 
-    def failed(self, reason: Reason) -> "Media":
-        return replace(self, state=State.FAILED, reason=reason, made=None, version=self.version + 1)
+    def failed(self, reason: FailureReason) -> "Media":
+        return replace(self, state=MediaState.FAILED, reason=reason, result=None, version=self.version + 1)
 
     def attached(self, post: PostId, *, open: bool) -> "Media":  # noqa: A002 - the word for it
         """Raises MediaAttached if it belongs to another post."""

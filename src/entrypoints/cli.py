@@ -20,7 +20,7 @@ from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
 from adapters.sql.migrate import HEAD, check_schema, migrate
 from application.identity.security import flushed
-from application.media.removing import GRACE
+from application.media.removing import ORPHAN_AGE
 from domain.shared import Unavailable
 from entrypoints import logs
 from entrypoints.container import Container
@@ -147,7 +147,9 @@ async def media(settings: Settings, arguments: argparse.Namespace) -> int:
     container, age = build(settings), timedelta(hours=arguments.older_than)
     async with open_database(container, settings, alone=False):
         swept = 0 if arguments.dry_run else await container.media.sweep_media()(age)
-        found = await container.media.reconcile_media()(dry_run=arguments.dry_run, older_than=min(age, GRACE))
+        found = await container.media.reconcile_media()(
+            dry_run=arguments.dry_run, older_than=min(age, ORPHAN_AGE)
+        )
     _say(f"{swept} unfinished or deleted media removed")
     _say(f"{found.rows} media, of which {found.processing} are processed; {found.objects} files")
     _say(f"{found.without_row} files belong to nothing" + (": deleted" if not arguments.dry_run else ""))

@@ -60,7 +60,7 @@ from adapters.sql.database import Database
 from adapters.storage.address import S3Address
 from adapters.storage.folder import FolderStorage
 from adapters.storage.memory import MemoryStorage
-from adapters.storage.signing import MediaAddresses, SignedUploads
+from adapters.storage.signing import MediaAddresses, TicketSigner
 from application.feeds import home, lists, pipeline, ranking, rankings, trending, voting
 from application.feeds.event_handlers import DropReader, FanOut
 from application.graph import event_handlers as graph_reactions
@@ -83,7 +83,7 @@ from application.identity.repair import RepairAccounts
 from application.identity.searching import SearchPeople
 from application.identity.security import ForgetInSecurityEvents, SecurityLog, TrimSecurityEvents
 from application.identity.throttle import Throttle
-from application.media import describing, processing, serving, uploading
+from application.media import details, processing, serving, uploading
 from application.media import event_handlers as media_reactions
 from application.media import removing as media_removing
 from application.media import tickets as media_tickets
@@ -444,14 +444,14 @@ class Media(containers.DeclarativeContainer):
     graphemes: providers.Dependency[Any] = providers.Dependency()
 
     wake = Single(asyncio.Event)
-    announce = Single(uploading.Announce, open_tx, new_id, Object(_media_secret), limits)
+    announce = Single(uploading.RegisterUpload, open_tx, new_id, Object(_media_secret), limits)
     upload_file = Single(uploading.UploadFile, announce, open_tx, storage, graphemes, wake.provided.set)
     begin_upload = Single(uploading.BeginUpload, announce, storage, graphemes, now)
     complete_upload = Single(uploading.CompleteUpload, open_tx, storage, wake.provided.set)
-    describe_media = Single(describing.DescribeMedia, open_tx, graphemes)
-    read_media = Single(describing.ReadMedia, reader)
-    discard = Single(media_removing.Discard, open_tx, storage)
-    remove_media = Single(media_removing.RemoveMedia, open_tx, discard)
+    describe_media = Single(details.UpdateMedia, open_tx, graphemes)
+    read_media = Single(details.ReadMedia, reader)
+    discard = Single(media_removing.PurgeMedia, open_tx, storage)
+    remove_media = Single(media_removing.DeleteMedia, open_tx, discard)
     find_rendition = Single(serving.FindRendition, reader, owners)
     open_rendition = Single(serving.OpenRendition, storage)
     process_media = Single(processing.ProcessMedia, open_tx, jobs, storage, processor, folder, now, wake)
@@ -459,12 +459,12 @@ class Media(containers.DeclarativeContainer):
     detach = Single(media_reactions.Detach, open_tx, discard)
     forget_post = Single(media_reactions.ForgetPost, open_tx, discard)
     forget_owner = Single(media_reactions.ForgetOwner, open_tx, discard)
-    take_upload = Single(media_tickets.TakeUpload, open_tx, reader, storage, sessions)
+    take_upload = Single(media_tickets.ReceiveUpload, open_tx, reader, storage, sessions)
     check_ended_tickets = Single(
-        media_tickets.CheckEndedTickets, open_tx, reader, storage, sessions, discard, now
+        media_tickets.CheckExpiredTickets, open_tx, reader, storage, sessions, discard, now
     )
-    sweep_objects = Single(media_removing.SweepObjects, reader, storage, now)
-    sweep_media = Single(media_removing.SweepMedia, open_tx, reader, discard, now)
+    sweep_objects = Single(media_removing.PurgeOrphanedObjects, reader, storage, now)
+    sweep_media = Single(media_removing.PurgeExpiredMedia, open_tx, reader, discard, now)
     reconcile_media = Single(media_removing.ReconcileMedia, open_tx, reader, storage, now)
 
 
@@ -756,7 +756,7 @@ class Container(containers.DeclarativeContainer):
         now=now,
     )
 
-    direct_uploads = Single(SignedUploads, secrets.provided.key.call("media uploads"), config.media_origin)
+    direct_uploads = Single(TicketSigner, secrets.provided.key.call("media uploads"), config.media_origin)
     media_addresses = Single(
         MediaAddresses, secrets.provided.key.call("media addresses"), config.media_origin
     )
@@ -770,8 +770,8 @@ class Container(containers.DeclarativeContainer):
     processor = Single(ChildProcessor, config.media_audio, config.media_confinement_required)
     media_jobs = providers.Selector(
         config.store,
-        memory=Single(memory_media.MemoryJobs, store, Object(time.monotonic)),
-        sql=Single(sql_media.SqlJobs, database),
+        memory=Single(memory_media.MemoryProcessingQueue, store, Object(time.monotonic)),
+        sql=Single(sql_media.SqlProcessingQueue, database),
     )
     media = providers.Container(
         Media,

@@ -27,7 +27,7 @@ from adapters.sql.process_numbers import LEASE, ProcessNumbers
 from adapters.sql.server import allowed_connections
 from adapters.storage.address import S3Address, folder_of
 from application.identity.security import flushed
-from application.media.uploading import Limits
+from application.media.uploading import UploadLimits
 from application.shared.caching import Times
 from application.shared.mail import Site
 from domain.shared import MAX_ID, Unavailable
@@ -102,7 +102,7 @@ def build(settings: Settings) -> Container:
             "media_folder": media_folder,
             "media_address": media_address,
             "media_origin": settings.media_origin.rstrip("/") or settings.url,
-            "media_limits": Limits(
+            "media_limits": UploadLimits(
                 settings.media_file_mb * MB, settings.media_user_mb * MB, settings.media_files_a_day
             ),
             "media_audio": settings.media_audio == "on",

@@ -118,7 +118,7 @@ def test_broken_metadata_fails_no_picture(maya: Member) -> None:
 
 
 def tagged_picture() -> bytes:
-    """Stored lying on its side, with a place and a remark."""
+    """StoredObject lying on its side, with a place and a remark."""
     image = Image.new("RGB", (80, 40), "white")
     image.paste("red", (0, 0, 20, 20))
     exif = Image.Exif()

@@ -21,7 +21,7 @@ from adapters.storage import calling
 from adapters.storage.address import S3Address
 from adapters.storage.calling import BucketMissing
 from adapters.storage.s3 import S3Storage
-from application.media.ports import Storage, Ticket
+from application.media.ports import Storage, UploadTicket
 from domain.shared import Unavailable
 from tests.integration.servers import Server, fresh_bucket, s3
 from tests.integration.servers import Unavailable as NoServer
@@ -54,7 +54,7 @@ async def storage(bucket: str) -> AsyncIterator[S3Storage]:
 
 @pytest.fixture
 def send() -> Send:
-    async def send(ticket: Ticket, data: bytes) -> int:
+    async def send(ticket: UploadTicket, data: bytes) -> int:
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.request(
                 ticket.method, ticket.url, content=data, headers=dict(ticket.headers)

@@ -141,12 +141,12 @@ def with_segments(data: bytes, *segments: tuple[int, bytes]) -> bytes:
     return data[:2] + added + data[2:]
 
 
-def pictures(*colours: str, size: tuple[int, int] = (20, 20)) -> list[Image.Image]:
+def images(*colours: str, size: tuple[int, int] = (20, 20)) -> list[Image.Image]:
     return [Image.new("RGBA", size, colour or (0, 0, 0, 0)) for colour in colours]
 
 
 def sequence(kind: str, colours: Sequence[str], durations: Sequence[int], **options: Any) -> bytes:
-    first, *rest = pictures(*colours)
+    first, *rest = images(*colours)
     return encoded(first, kind, save_all=True, append_images=rest, duration=list(durations), **options)
 
 

@@ -5,13 +5,13 @@ import struct
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import av
 from PIL import Image, ImageCms, PngImagePlugin
 
-from domain.media import Kind, Reason
+from domain.media import FailureReason, MediaKind
 
 CANARY = b"CANARY-52.520008,13.404954"
 """Stands in every place for metadata; nothing that is made may have it."""
@@ -21,7 +21,7 @@ RED, BLUE = (230, 20, 20), (20, 40, 220)
 class Sample(NamedTuple):
     name: str
     make: Callable[[], bytes]
-    outcome: Kind | Reason
+    outcome: MediaKind | FailureReason
     mark: bool = True
     """Whether its upper left corner is red, as it is to be seen, and the rest is blue."""
 
@@ -77,13 +77,13 @@ def with_text(**options: Any) -> bytes:
 
 
 def animated(kind: str = "GIF", frames: int = 12, size: tuple[int, int] = (200, 120)) -> bytes:
-    pictures = []
+    images = []
     for number in range(frames):
         image = scene(*size)
         left = (size[0] - 10) * number // frames
         image.paste((40, 230, 60), (left, size[1] // 2, left + 10, size[1] // 2 + 10))
-        pictures.append(image)
-    return encoded(pictures[0], kind, save_all=True, append_images=pictures[1:], duration=60, loop=0)
+        images.append(image)
+    return encoded(images[0], kind, save_all=True, append_images=images[1:], duration=60, loop=0)
 
 
 def film(
@@ -152,68 +152,78 @@ PAYLOADS = (CANARY, PHP, HTML, b"PK\x03\x04", b"payload.js")
 """Bytes that no rendition may have."""
 
 GOOD: tuple[Sample, ...] = (
-    *(Sample(f"photograph, orientation {n}", lambda n=n: photograph(n), Kind.IMAGE) for n in range(1, 9)),  # type: ignore[misc]
-    Sample("progressive JPEG", lambda: encoded(scene(), "JPEG", progressive=True), Kind.IMAGE),
-    Sample("grey JPEG", lambda: encoded(scene(mode="L"), "JPEG"), Kind.IMAGE, mark=False),
-    Sample("CMYK JPEG", lambda: encoded(scene(mode="CMYK"), "JPEG"), Kind.IMAGE),
-    Sample("JPEG with a profile", srgb_twin, Kind.IMAGE),
-    Sample("PNG with text", with_text, Kind.IMAGE),
-    Sample("PNG with a palette", lambda: encoded(scene(mode="P"), "PNG"), Kind.IMAGE),
-    Sample("PNG with alpha", lambda: encoded(scene(mode="RGBA"), "PNG"), Kind.IMAGE),
-    Sample("grey PNG with alpha", lambda: encoded(scene(mode="LA"), "PNG"), Kind.IMAGE, mark=False),
-    Sample("16 bit PNG", lambda: encoded(Image.new("I;16", (64, 48), 40_000), "PNG"), Kind.IMAGE, mark=False),
-    Sample("one bit PNG", lambda: encoded(scene(mode="1"), "PNG"), Kind.IMAGE, mark=False),
-    Sample("tiny PNG", lambda: encoded(Image.new("RGB", (1, 1), RED), "PNG"), Kind.IMAGE, mark=False),
-    Sample("long PNG", lambda: encoded(Image.new("RGB", (9_000, 3), RED), "PNG"), Kind.IMAGE, mark=False),
-    Sample("WebP", lambda: encoded(scene(), "WEBP", exif=exif(), quality=90), Kind.IMAGE),
-    Sample("lossless WebP", lambda: encoded(scene(mode="RGBA"), "WEBP", lossless=True), Kind.IMAGE),
-    Sample("AVIF", lambda: encoded(scene(), "AVIF", exif=exif()), Kind.IMAGE),
-    Sample("GIF", lambda: encoded(scene(), "GIF", comment=CANARY), Kind.IMAGE),
-    Sample("animated GIF", animated, Kind.ANIMATION),
-    Sample("animated WebP", lambda: animated("WEBP"), Kind.ANIMATION),
-    Sample("animated PNG", lambda: animated("PNG"), Kind.ANIMATION),
-    Sample("animated AVIF", lambda: animated("AVIF"), Kind.ANIMATION),
+    *(Sample(f"photograph, orientation {n}", partial(photograph, n), MediaKind.IMAGE) for n in range(1, 9)),
+    Sample("progressive JPEG", lambda: encoded(scene(), "JPEG", progressive=True), MediaKind.IMAGE),
+    Sample("grey JPEG", lambda: encoded(scene(mode="L"), "JPEG"), MediaKind.IMAGE, mark=False),
+    Sample("CMYK JPEG", lambda: encoded(scene(mode="CMYK"), "JPEG"), MediaKind.IMAGE),
+    Sample("JPEG with a profile", srgb_twin, MediaKind.IMAGE),
+    Sample("PNG with text", with_text, MediaKind.IMAGE),
+    Sample("PNG with a palette", lambda: encoded(scene(mode="P"), "PNG"), MediaKind.IMAGE),
+    Sample("PNG with alpha", lambda: encoded(scene(mode="RGBA"), "PNG"), MediaKind.IMAGE),
+    Sample("grey PNG with alpha", lambda: encoded(scene(mode="LA"), "PNG"), MediaKind.IMAGE, mark=False),
     Sample(
-        "JPEG with broken Exif", lambda: encoded(scene(), "JPEG", exif=b"Exif\0\0broken" + CANARY), Kind.IMAGE
+        "16 bit PNG", lambda: encoded(Image.new("I;16", (64, 48), 40_000), "PNG"), MediaKind.IMAGE, mark=False
     ),
-    Sample("MP4", film, Kind.VIDEO),
-    Sample("3GP", lambda: film(container="3gp"), Kind.VIDEO),
-    Sample("QuickTime", lambda: film(container="mov"), Kind.VIDEO),
-    Sample("JPEG with a preview behind it", lambda: photograph(1) + photograph(1), Kind.IMAGE),
-    Sample("MP4 with sound", lambda: film(sound="aac"), Kind.VIDEO),
-    Sample("MP4 from a camera on its side", lambda: film(turn=90), Kind.VIDEO, mark=False),
-    Sample("WebM", lambda: film("libvpx-vp9", "webm", "libopus"), Kind.VIDEO),
-    Sample("GIF and JavaScript", lambda: encoded(scene(), "GIF") + b"/*" + HTML + b"*/", Kind.IMAGE),
-    Sample("JPEG and PHP", lambda: encoded(scene(), "JPEG", comment=PHP) + PHP, Kind.IMAGE),
-    Sample("PNG and ZIP", lambda: encoded(scene(), "PNG") + ZIP, Kind.IMAGE),
-    Sample("MP4 and HTML", lambda: film() + HTML, Kind.VIDEO),
+    Sample("one bit PNG", lambda: encoded(scene(mode="1"), "PNG"), MediaKind.IMAGE, mark=False),
+    Sample("tiny PNG", lambda: encoded(Image.new("RGB", (1, 1), RED), "PNG"), MediaKind.IMAGE, mark=False),
+    Sample(
+        "long PNG", lambda: encoded(Image.new("RGB", (9_000, 3), RED), "PNG"), MediaKind.IMAGE, mark=False
+    ),
+    Sample("WebP", lambda: encoded(scene(), "WEBP", exif=exif(), quality=90), MediaKind.IMAGE),
+    Sample("lossless WebP", lambda: encoded(scene(mode="RGBA"), "WEBP", lossless=True), MediaKind.IMAGE),
+    Sample("AVIF", lambda: encoded(scene(), "AVIF", exif=exif()), MediaKind.IMAGE),
+    Sample("GIF", lambda: encoded(scene(), "GIF", comment=CANARY), MediaKind.IMAGE),
+    Sample("animated GIF", animated, MediaKind.ANIMATION),
+    Sample("animated WebP", lambda: animated("WEBP"), MediaKind.ANIMATION),
+    Sample("animated PNG", lambda: animated("PNG"), MediaKind.ANIMATION),
+    Sample("animated AVIF", lambda: animated("AVIF"), MediaKind.ANIMATION),
+    Sample(
+        "JPEG with broken Exif",
+        lambda: encoded(scene(), "JPEG", exif=b"Exif\0\0broken" + CANARY),
+        MediaKind.IMAGE,
+    ),
+    Sample("MP4", film, MediaKind.VIDEO),
+    Sample("3GP", lambda: film(container="3gp"), MediaKind.VIDEO),
+    Sample("QuickTime", lambda: film(container="mov"), MediaKind.VIDEO),
+    Sample("JPEG with a preview behind it", lambda: photograph(1) + photograph(1), MediaKind.IMAGE),
+    Sample("MP4 with sound", lambda: film(sound="aac"), MediaKind.VIDEO),
+    Sample("MP4 from a camera on its side", lambda: film(turn=90), MediaKind.VIDEO, mark=False),
+    Sample("WebM", lambda: film("libvpx-vp9", "webm", "libopus"), MediaKind.VIDEO),
+    Sample("GIF and JavaScript", lambda: encoded(scene(), "GIF") + b"/*" + HTML + b"*/", MediaKind.IMAGE),
+    Sample("JPEG and PHP", lambda: encoded(scene(), "JPEG", comment=PHP) + PHP, MediaKind.IMAGE),
+    Sample("PNG and ZIP", lambda: encoded(scene(), "PNG") + ZIP, MediaKind.IMAGE),
+    Sample("MP4 and HTML", lambda: film() + HTML, MediaKind.VIDEO),
 )
 BAD: tuple[Sample, ...] = (
-    Sample("SVG", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", Reason.TYPE_UNSUPPORTED),
-    Sample("HTML", lambda: b"<!doctype html>" + HTML, Reason.TYPE_UNSUPPORTED),
-    Sample("playlist", lambda: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", Reason.TYPE_UNSUPPORTED),
-    Sample("concat script", lambda: b"ffconcat version 1.0\nfile /etc/passwd\n", Reason.TYPE_UNSUPPORTED),
-    Sample("PDF", lambda: b"%PDF-1.7\n%%EOF", Reason.TYPE_UNSUPPORTED),
-    Sample("ZIP", lambda: ZIP, Reason.TYPE_UNSUPPORTED),
-    Sample("TIFF", lambda: encoded(scene(), "TIFF"), Reason.TYPE_UNSUPPORTED),
-    Sample("Matroska", lambda: film(container="matroska"), Reason.TYPE_UNSUPPORTED),
-    Sample("one byte", lambda: b"\xff", Reason.TYPE_UNSUPPORTED),
-    Sample("a raw film of JPEGs", lambda: photograph(1) * 5, Reason.TYPE_UNSUPPORTED),
-    Sample("MP3", lambda: b"\xff\xfb\x90\x64" + bytes(400), Reason.AUDIO_ONLY),
-    Sample("MP3 with tags", lambda: b"ID3\x04" + bytes(400), Reason.AUDIO_ONLY),
-    Sample("AAC", lambda: b"\xff\xf1\x50\x80" + bytes(400), Reason.AUDIO_ONLY),
-    Sample("WAVE", lambda: b"RIFF\x24\0\0\0WAVEfmt " + bytes(400), Reason.AUDIO_ONLY),
-    Sample("Ogg", lambda: b"OggS" + bytes(24) + b"OpusHead" + bytes(400), Reason.AUDIO_ONLY),
-    Sample("M4A", lambda: b"\0\0\0\x14ftypM4A \0\0\0\0M4A " + bytes(400), Reason.AUDIO_ONLY),
-    Sample("HEIC", lambda: b"\0\0\0\x14ftypheic\0\0\0\0mif1" + bytes(400), Reason.TYPE_UNSUPPORTED),
-    Sample("a bomb of a PNG", png_bomb, Reason.TOO_LARGE),
-    Sample("a GIF of 300 frames", gif_bomb, Reason.TOO_LARGE),
-    Sample("half a JPEG", lambda: (data := photograph(1))[: len(data) // 2], Reason.DAMAGED),
-    Sample("the head of a JPEG", lambda: photograph(1)[:200], Reason.DAMAGED),
-    Sample("half a PNG", lambda: (data := encoded(scene(), "PNG"))[: len(data) // 2], Reason.DAMAGED),
-    Sample("half a WebP", lambda: (data := encoded(scene(), "WEBP"))[: len(data) // 2], Reason.DAMAGED),
-    Sample("half a film", lambda: (data := film())[: len(data) // 2], Reason.DAMAGED),
-    Sample("a PNG of noise", lambda: b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, Reason.DAMAGED),
-    Sample("MPEG-4 part 2", lambda: film("mpeg4"), Reason.CODEC_UNSUPPORTED),
+    Sample("SVG", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", FailureReason.TYPE_UNSUPPORTED),
+    Sample("HTML", lambda: b"<!doctype html>" + HTML, FailureReason.TYPE_UNSUPPORTED),
+    Sample("playlist", lambda: b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n", FailureReason.TYPE_UNSUPPORTED),
+    Sample(
+        "concat script", lambda: b"ffconcat version 1.0\nfile /etc/passwd\n", FailureReason.TYPE_UNSUPPORTED
+    ),
+    Sample("PDF", lambda: b"%PDF-1.7\n%%EOF", FailureReason.TYPE_UNSUPPORTED),
+    Sample("ZIP", lambda: ZIP, FailureReason.TYPE_UNSUPPORTED),
+    Sample("TIFF", lambda: encoded(scene(), "TIFF"), FailureReason.TYPE_UNSUPPORTED),
+    Sample("Matroska", lambda: film(container="matroska"), FailureReason.TYPE_UNSUPPORTED),
+    Sample("one byte", lambda: b"\xff", FailureReason.TYPE_UNSUPPORTED),
+    Sample("a raw film of JPEGs", lambda: photograph(1) * 5, FailureReason.TYPE_UNSUPPORTED),
+    Sample("MP3", lambda: b"\xff\xfb\x90\x64" + bytes(400), FailureReason.AUDIO_ONLY),
+    Sample("MP3 with tags", lambda: b"ID3\x04" + bytes(400), FailureReason.AUDIO_ONLY),
+    Sample("AAC", lambda: b"\xff\xf1\x50\x80" + bytes(400), FailureReason.AUDIO_ONLY),
+    Sample("WAVE", lambda: b"RIFF\x24\0\0\0WAVEfmt " + bytes(400), FailureReason.AUDIO_ONLY),
+    Sample("Ogg", lambda: b"OggS" + bytes(24) + b"OpusHead" + bytes(400), FailureReason.AUDIO_ONLY),
+    Sample("M4A", lambda: b"\0\0\0\x14ftypM4A \0\0\0\0M4A " + bytes(400), FailureReason.AUDIO_ONLY),
+    Sample("HEIC", lambda: b"\0\0\0\x14ftypheic\0\0\0\0mif1" + bytes(400), FailureReason.TYPE_UNSUPPORTED),
+    Sample("a bomb of a PNG", png_bomb, FailureReason.TOO_LARGE),
+    Sample("a GIF of 300 frames", gif_bomb, FailureReason.TOO_LARGE),
+    Sample("half a JPEG", lambda: (data := photograph(1))[: len(data) // 2], FailureReason.DAMAGED),
+    Sample("the head of a JPEG", lambda: photograph(1)[:200], FailureReason.DAMAGED),
+    Sample("half a PNG", lambda: (data := encoded(scene(), "PNG"))[: len(data) // 2], FailureReason.DAMAGED),
+    Sample(
+        "half a WebP", lambda: (data := encoded(scene(), "WEBP"))[: len(data) // 2], FailureReason.DAMAGED
+    ),
+    Sample("half a film", lambda: (data := film())[: len(data) // 2], FailureReason.DAMAGED),
+    Sample("a PNG of noise", lambda: b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20, FailureReason.DAMAGED),
+    Sample("MPEG-4 part 2", lambda: film("mpeg4"), FailureReason.CODEC_UNSUPPORTED),
 )
 CORPUS = (*GOOD, *BAD)

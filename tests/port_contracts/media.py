@@ -7,16 +7,25 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.sql.media import SqlJobs
-from application.media.ports import EndedTicket, Job, Used
+from adapters.sql.media import SqlProcessingQueue
+from application.media.ports import ExpiredTicket, ProcessingJob, QuotaUsage
 from application.shared.events import MediaSettled
-from domain.media import FocalPoint, Kind, Made, Media, MediaNotFound, Reason, Rendition, State
+from domain.media import (
+    FailureReason,
+    FocalPoint,
+    Media,
+    MediaKind,
+    MediaNotFound,
+    MediaState,
+    ProcessingResult,
+    Rendition,
+)
 from domain.shared import MediaId, PostId, SessionId, UserId
 from tests.port_contracts.stores import BEGINNING, Stores, new_id, with_retries
 
 MINUTE = timedelta(minutes=1)
-MADE = Made(
-    kind=Kind.VIDEO,
+RESULT = ProcessingResult(
+    kind=MediaKind.VIDEO,
     width=640,
     height=480,
     blurhash="LEHV6nWB2yk8pyo0adR*.7kCMdnj",
@@ -54,10 +63,10 @@ class MediaContract:
         "changes",
         [
             {},
-            {"state": State.PROCESSING, "progress": 40, "version": 3},
-            {"state": State.READY, "made": MADE, "progress": 100},
-            {"state": State.READY, "made": replace(MADE, kind=Kind.IMAGE, duration=None)},
-            {"state": State.FAILED, "reason": Reason.TOO_COSTLY},
+            {"state": MediaState.PROCESSING, "progress": 40, "version": 3},
+            {"state": MediaState.READY, "result": RESULT, "progress": 100},
+            {"state": MediaState.READY, "result": replace(RESULT, kind=MediaKind.IMAGE, duration=None)},
+            {"state": MediaState.FAILED, "reason": FailureReason.TOO_COSTLY},
             {"alt_text": 'a bee 🐝 "and" a flower', "focal_point": FocalPoint(-0.25, 1.0)},
             {"post": PostId(2**63 - 1), "open": True, "bytes": 2**40},
             {"deleted": True},
@@ -80,7 +89,7 @@ class MediaContract:
         async with stores.open_media() as tx:
             with pytest.raises(MediaNotFound):
                 await tx.media.get(MediaId(new_id()))
-            await tx.media.forget(MediaId(new_id()))
+            await tx.media.delete(MediaId(new_id()))
         assert await stores.media.media([MediaId(new_id())]) == {}
         assert await stores.media.media([]) == {}
 
@@ -88,7 +97,7 @@ class MediaContract:
         media = a_media()
         await added(stores, media)
         async with stores.open_media() as tx:
-            await tx.media.forget(media.id)
+            await tx.media.delete(media.id)
         assert await stores.media.media([media.id]) == {}
 
     async def test_a_transaction_that_fails_changes_nothing(self, stores: Stores) -> None:
@@ -141,13 +150,13 @@ class MediaContract:
             a_media(),
         )
         async with stores.open_media() as tx:
-            assert await tx.media.lock_owner(owner) == Used(2**33 + 5, 1)
-            assert await tx.media.lock_owner(UserId(new_id())) == Used(0, 0)
+            assert await tx.media.lock_owner(owner) == QuotaUsage(2**33 + 5, 1)
+            assert await tx.media.lock_owner(UserId(new_id())) == QuotaUsage(0, 0)
             for media_id in (recent, old):
-                await tx.media.forget(media_id)
-            assert await tx.media.lock_owner(owner) == Used(2**33, 1)
-            await tx.media.disown(owner)
-            assert await tx.media.lock_owner(owner) == Used(0, 0)
+                await tx.media.delete(media_id)
+            assert await tx.media.lock_owner(owner) == QuotaUsage(2**33, 1)
+            await tx.media.anonymise_uploads(owner)
+            assert await tx.media.lock_owner(owner) == QuotaUsage(0, 0)
 
     async def test_tickets_are_looked_at_when_they_ended_and_their_notes_go(self, stores: Stores) -> None:
         one, two, form = a_media(), a_media(), a_media()
@@ -155,36 +164,36 @@ class MediaContract:
         until, session = BEGINNING + timedelta(minutes=10), SessionId(new_id())
         look_at = until + timedelta(minutes=2)
 
-        async def ended(at: datetime) -> list[EndedTicket]:
-            found = await stores.media.tickets_ended(at, 1_000)
+        async def ended(at: datetime) -> list[ExpiredTicket]:
+            found = await stores.media.expired_tickets(at, 1_000)
             return [each for each in found if each.media_id in {one.id, two.id, form.id}]
 
         async with stores.open_media() as tx:
-            await tx.media.grant(one.id, SessionId(1), until, look_at - timedelta(minutes=5))
-            await tx.media.grant(one.id, session, until, look_at)  # a later one
-            await tx.media.grant(two.id, session, until, look_at - timedelta(seconds=1))
-            await tx.media.forget(two.id)
+            await tx.media.record_ticket(one.id, SessionId(1), until, look_at - timedelta(minutes=5))
+            await tx.media.record_ticket(one.id, session, until, look_at)  # a later one
+            await tx.media.record_ticket(two.id, session, until, look_at - timedelta(seconds=1))
+            await tx.media.delete(two.id)
         assert await stores.media.ticket_session(one.id) == session
         assert await stores.media.ticket_session(form.id) is None
         assert await stores.media.ticket_session(MediaId(new_id())) is None
         assert await ended(look_at - timedelta(seconds=2)) == []
         first, second = (
-            EndedTicket(two.id, two.secret, session, until),
-            EndedTicket(one.id, one.secret, session, until),
+            ExpiredTicket(two.id, two.secret, session, until),
+            ExpiredTicket(one.id, one.secret, session, until),
         )
         assert await ended(look_at) == [first, second]
         assert second.prefix == one.prefix
         async with stores.open_media() as tx:
-            await tx.media.looked(two.id, None)
-            await tx.media.looked(one.id, look_at + timedelta(hours=1))
-            await tx.media.looked(MediaId(new_id()), None)
-            await tx.media.forget_uploads(MediaId(form.id + 1))
+            await tx.media.record_check(two.id, None)
+            await tx.media.record_check(one.id, look_at + timedelta(hours=1))
+            await tx.media.record_check(MediaId(new_id()), None)
+            await tx.media.purge_upload_records(MediaId(form.id + 1))
         assert await ended(look_at) == []
         assert await ended(look_at + timedelta(hours=1)) == [second]
         assert await stores.media.ticket_session(two.id) is None
         async with stores.open_media() as tx:
-            await tx.media.looked(one.id, None)
-            await tx.media.forget_uploads(MediaId(form.id + 1))
+            await tx.media.record_check(one.id, None)
+            await tx.media.purge_upload_records(MediaId(form.id + 1))
         assert await stores.media.ticket_session(one.id) is None
 
     async def test_who_locks_an_owner_waits_for_who_did_before(self, stores: Stores) -> None:
@@ -207,16 +216,16 @@ class JobsContract:
             await stores.jobs.retry(job, timedelta(days=30))
 
     async def jobs(self, stores: Stores, number: int) -> list[Media]:
-        some = [a_media(state=State.PROCESSING) for _ in range(number)]
+        some = [a_media(state=MediaState.PROCESSING) for _ in range(number)]
         await added(stores, *some)
         return some
 
     async def test_jobs_are_given_oldest_first_and_each_to_one(self, stores: Stores) -> None:
         await self.drained(stores)
         one, two = await self.jobs(stores, 2)
-        await added(stores, a_media(), a_media(state=State.PROCESSING, deleted=True))
-        assert await stores.jobs.claim(MINUTE) == Job(one, 1)
-        assert await stores.jobs.claim(MINUTE) == Job(two, 1)
+        await added(stores, a_media(), a_media(state=MediaState.PROCESSING, deleted=True))
+        assert await stores.jobs.claim(MINUTE) == ProcessingJob(one, 1)
+        assert await stores.jobs.claim(MINUTE) == ProcessingJob(two, 1)
         assert await stores.jobs.claim(MINUTE) is None
 
     async def test_many_who_claim_at_once_get_different_ones(self, stores: Stores) -> None:
@@ -264,7 +273,7 @@ class JobsContract:
         assert not await stores.jobs.progress(job, 50, MINUTE)
         assert await stores.jobs.claim(MINUTE) is None
         await stores.pass_time(timedelta(seconds=61))
-        assert await stores.jobs.claim(MINUTE) == Job(media, 2)
+        assert await stores.jobs.claim(MINUTE) == ProcessingJob(media, 2)
 
     async def test_what_is_given_back_uncounted_has_the_same_number_and_old_leases_stay_lost(
         self, stores: Stores
@@ -276,14 +285,16 @@ class JobsContract:
         await stores.pass_time(timedelta(seconds=61))
         for _ in range(3):
             job = await stores.jobs.claim(MINUTE)
-            assert job == Job(media, 2)
+            assert job == ProcessingJob(media, 2)
             assert not await stores.jobs.progress(lost, 50, MINUTE)
             await stores.jobs.retry(job, timedelta(), counted=False)
             assert not await stores.jobs.progress(lost, 50, MINUTE)
             await stores.jobs.retry(lost, MINUTE)
-        assert await stores.jobs.claim(MINUTE) == Job(media, 2)
+        assert await stores.jobs.claim(MINUTE) == ProcessingJob(media, 2)
 
-    @pytest.mark.parametrize("ended", [{"deleted": True}, {"state": State.READY, "made": MADE}], ids=str)
+    @pytest.mark.parametrize(
+        "ended", [{"deleted": True}, {"state": MediaState.READY, "result": RESULT}], ids=str
+    )
     async def test_what_ended_or_is_deleted_is_no_job_any_more(
         self, stores: Stores, ended: dict[str, object]
     ) -> None:
@@ -297,7 +308,7 @@ class JobsContract:
         assert await stores.jobs.claim(MINUTE) is None
 
     async def test_who_is_alone_can_end_the_leases_of_the_dead(self, stores: Stores) -> None:
-        if not isinstance(stores.jobs, SqlJobs):
+        if not isinstance(stores.jobs, SqlProcessingQueue):
             return  # what is in memory dies with its process
         await self.drained(stores)
         (media,) = await self.jobs(stores, 1)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from application.media.ports import NoSuchObject, Storage, Ticket
+from application.media.ports import NoSuchObject, Storage, UploadTicket
 
 MB = 1024 * 1024
-Send = Callable[[Ticket, bytes], Awaitable[int]]
+Send = Callable[[UploadTicket, bytes], Awaitable[int]]
 """Do what a client does with a ticket; the status of the answer."""
 
 _numbers = itertools.count()

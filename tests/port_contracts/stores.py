@@ -39,7 +39,7 @@ from application.graph.ports import GraphCounters, GraphReader, GraphTx
 from application.identity.ports import Authorship, ConfirmationQueue, IdentityReader, IdentityTx, KeyStore
 from application.identity.searching import PeopleSearch
 from application.identity.security import SecurityEvents
-from application.media.ports import Jobs, MediaReader, MediaTx
+from application.media.ports import MediaReader, MediaTx, ProcessingQueue
 from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, Tickets
 from application.posts.ports import Counters, MarksReader, PostsReader, PostsTx
 from application.posts.rows import PostRow
@@ -90,7 +90,7 @@ class Stores:
     confirmations: ConfirmationQueue
     open_media: OpenTx[MediaTx]
     media: MediaReader
-    jobs: Jobs
+    jobs: ProcessingQueue
     pass_time: Callable[[timedelta], Awaitable[None]]
     """As far as leases, retries, tickets and due mails go, so much time has passed."""
     wake: asyncio.Event
@@ -178,7 +178,7 @@ async def memory() -> AsyncIterator[Stores]:
         ),
         memory_media.transactions(store, new_id, lambda: datetime.now(UTC)),
         memory_media.MemoryMediaReader(store),
-        memory_media.MemoryJobs(store, lambda: now),
+        memory_media.MemoryProcessingQueue(store, lambda: now),
         pass_time,
         wake,
     )
@@ -243,7 +243,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_identity.SqlConfirmationQueue(database, SECRETS),
             sql_media.transactions(database, new_id),
             sql_media.SqlMediaReader(database),
-            sql_media.SqlJobs(database),
+            sql_media.SqlProcessingQueue(database),
             pass_time,
             wake,
             database,

@@ -13,7 +13,7 @@ from adapters.memory.limits import MemoryLimiter
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
 from adapters.storage.memory import MemoryStorage
-from adapters.storage.signing import SignedUploads
+from adapters.storage.signing import TicketSigner
 from adapters.text import ascii_domain, graphemes
 from application.feeds.voting import ForgetVoter, VoteByMark, VoteByPost
 from application.identity.accounts import DeleteAccount, EditProfile
@@ -32,7 +32,7 @@ from application.identity.sessions import (
 )
 from application.identity.throttle import Throttle
 from application.media.event_handlers import Attach, Detach
-from application.media.removing import Discard
+from application.media.removing import PurgeMedia
 from application.posts.attaching import ShowMedia
 from application.posts.deleting import DeletePost
 from application.posts.editing import Edit, EditPost
@@ -202,7 +202,7 @@ class Waggle:
         self.sweep = SweepGone(stores.open_posts)
         vote_by_mark = VoteByMark(stores.open_votes)
         vote_by_post = VoteByPost(stores.open_votes, time)
-        no_objects = MemoryStorage(SignedUploads(b"k" * 32, "http://a"), lambda: BEGINNING)
+        no_objects = MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: BEGINNING)
         self.relay = Relay(
             stores.queue,
             {
@@ -224,7 +224,7 @@ class Waggle:
                     ForgetInSecurityEvents(stores.security),
                 ],
                 MediaAttached: [Attach(stores.open_media)],
-                MediaDetached: [Detach(stores.open_media, Discard(stores.open_media, no_objects))],
+                MediaDetached: [Detach(stores.open_media, PurgeMedia(stores.open_media, no_objects))],
                 AttachedMediaChanged: [ShowMedia(stores.open_posts, attachable)],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts, time.monotonic)],
             },

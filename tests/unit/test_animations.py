@@ -13,9 +13,9 @@ from typing import NamedTuple
 import pytest
 from PIL import Image, PngImagePlugin
 
-from adapters.processing import pictures
+from adapters.processing import images
 from adapters.processing.types import type_of
-from domain.media import Kind, Made
+from domain.media import MediaKind, ProcessingResult
 from tests.media import corpus
 from tests.media.containers import (
     BLUE,
@@ -55,11 +55,11 @@ class Shown(NamedTuple):
     plays: int
 
 
-def make(data: bytes, folder: Path) -> Made:
+def make(data: bytes, folder: Path) -> ProcessingResult:
     upload, media_type = folder / "upload", type_of(data[:64])
     assert media_type is not None
     upload.write_bytes(data)
-    return pictures.make(upload, folder, media_type, lambda _: None)
+    return images.make(upload, folder, media_type, lambda _: None)
 
 
 def shown(folder: Path) -> Shown:
@@ -251,7 +251,7 @@ ANIMATIONS: dict[str, tuple[Callable[[], bytes], Shown]] = {
 def test_an_animation_is_shown_as_by_a_browser(tmp_path: Path, name: str) -> None:
     build, expected = ANIMATIONS[name]
     made = make(build(), tmp_path)
-    assert made.kind is Kind.ANIMATION
+    assert made.kind is MediaKind.ANIMATION
     assert shown(tmp_path) == expected
     assert (made.width, made.height) == expected.size
     with Image.open(tmp_path / "small.webp") as still:
@@ -280,7 +280,7 @@ STILLS: dict[str, tuple[Callable[[], bytes], tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", STILLS)
 def test_a_single_frame_is_a_picture(tmp_path: Path, name: str) -> None:
     build, expected = STILLS[name]
-    assert make(build(), tmp_path).kind is Kind.IMAGE
+    assert make(build(), tmp_path).kind is MediaKind.IMAGE
     with Image.open(tmp_path / "large.webp") as image:
         assert quarters(image) == expected
 
@@ -409,7 +409,7 @@ def test_odd_metadata_neither_fails_nor_turns_a_picture(tmp_path: Path, name: st
     made = make(ODD[name](), tmp_path)
     with Image.open(tmp_path / "large.webp") as image:
         assert (image.size, quarters(image)) == AS_IT_LIES
-    assert made.kind is Kind.IMAGE
+    assert made.kind is MediaKind.IMAGE
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])

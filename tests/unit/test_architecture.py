@@ -56,10 +56,10 @@ ALLOWED = {
     "adapters.storage.signing": {"media"},
     "adapters.processing.child": {"media"},  # media's port: renditions
     "adapters.processing.cutting": {"media"},
-    "adapters.processing.films": {"media"},
+    "adapters.processing.videos": {"media"},
     "adapters.processing.gif": {"media"},  # how many frames are taken
     "adapters.processing.parent": {"media"},
-    "adapters.processing.pictures": {"media"},
+    "adapters.processing.images": {"media"},
     "adapters.processing.png": {"media"},
     "adapters.processing.posters": {"media"},
     "adapters.processing.remuxing": {"media"},

@@ -20,7 +20,7 @@ import pytest
 from adapters.processing import parent
 from adapters.processing.confinement import LAYERS, Layer
 from adapters.processing.parent import ChildProcessor
-from application.media.ports import Rejected
+from application.media.ports import UploadRejected
 from domain.shared import Unavailable
 from entrypoints.runtime import build, running
 from entrypoints.settings import Settings
@@ -317,7 +317,7 @@ def made(**change: object) -> str:
     """What a child says that has made `large.webp` of three bytes, but for `change`."""
     rendition = {"name": "large", "type": "image/webp", "width": 1, "height": 1, "bytes": 3} | change
     return json.dumps(
-        {"made": {"kind": "image", "width": 1, "height": 1, "blurhash": "", "renditions": [rendition]}}
+        {"result": {"kind": "image", "width": 1, "height": 1, "blurhash": "", "renditions": [rendition]}}
     )
 
 
@@ -328,7 +328,7 @@ def made(**change: object) -> str:
         "[]",
         '{"progress": "much"}',
         '{"rejected": "for fun"}',
-        '{"made": {}}',
+        '{"result": {}}',
         '{"progress": -1}',
         "[" * 10_000,
         "1" * 100_000,
@@ -394,7 +394,7 @@ async def test_the_child_reads_modules_and_nothing_of_the_data(
     )
     monkeypatch.setattr(parent, "_CHILD", child)
     (data / "tmp/upload").write_bytes(corpus.photograph(1))
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(UploadRejected) as caught:
         await ChildProcessor()(data / "tmp/upload", data / "tmp/made", lambda _: None)
     if caught.value.reason == "lost":
         pytest.skip("this system does not offer: Landlock")

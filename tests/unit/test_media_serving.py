@@ -12,8 +12,8 @@ from litestar import Litestar
 
 from adapters.memory.limits import NoLimiter
 from application.media.ports import NoSuchObject
-from application.media.serving import Found
-from domain.media import Kind, Made, Media, MediaNotFound, Rendition, State
+from application.media.serving import FoundRendition
+from domain.media import Media, MediaKind, MediaNotFound, MediaState, ProcessingResult, Rendition
 from domain.shared import DomainError, MediaId, Unavailable, UserId
 from entrypoints.http.cors import Cors, Origins
 from entrypoints.http.edge import Edge
@@ -29,8 +29,8 @@ MEDIA = Media(
     id=MediaId(7),
     owner=UserId(1),
     secret="s" * 22,
-    state=State.READY,
-    made=Made(kind=Kind.IMAGE, width=8, height=6, blurhash="L", renditions=[RENDITION]),
+    state=MediaState.READY,
+    result=ProcessingResult(kind=MediaKind.IMAGE, width=8, height=6, blurhash="L", renditions=[RENDITION]),
 )
 
 
@@ -73,11 +73,13 @@ class Signed:
         return signature == "good" and path.startswith("/media/7/") and until == "99999999999"
 
 
-async def found_if_signed_or_open(media_id: MediaId, secret: str, file: str, *, signed: bool) -> Found:
+async def found_if_signed_or_open(
+    media_id: MediaId, secret: str, file: str, *, signed: bool
+) -> FoundRendition:
     media = replace(MEDIA, open=file.startswith("open"))
     if not (media.id == media_id and secret == media.secret and (signed or media.open)):
         raise MediaNotFound("no such media")
-    return Found(media, RENDITION)
+    return FoundRendition(media, RENDITION)
 
 
 async def asked(target: str, method: str = "GET", **headers: str) -> httpx.Response:
@@ -153,7 +155,7 @@ class Opened:
 
     @asynccontextmanager
     async def __call__(
-        self, _found: Found, start: int = 0, length: int | None = None
+        self, _found: FoundRendition, start: int = 0, length: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         if isinstance(self._pieces[0], Exception):
             raise self._pieces[0]
@@ -191,7 +193,7 @@ async def answered(opened: Opened, *, takes: int = 1000, stays: bool = True) -> 
         left.set()
 
     scope: Any = {"request_id": "1", "unhurried": lambda: done.append("unhurried"), "abort": abort}
-    found = Found(MEDIA, RENDITION)
+    found = FoundRendition(MEDIA, RENDITION)
     await _Streamed(opened, found, (0, SIZE), 200, [])(scope, receive, send)  # type: ignore[arg-type]
     return sent, done
 
@@ -223,7 +225,7 @@ async def test_a_storage_that_does_not_answer_is_not_waited_for(monkeypatch: pyt
     class Hangs(Opened):
         @asynccontextmanager
         async def __call__(
-            self, found: Found, start: int = 0, length: int | None = None
+            self, found: FoundRendition, start: int = 0, length: int | None = None
         ) -> AsyncIterator[AsyncIterator[bytes]]:
             await asyncio.Event().wait()
             yield self._all(0, 0)

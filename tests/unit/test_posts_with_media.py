@@ -6,21 +6,21 @@ from dataclasses import replace
 import pytest
 
 from application.media.event_handlers import ForgetPost
-from application.media.removing import Discard
+from application.media.removing import PurgeMedia
 from application.posts.editing import Edit
 from application.posts.publishing import Draft
 from application.posts.queries import SeenPost
 from application.shared.events import AttachedMediaChanged, Edited, MediaAttached, PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.ports import IdempotentRequest
-from domain.media import Kind, Made, Media, Reason, Rendition, State
+from domain.media import FailureReason, Media, MediaKind, MediaState, ProcessingResult, Rendition
 from domain.posts import MediaTaken, NotTheAuthor, PostNotFound, Visibility
 from domain.shared import EventId, FieldError, Invalid, MediaId, PostId, Stale, UserId
 from tests.port_contracts.stores import new_id
 from tests.unit.people import Waggle, refused, waggle_in_memory
 
-MADE = Made(
-    kind=Kind.IMAGE,
+RESULT = ProcessingResult(
+    kind=MediaKind.IMAGE,
     width=4,
     height=3,
     blurhash="L00000fQfQfQfQfQfQfQfQfQfQfQ",
@@ -59,20 +59,22 @@ def an_idempotent_request(user: UserId) -> IdempotentRequest:
     return IdempotentRequest("posts", "a key", "a print", user)
 
 
-async def uploads(waggle: Waggle, owner: UserId, state: State = State.PROCESSING, **more: object) -> Media:
+async def uploads(
+    waggle: Waggle, owner: UserId, state: MediaState = MediaState.PROCESSING, **more: object
+) -> Media:
     media = Media(id=MediaId(new_id()), owner=owner, secret="s" * 22, state=state, bytes=9, **more)  # type: ignore[arg-type]
-    if state is State.READY:
-        media = replace(media, made=MADE)
+    if state is MediaState.READY:
+        media = replace(media, result=RESULT)
     async with waggle.stores.open_media() as tx:
         await tx.media.add(media)
     return media
 
 
-async def settles(waggle: Waggle, media: Media, outcome: Made | Reason = MADE) -> None:
+async def settles(waggle: Waggle, media: Media, outcome: ProcessingResult | FailureReason = RESULT) -> None:
     """As the worker does it, and then everything that follows."""
     async with waggle.stores.open_media() as tx:
         now = await tx.media.get(media.id)
-        now = now.ready(outcome) if isinstance(outcome, Made) else now.failed(outcome)
+        now = now.ready(outcome) if isinstance(outcome, ProcessingResult) else now.failed(outcome)
         await tx.media.save(now)
         if now.post is not None:
             told = AttachedMediaChanged(
@@ -100,7 +102,7 @@ async def sees(waggle: Waggle, viewer: UserId | None, post: PostId) -> SeenPost 
 async def test_media_that_are_ready_are_shown_at_once_in_their_order(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
-    some = [await uploads(waggle, ann, State.READY) for _ in range(4)]
+    some = [await uploads(waggle, ann, MediaState.READY) for _ in range(4)]
     post = await publishes(waggle, ann, *reversed(some), text="")
     seen = await sees(waggle, bob, post)
     assert seen is not None
@@ -154,7 +156,7 @@ async def test_what_settled_while_the_post_was_written_is_not_missed(
     media = await uploads(waggle, ann)
     post = await publishes(waggle, ann, media)  # which saw it as it was before
     async with waggle.stores.open_media() as tx:
-        await tx.media.save((await tx.media.get(media.id)).ready(MADE))
+        await tx.media.save((await tx.media.get(media.id)).ready(RESULT))
     await delivered(waggle)
     assert await sees(waggle, bob, post) is not None
 
@@ -165,7 +167,7 @@ async def test_with_a_failed_one_the_post_waits_and_its_author_sees_why(
     media = await uploads(waggle, ann)
     post = await publishes(waggle, ann, media)
     await delivered(waggle)
-    await settles(waggle, media, Reason.DAMAGED)
+    await settles(waggle, media, FailureReason.DAMAGED)
     mine = await sees(waggle, ann, post)
     assert mine is not None
     assert [(card.state, card.reason) for card in mine.row.body.media] == [("failed", "damaged")]
@@ -178,10 +180,10 @@ async def test_without_its_failed_media_the_post_is_whole_and_published_once(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     above = await publishes(waggle, bob, text="show us")
-    failed, good = await uploads(waggle, ann), await uploads(waggle, ann, State.READY)
+    failed, good = await uploads(waggle, ann), await uploads(waggle, ann, MediaState.READY)
     post = await publishes(waggle, ann, failed, good, text="hi @bob", reply_to=above)
     await delivered(waggle)
-    await settles(waggle, failed, Reason.DAMAGED)
+    await settles(waggle, failed, FailureReason.DAMAGED)
     assert await sees(waggle, bob, post) is None
 
     await waggle.edit(ann, post, Edit(media=(good.id,)), 1)
@@ -202,7 +204,7 @@ async def test_a_post_goes_on_waiting_for_what_is_left(waggle: Waggle, ann: User
     failed, late = await uploads(waggle, ann), await uploads(waggle, ann)
     post = await publishes(waggle, ann, failed, late)
     await delivered(waggle)
-    await settles(waggle, failed, Reason.DAMAGED)
+    await settles(waggle, failed, FailureReason.DAMAGED)
     await waggle.edit(ann, post, Edit(media=(late.id,)), None)
     await delivered(waggle)
     assert await sees(waggle, bob, post) is None
@@ -213,7 +215,7 @@ async def test_a_post_goes_on_waiting_for_what_is_left(waggle: Waggle, ann: User
 async def test_media_are_removed_and_reordered_and_none_is_added(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
-    one, two, three, other = [await uploads(waggle, ann, State.READY) for _ in range(4)]
+    one, two, three, other = [await uploads(waggle, ann, MediaState.READY) for _ in range(4)]
     post = await publishes(waggle, ann, one, two, three)
     await delivered(waggle)
 
@@ -244,7 +246,7 @@ async def test_media_are_removed_and_reordered_and_none_is_added(
 async def test_the_last_media_cannot_be_removed_from_a_post_without_words(
     waggle: Waggle, ann: UserId
 ) -> None:
-    media = await uploads(waggle, ann, State.READY)
+    media = await uploads(waggle, ann, MediaState.READY)
     post = await publishes(waggle, ann, media, text="")
     error = await faulty(waggle.edit(ann, post, Edit(media=()), None))
     assert error.field_errors == (FieldError("text", "empty", "text must not be empty"),)
@@ -286,7 +288,7 @@ async def test_only_one_s_own_media_that_did_not_fail_can_be_attached_and_to_one
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     own, other = await uploads(waggle, ann), await uploads(waggle, bob)
-    failed = await uploads(waggle, ann, State.FAILED, reason=Reason.DAMAGED)
+    failed = await uploads(waggle, ann, MediaState.FAILED, reason=FailureReason.DAMAGED)
     gone = await uploads(waggle, ann, deleted=True)
     for media, code in ((other, "media_not_found"), (gone, "media_not_found"), (failed, "media_failed")):
         error = await faulty(publishes(waggle, ann, own, media))
@@ -305,14 +307,14 @@ async def test_the_same_attempt_gives_the_same_post_also_when_its_media_failed_s
     draft = Draft(text="look", media=(media.id,))
     first = await waggle.publish(ann, draft, an_idempotent_request(ann))
     await delivered(waggle)
-    await settles(waggle, media, Reason.DAMAGED)
+    await settles(waggle, media, FailureReason.DAMAGED)
     second = await waggle.publish(ann, draft, an_idempotent_request(ann))
     assert second.replayed
     assert second.seen.row.id == first.seen.row.id
 
 
 async def test_a_text_may_only_be_taken_away_where_media_are_left(waggle: Waggle, ann: UserId) -> None:
-    media = await uploads(waggle, ann, State.READY)
+    media = await uploads(waggle, ann, MediaState.READY)
     pictured, plain = await publishes(waggle, ann, media), await publishes(waggle, ann)
     await waggle.edits(ann, pictured, "")
     assert (await waggle.read(ann, pictured)).row.text == ""
@@ -329,7 +331,7 @@ async def test_a_waiting_post_is_in_no_list_of_others(waggle: Waggle, ann: UserI
 
 
 async def test_what_a_post_had_goes_with_it(waggle: Waggle, ann: UserId) -> None:
-    media = await uploads(waggle, ann, State.READY)
+    media = await uploads(waggle, ann, MediaState.READY)
     post = await publishes(waggle, ann, media)
     await delivered(waggle)
     await waggle.delete(ann, post)
@@ -339,7 +341,7 @@ async def test_what_a_post_had_goes_with_it(waggle: Waggle, ann: UserId) -> None
         async def list(self, prefix: str) -> list[object]:
             return []
 
-    forget = ForgetPost(open_media, Discard(open_media, Nothing()))  # type: ignore[arg-type]
+    forget = ForgetPost(open_media, PurgeMedia(open_media, Nothing()))  # type: ignore[arg-type]
     event = PostDeleted(post_id=post, author_id=ann, reply_to=None)
     await forget(event, EventId(1))
     assert await waggle.stores.media.media([media.id]) == {}

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from adapters.processing import parent as starting
-from adapters.processing.parent import PICTURES, ChildProcessor
-from application.media.ports import Rejected
-from domain.media import EXTENSIONS, Kind, Made, Reason
+from adapters.processing.parent import IMAGE_LIMITS, ChildProcessor
+from application.media.ports import UploadRejected
+from domain.media import EXTENSIONS, FailureReason, MediaKind, ProcessingResult
 from domain.shared import Unavailable
 from tests.media import corpus
 from tests.media.corpus import BAD, GOOD, PAYLOADS, Sample
@@ -29,11 +29,11 @@ class Bench:
         self.into.mkdir()
         self.told: list[int] = []
 
-    async def __call__(self, data: bytes, processor: ChildProcessor | None = None) -> Made:
+    async def __call__(self, data: bytes, processor: ChildProcessor | None = None) -> ProcessingResult:
         self.upload.write_bytes(data)
         return await (processor or ChildProcessor())(self.upload, self.into, self.told.append)
 
-    def files(self, made: Made) -> Iterator[tuple[str, Path]]:
+    def files(self, made: ProcessingResult) -> Iterator[tuple[str, Path]]:
         for one in made.renditions:
             yield one.name, self.into / f"{one.name}.{EXTENSIONS[one.type]}"
 
@@ -52,7 +52,7 @@ async def test_what_is_good_comes_out_clean_and_the_right_way_up(bench: Bench, s
     made = await bench(sample.make())
     assert made.kind is sample.outcome
     assert bench.told == sorted(bench.told)
-    assert (made.duration is not None) == (made.kind is Kind.VIDEO)
+    assert (made.duration is not None) == (made.kind is MediaKind.VIDEO)
     assert {path.name for path in bench.into.iterdir()} == {path.name for _, path in bench.files(made)}
     for rendition, (name, path) in zip(made.renditions, bench.files(made), strict=True):
         data = path.read_bytes()
@@ -75,7 +75,7 @@ async def test_what_is_good_comes_out_clean_and_the_right_way_up(bench: Bench, s
 
 @pytest.mark.parametrize("sample", BAD, ids=lambda sample: sample.name)
 async def test_what_is_bad_is_rejected_with_a_reason(bench: Bench, sample: Sample) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(UploadRejected) as caught:
         await bench(sample.make())
     assert caught.value.reason is sample.outcome
 
@@ -146,31 +146,31 @@ async def test_a_film_on_its_side_is_shown_upright(bench: Bench) -> None:
 
 async def test_sound_is_refused_where_it_is_not_allowed(bench: Bench) -> None:
     silent = ChildProcessor(audio=False)
-    assert (await bench(corpus.film(), silent)).kind is Kind.VIDEO
-    with pytest.raises(Rejected) as caught:
+    assert (await bench(corpus.film(), silent)).kind is MediaKind.VIDEO
+    with pytest.raises(UploadRejected) as caught:
         await bench(corpus.film(sound="aac"), silent)
-    assert caught.value.reason is Reason.AUDIO_REFUSED
+    assert caught.value.reason is FailureReason.AUDIO_REFUSED
 
 
 async def test_me2_what_takes_more_memory_than_it_may_is_too_costly(bench: Bench) -> None:
-    small = replace(PICTURES, memory=160 * 1024 * 1024)
-    with pytest.raises(Rejected) as caught:
-        await bench(corpus.encoded(corpus.scene(6000, 6000), "PNG"), ChildProcessor(pictures=small))
-    assert caught.value.reason in {Reason.TOO_COSTLY, Reason.DAMAGED}
-    assert (await bench(corpus.photograph(1))).kind is Kind.IMAGE
+    small = replace(IMAGE_LIMITS, memory=160 * 1024 * 1024)
+    with pytest.raises(UploadRejected) as caught:
+        await bench(corpus.encoded(corpus.scene(6000, 6000), "PNG"), ChildProcessor(images=small))
+    assert caught.value.reason in {FailureReason.TOO_COSTLY, FailureReason.DAMAGED}
+    assert (await bench(corpus.photograph(1))).kind is MediaKind.IMAGE
 
 
 async def test_me2_what_takes_more_time_than_it_may_is_too_costly(bench: Bench) -> None:
-    short = replace(PICTURES, seconds=0.01)
-    with pytest.raises(Rejected) as caught:
-        await bench(corpus.photograph(1), ChildProcessor(pictures=short))
-    assert caught.value.reason is Reason.TOO_COSTLY
+    short = replace(IMAGE_LIMITS, seconds=0.01)
+    with pytest.raises(UploadRejected) as caught:
+        await bench(corpus.photograph(1), ChildProcessor(images=short))
+    assert caught.value.reason is FailureReason.TOO_COSTLY
 
 
 CHILDREN = {
-    "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": Reason.TOO_COSTLY,
-    "import os, signal; os.kill(os.getpid(), signal.SIGXCPU)": Reason.TOO_COSTLY,
-    "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)": Reason.DAMAGED,
+    "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": FailureReason.TOO_COSTLY,
+    "import os, signal; os.kill(os.getpid(), signal.SIGXCPU)": FailureReason.TOO_COSTLY,
+    "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)": FailureReason.DAMAGED,
 }
 
 
@@ -181,7 +181,7 @@ async def test_a_child_that_dies_has_said_enough(
     child = tmp_path / "child.py"
     child.write_text(code)
     monkeypatch.setattr(starting, "_CHILD", child)
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(UploadRejected) as caught:
         await bench(corpus.photograph(1))
     assert caught.value.reason is CHILDREN[code]
 
@@ -246,6 +246,6 @@ print(json.dumps({{"rejected": "damaged" if not bad else "lost"}}))
 """
     )
     monkeypatch.setattr(starting, "_CHILD", child)
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(UploadRejected) as caught:
         await bench(corpus.photograph(1))
-    assert caught.value.reason is Reason.DAMAGED
+    assert caught.value.reason is FailureReason.DAMAGED

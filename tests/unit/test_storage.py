@@ -13,21 +13,21 @@ from adapters.clock import utc_now
 from adapters.storage.address import S3Address, folder_of
 from adapters.storage.folder import LEFT_SECONDS, FolderStorage
 from adapters.storage.memory import MemoryStorage
-from adapters.storage.signing import MediaAddresses, SignedUploads
-from application.media.ports import NoSuchObject, Storage, Ticket, TicketRefused
+from adapters.storage.signing import MediaAddresses, TicketSigner
+from application.media.ports import NoSuchObject, Storage, TicketRefused, UploadTicket
 from application.shared.errors import StorageFull
 from domain.shared import Unavailable
 from tests.port_contracts.storage import Send, StorageContract, got, put
 
 ORIGIN = "https://waggle.example"
-UPLOADS = SignedUploads(b"k" * 32, ORIGIN)
+UPLOADS = TicketSigner(b"k" * 32, ORIGIN)
 
 
 @pytest.fixture
 def send(storage: Storage, tmp_path: Path) -> Send:
     """What the HTTP handler does, in short."""
 
-    async def send(ticket: Ticket, data: bytes) -> int:
+    async def send(ticket: UploadTicket, data: bytes) -> int:
         url = urlsplit(ticket.url)
         assert url.path.startswith("/media/uploads/")
         key = url.path.removeprefix("/media/uploads/")
@@ -195,7 +195,7 @@ class TestOfTheFolder:
 
 class TestTickets:
     def test_whoever_has_another_key_signs_for_nothing(self) -> None:
-        ticket = SignedUploads(b"x" * 32, ORIGIN).ticket(
+        ticket = TicketSigner(b"x" * 32, ORIGIN).ticket(
             "a/b", 5, "image/png", utc_now() + timedelta(minutes=1)
         )
 

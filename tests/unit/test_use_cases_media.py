@@ -17,24 +17,31 @@ from adapters.memory import media as memory_media
 from adapters.memory.outbox import MemoryOutboxQueue
 from adapters.memory.store import Store
 from adapters.storage.memory import MemoryStorage
-from adapters.storage.signing import SignedUploads
+from adapters.storage.signing import TicketSigner
 from adapters.text import graphemes
 from application.media import processing
 from application.media.event_handlers import Attach, ForgetOwner, ForgetPost
-from application.media.ports import MediaTx, Rejected, Stored, Ticket, TicketRefused
+from application.media.ports import MediaTx, StoredObject, TicketRefused, UploadRejected, UploadTicket
 from application.media.processing import MAX_ATTEMPTS, ProcessMedia
-from application.media.removing import Discard, ReconcileMedia, RemoveMedia, SweepMedia, SweepObjects, keys_of
-from application.media.tickets import CheckEndedTickets, TakeUpload
+from application.media.removing import (
+    DeleteMedia,
+    PurgeExpiredMedia,
+    PurgeMedia,
+    PurgeOrphanedObjects,
+    ReconcileMedia,
+    object_keys,
+)
+from application.media.tickets import CheckExpiredTickets, ReceiveUpload
 from application.media.uploading import (
-    Announce,
     BeginUpload,
-    Begun,
     CompleteUpload,
-    Described,
-    Limits,
-    Uploaded,
+    MediaDetails,
+    RegisterUpload,
+    StartedUpload,
     Uploader,
     UploadFile,
+    UploadLimits,
+    UploadResult,
 )
 from application.shared.events import (
     AccountDeleted,
@@ -47,15 +54,15 @@ from application.shared.events import (
 from application.shared.ports import IdempotentRequest
 from domain.media import (
     ATTACH_WITHIN,
-    Kind,
-    Made,
+    FailureReason,
     Media,
+    MediaKind,
     MediaNotFound,
     MediaNotUploaded,
+    MediaState,
+    ProcessingResult,
     QuotaReached,
-    Reason,
     Rendition,
-    State,
 )
 from domain.media import MediaAttached as AttachedElsewhere
 from domain.shared import EventId, MediaId, PostId, SessionId, Unavailable, UserId
@@ -65,8 +72,8 @@ ANN, BOB = UserId(1), UserId(2)
 PHONE = SessionId(11)
 POST = PostId(7)
 DATA = b"a picture"
-MADE = Made(
-    kind=Kind.IMAGE,
+RESULT = ProcessingResult(
+    kind=MediaKind.IMAGE,
     width=4,
     height=3,
     blurhash="L00000fQfQfQfQfQfQfQfQfQfQfQ",
@@ -118,7 +125,7 @@ class Fallible:
         self._step()
         await self.real.fetch(key, target)
 
-    async def stat(self, key: str) -> Stored | None:
+    async def stat(self, key: str) -> StoredObject | None:
         self._step()
         return await self.real.stat(key)
 
@@ -127,11 +134,11 @@ class Fallible:
         await self.real.delete(keys)
         self._step()
 
-    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
+    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[StoredObject]:
         self._step()
         return await self.real.list(prefix, after, limit)
 
-    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
         return self.real.ticket(key, size, content_type, until)
 
     def read(self, key: str, start: int = 0, length: int | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201
@@ -158,7 +165,7 @@ class World:
     """Media in memory, with a clock that is set."""
 
     folder: Path
-    limits: Limits = Limits(file_bytes=1_000, user_bytes=10_000, files_a_day=100)  # noqa: RUF009
+    limits: UploadLimits = UploadLimits(file_bytes=1_000, user_bytes=10_000, files_a_day=100)  # noqa: RUF009
     field_errors: FieldErrors = field(default_factory=FieldErrors)
     now: datetime = BEGINNING + timedelta(hours=1)
     elapsed: float = 0.0
@@ -169,26 +176,26 @@ class World:
         self.events: list[Event] = []
         self.numbers = itertools.count()
         self.storage = Fallible(
-            MemoryStorage(SignedUploads(b"k" * 32, "http://a"), lambda: self.now), self.field_errors
+            MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: self.now), self.field_errors
         )
         self.reader = memory_media.MemoryMediaReader(self.store)
-        self.jobs = memory_media.MemoryJobs(self.store, lambda: self.elapsed)
+        self.jobs = memory_media.MemoryProcessingQueue(self.store, lambda: self.elapsed)
         self.processes: Callable[[], object] = lambda: None
         """Called while a file is processed; may raise."""
         storage, wake = self.storage, asyncio.Event()
-        self.announce = Announce(self.open_tx, new_id, lambda: "s" * 22, self.limits)
+        self.announce = RegisterUpload(self.open_tx, new_id, lambda: "s" * 22, self.limits)
         self.upload_file = UploadFile(self.announce, self.open_tx, storage, graphemes, wake.set)
         self.begin = BeginUpload(self.announce, storage, graphemes, lambda: self.now)
         self.complete = CompleteUpload(self.open_tx, storage, wake.set)
-        self.discard = Discard(self.open_tx, storage)
+        self.discard = PurgeMedia(self.open_tx, storage)
         self.ended: set[SessionId] = set()
         sessions = LivingSessions(self.ended)
-        self.take = TakeUpload(self.open_tx, self.reader, storage, sessions)
-        self.check_tickets = CheckEndedTickets(
+        self.take = ReceiveUpload(self.open_tx, self.reader, storage, sessions)
+        self.check_tickets = CheckExpiredTickets(
             self.open_tx, self.reader, storage, sessions, self.discard, lambda: self.now
         )
-        self.sweep_objects = SweepObjects(self.reader, storage, lambda: self.now)
-        self.remove = RemoveMedia(self.open_tx, self.discard)
+        self.sweep_objects = PurgeOrphanedObjects(self.reader, storage, lambda: self.now)
+        self.remove = DeleteMedia(self.open_tx, self.discard)
         self.process = ProcessMedia(
             self.open_tx,
             self.jobs,
@@ -201,7 +208,7 @@ class World:
         self.attach = Attach(self.open_tx)
         self.forget_post = ForgetPost(self.open_tx, self.discard)
         self.forget_owner = ForgetOwner(self.open_tx, self.discard)
-        self.sweep = SweepMedia(self.open_tx, self.reader, self.discard, lambda: self.now)
+        self.sweep = PurgeExpiredMedia(self.open_tx, self.reader, self.discard, lambda: self.now)
         self.reconcile = ReconcileMedia(self.open_tx, self.reader, storage, lambda: self.now)
 
     @asynccontextmanager
@@ -218,12 +225,12 @@ class World:
         path.write_bytes(data)
         return path
 
-    async def upload(self, owner: UserId = ANN, key: str | None = None) -> Uploaded:
+    async def upload(self, owner: UserId = ANN, key: str | None = None) -> UploadResult:
         idempotent_request = None if key is None else IdempotentRequest("media", key, "print", owner)
-        return await self.upload_file(owner, self.file(), len(DATA), Described(), idempotent_request)
+        return await self.upload_file(owner, self.file(), len(DATA), MediaDetails(), idempotent_request)
 
-    async def begins(self) -> Begun:
-        return await self.begin(Uploader(ANN, PHONE), len(DATA), "image/png", Described(), None)
+    async def begins(self) -> StartedUpload:
+        return await self.begin(Uploader(ANN, PHONE), len(DATA), "image/png", MediaDetails(), None)
 
     async def ready(self, owner: UserId = ANN) -> Media:
         media = (await self.upload(owner)).media
@@ -257,15 +264,15 @@ class World:
             await queue.done(deliveries)
         return fresh
 
-    async def _processor(self, upload: Path, into: Path, progress: Callable[[int], None]) -> Made:
+    async def _processor(self, upload: Path, into: Path, progress: Callable[[int], None]) -> ProcessingResult:
         assert upload.stat().st_size == len(DATA)  # noqa: ASYNC240 - it is short
         progress(50)
         outcome = self.processes()
         if asyncio.iscoroutine(outcome):
             await outcome
-        for rendition in MADE.renditions:
+        for rendition in RESULT.renditions:
             (into / f"{rendition.name}.webp").write_bytes(b"made")
-        return MADE
+        return RESULT
 
     @asynccontextmanager
     async def _temporary(self) -> AsyncIterator[Path]:
@@ -288,7 +295,7 @@ def raising(error: Exception) -> Callable[[], object]:
 async def agree(world: World) -> None:
     """No object without its row, no row without its objects."""
     rows = await world.rows()
-    assert await world.keys() == {key for media in rows for key in keys_of(media)}
+    assert await world.keys() == {key for media in rows for key in object_keys(media)}
 
 
 # --- Coming in --------------------------------------------------------------------------------------
@@ -296,8 +303,8 @@ async def agree(world: World) -> None:
 
 async def test_an_upload_becomes_what_is_shown_and_is_told(world: World) -> None:
     media = await world.ready()
-    assert (media.state, media.made, media.progress) == (State.READY, MADE, 100)
-    assert await world.keys() == {media.key(one) for one in MADE.renditions}
+    assert (media.state, media.result, media.progress) == (MediaState.READY, RESULT, 100)
+    assert await world.keys() == {media.key(one) for one in RESULT.renditions}
     assert [event for event in await world.told() if isinstance(event, MediaSettled)] == [
         MediaSettled(media_id=media.id, owner_id=ANN)
     ]
@@ -310,7 +317,7 @@ async def test_the_same_attempt_goes_on_where_the_first_was_cut_short(world: Wor
     world.storage.away = False
     second, third = await world.upload(key="k"), await world.upload(key="k")
     assert second.media.id == third.media.id
-    assert (third.media.state, third.replayed) == (State.PROCESSING, True)
+    assert (third.media.state, third.replayed) == (MediaState.PROCESSING, True)
     assert len(await world.rows()) == 1
 
 
@@ -345,33 +352,33 @@ async def test_a_direct_upload_is_complete_when_all_of_it_is_there_and_once(worl
         await world.complete(BOB, begun.media.id)
     first, second = await asyncio.gather(*(world.complete(ANN, begun.media.id) for _ in range(2)))
     assert first == second
-    assert first.state is State.PROCESSING
+    assert first.state is MediaState.PROCESSING
     assert await world.process()
     assert not await world.process()
-    assert (await world.complete(ANN, begun.media.id)).state is State.READY
+    assert (await world.complete(ANN, begun.media.id)).state is MediaState.READY
 
 
 async def test_many_who_announce_at_once_stay_within_the_quota(tmp_path: Path) -> None:
-    world = World(tmp_path, Limits(file_bytes=10, user_bytes=35, files_a_day=100))
+    world = World(tmp_path, UploadLimits(file_bytes=10, user_bytes=35, files_a_day=100))
     outcomes = await asyncio.gather(
-        *(world.announce(ANN, 10, Described(), None) for _ in range(10)), return_exceptions=True
+        *(world.announce(ANN, 10, MediaDetails(), None) for _ in range(10)), return_exceptions=True
     )
-    assert sum(isinstance(one, Uploaded) for one in outcomes) == 3
+    assert sum(isinstance(one, UploadResult) for one in outcomes) == 3
     assert sum(isinstance(one, QuotaReached) for one in outcomes) == 7
-    await world.announce(BOB, 10, Described(), None)
+    await world.announce(BOB, 10, MediaDetails(), None)
 
 
 @given(st.lists(st.one_of(st.integers(1, 9), st.just("remove"), st.just("a day")), max_size=40))
 async def test_nobody_ever_has_more_than_the_quota_and_nobody_is_refused_less(
     steps: list[int | str],
 ) -> None:
-    world = World(Path(), Limits(file_bytes=9, user_bytes=30, files_a_day=6))
+    world = World(Path(), UploadLimits(file_bytes=9, user_bytes=30, files_a_day=6))
     number = itertools.count()
 
     def id_now() -> int:
         return (int(world.now.timestamp() * 1000) << 16) + next(number)
 
-    announce = Announce(world.open_tx, id_now, lambda: "s" * 22, world.limits)
+    announce = RegisterUpload(world.open_tx, id_now, lambda: "s" * 22, world.limits)
     there: list[tuple[MediaId, int, datetime]] = []
     removed: list[tuple[MediaId, int, datetime]] = []
     for step in steps:
@@ -387,31 +394,31 @@ async def test_nobody_ever_has_more_than_the_quota_and_nobody_is_refused_less(
             today = [one for one in counted if one[2] == world.now]
             fits = sum(size for _, size, _ in counted) + step <= 30 and len(today) < 6
             if fits:
-                media = (await announce(ANN, step, Described(), None)).media
+                media = (await announce(ANN, step, MediaDetails(), None)).media
                 there.append((media.id, step, world.now))
             else:
                 with pytest.raises(QuotaReached):
-                    await announce(ANN, step, Described(), None)
+                    await announce(ANN, step, MediaDetails(), None)
     assert [media.id for media in await world.rows()] == [one[0] for one in there]
 
 
 # --- Tickets ----------------------------------------------------------------------------------------
 
 
-async def completes(world: World, begun: Begun) -> None:
+async def completes(world: World, begun: StartedUpload) -> None:
     await world.take(begun.media.upload, world.file(), "image/png")
     await world.complete(ANN, begun.media.id)
 
 
-async def is_removed(world: World, begun: Begun) -> None:
+async def is_removed(world: World, begun: StartedUpload) -> None:
     await world.remove(ANN, begun.media.id)
 
 
-async def is_logged_out(world: World, _begun: Begun) -> None:
+async def is_logged_out(world: World, _begun: StartedUpload) -> None:
     world.ended.add(PHONE)
 
 
-async def loses_the_account(world: World, _begun: Begun) -> None:
+async def loses_the_account(world: World, _begun: StartedUpload) -> None:
     await world.forget_owner(AccountDeleted(user_id=ANN), EventId(1))
 
 
@@ -457,7 +464,7 @@ async def test_me5_a_ticket_ends_with_what_it_was_given_for_and_leaves_no_byte(
 
 
 async def test_a_ticket_that_nobody_was_given_is_refused(world: World) -> None:
-    media = (await world.announce(ANN, 3, Described(), None)).media  # without a ticket
+    media = (await world.announce(ANN, 3, MediaDetails(), None)).media  # without a ticket
     for key in (media.upload, f"{media.prefix}large.webp", "17/x/upload", "x", ""):
         with pytest.raises(TicketRefused):
             await world.take.check(key)
@@ -522,9 +529,9 @@ async def test_while_the_storage_is_away_the_look_waits(world: World) -> None:
 
 
 async def test_what_is_refused_fails_with_its_reason_and_keeps_no_byte(world: World) -> None:
-    world.processes = raising(Rejected(Reason.DAMAGED))
+    world.processes = raising(UploadRejected(FailureReason.DAMAGED))
     media = await world.ready()
-    assert (media.state, media.reason) == (State.FAILED, Reason.DAMAGED)
+    assert (media.state, media.reason) == (MediaState.FAILED, FailureReason.DAMAGED)
     assert await world.keys() == set()
     assert MediaSettled(media_id=media.id, owner_id=ANN, reason="damaged") in await world.told()
 
@@ -535,10 +542,10 @@ async def test_however_long_the_storage_is_away_no_media_fails_for_that(world: W
     for _ in range(4 * MAX_ATTEMPTS):
         assert await world.process()
         world.elapsed += 61  # the longest pause
-    assert (await world.read(media.id)).state is State.PROCESSING
+    assert (await world.read(media.id)).state is MediaState.PROCESSING
     world.storage.away = False
     assert await world.process()
-    assert (await world.read(media.id)).state is State.READY
+    assert (await world.read(media.id)).state is MediaState.READY
 
 
 @pytest.mark.parametrize("error", [Unavailable("the child ended with 1"), KilledError()], ids=str)
@@ -559,7 +566,7 @@ async def test_what_ends_whoever_looks_at_it_fails_after_some_attempts(
             assert await world.process()
         world.elapsed += 100
     now = await world.read(media.id)
-    assert (now.state, now.reason, calls) == (State.FAILED, Reason.TOO_COSTLY, MAX_ATTEMPTS)
+    assert (now.state, now.reason, calls) == (MediaState.FAILED, FailureReason.TOO_COSTLY, MAX_ATTEMPTS)
     assert await world.keys() == set()
 
 
@@ -567,7 +574,7 @@ async def test_an_upload_that_is_lost_fails(world: World) -> None:
     media = (await world.upload()).media
     await world.storage.real.delete([media.upload])
     assert await world.process()
-    assert (await world.read(media.id)).reason is Reason.LOST
+    assert (await world.read(media.id)).reason is FailureReason.LOST
 
 
 @pytest.mark.parametrize("made", [None, BEGINNING + timedelta(days=365 * 5)])
@@ -583,12 +590,12 @@ async def test_an_upload_that_is_missing_from_a_storage_made_anew_waits_for_hour
         tries += await world.process()
         world.now += timedelta(minutes=1)
         world.elapsed += 60
-    assert (await world.read(media.id)).state is State.PROCESSING
+    assert (await world.read(media.id)).state is MediaState.PROCESSING
     assert 30 < tries < 100  # with growing pauses
     world.storage.real._objects[media.upload] = data  # the right disk is back
     world.elapsed += 900
     assert await world.process()
-    assert (await world.read(media.id)).state is State.READY
+    assert (await world.read(media.id)).state is MediaState.READY
 
 
 async def test_an_upload_that_never_comes_back_is_lost_in_the_end(world: World) -> None:
@@ -596,7 +603,7 @@ async def test_an_upload_that_never_comes_back_is_lost_in_the_end(world: World) 
     await world.storage.real.delete([media.upload])
     world.storage.made, world.now = None, media.created_at + timedelta(hours=8)
     assert await world.process()
-    assert (await world.read(media.id)).reason is Reason.LOST
+    assert (await world.read(media.id)).reason is FailureReason.LOST
 
 
 async def test_what_is_deleted_while_it_is_processed_leaves_nothing(world: World) -> None:
@@ -631,7 +638,7 @@ async def test_who_lost_the_lease_stops_and_the_next_one_ends_it(
     world.elapsed += 100
     world.processes = lambda: None
     assert await world.process()
-    assert (await world.read(media.id)).state is State.READY
+    assert (await world.read(media.id)).state is MediaState.READY
 
 
 async def test_who_is_stopped_gives_the_job_back_at_once_and_it_counts_for_nothing(world: World) -> None:
@@ -665,7 +672,7 @@ async def test_a_post_hears_of_its_media_whatever_came_first(world: World, attac
     if not attached_first:
         await world.attaches(media.id)
     now = await world.read(media.id)
-    assert (now.state, now.post, now.open) == (State.READY, POST, True)
+    assert (now.state, now.post, now.open) == (MediaState.READY, POST, True)
     told = AttachedMediaChanged(media_id=media.id, post_id=POST, owner_id=ANN, version=now.version)
     assert told in await world.told()
 
@@ -703,7 +710,7 @@ async def test_what_is_attached_while_the_sweep_looks_is_not_swept(world: World)
             await world.attaches(media.id)
             return found
 
-    sweep = SweepMedia(world.open_tx, Slow(world.store), world.discard, lambda: world.now)
+    sweep = PurgeExpiredMedia(world.open_tx, Slow(world.store), world.discard, lambda: world.now)
     assert await sweep() == 0
     assert (await world.read(media.id)).post == POST
 
@@ -738,25 +745,25 @@ async def test_comparing_finds_both_kinds_of_drift_and_mends_it_unless_it_is_a_d
     media, fine = await world.ready(), await world.ready()
     await world.attaches(media.id)
     await world.told()
-    lost = media.key(MADE.renditions[0])
+    lost = media.key(RESULT.renditions[0])
     await world.storage.real.delete([lost])
     strangers = {f"{new_id()}/{'x' * 22}/large.webp", f"{fine.prefix}upload"}
     for key in strangers:
         await world.storage.real.put(key, world.file(), "image/webp")
-    assert (await world.reconcile(dry_run=False)).without_row == 0  # they may be under way
-    assert (await world.read(media.id)).reason is Reason.LOST
+    assert (await world.reconcile(dry_run=False)).orphaned_objects == 0  # they may be under way
+    assert (await world.read(media.id)).reason is FailureReason.LOST
     assert [type(event) for event in await world.told()] == [AttachedMediaChanged]
     world.now += timedelta(hours=2)
     seen = await world.reconcile(dry_run=True)
-    assert (seen.rows, seen.without_row, seen.without_object) == (2, 3, 0)
+    assert (seen.rows, seen.orphaned_objects, seen.without_object) == (2, 3, 0)
     assert strangers <= await world.keys()
     await world.reconcile(dry_run=False)
     await agree(world)
-    assert (await world.read(fine.id)).state is State.READY
+    assert (await world.read(fine.id)).state is MediaState.READY
 
 
 async def test_objects_without_a_row_go_by_themselves_some_pages_at_a_time(world: World) -> None:
-    sweep = SweepObjects(world.reader, world.storage, lambda: world.now, pages=1)
+    sweep = PurgeOrphanedObjects(world.reader, world.storage, lambda: world.now, pages=1)
     fine = await world.ready()
     strangers = [f"{fine.id + number}/{'x' * 22}/upload" for number in range(1, 4)]
     foreign = {"backups/today.tar", f"{new_id()}/notes.txt", "probe/x"}
@@ -764,7 +771,7 @@ async def test_objects_without_a_row_go_by_themselves_some_pages_at_a_time(world
         await world.storage.real.put(key, world.file(), "image/png")
     list_, asked = world.storage.real.list, 0
 
-    async def small(prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
+    async def small(prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[StoredObject]:
         nonlocal asked
         asked += 1
         return await list_(prefix, after, min(limit, 2))
@@ -784,7 +791,7 @@ async def test_objects_without_a_row_go_by_themselves_some_pages_at_a_time(world
         removed += await sweep()
         most = max(most, asked - before)
     assert (removed, most) == (4, 1)
-    assert await world.keys() == foreign | {fine.key(one) for one in MADE.renditions}
+    assert await world.keys() == foreign | {fine.key(one) for one in RESULT.renditions}
 
 
 async def test_the_storage_of_another_database_is_left_alone(
@@ -797,7 +804,7 @@ async def test_the_storage_of_another_database_is_left_alone(
     assert await world.sweep_objects() == 0
     assert await world.keys() == keys
     assert "belong to no media of this database" in caplog.text
-    assert (await world.reconcile(dry_run=False)).without_row == 301  # if it is wanted
+    assert (await world.reconcile(dry_run=False)).orphaned_objects == 301  # if it is wanted
 
 
 # --- Being killed -----------------------------------------------------------------------------------
@@ -840,5 +847,5 @@ async def test_wherever_one_is_killed_a_sweep_leaves_rows_and_objects_that_agree
         await world.reconcile(dry_run=False)
         await agree(world)
         for media in await world.rows():
-            assert (media.state, media.deleted) == (State.READY, False), last
+            assert (media.state, media.deleted) == (MediaState.READY, False), last
             assert media.post is not None

@@ -10,11 +10,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from adapters.processing import films, pictures
+from adapters.processing import images, videos
 from adapters.processing.confinement import confine
-from adapters.processing.types import PICTURES
-from application.media.ports import Rejected
-from domain.media import Made, Reason
+from adapters.processing.types import IMAGE_FORMATS
+from application.media.ports import UploadRejected
+from domain.media import FailureReason, ProcessingResult
 
 EX_CONFIG = 78
 
@@ -24,17 +24,17 @@ def say(**what: Any) -> None:
     sys.stdout.flush()
 
 
-def made_as_json(made: Made) -> dict[str, Any]:
+def result_as_json(result: ProcessingResult) -> dict[str, Any]:
     renditions = [
         {"name": one.name, "type": one.type, "width": one.width, "height": one.height, "bytes": one.bytes}
-        for one in made.renditions
+        for one in result.renditions
     ]
     return {
-        "kind": made.kind,
-        "width": made.width,
-        "height": made.height,
-        "blurhash": made.blurhash,
-        "duration": made.duration,
+        "kind": result.kind,
+        "width": result.width,
+        "height": result.height,
+        "blurhash": result.blurhash,
+        "duration": result.duration,
         "renditions": renditions,
     }
 
@@ -56,18 +56,18 @@ def main() -> None:
     if missing and order["confinement_required"]:
         sys.exit(EX_CONFIG)
     try:
-        if media_type in PICTURES:
-            made = pictures.make(upload, into, media_type, progress)
+        if media_type in IMAGE_FORMATS:
+            result = images.make(upload, into, media_type, progress)
         else:
-            made = films.make(upload, into, media_type, progress, audio=order["audio"])
-    except Rejected as rejected:
+            result = videos.make(upload, into, media_type, progress, audio=order["audio"])
+    except UploadRejected as rejected:
         say(rejected=rejected.reason)
     except MemoryError:
-        say(rejected=Reason.TOO_COSTLY)
+        say(rejected=FailureReason.TOO_COSTLY)
     except Exception:  # noqa: BLE001 - whatever a decoder says of what it cannot decode
-        say(rejected=Reason.DAMAGED)
+        say(rejected=FailureReason.DAMAGED)
     else:
-        say(made=made_as_json(made))
+        say(result=result_as_json(result))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from adapters.processing.boxes import Edit
-from application.media.ports import Rejected
-from domain.media import Reason
+from application.media.ports import UploadRejected
+from domain.media import FailureReason
 
 _MOST_ROUNDED = Fraction(1, 100)
 """Seconds by which a length may be wrong that was rounded to the movie's time scale."""
@@ -46,7 +46,7 @@ def shown_pictures(
     samples: Sequence[Sample], edits: Sequence[Edit], timescale: int, tick: Fraction
 ) -> list[int | None]:
     """By how much the time of each sample changes; None for one that is not shown. The samples are in the order in
-    which they are decoded; `tick` is the unit of the edits' lengths in seconds. Raises Rejected."""
+    which they are decoded; `tick` is the unit of the edits' lengths in seconds. Raises UploadRejected."""
     first = min(one.pts for one in samples)
     length = sum(one.duration for one in samples)
     end = max(first + length, *(one.pts + one.duration for one in samples))
@@ -57,10 +57,10 @@ def shown_pictures(
         only = spans[0]
         # Some programs forget that the first picture is shown later than it is decoded. They cut nothing off.
         if only.start > first or only.stop is None or only.stop - only.start + rounded < length:
-            raise Rejected(Reason.EDIT_UNSUPPORTED)
+            raise UploadRejected(FailureReason.EDIT_UNSUPPORTED)
         shifts = [only.shift] * len(samples)
     if all(shift is None for shift in shifts):
-        raise Rejected(Reason.DAMAGED)
+        raise UploadRejected(FailureReason.DAMAGED)
     return shifts
 
 
@@ -102,7 +102,7 @@ def decoding_times(shown: Sequence[int]) -> list[int]:
 
 
 def _spans(edits: Sequence[Edit], timescale: int, tick: Fraction, first: int) -> list[Span]:
-    """What is shown of the track, in order. Raises Rejected if it goes back, or shows something twice or at another speed."""
+    """What is shown of the track, in order. Raises UploadRejected if it goes back, or shows something twice or at another speed."""
     spans: list[Span] = []
     now = Fraction(0)
     close = min(tick, _MOST_ROUNDED) * timescale
@@ -112,13 +112,13 @@ def _spans(edits: Sequence[Edit], timescale: int, tick: Fraction, first: int) ->
             now += length
             continue
         if not edit.normal:
-            raise Rejected(Reason.EDIT_UNSUPPORTED)
+            raise UploadRejected(FailureReason.EDIT_UNSUPPORTED)
         start = Fraction(edit.start)
         stop = None if edit.length == 0 and number == len(edits) - 1 else start + length
         before = spans[-1] if spans else None
         if before is not None and before.stop is not None:
             if start < before.stop - close:
-                raise Rejected(Reason.EDIT_UNSUPPORTED)
+                raise UploadRejected(FailureReason.EDIT_UNSUPPORTED)
             if start <= before.stop + close and before.shown_at + (before.stop - before.start) == now:
                 spans[-1] = Span(before.start, stop, before.shown_at)
                 now += length

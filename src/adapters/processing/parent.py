@@ -15,9 +15,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from adapters.processing.types import AUDIO, FILMS, type_of_file
-from application.media.ports import Rejected
-from domain.media import EXTENSIONS, Made, Reason
+from adapters.processing.types import AUDIO, VIDEO_FORMATS, type_of_file
+from application.media.ports import UploadRejected
+from domain.media import EXTENSIONS, FailureReason, ProcessingResult
 from domain.shared import Unavailable
 
 MB = 1024 * 1024
@@ -31,13 +31,13 @@ _BY_WHAT_IT_READ = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIG
 class _Said(msgspec.Struct):
     """A line of the child."""
 
-    made: Made | None = None
-    rejected: Reason | None = None
+    result: ProcessingResult | None = None
+    rejected: FailureReason | None = None
     progress: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ProcessLimits:
     memory: int
     """Bytes of address space."""
     cpu_seconds: int
@@ -46,8 +46,8 @@ class Bounds:
     """Of the largest file it may write."""
 
 
-PICTURES = Bounds(memory=768 * MB, cpu_seconds=20, seconds=30, file_bytes=64 * MB)
-VIDEO = Bounds(memory=1024 * MB, cpu_seconds=60, seconds=120, file_bytes=2_048 * MB)
+IMAGE_LIMITS = ProcessLimits(memory=768 * MB, cpu_seconds=20, seconds=30, file_bytes=64 * MB)
+VIDEO_LIMITS = ProcessLimits(memory=1024 * MB, cpu_seconds=60, seconds=120, file_bytes=2_048 * MB)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +58,29 @@ class ChildProcessor:
     """Whether films may have sound."""
     confinement_required: bool = False
     """Whether no upload is looked at where a layer of the confinement is missing."""
-    pictures: Bounds = PICTURES
-    video: Bounds = VIDEO
+    images: ProcessLimits = IMAGE_LIMITS
+    video: ProcessLimits = VIDEO_LIMITS
     _free: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(max(1, (os.cpu_count() or 1) // 2)), compare=False
     )
 
-    async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> Made:
+    async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> ProcessingResult:
         media_type = await asyncio.to_thread(type_of_file, upload)
         if media_type is None or media_type == AUDIO:
-            raise Rejected(Reason.AUDIO_ONLY if media_type else Reason.TYPE_UNSUPPORTED)
-        bounds = self.video if media_type in FILMS else self.pictures
+            raise UploadRejected(FailureReason.AUDIO_ONLY if media_type else FailureReason.TYPE_UNSUPPORTED)
+        limits = self.video if media_type in VIDEO_FORMATS else self.images
         order = {
             "upload": str(upload),
             "into": str(into),
             "type": media_type,
-            "memory": bounds.memory,
-            "cpu_seconds": bounds.cpu_seconds,
-            "file_bytes": bounds.file_bytes,
+            "memory": limits.memory,
+            "cpu_seconds": limits.cpu_seconds,
+            "file_bytes": limits.file_bytes,
             "audio": self.audio,
             "confinement_required": self.confinement_required,
         }
         async with self._free:
-            return await self._of_child(order, bounds.seconds, progress)
+            return await self._of_child(order, limits.seconds, progress)
 
     async def missing_layers(self) -> list[str]:
         """The layers of the confinement that this system does not offer, by a process that confines itself now.
@@ -98,19 +98,21 @@ class ChildProcessor:
         missing: list[str] = json.loads(said)
         return missing
 
-    async def _of_child(self, order: dict[str, Any], seconds: float, progress: Callable[[int], None]) -> Made:
+    async def _of_child(
+        self, order: dict[str, Any], seconds: float, progress: Callable[[int], None]
+    ) -> ProcessingResult:
         child = await _started(_CHILD)
         try:
             async with asyncio.timeout(seconds):
-                made = await _told(child, order, progress)
+                result = await _told(child, order, progress)
         except TimeoutError:
-            raise Rejected(Reason.TOO_COSTLY) from None
+            raise UploadRejected(FailureReason.TOO_COSTLY) from None
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise _nonsense() from error
         finally:
             await _ended(child)
-        _check_files(made, Path(order["into"]))  # only now: it can change nothing any more
-        return made
+        _check_files(result, Path(order["into"]))  # only now: it can change nothing any more
+        return result
 
 
 async def _started(program: Path) -> asyncio.subprocess.Process:
@@ -142,7 +144,7 @@ async def _ended(child: asyncio.subprocess.Process) -> None:
 
 async def _told(
     child: asyncio.subprocess.Process, order: dict[str, Any], progress: Callable[[int], None]
-) -> Made:
+) -> ProcessingResult:
     if child.stdin is None or child.stdout is None:
         raise RuntimeError("the child has no pipes")
     with suppress(ConnectionError):  # it died at once: its end tells why
@@ -151,23 +153,23 @@ async def _told(
     child.stdin.close()
     while line := await child.stdout.readline():
         said = msgspec.json.decode(line, type=_Said)
-        if said.made is not None:
-            return replace(said.made, renditions=tuple(said.made.renditions))
+        if said.result is not None:
+            return replace(said.result, renditions=tuple(said.result.renditions))
         if said.rejected is not None:
-            raise Rejected(said.rejected)
+            raise UploadRejected(said.rejected)
         progress(min(99, said.progress))
     status = await child.wait()
     if status in _BY_WHAT_IT_READ:
-        raise Rejected(Reason.DAMAGED)
+        raise UploadRejected(FailureReason.DAMAGED)
     if status < 0:  # a limit, or a system short of memory
-        raise Rejected(Reason.TOO_COSTLY)
+        raise UploadRejected(FailureReason.TOO_COSTLY)
     raise Unavailable(f"who looks at uploads ended with {status}", retry_after=30)
 
 
-def _check_files(made: Made, folder: Path) -> None:
+def _check_files(result: ProcessingResult, folder: Path) -> None:
     """An upload may have taken the child over, so its word is no better than the upload's: what it made must be files
     in its folder. Raises Unavailable."""
-    for one in made.renditions:
+    for one in result.renditions:
         try:
             file = (folder / f"{one.name}.{EXTENSIONS[one.type]}").lstat()
         except (KeyError, ValueError, OSError) as error:

@@ -10,8 +10,8 @@ from av.sidedata.sidedata import Type as SideData
 from av.video.reformatter import Colorspace
 from PIL import Image, ImageStat
 
-from application.media.ports import Rejected
-from domain.media import Reason
+from application.media.ports import UploadRejected
+from domain.media import FailureReason
 
 _LOOKS = (0.1, 0.25, 0.5, 0.75, 0.9)
 """Parts of the film, after the first second of it."""
@@ -42,7 +42,7 @@ def still_of(
     film: Path, form: str, seconds: float, shape: Fraction, matrix: Sequence[int] | None
 ) -> Image.Image:
     """The first picture that shows something, of a few from its beginning to its end; the most varied one, if none does.
-    `shape` is the width of a pixel by its height. Transparent where the film is. Raises Rejected if none can be decoded."""
+    `shape` is the width of a pixel by its height. Transparent where the film is. Raises UploadRejected if none can be decoded."""
     best, most = None, -1.0
     looks = min(_FIRST_LOOK, seconds / 2), *(seconds * part for part in _LOOKS)
     with av.open(str(film), format=form, options={"protocol_whitelist": "file"}) as source:
@@ -61,7 +61,7 @@ def still_of(
             if most >= _VARIED:
                 break
     if best is None:
-        raise Rejected(Reason.DAMAGED)
+        raise UploadRejected(FailureReason.DAMAGED)
     return upright(best.resize(display_size(*best.size, shape)), matrix)
 
 

@@ -12,8 +12,8 @@ from adapters.processing import boxes, cutting, ebml, units
 from adapters.processing.boxes import Movie, Track
 from adapters.processing.cutting import Sample
 from adapters.processing.posters import display_size, is_transparent, matrix_of
-from application.media.ports import Rejected
-from domain.media import Reason
+from application.media.ports import UploadRejected
+from domain.media import FailureReason
 
 MAX_PACKETS = 400_000
 """Of a film and its sound together: ten minutes at 500 a second."""
@@ -37,7 +37,7 @@ class Plan:
     """When each packet that is taken is decoded; None if as in the source."""
 
 
-def open_film(path: Path, form: str) -> Any:
+def open_video(path: Path, form: str) -> Any:
     """Tags in another encoding are no fault."""
     return av.open(str(path), format=form, options=ALONE, metadata_errors="replace")
 
@@ -52,7 +52,7 @@ def survey(source: Any, streams: Sequence[Any]) -> dict[int, list[Sample]]:
             continue
         left -= 1
         if left < 0:
-            raise Rejected(Reason.TOO_COSTLY)
+            raise UploadRejected(FailureReason.TOO_COSTLY)
         index, length = packet.stream.index, packet.duration or 0
         size = lengths[index]
         found[index].append(
@@ -70,7 +70,7 @@ def lengths_of(stream: Any) -> int | None:
 
 
 def planned(stream: Any, samples: list[Sample], track: Track | None, movie: Movie, start: Fraction) -> Plan:
-    """`start` is the second at which a film without edit lists begins. Raises Rejected."""
+    """`start` is the second at which a film without edit lists begins. Raises UploadRejected."""
     base = stream.time_base
     if track is None:
         shifts: list[int | None] = [-round(start / base)] * len(samples)
@@ -102,7 +102,7 @@ def first_matrix(source: Any, stream: Any) -> tuple[int, ...] | None:
     stream.thread_type, stream.codec_context.thread_count = "NONE", 1  # the child may start no thread
     frame = next(iter(source.decode(stream)), None)
     if frame is None:
-        raise Rejected(Reason.DAMAGED)
+        raise UploadRejected(FailureReason.DAMAGED)
     return matrix_of(frame)
 
 

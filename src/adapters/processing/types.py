@@ -3,7 +3,7 @@
 from pathlib import Path
 
 HEAD = 64
-PICTURES = {
+IMAGE_FORMATS = {
     "image/jpeg": "JPEG",
     "image/png": "PNG",
     "image/gif": "GIF",
@@ -11,7 +11,7 @@ PICTURES = {
     "image/avif": "AVIF",
 }
 """And what Pillow calls the format."""
-FILMS = {"video/mp4": "mp4", "video/webm": "webm"}
+VIDEO_FORMATS = {"video/mp4": "mp4", "video/webm": "webm"}
 """And what FFmpeg does."""
 AUDIO = "audio"
 """What sound without pictures is called here, of whatever type."""

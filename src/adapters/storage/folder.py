@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from adapters.storage.keys import checked, is_key
-from adapters.storage.signing import SignedUploads
-from application.media.ports import NoSuchObject, Stored, Ticket
+from adapters.storage.signing import TicketSigner
+from application.media.ports import NoSuchObject, StoredObject, UploadTicket
 from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
 
@@ -40,7 +40,7 @@ class FolderStorage:
     there."""
 
     root: Path
-    uploads: SignedUploads
+    uploads: TicketSigner
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
         del content_type  # the row knows it
@@ -63,25 +63,25 @@ class FolderStorage:
         finally:
             file.close()
 
-    async def stat(self, key: str) -> Stored | None:
+    async def stat(self, key: str) -> StoredObject | None:
         path = self._path(key)
         try:
             found = await _in_thread(lambda: self._file(path).stat(), key)
         except NoSuchObject:
             return None
-        return Stored(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+        return StoredObject(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
     async def delete(self, keys: Collection[str]) -> None:
         paths = [self._path(key) for key in keys]
         await _in_thread(lambda: self._delete(paths))
 
-    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
-        def work() -> Sequence[Stored]:
+    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[StoredObject]:
+        def work() -> Sequence[StoredObject]:
             return [*islice((one for one in self._walk(prefix, after) if is_key(one.key)), limit)]
 
         return await _in_thread(work)
 
-    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
         return self.uploads.ticket(checked(key), size, content_type, until)
 
     async def check(self) -> None:
@@ -156,7 +156,7 @@ class FolderStorage:
                         break
                     empty.rmdir()
 
-    def _walk(self, prefix: str, after: str) -> Iterator[Stored]:
+    def _walk(self, prefix: str, after: str) -> Iterator[StoredObject]:
         """In the order of keys, reading no more folders than needed."""
         top = self.root / _OBJECTS
         folder, _, _ = prefix.rpartition("/")
@@ -165,7 +165,7 @@ class FolderStorage:
         yield from _below(top / folder if folder else top, f"{folder}/" if folder else "", prefix, after)
 
 
-def _below(folder: Path, named: str, prefix: str, after: str) -> Iterator[Stored]:
+def _below(folder: Path, named: str, prefix: str, after: str) -> Iterator[StoredObject]:
     try:
         entries = [*os.scandir(folder)]
     except (FileNotFoundError, NotADirectoryError):
@@ -181,7 +181,7 @@ def _below(folder: Path, named: str, prefix: str, after: str) -> Iterator[Stored
         elif key.startswith(prefix) and key > after:
             with suppress(FileNotFoundError):  # deleted meanwhile
                 found = entry.stat(follow_symlinks=False)
-                yield Stored(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+                yield StoredObject(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 def _make_folder(folder: Path) -> None:

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.storage.keys import checked
-from adapters.storage.signing import SignedUploads
-from application.media.ports import NoSuchObject, Stored, Ticket
+from adapters.storage.signing import TicketSigner
+from application.media.ports import NoSuchObject, StoredObject, UploadTicket
 
 PIECE = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryStorage:
-    uploads: SignedUploads
+    uploads: TicketSigner
     now: Callable[[], datetime]
     _objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
 
@@ -40,20 +40,20 @@ class MemoryStorage:
 
         yield pieces()
 
-    async def stat(self, key: str) -> Stored | None:
+    async def stat(self, key: str) -> StoredObject | None:
         found = self._objects.get(checked(key))
-        return found and Stored(key, len(found[0]), found[1])
+        return found and StoredObject(key, len(found[0]), found[1])
 
     async def delete(self, keys: Collection[str]) -> None:
         for key in keys:
             self._objects.pop(checked(key), None)
 
-    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
+    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[StoredObject]:
         there = sorted(self._objects.items())
-        found = [Stored(key, len(data), at) for key, (data, at) in there if key.startswith(prefix)]
+        found = [StoredObject(key, len(data), at) for key, (data, at) in there if key.startswith(prefix)]
         return [one for one in found if one.key > after][:limit]
 
-    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
         return self.uploads.ticket(checked(key), size, content_type, until)
 
     async def check(self) -> None:

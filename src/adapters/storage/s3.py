@@ -21,7 +21,7 @@ from adapters.storage.address import S3Address
 from adapters.storage.calling import BUDGET, NOTHING, BucketMissing, Calls, client, connections
 from adapters.storage.keys import checked, is_key
 from adapters.storage.presigning import presigned_put
-from application.media.ports import NoSuchObject, Stored, Ticket
+from application.media.ports import NoSuchObject, StoredObject, UploadTicket
 from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
 
@@ -151,7 +151,7 @@ class S3Storage:
         while response is not None and (piece := await self._calls(lambda: response.read(READ), begun=True)):
             yield piece
 
-    async def stat(self, key: str) -> Stored | None:
+    async def stat(self, key: str) -> StoredObject | None:
         checked(key)
         try:
             found = await self._calls(lambda: self._client.stat_object(self._bucket, key))
@@ -174,8 +174,8 @@ class S3Storage:
         for at in range(0, len(wanted), BATCH):
             await self._calls(partial(work, wanted[at : at + BATCH]))
 
-    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
-        def work() -> Sequence[Stored]:
+    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[StoredObject]:
+        def work() -> Sequence[StoredObject]:
             found = self._client.list_objects(
                 self._bucket, prefix=prefix, recursive=True, start_after=after or None
             )
@@ -184,12 +184,12 @@ class S3Storage:
 
         return await self._calls(work, BUDGET * (1 + limit // 1_000))
 
-    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
         now = self._now()
         seconds = max(1, int((until - now).total_seconds()))
         url = presigned_put(self._address, checked(key), headers, now, seconds)
-        return Ticket("PUT", url, headers, until)
+        return UploadTicket("PUT", url, headers, until)
 
     async def check(self) -> None:
         """Asks the server at most once a second, whoever asks this."""
@@ -316,6 +316,6 @@ class S3Storage:
             log.warning("the storage of media is away: %s; going on without it", error)
 
 
-def _stored(key: str, found: Any) -> Stored:
+def _stored(key: str, found: Any) -> StoredObject:
     """From what the SDK gives for a stat and in a list."""
-    return Stored(key, found.size, found.last_modified)
+    return StoredObject(key, found.size, found.last_modified)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from adapters.storage.keys import is_key
-from application.media.ports import Granted, Ticket, TicketRefused
+from application.media.ports import TicketRefused, TicketTerms, UploadTicket
 
 LIFE, STEP = 300, 60
 """Seconds for which a closed address is good at most, and for which the same one is given."""
@@ -25,34 +25,34 @@ def _still(until: str, now: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedUploads:
-    """DirectUploads for the storages in Waggle's own hands."""
+class TicketSigner:
+    """TicketVerifier for the storages in Waggle's own hands."""
 
     key: bytes
     origin: str
     """Without a slash at its end."""
     clock: Callable[[], float] = time.time
 
-    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
         seconds = str(int(until.timestamp()))
         query = {"until": seconds, "size": str(size), "type": content_type}
         query["sig"] = _signature(self.key, "upload", key, seconds, str(size), content_type)
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
-        return Ticket("PUT", f"{self.origin}/media/uploads/{key}?{urlencode(query)}", headers, until)
+        return UploadTicket("PUT", f"{self.origin}/media/uploads/{key}?{urlencode(query)}", headers, until)
 
-    def check(self, key: str, query: Mapping[str, str]) -> Granted:
+    def check(self, key: str, query: Mapping[str, str]) -> TicketTerms:
         until, size, content_type, given = (query.get(name, "") for name in ("until", "size", "type", "sig"))
         right = _signature(self.key, "upload", key, until, size, content_type)
         if not hmac.compare_digest(right.encode(), given.encode(errors="surrogatepass")) or not is_key(key):
             raise TicketRefused("this ticket is not one of ours, or was altered")
         if not _still(until, self.clock()):
             raise TicketRefused("this ticket has expired: begin another upload")
-        return Granted(key, int(size), content_type)
+        return TicketTerms(key, int(size), content_type)
 
 
 @dataclass(frozen=True, slots=True)
 class MediaAddresses:
-    """Addresses and SignedAddresses."""
+    """Addresses and AddressVerifier."""
 
     key: bytes
     origin: str

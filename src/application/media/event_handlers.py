@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from application.media.ports import MediaTx
-from application.media.removing import Discard, at_best
+from application.media.removing import PurgeMedia, purge_or_defer
 from application.shared.events import (
     AccountDeleted,
     AttachedMediaChanged,
@@ -12,7 +12,7 @@ from application.shared.events import (
     PostDeleted,
 )
 from application.shared.ports import OpenTx
-from domain.media import Media, MediaNotFound, State
+from domain.media import Media, MediaNotFound, MediaState
 from domain.media import MediaAttached as AttachedElsewhere
 from domain.shared import EventId, MediaId, PostId, UserId
 
@@ -36,7 +36,7 @@ class Attach:
                 except (MediaNotFound, AttachedElsewhere):
                     continue
                 await tx.media.save(media)
-                if media.state in {State.READY, State.FAILED}:
+                if media.state in {MediaState.READY, MediaState.FAILED}:
                     await tx.outbox.add(
                         AttachedMediaChanged(
                             media_id=media.id,
@@ -52,14 +52,14 @@ class ForgetPost:
     """What a post had goes with it, every byte."""
 
     open_tx: OpenTx[MediaTx]
-    discard: Discard
+    discard: PurgeMedia
 
     async def __call__(self, event: PostDeleted, _event_id: EventId) -> None:
         async with self.open_tx() as tx:
             gone = [_gone(media) for media in await tx.media.of_post(PostId(event.post_id))]
             for media in gone:
                 await tx.media.save(media)
-        await at_best(self.discard, gone)
+        await purge_or_defer(self.discard, gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Detach:
     must not outlive it."""
 
     open_tx: OpenTx[MediaTx]
-    discard: Discard
+    discard: PurgeMedia
 
     async def __call__(self, event: MediaDetached, _event_id: EventId) -> None:
         gone: list[Media] = []
@@ -81,7 +81,7 @@ class Detach:
                 if media.owner == event.author_id and media.post in {None, event.post_id}:
                     gone.append(_gone(media))
                     await tx.media.save(gone[-1])
-        await at_best(self.discard, gone)
+        await purge_or_defer(self.discard, gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +89,18 @@ class ForgetOwner:
     """What somebody uploaded goes with their account."""
 
     open_tx: OpenTx[MediaTx]
-    discard: Discard
+    discard: PurgeMedia
 
     async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
         async with self.open_tx() as tx:
-            await tx.media.disown(UserId(event.user_id))
+            await tx.media.anonymise_uploads(UserId(event.user_id))
         after, more = MediaId(0), True
         while more:
             async with self.open_tx() as tx:
                 gone = [_gone(media) for media in await tx.media.of_owner(UserId(event.user_id), after, PAGE)]
                 for media in gone:
                     await tx.media.save(media)
-            await at_best(self.discard, gone)
+            await purge_or_defer(self.discard, gone)
             more = len(gone) == PAGE
             after = gone[-1].id if gone else after
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 from application.shared.ports import Idempotency, Outbox
-from domain.media import Made, Media, Reason
+from domain.media import FailureReason, Media, ProcessingResult
 from domain.shared import Forbidden, MediaId, PostId, SessionId, UserId
 
 
 class MediaStore(Protocol):
     """The rows of media, within a transaction."""
 
-    async def lock_owner(self, owner: UserId) -> "Used":
+    async def lock_owner(self, owner: UserId) -> "QuotaUsage":
         """What counts for the user's quota; until the transaction ends nobody else who locks it sees or changes it."""
         ...
 
@@ -23,20 +23,22 @@ class MediaStore(Protocol):
         """Add the row, and note the upload for the quota of the day: that note stays when the row goes."""
         ...
 
-    async def grant(self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime) -> None:
+    async def record_ticket(
+        self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime
+    ) -> None:
         """Note that the session got a ticket for the upload of this media, good `until` then, and that its objects are
         to be looked at `look_at`. A later ticket replaces an earlier one."""
         ...
 
-    async def looked(self, media_id: MediaId, again: datetime | None) -> None:
+    async def record_check(self, media_id: MediaId, again: datetime | None) -> None:
         """Note that its objects were looked at after the end of its ticket, and when to look again."""
         ...
 
-    async def disown(self, owner: UserId) -> None:
+    async def anonymise_uploads(self, owner: UserId) -> None:
         """Let the notes of the user's uploads be nobody's. What is to be looked at stays so."""
         ...
 
-    async def forget_uploads(self, before: MediaId) -> None:
+    async def purge_upload_records(self, before: MediaId) -> None:
         """Delete notes of uploads with ids below `before` that need no look any more."""
         ...
 
@@ -48,7 +50,7 @@ class MediaStore(Protocol):
         """Replace everything that can change. What is not PROCESSING any more is no job any more."""
         ...
 
-    async def forget(self, media_id: MediaId) -> None:
+    async def delete(self, media_id: MediaId) -> None:
         """Delete the row. The caller has removed the objects before. Harmless to repeat."""
         ...
 
@@ -61,7 +63,7 @@ class MediaStore(Protocol):
         ...
 
 
-class Used(NamedTuple):
+class QuotaUsage(NamedTuple):
     """What an owner has used. Uploads of the 24 hours before now count also if they are deleted since: else who uploads
     and deletes in turns has no limit."""
 
@@ -93,7 +95,7 @@ class MediaReader(Protocol):
         """The session that got the last ticket for the upload of this media."""
         ...
 
-    async def tickets_ended(self, now: datetime, limit: int) -> Sequence["EndedTicket"]:
+    async def expired_tickets(self, now: datetime, limit: int) -> Sequence["ExpiredTicket"]:
         """Up to `limit` tickets whose objects are to be looked at by `now`, the longest due first."""
         ...
 
@@ -102,7 +104,7 @@ class MediaReader(Protocol):
         ...
 
 
-class EndedTicket(NamedTuple):
+class ExpiredTicket(NamedTuple):
     media_id: MediaId
     secret: str
     session: SessionId
@@ -122,25 +124,25 @@ class Sessions(Protocol):
         ...
 
 
-class Job(NamedTuple):
+class ProcessingJob(NamedTuple):
     media: Media
     attempt: int
     """1 the first time."""
 
 
-class Jobs(Protocol):
+class ProcessingQueue(Protocol):
     """The media that are PROCESSING, as a queue. Each call is a transaction of its own."""
 
-    async def claim(self, lease: timedelta) -> Job | None:
+    async def claim(self, lease: timedelta) -> ProcessingJob | None:
         """Lease the oldest job that is due and nobody has, by the store's clock."""
         ...
 
-    async def progress(self, job: Job, percent: int, lease: timedelta) -> bool:
+    async def progress(self, job: ProcessingJob, percent: int, lease: timedelta) -> bool:
         """Note how far it is and keep the lease for so long again; False, and no effect, if the lease was lost or
         the media is deleted: then stop working on it."""
         ...
 
-    async def retry(self, job: Job, after: timedelta, *, counted: bool = True) -> None:
+    async def retry(self, job: ProcessingJob, after: timedelta, *, counted: bool = True) -> None:
         """Give it back, to be claimed again `after` from now. If it is not counted, the next attempt has the same
         number. No effect if the lease was lost."""
         ...
@@ -149,14 +151,14 @@ class Jobs(Protocol):
 # --- Storage ----------------------------------------------------------------------------------------
 
 
-class Stored(NamedTuple):
+class StoredObject(NamedTuple):
     key: str
     bytes: int
     modified: datetime
     """UTC, by the storage's clock."""
 
 
-class Ticket(NamedTuple):
+class UploadTicket(NamedTuple):
     """Leave to upload one object straight to the storage."""
 
     method: str
@@ -189,18 +191,18 @@ class Storage(Protocol):
         """The bytes, in pieces of at most 256 KB. Entering raises NoSuchObject."""
         ...
 
-    async def stat(self, key: str) -> Stored | None: ...
+    async def stat(self, key: str) -> StoredObject | None: ...
 
     async def delete(self, keys: Collection[str]) -> None:
         """Those of them that are there. Harmless to repeat."""
         ...
 
-    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[Stored]:
+    async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[StoredObject]:
         """Up to `limit` objects whose keys begin with `prefix` and are greater than `after`, in their order. What is
         being put is not among them, nor what somebody else left there under a name that is no key."""
         ...
 
-    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> Ticket:
+    def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
         """To put exactly so many bytes of that type there, once or more often, until then. No network is used."""
         ...
 
@@ -224,7 +226,7 @@ class TicketRefused(Forbidden):
     code = "ticket_refused"
 
 
-class Granted(NamedTuple):
+class TicketTerms(NamedTuple):
     """What a ticket allows: exactly this."""
 
     key: str
@@ -232,15 +234,15 @@ class Granted(NamedTuple):
     content_type: str
 
 
-class DirectUploads(Protocol):
+class TicketVerifier(Protocol):
     """The tickets of a storage that Waggle serves by itself, at `/media/uploads/{key}?…`."""
 
-    def check(self, key: str, query: Mapping[str, str]) -> Granted:
+    def check(self, key: str, query: Mapping[str, str]) -> TicketTerms:
         """What the ticket allows, whose key and parameters these are. Raises TicketRefused."""
         ...
 
 
-class SignedAddresses(Protocol):
+class AddressVerifier(Protocol):
     """The other side of `application.shared.attachments.Addresses.closed`."""
 
     def check(self, path: str, until: str, signature: str) -> bool:
@@ -251,22 +253,22 @@ class SignedAddresses(Protocol):
 # --- Processing -------------------------------------------------------------------------------------
 
 
-class Rejected(Exception):
+class UploadRejected(Exception):
     """The upload cannot be made into anything, however often one tries."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: FailureReason) -> None:
         super().__init__(reason.value)
         self.reason = reason
 
 
 class Processor(Protocol):
-    async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> Made:
+    async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> ProcessingResult:
         """Make the renditions of what lies at `upload`, as files `<name>.<extension>` in the empty folder `into`.
         Runs in a process of its own that has little memory and time and no network. Calls `progress` with percents.
-        Raises Rejected; and Unavailable if it could not run for a reason that is not the upload's."""
+        Raises UploadRejected; and Unavailable if it could not run for a reason that is not the upload's."""
         ...
 
 
-Folder: TypeAlias = Callable[[], AbstractAsyncContextManager[Path]]
+OpenFolder: TypeAlias = Callable[[], AbstractAsyncContextManager[Path]]
 """An empty folder on a local disk, private to this process, removed with all in it when the block ends; those of
 processes that were killed are removed at the next start."""

@@ -8,11 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from application.media.ports import Folder, Job, Jobs, MediaTx, NoSuchObject, Processor, Rejected, Storage
-from application.media.removing import keys_of
+from application.media.ports import (
+    MediaTx,
+    NoSuchObject,
+    OpenFolder,
+    ProcessingJob,
+    ProcessingQueue,
+    Processor,
+    Storage,
+    UploadRejected,
+)
+from application.media.removing import object_keys
 from application.shared.events import AttachedMediaChanged, MediaSettled
 from application.shared.ports import Clock, OpenTx
-from domain.media import EXTENSIONS, Made, Media, MediaNotFound, Reason, State
+from domain.media import EXTENSIONS, FailureReason, Media, MediaNotFound, MediaState, ProcessingResult
 from domain.shared import Unavailable
 
 LEASE = timedelta(seconds=30)
@@ -42,10 +51,10 @@ class ProcessMedia:
     lease tells that it ended."""
 
     open_tx: OpenTx[MediaTx]
-    jobs: Jobs
+    jobs: ProcessingQueue
     storage: Storage
     processor: Processor
-    folder: Folder
+    folder: OpenFolder
     now: Clock
     wake: asyncio.Event
     """Set when there may be something to do; jobs of other processes are found by looking."""
@@ -65,7 +74,7 @@ class ProcessMedia:
         if job is None:
             return False
         if job.attempt > MAX_ATTEMPTS:
-            await self._settle(job.media, Reason.TOO_COSTLY)
+            await self._settle(job.media, FailureReason.TOO_COSTLY)
         else:
             await self._attempt(job)
         # Only now: whoever is killed before begins anew. What stays behind the reconciling sweep finds.
@@ -73,7 +82,7 @@ class ProcessMedia:
             await self._tidy(job.media)
         return True
 
-    async def _attempt(self, job: Job) -> None:
+    async def _attempt(self, job: ProcessingJob) -> None:
         try:
             async with self._kept(job) as percent:
                 await self._work(job, percent)
@@ -91,25 +100,25 @@ class ProcessMedia:
                 await asyncio.shield(self.jobs.retry(job, timedelta(), counted=False))
             raise
 
-    async def _work(self, job: Job, percent: list[int]) -> None:
+    async def _work(self, job: ProcessingJob, percent: list[int]) -> None:
         media = job.media
         async with self.folder() as here:
-            upload, made_here = here / "upload", here / "made"
-            made_here.mkdir()
+            upload, renditions = here / "upload", here / "renditions"
+            renditions.mkdir()
             try:
                 await self.storage.fetch(media.upload, upload)
-                made = await self._process(upload, made_here, percent)
+                result = await self._process(upload, renditions, percent)
             except NoSuchObject:
                 made_at = await self.storage.made_at()
                 is_new = made_at is None or made_at > media.created_at
                 if is_new and self._age(media) < LOST_AFTER:
                     raise _UploadMissing from None
-                await self._settle(media, Reason.LOST)
-            except Rejected as rejected:
+                await self._settle(media, FailureReason.LOST)
+            except UploadRejected as rejected:
                 await self._settle(media, rejected.reason)
             else:
-                await self._store(media, made, made_here)
-                await self._settle(media, made)
+                await self._store(media, result, renditions)
+                await self._settle(media, result)
 
     def _pause(self, media: Media, least: timedelta, most: timedelta) -> timedelta:
         """The longer it has waited, the longer it may wait."""
@@ -118,26 +127,26 @@ class ProcessMedia:
     def _age(self, media: Media) -> timedelta:
         return self.now() - media.created_at
 
-    async def _process(self, upload: Path, into: Path, percent: list[int]) -> Made:
+    async def _process(self, upload: Path, into: Path, percent: list[int]) -> ProcessingResult:
         try:
             return await self.processor(upload, into, percent.append)
         except Unavailable as error:
             raise _NotRun from error
 
-    async def _store(self, media: Media, made: Made, folder: Path) -> None:
-        for rendition in made.renditions:
+    async def _store(self, media: Media, result: ProcessingResult, folder: Path) -> None:
+        for rendition in result.renditions:
             file = folder / f"{rendition.name}.{EXTENSIONS[rendition.type]}"
             await self.storage.put(media.key(rendition), file, rendition.type)
 
-    async def _settle(self, media: Media, outcome: Made | Reason) -> None:
+    async def _settle(self, media: Media, outcome: ProcessingResult | FailureReason) -> None:
         async with self.open_tx() as tx:
             try:
                 now = await tx.media.get(media.id)
             except MediaNotFound:
                 return
-            if now.deleted or now.state is not State.PROCESSING:
+            if now.deleted or now.state is not MediaState.PROCESSING:
                 return
-            now = now.ready(outcome) if isinstance(outcome, Made) else now.failed(outcome)
+            now = now.ready(outcome) if isinstance(outcome, ProcessingResult) else now.failed(outcome)
             await tx.media.save(now)
             await tx.outbox.add(MediaSettled(media_id=now.id, owner_id=now.owner, reason=now.reason))
             if now.post is not None:
@@ -155,14 +164,14 @@ class ProcessMedia:
                 now = await tx.media.get(media.id)
             except MediaNotFound:
                 now = replace(media, deleted=True)
-        if now.state is State.PROCESSING and not now.deleted:
+        if now.state is MediaState.PROCESSING and not now.deleted:
             return  # it waits, or somebody else has the lease
-        wanted = set() if now.deleted else keys_of(now)
+        wanted = set() if now.deleted else object_keys(now)
         there = {stored.key for stored in await self.storage.list(media.prefix)}
         await self.storage.delete(there - wanted)
 
     @asynccontextmanager
-    async def _kept(self, job: Job) -> AsyncIterator[list[int]]:
+    async def _kept(self, job: ProcessingJob) -> AsyncIterator[list[int]]:
         """Keep the lease while the block works; it is cancelled, and nothing raised, when the lease is lost. What the
         block appends to the list is told as progress."""
         percent = [0]

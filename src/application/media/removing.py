@@ -6,27 +6,27 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from application.media.ports import MediaReader, MediaTx, Storage, Stored
-from application.media.uploading import owned
+from application.media.ports import MediaReader, MediaTx, Storage, StoredObject
+from application.media.uploading import require_owner
 from application.shared.events import AttachedMediaChanged
 from application.shared.ports import Clock, OpenTx
-from domain.media import ATTACH_WITHIN, Media, MediaNotFound, Reason, State
+from domain.media import ATTACH_WITHIN, FailureReason, Media, MediaNotFound, MediaState
 from domain.shared import MediaId, Unavailable, UserId, id_from
 
 PAGE = 100
 A_DAY = timedelta(days=1)
-GRACE = timedelta(hours=1)
+ORPHAN_AGE = timedelta(hours=1)
 """An object younger than this may belong to something that is under way."""
-SETTLED = timedelta(minutes=10)
+SETTLED_AGE = timedelta(minutes=10)
 """The same, where one looks again soon: it only spares looks at what is about to be removed."""
-SUSPICIOUS = 100
+SUSPICIOUS_ORPHANS = 100
 _OBJECT = re.compile(r"[1-9][0-9]{0,18}/[A-Za-z0-9_-]{22}/[A-Za-z0-9_.-]+", re.ASCII)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Discard:
+class PurgeMedia:
     """Removes every object of media that is marked as deleted, and then its row. Harmless to repeat; raises
     Unavailable when the storage is away, and the sweep does it later."""
 
@@ -37,24 +37,24 @@ class Discard:
         while stored := await self.storage.list(media.prefix):
             await self.storage.delete([one.key for one in stored])
         async with self.open_tx() as tx:
-            await tx.media.forget(media.id)
+            await tx.media.delete(media.id)
 
 
 @dataclass(frozen=True, slots=True)
-class RemoveMedia:
+class DeleteMedia:
     """Remove media that no post has. Raises MediaNotFound and MediaAttached."""
 
     open_tx: OpenTx[MediaTx]
-    discard: Discard
+    discard: PurgeMedia
 
     async def __call__(self, owner: UserId, media_id: MediaId) -> None:
         async with self.open_tx() as tx:
-            media = owned(await tx.media.get(media_id), owner).removed()
+            media = require_owner(await tx.media.get(media_id), owner).removed()
             await tx.media.save(media)
-        await at_best(self.discard, [media])
+        await purge_or_defer(self.discard, [media])
 
 
-async def at_best(discard: Discard, gone: list[Media]) -> None:
+async def purge_or_defer(discard: PurgeMedia, gone: list[Media]) -> None:
     """Remove what is marked; what cannot be removed now is left to the sweep."""
     try:
         for media in gone:
@@ -64,12 +64,12 @@ async def at_best(discard: Discard, gone: list[Media]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepMedia:
+class PurgeExpiredMedia:
     """Removes what is deleted, and what no post has so long after it was announced. Returns how many it were."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
-    discard: Discard
+    discard: PurgeMedia
     now: Clock
 
     async def __call__(self, older_than: timedelta = ATTACH_WITHIN) -> int:
@@ -83,7 +83,7 @@ class SweepMedia:
             if len(stale) < PAGE:
                 break
         async with self.open_tx() as tx:
-            await tx.media.forget_uploads(_ids_at(self.now() - A_DAY))
+            await tx.media.purge_upload_records(_ids_at(self.now() - A_DAY))
         return swept
 
     async def _marked(self, media: Media) -> bool:
@@ -101,7 +101,7 @@ class SweepMedia:
 
 
 @dataclass(slots=True)
-class SweepObjects:
+class PurgeOrphanedObjects:
     """Removes objects that belong to no media, some pages at a time: each call goes on where the last one ended, and a
     new round begins some time after the last one. So neither memory nor the number of requests depends on the size of
     the storage. Only what is named like an object of media is touched. Where a page holds mostly orphans, and many,
@@ -133,10 +133,10 @@ class SweepObjects:
             self._after = page[-1].key
         return removed
 
-    async def _swept(self, page: Sequence[Stored]) -> int:
+    async def _swept(self, page: Sequence[StoredObject]) -> int:
         ours = [one for one in page if _OBJECT.fullmatch(one.key)]
-        orphans = await without_row(self.reader, ours, self.now() - SETTLED)
-        if len(orphans) > SUSPICIOUS and len(orphans) > len(page) // 2:
+        orphans = await orphaned_objects(self.reader, ours, self.now() - SETTLED_AGE)
+        if len(orphans) > SUSPICIOUS_ORPHANS and len(orphans) > len(page) // 2:
             log.warning(
                 "%d of %d objects from %s on belong to no media of this database, and are left alone: if they are to "
                 "go, run `waggle media sweep`",
@@ -150,12 +150,12 @@ class SweepObjects:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconciliationReport:
     rows: int
     processing: int
     """Of them."""
     objects: int
-    without_row: int
+    orphaned_objects: int
     """Objects that belong to no media."""
     without_object: int
     """Media that lack an object they should have."""
@@ -165,25 +165,25 @@ class Reconciled:
 class ReconcileMedia:
     """Compares rows and objects in both directions. What belongs to nothing is deleted, and media that lacks an object
     fails as lost, unless it is a dry run. Reads everything: for an operator, from
-    time to time. Objects are compared by the server, too (SweepObjects), rows only by this."""
+    time to time. Objects are compared by the server, too (PurgeOrphanedObjects), rows only by this."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
     storage: Storage
     now: Clock
 
-    async def __call__(self, *, dry_run: bool, older_than: timedelta = GRACE) -> Reconciled:
+    async def __call__(self, *, dry_run: bool, older_than: timedelta = ORPHAN_AGE) -> ReconciliationReport:
         objects, orphans = 0, 0
         async for page in self._pages():
             objects += len(page)
-            wrong = await without_row(self.reader, page, self.now() - older_than)
+            wrong = await orphaned_objects(self.reader, page, self.now() - older_than)
             orphans += len(wrong)
             if wrong and not dry_run:
                 await self.storage.delete([stored.key for stored in wrong])
         rows, processing, lost = await self._rows(dry_run=dry_run)
-        return Reconciled(rows, processing, objects, orphans, lost)
+        return ReconciliationReport(rows, processing, objects, orphans, lost)
 
-    async def _pages(self) -> AsyncIterator[list[Stored]]:
+    async def _pages(self) -> AsyncIterator[list[StoredObject]]:
         after = ""
         while page := await self.storage.list("", after):
             yield [*page]
@@ -195,8 +195,8 @@ class ReconcileMedia:
             after = page[-1].id
             rows += len(page)
             for media in page:
-                processing += media.state is State.PROCESSING and not media.deleted
-                if media.state is State.READY and not media.deleted and not await self._whole(media):
+                processing += media.state is MediaState.PROCESSING and not media.deleted
+                if media.state is MediaState.READY and not media.deleted and not await self._whole(media):
                     lost += 1
                     log.warning("media %s of user %s lacks an object", media.id, media.owner)
                     if not dry_run:
@@ -205,7 +205,7 @@ class ReconcileMedia:
 
     async def _whole(self, media: Media) -> bool:
         there = {stored.key for stored in await self.storage.list(media.prefix)}
-        return keys_of(media) <= there
+        return object_keys(media) <= there
 
     async def _mark_lost(self, media: Media) -> None:
         async with self.open_tx() as tx:
@@ -213,9 +213,9 @@ class ReconcileMedia:
                 now = await tx.media.get(media.id)
             except MediaNotFound:
                 return
-            if now.state is not State.READY or now.deleted:
+            if now.state is not MediaState.READY or now.deleted:
                 return
-            now = now.failed(Reason.LOST)
+            now = now.failed(FailureReason.LOST)
             await tx.media.save(now)
             if now.post is not None:
                 await tx.outbox.add(
@@ -225,7 +225,9 @@ class ReconcileMedia:
                 )
 
 
-async def without_row(reader: MediaReader, page: Sequence[Stored], newest: datetime) -> list[Stored]:
+async def orphaned_objects(
+    reader: MediaReader, page: Sequence[StoredObject], newest: datetime
+) -> list[StoredObject]:
     """Those objects, of at most 1,000 and older than `newest`, that no media has. Rows are read after the objects were
     listed, so what is put meanwhile is safe: the row of an object comes before it."""
     ids = {_media_of(stored) for stored in page}
@@ -242,7 +244,7 @@ def _ids_at(moment: datetime) -> MediaId:
     return MediaId(int(moment.timestamp() * 1000) << 16)
 
 
-def _media_of(stored: Stored) -> MediaId | None:
+def _media_of(stored: StoredObject) -> MediaId | None:
     id_ = id_from(stored.key.partition("/")[0] or "-")
     return None if id_ is None else MediaId(id_)
 
@@ -251,11 +253,11 @@ def _belongs(key: str, media: Media | None) -> bool:
     """Of one that is processed anything may be there, until it says what it is."""
     if media is None:
         return False
-    return key.startswith(media.prefix) if media.state is State.PROCESSING else key in keys_of(media)
+    return key.startswith(media.prefix) if media.state is MediaState.PROCESSING else key in object_keys(media)
 
 
-def keys_of(media: Media) -> set[str]:
+def object_keys(media: Media) -> set[str]:
     """The objects that media may have, as it is now; a ready one must have them all."""
-    if media.state is State.READY and media.made is not None:
-        return {media.key(rendition) for rendition in media.made.renditions}
-    return {media.upload} if media.state is not State.FAILED else set()
+    if media.state is MediaState.READY and media.result is not None:
+        return {media.key(rendition) for rendition in media.result.renditions}
+    return {media.upload} if media.state is not MediaState.FAILED else set()

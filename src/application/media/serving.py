@@ -8,11 +8,11 @@ from typing import NamedTuple, Protocol
 
 from application.media.ports import MediaReader, Storage
 from application.shared.attachments import MediaCard, RenditionCard
-from domain.media import EXTENSIONS, Media, MediaNotFound, Rendition, State
+from domain.media import EXTENSIONS, Media, MediaNotFound, MediaState, Rendition
 from domain.shared import MediaId, UserId
 
 
-class Owners(Protocol):
+class OwnerVisibility(Protocol):
     """A question to identity."""
 
     async def is_open(self, owner: UserId) -> bool:
@@ -20,7 +20,7 @@ class Owners(Protocol):
         ...
 
 
-class Found(NamedTuple):
+class FoundRendition(NamedTuple):
     media: Media
     rendition: Rendition
 
@@ -31,22 +31,22 @@ class FindRendition:
     might see it; without that it must be for everybody. Raises MediaNotFound, whatever the reason."""
 
     reader: MediaReader
-    owners: Owners
+    owners: OwnerVisibility
 
-    async def __call__(self, media_id: MediaId, secret: str, file: str, *, signed: bool) -> Found:
+    async def __call__(self, media_id: MediaId, secret: str, file: str, *, signed: bool) -> FoundRendition:
         media = (await self.reader.media([media_id])).get(media_id)
         if (
             media is None
             or media.deleted
-            or media.state is not State.READY
-            or media.made is None
+            or media.state is not MediaState.READY
+            or media.result is None
             or not compare_digest(media.secret, secret)
         ):
             raise MediaNotFound("no such media")
-        for rendition in media.made.renditions:
+        for rendition in media.result.renditions:
             if file == _file(rendition):
                 if signed or (media.open and await self.owners.is_open(media.owner)):
-                    return Found(media, rendition)
+                    return FoundRendition(media, rendition)
                 break
         raise MediaNotFound("no such media")
 
@@ -58,30 +58,30 @@ class OpenRendition:
     storage: Storage
 
     def __call__(
-        self, found: Found, start: int = 0, length: int | None = None
+        self, found: FoundRendition, start: int = 0, length: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         return self.storage.read(found.media.key(found.rendition), start, length)
 
 
 def card_of(media: Media) -> MediaCard:
     """What posts shows of it."""
-    made = media.made
+    result = media.result
     about = (media.id, media.state.value, media.version)
-    if made is None:
+    if result is None:
         reason = None if media.reason is None else media.reason.value
         return MediaCard(*about, None, reason, media.alt_text, (media.focal_point.x, media.focal_point.y))
     return MediaCard(
         *about,
-        kind=made.kind.value,
+        kind=result.kind.value,
         alt_text=media.alt_text,
         focal_point=(media.focal_point.x, media.focal_point.y),
-        blurhash=made.blurhash,
-        width=made.width,
-        height=made.height,
-        duration=made.duration,
+        blurhash=result.blurhash,
+        width=result.width,
+        height=result.height,
+        duration=result.duration,
         renditions=tuple(
             RenditionCard(one.name, one.type, one.width, one.height, one.bytes, path_of(media, one))
-            for one in made.renditions
+            for one in result.renditions
         ),
     )
 

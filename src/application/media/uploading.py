@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from application.media.ports import MediaStore, MediaTx, Storage, Ticket
+from application.media.ports import MediaStore, MediaTx, Storage, UploadTicket
 from application.shared.idempotency import run_once
 from application.shared.ports import Clock, IdempotentRequest, NewId, OpenTx, Record
 from domain.media import (
@@ -21,8 +21,8 @@ from domain.media import (
     Media,
     MediaNotFound,
     MediaNotUploaded,
+    MediaState,
     QuotaReached,
-    State,
 )
 from domain.shared import CountGraphemes, FieldError, FieldErrors, Invalid, MediaId, SessionId, UserId
 
@@ -32,12 +32,12 @@ UPLOAD_TYPES = frozenset(
 """What may be announced. What it is in truth is found out by its content."""
 
 
-FIRST_LOOK = timedelta(minutes=2)
+FIRST_CHECK = timedelta(minutes=2)
 """After the end of a ticket its objects are looked at: what nothing needs is removed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class UploadLimits:
     file_bytes: int
     """Of one upload."""
     user_bytes: int
@@ -54,33 +54,33 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class MediaDetails:
     """What the owner says of media."""
 
     alt_text: str = ""
     focal_point: FocalPoint = CENTRE
 
-    def checked(self, graphemes: CountGraphemes) -> "Described":
+    def checked(self, graphemes: CountGraphemes) -> "MediaDetails":
         """Raises Invalid."""
         return replace(self, alt_text=ALT_TEXT.apply(self.alt_text, graphemes))
 
 
 @dataclass(frozen=True, slots=True)
-class Uploaded:
+class UploadResult:
     media: Media
     replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedUpload:
     media: Media
-    ticket: Ticket | None
+    ticket: UploadTicket | None
     """None if it is uploaded already."""
     replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class IssuedTicket:
     """A ticket that is given with the announcement, to whom and until when."""
 
     session: SessionId
@@ -95,23 +95,23 @@ class Uploader(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Announce:
+class RegisterUpload:
     """Makes the row of an upload that is about to come, within the user's quota."""
 
     open_tx: OpenTx[MediaTx]
     new_id: NewId
     secret: Callable[[], str]
     """22 random characters that may stand in an address."""
-    limits: Limits
+    limits: UploadLimits
 
     async def __call__(
         self,
         owner: UserId,
         size: int,
-        described: Described,
+        described: MediaDetails,
         idempotent_request: IdempotentRequest | None,
-        grant: Grant | None = None,
-    ) -> Uploaded:
+        ticket: IssuedTicket | None = None,
+    ) -> UploadResult:
         """Raises Invalid, QuotaReached and MediaNotFound, if an earlier attempt made it and it is gone."""
         self.limits.check(size)
         async with self.open_tx() as tx:
@@ -133,9 +133,11 @@ class Announce:
             media = await tx.media.get(MediaId(result.outcome["id"]))
             if media.deleted:
                 raise MediaNotFound("this media was deleted since")
-            if grant is not None and media.state is State.PENDING:
-                await tx.media.grant(media.id, grant.session, grant.until, grant.until + FIRST_LOOK)
-        return Uploaded(media, result.replayed)
+            if ticket is not None and media.state is MediaState.PENDING:
+                await tx.media.record_ticket(
+                    media.id, ticket.session, ticket.until, ticket.until + FIRST_CHECK
+                )
+        return UploadResult(media, result.replayed)
 
     async def _within_quota(self, store: MediaStore, owner: UserId, size: int) -> None:
         used = await store.lock_owner(owner)
@@ -157,7 +159,7 @@ class UploadFile:
     """Take a file that has come in. With the same key and the same file it goes on where an earlier attempt was cut
     short."""
 
-    announce: Announce
+    announce: RegisterUpload
     open_tx: OpenTx[MediaTx]
     storage: Storage
     graphemes: CountGraphemes
@@ -169,31 +171,31 @@ class UploadFile:
         owner: UserId,
         file: Path,
         size: int,
-        described: Described,
+        described: MediaDetails,
         idempotent_request: IdempotentRequest | None,
-    ) -> Uploaded:
-        """`file`, of `size` bytes, may be moved away. Raises what Announce raises, and Unavailable if the storage is away: then the
+    ) -> UploadResult:
+        """`file`, of `size` bytes, may be moved away. Raises what RegisterUpload raises, and Unavailable if the storage is away: then the
         same request with the same key goes on."""
         uploaded = await self.announce(owner, size, described.checked(self.graphemes), idempotent_request)
-        if uploaded.media.state is not State.PENDING:
+        if uploaded.media.state is not MediaState.PENDING:
             return uploaded
         await self.storage.put(uploaded.media.upload, file, "application/octet-stream")
         try:
-            media = await arrived(self.open_tx, uploaded.media.id, size)
+            media = await mark_uploaded(self.open_tx, uploaded.media.id, size)
         except MediaNotFound:
             await self.storage.delete([uploaded.media.upload])  # whoever deleted it may not have seen it
             raise
-        if media.state in {State.READY, State.FAILED}:  # the same attempt, sent twice, was faster
+        if media.state in {MediaState.READY, MediaState.FAILED}:  # the same attempt, sent twice, was faster
             await self.storage.delete([uploaded.media.upload])
         self.wake()
-        return Uploaded(media, uploaded.replayed)
+        return UploadResult(media, uploaded.replayed)
 
 
 @dataclass(frozen=True, slots=True)
 class BeginUpload:
     """Give leave to upload straight to the storage."""
 
-    announce: Announce
+    announce: RegisterUpload
     storage: Storage
     graphemes: CountGraphemes
     now: Clock
@@ -203,10 +205,10 @@ class BeginUpload:
         by: Uploader,
         size: int,
         content_type: str,
-        described: Described,
+        described: MediaDetails,
         idempotent_request: IdempotentRequest | None,
-    ) -> Begun:
-        """Raises what Announce raises, and Invalid for a type that is not in UPLOAD_TYPES."""
+    ) -> StartedUpload:
+        """Raises what RegisterUpload raises, and Invalid for a type that is not in UPLOAD_TYPES."""
         with FieldErrors.collected() as field_errors:
             with field_errors:
                 if content_type not in UPLOAD_TYPES:
@@ -219,13 +221,13 @@ class BeginUpload:
                 self.announce.limits.check(size, "bytes")
         until = self.now() + UPLOAD_WITHIN
         announced = await self.announce(
-            by.user, size, described, idempotent_request, Grant(by.session, until)
+            by.user, size, described, idempotent_request, IssuedTicket(by.session, until)
         )
         media, replayed = _parts(announced)
-        if media.state is not State.PENDING:
-            return Begun(media, None, replayed)
+        if media.state is not MediaState.PENDING:
+            return StartedUpload(media, None, replayed)
         ticket = self.storage.ticket(media.upload, size, content_type, until)
-        return Begun(media, ticket, replayed)
+        return StartedUpload(media, ticket, replayed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +241,8 @@ class CompleteUpload:
     async def __call__(self, owner: UserId, media_id: MediaId) -> Media:
         """Raises MediaNotFound, and MediaNotUploaded if it is not there or has another size than announced."""
         async with self.open_tx() as tx:
-            media = owned(await tx.media.get(media_id), owner)
-        if media.state is not State.PENDING:
+            media = require_owner(await tx.media.get(media_id), owner)
+        if media.state is not MediaState.PENDING:
             return media
         stored = await self.storage.stat(media.upload)
         if stored is None:
@@ -248,29 +250,29 @@ class CompleteUpload:
         if stored.bytes != media.bytes:
             await self.storage.delete([media.upload])
             raise MediaNotUploaded(f"{media.bytes:,} bytes were announced, and {stored.bytes:,} came")
-        media = await arrived(self.open_tx, media_id, stored.bytes)
+        media = await mark_uploaded(self.open_tx, media_id, stored.bytes)
         self.wake()
         return media
 
 
-async def arrived(open_tx: OpenTx[MediaTx], media_id: MediaId, size: int) -> Media:
+async def mark_uploaded(open_tx: OpenTx[MediaTx], media_id: MediaId, size: int) -> Media:
     """Note that the upload is there. Raises MediaNotFound if it was deleted meanwhile."""
     async with open_tx() as tx:
         media = await tx.media.get(media_id)
         if media.deleted:
             raise MediaNotFound("this media was deleted since")
-        if media.state is State.PENDING:
+        if media.state is MediaState.PENDING:
             media = media.uploaded(size)
             await tx.media.save(media)
     return media
 
 
-def owned(media: Media, owner: UserId) -> Media:
+def require_owner(media: Media, owner: UserId) -> Media:
     """Raises MediaNotFound if it is not theirs or deleted."""
     if media.owner != owner or media.deleted:
         raise MediaNotFound("no such media")
     return media
 
 
-def _parts(uploaded: Uploaded) -> tuple[Media, bool]:
+def _parts(uploaded: UploadResult) -> tuple[Media, bool]:
     return uploaded.media, uploaded.replayed

@@ -228,10 +228,7 @@ def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _NAMES = {
-    "notifications_Kind": "Kind",
-    "media_Kind": "MediaKind",
-    "State": "MediaState",
-    "Reason": "MediaReason",
+    "FailureReason": "MediaReason",
 }
 """Of enumerations that only their module tells apart."""
 

@@ -11,7 +11,7 @@ from application.posts.publishing import PublishedPost
 from application.posts.queries import SeenPost
 from application.shared.attachments import Addresses, MediaCard, RenditionCard
 from application.shared.people import AuthorCard, Relationship
-from domain.media import Kind, Reason, State
+from domain.media import FailureReason, MediaKind, MediaState
 from domain.posts import Entity, EntityType, Mark, Visibility, hashtags
 from domain.shared import made_at
 from entrypoints.http.answers import Out
@@ -87,9 +87,9 @@ class MediaOut(Out):
     """A picture, an animation or a film. What is not known before it is `ready` is null."""
 
     id: str
-    state: State
-    kind: Kind | None
-    reason: Reason | None
+    state: MediaState
+    kind: MediaKind | None
+    reason: FailureReason | None
     """Why it failed."""
     reason_text: str | None
     """The same in words for people, which may change."""
@@ -110,10 +110,10 @@ class MediaOut(Out):
         address = addresses.open if open else addresses.closed
         return cls(
             id=str(card.id),
-            state=State(card.state),
-            kind=None if card.kind is None else Kind(card.kind),
-            reason=None if card.reason is None else Reason(card.reason),
-            reason_text=None if card.reason is None else Reason(card.reason).text,
+            state=MediaState(card.state),
+            kind=None if card.kind is None else MediaKind(card.kind),
+            reason=None if card.reason is None else FailureReason(card.reason),
+            reason_text=None if card.reason is None else FailureReason(card.reason).text,
             alt_text=card.alt_text,
             focal_point=FocalPointOut(*card.focal_point),
             blurhash=card.blurhash,

@@ -1,6 +1,6 @@
 """Media and the jobs that process them, in memory."""
 
-from adapters.memory.media.jobs import MemoryJobs
+from adapters.memory.media.queue import MemoryProcessingQueue
 from adapters.memory.media.store import MemoryMediaReader, transactions
 
-__all__ = ["MemoryJobs", "MemoryMediaReader", "transactions"]
+__all__ = ["MemoryMediaReader", "MemoryProcessingQueue", "transactions"]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
 from adapters.memory.store import Draft, Rows, Store
-from application.media.ports import EndedTicket, MediaTx, Used
+from application.media.ports import ExpiredTicket, MediaTx, QuotaUsage
 from application.shared.ports import Clock, NewId, OpenTx
 from domain.media import Media, MediaNotFound
 from domain.shared import MediaId, PostId, SessionId, UserId, made_at
@@ -35,31 +35,33 @@ class MemoryMediaStore:
     rows: Draft
     now: Clock
 
-    async def lock_owner(self, owner: UserId) -> Used:
+    async def lock_owner(self, owner: UserId) -> QuotaUsage:
         begin = self.now() - _DAY
         older = [one for one in self.rows.all(MEDIA) if one.owner == owner and one.created_at < begin]
         today = [one for one in self.rows.all(UPLOADS) if one.owner == owner and made_at(one.id) >= begin]
-        return Used(sum(one.bytes for one in (*older, *today)), len(today))
+        return QuotaUsage(sum(one.bytes for one in (*older, *today)), len(today))
 
     async def add(self, media: Media) -> None:
         self.rows.put(MEDIA, media.id, media)
         self.rows.put(UPLOADS, media.id, UploadNote(media.id, media.owner, media.secret, media.bytes))
 
-    async def grant(self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime) -> None:
+    async def record_ticket(
+        self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime
+    ) -> None:
         note: UploadNote = self.rows.get(UPLOADS, media_id)
         self.rows.put(UPLOADS, media_id, replace(note, session=session, until=until, look_at=look_at))
 
-    async def looked(self, media_id: MediaId, again: datetime | None) -> None:
+    async def record_check(self, media_id: MediaId, again: datetime | None) -> None:
         note: UploadNote | None = self.rows.get(UPLOADS, media_id)
         if note is not None:
             self.rows.put(UPLOADS, media_id, replace(note, look_at=again))
 
-    async def disown(self, owner: UserId) -> None:
+    async def anonymise_uploads(self, owner: UserId) -> None:
         for note in self.rows.all(UPLOADS):
             if note.owner == owner:
                 self.rows.put(UPLOADS, note.id, replace(note, owner=UserId(0)))
 
-    async def forget_uploads(self, before: MediaId) -> None:
+    async def purge_upload_records(self, before: MediaId) -> None:
         for note in self.rows.all(UPLOADS):
             if note.id < before and note.look_at is None:
                 self.rows.delete(UPLOADS, note.id)
@@ -74,7 +76,7 @@ class MemoryMediaStore:
         if self.rows.get(MEDIA, media.id) is not None:
             self.rows.put(MEDIA, media.id, media)
 
-    async def forget(self, media_id: MediaId) -> None:
+    async def delete(self, media_id: MediaId) -> None:
         self.rows.delete(MEDIA, media_id)
         self.rows.delete(LEASES, media_id)
 
@@ -107,11 +109,11 @@ class MemoryMediaReader:
         note: UploadNote | None = self.store.get(UPLOADS, media_id)
         return None if note is None else note.session
 
-    async def tickets_ended(self, now: datetime, limit: int) -> Sequence[EndedTicket]:
+    async def expired_tickets(self, now: datetime, limit: int) -> Sequence[ExpiredTicket]:
         due = [one for one in self.store.all(UPLOADS) if one.look_at is not None and one.look_at <= now]
         due.sort(key=lambda one: (one.look_at, one.id))
         return [
-            EndedTicket(one.id, one.secret, one.session, one.until)
+            ExpiredTicket(one.id, one.secret, one.session, one.until)
             for one in due[:limit]
             if one.session is not None and one.until is not None
         ]

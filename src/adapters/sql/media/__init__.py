@@ -1,7 +1,7 @@
 """Media and the jobs that process them, in SQLite and PostgreSQL."""
 
-from adapters.sql.media.jobs import SqlJobs
+from adapters.sql.media.queue import SqlProcessingQueue
 from adapters.sql.media.reading import SqlMediaReader
 from adapters.sql.media.writing import transactions
 
-__all__ = ["SqlJobs", "SqlMediaReader", "transactions"]
+__all__ = ["SqlMediaReader", "SqlProcessingQueue", "transactions"]

@@ -10,7 +10,7 @@ from adapters.sql.database import Database, Prepared
 from adapters.sql.media.rows import MEDIA, media_of
 from adapters.sql.media.tables import STALE, media, uploads
 from adapters.sql.metadata import Id, IdList, among, millis
-from application.media.ports import EndedTicket
+from application.media.ports import ExpiredTicket
 from domain.media import Media
 from domain.shared import MediaId, SessionId
 
@@ -53,9 +53,9 @@ class SqlMediaReader:
         rows = await self.database.fetch(_ticket_session, which=media_id)
         return SessionId(rows[0][0]) if rows and rows[0][0] is not None else None
 
-    async def tickets_ended(self, now: datetime, limit: int) -> Sequence[EndedTicket]:
+    async def expired_tickets(self, now: datetime, limit: int) -> Sequence[ExpiredTicket]:
         return [
-            EndedTicket(MediaId(id_), secret, SessionId(session), datetime.fromtimestamp(until / 1000, UTC))
+            ExpiredTicket(MediaId(id_), secret, SessionId(session), datetime.fromtimestamp(until / 1000, UTC))
             for id_, secret, session, until in await self.database.fetch(_ended, now=millis(now), n=limit)
         ]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from adapters.sql.media.tables import media
-from domain.media import FocalPoint, Kind, Made, Media, Reason, Rendition, State
+from domain.media import FailureReason, FocalPoint, Media, MediaKind, MediaState, ProcessingResult, Rendition
 from domain.shared import MediaId, PostId, UserId
 
 MEDIA = (
@@ -29,16 +29,16 @@ MEDIA = (
 
 def media_of(row: Sequence[Any]) -> Media:
     """From the columns of MEDIA."""
-    id_, owner, secret, state, size, progress, reason, made, alt, x, y, post, open_, version, deleted = row
+    id_, owner, secret, state, size, progress, reason, result, alt, x, y, post, open_, version, deleted = row
     return Media(
         id=MediaId(id_),
         owner=UserId(owner),
         secret=secret,
-        state=State(state),
+        state=MediaState(state),
         bytes=size,
         progress=progress,
-        reason=None if reason is None else Reason(reason),
-        made=None if made is None else _made(json.loads(made)),
+        reason=None if reason is None else FailureReason(reason),
+        result=None if result is None else _result_of(json.loads(result)),
         alt_text=alt,
         focal_point=FocalPoint(x, y),
         post=None if post is None else PostId(post),
@@ -57,7 +57,7 @@ def row_of(one: Media) -> dict[str, Any]:
         "bytes": one.bytes,
         "progress": one.progress,
         "reason": None if one.reason is None else one.reason.value,
-        "made": None if one.made is None else _json(one.made),
+        "made": None if one.result is None else _json(one.result),
         "alt_text": one.alt_text,
         "focal_x": one.focal_point.x,
         "focal_y": one.focal_point.y,
@@ -68,23 +68,23 @@ def row_of(one: Media) -> dict[str, Any]:
     }
 
 
-def _made(found: dict[str, Any]) -> Made:
+def _result_of(found: dict[str, Any]) -> ProcessingResult:
     renditions = tuple(Rendition(**one) for one in found.pop("renditions"))
-    return Made(kind=Kind(found.pop("kind")), renditions=renditions, **found)
+    return ProcessingResult(kind=MediaKind(found.pop("kind")), renditions=renditions, **found)
 
 
-def _json(made: Made) -> str:
+def _json(result: ProcessingResult) -> str:
     renditions = [
         {"name": one.name, "type": one.type, "width": one.width, "height": one.height, "bytes": one.bytes}
-        for one in made.renditions
+        for one in result.renditions
     ]
     return json.dumps(
         {
-            "kind": made.kind.value,
-            "width": made.width,
-            "height": made.height,
-            "blurhash": made.blurhash,
-            "duration": made.duration,
+            "kind": result.kind.value,
+            "width": result.width,
+            "height": result.height,
+            "blurhash": result.blurhash,
+            "duration": result.duration,
             "renditions": renditions,
         }
     )

@@ -13,7 +13,7 @@ from adapters.sql.media.rows import MEDIA, media_of, row_of
 from adapters.sql.media.tables import media, uploads
 from adapters.sql.metadata import Id, millis, now_ms
 from adapters.sql.outbox import SqlOutbox
-from application.media.ports import MediaTx, Used
+from application.media.ports import MediaTx, QuotaUsage
 from application.shared.ports import NewId, OpenTx
 from domain.media import Media, MediaNotFound
 from domain.shared import MediaId, PostId, SessionId, UserId
@@ -58,12 +58,12 @@ _forget = delete(media).where(media.c.id == _which)
 class SqlMediaStore:
     connection: AsyncConnection
 
-    async def lock_owner(self, owner: UserId) -> Used:
+    async def lock_owner(self, owner: UserId) -> QuotaUsage:
         if self.connection.dialect.name == "postgresql":  # SQLite has one writer
             await self.connection.execute(_lock_owner, {"owner": owner})
         older = (await self.connection.execute(_older, {"owner": owner})).scalar_one()
         size, files = (await self.connection.execute(_of_today, {"owner": owner})).one()
-        return Used(int(older) + int(size), int(files))
+        return QuotaUsage(int(older) + int(size), int(files))
 
     async def add(self, one: Media) -> None:
         job = {"due_at": 0, "leased_until": 0, "attempts": 0}
@@ -71,19 +71,21 @@ class SqlMediaStore:
         note = {"media_id": one.id, "owner_id": one.owner, "secret": one.secret, "bytes": one.bytes}
         await self.connection.execute(_note, note)
 
-    async def grant(self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime) -> None:
+    async def record_ticket(
+        self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime
+    ) -> None:
         values = {"session_id": session, "ticket_until": millis(until), "look_at": millis(look_at)}
         new = {f"new_{name}": value for name, value in values.items()}
         await self.connection.execute(_grant, {"which": media_id, **new})
 
-    async def looked(self, media_id: MediaId, again: datetime | None) -> None:
+    async def record_check(self, media_id: MediaId, again: datetime | None) -> None:
         look_at = None if again is None else millis(again)
         await self.connection.execute(_looked, {"which": media_id, "new_look_at": look_at})
 
-    async def disown(self, owner: UserId) -> None:
+    async def anonymise_uploads(self, owner: UserId) -> None:
         await self.connection.execute(_disown, {"owner": owner})
 
-    async def forget_uploads(self, before: MediaId) -> None:
+    async def purge_upload_records(self, before: MediaId) -> None:
         await self.connection.execute(_forget_uploads, {"before": before})
 
     async def get(self, media_id: MediaId) -> Media:
@@ -95,7 +97,7 @@ class SqlMediaStore:
     async def save(self, one: Media) -> None:
         await self.connection.execute(_save.values(row_of(one)), {"which": one.id})
 
-    async def forget(self, media_id: MediaId) -> None:
+    async def delete(self, media_id: MediaId) -> None:
         await self.connection.execute(_forget, {"which": media_id})
 
     async def of_post(self, post: PostId) -> Sequence[Media]:

@@ -5,10 +5,10 @@ from typing import Any
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from application.media.describing import DescribeMedia, ReadMedia
-from application.media.ports import Folder
-from application.media.removing import RemoveMedia
-from application.media.uploading import BeginUpload, CompleteUpload, Described, Uploader, UploadFile
+from application.media.details import ReadMedia, UpdateMedia
+from application.media.ports import OpenFolder
+from application.media.removing import DeleteMedia
+from application.media.uploading import BeginUpload, CompleteUpload, MediaDetails, Uploader, UploadFile
 from application.shared.attachments import Addresses
 from application.shared.errors import StorageFull
 from domain.media import (
@@ -63,12 +63,12 @@ class MediaController(Controller):
     upload_file: UploadFile
     begin_upload: BeginUpload
     complete_upload: CompleteUpload
-    describe_media: DescribeMedia
+    describe_media: UpdateMedia
     read_media: ReadMedia
-    remove_media: RemoveMedia
+    remove_media: DeleteMedia
     addresses: Addresses
     attempt: Attempts
-    folder: Folder
+    folder: OpenFolder
     uploads: Uploads
     max_file: int
 
@@ -91,7 +91,7 @@ class MediaController(Controller):
             async with self.folder() as folder:
                 file = folder / "upload"
                 form = await forms.receive(request, file, self.max_file)
-                described = Described(form.alt_text, form.focal_point)
+                described = MediaDetails(form.alt_text, form.focal_point)
                 attempt = self.attempt.of(request, idempotency_key, form.said)
                 try:
                     uploaded = await self.upload_file(owner, file, form.size, described, attempt)

@@ -12,8 +12,8 @@ from litestar import Controller, Response, get
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.types import Receive, Scope, Send
 
-from application.media.ports import NoSuchObject, SignedAddresses
-from application.media.serving import FindRendition, Found, OpenRendition
+from application.media.ports import AddressVerifier, NoSuchObject
+from application.media.serving import FindRendition, FoundRendition, OpenRendition
 from domain.media import MediaNotFound
 from domain.shared import DomainError, Unavailable
 from entrypoints.http.answers import Answer, RawHeaders, Ready
@@ -46,7 +46,7 @@ Known = Annotated[str | None, HeaderParameter(name="If-None-Match", max_length=_
 class ServingController(Controller):
     find_rendition: FindRendition
     open_rendition: OpenRendition
-    signed_addresses: SignedAddresses
+    signed_addresses: AddressVerifier
 
     path = "/media"
     include_in_schema = False
@@ -116,7 +116,12 @@ class _Streamed(Ready):
     """Sends the bytes as fast as they are taken."""
 
     def __init__(
-        self, open_: OpenRendition, found: Found, part: Sequence[int], status: int, headers: RawHeaders
+        self,
+        open_: OpenRendition,
+        found: FoundRendition,
+        part: Sequence[int],
+        status: int,
+        headers: RawHeaders,
     ) -> None:
         super().__init__(status, headers, b"")
         self._open, self._found, self._part = open_, found, part

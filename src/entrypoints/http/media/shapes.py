@@ -5,9 +5,9 @@ from typing import Annotated, Self
 
 import msgspec
 
-from application.media.ports import Ticket
+from application.media.ports import UploadTicket
 from application.media.serving import card_of
-from application.media.uploading import Described
+from application.media.uploading import MediaDetails
 from application.shared.attachments import Addresses
 from domain.media import CENTRE, FocalPoint, Media, MediaNotFound
 from domain.shared import MediaId, id_from
@@ -39,8 +39,8 @@ class BeginUploadIn(In):
     focal_point: FocalPointIn | None = None
 
     @property
-    def described(self) -> Described:
-        return Described(self.alt_text, self.focal_point.point if self.focal_point else CENTRE)
+    def described(self) -> MediaDetails:
+        return MediaDetails(self.alt_text, self.focal_point.point if self.focal_point else CENTRE)
 
 
 class DescribeMediaIn(In):
@@ -90,7 +90,7 @@ class UploadTicketOut(Out):
     expires_at: str
 
     @classmethod
-    def of(cls, ticket: Ticket) -> Self:
+    def of(cls, ticket: UploadTicket) -> Self:
         return cls(ticket.method, ticket.url, dict(ticket.headers), rfc3339(ticket.until))
 
 

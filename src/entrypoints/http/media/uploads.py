@@ -6,8 +6,8 @@ from typing import Any
 from litestar import Controller, put
 from litestar.exceptions import HTTPException
 
-from application.media.ports import DirectUploads, Folder, TicketRefused
-from application.media.tickets import TakeUpload
+from application.media.ports import OpenFolder, TicketRefused, TicketVerifier
+from application.media.tickets import ReceiveUpload
 from entrypoints.http.auth import Anyones
 from entrypoints.http.media.receiving import Spool, TooManyUploads, Uploads, pieces
 from entrypoints.http.openapi import policy
@@ -18,9 +18,9 @@ SIGNED = ("until", "size", "type", "sig")
 
 
 class DirectUploadsController(Controller):
-    direct_uploads: DirectUploads
-    take_upload: TakeUpload
-    folder: Folder
+    direct_uploads: TicketVerifier
+    take_upload: ReceiveUpload
+    folder: OpenFolder
     uploads: Uploads
 
     path = "/media/uploads"

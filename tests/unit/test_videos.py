@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from adapters.processing import films as making
+from adapters.processing import videos as making
 from adapters.processing.boxes import Edit
 from adapters.processing.cutting import Sample, heard_sound, shown_pictures
 from adapters.processing.types import type_of_file
-from application.media.ports import Rejected
-from domain.media import Made, Reason
-from tests.media import films
+from application.media.ports import UploadRejected
+from domain.media import FailureReason, ProcessingResult
+from tests.media import videos
 from tests.media.corpus import CANARY
-from tests.media.films import (
+from tests.media.videos import (
     film,
     first_time,
     numbered,
@@ -55,14 +55,14 @@ class Bench:
         self.into.mkdir()
         self.told: list[int] = []
 
-    def __call__(self, data: bytes) -> Made:
+    def __call__(self, data: bytes) -> ProcessingResult:
         self.upload.write_bytes(data)
         media_type = type_of_file(self.upload)
         assert media_type is not None
         return making.make(self.upload, self.into, media_type, self.told.append, audio=True)
 
-    def rejected(self, data: bytes) -> Reason:
-        with pytest.raises(Rejected) as caught:
+    def rejected(self, data: bytes) -> FailureReason:
+        with pytest.raises(UploadRejected) as caught:
             self(data)
         return caught.value.reason
 
@@ -127,14 +127,16 @@ def test_what_was_cut_off_at_key_frames_is_not_in_the_film(
 def test_what_cannot_be_cut_off_exactly_is_refused(
     bench: Bench, start: int, stop: int, b_frames: int
 ) -> None:
-    assert bench.rejected(trimmed(film(100, b_frames=b_frames), start, stop)) is Reason.EDIT_UNSUPPORTED
-    assert "cut off" in Reason.EDIT_UNSUPPORTED.text
+    assert (
+        bench.rejected(trimmed(film(100, b_frames=b_frames), start, stop)) is FailureReason.EDIT_UNSUPPORTED
+    )
+    assert "cut off" in FailureReason.EDIT_UNSUPPORTED.text
 
 
 def test_several_parts_follow_each_other(bench: Bench) -> None:
     data = film(100)
     unit = units_a_frame(data)
-    made = bench(films.with_edits(data, (1000, 0), (400, 50 * unit), (1000, 75 * unit)))
+    made = bench(videos.with_edits(data, (1000, 0), (400, 50 * unit), (1000, 75 * unit)))
 
     assert numbers_in(bench.film) == [*range(25), *range(50, 60), *range(75, 100)]
     assert made.duration == pytest.approx(2.4, abs=0.01)
@@ -143,21 +145,24 @@ def test_several_parts_follow_each_other(bench: Bench) -> None:
 def test_parts_that_go_on_where_the_one_before_ended_are_one(bench: Bench) -> None:
     data = film(100, b_frames=2)
     unit, first = units_a_frame(data), first_time(data)
-    bench(films.with_edits(data, (1200, first), (2800, first + 30 * unit)))
+    bench(videos.with_edits(data, (1200, first), (2800, first + 30 * unit)))
     assert numbers_in(bench.film) == list(range(100))
 
 
 def test_parts_in_another_order_or_at_another_speed_are_refused(bench: Bench) -> None:
     data = film(100)
     unit = units_a_frame(data)
-    assert bench.rejected(films.with_edits(data, (1000, 50 * unit), (1000, 0))) is Reason.EDIT_UNSUPPORTED
-    assert bench.rejected(films.with_edits(data, (1000, 0), (1000, 0))) is Reason.EDIT_UNSUPPORTED
-    assert bench.rejected(films.with_edits(data, (4000, 0), speed=0)) is Reason.EDIT_UNSUPPORTED
-    assert bench.rejected(films.with_edits(data, (8000, 0), speed=0.5)) is Reason.EDIT_UNSUPPORTED
+    assert (
+        bench.rejected(videos.with_edits(data, (1000, 50 * unit), (1000, 0)))
+        is FailureReason.EDIT_UNSUPPORTED
+    )
+    assert bench.rejected(videos.with_edits(data, (1000, 0), (1000, 0))) is FailureReason.EDIT_UNSUPPORTED
+    assert bench.rejected(videos.with_edits(data, (4000, 0), speed=0)) is FailureReason.EDIT_UNSUPPORTED
+    assert bench.rejected(videos.with_edits(data, (8000, 0), speed=0.5)) is FailureReason.EDIT_UNSUPPORTED
 
 
 def test_sound_is_cut_as_the_pictures_are(bench: Bench) -> None:
-    data = films.with_edits(trimmed(film(100, sound="aac"), 25, 75), (2000, 48_000 + 1024), handler=b"soun")
+    data = videos.with_edits(trimmed(film(100, sound="aac"), 25, 75), (2000, 48_000 + 1024), handler=b"soun")
     made = bench(data)
 
     with opened(bench.film, whole=True) as source:
@@ -168,7 +173,7 @@ def test_sound_is_cut_as_the_pictures_are(bench: Bench) -> None:
 
 def test_a_delay_and_the_priming_of_sound_are_nothing_that_was_cut(bench: Bench) -> None:
     data = film(50, sound="aac", b_frames=2)
-    delayed = films.with_edits(data, (500, -1), (2000, first_time(data)))
+    delayed = videos.with_edits(data, (500, -1), (2000, first_time(data)))
     made = bench(delayed)
 
     assert numbers_in(bench.film) == list(range(50))
@@ -180,14 +185,14 @@ def test_a_delay_and_the_priming_of_sound_are_nothing_that_was_cut(bench: Bench)
 
 def test_a_length_that_was_rounded_cuts_nothing_off(bench: Bench) -> None:
     data = film(50, b_frames=2)
-    bench(films.with_edits(data, (1999, first_time(data))))
+    bench(videos.with_edits(data, (1999, first_time(data))))
     assert numbers_in(bench.film) == list(range(50))
 
 
 @pytest.mark.parametrize("how", ["empty_moov+default_base_moof", "empty_moov+delay_moov"])
 def test_what_was_cut_off_of_a_film_in_fragments_is_not_in_it(bench: Bench, how: str) -> None:
     data = film(100, options={"movflags": f"frag_keyframe+{how}"})
-    bench(films.with_edits(data, (0, 25 * units_a_frame(data))))
+    bench(videos.with_edits(data, (0, 25 * units_a_frame(data))))
     assert numbers_in(bench.film) == numbers_shown(bench.film) == list(range(25, 100))
 
 
@@ -207,13 +212,13 @@ def test_a_phone_whose_last_frame_starts_where_the_rounded_list_ends_keeps_it() 
 def test_a_list_that_forgets_that_frames_are_shown_later_than_decoded_cuts_nothing_that_is_needed() -> None:
     found = samples(20, 60, 40, 30, 50)
     assert shown_pictures(found, [Edit(0, 50)], 1000, MS) == [0] * 5
-    with pytest.raises(Rejected):
+    with pytest.raises(UploadRejected):
         shown_pictures(found, [Edit(0, 45)], 1000, MS)
 
 
 def test_a_frame_that_nothing_needs_is_left_out_wherever_it_is() -> None:
     later = samples(0, 20, 10)
-    with pytest.raises(Rejected):
+    with pytest.raises(UploadRejected):
         shown_pictures(later, [Edit(0, 20)], 1000, MS)
     unneeded = samples(0, 20, 10, unneeded=(1,))
     assert shown_pictures(unneeded, [Edit(0, 20)], 1000, MS) == [0, None, 0]
@@ -223,7 +228,7 @@ def test_a_frame_that_nothing_needs_is_left_out_wherever_it_is() -> None:
 def test_pictures_that_need_some_before_their_key_frame_keep_it() -> None:
     # Decoded: 20, 50, 30, 40. 30 and 40 are shown between the first picture and the second, and may need both.
     open_group = samples(20, 50, 30, 40, fresh=(0,))
-    with pytest.raises(Rejected):
+    with pytest.raises(UploadRejected):
         shown_pictures(open_group, [Edit(25, 35)], 1000, MS)
 
 
@@ -273,7 +278,7 @@ def test_pixels_keep_their_shape(bench: Bench, shape: Fraction, turned: str, siz
 
 def test_the_shape_that_the_container_tells_goes_before_the_film_s_own(bench: Bench) -> None:
     data = film(10, shape=Fraction(3, 2))
-    square = films.changed(
+    square = videos.changed(
         data,
         (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"),
         lambda body: body.replace(b"pasp\0\0\0\3\0\0\0\2", b"pasp\0\0\0\1\0\0\0\1"),
@@ -286,7 +291,7 @@ def test_the_shape_that_the_container_tells_goes_before_the_film_s_own(bench: Be
 
 
 def test_a_webm_keeps_the_shape_of_its_pixels(bench: Bench) -> None:
-    data = films.webm_with_shape(
+    data = videos.webm_with_shape(
         film(30, container="webm", codec="libvpx", sound="libopus", options={"live": "1"}), 320, 96
     )
     made = bench(data)
@@ -351,18 +356,18 @@ def test_the_poster_of_an_untagged_film_in_hd_has_its_colours(bench: Bench) -> N
 
 
 def test_what_cameras_write_between_the_pictures_goes_and_what_decoders_need_stays(bench: Bench) -> None:
-    change = films.with_messages(films.PLACE, films.RECOVERY, films.CAPTIONS)
+    change = videos.with_messages(videos.PLACE, videos.RECOVERY, videos.CAPTIONS)
     data = film(20, change=change)
     assert data.count(CANARY) > 40 - 5
-    assert data.count(films.X264) == 1
+    assert data.count(videos.X264) == 1
     bench(data)
 
     assert CANARY not in bench.film
-    assert bench.film.count(films.X264) == 1
-    build = bench.film[bench.film.index(films.X264) + 16 :][:15]
+    assert bench.film.count(videos.X264) == 1
+    build = bench.film[bench.film.index(videos.X264) + 16 :][:15]
     assert build.startswith(b"x264 - core ")
     assert b"options" not in bench.film
-    assert bench.film.count(films.RECOVERY) == 20
+    assert bench.film.count(videos.RECOVERY) == 20
     assert numbers_shown(bench.film) == list(range(20))
 
 
@@ -370,7 +375,7 @@ def test_a_build_that_decoders_make_up_for_plays_as_in_its_source(bench: Bench) 
     """x264 before build 151 wrote 4:4:4 differently, and only this message tells."""
     data = film(20, pixels="yuv444p")
     bench(data)
-    assert bench.film.count(films.X264) == data.count(films.X264) == 1
+    assert bench.film.count(videos.X264) == data.count(videos.X264) == 1
     with opened(data) as before, opened(bench.film) as after:
         for one, other in zip(before.decode(video=0), after.decode(video=0), strict=True):
             assert one.to_image().tobytes() == other.to_image().tobytes()
@@ -411,18 +416,18 @@ def test_a_recording_that_begins_late_begins_at_nothing(bench: Bench) -> None:
 
 
 def test_what_is_encrypted_is_called_so(bench: Bench) -> None:
-    assert bench.rejected(films.encrypted(film(10))) is Reason.ENCRYPTED
+    assert bench.rejected(videos.encrypted(film(10))) is FailureReason.ENCRYPTED
     live = film(10, container="webm", codec="libvpx", options={"live": "1"})
-    assert bench.rejected(films.webm_encrypted(live)) is Reason.ENCRYPTED
+    assert bench.rejected(videos.webm_encrypted(live)) is FailureReason.ENCRYPTED
 
 
 def test_sound_alone_is_called_so(bench: Bench) -> None:
-    assert bench.rejected(films.sound_alone("aac", "mp4")) is Reason.AUDIO_ONLY
-    assert bench.rejected(films.sound_alone("libopus", "webm")) is Reason.AUDIO_ONLY
+    assert bench.rejected(videos.sound_alone("aac", "mp4")) is FailureReason.AUDIO_ONLY
+    assert bench.rejected(videos.sound_alone("libopus", "webm")) is FailureReason.AUDIO_ONLY
 
 
 def test_broken_metadata_fails_no_film(bench: Bench) -> None:
-    broken = films.joined(
+    broken = videos.joined(
         [
             (b"meta", b"\0\0\0\0" + b"\x80\x81\xff" * 7),
             (b"\xa9nam", b"\0\x0a\0\0\xff\xfe\xfd\xfc...."),
@@ -432,8 +437,8 @@ def test_broken_metadata_fails_no_film(bench: Bench) -> None:
     )
     data = film(10)
     for path in ((b"moov",), (b"moov", b"trak")):
-        odd = films.changed(
-            data, path, lambda body: body + films.joined([(b"udta", broken), (b"wxyz", b"\1\2\3")])
+        odd = videos.changed(
+            data, path, lambda body: body + videos.joined([(b"udta", broken), (b"wxyz", b"\1\2\3")])
         )
         bench(odd + b"\xff\xff\xff\xffjunk")
         assert numbers_shown(bench.film) == list(range(10))
@@ -441,6 +446,6 @@ def test_broken_metadata_fails_no_film(bench: Bench) -> None:
 
 def test_tags_in_another_encoding_fail_no_film(bench: Bench) -> None:
     data = film(10, container="webm", codec="libvpx", options={"live": "1"})
-    name = films.element(0x536E, b"\xff\xfe\x80 name")
-    bench(films.webm_changed(data, (0x18538067, 0x1654AE6B, 0xAE), name))
+    name = videos.element(0x536E, b"\xff\xfe\x80 name")
+    bench(videos.webm_changed(data, (0x18538067, 0x1654AE6B, 0xAE), name))
     assert numbers_shown(bench.film) == list(range(10))

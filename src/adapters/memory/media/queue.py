@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from adapters.memory.media.store import LEASES, MEDIA, in_order
 from adapters.memory.store import Draft, Rows, Store
-from application.media.ports import Job
-from domain.media import Media, State
+from application.media.ports import ProcessingJob
+from domain.media import Media, MediaState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,11 @@ _NONE = _Lease()
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryJobs:
+class MemoryProcessingQueue:
     store: Store
     monotonic: Callable[[], float]
 
-    async def claim(self, lease: timedelta) -> Job | None:
+    async def claim(self, lease: timedelta) -> ProcessingJob | None:
         now = self.monotonic()
         if not _due(self.store, now):
             return None
@@ -37,9 +37,9 @@ class MemoryJobs:
             before: _Lease = rows.get(LEASES, media.id) or _NONE
             attempts = before.attempts + 1
             rows.put(LEASES, media.id, _Lease(before.due, now + lease.total_seconds(), attempts))
-        return Job(media, attempts)
+        return ProcessingJob(media, attempts)
 
-    async def progress(self, job: Job, percent: int, lease: timedelta) -> bool:
+    async def progress(self, job: ProcessingJob, percent: int, lease: timedelta) -> bool:
         async with self.store.begin() as rows:
             held = _mine(rows, job)
             if held is None:
@@ -48,7 +48,7 @@ class MemoryJobs:
             rows.put(MEDIA, job.media.id, replace(rows.get(MEDIA, job.media.id), progress=percent))
         return True
 
-    async def retry(self, job: Job, after: timedelta, *, counted: bool = True) -> None:
+    async def retry(self, job: ProcessingJob, after: timedelta, *, counted: bool = True) -> None:
         async with self.store.begin() as rows:
             held = _mine(rows, job)
             if held is not None:
@@ -61,13 +61,13 @@ def _due(rows: Rows, now: float) -> list[Media]:
         held: _Lease = rows.get(LEASES, media.id) or _NONE
         return held
 
-    jobs = [one for one in in_order(rows) if one.state is State.PROCESSING and not one.deleted]
+    jobs = [one for one in in_order(rows) if one.state is MediaState.PROCESSING and not one.deleted]
     due = [one for one in jobs if lease(one).due <= now and lease(one).until <= now]
     return sorted(due, key=lambda one: lease(one).due)
 
 
-def _mine(rows: Draft, job: Job) -> _Lease | None:
+def _mine(rows: Draft, job: ProcessingJob) -> _Lease | None:
     media: Media | None = rows.get(MEDIA, job.media.id)
     held: _Lease = rows.get(LEASES, job.media.id) or _NONE
-    at_work = media is not None and media.state is State.PROCESSING and not media.deleted
+    at_work = media is not None and media.state is MediaState.PROCESSING and not media.deleted
     return held if at_work and held.attempts == job.attempt and held.until else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from application.media.ports import MediaReader, MediaTx
-from application.media.uploading import owned
+from application.media.uploading import require_owner
 from application.shared.events import AttachedMediaChanged
 from application.shared.ports import OpenTx
 from domain.media import ALT_TEXT, FocalPoint, Media, MediaNotFound
@@ -11,7 +11,7 @@ from domain.shared import CountGraphemes, MediaId, UserId
 
 
 @dataclass(frozen=True, slots=True)
-class DescribeMedia:
+class UpdateMedia:
     """Change what is not None. Raises Invalid and MediaNotFound."""
 
     open_tx: OpenTx[MediaTx]
@@ -23,7 +23,7 @@ class DescribeMedia:
         if alt_text is not None:
             alt_text = ALT_TEXT.apply(alt_text, self.graphemes)
         async with self.open_tx() as tx:
-            media = owned(await tx.media.get(media_id), owner).described(alt_text, focal_point)
+            media = require_owner(await tx.media.get(media_id), owner).described(alt_text, focal_point)
             await tx.media.save(media)
             if media.post is not None:
                 await tx.outbox.add(
@@ -44,4 +44,4 @@ class ReadMedia:
         media = (await self.reader.media([media_id])).get(media_id)
         if media is None:
             raise MediaNotFound("no such media")
-        return owned(media, owner)
+        return require_owner(media, owner)

@@ -11,16 +11,16 @@ from PIL import Image
 
 from adapters.processing import avif, colours, gif, jpeg, mjpeg, png, webp
 from adapters.processing.sources import Source
-from application.media.ports import Rejected
+from application.media.ports import UploadRejected
 from domain.media import (
     MAX_FRAMES,
     MAX_IMAGE_BYTES,
     MAX_PIXELS,
     MAX_PIXELS_OF_FRAMES,
     MAX_SIDE,
-    Kind,
-    Made,
-    Reason,
+    FailureReason,
+    MediaKind,
+    ProcessingResult,
     Rendition,
 )
 
@@ -59,20 +59,20 @@ _TURNS = {
 Progress = Callable[[int], None]
 
 
-def make(upload: Path, into: Path, media_type: str, progress: Progress) -> Made:
-    """Raises Rejected, MemoryError, and anything at all for what is damaged."""
+def make(upload: Path, into: Path, media_type: str, progress: Progress) -> ProcessingResult:
+    """Raises UploadRejected, MemoryError, and anything at all for what is damaged."""
     if upload.stat().st_size > MAX_IMAGE_BYTES:
-        raise Rejected(Reason.TOO_LARGE)
+        raise UploadRejected(FailureReason.TOO_LARGE)
     data = upload.read_bytes()
     if media_type == "image/jpeg" and mjpeg.is_film(data):
-        raise Rejected(Reason.TYPE_UNSUPPORTED)
+        raise UploadRejected(FailureReason.TYPE_UNSUPPORTED)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     try:
         source = READERS[media_type](data)
         check_size(*source.size)
         if source.frames > MAX_FRAMES or source.pixels > MAX_PIXELS_OF_FRAMES:
-            raise Rejected(Reason.TOO_LARGE)
+            raise UploadRejected(FailureReason.TOO_LARGE)
         progress(10)
         if source.frames > 1:
             still, frames, durations = _animation(source)
@@ -80,15 +80,15 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress) -> Made:
             image, _ = next(source.shown())
             still, frames, durations = _upright(image, source.orientation), [], []
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Rejected(Reason.TOO_LARGE) from None
+        raise UploadRejected(FailureReason.TOO_LARGE) from None
     progress(50)
     renditions = stills(still, into)
     if frames:
         renditions = [one for one in renditions if one.name != "large"]
         renditions.insert(0, _saved_animation(frames, durations, source.plays, into))
     large = renditions[0]
-    return Made(
-        kind=Kind.ANIMATION if frames else Kind.IMAGE,
+    return ProcessingResult(
+        kind=MediaKind.ANIMATION if frames else MediaKind.IMAGE,
         width=large.width,
         height=large.height,
         blurhash=hash_of(still),
@@ -97,9 +97,9 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress) -> Made:
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises Rejected."""
+    """Raises UploadRejected."""
     if width < 1 or height < 1 or max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
-        raise Rejected(Reason.TOO_LARGE)
+        raise UploadRejected(FailureReason.TOO_LARGE)
 
 
 def stills(image: Image.Image, into: Path) -> list[Rendition]:

@@ -15,13 +15,13 @@ from PIL import Image
 
 from adapters.processing import ebml, posters, remuxing
 from adapters.processing.boxes import Movie, read_movie
-from adapters.processing.pictures import check_size, hash_of, stills
-from adapters.processing.types import FILMS
-from application.media.ports import Rejected
-from domain.media import MAX_VIDEO_SECONDS, Kind, Made, Reason, Rendition
+from adapters.processing.images import check_size, hash_of, stills
+from adapters.processing.types import VIDEO_FORMATS
+from application.media.ports import UploadRejected
+from domain.media import MAX_VIDEO_SECONDS, FailureReason, MediaKind, ProcessingResult, Rendition
 
-PICTURES = {"video/mp4": {"h264"}, "video/webm": {"vp8", "vp9", "av1"}}
-SOUND = {"video/mp4": {"aac", "mp3", "opus"}, "video/webm": {"opus", "vorbis"}}
+VIDEO_CODECS = {"video/mp4": {"h264"}, "video/webm": {"vp8", "vp9", "av1"}}
+AUDIO_CODECS = {"video/mp4": {"aac", "mp3", "opus"}, "video/webm": {"opus", "vorbis"}}
 POSTER_SIDE = 1280
 _MAX_STREAMS = 64
 _READ, _TAKEN_OVER, _SEEN = 10, 80, 90
@@ -30,21 +30,21 @@ _READ, _TAKEN_OVER, _SEEN = 10, 80, 90
 Progress = Callable[[int], None]
 
 
-def make(upload: Path, into: Path, media_type: str, progress: Progress, *, audio: bool) -> Made:
-    """Raises Rejected, MemoryError, and anything at all for what is damaged."""
-    form = FILMS[media_type]
+def make(upload: Path, into: Path, media_type: str, progress: Progress, *, audio: bool) -> ProcessingResult:
+    """Raises UploadRejected, MemoryError, and anything at all for what is damaged."""
+    form = VIDEO_FORMATS[media_type]
     movie = read_movie(upload) if form == "mp4" else None
     if any(track.encrypted for track in movie.tracks.values()) if movie else ebml.is_encrypted(upload):
-        raise Rejected(Reason.ENCRYPTED)
-    with remuxing.open_film(upload, form) as source:
+        raise UploadRejected(FailureReason.ENCRYPTED)
+    with remuxing.open_video(upload, form) as source:
         streams = _chosen(source, media_type, audio=audio)
         shape = remuxing.shape_of(streams[0])
         plans = _plans(source, streams, movie)
     progress(_READ)
-    with remuxing.open_film(upload, form) as source:
+    with remuxing.open_video(upload, form) as source:
         matrix = remuxing.first_matrix(source, source.streams[plans[0].index])
     file = into / f"video.{'mp4' if form == 'mp4' else 'webm'}"
-    with remuxing.open_film(upload, form) as source:
+    with remuxing.open_video(upload, form) as source:
         remuxing.take_over(
             source,
             file,
@@ -65,8 +65,8 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress, *, audio
     renditions += [one for one in stills(picture, into) if one.name.startswith("thumbnail")]
     for needless in ("large.webp", "large_jpeg.jpg", "small.webp", "small_jpeg.jpg"):
         (into / needless).unlink()
-    return Made(
-        kind=Kind.VIDEO,
+    return ProcessingResult(
+        kind=MediaKind.VIDEO,
         width=width,
         height=height,
         blurhash=hash_of(picture),
@@ -78,21 +78,21 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress, *, audio
 def _chosen(source: Any, media_type: str, *, audio: bool) -> list[Any]:
     """The stream of pictures, and that of sound if there is one."""
     if len(source.streams) > _MAX_STREAMS:
-        raise Rejected(Reason.TOO_COSTLY)
-    films = [one for one in source.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+        raise UploadRejected(FailureReason.TOO_COSTLY)
+    videos = [one for one in source.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
     sound = next(iter(source.streams.audio), None)
-    if not films:
-        raise Rejected(Reason.TYPE_UNSUPPORTED if sound is None else Reason.AUDIO_ONLY)
-    video = films[0]
-    if _codec(video) not in PICTURES[media_type] or (
+    if not videos:
+        raise UploadRejected(FailureReason.TYPE_UNSUPPORTED if sound is None else FailureReason.AUDIO_ONLY)
+    video = videos[0]
+    if _codec(video) not in VIDEO_CODECS[media_type] or (
         _codec(video) == "h264" and remuxing.lengths_of(video) is None
     ):
-        raise Rejected(Reason.CODEC_UNSUPPORTED)
+        raise UploadRejected(FailureReason.CODEC_UNSUPPORTED)
     if sound is not None:
         if not audio:
-            raise Rejected(Reason.AUDIO_REFUSED)
-        if _codec(sound) not in SOUND[media_type]:
-            raise Rejected(Reason.CODEC_UNSUPPORTED)
+            raise UploadRejected(FailureReason.AUDIO_REFUSED)
+        if _codec(sound) not in AUDIO_CODECS[media_type]:
+            raise UploadRejected(FailureReason.CODEC_UNSUPPORTED)
     width, height = video.codec_context.width, video.codec_context.height
     check_size(width, height)
     check_size(*posters.display_size(width, height, remuxing.shape_of(video)))
@@ -107,19 +107,19 @@ def _plans(source: Any, streams: list[Any], movie: Movie | None) -> list[remuxin
     """What is taken of each stream that has anything, pictures first."""
     found = remuxing.survey(source, streams)
     if not found[streams[0].index]:
-        raise Rejected(Reason.DAMAGED)
+        raise UploadRejected(FailureReason.DAMAGED)
     streams = [one for one in streams if found[one.index]]
     start = min(min(one.pts for one in found[stream.index]) * stream.time_base for stream in streams)
     plans = []
     for stream in streams:
         track = None if movie is None else movie.tracks.get(stream.id)
         if movie is not None and (track is None or not track.timescale):
-            raise Rejected(Reason.DAMAGED)
+            raise UploadRejected(FailureReason.DAMAGED)
         plans.append(
             remuxing.planned(stream, found[stream.index], track, movie or Movie(), max(start, Fraction(0)))
         )
     if max(plan.end for plan in plans) > MAX_VIDEO_SECONDS:
-        raise Rejected(Reason.TOO_LARGE)
+        raise UploadRejected(FailureReason.TOO_LARGE)
     return plans
 
 

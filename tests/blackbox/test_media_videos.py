@@ -7,8 +7,8 @@ from fractions import Fraction
 import pytest
 from PIL import Image
 
-from tests.media import films
-from tests.media.films import film, numbered, numbers_in, numbers_shown, trimmed
+from tests.media import videos
+from tests.media.videos import film, numbered, numbers_in, numbers_shown, trimmed
 
 from .client import Api, Json, Member
 from .pictures import opened, ready, served, settled, uploaded
@@ -37,12 +37,12 @@ def test_frames_that_were_cut_off_are_not_in_what_is_served(maya: Member) -> Non
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a film that was trimmed between key frames": (lambda: trimmed(film(50), 5, 50), "edit_unsupported"),
-    "an encrypted film": (lambda: films.encrypted(film(10)), "encrypted"),
+    "an encrypted film": (lambda: videos.encrypted(film(10)), "encrypted"),
     "an encrypted WebM": (
-        lambda: films.webm_encrypted(film(10, container="webm", codec="libvpx", options={"live": "1"})),
+        lambda: videos.webm_encrypted(film(10, container="webm", codec="libvpx", options={"live": "1"})),
         "encrypted",
     ),
-    "sound alone": (lambda: films.sound_alone("aac", "mp4"), "audio_only"),
+    "sound alone": (lambda: videos.sound_alone("aac", "mp4"), "audio_only"),
     "H.264 without a container": (lambda: film(10, container="h264"), "type_unsupported"),
     "VP8 without a container": (lambda: film(10, container="ivf", codec="libvpx"), "type_unsupported"),
     "MPEG-4 part 2": (lambda: film(10, codec="mpeg4"), "codec_unsupported"),

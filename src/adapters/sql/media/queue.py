@@ -9,7 +9,7 @@ from adapters.sql.database import Database, Prepared
 from adapters.sql.media.rows import MEDIA, media_of
 from adapters.sql.media.tables import JOB, media
 from adapters.sql.metadata import Id, now_ms
-from application.media.ports import Job
+from application.media.ports import ProcessingJob
 
 _due = and_(JOB, media.c.due_at <= now_ms(), media.c.leased_until <= now_ms())
 _is_due = Prepared(select(literal(1)).select_from(media).where(_due).limit(literal(1)))
@@ -44,10 +44,10 @@ _free = update(media).where(media.c.leased_until != 0, JOB).values(leased_until=
 
 
 @dataclass(frozen=True, slots=True)
-class SqlJobs:
+class SqlProcessingQueue:
     database: Database
 
-    async def claim(self, lease: timedelta) -> Job | None:
+    async def claim(self, lease: timedelta) -> ProcessingJob | None:
         if not await self.database.fetch(_is_due):  # a look costs less than a transaction
             return None
         async with self.database.begin() as connection:
@@ -55,16 +55,16 @@ class SqlJobs:
             if row is None:
                 return None
             await connection.execute(_take, {"which": row.id, "span_ms": _ms(lease)})
-        return Job(media_of(row[: len(MEDIA)]), row.attempts + 1)
+        return ProcessingJob(media_of(row[: len(MEDIA)]), row.attempts + 1)
 
-    async def progress(self, job: Job, percent: int, lease: timedelta) -> bool:
+    async def progress(self, job: ProcessingJob, percent: int, lease: timedelta) -> bool:
         async with self.database.begin() as connection:
             done = await connection.execute(
                 _progress, {**_of(job), "percent": percent, "span_ms": _ms(lease)}
             )
         return bool(done.rowcount)
 
-    async def retry(self, job: Job, after: timedelta, *, counted: bool = True) -> None:
+    async def retry(self, job: ProcessingJob, after: timedelta, *, counted: bool = True) -> None:
         async with self.database.begin() as connection:
             await connection.execute(
                 _retry, {**_of(job), "span_ms": _ms(after), "taken_off": int(not counted)}
@@ -76,7 +76,7 @@ class SqlJobs:
             await connection.execute(_free)
 
 
-def _of(job: Job) -> dict[str, int]:
+def _of(job: ProcessingJob) -> dict[str, int]:
     return {"which": job.media.id, "attempt": job.attempt}
 
 
