@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from application.identity.ports import Authored, IdentityReader
+from application.identity.ports import AuthorPostCounts, IdentityReader
 from application.media.ports import MediaReader
 from application.media.serving import card_of
 from application.notifications.ports import About, Hint, Hints
@@ -15,10 +15,9 @@ from application.shared.entries import Entry
 from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
 from application.shared.people import AuthorCard
 from application.shared.ports import Clock
-from domain.identity import UserNotFound
 from domain.media import ATTACH_MARGIN, ATTACH_WITHIN
 from domain.posts import can_view
-from domain.shared import EventId, MediaId, PostId, SessionId, UserId, ViewerContext
+from domain.shared import EventId, MediaId, PostId, SessionId, UserId, UserNotFound, ViewerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,8 @@ class PeopleOfIdentity:
         if len(found) < len(ids):
             missing = [user_id for user_id in ids if user_id not in found]
             for user_id, card in (await self.reader.cards(missing)).items():
-                found[user_id] = AuthorCard(user_id, card.username, card.display_name)
-                self._cards[user_id] = found[user_id], now + self.ttl
+                found[user_id] = card
+                self._cards[user_id] = card, now + self.ttl
             while len(self._cards) > self.capacity:
                 self._cards.popitem(last=False)
         return found
@@ -89,8 +88,8 @@ class AuthorshipOfPosts:
 
     posts: AuthoredPosts
 
-    async def of(self, authors: Collection[UserId]) -> Authored:
-        return Authored(*await self.posts.authored(authors))
+    async def of(self, authors: Collection[UserId]) -> AuthorPostCounts:
+        return AuthorPostCounts(*await self.posts.authored(authors))
 
 
 @dataclass(frozen=True, slots=True)

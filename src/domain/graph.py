@@ -1,4 +1,4 @@
-"""Who follows, blocks and mutes whom: what two people are to each other."""
+"""The relationship of two accounts: follow, follow request, block and mute."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -6,78 +6,73 @@ from datetime import datetime, timedelta
 from domain.shared import Conflict, Forbidden, NotFound, UserId
 
 MAX_FOLLOWING = 5_000
-"""How many a person follows or has asked to follow."""
+"""Follows and follow requests of one account together."""
 MAX_BLOCKS = 5_000
 MAX_MUTES = 5_000
 MIN_MUTE, MAX_MUTE = timedelta(minutes=1), timedelta(days=365)
 POPULAR = 10_000
-"""From so many followers on, what an author posts is not copied to each of them."""
+"""From this number of followers on, the posts of an author are not copied to each follower."""
 
 
-class NoSuchUser(NotFound):
-    """There is no such user."""
-
-    code = "user_not_found"
-
-
-class NoSuchRequest(NotFound):
-    """Nobody of that id asks to follow."""
+class FollowRequestNotFound(NotFound):
+    """This user has not requested to follow you."""
 
     code = "follow_request_not_found"
 
 
-class OneselfOnly(Conflict):
-    """Nobody follows, blocks or mutes themselves."""
+class SelfRelationship(Conflict):
+    """You cannot follow, block or mute yourself."""
 
     code = "not_oneself"
 
 
-class BlockedByThem(Forbidden):
-    """Whoever blocks somebody is not followed by them."""
+class BlockedByOther(Forbidden):
+    """You cannot follow an account that blocks you."""
 
     code = "blocked"
 
 
-class BlocksThem(Conflict):
-    """Whom one blocks one does not follow: the block has to end first."""
+class BlocksOther(Conflict):
+    """You cannot follow an account you block: end the block first."""
 
     code = "blocking"
 
 
 class AccountPrivate(Forbidden):
-    """Whom a private account follows, and who follows it, only its followers see."""
+    """Only the followers of a private account can see whom it follows and who follows it."""
 
     code = "account_private"
 
 
 class TooManyFollows(Conflict):
-    """A user follows, or asks to follow, at most 5,000."""
+    """A user follows, or requests to follow, at most 5,000 accounts."""
 
     code = "too_many_follows"
 
 
 class TooManyBlocks(Conflict):
-    """A user blocks at most 5,000."""
+    """A user blocks at most 5,000 accounts."""
 
     code = "too_many_blocks"
 
 
 class TooManyMutes(Conflict):
-    """A user mutes at most 5,000."""
+    """A user mutes at most 5,000 accounts."""
 
     code = "too_many_mutes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ties:
-    """What two people are to each other, seen from one of them. A method gives the ties as they are after what
-    `user` does, and themselves where that changes nothing."""
+class Relationship:
+    """The relationship of two accounts, as `user` sees it. Each method returns the relationship after an action of
+    `user`, which equals the old one if the action changes nothing. Raises SelfRelationship for one and the same
+    account."""
 
     user: UserId
     other: UserId
     following: bool = False
     requested: bool = False
-    """`user` has asked to follow, and was not answered."""
+    """`user` has requested to follow, and the request is open."""
     followed_by: bool = False
     requested_by: bool = False
     blocking: bool = False
@@ -88,72 +83,74 @@ class Ties:
 
     def __post_init__(self) -> None:
         if self.user == self.other:
-            raise OneselfOnly("this cannot be done to oneself")
+            raise SelfRelationship("you cannot do this to yourself")
 
-    def as_of(self, now: datetime) -> "Ties":
-        """Without a mute that has ended."""
+    def as_of(self, now: datetime) -> "Relationship":
+        """Without a mute that has ended by `now`."""
         if self.muted_until is None or self.muted_until > now:
             return self
         return replace(self, muting=False, muted_until=None)
 
-    def followed(self, *, private: bool) -> "Ties":
-        """`user` follows, or asks to if the other account is private. Raises BlockedByThem, BlocksThem."""
+    def followed(self, *, private: bool) -> "Relationship":
+        """`user` follows, or requests to follow if the other account is private. Raises BlockedByOther,
+        BlocksOther."""
         if self.blocked_by:
-            raise BlockedByThem("you are blocked by this user")
+            raise BlockedByOther("you are blocked by this user")
         if self.blocking:
-            raise BlocksThem("you block this user")
+            raise BlocksOther("you block this user")
         if self.following or (self.requested and private):
             return self
         return replace(self, requested=private, following=not private)
 
-    def unfollowed(self) -> "Ties":
-        """`user` neither follows nor asks to any more."""
+    def unfollowed(self) -> "Relationship":
+        """`user` no longer follows, and no longer requests to."""
         return replace(self, following=False, requested=False)
 
-    def without_follower(self) -> "Ties":
-        """The other neither follows `user` nor asks to any more."""
+    def without_follower(self) -> "Relationship":
+        """The other account no longer follows `user`, and no longer requests to."""
         return replace(self, followed_by=False, requested_by=False)
 
-    def accepted(self) -> "Ties":
-        """The other, who asked to follow, does. Raises NoSuchRequest, unless they follow already."""
+    def accepted(self) -> "Relationship":
+        """`user` accepts the follow request of the other account. Raises FollowRequestNotFound, unless the other account
+        follows already."""
         if not (self.requested_by or self.followed_by):
-            raise NoSuchRequest("this user does not ask to follow you")
+            raise FollowRequestNotFound("this user has not requested to follow you")
         return replace(self, followed_by=True, requested_by=False)
 
-    def rejected(self) -> "Ties":
-        """The other does not ask to follow any more."""
+    def rejected(self) -> "Relationship":
+        """`user` rejects the follow request of the other account."""
         return replace(self, requested_by=False)
 
-    def blocked(self) -> "Ties":
-        """`user` blocks the other: neither follows the other any more, nor asks to."""
+    def blocked(self) -> "Relationship":
+        """`user` blocks the other account. All follows and follow requests between the two end."""
         return replace(self.unfollowed().without_follower(), blocking=True)
 
-    def unblocked(self) -> "Ties":
+    def unblocked(self) -> "Relationship":
         return replace(self, blocking=False)
 
-    def muted(self, until: datetime | None) -> "Ties":
+    def muted(self, until: datetime | None) -> "Relationship":
         return replace(self, muting=True, muted_until=until)
 
-    def unmuted(self) -> "Ties":
+    def unmuted(self) -> "Relationship":
         return replace(self, muting=False, muted_until=None)
 
 
 @dataclass(frozen=True, slots=True)
 class CountChange:
-    """What a change of ties does to the row of one of the two."""
+    """The effect of a changed relationship on the stored counts of one of the two accounts."""
 
     user: UserId
     followers: int
     following: int
     changed: bool
-    """Whether the standing of this user is another one now."""
+    """Whether the viewer context of this account changed."""
 
 
-def count_changes(before: Ties, after: Ties) -> tuple[CountChange, CountChange]:
-    """Of both people, the smaller id first, which is the order in which their rows are locked."""
+def count_changes(before: Relationship, after: Relationship) -> tuple[CountChange, CountChange]:
+    """One for each account, in the order in which the rows are locked: the smaller id first."""
     forth, back = after.following - before.following, after.followed_by - before.followed_by
     blocks = (before.blocking, before.blocked_by) != (after.blocking, after.blocked_by)
     mutes = (before.muting, before.muted_until) != (after.muting, after.muted_until)
-    mine = CountChange(after.user, back, forth, changed=bool(forth) or blocks or mutes)
-    theirs = CountChange(after.other, forth, back, changed=bool(back) or blocks)
-    return (mine, theirs) if mine.user < theirs.user else (theirs, mine)
+    of_user = CountChange(after.user, back, forth, changed=bool(forth) or blocks or mutes)
+    of_other = CountChange(after.other, forth, back, changed=bool(back) or blocks)
+    return (of_user, of_other) if of_user.user < of_other.user else (of_other, of_user)

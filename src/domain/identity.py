@@ -86,12 +86,6 @@ class ConfirmationNeeded(Conflict):
     code = "confirmation_needed"
 
 
-class UserNotFound(NotFound):
-    """There is no such user."""
-
-    code = "user_not_found"
-
-
 class WrongCredentials(Unauthenticated):
     """One error for an unknown account and for a wrong password: neither tells which it was."""
 
@@ -253,7 +247,7 @@ def session_expires(created_at: datetime, last_used_at: datetime) -> datetime:
     return min(last_used_at + SESSION_IDLE, created_at + SESSION_LIFE)
 
 
-class Exchanged(NamedTuple):
+class TokenExchange(NamedTuple):
     """The refresh tokens from `generation` up to that of the next entry were exchanged at `at`."""
 
     generation: int
@@ -270,7 +264,7 @@ class Session:
     """Random, per session. With the server's key it makes every refresh token of the chain, so that
     none is stored: neither the database nor the key alone can forge one."""
     generation: int = 0
-    exchanged: tuple[Exchanged, ...] = ()
+    exchanges: tuple[TokenExchange, ...] = ()
     """Which tokens before the parent of the newest were exchanged within the last REUSE_GRACE, and when. What was
     exchanged within the same second shares an entry, so there are never more than about thirty."""
     refreshed_at: datetime
@@ -304,7 +298,7 @@ class Session:
             return self.refreshed_at
         if generation >= self.generation:
             return None
-        return next((each.at for each in reversed(self.exchanged) if each.generation <= generation), None)
+        return next((each.at for each in reversed(self.exchanges) if each.generation <= generation), None)
 
     def refreshed(self, generation: int, now: datetime) -> "Session":
         """The session after a refresh with the token of `generation`.
@@ -314,18 +308,18 @@ class Session:
         which the caller must store before it refuses.
         """
         if generation == self.generation:
-            return replace(self, generation=generation + 1, exchanged=self._remembered(now), refreshed_at=now)
+            return replace(self, generation=generation + 1, exchanges=self._remembered(now), refreshed_at=now)
         at = self.exchanged_at(generation)
         return self if at is not None and now <= at + REUSE_GRACE else self.ended(now)
 
-    def _remembered(self, now: datetime) -> tuple[Exchanged, ...]:
+    def _remembered(self, now: datetime) -> tuple[TokenExchange, ...]:
         """The exchanges that may still be asked for again at `now`, that of the parent included."""
-        kept = [each for each in self.exchanged if now <= each.at + REUSE_GRACE]
+        kept = [each for each in self.exchanges if now <= each.at + REUSE_GRACE]
         if self.generation == 0 or now > self.refreshed_at + REUSE_GRACE:
             return tuple(kept)
-        parent = Exchanged(self.generation - 1, self.refreshed_at)
+        parent = TokenExchange(self.generation - 1, self.refreshed_at)
         if kept and kept[-1].at.replace(microsecond=0) == parent.at.replace(microsecond=0):
-            parent = Exchanged(kept.pop().generation, parent.at)
+            parent = TokenExchange(kept.pop().generation, parent.at)
         return (*kept, parent)
 
     def renewed(self, seed: bytes, now: datetime) -> "Session":
@@ -335,7 +329,7 @@ class Session:
             self,
             seed=seed,
             generation=self.generation + 1,
-            exchanged=(),
+            exchanges=(),
             refreshed_at=now,
             authenticated_at=now,
         )

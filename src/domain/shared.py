@@ -73,6 +73,12 @@ class NotFound(DomainError):
     code = "not_found"
 
 
+class UserNotFound(NotFound):
+    """There is no such user."""
+
+    code = "user_not_found"
+
+
 class Conflict(DomainError):
     """The state of things does not allow it (yet, or any more)."""
 

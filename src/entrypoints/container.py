@@ -65,23 +65,23 @@ from application.feeds import home, lists, pipeline, ranking, rankings, trending
 from application.feeds.event_handlers import DropReader, FanOut
 from application.graph import event_handlers as graph_reactions
 from application.graph import queries as graph_queries
-from application.graph import tying
+from application.graph import relationships
 from application.graph.audience import Audience
-from application.graph.repair import RepairCircles
-from application.graph.viewer_contexts import ViewerContexts
-from application.identity import commands as identity_commands
+from application.graph.repair import RepairFollowCounts
+from application.graph.viewer_contexts import CachedViewerContexts
 from application.identity import confirming as identity_confirming
 from application.identity import ending as identity_ending
 from application.identity import keys as identity_keys
 from application.identity import passwords as identity_passwords
 from application.identity import queries as identity_queries
+from application.identity import registration as identity_registration
 from application.identity import sessions as identity_sessions
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.event_handlers import CountPosts
 from application.identity.mailing import SendConfirmations
 from application.identity.repair import RepairAccounts
 from application.identity.searching import SearchPeople
-from application.identity.security import ForgetInSecurityEvents, SecurityLog, TrimSecurityEvents
+from application.identity.security import AnonymizeSecurityEvents, PurgeSecurityEvents, SecurityLog
 from application.identity.throttle import Throttle
 from application.media import details, processing, serving, uploading
 from application.media import event_handlers as media_reactions
@@ -138,7 +138,7 @@ from application.shared.events import (
 )
 from application.shared.ports import Clock
 from application.shared.relay import Relay
-from domain.graph import Ties
+from domain.graph import Relationship
 from domain.posts import hashtag
 from entrypoints.http.edge import origin
 
@@ -174,7 +174,7 @@ class Identity(containers.DeclarativeContainer):
         identity_sessions.SessionMaker, now, new_id, Object(os.urandom), access_tokens, refresh_tokens
     )
     register = Single(
-        identity_commands.Register,
+        identity_registration.Register,
         open_tx,
         passwords,
         new_password,
@@ -227,7 +227,7 @@ class Identity(containers.DeclarativeContainer):
     search_people = Single(SearchPeople, people_search, viewer_contexts, graphemes)
     read_account = Single(identity_queries.ReadAccount, reader)
     read_profile = Single(identity_queries.ReadProfile, reader)
-    circles: providers.Dependency[Any] = providers.Dependency()
+    follow_summaries: providers.Dependency[Any] = providers.Dependency()
     count_posts = Single(CountPosts, open_tx)
     repair_accounts = Single(RepairAccounts, open_tx, authorship)
 
@@ -346,22 +346,44 @@ class Graph(containers.DeclarativeContainer):
     now: providers.Dependency[Any] = providers.Dependency()
 
     forget = viewer_contexts.provided.forget
-    tie = Single(tying.Tie, open_tx, new_id, forget)
-    follow = Single(tying.Follow, tie, accounts, now)
-    mute = Single(tying.Mute, tie, accounts, now)
-    unfollow = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.unfollowed))
-    block = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.blocked))
-    unblock = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.unblocked))
-    unmute = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.unmuted))
-    remove_follower = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.without_follower))
-    accept = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.accepted))
-    reject = Single(tying.ChangeTies, tie, accounts, now, Object(Ties.rejected))
-    read_ties = Single(graph_queries.ReadTies, reader, accounts, now)
+    change_relationship = Single(relationships.ChangeRelationship, open_tx, new_id, forget)
+    follow = Single(relationships.Follow, change_relationship, accounts, now)
+    mute = Single(relationships.Mute, change_relationship, accounts, now)
+    unfollow = Single(
+        relationships.UpdateRelationship, change_relationship, accounts, now, Object(Relationship.unfollowed)
+    )
+    block = Single(
+        relationships.UpdateRelationship, change_relationship, accounts, now, Object(Relationship.blocked)
+    )
+    unblock = Single(
+        relationships.UpdateRelationship, change_relationship, accounts, now, Object(Relationship.unblocked)
+    )
+    unmute = Single(
+        relationships.UpdateRelationship, change_relationship, accounts, now, Object(Relationship.unmuted)
+    )
+    remove_follower = Single(
+        relationships.UpdateRelationship,
+        change_relationship,
+        accounts,
+        now,
+        Object(Relationship.without_follower),
+    )
+    accept = Single(
+        relationships.UpdateRelationship, change_relationship, accounts, now, Object(Relationship.accepted)
+    )
+    reject = Single(
+        relationships.UpdateRelationship, change_relationship, accounts, now, Object(Relationship.rejected)
+    )
+    read_relationships = Single(graph_queries.ReadRelationships, reader, accounts, now)
     list_people = Single(graph_queries.ListPeople, reader, viewer_contexts, accounts, cards, now)
-    accept_all = Single(graph_reactions.AcceptAll, open_tx, accounts, new_id, forget, Object(time.monotonic))
-    erase_ties = Single(graph_reactions.EraseTies, open_tx, new_id, forget, Object(time.monotonic))
+    accept_follow_requests = Single(
+        graph_reactions.AcceptFollowRequests, open_tx, accounts, new_id, forget, Object(time.monotonic)
+    )
+    erase_relationships = Single(
+        graph_reactions.EraseRelationships, open_tx, new_id, forget, Object(time.monotonic)
+    )
     audience = Single(Audience, reader, Object(time.monotonic))
-    repair_circles = Single(RepairCircles, counters)
+    repair_follow_counts = Single(RepairFollowCounts, counters)
 
 
 class Notifications(containers.DeclarativeContainer):
@@ -542,7 +564,7 @@ class Container(containers.DeclarativeContainer):
         sql=Single(sql_identity.SqlSecurityEvents, database),
     )
     security = Single(SecurityLog, security_events, now, Object(time.monotonic), Object(origin))
-    trim_security_events = Single(TrimSecurityEvents, security_events, now)
+    purge_security_events = Single(PurgeSecurityEvents, security_events, now)
     make_key = providers.Callable(make_key, secrets)
     list_keys = Single(identity_keys.ListKeys, key_store)
     ensure_keys = Single(identity_keys.EnsureKeys, key_store, make_key.provider, now)
@@ -564,7 +586,7 @@ class Container(containers.DeclarativeContainer):
         memory=Single(memory_graph.MemoryGraphReader, store),
         sql=Single(sql_graph.SqlGraphReader, database),
     )
-    viewer_contexts = Single(ViewerContexts, graph_reader, now, Object(time.monotonic))
+    viewer_contexts = Single(CachedViewerContexts, graph_reader, now, Object(time.monotonic))
     graph = providers.Container(
         Graph,
         open_tx=providers.Selector(
@@ -593,7 +615,7 @@ class Container(containers.DeclarativeContainer):
             sql=Single(sql_identity.transactions, database, secrets, ids),
         ),
         reader=identity_reader,
-        circles=Single(graph_queries.ReadCircle, graph_reader, now),
+        follow_summaries=Single(graph_queries.ReadFollowSummary, graph_reader, now),
         authorship=authorship,
         people_search=providers.Selector(
             config.store,
@@ -831,13 +853,15 @@ class Container(containers.DeclarativeContainer):
                 people.provided.forget,
                 feeds.drop_reader,
                 posts.erase_author,
-                graph.erase_ties,
+                graph.erase_relationships,
                 trending.forget_voter,
                 notifications.forget_account,
                 media.forget_owner,
-                Single(ForgetInSecurityEvents, security_events),
+                Single(AnonymizeSecurityEvents, security_events),
             ),
-            ProfileChanged: providers.List(people.provided.forget, posts.restrict_author, graph.accept_all),
+            ProfileChanged: providers.List(
+                people.provided.forget, posts.restrict_author, graph.accept_follow_requests
+            ),
         }
     )
     relay = Single(Relay, outbox_queue, event_handlers, wake)

@@ -9,11 +9,11 @@ from entrypoints.runtime import build, open_database
 from entrypoints.settings import BadSettings, Settings
 
 DRIFTED = 1
-"""The exit status when a dry run has found something to mend."""
+"""The exit status when a dry run has found something to repair."""
 
 
 async def repair(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Count anew what is counted as it happens, and mend what differs. With PostgreSQL the servers may go on
+    """Count anew what is counted as it happens, and repair what differs. With PostgreSQL the servers may go on
     serving; in the embedded shape the server must be stopped, since it alone holds the data folder."""
     if settings.shape == "memory":
         raise BadSettings("there is nothing of another process to repair in memory")
@@ -21,7 +21,7 @@ async def repair(settings: Settings, arguments: argparse.Namespace) -> int:
         _check_there(Path(settings.database.removeprefix("sqlite:///")))
     container = build(settings)
     async with open_database(container, settings):
-        drift = await _counters(container, mend=not arguments.dry_run)
+        drift = await _counters(container, repair=not arguments.dry_run)
     for counter, by in drift.items():
         sys.stdout.write(f"{counter:<18} {by} drift\n")
     total = sum(drift.values())
@@ -35,13 +35,13 @@ def _check_there(file: Path) -> None:
         raise BadSettings(f"there is no database at {file}")
 
 
-async def _counters(container: Container, *, mend: bool) -> dict[str, int]:
+async def _counters(container: Container, *, repair: bool) -> dict[str, int]:
     """By how much each counter is wrong, all rows together."""
-    posts = await container.posts.repair_posts()(mend=mend)
-    accounts = await container.identity.repair_accounts()(mend=mend)
-    circles = await container.graph.repair_circles()(mend=mend)
+    posts = await container.posts.repair_posts()(repair=repair)
+    accounts = await container.identity.repair_accounts()(repair=repair)
+    follow_counts = await container.graph.repair_follow_counts()(repair=repair)
     return {
         **{f"posts.{counter}": by for counter, by in posts.items()},
         "accounts.posts": accounts,
-        **{f"accounts.{counter}": by for counter, by in circles.items()},
+        **{f"accounts.{counter}": by for counter, by in follow_counts.items()},
     }

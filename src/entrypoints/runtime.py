@@ -325,7 +325,7 @@ async def _keep_house(container: Container, settings: Settings) -> None:
     while True:
         try:
             await container.notifications.trim_streams()()
-            await container.trim_security_events()()
+            await container.purge_security_events()()
             if settings.shape != "memory":
                 await container.posts.sweep_gone()()
                 await keep_house(container.database())

@@ -6,8 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from domain.identity import Account, UserNotFound
-from domain.shared import UserId
+from domain.shared import UserId, UserNotFound
 from entrypoints.container import Container
 from entrypoints.lock import InUse, must_exist
 from entrypoints.runtime import build, open_database, running
@@ -49,8 +48,8 @@ async def users(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 async def _named(container: Container, username: str) -> UserId:
-    account: Account = await container.identity_reader().account_named(username.lower())
-    return account.id
+    user: UserId = (await container.identity_reader().account_named(username.lower())).id
+    return user
 
 
 @asynccontextmanager

@@ -20,9 +20,8 @@ from application.posts.ports import PostsTx
 from application.shared.events import AccountDeleted
 from application.shared.paging import Window
 from application.shared.ports import IdempotentRequest, OpenTx
-from domain.identity import UserNotFound
 from domain.posts import Mark, PostNotFound, Visibility
-from domain.shared import EventId, PostId, UserId
+from domain.shared import EventId, PostId, UserId, UserNotFound
 from tests.port_contracts.stores import Stores, new_id
 from tests.unit.people import PASSWORD, Waggle, refused
 

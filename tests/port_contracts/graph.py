@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.graph.audience import Audience
-from application.graph.event_handlers import AcceptAll, EraseTies
-from application.graph.ports import Relation
-from application.graph.repair import RepairCircles
-from application.graph.tying import Follow, Mute, Tie
+from application.graph.event_handlers import AcceptFollowRequests, EraseRelationships
+from application.graph.ports import RelationshipList
+from application.graph.relationships import ChangeRelationship, Follow, Mute
+from application.graph.repair import RepairFollowCounts
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.paging import Window
-from domain.graph import BlockedByThem, BlocksThem, NoSuchRequest, Ties
+from domain.graph import BlockedByOther, BlocksOther, FollowRequestNotFound, Relationship
 from domain.shared import EventId, UserId
 from tests.port_contracts.stores import BEGINNING, POPULAR, Stores, new_id, with_retries
 
@@ -23,14 +23,14 @@ NONE = {"followers": 0, "following": 0}
 NOW = BEGINNING
 LATER = NOW + timedelta(hours=1)
 
-CHANGES: Mapping[str, Callable[[Ties], Ties]] = {
-    "unfollow": Ties.unfollowed,
-    "block": Ties.blocked,
-    "unblock": Ties.unblocked,
-    "unmute": Ties.unmuted,
-    "accept": Ties.accepted,
-    "reject": Ties.rejected,
-    "remove": Ties.without_follower,
+CHANGES: Mapping[str, Callable[[Relationship], Relationship]] = {
+    "unfollow": Relationship.unfollowed,
+    "block": Relationship.blocked,
+    "unblock": Relationship.unblocked,
+    "unmute": Relationship.unmuted,
+    "accept": Relationship.accepted,
+    "reject": Relationship.rejected,
+    "remove": Relationship.without_follower,
 }
 DEEDS = ("follow", "follow", "mute", "mute for an hour", *CHANGES)
 
@@ -52,21 +52,21 @@ class People:
 
     async def do(self, user: UserId, deed: str, other: UserId) -> bool:
         """Whether it was done: what is refused may be refused."""
-        tie = Tie(self.stores.open_graph, new_id, forget)
+        change = ChangeRelationship(self.stores.open_graph, new_id, forget)
         try:
             if deed == "follow":
-                await Follow(tie, self, lambda: NOW)(user, other)
+                await Follow(change, self, lambda: NOW)(user, other)
             elif deed.startswith("mute"):
                 lasting = timedelta(hours=1) if deed == "mute for an hour" else None
-                await Mute(tie, self, lambda: NOW)(user, other, lasting)
+                await Mute(change, self, lambda: NOW)(user, other, lasting)
             else:
-                await tie(user, other, CHANGES[deed])
-        except (BlockedByThem, BlocksThem, NoSuchRequest):
+                await change(user, other, CHANGES[deed])
+        except (BlockedByOther, BlocksOther, FollowRequestNotFound):
             return False
         return True
 
-    async def listed(self, relation: Relation, user: UserId) -> list[UserId]:
-        found = await self.stores.graph.people(relation, user, Window(100), (), NOW)
+    async def listed(self, relation: RelationshipList, user: UserId) -> list[UserId]:
+        found = await self.stores.graph.listed_users(relation, user, Window(100), (), NOW)
         return [one.user for one in found]
 
 
@@ -133,7 +133,7 @@ class Model:
         self.follows.pop(pair, None)
         self.requests.pop(pair, None)
 
-    def lists(self, user: UserId) -> dict[Relation, list[UserId]]:
+    def lists(self, user: UserId) -> dict[RelationshipList, list[UserId]]:
         """The newest first."""
         return {
             "followers": [a for a, b in reversed(self.follows) if b == user],
@@ -143,9 +143,9 @@ class Model:
             "mutes": [b for a, b in reversed(self.mutes) if a == user],
         }
 
-    def ties(self, user: UserId, other: UserId) -> Ties:
+    def relationships(self, user: UserId, other: UserId) -> Relationship:
         forth, back = (user, other), (other, user)
-        return Ties(
+        return Relationship(
             user=user,
             other=other,
             following=forth in self.follows,
@@ -184,17 +184,17 @@ class GraphContract:
                 len(expected["followers"]),
                 len(expected["following"]),
             )
-            assert await stores.graph.ties(user, others) == {
-                other: model.ties(user, other) for other in others
+            assert await stores.graph.relationships(user, others) == {
+                other: model.relationships(user, other) for other in others
             }
-            around = await stores.graph.around(user)
-            assert around.version == await stores.graph.version(user)
-            assert around.follows == {*expected["following"]}
-            assert around.blocked == {
+            relations = await stores.graph.viewer_relations(user)
+            assert relations.version == await stores.graph.version(user)
+            assert relations.follows == {*expected["following"]}
+            assert relations.blocked == {
                 other for other in others if {(user, other), (other, user)} & {*model.blocks}
             }
-            assert around.mutes == {b: until for (a, b), until in model.mutes.items() if a == user}
-        assert await RepairCircles(stores.circles)(mend=False) == NONE
+            assert relations.mutes == {b: until for (a, b), until in model.mutes.items() if a == user}
+        assert await RepairFollowCounts(stores.graph_counters)(repair=False) == NONE
 
     @given(
         steps=st.lists(
@@ -206,9 +206,9 @@ class GraphContract:
     ) -> None:
         people = some_people(stores, 3)
         for who, deed, away in steps:
-            before = [await stores.graph.around(user) for user in people.users]
+            before = [await stores.graph.viewer_relations(user) for user in people.users]
             await people.do(people.users[who], deed, people.users[(who + away) % 3])
-            after = [await stores.graph.around(user) for user in people.users]
+            after = [await stores.graph.viewer_relations(user) for user in people.users]
             for was, now in zip(before, after, strict=True):
                 assert now.version >= was.version
                 assert now.version > was.version or now == was
@@ -236,20 +236,26 @@ class GraphContract:
 
         await asyncio.gather(*(with_retries(lambda people=people, one=one: people.do(*one)) for one in storm))  # type: ignore[misc]
 
-        ties = [
-            tie
+        relationships = [
+            relationship
             for user in people.users
-            for tie in (await stores.graph.ties(user, [one for one in people.users if one != user])).values()
+            for relationship in (
+                await stores.graph.relationships(user, [one for one in people.users if one != user])
+            ).values()
         ]
-        for tie in ties:
-            if tie.blocking or tie.blocked_by:
-                assert tie == tie.unfollowed().without_follower()
-            assert not (tie.following and tie.requested), tie
+        for relationship in relationships:
+            if relationship.blocking or relationship.blocked_by:
+                assert relationship == relationship.unfollowed().without_follower()
+            assert not (relationship.following and relationship.requested), relationship
         for user in people.users:
-            followers = sum(tie.followed_by for tie in ties if tie.user == user)
-            following = sum(tie.following for tie in ties if tie.user == user)
+            followers = sum(
+                relationship.followed_by for relationship in relationships if relationship.user == user
+            )
+            following = sum(
+                relationship.following for relationship in relationships if relationship.user == user
+            )
             assert await stores.graph.counts(user) == (followers, following)
-        assert await RepairCircles(stores.circles)(mend=False) == NONE
+        assert await RepairFollowCounts(stores.graph_counters)(repair=False) == NONE
 
     async def test_di6_of_a_follow_and_a_block_that_race_the_block_stays(self, stores: Stores) -> None:
         for _ in range(10):
@@ -266,8 +272,12 @@ class GraphContract:
                     )
                 )
             )
-            tie = (await stores.graph.ties(ann, [bob]))[bob]
-            assert (tie.blocked_by, tie.following, tie.followed_by) == (True, False, False)
+            relationship = (await stores.graph.relationships(ann, [bob]))[bob]
+            assert (relationship.blocked_by, relationship.following, relationship.followed_by) == (
+                True,
+                False,
+                False,
+            )
             assert await stores.graph.counts(ann) == await stores.graph.counts(bob) == (0, 0)
 
     async def test_a_list_is_read_in_pages_both_ways_and_leaves_hidden_people_out(
@@ -280,9 +290,11 @@ class GraphContract:
         newest = fans[::-1]
         hidden = {newest[0], newest[3]}
 
-        first = await stores.graph.people("followers", star, Window(2), hidden, NOW)
-        rest = await stores.graph.people("followers", star, Window(10, first[1].id), hidden, NOW)
-        back = await stores.graph.people("followers", star, Window(10, rest[-1].id, back=True), hidden, NOW)
+        first = await stores.graph.listed_users("followers", star, Window(2), hidden, NOW)
+        rest = await stores.graph.listed_users("followers", star, Window(10, first[1].id), hidden, NOW)
+        back = await stores.graph.listed_users(
+            "followers", star, Window(10, rest[-1].id, back=True), hidden, NOW
+        )
 
         assert [one.user for one in first] == [newest[1], newest[2], newest[4]]
         assert [one.user for one in rest] == newest[4:]
@@ -293,7 +305,7 @@ class GraphContract:
         ann, bob, cid = people.users
         await people.do(ann, "mute for an hour", bob)
         await people.do(ann, "mute", cid)
-        at = {now: await stores.graph.people("mutes", ann, Window(5), (), now) for now in (NOW, LATER)}
+        at = {now: await stores.graph.listed_users("mutes", ann, Window(5), (), now) for now in (NOW, LATER)}
 
         assert [one.user for one in at[NOW]] == [cid, bob]
         assert [one.user for one in at[LATER]] == [cid]
@@ -330,16 +342,16 @@ class GraphContract:
         people = some_people(stores, 3)
         ann, bob, cid = people.users
         async with stores.open_graph() as tx:
-            tie = await tx.pairs.lock(ann, bob)
+            relationship = await tx.relationships.lock(ann, bob)
             for _ in range(3):  # as if it were no tie before, each time
-                await tx.pairs.save(tie, tie.followed(private=False), new_id())
+                await tx.relationships.save(relationship, relationship.followed(private=False), new_id())
         await people.do(cid, "follow", ann)
-        repair = RepairCircles(stores.circles)
+        repair = RepairFollowCounts(stores.graph_counters)
 
-        found, mended = await repair(mend=False), await repair(mend=True)
+        found, mended = await repair(repair=False), await repair(repair=True)
 
         assert found == mended == {"followers": 2, "following": 2}
-        assert await repair(mend=False) == NONE
+        assert await repair(repair=False) == NONE
         assert await stores.graph.counts(ann) == (1, 1)
         assert await stores.graph.counts(bob) == (1, 0)
 
@@ -351,18 +363,20 @@ class GraphContract:
             await people.do(other, ("follow", "mute", "block")[number % 3], gone)
             await people.do(gone, "follow", other)
         await people.do(others[0], "follow", others[3])
-        erase = EraseTies(stores.open_graph, new_id, forget, lambda: 0.0)
+        erase = EraseRelationships(stores.open_graph, new_id, forget, lambda: 0.0)
 
         await erase(AccountDeleted(user_id=gone), EventId(1))
         await erase(AccountDeleted(user_id=gone), EventId(2))
 
-        assert not any((await stores.graph.around(gone))[1:])
+        assert not any((await stores.graph.viewer_relations(gone))[1:])
         assert await stores.graph.version(gone) == 0
         for other in others:
-            assert (await stores.graph.ties(other, [gone]))[gone] == Ties(user=other, other=gone)
+            assert (await stores.graph.relationships(other, [gone]))[gone] == Relationship(
+                user=other, other=gone
+            )
         assert await stores.graph.counts(others[0]) == (0, 1)
         assert await stores.graph.counts(others[3]) == (1, 0)
-        assert await RepairCircles(stores.circles)(mend=False) == NONE
+        assert await RepairFollowCounts(stores.graph_counters)(repair=False) == NONE
 
     async def test_erasing_goes_on_where_it_was_interrupted(self, stores: Stores) -> None:
         people = some_people(stores, 25)
@@ -370,7 +384,7 @@ class GraphContract:
         for other in others:
             await people.do(other, "follow", gone)
         ticks = iter(range(100))
-        erase = EraseTies(stores.open_graph, new_id, forget, lambda: float(next(ticks)))
+        erase = EraseRelationships(stores.open_graph, new_id, forget, lambda: float(next(ticks)))
 
         await erase(AccountDeleted(user_id=gone), EventId(1))
         left = await stores.graph.counts(gone)
@@ -387,7 +401,7 @@ class GraphContract:
         people.private = {star}
         for fan in fans:
             await people.do(fan, "follow", star)
-        accept = AcceptAll(stores.open_graph, people, new_id, forget, lambda: 0.0)
+        accept = AcceptFollowRequests(stores.open_graph, people, new_id, forget, lambda: 0.0)
         opened = ProfileChanged(user_id=star, private=False)
 
         await accept(opened, EventId(1))  # late: it is private again
@@ -409,9 +423,9 @@ class GraphContract:
             async def is_private(self, _user: UserId) -> bool | None:
                 return next(answers)
 
-        ties = await Follow(
-            Tie(stores.open_graph, new_id, forget), Opening(stores, people.users), lambda: NOW
+        relationship = await Follow(
+            ChangeRelationship(stores.open_graph, new_id, forget), Opening(stores, people.users), lambda: NOW
         )(ann, bob)
 
-        assert (ties.following, ties.requested) == (True, False)
+        assert (relationship.following, relationship.requested) == (True, False)
         assert await people.listed("followers", bob) == [ann]

@@ -69,8 +69,8 @@ class HousekeepingContract:
 
         async with stores.open_graph() as tx:
             for until in (datetime.now(UTC) + LITTLE, datetime.now(UTC) - LITTLE, None):
-                pair = await tx.pairs.lock(account.id, UserId(new_id()))
-                await tx.pairs.save(pair, pair.muted(until), new_id())
+                pair = await tx.relationships.lock(account.id, UserId(new_id()))
+                await tx.relationships.save(pair, pair.muted(until), new_id())
 
         for lasts in (LITTLE, -LITTLE):
             await stores.tickets.add(*a_ticket(), lasts)

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.text import email_key
-from application.identity.ports import Card, Credentials, SessionRow
+from application.identity.ports import Credentials, SessionRow
 from application.shared.paging import Window
+from application.shared.people import AuthorCard
 from domain.identity import (
     SESSION_IDLE,
     SESSION_LIFE,
@@ -17,9 +18,8 @@ from domain.identity import (
     Session,
     SessionEnded,
     UsernameTaken,
-    UserNotFound,
 )
-from domain.shared import EventId, SessionId, UserId, made_at
+from domain.shared import EventId, SessionId, UserId, UserNotFound, made_at
 from tests.port_contracts.stores import Stores, an_account, new_id
 
 
@@ -241,8 +241,8 @@ class IdentityReaderContract:
         cards = await stores.people.cards({ann.id, bob.id, UserId(1)})
 
         assert cards == {
-            ann.id: Card(ann.id, ann.username, "Ann"),
-            bob.id: Card(bob.id, bob.username, ""),
+            ann.id: AuthorCard(ann.id, ann.username, "Ann"),
+            bob.id: AuthorCard(bob.id, bob.username, ""),
         }
         assert await stores.people.cards([]) == {}
 
@@ -380,7 +380,7 @@ class SessionsContract:
         session = await add_session(stores, a_session(await stores.add_account()))
         for generation in range(3):
             session = session.refreshed(generation, session.refreshed_at + timedelta(seconds=2))
-        assert len(session.exchanged) == 2
+        assert len(session.exchanges) == 2
         await save_session(stores, session)
 
         async with stores.open_identity() as tx:

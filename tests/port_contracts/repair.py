@@ -77,7 +77,7 @@ class RepairContract:
             if deleted:
                 await delete_post(ann, post.id)
 
-        assert await RepairPosts(stores.counters)(mend=False) == NONE
+        assert await RepairPosts(stores.counters)(repair=False) == NONE
 
     async def test_di2_a_drift_that_was_planted_is_found_and_mended(self, stores: Stores) -> None:
         ann, post = UserId(new_id()), await stores.add_post(comments=2, answers=1, likes=5, reposts=0)
@@ -87,9 +87,9 @@ class RepairContract:
         comment = await publish(stores, a_post(reply_to=post.id))
         repair = RepairPosts(stores.counters)
 
-        found = await repair(mend=False)
+        found = await repair(repair=False)
         unchanged = await stores.read(post.id)
-        mended = await repair(mend=True)
+        mended = await repair(repair=True)
 
         assert found == mended == {"comments": 2, "answers": 1, "likes": 5, "reposts": 0}
         assert (unchanged.comments, unchanged.likes) == (3, 6)
@@ -97,13 +97,13 @@ class RepairContract:
         assert (row.comments, row.likes, row.reposts) == (1, 1, 0)
         assert (await stores.read(sound.id)).reposts == 1
         assert (await stores.read(comment.id)).comments == 0
-        assert await repair(mend=True) == NONE
+        assert await repair(repair=True) == NONE
 
     async def test_all_posts_are_looked_at_however_small_the_batches(self, stores: Stores) -> None:
         for _ in range(7):
             await stores.add_post(likes=1)
         seen, below = 0, 2**62
-        while (batch := await stores.counters.recount(below, 2, mend=True)).last is not None:  # type: ignore[arg-type]
+        while (batch := await stores.counters.recount(below, 2, repair=True)).last is not None:  # type: ignore[arg-type]
             seen, below = seen + batch.drift["likes"], batch.last
 
         assert seen == 7
@@ -130,7 +130,7 @@ class RepairContract:
         async def look() -> list[object]:
             found: list[object] = []
             while busy:
-                found.append(await with_retries(lambda: repair(mend=True)))
+                found.append(await with_retries(lambda: repair(repair=True)))
                 await asyncio.sleep(0)
             return found
 
@@ -139,7 +139,7 @@ class RepairContract:
         busy = False
 
         assert all(drift in (NONE, {}) for drift in await looking)
-        assert await repair(mend=False) == NONE
+        assert await repair(repair=False) == NONE
 
     async def test_di2_a_thread_of_tombstones_is_mended_in_one_run(self, stores: Stores) -> None:
         top = await stores.add_post()
@@ -148,9 +148,9 @@ class RepairContract:
         await stores.add_post(reply_to=lower.id)
         repair = RepairPosts(stores.counters)
 
-        await repair(mend=True)
+        await repair(repair=True)
 
-        assert not any((await repair(mend=False)).values())
+        assert not any((await repair(repair=False)).values())
         assert await stores.posts.tombstone(stone.id)
 
     async def test_post_counts_are_compared_with_the_posts_that_everybody_may_see(
@@ -164,12 +164,12 @@ class RepairContract:
             await stores.add_post(author=account.id, reply_to=(await stores.add_post()).id)
         repair = RepairAccounts(stores.open_identity, stores.authorship)
 
-        found, mended = await repair(mend=False), await repair(mend=True)
+        found, mended = await repair(repair=False), await repair(repair=True)
 
         assert (found, mended) == (7, 7)
         assert (await stores.people.account(wrong.id)).posts == 2
         assert (await stores.people.account(right.id)).posts == 2
-        assert await repair(mend=False) == 0
+        assert await repair(repair=False) == 0
 
     async def test_facts_that_are_on_their_way_are_not_counted_twice(self, stores: Stores) -> None:
         ann = await stores.add_account()
@@ -179,12 +179,12 @@ class RepairContract:
         await DeletePost(stores.open_posts, STRANGERS)(ann.id, delivered.id)
         repair = RepairAccounts(stores.open_identity, stores.authorship)
 
-        before = await repair(mend=True)
+        before = await repair(repair=True)
         await relay(stores).deliver()
 
         assert before == 0
         assert (await stores.people.account(ann.id)).posts == 1
-        assert await repair(mend=True) == 0
+        assert await repair(repair=True) == 0
 
     async def test_a_fact_that_arrived_but_is_not_forgotten_yet_is_counted(self, stores: Stores) -> None:
         ann = await stores.add_account()
@@ -194,9 +194,9 @@ class RepairContract:
         await CountPosts(stores.open_identity)(delivery.event, delivery.event_id)
         repair = RepairAccounts(stores.open_identity, stores.authorship)
 
-        assert await repair(mend=True) == 0
+        assert await repair(repair=True) == 0
         await stores.queue.bury(delivery, "another reaction failed")
-        assert await repair(mend=True) == 0
+        assert await repair(repair=True) == 0
         assert (await stores.people.account(ann.id)).posts == 1
 
     async def test_facts_in_the_dead_letters_are_still_on_their_way(self, stores: Stores) -> None:
@@ -205,7 +205,7 @@ class RepairContract:
         (delivery,) = await stores.queue.claim(10, timedelta(minutes=1))
         await stores.queue.bury(delivery, "failed")
 
-        assert await RepairAccounts(stores.open_identity, stores.authorship)(mend=True) == 0
+        assert await RepairAccounts(stores.open_identity, stores.authorship)(repair=True) == 0
         dead = await stores.queue.dead(10)
         await stores.queue.replay([letter.seq for letter, _ in dead])
         await relay(stores).deliver()

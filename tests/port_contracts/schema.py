@@ -139,7 +139,7 @@ class SchemaContract:
         await migrate(database)
 
         await database.open()
-        assert sum((await RepairPosts(posts.SqlCounters(database))(mend=False)).values()) == 0
+        assert sum((await RepairPosts(posts.SqlCounters(database))(repair=False)).values()) == 0
         shown = {
             id_: await posts.SqlPostsReader(database).comments(PostId(id_), Window(9), ViewerContext())
             for id_ in (1, 2, 3, 5)
@@ -257,7 +257,7 @@ class SchemaContract:
         shown = await posts.SqlPostsReader(database).post(PostId(1), ViewerContext())
         assert shown is not None
         assert shown.comments == 1
-        assert sum((await RepairPosts(posts.SqlCounters(database))(mend=False)).values()) == 0
+        assert sum((await RepairPosts(posts.SqlCounters(database))(repair=False)).values()) == 0
 
     async def test_addresses_are_indexed_by_the_rule_of_today(self, database: Database) -> None:
         """By the rule before, all of an address was folded, and the form of its domain was the one that was typed."""

@@ -31,27 +31,27 @@ class SecurityEventsContract:
         await stores.security.add([first, an_event(bob), an_event(None)])
         await stores.security.add([second])
 
-        assert list(await stores.security.of(ann, 10)) == [second, first]
-        assert list(await stores.security.of(ann, 1)) == [second]
-        assert list(await stores.security.of(UserId(new_id()), 10)) == []
+        assert list(await stores.security.of_user(ann, 10)) == [second, first]
+        assert list(await stores.security.of_user(ann, 1)) == [second]
+        assert list(await stores.security.of_user(UserId(new_id()), 10)) == []
 
     async def test_an_account_is_taken_out_of_its_events(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         his = an_event(bob)
         await stores.security.add([an_event(ann), his])
 
-        await stores.security.forget(ann)
+        await stores.security.anonymize(ann)
 
-        assert list(await stores.security.of(ann, 10)) == []
-        assert list(await stores.security.of(bob, 10)) == [his]
+        assert list(await stores.security.of_user(ann, 10)) == []
+        assert list(await stores.security.of_user(bob, 10)) == [his]
 
     async def test_what_is_old_goes_and_so_do_accounts_that_are_gone(self, stores: Stores) -> None:
         account, gone = await stores.add_account(), UserId(new_id())
         old, young = an_event(account.id), an_event(account.id)
         await stores.security.add([old, young, an_event(gone)])
 
-        assert await stores.security.trim(old.at + timedelta(milliseconds=1)) >= 1
+        assert await stores.security.purge(old.at + timedelta(milliseconds=1)) >= 1
 
-        assert list(await stores.security.of(account.id, 10)) == [young]
-        assert list(await stores.security.of(gone, 10)) == []
-        assert await stores.security.trim(young.at) == 0
+        assert list(await stores.security.of_user(account.id, 10)) == [young]
+        assert list(await stores.security.of_user(gone, 10)) == []
+        assert await stores.security.purge(young.at) == 0

@@ -82,7 +82,7 @@ class Stores:
     accounts: Accounts
     open_graph: OpenTx[GraphTx]
     graph: GraphReader
-    circles: GraphCounters
+    graph_counters: GraphCounters
     open_notifications: OpenTx[NotificationsTx]
     streams: StreamReader
     tickets: Tickets

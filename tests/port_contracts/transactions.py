@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from application.shared.events import Registered
-from domain.identity import UserNotFound
-from domain.shared import UserId, ViewerContext
+from domain.shared import UserId, UserNotFound, ViewerContext
 from tests.port_contracts.stores import Stores, a_post, an_account, with_retries
 
 

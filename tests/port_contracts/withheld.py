@@ -54,7 +54,7 @@ class WithheldContract:
         await waggle.edits(bob, comment.id, "hello")
         assert (await waggle.read(ann, comment.id)).row.mentioned == (ann,)
         await waggle.delete(bob, comment.id)
-        assert await RepairPosts(stores.counters)(mend=False) == NONE
+        assert await RepairPosts(stores.counters)(repair=False) == NONE
 
     async def test_what_an_account_wrote_before_follows_it_however_much_it_is(self, stores: Stores) -> None:
         waggle = Waggle(stores)
@@ -70,7 +70,7 @@ class WithheldContract:
             await goes_private(waggle, bob, private=False)
             assert await comments(waggle, post) == len(written)
             assert (await waggle.read(None, written[-1])).row.id == written[-1]
-        assert await RepairPosts(stores.counters)(mend=False) == NONE
+        assert await RepairPosts(stores.counters)(repair=False) == NONE
 
     async def test_it_goes_on_when_the_time_is_up(self, stores: Stores) -> None:
         waggle = Waggle(stores)
@@ -102,7 +102,7 @@ class WithheldContract:
             await RestrictComment(stores.open_posts, stores.accounts)(published, EVENT)
 
         assert await comments(waggle, post) == 0
-        assert await RepairPosts(stores.counters)(mend=False) == NONE
+        assert await RepairPosts(stores.counters)(repair=False) == NONE
 
     async def test_a_tombstone_comes_and_goes_with_what_stands_below_it(self, stores: Stores) -> None:
         waggle = Waggle(stores)
@@ -117,7 +117,7 @@ class WithheldContract:
             await goes_private(waggle, bob, private=private)
             below = await waggle.context(None, post)
             assert len(below.descendants) == (3 if stones else 0)
-            assert await RepairPosts(stores.counters)(mend=False) == NONE
+            assert await RepairPosts(stores.counters)(repair=False) == NONE
 
     @settings(max_examples=20)
     @given(seed=st.integers(0, 2**32))
@@ -152,4 +152,4 @@ class WithheldContract:
                 for one in posts.values()
             )
             assert (await waggle.read(posts[id_].author, id_)).row.comments == counted
-        assert await RepairPosts(stores.counters)(mend=False) == NONE
+        assert await RepairPosts(stores.counters)(repair=False) == NONE

@@ -17,13 +17,13 @@ from adapters.storage.signing import TicketSigner
 from adapters.text import ascii_domain, graphemes
 from application.feeds.voting import ForgetVoter, VoteByMark, VoteByPost
 from application.identity.accounts import DeleteAccount, EditProfile
-from application.identity.commands import Register
 from application.identity.ending import EndAllSessions, LogOut, LogOutElsewhere, LogOutEverywhere
 from application.identity.event_handlers import CountPosts
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
+from application.identity.registration import Register
 from application.identity.repair import RepairAccounts
-from application.identity.security import ForgetInSecurityEvents, Origin, SecurityLog
+from application.identity.security import AnonymizeSecurityEvents, Origin, SecurityLog
 from application.identity.sessions import (
     LoggedIn,
     LogIn,
@@ -221,7 +221,7 @@ class Waggle:
                     self.people.forget,
                     EraseAuthor(stores.open_posts, time.monotonic),
                     ForgetVoter(stores.open_votes),
-                    ForgetInSecurityEvents(stores.security),
+                    AnonymizeSecurityEvents(stores.security),
                 ],
                 MediaAttached: [Attach(stores.open_media)],
                 MediaDetached: [Detach(stores.open_media, PurgeMedia(stores.open_media, no_objects))],

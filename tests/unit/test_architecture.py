@@ -66,7 +66,6 @@ ALLOWED = {
     "entrypoints.runtime": {"identity", "media"},  # who follows the keys, and the limits of media
     "entrypoints.http.edge": {"identity"},  # which network and request a security event belongs to
     "entrypoints.security": {"identity"},  # it writes down security events
-    "entrypoints.users": {"identity"},  # the commands on users
     "adapters.sql.migrate": {"identity"},  # addresses are indexed again by a migration, with the sealer
     "adapters.sql.migrations.versions.0017_addresses": {"identity"},
     "adapters.text": {"identity"},  # the form in which e-mail domains are compared

@@ -16,8 +16,8 @@ from application.shared.errors import KeyReused
 from application.shared.events import Registered
 from application.shared.mail import MAX_TRIES, Message, Site, Undeliverable
 from application.shared.ports import IdempotentRequest
-from domain.identity import CONFIRMATION_LIFE, RegistrationTokenInvalid, UsernameTaken, UserNotFound
-from domain.shared import Invalid, Unavailable
+from domain.identity import CONFIRMATION_LIFE, RegistrationTokenInvalid, UsernameTaken
+from domain.shared import Invalid, Unavailable, UserNotFound
 from tests.port_contracts.stores import new_id
 from tests.unit.people import PASSWORD, Waggle, refused
 
@@ -231,5 +231,5 @@ async def test_security_events_tell_of_requests_and_confirmations(
     await refused(confirming.confirm("wrong"))
     await waggle.security.flush()
 
-    (event,) = await waggle.stores.security.of(joined.user.id, 10)
+    (event,) = await waggle.stores.security.of_user(joined.user.id, 10)
     assert (event.kind, event.outcome) == ("registration_confirmed", "ok")

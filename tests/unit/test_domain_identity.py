@@ -428,7 +428,7 @@ class TestSession:
         for number in range(5000):
             now = NOW + number * timedelta(milliseconds=20)
             session = session.refreshed(number, now)
-            assert len(session.exchanged) <= 32
+            assert len(session.exchanges) <= 32
 
         assert session.refreshed(5000 - 1400, now) is session, "28 s ago"
         assert session.refreshed(5000 - 1600, now).ended_at == now, "32 s ago"
@@ -438,7 +438,7 @@ class TestSession:
 
         renewed = session.renewed(b"r" * 16, NOW + MS)
 
-        assert (renewed.seed, renewed.generation, renewed.exchanged) == (b"r" * 16, 3, ())
+        assert (renewed.seed, renewed.generation, renewed.exchanges) == (b"r" * 16, 3, ())
         assert renewed.refreshed_at == renewed.authenticated_at == NOW + MS
 
     @pytest.mark.parametrize(

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from adapters.memory.feeds import MemoryTimelines, NoTimelines
 from application.feeds.home import FIRST
-from application.feeds.lists import NoSuchHashtag, NoSuchUser
+from application.feeds.lists import NoSuchHashtag
 from application.feeds.newer import MAX_SEEN, newer
 from application.feeds.ports import MAX_ENTRIES, Candidates, Timelines
 from application.shared.entries import Entry
 from application.shared.events import AccountDeleted
 from application.shared.paging import Window
 from domain.posts import Visibility, recognised, resolved
-from domain.shared import EventId, PostId, UserId
+from domain.shared import EventId, PostId, UserId, UserNotFound
 from tests.port_contracts.stores import memory, new_id
 from tests.unit.feeds_world import VISIBILITIES, World, ids_of
 from tests.unit.people import refused
@@ -390,7 +390,7 @@ async def test_a_user_s_feed_has_posts_and_reposts_each_once(world: World) -> No
 
     found = [(seen.row.id, seen.reposted_by) for seen in page.items]
     assert found == [(comment.id, ann), (of_bob.id, ann), (own.id, None)]
-    assert await refused(world.user(None, UserId(1), Window(9))) is NoSuchUser
+    assert await refused(world.user(None, UserId(1), Window(9))) is UserNotFound
 
 
 async def test_of_somebody_blocked_nothing_is_looked_through(world: World) -> None:

@@ -18,7 +18,7 @@ SECOND = timedelta(seconds=1)
 async def noted(waggle: Waggle, user: UserId) -> list[SecurityEvent]:
     """Everything about an account, the oldest first."""
     await waggle.security.flush(everything=True)
-    return list(await waggle.stores.security.of(user, 1000))[::-1]
+    return list(await waggle.stores.security.of_user(user, 1000))[::-1]
 
 
 def said(events: list[SecurityEvent]) -> list[tuple[str, str, str]]:

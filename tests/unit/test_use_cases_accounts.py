@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.identity.sessions import SOMEWHERE, LoggedIn
-from application.posts.queries import NoSuchAuthor
+from application.identity.sessions import UNKNOWN_CLIENT, LoggedIn
 from application.shared.errors import TokenInvalid
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.paging import Window
@@ -17,11 +16,10 @@ from domain.identity import (
     RecentLoginRequired,
     SessionEnded,
     UsernameTaken,
-    UserNotFound,
     WrongCredentials,
 )
 from domain.posts import PostNotFound, Visibility
-from domain.shared import UserId
+from domain.shared import UserId, UserNotFound
 from tests.unit.people import PASSWORD, Waggle, refused
 
 PUBLIC, UNLISTED, FOLLOWERS, DIRECT = Visibility
@@ -178,14 +176,14 @@ class TestDeletion:
         await delete(waggle, ann, "ann")
         await waggle.relay.deliver()
 
-        assert await refused(waggle.by_author(None, ann.user.id, Window(10))) is NoSuchAuthor
+        assert await refused(waggle.by_author(None, ann.user.id, Window(10))) is UserNotFound
 
     async def test_a_login_that_was_under_way_is_refused(self, waggle: Waggle, ann: LoggedIn) -> None:
         logging_in = waggle.log_in._opened
-        found, _ = await waggle.log_in._compared("ann", PASSWORD, SOMEWHERE.network)
+        found, _ = await waggle.log_in._compared("ann", PASSWORD, UNKNOWN_CLIENT.network)
         await delete(waggle, ann, "ann")
 
-        assert await refused(logging_in(found, None, None, SOMEWHERE)) is WrongCredentials
+        assert await refused(logging_in(found, None, None, UNKNOWN_CLIENT)) is WrongCredentials
 
     async def test_a_post_that_was_under_way_is_refused(self, waggle: Waggle, ann: LoggedIn) -> None:
         await delete(waggle, ann, "ann")

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from application.graph import tying
+from application.graph import relationships
 from application.graph.audience import Audience
-from application.graph.tying import Follow, Mute, Tie
+from application.graph.relationships import ChangeRelationship, Follow, Mute
 from application.shared.events import (
     Blocked,
     Event,
@@ -19,15 +19,8 @@ from application.shared.events import (
     Unblocked,
     Unfollowed,
 )
-from domain.graph import (
-    NoSuchUser,
-    OneselfOnly,
-    Ties,
-    TooManyBlocks,
-    TooManyFollows,
-    TooManyMutes,
-)
-from domain.shared import DomainError, Invalid, UserId
+from domain.graph import Relationship, SelfRelationship, TooManyBlocks, TooManyFollows, TooManyMutes
+from domain.shared import DomainError, Invalid, UserId, UserNotFound
 from tests.port_contracts.graph import NOW, People, some_people
 from tests.port_contracts.stores import new_id
 from tests.unit.people import Waggle, refused
@@ -99,7 +92,7 @@ async def test_there_is_an_end_to_how_many_one_can_have(
     deed: str,
     error: type[DomainError],
 ) -> None:
-    monkeypatch.setattr(tying, limit, 2)
+    monkeypatch.setattr(relationships, limit, 2)
     ann, *others = people.users
     people.private = {others[0]}  # a request counts as well
     for other in others[:2]:
@@ -107,17 +100,19 @@ async def test_there_is_an_end_to_how_many_one_can_have(
 
     assert await refused(people.do(ann, deed, others[2])) is error
     await people.do(ann, deed, others[0])
-    assert (await waggle.stores.graph.ties(ann, [others[2]]))[others[2]] == Ties(user=ann, other=others[2])
+    assert (await waggle.stores.graph.relationships(ann, [others[2]]))[others[2]] == Relationship(
+        user=ann, other=others[2]
+    )
 
 
 async def test_nobody_is_tied_to_whom_there_is_not_nor_to_oneself(waggle: Waggle, people: People) -> None:
     ann, bob, _, _ = people.users
     people.gone = {bob}
 
-    assert await refused(people.do(ann, "follow", bob)) is NoSuchUser
-    assert await refused(people.do(ann, "mute", bob)) is NoSuchUser
-    assert await refused(people.do(ann, "follow", ann)) is OneselfOnly
-    assert await refused(people.do(ann, "block", ann)) is OneselfOnly
+    assert await refused(people.do(ann, "follow", bob)) is UserNotFound
+    assert await refused(people.do(ann, "mute", bob)) is UserNotFound
+    assert await refused(people.do(ann, "follow", ann)) is SelfRelationship
+    assert await refused(people.do(ann, "block", ann)) is SelfRelationship
     assert await waggle.told() == []
 
 
@@ -125,7 +120,7 @@ async def test_nobody_is_tied_to_whom_there_is_not_nor_to_oneself(waggle: Waggle
 async def test_a_mute_is_neither_too_short_nor_too_long(
     waggle: Waggle, people: People, lasting: timedelta
 ) -> None:
-    mute = Mute(Tie(waggle.stores.open_graph, new_id, lambda *_: None), people, lambda: NOW)
+    mute = Mute(ChangeRelationship(waggle.stores.open_graph, new_id, lambda *_: None), people, lambda: NOW)
 
     assert await refused(mute(people.users[0], people.users[1], lasting)) is Invalid
 
@@ -135,13 +130,13 @@ async def test_what_is_kept_of_both_is_dropped_even_if_the_commit_is_not_answere
 ) -> None:
     dropped: list[UserId] = []
 
-    def fails(_ties: Ties) -> Ties:
+    def fails(_relationship: Relationship) -> Relationship:
         raise TimeoutError
 
-    tie = Tie(waggle.stores.open_graph, new_id, lambda *users: dropped.extend(users))
+    change = ChangeRelationship(waggle.stores.open_graph, new_id, lambda *users: dropped.extend(users))
     with pytest.raises(TimeoutError):
-        await tie(people.users[0], people.users[1], fails)
-    await Follow(tie, people, lambda: NOW)(people.users[2], people.users[3])
+        await change(people.users[0], people.users[1], fails)
+    await Follow(change, people, lambda: NOW)(people.users[2], people.users[3])
 
     assert dropped == [*people.users]
 

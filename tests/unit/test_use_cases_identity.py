@@ -10,7 +10,7 @@ import pytest
 
 from application.identity.ports import SessionRow
 from application.identity.queries import Principal, Profile
-from application.identity.sessions import Client, LoggedIn
+from application.identity.sessions import ClientInfo, LoggedIn
 from application.shared.errors import KeyReused, Overloaded, TokenInvalid
 from application.shared.events import ProfileChanged, Registered
 from application.shared.paging import Window
@@ -26,11 +26,10 @@ from domain.identity import (
     SessionEnded,
     SessionNotFound,
     UsernameTaken,
-    UserNotFound,
     WrongCredentials,
     WrongPassword,
 )
-from domain.shared import Invalid, SessionId, Stale, UserId
+from domain.shared import Invalid, SessionId, Stale, UserId, UserNotFound
 from tests.unit.people import PASSWORD, Waggle, refused
 
 SECOND = timedelta(seconds=1)
@@ -351,7 +350,7 @@ class TestEndingSessionsElsewhere:
         ann = await waggle.somebody("ann")
         await waggle.somebody("bob")
         waggle.time.pass_by(SECOND)
-        phone = await waggle.log_in("ann", PASSWORD, None, Client("Bee\x1bphone 7", "net"))
+        phone = await waggle.log_in("ann", PASSWORD, None, ClientInfo("Bee\x1bphone 7", "net"))
         session = (await waggle.authenticate(phone.tokens.access_token)).session_id
 
         rows = (await waggle.list_sessions(ann, Window(10))).items
@@ -645,7 +644,7 @@ class TestAuthenticating:
     async def test_id7_an_ended_session_is_served_two_seconds_at_most_where_nobody_was_told(
         self, waggle: Waggle
     ) -> None:
-        elsewhere = replace(waggle.authenticate, _seen=OrderedDict())
+        elsewhere = replace(waggle.authenticate, _tokens=OrderedDict())
         token = (await waggle.joins()).tokens.access_token
         principal = await elsewhere(token)
 
@@ -656,7 +655,7 @@ class TestAuthenticating:
 
     async def test_a_session_that_ends_while_it_is_asked_for_is_asked_for_again(self, waggle: Waggle) -> None:
         gate = Gate()
-        here = replace(waggle.authenticate, reader=gate, _seen=OrderedDict())  # type: ignore[arg-type]
+        here = replace(waggle.authenticate, reader=gate, _tokens=OrderedDict())  # type: ignore[arg-type]
         token = (await waggle.joins()).tokens.access_token
         request = asyncio.create_task(here(token))
         await gate.asked.wait()
@@ -670,13 +669,13 @@ class TestAuthenticating:
         assert await refused(here(token)) is TokenInvalid
 
     async def test_only_so_many_tokens_are_remembered(self, waggle: Waggle) -> None:
-        few = replace(waggle.authenticate, capacity=2, _seen=OrderedDict())
+        few = replace(waggle.authenticate, capacity=2, _tokens=OrderedDict())
         joined = [await waggle.joins(name) for name in ("ann", "bob", "cat")]
 
         found = [await few(person.tokens.access_token) for person in joined * 2]
 
         assert [principal.user_id for principal in found] == [person.user.id for person in joined * 2]
-        assert len(few._seen) == 2
+        assert len(few._tokens) == 2
 
     async def test_it_tells_who_asks_and_by_which_session(self, waggle: Waggle) -> None:
         joined = await waggle.joins()

@@ -307,7 +307,7 @@ class TestRepair:
                 await waggle.mark(bob, one, mark, on=True)
         await waggle.delete(bob, comment)
 
-        assert set((await waggle.repair_posts(mend=False)).values()) == {0}
-        assert await waggle.repair_accounts(mend=False) == 0
+        assert set((await waggle.repair_posts(repair=False)).values()) == {0}
+        assert await waggle.repair_accounts(repair=False) == 0
         await waggle.relay.deliver()
-        assert await waggle.repair_accounts(mend=False) == 0
+        assert await waggle.repair_accounts(repair=False) == 0

@@ -9,14 +9,13 @@ import pytest
 from adapters.storage.signing import MediaAddresses
 from application.posts.editing import Edit
 from application.posts.publishing import Draft
-from application.posts.queries import NoSuchAuthor
 from application.shared.errors import KeyReused, TokenInvalid
 from application.shared.events import Edited, PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.people import AuthorCard
 from application.shared.ports import IdempotentRequest
 from domain.posts import NobodyReached, NotTheAuthor, PostNotFound, Visibility, WiderThanThread
-from domain.shared import Invalid, PostId, UserId, ViewerContext
+from domain.shared import Invalid, PostId, UserId, UserNotFound, ViewerContext
 from entrypoints.http.shapes import PostOut
 from tests.port_contracts.stores import a_post
 from tests.unit.people import Waggle, refused
@@ -457,7 +456,7 @@ class TestReading:
         assert await seen_by(None) == posts[:2]
 
     async def test_nobody_has_no_page(self, waggle: Waggle) -> None:
-        assert await refused(waggle.by_author(None, UserId(1), Window(10))) is NoSuchAuthor
+        assert await refused(waggle.by_author(None, UserId(1), Window(10))) is UserNotFound
 
     async def test_a_new_name_is_shown_when_its_fact_arrived(self, waggle: Waggle, ann: UserId) -> None:
         post = (await waggle.post(ann)).row.id

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from application.graph.ports import Around
-from application.graph.viewer_contexts import ANONYMOUS, ViewerContexts
+from application.graph.ports import ViewerRelations
+from application.graph.viewer_contexts import ANONYMOUS, CachedViewerContexts
 from domain.shared import Unavailable, UserId, ViewerContext
 from tests.unit.people import Time
 
@@ -21,7 +21,7 @@ TTL = timedelta(seconds=0.5)
 class Graph:
     """A store of standings that can be told to be slow."""
 
-    around_of: dict[UserId, Around] = field(default_factory=dict)
+    around_of: dict[UserId, ViewerRelations] = field(default_factory=dict)
     loads: int = 0
     looks: int = 0
     away: bool = False
@@ -36,7 +36,7 @@ class Graph:
         mutes: Mapping[UserId, datetime | None] | None = None,
     ) -> None:
         version = self.around_of[viewer].version + 1 if viewer in self.around_of else 1
-        self.around_of[viewer] = Around(version, frozenset(follows), frozenset(blocked), mutes or {})
+        self.around_of[viewer] = ViewerRelations(version, frozenset(follows), frozenset(blocked), mutes or {})
 
     async def version(self, viewer: UserId) -> int:
         self.looks += 1
@@ -44,11 +44,11 @@ class Graph:
             raise Unavailable("away")
         return self.around_of[viewer].version if viewer in self.around_of else 0
 
-    async def around(self, viewer: UserId) -> Around:
+    async def viewer_relations(self, viewer: UserId) -> ViewerRelations:
         self.loads += 1
         if self.away:
             raise Unavailable("away")
-        found = self.around_of.get(viewer, Around(0, frozenset(), frozenset(), {}))
+        found = self.around_of.get(viewer, ViewerRelations(0, frozenset(), frozenset(), {}))
         if self.gate is not None:
             await self.gate.wait()
         return found
@@ -58,13 +58,13 @@ class Graph:
 class Scene:
     graph: Graph
     time: Time
-    viewer_contexts: ViewerContexts
+    viewer_contexts: CachedViewerContexts
 
 
 @pytest.fixture
 def scene() -> Scene:
     graph, time = Graph(), Time()
-    return Scene(graph, time, ViewerContexts(graph, time, time.monotonic))  # type: ignore[arg-type]
+    return Scene(graph, time, CachedViewerContexts(graph, time, time.monotonic))  # type: ignore[arg-type]
 
 
 async def test_a_stranger_stands_to_nobody(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from application.feeds.rules import OncePerPost
 from application.shared.entries import Entry
 from application.shared.paging import Page, Window
 from application.shared.ports import ViewerContexts
-from domain.shared import NotFound, UserId
+from domain.shared import NotFound, UserId, UserNotFound
 
 S = TypeVar("S", bound=Seen)
 
@@ -52,15 +52,9 @@ class ReadTagged(Generic[S]):
         return await self.read_page(viewer_context, window, skeleton, no_rules)
 
 
-class NoSuchUser(NotFound):
-    """There is no such user."""
-
-    code = "user_not_found"
-
-
 @dataclass(frozen=True, slots=True)
 class ReadUser(Generic[S]):
-    """What one user publishes and reposts, comments aside. Raises NoSuchUser."""
+    """What one user publishes and reposts, comments aside. Raises UserNotFound."""
 
     viewer_contexts: ViewerContexts
     candidates: Candidates
@@ -69,7 +63,7 @@ class ReadUser(Generic[S]):
 
     async def __call__(self, viewer: UserId | None, user: UserId, window: Window) -> Page[S]:
         if not await self.people.cards([user]):
-            raise NoSuchUser("no such user")
+            raise UserNotFound("no such user")
         viewer_context = await self.viewer_contexts.of(viewer)
         if user in viewer_context.blocked:
             return await self.read_page(viewer_context, window, _nothing, no_rules)

@@ -1,30 +1,30 @@
-"""What graph does when identity tells it something of an account."""
+"""The handlers of identity's events in graph."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from application.graph.ports import Accounts, GraphTx
-from application.graph.tying import Forget, tied
+from application.graph.ports import AccountDirectory, GraphTx
+from application.graph.relationships import ForgetViewerContexts, apply_change
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.ports import NewId, OpenTx
-from domain.graph import NoSuchRequest, Ties
+from domain.graph import FollowRequestNotFound, Relationship
 from domain.shared import EventId, UserId
 
 BATCH = 20
-"""Pairs that are looked for at once; each is a transaction of its own."""
+"""Relationships that are looked up at once. Each of them is changed in a transaction of its own."""
 BUDGET = 1.0
-"""Seconds after which other facts have their turn. A fraction of the relay's patience."""
+"""Seconds after which other events get their turn. A fraction of the relay's timeout."""
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptAll:
-    """Who asked to follow an account follows it as soon as it is open to everybody. The fact may come late: whoever
-    asks an account that is private again waits for an answer."""
+class AcceptFollowRequests:
+    """Accept all follow requests of an account when it becomes public. The event may arrive late: if the account is
+    private again by then, the requests stay open."""
 
     open_tx: OpenTx[GraphTx]
-    accounts: Accounts
+    accounts: AccountDirectory
     new_id: NewId
-    forget: Forget
+    forget: ForgetViewerContexts
     monotonic: Callable[[], float]
     budget: float = BUDGET
 
@@ -33,12 +33,13 @@ class AcceptAll:
             return
         user = UserId(event.user_id)
         until = self.monotonic() + self.budget
-        # In this order: those who asked before it is seen to be open may follow, whatever comes after.
-        while (asking := await self._asking(user)) and await self.accounts.is_private(user) is False:
-            for other in asking:
+        # The requests are read first, then the account. So requests that existed while the account was still public are
+        # accepted, even if it becomes private afterwards.
+        while (requesters := await self._requesters(user)) and await self.accounts.is_private(user) is False:
+            for other in requesters:
                 try:
                     async with self.open_tx() as tx:
-                        await tied(tx, user, other, _accepted, self.new_id())
+                        await apply_change(tx, user, other, _accepted, self.new_id())
                 finally:
                     self.forget(user, other)
             if self.monotonic() >= until:
@@ -46,27 +47,27 @@ class AcceptAll:
                     await tx.outbox.add(event)
                 return
 
-    async def _asking(self, user: UserId) -> list[UserId]:
+    async def _requesters(self, user: UserId) -> list[UserId]:
         async with self.open_tx() as tx:
-            return [*await tx.pairs.asking(user, BATCH)]
+            return [*await tx.relationships.requesters(user, BATCH)]
 
 
-def _accepted(ties: Ties) -> Ties:
-    """One that was withdrawn meanwhile is not there."""
+def _accepted(relationship: Relationship) -> Relationship:
+    """Accept the request, unless it was withdrawn meanwhile."""
     try:
-        return ties.accepted()
-    except NoSuchRequest:
-        return ties
+        return relationship.accepted()
+    except FollowRequestNotFound:
+        return relationship
 
 
 @dataclass(frozen=True, slots=True)
-class EraseTies:
-    """Ends all that ties a deleted account to others, pair by pair, so that everybody's counts stay exact. It may
-    be stopped anywhere and begun again; when the time is up it tells the fact anew."""
+class EraseRelationships:
+    """Erase all relationships of a deleted account one by one, so that the counts of the other accounts stay exact. The
+    work may stop anywhere and start again. When the budget is used up the handler publishes the event again."""
 
     open_tx: OpenTx[GraphTx]
     new_id: NewId
-    forget: Forget
+    forget: ForgetViewerContexts
     monotonic: Callable[[], float]
     budget: float = BUDGET
 
@@ -76,17 +77,19 @@ class EraseTies:
         until = self.monotonic() + self.budget
         while True:
             async with self.open_tx() as tx:
-                others = await tx.pairs.tied(user, BATCH)
+                others = await tx.relationships.related(user, BATCH)
                 if not others:
-                    await tx.pairs.forget(user)
+                    await tx.relationships.remove_counts(user)
                     return
             for other in others:
                 try:
                     async with self.open_tx() as tx:
-                        before = await tx.pairs.lock(user, other)
-                        await tx.pairs.save(before, Ties(user=user, other=other), self.new_id())
-                        back = await tx.pairs.lock(other, user)
-                        await tx.pairs.save(back, Ties(user=other, other=user), self.new_id())
+                        before = await tx.relationships.lock(user, other)
+                        await tx.relationships.save(
+                            before, Relationship(user=user, other=other), self.new_id()
+                        )
+                        back = await tx.relationships.lock(other, user)
+                        await tx.relationships.save(back, Relationship(user=other, other=user), self.new_id())
                 finally:
                     self.forget(user, other)
             if self.monotonic() >= until:

@@ -1,4 +1,4 @@
-"""What graph needs from outside."""
+"""The ports that graph needs from the outside."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,123 +7,137 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from application.shared.paging import Window
 from application.shared.ports import Outbox
-from domain.graph import Ties
+from domain.graph import Relationship
 from domain.shared import UserId
 
-Relation: TypeAlias = Literal["followers", "following", "requests", "blocks", "mutes"]
-"""A list of people around one: who follows, whom one follows, who asks to follow, whom one blocks or mutes."""
+RelationshipList: TypeAlias = Literal["followers", "following", "requests", "blocks", "mutes"]
+"""The lists that each account has: its followers, the accounts it follows, the accounts that request to follow it, the
+accounts it blocks, and the accounts it mutes."""
 
 
-class Pairs(Protocol):
-    """What two people are to each other, within a transaction."""
+class Relationships(Protocol):
+    """The relationships of two accounts, within a transaction."""
 
-    async def lock(self, user: UserId, other: UserId) -> Ties:
-        """The ties as `user` sees them. Until the transaction ends nobody else changes any of either of the two: so
-        the order in which people's storms arrive is the order in which they count."""
+    async def lock(self, user: UserId, other: UserId) -> Relationship:
+        """The relationship as `user` sees it. Until the transaction ends nobody else can change any relationship of
+        either account. Concurrent changes therefore take effect one after the other."""
         ...
 
-    async def save(self, before: Ties, after: Ties, new_id: int) -> None:
-        """Store what is different, correct both people's counts, and raise the version of the standing of each
-        for whom something changed. What is new is listed under `new_id`."""
+    async def save(self, before: Relationship, after: Relationship, new_id: int) -> None:
+        """Store the difference, correct the follow counts of both accounts, and raise the version of each account whose
+        viewer context changed. New relationships are listed under `new_id`."""
         ...
 
-    async def count(self, relation: Relation, user: UserId) -> int:
-        """How many there are of what `user` does, requests included in `following`."""
+    async def count(self, relationship_list: RelationshipList, user: UserId) -> int:
+        """The length of one of the lists that `user` fills: `following` (follow requests included), `blocks`,
+        `mutes`."""
         ...
 
-    async def asking(self, user: UserId, limit: int) -> Sequence[UserId]:
-        """Some of those who ask to follow, oldest first."""
+    async def requesters(self, user: UserId, limit: int) -> Sequence[UserId]:
+        """Up to `limit` accounts that request to follow `user`, oldest request first."""
         ...
 
-    async def tied(self, user: UserId, limit: int) -> Sequence[UserId]:
-        """Some of those with whom the user has any ties, theirs or the user's own."""
+    async def related(self, user: UserId, limit: int) -> Sequence[UserId]:
+        """Up to `limit` accounts that have any relationship with `user`, in either direction."""
         ...
 
-    async def forget(self, user: UserId) -> None:
-        """Drop the counts of somebody without ties."""
+    async def remove_counts(self, user: UserId) -> None:
+        """Delete the follow counts of an account that has no relationships."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class GraphTx:
-    pairs: Pairs
+    relationships: Relationships
     outbox: Outbox
 
 
-class Counts(NamedTuple):
+class FollowCounts(NamedTuple):
     followers: int
     following: int
 
 
-class Around(NamedTuple):
-    """Whom one sees when one looks around: a Standing as it is stored."""
+class ViewerRelations(NamedTuple):
+    """The stored relationships of a viewer from which the ViewerContext is made."""
 
     version: int
     follows: frozenset[UserId]
     blocked: frozenset[UserId]
+    """The accounts that the viewer blocks, and those that block the viewer."""
     mutes: Mapping[UserId, datetime | None]
-    """Until when; None for ever."""
+    """When each mute ends; None for a mute without an end."""
 
 
-class Listed(NamedTuple):
-    """A place in a list of people."""
+class ListedUser(NamedTuple):
+    """An entry of a relationship list."""
 
     id: int
-    """Of the tie: orders the list."""
+    """The id of the relationship. The list is ordered by it."""
     user: UserId
 
 
 class GraphReader(Protocol):
-    """Reads outside of a transaction. Pages hold up to `limit + 1` rows, the newest tie first."""
+    """Reads outside of a transaction. Pages hold up to `limit + 1` rows, the newest relationship first."""
 
     async def version(self, viewer: UserId) -> int: ...
 
-    async def around(self, viewer: UserId) -> Around:
-        """As of one moment."""
+    async def viewer_relations(self, viewer: UserId) -> ViewerRelations:
+        """All members are read at the same moment."""
         ...
 
-    async def ties(self, viewer: UserId, others: Collection[UserId]) -> Mapping[UserId, Ties]:
-        """To each of the others, also where there are none. Ended mutes may be among them."""
+    async def relationships(
+        self, viewer: UserId, others: Collection[UserId]
+    ) -> Mapping[UserId, Relationship]:
+        """One relationship for each of `others`, also where the accounts have nothing to do with each other. Mutes that
+        have ended may be included."""
         ...
 
-    async def counts(self, user: UserId) -> Counts: ...
+    async def counts(self, user: UserId) -> FollowCounts: ...
 
-    async def people(
-        self, relation: Relation, user: UserId, window: Window, hidden: Collection[UserId], now: datetime
-    ) -> Sequence[Listed]:
-        """Those of the list who are not `hidden`, filtered before the limit; mutes that have ended are not there."""
+    async def listed_users(
+        self,
+        relationship_list: RelationshipList,
+        user: UserId,
+        window: Window,
+        hidden: Collection[UserId],
+        now: datetime,
+    ) -> Sequence[ListedUser]:
+        """The list without the `hidden` accounts, which are filtered before the limit applies. Mutes that have ended
+        are left out."""
         ...
 
     async def followers_after(self, author: UserId, after: UserId, limit: int) -> Sequence[UserId]:
-        """Up to `limit` followers with an id above `after`, by id."""
+        """Up to `limit` followers with an id above `after`, in the order of their ids."""
         ...
 
     async def popular(self) -> frozenset[UserId]:
-        """Who has, or once had, very many followers."""
+        """The accounts that have, or once had, very many followers."""
         ...
 
 
-class Accounts(Protocol):
-    """What graph asks the module that knows people."""
+class AccountDirectory(Protocol):
+    """The questions that graph asks the module that owns accounts."""
 
     async def is_private(self, user: UserId) -> bool | None:
-        """As of now; None if there is no such account."""
+        """Whether the account is private at this moment; None if the account does not exist."""
         ...
 
     async def existing(self, users: Collection[UserId]) -> frozenset[UserId]:
-        """Those that there are; may be some seconds old."""
+        """The accounts of `users` that exist. The answer may be some seconds old."""
         ...
 
 
-class Recounted(NamedTuple):
-    """What counting anew has found in one batch of users."""
+class FollowRecount(NamedTuple):
+    """The result of counting one batch of users again."""
 
     last: UserId | None
+    """The highest id of the batch; None if there were no more users."""
     drift: Mapping[str, int]
+    """By how much each counter was wrong, summed up over the batch."""
 
 
 class GraphCounters(Protocol):
-    async def recount(self, above: UserId, limit: int, *, mend: bool) -> Recounted:
-        """Count followers and following anew for up to `limit` users with an id above `above`, and with `mend` set
-        the counts right."""
+    async def recount(self, above: UserId, limit: int, *, repair: bool) -> FollowRecount:
+        """Count followers and followed accounts again for up to `limit` users with an id above `above`. With `repair`,
+        store the correct counts."""
         ...

@@ -1,4 +1,4 @@
-"""How a viewer stands to others, kept because every read asks for it."""
+"""The viewer contexts, cached because every read needs one."""
 
 import asyncio
 from collections import OrderedDict
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from application.graph.ports import Around, GraphReader
+from application.graph.ports import GraphReader, ViewerRelations
 from application.shared.ports import Clock
 from domain.shared import UserId, ViewerContext
 
@@ -14,25 +14,25 @@ ANONYMOUS = ViewerContext()
 
 
 @dataclass(slots=True)
-class _Kept:
-    around: Around
+class _CachedViewer:
+    relations: ViewerRelations
     good_until: float
-    """By the monotonic clock: then it is asked whether something changed."""
+    """A time of the monotonic clock. After it the version is checked again."""
     viewer_context: ViewerContext
     changes_at: datetime | None
     """When the next mute ends."""
 
     @property
     def weight(self) -> int:
-        return 1 + len(self.around.follows) + len(self.around.blocked) + len(self.around.mutes)
+        return 1 + len(self.relations.follows) + len(self.relations.blocked) + len(self.relations.mutes)
 
 
 @dataclass(slots=True)
-class ViewerContexts:
-    """Answers how a viewer stands to others, from what is kept of each viewer.
+class CachedViewerContexts:
+    """Reads the viewer contexts, and caches them.
 
-    It is dropped at once by what this process does (`forget`). What another process did, a command among them, is
-    noticed after `ttl` seconds: then the version is asked for, and only if it has risen everything else.
+    A change by this process drops the entry at once (`forget`). A change by another process, a command for example, is
+    noticed after `ttl` seconds: the version is read then, and the rest only if the version has risen.
     """
 
     reader: GraphReader
@@ -40,64 +40,69 @@ class ViewerContexts:
     monotonic: Callable[[], float]
     ttl: float = 0.5
     capacity: int = 300_000
-    """Of ids, in all that is kept."""
-    _kept: OrderedDict[UserId, _Kept] = field(default_factory=OrderedDict)
+    """The number of ids in all cached entries together."""
+    _cached: OrderedDict[UserId, _CachedViewer] = field(default_factory=OrderedDict)
     _weight: int = 0
-    _asking: dict[UserId, asyncio.Task[_Kept]] = field(default_factory=dict)
+    _reading: dict[UserId, asyncio.Task[_CachedViewer]] = field(default_factory=dict)
 
     async def of(self, viewer: UserId | None) -> ViewerContext:
         if viewer is None:
             return ANONYMOUS
-        kept = self._kept.get(viewer)
-        if kept is None or self.monotonic() >= kept.good_until:
-            kept = await self._asked(viewer)
+        cached = self._cached.get(viewer)
+        if cached is None or self.monotonic() >= cached.good_until:
+            cached = await self._refreshed(viewer)
         else:
-            self._kept.move_to_end(viewer)
-        if kept.changes_at is not None and self.clock() >= kept.changes_at:
-            kept.viewer_context, kept.changes_at = _standing(viewer, kept.around, self.clock())
-        return kept.viewer_context
+            self._cached.move_to_end(viewer)
+        if cached.changes_at is not None and self.clock() >= cached.changes_at:
+            cached.viewer_context, cached.changes_at = _context_at(viewer, cached.relations, self.clock())
+        return cached.viewer_context
 
     def forget(self, *users: UserId) -> None:
-        """Something of these users has changed. What is being asked for at this moment may be from before."""
+        """Drop the entries of these users, because their relationships changed. The result of a read that is under way
+        is not cached: it may be from before the change."""
         for user in users:
-            self._asking.pop(user, None)
-            if kept := self._kept.pop(user, None):
-                self._weight -= kept.weight
+            self._reading.pop(user, None)
+            if cached := self._cached.pop(user, None):
+                self._weight -= cached.weight
 
-    async def _asked(self, viewer: UserId) -> _Kept:
-        """What the store says, asked for once however many wait for it."""
-        task = self._asking.get(viewer)
+    async def _refreshed(self, viewer: UserId) -> _CachedViewer:
+        """The entry as the store has it. Concurrent callers share one read."""
+        task = self._reading.get(viewer)
         if task is None:
-            task = asyncio.create_task(self._ask(viewer))
-            self._asking[viewer] = task
-            task.add_done_callback(lambda done: self._answered(viewer, done))
+            task = asyncio.create_task(self._read(viewer))
+            self._reading[viewer] = task
+            task.add_done_callback(lambda done: self._store(viewer, done))
         return await asyncio.shield(task)
 
-    async def _ask(self, viewer: UserId) -> _Kept:
-        asked_at = self.monotonic()
-        kept = self._kept.get(viewer)
-        if kept is not None and await self.reader.version(viewer) == kept.around.version:
-            return _Kept(kept.around, asked_at + self.ttl, kept.viewer_context, kept.changes_at)
-        around = await self.reader.around(viewer)
-        viewer_context, changes_at = _standing(viewer, around, self.clock())
-        return _Kept(around, asked_at + self.ttl, viewer_context, changes_at)
+    async def _read(self, viewer: UserId) -> _CachedViewer:
+        read_at = self.monotonic()
+        cached = self._cached.get(viewer)
+        if cached is not None and await self.reader.version(viewer) == cached.relations.version:
+            return _CachedViewer(
+                cached.relations, read_at + self.ttl, cached.viewer_context, cached.changes_at
+            )
+        relations = await self.reader.viewer_relations(viewer)
+        viewer_context, changes_at = _context_at(viewer, relations, self.clock())
+        return _CachedViewer(relations, read_at + self.ttl, viewer_context, changes_at)
 
-    def _answered(self, viewer: UserId, task: "asyncio.Task[_Kept]") -> None:
-        forgotten = self._asking.get(viewer) is not task
+    def _store(self, viewer: UserId, task: "asyncio.Task[_CachedViewer]") -> None:
+        forgotten = self._reading.get(viewer) is not task
         if not forgotten:
-            del self._asking[viewer]
+            del self._reading[viewer]
         if task.cancelled() or task.exception() or forgotten:
             return
         self.forget(viewer)
-        kept = self._kept[viewer] = task.result()
-        self._weight += kept.weight
-        while self._weight > self.capacity and len(self._kept) > 1:
-            self.forget(next(iter(self._kept)))
+        cached = self._cached[viewer] = task.result()
+        self._weight += cached.weight
+        while self._weight > self.capacity and len(self._cached) > 1:
+            self.forget(next(iter(self._cached)))
 
 
-def _standing(viewer: UserId, around: Around, now: datetime) -> tuple[ViewerContext, datetime | None]:
-    """The standing at `now`, and when a mute in it ends."""
-    muted = frozenset(user for user, until in around.mutes.items() if until is None or until > now)
-    ends = [until for until in around.mutes.values() if until is not None and until > now]
-    viewer_context = ViewerContext(viewer, around.follows, around.blocked, muted, around.version)
+def _context_at(
+    viewer: UserId, relations: ViewerRelations, now: datetime
+) -> tuple[ViewerContext, datetime | None]:
+    """The viewer context at `now`, and when the next mute in it ends."""
+    muted = frozenset(user for user, until in relations.mutes.items() if until is None or until > now)
+    ends = [until for until in relations.mutes.values() if until is not None and until > now]
+    viewer_context = ViewerContext(viewer, relations.follows, relations.blocked, muted, relations.version)
     return viewer_context, min(ends, default=None)

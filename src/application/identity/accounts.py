@@ -71,7 +71,7 @@ class DeleteAccount:
             account = await tx.accounts.get(user_id)
             if confirmed is None or confirmed.lower() != account.username:
                 raise ConfirmationNeeded(_what_is_lost(account))
-            with self.security.watching("account_deleted", user_id=user_id, session_id=session_id):
+            with self.security.recording_refusals("account_deleted", user_id=user_id, session_id=session_id):
                 session, now = await tx.sessions.get(session_id), self.clock()
                 if not session.alive(now):  # this process may not know yet
                     raise SessionEnded("this session has ended, log in again")

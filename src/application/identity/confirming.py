@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
-from application.identity.commands import Register
 from application.identity.ports import IdentityTx, PendingRegistration
+from application.identity.registration import Register
 from application.identity.security import SecurityLog
-from application.identity.sessions import SEED_BYTES, SOMEWHERE, Client, LoggedIn, SessionMaker
+from application.identity.sessions import SEED_BYTES, UNKNOWN_CLIENT, ClientInfo, LoggedIn, SessionMaker
 from application.shared.events import Registered
 from application.shared.idempotency import IdempotentResult, run_once
 from application.shared.ports import Clock, IdempotentRequest, NewId, OpenTx, Record
@@ -48,12 +48,12 @@ class RequestRegistration:
         secret: str,
         display_name: str,
         idempotent_request: IdempotentRequest | None,
-        client: Client = SOMEWHERE,
+        client: ClientInfo = UNKNOWN_CLIENT,
     ) -> IdempotentResult:
         """An empty outcome, and whether it is told again."""
         register = self.register
         name, address, secret, display_name = register.checked(name, address, secret, display_name)
-        with register.security.watching("registration"):
+        with register.security.recording_refusals("registration"):
             await register.throttle.registration(client.network, client.site)
             hashed = await register.passwords.hash(secret)  # before the transaction: it takes long
             now = self.clock()
@@ -93,8 +93,8 @@ class ConfirmRegistration:
     clock: Clock
     security: SecurityLog
 
-    async def __call__(self, token: str, client: Client = SOMEWHERE) -> LoggedIn:
-        with self.security.watching("registration_confirmed"):
+    async def __call__(self, token: str, client: ClientInfo = UNKNOWN_CLIENT) -> LoggedIn:
+        with self.security.recording_refusals("registration_confirmed"):
             try:
                 result = await self._confirmed(digest_of(token), client)
             except (UsernameTaken, EmailTaken):
@@ -103,7 +103,7 @@ class ConfirmRegistration:
         self.security("registration_confirmed", user_id=owner, session_id=session)
         return self.sessions.logged_in(result)
 
-    async def _confirmed(self, digest: bytes, client: Client) -> IdempotentResult:
+    async def _confirmed(self, digest: bytes, client: ClientInfo) -> IdempotentResult:
         async with self.open_tx() as tx:
             pending = await tx.pending.take(digest, self.clock())
             if pending is None:

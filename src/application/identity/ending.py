@@ -44,7 +44,7 @@ class LogOutElsewhere:
     sessions_ended: SessionsEnded
 
     async def __call__(self, user_id: UserId, current: SessionId, session_id: SessionId) -> None:
-        with self.security.watching("session_ended", user_id=user_id, session_id=current):
+        with self.security.recording_refusals("session_ended", user_id=user_id, session_id=current):
             await self._end(user_id, current, session_id)
         self.security("session_ended", user_id=user_id, session_id=session_id)
         self.sessions_ended([session_id])
@@ -79,7 +79,7 @@ class LogOutEverywhere:
 
     async def __call__(self, user_id: UserId, current: SessionId, *, keep_current: bool = False) -> None:
         now = self.clock()
-        with self.security.watching("logout_all", user_id=user_id, session_id=current):
+        with self.security.recording_refusals("logout_all", user_id=user_id, session_id=current):
             async with self.open_tx() as tx:
                 await tx.accounts.get(user_id)  # locked: who logs in at this moment comes before or after
                 (await tx.sessions.get(current)).require_recent(now)

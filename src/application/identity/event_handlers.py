@@ -11,7 +11,7 @@ OPEN = frozenset({"public", "unlisted"})
 COUNT_POSTS = "identity.count_posts"
 
 
-def change_of(event: Published | PostDeleted) -> int:
+def post_count_change(event: Published | PostDeleted) -> int:
     """What the event changes in the post count of its author's profile: it is of what everybody may see there.
     Comments are not listed, and a count that told of narrower posts would give them away."""
     if event.reply_to is not None or event.visibility not in OPEN:
@@ -26,7 +26,7 @@ class CountPosts:
     open_tx: OpenTx[IdentityTx]
 
     async def __call__(self, event: Published | PostDeleted, event_id: EventId) -> None:
-        change = change_of(event)
+        change = post_count_change(event)
         if not change:
             return
         async with self.open_tx() as tx:

@@ -59,7 +59,7 @@ class ConfirmPassword:
     security: SecurityLog
 
     async def __call__(self, user_id: UserId, session_id: SessionId, secret: str) -> Tokens:
-        with self.security.watching("password_confirmed", user_id=user_id, session_id=session_id):
+        with self.security.recording_refusals("password_confirmed", user_id=user_id, session_id=session_id):
             tokens = await self._confirmed(user_id, session_id, secret)
         self.security("password_confirmed", user_id=user_id, session_id=session_id)
         return tokens
@@ -95,7 +95,7 @@ class ChangePassword:
     sessions_ended: SessionsEnded
 
     async def __call__(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> Tokens:
-        with self.security.watching("password_changed", user_id=user_id, session_id=session_id):
+        with self.security.recording_refusals("password_changed", user_id=user_id, session_id=session_id):
             tokens = await self._changed(user_id, session_id, current, new)
         self.security("password_changed", user_id=user_id, session_id=session_id)
         return tokens

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
+from application.shared.people import AuthorCard
 from application.shared.ports import Idempotency, Inbox, Outbox
 from domain.identity import Account, Session
 from domain.shared import EventId, SessionId, UserId
@@ -124,15 +125,6 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """What others show of an author beside each post."""
-
-    id: UserId
-    username: str
-    display_name: str
-
-
-@dataclass(frozen=True, slots=True)
 class SessionRow:
     """A living session, as its owner sees it."""
 
@@ -170,7 +162,7 @@ class IdentityReader(Protocol):
         """Those that live at `now`, newest first; one more than the window's limit if there is one."""
         ...
 
-    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, Card]:
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
         """The cards of those that exist."""
         ...
 
@@ -180,19 +172,19 @@ class IdentityReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Authored:
+class AuthorPostCounts:
     """The posts of some authors at one moment, as far as a profile counts them."""
 
     posts: Mapping[UserId, int]
     """Of those who have any."""
-    untold: Sequence[tuple[EventId, Published | PostDeleted]]
+    undelivered: Sequence[tuple[EventId, Published | PostDeleted]]
     """Facts that may not have arrived yet, other authors' too; their posts are counted or left out above."""
 
 
 class Authorship(Protocol):
     """What identity asks the module that knows posts."""
 
-    async def of(self, authors: Collection[UserId]) -> Authored: ...
+    async def of(self, authors: Collection[UserId]) -> AuthorPostCounts: ...
 
 
 class Passwords(Protocol):

@@ -10,9 +10,9 @@ from application.identity.ports import AccessTokens, Claims, IdentityReader, Ses
 from application.shared.errors import TokenInvalid
 from application.shared.paging import Page, Window, page
 from application.shared.ports import Clock, Record
-from domain.identity import Account, UserNotFound
+from domain.identity import Account
 from domain.identity import username as canonical
-from domain.shared import Invalid, SessionId, UserId
+from domain.shared import Invalid, SessionId, UserId, UserNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Principal:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _VerifiedToken:
     claims: Claims
     principal: Principal
     expires: float
@@ -109,41 +109,41 @@ class Authenticate:
     monotonic: Callable[[], float]
     session_ttl: float = 2.0
     capacity: int = 10_000
-    _seen: OrderedDict[str, _Seen] = field(default_factory=OrderedDict, compare=False)
+    _tokens: OrderedDict[str, _VerifiedToken] = field(default_factory=OrderedDict, compare=False)
 
     async def __call__(self, token: str) -> Principal:
         now = self.monotonic()
-        seen = self._seen.get(token)
+        seen = self._tokens.get(token)
         if seen is None or now >= seen.expires:
             seen = self._verified(token, now)
         if now >= seen.alive_until:
             if not await self.reader.session_alive(seen.claims.session_id, self.clock()):
-                self._seen.pop(token, None)
+                self._tokens.pop(token, None)
                 raise TokenInvalid("the session of this token has ended")
             seen.alive_until = now + self.session_ttl
         return seen.principal
 
-    def _verified(self, token: str, now: float) -> _Seen:
+    def _verified(self, token: str, now: float) -> _VerifiedToken:
         wall = self.clock()
         claims = self.tokens.verify(token, wall)
-        seen = _Seen(
+        seen = _VerifiedToken(
             claims,
             Principal(claims.user_id, claims.session_id, claims.expires_at),
             expires=now + (claims.expires_at - wall).total_seconds(),
             alive_until=now,
         )
-        self._seen[token] = seen
-        if len(self._seen) > self.capacity:
-            self._seen.popitem(last=False)
+        self._tokens[token] = seen
+        if len(self._tokens) > self.capacity:
+            self._tokens.popitem(last=False)
         return seen
 
     def forget(self) -> None:
         """Check every token again, since a key that signed some is trusted no more."""
-        self._seen.clear()
+        self._tokens.clear()
 
     def sessions_ended(self, sessions: Collection[SessionId]) -> None:
         """Forget what this process knows of these sessions, so that their next request asks the store."""
         # Taken out, not marked: a request that asks at this moment must not mark it alive again.
         ended = set(sessions)
-        for token in [token for token, seen in self._seen.items() if seen.claims.session_id in ended]:
-            del self._seen[token]
+        for token in [token for token, seen in self._tokens.items() if seen.claims.session_id in ended]:
+            del self._tokens[token]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from application.identity.ports import Card
 from application.shared.paging import Page, Window, page
+from application.shared.people import AuthorCard
 from application.shared.ports import ViewerContexts
 from domain.shared import CountGraphemes, FieldError, Invalid, UserId, ViewerContext
 from domain.words import check_length, phrase, words
@@ -56,7 +56,7 @@ class PeopleQuery:
 class FoundPerson:
     place: int
     """Orders what is found."""
-    card: Card
+    card: AuthorCard
 
 
 class PeopleSearch(Protocol):
@@ -77,7 +77,7 @@ class SearchPeople:
     viewer_contexts: ViewerContexts
     graphemes: CountGraphemes
 
-    async def __call__(self, viewer: UserId | None, asked: str, window: Window) -> Page[Card]:
+    async def __call__(self, viewer: UserId | None, asked: str, window: Window) -> Page[AuthorCard]:
         query = PeopleQuery.parsed(asked, self.graphemes)
         found = await self.search.people(query, window, await self.viewer_contexts.of(viewer))
         listed = page(found, window, lambda one: one.place, newest_first=True)

@@ -63,15 +63,15 @@ class SecurityEvents(Protocol):
 
     async def add(self, events: Sequence[SecurityEvent]) -> None: ...
 
-    async def of(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
+    async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
         """Those about an account, the newest first."""
         ...
 
-    async def forget(self, user_id: UserId) -> None:
+    async def anonymize(self, user_id: UserId) -> None:
         """Take the account and its sessions out of the events, which stay."""
         ...
 
-    async def trim(self, before: datetime) -> int:
+    async def purge(self, before: datetime) -> int:
         """Delete those from before `before`, and take accounts that are gone out of the rest; how many were
         deleted."""
         ...
@@ -129,10 +129,10 @@ class SecurityLog:
         else:
             seen.more, seen.last = seen.more + 1, event
             return
-        self._note(event)
+        self._record(event)
 
     @contextmanager
-    def watching(
+    def recording_refusals(
         self, kind: str, *, user_id: UserId | None = None, session_id: SessionId | None = None
     ) -> Iterator[None]:
         """Note that what the block does was refused, if it was."""
@@ -154,9 +154,9 @@ class SecurityLog:
         for key in [key for key, seen in self._repeated.items() if seen.until <= now]:
             seen = self._repeated.pop(key)
             if seen.more:
-                self._note(replace(seen.last, count=seen.more, session_id=None))
+                self._record(replace(seen.last, count=seen.more, session_id=None))
 
-    def _note(self, event: SecurityEvent) -> None:
+    def _record(self, event: SecurityEvent) -> None:
         log.info(
             "security event",
             extra={
@@ -173,9 +173,9 @@ class SecurityLog:
         if (
             event.kind == "account_deleted" and event.outcome == "ok"
         ):  # what is stored names nobody who is gone
-            gone, event = event.user_id, _nobodys(event)
+            gone, event = event.user_id, _anonymized(event)
             self._repeated = {key: seen for key, seen in self._repeated.items() if key[3] != gone}
-            self._waiting = [_nobodys(each) if each.user_id == gone else each for each in self._waiting]
+            self._waiting = [_anonymized(each) if each.user_id == gone else each for each in self._waiting]
         if len(self._waiting) >= MAX_WAITING:
             del self._waiting[0]
         self._waiting.append(event)
@@ -185,27 +185,27 @@ class SecurityLog:
         return event.kind, event.outcome, event.reason, event.user_id, event.network
 
 
-def _nobodys(event: SecurityEvent) -> SecurityEvent:
+def _anonymized(event: SecurityEvent) -> SecurityEvent:
     return replace(event, user_id=None, session_id=None)
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetInSecurityEvents:
+class AnonymizeSecurityEvents:
     """Takes an account that was deleted out of the events."""
 
     events: SecurityEvents
 
     async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
-        await self.events.forget(UserId(event.user_id))
+        await self.events.anonymize(UserId(event.user_id))
 
 
 @dataclass(frozen=True, slots=True)
-class TrimSecurityEvents:
+class PurgeSecurityEvents:
     events: SecurityEvents
     clock: Clock
 
     async def __call__(self) -> int:
-        return await self.events.trim(self.clock() - KEPT)
+        return await self.events.purge(self.clock() - KEPT)
 
 
 async def flushed(security: SecurityLog, *, everything: bool = False) -> None:

@@ -26,13 +26,12 @@ from domain.identity import (
     AsciiDomain,
     Session,
     SessionEnded,
-    UserNotFound,
     WrongCredentials,
     device,
     email_key,
     password,
 )
-from domain.shared import Invalid, SessionId, UserId
+from domain.shared import Invalid, SessionId, UserId, UserNotFound
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
 """That many bytes from a cryptographically secure source."""
@@ -60,7 +59,7 @@ class LoggedIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class ClientInfo:
     """Where a session is opened."""
 
     user_agent: str = ""
@@ -71,7 +70,7 @@ class Client:
     """A keyed hash of the IPv6 /48 around that; empty for IPv4."""
 
 
-SOMEWHERE = Client()
+UNKNOWN_CLIENT = ClientInfo()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class SessionMaker:
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
 
-    def new(self, user_id: UserId, client: Client) -> Session:
+    def new(self, user_id: UserId, client: ClientInfo) -> Session:
         """A session of somebody who has just given the password."""
         now = self.clock()
         return Session(
@@ -154,7 +153,7 @@ class LogIn:
         login: str,
         secret: str,
         idempotent_request: IdempotentRequest | None,
-        client: Client = SOMEWHERE,
+        client: ClientInfo = UNKNOWN_CLIENT,
     ) -> LoggedIn:
         try:
             secret = password(secret)
@@ -177,7 +176,7 @@ class LogIn:
         user_id = found.user_id if found else None
         # Also asked for nobody: the answer must take as long.
         recognised = await self.reader.recognises(user_id or UserId(0), network)
-        with self.security.watching("login", user_id=user_id):
+        with self.security.recording_refusals("login", user_id=user_id):
             async with self.throttle.login(user_id, key, network, recognised=recognised):
                 right, new_hash = await self.passwords.verify(secret, found.password_hash if found else None)
                 if not (found and right):
@@ -189,7 +188,7 @@ class LogIn:
         found: Credentials,
         new_hash: str | None,
         idempotent_request: IdempotentRequest | None,
-        client: Client,
+        client: ClientInfo,
     ) -> LoggedIn:
         displaced: Sequence[SessionId] = ()
         async with self.open_tx() as tx:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.posts.ports import Marked, MarksReader, People, PostsReader
-from application.posts.queries import NoSuchAuthor, Present, SeenPost
+from application.posts.queries import Present, SeenPost
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
 from application.shared.ports import ViewerContexts
 from domain.posts import Mark, PostNotFound
-from domain.shared import PostId, UserId
+from domain.shared import PostId, UserId, UserNotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ListMarked:
 
 @dataclass(frozen=True, slots=True)
 class ListPinned:
-    """The posts that an author pinned, the last first. Raises NoSuchAuthor."""
+    """The posts that an author pinned, the last first. Raises UserNotFound."""
 
     viewer_contexts: ViewerContexts
     marks: MarksReader
@@ -63,7 +63,7 @@ class ListPinned:
 
     async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
         if not await self.people.cards([author]):
-            raise NoSuchAuthor("no such user")
+            raise UserNotFound("no such user")
         rows = await self.marks.pinned(author, window, await self.viewer_contexts.of(viewer))
         return await _presented(self.present, rows, window, viewer)
 

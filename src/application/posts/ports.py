@@ -293,9 +293,9 @@ class Recounted:
 
 
 class Counters(Protocol):
-    async def recount(self, below: PostId, limit: int, *, mend: bool) -> Recounted:
+    async def recount(self, below: PostId, limit: int, *, repair: bool) -> Recounted:
         """Count anew what is counted on up to `limit` posts with an id below `below`, newest first, and with
-        `mend` set the counters right. A transaction of its own, which holds the locks of these posts."""
+        `repair` set the counters right. A transaction of its own, which holds the locks of these posts."""
         ...
 
 

@@ -10,13 +10,7 @@ from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
 from application.shared.ports import ViewerContexts
 from domain.posts import PostNotFound
-from domain.shared import NotFound, PostId, UserId
-
-
-class NoSuchAuthor(NotFound):
-    """There is no such user."""
-
-    code = "user_not_found"
+from domain.shared import PostId, UserId, UserNotFound
 
 
 class SeenPost(NamedTuple):
@@ -80,7 +74,7 @@ class ReadPost:
 
 @dataclass(frozen=True, slots=True)
 class ListByAuthor:
-    """A user's posts, comments aside, newest first. Raises NoSuchAuthor."""
+    """A user's posts, comments aside, newest first. Raises UserNotFound."""
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
@@ -89,7 +83,7 @@ class ListByAuthor:
 
     async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
         if not await self.people.cards([author]):
-            raise NoSuchAuthor("no such user")
+            raise UserNotFound("no such user")
         rows = await self.reader.by_author(author, window, await self.viewer_contexts.of(viewer))
         return await self.present.page(rows, window, viewer, newest_first=True)
 

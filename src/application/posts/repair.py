@@ -14,18 +14,18 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class RepairPosts:
-    """Compare the counters of all posts with what there is to count, and with `mend` correct them, while others
+    """Compare the counters of all posts with what there is to count, and with `repair` correct them, while others
     go on writing. Gives for each counter by how much it was wrong, added up over all posts."""
 
     counters: Counters
 
-    async def __call__(self, *, mend: bool) -> Mapping[str, int]:
+    async def __call__(self, *, repair: bool) -> Mapping[str, int]:
         drift: Counter[str] = Counter()
         below: PostId | None = PostId(MAX_ID)
         while below is not None:
-            batch = await with_retries(lambda below=below: self.counters.recount(below, BATCH, mend=mend))  # type: ignore[misc]
+            batch = await with_retries(lambda below=below: self.counters.recount(below, BATCH, repair=repair))  # type: ignore[misc]
             drift.update(batch.drift)
             # Whether a tombstone counts depends on its own count: one that is mended changes the one above.
-            if not (mend and batch.drift.get("answers")):
+            if not (repair and batch.drift.get("answers")):
                 below = batch.last
         return drift

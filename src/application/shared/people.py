@@ -1,4 +1,4 @@
-"""What modules tell each other of people."""
+"""The views of accounts that modules share."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from domain.shared import UserId
 
 @dataclass(frozen=True, slots=True)
 class AuthorCard:
-    """What is shown of a person beside what they did."""
+    """The name of an account as it is shown beside a post, a notification or a search result."""
 
     id: UserId
     username: str
@@ -19,12 +19,12 @@ class AuthorCard:
 
 class Cards(Protocol):
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
-        """The cards of those that exist; may be some seconds old."""
+        """The cards of the accounts that exist. They may be some seconds old."""
         ...
 
 
-class Relationship(Protocol):
-    """What the one who asks and another are to each other."""
+class RelationshipView(Protocol):
+    """The relationship of the viewer to another account."""
 
     @property
     def other(self) -> UserId: ...
@@ -47,14 +47,14 @@ class Relationship(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
-    """The people around somebody: how many, and how the one who asks stands to them."""
+class FollowSummary:
+    """The follow counts of an account, and the relationship of the viewer to it."""
 
     followers: int = 0
     following: int = 0
-    relationship: Relationship | None = None
-    """None for a stranger, and to oneself."""
+    relationship: RelationshipView | None = None
+    """None for an anonymous viewer, and for the viewer's own account."""
 
 
-class Circles(Protocol):
-    async def around(self, viewer: UserId | None, user: UserId) -> Circle: ...
+class FollowSummaries(Protocol):
+    async def of(self, viewer: UserId | None, user: UserId) -> FollowSummary: ...

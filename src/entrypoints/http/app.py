@@ -21,8 +21,12 @@ from entrypoints.http.fast_lane import FastLane
 from entrypoints.http.feeds.handlers import FeedsController
 from entrypoints.http.feeds.trending import TrendingController
 from entrypoints.http.fragments import Fragments
-from entrypoints.http.graph.handlers import MyPeopleController, RelationshipsController, TiesController
-from entrypoints.http.identity.sessions import AuthController, Clients
+from entrypoints.http.graph.handlers import (
+    MyRelationshipsController,
+    RelationshipsController,
+    UserRelationshipController,
+)
+from entrypoints.http.identity.sessions import AuthController, ClientInfoReader
 from entrypoints.http.identity.users import MeController, UsersController
 from entrypoints.http.limits import Limits, rates
 from entrypoints.http.media.handlers import MediaController
@@ -112,7 +116,7 @@ def _routes(
 ) -> tuple[list[Any], dict[str, Any]]:
     """The routes of the API, and what they need of an application."""
     given = {
-        "client": Clients(container.secrets().fingerprint),
+        "client": ClientInfoReader(container.secrets().fingerprint),
         "attempt": Attempts(container.secrets().fingerprint),
         "pager": _pager(container, settings),
         "fragments": fragments,
@@ -143,8 +147,8 @@ def _routes(
         ),
         bound(TrendingController, container.trending, **given),
         bound(FeedsController, container.feeds, **given),
-        bound(TiesController, container.graph, **given),
-        bound(MyPeopleController, container.graph, **given),
+        bound(UserRelationshipController, container.graph, **given),
+        bound(MyRelationshipsController, container.graph, **given),
         bound(RelationshipsController, container.graph),
         bound(NotificationsController, container.notifications, **given),
         bound(PreferencesController, container.notifications),

@@ -21,9 +21,9 @@ PUBLIC: dict[str, Access] = {"access": "public"}
 OPTIONAL: dict[str, Access] = {"access": "optional"}
 """Without a token one sees what is public. A token that is sent must be good."""
 
-Mine: TypeAlias = StrictRequest[Principal, None, State]
+AuthenticatedRequest: TypeAlias = StrictRequest[Principal, None, State]
 """A request with a token."""
-Anyones: TypeAlias = StrictRequest[Principal | None, None, State]
+AnyRequest: TypeAlias = StrictRequest[Principal | None, None, State]
 """A request that may have one."""
 
 BY_ADDRESS = "token"
@@ -89,6 +89,6 @@ def _bearer(header: str) -> str | None:
     return token if scheme.lower() == "bearer" and token else None
 
 
-def viewer(request: Anyones) -> UserId | None:
+def viewer(request: AnyRequest) -> UserId | None:
     principal = request.user
     return principal.user_id if principal else None

@@ -15,7 +15,7 @@ from application.posts.searching import FoundTag, SearchHashtags, SearchPosts, T
 from application.shared.people import AuthorCard
 from domain.shared import Invalid
 from entrypoints.http.answers import OneOf, Out
-from entrypoints.http.auth import Anyones, viewer
+from entrypoints.http.auth import AnyRequest, viewer
 from entrypoints.http.errors import CursorInvalid
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
@@ -126,7 +126,7 @@ class SearchController(Controller):
     @get(operation_id="searchContent", summary="Search", opt=policy("optional", Invalid, limit="expensive"))
     async def search(
         self,
-        request: Anyones,
+        request: AnyRequest,
         q: Query,
         type: Type = Sought.POSTS,
         limit: Limit = 20,

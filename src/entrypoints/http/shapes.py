@@ -10,7 +10,7 @@ from application.posts.marking import Reception
 from application.posts.publishing import PublishedPost
 from application.posts.queries import SeenPost
 from application.shared.attachments import Addresses, MediaCard, RenditionCard
-from application.shared.people import AuthorCard, Relationship
+from application.shared.people import AuthorCard, RelationshipView
 from domain.media import FailureReason, MediaKind, MediaState
 from domain.posts import Entity, EntityType, Mark, Visibility, hashtags
 from domain.shared import made_at
@@ -236,15 +236,15 @@ class RelationshipOut(Out):
     """When the mute ends by itself."""
 
     @classmethod
-    def of(cls, ties: Relationship) -> Self:
+    def of(cls, relationship: RelationshipView) -> Self:
         return cls(
-            str(ties.other),
-            ties.following,
-            ties.requested,
-            ties.followed_by,
-            ties.requested_by,
-            ties.blocking,
-            ties.blocked_by,
-            ties.muting,
-            None if ties.muted_until is None else rfc3339(ties.muted_until),
+            str(relationship.other),
+            relationship.following,
+            relationship.requested,
+            relationship.followed_by,
+            relationship.requested_by,
+            relationship.blocking,
+            relationship.blocked_by,
+            relationship.muting,
+            None if relationship.muted_until is None else rfc3339(relationship.muted_until),
         )

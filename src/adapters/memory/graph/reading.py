@@ -1,25 +1,25 @@
-"""Reading ties, outside of transactions."""
+"""Reads relationships, outside of transactions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from adapters.memory.graph.rows import PEOPLE, Person, Row, ties
+from adapters.memory.graph.rows import USERS, GraphUser, RelationshipRow, relationship
 from adapters.memory.paging import window_of
 from adapters.memory.store import Store
-from application.graph.ports import Around, Counts, Listed, Recounted, Relation
+from application.graph.ports import FollowCounts, FollowRecount, ListedUser, RelationshipList, ViewerRelations
 from application.shared.paging import Window
-from domain.graph import Ties
+from domain.graph import Relationship
 from domain.shared import UserId
 
-_LISTS: Mapping[Relation, tuple[str, bool]] = {
+_LISTS: Mapping[RelationshipList, tuple[str, bool]] = {
     "followers": ("follows", False),
     "following": ("follows", True),
     "requests": ("follow_requests", False),
     "blocks": ("blocks", True),
     "mutes": ("mutes", True),
 }
-"""The table of each list, and whether the one whose list it is does it."""
+"""The table of each list, and whether the owner of the list is the one who acts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +27,41 @@ class MemoryGraphReader:
     store: Store
 
     async def version(self, viewer: UserId) -> int:
-        person: Person | None = self.store.get(PEOPLE, viewer)
-        return person.version if person else 0
+        graph_user: GraphUser | None = self.store.get(USERS, viewer)
+        return graph_user.version if graph_user else 0
 
-    async def around(self, viewer: UserId) -> Around:
+    async def viewer_relations(self, viewer: UserId) -> ViewerRelations:
         blocks = [row for row in self.store.all("blocks") if viewer in {row.user, row.other}]
-        return Around(
+        return ViewerRelations(
             await self.version(viewer),
             frozenset(row.other for row in self.store.all("follows") if row.user == viewer),
             frozenset(row.other if row.user == viewer else row.user for row in blocks),
             {row.other: row.until for row in self.store.all("mutes") if row.user == viewer},
         )
 
-    async def ties(self, viewer: UserId, others: Collection[UserId]) -> Mapping[UserId, Ties]:
-        return {other: ties(self.store, viewer, other) for other in others}
+    async def relationships(
+        self, viewer: UserId, others: Collection[UserId]
+    ) -> Mapping[UserId, Relationship]:
+        return {other: relationship(self.store, viewer, other) for other in others}
 
-    async def counts(self, user: UserId) -> Counts:
-        person: Person | None = self.store.get(PEOPLE, user)
-        return Counts(person.followers, person.following) if person else Counts(0, 0)
+    async def counts(self, user: UserId) -> FollowCounts:
+        graph_user: GraphUser | None = self.store.get(USERS, user)
+        return FollowCounts(graph_user.followers, graph_user.following) if graph_user else FollowCounts(0, 0)
 
-    async def people(
-        self, relation: Relation, user: UserId, window: Window, hidden: Collection[UserId], now: datetime
-    ) -> Sequence[Listed]:
-        table, mine = _LISTS[relation]
-        rows: list[Row] = [row for row in self.store.all(table) if (row.user if mine else row.other) == user]
+    async def listed_users(
+        self,
+        relationship_list: RelationshipList,
+        user: UserId,
+        window: Window,
+        hidden: Collection[UserId],
+        now: datetime,
+    ) -> Sequence[ListedUser]:
+        table, outgoing = _LISTS[relationship_list]
+        rows: list[RelationshipRow] = [
+            row for row in self.store.all(table) if (row.user if outgoing else row.other) == user
+        ]
         listed = [
-            Listed(row.id, row.other if mine else row.user)
+            ListedUser(row.id, row.other if outgoing else row.user)
             for row in rows
             if row.until is None or row.until > now
         ]
@@ -64,24 +73,24 @@ class MemoryGraphReader:
         return sorted(found)[:limit]
 
     async def popular(self) -> frozenset[UserId]:
-        return frozenset(person.id for person in self.store.all(PEOPLE) if person.popular)
+        return frozenset(graph_user.id for graph_user in self.store.all(USERS) if graph_user.popular)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryGraphCounters:
     store: Store
 
-    async def recount(self, above: UserId, limit: int, *, mend: bool) -> Recounted:
+    async def recount(self, above: UserId, limit: int, *, repair: bool) -> FollowRecount:
         async with self.store.begin() as rows:
-            people = sorted((one for one in rows.all(PEOPLE) if one.id > above), key=lambda one: one.id)[
-                :limit
-            ]
+            users = sorted((one for one in rows.all(USERS) if one.id > above), key=lambda one: one.id)[:limit]
             drift = {"followers": 0, "following": 0}
-            for person in people:
-                followers = sum(row.other == person.id for row in rows.all("follows"))
-                following = sum(row.user == person.id for row in rows.all("follows"))
-                drift["followers"] += abs(person.followers - followers)
-                drift["following"] += abs(person.following - following)
-                if mend:
-                    rows.put(PEOPLE, person.id, replace(person, followers=followers, following=following))
-        return Recounted(people[-1].id if people else None, drift)
+            for graph_user in users:
+                followers = sum(row.other == graph_user.id for row in rows.all("follows"))
+                following = sum(row.user == graph_user.id for row in rows.all("follows"))
+                drift["followers"] += abs(graph_user.followers - followers)
+                drift["following"] += abs(graph_user.following - following)
+                if repair:
+                    rows.put(
+                        USERS, graph_user.id, replace(graph_user, followers=followers, following=following)
+                    )
+        return FollowRecount(users[-1].id if users else None, drift)

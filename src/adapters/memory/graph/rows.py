@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.memory.store import Rows
-from domain.graph import Ties
+from domain.graph import Relationship
 from domain.shared import UserId
 
 TABLES = ("follows", "follow_requests", "blocks", "mutes")
-PEOPLE = "graph_users"
+USERS = "graph_users"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What `user` does to `other`."""
+class RelationshipRow:
+    """`user` follows, requests to follow, blocks or mutes `other`; which of these, the table says."""
 
     id: int
     user: UserId
@@ -22,7 +22,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class GraphUser:
     id: UserId
     followers: int = 0
     following: int = 0
@@ -30,10 +30,10 @@ class Person:
     popular: bool = False
 
 
-def ties(rows: Rows, user: UserId, other: UserId) -> Ties:
+def relationship(rows: Rows, user: UserId, other: UserId) -> Relationship:
     forth, back = (user, other), (other, user)
-    mute: Row | None = rows.get("mutes", forth)
-    return Ties(
+    mute: RelationshipRow | None = rows.get("mutes", forth)
+    return Relationship(
         user=user,
         other=other,
         following=rows.get("follows", forth) is not None,

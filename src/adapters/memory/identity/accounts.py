@@ -7,8 +7,8 @@ from datetime import datetime
 
 from adapters.memory.store import Draft, Rows
 from adapters.text import email_key
-from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound
-from domain.shared import UserId
+from domain.identity import Account, EmailTaken, UsernameTaken
+from domain.shared import UserId, UserNotFound
 
 
 def account_in(rows: Rows, user_id: UserId) -> Account:

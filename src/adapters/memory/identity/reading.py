@@ -6,8 +6,9 @@ from datetime import datetime
 
 from adapters.memory.identity.accounts import account_in
 from adapters.memory.store import Store
-from application.identity.ports import Card, Credentials, SessionRow
+from application.identity.ports import Credentials, SessionRow
 from application.shared.paging import Window
+from application.shared.people import AuthorCard
 from domain.identity import Account, Session
 from domain.shared import SessionId, UserId
 
@@ -54,10 +55,10 @@ class MemoryIdentityReader:
         rows = [SessionRow(each.id, each.device, each.refreshed_at) for each in found[: window.limit + 1]]
         return rows[::-1] if window.back else rows
 
-    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, Card]:
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
         found = (self.store.get("accounts", user_id) for user_id in ids)
         return {
-            account.id: Card(account.id, account.username, account.display_name)
+            account.id: AuthorCard(account.id, account.username, account.display_name)
             for account in found
             if account
         }

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from adapters.memory.paging import window_of
 from adapters.memory.store import Store
-from application.identity.ports import Card
 from application.identity.searching import FoundPerson, PeopleQuery, words_of_name
 from application.shared.paging import Window
+from application.shared.people import AuthorCard
 from domain.identity import Account
 from domain.shared import MAX_ID, ViewerContext
 
@@ -22,7 +22,7 @@ class MemoryPeopleSearch:
         found = (
             FoundPerson(
                 MAX_ID - 1 if account.username == query.username else account.id,
-                Card(account.id, account.username, account.display_name),
+                AuthorCard(account.id, account.username, account.display_name),
             )
             for account in self.store.all("accounts")
             if account.id not in viewer_context.blocked and _is_found(query, account)

@@ -20,17 +20,17 @@ class MemorySecurityEvents:
             for event in events:
                 rows.put(_TABLE, self.store.next_number(), event)
 
-    async def of(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
+    async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
         theirs = [event for event in self.store.all(_TABLE) if event.user_id == user_id]
         return theirs[: -limit - 1 : -1]
 
-    async def forget(self, user_id: UserId) -> None:
+    async def anonymize(self, user_id: UserId) -> None:
         async with self.store.begin() as rows:
             for key, event in rows.items(_TABLE):
                 if event.user_id == user_id:
                     rows.put(_TABLE, key, replace(event, user_id=None, session_id=None))
 
-    async def trim(self, before: datetime) -> int:
+    async def purge(self, before: datetime) -> int:
         async with self.store.begin() as rows:
             old = [key for key, event in rows.items(_TABLE) if event.at < before]
             for key in old:

@@ -18,7 +18,7 @@ from domain.shared import EventId, PostId, UserId
 class MemoryCounters:
     store: Store
 
-    async def recount(self, below: PostId, limit: int, *, mend: bool) -> Recounted:
+    async def recount(self, below: PostId, limit: int, *, repair: bool) -> Recounted:
         async with self.store.begin() as rows:
             posts: list[Post] = sorted(
                 (post for post in rows.all("posts") if post.id < below), key=lambda post: -post.id
@@ -27,7 +27,7 @@ class MemoryCounters:
             for post in posts:
                 real: dict[str, Any] = _counted(rows, post)
                 drift.update({name: abs(count - getattr(post, name)) for name, count in real.items()})
-                if mend:
+                if repair:
                     rows.put("posts", post.id, replace(post, **real))
         return Recounted(posts[-1].id if posts else None, drift)
 

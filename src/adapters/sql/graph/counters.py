@@ -1,4 +1,4 @@
-"""Counting followers and following anew."""
+"""Recounts followers and followed accounts."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from sqlalchemy import Integer, bindparam, func, select, update
 from adapters.sql.database import Database
 from adapters.sql.graph.tables import follows, graph_users
 from adapters.sql.metadata import Id
-from application.graph.ports import Recounted
+from application.graph.ports import FollowRecount
 from domain.shared import UserId
 
-_some = (
+_batch = (
     select(graph_users)
     .where(graph_users.c.user_id > bindparam("above", type_=Id))
     .order_by(graph_users.c.user_id)
@@ -19,10 +19,10 @@ _some = (
 )
 _followers = select(follows.c.other_id, func.count()).group_by(follows.c.other_id)
 _following = select(follows.c.user_id, func.count()).group_by(follows.c.user_id)
-_mend = (
+_correct = (
     update(graph_users)
-    .where(graph_users.c.user_id == bindparam("who", type_=Id))
-    .values(followers=bindparam("right_followers"), following=bindparam("right_following"))
+    .where(graph_users.c.user_id == bindparam("user", type_=Id))
+    .values(followers=bindparam("actual_followers"), following=bindparam("actual_following"))
 )
 
 
@@ -30,11 +30,11 @@ _mend = (
 class SqlGraphCounters:
     database: Database
 
-    async def recount(self, above: UserId, limit: int, *, mend: bool) -> Recounted:
+    async def recount(self, above: UserId, limit: int, *, repair: bool) -> FollowRecount:
         async with self.database.begin() as connection:
-            rows = (await connection.execute(_some, {"above": above, "n": limit})).all()
+            rows = (await connection.execute(_batch, {"above": above, "n": limit})).all()
             if not rows:
-                return Recounted(None, {})
+                return FollowRecount(None, {})
             ids = [row.user_id for row in rows]
             followers = {
                 row[0]: row[1]
@@ -46,12 +46,13 @@ class SqlGraphCounters:
             }
             drift = {"followers": 0, "following": 0}
             for row in rows:
-                right = followers.get(row.user_id, 0), following.get(row.user_id, 0)
-                off = abs(row.followers - right[0]), abs(row.following - right[1])
-                drift["followers"] += off[0]
-                drift["following"] += off[1]
-                if mend and any(off):
+                actual = followers.get(row.user_id, 0), following.get(row.user_id, 0)
+                drifted = abs(row.followers - actual[0]), abs(row.following - actual[1])
+                drift["followers"] += drifted[0]
+                drift["following"] += drifted[1]
+                if repair and any(drifted):
                     await connection.execute(
-                        _mend, {"who": row.user_id, "right_followers": right[0], "right_following": right[1]}
+                        _correct,
+                        {"user": row.user_id, "actual_followers": actual[0], "actual_following": actual[1]},
                     )
-        return Recounted(UserId(ids[-1]), drift)
+        return FollowRecount(UserId(ids[-1]), drift)

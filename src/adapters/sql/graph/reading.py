@@ -1,4 +1,4 @@
-"""Reading ties, outside of transactions."""
+"""Reads relationships, outside of transactions."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,15 +26,15 @@ from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.graph.tables import blocks, follow_requests, follows, graph_users, mutes
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, instant, millis
-from application.graph.ports import Around, Counts, Listed, Relation
+from application.graph.ports import FollowCounts, ListedUser, RelationshipList, ViewerRelations
 from application.shared.paging import Window
-from domain.graph import Ties
+from domain.graph import Relationship
 from domain.shared import UserId
 
 _user = bindparam("user", type_=Id)
-_NO_END = cast(null(), Id)  # a bare NULL would make the column a text for PostgreSQL
+_NO_END = cast(null(), Id)  # PostgreSQL would take a bare NULL column for text
 
-_WAYS = {
+_MEMBERS = {
     "following": (follows, True),
     "followed_by": (follows, False),
     "requested": (follow_requests, True),
@@ -43,36 +43,39 @@ _WAYS = {
     "blocked_by": (blocks, False),
     "muting": (mutes, True),
 }
-"""The members of Ties: in which table they are, and whether the first of the two does it."""
+"""The members of Relationship: the table that holds each, and whether `user` is the one who acts."""
 
 
-def ties_query(is_one: Callable[[ColumnElement[int]], ColumnElement[bool]]) -> CompoundSelect[Any]:
-    """Member, other and end (milliseconds) of all ties between the user and those of whom `is_one` is true."""
+def relationships_query(is_other: Callable[[ColumnElement[int]], ColumnElement[bool]]) -> CompoundSelect[Any]:
+    """Selects the member, the other account and the end (milliseconds) of every relationship between the user and the
+    accounts that `is_other` selects."""
     selects: list[Select[Any]] = []
-    for name, (table, mine) in _WAYS.items():
-        near, far = (table.c.user_id, table.c.other_id) if mine else (table.c.other_id, table.c.user_id)
+    for name, (table, outgoing) in _MEMBERS.items():
+        near, far = (table.c.user_id, table.c.other_id) if outgoing else (table.c.other_id, table.c.user_id)
         until = table.c.until if table is mutes else _NO_END
-        selects.append(select(literal_column(f"'{name}'"), far, until).where(near == _user, is_one(far)))
+        selects.append(select(literal_column(f"'{name}'"), far, until).where(near == _user, is_other(far)))
     return union_all(*selects)
 
 
-def ties_from(user: UserId, rows: Iterable[Sequence[Any]], others: Collection[UserId]) -> dict[UserId, Ties]:
+def relationships_from(
+    user: UserId, rows: Iterable[Sequence[Any]], others: Collection[UserId]
+) -> dict[UserId, Relationship]:
     members: dict[UserId, dict[str, Any]] = {other: {} for other in others}
     for name, other, ms in rows:
         members[UserId(other)][name] = True
         if name == "muting":
             members[UserId(other)]["muted_until"] = _until(ms)
-    return {other: Ties(user=user, other=other, **found) for other, found in members.items()}
+    return {other: Relationship(user=user, other=other, **found) for other, found in members.items()}
 
 
-_ties = Prepared(ties_query(lambda far: among(far, bindparam("others", type_=IdList))))
+_relationships = Prepared(relationships_query(lambda far: among(far, bindparam("others", type_=IdList))))
 _version = Prepared(select(graph_users.c.version).where(graph_users.c.user_id == _user))
 _counts = Prepared(
     select(graph_users.c.followers, graph_users.c.following).where(graph_users.c.user_id == _user)
 )
 _VERSION, _FOLLOWS, _BLOCKED, _MUTED = range(4)
-# One statement, hence of one moment: the version is that of the rest.
-_around = Prepared(
+# One statement reads everything at the same moment, so the version belongs to the rest.
+_viewer_relations = Prepared(
     union_all(
         select(literal_column(str(_VERSION)), graph_users.c.version, _NO_END).where(
             graph_users.c.user_id == _user
@@ -85,21 +88,21 @@ _around = Prepared(
 )
 
 
-def _people(table: Table, *, of_user: bool, still: ColumnElement[bool] | None = None) -> Keyset:
+def _list(table: Table, *, of_user: bool, condition: ColumnElement[bool] | None = None) -> Keyset:
     near, far = (table.c.user_id, table.c.other_id) if of_user else (table.c.other_id, table.c.user_id)
     query = select(table.c.id, far).where(near == _user, not_(among(far, bindparam("hidden", type_=IdList))))
-    return Keyset(query if still is None else query.where(still), table.c.id, newest_first=True)
+    return Keyset(query if condition is None else query.where(condition), table.c.id, newest_first=True)
 
 
-_lasting = or_(mutes.c.until.is_(None), mutes.c.until > bindparam("now", type_=Id))
-_lists: Mapping[Relation, Keyset] = {
-    "followers": _people(follows, of_user=False),
-    "following": _people(follows, of_user=True),
-    "requests": _people(follow_requests, of_user=False),
-    "blocks": _people(blocks, of_user=True),
-    "mutes": _people(mutes, of_user=True, still=_lasting),
+_not_ended = or_(mutes.c.until.is_(None), mutes.c.until > bindparam("now", type_=Id))
+_lists: Mapping[RelationshipList, Keyset] = {
+    "followers": _list(follows, of_user=False),
+    "following": _list(follows, of_user=True),
+    "requests": _list(follow_requests, of_user=False),
+    "blocks": _list(blocks, of_user=True),
+    "mutes": _list(mutes, of_user=True, condition=_not_ended),
 }
-_audience = Prepared(
+_followers_after = Prepared(
     select(follows.c.user_id)
     .where(follows.c.other_id == _user, follows.c.user_id > bindparam("after", type_=Id))
     .order_by(follows.c.user_id)
@@ -120,9 +123,9 @@ class SqlGraphReader:
         rows = await self.database.fetch(_version, user=viewer)
         return rows[0][0] if rows else 0
 
-    async def around(self, viewer: UserId) -> Around:
+    async def viewer_relations(self, viewer: UserId) -> ViewerRelations:
         version, follows_, blocked, mutes_ = 0, set[UserId](), set[UserId](), dict[UserId, datetime | None]()
-        for kind, value, until in await self.database.fetch(_around, user=viewer):
+        for kind, value, until in await self.database.fetch(_viewer_relations, user=viewer):
             if kind == _FOLLOWS:
                 follows_.add(UserId(value))
             elif kind == _BLOCKED:
@@ -131,29 +134,36 @@ class SqlGraphReader:
                 mutes_[UserId(value)] = _until(until)
             else:
                 version = value
-        return Around(version, frozenset(follows_), frozenset(blocked), mutes_)
+        return ViewerRelations(version, frozenset(follows_), frozenset(blocked), mutes_)
 
-    async def ties(self, viewer: UserId, others: Collection[UserId]) -> Mapping[UserId, Ties]:
-        rows = await self.database.fetch(_ties, user=viewer, others=[*others]) if others else []
-        return ties_from(viewer, rows, others)
+    async def relationships(
+        self, viewer: UserId, others: Collection[UserId]
+    ) -> Mapping[UserId, Relationship]:
+        rows = await self.database.fetch(_relationships, user=viewer, others=[*others]) if others else []
+        return relationships_from(viewer, rows, others)
 
-    async def counts(self, user: UserId) -> Counts:
+    async def counts(self, user: UserId) -> FollowCounts:
         rows: Sequence[Row] = await self.database.fetch(_counts, user=user)
-        return Counts(*rows[0]) if rows else Counts(0, 0)
+        return FollowCounts(*rows[0]) if rows else FollowCounts(0, 0)
 
-    async def people(
-        self, relation: Relation, user: UserId, window: Window, hidden: Collection[UserId], now: datetime
-    ) -> Sequence[Listed]:
+    async def listed_users(
+        self,
+        relationship_list: RelationshipList,
+        user: UserId,
+        window: Window,
+        hidden: Collection[UserId],
+        now: datetime,
+    ) -> Sequence[ListedUser]:
         params: dict[str, Any] = {"user": user, "hidden": [*hidden]}
-        if relation == "mutes":
+        if relationship_list == "mutes":
             params["now"] = millis(now)
         return [
-            Listed(id_, UserId(who))
-            for id_, who in await _lists[relation].rows(self.database, window, params)
+            ListedUser(id_, UserId(other))
+            for id_, other in await _lists[relationship_list].rows(self.database, window, params)
         ]
 
     async def followers_after(self, author: UserId, after: UserId, limit: int) -> Sequence[UserId]:
-        rows = await self.database.fetch(_audience, user=author, after=after, n=limit)
+        rows = await self.database.fetch(_followers_after, user=author, after=after, n=limit)
         return [UserId(row[0]) for row in rows]
 
     async def popular(self) -> frozenset[UserId]:

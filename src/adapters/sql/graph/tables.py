@@ -5,8 +5,8 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, 
 from adapters.sql.metadata import Id, Instant, metadata
 
 
-def _ties(name: str, *members: Column[object]) -> Table:
-    """What one person does to another, once. The lists of both are in the order of the ties' ids."""
+def _relationship_table(name: str, *members: Column[object]) -> Table:
+    """A table of relationships: `user_id` follows, blocks … `other_id`. Lists are ordered by `id`."""
     table = Table(
         name,
         metadata,
@@ -21,11 +21,11 @@ def _ties(name: str, *members: Column[object]) -> Table:
     return table
 
 
-follows = _ties("follows")
+follows = _relationship_table("follows")
 Index("ix_follows_audience", follows.c.other_id, follows.c.user_id)
-follow_requests = _ties("follow_requests")
-blocks = _ties("blocks")
-mutes = _ties("mutes", Column("until", Instant))
+follow_requests = _relationship_table("follow_requests")
+blocks = _relationship_table("blocks")
+mutes = _relationship_table("mutes", Column("until", Instant))
 Index(
     "ix_mutes_until",
     mutes.c.until,
@@ -39,13 +39,14 @@ graph_users = Table(
     Column("user_id", Id, primary_key=True, autoincrement=False),
     Column("followers", Integer, nullable=False),
     Column("following", Integer, nullable=False),
-    Column("version", Id, nullable=False),  # of what surrounds the user: rises with every change
-    Column("popular", Boolean, nullable=False),  # once true, for good
+    Column("version", Id, nullable=False),  # of the viewer context: rises with every change
+    Column("popular", Boolean, nullable=False),  # never becomes false again
     CheckConstraint("followers >= 0", name="followers"),
     CheckConstraint("following >= 0", name="following"),
     sqlite_with_rowid=False,
 )
-"""A row of each user with ties: whoever changes a tie locks the rows of both, the smaller id first."""
+"""One row for each user with relationships. A change of a relationship locks the rows of both users, the smaller id
+first."""
 Index(
     "ix_graph_users_popular",
     graph_users.c.user_id,

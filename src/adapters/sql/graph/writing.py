@@ -1,4 +1,4 @@
-"""Changing ties, within transactions."""
+"""Changes relationships, within transactions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
-from adapters.sql.graph.reading import ties_from, ties_query
+from adapters.sql.graph.reading import relationships_from, relationships_query
 from adapters.sql.graph.tables import blocks, follow_requests, follows, graph_users, mutes
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import SqlOutbox, insert_new
-from application.graph.ports import GraphTx, Relation
+from application.graph.ports import GraphTx, RelationshipList
 from application.shared.ports import NewId, OpenTx
-from domain.graph import POPULAR, Ties, count_changes
+from domain.graph import POPULAR, Relationship, count_changes
 from domain.shared import UserId
 
 _user, _other, _limit = (
@@ -34,8 +34,8 @@ _user, _other, _limit = (
     bindparam("n", type_=Integer),
 )
 
-_ties = ties_query(lambda far: far == _other)
-_appear = insert_new(graph_users)
+_relationship = relationships_query(lambda far: far == _other)
+_add_user = insert_new(graph_users)
 _lock = (
     select(graph_users.c.user_id)
     .where(or_(graph_users.c.user_id == _user, graph_users.c.user_id == _other))
@@ -43,7 +43,7 @@ _lock = (
     .with_for_update()
 )
 _followers = graph_users.c.followers + bindparam("followers_by", type_=Integer)
-_count = (
+_update_counts = (
     update(graph_users)
     .where(graph_users.c.user_id == _user)
     .values(
@@ -55,11 +55,11 @@ _count = (
         ),
     )
 )
-_TABLES = {"follows": follows, "follow_requests": follow_requests, "blocks": blocks}
-_add = {table.name: insert_new(table) for table in _TABLES.values()}
+_WITHOUT_END = (follows, follow_requests, blocks)
+_add = {table.name: insert_new(table) for table in _WITHOUT_END}
 _end = {
     table.name: delete(table).where(table.c.user_id == _user, table.c.other_id == _other)
-    for table in (*_TABLES.values(), mutes)
+    for table in (*_WITHOUT_END, mutes)
 }
 _new_mute = postgresql.insert(mutes)
 _mute = _new_mute.on_conflict_do_update(
@@ -67,50 +67,50 @@ _mute = _new_mute.on_conflict_do_update(
 )
 
 
-_asking = (
+_requesters = (
     select(follow_requests.c.user_id)
     .where(follow_requests.c.other_id == _user)
     .order_by(follow_requests.c.id)
     .limit(_limit)
 )
-_ALL = (follows, follow_requests, blocks, mutes)
-# Some of each kind, or all that a person with very many followers has would be sorted for every batch.
-_tied = union_all(
+_ALL = (*_WITHOUT_END, mutes)
+# A limit for each table: otherwise all followers of a popular account would be sorted for every batch.
+_related = union_all(
     *(
         select(
-            select(far.label("who"))
+            select(far.label("other"))
             .where(near == _user)
             .limit(_limit)
             .subquery(f"{near}".replace(".", "_"))
-            .c.who
+            .c.other
         )
         for table in _ALL
         for near, far in ((table.c.user_id, table.c.other_id), (table.c.other_id, table.c.user_id))
     )
 )
-_forget = delete(graph_users).where(graph_users.c.user_id == _user)
+_remove_counts = delete(graph_users).where(graph_users.c.user_id == _user)
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPairs:
+class SqlRelationships:
     connection: AsyncConnection
     popular_at: int
 
-    async def lock(self, user: UserId, other: UserId) -> Ties:
+    async def lock(self, user: UserId, other: UserId) -> Relationship:
         rows = [
-            {"user_id": who, "followers": 0, "following": 0, "version": 0, "popular": False}
-            for who in sorted((user, other))
+            {"user_id": user_id, "followers": 0, "following": 0, "version": 0, "popular": False}
+            for user_id in sorted((user, other))
         ]
-        for row in rows:  # in this order, as two that add the same rows wait for each other too
-            await self.connection.execute(_appear, row)
+        for row in rows:  # in this order, because inserts of the same row wait for each other too
+            await self.connection.execute(_add_user, row)
         await self.connection.execute(_lock, {"user": user, "other": other})
-        found = await self.connection.execute(_ties, {"user": user, "other": other})
-        return ties_from(user, found.all(), [other])[other]
+        found = await self.connection.execute(_relationship, {"user": user, "other": other})
+        return relationships_from(user, found.all(), [other])[other]
 
-    async def save(self, before: Ties, after: Ties, new_id: int) -> None:
+    async def save(self, before: Relationship, after: Relationship, new_id: int) -> None:
         pair = {"user": after.user, "other": after.other}
         back = {"user": after.other, "other": after.user}
-        for table, way, was, now in (
+        for table, direction, was, now in (
             ("follows", pair, before.following, after.following),
             ("follows", back, before.followed_by, after.followed_by),
             ("follow_requests", pair, before.requested, after.requested),
@@ -119,10 +119,10 @@ class SqlPairs:
             ("blocks", back, before.blocked_by, after.blocked_by),
         ):
             if now and not was:
-                row = {"user_id": way["user"], "other_id": way["other"], "id": new_id}
+                row = {"user_id": direction["user"], "other_id": direction["other"], "id": new_id}
                 await self.connection.execute(_add[table], row)
             elif was and not now:
-                await self.connection.execute(_end[table], way)
+                await self.connection.execute(_end[table], direction)
         if after.muting and (not before.muting or before.muted_until != after.muted_until):
             mute = {"user_id": after.user, "other_id": after.other, "id": new_id, "until": after.muted_until}
             await self.connection.execute(_mute, mute)
@@ -131,7 +131,7 @@ class SqlPairs:
         for change in count_changes(before, after):
             if change.changed or change.followers:
                 await self.connection.execute(
-                    _count,
+                    _update_counts,
                     {
                         "user": change.user,
                         "followers_by": change.followers,
@@ -141,27 +141,29 @@ class SqlPairs:
                     },
                 )
 
-    async def count(self, relation: Relation, user: UserId) -> int:
-        tables = {"following": (follows, follow_requests), "blocks": (blocks,), "mutes": (mutes,)}[relation]
+    async def count(self, relationship_list: RelationshipList, user: UserId) -> int:
+        tables = {"following": (follows, follow_requests), "blocks": (blocks,), "mutes": (mutes,)}[
+            relationship_list
+        ]
         total = 0
         for table in tables:
             counted = select(func.count()).where(table.c.user_id == user)
             total += int((await self.connection.execute(counted)).scalar_one())
         return total
 
-    async def asking(self, user: UserId, limit: int) -> Sequence[UserId]:
-        return [*(await self.connection.execute(_asking, {"user": user, "n": limit})).scalars()]
+    async def requesters(self, user: UserId, limit: int) -> Sequence[UserId]:
+        return [*(await self.connection.execute(_requesters, {"user": user, "n": limit})).scalars()]
 
-    async def tied(self, user: UserId, limit: int) -> Sequence[UserId]:
-        found = (await self.connection.execute(_tied, {"user": user, "n": limit})).scalars()
+    async def related(self, user: UserId, limit: int) -> Sequence[UserId]:
+        found = (await self.connection.execute(_related, {"user": user, "n": limit})).scalars()
         return sorted({UserId(other) for other in found})[:limit]
 
-    async def forget(self, user: UserId) -> None:
-        await self.connection.execute(_forget, {"user": user})
+    async def remove_counts(self, user: UserId) -> None:
+        await self.connection.execute(_remove_counts, {"user": user})
 
 
 def transactions(database: Database, new_id: NewId, popular_at: int = POPULAR) -> OpenTx[GraphTx]:
     def ports(connection: AsyncConnection) -> GraphTx:
-        return GraphTx(SqlPairs(connection, popular_at), SqlOutbox(connection, new_id))
+        return GraphTx(SqlRelationships(connection, popular_at), SqlOutbox(connection, new_id))
 
     return database.transactions(ports)

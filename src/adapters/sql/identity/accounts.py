@@ -14,8 +14,8 @@ from adapters.sql.identity.words import name_words
 from adapters.sql.metadata import Id, Instant
 from adapters.text import email_key
 from application.identity.searching import words_of_name
-from domain.identity import Account, EmailTaken, UsernameTaken, UserNotFound
-from domain.shared import UserId
+from domain.identity import Account, EmailTaken, UsernameTaken
+from domain.shared import UserId, UserNotFound
 
 ACCOUNT = (
     accounts.c.id,

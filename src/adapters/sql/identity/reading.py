@@ -11,10 +11,11 @@ from adapters.sql.identity.accounts import ACCOUNT, account_from
 from adapters.sql.identity.sessions import opened_device
 from adapters.sql.identity.tables import Sealer, accounts, sessions
 from adapters.sql.metadata import Id, IdList, NameList, among, instant, millis
-from application.identity.ports import Card, Credentials, SessionRow
+from application.identity.ports import Credentials, SessionRow
 from application.shared.paging import Window
-from domain.identity import SESSION_IDLE, SESSION_LIFE, Account, UserNotFound, session_expires
-from domain.shared import MAX_ID, SessionId, UserId, made_at
+from application.shared.people import AuthorCard
+from domain.identity import SESSION_IDLE, SESSION_LIFE, Account, session_expires
+from domain.shared import MAX_ID, SessionId, UserId, UserNotFound, made_at
 
 _user_id = bindparam("user_id", type_=Id)
 _account = Prepared(select(*ACCOUNT).where(accounts.c.id == _user_id))
@@ -121,9 +122,9 @@ class SqlIdentityReader:
         ]
         return found[::-1] if window.back else found
 
-    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, Card]:
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
         rows = await self.database.fetch(_cards, ids=list(ids))
-        return {row[0]: Card(row[0], row[1], row[2]) for row in rows}
+        return {row[0]: AuthorCard(row[0], row[1], row[2]) for row in rows}
 
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
         if not usernames:

@@ -10,9 +10,9 @@ from adapters.sql.identity.tables import accounts
 from adapters.sql.identity.words import name_words
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, NameList, among
-from application.identity.ports import Card
 from application.identity.searching import FoundPerson, PeopleQuery
 from application.shared.paging import Window
+from application.shared.people import AuthorCard
 from domain.shared import MAX_ID, UserId, ViewerContext
 
 _END = "\U0010ffff"
@@ -74,4 +74,4 @@ class SqlPeopleSearch:
             "blocked": [*viewer_context.blocked],
         }
         rows = await _people.rows(self.database, window, params, apart=True)
-        return [FoundPerson(place, Card(UserId(id_), name, shown)) for place, id_, name, shown in rows]
+        return [FoundPerson(place, AuthorCard(UserId(id_), name, shown)) for place, id_, name, shown in rows]

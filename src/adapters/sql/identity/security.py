@@ -68,7 +68,7 @@ class SqlSecurityEvents:
         async with self.database.begin() as connection:
             await connection.execute(insert(security_events), [asdict(event) for event in events])
 
-    async def of(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
+    async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
         rows = await self.database.fetch(_of, user_id=user_id, n=limit)
         return [
             SecurityEvent(
@@ -77,12 +77,12 @@ class SqlSecurityEvents:
             for at, kind, outcome, reason, user, session, *rest in rows
         ]
 
-    async def forget(self, user_id: UserId) -> None:
+    async def anonymize(self, user_id: UserId) -> None:
         theirs = update(security_events).where(security_events.c.user_id == user_id).values(_anonymous)
         async with self.database.begin() as connection:
             await connection.execute(theirs)
 
-    async def trim(self, before: datetime) -> int:
+    async def purge(self, before: datetime) -> int:
         number = security_events.c.number
         old = select(number).where(security_events.c.at < before).limit(BATCH)
         gone = ~exists().where(accounts.c.id == security_events.c.user_id)

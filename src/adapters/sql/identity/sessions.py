@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.identity.tables import Sealer, sessions
 from adapters.sql.metadata import Id, instant, millis
-from domain.identity import Exchanged, Session, SessionEnded
+from domain.identity import Session, SessionEnded, TokenExchange
 from domain.shared import SessionId, UserId
 
 _session_row = select(sessions).where(sessions.c.id == bindparam("session_id", type_=Id)).with_for_update()
@@ -34,7 +34,7 @@ class SqlSessions:
         return Session(
             device=opened_device(session_id, sealed, self.sealer),
             network=network or "",
-            exchanged=_exchanged(members.pop("exchanged")),
+            exchanges=_exchanged(members.pop("exchanged")),
             **members,
         )
 
@@ -87,8 +87,8 @@ class SqlSessions:
             "user_id": session.user_id,
             "seed": session.seed,
             "generation": session.generation,
-            "exchanged": json.dumps([[each.generation, millis(each.at)] for each in session.exchanged])
-            if session.exchanged
+            "exchanged": json.dumps([[each.generation, millis(each.at)] for each in session.exchanges])
+            if session.exchanges
             else None,
             "refreshed_at": session.refreshed_at,
             "authenticated_at": session.authenticated_at,
@@ -98,9 +98,9 @@ class SqlSessions:
         }
 
 
-def _exchanged(stored: str | None) -> tuple[Exchanged, ...]:
+def _exchanged(stored: str | None) -> tuple[TokenExchange, ...]:
     rows: list[tuple[int, int]] = json.loads(stored) if stored else []
-    return tuple(Exchanged(generation, instant(ms)) for generation, ms in rows)
+    return tuple(TokenExchange(generation, instant(ms)) for generation, ms in rows)
 
 
 def opened_device(session_id: int, sealed: bytes | None, sealer: Sealer) -> str:

@@ -82,22 +82,22 @@ _COUNTS: Mapping[str, Select[Any]] = {
 class SqlCounters:
     database: Database
 
-    async def recount(self, below: PostId, limit: int, *, mend: bool) -> Recounted:
+    async def recount(self, below: PostId, limit: int, *, repair: bool) -> Recounted:
         async with self.database.begin() as connection:
             # Locked before they are counted: whoever changes a counter holds the lock of its post.
             rows = (await connection.execute(_batch, {"below": below, "n": limit})).all()
             if not rows:
                 return Recounted(None, {})
-            drift = {name: await self._recount(connection, name, rows, mend=mend) for name in _COUNTS}
+            drift = {name: await self._recount(connection, name, rows, repair=repair) for name in _COUNTS}
         return Recounted(PostId(rows[-1].id), drift)
 
     @staticmethod
-    async def _recount(connection: AsyncConnection, name: str, rows: Sequence[Any], *, mend: bool) -> int:
+    async def _recount(connection: AsyncConnection, name: str, rows: Sequence[Any], *, repair: bool) -> int:
         stored = {row.id: getattr(row, name) for row in rows}
         counts = await connection.execute(_COUNTS[name], {"ids": [*stored]})
         real = dict.fromkeys(stored, 0) | {post_id: int(count) for post_id, count in counts}
         wrong = {post_id: count for post_id, count in real.items() if count != stored[post_id]}
-        if mend:
+        if repair:
             for post_id, count in wrong.items():
                 await connection.execute(update(posts).where(posts.c.id == post_id).values({name: count}))
         return sum(abs(count - stored[post_id]) for post_id, count in wrong.items())

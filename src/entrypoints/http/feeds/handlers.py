@@ -9,7 +9,7 @@ from application.feeds.home import ReadHome
 from application.feeds.lists import NoSuchHashtag, ReadPublic, ReadTagged
 from application.shared.paging import Page
 from entrypoints.http.answers import Answer
-from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
@@ -28,7 +28,7 @@ class FeedsController(Controller):
 
     @get("/home", operation_id="getHomeFeed", summary="Your home feed", opt=policy("token"))
     async def home(
-        self, request: Mine, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
+        self, request: AuthenticatedRequest, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
     ) -> Response[PageOut[PostOut]]:
         """What you and those whom you follow publish and repost, newest first, each post once: where it came first.
         Comments come by reposts only."""
@@ -37,7 +37,7 @@ class FeedsController(Controller):
 
     @get("/public", operation_id="getPublicFeed", summary="What everybody may see", opt=policy("optional"))
     async def public(
-        self, request: Anyones, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
+        self, request: AnyRequest, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
     ) -> Response[PageOut[PostOut]]:
         """Public posts of all, comments aside, newest first."""
         window = self.pager.newer(request, limit, cursor, since)
@@ -51,7 +51,7 @@ class FeedsController(Controller):
     )
     async def tagged(
         self,
-        request: Anyones,
+        request: AnyRequest,
         tag: FromPath[str],
         limit: Limit = 20,
         cursor: FeedCursor = None,

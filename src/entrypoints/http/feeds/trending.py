@@ -7,7 +7,7 @@ from litestar import Controller, Response, get
 from application.feeds.ranking import TagPlace
 from application.feeds.trending import ListTrendingPosts, ListTrendingTags
 from entrypoints.http.answers import Out
-from entrypoints.http.auth import Anyones, viewer
+from entrypoints.http.auth import AnyRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
@@ -40,7 +40,7 @@ class TrendingController(Controller):
 
     @get("/posts", operation_id="listTrendingPosts", summary="The posts that trend", opt=policy("optional"))
     async def posts(
-        self, request: Anyones, limit: Limit = 20, cursor: Cursor = None
+        self, request: AnyRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:
         """Public posts for which several people voted within two days, by liking, reposting or answering them; what
         is voted for now comes first. The list is made about once a minute. A cursor goes on in the list in which it
@@ -56,7 +56,7 @@ class TrendingController(Controller):
         opt=policy("optional"),
     )
     async def hashtags(
-        self, request: Anyones, limit: Limit = 20, cursor: Cursor = None
+        self, request: AnyRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[TrendingTag]]:
         """Those that several accounts used in public posts within two days, the same for everybody. Made and paged as
         the list of posts is."""

@@ -6,23 +6,22 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, QueryParameter
 
-from application.graph.ports import Relation
-from application.graph.queries import ListPeople, ReadTies
-from application.graph.tying import ChangeTies, Follow, Mute
+from application.graph.ports import RelationshipList
+from application.graph.queries import ListPeople, ReadRelationships
+from application.graph.relationships import Follow, Mute, UpdateRelationship
 from domain.graph import (
     AccountPrivate,
-    BlockedByThem,
-    BlocksThem,
-    NoSuchRequest,
-    NoSuchUser,
-    OneselfOnly,
+    BlockedByOther,
+    BlocksOther,
+    FollowRequestNotFound,
+    SelfRelationship,
     TooManyBlocks,
     TooManyFollows,
     TooManyMutes,
 )
-from domain.shared import FieldError, UserId, id_from
+from domain.shared import FieldError, UserId, UserNotFound, id_from
 from entrypoints.http.answers import Out
-from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.errors import QueryInvalid
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
@@ -52,15 +51,15 @@ class Relationships(Out):
     items: list[RelationshipOut]
 
 
-def a_person(path: str) -> UserId:
+def user_from_path(path: str) -> UserId:
     """An id as it came in; what is no id names nobody."""
     user_id = id_from(path)
     if user_id is None:
-        raise NoSuchUser("no such user")
+        raise UserNotFound("no such user")
     return UserId(user_id)
 
 
-def some_people(ids: str) -> list[UserId]:
+def users_from_query(ids: str) -> list[UserId]:
     found = [id_from(id_) for id_ in ids.split(",")]
     good = [UserId(id_) for id_ in found if id_ is not None]
     if len(good) != len(found) or len(found) > MAX_BATCH:
@@ -68,13 +67,13 @@ def some_people(ids: str) -> list[UserId]:
     return good
 
 
-class TiesController(Controller):
+class UserRelationshipController(Controller):
     follow: Follow
-    unfollow: ChangeTies
-    block: ChangeTies
-    unblock: ChangeTies
+    unfollow: UpdateRelationship
+    block: UpdateRelationship
+    unblock: UpdateRelationship
     mute: Mute
-    unmute: ChangeTies
+    unmute: UpdateRelationship
     list_people: ListPeople
     pager: Pager
 
@@ -85,77 +84,77 @@ class TiesController(Controller):
         "/follow",
         operation_id="followUser",
         summary="Follow a user",
-        opt=policy("token", NoSuchUser, OneselfOnly, BlockedByThem, BlocksThem, TooManyFollows),
+        opt=policy("token", UserNotFound, SelfRelationship, BlockedByOther, BlocksOther, TooManyFollows),
     )
-    async def put_follow(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+    async def put_follow(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
         """Of a private account one asks to be a follower: `requested` is true until it answers. A user follows at
         most 5,000 others."""
-        return RelationshipOut.of(await self.follow(request.user.user_id, a_person(user_id)))
+        return RelationshipOut.of(await self.follow(request.user.user_id, user_from_path(user_id)))
 
     @delete(
         "/follow",
         status_code=200,
         operation_id="unfollowUser",
         summary="Unfollow a user",
-        opt=policy("token", NoSuchUser, OneselfOnly),
+        opt=policy("token", UserNotFound, SelfRelationship),
     )
-    async def delete_follow(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+    async def delete_follow(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
         """Also takes a request back."""
-        return RelationshipOut.of(await self.unfollow(request.user.user_id, a_person(user_id)))
+        return RelationshipOut.of(await self.unfollow(request.user.user_id, user_from_path(user_id)))
 
     @put(
         "/block",
         operation_id="blockUser",
         summary="Block a user",
-        opt=policy("token", NoSuchUser, OneselfOnly, TooManyBlocks),
+        opt=policy("token", UserNotFound, SelfRelationship, TooManyBlocks),
     )
-    async def put_block(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+    async def put_block(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
         """The two see nothing of each other from now on, and neither follows the other any more."""
-        return RelationshipOut.of(await self.block(request.user.user_id, a_person(user_id)))
+        return RelationshipOut.of(await self.block(request.user.user_id, user_from_path(user_id)))
 
     @delete(
         "/block",
         status_code=200,
         operation_id="unblockUser",
         summary="End a block",
-        opt=policy("token", NoSuchUser, OneselfOnly),
+        opt=policy("token", UserNotFound, SelfRelationship),
     )
-    async def delete_block(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+    async def delete_block(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
         """Who followed whom before is not restored."""
-        return RelationshipOut.of(await self.unblock(request.user.user_id, a_person(user_id)))
+        return RelationshipOut.of(await self.unblock(request.user.user_id, user_from_path(user_id)))
 
     @put(
         "/mute",
         operation_id="muteUser",
         summary="Mute a user",
-        opt=policy("token", NoSuchUser, OneselfOnly, TooManyMutes),
+        opt=policy("token", UserNotFound, SelfRelationship, TooManyMutes),
     )
     async def put_mute(
-        self, request: Mine, user_id: FromPath[str], duration: Duration = None
+        self, request: AuthenticatedRequest, user_id: FromPath[str], duration: Duration = None
     ) -> RelationshipOut:
         """Feeds, search, trends and threads leave the user out for you; nobody else notices. Who goes to the user's
         page or posts sees them. Sent again it sets a new end."""
         lasting = None if duration is None else timedelta(seconds=duration)
-        return RelationshipOut.of(await self.mute(request.user.user_id, a_person(user_id), lasting))
+        return RelationshipOut.of(await self.mute(request.user.user_id, user_from_path(user_id), lasting))
 
     @delete(
         "/mute",
         status_code=200,
         operation_id="unmuteUser",
         summary="End a mute",
-        opt=policy("token", NoSuchUser, OneselfOnly),
+        opt=policy("token", UserNotFound, SelfRelationship),
     )
-    async def delete_mute(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
-        return RelationshipOut.of(await self.unmute(request.user.user_id, a_person(user_id)))
+    async def delete_mute(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
+        return RelationshipOut.of(await self.unmute(request.user.user_id, user_from_path(user_id)))
 
     @get(
         "/followers",
         operation_id="listFollowers",
         summary="Who follows a user",
-        opt=policy("optional", NoSuchUser, AccountPrivate),
+        opt=policy("optional", UserNotFound, AccountPrivate),
     )
     async def followers(
-        self, request: Anyones, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
+        self, request: AnyRequest, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest first. A page may hold less than `limit` before the end. Those of a private account are shown to its
         followers only."""
@@ -165,27 +164,32 @@ class TiesController(Controller):
         "/following",
         operation_id="listFollowing",
         summary="Whom a user follows",
-        opt=policy("optional", NoSuchUser, AccountPrivate),
+        opt=policy("optional", UserNotFound, AccountPrivate),
     )
     async def following(
-        self, request: Anyones, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
+        self, request: AnyRequest, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """Whom the user followed last comes first; otherwise as the followers."""
         return await self._people(request, user_id, "following", limit, cursor)
 
     async def _people(
-        self, request: Anyones, user_id: str, relation: Relation, limit: int, cursor: str | None
+        self,
+        request: AnyRequest,
+        user_id: str,
+        relationship_list: RelationshipList,
+        limit: int,
+        cursor: str | None,
     ) -> Response[PageOut[Author]]:
         window = self.pager.window(request, limit, cursor)
-        page = await self.list_people(viewer(request), a_person(user_id), relation, window)
+        page = await self.list_people(viewer(request), user_from_path(user_id), relationship_list, window)
         return self.pager.answer(request, page, [Author.of(card) for card in page.items])
 
 
-class MyPeopleController(Controller):
+class MyRelationshipsController(Controller):
     list_people: ListPeople
-    accept: ChangeTies
-    reject: ChangeTies
-    remove_follower: ChangeTies
+    accept: UpdateRelationship
+    reject: UpdateRelationship
+    remove_follower: UpdateRelationship
     pager: Pager
 
     path = "/me"
@@ -198,68 +202,72 @@ class MyPeopleController(Controller):
         opt=policy("token"),
     )
     async def requests(
-        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+        self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest first."""
-        return await self._mine(request, "requests", limit, cursor)
+        return await self._own(request, "requests", limit, cursor)
 
     @put(
         "/follow-requests/{user_id:str}",
         operation_id="acceptFollowRequest",
         summary="Accept a request to follow you",
-        opt=policy("token", NoSuchUser, NoSuchRequest, OneselfOnly),
+        opt=policy("token", UserNotFound, FollowRequestNotFound, SelfRelationship),
     )
-    async def put_request(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
-        return RelationshipOut.of(await self.accept(request.user.user_id, a_person(user_id)))
+    async def put_request(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
+        return RelationshipOut.of(await self.accept(request.user.user_id, user_from_path(user_id)))
 
     @delete(
         "/follow-requests/{user_id:str}",
         status_code=200,
         operation_id="rejectFollowRequest",
         summary="Reject a request to follow you",
-        opt=policy("token", NoSuchUser, OneselfOnly),
+        opt=policy("token", UserNotFound, SelfRelationship),
     )
-    async def delete_request(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+    async def delete_request(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
         """Harmless if there is none."""
-        return RelationshipOut.of(await self.reject(request.user.user_id, a_person(user_id)))
+        return RelationshipOut.of(await self.reject(request.user.user_id, user_from_path(user_id)))
 
     @delete(
         "/followers/{user_id:str}",
         status_code=200,
         operation_id="removeFollower",
         summary="Remove a follower",
-        opt=policy("token", NoSuchUser, OneselfOnly),
+        opt=policy("token", UserNotFound, SelfRelationship),
     )
-    async def delete_follower(self, request: Mine, user_id: FromPath[str]) -> RelationshipOut:
+    async def delete_follower(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
         """Harmless if the user does not follow you."""
-        return RelationshipOut.of(await self.remove_follower(request.user.user_id, a_person(user_id)))
+        return RelationshipOut.of(await self.remove_follower(request.user.user_id, user_from_path(user_id)))
 
     @get("/blocks", operation_id="listBlockedUsers", summary="Whom you block", opt=policy("token"))
     async def blocks(
-        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+        self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest block first."""
-        return await self._mine(request, "blocks", limit, cursor)
+        return await self._own(request, "blocks", limit, cursor)
 
     @get("/mutes", operation_id="listMutedUsers", summary="Whom you mute", opt=policy("token"))
     async def mutes(
-        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+        self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest mute first."""
-        return await self._mine(request, "mutes", limit, cursor)
+        return await self._own(request, "mutes", limit, cursor)
 
-    async def _mine(
-        self, request: Mine, relation: Relation, limit: int, cursor: str | None
+    async def _own(
+        self,
+        request: AuthenticatedRequest,
+        relationship_list: RelationshipList,
+        limit: int,
+        cursor: str | None,
     ) -> Response[PageOut[Author]]:
         # The path is the same for everybody, and cursors are good for one list only.
         of = str(request.user.user_id)
         window = self.pager.window(request, limit, cursor, of)
-        page = await self.list_people.mine(request.user.user_id, relation, window)
+        page = await self.list_people.own(request.user.user_id, relationship_list, window)
         return self.pager.answer(request, page, [Author.of(card) for card in page.items], of)
 
 
 class RelationshipsController(Controller):
-    read_ties: ReadTies
+    read_relationships: ReadRelationships
 
     path = "/relationships"
     tags = ("users",)
@@ -269,7 +277,7 @@ class RelationshipsController(Controller):
         summary="What you and several users are to each other",
         opt=policy("token"),
     )
-    async def several(self, request: Mine, ids: Ids) -> Relationships:
+    async def several(self, request: AuthenticatedRequest, ids: Ids) -> Relationships:
         """In the order asked for, each once. Those that do not exist are left out, and you."""
-        ties = await self.read_ties(request.user.user_id, some_people(ids))
-        return Relationships([RelationshipOut.of(one) for one in ties])
+        relationships = await self.read_relationships(request.user.user_id, users_from_query(ids))
+        return Relationships([RelationshipOut.of(relationship) for relationship in relationships])

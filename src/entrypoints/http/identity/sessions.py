@@ -9,21 +9,21 @@ from litestar import Controller, Request, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from application.identity.commands import Register
 from application.identity.confirming import ConfirmRegistration, RequestRegistration
 from application.identity.ending import LogOut, LogOutElsewhere, LogOutEverywhere
 from application.identity.passwords import ChangePassword, ConfirmPassword
 from application.identity.ports import SessionRow
 from application.identity.queries import ListSessions
+from application.identity.registration import Register
 from application.identity.sessions import (
-    Client,
+    ClientInfo,
     LoggedIn,
     LogIn,
     Refresh,
     Tokens,
 )
 from application.identity.throttle import TooManyAttempts
-from application.shared.people import Circle, Circles
+from application.shared.people import FollowSummaries, FollowSummary
 from domain.identity import (
     EmailTaken,
     RecentLoginRequired,
@@ -31,14 +31,13 @@ from domain.identity import (
     SessionEnded,
     SessionNotFound,
     UsernameTaken,
-    UserNotFound,
     WrongCredentials,
     WrongPassword,
     session_expires,
 )
-from domain.shared import SessionId, id_from, made_at
+from domain.shared import SessionId, UserNotFound, id_from, made_at
 from entrypoints.http.answers import Out
-from entrypoints.http.auth import LIMITED_AS_AUTH, Anyones, Mine
+from entrypoints.http.auth import LIMITED_AS_AUTH, AnyRequest, AuthenticatedRequest
 from entrypoints.http.bodies import In
 from entrypoints.http.identity.users import User
 from entrypoints.http.network import network_of, site_of
@@ -63,8 +62,8 @@ class LoggedInOut(Out):
     tokens: TokensOut
 
     @classmethod
-    def of(cls, logged_in: LoggedIn, circle: Circle) -> Self:
-        return cls(User.of(logged_in.user, circle), TokensOut.of(logged_in.tokens))
+    def of(cls, logged_in: LoggedIn, follow_summary: FollowSummary) -> Self:
+        return cls(User.of(logged_in.user, follow_summary), TokensOut.of(logged_in.tokens))
 
 
 Password = Annotated[
@@ -148,17 +147,17 @@ class SessionOut(Out):
 
 
 @dataclass(frozen=True, slots=True)
-class Clients:
+class ClientInfoReader:
     """Tells where a session is opened, without keeping an address."""
 
     fingerprint: Callable[..., str]
     """A keyed hash of bytes."""
 
-    def __call__(self, request: Request[Any, Any, Any]) -> Client:
+    def __call__(self, request: Request[Any, Any, Any]) -> ClientInfo:
         user_agent = request.headers.get("user-agent", "")[:1000]
         network = network_of(request)
         site = site_of(network)
-        return Client(
+        return ClientInfo(
             user_agent,
             self.fingerprint(b"network", network.encode()),
             self.fingerprint(b"site", site.encode()) if site else "",
@@ -166,7 +165,7 @@ class Clients:
 
 
 class AuthController(Controller):
-    circles: Circles
+    follow_summaries: FollowSummaries
     register: Register
     request_registration: RequestRegistration | None
     """Where addresses must be confirmed."""
@@ -180,7 +179,7 @@ class AuthController(Controller):
     confirm_password: ConfirmPassword
     change_password: ChangePassword
     attempt: Attempts
-    client: Clients
+    client: ClientInfoReader
     pager: Pager
 
     path = "/auth"
@@ -200,7 +199,7 @@ class AuthController(Controller):
     )
     async def open_account(
         self,
-        request: Anyones,
+        request: AnyRequest,
         data: JSONBody[RegisterIn],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
@@ -213,7 +212,7 @@ class AuthController(Controller):
             return _accepted(replayed=result.replayed)
         done = await self.register(*given, attempt, client)
         location = f"/api/v1/users/{done.user.id}"
-        return created(LoggedInOut.of(done, Circle()), location, replayed=done.replayed)
+        return created(LoggedInOut.of(done, FollowSummary()), location, replayed=done.replayed)
 
     @post(
         "/register/confirm",
@@ -222,11 +221,11 @@ class AuthController(Controller):
         opt=policy("public", RegistrationTokenInvalid),
     )
     async def confirm_account(
-        self, request: Anyones, data: JSONBody[ConfirmRegistrationIn]
+        self, request: AnyRequest, data: JSONBody[ConfirmRegistrationIn]
     ) -> Response[LoggedInOut]:
         """Opens the account with the token that was mailed and logs it in. A token is good once."""
         done = await self.confirm_registration(data.token, self.client(request))
-        return created(LoggedInOut.of(done, Circle()), f"/api/v1/users/{done.user.id}", replayed=False)
+        return created(LoggedInOut.of(done, FollowSummary()), f"/api/v1/users/{done.user.id}", replayed=False)
 
     @post(
         "/login",
@@ -237,15 +236,15 @@ class AuthController(Controller):
     )
     async def start_session(
         self,
-        request: Anyones,
+        request: AnyRequest,
         data: JSONBody[LogInIn],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
         done = await self.log_in(
             data.login, data.password, await self.attempt(request, idempotency_key), self.client(request)
         )
-        circle = await self.circles.around(None, done.user.id)
-        return Response(LoggedInOut.of(done, circle), headers=no_store(replayed=done.replayed))
+        follow_summary = await self.follow_summaries.of(None, done.user.id)
+        return Response(LoggedInOut.of(done, follow_summary), headers=no_store(replayed=done.replayed))
 
     @post(
         "/refresh",
@@ -261,7 +260,7 @@ class AuthController(Controller):
         return Response(TokensOut.of(await self.refresh(data.refresh_token)), headers=no_store())
 
     @post("/logout", status_code=204, operation_id="logoutSession", summary="Log out", opt=policy("token"))
-    async def end_session(self, request: Mine) -> None:
+    async def end_session(self, request: AuthenticatedRequest) -> None:
         """Ends the session of the access token. Its tokens are refused from now on."""
         await self.log_out(request.user.session_id)
 
@@ -272,7 +271,7 @@ class AuthController(Controller):
         summary="Log out everywhere",
         opt=policy("token", UserNotFound, SessionEnded, RecentLoginRequired),
     )
-    async def end_sessions(self, request: Mine, *, keep_current: KeepCurrent = False) -> None:
+    async def end_sessions(self, request: AuthenticatedRequest, *, keep_current: KeepCurrent = False) -> None:
         """Ends all sessions of the account, on every device, and their tokens within five seconds. Needs a session
         that has given its password within five minutes."""
         user = request.user
@@ -280,7 +279,7 @@ class AuthController(Controller):
 
     @get("/sessions", operation_id="listSessions", summary="Where one is logged in", opt=policy("token"))
     async def sessions(
-        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+        self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[SessionOut]]:
         """The sessions that live, the newest first."""
         page = await self.list_sessions(request.user.user_id, self.pager.window(request, limit, cursor))
@@ -293,7 +292,7 @@ class AuthController(Controller):
         summary="Log a device out",
         opt=policy("token", SessionNotFound, UserNotFound, SessionEnded, RecentLoginRequired),
     )
-    async def end_other_session(self, request: Mine, session_id: FromPath[str]) -> None:
+    async def end_other_session(self, request: AuthenticatedRequest, session_id: FromPath[str]) -> None:
         """Ends one of your sessions, the present one too. Its tokens are refused within five seconds. To end another
         one than the present one needs a session that has given its password within five minutes."""
         user = request.user
@@ -306,7 +305,7 @@ class AuthController(Controller):
         summary="Give one's password again",
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
-    async def confirm(self, request: Mine, data: JSONBody[ConfirmIn]) -> Response[TokensOut]:
+    async def confirm(self, request: AuthenticatedRequest, data: JSONBody[ConfirmIn]) -> Response[TokensOut]:
         """For five minutes this session may then do what is dangerous, as after a login. The answer has new tokens for
         it; the refresh tokens from before are refused."""
         user = request.user
@@ -320,7 +319,9 @@ class AuthController(Controller):
         summary="Change one's password",
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
-    async def set_password(self, request: Mine, data: JSONBody[ChangePasswordIn]) -> Response[TokensOut]:
+    async def set_password(
+        self, request: AuthenticatedRequest, data: JSONBody[ChangePasswordIn]
+    ) -> Response[TokensOut]:
         """Ends all other sessions of the account. This one goes on with new tokens; the refresh tokens from before are
         refused."""
         user = request.user

@@ -8,11 +8,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.queries import Profile, ReadAccount, ReadProfile
-from application.shared.people import Circle, Circles
-from domain.identity import Account, ConfirmationNeeded, RecentLoginRequired, SessionEnded, UserNotFound
-from domain.shared import UserId, id_from, made_at
+from application.shared.people import FollowSummaries, FollowSummary
+from domain.identity import Account, ConfirmationNeeded, RecentLoginRequired, SessionEnded
+from domain.shared import UserId, UserNotFound, id_from, made_at
 from entrypoints.http.answers import Answer, Out, tagged
-from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
 from entrypoints.http.resources import IfMatch, IfNoneMatch, rfc3339, version_in
@@ -43,8 +43,8 @@ class User(Out):
     """What the one who asks and this user are to each other; only with a token, and not of oneself."""
 
     @classmethod
-    def of(cls, profile: Profile, circle: Circle) -> Self:
-        ties = circle.relationship
+    def of(cls, profile: Profile, follow_summary: FollowSummary) -> Self:
+        relationship = follow_summary.relationship
         return cls(
             id=str(profile.id),
             username=profile.username,
@@ -54,8 +54,8 @@ class User(Out):
             header_url=None,
             private=profile.private,
             created_at=rfc3339(made_at(profile.id)),
-            counts=Counts(profile.posts, circle.followers, circle.following),
-            relationship=msgspec.UNSET if ties is None else RelationshipOut.of(ties),
+            counts=Counts(profile.posts, follow_summary.followers, follow_summary.following),
+            relationship=msgspec.UNSET if relationship is None else RelationshipOut.of(relationship),
         )
 
 
@@ -65,8 +65,8 @@ class Me(User, kw_only=True):
     email: str
 
     @classmethod
-    def of_account(cls, account: Account, circle: Circle) -> Self:
-        public = User.of(Profile.of(account), circle)
+    def of_account(cls, account: Account, follow_summary: FollowSummary) -> Self:
+        public = User.of(Profile.of(account), follow_summary)
         return cls(**msgspec.structs.asdict(public), email=account.email)
 
 
@@ -88,7 +88,7 @@ def a_user(path: str) -> UserId:
 
 
 class MeController(Controller):
-    circles: Circles
+    follow_summaries: FollowSummaries
     read_account: ReadAccount
     edit_profile: EditProfile
     delete_account: DeleteAccount
@@ -97,23 +97,23 @@ class MeController(Controller):
     tags = ("users",)
 
     @get(operation_id="getMe", summary="One's own account", opt=policy("token", UserNotFound))
-    async def read(self, request: Mine, if_none_match: IfNoneMatch = None) -> Response[Me]:
+    async def read(self, request: AuthenticatedRequest, if_none_match: IfNoneMatch = None) -> Response[Me]:
         account = await self.read_account(request.user.user_id)
-        circle = await self.circles.around(None, account.id)
-        return Answer(tagged(Me.of_account(account, circle), account.version, if_none_match))
+        follow_summary = await self.follow_summaries.of(None, account.id)
+        return Answer(tagged(Me.of_account(account, follow_summary), account.version, if_none_match))
 
     @patch(operation_id="updateMe", summary="Edit one's profile", opt=policy("token", UserNotFound))
     async def edit(
         self,
-        request: Mine,
+        request: AuthenticatedRequest,
         data: JSONBody[EditProfileIn],
         if_match: IfMatch = None,
     ) -> Response[Me]:
         account = await self.edit_profile(
             request.user.user_id, data.display_name, data.bio, version_in(if_match), private=data.private
         )
-        circle = await self.circles.around(None, account.id)
-        return Answer(tagged(Me.of_account(account, circle), account.version, None))
+        follow_summary = await self.follow_summaries.of(None, account.id)
+        return Answer(tagged(Me.of_account(account, follow_summary), account.version, None))
 
     @delete(
         operation_id="deleteMe",
@@ -122,7 +122,7 @@ class MeController(Controller):
     )
     async def remove(
         self,
-        request: Mine,
+        request: AuthenticatedRequest,
         confirm: Annotated[
             str | None,
             QueryParameter(
@@ -138,7 +138,7 @@ class MeController(Controller):
 
 
 class UsersController(Controller):
-    circles: Circles
+    follow_summaries: FollowSummaries
     read_profile: ReadProfile
 
     path = "/users"
@@ -147,7 +147,7 @@ class UsersController(Controller):
     @get("/{user_id:str}", operation_id="getUser", summary="A profile", opt=policy("optional", UserNotFound))
     async def read(
         self,
-        request: Anyones,
+        request: AnyRequest,
         user_id: FromPath[str],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
@@ -160,12 +160,14 @@ class UsersController(Controller):
     )
     async def named(
         self,
-        request: Anyones,
+        request: AnyRequest,
         username: Annotated[str, QueryParameter(min_length=1, max_length=64)],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
         return await self._shown(request, await self.read_profile.named(username), if_none_match)
 
-    async def _shown(self, request: Anyones, profile: Profile, if_none_match: str | None) -> Response[User]:
-        circle = await self.circles.around(viewer(request), profile.id)
-        return Answer(tagged(User.of(profile, circle), 0, if_none_match))
+    async def _shown(
+        self, request: AnyRequest, profile: Profile, if_none_match: str | None
+    ) -> Response[User]:
+        follow_summary = await self.follow_summaries.of(viewer(request), profile.id)
+        return Answer(tagged(User.of(profile, follow_summary), 0, if_none_match))

@@ -18,7 +18,7 @@ from domain.media import (
     QuotaReached,
 )
 from domain.shared import Unavailable
-from entrypoints.http.auth import Mine
+from entrypoints.http.auth import AuthenticatedRequest
 from entrypoints.http.media import forms
 from entrypoints.http.media.receiving import TooManyUploads, Uploads
 from entrypoints.http.media.shapes import (
@@ -81,7 +81,9 @@ class MediaController(Controller):
         status_code=202,
         opt=policy("token", QuotaReached, TooManyUploads, MediaNotFound, limit="expensive") | {"body": FORM},
     )
-    async def upload(self, request: Mine, idempotency_key: IdempotencyKey = None) -> Response[OwnMediaOut]:
+    async def upload(
+        self, request: AuthenticatedRequest, idempotency_key: IdempotencyKey = None
+    ) -> Response[OwnMediaOut]:
         """It is taken by what it contains, whatever it is called. What comes of it is made later: ask for it by its
         address, or wait for the stream to tell. It can be attached to a post at once. With an Idempotency-Key the
         same file sent again is the same media, and goes on where an earlier attempt was cut short."""
@@ -109,7 +111,10 @@ class MediaController(Controller):
         opt=policy("token", QuotaReached, MediaNotFound, limit="expensive"),
     )
     async def begin(
-        self, request: Mine, data: JSONBody[BeginUploadIn], idempotency_key: IdempotencyKey = None
+        self,
+        request: AuthenticatedRequest,
+        data: JSONBody[BeginUploadIn],
+        idempotency_key: IdempotencyKey = None,
     ) -> Response[BegunUploadOut]:
         """Send the bytes with the method, to the address and with the headers of `upload` before it expires, and then
         complete the upload. The ticket ends with the session that got it, and when the upload is completed or deleted.
@@ -134,13 +139,13 @@ class MediaController(Controller):
         status_code=202,
         opt=policy("token", MediaNotFound, MediaNotUploaded),
     )
-    async def complete(self, request: Mine, media_id: FromPath[str]) -> OwnMediaOut:
+    async def complete(self, request: AuthenticatedRequest, media_id: FromPath[str]) -> OwnMediaOut:
         """Harmless to repeat."""
         media = await self.complete_upload(request.user.user_id, a_media(media_id))
         return OwnMediaOut.of(media, self.addresses)
 
     @get("/{media_id:str}", operation_id="getMedia", summary="Your media", opt=policy("token", MediaNotFound))
-    async def read(self, request: Mine, media_id: FromPath[str]) -> OwnMediaOut:
+    async def read(self, request: AuthenticatedRequest, media_id: FromPath[str]) -> OwnMediaOut:
         """The addresses of its renditions are good for some minutes."""
         return OwnMediaOut.of(await self.read_media(request.user.user_id, a_media(media_id)), self.addresses)
 
@@ -151,7 +156,7 @@ class MediaController(Controller):
         opt=policy("token", MediaNotFound),
     )
     async def describe(
-        self, request: Mine, media_id: FromPath[str], data: JSONBody[DescribeMediaIn]
+        self, request: AuthenticatedRequest, media_id: FromPath[str], data: JSONBody[DescribeMediaIn]
     ) -> OwnMediaOut:
         """At any time, also when a post has it."""
         media = await self.describe_media(
@@ -165,7 +170,7 @@ class MediaController(Controller):
         summary="Delete your media",
         opt=policy("token", MediaNotFound, MediaAttached),
     )
-    async def remove(self, request: Mine, media_id: FromPath[str]) -> None:
+    async def remove(self, request: AuthenticatedRequest, media_id: FromPath[str]) -> None:
         """What a post has is deleted with the post, or by an edit of the post that leaves it out."""
         await self.remove_media(request.user.user_id, a_media(media_id))
 

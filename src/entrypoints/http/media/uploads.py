@@ -8,7 +8,7 @@ from litestar.exceptions import HTTPException
 
 from application.media.ports import OpenFolder, TicketRefused, TicketVerifier
 from application.media.tickets import ReceiveUpload
-from entrypoints.http.auth import Anyones
+from entrypoints.http.auth import AnyRequest
 from entrypoints.http.media.receiving import Spool, TooManyUploads, Uploads, pieces
 from entrypoints.http.openapi import policy
 
@@ -31,7 +31,7 @@ class DirectUploadsController(Controller):
         status_code=204,
         opt=policy("public", TicketRefused, TooManyUploads, limit="expensive") | {"query": SIGNED},
     )
-    async def take(self, request: Anyones) -> None:
+    async def take(self, request: AnyRequest) -> None:
         """Exactly what the ticket says, whole or not at all."""
         scope: Any = request.scope
         granted = self.direct_uploads.check(scope["path"][_AT:], dict(request.query_params))
@@ -45,7 +45,7 @@ class DirectUploadsController(Controller):
             async with self.folder() as folder:
                 await self._store(request, granted.key, granted.size, granted.content_type, folder / "upload")
 
-    async def _store(self, request: Anyones, key: str, size: int, content_type: str, file: Path) -> None:
+    async def _store(self, request: AnyRequest, key: str, size: int, content_type: str, file: Path) -> None:
         spool = Spool(file)
         try:
             async for piece in pieces(request, size):

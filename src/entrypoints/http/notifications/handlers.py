@@ -14,7 +14,7 @@ from application.notifications.streaming import CursorAhead
 from domain.notifications import Kind
 from domain.shared import FieldError, id_from
 from entrypoints.http.answers import Answer, as_json
-from entrypoints.http.auth import Mine
+from entrypoints.http.auth import AuthenticatedRequest
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import QueryInvalid
 from entrypoints.http.fragments import Fragments
@@ -86,7 +86,7 @@ class NotificationsController(Controller):
     @get(operation_id="listNotifications", summary="What you were told", opt=policy("token", CursorAhead))
     async def listed(
         self,
-        request: Mine,
+        request: AuthenticatedRequest,
         *,
         limit: Limit = 20,
         cursor: Cursor = None,
@@ -122,12 +122,12 @@ class NotificationsController(Controller):
     @get(
         "/unread", operation_id="countUnreadNotifications", summary="How much is unread", opt=policy("token")
     )
-    async def unread(self, request: Mine) -> StreamState:
+    async def unread(self, request: AuthenticatedRequest) -> StreamState:
         """The counters are exact."""
         return StreamState.of(await self.find_stream(request.user.user_id))
 
     @put("/read", operation_id="markNotificationsRead", summary="Mark as read", opt=policy("token"))
-    async def put_read(self, request: Mine, data: JSONBody[MarkReadIn]) -> StreamState:
+    async def put_read(self, request: AuthenticatedRequest, data: JSONBody[MarkReadIn]) -> StreamState:
         """Everything up to a number, which never goes back. Other devices are told by the stream."""
         return StreamState.of(await self.mark_read(request.user.user_id, data.seq))
 
@@ -137,7 +137,7 @@ class NotificationsController(Controller):
         summary="Dismiss a notification",
         opt=policy("token", NoSuchNotification),
     )
-    async def delete_one(self, request: Mine, seq: FromPath[str]) -> None:
+    async def delete_one(self, request: AuthenticatedRequest, seq: FromPath[str]) -> None:
         """For good, on all devices."""
         number = id_from(seq)
         if number is None:
@@ -145,7 +145,7 @@ class NotificationsController(Controller):
         await self.dismiss(request.user.user_id, number)
 
     @delete(operation_id="dismissAllNotifications", summary="Dismiss all notifications", opt=policy("token"))
-    async def delete_all(self, request: Mine) -> None:
+    async def delete_all(self, request: AuthenticatedRequest) -> None:
         """Those that there are as this begins."""
         await self.dismiss.all(request.user.user_id)
 

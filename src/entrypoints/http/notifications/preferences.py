@@ -10,7 +10,7 @@ from application.notifications.marking import SetPreferences
 from application.notifications.ports import StreamReader
 from domain.notifications import Channel, Kind, Preferences
 from entrypoints.http.answers import Out
-from entrypoints.http.auth import Mine
+from entrypoints.http.auth import AuthenticatedRequest
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
 
@@ -79,7 +79,7 @@ class PreferencesController(Controller):
     tags = ("notifications",)
 
     @get(operation_id="getNotificationPreferences", summary="What you want to be told", opt=policy("token"))
-    async def read(self, request: Mine) -> NotificationPreferences:
+    async def read(self, request: AuthenticatedRequest) -> NotificationPreferences:
         """At first everything in the app, and nothing by mail."""
         return NotificationPreferences.of(await self.reader.preferences(request.user.user_id))
 
@@ -89,7 +89,7 @@ class PreferencesController(Controller):
         opt=policy("token"),
     )
     async def change(
-        self, request: Mine, data: JSONBody[NotificationPreferencesIn]
+        self, request: AuthenticatedRequest, data: JSONBody[NotificationPreferencesIn]
     ) -> NotificationPreferences:
         """What was told before stays."""
         return NotificationPreferences.of(await self.set_preferences(request.user.user_id, data.changes()))

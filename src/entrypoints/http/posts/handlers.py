@@ -9,12 +9,12 @@ from application.posts.deleting import DeletePost
 from application.posts.editing import EditPost
 from application.posts.marked import ListPinned
 from application.posts.publishing import PublishPost
-from application.posts.queries import ListByAuthor, NoSuchAuthor, ReadPost, ReadPosts, SeenPost
+from application.posts.queries import ListByAuthor, ReadPost, ReadPosts, SeenPost
 from application.shared.paging import Page, Window
 from domain.posts import MediaTaken, NobodyReached, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
-from domain.shared import FieldError, UserId
+from domain.shared import FieldError, UserId, UserNotFound
 from entrypoints.http.answers import Answer, tagged
-from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.errors import QueryInvalid
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
@@ -43,7 +43,7 @@ class PostsController(Controller):
     )
     async def publish(
         self,
-        request: Mine,
+        request: AuthenticatedRequest,
         data: JSONBody[PostIn],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[PostOut]:
@@ -57,7 +57,7 @@ class PostsController(Controller):
     @get("/{post_id:str}", operation_id="getPost", summary="A post", opt=policy("optional", PostNotFound))
     async def read(
         self,
-        request: Anyones,
+        request: AnyRequest,
         post_id: FromPath[str],
         if_none_match: IfNoneMatch = None,
     ) -> Response[PostOut]:
@@ -65,7 +65,7 @@ class PostsController(Controller):
         return Answer(tagged(self.fragments(seen), seen.row.version, if_none_match))
 
     @get(operation_id="listPosts", summary="Several posts", opt=policy("optional"))
-    async def read_several(self, request: Anyones, ids: Ids) -> PostList:
+    async def read_several(self, request: AnyRequest, ids: Ids) -> PostList:
         """In the order asked for, each once. Those that do not exist, or not for you, are left out."""
         seen = await self.read_posts(viewer(request), some_posts(ids))
         return PostList(self.fragments.all(seen))
@@ -78,7 +78,7 @@ class PostsController(Controller):
     )
     async def edit(
         self,
-        request: Mine,
+        request: AuthenticatedRequest,
         post_id: FromPath[str],
         data: JSONBody[EditPostIn],
         if_match: IfMatch = None,
@@ -95,7 +95,7 @@ class PostsController(Controller):
         summary="Delete a post",
         opt=policy("token", PostNotFound, NotTheAuthor),
     )
-    async def remove(self, request: Mine, post_id: FromPath[str]) -> None:
+    async def remove(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> None:
         """Only the author can. Harmless to repeat."""
         await self.delete_post(request.user.user_id, a_post(post_id))
 
@@ -126,10 +126,10 @@ class PostsOfUserController(Controller):
     path = "/users/{user_id:str}/posts"
     tags = ("posts",)
 
-    @get(operation_id="listUserPosts", summary="A user's posts", opt=policy("optional", NoSuchAuthor))
+    @get(operation_id="listUserPosts", summary="A user's posts", opt=policy("optional", UserNotFound))
     async def page(
         self,
-        request: Anyones,
+        request: AnyRequest,
         user_id: FromPath[str],
         *,
         pinned: Pinned = False,

@@ -7,10 +7,9 @@ from litestar.params import QueryParameter
 
 from application.posts.editing import Edit, Same
 from application.posts.publishing import Draft
-from application.posts.queries import NoSuchAuthor
 from domain.languages import MAX_LANGUAGE
 from domain.posts import MAX_MEDIA, PostNotFound, Visibility
-from domain.shared import FieldError, Invalid, MediaId, PostId, UserId, id_from
+from domain.shared import FieldError, Invalid, MediaId, PostId, UserId, UserNotFound, id_from
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import QueryInvalid
 
@@ -154,5 +153,5 @@ def a_post(path: str) -> PostId:
 def an_author(path: str) -> UserId:
     user_id = id_from(path)
     if user_id is None:
-        raise NoSuchAuthor("no such user")
+        raise UserNotFound("no such user")
     return UserId(user_id)

@@ -14,7 +14,7 @@ from domain.posts import (
     TooManyBookmarks,
     TooManyPins,
 )
-from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
@@ -32,7 +32,7 @@ class MarksController(Controller):
     tags = ("posts",)
 
     @put("/like", operation_id="likePost", summary="Like a post", opt=policy("token", PostNotFound))
-    async def like(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+    async def like(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         return await self._marked(request, post_id, Mark.LIKE, on=True)
 
     @delete(
@@ -42,7 +42,7 @@ class MarksController(Controller):
         summary="Take a like back",
         opt=policy("token", PostNotFound),
     )
-    async def unlike(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+    async def unlike(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Also of a post that you cannot see any more: counts that are not public are zero then."""
         return await self._marked(request, post_id, Mark.LIKE, on=False)
 
@@ -52,7 +52,7 @@ class MarksController(Controller):
         summary="Repost a post",
         opt=policy("token", PostNotFound, CannotRepost),
     )
-    async def repost(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+    async def repost(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Only public and unlisted posts can be reposted."""
         return await self._marked(request, post_id, Mark.REPOST, on=True)
 
@@ -63,7 +63,7 @@ class MarksController(Controller):
         summary="Take a repost back",
         opt=policy("token", PostNotFound),
     )
-    async def unrepost(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+    async def unrepost(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Also of a post that you cannot see any more: counts that are not public are zero then."""
         return await self._marked(request, post_id, Mark.REPOST, on=False)
 
@@ -73,7 +73,7 @@ class MarksController(Controller):
         summary="Bookmark a post",
         opt=policy("token", PostNotFound, TooManyBookmarks),
     )
-    async def bookmark(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+    async def bookmark(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Nobody else sees it. A user keeps at most 10,000."""
         return await self._marked(request, post_id, Mark.BOOKMARK, on=True)
 
@@ -84,7 +84,7 @@ class MarksController(Controller):
         summary="Take a bookmark back",
         opt=policy("token", PostNotFound),
     )
-    async def unbookmark(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+    async def unbookmark(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Also of a post that you cannot see any more: counts that are not public are zero then."""
         return await self._marked(request, post_id, Mark.BOOKMARK, on=False)
 
@@ -94,7 +94,7 @@ class MarksController(Controller):
         summary="Pin a post to one's profile",
         opt=policy("token", PostNotFound, NotTheAuthor, CannotPin, TooManyPins),
     )
-    async def pin(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+    async def pin(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """At most 5 of one's own public and unlisted posts, and no comments. Deleting a post unpins it."""
         return ReceptionOut.of(await self.pin_post(request.user.user_id, a_post(post_id), on=True))
 
@@ -105,7 +105,7 @@ class MarksController(Controller):
         summary="Unpin a post",
         opt=policy("token", PostNotFound, NotTheAuthor),
     )
-    async def unpin(self, request: Mine, post_id: FromPath[str]) -> ReceptionOut:
+    async def unpin(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         return ReceptionOut.of(await self.pin_post(request.user.user_id, a_post(post_id), on=False))
 
     @get(
@@ -115,7 +115,7 @@ class MarksController(Controller):
         opt=policy("optional", PostNotFound),
     )
     async def likes(
-        self, request: Anyones, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
+        self, request: AnyRequest, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest first. A page may hold less than `limit` before the end: accounts that are gone are left out."""
         return await self._people(request, post_id, Mark.LIKE, limit, cursor)
@@ -127,16 +127,18 @@ class MarksController(Controller):
         opt=policy("optional", PostNotFound),
     )
     async def reposts(
-        self, request: Anyones, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
+        self, request: AnyRequest, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest first. A page may hold less than `limit` before the end: accounts that are gone are left out."""
         return await self._people(request, post_id, Mark.REPOST, limit, cursor)
 
-    async def _marked(self, request: Mine, post_id: str, mark: Mark, *, on: bool) -> ReceptionOut:
+    async def _marked(
+        self, request: AuthenticatedRequest, post_id: str, mark: Mark, *, on: bool
+    ) -> ReceptionOut:
         return ReceptionOut.of(await self.mark_post(request.user.user_id, a_post(post_id), mark, on=on))
 
     async def _people(
-        self, request: Anyones, post_id: str, mark: Mark, limit: int, cursor: str | None
+        self, request: AnyRequest, post_id: str, mark: Mark, limit: int, cursor: str | None
     ) -> Response[PageOut[Author]]:
         window = self.pager.window(request, limit, cursor)
         page = await self.list_who_marked(viewer(request), a_post(post_id), mark, window)
@@ -153,7 +155,7 @@ class MarkedController(Controller):
 
     @get("/likes", operation_id="listLikedPosts", summary="The posts that one likes", opt=policy("token"))
     async def likes(
-        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+        self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:
         """What was liked last comes first."""
         return await self._posts(request, Mark.LIKE, limit, cursor)
@@ -165,13 +167,13 @@ class MarkedController(Controller):
         opt=policy("token"),
     )
     async def bookmarks(
-        self, request: Mine, limit: Limit = 20, cursor: Cursor = None
+        self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:
         """What was bookmarked last comes first."""
         return await self._posts(request, Mark.BOOKMARK, limit, cursor)
 
     async def _posts(
-        self, request: Mine, mark: Mark, limit: int, cursor: str | None
+        self, request: AuthenticatedRequest, mark: Mark, limit: int, cursor: str | None
     ) -> Response[PageOut[PostOut]]:
         # The path is the same for everybody, and cursors are good for one list only.
         of = str(request.user.user_id)

@@ -24,7 +24,7 @@ from domain.posts import (
 )
 from domain.shared import PostId, id_from
 from entrypoints.http.answers import OneOf, Out
-from entrypoints.http.auth import Anyones, Mine, viewer
+from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
@@ -172,7 +172,7 @@ class ThreadsController(Controller):
     )
     async def comments(
         self,
-        request: Anyones,
+        request: AnyRequest,
         post_id: FromPath[str],
         limit: Limit = 20,
         cursor: Cursor = None,
@@ -202,7 +202,7 @@ class ThreadsController(Controller):
     )
     async def comment(
         self,
-        request: Mine,
+        request: AuthenticatedRequest,
         post_id: FromPath[str],
         data: JSONBody[CommentIn],
         idempotency_key: IdempotencyKey = None,
@@ -222,7 +222,7 @@ class ThreadsController(Controller):
         summary="What stands above and below a post",
         opt=policy("optional", PostNotFound),
     )
-    async def context(self, request: Anyones, post_id: FromPath[str]) -> ContextOut:
+    async def context(self, request: AnyRequest, post_id: FromPath[str]) -> ContextOut:
         """Up to 100 posts above, the nearest, and up to 200 below, at any depth, level by level. Of the answers to one
         comment below it holds the first 20, of those to the post itself as many as there is room for.
         `more_ancestors` and `more_descendants` tell that some are left out. One above that was deleted, or that you
@@ -238,7 +238,7 @@ class ThreadsController(Controller):
     )
     async def history(
         self,
-        request: Anyones,
+        request: AnyRequest,
         post_id: FromPath[str],
         limit: Limit = 20,
         cursor: Cursor = None,
@@ -254,7 +254,9 @@ class ThreadsController(Controller):
         summary="Remove an earlier version of a post",
         opt=policy("token", PostNotFound, NotTheAuthor, VersionNotFound, CurrentVersion),
     )
-    async def forget(self, request: Mine, post_id: FromPath[str], version: FromPath[str]) -> None:
+    async def forget(
+        self, request: AuthenticatedRequest, post_id: FromPath[str], version: FromPath[str]
+    ) -> None:
         """For good, from one's own post. The other versions keep their numbers. The current version cannot be removed:
         edit or delete the post. Safe to repeat."""
         number = id_from(version)

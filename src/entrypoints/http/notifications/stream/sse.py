@@ -15,7 +15,7 @@ from application.notifications.tickets import LASTS, IssueTicket, RedeemStreamTo
 from domain.notifications import Resume
 from domain.shared import FieldError
 from entrypoints.http.answers import Answer, Out, Ready
-from entrypoints.http.auth import BY_ADDRESS, Anyones, Mine
+from entrypoints.http.auth import BY_ADDRESS, AnyRequest, AuthenticatedRequest
 from entrypoints.http.errors import NotAcceptable, QueryInvalid
 from entrypoints.http.notifications.stream import frames
 from entrypoints.http.notifications.stream.frames import Outbound
@@ -77,7 +77,7 @@ class StreamController(Controller):
         summary="Get a ticket for the stream",
         opt=policy("token"),
     )
-    async def ticket(self, request: Mine) -> StreamTicketOut:
+    async def ticket(self, request: AuthenticatedRequest) -> StreamTicketOut:
         """For clients that cannot send a header with a WebSocket, as browsers: the ticket goes into the first frame.
         It is good once, for 30 seconds; the stream lasts as long as the access token would."""
         principal = request.user
@@ -92,7 +92,7 @@ class StreamController(Controller):
         opt=policy("token"),
         status_code=200,
     )
-    async def address(self, request: Mine) -> StreamAddressOut:
+    async def address(self, request: AuthenticatedRequest) -> StreamAddressOut:
         """For a browser's EventSource, which sends no headers and comes back to the same address. The address holds a
         token that opens this session's stream and nothing else, until the session ends. Do not log or share it."""
         token = self.stream_tokens.issue(request.user.user_id, request.user.session_id)
@@ -107,7 +107,7 @@ class StreamController(Controller):
         media_type=EVENTS,
     )
     async def events(
-        self, request: Anyones, last_event_id: LastEventId = None, token: StreamToken = None
+        self, request: AnyRequest, last_event_id: LastEventId = None, token: StreamToken = None
     ) -> Response[Any]:
         """Server-sent events with `Accept: text/event-stream`. The same address is a WebSocket with the subprotocol
         `waggle.v1`. The frames are those of `/api/asyncapi.json`: the event's name is their `op`, its `id` is
@@ -126,7 +126,7 @@ class StreamController(Controller):
             raise
         return Answer(speaker)
 
-    async def _admitted(self, request: Anyones, token: str | None) -> Admitted:
+    async def _admitted(self, request: AnyRequest, token: str | None) -> Admitted:
         principal = request.user
         if principal is None:
             return Admitted(*await self.redeem_stream_token(token or ""))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from application.identity.passwords import NewPassword
 from application.identity.ports import IdentityTx, Passwords
 from application.identity.security import SecurityLog
-from application.identity.sessions import SOMEWHERE, Client, LoggedIn, SessionMaker
+from application.identity.sessions import UNKNOWN_CLIENT, ClientInfo, LoggedIn, SessionMaker
 from application.identity.throttle import Throttle
 from application.shared.events import Registered
 from application.shared.idempotency import IdempotentResult, run_once
@@ -37,10 +37,10 @@ class Register:
         secret: str,
         display_name: str,
         idempotent_request: IdempotentRequest | None,
-        client: Client = SOMEWHERE,
+        client: ClientInfo = UNKNOWN_CLIENT,
     ) -> LoggedIn:
         name, address, secret, display_name = self.checked(name, address, secret, display_name)
-        with self.security.watching("registration"):
+        with self.security.recording_refusals("registration"):
             result = await self._opened(name, address, secret, display_name, idempotent_request, client)
         if result.replayed:
             await self.throttle.registered_before(client.network, client.site)
@@ -69,7 +69,7 @@ class Register:
         secret: str,
         display_name: str,
         idempotent_request: IdempotentRequest | None,
-        client: Client,
+        client: ClientInfo,
     ) -> IdempotentResult:
         await self.throttle.registration(client.network, client.site)
         hashed = await self.passwords.hash(secret)  # before the transaction: it takes long
