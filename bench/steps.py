@@ -71,7 +71,7 @@ class Steps:
 def parts(container: Container) -> Sequence[tuple[str, type, str]]:
     """What is timed: its name, its class and its method."""
     feeds = container.feeds
-    home, page = feeds.read_home(), feeds.read_page()
+    home, page = feeds.read_home_feed(), feeds.read_page()
     return (
         ("admit: token and session", auth.Admission, "__call__"),
         ("admit: token and session", type(container.identity.authenticate()), "__call__"),

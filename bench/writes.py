@@ -19,9 +19,9 @@ from pathlib import Path
 import uvloop
 
 from adapters.memory.feeds import MemoryTimelines
-from application.feeds.ports import MAX_ENTRIES, Stretch
-from application.shared.entries import Entry
+from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelineSegment
 from application.shared.events import Published
+from application.shared.feed_entries import FeedEntry
 from bench.community import ALONE, CROWDED, FOLLOWERS, SMALL, TEXT, Community, post_id, user_id
 from bench.inside import inside
 from bench.readers import homes, tokens
@@ -88,7 +88,8 @@ async def telling(shape: str, stores: Stack, rounds: int) -> None:
         timelines, audience = fan_out.timelines, fan_out.audience
         author = UserId(user_id(CROWDED))
         full = [
-            Entry(post_id(number), PostId(post_id(number)), author) for number in range(MAX_ENTRIES, 0, -1)
+            FeedEntry(post_id(number), PostId(post_id(number)), author)
+            for number in range(MAX_TIMELINE_ENTRIES, 0, -1)
         ]
         followers = [UserId(0)]
         while page := await audience.followers_of(author, followers[-1], 1_000):
@@ -96,7 +97,7 @@ async def telling(shape: str, stores: Stack, rounds: int) -> None:
         del followers[0]
         for follower in followers:
             await timelines.begin(follower, 1)
-            await timelines.fill(follower, 1, Stretch(full, full[-1].id, MAX_ID))
+            await timelines.fill(follower, 1, TimelineSegment(full, full[-1].id, MAX_ID))
         here = Target(0, [os.getpid()])
         spent, took = [], []
         for number in range(rounds * 10):

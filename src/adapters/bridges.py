@@ -11,8 +11,8 @@ from application.media.serving import card_of
 from application.notifications.ports import About, Hint, Hints
 from application.posts.rows import State
 from application.shared.attachments import MediaCard
-from application.shared.entries import Entry
 from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
+from application.shared.feed_entries import FeedEntry
 from application.shared.people import AuthorCard
 from application.shared.ports import Clock
 from domain.media import ATTACH_MARGIN, ATTACH_WITHIN
@@ -157,18 +157,18 @@ class AddressesOfIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class WatchersOfHome:
+class StreamHomeViewers:
     """feeds reaches through notifications who has a home feed in sight."""
 
     hints: Hints
 
-    async def alert(self, readers: Collection[UserId]) -> None:
+    async def notify_new_posts(self, readers: Collection[UserId]) -> None:
         await self.hints.tell(readers, Hint.HOME)
 
 
 class ShowsEntries(Protocol):
     async def __call__(
-        self, viewer_context: ViewerContext, entries: Sequence[Entry]
+        self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
     ) -> Mapping[int, object]: ...
 
 
@@ -181,7 +181,7 @@ class ShownPosts:
     async def __call__(
         self, viewer_context: ViewerContext, posts: Collection[PostId]
     ) -> Mapping[PostId, object]:
-        places = [Entry(post, post, UserId(0)) for post in posts]  # nobody brought it there
+        places = [FeedEntry(post, post, UserId(0)) for post in posts]  # nobody brought it there
         return {PostId(id_): seen for id_, seen in (await self.show(viewer_context, places)).items()}
 
 

@@ -20,7 +20,7 @@ from adapters.bridges import (
     PostsToTellOf,
     SessionsOfIdentity,
     ShownPosts,
-    WatchersOfHome,
+    StreamHomeViewers,
 )
 from adapters.disk import Disk
 from adapters.folders import TemporaryFolders
@@ -61,8 +61,16 @@ from adapters.storage.address import S3Address
 from adapters.storage.folder import FolderStorage
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import MediaAddresses, TicketSigner
-from application.feeds import home, lists, pipeline, ranking, rankings, trending, voting
-from application.feeds.event_handlers import DropReader, FanOut
+from application.feeds import (
+    home,
+    pipeline,
+    ranking_cache,
+    read_feeds,
+    record_signals,
+    trending,
+    trending_formula,
+)
+from application.feeds.event_handlers import DropTimeline, FanOut
 from application.graph import event_handlers as graph_reactions
 from application.graph import queries as graph_queries
 from application.graph import relationships
@@ -289,24 +297,26 @@ class Feeds(containers.DeclarativeContainer):
     show: providers.Dependency[Any] = providers.Dependency()
     people: providers.Dependency[Any] = providers.Dependency()
     timelines: providers.Dependency[Any] = providers.Dependency()
-    watchers: providers.Dependency[Any] = providers.Dependency()
+    home_viewers: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
 
     read_page = Single(pipeline.ReadPage, show, now)
     gather_home = Single(home.GatherHome, timelines, candidates, audience)
-    read_home = Single(home.ReadHome, viewer_contexts, gather_home, candidates, read_page)
-    read_public = Single(lists.ReadPublic, viewer_contexts, candidates, read_page)
-    read_tagged = Single(lists.ReadTagged, Object(hashtag), viewer_contexts, candidates, read_page)
-    read_user = Single(lists.ReadUser, viewer_contexts, candidates, people, read_page)
-    fan_out = Single(FanOut, timelines, audience, watchers)
-    drop_reader = Single(DropReader, timelines)
+    read_home_feed = Single(home.ReadHomeFeed, viewer_contexts, gather_home, candidates, read_page)
+    read_public_feed = Single(read_feeds.ReadPublicFeed, viewer_contexts, candidates, read_page)
+    read_hashtag_feed = Single(
+        read_feeds.ReadHashtagFeed, Object(hashtag), viewer_contexts, candidates, read_page
+    )
+    read_user_feed = Single(read_feeds.ReadUserFeed, viewer_contexts, candidates, people, read_page)
+    fan_out = Single(FanOut, timelines, audience, home_viewers)
+    drop_timeline = Single(DropTimeline, timelines)
 
 
 def _ranked(name: str, place: type, make: Any, cache: Any, times: Any, now: Any) -> Any:
     """The rankings that `make` makes, of places of that type."""
-    codec, chance = Object(rankings.codec(1, place)), Object(random.random)
+    codec, chance = Object(ranking_cache.codec(1, place)), Object(random.random)
     kept = Single(Cached, f"trending:{name}", cache, codec, times, now, chance)
-    return Single(rankings.Rankings, kept, make, now)
+    return Single(ranking_cache.Rankings, kept, make, now)
 
 
 class Trending(containers.DeclarativeContainer):
@@ -321,16 +331,23 @@ class Trending(containers.DeclarativeContainer):
     times: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
 
-    posts = _ranked("posts", ranking.Place, Single(trending.RankPosts, reader, show, now), cache, times, now)
+    posts = _ranked(
+        "posts", trending_formula.RankedPost, Single(trending.RankPosts, reader, show, now), cache, times, now
+    )
     tags = _ranked(
-        "tags", ranking.TagPlace, Single(trending.RankTags, reader, accounts, now), cache, times, now
+        "tags",
+        trending_formula.RankedTag,
+        Single(trending.RankTags, reader, accounts, now),
+        cache,
+        times,
+        now,
     )
     refresh_trending = Single(trending.RefreshTrending, posts, tags)
     list_trending_posts = Single(trending.ListTrendingPosts, posts, show, viewer_contexts)
     list_trending_tags = Single(trending.ListTrendingTags, tags, show)
-    vote_by_mark = Single(voting.VoteByMark, open_tx)
-    vote_by_post = Single(voting.VoteByPost, open_tx, now)
-    forget_voter = Single(voting.ForgetVoter, open_tx)
+    record_engagement = Single(record_signals.RecordEngagement, open_tx)
+    record_post_signals = Single(record_signals.RecordPostSignals, open_tx, now)
+    erase_account_signals = Single(record_signals.EraseAccountSignals, open_tx)
 
 
 class Graph(containers.DeclarativeContainer):
@@ -700,8 +717,8 @@ class Container(containers.DeclarativeContainer):
         ),
         reader=providers.Selector(
             config.store,
-            memory=Single(memory_feeds.MemoryVotesReader, store),
-            sql=Single(sql_feeds.SqlVotesReader, database),
+            memory=Single(memory_feeds.MemorySignalsReader, store),
+            sql=Single(sql_feeds.SqlSignalsReader, database),
         ),
         accounts=closed_authors,
         show=posts.show_entries,
@@ -740,7 +757,7 @@ class Container(containers.DeclarativeContainer):
                 none=Single(memory_feeds.NoTimelines),
             ),
         ),
-        watchers=Single(WatchersOfHome, hints),
+        home_viewers=Single(StreamHomeViewers, hints),
         now=now,
     )
 
@@ -825,25 +842,25 @@ class Container(containers.DeclarativeContainer):
                 posts.restrict_comment,
                 feeds.fan_out,
                 identity.count_posts,
-                trending.vote_by_post,
+                trending.record_post_signals,
                 notifications.tell_of_post,
             ),
             Edited: providers.List(
-                trending.vote_by_post, notifications.tell_of_post, notifications.tell_of_edit
+                trending.record_post_signals, notifications.tell_of_post, notifications.tell_of_edit
             ),
             EditToTell: providers.List(notifications.tell_of_edit),
             PostDeleted: providers.List(
                 identity.count_posts,
                 posts.bodies.provided.forget,
-                trending.vote_by_post,
+                trending.record_post_signals,
                 notifications.forget_post,
                 media.forget_post,
             ),
             PostToForget: providers.List(notifications.forget_post),
-            Liked: providers.List(trending.vote_by_mark, notifications.tell_of_mark),
-            Unliked: providers.List(trending.vote_by_mark, notifications.take_back),
-            Reposted: providers.List(feeds.fan_out, trending.vote_by_mark, notifications.tell_of_mark),
-            Unreposted: providers.List(trending.vote_by_mark, notifications.take_back),
+            Liked: providers.List(trending.record_engagement, notifications.tell_of_mark),
+            Unliked: providers.List(trending.record_engagement, notifications.take_back),
+            Reposted: providers.List(feeds.fan_out, trending.record_engagement, notifications.tell_of_mark),
+            Unreposted: providers.List(trending.record_engagement, notifications.take_back),
             Followed: providers.List(notifications.take_back, notifications.tell_of_follow),
             Unfollowed: providers.List(notifications.take_back),
             FollowRequested: providers.List(notifications.tell_of_follow),
@@ -851,10 +868,10 @@ class Container(containers.DeclarativeContainer):
             Blocked: providers.List(notifications.take_back),
             AccountDeleted: providers.List(
                 people.provided.forget,
-                feeds.drop_reader,
+                feeds.drop_timeline,
                 posts.erase_author,
                 graph.erase_relationships,
-                trending.forget_voter,
+                trending.erase_account_signals,
                 notifications.forget_account,
                 media.forget_owner,
                 Single(AnonymizeSecurityEvents, security_events),

@@ -18,7 +18,7 @@ from adapters.redis.client import Client
 from adapters.redis.connection import MAX_BYTES, MAX_WAITING, Connection, RedisAway, RedisRefused
 from adapters.redis.feeds import RedisTimelines
 from adapters.redis.limits import RedisLimiter
-from application.feeds.ports import MAX_ENTRIES, Stretch
+from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelineSegment
 from application.shared.limits import Rate
 from domain.shared import MAX_ID
 from tests.integration.servers import Server, Unavailable, clear, redis
@@ -97,7 +97,7 @@ class TestTimelines(TimelinesContract):
         await timelines.push([reader], an_entry(10))
 
         await timelines.begin(reader, 1)
-        await timelines.fill(reader, 1, Stretch(entries(7), 0, MAX_ID))
+        await timelines.fill(reader, 1, TimelineSegment(entries(7), 0, MAX_ID))
 
         assert pages == [None] * 7
         assert ids(await timelines.read(reader, 1, ALL)) == [7]
@@ -108,8 +108,8 @@ class TestTimelines(TimelinesContract):
             await timelines.push([reader], an_entry(id_))
         [key] = await client.call("KEYS", "waggle:*:timeline:*")
 
-        assert await client.call("STRLEN", key) <= 24 * (2 * MAX_ENTRIES + 2)
-        assert ids(await timelines.read(reader, 1, ALL)) == [*range(2_001, 2_001 - MAX_ENTRIES, -1)]
+        assert await client.call("STRLEN", key) <= 24 * (2 * MAX_TIMELINE_ENTRIES + 2)
+        assert ids(await timelines.read(reader, 1, ALL)) == [*range(2_001, 2_001 - MAX_TIMELINE_ENTRIES, -1)]
 
     async def test_who_reads_keeps_the_timeline_for_a_week(
         self, client: Client, timelines: RedisTimelines
@@ -143,7 +143,7 @@ class TestTimelines(TimelinesContract):
 
             assert meanwhile == (None, False)
             assert await timelines.begin(reader, 1) is True
-            await timelines.fill(reader, 1, Stretch(entries(10, 9, 8), 0, MAX_ID))
+            await timelines.fill(reader, 1, TimelineSegment(entries(10, 9, 8), 0, MAX_ID))
             assert ids(await others.read(reader, 1, ALL)) == [10, 9, 8]
             background.cancel()
 
@@ -165,7 +165,7 @@ class TestTimelines(TimelinesContract):
         await client.call("FLUSHALL")
         await client.call("SCRIPT", "FLUSH")
 
-        await timelines.fill(reader, 1, Stretch(entries(9), 0, MAX_ID))
+        await timelines.fill(reader, 1, TimelineSegment(entries(9), 0, MAX_ID))
 
         assert await timelines.read(reader, 1, ALL) is None
 

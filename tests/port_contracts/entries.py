@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.posts.entries import SqlEntries
-from application.shared.entries import Entry
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.posts import Mark, Post, Visibility, recognised, resolved
 from domain.shared import PostId, UserId, ViewerContext
@@ -23,16 +23,16 @@ def user() -> UserId:
     return UserId(new_id())
 
 
-def place(post: Post) -> Entry:
-    return Entry(post.id, post.id, post.author)
+def place(post: Post) -> FeedEntry:
+    return FeedEntry(post.id, post.id, post.author)
 
 
-async def repost(stores: Stores, post: PostId, by: UserId) -> Entry:
+async def repost(stores: Stores, post: PostId, by: UserId) -> FeedEntry:
     mark_id = new_id()
     async with stores.open_posts() as tx:
         await tx.posts.get(post)
         await tx.marks.leave(Mark.REPOST, post, by, mark_id)
-    return Entry(mark_id, post, by)
+    return FeedEntry(mark_id, post, by)
 
 
 async def take_back(stores: Stores, post: PostId, by: UserId) -> None:
@@ -45,7 +45,7 @@ async def tagged(stores: Stores, text: str = "#bees", **members: object) -> Post
     return await stores.add_post(text=text, entities=resolved(recognised(text), {}), **members)
 
 
-def part(entries: Collection[Entry], window: Window) -> Sequence[Entry]:
+def part(entries: Collection[FeedEntry], window: Window) -> Sequence[FeedEntry]:
     """The window of a list, in the plainest of ways."""
     if window.back:
         above = sorted(entry for entry in entries if entry.id > (window.edge or 0))
@@ -59,13 +59,13 @@ class Places:
     """Twenty users, nineteen of whom have posted and reposted at random."""
 
     users: Sequence[UserId]
-    entries: Sequence[Entry]
+    entries: Sequence[FeedEntry]
 
 
 async def places(stores: Stores, steps: Sequence[tuple[int, str, int]]) -> Places:
     users = [user() for _ in range(20)]
     posts: list[Post] = []
-    entries: dict[int, Entry] = {}
+    entries: dict[int, FeedEntry] = {}
     for who, what, which in steps:
         author = users[who]
         if what == "post" or not posts:
@@ -257,7 +257,7 @@ class EntriesContract:
         await remove(stores, await tagged(stores))
         newest = await tagged(stores)
 
-        async def found(tag: str, window: Window) -> Sequence[Entry]:
+        async def found(tag: str, window: Window) -> Sequence[FeedEntry]:
             return await stores.entries.tagged(tag, window, ViewerContext())
 
         assert [*await found("bees", Window(2, edge, back=True))] == [place(comment), place(post)]

@@ -12,7 +12,7 @@ from adapters.memory.posts import MemoryPostsReader
 from adapters.sql.housekeeping import keep_house
 from adapters.sql.metadata import metadata
 from adapters.sql.posts.tables import restricted_authors
-from application.feeds.voting import ForgetVoter
+from application.feeds.record_signals import EraseAccountSignals
 from application.identity.sessions import LoggedIn
 from application.posts.editing import Edit
 from application.posts.erasing import EraseAuthor
@@ -170,7 +170,7 @@ class ErasingContract:
         await world.ann_goes()
         fact = AccountDeleted(user_id=world.ann.user.id)
         hasty = EraseAuthor(stores.open_posts, lambda: 0.0, batch=2, budget=0.0)
-        known, forget = world.waggle.relay.event_handlers, ForgetVoter(stores.open_votes)
+        known, forget = world.waggle.relay.event_handlers, EraseAccountSignals(stores.open_signals)
         world.waggle.relay = replace(
             world.waggle.relay, event_handlers={**known, AccountDeleted: [hasty, forget]}
         )

@@ -39,9 +39,9 @@ from tests.port_contracts.search import (
     TagSearchContract,
 )
 from tests.port_contracts.security import SecurityEventsContract
+from tests.port_contracts.signals import SignalsContract
 from tests.port_contracts.threads import EditsContract, ThreadsContract
 from tests.port_contracts.transactions import TransactionsContract
-from tests.port_contracts.votes import VotesContract
 from tests.port_contracts.withheld import WithheldContract
 
 
@@ -150,7 +150,7 @@ class TestMedia(MediaContract): ...
 class TestJobs(JobsContract): ...
 
 
-class TestVotes(VotesContract): ...
+class TestVotes(SignalsContract): ...
 
 
 class TestStreams(StreamsContract): ...

@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import func, select, update
 
 from adapters.sql import housekeeping
-from adapters.sql.feeds.tables import tag_votes, votes
+from adapters.sql.feeds.tables import engagement_signals, hashtag_signals
 from adapters.sql.graph.tables import mutes
 from adapters.sql.housekeeping import KEYS, MARKS, SESSIONS, VOTES, keep_house
 from adapters.sql.idempotency import idempotency_keys
 from adapters.sql.identity.tables import pending_registrations, sessions
 from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
-from application.feeds.ranking import TagVote, Vote
+from application.feeds.trending_formula import EngagementSignal, HashtagSignal
 from domain.shared import EventId, PostId, SessionId, UserId
 from tests.port_contracts.idempotency import an_idempotent_request, publish_once
 from tests.port_contracts.identity import a_session, add_session
@@ -37,8 +37,8 @@ async def counts(stores: Stores) -> list[int]:
                 idempotency_keys,
                 inbox,
                 sessions,
-                votes,
-                tag_votes,
+                engagement_signals,
+                hashtag_signals,
                 mutes,
                 tickets,
                 pending_registrations,
@@ -61,11 +61,11 @@ class HousekeepingContract:
             for age in (MARKS - LITTLE, MARKS + LITTLE):
                 await tx.inbox.first_time("count", EventId(id_made(age)))
 
-        async with stores.open_votes() as tx:
+        async with stores.open_signals() as tx:
             for age in (VOTES - LITTLE, VOTES + LITTLE):
                 post, at = PostId(id_made(age)), id_made(age) >> 16
-                await tx.votes.add(Vote(post, account.id, 1, 1, at))
-                await tx.votes.set_tags(post, [TagVote("bees", post, account.id, at)])
+                await tx.signals.add(EngagementSignal(post, account.id, 1, 1, at))
+                await tx.signals.set_tags(post, [HashtagSignal("bees", post, account.id, at)])
 
         async with stores.open_graph() as tx:
             for until in (datetime.now(UTC) + LITTLE, datetime.now(UTC) - LITTLE, None):

@@ -34,7 +34,7 @@ from adapters.sql.migrate import migrate
 from adapters.sql.notifications.tables import mails, tickets
 from adapters.sql.outbox import SqlOutboxQueue, outbox
 from application.feeds.ports import Candidates
-from application.feeds.votes import Accounts, VotesReader, VotesTx
+from application.feeds.signals import AccountVisibility, SignalsReader, SignalsTx
 from application.graph.ports import GraphCounters, GraphReader, GraphTx
 from application.identity.ports import Authorship, ConfirmationQueue, IdentityReader, IdentityTx, KeyStore
 from application.identity.searching import PeopleSearch
@@ -77,9 +77,9 @@ class Stores:
     security: SecurityEvents
     search: Search
     people_search: PeopleSearch
-    open_votes: OpenTx[VotesTx]
-    votes: VotesReader
-    accounts: Accounts
+    open_signals: OpenTx[SignalsTx]
+    signals: SignalsReader
+    accounts: AccountVisibility
     open_graph: OpenTx[GraphTx]
     graph: GraphReader
     graph_counters: GraphCounters
@@ -162,7 +162,7 @@ async def memory() -> AsyncIterator[Stores]:
         memory_posts.MemorySearch(store),
         memory_identity.MemoryPeopleSearch(store),
         memory_feeds.transactions(store),
-        memory_feeds.MemoryVotesReader(store),
+        memory_feeds.MemorySignalsReader(store),
         memory_posts.MemoryClosedAuthors(store),
         memory_graph.transactions(store, new_id, POPULAR),
         memory_graph.MemoryGraphReader(store),
@@ -231,7 +231,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_posts.SqlSearch(database),
             sql_identity.SqlPeopleSearch(database),
             sql_feeds.transactions(database),
-            sql_feeds.SqlVotesReader(database),
+            sql_feeds.SqlSignalsReader(database),
             sql_posts.SqlClosedAuthors(database),
             sql_graph.transactions(database, new_id, POPULAR),
             sql_graph.SqlGraphReader(database),

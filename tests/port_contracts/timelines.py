@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application.feeds.ports import MAX_ENTRIES, Slice, Stretch, Timelines
-from application.shared.entries import Entry
+from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelinePage, Timelines, TimelineSegment
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.shared import MAX_ID, PostId, UserId
 from tests.port_contracts.stores import new_id
 
 
-def an_entry(id_: int, post: int | None = None, by: int = 7) -> Entry:
-    return Entry(id_, PostId(id_ if post is None else post), UserId(by))
+def an_entry(id_: int, post: int | None = None, by: int = 7) -> FeedEntry:
+    return FeedEntry(id_, PostId(id_ if post is None else post), UserId(by))
 
 
-def entries(*ids: int) -> list[Entry]:
+def entries(*ids: int) -> list[FeedEntry]:
     return [an_entry(id_) for id_ in ids]
 
 
-def ids(found: Slice | None) -> list[int] | None:
+def ids(found: TimelinePage | None) -> list[int] | None:
     return None if found is None else [entry.id for entry in found.entries]
 
 
@@ -28,15 +28,15 @@ def a_reader() -> UserId:
     return UserId(new_id())
 
 
-ALL = Window(MAX_ENTRIES)
+ALL = Window(MAX_TIMELINE_ENTRIES)
 
 
 async def filled(
-    timelines: Timelines, *ids: int, floor: int = 0, ceiling: int = MAX_ID, version: int = 1
+    timelines: Timelines, *ids: int, lower_bound: int = 0, upper_bound: int = MAX_ID, version: int = 1
 ) -> UserId:
     reader = a_reader()
     await timelines.begin(reader, version)
-    await timelines.fill(reader, version, Stretch(entries(*ids), floor, ceiling))
+    await timelines.fill(reader, version, TimelineSegment(entries(*ids), lower_bound, upper_bound))
     return reader
 
 
@@ -44,7 +44,7 @@ class TimelinesContract:
     async def test_without_a_beginning_there_is_nothing(self, timelines: Timelines) -> None:
         reader = a_reader()
 
-        await timelines.fill(reader, 1, Stretch(entries(3, 2), 0, MAX_ID))
+        await timelines.fill(reader, 1, TimelineSegment(entries(3, 2), 0, MAX_ID))
         await timelines.push([reader], an_entry(4))
 
         assert await timelines.read(reader, 1, ALL) is None
@@ -59,16 +59,16 @@ class TimelinesContract:
 
     async def test_every_member_makes_the_round_trip(self, timelines: Timelines) -> None:
         reader = a_reader()
-        some = [Entry(MAX_ID - 1, PostId(new_id()), UserId(new_id())), an_entry(new_id())]
+        some = [FeedEntry(MAX_ID - 1, PostId(new_id()), UserId(new_id())), an_entry(new_id())]
         await timelines.begin(reader, 3)
-        await timelines.fill(reader, 3, Stretch(some, 1, MAX_ID))
+        await timelines.fill(reader, 3, TimelineSegment(some, 1, MAX_ID))
 
-        assert await timelines.read(reader, 3, ALL) == Slice(some, 1)
+        assert await timelines.read(reader, 3, ALL) == TimelinePage(some, 1)
 
     async def test_an_empty_feed_is_known_to_be_empty(self, timelines: Timelines) -> None:
         reader = await filled(timelines)
 
-        assert await timelines.read(reader, 1, ALL) == Slice([], 0)
+        assert await timelines.read(reader, 1, ALL) == TimelinePage([], 0)
 
     async def test_what_is_published_while_the_database_is_read_is_kept(self, timelines: Timelines) -> None:
         reader = a_reader()
@@ -76,7 +76,7 @@ class TimelinesContract:
         await timelines.push([reader], an_entry(9))
         await timelines.push([reader], an_entry(5))
 
-        await timelines.fill(reader, 1, Stretch(entries(8, 7), 0, MAX_ID))
+        await timelines.fill(reader, 1, TimelineSegment(entries(8, 7), 0, MAX_ID))
 
         assert ids(await timelines.read(reader, 1, ALL)) == [9, 8, 7, 5]
 
@@ -98,11 +98,11 @@ class TimelinesContract:
         reader = await filled(timelines, 8, 7, version=4)
 
         await timelines.begin(reader, 5)
-        await timelines.fill(reader, 4, Stretch(entries(6), 0, MAX_ID))  # too late
+        await timelines.fill(reader, 4, TimelineSegment(entries(6), 0, MAX_ID))  # too late
 
         assert await timelines.read(reader, 4, ALL) is None
         assert await timelines.read(reader, 5, ALL) is None
-        await timelines.fill(reader, 5, Stretch(entries(3), 0, MAX_ID))
+        await timelines.fill(reader, 5, TimelineSegment(entries(3), 0, MAX_ID))
         assert ids(await timelines.read(reader, 5, ALL)) == [3]
 
     async def test_an_entry_stands_where_its_id_says_and_once(self, timelines: Timelines) -> None:
@@ -125,39 +125,39 @@ class TimelinesContract:
 
     async def test_below_the_floor_nothing_is_told(self, timelines: Timelines) -> None:
         """What is pushed there waits until the rest of its surroundings is known."""
-        reader = await filled(timelines, 30, 20, floor=20)
+        reader = await filled(timelines, 30, 20, lower_bound=20)
         await timelines.push([reader], an_entry(15))
 
-        assert await timelines.read(reader, 1, ALL) == Slice(entries(30, 20), 20)
-        assert await timelines.read(reader, 1, Window(5, 20)) == Slice([], 20)
-        assert await timelines.read(reader, 1, Window(5, 12)) == Slice([], 20)
+        assert await timelines.read(reader, 1, ALL) == TimelinePage(entries(30, 20), 20)
+        assert await timelines.read(reader, 1, Window(5, 20)) == TimelinePage([], 20)
+        assert await timelines.read(reader, 1, Window(5, 12)) == TimelinePage([], 20)
 
-        await timelines.fill(reader, 1, Stretch(entries(18, 12), 12, 20))
+        await timelines.fill(reader, 1, TimelineSegment(entries(18, 12), 12, 20))
 
-        assert await timelines.read(reader, 1, ALL) == Slice(entries(30, 20, 18, 15, 12), 12)
+        assert await timelines.read(reader, 1, ALL) == TimelinePage(entries(30, 20, 18, 15, 12), 12)
 
     async def test_a_stretch_that_would_leave_a_gap_is_not_taken(self, timelines: Timelines) -> None:
-        reader = await filled(timelines, 30, 20, floor=20)
+        reader = await filled(timelines, 30, 20, lower_bound=20)
 
-        await timelines.fill(reader, 1, Stretch(entries(9, 8), 8, 10))
+        await timelines.fill(reader, 1, TimelineSegment(entries(9, 8), 8, 10))
 
-        assert await timelines.read(reader, 1, ALL) == Slice(entries(30, 20), 20)
+        assert await timelines.read(reader, 1, ALL) == TimelinePage(entries(30, 20), 20)
 
     async def test_only_what_reaches_the_newest_end_begins_a_timeline(self, timelines: Timelines) -> None:
-        reader = await filled(timelines, 9, 8, ceiling=10)
+        reader = await filled(timelines, 9, 8, upper_bound=10)
 
         assert await timelines.read(reader, 1, ALL) is None
 
     async def test_two_who_build_at_once_build_one_timeline(self, timelines: Timelines) -> None:
-        reader = await filled(timelines, 30, 20, floor=20)
+        reader = await filled(timelines, 30, 20, lower_bound=20)
 
-        await timelines.fill(reader, 1, Stretch(entries(31, 30), 30, MAX_ID))
-        await timelines.fill(reader, 1, Stretch(entries(30, 20, 10), 10, MAX_ID))
+        await timelines.fill(reader, 1, TimelineSegment(entries(31, 30), 30, MAX_ID))
+        await timelines.fill(reader, 1, TimelineSegment(entries(30, 20, 10), 10, MAX_ID))
 
-        assert await timelines.read(reader, 1, ALL) == Slice(entries(31, 30, 20, 10), 10)
+        assert await timelines.read(reader, 1, ALL) == TimelinePage(entries(31, 30, 20, 10), 10)
 
     async def test_a_window_goes_down_from_its_edge(self, timelines: Timelines) -> None:
-        reader = await filled(timelines, 9, 7, 5, 3, floor=3)
+        reader = await filled(timelines, 9, 7, 5, 3, lower_bound=3)
 
         assert ids(await timelines.read(reader, 1, Window(2))) == [9, 7]
         assert ids(await timelines.read(reader, 1, Window(2, 7))) == [5, 3]
@@ -166,7 +166,7 @@ class TimelinesContract:
         assert ids(await timelines.read(reader, 1, Window(2, MAX_ID))) == [9, 7]
 
     async def test_a_window_goes_back_up_from_its_edge(self, timelines: Timelines) -> None:
-        reader = await filled(timelines, 9, 7, 5, 3, floor=3)
+        reader = await filled(timelines, 9, 7, 5, 3, lower_bound=3)
 
         assert ids(await timelines.read(reader, 1, Window(2, 3, back=True))) == [7, 5]
         assert ids(await timelines.read(reader, 1, Window(2, 6, back=True))) == [9, 7]
@@ -174,23 +174,23 @@ class TimelinesContract:
         assert ids(await timelines.read(reader, 1, Window(2, 9, back=True))) == []
 
     async def test_from_below_the_floor_there_is_no_way_back_up(self, timelines: Timelines) -> None:
-        reader = await filled(timelines, 9, 7, floor=7)
+        reader = await filled(timelines, 9, 7, lower_bound=7)
 
         assert await timelines.read(reader, 1, Window(2, 5, back=True)) is None
 
     async def test_the_newest_are_kept(self, timelines: Timelines) -> None:
-        many = [*range(2 * MAX_ENTRIES, 0, -1)]
+        many = [*range(2 * MAX_TIMELINE_ENTRIES, 0, -1)]
         reader = await filled(timelines, *many)
-        kept = many[:MAX_ENTRIES]
-        assert await timelines.read(reader, 1, Window(1000)) == Slice(entries(*kept), kept[-1])
+        kept = many[:MAX_TIMELINE_ENTRIES]
+        assert await timelines.read(reader, 1, Window(1000)) == TimelinePage(entries(*kept), kept[-1])
 
         await timelines.push([reader], an_entry(5_000))
 
         kept = [5_000, *kept[:-1]]
-        assert await timelines.read(reader, 1, Window(1000)) == Slice(entries(*kept), kept[-1])
+        assert await timelines.read(reader, 1, Window(1000)) == TimelinePage(entries(*kept), kept[-1])
 
     async def test_an_old_entry_does_not_push_out_a_newer_one(self, timelines: Timelines) -> None:
-        many = [*range(3 * MAX_ENTRIES, 2 * MAX_ENTRIES, -1)]
+        many = [*range(3 * MAX_TIMELINE_ENTRIES, 2 * MAX_TIMELINE_ENTRIES, -1)]
         reader = await filled(timelines, *many)
 
         await timelines.push([reader], an_entry(5))
@@ -222,13 +222,13 @@ class TimelinesContract:
                 stored.add(number)
                 await timelines.push([reader], an_entry(number))
             else:
-                ceiling = MAX_ID if found is None else found.floor
-                below = sorted((id_ for id_ in stored if id_ < ceiling), reverse=True)
+                upper_bound = MAX_ID if found is None else found.lower_bound
+                below = sorted((id_ for id_ in stored if id_ < upper_bound), reverse=True)
                 taken = below[: number % 7 + 1]
-                floor = taken[-1] if len(taken) < len(below) else 0
-                await timelines.fill(reader, 1, Stretch(entries(*taken), floor, ceiling))
+                lower_bound = taken[-1] if len(taken) < len(below) else 0
+                await timelines.fill(reader, 1, TimelineSegment(entries(*taken), lower_bound, upper_bound))
 
             found = await timelines.read(reader, 1, ALL)
             if found is not None:
-                expected = sorted((id_ for id_ in stored if id_ >= found.floor), reverse=True)
+                expected = sorted((id_ for id_ in stored if id_ >= found.lower_bound), reverse=True)
                 assert ids(found) == expected

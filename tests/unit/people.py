@@ -15,7 +15,7 @@ from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, Sign
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import TicketSigner
 from adapters.text import ascii_domain, graphemes
-from application.feeds.voting import ForgetVoter, VoteByMark, VoteByPost
+from application.feeds.record_signals import EraseAccountSignals, RecordEngagement, RecordPostSignals
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.ending import EndAllSessions, LogOut, LogOutElsewhere, LogOutEverywhere
 from application.identity.event_handlers import CountPosts
@@ -200,8 +200,8 @@ class Waggle:
         self.edit = EditPost(stores.open_posts, viewer_contexts, self.people, time, graphemes, self.read)
         count_posts = CountPosts(stores.open_identity)
         self.sweep = SweepGone(stores.open_posts)
-        vote_by_mark = VoteByMark(stores.open_votes)
-        vote_by_post = VoteByPost(stores.open_votes, time)
+        record_engagement = RecordEngagement(stores.open_signals)
+        record_post_signals = RecordPostSignals(stores.open_signals, time)
         no_objects = MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: BEGINNING)
         self.relay = Relay(
             stores.queue,
@@ -209,18 +209,18 @@ class Waggle:
                 Published: [
                     RestrictComment(stores.open_posts, stores.accounts),
                     count_posts,
-                    vote_by_post,
+                    record_post_signals,
                 ],
-                Edited: [vote_by_post],
-                PostDeleted: [count_posts, vote_by_post],
-                Liked: [vote_by_mark],
-                Unliked: [vote_by_mark],
-                Reposted: [vote_by_mark],
-                Unreposted: [vote_by_mark],
+                Edited: [record_post_signals],
+                PostDeleted: [count_posts, record_post_signals],
+                Liked: [record_engagement],
+                Unliked: [record_engagement],
+                Reposted: [record_engagement],
+                Unreposted: [record_engagement],
                 AccountDeleted: [
                     self.people.forget,
                     EraseAuthor(stores.open_posts, time.monotonic),
-                    ForgetVoter(stores.open_votes),
+                    EraseAccountSignals(stores.open_signals),
                     AnonymizeSecurityEvents(stores.security),
                 ],
                 MediaAttached: [Attach(stores.open_media)],

@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from adapters.memory.feeds import MemoryTimelines, NoTimelines
 from application.feeds.home import FIRST
-from application.feeds.lists import NoSuchHashtag
-from application.feeds.newer import MAX_SEEN, newer
-from application.feeds.ports import MAX_ENTRIES, Candidates, Timelines
-from application.shared.entries import Entry
+from application.feeds.polling import MAX_SEEN, newer
+from application.feeds.ports import MAX_TIMELINE_ENTRIES, Candidates, Timelines
+from application.feeds.read_feeds import NoSuchHashtag
 from application.shared.events import AccountDeleted
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.posts import Visibility, recognised, resolved
 from domain.shared import EventId, PostId, UserId, UserNotFound
 from tests.port_contracts.stores import memory, new_id
-from tests.unit.feeds_world import VISIBILITIES, World, ids_of
+from tests.unit.feed_reference import VISIBILITIES, World, ids_of
 from tests.unit.people import refused
 
 KINDS: dict[str, Callable[[], Timelines]] = {
@@ -151,7 +151,7 @@ async def test_where_too_much_is_hidden_a_page_is_short_and_not_the_end(world: W
 async def test_one_scrolls_beyond_what_a_timeline_holds(world: World) -> None:
     ann, bob, *_ = world.users
     world.follow(ann, bob)
-    said = [(await world.says(bob)).id for _ in range(MAX_ENTRIES + FIRST + 5)]
+    said = [(await world.says(bob)).id for _ in range(MAX_TIMELINE_ENTRIES + FIRST + 5)]
 
     lines = await world.whole(ann, limit=37)
 
@@ -178,7 +178,7 @@ class Meanwhile:
 
     async def by_sources(
         self, sources: Collection[UserId], window: Window, last: int | None = None
-    ) -> Sequence[Entry]:
+    ) -> Sequence[FeedEntry]:
         self.asked += 1
         found = await self.candidates.by_sources(sources, window, last)
         if (happens := self.happens) is not None:

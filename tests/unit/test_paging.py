@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar import Request
 
-from application.feeds.newer import MAX_SEEN
+from application.feeds.polling import MAX_SEEN
 from application.shared.paging import Page, Window, page
 from entrypoints.http.errors import CursorInvalid, QueryInvalid
 from entrypoints.http.paging import MAX_CURSOR, OF_PAGES, REPEATED, Pager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.sql.database import Database, Prepared
-from adapters.sql.feeds import votes
+from adapters.sql.feeds import signals
 from adapters.sql.graph import reading as graph
 from adapters.sql.keyset import Keyset
 from adapters.sql.notifications import mails, writing
@@ -16,7 +16,7 @@ from adapters.sql.notifications import reading as streams
 from adapters.sql.posts import authors, entries, marks, reading
 from tests.port_contracts.stores import migrated
 
-MODULES = (reading, entries, authors, votes, graph, streams, mails, marks)
+MODULES = (reading, entries, authors, signals, graph, streams, mails, marks)
 READS = {
     **{
         f"{of.__name__} {name}": read

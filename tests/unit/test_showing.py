@@ -7,8 +7,8 @@ import pytest
 
 from application.posts.rows import Body, State
 from application.posts.showing import Bodies, Hydrate, PostParts, ShowEntries
-from application.shared.entries import Entry
 from application.shared.events import PostDeleted
+from application.shared.feed_entries import FeedEntry
 from application.shared.people import AuthorCard
 from domain.posts import Post, Visibility
 from domain.shared import EventId, PostId, UserId, ViewerContext
@@ -59,7 +59,7 @@ class World:
     bodies: Bodies
     show: ShowEntries
 
-    async def shown(self, *entries: Entry, to: ViewerContext | None = None) -> set[int]:
+    async def shown(self, *entries: FeedEntry, to: ViewerContext | None = None) -> set[int]:
         return {*await self.show(to or ViewerContext(), entries)}
 
 
@@ -71,13 +71,13 @@ async def world() -> World:
         return World(stores, parts, cards, bodies, ShowEntries(Hydrate(kept, bodies), cards))
 
 
-def place(post: Post) -> Entry:
-    return Entry(post.id, post.id, post.author)
+def place(post: Post) -> FeedEntry:
+    return FeedEntry(post.id, post.id, post.author)
 
 
 async def test_a_post_and_a_repost_of_it_are_two_places(world: World) -> None:
     post = await world.stores.add_post(author=ANN, mentioned=frozenset({CAT}))
-    repost = Entry(new_id(), post.id, BOB)
+    repost = FeedEntry(new_id(), post.id, BOB)
 
     seen = await world.show(ViewerContext(CAT), [place(post), repost])
 
@@ -91,7 +91,7 @@ async def test_a_post_and_a_repost_of_it_are_two_places(world: World) -> None:
 async def test_az3_what_one_may_not_see_stands_nowhere(world: World) -> None:
     hidden = await world.stores.add_post(author=ANN, visibility=Visibility.FOLLOWERS)
     post = await world.stores.add_post(author=ANN)
-    places = [place(hidden), place(post), Entry(new_id(), post.id, BOB)]
+    places = [place(hidden), place(post), FeedEntry(new_id(), post.id, BOB)]
 
     assert await world.shown(*places) == {post.id, places[2].id}
     assert await world.shown(*places, to=ViewerContext(CAT, frozenset({ANN}))) == {
@@ -121,7 +121,7 @@ async def test_who_is_gone_stands_nowhere(world: World) -> None:
     post, other = await world.stores.add_post(author=ANN), await world.stores.add_post(author=CAT)
     world.cards.gone.add(ANN)
 
-    assert await world.shown(place(post), Entry(7, other.id, ANN), place(other)) == {other.id}
+    assert await world.shown(place(post), FeedEntry(7, other.id, ANN), place(other)) == {other.id}
 
 
 async def test_words_are_asked_for_once(world: World) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.memory.feeds import MemoryTimelines, NoTimelines
-from application.feeds.ports import Stretch
+from application.feeds.ports import TimelineSegment
 from application.shared.paging import Window
 from domain.shared import MAX_ID
 from tests.port_contracts.timelines import ALL, TimelinesContract, a_reader, an_entry, entries, filled, ids
@@ -31,7 +31,7 @@ async def test_without_timelines_nothing_is_ever_found() -> None:
     timelines, reader = NoTimelines(), a_reader()
 
     assert await timelines.begin(reader, 1) is False
-    await timelines.fill(reader, 1, Stretch(entries(3), 0, MAX_ID))
+    await timelines.fill(reader, 1, TimelineSegment(entries(3), 0, MAX_ID))
     await timelines.push([reader], an_entry(4))
     await timelines.drop([a_reader()])
 

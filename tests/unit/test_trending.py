@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory.cache import MemoryCache
-from adapters.memory.feeds import MemoryVotesReader, transactions
+from adapters.memory.feeds import MemorySignalsReader, transactions
 from adapters.memory.store import Store
-from application.feeds.ranking import HALF_LIFE_MS, Place, TagPlace
-from application.feeds.rankings import Ranking, Rankings, codec
+from application.feeds.ranking_cache import Ranking, Rankings, codec
+from application.feeds.record_signals import BATCH, EraseAccountSignals, RecordEngagement, RecordPostSignals
 from application.feeds.trending import (
     AT_ONCE,
     ListTrendingPosts,
@@ -23,9 +23,8 @@ from application.feeds.trending import (
     RankTags,
     RefreshTrending,
 )
-from application.feeds.voting import BATCH, ForgetVoter, VoteByMark, VoteByPost
+from application.feeds.trending_formula import HALF_LIFE_MS, RankedPost, RankedTag
 from application.shared.caching import Cached, Codec, Times
-from application.shared.entries import Entry
 from application.shared.events import (
     AccountDeleted,
     Edited,
@@ -36,6 +35,7 @@ from application.shared.events import (
     Unliked,
     Unreposted,
 )
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
 from domain.shared import EventId, PostId, UserId, ViewerContext
 
@@ -71,13 +71,13 @@ class Meadow:
 
     def __post_init__(self) -> None:
         store = Store()
-        open_tx, reader = transactions(store), MemoryVotesReader(store)
-        self.by_mark, self.by_post = VoteByMark(open_tx), VoteByPost(open_tx, self.now)
-        self.forget = ForgetVoter(open_tx)
+        open_tx, reader = transactions(store), MemorySignalsReader(store)
+        self.by_mark, self.by_post = RecordEngagement(open_tx), RecordPostSignals(open_tx, self.now)
+        self.forget = EraseAccountSignals(open_tx)
         self.reader = reader
         self.cache = MemoryCache(self.seconds)
-        self.ranked_posts = self.rankings(codec(1, Place), RankPosts(reader, self.show, self.now))
-        self.ranked_tags = self.rankings(codec(1, TagPlace), RankTags(reader, self, self.now))
+        self.ranked_posts = self.rankings(codec(1, RankedPost), RankPosts(reader, self.show, self.now))
+        self.ranked_tags = self.rankings(codec(1, RankedTag), RankTags(reader, self, self.now))
         self.refresh = RefreshTrending(self.ranked_posts, self.ranked_tags)
         self.list_posts = ListTrendingPosts(self.ranked_posts, self.show, self)
         self.list_tags = ListTrendingTags(self.ranked_tags, self.show)
@@ -99,7 +99,7 @@ class Meadow:
         self.number += 1
         return (int(self.at.timestamp() * 1000) << 16) + self.number
 
-    async def show(self, viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, Shown]:
+    async def show(self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]) -> Mapping[int, Shown]:
         return {
             entry.id: Shown(post)
             for entry in entries
@@ -155,7 +155,7 @@ class Meadow:
     async def tags(self) -> list[tuple[str, int, int]]:
         await self.forget_rankings()
         page = await self.list_tags(Window(100))
-        return [(place.tag, place.posts, place.accounts) for place in page.items]
+        return [(ranked.tag, ranked.posts, ranked.accounts) for ranked in page.items]
 
     async def forget_rankings(self) -> None:
         for kept in (self.ranked_posts.kept, self.ranked_tags.kept):
@@ -285,7 +285,7 @@ async def test_a_short_page_looks_through_many_hidden_posts_in_few_steps(meadow:
     meadow.viewer_context = ViewerContext(UserId(99), blocked=frozenset(authors[1:]))
     looks = 0
 
-    async def show(viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, Shown]:
+    async def show(viewer_context: ViewerContext, entries: Sequence[FeedEntry]) -> Mapping[int, Shown]:
         nonlocal looks
         looks += 1
         return await meadow.show(viewer_context, entries)
@@ -371,10 +371,10 @@ async def test_di7_what_a_deleted_account_voted_for_is_gone(meadow: Meadow) -> N
     for _ in range(2):
         await meadow.forget(AccountDeleted(user_id=gone), EventId(meadow.new_id()))
 
-    votes = await meadow.reader.votes(0, None, 10_000)
-    tags = await meadow.reader.tag_votes(0, None, 10_000)
-    assert {vote.user for vote in votes} == set(CROWD[1:3])
-    assert gone not in {vote.user for vote in tags}
+    signals = await meadow.reader.signals(0, None, 10_000)
+    tags = await meadow.reader.hashtag_signals(0, None, 10_000)
+    assert {signal.user for signal in signals} == set(CROWD[1:3])
+    assert gone not in {signal.user for signal in tags}
 
 
 async def test_facts_that_are_told_twice_count_once(meadow: Meadow) -> None:
@@ -388,8 +388,8 @@ async def test_facts_that_are_told_twice_count_once(meadow: Meadow) -> None:
         await meadow.by_post(published, EventId(1 << 60))
         await meadow.by_mark(liked, EventId(1 << 60))
 
-    assert len(await meadow.reader.votes(0, None, 10)) == 1
-    assert len(await meadow.reader.tag_votes(0, None, 10)) == 1
+    assert len(await meadow.reader.signals(0, None, 10)) == 1
+    assert len(await meadow.reader.hashtag_signals(0, None, 10)) == 1
 
 
 async def test_hashtags_trend_by_the_public_posts_of_several_accounts(meadow: Meadow) -> None:
@@ -421,10 +421,10 @@ async def test_az4_a_hashtag_is_gone_at_once_when_nobody_may_see_its_posts(meado
     assert sorted(await meadow.tags()) == [("bees", 2, 2), ("wax", 3, 3)]
 
     meadow.hidden.add(UserId(2))
-    assert [place.tag for place in (await meadow.list_tags(Window(9))).items] == ["wax"]
+    assert [ranked.tag for ranked in (await meadow.list_tags(Window(9))).items] == ["wax"]
 
     del meadow.posts[posts[2]]
-    assert [place.tag for place in (await meadow.list_tags(Window(9))).items] == []
+    assert [ranked.tag for ranked in (await meadow.list_tags(Window(9))).items] == []
 
 
 async def test_private_accounts_are_not_counted_among_those_who_use_a_hashtag(meadow: Meadow) -> None:
@@ -440,11 +440,11 @@ async def test_private_accounts_are_not_counted_among_those_who_use_a_hashtag(me
 )
 def test_re11_garbage_is_no_ranking(raw: bytes) -> None:
     with pytest.raises((ValueError, TypeError, KeyError)):
-        codec(1, Place).load(raw)
+        codec(1, RankedPost).load(raw)
 
 
 def test_a_ranking_of_hashtags_comes_back_as_it_was_kept() -> None:
-    of = codec(1, TagPlace)
-    ranking = Ranking(5, [TagPlace("straße", 3, 2, 1.25, (PostId(2**62), PostId(7)))])
+    of = codec(1, RankedTag)
+    ranking = Ranking(5, [RankedTag("straße", 3, 2, 1.25, (PostId(2**62), PostId(7)))])
 
     assert of.load(of.dump(ranking)) == ranking

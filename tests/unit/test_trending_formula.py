@@ -6,58 +6,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.feeds.ranking import (
-    COMMENT,
+from application.feeds.trending_formula import (
+    COMMENT_WEIGHT,
     HALF_LIFE_MS,
-    LIKE,
-    MAX_PLACES,
-    MAX_TAG_PLACES,
-    MAX_TAGS,
-    MAX_VOTES,
+    LIKE_WEIGHT,
+    MAX_POSTS_PER_ACCOUNT,
+    MAX_RANKED_POSTS,
+    MAX_RANKED_TAGS,
+    MAX_TAGS_PER_ACCOUNT,
     PER_AUTHOR,
-    REPOST,
+    REPOST_WEIGHT,
     SAMPLES,
     WINDOW_MS,
-    Place,
-    TagPlace,
-    TagTally,
-    TagVote,
+    EngagementSignal,
+    HashtagSignal,
+    HashtagTally,
+    RankedPost,
+    RankedTag,
     Tally,
-    Vote,
     decayed,
     spread,
 )
 from domain.shared import PostId, UserId
 
 NOW = 1_800_000_000_000
-WEIGHTS = {1: LIKE, 2: REPOST}
+WEIGHTS = {1: LIKE_WEIGHT, 2: REPOST_WEIGHT}
 AUTHORS = {PostId(10 * author + post): UserId(author) for author in (1, 2, 3) for post in range(1, 6)}
 """Three authors, each of five posts."""
 CHEAT = UserId(99)
 
 
-def a_vote(post: int, user: int, *, source: int = 1, age: int = 0) -> Vote:
-    return Vote(PostId(post), UserId(user), source, WEIGHTS.get(source, COMMENT), NOW - age)
+def a_signal(post: int, user: int, *, source: int = 1, age: int = 0) -> EngagementSignal:
+    return EngagementSignal(
+        PostId(post), UserId(user), source, WEIGHTS.get(source, COMMENT_WEIGHT), NOW - age
+    )
 
 
-def ranking(votes: Sequence[Vote]) -> list[Place]:
+def ranking(signals: Sequence[EngagementSignal]) -> list[RankedPost]:
     tally = Tally(NOW)
-    tally.add(votes)
+    tally.add(signals)
     return tally.ranking({post: AUTHORS[post] for post in tally.candidates(1000)})
 
 
-def scores(votes: Sequence[Vote]) -> dict[PostId, float]:
-    return {place.post: place.score for place in ranking(votes)}
+def scores(signals: Sequence[EngagementSignal]) -> dict[PostId, float]:
+    return {ranked.post: ranked.score for ranked in ranking(signals)}
 
 
 posts = st.sampled_from(sorted(AUTHORS))
 ages = st.integers(0, WINDOW_MS)
 sources = st.one_of(st.sampled_from([1, 2]), st.integers(100, 105))
 crowd = st.lists(
-    st.builds(lambda p, u, s, a: a_vote(p, u, source=s, age=a), posts, st.integers(1, 12), sources, ages)
+    st.builds(lambda p, u, s, a: a_signal(p, u, source=s, age=a), posts, st.integers(1, 12), sources, ages)
 )
-cheating = st.lists(st.builds(lambda p, s, a: a_vote(p, CHEAT, source=s, age=a), posts, sources, ages))
-SUPPORT = [a_vote(post, user) for post in AUTHORS for user in (21, 22, 23)]
+cheating = st.lists(st.builds(lambda p, s, a: a_signal(p, CHEAT, source=s, age=a), posts, sources, ages))
+SUPPORT = [a_signal(post, user) for post in AUTHORS for user in (21, 22, 23)]
 """So that every post has its three accounts, and scores can be compared."""
 
 
@@ -69,42 +71,42 @@ def test_a_vote_counts_half_after_six_hours_and_never_more_than_at_first(age: in
 
 
 def test_a_score_is_the_sum_over_accounts_of_what_each_did_that_weighs_most() -> None:
-    votes = [
-        a_vote(11, 21),
-        a_vote(11, 22),
-        a_vote(11, 22, source=2),
-        a_vote(11, 22, source=2),
-        a_vote(11, 23, source=500, age=HALF_LIFE_MS),
-        a_vote(11, 23, source=501, age=2 * HALF_LIFE_MS),
+    signals = [
+        a_signal(11, 21),
+        a_signal(11, 22),
+        a_signal(11, 22, source=2),
+        a_signal(11, 22, source=2),
+        a_signal(11, 23, source=500, age=HALF_LIFE_MS),
+        a_signal(11, 23, source=501, age=2 * HALF_LIFE_MS),
     ]
 
-    assert scores(votes) == {PostId(11): pytest.approx(1 + 2 + 1)}
+    assert scores(signals) == {PostId(11): pytest.approx(1 + 2 + 1)}
 
 
 def test_what_fewer_than_three_others_care_for_does_not_trend() -> None:
-    two_and_the_author = [a_vote(11, 21), a_vote(11, 22), a_vote(11, 1), a_vote(11, 22, source=2)]
+    two_and_the_author = [a_signal(11, 21), a_signal(11, 22), a_signal(11, 1), a_signal(11, 22, source=2)]
 
     assert ranking(two_and_the_author) == []
-    assert [place.post for place in ranking([*two_and_the_author, a_vote(11, 23)])] == [11]
+    assert [ranked.post for ranked in ranking([*two_and_the_author, a_signal(11, 23)])] == [11]
 
 
 def test_an_authors_own_votes_are_worth_nothing() -> None:
-    votes = [a_vote(11, user) for user in (21, 22, 23)]
-    own = [a_vote(11, 1, source=source) for source in (1, 2, 500)]
+    signals = [a_signal(11, user) for user in (21, 22, 23)]
+    own = [a_signal(11, 1, source=source) for source in (1, 2, 500)]
 
-    assert ranking([*votes, *own]) == ranking(votes)
+    assert ranking([*signals, *own]) == ranking(signals)
 
 
 def test_votes_for_one_author_share_a_unit_those_that_count_most_first() -> None:
     support = [
-        a_vote(post, user)
+        a_signal(post, user)
         for post in (11, 12, 13)
         for user in range(21 + 10 * (post % 10), 24 + 10 * (post % 10))
     ]
     before = scores(support)
 
     after = scores(
-        [*support, a_vote(11, CHEAT), a_vote(12, CHEAT, source=2), a_vote(13, CHEAT, age=HALF_LIFE_MS)]
+        [*support, a_signal(11, CHEAT), a_signal(12, CHEAT, source=2), a_signal(13, CHEAT, age=HALF_LIFE_MS)]
     )
 
     gained = [after[PostId(post)] - before[PostId(post)] for post in (12, 11, 13)]
@@ -112,78 +114,84 @@ def test_votes_for_one_author_share_a_unit_those_that_count_most_first() -> None
 
 
 def test_no_account_votes_for_more_than_200_posts() -> None:
-    authors = {PostId(post): UserId(10_000 + post) for post in range(1000, 1000 + MAX_VOTES + 50)}
+    authors = {PostId(post): UserId(10_000 + post) for post in range(1000, 1000 + MAX_POSTS_PER_ACCOUNT + 50)}
     tally = Tally(NOW)
-    tally.add(a_vote(post, 5 * post + user) for post in authors for user in range(3))
-    tally.add(a_vote(post, CHEAT, age=post) for post in authors)
+    tally.add(a_signal(post, 5 * post + user) for post in authors for user in range(3))
+    tally.add(a_signal(post, CHEAT, age=post) for post in authors)
 
-    places = tally.ranking(authors)
+    posts = tally.ranking(authors)
 
-    assert {place.post for place in places if place.score > 3.5} == set(range(1000, 1000 + MAX_VOTES))
+    assert {ranked.post for ranked in posts if ranked.score > 3.5} == set(
+        range(1000, 1000 + MAX_POSTS_PER_ACCOUNT)
+    )
 
 
 def test_a_few_accounts_cannot_push_others_out_of_what_is_looked_at() -> None:
-    flood = range(10_000, 10_000 + 10 * MAX_VOTES)
+    flood = range(10_000, 10_000 + 10 * MAX_POSTS_PER_ACCOUNT)
     tally = Tally(NOW)
-    tally.add(a_vote(post, user, source=2) for post in flood for user in (91, 92, 93))
-    tally.add(a_vote(11, user) for user in (21, 22, 23))
+    tally.add(a_signal(post, user, source=2) for post in flood for user in (91, 92, 93))
+    tally.add(a_signal(11, user) for user in (21, 22, 23))
 
-    candidates = tally.candidates(2 * MAX_VOTES)
+    candidates = tally.candidates(2 * MAX_POSTS_PER_ACCOUNT)
 
     assert candidates[-1] == 11
-    assert len(candidates) <= MAX_VOTES + 1
+    assert len(candidates) <= MAX_POSTS_PER_ACCOUNT + 1
 
 
 @given(crowd, cheating)
 def test_one_account_moves_a_post_by_at_most_the_weight_of_one_vote(
-    votes: list[Vote], cheats: list[Vote]
+    signals: list[EngagementSignal], cheats: list[EngagementSignal]
 ) -> None:
-    before, after = scores([*SUPPORT, *votes]), scores([*SUPPORT, *votes, *cheats])
+    before, after = scores([*SUPPORT, *signals]), scores([*SUPPORT, *signals, *cheats])
 
     for post in before.keys() & after.keys():
-        assert -1e-9 <= after[post] - before[post] <= REPOST + 1e-9
+        assert -1e-9 <= after[post] - before[post] <= REPOST_WEIGHT + 1e-9
 
 
 @given(crowd, cheating)
 def test_one_account_gives_an_author_at_most_one_vote_and_its_ever_smaller_parts(
-    votes: list[Vote], cheats: list[Vote]
+    signals: list[EngagementSignal], cheats: list[EngagementSignal]
 ) -> None:
     tallies = Tally(NOW), Tally(NOW)
     for tally, cast in zip(tallies, ([], cheats), strict=True):
-        tally.add([*SUPPORT, *votes, *cast])
+        tally.add([*SUPPORT, *signals, *cast])
     for author in (1, 2, 3):
         authors = {post: by for post, by in AUTHORS.items() if by == author}
         # Three posts of an author trend at most, so each is ranked with two others.
         some = dict(list(authors.items())[:3])
-        before, after = (sum(place.score for place in tally.ranking(some)) for tally in tallies)
-        assert -1e-9 <= after - before <= REPOST * (1 + 1 / 2 + 1 / 3) + 1e-9
+        before, after = (sum(ranked.score for ranked in tally.ranking(some)) for tally in tallies)
+        assert -1e-9 <= after - before <= REPOST_WEIGHT * (1 + 1 / 2 + 1 / 3) + 1e-9
 
 
 @given(crowd)
-def test_the_order_of_the_votes_does_not_matter(votes: list[Vote]) -> None:
-    shown = [(place.post, round(place.score, 9)) for place in ranking([*SUPPORT, *votes])]
+def test_the_order_of_the_votes_does_not_matter(signals: list[EngagementSignal]) -> None:
+    shown = [(ranked.post, round(ranked.score, 9)) for ranked in ranking([*SUPPORT, *signals])]
 
-    assert [(place.post, round(place.score, 9)) for place in ranking([*SUPPORT, *votes[::-1]])] == shown
+    assert [(ranked.post, round(ranked.score, 9)) for ranked in ranking([*SUPPORT, *signals[::-1]])] == shown
 
 
 @given(crowd)
-def test_a_ranking_falls_and_has_no_more_than_three_posts_of_an_author(votes: list[Vote]) -> None:
-    places = ranking(votes)
+def test_a_ranking_falls_and_has_no_more_than_three_posts_of_an_author(
+    signals: list[EngagementSignal],
+) -> None:
+    posts = ranking(signals)
 
-    assert [place.score for place in places] == sorted((place.score for place in places), reverse=True)
-    assert all(sum(place.author == author for place in places) <= PER_AUTHOR for author in (1, 2, 3))
+    assert [ranked.score for ranked in posts] == sorted((ranked.score for ranked in posts), reverse=True)
+    assert all(sum(ranked.author == author for ranked in posts) <= PER_AUTHOR for author in (1, 2, 3))
 
 
 def test_a_ranking_ends() -> None:
-    assert len(spread(Place(PostId(post), UserId(post), 1.0) for post in range(1000))) == MAX_PLACES
+    assert (
+        len(spread(RankedPost(PostId(post), UserId(post), 1.0) for post in range(1000))) == MAX_RANKED_POSTS
+    )
 
 
-def a_use(tag: str, user: int, post: int, age: int = 0) -> TagVote:
-    return TagVote(tag, PostId(post), UserId(user), NOW - age)
+def a_use(tag: str, user: int, post: int, age: int = 0) -> HashtagSignal:
+    return HashtagSignal(tag, PostId(post), UserId(user), NOW - age)
 
 
-def tags(uses: Sequence[TagVote]) -> list[TagPlace]:
-    tally = TagTally(NOW)
+def tags(uses: Sequence[HashtagSignal]) -> list[RankedTag]:
+    tally = HashtagTally(NOW)
     tally.add(uses)
     return tally.ranking()
 
@@ -196,7 +204,7 @@ def test_a_hashtag_trends_by_the_accounts_that_use_it_not_by_their_posts() -> No
         a_use("bees", 2, 3, age=HALF_LIFE_MS),
     ]
 
-    assert tags(uses) == [TagPlace("bees", 3, 2, 1.5, (PostId(2), PostId(1)))]
+    assert tags(uses) == [RankedTag("bees", 3, 2, 1.5, (PostId(2), PostId(1)))]
 
 
 def test_an_account_votes_for_the_hashtags_that_it_used_last() -> None:
@@ -206,7 +214,9 @@ def test_an_account_votes_for_the_hashtags_that_it_used_last() -> None:
         for user in (1, 2)
     ]
 
-    assert [place.tag for place in tags(uses)] == [f"tag{number:02}" for number in range(MAX_TAGS)]
+    assert [ranked.tag for ranked in tags(uses)] == [
+        f"tag{number:02}" for number in range(MAX_TAGS_PER_ACCOUNT)
+    ]
 
 
 def test_of_a_hashtag_the_last_post_of_some_accounts_is_known() -> None:
@@ -214,15 +224,15 @@ def test_of_a_hashtag_the_last_post_of_some_accounts_is_known() -> None:
         a_use("bees", user, 10 * user + post, age=10 * user - post) for user in range(1, 9) for post in (0, 1)
     ]
 
-    (place,) = tags(uses)
+    (ranked,) = tags(uses)
 
-    assert place.samples == tuple(10 * user + 1 for user in range(1, SAMPLES + 1))
+    assert ranked.samples == tuple(10 * user + 1 for user in range(1, SAMPLES + 1))
 
 
 def test_the_ranking_of_hashtags_ends() -> None:
-    uses = [a_use(f"tag{number // 2}", number, number) for number in range(3 * MAX_TAG_PLACES)]
+    uses = [a_use(f"tag{number // 2}", number, number) for number in range(3 * MAX_RANKED_TAGS)]
 
-    assert len(tags(uses)) == MAX_TAG_PLACES
+    assert len(tags(uses)) == MAX_RANKED_TAGS
 
 
 @given(
@@ -236,6 +246,6 @@ def test_one_account_moves_a_hashtag_by_at_most_one(
     uses += [a_use(tag, user, 1 + user) for tag in "abc" for user in (21, 22)]
     own = [a_use(tag, CHEAT, 5000 + n, age) for n, (tag, age) in enumerate(cheats)]
 
-    before, after = ({place.tag: place.score for place in tags(some)} for some in (uses, [*uses, *own]))
+    before, after = ({ranked.tag: ranked.score for ranked in tags(some)} for some in (uses, [*uses, *own]))
 
     assert all(-1e-9 <= after[tag] - before[tag] <= 1 + 1e-9 for tag in "abc")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Table, delete, select, tuple_
 
 from adapters.sql.database import Database
-from adapters.sql.feeds.tables import tag_votes, votes
+from adapters.sql.feeds.tables import engagement_signals, hashtag_signals
 from adapters.sql.graph.tables import mutes
 from adapters.sql.idempotency import idempotency_keys
 from adapters.sql.identity.tables import pending_registrations, resting_names, sessions
@@ -15,7 +15,7 @@ from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
 from adapters.sql.posts.merging import merge_words
 from adapters.sql.posts.tables import restricted_authors
-from application.feeds.ranking import WINDOW_MS
+from application.feeds.trending_formula import WINDOW_MS
 from domain.identity import SESSION_LIFE
 
 BATCH = 500
@@ -41,8 +41,8 @@ async def keep_house(database: Database) -> int:
         + await _delete(database, restricted_authors, restricted_authors.c.gone_at < _before(GONE))
         + await _delete(database, sessions, sessions.c.id < _before(SESSIONS) * 65536)
         + await _delete(database, mutes, mutes.c.until < now_ms())
-        + await _delete(database, votes, votes.c.at < _before(VOTES))
-        + await _delete(database, tag_votes, tag_votes.c.at < _before(VOTES))
+        + await _delete(database, engagement_signals, engagement_signals.c.at < _before(VOTES))
+        + await _delete(database, hashtag_signals, hashtag_signals.c.at < _before(VOTES))
         + await _delete(database, tickets, tickets.c.expires_at < now_ms())
     )
 

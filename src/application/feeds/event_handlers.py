@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from application.feeds.ports import Audience, Timelines, Watchers
-from application.shared.entries import Entry
+from application.feeds.ports import Audience, HomeViewers, Timelines
 from application.shared.events import AccountDeleted, Published, Reposted
+from application.shared.feed_entries import FeedEntry
 from domain.shared import EventId, PostId, UserId
 
 PAGE = 1_000
@@ -21,31 +21,33 @@ class FanOut:
 
     timelines: Timelines
     audience: Audience
-    watchers: Watchers
+    home_viewers: HomeViewers
 
     async def __call__(self, event: Published | Reposted, _event_id: EventId) -> None:
         post = PostId(event.post_id)
         if isinstance(event, Reposted):
-            await self._tell(Entry(event.repost_id, post, UserId(event.user_id)))
+            await self._fan_out(FeedEntry(event.repost_id, post, UserId(event.user_id)))
         elif event.reply_to is None:
             # What few may see is no news to all: that something came would tell them of it.
-            await self._tell(Entry(post, post, UserId(event.author_id)), alert=event.visibility != "direct")
+            await self._fan_out(
+                FeedEntry(post, post, UserId(event.author_id)), notify_new_posts=event.visibility != "direct"
+            )
 
-    async def _tell(self, entry: Entry, *, alert: bool = True) -> None:
+    async def _fan_out(self, entry: FeedEntry, *, notify_new_posts: bool = True) -> None:
         if await self.audience.is_popular(entry.by):
             return
         readers = await self.audience.followers_of(entry.by, UserId(0), PAGE)
         while readers:
             await self.timelines.push(readers, entry)
-            if alert:
-                await self.watchers.alert(readers)
+            if notify_new_posts:
+                await self.home_viewers.notify_new_posts(readers)
             if len(readers) < PAGE:
                 break
             readers = await self.audience.followers_of(entry.by, readers[-1], PAGE)
 
 
 @dataclass(frozen=True, slots=True)
-class DropReader:
+class DropTimeline:
     timelines: Timelines
 
     async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:

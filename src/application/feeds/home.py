@@ -6,23 +6,23 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
-from application.feeds.pipeline import ReadPage, Seen
-from application.feeds.ports import Audience, Candidates, Slice, Stretch, Timelines
+from application.feeds.pipeline import FeedPost, ReadPage
+from application.feeds.ports import Audience, Candidates, TimelinePage, Timelines, TimelineSegment
 from application.feeds.rules import OncePerPost
-from application.shared.entries import Entry
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import ViewerContexts
 from domain.feeds import HomeSources
 from domain.shared import MAX_ID, UserId, ViewerContext
 
-S = TypeVar("S", bound=Seen)
+S = TypeVar("S", bound=FeedPost)
 
 FIRST = 100
 """Entries that are read when a timeline is built, and when its reader scrolls out of it: five pages."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHome(Generic[S]):
+class ReadHomeFeed(Generic[S]):
     viewer_contexts: ViewerContexts
     gather: "GatherHome"
     candidates: Candidates
@@ -47,7 +47,7 @@ class GatherHome:
 
     async def __call__(
         self, reader: UserId, viewer_context: ViewerContext, window: Window
-    ) -> Sequence[Entry]:
+    ) -> Sequence[FeedEntry]:
         kept = await self._kept(reader, viewer_context, window)
         if kept is None:
             return await self.candidates.by_sources(_sources(reader, viewer_context), window)
@@ -55,16 +55,18 @@ class GatherHome:
         found = _merged(
             window, kept.entries, await self.candidates.by_sources(live, window, _last(window, kept))
         )
-        if window.back or len(kept.entries) == window.limit or kept.floor == 0:
+        if window.back or len(kept.entries) == window.limit or kept.lower_bound == 0:
             return found
         # Below its floor the timeline lacks something: there all is read from the database.
-        known = [entry for entry in found if entry.id >= kept.floor][: window.limit]
+        known = [entry for entry in found if entry.id >= kept.lower_bound][: window.limit]
         if len(known) == window.limit:
             return known
         missing = replace(window, limit=window.limit - len(known))
-        return [*known, *await self._below(reader, viewer_context, missing, kept.floor)]
+        return [*known, *await self._below(reader, viewer_context, missing, kept.lower_bound)]
 
-    async def _kept(self, reader: UserId, viewer_context: ViewerContext, window: Window) -> Slice | None:
+    async def _kept(
+        self, reader: UserId, viewer_context: ViewerContext, window: Window
+    ) -> TimelinePage | None:
         kept = await self.timelines.read(reader, viewer_context.version, window)
         if kept is not None or window.back:
             return kept
@@ -83,20 +85,24 @@ class GatherHome:
         return begun
 
     async def _below(
-        self, reader: UserId, viewer_context: ViewerContext, window: Window, floor: int
-    ) -> Sequence[Entry]:
-        if window.edge is not None and window.edge < floor:  # beyond a gap, nothing could be kept
+        self, reader: UserId, viewer_context: ViewerContext, window: Window, lower_bound: int
+    ) -> Sequence[FeedEntry]:
+        if window.edge is not None and window.edge < lower_bound:  # beyond a gap, nothing could be kept
             return await self.candidates.by_sources(_sources(reader, viewer_context), window)
-        entries = await self._extend(reader, viewer_context, floor, max(FIRST, window.limit))
+        entries = await self._extend(reader, viewer_context, lower_bound, max(FIRST, window.limit))
         return entries[: window.limit]
 
     async def _extend(
-        self, reader: UserId, viewer_context: ViewerContext, ceiling: int, limit: int
-    ) -> Sequence[Entry]:
-        """Read on below `ceiling`, and keep it."""
-        entries = await self.candidates.by_sources(_sources(reader, viewer_context), Window(limit, ceiling))
-        floor = entries[-1].id if len(entries) == limit else 0
-        await self.timelines.fill(reader, viewer_context.version, Stretch(entries, floor, ceiling))
+        self, reader: UserId, viewer_context: ViewerContext, upper_bound: int, limit: int
+    ) -> Sequence[FeedEntry]:
+        """Read on below `upper_bound`, and keep it."""
+        entries = await self.candidates.by_sources(
+            _sources(reader, viewer_context), Window(limit, upper_bound)
+        )
+        lower_bound = entries[-1].id if len(entries) == limit else 0
+        await self.timelines.fill(
+            reader, viewer_context.version, TimelineSegment(entries, lower_bound, upper_bound)
+        )
         return entries
 
 
@@ -105,14 +111,14 @@ def _sources(reader: UserId, viewer_context: ViewerContext) -> Collection[UserId
     return viewer_context.follows | {reader}
 
 
-def _last(window: Window, kept: Slice) -> int | None:
+def _last(window: Window, kept: TimelinePage) -> int | None:
     """What comes after this is of no use beside what a timeline had: on most pages all but nothing."""
     if len(kept.entries) == window.limit:
         return kept.entries[0 if window.back else -1].id
-    return None if window.back else kept.floor
+    return None if window.back else kept.lower_bound
 
 
-def _merged(window: Window, kept: Sequence[Entry], live: Sequence[Entry]) -> Sequence[Entry]:
+def _merged(window: Window, kept: Sequence[FeedEntry], live: Sequence[FeedEntry]) -> Sequence[FeedEntry]:
     """Newest first, each once, those of the window."""
     if not live:
         return kept

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from application.feeds.newer import newer, settled
-from application.shared.entries import Entry
+from application.feeds.polling import newer, settled
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import Clock
 from domain.shared import MAX_ID, PostId, UserId, ViewerContext
@@ -19,42 +19,44 @@ MIN_ROUND, MAX_ROUND = 8, 400
 """Entries of a further round: four times as many as are missing, then sixteen times, and so on."""
 
 
-class Row(Protocol):
+class FeedPostView(Protocol):
     @property
     def author(self) -> UserId: ...
     @property
     def reply_to(self) -> PostId | None: ...
 
 
-class Seen(Protocol):
+class FeedPost(Protocol):
     """A post as its reader sees it. What else it holds does not matter to feeds."""
 
     @property
-    def row(self) -> Row: ...
+    def row(self) -> FeedPostView: ...
 
 
-S = TypeVar("S", bound=Seen)
-S_co = TypeVar("S_co", bound=Seen, covariant=True)
+S = TypeVar("S", bound=FeedPost)
+S_co = TypeVar("S_co", bound=FeedPost, covariant=True)
 
-Skeleton: TypeAlias = Callable[[Window], Awaitable[Sequence[Entry]]]
+Skeleton: TypeAlias = Callable[[Window], Awaitable[Sequence[FeedEntry]]]
 """What may stand in the window, newest first, those next to its edge; fewer than its limit only where the feed
 ends. It may name what is hidden or gone."""
 
 
-class Show(Protocol[S_co]):
+class HydrateFeed(Protocol[S_co]):
     """Hydrate: the question that feeds asks the module that has the posts."""
 
-    async def __call__(self, viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, S_co]:
+    async def __call__(
+        self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
+    ) -> Mapping[int, S_co]:
         """The posts of those of the entries that `viewer_context` may see, by the ids of the entries. A database
         decides, as of now, and no cache."""
         ...
 
 
-Rules: TypeAlias = Callable[[Sequence[Entry], Mapping[int, Seen]], Awaitable[Sequence[Entry]]]
+Rules: TypeAlias = Callable[[Sequence[FeedEntry], Mapping[int, FeedPost]], Awaitable[Sequence[FeedEntry]]]
 """Those of the entries that stand in the feed, in their order; all that are given are among the shown."""
 
 
-async def no_rules(entries: Sequence[Entry], _shown: Mapping[int, Seen]) -> Sequence[Entry]:
+async def no_rules(entries: Sequence[FeedEntry], _shown: Mapping[int, FeedPost]) -> Sequence[FeedEntry]:
     """For a feed whose skeleton names nothing else."""
     return entries
 
@@ -63,7 +65,7 @@ async def no_rules(entries: Sequence[Entry], _shown: Mapping[int, Seen]) -> Sequ
 class ReadPage(Generic[S]):
     """Newest first. Its `prev` is always there, to be asked again for what is new."""
 
-    show: Show[S]
+    show: HydrateFeed[S]
     now: Clock
 
     async def __call__(

@@ -4,35 +4,35 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from application.shared.entries import Entry
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.shared import PostId, UserId, ViewerContext
 
-MAX_ENTRIES = 400
+MAX_TIMELINE_ENTRIES = 400
 """Of one timeline; what is older is read from the database."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class TimelineSegment:
     """A part of a reader's feed without a gap, read from the database."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[FeedEntry]
     """All with floor <= id < ceiling, newest first."""
-    floor: int
+    lower_bound: int
     """0 if the feed has no more below."""
-    ceiling: int
+    upper_bound: int
     """MAX_ID if nothing newer was there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class TimelinePage:
     """What a timeline has of a window."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[FeedEntry]
     """Newest first, up to the window's limit, those next to its edge."""
-    floor: int
+    lower_bound: int
     """Above this, itself included, the timeline lacks nothing: where it has fewer entries than were asked
-    for, what comes below `floor` stands in the database. 0 if nothing comes."""
+    for, what comes below `lower_bound` stands in the database. 0 if nothing comes."""
 
 
 class Timelines(Protocol):
@@ -49,18 +49,18 @@ class Timelines(Protocol):
         version stays as it is. False if nothing can be kept at present."""
         ...
 
-    async def fill(self, reader: UserId, version: int, stretch: Stretch) -> None:
+    async def fill(self, reader: UserId, version: int, segment: TimelineSegment) -> None:
         """Add what was read from the database after `begin`. No effect if the timeline of that version is
-        not there any more, or would have a gap above the stretch. Of all entries the newest MAX_ENTRIES
+        not there any more, or would have a gap above the stretch. Of all entries the newest MAX_TIMELINE_ENTRIES
         are kept, each once, and the floor is never below the oldest of so many."""
         ...
 
-    async def read(self, reader: UserId, version: int, window: Window) -> Slice | None:
+    async def read(self, reader: UserId, version: int, window: Window) -> TimelinePage | None:
         """None if there is no filled timeline of that version, or if the window goes back towards newer
         entries from below the floor. Reading keeps the timeline warm."""
         ...
 
-    async def push(self, readers: Collection[UserId], entry: Entry) -> None:
+    async def push(self, readers: Collection[UserId], entry: FeedEntry) -> None:
         """Add an entry for those of the readers who have a timeline or have begun one; the others notice
         nothing. Harmless to repeat. An entry may be older than others that are there."""
         ...
@@ -70,10 +70,10 @@ class Timelines(Protocol):
         ...
 
 
-class Watchers(Protocol):
+class HomeViewers(Protocol):
     """Those who have their home feeds in sight."""
 
-    async def alert(self, readers: Collection[UserId]) -> None:
+    async def notify_new_posts(self, readers: Collection[UserId]) -> None:
         """Tells those of the readers who watch, most of whom do not, that something came. At best: never raises,
         and waits no longer than a quarter of a second."""
         ...
@@ -85,17 +85,17 @@ class Candidates(Protocol):
 
     async def by_sources(
         self, sources: Collection[UserId], window: Window, last: int | None = None
-    ) -> Sequence[Entry]:
+    ) -> Sequence[FeedEntry]:
         """Posts by the sources, comments and deleted ones aside, and all reposts by them; nothing further from
         the window's edge than `last`. Who may see them is not asked here."""
         ...
 
-    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
         """Public posts, comments aside, by authors whom everybody may see, and whom `viewer_context` neither
         mutes nor is parted from by a block."""
         ...
 
-    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
         """The same with the canonical tag `tag`, comments included."""
         ...
 

@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from application.feeds.pipeline import Seen
+from application.feeds.pipeline import FeedPost
 from application.feeds.ports import Candidates
-from application.shared.entries import Entry
+from application.shared.feed_entries import FeedEntry
 from domain.feeds import came_by_author
 from domain.shared import UserId
 
@@ -18,9 +18,11 @@ class OncePerPost:
     sources: Collection[UserId]
     muted: Collection[UserId] = ()
 
-    async def __call__(self, entries: Sequence[Entry], shown: Mapping[int, Seen]) -> Sequence[Entry]:
-        kept: list[Entry] = []
-        reposts: set[Entry] = set()
+    async def __call__(
+        self, entries: Sequence[FeedEntry], shown: Mapping[int, FeedPost]
+    ) -> Sequence[FeedEntry]:
+        kept: list[FeedEntry] = []
+        reposts: set[FeedEntry] = set()
         for entry in entries:
             id_, post, _by = entry
             row = shown[id_].row

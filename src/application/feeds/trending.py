@@ -5,20 +5,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from application.feeds.ranking import (
+from application.feeds.ranking_cache import Rankings
+from application.feeds.signals import AccountVisibility, SignalsReader
+from application.feeds.trending_formula import (
     MIN_TAG_ACCOUNTS,
     SAMPLES,
     WINDOW_MS,
-    Place,
-    TagPlace,
-    TagTally,
-    TagVote,
+    EngagementSignal,
+    HashtagSignal,
+    HashtagTally,
+    RankedPost,
+    RankedTag,
     Tally,
-    Vote,
 )
-from application.feeds.rankings import Rankings
-from application.feeds.votes import Accounts, VotesReader
-from application.shared.entries import Entry
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import Clock, ViewerContexts
 from domain.shared import PostId, UserId, ViewerContext
@@ -32,7 +32,7 @@ AT_ONCE = 100
 """Posts that are looked at together."""
 
 
-class Row(Protocol):
+class TrendingPostView(Protocol):
     """What matters of a post: who wrote it, who may see it, and whether it is a comment."""
 
     @property
@@ -43,20 +43,22 @@ class Row(Protocol):
     def reply_to(self) -> PostId | None: ...
 
 
-class Seen(Protocol):
+class TrendingPost(Protocol):
     @property
-    def row(self) -> Row: ...
+    def row(self) -> TrendingPostView: ...
 
 
-S = TypeVar("S", bound=Seen)
-S_co = TypeVar("S_co", bound=Seen, covariant=True)
+S = TypeVar("S", bound=TrendingPost)
+S_co = TypeVar("S_co", bound=TrendingPost, covariant=True)
 V = TypeVar("V")
 
 
-class Show(Protocol[S_co]):
+class HydrateTrending(Protocol[S_co]):
     """What trending asks the module that has posts."""
 
-    async def __call__(self, viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, S_co]:
+    async def __call__(
+        self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
+    ) -> Mapping[int, S_co]:
         """The posts of those of the entries that `viewer_context` may see now, by the entries' ids."""
         ...
 
@@ -65,18 +67,18 @@ class Show(Protocol[S_co]):
 class RankPosts(Generic[S]):
     """Ranks public posts, comments aside. What changes after that is looked at when the ranking is read."""
 
-    reader: VotesReader
-    show: Show[S]
+    reader: SignalsReader
+    show: HydrateTrending[S]
     now: Clock
 
-    async def __call__(self) -> Sequence[Place]:
+    async def __call__(self) -> Sequence[RankedPost]:
         now = _millis(self.now)
         tally = Tally(now)
 
-        async def add(last: Vote | None) -> Sequence[Vote]:
-            votes = await self.reader.votes(now - WINDOW_MS, last, BATCH)
-            tally.add(votes)
-            return votes
+        async def add(last: EngagementSignal | None) -> Sequence[EngagementSignal]:
+            signals = await self.reader.signals(now - WINDOW_MS, last, BATCH)
+            tally.add(signals)
+            return signals
 
         await _all(add)
         # In threads: each takes a tenth of a second for 100,000 votes.
@@ -97,19 +99,19 @@ class RankPosts(Generic[S]):
 class RankTags:
     """Ranks hashtags by the public posts of accounts that are open to everybody."""
 
-    reader: VotesReader
-    accounts: Accounts
+    reader: SignalsReader
+    accounts: AccountVisibility
     now: Clock
 
-    async def __call__(self) -> Sequence[TagPlace]:
+    async def __call__(self) -> Sequence[RankedTag]:
         now = _millis(self.now)
-        tally = TagTally(now)
+        tally = HashtagTally(now)
 
-        async def add(last: TagVote | None) -> Sequence[TagVote]:
-            votes = await self.reader.tag_votes(now - WINDOW_MS, last, BATCH)
-            closed = await self.accounts.closed({vote.user for vote in votes})
-            tally.add(vote for vote in votes if vote.user not in closed)
-            return votes
+        async def add(last: HashtagSignal | None) -> Sequence[HashtagSignal]:
+            signals = await self.reader.hashtag_signals(now - WINDOW_MS, last, BATCH)
+            closed = await self.accounts.closed({signal.user for signal in signals})
+            tally.add(signal for signal in signals if signal.user not in closed)
+            return signals
 
         await _all(add)
         return await asyncio.to_thread(tally.ranking)
@@ -119,16 +121,16 @@ class RankTags:
 class ListTrendingPosts(Generic[S]):
     """What trends and the viewer may see, without whom they muted."""
 
-    rankings: Rankings[Place]
-    show: Show[S]
+    rankings: Rankings[RankedPost]
+    show: HydrateTrending[S]
     viewer_contexts: ViewerContexts
 
     async def __call__(self, viewer: UserId | None, window: Window) -> Page[S]:
         viewer_context = await self.viewer_contexts.of(viewer)
 
-        async def show(places: Sequence[Place]) -> Sequence[S | None]:
-            shown = await self.show(viewer_context, [_entry(place.post) for place in places])
-            found = [shown.get(place.post) for place in places]
+        async def show(ranking: Sequence[RankedPost]) -> Sequence[S | None]:
+            shown = await self.show(viewer_context, [_entry(ranked.post) for ranked in ranking])
+            found = [shown.get(ranked.post) for ranked in ranking]
             return [seen if seen and _listed(seen.row, viewer_context) else None for seen in found]
 
         return await self.rankings.page(window, show, AT_ONCE)
@@ -139,20 +141,20 @@ class ListTrendingTags(Generic[S]):
     """The hashtags that trend, the same for everybody: those for which there are still posts by several accounts
     that everybody may see."""
 
-    rankings: Rankings[TagPlace]
-    show: Show[S]
+    rankings: Rankings[RankedTag]
+    show: HydrateTrending[S]
 
-    async def __call__(self, window: Window) -> Page[TagPlace]:
-        async def show(places: Sequence[TagPlace]) -> Sequence[TagPlace | None]:
-            samples = [_entry(post) for place in places for post in place.samples]
+    async def __call__(self, window: Window) -> Page[RankedTag]:
+        async def show(ranking: Sequence[RankedTag]) -> Sequence[RankedTag | None]:
+            samples = [_entry(post) for ranked in ranking for post in ranked.samples]
             shown = await self.show(ViewerContext(), list(dict.fromkeys(samples)))
-            return [place if self._in_use(place, shown) else None for place in places]
+            return [ranked if self._in_use(ranked, shown) else None for ranked in ranking]
 
         return await self.rankings.page(window, show, AT_ONCE // SAMPLES)
 
     @staticmethod
-    def _in_use(place: TagPlace, shown: Mapping[int, S]) -> bool:
-        rows = [shown[post].row for post in place.samples if post in shown]
+    def _in_use(ranked: RankedTag, shown: Mapping[int, S]) -> bool:
+        rows = [shown[post].row for post in ranked.samples if post in shown]
         return len({row.author for row in rows if row.visibility == "public"}) >= MIN_TAG_ACCOUNTS
 
 
@@ -160,24 +162,24 @@ class ListTrendingTags(Generic[S]):
 class RefreshTrending:
     """Makes what trends anew where it is not fresh, so that nobody who reads it waits. Harmless to do twice."""
 
-    posts: Rankings[Place]
-    tags: Rankings[TagPlace]
+    posts: Rankings[RankedPost]
+    tags: Rankings[RankedTag]
 
     async def __call__(self) -> None:
         await self.posts.refresh()
         await self.tags.refresh()
 
 
-def may_trend(row: Row) -> bool:
+def may_trend(row: TrendingPostView) -> bool:
     return row.visibility == "public" and row.reply_to is None
 
 
-def _listed(row: Row, viewer_context: ViewerContext) -> bool:
+def _listed(row: TrendingPostView, viewer_context: ViewerContext) -> bool:
     return may_trend(row) and row.author not in viewer_context.muted
 
 
-def _entry(post: PostId) -> Entry:
-    return Entry(post, post, UserId(0))
+def _entry(post: PostId) -> FeedEntry:
+    return FeedEntry(post, post, UserId(0))
 
 
 async def _all(add: Callable[[V | None], Awaitable[Sequence[V]]]) -> None:

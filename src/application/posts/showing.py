@@ -8,8 +8,8 @@ from typing import Protocol
 from application.posts.ports import People
 from application.posts.queries import SeenPost
 from application.posts.rows import Body, PostRow, State, joined
-from application.shared.entries import Entry
 from application.shared.events import PostDeleted
+from application.shared.feed_entries import FeedEntry
 from application.shared.records import maker
 from domain.posts import can_view
 from domain.shared import EventId, PostId, UserId, ViewerContext
@@ -120,7 +120,7 @@ class ShowEntries:
     people: People
 
     async def __call__(
-        self, viewer_context: ViewerContext, entries: Sequence[Entry]
+        self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
     ) -> Mapping[int, SeenPost]:
         rows = await self.hydrate({post for _id, post, _by in entries}, viewer_context)
         viewer, blocked = viewer_context.viewer, viewer_context.blocked

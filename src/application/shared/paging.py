@@ -22,7 +22,7 @@ class Window:
     back: bool = False
     """Towards the beginning of the list, ending just before `edge`."""
     seen: tuple[int, ...] = ()
-    """Items beyond the edge that were given already (see `application.feeds.newer`)."""
+    """Items beyond the edge that were given already (see `application.feeds.polling`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def create_app(
         app,
         admit,
         read_post=container.posts.read_post(),
-        read_home=container.feeds.read_home(),
+        read_home_feed=container.feeds.read_home_feed(),
         fragments=fragments,
         pager=_pager(container, settings),
         socket=_socket(container, settings, admit, fragments),
@@ -136,7 +136,9 @@ def _routes(
         bound(UsersController, container.identity),
         bound(PostsController, container.posts, **given),
         bound(ThreadsController, container.posts, **given),
-        bound(PostsOfUserController, container.posts, read_user=container.feeds.read_user(), **given),
+        bound(
+            PostsOfUserController, container.posts, read_user_feed=container.feeds.read_user_feed(), **given
+        ),
         bound(MarksController, container.posts, **given),
         bound(MarkedController, container.posts, **given),
         bound(

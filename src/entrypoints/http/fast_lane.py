@@ -32,7 +32,7 @@ _LIMITS = {b"": 20} | {b"limit=%d" % limit: limit for limit in range(1, 101)}
 
 STREAM = "/api/v1/stream"
 
-ReadHome: TypeAlias = Callable[[UserId, Window], Awaitable[Page[SeenPost]]]
+ReadHomeFeed: TypeAlias = Callable[[UserId, Window], Awaitable[Page[SeenPost]]]
 ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[SeenPost]]
 
 
@@ -43,14 +43,14 @@ class FastLane:
         admit: Admission,
         *,
         read_post: ReadPost,
-        read_home: ReadHome,
+        read_home_feed: ReadHomeFeed,
         fragments: Fragments,
         pager: Pager,
         socket: ASGIApp,
     ) -> None:
         self._app, self._admit, self._fragments, self._pager = app, admit, fragments, pager
         self._socket = socket
-        self._read_post, self._read_home = read_post, read_home
+        self._read_post, self._read_home_feed = read_post, read_home_feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.WEBSOCKET and scope["path"] == STREAM:
@@ -78,7 +78,7 @@ class FastLane:
             principal = await self._admit(scope, asked[0], "read")
             if principal is None:
                 return None
-            page = await self._read_home(principal.user_id, Window(limit))
+            page = await self._read_home_feed(principal.user_id, Window(limit))
         except DomainError as error:
             return refusal(error, scope["request_id"])  # type: ignore[typeddict-item]  # set by the edge
         return self._pager.ready(HOME, {}, page, self._fragments.all(page.items))

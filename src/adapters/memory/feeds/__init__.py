@@ -1,6 +1,6 @@
 """Timelines and votes in this process."""
 
+from adapters.memory.feeds.signals import MemorySignalsReader, transactions
 from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
-from adapters.memory.feeds.votes import MemoryVotesReader, transactions
 
-__all__ = ["MemoryTimelines", "MemoryVotesReader", "NoTimelines", "transactions"]
+__all__ = ["MemorySignalsReader", "MemoryTimelines", "NoTimelines", "transactions"]

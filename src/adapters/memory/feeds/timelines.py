@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from application.feeds.ports import MAX_ENTRIES, Slice, Stretch
-from application.shared.entries import Entry
+from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelinePage, TimelineSegment
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from application.shared.records import maker
 from domain.shared import MAX_ID, UserId
@@ -19,20 +19,20 @@ TURN = 250
 """So many are told before requests have their turn: telling 10,000 without a pause would hold all up for 40 ms."""
 
 
-_make_entry = maker(Entry)
+_make_entry = maker(FeedEntry)
 
 
 class _Timeline:
     """Entries in three arrays, the oldest first: 24 bytes each, where objects would take 200."""
 
-    __slots__ = ("bys", "floor", "ids", "posts", "version")
+    __slots__ = ("bys", "ids", "lower_bound", "posts", "version")
 
     def __init__(self, version: int) -> None:
         self.version = version
         self.ids, self.posts, self.bys = array("q"), array("q"), array("q")
-        self.floor = MAX_ID
+        self.lower_bound = MAX_ID
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: FeedEntry) -> None:
         ids = self.ids
         if not ids or entry.id > ids[-1]:
             at = len(ids)
@@ -41,21 +41,21 @@ class _Timeline:
         ids.insert(at, entry.id)
         self.posts.insert(at, entry.post)
         self.bys.insert(at, entry.by)
-        if len(ids) > MAX_ENTRIES:
+        if len(ids) > MAX_TIMELINE_ENTRIES:
             del ids[0], self.posts[0], self.bys[0]
-            self.floor = max(self.floor, ids[0])
+            self.lower_bound = max(self.lower_bound, ids[0])
 
-    def replace(self, entries: Iterable[Entry]) -> None:
+    def replace(self, entries: Iterable[FeedEntry]) -> None:
         """`entries` are in the order of their ids."""
         kept = [*entries]
-        if len(kept) > MAX_ENTRIES:
-            kept = kept[-MAX_ENTRIES:]
-            self.floor = max(self.floor, kept[0].id)
+        if len(kept) > MAX_TIMELINE_ENTRIES:
+            kept = kept[-MAX_TIMELINE_ENTRIES:]
+            self.lower_bound = max(self.lower_bound, kept[0].id)
         self.ids = array("q", [entry.id for entry in kept])
         self.posts = array("q", [entry.post for entry in kept])
         self.bys = array("q", [entry.by for entry in kept])
 
-    def part(self, start: int, stop: int) -> list[Entry]:
+    def part(self, start: int, stop: int) -> list[FeedEntry]:
         """Newest first."""
         ids, posts, bys = self.ids[start:stop], self.posts[start:stop], self.bys[start:stop]
         found = [*map(_make_entry, zip(ids, posts, bys, strict=True))]
@@ -78,29 +78,29 @@ class MemoryTimelines:
             self._kept.popitem(last=False)
         return True
 
-    async def fill(self, reader: UserId, version: int, stretch: Stretch) -> None:
+    async def fill(self, reader: UserId, version: int, segment: TimelineSegment) -> None:
         kept = self._kept.get(reader)
-        if kept is None or kept.version != version or kept.floor > stretch.ceiling:
+        if kept is None or kept.version != version or kept.lower_bound > segment.upper_bound:
             return
-        merged = {entry.id: entry for entry in (*kept.part(0, len(kept.ids)), *stretch.entries)}
-        kept.floor = min(kept.floor, stretch.floor)
+        merged = {entry.id: entry for entry in (*kept.part(0, len(kept.ids)), *segment.entries)}
+        kept.lower_bound = min(kept.lower_bound, segment.lower_bound)
         kept.replace(merged[id_] for id_ in sorted(merged))
 
-    async def read(self, reader: UserId, version: int, window: Window) -> Slice | None:
+    async def read(self, reader: UserId, version: int, window: Window) -> TimelinePage | None:
         kept = self._kept.get(reader)
-        if kept is None or kept.version != version or kept.floor == MAX_ID:
+        if kept is None or kept.version != version or kept.lower_bound == MAX_ID:
             return None
         self._kept.move_to_end(reader)
         edge, ids = window.edge, kept.ids
         if window.back:
             start = bisect_left(ids, (edge or 0) + 1)
-            beneath = (edge or 0) + 1 < kept.floor
-            return None if beneath else Slice(kept.part(start, start + window.limit), kept.floor)
+            beneath = (edge or 0) + 1 < kept.lower_bound
+            return None if beneath else TimelinePage(kept.part(start, start + window.limit), kept.lower_bound)
         stop = len(ids) if edge is None else bisect_left(ids, edge)
-        lowest = bisect_left(ids, kept.floor, 0, stop)
-        return Slice(kept.part(max(lowest, stop - window.limit), stop), kept.floor)
+        lowest = bisect_left(ids, kept.lower_bound, 0, stop)
+        return TimelinePage(kept.part(max(lowest, stop - window.limit), stop), kept.lower_bound)
 
-    async def push(self, readers: Collection[UserId], entry: Entry) -> None:
+    async def push(self, readers: Collection[UserId], entry: FeedEntry) -> None:
         get = self._kept.get
         for number, reader in enumerate(readers, 1):
             if (kept := get(reader)) is not None:
@@ -121,13 +121,13 @@ class NoTimelines:
     async def begin(self, reader: UserId, version: int) -> bool:
         return False
 
-    async def fill(self, reader: UserId, version: int, stretch: Stretch) -> None:
+    async def fill(self, reader: UserId, version: int, segment: TimelineSegment) -> None:
         """Nothing is kept."""
 
-    async def read(self, reader: UserId, version: int, window: Window) -> Slice | None:
+    async def read(self, reader: UserId, version: int, window: Window) -> TimelinePage | None:
         return None
 
-    async def push(self, readers: Collection[UserId], entry: Entry) -> None:
+    async def push(self, readers: Collection[UserId], entry: FeedEntry) -> None:
         """Nobody has a timeline."""
 
     async def drop(self, readers: Collection[UserId]) -> None:

@@ -7,7 +7,7 @@ from adapters.memory.paging import window_of
 from adapters.memory.posts.authors import with_author
 from adapters.memory.posts.marks import table
 from adapters.memory.store import Store
-from application.shared.entries import Entry
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.posts import AuthorState, Mark, Post, Visibility, can_view, hashtags, open_post_of
 from domain.shared import PostId, UserId, ViewerContext
@@ -19,14 +19,14 @@ class MemoryEntries:
 
     async def by_sources(
         self, sources: Collection[UserId], window: Window, last: int | None = None
-    ) -> Sequence[Entry]:
+    ) -> Sequence[FeedEntry]:
         published = (
             _place(post)
             for post in self.store.all("posts")
             if post.author in sources and post.reply_to is None and not post.deleted
         )
         reposted = (
-            Entry(mark.id, mark.post_id, mark.user_id)
+            FeedEntry(mark.id, mark.post_id, mark.user_id)
             for mark in self.store.all(table(Mark.REPOST))
             if mark.user_id in sources
         )
@@ -35,11 +35,11 @@ class MemoryEntries:
             return found
         return [entry for entry in found if (entry.id <= last if window.back else entry.id >= last)]
 
-    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
         everybodys = self._for_everybody(viewer_context)
         return _nearest((_place(post) for post in everybodys if post.reply_to is None), window)
 
-    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
         everybodys = self._for_everybody(viewer_context)
         return _nearest((_place(post) for post in everybodys if tag in hashtags(post.entities)), window)
 
@@ -67,10 +67,10 @@ class MemoryEntries:
         )
 
 
-def _place(post: Post) -> Entry:
-    return Entry(post.id, post.id, post.author)
+def _place(post: Post) -> FeedEntry:
+    return FeedEntry(post.id, post.id, post.author)
 
 
-def _nearest(entries: Iterable[Entry], window: Window) -> Sequence[Entry]:
+def _nearest(entries: Iterable[FeedEntry], window: Window) -> Sequence[FeedEntry]:
     found = window_of(entries, window, lambda entry: entry.id, newest_first=True)
     return found[-window.limit :] if window.back else found[: window.limit]

@@ -19,8 +19,8 @@ from typing import Any
 
 from adapters.redis.client import Client, Script
 from adapters.redis.connection import RedisAway
-from application.feeds.ports import MAX_ENTRIES, Slice, Stretch
-from application.shared.entries import Entry
+from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelinePage, TimelineSegment
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from application.shared.records import maker
 from domain.shared import MAX_ID, UserId
@@ -39,10 +39,10 @@ _HEAD = Struct(">8s8sqq")
 """The run of the server, the epoch, the version of the standing, the floor."""
 _ENTRY = Struct(">qqq")
 _FLOOR = Struct(">q")
-_SIZES = {"HEAD": _HEAD.size, "FLOOR": 24, "ENTRY": _ENTRY.size, "MOST": MAX_ENTRIES}
+_SIZES = {"HEAD": _HEAD.size, "FLOOR": 24, "ENTRY": _ENTRY.size, "MOST": MAX_TIMELINE_ENTRIES}
 
 
-_make_entry = maker(Entry)
+_make_entry = maker(FeedEntry)
 
 
 def _script(source: str) -> Script:
@@ -178,25 +178,30 @@ class RedisTimelines:
         self._lost = asyncio.Event()
 
     async def begin(self, reader: UserId, version: int) -> bool:
-        floor = _FLOOR.pack(MAX_ID)
-        return await self._ask(_BEGIN, reader, version, floor, TTL) is not None
+        lower_bound = _FLOOR.pack(MAX_ID)
+        return await self._ask(_BEGIN, reader, version, lower_bound, TTL) is not None
 
-    async def fill(self, reader: UserId, version: int, stretch: Stretch) -> None:
-        entries = b"".join(_ENTRY.pack(*entry) for entry in reversed(stretch.entries))
+    async def fill(self, reader: UserId, version: int, segment: TimelineSegment) -> None:
+        entries = b"".join(_ENTRY.pack(*entry) for entry in reversed(segment.entries))
         await self._ask(
-            _FILL, reader, version, _FLOOR.pack(stretch.floor), _FLOOR.pack(stretch.ceiling), entries
+            _FILL,
+            reader,
+            version,
+            _FLOOR.pack(segment.lower_bound),
+            _FLOOR.pack(segment.upper_bound),
+            entries,
         )
 
-    async def read(self, reader: UserId, version: int, window: Window) -> Slice | None:
+    async def read(self, reader: UserId, version: int, window: Window) -> TimelinePage | None:
         newest = window.edge is None and not window.back
-        wanted = min(window.limit, MAX_ENTRIES) if newest else MAX_ENTRIES
+        wanted = min(window.limit, MAX_TIMELINE_ENTRIES) if newest else MAX_TIMELINE_ENTRIES
         found = await self._ask(_READ, reader, version, wanted, TTL)
         kept = _unpacked(found)
         if kept is None or kept[1] == MAX_ID:
             return None
         return _slice(*kept, window)
 
-    async def push(self, readers: Collection[UserId], entry: Entry) -> None:
+    async def push(self, readers: Collection[UserId], entry: FeedEntry) -> None:
         keys = [_PREFIX + str(reader) for reader in readers]
         try:
             for start in range(0, len(keys), MANY):
@@ -241,15 +246,15 @@ class RedisTimelines:
             return None
 
 
-def _unpacked(found: Any) -> tuple[list[Entry], int] | None:
+def _unpacked(found: Any) -> tuple[list[FeedEntry], int] | None:
     """The entries, the oldest first, and the floor; None for what cannot have been written here."""
     match found:
-        case [bytes(floor), bytes(oldest), 0, bytes(body)] if (
-            len(floor) == 8 and len(body) % _ENTRY.size == 0
+        case [bytes(lower_bound), bytes(oldest), 0, bytes(body)] if (
+            len(lower_bound) == 8 and len(body) % _ENTRY.size == 0
         ):
             entries = [*map(_make_entry, _ENTRY.iter_unpack(body))]
             ids = [entry[0] for entry in entries]
-            lowest = _FLOOR.unpack(floor)[0]
+            lowest = _FLOOR.unpack(lower_bound)[0]
             if oldest:
                 lowest = max(lowest, _FLOOR.unpack(oldest)[0])
             if lowest < 0 or not all(map(lt, ids, ids[1:])):
@@ -259,7 +264,7 @@ def _unpacked(found: Any) -> tuple[list[Entry], int] | None:
             return None
 
 
-def _slice(entries: list[Entry], floor: int, window: Window) -> Slice | None:
+def _slice(entries: list[FeedEntry], lower_bound: int, window: Window) -> TimelinePage | None:
     edge, limit = window.edge, window.limit
 
     def place(id_: int) -> int:
@@ -268,7 +273,9 @@ def _slice(entries: list[Entry], floor: int, window: Window) -> Slice | None:
     if window.back:
         lowest = (edge or 0) + 1
         start = place(lowest)
-        return None if lowest < floor else Slice(entries[start : start + limit][::-1], floor)
+        return (
+            None if lowest < lower_bound else TimelinePage(entries[start : start + limit][::-1], lower_bound)
+        )
     stop = len(entries) if edge is None else place(edge)
-    start = max(min(place(floor), stop), stop - limit)
-    return Slice(entries[start:stop][::-1], floor)
+    start = max(min(place(lower_bound), stop), stop - limit)
+    return TimelinePage(entries[start:stop][::-1], lower_bound)

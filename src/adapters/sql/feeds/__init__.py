@@ -1,5 +1,5 @@
 """Votes in SQLite and PostgreSQL."""
 
-from adapters.sql.feeds.votes import SqlVotesReader, transactions
+from adapters.sql.feeds.signals import SqlSignalsReader, transactions
 
-__all__ = ["SqlVotesReader", "transactions"]
+__all__ = ["SqlSignalsReader", "transactions"]

@@ -4,7 +4,7 @@ from sqlalchemy import Column, Index, Integer, String, Table
 
 from adapters.sql.metadata import Id, metadata
 
-votes = Table(
+engagement_signals = Table(
     "votes",
     metadata,
     Column("post_id", Id, primary_key=True),
@@ -18,7 +18,7 @@ votes = Table(
 )
 """Who voted for which posts lately."""
 
-tag_votes = Table(
+hashtag_signals = Table(
     "tag_votes",
     metadata,
     Column("post_id", Id, primary_key=True),

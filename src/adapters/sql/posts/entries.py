@@ -26,7 +26,7 @@ from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, each_of, nearest_of
 from adapters.sql.posts.tables import hashtags, posts, reposts, restricted_authors
 from adapters.sql.posts.visibility import of_author
-from application.shared.entries import Entry
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from application.shared.records import maker
 from domain.posts import AuthorState, can_view, open_post_of
@@ -222,18 +222,18 @@ class SqlEntries:
 
     async def by_sources(
         self, sources: Collection[UserId], window: Window, last: int | None = None
-    ) -> Sequence[Entry]:
+    ) -> Sequence[FeedEntry]:
         if window.back:
             rows = await _rising(self.database, sources, window.edge or 0, window.limit, last)
             return [_entry(row) for row in reversed(rows)]
         edge = MAX_ID if window.edge is None else window.edge
         return [_entry(row) for row in await _falling(self.database, sources, edge, window.limit, last)]
 
-    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
         rows = await _public.rows(self.database, window, _hidden(viewer_context))
         return _nearest(rows, window)
 
-    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[Entry]:
+    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
         rows = await _tagged.rows(self.database, window, {"tag": tag, **_hidden(viewer_context)})
         return _nearest(rows, window)
 
@@ -259,13 +259,13 @@ class SqlEntries:
         return can_view(open_post_of(user, AuthorState.GONE if gone_at else state), viewer_context)
 
 
-_entry = maker(Entry)
+_entry = maker(FeedEntry)
 
 
 def _hidden(viewer_context: ViewerContext) -> dict[str, list[UserId]]:
     return {"hidden": [*(viewer_context.blocked | viewer_context.muted)]}
 
 
-def _nearest(rows: Sequence[Row], window: Window) -> Sequence[Entry]:
+def _nearest(rows: Sequence[Row], window: Window) -> Sequence[FeedEntry]:
     """Without the row too many that a keyset gives."""
     return [_entry(row) for row in (rows[-window.limit :] if window.back else rows[: window.limit])]

@@ -5,8 +5,8 @@ from typing import Any
 from litestar import Controller, Request, Response, get
 from litestar.params import FromPath
 
-from application.feeds.home import ReadHome
-from application.feeds.lists import NoSuchHashtag, ReadPublic, ReadTagged
+from application.feeds.home import ReadHomeFeed
+from application.feeds.read_feeds import NoSuchHashtag, ReadHashtagFeed, ReadPublicFeed
 from application.shared.paging import Page
 from entrypoints.http.answers import Answer
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
@@ -17,9 +17,9 @@ from entrypoints.http.shapes import PostOut, Shown
 
 
 class FeedsController(Controller):
-    read_home: ReadHome[Shown]
-    read_public: ReadPublic[Shown]
-    read_tagged: ReadTagged[Shown]
+    read_home_feed: ReadHomeFeed[Shown]
+    read_public_feed: ReadPublicFeed[Shown]
+    read_hashtag_feed: ReadHashtagFeed[Shown]
     pager: Pager
     fragments: Fragments
 
@@ -33,7 +33,7 @@ class FeedsController(Controller):
         """What you and those whom you follow publish and repost, newest first, each post once: where it came first.
         Comments come by reposts only."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._answer(request, await self.read_home(request.user.user_id, window))
+        return self._answer(request, await self.read_home_feed(request.user.user_id, window))
 
     @get("/public", operation_id="getPublicFeed", summary="What everybody may see", opt=policy("optional"))
     async def public(
@@ -41,7 +41,7 @@ class FeedsController(Controller):
     ) -> Response[PageOut[PostOut]]:
         """Public posts of all, comments aside, newest first."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._answer(request, await self.read_public(viewer(request), window))
+        return self._answer(request, await self.read_public_feed(viewer(request), window))
 
     @get(
         "/hashtags/{tag:str}",
@@ -59,7 +59,7 @@ class FeedsController(Controller):
     ) -> Response[PageOut[PostOut]]:
         """Comments too, newest first. The tag is written without its sign; case does not matter."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._answer(request, await self.read_tagged(viewer(request), tag, window))
+        return self._answer(request, await self.read_hashtag_feed(viewer(request), tag, window))
 
     def _answer(self, request: Request[Any, Any, Any], page: Page[Shown]) -> Answer:
         return self.pager.answer(request, page, self.fragments.all(page.items))

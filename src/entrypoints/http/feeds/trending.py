@@ -4,8 +4,8 @@ from typing import Any
 
 from litestar import Controller, Response, get
 
-from application.feeds.ranking import TagPlace
 from application.feeds.trending import ListTrendingPosts, ListTrendingTags
+from application.feeds.trending_formula import RankedTag
 from entrypoints.http.answers import Out
 from entrypoints.http.auth import AnyRequest, viewer
 from entrypoints.http.fragments import Fragments
@@ -25,8 +25,8 @@ class TrendingTag(Out):
     """By how many accounts."""
 
     @classmethod
-    def of(cls, place: TagPlace) -> "TrendingTag":
-        return cls(place.tag, place.posts, place.accounts)
+    def of(cls, ranked: RankedTag) -> "TrendingTag":
+        return cls(ranked.tag, ranked.posts, ranked.accounts)
 
 
 class TrendingController(Controller):
@@ -62,4 +62,4 @@ class TrendingController(Controller):
         the list of posts is."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_trending_tags(window)
-        return self.pager.answer(request, page, [TrendingTag.of(place) for place in page.items])
+        return self.pager.answer(request, page, [TrendingTag.of(ranked) for ranked in page.items])

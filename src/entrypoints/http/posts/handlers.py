@@ -119,7 +119,7 @@ class OfUser(Protocol):
 class PostsOfUserController(Controller):
     list_by_author: ListByAuthor
     list_pinned: ListPinned
-    read_user: OfUser
+    read_user_feed: OfUser
     pager: Pager
     fragments: Fragments
 
@@ -143,6 +143,8 @@ class PostsOfUserController(Controller):
             raise QueryInvalid(FieldError("?reposts", "either_or", "reposts are not pinned"))
         of = "pinned" if pinned else "reposts" if reposts else ""
         window = self.pager.newer(request, limit, cursor, since, of)
-        listed: OfUser = self.list_pinned if pinned else self.read_user if reposts else self.list_by_author
+        listed: OfUser = (
+            self.list_pinned if pinned else self.read_user_feed if reposts else self.list_by_author
+        )
         page = await listed(viewer(request), an_author(user_id), window)
         return self.pager.answer(request, page, self.fragments.all(page.items), of)

@@ -18,9 +18,9 @@ RANKS = 1024
 
 
 class Ranking(NamedTuple, Generic[P]):
-    made: int
+    created_ms: int
     """In milliseconds since 1970; tells one ranking from the next."""
-    places: Sequence[P]
+    items: Sequence[P]
     """The best first."""
 
 
@@ -28,8 +28,8 @@ def codec(schema: int, place: Callable[..., P]) -> Codec[Ranking[P]]:
     """For places that are tuples of strings, numbers and tuples of them."""
 
     def load(raw: bytes) -> Ranking[P]:
-        made, places = json.loads(raw)
-        return Ranking(int(made), [place(*map(_as_tuple, members)) for members in places])
+        created_ms, items = json.loads(raw)
+        return Ranking(int(created_ms), [place(*map(_as_tuple, members)) for members in items])
 
     return Codec(schema, lambda ranking: json.dumps(ranking).encode(), load)
 
@@ -58,23 +58,23 @@ class Rankings(Generic[P]):
     ) -> Page[S]:
         """The page of what `show` shows of the places, which is given up to `most` of them at a time and leaves
         None where there is nothing to see: that is no place of the list. Edges are not ids but tell the rank."""
-        made, edge = divmod(window.edge or 0, RANKS)
-        ranking = await self._of(made)
-        last = len(ranking.places)  # that of another ranking, in which the edge was, may have been greater
+        created_ms, edge = divmod(window.edge or 0, RANKS)
+        ranking = await self._of(created_ms)
+        last = len(ranking.items)  # that of another ranking, in which the edge was, may have been greater
         ranks = range(min(edge - 1, last), 0, -1) if window.back else range(edge + 1, last + 1)
         found: list[tuple[int, S]] = []
         start, size = 0, min(window.limit + 1, most)
         while start < len(ranks) and len(found) <= window.limit:
             some = ranks[start : start + size]
-            shown = await show([ranking.places[rank - 1] for rank in some])
+            shown = await show([ranking.items[rank - 1] for rank in some])
             found += [(rank, one) for rank, one in zip(some, shown, strict=True) if one is not None]
             start, size = start + size, most  # where much is hidden, few looks are enough
         found = sorted(found[: window.limit + 1], key=lambda item: item[0])
-        read = page(found, window, lambda item: ranking.made * RANKS + item[0], newest_first=False)
+        read = page(found, window, lambda item: ranking.created_ms * RANKS + item[0], newest_first=False)
         return Page([one for _rank, one in read.items], read.next, read.prev)
 
-    async def _of(self, made: int) -> Ranking[P]:
-        ranking = await self.kept.peek(str(made)) if made else None
+    async def _of(self, created_ms: int) -> Ranking[P]:
+        ranking = await self.kept.peek(str(created_ms)) if created_ms else None
         return ranking or await self.kept.get(PRESENT, self._made) or Ranking(0, ())
 
     async def _made(self) -> Ranking[P]:

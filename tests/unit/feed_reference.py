@@ -5,14 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from application.feeds.event_handlers import DropReader, FanOut
-from application.feeds.home import GatherHome, ReadHome
-from application.feeds.lists import ReadPublic, ReadTagged, ReadUser
+from application.feeds.event_handlers import DropTimeline, FanOut
+from application.feeds.home import GatherHome, ReadHomeFeed
 from application.feeds.pipeline import ReadPage
 from application.feeds.ports import Timelines
+from application.feeds.read_feeds import ReadHashtagFeed, ReadPublicFeed, ReadUserFeed
 from application.posts.rows import PostRow
-from application.shared.entries import Entry
 from application.shared.events import Published, Reposted
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
 from domain.posts import Mark, Post, Visibility, can_view, hashtag
 from domain.shared import EventId, PostId, UserId, ViewerContext, made_at
@@ -51,11 +51,11 @@ class World:
             self.show, lambda: made_at(new_id()) + timedelta(seconds=self.clock)
         )
         entries = self.stores.entries
-        self.home = ReadHome(self, GatherHome(self.timelines, entries, self), entries, read_page)
-        self.public = ReadPublic(self, entries, read_page)
-        self.tagged = ReadTagged(hashtag, self, entries, read_page)
-        self.user = ReadUser(self, entries, self, read_page)
-        self.fan_out, self.drop = FanOut(self.timelines, self, self), DropReader(self.timelines)
+        self.home = ReadHomeFeed(self, GatherHome(self.timelines, entries, self), entries, read_page)
+        self.public = ReadPublicFeed(self, entries, read_page)
+        self.tagged = ReadHashtagFeed(hashtag, self, entries, read_page)
+        self.user = ReadUserFeed(self, entries, self, read_page)
+        self.fan_out, self.drop = FanOut(self.timelines, self, self), DropTimeline(self.timelines)
 
     # What other modules answer.
 
@@ -71,7 +71,7 @@ class World:
             self.versions[viewer],
         )
 
-    async def show(self, viewer_context: ViewerContext, entries: Sequence[Entry]) -> Mapping[int, Seen]:
+    async def show(self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]) -> Mapping[int, Seen]:
         self.hydrated += len(entries)
         rows = await self.stores.posts.by_ids({entry.post for entry in entries}, viewer_context)
         return {
@@ -89,7 +89,7 @@ class World:
     async def popular(self) -> Collection[UserId]:
         return self.crowds
 
-    async def alert(self, readers: Collection[UserId]) -> None:
+    async def notify_new_posts(self, readers: Collection[UserId]) -> None:
         for reader in readers:
             if reader in self.watching:  # who is alerted looks at once
                 self.watching[reader].append(ids_of(await self.home(reader, Window(1))))

@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.feeds.ranking import COMMENT, LIKE, REPOST, WINDOW_MS, TagVote, Vote
-from application.feeds.votes import LIKED, REPOSTED, VotesTx
+from application.feeds.signals import LIKED, REPOSTED, SignalsTx
+from application.feeds.trending_formula import (
+    COMMENT_WEIGHT,
+    LIKE_WEIGHT,
+    REPOST_WEIGHT,
+    WINDOW_MS,
+    EngagementSignal,
+    HashtagSignal,
+)
 from application.shared.events import (
     AccountDeleted,
     Edited,
@@ -26,10 +33,10 @@ BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class VoteByMark:
+class RecordEngagement:
     """Likes and reposts are votes. Those for one's own posts are none."""
 
-    open_tx: OpenTx[VotesTx]
+    open_tx: OpenTx[SignalsTx]
 
     async def __call__(self, event: Liked | Unliked | Reposted | Unreposted, event_id: EventId) -> None:
         post, user = PostId(event.post_id), UserId(event.user_id)
@@ -38,37 +45,41 @@ class VoteByMark:
         async with self.open_tx() as tx:
             match event:
                 case Liked():
-                    await tx.votes.add(Vote(post, user, LIKED, LIKE, millis(event_id)))
+                    await tx.signals.add(EngagementSignal(post, user, LIKED, LIKE_WEIGHT, millis(event_id)))
                 case Reposted():
-                    await tx.votes.add(Vote(post, user, REPOSTED, REPOST, millis(event_id)))
+                    await tx.signals.add(
+                        EngagementSignal(post, user, REPOSTED, REPOST_WEIGHT, millis(event_id))
+                    )
                 case Unliked():
-                    await tx.votes.take_back(post, user, LIKED)
+                    await tx.signals.remove(post, user, LIKED)
                 case Unreposted():
-                    await tx.votes.take_back(post, user, REPOSTED)
+                    await tx.signals.remove(post, user, REPOSTED)
 
 
 @dataclass(frozen=True, slots=True)
-class VoteByPost:
+class RecordPostSignals:
     """A comment is a vote for what it answers, and a public post one for its hashtags. Who wrote what is answered
     is not told here; an author's comments on their own posts are left out when votes are counted."""
 
-    open_tx: OpenTx[VotesTx]
+    open_tx: OpenTx[SignalsTx]
     now: Clock
 
     async def __call__(self, event: Published | Edited | PostDeleted, _event_id: EventId) -> None:
         post, author = PostId(event.post_id), UserId(event.author_id)
         if isinstance(event, PostDeleted):
             await self._forget(event)
-        elif self._votes(event) and made_at(post) > self.now() - WINDOW:
+        elif self._gives_signals(event) and made_at(post) > self.now() - WINDOW:
             async with self.open_tx() as tx:
                 if isinstance(event, Published) and event.reply_to is not None and event.visibility in OPEN:
-                    await tx.votes.add(Vote(PostId(event.reply_to), author, post, COMMENT, millis(post)))
+                    await tx.signals.add(
+                        EngagementSignal(PostId(event.reply_to), author, post, COMMENT_WEIGHT, millis(post))
+                    )
                 if event.visibility == "public" and event.hashtags is not None:
-                    tags = [TagVote(tag, post, author, millis(post)) for tag in event.hashtags]
-                    await tx.votes.set_tags(post, tags)
+                    tags = [HashtagSignal(tag, post, author, millis(post)) for tag in event.hashtags]
+                    await tx.signals.set_tags(post, tags)
 
     @staticmethod
-    def _votes(event: Published | Edited) -> bool:
+    def _gives_signals(event: Published | Edited) -> bool:
         """Of most posts there is nothing to be noted: they cost no transaction."""
         if isinstance(event, Edited):
             return event.visibility == "public" and event.hashtags is not None
@@ -78,24 +89,24 @@ class VoteByPost:
         post = PostId(event.post_id)
         async with self.open_tx() as tx:
             if event.reply_to is not None:
-                await tx.votes.take_back(PostId(event.reply_to), UserId(event.author_id), post)
-            deleted = await tx.votes.forget_post(post, BATCH)
+                await tx.signals.remove(PostId(event.reply_to), UserId(event.author_id), post)
+            deleted = await tx.signals.delete_for_post(post, BATCH)
         while deleted == BATCH:
             async with self.open_tx() as tx:
-                deleted = await tx.votes.forget_post(post, BATCH)
+                deleted = await tx.signals.delete_for_post(post, BATCH)
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetVoter:
+class EraseAccountSignals:
     """Erases what a deleted account voted for. It may be stopped anywhere, and begun again."""
 
-    open_tx: OpenTx[VotesTx]
+    open_tx: OpenTx[SignalsTx]
 
     async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
         deleted = BATCH
         while deleted == BATCH:
             async with self.open_tx() as tx:
-                deleted = await tx.votes.forget_user(UserId(event.user_id), BATCH)
+                deleted = await tx.signals.delete_by_user(UserId(event.user_id), BATCH)
 
 
 def millis(id_: int) -> int:

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from application.feeds.pipeline import ReadPage, Seen, no_rules
+from application.feeds.pipeline import FeedPost, ReadPage, no_rules
 from application.feeds.ports import Candidates, People
 from application.feeds.rules import OncePerPost
-from application.shared.entries import Entry
+from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import ViewerContexts
 from domain.shared import NotFound, UserId, UserNotFound
 
-S = TypeVar("S", bound=Seen)
+S = TypeVar("S", bound=FeedPost)
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPublic(Generic[S]):
+class ReadPublicFeed(Generic[S]):
     viewer_contexts: ViewerContexts
     candidates: Candidates
     read_page: ReadPage[S]
@@ -35,7 +35,7 @@ class NoSuchHashtag(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadTagged(Generic[S]):
+class ReadHashtagFeed(Generic[S]):
     """Posts and comments with a hashtag, however it is written. Raises NoSuchHashtag."""
 
     canonical: Callable[[str], str | None]
@@ -53,7 +53,7 @@ class ReadTagged(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadUser(Generic[S]):
+class ReadUserFeed(Generic[S]):
     """What one user publishes and reposts, comments aside. Raises UserNotFound."""
 
     viewer_contexts: ViewerContexts
@@ -75,10 +75,10 @@ class ReadUser(Generic[S]):
         )
 
 
-async def _nothing(_window: Window) -> Sequence[Entry]:
+async def _nothing(_window: Window) -> Sequence[FeedEntry]:
     """Not what rules would hide one by one: a page on which all is hidden goes on from the id of the last of it."""
     return ()
 
 
-async def published_only(entries: Sequence[Entry], _shown: Mapping[int, Seen]) -> Sequence[Entry]:
+async def published_only(entries: Sequence[FeedEntry], _shown: Mapping[int, FeedPost]) -> Sequence[FeedEntry]:
     return [entry for entry in entries if not entry.is_repost]

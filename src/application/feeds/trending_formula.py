@@ -15,25 +15,25 @@ WINDOW_MS = 48 * 3600 * 1000
 """How long a vote counts."""
 HALF_LIFE_MS = 6 * 3600 * 1000
 """After which it counts half."""
-LIKE, REPOST, COMMENT = 1, 2, 2
+LIKE_WEIGHT, REPOST_WEIGHT, COMMENT_WEIGHT = 1, 2, 2
 """What votes weigh."""
 MIN_ACCOUNTS = 3
 """How many different accounts, the author aside, must have voted for a post that trends."""
-MAX_VOTES = 200
+MAX_POSTS_PER_ACCOUNT = 200
 """How many posts one account votes for at most, those for which its votes count most."""
 PER_AUTHOR = 3
 """How many posts of one author trend at the same time."""
-MAX_PLACES = 500
+MAX_RANKED_POSTS = 500
 MIN_TAG_ACCOUNTS = 2
 """How many different accounts must have used a hashtag that trends."""
-MAX_TAGS = 20
+MAX_TAGS_PER_ACCOUNT = 20
 """How many hashtags one account votes for at most, those that it used last."""
-MAX_TAG_PLACES = 100
+MAX_RANKED_TAGS = 100
 SAMPLES = 5
 """Of how many accounts one post each is known by which a hashtag is shown to be in use."""
 
 
-class Vote(NamedTuple):
+class EngagementSignal(NamedTuple):
     post: PostId
     user: UserId
     """Who voted."""
@@ -44,7 +44,7 @@ class Vote(NamedTuple):
     """In milliseconds since 1970."""
 
 
-class TagVote(NamedTuple):
+class HashtagSignal(NamedTuple):
     tag: str
     """Canonical."""
     post: PostId
@@ -54,7 +54,7 @@ class TagVote(NamedTuple):
     """When it was published, in milliseconds since 1970."""
 
 
-class Place(NamedTuple):
+class RankedPost(NamedTuple):
     """A post that trends."""
 
     post: PostId
@@ -62,7 +62,7 @@ class Place(NamedTuple):
     score: float
 
 
-class TagPlace(NamedTuple):
+class RankedTag(NamedTuple):
     """A hashtag that trends."""
 
     tag: str
@@ -86,8 +86,8 @@ class Tally:
         self._now = now
         self._best: defaultdict[PostId, dict[UserId, float]] = defaultdict(dict)
 
-    def add(self, votes: Iterable[Vote]) -> None:
-        for post, user, _source, weight, at in votes:
+    def add(self, signals: Iterable[EngagementSignal]) -> None:
+        for post, user, _source, weight, at in signals:
             value, best = decayed(weight, at, self._now), self._best[post]
             if value > best.get(user, 0.0):
                 best[user] = value
@@ -101,14 +101,14 @@ class Tally:
                 by_user[user].append((value, post))
         sums: defaultdict[PostId, float] = defaultdict(float)
         accounts: Counter[PostId] = Counter()
-        for votes in by_user.values():
-            for value, post in nlargest(MAX_VOTES, votes):
+        for signals in by_user.values():
+            for value, post in nlargest(MAX_POSTS_PER_ACCOUNT, signals):
                 sums[post] += value
                 accounts[post] += 1
         found = ((total, post) for post, total in sums.items() if accounts[post] >= MIN_ACCOUNTS)
         return [post for _total, post in nlargest(limit, found)]
 
-    def ranking(self, authors: Mapping[PostId, UserId]) -> list[Place]:
+    def ranking(self, authors: Mapping[PostId, UserId]) -> list[RankedPost]:
         """The posts of `authors`, which tells who wrote each, that trend, the highest score first.
 
         An account votes once for each post, and not for its own. Its votes for one author share a unit: the one
@@ -116,78 +116,78 @@ class Tally:
         """
         scores: defaultdict[PostId, float] = defaultdict(float)
         accounts: Counter[PostId] = Counter()
-        for votes in self._by_user(authors).values():
+        for signals in self._by_user(authors).values():
             shared: dict[UserId, int] = {}
-            for value, post in sorted(votes, reverse=True)[:MAX_VOTES]:
+            for value, post in sorted(signals, reverse=True)[:MAX_POSTS_PER_ACCOUNT]:
                 author = authors[post]
                 nth = shared[author] = shared.get(author, 0) + 1
                 scores[post] += value / nth
                 accounts[post] += 1
-        places = [
-            Place(post, authors[post], score)
+        ranking = [
+            RankedPost(post, authors[post], score)
             for post, score in scores.items()
             if accounts[post] >= MIN_ACCOUNTS
         ]
-        return spread(sorted(places, key=lambda place: (place.score, place.post), reverse=True))
+        return spread(sorted(ranking, key=lambda ranked: (ranked.score, ranked.post), reverse=True))
 
     def _by_user(self, authors: Mapping[PostId, UserId]) -> Mapping[UserId, list[tuple[float, PostId]]]:
-        votes: defaultdict[UserId, list[tuple[float, PostId]]] = defaultdict(list)
+        signals: defaultdict[UserId, list[tuple[float, PostId]]] = defaultdict(list)
         for post, author in authors.items():
             for user, value in self._best[post].items():
                 if user != author:
-                    votes[user].append((value, post))
-        return votes
+                    signals[user].append((value, post))
+        return signals
 
 
-def spread(places: Iterable[Place]) -> list[Place]:
-    """The first PER_AUTHOR places of each author, and of these the first MAX_PLACES."""
+def spread(ranking: Iterable[RankedPost]) -> list[RankedPost]:
+    """The first PER_AUTHOR places of each author, and of these the first MAX_RANKED_POSTS."""
     seen: Counter[UserId] = Counter()
     kept = []
-    for place in places:
-        seen[place.author] += 1
-        if seen[place.author] <= PER_AUTHOR:
-            kept.append(place)
-    return kept[:MAX_PLACES]
+    for ranked in ranking:
+        seen[ranked.author] += 1
+        if seen[ranked.author] <= PER_AUTHOR:
+            kept.append(ranked)
+    return kept[:MAX_RANKED_POSTS]
 
 
-class TagTally:
+class HashtagTally:
     """Gathers the uses of hashtags, and ranks these."""
 
     def __init__(self, now: int) -> None:
         self._now = now
-        self._uses: defaultdict[str, dict[UserId, TagVote]] = defaultdict(dict)
+        self._uses: defaultdict[str, dict[UserId, HashtagSignal]] = defaultdict(dict)
         self._posts: Counter[str] = Counter()
 
-    def add(self, votes: Iterable[TagVote]) -> None:
+    def add(self, signals: Iterable[HashtagSignal]) -> None:
         """Each use of a tag once."""
-        for vote in votes:
-            self._posts[vote.tag] += 1
-            uses = self._uses[vote.tag]
-            last = uses.get(vote.user)
-            if last is None or _newer(vote) > _newer(last):
-                uses[vote.user] = vote
+        for signal in signals:
+            self._posts[signal.tag] += 1
+            uses = self._uses[signal.tag]
+            last = uses.get(signal.user)
+            if last is None or _newer(signal) > _newer(last):
+                uses[signal.user] = signal
 
-    def ranking(self) -> list[TagPlace]:
+    def ranking(self) -> list[RankedTag]:
         """The tags that trend, the highest score first. An account votes for the tags that it used last, for each
         by its last post that has it."""
-        by_user: defaultdict[UserId, list[TagVote]] = defaultdict(list)
+        by_user: defaultdict[UserId, list[HashtagSignal]] = defaultdict(list)
         for uses in self._uses.values():
-            for vote in uses.values():
-                by_user[vote.user].append(vote)
+            for signal in uses.values():
+                by_user[signal.user].append(signal)
         scores: defaultdict[str, float] = defaultdict(float)
         voters: Counter[str] = Counter()
-        for votes in by_user.values():
-            for vote in nlargest(MAX_TAGS, votes, key=_newer):
-                scores[vote.tag] += decayed(1, vote.at, self._now)
-                voters[vote.tag] += 1
+        for signals in by_user.values():
+            for signal in nlargest(MAX_TAGS_PER_ACCOUNT, signals, key=_newer):
+                scores[signal.tag] += decayed(1, signal.at, self._now)
+                voters[signal.tag] += 1
         trending = [(score, tag) for tag, score in scores.items() if voters[tag] >= MIN_TAG_ACCOUNTS]
-        return [self._place(tag, score) for score, tag in nlargest(MAX_TAG_PLACES, trending)]
+        return [self._place(tag, score) for score, tag in nlargest(MAX_RANKED_TAGS, trending)]
 
-    def _place(self, tag: str, score: float) -> TagPlace:
+    def _place(self, tag: str, score: float) -> RankedTag:
         uses = self._uses[tag]
         samples = nlargest(SAMPLES, uses.values(), key=_newer)
-        return TagPlace(tag, self._posts[tag], len(uses), score, tuple(vote.post for vote in samples))
+        return RankedTag(tag, self._posts[tag], len(uses), score, tuple(signal.post for signal in samples))
 
 
-def _newer(vote: TagVote) -> tuple[int, PostId, str]:
-    return vote.at, vote.post, vote.tag
+def _newer(signal: HashtagSignal) -> tuple[int, PostId, str]:
+    return signal.at, signal.post, signal.tag

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from domain.shared import PostId, UserId
 
 
-class Entry(NamedTuple):
+class FeedEntry(NamedTuple):
     """A place in a feed: a post where its author published it, or where somebody reposted it."""
 
     id: int
