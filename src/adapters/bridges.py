@@ -8,7 +8,7 @@ from typing import Protocol
 from application.identity.ports import AuthorPostCounts, IdentityReader
 from application.media.ports import MediaReader
 from application.media.serving import card_of
-from application.notifications.ports import About, Hint, Hints
+from application.notifications.ports import PostAddressees, StreamHint, StreamHints
 from application.posts.rows import State
 from application.shared.attachments import MediaCard
 from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
@@ -112,18 +112,18 @@ class Involved(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class PostsToTellOf:
+class NotifiedPosts:
     """notifications asks posts whom a post concerns, and who may see it."""
 
     parts: PostParts
     marks: Involved
 
-    async def about(self, post: PostId) -> About | None:
+    async def addressees(self, post: PostId) -> PostAddressees | None:
         state = await self._state(post)
         if state is None:
             return None
         above = await self._state(state.reply_to) if state.reply_to is not None else None
-        return About(state.author, above and above.author, state.mentioned)
+        return PostAddressees(state.author, above and above.author, state.mentioned)
 
     async def who_sees(self, post: PostId, viewer_contexts: Collection[ViewerContext]) -> frozenset[UserId]:
         state = await self._state(post)
@@ -160,10 +160,10 @@ class AddressesOfIdentity:
 class StreamHomeViewers:
     """feeds reaches through notifications who has a home feed in sight."""
 
-    hints: Hints
+    hints: StreamHints
 
     async def notify_new_posts(self, readers: Collection[UserId]) -> None:
-        await self.hints.tell(readers, Hint.HOME)
+        await self.hints.send_hint(readers, StreamHint.HOME)
 
 
 class ShowsEntries(Protocol):

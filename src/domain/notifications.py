@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from domain.shared import PostId, UserId
 
-KEPT = 5_000
+MAX_STREAM_ENTRIES = 5_000
 """Entries of one stream, at most; the oldest go first."""
-KEPT_DAYS = 30
-TOLD_A_DAY = 3
+RETENTION_DAYS = 30
+MAX_REPEATS_PER_DAY = 3
 """How often a day a user is told, at most, that the same person did the same thing again after taking it back."""
 
 
@@ -38,7 +38,7 @@ class Kind(StrEnum):
         return self is Kind.MEDIA_READY
 
 
-class Change(StrEnum):
+class StreamChange(StrEnum):
     """What else stands in a stream, so that all devices of a user come to the same list and the same counts."""
 
     READ = "read"
@@ -47,7 +47,7 @@ class Change(StrEnum):
     """What stood at `refs` is gone: dismissed, taken back, or not to be seen any more."""
 
 
-EntryType: TypeAlias = Kind | Change
+EntryType: TypeAlias = Kind | StreamChange
 
 
 class Channel(StrEnum):
@@ -92,12 +92,12 @@ class Stream:
     def total(self) -> int:
         return sum(self.unread.values())
 
-    def told(self, type_: EntryType) -> "Stream":
+    def with_entry(self, type_: EntryType) -> "Stream":
         """With one entry more, which stands at the new head. Changes are nothing to be read."""
         unread = self._counted({type_: 1}) if isinstance(type_, Kind) else self.unread
         return replace(self, head=self.head + 1, unread=unread)
 
-    def without(self, removed: Collection[tuple[int, Kind]]) -> "Stream":
+    def without_removed(self, removed: Collection[tuple[int, Kind]]) -> "Stream":
         """Less those that were removed, given by sequence number and kind, each once and not removed before."""
         gone: dict[Kind, int] = {}
         for seq, kind in removed:
@@ -112,7 +112,7 @@ class Stream:
         less = {kind: -count for kind, count in passed.items()}
         return replace(self, read=min(seq, self.head), unread=self._counted(less))
 
-    def kept_from(self, floor: int, lost: Mapping[Kind, int]) -> "Stream":
+    def trimmed_to(self, floor: int, lost: Mapping[Kind, int]) -> "Stream":
         """With nothing left below `floor`, where `lost` unread notifications stood. They count as read."""
         if floor <= self.floor:
             return self
@@ -125,7 +125,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StreamEntry:
     """One entry of a user's stream."""
 
     user: UserId
@@ -139,7 +139,7 @@ class Entry:
     post: PostId | None = None
     """The post it is about: the comment itself, the post that was liked."""
     refs: tuple[int, ...] = ()
-    """Of a Change; or the media it is about; or the event that it tells of, if that can be taken back."""
+    """Of a StreamChange; or the media it is about; or the event that it tells of, if that can be taken back."""
     removed: bool = False
     """A hole that keeps its number: what it was is not kept, but for `refs`."""
 

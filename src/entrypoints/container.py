@@ -15,9 +15,9 @@ from adapters.bridges import (
     AddressesOfIdentity,
     AuthorshipOfPosts,
     MediaToAttach,
+    NotifiedPosts,
     OwnersOfPosts,
     PeopleOfIdentity,
-    PostsToTellOf,
     SessionsOfIdentity,
     ShownPosts,
     StreamHomeViewers,
@@ -95,16 +95,20 @@ from application.media import details, processing, serving, uploading
 from application.media import event_handlers as media_reactions
 from application.media import removing as media_removing
 from application.media import tickets as media_tickets
-from application.notifications import event_handlers as telling_reactions
-from application.notifications import finding, removing, retracting, streaming, telling, trimming
-from application.notifications import marking as notifications_marking
-from application.notifications import reading as streams_reading
+from application.notifications import event_handlers as notification_event_handlers
+from application.notifications import read_stream, retract
 from application.notifications import tickets as stream_tickets
-from application.notifications.composing import ComposeMail
+from application.notifications.commands import Dismiss, MarkRead, SetPreferences
+from application.notifications.compose_mail import ComposeMail
+from application.notifications.find_stream import FindStream
 from application.notifications.hub import Hub
-from application.notifications.mailing import SendMails
-from application.notifications.renewing import RenewStreams
-from application.notifications.showing import ShowStream
+from application.notifications.hydration import HydrateStream
+from application.notifications.notify import Notify
+from application.notifications.queries import ListNotifications, ReadNews
+from application.notifications.remove import RemoveNotifications
+from application.notifications.renew_streams import RenewStreams
+from application.notifications.send_mails import SendMails
+from application.notifications.trim_streams import TrimStreams
 from application.posts import (
     deleting,
     editing,
@@ -404,7 +408,7 @@ class Graph(containers.DeclarativeContainer):
 
 
 class Notifications(containers.DeclarativeContainer):
-    """What users are told, and the stream of it."""
+    """Notifications, and the stream that carries them to clients."""
 
     open_tx: providers.Dependency[Any] = providers.Dependency()
     reader: providers.Dependency[Any] = providers.Dependency()
@@ -425,34 +429,34 @@ class Notifications(containers.DeclarativeContainer):
     new_id: providers.Dependency[Any] = providers.Dependency()
     now: providers.Dependency[Any] = providers.Dependency()
 
-    find_stream = Single(finding.FindStream, open_tx, reader)
-    remove = Single(removing.Remove, open_tx, new_id, hints)
-    show_stream = Single(ShowStream, viewer_contexts, show, people, remove)
-    open_stream = Single(streaming.OpenStream, find_stream)
-    read_on = Single(streaming.ReadOn, find_stream, reader, show_stream)
-    read_together = Single(streaming.ReadTogether, read_on)
-    list_notifications = Single(streams_reading.ListNotifications, find_stream, reader, show_stream)
-    read_news = Single(streams_reading.ReadNews, find_stream, open_stream, read_on)
-    mark_read = Single(notifications_marking.MarkRead, open_tx, new_id, hints)
-    tell = Single(telling.Tell, open_tx, viewer_contexts, people, posts, new_id, hints, now, mail_delay)
+    find_stream = Single(FindStream, open_tx, reader)
+    remove = Single(RemoveNotifications, open_tx, new_id, hints)
+    hydrate_stream = Single(HydrateStream, viewer_contexts, show, people, remove)
+    open_stream = Single(read_stream.OpenStream, find_stream)
+    read_after = Single(read_stream.ReadAfter, find_stream, reader, hydrate_stream)
+    read_coalesced = Single(read_stream.ReadCoalesced, read_after)
+    list_notifications = Single(ListNotifications, find_stream, reader, hydrate_stream)
+    read_news = Single(ReadNews, find_stream, open_stream, read_after)
+    mark_read = Single(MarkRead, open_tx, new_id, hints)
+    notify = Single(Notify, open_tx, viewer_contexts, people, posts, new_id, hints, now, mail_delay)
     monotonic = Object(time.monotonic)
-    tell_of_mark = Single(telling_reactions.TellOfMark, tell)
-    tell_of_post = Single(telling_reactions.TellOfPost, tell, posts)
-    tell_of_edit = Single(telling_reactions.TellOfEdit, tell, posts, open_tx, monotonic)
-    tell_of_follow = Single(telling_reactions.TellOfFollow, tell)
-    tell_of_media = Single(telling_reactions.TellOfMedia, tell)
-    take_back = Single(retracting.TakeBack, reader, remove)
-    forget_post = Single(retracting.ForgetPost, reader, remove, open_tx, monotonic)
-    forget_account = Single(retracting.ForgetAccount, reader, remove, open_tx, monotonic)
-    dismiss = Single(notifications_marking.Dismiss, reader, remove)
-    set_preferences = Single(notifications_marking.SetPreferences, open_tx)
+    notify_of_engagement = Single(notification_event_handlers.NotifyOfEngagement, notify)
+    notify_of_post = Single(notification_event_handlers.NotifyOfPost, notify, posts)
+    notify_of_edit = Single(notification_event_handlers.NotifyOfEdit, notify, posts, open_tx, monotonic)
+    notify_of_follow = Single(notification_event_handlers.NotifyOfFollow, notify)
+    notify_of_media = Single(notification_event_handlers.NotifyOfMedia, notify)
+    retract_notifications = Single(retract.RetractNotifications, reader, remove)
+    retract_post_notifications = Single(retract.RetractPostNotifications, reader, remove, open_tx, monotonic)
+    erase_notifications = Single(retract.EraseNotifications, reader, remove, open_tx, monotonic)
+    dismiss = Single(Dismiss, reader, remove)
+    set_preferences = Single(SetPreferences, open_tx)
     renew_streams = Single(RenewStreams, open_tx, reader, Object(os.urandom))
-    compose_mail = Single(ComposeMail, reader, show_stream, addresses, site)
+    compose_mail = Single(ComposeMail, reader, hydrate_stream, addresses, site)
     send_mails = Single(SendMails, mail_queue, compose_mail, mail, mail_every)
     issue_ticket = Single(stream_tickets.IssueTicket, tickets, Object(os.urandom))
     redeem_ticket = Single(stream_tickets.RedeemTicket, tickets, sessions)
     redeem_stream_token = Single(stream_tickets.RedeemStreamToken, stream_tokens, sessions, now)
-    trim_streams = Single(trimming.TrimStreams, open_tx, reader, now)
+    trim_streams = Single(TrimStreams, open_tx, reader, now)
 
 
 def _media_secret() -> str:
@@ -771,8 +775,8 @@ class Container(containers.DeclarativeContainer):
         reader=stream_reader,
         tickets=providers.Selector(
             config.store,
-            memory=Single(memory_notifications.MemoryTickets, store, Object(time.monotonic)),
-            sql=Single(sql_notifications.SqlTickets, database),
+            memory=Single(memory_notifications.MemoryStreamTickets, store, Object(time.monotonic)),
+            sql=Single(sql_notifications.SqlStreamTickets, database),
         ),
         stream_tokens=Single(MacStreamTokens, secrets.provided.key.call("stream tokens")),
         sessions=sessions,
@@ -789,7 +793,7 @@ class Container(containers.DeclarativeContainer):
         mail_every=config.mail_every,
         site=config.site,
         hints=hints,
-        posts=Single(PostsToTellOf, posts.parts, posts.marks),
+        posts=Single(NotifiedPosts, posts.parts, posts.marks),
         mail_delay=config.mail_delay,
         new_id=ids,
         now=now,
@@ -837,42 +841,44 @@ class Container(containers.DeclarativeContainer):
             MediaAttached: providers.List(media.attach),
             MediaDetached: providers.List(media.detach),
             AttachedMediaChanged: providers.List(posts.show_media),
-            MediaSettled: providers.List(notifications.tell_of_media),
+            MediaSettled: providers.List(notifications.notify_of_media),
             Published: providers.List(
                 posts.restrict_comment,
                 feeds.fan_out,
                 identity.count_posts,
                 trending.record_post_signals,
-                notifications.tell_of_post,
+                notifications.notify_of_post,
             ),
             Edited: providers.List(
-                trending.record_post_signals, notifications.tell_of_post, notifications.tell_of_edit
+                trending.record_post_signals, notifications.notify_of_post, notifications.notify_of_edit
             ),
-            EditToTell: providers.List(notifications.tell_of_edit),
+            EditToTell: providers.List(notifications.notify_of_edit),
             PostDeleted: providers.List(
                 identity.count_posts,
                 posts.bodies.provided.forget,
                 trending.record_post_signals,
-                notifications.forget_post,
+                notifications.retract_post_notifications,
                 media.forget_post,
             ),
-            PostToForget: providers.List(notifications.forget_post),
-            Liked: providers.List(trending.record_engagement, notifications.tell_of_mark),
-            Unliked: providers.List(trending.record_engagement, notifications.take_back),
-            Reposted: providers.List(feeds.fan_out, trending.record_engagement, notifications.tell_of_mark),
-            Unreposted: providers.List(trending.record_engagement, notifications.take_back),
-            Followed: providers.List(notifications.take_back, notifications.tell_of_follow),
-            Unfollowed: providers.List(notifications.take_back),
-            FollowRequested: providers.List(notifications.tell_of_follow),
-            FollowRequestEnded: providers.List(notifications.take_back),
-            Blocked: providers.List(notifications.take_back),
+            PostToForget: providers.List(notifications.retract_post_notifications),
+            Liked: providers.List(trending.record_engagement, notifications.notify_of_engagement),
+            Unliked: providers.List(trending.record_engagement, notifications.retract_notifications),
+            Reposted: providers.List(
+                feeds.fan_out, trending.record_engagement, notifications.notify_of_engagement
+            ),
+            Unreposted: providers.List(trending.record_engagement, notifications.retract_notifications),
+            Followed: providers.List(notifications.retract_notifications, notifications.notify_of_follow),
+            Unfollowed: providers.List(notifications.retract_notifications),
+            FollowRequested: providers.List(notifications.notify_of_follow),
+            FollowRequestEnded: providers.List(notifications.retract_notifications),
+            Blocked: providers.List(notifications.retract_notifications),
             AccountDeleted: providers.List(
                 people.provided.forget,
                 feeds.drop_timeline,
                 posts.erase_author,
                 graph.erase_relationships,
                 trending.erase_account_signals,
-                notifications.forget_account,
+                notifications.erase_notifications,
                 media.forget_owner,
                 Single(AnonymizeSecurityEvents, security_events),
             ),

@@ -117,7 +117,7 @@ class _Server(uvicorn.Server):
         self._hub.drain()
         with suppress(TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._hub.emptied()
+                await self._hub.wait_until_empty()
         await super().shutdown(sockets)
 
     @contextmanager

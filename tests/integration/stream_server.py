@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from tests.unit.stream_model import Json, Model
+from tests.unit.reference_stream import Json, Model
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.integration.stream_server import StreamServer, a_stream_server
-from tests.unit.stream_model import Json
+from tests.unit.reference_stream import Json
 from waggle_client import Ended, Event, Hint, Listed, Live, MustLogIn, Stream
 from waggle_client import stream as stream_module
 

@@ -1,4 +1,4 @@
-"""Hints between processes, over a Redis that may come and go."""
+"""StreamHints between processes, over a Redis that may come and go."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -9,7 +9,7 @@ import pytest
 from adapters.redis.address import Address
 from adapters.redis.client import Client
 from adapters.redis.notifications.hints import AT_ONCE, CHANNEL, RedisHints
-from application.notifications.ports import Hint
+from application.notifications.ports import StreamHint
 from domain.shared import UserId
 from tests.integration.servers import Server, Unavailable, redis
 from tests.integration.test_redis import running, there
@@ -31,12 +31,12 @@ class Process:
     """One that listens, and what it heard."""
 
     def __init__(self, client: Client, url: str) -> None:
-        self.heard: list[tuple[list[UserId], Hint]] = []
+        self.heard: list[tuple[list[UserId], StreamHint]] = []
         self.begun = 0
         self.anything = asyncio.Event()
         self.hints = RedisHints(client, Address.of(url), self)
 
-    def wake(self, users: Collection[UserId], hint: Hint) -> None:
+    def wake(self, users: Collection[UserId], hint: StreamHint) -> None:
         self.heard.append(([*users], hint))
         self.anything.set()
 
@@ -68,9 +68,9 @@ async def a_process(server: Server) -> AsyncIterator[Process]:
 
 async def test_a_hint_reaches_every_process_and_its_own_once(server: Server) -> None:
     async with a_process(server) as one, a_process(server) as two:
-        await one.hints.tell([MAYA, JONAS], Hint.STREAM)
-        await two.hints.tell([JONAS], Hint.HOME)
-        said = [([MAYA, JONAS], Hint.STREAM), ([JONAS], Hint.HOME)]
+        await one.hints.send_hint([MAYA, JONAS], StreamHint.STREAM)
+        await two.hints.send_hint([JONAS], StreamHint.HOME)
+        said = [([MAYA, JONAS], StreamHint.STREAM), ([JONAS], StreamHint.HOME)]
 
         for process in (one, two):
             await process.until(lambda process=process: len(process.heard) == 2)  # type: ignore[misc]
@@ -83,7 +83,7 @@ async def test_a_hint_reaches_every_process_and_its_own_once(server: Server) -> 
 async def test_very_many_are_told_in_several_messages(server: Server) -> None:
     users = [UserId(number) for number in range(1, 2 * AT_ONCE + 2)]
     async with a_process(server) as one, a_process(server) as two:
-        await one.hints.tell(users, Hint.HOME)
+        await one.hints.send_hint(users, StreamHint.HOME)
 
         await two.until(lambda: len(two.heard) == 3)
 
@@ -101,13 +101,13 @@ async def test_whoever_lost_the_connection_looks_at_everything_again(server: Ser
         await other.call("PUBLISH", CHANNEL, b"elsewher" + b"s" + (7).to_bytes(8))
 
         await one.until(lambda: bool(one.heard))
-    assert one.heard == [([7], Hint.STREAM)]
+    assert one.heard == [([7], StreamHint.STREAM)]
 
 
 async def test_without_redis_this_process_is_woken(server: Server) -> None:
     client = Client(Address.of(server.url))  # which nobody connects
     process = Process(client, server.url)
 
-    await process.hints.tell([MAYA], Hint.STREAM)
+    await process.hints.send_hint([MAYA], StreamHint.STREAM)
 
-    assert process.heard == [([MAYA], Hint.STREAM)]
+    assert process.heard == [([MAYA], StreamHint.STREAM)]

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
-from application.notifications.telling import Cause
+from application.notifications.notify import NotificationRequest
 from domain.notifications import Kind
 from domain.shared import UserId
 from entrypoints.container import Container
@@ -102,7 +102,9 @@ async def test_of_very_many_entries_each_arrives_once_and_in_order(
             await asyncio.sleep(0.01)
         tell, users = container.notifications.tell(), [UserId(int(one["user"]["id"])) for one in people]
         for number in range(rounds):
-            await tell(Cause(Kind.FOLLOW, UserId(int(actor["user"]["id"])), once=(number,)), users)
+            await tell(
+                NotificationRequest(Kind.FOLLOW, UserId(int(actor["user"]["id"])), dedupe=(number,)), users
+            )
             if number % CUT == 0:
                 broken = chance.choice(streams)._socket
                 if broken is not None:

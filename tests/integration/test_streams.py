@@ -51,7 +51,7 @@ async def test_what_is_told_while_its_user_is_forgotten_goes_too(stores: Stores)
 
     async def forget() -> None:
         async with stores.open_notifications() as tx:
-            await tx.streams.forget(user)
+            await tx.streams.delete(user)
 
     async with stores.open_notifications() as tx:
         await tell_in(tx, [user])
@@ -68,7 +68,7 @@ async def test_a_stream_that_goes_while_it_is_waited_for_is_unavailable(stores: 
     await tell(stores, user)
 
     async with stores.open_notifications() as tx:
-        await tx.streams.forget(user)
+        await tx.streams.delete(user)
         telling = asyncio.create_task(tell(stores, user))
         await until_waiting(stores, 1)
     with pytest.raises(Unavailable):

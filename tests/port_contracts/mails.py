@@ -13,9 +13,9 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
 
-async def mail_later(stores: Stores, user: UserId, seq: int, after: timedelta = -MINUTE) -> None:
+async def schedule_mail(stores: Stores, user: UserId, seq: int, after: timedelta = -MINUTE) -> None:
     async with stores.open_notifications() as tx:
-        await tx.streams.mail_later(user, seq, datetime.now(UTC) + after)
+        await tx.streams.schedule_mail(user, seq, datetime.now(UTC) + after)
 
 
 async def claimed(stores: Stores, *users: UserId, lease: timedelta = MINUTE) -> Sequence[DueMail]:
@@ -34,7 +34,7 @@ def a_user() -> UserId:
 class MailQueueContract:
     async def test_a_mail_is_due_when_its_time_has_come(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 7, after=HOUR)
+        await schedule_mail(stores, user, 7, after=HOUR)
         assert not await claimed(stores, user)
 
         await stores.pass_time(2 * HOUR)
@@ -44,22 +44,22 @@ class MailQueueContract:
 
     async def test_a_user_has_one_mail_which_is_due_about_the_first_thing(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 3)
-        await mail_later(stores, user, 4, after=HOUR)
+        await schedule_mail(stores, user, 3)
+        await schedule_mail(stores, user, 4, after=HOUR)
 
         assert (await the_mail(stores, user)).since == 3
 
     async def test_what_is_due_longest_comes_first(self, stores: Stores) -> None:
         late, early = a_user(), a_user()
-        await mail_later(stores, late, 1)
-        await mail_later(stores, early, 1, after=-HOUR)
+        await schedule_mail(stores, late, 1)
+        await schedule_mail(stores, early, 1, after=-HOUR)
 
         assert [mail.user for mail in await claimed(stores, late, early)] == [early, late]
         assert not await stores.mail_queue.claim(0, MINUTE)
 
     async def test_of_two_who_claim_one_gets_it_until_the_lease_ends(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 1)
+        await schedule_mail(stores, user, 1)
 
         both = await asyncio.gather(claimed(stores, user), claimed(stores, user))
         assert sorted(len(mails) for mails in both) == [0, 1]
@@ -69,7 +69,7 @@ class MailQueueContract:
 
     async def test_who_lost_the_lease_changes_nothing(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 1)
+        await schedule_mail(stores, user, 1)
         lost = await the_mail(stores, user)
         await stores.pass_time(2 * MINUTE)
         mail = await the_mail(stores, user)
@@ -83,9 +83,9 @@ class MailQueueContract:
 
     async def test_a_retry_waits_and_takes_along_what_came_meanwhile(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 1)
+        await schedule_mail(stores, user, 1)
         mail = await the_mail(stores, user)
-        await mail_later(stores, user, 2)
+        await schedule_mail(stores, user, 2)
 
         await stores.mail_queue.retry(mail, HOUR)
         assert not await claimed(stores, user)
@@ -95,23 +95,23 @@ class MailQueueContract:
 
     async def test_what_is_done_is_over(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 1)
+        await schedule_mail(stores, user, 1)
 
         await stores.mail_queue.done(await the_mail(stores, user), 1, NONE)
         assert not await claimed(stores, user)
 
-        await mail_later(stores, user, 2, after=HOUR)
+        await schedule_mail(stores, user, 2, after=HOUR)
         assert not await claimed(stores, user)
         await stores.pass_time(2 * HOUR)
         assert (await the_mail(stores, user)).since == 2
 
     async def test_what_comes_while_a_mail_is_being_sent_is_not_lost(self, stores: Stores) -> None:
         user, another = a_user(), a_user()
-        await mail_later(stores, user, 1)
-        await mail_later(stores, another, 1)
+        await schedule_mail(stores, user, 1)
+        await schedule_mail(stores, another, 1)
         mails = {mail.user: mail for mail in await claimed(stores, user, another)}
-        await mail_later(stores, user, 3)
-        await mail_later(stores, another, 2)
+        await schedule_mail(stores, user, 3)
+        await schedule_mail(stores, another, 2)
 
         await stores.mail_queue.done(mails[user], 2, NONE)  # 3 came too late for it
         await stores.mail_queue.done(mails[another], 2, NONE)  # and 2 did not
@@ -120,11 +120,11 @@ class MailQueueContract:
 
     async def test_after_a_mail_there_is_a_rest_in_which_what_comes_waits(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 1)
+        await schedule_mail(stores, user, 1)
         await stores.mail_queue.done(await the_mail(stores, user), 1, 2 * HOUR)
 
-        await mail_later(stores, user, 2)
-        await mail_later(stores, user, 3)
+        await schedule_mail(stores, user, 2)
+        await schedule_mail(stores, user, 3)
         await stores.pass_time(HOUR)
         assert not await claimed(stores, user)
 
@@ -135,10 +135,10 @@ class MailQueueContract:
         self, stores: Stores
     ) -> None:
         user = a_user()
-        await mail_later(stores, user, 1)
+        await schedule_mail(stores, user, 1)
         await stores.mail_queue.done(await the_mail(stores, user), 1, timedelta(seconds=1))
 
-        await mail_later(stores, user, 2, after=HOUR)
+        await schedule_mail(stores, user, 2, after=HOUR)
         await stores.pass_time(MINUTE)
         assert not await claimed(stores, user)
 
@@ -147,7 +147,7 @@ class MailQueueContract:
 
     async def test_a_rest_in_which_nothing_came_ends(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 1)
+        await schedule_mail(stores, user, 1)
         await stores.mail_queue.done(await the_mail(stores, user), 5, HOUR)
         await stores.pass_time(2 * HOUR)
 
@@ -160,9 +160,9 @@ class MailQueueContract:
 
     async def test_of_a_user_who_is_forgotten_nothing_is_due(self, stores: Stores) -> None:
         user = a_user()
-        await mail_later(stores, user, 1)
+        await schedule_mail(stores, user, 1)
         async with stores.open_notifications() as tx:
-            await tx.streams.forget(user)
+            await tx.streams.delete(user)
 
         assert not await claimed(stores, user)
 
@@ -171,7 +171,7 @@ class MailQueueContract:
 
         async def fail() -> None:
             async with stores.open_notifications() as tx:
-                await tx.streams.mail_later(user, 1, datetime.now(UTC) - MINUTE)
+                await tx.streams.schedule_mail(user, 1, datetime.now(UTC) - MINUTE)
                 raise LookupError
 
         (error,) = await asyncio.gather(fail(), return_exceptions=True)

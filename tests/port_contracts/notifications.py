@@ -15,10 +15,19 @@ from hypothesis import strategies as st
 from sqlalchemy import Table
 
 from adapters.sql.notifications import tables
-from application.notifications.ports import BATCH, NotificationsTx, Ticket, Told
-from application.notifications.trimming import STEP, TrimStreams
+from application.notifications.ports import BATCH, NotificationRef, NotificationsTx, StreamTicket
+from application.notifications.trim_streams import STEP, TrimStreams
 from application.shared.paging import Page, Window, page
-from domain.notifications import KEPT, KEPT_DAYS, Change, Channel, Entry, Kind, Preferences, Stream
+from domain.notifications import (
+    MAX_STREAM_ENTRIES,
+    RETENTION_DAYS,
+    Channel,
+    Kind,
+    Preferences,
+    Stream,
+    StreamChange,
+    StreamEntry,
+)
 from domain.shared import MAX_ID, PostId, SessionId, UserId
 from tests.port_contracts.process_numbers import db
 from tests.port_contracts.stores import BEGINNING, Stores, new_id, with_retries
@@ -45,18 +54,18 @@ async def tell_in(
     actor: UserId | None = None,
     post: PostId | None = None,
     key: str | None = None,
-) -> list[Entry]:
+) -> list[StreamEntry]:
     """As the module does it: whoever was told under that key before is not told again."""
     streams = await tx.streams.lock(users)
     known = await tx.streams.known([(user, key) for user in users]) if key else {}
-    told: list[Stream] = []
-    entries: list[Entry] = []
+    with_entry: list[Stream] = []
+    entries: list[StreamEntry] = []
     for user in users:
         if (user, key) not in known:
-            told.append(streams[user].told(kind))
-            entries.append(Entry(user, told[-1].head, new_id(), kind, actor or a_user(), post))
+            with_entry.append(streams[user].with_entry(kind))
+            entries.append(StreamEntry(user, with_entry[-1].head, new_id(), kind, actor or a_user(), post))
     await tx.streams.add([(entry, key) for entry in entries])
-    await tx.streams.save(told)
+    await tx.streams.save(with_entry)
     return entries
 
 
@@ -68,21 +77,21 @@ async def tell(
     actor: UserId | None = None,
     post: PostId | None = None,
     key: str | None = None,
-) -> Entry | None:
+) -> StreamEntry | None:
     async with stores.open_notifications() as tx:
         entries = await tell_in(tx, [user], kind, actor, post, key)
     return entries[0] if entries else None
 
 
-async def told(stores: Stores, user: UserId, *kinds: Kind) -> list[Entry]:
+async def with_entry(stores: Stores, user: UserId, *kinds: Kind) -> list[StreamEntry]:
     entries = [await tell(stores, user, kind) for kind in kinds]
     return [entry for entry in entries if entry is not None]
 
 
-async def change(stores: Stores, user: UserId, what: Change, *refs: int) -> None:
+async def change(stores: Stores, user: UserId, what: StreamChange, *refs: int) -> None:
     async with stores.open_notifications() as tx:
-        stream = (await tx.streams.lock([user]))[user].told(what)
-        await tx.streams.add([(Entry(user, stream.head, new_id(), what, refs=refs), None)])
+        stream = (await tx.streams.lock([user]))[user].with_entry(what)
+        await tx.streams.add([(StreamEntry(user, stream.head, new_id(), what, refs=refs), None)])
         await tx.streams.save([stream])
 
 
@@ -90,7 +99,7 @@ async def remove(stores: Stores, user: UserId, *seqs: int) -> Sequence[tuple[int
     async with stores.open_notifications() as tx:
         stream = (await tx.streams.lock([user]))[user]
         removed = await tx.streams.remove(user, seqs)
-        await tx.streams.save([stream.without(removed)])
+        await tx.streams.save([stream.without_removed(removed)])
     return removed
 
 
@@ -108,7 +117,7 @@ async def cut(stores: Stores, user: UserId, floor: int) -> None:
         stream = (await tx.streams.lock([user]))[user]
         lost = await tx.streams.unread_between(user, stream.read, floor - 1)
         await tx.streams.cut(user, floor)
-        await tx.streams.save([stream.kept_from(floor, lost)])
+        await tx.streams.save([stream.trimmed_to(floor, lost)])
 
 
 async def stream_of(stores: Stores, user: UserId) -> Stream:
@@ -117,7 +126,7 @@ async def stream_of(stores: Stores, user: UserId) -> Stream:
     return stream
 
 
-async def entries_of(stores: Stores, user: UserId) -> Sequence[Entry]:
+async def entries_of(stores: Stores, user: UserId) -> Sequence[StreamEntry]:
     """All that is kept, after it has been seen to have no gap and the stream's counters to be right."""
     stream = await stream_of(stores, user)
     entries = await stores.streams.after(user, stream.floor - 1, 10_000)
@@ -149,9 +158,9 @@ class StreamsContract:
 
     async def test_a_stream_keeps_its_epoch_until_another_is_saved(self, stores: Stores) -> None:
         user = a_user()
-        await told(stores, user, LIKE)
+        await with_entry(stores, user, LIKE)
         first = (await stream_of(stores, user)).epoch
-        await told(stores, user, LIKE)
+        await with_entry(stores, user, LIKE)
         assert (await stream_of(stores, user)).epoch == first
 
         async with stores.open_notifications() as tx:
@@ -164,16 +173,17 @@ class StreamsContract:
     async def test_what_is_told_is_kept_as_it_was(self, stores: Stores) -> None:
         user, actor, post = a_user(), UserId(MAX_ID), PostId(MAX_ID - 1)
         entries = [
-            Entry(user, number, new_id(), kind, actor, post) for number, kind in enumerate(Kind, start=1)
+            StreamEntry(user, number, new_id(), kind, actor, post)
+            for number, kind in enumerate(Kind, start=1)
         ]
         head = len(entries)
-        entries.append(Entry(user, head + 1, new_id(), Kind.FOLLOW, actor))
-        entries.append(Entry(user, head + 2, new_id(), Change.READ, refs=(5,)))
-        entries.append(Entry(user, head + 3, new_id(), Change.REMOVED, refs=tuple(range(1, 101))))
+        entries.append(StreamEntry(user, head + 1, new_id(), Kind.FOLLOW, actor))
+        entries.append(StreamEntry(user, head + 2, new_id(), StreamChange.READ, refs=(5,)))
+        entries.append(StreamEntry(user, head + 3, new_id(), StreamChange.REMOVED, refs=tuple(range(1, 101))))
         async with stores.open_notifications() as tx:
             stream = (await tx.streams.lock([user]))[user]
             for entry in entries:
-                stream = stream.told(entry.type)
+                stream = stream.with_entry(entry.type)
             await tx.streams.add([(entry, None) for entry in entries])
             await tx.streams.save([stream])
 
@@ -245,8 +255,8 @@ class StreamsContract:
     async def test_a_key_tells_the_refs_also_of_a_hole(self, stores: Stores) -> None:
         user, event = a_user(), new_id()
         async with stores.open_notifications() as tx:
-            stream = (await tx.streams.lock([user]))[user].told(LIKE)
-            entry = Entry(user, stream.head, new_id(), LIKE, a_user(), a_post_id(), (event,))
+            stream = (await tx.streams.lock([user]))[user].with_entry(LIKE)
+            entry = StreamEntry(user, stream.head, new_id(), LIKE, a_user(), a_post_id(), (event,))
             await tx.streams.add([(entry, "one")])
             await tx.streams.save([stream])
         await tell(stores, user, key="two")
@@ -255,7 +265,7 @@ class StreamsContract:
         async with stores.open_notifications() as tx:
             known = await tx.streams.known([(user, key) for key in ("one", "two", "three")])
         assert known == {(user, "one"): (event,), (user, "two"): ()}
-        hole = Entry(user, entry.seq, entry.id, LIKE, refs=(event,), removed=True)
+        hole = StreamEntry(user, entry.seq, entry.id, LIKE, refs=(event,), removed=True)
         assert (await entries_of(stores, user))[0] == hole
 
     async def test_many_are_told_at_once(self, stores: Stores) -> None:
@@ -273,15 +283,15 @@ class StreamsContract:
     async def test_a_removed_one_is_a_hole(self, stores: Stores) -> None:
         user, post = a_user(), a_post_id()
         entry = await tell(stores, user, post=post)
-        await told(stores, user, COMMENT, FOLLOW)
-        await change(stores, user, Change.REMOVED, 1, 2)
+        await with_entry(stores, user, COMMENT, FOLLOW)
+        await change(stores, user, StreamChange.REMOVED, 1, 2)
         assert entry is not None
 
         assert sorted(await remove(stores, user, 1, 2, 1, 4, 9)) == [(1, LIKE), (2, COMMENT)]
         assert await remove(stores, user, 1, 2) == []
 
         entries = await entries_of(stores, user)
-        assert entries[0] == Entry(user, 1, entry.id, LIKE, removed=True)
+        assert entries[0] == StreamEntry(user, 1, entry.id, LIKE, removed=True)
         assert [one.seq for one in entries if one.is_notification] == [3]
         assert dict((await stream_of(stores, user)).unread) == {FOLLOW: 1}
         assert await stores.streams.entry(user, 1) is None
@@ -289,9 +299,9 @@ class StreamsContract:
 
     async def test_what_stands_between_is_counted_without_holes_and_changes(self, stores: Stores) -> None:
         user = a_user()
-        await told(stores, user, LIKE, LIKE, COMMENT, LIKE)
-        await change(stores, user, Change.READ, 1)
-        await told(stores, user, FOLLOW)
+        await with_entry(stores, user, LIKE, LIKE, COMMENT, LIKE)
+        await change(stores, user, StreamChange.READ, 1)
+        await with_entry(stores, user, FOLLOW)
         await remove(stores, user, 2)
 
         async with stores.open_notifications() as tx:
@@ -304,7 +314,7 @@ class StreamsContract:
 
     async def test_the_marker_takes_from_the_counters_what_it_passes(self, stores: Stores) -> None:
         user = a_user()
-        await told(stores, user, LIKE, COMMENT, LIKE, FOLLOW)
+        await with_entry(stores, user, LIKE, COMMENT, LIKE, FOLLOW)
         await remove(stores, user, 1)
 
         stream = await mark(stores, user, 3)
@@ -337,8 +347,8 @@ class StreamsContract:
 
     async def test_heads_of_many_are_one_question(self, stores: Stores) -> None:
         users = [a_user() for _ in range(3)]
-        await told(stores, users[0], LIKE, LIKE)
-        await told(stores, users[1], LIKE)
+        await with_entry(stores, users[0], LIKE, LIKE)
+        await with_entry(stores, users[1], LIKE)
 
         assert await stores.streams.heads([*users, *map(UserId, range(1, 5_000))]) == {
             users[0]: 2,
@@ -349,7 +359,7 @@ class StreamsContract:
     async def test_those_who_have_a_stream_are_found_in_the_order_of_their_ids(self, stores: Stores) -> None:
         users = [a_user() for _ in range(5)]
         for user in users[1:]:
-            await told(stores, user, LIKE)
+            await with_entry(stores, user, LIKE)
         assert await stores.streams.users(users[1], 2) == users[2:4]
         assert await stores.streams.users(users[3], 5) == users[4:]
 
@@ -388,7 +398,7 @@ class StreamsContract:
             except OnPurpose:
                 failed.append(number)
 
-        seen: list[Entry] = []
+        seen: list[StreamEntry] = []
         failed: list[int] = []
         await asyncio.gather(*(patient(number) for number in range(20)))
 
@@ -405,7 +415,7 @@ class StreamsContract:
         epoch = (await stream_of(stores, user)).epoch
 
         async with stores.open_notifications() as tx:
-            await tx.streams.forget(user)
+            await tx.streams.delete(user)
 
         assert await stores.streams.stream(user) is None
         assert await stores.streams.after(user, 0, 9) == []
@@ -435,7 +445,7 @@ class CountersContract:
         self, stores: Stores, deeds: Sequence[tuple[str, *tuple[object, ...]]]
     ) -> None:
         user = a_user()
-        await told(stores, user, LIKE)
+        await with_entry(stores, user, LIKE)
         for deed in deeds:
             stream = await stream_of(stores, user)
             match deed:
@@ -453,14 +463,14 @@ class CountersContract:
 class StreamReaderContract:
     async def test_lists_are_pages_of_the_kinds_that_are_asked_for(self, stores: Stores) -> None:
         user = a_user()
-        await told(stores, user, LIKE, COMMENT, FOLLOW, LIKE, COMMENT, LIKE, LIKE)
-        await change(stores, user, Change.READ, 3)
+        await with_entry(stores, user, LIKE, COMMENT, FOLLOW, LIKE, COMMENT, LIKE, LIKE)
+        await change(stores, user, StreamChange.READ, 3)
         await remove(stores, user, 4)
 
         async def pages(kinds: Collection[Kind], limit: int) -> list[list[int]]:
             found, window = [], Window(limit)
             while True:
-                some: Page[Entry] = page(
+                some: Page[StreamEntry] = page(
                     await stores.streams.latest(user, window, kinds),
                     window,
                     lambda entry: entry.seq,
@@ -487,22 +497,31 @@ class StreamReaderContract:
         reader = stores.streams
 
         assert sorted(await reader.about_post(post, 9)) == sorted(
-            [Told(user, 1, LIKE), Told(user, 4, LIKE), Told(other, 1, Kind.MENTION)]
+            [
+                NotificationRef(user, 1, LIKE),
+                NotificationRef(user, 4, LIKE),
+                NotificationRef(other, 1, Kind.MENTION),
+            ]
         )
-        assert sorted(await reader.of_actor(actor, 9)) == sorted(
-            [Told(user, 1, LIKE), Told(user, 2, COMMENT), Told(user, 3, FOLLOW), Told(other, 1, Kind.MENTION)]
+        assert sorted(await reader.by_actor(actor, 9)) == sorted(
+            [
+                NotificationRef(user, 1, LIKE),
+                NotificationRef(user, 2, COMMENT),
+                NotificationRef(user, 3, FOLLOW),
+                NotificationRef(other, 1, Kind.MENTION),
+            ]
         )
-        assert len(await reader.about_post(post, 2)) == len(await reader.of_actor(actor, 2)) == 2
+        assert len(await reader.about_post(post, 2)) == len(await reader.by_actor(actor, 2)) == 2
         assert {one.seq for one in await reader.between(user, actor)} == {1, 2, 3}
         assert [one.seq for one in await reader.between(user, actor, [FOLLOW])] == [3]
-        assert await reader.between(user, actor, [LIKE, COMMENT], post) == [Told(user, 1, LIKE)]
+        assert await reader.between(user, actor, [LIKE, COMMENT], post) == [NotificationRef(user, 1, LIKE)]
         assert await reader.between(user, actor, ()) == []
 
         await remove(stores, user, 1, 2, 3, 4)
         assert (
             await reader.about_post(post, 9)
-            == await reader.of_actor(actor, 9)
-            == [Told(other, 1, Kind.MENTION)]
+            == await reader.by_actor(actor, 9)
+            == [NotificationRef(other, 1, Kind.MENTION)]
         )
         assert await reader.between(user, actor) == []
 
@@ -517,18 +536,18 @@ def id_made(ago: timedelta) -> int:
 class TrimmingContract:
     async def test_what_is_too_old_goes_and_counts_as_read(self, stores: Stores) -> None:
         user, young, idle = a_user(), a_user(), a_user()
-        month, moment = timedelta(days=KEPT_DAYS), timedelta(milliseconds=1)
+        month, moment = timedelta(days=RETENTION_DAYS), timedelta(milliseconds=1)
         ages = (month * 2, month + moment, month, timedelta())
         await tell_aged(stores, user, *ages)
         await tell_aged(stores, young, *ages[2:])
         await tell_aged(stores, idle, *ages[:2])
         trim = TrimStreams(stores.open_notifications, stores.streams, lambda: NOW)
 
-        assert sorted(await stores.streams.too_many(NOW - month, 9)) == [(user, 3), (idle, 3)]
-        assert len(await stores.streams.too_many(NOW - month, 1)) == 1
+        assert sorted(await stores.streams.streams_to_trim(NOW - month, 9)) == [(user, 3), (idle, 3)]
+        assert len(await stores.streams.streams_to_trim(NOW - month, 1)) == 1
         await trim()
 
-        assert await stores.streams.too_many(NOW - month, 9) == []
+        assert await stores.streams.streams_to_trim(NOW - month, 9) == []
         assert [entry.seq for entry in await entries_of(stores, user)] == [3, 4]
         assert [entry.seq for entry in await entries_of(stores, young)] == [1, 2]
         assert await entries_of(stores, idle) == []
@@ -537,17 +556,17 @@ class TrimmingContract:
 
     async def test_of_a_long_stream_the_newest_stay(self, stores: Stores) -> None:
         user = a_user()
-        await tell_aged(stores, user, *[timedelta()] * (KEPT + STEP + 7))
+        await tell_aged(stores, user, *[timedelta()] * (MAX_STREAM_ENTRIES + STEP + 7))
 
         await TrimStreams(stores.open_notifications, stores.streams, lambda: NOW)()
 
         entries = await entries_of(stores, user)
-        assert (len(entries), entries[0].seq) == (KEPT, STEP + 8)
-        assert (await stream_of(stores, user)).total == KEPT
+        assert (len(entries), entries[0].seq) == (MAX_STREAM_ENTRIES, STEP + 8)
+        assert (await stream_of(stores, user)).total == MAX_STREAM_ENTRIES
 
     async def test_who_was_forgotten_meanwhile_does_not_come_back(self, stores: Stores) -> None:
         user = a_user()
-        await tell_aged(stores, user, timedelta(days=KEPT_DAYS + 1))
+        await tell_aged(stores, user, timedelta(days=RETENTION_DAYS + 1))
         forgetful = Forgetful(stores, user)
 
         await TrimStreams(stores.open_notifications, forgetful, lambda: NOW)()  # type: ignore[arg-type]
@@ -562,10 +581,10 @@ class Forgetful:
     stores: Stores
     user: UserId
 
-    async def too_many(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
-        found = await self.stores.streams.too_many(before, limit)
+    async def streams_to_trim(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
+        found = await self.stores.streams.streams_to_trim(before, limit)
         async with self.stores.open_notifications() as tx:
-            await tx.streams.forget(self.user)
+            await tx.streams.delete(self.user)
         return found
 
 
@@ -574,8 +593,10 @@ async def tell_aged(stores: Stores, user: UserId, *ages: timedelta) -> None:
         stream = (await tx.streams.lock([user]))[user]
         entries = []
         for age in ages:
-            stream = stream.told(LIKE)
-            entries.append((Entry(user, stream.head, id_made(age), LIKE, a_user()), f"key:{stream.head}"))
+            stream = stream.with_entry(LIKE)
+            entries.append(
+                (StreamEntry(user, stream.head, id_made(age), LIKE, a_user()), f"key:{stream.head}")
+            )
         await tx.streams.add(entries)
         await tx.streams.save([stream])
 
@@ -602,15 +623,15 @@ class ForgettingContract:
         async with stores.open_notifications() as tx:
             await tx.streams.lock([user])
             await tx.streams.set_preferences(user, Preferences({Channel.APP: {LIKE: False}}))
-            await tx.streams.mail_later(user, entry.seq, BEGINNING)
+            await tx.streams.schedule_mail(user, entry.seq, BEGINNING)
         await stores.tickets.add(*a_ticket(user), LASTS)
         assert len(await traces_of(stores, user)) == 5
 
         async with stores.open_notifications() as tx:
-            await tx.streams.forget(user)
+            await tx.streams.delete(user)
 
         assert await traces_of(stores, user) == {"stream_entries"}  # as who did something
-        found = await stores.streams.of_actor(user, 9)
+        found = await stores.streams.by_actor(user, 9)
         await remove(stores, other, *[one.seq for one in found])
         assert await traces_of(stores, user) == set()
 
@@ -618,9 +639,9 @@ class ForgettingContract:
 LASTS = timedelta(seconds=30)
 
 
-def a_ticket(user: UserId | None = None) -> tuple[bytes, Ticket]:
+def a_ticket(user: UserId | None = None) -> tuple[bytes, StreamTicket]:
     until = BEGINNING + timedelta(minutes=10, milliseconds=7)
-    return os.urandom(32), Ticket(user or a_user(), SessionId(new_id()), until)
+    return os.urandom(32), StreamTicket(user or a_user(), SessionId(new_id()), until)
 
 
 class TicketsContract:
@@ -658,7 +679,7 @@ class TicketsContract:
         await stores.tickets.add(other_digest, other, LASTS)
 
         async with stores.open_notifications() as tx:
-            await tx.streams.forget(ticket.user)
+            await tx.streams.delete(ticket.user)
 
         assert await stores.tickets.redeem(digest) is None
         assert await stores.tickets.redeem(other_digest) == other

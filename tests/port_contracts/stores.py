@@ -40,7 +40,7 @@ from application.identity.ports import Authorship, ConfirmationQueue, IdentityRe
 from application.identity.searching import PeopleSearch
 from application.identity.security import SecurityEvents
 from application.media.ports import MediaReader, MediaTx, ProcessingQueue
-from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, Tickets
+from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, StreamTickets
 from application.posts.ports import Counters, MarksReader, PostsReader, PostsTx
 from application.posts.rows import PostRow
 from application.posts.searching import Search
@@ -85,7 +85,7 @@ class Stores:
     graph_counters: GraphCounters
     open_notifications: OpenTx[NotificationsTx]
     streams: StreamReader
-    tickets: Tickets
+    tickets: StreamTickets
     mail_queue: MailQueue
     confirmations: ConfirmationQueue
     open_media: OpenTx[MediaTx]
@@ -169,7 +169,7 @@ async def memory() -> AsyncIterator[Stores]:
         memory_graph.MemoryGraphCounters(store),
         memory_notifications.transactions(store, new_id),
         memory_notifications.MemoryStreamReader(store),
-        memory_notifications.MemoryTickets(store, lambda: now),
+        memory_notifications.MemoryStreamTickets(store, lambda: now),
         memory_notifications.MemoryMailQueue(
             store, lambda: datetime.now(UTC) + timedelta(seconds=now), lambda: now
         ),
@@ -238,7 +238,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_graph.SqlGraphCounters(database),
             sql_notifications.transactions(database, new_id),
             sql_notifications.SqlStreamReader(database),
-            sql_notifications.SqlTickets(database),
+            sql_notifications.SqlStreamTickets(database),
             sql_notifications.SqlMailQueue(database),
             sql_identity.SqlConfirmationQueue(database, SECRETS),
             sql_media.transactions(database, new_id),

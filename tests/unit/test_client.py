@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.stream_model import Json, Model
+from tests.unit.reference_stream import Json, Model
 from waggle_client.notifications import Event, Gap, Notifications
 from waggle_client.protocol import (
     CROWDED,

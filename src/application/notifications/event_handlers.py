@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from application.notifications.notify import NotificationRequest, Notify
 from application.notifications.ports import BATCH, NotificationsTx, Posts
-from application.notifications.telling import Cause, Tell
 from application.shared.events import (
     Edited,
     EditToTell,
@@ -24,22 +24,22 @@ BUDGET = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class TellOfMark:
+class NotifyOfEngagement:
     """The author hears of likes and reposts, and again of one that was taken back and is left again."""
 
-    tell: Tell
+    notify: Notify
 
     async def __call__(self, event: Liked | Reposted, event_id: EventId) -> None:
         kind = Kind.LIKE if isinstance(event, Liked) else Kind.REPOST
-        cause = Cause(kind, UserId(event.user_id), PostId(event.post_id), event=event_id)
-        await self.tell(cause, [UserId(event.author_id)])
+        request = NotificationRequest(kind, UserId(event.user_id), PostId(event.post_id), event=event_id)
+        await self.notify(request, [UserId(event.author_id)])
 
 
 @dataclass(frozen=True, slots=True)
-class TellOfPost:
+class NotifyOfPost:
     """Who is answered hears of the comment, and who is mentioned of the mention: once, if it is the same person."""
 
-    tell: Tell
+    notify: Notify
     posts: Posts
 
     async def __call__(self, event: Published | Edited, _event_id: EventId) -> None:
@@ -47,28 +47,32 @@ class TellOfPost:
         if isinstance(event, Edited):
             await self._mention(post, author, [UserId(user) for user in event.mentioned_new])
             return
-        about = await self.posts.about(post)
-        if about is None:
+        addressees = await self.posts.addressees(post)
+        if addressees is None:
             return
-        if about.answers is not None:
-            await self.tell(Cause(Kind.COMMENT, author, post, once=_of(post)), [about.answers])
-        await self._mention(post, author, [*about.mentioned])
+        if addressees.replied_to is not None:
+            await self.notify(
+                NotificationRequest(Kind.COMMENT, author, post, dedupe=_of(post)), [addressees.replied_to]
+            )
+        await self._mention(post, author, [*addressees.mentioned])
 
     async def _mention(self, post: PostId, author: UserId, people: list[UserId]) -> None:
         if people:
-            await self.tell(Cause(Kind.MENTION, author, post, once=_of(post)), people)
+            await self.notify(NotificationRequest(Kind.MENTION, author, post, dedupe=_of(post)), people)
 
 
 @dataclass(frozen=True, slots=True)
-class TellOfMedia:
+class NotifyOfMedia:
     """Who uploaded it hears what came of it."""
 
-    tell: Tell
+    notify: Notify
 
     async def __call__(self, event: MediaSettled, _event_id: EventId) -> None:
         kind = Kind.MEDIA_READY if event.reason is None else Kind.MEDIA_FAILED
         media = MediaId(event.media_id)
-        await self.tell.to_owner(Cause(kind, UserId(event.owner_id), media=media, once=("media", media)))
+        await self.notify.notify_owner(
+            NotificationRequest(kind, UserId(event.owner_id), media=media, dedupe=("media", media))
+        )
 
 
 def _of(post: PostId) -> tuple[object, ...]:
@@ -81,11 +85,11 @@ def _day(event_id: EventId) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class TellOfEdit:
+class NotifyOfEdit:
     """Who liked, reposted or answered a post hears that it says something else now: once a day, as words are
     often mended more than once. They may be many: when the time is up, a fact of its own goes on from there."""
 
-    tell: Tell
+    notify: Notify
     posts: Posts
     open_tx: OpenTx[NotificationsTx]
     monotonic: Callable[[], float]
@@ -96,11 +100,11 @@ class TellOfEdit:
         after, day = UserId(0), _day(event_id)
         if isinstance(event, EditToTell):
             after, day = UserId(event.after), event.day
-        cause = Cause(Kind.EDIT, UserId(event.author_id), post, once=("edit", post, day))
+        request = NotificationRequest(Kind.EDIT, UserId(event.author_id), post, dedupe=("edit", post, day))
         until = self.monotonic() + self.budget
         while True:
             some = await self.posts.involved(post, after, BATCH)
-            await self.tell(cause, some)
+            await self.notify(request, some)
             if len(some) < BATCH:
                 return
             after = some[-1]
@@ -112,10 +116,10 @@ class TellOfEdit:
 
 
 @dataclass(frozen=True, slots=True)
-class TellOfFollow:
+class NotifyOfFollow:
     """Who is followed, asked, or accepted hears of it, and again when that ended and begins again."""
 
-    tell: Tell
+    notify: Notify
 
     async def __call__(self, event: Followed | FollowRequested, event_id: EventId) -> None:
         user, other = UserId(event.user_id), UserId(event.other_id)
@@ -125,4 +129,4 @@ class TellOfFollow:
             kind, actor, whom = Kind.FOLLOW_ACCEPTED, other, user
         else:
             kind, actor, whom = Kind.FOLLOW, user, other
-        await self.tell(Cause(kind, actor, event=event_id), [whom])
+        await self.notify(NotificationRequest(kind, actor, event=event_id), [whom])

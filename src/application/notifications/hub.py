@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from application.notifications.ports import Hint, Sessions, StreamReader
+from application.notifications.ports import Sessions, StreamHint, StreamReader
 from domain.shared import SessionId, TooMany, Unavailable, UserId
 
 PER_USER = 10
@@ -26,7 +26,7 @@ class TooManyListeners(TooMany):
     code = "too_many_streams"
 
 
-class Ending(Enum):
+class EndReason(Enum):
     """Why a listener has to go."""
 
     SESSION = auto()
@@ -45,27 +45,27 @@ class Listener:
     session: SessionId
     last: int = 0
     """The highest sequence number that was sent."""
-    home: bool = False
+    home_updated: bool = False
     """There are new posts in the home feed, and nobody said so yet."""
     behind: bool = True
     """There may be something after `last`."""
-    ending: Ending | None = None
+    end_reason: EndReason | None = None
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def wake(self, hint: Hint = Hint.STREAM) -> None:
-        if hint is Hint.HOME:
-            self.home = True
+    def wake(self, hint: StreamHint = StreamHint.STREAM) -> None:
+        if hint is StreamHint.HOME:
+            self.home_updated = True
         else:
             self.behind = True
         self._woken.set()
 
-    def take(self) -> bool:
+    def take_pending(self) -> bool:
         """Whether there may be something after `last`; asked once for each time that somebody said so."""
         behind, self.behind = self.behind, False
         return behind
 
-    def end(self, why: Ending) -> None:
-        self.ending = self.ending or why
+    def end(self, why: EndReason) -> None:
+        self.end_reason = self.end_reason or why
         self._woken.set()
 
     async def wait(self) -> None:
@@ -76,7 +76,7 @@ class Listener:
 
 @dataclass(slots=True)
 class Hub:
-    """Wakes those who listen. It is `Hints` where there is one process."""
+    """Wakes those who listen. It is `StreamHints` where there is one process."""
 
     reader: StreamReader
     sessions: Sessions
@@ -100,7 +100,7 @@ class Hub:
             raise TooManyListeners(f"at most {self.per_user} streams at once", retry_after=60)
         listener = Listener(user, session)
         if self._draining:
-            listener.end(Ending.DRAIN)
+            listener.end(EndReason.DRAIN)
         self._of[user] = [*some, listener]
         return listener
 
@@ -113,20 +113,20 @@ class Hub:
             if not self._of:
                 self._empty.set()
 
-    def wake(self, users: Collection[UserId], hint: Hint) -> None:
+    def wake(self, users: Collection[UserId], hint: StreamHint) -> None:
         for user in self._of.keys() & users:  # of thousands who follow somebody, few listen
             for listener in self._of[user]:
                 listener.wake(hint)
 
     def wake_all(self) -> None:
-        """Hints may have been lost."""
+        """StreamHints may have been lost."""
         for listener in self:
             listener.wake()
 
-    async def tell(self, users: Collection[UserId], hint: Hint) -> None:
+    async def send_hint(self, users: Collection[UserId], hint: StreamHint) -> None:
         self.wake(users, hint)
 
-    async def emptied(self) -> None:
+    async def wait_until_empty(self) -> None:
         """When nobody listens any more."""
         while self._of:
             self._empty.clear()
@@ -136,7 +136,7 @@ class Hub:
         """Send everybody away, who comes later too."""
         self._draining = True
         for listener in self:
-            listener.end(Ending.DRAIN)
+            listener.end(EndReason.DRAIN)
 
     async def follow_heads(self) -> None:
         """Until cancelled: wake who is behind, whatever became of the hints. One question for all."""
@@ -149,7 +149,7 @@ class Hub:
                 since_answer += HEADS_SECONDS
                 log.warning("streams are not looked at: %s", error)
                 if since_answer >= PATIENCE:
-                    self._end_all(Ending.AWAY)
+                    self._end_all(EndReason.AWAY)
                 continue
             since_answer = 0.0
             for user, head in heads.items():
@@ -168,8 +168,8 @@ class Hub:
                 continue
             for listener in self:
                 if listener.session in asked and listener.session not in alive:
-                    listener.end(Ending.SESSION)
+                    listener.end(EndReason.SESSION)
 
-    def _end_all(self, why: Ending) -> None:
+    def _end_all(self, why: EndReason) -> None:
         for listener in self:
             listener.end(why)

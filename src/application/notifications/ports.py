@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from application.shared.paging import Window
 from application.shared.ports import Outbox
-from domain.notifications import Entry, Kind, Preferences, Stream
+from domain.notifications import Kind, Preferences, Stream, StreamEntry
 from domain.shared import PostId, SessionId, UserId, ViewerContext
 
 BATCH = 100
@@ -32,7 +32,7 @@ class Streams(Protocol):
         `refs` of what was told."""
         ...
 
-    async def add(self, entries: Sequence[tuple[Entry, str | None]]) -> None:
+    async def add(self, entries: Sequence[tuple[StreamEntry, str | None]]) -> None:
         """Add entries, each with its dedupe key: at most 100 characters, once per user, None for one that need not be
         told from others. The caller has locked the streams, asked for `known` keys, and gives each the number after its stream's head."""
         ...
@@ -66,12 +66,12 @@ class Streams(Protocol):
         """Of each of the users, the default where nothing was changed."""
         ...
 
-    async def mail_later(self, user: UserId, seq: int, due: datetime) -> None:
+    async def schedule_mail(self, user: UserId, seq: int, due: datetime) -> None:
         """Let a mail be due about what stands at `seq`, the newest, and above. If one is due about less already, it
         stays as it is; if one was sent not long ago, this one is due no sooner than its rest is over."""
         ...
 
-    async def forget(self, user: UserId) -> None:
+    async def delete(self, user: UserId) -> None:
         """Delete the stream of the user and all that belongs to it, tickets and preferences included. For a
         user with a full stream it takes some tens of milliseconds."""
         ...
@@ -83,7 +83,7 @@ class NotificationsTx:
     outbox: Outbox
 
 
-class Told(NamedTuple):
+class NotificationRef(NamedTuple):
     """Where notifications stand that are to be removed."""
 
     user: UserId
@@ -98,17 +98,17 @@ class StreamReader(Protocol):
         """None while nothing was told and nobody has asked."""
         ...
 
-    async def after(self, user: UserId, seq: int, limit: int) -> Sequence[Entry]:
+    async def after(self, user: UserId, seq: int, limit: int) -> Sequence[StreamEntry]:
         """Up to `limit` entries above `seq`, changes and holes included, lowest first: without a gap, if `seq` is
         not below the floor less one."""
         ...
 
-    async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[Entry]:
+    async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[StreamEntry]:
         """A page of the notifications of these kinds, holes aside, newest first, ordered and windowed by `seq`, with
         up to `limit + 1` rows as `application.shared.paging.page` wants them."""
         ...
 
-    async def entry(self, user: UserId, seq: int) -> Entry | None:
+    async def entry(self, user: UserId, seq: int) -> StreamEntry | None:
         """None if it is not a notification, or is one no more."""
         ...
 
@@ -122,11 +122,11 @@ class StreamReader(Protocol):
 
     async def preferences(self, user: UserId) -> Preferences: ...
 
-    async def about_post(self, post: PostId, limit: int) -> Sequence[Told]:
+    async def about_post(self, post: PostId, limit: int) -> Sequence[NotificationRef]:
         """Some of the notifications about the post, holes aside."""
         ...
 
-    async def of_actor(self, actor: UserId, limit: int) -> Sequence[Told]:
+    async def by_actor(self, actor: UserId, limit: int) -> Sequence[NotificationRef]:
         """Some of the notifications that this one caused, whoever was told."""
         ...
 
@@ -136,17 +136,17 @@ class StreamReader(Protocol):
         actor: UserId,
         kinds: Collection[Kind] = tuple(Kind),
         post: PostId | None = None,
-    ) -> Sequence[Told]:
+    ) -> Sequence[NotificationRef]:
         """What the user was told of the actor, all of it: of these kinds and, if one is given, about that post."""
         ...
 
-    async def too_many(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
+    async def streams_to_trim(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
         """Some users whose streams reach further back than `before`, or are longer than KEPT, each with the floor
         that they should have."""
         ...
 
 
-class Ticket(NamedTuple):
+class StreamTicket(NamedTuple):
     """Lets whoever has it open the stream, once, as this user."""
 
     user: UserId
@@ -155,19 +155,19 @@ class Ticket(NamedTuple):
     """When the access token ends that asked for it, and with it the stream."""
 
 
-class Tickets(Protocol):
+class StreamTickets(Protocol):
     """Each call is a transaction of its own."""
 
-    async def add(self, digest: bytes, ticket: Ticket, lasts: timedelta) -> None:
+    async def add(self, digest: bytes, ticket: StreamTicket, lasts: timedelta) -> None:
         """`digest` is of the secret that the client has; by the store's clock it is good for so long."""
         ...
 
-    async def redeem(self, digest: bytes) -> Ticket | None:
+    async def redeem(self, digest: bytes) -> StreamTicket | None:
         """The ticket, to one of all who try; None if there is none, or its time is over."""
         ...
 
 
-class Hint(StrEnum):
+class StreamHint(StrEnum):
     """Why somebody who listens should look again. A hint may be lost and may come twice."""
 
     STREAM = "stream"
@@ -176,19 +176,19 @@ class Hint(StrEnum):
     """There are new posts in the home feed."""
 
 
-class Hints(Protocol):
+class StreamHints(Protocol):
     """Reaches the sockets of a user in whatever process they are."""
 
-    async def tell(self, users: Collection[UserId], hint: Hint) -> None:
+    async def send_hint(self, users: Collection[UserId], hint: StreamHint) -> None:
         """At best: never raises, and waits no longer than a quarter of a second."""
         ...
 
 
-class About(NamedTuple):
+class PostAddressees(NamedTuple):
     """What has to be known of a post to tell people of it."""
 
     author: UserId
-    answers: UserId | None
+    replied_to: UserId | None
     """Who wrote what it answers; None if it answers nothing, or that is gone."""
     mentioned: Collection[UserId]
 
@@ -196,7 +196,7 @@ class About(NamedTuple):
 class Posts(Protocol):
     """What notifications asks the module that has posts."""
 
-    async def about(self, post: PostId) -> About | None:
+    async def addressees(self, post: PostId) -> PostAddressees | None:
         """As of now; None if it is gone."""
         ...
 
@@ -210,7 +210,7 @@ class Posts(Protocol):
         ...
 
 
-class Show(Protocol):
+class HydrateNotificationPosts(Protocol):
     """How posts are shown, by the module that has them."""
 
     async def __call__(
@@ -245,7 +245,7 @@ class DueMail(NamedTuple):
 
     user: UserId
     since: int
-    """About what stands at this sequence number and above."""
+    """PostAddressees what stands at this sequence number and above."""
     attempts: int
     """How often it was tried before."""
     lease: int
@@ -261,7 +261,7 @@ class MailQueue(Protocol):
 
     async def done(self, mail: DueMail, up_to: int, rest: timedelta) -> None:
         """What stands up to `up_to` was told, or need not be. For `rest` nothing more is due for this user, and
-        what `mail_later` was called for above `up_to`, before this call or after it, is due then: none is lost."""
+        what `schedule_mail` was called for above `up_to`, before this call or after it, is due then: none is lost."""
         ...
 
     async def retry(self, mail: DueMail, after: timedelta) -> None:

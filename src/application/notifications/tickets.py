@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from application.notifications.ports import Sessions, StreamTokens, Ticket, Tickets
+from application.notifications.ports import Sessions, StreamTicket, StreamTickets, StreamTokens
 from application.shared.errors import TokenInvalid
 from application.shared.ports import Clock
 from domain.shared import SessionId, UserId
@@ -24,12 +24,12 @@ MAX_TICKET = 64
 class IssueTicket:
     """A secret that opens the stream once, within LASTS, as this user: for as long as the access token is good."""
 
-    tickets: Tickets
+    tickets: StreamTickets
     random: Callable[[int], bytes]
 
     async def __call__(self, user: UserId, session: SessionId, until: datetime) -> str:
         secret = urlsafe_b64encode(self.random(BYTES)).decode().rstrip("=")
-        await self.tickets.add(_digest(secret), Ticket(user, session, until), LASTS)
+        await self.tickets.add(_digest(secret), StreamTicket(user, session, until), LASTS)
         return secret
 
 
@@ -37,10 +37,10 @@ class IssueTicket:
 class RedeemTicket:
     """Raises TokenInvalid for what is no ticket, was used, is too old, or is of a session that has ended."""
 
-    tickets: Tickets
+    tickets: StreamTickets
     sessions: Sessions
 
-    async def __call__(self, secret: str) -> Ticket:
+    async def __call__(self, secret: str) -> StreamTicket:
         ticket = await self.tickets.redeem(_digest(secret)) if len(secret) <= MAX_TICKET else None
         if ticket is None:
             raise TokenInvalid("this ticket is not good, or not any more")
@@ -56,12 +56,12 @@ class RedeemStreamToken:
     sessions: Sessions
     clock: Clock
 
-    async def __call__(self, token: str) -> Ticket:
+    async def __call__(self, token: str) -> StreamTicket:
         found = self.tokens.read(token)
         if found is None:
             raise TokenInvalid("this address is not good: its token is none of ours")
         await _check_alive(self.sessions, found[1])
-        return Ticket(*found, self.clock() + STREAM_LASTS)
+        return StreamTicket(*found, self.clock() + STREAM_LASTS)
 
 
 async def _check_alive(sessions: Sessions, session: SessionId) -> None:

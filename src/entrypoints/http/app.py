@@ -37,10 +37,10 @@ from entrypoints.http.network import Networks
 from entrypoints.http.notifications.handlers import NotificationsController
 from entrypoints.http.notifications.preferences import PreferencesController
 from entrypoints.http.notifications.stream import asyncapi
+from entrypoints.http.notifications.stream.session import StreamServices
 from entrypoints.http.notifications.stream.socket import StreamSocket
-from entrypoints.http.notifications.stream.speaking import Streams
 from entrypoints.http.notifications.stream.sse import StreamController
-from entrypoints.http.notifications.stream.temporary import TemporaryAsEvents
+from entrypoints.http.notifications.stream.temporary_errors import TemporaryErrorsAsEvents
 from entrypoints.http.paging import Pager
 from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
 from entrypoints.http.posts.marks import MarkedController, MarksController
@@ -99,7 +99,7 @@ def create_app(
         limits=limits,
         cors=Cors(Origins(settings.cors_origins, _local_origins(settings))),
     )
-    return TemporaryAsEvents(edge)
+    return TemporaryErrorsAsEvents(edge)
 
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:
@@ -189,20 +189,26 @@ def _pager(container: Container, settings: Settings) -> Pager:
 
 
 def _socket(container: Container, settings: Settings, admit: Admission, fragments: Fragments) -> StreamSocket:
-    told = container.notifications
+    notifications = container.notifications
     return StreamSocket(
         _streams(container, fragments),
         origins=Origins((settings.url, *settings.cors_origins), _local_origins(settings)),
         admit=admit,
-        redeem=told.redeem_ticket(),
-        mark_read=told.mark_read(),
+        redeem=notifications.redeem_ticket(),
+        mark_read=notifications.mark_read(),
         per_network=None if settings.rate_limits == "off" else settings.sockets_per_network,
     )
 
 
-def _streams(container: Container, fragments: Fragments) -> Streams:
-    told = container.notifications
-    return Streams(container.hub(), told.open_stream(), told.read_together(), container.now(), fragments)
+def _streams(container: Container, fragments: Fragments) -> StreamServices:
+    notifications = container.notifications
+    return StreamServices(
+        container.hub(),
+        notifications.open_stream(),
+        notifications.read_coalesced(),
+        container.now(),
+        fragments,
+    )
 
 
 def _local_origins(settings: Settings) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.memory.store import Rows
-from domain.notifications import Entry, Kind, Stream
+from domain.notifications import Kind, Stream, StreamEntry
 from domain.shared import UserId
 
 STREAMS, ENTRIES = "streams", "stream_entries"
@@ -28,10 +28,10 @@ class DueRow:
     leased_until: float = 0.0
 
 
-def notifications(rows: Rows, user: UserId, kinds: Collection[Kind] = tuple(Kind)) -> Iterator[Entry]:
+def notifications(rows: Rows, user: UserId, kinds: Collection[Kind] = tuple(Kind)) -> Iterator[StreamEntry]:
     """Those of the user, holes aside, newest first."""
     stream: Stream | None = rows.get(STREAMS, user)
     for seq in range(stream.head, stream.floor - 1, -1) if stream else ():
-        entry: Entry | None = rows.get(ENTRIES, (user, seq))
+        entry: StreamEntry | None = rows.get(ENTRIES, (user, seq))
         if entry is not None and entry.is_notification and entry.type in kinds:
             yield entry

@@ -1,4 +1,4 @@
-"""Tickets in memory."""
+"""StreamTickets in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from datetime import timedelta
 
 from adapters.memory.notifications.rows import TICKETS
 from adapters.memory.store import Store
-from application.notifications.ports import Ticket
+from application.notifications.ports import StreamTicket
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryTickets:
+class MemoryStreamTickets:
     store: Store
     monotonic: Callable[[], float]
 
-    async def add(self, digest: bytes, ticket: Ticket, lasts: timedelta) -> None:
+    async def add(self, digest: bytes, ticket: StreamTicket, lasts: timedelta) -> None:
         now = self.monotonic()
         async with self.store.begin() as rows:
             for other, (_ticket, expires) in rows.items(TICKETS):  # as few as were asked for in half a minute
@@ -22,9 +22,9 @@ class MemoryTickets:
                     rows.delete(TICKETS, other)
             rows.put(TICKETS, digest, (ticket, now + lasts.total_seconds()))
 
-    async def redeem(self, digest: bytes) -> Ticket | None:
+    async def redeem(self, digest: bytes) -> StreamTicket | None:
         async with self.store.begin() as rows:
-            found: tuple[Ticket, float] | None = rows.get(TICKETS, digest)
+            found: tuple[StreamTicket, float] | None = rows.get(TICKETS, digest)
             if found is None:
                 return None
             rows.delete(TICKETS, digest)

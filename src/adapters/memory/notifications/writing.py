@@ -21,7 +21,7 @@ from adapters.memory.outbox import MemoryOutbox
 from adapters.memory.store import Draft, Store
 from application.notifications.ports import NotificationsTx
 from application.shared.ports import NewId, OpenTx
-from domain.notifications import Entry, Kind, Preferences, Stream
+from domain.notifications import Kind, Preferences, Stream, StreamEntry
 from domain.shared import UserId
 
 
@@ -45,7 +45,7 @@ class MemoryStreams:
             if seq is not None
         }
 
-    async def add(self, entries: Sequence[tuple[Entry, str | None]]) -> None:
+    async def add(self, entries: Sequence[tuple[StreamEntry, str | None]]) -> None:
         for entry, key in entries:
             self.rows.put(ENTRIES, (entry.user, entry.seq), entry)
             if key is not None:
@@ -59,7 +59,7 @@ class MemoryStreams:
     async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, Kind]]:
         removed: list[tuple[int, Kind]] = []
         for seq in sorted(set(seqs)):
-            entry: Entry | None = self.rows.get(ENTRIES, (user, seq))
+            entry: StreamEntry | None = self.rows.get(ENTRIES, (user, seq))
             if entry is not None and entry.is_notification and isinstance(entry.type, Kind):
                 removed.append((seq, entry.type))
                 hole = replace(entry, actor=None, post=None, removed=True)
@@ -87,12 +87,12 @@ class MemoryStreams:
     async def preferences(self, users: Collection[UserId]) -> Mapping[UserId, Preferences]:
         return {user: self.rows.get(PREFERENCES, user) or Preferences() for user in users}
 
-    async def mail_later(self, user: UserId, seq: int, due: datetime) -> None:
+    async def schedule_mail(self, user: UserId, seq: int, due: datetime) -> None:
         row: DueRow = self.rows.get(MAILS, user) or DueRow(user, seq, 0, due)
         due = max(row.due, due) if row.last < row.since else row.due
         self.rows.put(MAILS, user, replace(row, last=seq, due=due))
 
-    async def forget(self, user: UserId) -> None:
+    async def delete(self, user: UserId) -> None:
         stream: Stream | None = self.rows.get(STREAMS, user)
         if stream:
             await self.cut(user, stream.head + 1)

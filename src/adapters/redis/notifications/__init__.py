@@ -1,4 +1,4 @@
-"""Hints to the streams of other processes."""
+"""StreamHints to the streams of other processes."""
 
 from adapters.redis.notifications.hints import RedisHints
 

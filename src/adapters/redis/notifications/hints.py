@@ -1,4 +1,4 @@
-"""Hints to the streams of other processes. One that is lost is made up for: every process looks by itself now and then."""
+"""StreamHints to the streams of other processes. One that is lost is made up for: every process looks by itself now and then."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ import hiredis
 from adapters.redis.address import Address
 from adapters.redis.client import CONNECT, PAUSES, Client
 from adapters.redis.connection import RedisAway
-from application.notifications.ports import Hint
+from application.notifications.ports import StreamHint
 from domain.shared import UserId
 
 CHANNEL = b"waggle:1:hints"
@@ -24,14 +24,14 @@ PING_SECONDS = 5.0
 SILENCE_SECONDS = 10.0
 """Without an answer to a ping: a network that drops everything says nothing (a subscriber would wait for ever)."""
 _SENDER = 8
-_KINDS = {Hint.STREAM: b"s", Hint.HOME: b"h"}
+_KINDS = {StreamHint.STREAM: b"s", StreamHint.HOME: b"h"}
 _HINTS = {kind: hint for hint, kind in _KINDS.items()}
 
 
 class Listeners(Protocol):
     """Who listens in this process."""
 
-    def wake(self, users: Collection[UserId], hint: Hint) -> None: ...
+    def wake(self, users: Collection[UserId], hint: StreamHint) -> None: ...
     def wake_all(self) -> None: ...
 
 
@@ -42,7 +42,7 @@ class RedisHints:
         self._client, self._address, self._listeners = client, address, listeners
         self._me = secrets.token_bytes(_SENDER)
 
-    async def tell(self, users: Collection[UserId], hint: Hint) -> None:
+    async def send_hint(self, users: Collection[UserId], hint: StreamHint) -> None:
         self._listeners.wake(users, hint)
         rest = iter(users)
         with suppress(RedisAway):

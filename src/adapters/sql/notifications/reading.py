@@ -21,9 +21,9 @@ from adapters.sql.notifications.rows import (
     user_id,
 )
 from adapters.sql.notifications.tables import entries, preferences, streams
-from application.notifications.ports import Told
+from application.notifications.ports import NotificationRef
 from application.shared.paging import Window
-from domain.notifications import KEPT, Entry, Kind, Preferences, Stream
+from domain.notifications import MAX_STREAM_ENTRIES, Kind, Preferences, Stream, StreamEntry
 from domain.shared import PostId, UserId
 
 _n = bindparam("n", type_=Integer)
@@ -71,8 +71,8 @@ _too_old = Prepared(
     select(_old.c.user_id, func.max(_old.c.seq) + literal_column("1")).group_by(_old.c.user_id).limit(_n)
 )
 _too_long = Prepared(
-    select(streams.c.user_id, streams.c.head - literal_column(str(KEPT - 1)))
-    .where(streams.c.head - streams.c.floor >= literal_column(str(KEPT)))
+    select(streams.c.user_id, streams.c.head - literal_column(str(MAX_STREAM_ENTRIES - 1)))
+    .where(streams.c.head - streams.c.floor >= literal_column(str(MAX_STREAM_ENTRIES)))
     .limit(_n)
 )
 
@@ -85,14 +85,14 @@ class SqlStreamReader:
         rows = await self.database.fetch(_stream, user=user)
         return stream_of(rows[0]) if rows else None
 
-    async def after(self, user: UserId, seq: int, limit: int) -> Sequence[Entry]:
+    async def after(self, user: UserId, seq: int, limit: int) -> Sequence[StreamEntry]:
         return [entry_of(row) for row in await self.database.fetch(_after, user=user, seq=seq, n=limit)]
 
-    async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[Entry]:
+    async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[StreamEntry]:
         rows = await _latest.rows(self.database, window, {"user": user, "kinds": _names(kinds)})
         return [entry_of(row) for row in rows]
 
-    async def entry(self, user: UserId, seq: int) -> Entry | None:
+    async def entry(self, user: UserId, seq: int) -> StreamEntry | None:
         rows = await self.database.fetch(_entry, user=user, seq=seq, kinds=KINDS)
         return entry_of(rows[0]) if rows else None
 
@@ -107,10 +107,10 @@ class SqlStreamReader:
         rows = await self.database.fetch(_preferences, user=user)
         return preferences_of(rows[0][0]) if rows else Preferences()
 
-    async def about_post(self, post: PostId, limit: int) -> Sequence[Told]:
+    async def about_post(self, post: PostId, limit: int) -> Sequence[NotificationRef]:
         return _told(await self.database.fetch(_about, post=post, kinds=KINDS, n=limit))
 
-    async def of_actor(self, actor: UserId, limit: int) -> Sequence[Told]:
+    async def by_actor(self, actor: UserId, limit: int) -> Sequence[NotificationRef]:
         return _told(await self.database.fetch(_of_actor, actor=actor, kinds=KINDS, n=limit))
 
     async def between(
@@ -119,11 +119,11 @@ class SqlStreamReader:
         actor: UserId,
         kinds: Collection[Kind] = tuple(Kind),
         post: PostId | None = None,
-    ) -> Sequence[Told]:
+    ) -> Sequence[NotificationRef]:
         rows = await self.database.fetch(_between, user=user, actor=actor, kinds=_names(kinds))
         return _told([row[:3] for row in rows if post is None or row[3] == post])
 
-    async def too_many(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
+    async def streams_to_trim(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
         floors: dict[UserId, int] = {}
         # Of too long streams there are few, and no index: to keep one would cost whoever tells.
         long = await self.database.fetch_apart(_too_long, n=limit)
@@ -137,5 +137,5 @@ def _names(kinds: Collection[Kind]) -> list[str]:
     return [kind.value for kind in kinds]
 
 
-def _told(rows: Sequence[Any]) -> Sequence[Told]:
-    return [Told(UserId(user), seq, Kind(type_)) for user, seq, type_ in rows]
+def _told(rows: Sequence[Any]) -> Sequence[NotificationRef]:
+    return [NotificationRef(UserId(user), seq, Kind(type_)) for user, seq, type_ in rows]

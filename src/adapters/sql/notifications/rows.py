@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, false
 from adapters.sql.database import Row
 from adapters.sql.metadata import Id, NameList, among
 from adapters.sql.notifications.tables import entries, streams
-from domain.notifications import Change, Channel, Entry, EntryType, Kind, Preferences, Stream
+from domain.notifications import Channel, EntryType, Kind, Preferences, Stream, StreamChange, StreamEntry
 from domain.shared import PostId, UserId
 
 STREAM = (
@@ -30,7 +30,7 @@ ENTRY = (
     entries.c.removed,
 )
 KINDS = [kind.value for kind in Kind]
-_TYPES: dict[str, EntryType] = {type_.value: type_ for type_ in (*Kind, *Change)}
+_TYPES: dict[str, EntryType] = {type_.value: type_ for type_ in (*Kind, *StreamChange)}
 
 user_id = bindparam("user", type_=Id)
 
@@ -53,9 +53,9 @@ def row_of(stream: Stream) -> dict[str, Any]:
     }
 
 
-def entry_of(row: Row) -> Entry:
+def entry_of(row: Row) -> StreamEntry:
     user, seq, id_, type_, actor, post, refs, removed = row
-    return Entry(
+    return StreamEntry(
         UserId(user),
         seq,
         id_,

@@ -1,4 +1,4 @@
-"""Tickets for the stream."""
+"""StreamTickets for the stream."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +8,7 @@ from sqlalchemy import LargeBinary, bindparam, delete, insert
 from adapters.sql.database import Database
 from adapters.sql.metadata import Id, now_ms
 from adapters.sql.notifications.tables import tickets
-from application.notifications.ports import Ticket
+from application.notifications.ports import StreamTicket
 from domain.shared import SessionId, UserId
 
 _add = insert(tickets).values(expires_at=now_ms() + bindparam("lasts_ms", type_=Id))
@@ -21,10 +21,10 @@ _redeem = (
 
 
 @dataclass(frozen=True, slots=True)
-class SqlTickets:
+class SqlStreamTickets:
     database: Database
 
-    async def add(self, digest: bytes, ticket: Ticket, lasts: timedelta) -> None:
+    async def add(self, digest: bytes, ticket: StreamTicket, lasts: timedelta) -> None:
         async with self.database.begin() as connection:
             await connection.execute(
                 _add,
@@ -37,9 +37,9 @@ class SqlTickets:
                 },
             )
 
-    async def redeem(self, digest: bytes) -> Ticket | None:
+    async def redeem(self, digest: bytes) -> StreamTicket | None:
         async with self.database.begin() as connection:
             row = (await connection.execute(_redeem, {"which": digest})).one_or_none()
         if row is None or not row[3]:
             return None
-        return Ticket(UserId(row[0]), SessionId(row[1]), row[2])
+        return StreamTicket(UserId(row[0]), SessionId(row[1]), row[2])

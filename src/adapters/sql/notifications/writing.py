@@ -37,7 +37,7 @@ from adapters.sql.notifications.tables import entries, mails, preferences, strea
 from adapters.sql.outbox import SqlOutbox, insert_new
 from application.notifications.ports import NotificationsTx
 from application.shared.ports import NewId, OpenTx
-from domain.notifications import Entry, Kind, Preferences, Stream
+from domain.notifications import Kind, Preferences, Stream, StreamEntry
 from domain.shared import Unavailable, UserId
 
 _users = bindparam("users", type_=Id, expanding=True)
@@ -136,7 +136,7 @@ class SqlStreams:
             if (user, bytes(hashed)) in asked
         }
 
-    async def add(self, entries: Sequence[tuple[Entry, str | None]]) -> None:
+    async def add(self, entries: Sequence[tuple[StreamEntry, str | None]]) -> None:
         if entries:
             await self.connection.execute(_add, [_row(entry, key) for entry, key in entries])
 
@@ -171,16 +171,16 @@ class SqlStreams:
         found = {UserId(user): preferences_of(changed) for user, changed in rows}
         return {user: found.get(user) or Preferences() for user in users}
 
-    async def mail_later(self, user: UserId, seq: int, due: datetime) -> None:
+    async def schedule_mail(self, user: UserId, seq: int, due: datetime) -> None:
         row = {"user_id": user, "since": seq, "last": seq, "due_at": millis(due)}
         await self.connection.execute(_mail_later, row | {"attempts": 0, "leased_until": 0})
 
-    async def forget(self, user: UserId) -> None:
+    async def delete(self, user: UserId) -> None:
         for statement in _forget:
             await self.connection.execute(statement, {"user": user})
 
 
-def _row(entry: Entry, key: str | None) -> dict[str, object]:
+def _row(entry: StreamEntry, key: str | None) -> dict[str, object]:
     return {
         "user_id": entry.user,
         "seq": entry.seq,

@@ -7,10 +7,10 @@ import msgspec
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from application.notifications.finding import FindStream
-from application.notifications.marking import Dismiss, MarkRead, NoSuchNotification
-from application.notifications.reading import ListNotifications, ReadNews
-from application.notifications.streaming import CursorAhead
+from application.notifications.commands import Dismiss, MarkRead, NoSuchNotification
+from application.notifications.find_stream import FindStream
+from application.notifications.queries import ListNotifications, ReadNews
+from application.notifications.read_stream import CursorAhead
 from domain.notifications import Kind
 from domain.shared import FieldError, id_from
 from entrypoints.http.answers import Answer, as_json

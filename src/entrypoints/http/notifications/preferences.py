@@ -6,7 +6,7 @@ import msgspec
 from litestar import Controller, get, put
 from litestar.params import JSONBody
 
-from application.notifications.marking import SetPreferences
+from application.notifications.commands import SetPreferences
 from application.notifications.ports import StreamReader
 from domain.notifications import Channel, Kind, Preferences
 from entrypoints.http.answers import Out

@@ -2,9 +2,9 @@
 
 from typing import Any, Self, TypeAlias, cast
 
-from application.notifications.reading import News, SeenGroup
-from application.notifications.showing import Seen
-from domain.notifications import Change, Kind, Stream
+from application.notifications.hydration import HydratedEntry
+from application.notifications.queries import HydratedGroup, News
+from domain.notifications import Kind, Stream, StreamChange
 from domain.shared import made_at
 from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.fragments import Fragments
@@ -59,7 +59,7 @@ class Notification(Out):
     read: bool
 
     @classmethod
-    def of(cls, seen: Seen, stream: Stream, fragments: Fragments) -> Self:
+    def of(cls, seen: HydratedEntry, stream: Stream, fragments: Fragments) -> Self:
         entry = seen.entry
         return cls(
             entry.seq,
@@ -92,7 +92,7 @@ class NotificationGroup(Out):
     """All of them."""
 
     @classmethod
-    def of(cls, group: SeenGroup, stream: Stream, fragments: Fragments) -> Self:
+    def of(cls, group: HydratedGroup, stream: Stream, fragments: Fragments) -> Self:
         newest = group.newest[0]
         entry = newest.entry
         return cls(
@@ -214,7 +214,7 @@ class Event(OneOf):
     void: VoidEvent
 
 
-def event_of(seen: Seen, fragments: Fragments) -> ToldEvent | ReadEvent | RemovedEvent | VoidEvent:
+def event_of(seen: HydratedEntry, fragments: Fragments) -> ToldEvent | ReadEvent | RemovedEvent | VoidEvent:
     entry = seen.entry
     seq, id_, at = entry.seq, str(entry.id), rfc3339(made_at(entry.id))
     match data_of(seen, fragments):
@@ -268,26 +268,26 @@ class NotificationsOrNews(OneOf):
     news: NotificationNews
 
 
-def event_type(seen: Seen) -> str:
+def event_type(seen: HydratedEntry) -> str:
     return "void" if seen.void else seen.entry.type.value
 
 
-def data_of(seen: Seen, fragments: Fragments) -> EventData:
+def data_of(seen: HydratedEntry, fragments: Fragments) -> EventData:
     entry = seen.entry
     if seen.void:
         return VOID
-    if entry.type is Change.READ:
+    if entry.type is StreamChange.READ:
         return ReadData(entry.refs[0])
-    if entry.type is Change.REMOVED:
+    if entry.type is StreamChange.REMOVED:
         return RemovedData(list(entry.refs))
     return ToldData(_author(seen), _post(seen.post, fragments), _media(seen))
 
 
-def _author(seen: Seen) -> Author | None:
+def _author(seen: HydratedEntry) -> Author | None:
     return None if seen.actor is None else Author.of(seen.actor)
 
 
-def _media(seen: Seen) -> str | None:
+def _media(seen: HydratedEntry) -> str | None:
     entry = seen.entry
     return str(entry.refs[0]) if entry.type in {Kind.MEDIA_READY, Kind.MEDIA_FAILED} else None
 

@@ -159,6 +159,6 @@ def encode(frame: Outbound) -> bytes:
     return _ENCODER.encode(frame)
 
 
-def told(frame: Any) -> str:
+def encode_text(frame: Any) -> str:
     """As text, which is what a WebSocket carries."""
     return encode(frame).decode()

@@ -11,8 +11,8 @@ import msgspec
 from litestar.types import Receive, Scope, Send
 
 from application.notifications.hub import TooManyListeners
-from application.notifications.ports import Ticket
-from application.notifications.streaming import CursorAhead
+from application.notifications.ports import StreamTicket
+from application.notifications.read_stream import CursorAhead
 from application.shared.errors import TokenInvalid
 from application.shared.limits import RateLimited
 from domain.notifications import Resume
@@ -22,13 +22,18 @@ from entrypoints.http.cors import Origins
 from entrypoints.http.network import network_of
 from entrypoints.http.notifications.stream import frames
 from entrypoints.http.notifications.stream.frames import PROTOCOL, Outbound
-from entrypoints.http.notifications.stream.speaking import Admitted, Closed, Speaker, Streams
+from entrypoints.http.notifications.stream.session import (
+    StreamClosed,
+    StreamGrant,
+    StreamServices,
+    StreamSession,
+)
 
 HELLO_SECONDS = 5.0
 """For a client to say who it is."""
 FRAMES, FRAMES_SECONDS = 60, 60.0
 """Frames that a client may send in so many seconds."""
-MISTAKES = 5
+MAX_INVALID_FRAMES = 5
 """Frames of no use that are borne with."""
 MAX_REASON = 100
 """Characters; what closes a WebSocket must fit into 123 bytes."""
@@ -36,7 +41,7 @@ MAX_REASON = 100
 log = logging.getLogger(__name__)
 
 MarkRead: TypeAlias = Callable[[UserId, int], Awaitable[object]]
-Redeem: TypeAlias = Callable[[str], Awaitable[Ticket]]
+Redeem: TypeAlias = Callable[[str], Awaitable[StreamTicket]]
 
 
 class StreamSocket:
@@ -44,7 +49,7 @@ class StreamSocket:
 
     def __init__(
         self,
-        streams: Streams,
+        streams: StreamServices,
         *,
         origins: Origins,
         admit: Admission,
@@ -66,31 +71,40 @@ class StreamSocket:
         full = self._per_network is not None and self._of[network] >= self._per_network
         self._of[network] += 1
         try:
-            await _Conversation(self, scope, receive, send).run(full=full)
+            await _SocketConnection(self, scope, receive, send).run(full=full)
         finally:
             self._of[network] -= 1
             if not self._of[network]:
                 del self._of[network]
 
 
-async def _opened(speaker: Speaker, resume: Resume | None) -> None:
+async def _opened(session: StreamSession, resume: Resume | None) -> None:
     try:
-        await speaker.open(resume)
+        await session.open(resume)
     except CursorAhead as error:
-        raise Closed(4007, str(error)) from None
+        raise StreamClosed(4007, str(error)) from None
     except Unavailable:
-        raise Closed(4014, "the database is away") from None
+        raise StreamClosed(4014, "the database is away") from None
 
 
-class _Conversation:
+class _SocketConnection:
     """One socket."""
 
-    __slots__ = ("_app", "_counted", "_counted_at", "_mistakes", "_receive", "_scope", "_send", "_speaker")
+    __slots__ = (
+        "_app",
+        "_counted",
+        "_counted_at",
+        "_invalid_frames",
+        "_receive",
+        "_scope",
+        "_send",
+        "_session",
+    )
 
     def __init__(self, app: StreamSocket, scope: Scope, receive: Any, send: Any) -> None:
         self._app, self._scope, self._receive, self._send = app, scope, receive, send
-        self._counted, self._counted_at, self._mistakes = 0, 0.0, 0
-        self._speaker: Speaker | None = None
+        self._counted, self._counted_at, self._invalid_frames = 0, 0.0, 0
+        self._session: StreamSession | None = None
 
     async def run(self, *, full: bool) -> None:
         offered: list[str] = [*self._scope.get("subprotocols", ())]  # type: ignore[misc]
@@ -108,8 +122,8 @@ class _Conversation:
             return
         try:
             admitted, resume = await self._admitted()
-            await self._talk(admitted, resume)
-        except Closed as closed:
+            await self._serve(admitted, resume)
+        except StreamClosed as closed:
             await self._close(closed.code, closed.reason)
         except OSError:
             pass  # the client is gone
@@ -120,9 +134,11 @@ class _Conversation:
     async def _close(self, code: int, reason: str) -> None:
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(1):  # a network that takes nothing shall not be waited for
-                await self._give({"type": "websocket.close", "code": code, "reason": reason[:MAX_REASON]})
+                await self._send_message(
+                    {"type": "websocket.close", "code": code, "reason": reason[:MAX_REASON]}
+                )
 
-    async def _give(self, message: Any) -> None:
+    async def _send_message(self, message: Any) -> None:
         """Raises OSError when the client is gone."""
         try:
             await self._send(message)
@@ -131,117 +147,119 @@ class _Conversation:
         ) as error:  # the server has closed by itself, for a frame that is too long or no text
             raise ConnectionResetError from error
 
-    async def _admitted(self) -> tuple[Admitted, Resume | None]:
-        """By the token of the connection, or the ticket of the first frame. Raises Closed."""
+    async def _admitted(self) -> tuple[StreamGrant, Resume | None]:
+        """By the token of the connection, or the ticket of the first frame. Raises StreamClosed."""
         admitted = await self._by_token()
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 hello = self._decoded(await self._next())
         except TimeoutError:
-            raise Closed(4401, "no hello within five seconds") from None
+            raise StreamClosed(4401, "no hello within five seconds") from None
         except msgspec.DecodeError:
-            raise Closed(4400, "the first frame is a hello") from None
+            raise StreamClosed(4400, "the first frame is a hello") from None
         if not isinstance(hello, frames.Hello):
-            raise Closed(4400, "the first frame is a hello")
+            raise StreamClosed(4400, "the first frame is a hello")
         if hello.ticket is not None:
             admitted = await self._by_ticket(hello.ticket)
         if admitted is None:
-            raise Closed(4401, "a token or a ticket is needed")
+            raise StreamClosed(4401, "a token or a ticket is needed")
         resume = None if hello.resume is None else (hello.resume.epoch, hello.resume.seq)
         return admitted, resume
 
-    async def _by_token(self) -> Admitted | None:
+    async def _by_token(self) -> StreamGrant | None:
         headers: Any = self._scope["headers"]
         found = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
         token: str | None = None
         if found:
             scheme, _, token = found[0].partition(" ")
             if scheme.lower() != "bearer" or not token:
-                raise Closed(4401, "the Authorization header must be: Bearer <access token>")
+                raise StreamClosed(4401, "the Authorization header must be: Bearer <access token>")
         try:
             principal = await self._app.admit(self._scope, token, "read")
         except TokenInvalid as error:
-            raise Closed(4401, str(error)) from None
+            raise StreamClosed(4401, str(error)) from None
         except RateLimited as error:
-            raise Closed(4029, str(error)) from None
+            raise StreamClosed(4029, str(error)) from None
         except Unavailable:
-            raise Closed(4014, "the database is away") from None
+            raise StreamClosed(4014, "the database is away") from None
         if principal is None:
             return None
-        return Admitted(principal.user_id, principal.session_id, principal.until)
+        return StreamGrant(principal.user_id, principal.session_id, principal.until)
 
-    async def _by_ticket(self, secret: str) -> Admitted:
+    async def _by_ticket(self, secret: str) -> StreamGrant:
         try:
-            return Admitted(*await self._app.redeem(secret))
+            return StreamGrant(*await self._app.redeem(secret))
         except TokenInvalid as error:
-            raise Closed(4401, str(error)) from None
+            raise StreamClosed(4401, str(error)) from None
         except Unavailable:
-            raise Closed(4014, "the database is away") from None
+            raise StreamClosed(4014, "the database is away") from None
 
-    async def _talk(self, admitted: Admitted, resume: Resume | None) -> None:
+    async def _serve(self, admitted: StreamGrant, resume: Resume | None) -> None:
         streams = self._app.streams
         try:
             listener = streams.hub.join(admitted.user, admitted.session)
         except TooManyListeners as error:
-            raise Closed(4009, str(error)) from None
-        speaker = self._speaker = Speaker(streams, listener, admitted, self._carry, answers_pings=True)
-        listening = asyncio.create_task(self._listen(speaker))
+            raise StreamClosed(4009, str(error)) from None
+        session = self._session = StreamSession(
+            streams, listener, admitted, self._send_frame, answers_pings=True
+        )
+        listening = asyncio.create_task(self._receive_frames(session))
         try:
-            await _opened(speaker, resume)
-            await speaker.speak()
+            await _opened(session, resume)
+            await session.run()
         finally:
             streams.hub.leave(listener)
             listening.cancel()
             await asyncio.wait([listening])
 
-    async def _carry(self, frame: Outbound) -> None:
-        await self._give({"type": "websocket.send", "text": frames.told(frame)})
+    async def _send_frame(self, frame: Outbound) -> None:
+        await self._send_message({"type": "websocket.send", "text": frames.encode_text(frame)})
 
-    async def _listen(self, speaker: Speaker) -> None:
+    async def _receive_frames(self, session: StreamSession) -> None:
         """Obey the client, until it is gone."""
         try:
             while True:
                 message = await self._next()
-                speaker.heard_at = asyncio.get_running_loop().time()
-                self._count(speaker.heard_at)
+                session.heard_at = asyncio.get_running_loop().time()
+                self._count(session.heard_at)
                 try:
-                    await self._obey(speaker, self._decoded(message))
+                    await self._handle(session, self._decoded(message))
                 except msgspec.DecodeError as error:
-                    self._mistakes += 1
-                    if self._mistakes >= MISTAKES:
-                        raise Closed(4400, "too many frames of no use") from None
-                    await self._carry(frames.Error("frame_invalid", str(error)[:200]))
+                    self._invalid_frames += 1
+                    if self._invalid_frames >= MAX_INVALID_FRAMES:
+                        raise StreamClosed(4400, "too many frames of no use") from None
+                    await self._send_frame(frames.Error("frame_invalid", str(error)[:200]))
         except Exception as end:  # noqa: BLE001 - whatever it is, the speaker ends by it
-            speaker.closing = end
+            session.closing = end
         finally:
-            speaker.listener.wake()
+            session.listener.wake()
 
-    async def _obey(self, speaker: Speaker, frame: frames.Inbound) -> None:
+    async def _handle(self, session: StreamSession, frame: frames.Inbound) -> None:
         match frame:
             case frames.ClientPing():
-                speaker.pongs += 1
-                speaker.listener.wake()
+                session.pongs += 1
+                session.listener.wake()
             case frames.Resume(seq):
-                speaker.go_back(seq)
+                session.rewind(seq)
             case frames.Read(seq):
-                await self._mark_read(speaker, seq)
+                await self._mark_read(session, seq)
             case frames.Reauth(ticket):
                 admitted = await self._by_ticket(ticket)
-                if admitted.user != speaker.user:
-                    raise Closed(4401, "this ticket is somebody else's")
-                speaker.listener.session = admitted.session
-                speaker.admit_until(admitted.until)
-                speaker.listener.wake()
+                if admitted.user != session.user:
+                    raise StreamClosed(4401, "this ticket is somebody else's")
+                session.listener.session = admitted.session
+                session.extend_until(admitted.until)
+                session.listener.wake()
             case frames.Hello():
                 raise msgspec.ValidationError("hello comes first, and once")
             case frames.ClientPong():
                 pass
 
-    async def _mark_read(self, speaker: Speaker, seq: int) -> None:
+    async def _mark_read(self, session: StreamSession, seq: int) -> None:
         try:
-            await self._app.mark_read(speaker.user, seq)
+            await self._app.mark_read(session.user, seq)
         except Unavailable:
-            await self._carry(frames.Error("unavailable", "the database is away: say it again later"))
+            await self._send_frame(frames.Error("unavailable", "the database is away: say it again later"))
 
     async def _next(self) -> str | bytes:
         """The next frame. Raises OSError when there is none any more."""
@@ -262,4 +280,4 @@ class _Conversation:
             self._counted, self._counted_at = 0, now
         self._counted += 1
         if self._counted > FRAMES:
-            raise Closed(4029, "too many frames")
+            raise StreamClosed(4029, "too many frames")

@@ -10,7 +10,7 @@ from litestar.types import Receive, Scope, Send
 
 from application.notifications.hub import TooManyListeners
 from application.notifications.ports import StreamTokens
-from application.notifications.streaming import CursorAhead
+from application.notifications.read_stream import CursorAhead
 from application.notifications.tickets import LASTS, IssueTicket, RedeemStreamToken
 from domain.notifications import Resume
 from domain.shared import FieldError
@@ -19,8 +19,14 @@ from entrypoints.http.auth import BY_ADDRESS, AnyRequest, AuthenticatedRequest
 from entrypoints.http.errors import NotAcceptable, QueryInvalid
 from entrypoints.http.notifications.stream import frames
 from entrypoints.http.notifications.stream.frames import Outbound
-from entrypoints.http.notifications.stream.speaking import EXPIRED, Admitted, Closed, Speaker, Streams
-from entrypoints.http.notifications.stream.temporary import goodbye
+from entrypoints.http.notifications.stream.session import (
+    EXPIRED,
+    StreamClosed,
+    StreamGrant,
+    StreamServices,
+    StreamSession,
+)
+from entrypoints.http.notifications.stream.temporary_errors import goodbye
 from entrypoints.http.openapi import policy
 
 EVENTS = "text/event-stream"
@@ -67,7 +73,7 @@ class StreamController(Controller):
     issue_ticket: IssueTicket
     stream_tokens: StreamTokens
     redeem_stream_token: RedeemStreamToken
-    streams: Streams
+    streams: StreamServices
     origin: str
 
     @post(
@@ -118,23 +124,23 @@ class StreamController(Controller):
         if EVENTS not in request.headers.get("accept", ""):
             raise NotAcceptable("this needs Accept: text/event-stream, or a WebSocket")
         listener = self.streams.hub.join(admitted.user, admitted.session)
-        speaker = _Events(self.streams, listener, admitted)
+        session = _EventStream(self.streams, listener, admitted)
         try:
-            await speaker.open(_resume(last_event_id))
+            await session.open(_resume(last_event_id))
         except BaseException:
             self.streams.hub.leave(listener)
             raise
-        return Answer(speaker)
+        return Answer(session)
 
-    async def _admitted(self, request: AnyRequest, token: str | None) -> Admitted:
+    async def _admitted(self, request: AnyRequest, token: str | None) -> StreamGrant:
         principal = request.user
         if principal is None:
-            return Admitted(*await self.redeem_stream_token(token or ""))
+            return StreamGrant(*await self.redeem_stream_token(token or ""))
         if token is not None:
             raise QueryInvalid(
                 FieldError(f"?{BY_ADDRESS}", "ambiguous", "send a token in the address or a header, not both")
             )
-        return Admitted(principal.user_id, principal.session_id, principal.until)
+        return StreamGrant(principal.user_id, principal.session_id, principal.until)
 
 
 def _resume(last_event_id: str | None) -> Resume | None:
@@ -148,19 +154,19 @@ def _resume(last_event_id: str | None) -> Resume | None:
     return epoch, int(seq)
 
 
-class _Events(Ready):
+class _EventStream(Ready):
     """The answer: an ASGI application that goes on until one of the two sides ends it."""
 
-    def __init__(self, streams: Streams, listener: Any, admitted: Admitted) -> None:
+    def __init__(self, streams: StreamServices, listener: Any, admitted: StreamGrant) -> None:
         super().__init__(200, [], b"")
         self._streams, self._listener = streams, listener
-        self._speaker = Speaker(streams, listener, admitted, self._carry, answers_pings=False)
+        self._session = StreamSession(streams, listener, admitted, self._send_frame, answers_pings=False)
         self._epoch = ""
         self._send: Send | None = None
 
     async def open(self, resume: Resume | None) -> None:
         """Raises what keeps it from being opened."""
-        await self._speaker.open(resume)
+        await self._session.open(resume)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
@@ -169,15 +175,15 @@ class _Events(Ready):
             scope["unhurried"]()  # type: ignore[typeddict-item]  # set by the edge
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
             if not scope.get("head"):
-                await self._speaker.speak()
+                await self._session.run()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         except OSError:
             pass  # the client is gone
-        except Closed as closed:
+        except StreamClosed as closed:
             with suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     if closed.code == EXPIRED:
-                        await self._carry(frames.Bye(0))
+                        await self._send_frame(frames.Bye(0))
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._streams.hub.leave(self._listener)
@@ -186,10 +192,10 @@ class _Events(Ready):
     async def _wait_for_end(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self._speaker.closing = ConnectionResetError()
+        self._session.closing = ConnectionResetError()
         self._listener.wake()
 
-    async def _carry(self, frame: Outbound) -> None:
+    async def _send_frame(self, frame: Outbound) -> None:
         if self._send is not None:
             await self._send({"type": "http.response.body", "body": self._event(frame), "more_body": True})
 

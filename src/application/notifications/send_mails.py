@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.notifications.composing import ComposeMail
+from application.notifications.compose_mail import ComposeMail
 from application.notifications.ports import DueMail, MailQueue
 from application.shared.mail import MAX_TRIES, Mail, Undeliverable, pause_before, reason_of
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.notifications.grouping import ACTORS
-from application.notifications.reading import MAX_ROUNDS, Listed, News
-from application.notifications.streaming import CursorAhead
+from application.notifications.queries import MAX_ROUNDS, News, NotificationListing
+from application.notifications.read_stream import CursorAhead
 from application.shared.paging import Window
-from domain.notifications import Change, Kind
+from domain.notifications import Kind, StreamChange
 from domain.shared import PostId, UserId
 from tests.unit.people import refused
-from tests.unit.streams_world import Streams
+from tests.unit.stream_fixtures import Streams
 
 MAYA, WILLY, FLIP, THEKLA = map(UserId, range(1, 5))
 EVERY = tuple(Kind)
@@ -24,7 +24,7 @@ def streams() -> Streams:
     return Streams()
 
 
-def numbers(listed: Listed) -> list[int]:
+def numbers(listed: NotificationListing) -> list[int]:
     return [one.entry.seq for group in listed.page.items for one in group.newest]
 
 
@@ -40,7 +40,7 @@ async def test_pages_hold_notifications_of_the_kinds_asked_for_newest_first(stre
     for actor in (WILLY, FLIP, THEKLA):
         await streams.add(MAYA, Kind.LIKE, actor)
         await streams.add(MAYA, Kind.COMMENT, actor)
-        await streams.add(MAYA, Change.READ, refs=(1,))
+        await streams.add(MAYA, StreamChange.READ, refs=(1,))
     assert numbers(await streams.list(MAYA, Window(9), EVERY)) == [8, 7, 5, 4, 2, 1]
     first = await streams.list(MAYA, Window(2), [Kind.LIKE])
     assert first.page.next is not None
@@ -161,7 +161,7 @@ async def test_what_is_hidden_at_this_moment_does_not_count_and_there_is_more_to
     assert [one.void for one in news.items] == [True, False]
     assert (news.stream.unread, news.more) == ({Kind.LIKE: 1}, True)
     (removed,) = (await told(streams, news.last)).items
-    assert (removed.entry.type, removed.entry.refs) == (Change.REMOVED, (1,))
+    assert (removed.entry.type, removed.entry.refs) == (StreamChange.REMOVED, (1,))
 
 
 async def test_a_number_of_another_epoch_or_below_the_floor_recovers_nothing(streams: Streams) -> None:
@@ -170,7 +170,7 @@ async def test_a_number_of_another_epoch_or_below_the_floor_recovers_nothing(str
     async with streams.open_tx() as tx:
         stream = (await tx.streams.lock([MAYA]))[MAYA]
         await tx.streams.cut(MAYA, 3)
-        await tx.streams.save([stream.kept_from(3, {Kind.LIKE: 2})])
+        await tx.streams.save([stream.trimmed_to(3, {Kind.LIKE: 2})])
     for news in (
         await told(streams, 1),
         await told(streams, 3, "another"),

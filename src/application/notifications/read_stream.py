@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from application.notifications.finding import FindStream
+from application.notifications.find_stream import FindStream
+from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.notifications.ports import StreamReader
-from application.notifications.showing import Seen, ShowStream
 from domain.notifications import Resume, Stream, recovers
 from domain.shared import Conflict, UserId
 
@@ -27,7 +27,7 @@ class TooFarBehind(Conflict):
     code = "stream_too_far_behind"
 
 
-class Opened(NamedTuple):
+class OpenedStream(NamedTuple):
     stream: Stream
     """As it stood before anything was read."""
     recovered: bool
@@ -36,10 +36,10 @@ class Opened(NamedTuple):
     """What follows comes after this number."""
 
 
-class Read(NamedTuple):
+class StreamPage(NamedTuple):
     """What stands next in a stream."""
 
-    entries: Sequence[Seen]
+    entries: Sequence[HydratedEntry]
     """In order, without a gap; none if there is nothing new."""
     stream: Stream
     """As it stood after they were read, so its counts are of now."""
@@ -51,24 +51,24 @@ class OpenStream:
 
     find: FindStream
 
-    async def __call__(self, user: UserId, resume: Resume | None) -> Opened:
+    async def __call__(self, user: UserId, resume: Resume | None) -> OpenedStream:
         stream = await self.find(user)
         if resume is None or not recovers(stream, resume):
-            return Opened(stream, recovered=False, last=stream.head)
+            return OpenedStream(stream, recovered=False, last=stream.head)
         if resume[1] > stream.head:
             raise CursorAhead("this cursor lies beyond the end of the stream")
-        return Opened(stream, recovered=True, last=resume[1])
+        return OpenedStream(stream, recovered=True, last=resume[1])
 
 
 @dataclass(frozen=True, slots=True)
-class ReadOn:
+class ReadAfter:
     """The entries after a number, at most AT_ONCE, as their user may see them now. Raises TooFarBehind."""
 
     find: FindStream
     reader: StreamReader
-    show: ShowStream
+    show: HydrateStream
 
-    async def __call__(self, user: UserId, last: int, limit: int = AT_ONCE) -> Read:
+    async def __call__(self, user: UserId, last: int, limit: int = AT_ONCE) -> StreamPage:
         entries = await self.reader.after(user, last, limit)
         if entries and entries[0].seq != last + 1:
             raise TooFarBehind("what comes after this cursor is not kept any more")
@@ -76,18 +76,18 @@ class ReadOn:
         stream = await self.find(user)
         if not entries and stream.floor > last + 1:  # nothing is left of it
             raise TooFarBehind("what comes after this cursor is not kept any more")
-        return Read(seen, stream)
+        return StreamPage(seen, stream)
 
 
 @dataclass(frozen=True, slots=True)
-class ReadTogether:
-    """ReadOn for the devices of a user, which one hint wakes all at once: those that stand at the same number read
+class ReadCoalesced:
+    """ReadAfter for the devices of a user, which one hint wakes all at once: those that stand at the same number read
     once. Nobody joins a reading that has begun, which may have looked before what the hint is about was there."""
 
-    read_on: ReadOn
-    _due: dict[tuple[UserId, int], "asyncio.Task[Read]"] = field(default_factory=dict)
+    read_after: ReadAfter
+    _due: dict[tuple[UserId, int], "asyncio.Task[StreamPage]"] = field(default_factory=dict)
 
-    async def __call__(self, user: UserId, last: int) -> Read:
+    async def __call__(self, user: UserId, last: int) -> StreamPage:
         key = user, last
         reading = self._due.get(key)
         if reading is None:
@@ -95,12 +95,12 @@ class ReadTogether:
             reading.add_done_callback(_seen)
         return await asyncio.shield(reading)  # who leaves does not take it from the others
 
-    async def _read(self, key: tuple[UserId, int]) -> Read:
+    async def _read(self, key: tuple[UserId, int]) -> StreamPage:
         del self._due[key]  # a turn of the loop after whoever asked first
-        return await self.read_on(*key)
+        return await self.read_after(*key)
 
 
-def _seen(reading: "asyncio.Task[Read]") -> None:
+def _seen(reading: "asyncio.Task[StreamPage]") -> None:
     """All who waited for it may have left."""
     if not reading.cancelled():
         reading.exception()

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from application.notifications.marking import NoSuchNotification
+from application.notifications.commands import NoSuchNotification
 from application.notifications.ports import BATCH
-from application.notifications.removing import AT_ONCE
-from application.notifications.renewing import RenewStreams
+from application.notifications.remove import AT_ONCE
+from application.notifications.renew_streams import RenewStreams
 from application.shared.paging import Window
-from domain.notifications import Change, Channel, Kind, Preferences
+from domain.notifications import Channel, Kind, Preferences, StreamChange
 from domain.shared import PostId, UserId
 from tests.unit.people import refused
-from tests.unit.streams_world import Streams
+from tests.unit.stream_fixtures import Streams
 
 MAYA, WILLY = UserId(1), UserId(2)
 
@@ -30,14 +30,14 @@ async def streams() -> Streams:
 
 async def changes(streams: Streams) -> list[tuple[int, object, tuple[int, ...]]]:
     entries = await streams.reader.after(MAYA, 0, 1_000)
-    return [(one.seq, one.type, one.refs) for one in entries if isinstance(one.type, Change)]
+    return [(one.seq, one.type, one.refs) for one in entries if isinstance(one.type, StreamChange)]
 
 
 async def test_the_marker_goes_to_the_newest_notification_and_says_so_once(streams: Streams) -> None:
     after = await streams.mark_read(MAYA, 2)
     assert (after.read, after.unread) == (2, {Kind.LIKE: 2})
     assert await streams.find(MAYA) == after
-    assert await changes(streams) == [(5, Change.READ, (2,))]
+    assert await changes(streams) == [(5, StreamChange.READ, (2,))]
     assert streams.hinted == [MAYA]
 
 
@@ -75,7 +75,7 @@ async def test_what_is_dismissed_is_gone_once_and_the_counters_know(streams: Str
     after = await streams.find(MAYA)
     assert after.unread == {Kind.FOLLOW: 1, Kind.LIKE: 1}
     assert [entry.seq for entry in await streams.reader.latest(MAYA, Window(9), tuple(Kind))] == [3, 2]
-    assert (await changes(streams))[1:] == [(6, Change.REMOVED, (1,)), (7, Change.REMOVED, (4,))]
+    assert (await changes(streams))[1:] == [(6, StreamChange.REMOVED, (1,)), (7, StreamChange.REMOVED, (4,))]
     assert streams.hinted == [MAYA] * 3
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from application.notifications.ports import BATCH, Hint, Hints, NotificationsTx, StreamReader
-from application.notifications.showing import Heal
+from application.notifications.hydration import PruneHidden
+from application.notifications.ports import BATCH, NotificationsTx, StreamHint, StreamHints, StreamReader
 from application.shared.paging import Window
 from application.shared.ports import NewId, OpenTx
-from domain.notifications import Change, Channel, Entry, Kind, Preferences, Stream
+from domain.notifications import Channel, Kind, Preferences, Stream, StreamChange, StreamEntry
 from domain.shared import NotFound, UserId
 
 
@@ -24,7 +24,7 @@ class MarkRead:
 
     open_tx: OpenTx[NotificationsTx]
     new_id: NewId
-    hints: Hints
+    hints: StreamHints
 
     async def __call__(self, user: UserId, seq: int) -> Stream:
         async with self.open_tx() as tx:
@@ -33,11 +33,11 @@ class MarkRead:
             if newest <= before.read:
                 return before
             passed = await tx.streams.unread_between(user, before.read, newest)
-            after = before.read_up_to(newest, passed).told(Change.READ)
-            said = Entry(user, after.head, self.new_id(), Change.READ, refs=(newest,))
+            after = before.read_up_to(newest, passed).with_entry(StreamChange.READ)
+            said = StreamEntry(user, after.head, self.new_id(), StreamChange.READ, refs=(newest,))
             await tx.streams.add([(said, None)])
             await tx.streams.save([after])
-        await self.hints.tell([user], Hint.STREAM)
+        await self.hints.send_hint([user], StreamHint.STREAM)
         return after
 
 
@@ -46,7 +46,7 @@ class Dismiss:
     """Removes notifications for good. Those that are removed already stay so. Raises NoSuchNotification."""
 
     reader: StreamReader
-    remove: Heal
+    remove: PruneHidden
 
     async def __call__(self, user: UserId, seq: int) -> None:
         found = await self.reader.after(user, seq - 1, 1)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from application.notifications.showing import Seen, ShowStream
+from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.shared.people import AuthorCard
-from domain.notifications import Change, Entry, EntryType, Kind
+from domain.notifications import EntryType, Kind, StreamChange, StreamEntry
 from domain.shared import PostId, UserId, ViewerContext
 from tests.unit.viewer_contexts import Graph
 
@@ -26,8 +26,8 @@ class World:
     healed: list[tuple[UserId, list[int]]] = field(default_factory=list)
 
     @property
-    def show(self) -> ShowStream:
-        return ShowStream(self.graph, self.posts_seen, self, self.heal)
+    def show(self) -> HydrateStream:
+        return HydrateStream(self.graph, self.posts_seen, self, self.prune)
 
     async def posts_seen(
         self, viewer_context: ViewerContext, posts: Collection[PostId]
@@ -40,7 +40,7 @@ class World:
         self.questions += 1
         return {id_: card(id_) for id_ in ids if id_ in self.people}
 
-    async def heal(self, user: UserId, seqs: Collection[int]) -> None:
+    async def prune(self, user: UserId, seqs: Collection[int]) -> None:
         self.healed.append((user, list(seqs)))
 
 
@@ -55,27 +55,27 @@ def card(user: UserId) -> AuthorCard:
 
 def entry(
     seq: int, type_: EntryType = Kind.LIKE, actor: UserId | None = WILLY, post: PostId | None = POST
-) -> Entry:
-    return Entry(MAYA, seq, seq, type_, actor, post)
+) -> StreamEntry:
+    return StreamEntry(MAYA, seq, seq, type_, actor, post)
 
 
-def void(entry: Entry) -> Seen:
-    return Seen(entry, void=True)
+def void(entry: StreamEntry) -> HydratedEntry:
+    return HydratedEntry(entry, void=True)
 
 
 async def test_everything_is_shown_in_its_order_and_asked_for_once(world: World) -> None:
     entries = [
         entry(9),
         entry(8, Kind.FOLLOW, FLIP, None),
-        Entry(MAYA, 7, 7, Change.READ, refs=(3,)),
+        StreamEntry(MAYA, 7, 7, StreamChange.READ, refs=(3,)),
         entry(6, Kind.COMMENT, FLIP),
-        Entry(MAYA, 5, 5, Kind.LIKE, removed=True),
+        StreamEntry(MAYA, 5, 5, Kind.LIKE, removed=True),
     ]
     assert await world.show(MAYA, entries) == [
-        Seen(entries[0], card(WILLY), f"post {POST}"),
-        Seen(entries[1], card(FLIP)),
-        Seen(entries[2]),
-        Seen(entries[3], card(FLIP), f"post {POST}"),
+        HydratedEntry(entries[0], card(WILLY), f"post {POST}"),
+        HydratedEntry(entries[1], card(FLIP)),
+        HydratedEntry(entries[2]),
+        HydratedEntry(entries[3], card(FLIP), f"post {POST}"),
         void(entries[4]),
     ]
     assert world.questions == 2
@@ -84,12 +84,15 @@ async def test_everything_is_shown_in_its_order_and_asked_for_once(world: World)
 
 async def test_what_tells_of_nobody_is_shown(world: World) -> None:
     alone = entry(1, Kind.EDIT, None, POST)
-    assert await world.show(MAYA, [alone]) == [Seen(alone, None, f"post {POST}")]
+    assert await world.show(MAYA, [alone]) == [HydratedEntry(alone, None, f"post {POST}")]
 
 
 async def test_nothing_is_asked_for_what_needs_no_answer(world: World) -> None:
-    entries = [Entry(MAYA, 2, 2, Change.REMOVED, refs=(1,)), Entry(MAYA, 1, 1, Kind.LIKE, removed=True)]
-    assert await world.show(MAYA, entries) == [Seen(entries[0]), void(entries[1])]
+    entries = [
+        StreamEntry(MAYA, 2, 2, StreamChange.REMOVED, refs=(1,)),
+        StreamEntry(MAYA, 1, 1, Kind.LIKE, removed=True),
+    ]
+    assert await world.show(MAYA, entries) == [HydratedEntry(entries[0]), void(entries[1])]
     assert await world.show(MAYA, []) == []
     assert world.questions == 0
 
@@ -103,7 +106,7 @@ async def test_what_may_not_be_seen_any_more_is_void_and_is_healed(world: World)
         void(blocked),
         void(hidden),
         void(gone),
-        Seen(seen, card(FLIP), f"post {POST}"),
+        HydratedEntry(seen, card(FLIP), f"post {POST}"),
     ]
     assert world.healed == [(MAYA, [4, 3, 2])]
 

@@ -4,17 +4,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from application.notifications.ports import Show
+from application.notifications.ports import HydrateNotificationPosts
 from application.shared.people import AuthorCard, Cards
 from application.shared.ports import ViewerContexts
-from domain.notifications import Change, Entry
+from domain.notifications import StreamChange, StreamEntry
 from domain.shared import UserId
 
 
-class Seen(NamedTuple):
+class HydratedEntry(NamedTuple):
     """An entry as its user sees it."""
 
-    entry: Entry
+    entry: StreamEntry
     actor: AuthorCard | None = None
     post: object | None = None
     """As posts shows it; None if it is about none."""
@@ -22,7 +22,7 @@ class Seen(NamedTuple):
     """There is nothing to be seen but its number."""
 
 
-class Heal(Protocol):
+class PruneHidden(Protocol):
     """Takes for good what its user may not see any more, so that the counts come right and all devices learn."""
 
     async def __call__(self, user: UserId, seqs: Collection[int]) -> None:
@@ -31,27 +31,27 @@ class Heal(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ShowStream:
+class HydrateStream:
     """Entries of one stream, as they may be seen now: one for each, in their order. What may not be seen is void,
     and healed when this returns."""
 
     viewer_contexts: ViewerContexts
-    show: Show
+    show: HydrateNotificationPosts
     cards: Cards
-    heal: Heal
+    prune: PruneHidden
 
-    async def __call__(self, user: UserId, entries: Sequence[Entry]) -> list[Seen]:
-        told = [entry for entry in entries if entry.is_notification]
-        if not told:
+    async def __call__(self, user: UserId, entries: Sequence[StreamEntry]) -> list[HydratedEntry]:
+        notifications = [entry for entry in entries if entry.is_notification]
+        if not notifications:
             return [_bare(entry) for entry in entries]
         viewer_context = await self.viewer_contexts.of(user)
-        near = [entry for entry in told if entry.actor not in viewer_context.blocked]
+        near = [entry for entry in notifications if entry.actor not in viewer_context.blocked]
         wanted = {entry.post for entry in near if entry.post is not None}
         posts = await self.show(viewer_context, wanted) if wanted else {}
         there = [entry for entry in near if entry.post is None or entry.post in posts]
         cards = await self.cards.cards({entry.actor for entry in there if entry.actor is not None})
         seen = {
-            entry.seq: Seen(
+            entry.seq: HydratedEntry(
                 entry,
                 None if entry.actor is None else cards[entry.actor],
                 None if entry.post is None else posts[entry.post],
@@ -59,10 +59,10 @@ class ShowStream:
             for entry in there
             if entry.actor is None or entry.actor in cards
         }
-        if hidden := [entry.seq for entry in told if entry.seq not in seen]:
-            await self.heal(user, hidden)
+        if hidden := [entry.seq for entry in notifications if entry.seq not in seen]:
+            await self.prune(user, hidden)
         return [seen.get(entry.seq) or _bare(entry) for entry in entries]
 
 
-def _bare(entry: Entry) -> Seen:
-    return Seen(entry, void=not isinstance(entry.type, Change))
+def _bare(entry: StreamEntry) -> HydratedEntry:
+    return HydratedEntry(entry, void=not isinstance(entry.type, StreamChange))

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 
 from adapters.memory import notifications as memory_notifications
 from adapters.memory.store import Store
-from application.notifications.finding import FindStream
-from application.notifications.marking import Dismiss, MarkRead, SetPreferences
-from application.notifications.ports import Hint, NotificationsTx, StreamReader
-from application.notifications.reading import ListNotifications, ReadNews
-from application.notifications.removing import Remove
-from application.notifications.showing import ShowStream
-from application.notifications.streaming import OpenStream, ReadOn
+from application.notifications.commands import Dismiss, MarkRead, SetPreferences
+from application.notifications.find_stream import FindStream
+from application.notifications.hydration import HydrateStream
+from application.notifications.ports import NotificationsTx, StreamHint, StreamReader
+from application.notifications.queries import ListNotifications, ReadNews
+from application.notifications.read_stream import OpenStream, ReadAfter
+from application.notifications.remove import RemoveNotifications
 from application.shared.people import AuthorCard
 from application.shared.ports import OpenTx
-from domain.notifications import Entry, EntryType, Kind
+from domain.notifications import EntryType, Kind, StreamEntry
 from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
 from tests.unit.viewer_contexts import Graph
@@ -48,8 +48,8 @@ class Streams:
         return FindStream(self.open_tx, self.reader)
 
     @property
-    def remove(self) -> Remove:
-        return Remove(self.open_tx, new_id, self)
+    def remove(self) -> RemoveNotifications:
+        return RemoveNotifications(self.open_tx, new_id, self)
 
     @property
     def list(self) -> ListNotifications:
@@ -57,11 +57,11 @@ class Streams:
 
     @property
     def news(self) -> ReadNews:
-        return ReadNews(self.find, OpenStream(self.find), ReadOn(self.find, self.reader, self.show))
+        return ReadNews(self.find, OpenStream(self.find), ReadAfter(self.find, self.reader, self.show))
 
     @property
-    def show(self) -> ShowStream:
-        return ShowStream(self.graph, self.posts, self, self.remove)
+    def show(self) -> HydrateStream:
+        return HydrateStream(self.graph, self.posts, self, self.remove)
 
     @property
     def mark_read(self) -> MarkRead:
@@ -85,8 +85,8 @@ class Streams:
     ) -> int:
         """Adds one entry and returns its number."""
         async with self.open_tx() as tx:
-            stream = (await tx.streams.lock([user]))[user].told(type_)
-            await tx.streams.add([(Entry(user, stream.head, new_id(), type_, actor, post, refs), None)])
+            stream = (await tx.streams.lock([user]))[user].with_entry(type_)
+            await tx.streams.add([(StreamEntry(user, stream.head, new_id(), type_, actor, post, refs), None)])
             await tx.streams.save([stream])
         return stream.head
 
@@ -98,5 +98,5 @@ class Streams:
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
         return {id_: card(id_) for id_ in ids}
 
-    async def tell(self, users: Collection[UserId], _hint: Hint) -> None:
+    async def send_hint(self, users: Collection[UserId], _hint: StreamHint) -> None:
         self.hinted += users

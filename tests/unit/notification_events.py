@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from application.notifications import event_handlers, retracting
-from application.notifications.ports import About
-from application.notifications.telling import Tell
+from application.notifications import event_handlers, retract
+from application.notifications.notify import Notify
+from application.notifications.ports import PostAddressees
 from application.shared.events import (
     AccountDeleted,
     Blocked,
@@ -29,11 +29,11 @@ from application.shared.events import (
     Unreposted,
 )
 from application.shared.people import AuthorCard
-from domain.notifications import Change, Kind
+from domain.notifications import Kind, StreamChange
 from domain.posts import AuthorState, Visibility, can_view
 from domain.shared import EventId, PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
-from tests.unit.streams_world import Streams, card
+from tests.unit.stream_fixtures import Streams, card
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MAIL_DELAY = timedelta(minutes=10)
@@ -69,17 +69,17 @@ class World(Streams):
     budget: float = 1_000.0
 
     def __post_init__(self) -> None:
-        tell = Tell(self.open_tx, self.graph, self, self, new_id, self, lambda: NOW, MAIL_DELAY)
-        of_mark = event_handlers.TellOfMark(tell)
-        of_post = event_handlers.TellOfPost(tell, self)
-        of_edit = event_handlers.TellOfEdit(tell, self, self.open_tx, self.monotonic, self.budget)
-        of_follow = event_handlers.TellOfFollow(tell)
-        of_media = event_handlers.TellOfMedia(tell)
-        take_back = retracting.TakeBack(self.reader, self.remove)
-        forget_post = retracting.ForgetPost(
+        tell = Notify(self.open_tx, self.graph, self, self, new_id, self, lambda: NOW, MAIL_DELAY)
+        of_mark = event_handlers.NotifyOfEngagement(tell)
+        of_post = event_handlers.NotifyOfPost(tell, self)
+        of_edit = event_handlers.NotifyOfEdit(tell, self, self.open_tx, self.monotonic, self.budget)
+        of_follow = event_handlers.NotifyOfFollow(tell)
+        of_media = event_handlers.NotifyOfMedia(tell)
+        take_back = retract.RetractNotifications(self.reader, self.remove)
+        forget_post = retract.RetractPostNotifications(
             self.reader, self.remove, self.open_tx, self.monotonic, self.budget
         )
-        forget_account = retracting.ForgetAccount(
+        forget_account = retract.EraseNotifications(
             self.reader, self.remove, self.open_tx, self.monotonic, self.budget
         )
         self.event_handlers: dict[type[Event], Sequence[Callable[[Any, EventId], Awaitable[None]]]] = {
@@ -203,12 +203,14 @@ class World(Streams):
 
     # What other modules answer.
 
-    async def about(self, post: PostId) -> About | None:
+    async def addressees(self, post: PostId) -> PostAddressees | None:
         said = self.posts_said[post]
         if said.deleted:
             return None
         above = self.posts_said[said.answers] if said.answers is not None else None
-        return About(said.author, above.author if above and not above.deleted else None, said.mentioned)
+        return PostAddressees(
+            said.author, above.author if above and not above.deleted else None, said.mentioned
+        )
 
     async def who_sees(self, post: PostId, viewer_contexts: Collection[ViewerContext]) -> frozenset[UserId]:
         said = self.posts_said[post]
@@ -254,7 +256,7 @@ class World(Streams):
         assert [entry.seq for entry in entries] == [*range(1, stream.head + 1)]
         unread = [entry.type for entry in viewer_context if entry.seq > stream.read]
         assert stream.unread == Counter(type_ for type_ in unread if type_ != Kind.MEDIA_READY)
-        removed = [ref for entry in entries if entry.type is Change.REMOVED for ref in entry.refs]
+        removed = [ref for entry in entries if entry.type is StreamChange.REMOVED for ref in entry.refs]
         assert sorted(removed) == [entry.seq for entry in entries if entry.removed]
         return [
             (entry.type, entry.actor, entry.post) for entry in viewer_context if isinstance(entry.type, Kind)

@@ -4,13 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from application.notifications.finding import FindStream
-from application.notifications.grouping import Group, alone, grouped, within
+from application.notifications.find_stream import FindStream
+from application.notifications.grouping import EntryGroup, alone, grouped, within
+from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.notifications.ports import StreamReader
-from application.notifications.showing import Seen, ShowStream
-from application.notifications.streaming import OpenStream, ReadOn, TooFarBehind
+from application.notifications.read_stream import OpenStream, ReadAfter, TooFarBehind
 from application.shared.paging import Page, Window, page
-from domain.notifications import KEPT, Kind, Stream
+from domain.notifications import MAX_STREAM_ENTRIES, Kind, Stream
 from domain.shared import UserId
 
 MAX_ROUNDS = 6
@@ -19,19 +19,19 @@ hidden that after these there still is some, a page is short, and its `next` goe
 
 
 @dataclass(frozen=True, slots=True)
-class SeenGroup:
+class HydratedGroup:
     """Notifications that are listed as one, or one of them."""
 
-    newest: Sequence[Seen]
+    newest: Sequence[HydratedEntry]
     """The last one first, up to ACTORS."""
     oldest: int
     count: int
 
 
-class Listed(NamedTuple):
+class NotificationListing(NamedTuple):
     stream: Stream
     """As it stood before the page was read: whoever applies what comes after its head misses nothing."""
-    page: Page[SeenGroup]
+    page: Page[HydratedGroup]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class ListNotifications:
 
     find: FindStream
     reader: StreamReader
-    show: ShowStream
+    show: HydrateStream
 
     async def __call__(
         self, user: UserId, window: Window, kinds: Collection[Kind], *, in_groups: bool = False
-    ) -> Listed:
+    ) -> NotificationListing:
         for _ in range(MAX_ROUNDS):
             stream = await self.find(user)
             rows = await (self._groups if in_groups else self._single)(user, window, kinds)
@@ -52,24 +52,26 @@ class ListNotifications:
             shown, whole = await self._shown(user, found.items)
             if whole:
                 break
-        return Listed(stream, Page(shown, found.next, found.prev))
+        return NotificationListing(stream, Page(shown, found.next, found.prev))
 
-    async def _single(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[Group]:
+    async def _single(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[EntryGroup]:
         return [alone(entry) for entry in await self.reader.latest(user, window, kinds)]
 
-    async def _groups(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[Group]:
+    async def _groups(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[EntryGroup]:
         # All there are: a database needs as long to group a full stream as to give it out, 13 ms.
-        return within(grouped(await self.reader.latest(user, Window(KEPT), kinds)), window)
+        return within(grouped(await self.reader.latest(user, Window(MAX_STREAM_ENTRIES), kinds)), window)
 
-    async def _shown(self, user: UserId, groups: Sequence[Group]) -> tuple[list[SeenGroup], bool]:
+    async def _shown(self, user: UserId, groups: Sequence[EntryGroup]) -> tuple[list[HydratedGroup], bool]:
         """What may be seen of them, and whether that is all."""
         entries = [entry for group in groups for entry in group.newest]
         seen = {one.entry.seq: one for one in await self.show(user, entries) if not one.void}
-        shown: list[SeenGroup] = []
+        shown: list[HydratedGroup] = []
         for group in groups:
             newest = [seen[entry.seq] for entry in group.newest if entry.seq in seen]
             if newest:
-                shown.append(SeenGroup(newest, group.oldest, group.count - len(group.newest) + len(newest)))
+                shown.append(
+                    HydratedGroup(newest, group.oldest, group.count - len(group.newest) + len(newest))
+                )
         return shown, len(seen) == len(entries)
 
 
@@ -79,7 +81,7 @@ class News(NamedTuple):
     recovered: bool
     """Whether nothing is missing between what was asked for and `items`. If it is not, there are none, and the list
     is to be read anew."""
-    items: Sequence[Seen]
+    items: Sequence[HydratedEntry]
     """Lowest first, without a gap."""
     last: int
     """The number up to which this answer reaches."""
@@ -96,7 +98,7 @@ class ReadNews:
 
     find: FindStream
     open_stream: OpenStream
-    read_on: ReadOn
+    read_after: ReadAfter
 
     async def __call__(self, user: UserId, after: int, epoch: str | None, limit: int) -> News:
         epoch = epoch or (await self.find(user)).epoch
@@ -104,7 +106,7 @@ class ReadNews:
         if not recovered:
             return _nothing(stream)
         try:
-            items, stream = await self.read_on(user, after, limit)
+            items, stream = await self.read_after(user, after, limit)
         except TooFarBehind:
             return _nothing(await self.find(user))
         return News(stream, recovered=True, items=items, last=items[-1].entry.seq if items else last)

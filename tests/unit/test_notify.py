@@ -27,10 +27,10 @@ from application.shared.events import (
     Unliked,
     Unreposted,
 )
-from domain.notifications import TOLD_A_DAY, Channel, Kind
+from domain.notifications import MAX_REPEATS_PER_DAY, Channel, Kind
 from domain.posts import Visibility
 from domain.shared import EventId, PostId, UserId, made_at
-from tests.unit.telling_world import MAIL_DELAY, NOW, Note, World
+from tests.unit.notification_events import MAIL_DELAY, NOW, Note, World
 
 MAYA, WILLY, FLIP, THEKLA, *_ = USERS = [UserId(number) for number in range(1, 6)]
 
@@ -290,17 +290,17 @@ async def test_what_is_taken_back_and_done_again_is_told_again_a_few_times_a_day
     begin, end = AGAIN[kind]
     note = (kind, WILLY, post if kind in {Kind.LIKE, Kind.REPOST} else None)
     for day in (0, 1):
-        for number in range(1, TOLD_A_DAY + 2):
+        for number in range(1, MAX_REPEATS_PER_DAY + 2):
             begin(world, post, day)
             await world.deliver(times=3)
-            assert await world.all_notes(MAYA) == ([note] if number <= TOLD_A_DAY else [])
+            assert await world.all_notes(MAYA) == ([note] if number <= MAX_REPEATS_PER_DAY else [])
             if read:
                 await world.mark_read(MAYA, 1_000)
             end(world, post, day)
             await world.deliver(times=3)
             assert await world.all_notes(MAYA) == []
 
-    assert len(world.hinted) >= 2 * 2 * TOLD_A_DAY
+    assert len(world.hinted) >= 2 * 2 * MAX_REPEATS_PER_DAY
 
 
 async def test_what_is_dismissed_is_not_told_again_by_the_same_event(world: World) -> None:
@@ -333,7 +333,7 @@ async def test_an_end_that_arrives_once_more_takes_back_nothing_that_began_since
 
 
 async def test_requests_of_two_people_have_nothing_to_do_with_each_other(world: World) -> None:
-    for _ in range(TOLD_A_DAY + 1):
+    for _ in range(MAX_REPEATS_PER_DAY + 1):
         world.fact(FollowRequested(user_id=WILLY, other_id=MAYA))
         world.fact(FollowRequestEnded(user_id=WILLY, other_id=MAYA))
     world.fact(FollowRequested(user_id=WILLY, other_id=MAYA))
@@ -647,9 +647,11 @@ async def expected(  # noqa: C901, PLR0912 - one line for each fact
         day = made_at(id_).date()
         match event:
             case Liked(post_id=post, author_id=author, user_id=user):
-                await tell(author, ("like", user, post, day), (Kind.LIKE, user, post), TOLD_A_DAY)
+                await tell(author, ("like", user, post, day), (Kind.LIKE, user, post), MAX_REPEATS_PER_DAY)
             case Reposted(post_id=post, author_id=author, user_id=user):
-                await tell(author, ("repost", user, post, day), (Kind.REPOST, user, post), TOLD_A_DAY)
+                await tell(
+                    author, ("repost", user, post, day), (Kind.REPOST, user, post), MAX_REPEATS_PER_DAY
+                )
             case Unliked(post_id=post, author_id=author, user_id=user):
                 end(author, (Kind.LIKE, user, post))
             case Unreposted(post_id=post, author_id=author, user_id=user):
@@ -665,16 +667,18 @@ async def expected(  # noqa: C901, PLR0912 - one line for each fact
                 for user in world.all_involved(PostId(post)):
                     await tell(user, ("edit", post, day), (Kind.EDIT, author, post))
             case FollowRequested(user_id=user, other_id=other):
-                await tell(other, ("request", user, day), (Kind.FOLLOW_REQUEST, user, None), TOLD_A_DAY)
+                await tell(
+                    other, ("request", user, day), (Kind.FOLLOW_REQUEST, user, None), MAX_REPEATS_PER_DAY
+                )
             case FollowRequestEnded(user_id=user, other_id=other):
                 end(other, (Kind.FOLLOW_REQUEST, user, None))
             case Followed(user_id=user, other_id=other, accepted=True):
                 end(other, (Kind.FOLLOW_REQUEST, user, None))
                 note = (Kind.FOLLOW_ACCEPTED, other, None)
-                await tell(user, ("accepted", other, day), note, TOLD_A_DAY)
+                await tell(user, ("accepted", other, day), note, MAX_REPEATS_PER_DAY)
             case Followed(user_id=user, other_id=other):
                 end(other, (Kind.FOLLOW_REQUEST, user, None))
-                await tell(other, ("follow", user, day), (Kind.FOLLOW, user, None), TOLD_A_DAY)
+                await tell(other, ("follow", user, day), (Kind.FOLLOW, user, None), MAX_REPEATS_PER_DAY)
             case Unfollowed(user_id=user, other_id=other):
                 end(other, (Kind.FOLLOW, user, None))
                 end(user, (Kind.FOLLOW_ACCEPTED, other, None))

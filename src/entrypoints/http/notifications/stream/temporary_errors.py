@@ -20,7 +20,7 @@ RETRY_SECONDS, JITTER_SECONDS = 5.0, 3.0
 _REPLACED = {b"content-type", b"content-length", b"cache-control"}
 
 
-class TemporaryAsEvents:
+class TemporaryErrorsAsEvents:
     """The outermost ASGI layer: what the layers below refuse for now passes through it."""
 
     def __init__(self, app: ASGIApp) -> None:

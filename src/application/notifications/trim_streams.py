@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from application.notifications.ports import BATCH, NotificationsTx, StreamReader
 from application.shared.ports import Clock, OpenTx
-from domain.notifications import KEPT_DAYS
+from domain.notifications import RETENTION_DAYS
 from domain.shared import UserId
 
 STEP = 1_000
@@ -21,7 +21,7 @@ class TrimStreams:
     now: Clock
 
     async def __call__(self) -> None:
-        while some := await self.reader.too_many(self.now() - timedelta(days=KEPT_DAYS), BATCH):
+        while some := await self.reader.streams_to_trim(self.now() - timedelta(days=RETENTION_DAYS), BATCH):
             for user, floor in some:
                 await self._cut(user, floor)
 
@@ -29,9 +29,9 @@ class TrimStreams:
         async with self.open_tx() as tx:
             stream = (await tx.streams.lock([user]))[user]
             if stream.head < wanted - 1:  # forgotten meanwhile, and begun anew by this
-                await tx.streams.forget(user)
+                await tx.streams.delete(user)
                 return
             floor = min(wanted, stream.floor + STEP)
             lost = await tx.streams.unread_between(user, stream.read, floor - 1)
             await tx.streams.cut(user, floor)
-            await tx.streams.save([stream.kept_from(floor, lost)])
+            await tx.streams.save([stream.trimmed_to(floor, lost)])

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from application.notifications.grouping import grouped
+from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.notifications.ports import Addresses, DueMail, StreamReader
-from application.notifications.showing import Seen, ShowStream
 from application.shared.mail import Message, Site
 from application.shared.paging import Window
 from application.shared.people import AuthorCard
@@ -35,7 +35,7 @@ _HAPPENED = {
 }
 
 
-class Composed(NamedTuple):
+class ComposedMail(NamedTuple):
     message: Message | None
     """None if there is nothing to say, or nobody to say it to."""
     up_to: int
@@ -47,15 +47,15 @@ class ComposeMail:
     """One mail of what the user has not read, may still see, and wants by mail, from where the last one ended."""
 
     reader: StreamReader
-    show: ShowStream
+    show: HydrateStream
     addresses: Addresses
     site: Site
 
-    async def __call__(self, mail: DueMail) -> Composed:
+    async def __call__(self, mail: DueMail) -> ComposedMail:
         stream = await self.reader.stream(mail.user)
         if stream is None:
-            return Composed(None, mail.since)
-        nothing = Composed(None, stream.head)
+            return ComposedMail(None, mail.since)
+        nothing = ComposedMail(None, stream.head)
         preferences = await self.reader.preferences(mail.user)
         wanted = [kind for kind in Kind if not kind.is_quiet and preferences.wants(kind, Channel.EMAIL)]
         first = max(mail.since, stream.read + 1)
@@ -70,13 +70,13 @@ class ComposeMail:
         id_ = sha256(f"{mail.user} {stream.epoch} {mail.since}".encode()).hexdigest()[:32]
         more = "more than " if len(entries) > LOOKED_AT else ""
         message = Message(address, self._subject(len(seen), more), self._text(seen, more), id_)
-        return Composed(message, stream.head)
+        return ComposedMail(message, stream.head)
 
     def _subject(self, count: int, more: str) -> str:
         things = "notification" if count == 1 else "notifications"
         return f"New on {self.site.host}: {more}{count} {things}"
 
-    def _text(self, seen: Sequence[Seen], more: str) -> str:
+    def _text(self, seen: Sequence[HydratedEntry], more: str) -> str:
         at, groups = {one.entry.seq: one for one in seen}, grouped(one.entry for one in seen)
         lines = [f"- {_line(at[group.seq], group.count)}" for group in groups[:LINES]]
         if left := sum(group.count for group in groups[LINES:]):
@@ -98,7 +98,7 @@ class ComposeMail:
         )
 
 
-def _line(newest: Seen, count: int) -> str:
+def _line(newest: HydratedEntry, count: int) -> str:
     kind = Kind(newest.entry.type)
     if (happened := _HAPPENED.get(kind)) is not None:
         return f"{happened}."

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from application.notifications.ports import NotificationsTx, StreamReader, Told
-from application.notifications.removing import Remove
+from application.notifications.ports import NotificationRef, NotificationsTx, StreamReader
+from application.notifications.remove import RemoveNotifications
 from application.shared.events import (
     AccountDeleted,
     Blocked,
@@ -27,47 +27,56 @@ SOME = 200
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBack:
+class RetractNotifications:
     """Takes back what was told of something that ended between two people, whether it was read or not. Done again, it
     is told again. An event that arrives once more, late, takes back nothing of what was done again since."""
 
     reader: StreamReader
-    remove: Remove
+    remove: RemoveNotifications
 
     async def __call__(
         self,
         event: Unliked | Unreposted | Followed | Unfollowed | FollowRequestEnded | Blocked,
         event_id: EventId,
     ) -> None:
-        once = f"ended:{event_id}"
+        dedupe_key = f"ended:{event_id}"
         match event:
             case Unliked() | Unreposted():
                 kind = Kind.LIKE if isinstance(event, Unliked) else Kind.REPOST
                 author, post = UserId(event.author_id), PostId(event.post_id)
-                await self._take(once, author, UserId(event.user_id), [kind], post)
+                await self._take(dedupe_key, author, UserId(event.user_id), [kind], post)
             case Followed() | FollowRequestEnded():  # the request was answered
-                await self._take(once, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW_REQUEST])
+                await self._take(
+                    dedupe_key, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW_REQUEST]
+                )
             case Unfollowed():
-                await self._take(once, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW])
-                await self._take(once, UserId(event.user_id), UserId(event.other_id), [Kind.FOLLOW_ACCEPTED])
+                await self._take(dedupe_key, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW])
+                await self._take(
+                    dedupe_key, UserId(event.user_id), UserId(event.other_id), [Kind.FOLLOW_ACCEPTED]
+                )
             case Blocked():
-                await self._take(once, UserId(event.other_id), UserId(event.user_id), tuple(Kind))
-                await self._take(once, UserId(event.user_id), UserId(event.other_id), tuple(Kind))
+                await self._take(dedupe_key, UserId(event.other_id), UserId(event.user_id), tuple(Kind))
+                await self._take(dedupe_key, UserId(event.user_id), UserId(event.other_id), tuple(Kind))
 
     async def _take(
-        self, once: str, whom: UserId, actor: UserId, kinds: Collection[Kind], post: PostId | None = None
+        self,
+        dedupe_key: str,
+        whom: UserId,
+        actor: UserId,
+        kinds: Collection[Kind],
+        post: PostId | None = None,
     ) -> None:
-        told = await self.reader.between(whom, actor, kinds, post)
-        if told:
-            await self.remove(whom, [one.seq for one in told], once)
+        notifications = await self.reader.between(whom, actor, kinds, post)
+        if notifications:
+            await self.remove(whom, [one.seq for one in notifications], dedupe_key)
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetPost:
+class RetractPostNotifications:
     """Takes back all that was told of a deleted post. When the time is up, a fact of its own goes on."""
 
     reader: StreamReader
-    remove: Remove
+    remove: RemoveNotifications
     open_tx: OpenTx[NotificationsTx]
     monotonic: Callable[[], float]
     budget: float = BUDGET
@@ -75,8 +84,8 @@ class ForgetPost:
     async def __call__(self, event: PostDeleted | PostToForget, _event_id: EventId) -> None:
         until = self.monotonic() + self.budget
         post = PostId(event.post_id)
-        while told := await self.reader.about_post(post, SOME):
-            await _remove(self.remove, told)
+        while notifications := await self.reader.about_post(post, SOME):
+            await _remove(self.remove, notifications)
             if self.monotonic() >= until:
                 async with self.open_tx() as tx:
                     await tx.outbox.add(PostToForget(post_id=post))
@@ -84,12 +93,12 @@ class ForgetPost:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetAccount:
+class EraseNotifications:
     """Drops the stream of a deleted account, and takes back what others were told of it. It may be stopped anywhere
     and begun again; when the time is up it tells the fact anew."""
 
     reader: StreamReader
-    remove: Remove
+    remove: RemoveNotifications
     open_tx: OpenTx[NotificationsTx]
     monotonic: Callable[[], float]
     budget: float = BUDGET
@@ -99,18 +108,18 @@ class ForgetAccount:
         user = UserId(event.user_id)
         async with self.open_tx() as tx:
             await tx.streams.lock([user])  # whoever tells this one at the same moment comes before or after
-            await tx.streams.forget(user)
-        while told := await self.reader.of_actor(user, SOME):
-            await _remove(self.remove, told)
+            await tx.streams.delete(user)
+        while notifications := await self.reader.by_actor(user, SOME):
+            await _remove(self.remove, notifications)
             if self.monotonic() >= until:
                 async with self.open_tx() as tx:
                     await tx.outbox.add(AccountDeleted(user_id=user))
                 return
 
 
-async def _remove(remove: Remove, told: Sequence[Told]) -> None:
+async def _remove(remove: RemoveNotifications, notifications: Sequence[NotificationRef]) -> None:
     by_user: dict[UserId, list[int]] = {}
-    for one in told:
+    for one in notifications:
         by_user.setdefault(one.user, []).append(one.seq)
     for user, seqs in sorted(by_user.items()):
         await remove(user, seqs)

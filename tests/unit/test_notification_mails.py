@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.memory.notifications import MemoryMailQueue
-from application.notifications import composing, mailing
-from application.notifications.composing import ComposeMail, plain
-from application.notifications.mailing import SendMails
+from application.notifications import compose_mail, send_mails
+from application.notifications.compose_mail import ComposeMail, plain
+from application.notifications.send_mails import SendMails
 from application.shared.mail import MAX_TRIES, Message, Site, Undeliverable, pause_before
 from application.shared.people import AuthorCard
 from domain.notifications import Channel, Kind
 from domain.shared import PostId, Unavailable, UserId
-from tests.unit.streams_world import POST, Streams
+from tests.unit.stream_fixtures import POST, Streams
 
 MAYA, WILLY, FLIP, THEKLA = (UserId(number) for number in (1, 2, 3, 4))
 ADDRESS = "maya@canary.example"
@@ -74,7 +74,7 @@ class PostOffice(Streams):
         seq = await self.add(user, kind, actor, post)
         async with self.open_tx() as tx:
             if (await tx.streams.preferences([user]))[user].wants(kind, Channel.EMAIL):
-                await tx.streams.mail_later(user, seq, self.time + DELAY)
+                await tx.streams.schedule_mail(user, seq, self.time + DELAY)
         return seq
 
     async def wait(self, span: timedelta = DELAY) -> list[Message]:
@@ -219,7 +219,7 @@ async def test_a_mail_has_twenty_lines_and_says_how_many_there_are_beside_them(o
 
 
 async def test_of_very_many_it_says_that_there_are_more(office: PostOffice) -> None:
-    for _ in range(composing.LOOKED_AT + 1):
+    for _ in range(compose_mail.LOOKED_AT + 1):
         await office.told(Kind.COMMENT)
 
     (mail,) = await office.wait()
@@ -280,7 +280,7 @@ async def test_while_the_mail_server_is_away_the_mail_waits_longer_and_longer(
         pauses.append(pause_before(attempts).total_seconds())
         return pause_before(attempts)
 
-    monkeypatch.setattr(mailing, "pause_before", noted)
+    monkeypatch.setattr(send_mails, "pause_before", noted)
     office.errors = [Unavailable("away") for _ in range(MAX_TRIES - 1)]
     await office.told(Kind.COMMENT)
     while not office.sent:
@@ -350,7 +350,7 @@ async def test_one_mail_that_fails_stops_no_other_and_tells_nobody_the_address(
 
     assert [mail.to for mail in await office.wait()] == ["willy@canary.example"]
     assert "ValueError" in caplog.text
-    assert "test_mails.py" in caplog.text  # where it was
+    assert "test_notification_mails.py" in caplog.text  # where it was
     assert "canary" not in caplog.text
 
     assert [mail.to for mail in await office.wait(timedelta(hours=1))] == [ADDRESS]

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from application.notifications.streaming import Read, ReadTogether
+from application.notifications.read_stream import ReadCoalesced, StreamPage
 from domain.shared import Unavailable, UserId
 
 MAYA, WILLY = UserId(1), UserId(2)
 
 
 class Readings:
-    """Stands in for ReadOn: each reading waits until it is let go."""
+    """Stands in for ReadAfter: each reading waits until it is let go."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[UserId, int]] = []
@@ -28,10 +28,10 @@ class Readings:
         return number
 
 
-def reads(readings: Readings) -> tuple[ReadTogether, Any]:
-    together = ReadTogether(readings)  # type: ignore[arg-type]  # it is called like one
+def reads(readings: Readings) -> tuple[ReadCoalesced, Any]:
+    together = ReadCoalesced(readings)  # type: ignore[arg-type]  # it is called like one
 
-    def start(user: UserId, last: int) -> "asyncio.Task[Read]":
+    def start(user: UserId, last: int) -> "asyncio.Task[StreamPage]":
         return asyncio.create_task(together(user, last))
 
     return together, start

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from application.notifications.hub import Ending, Hub, Listener
-from application.notifications.showing import Seen
-from application.notifications.streaming import AT_ONCE, Opened, OpenStream, ReadTogether, TooFarBehind
+from application.notifications.hub import EndReason, Hub, Listener
+from application.notifications.hydration import HydratedEntry
+from application.notifications.read_stream import (
+    AT_ONCE,
+    OpenedStream,
+    OpenStream,
+    ReadCoalesced,
+    TooFarBehind,
+)
 from application.shared.ports import Clock
 from domain.notifications import Resume, Stream
 from domain.shared import SessionId, Unavailable, UserId, made_at
@@ -34,7 +40,7 @@ BYE_MS = 5_000
 """Those who have to go come back spread over so much time."""
 
 
-class Closed(Exception):
+class StreamClosed(Exception):
     """No error: how a stream ends."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -42,7 +48,7 @@ class Closed(Exception):
         self.code, self.reason = code, reason
 
 
-class Admitted(NamedTuple):
+class StreamGrant(NamedTuple):
     """Who listens, by which session, and until when."""
 
     user: UserId
@@ -50,7 +56,7 @@ class Admitted(NamedTuple):
     until: datetime
 
 
-class Carrier(Protocol):
+class SendFrame(Protocol):
     """Takes frames to the client."""
 
     async def __call__(self, frame: Outbound) -> None:
@@ -59,28 +65,28 @@ class Carrier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Streams:
+class StreamServices:
     """What every stream needs."""
 
     hub: Hub
     open: OpenStream
-    read_on: ReadTogether
+    read_coalesced: ReadCoalesced
     now: Clock
     fragments: Fragments
 
 
-class Speaker:
+class StreamSession:
     """One stream, from `ready` on. Others set what it shall do, and wake its listener."""
 
     __slots__ = (
         "_answers_pings",
-        "_carry",
         "_home_at",
         "_live",
         "_loop",
         "_opened",
         "_pinged",
-        "_reauth_said",
+        "_reauth_sent",
+        "_send_frame",
         "_streams",
         "_until",
         "closing",
@@ -91,9 +97,15 @@ class Speaker:
     )
 
     def __init__(
-        self, streams: Streams, listener: Listener, admitted: Admitted, carry: Carrier, *, answers_pings: bool
+        self,
+        streams: StreamServices,
+        listener: Listener,
+        admitted: StreamGrant,
+        send_frame: SendFrame,
+        *,
+        answers_pings: bool,
     ) -> None:
-        self._streams, self.listener, self._carry = streams, listener, carry
+        self._streams, self.listener, self._send_frame = streams, listener, send_frame
         self._loop = asyncio.get_running_loop()
         self.user = admitted.user
         self.heard_at = self._loop.time()
@@ -102,20 +114,20 @@ class Speaker:
         self.pongs = 0
         """Pings of the client that were not answered yet."""
         self._answers_pings, self._pinged = answers_pings, 0.0
-        self._opened: Opened | None = None
+        self._opened: OpenedStream | None = None
         self._home_at = 0.0
-        self._live = self._reauth_said = False
+        self._live = self._reauth_sent = False
         self._until = 0.0
-        self.admit_until(admitted.until)
+        self.extend_until(admitted.until)
 
-    def admit_until(self, until: datetime) -> None:
+    def extend_until(self, until: datetime) -> None:
         self._until = self._loop.time() + (until - self._streams.now()).total_seconds()
-        self._reauth_said = False
+        self._reauth_sent = False
 
-    def go_back(self, seq: int) -> None:
-        """Send again what comes after `seq`. Raises Closed."""
+    def rewind(self, seq: int) -> None:
+        """Send again what comes after `seq`. Raises StreamClosed."""
         if seq > self.listener.last:
-            raise Closed(4007, "this cursor lies beyond what was sent")
+            raise StreamClosed(4007, "this cursor lies beyond what was sent")
         self.listener.last = seq
         self.listener.wake()
 
@@ -124,50 +136,50 @@ class Speaker:
         self._opened = await self._streams.open(self.user, resume)
         self.listener.last = self._opened.last
 
-    async def speak(self) -> None:
-        """Until it is cancelled or ends. Raises Closed, and OSError when the client is gone."""
+    async def run(self) -> None:
+        """Until it is cancelled or ends. Raises StreamClosed, and OSError when the client is gone."""
         opened = self._opened
         if opened is None:
             raise RuntimeError("open it first")
-        await self._say(frames.Ready.of(opened.stream, opened.last, recovered=opened.recovered))
+        await self._send(frames.Ready.of(opened.stream, opened.last, recovered=opened.recovered))
         while True:
-            await self._say_what_is_due()
-            if self.listener.take():
-                await self._go_on()
+            await self._send_due()
+            if self.listener.take_pending():
+                await self._send_entries()
             else:
-                await self._rest()
+                await self._wait()
 
-    async def _go_on(self) -> None:
+    async def _send_entries(self) -> None:
         """Send what stands next in the stream."""
         try:
-            read = await self._streams.read_on(self.user, self.listener.last)
+            read = await self._streams.read_coalesced(self.user, self.listener.last)
         except TooFarBehind as error:
-            raise Closed(4013, str(error)) from None
+            raise StreamClosed(4013, str(error)) from None
         except Unavailable:
             self._loop.call_later(RETRY_SECONDS, self.listener.wake)
             return
         self._check_history(read.stream)
         stale = self._loop.time() + FRESH_SECONDS
         for seen in read.entries:
-            await self._say(self._event(seen, read.stream))
+            await self._send(self._event(seen, read.stream))
             if seen.entry.seq != self.listener.last + 1:
                 return  # the client went back meanwhile, and has woken the listener
             self.listener.last = seen.entry.seq
-            if self._loop.time() >= stale or self.closing or self.listener.ending:
+            if self._loop.time() >= stale or self.closing or self.listener.end_reason:
                 self.listener.wake()
                 return
         if len(read.entries) == AT_ONCE:
             self.listener.wake()
         elif not self._live:
             self._live = True
-            await self._say(frames.Live(self.listener.last))
+            await self._send(frames.Live(self.listener.last))
 
     def _check_history(self, stream: Stream) -> None:
         """A restore may have put another history into the place of the one that was sent."""
         if self._opened is not None and stream.epoch != self._opened.stream.epoch:
-            raise Closed(4013, "the history was rewritten")
+            raise StreamClosed(4013, "the history was rewritten")
 
-    def _event(self, seen: Seen, stream: Stream) -> frames.Event:
+    def _event(self, seen: HydratedEntry, stream: Stream) -> frames.Event:
         entry = seen.entry
         return frames.Event(
             entry.seq,
@@ -178,39 +190,39 @@ class Speaker:
             Unread.of(stream),
         )
 
-    async def _say_what_is_due(self) -> None:
+    async def _send_due(self) -> None:
         listener, now = self.listener, self._loop.time()
         if self.closing is not None:
             raise self.closing
-        if listener.ending is not None:
-            if listener.ending is not Ending.SESSION:
-                await self._say(frames.Bye(random.randrange(BYE_MS)))  # noqa: S311 - only apart from each other
-            raise _closed(listener.ending)
+        if listener.end_reason is not None:
+            if listener.end_reason is not EndReason.SESSION:
+                await self._send(frames.Bye(random.randrange(BYE_MS)))  # noqa: S311 - only apart from each other
+            raise _closed(listener.end_reason)
         if now >= self._until:
-            raise Closed(EXPIRED, "the token has ended")
-        if not self._reauth_said and now >= self._until - REAUTH_SECONDS:
-            self._reauth_said = True
-            await self._say(frames.ReauthSoon(max(0, int(self._until - now))))
+            raise StreamClosed(EXPIRED, "the token has ended")
+        if not self._reauth_sent and now >= self._until - REAUTH_SECONDS:
+            self._reauth_sent = True
+            await self._send(frames.ReauthSoon(max(0, int(self._until - now))))
         while self.pongs:
             self.pongs -= 1
-            await self._say(frames.Pong())
-        if listener.home and now >= self._home_at:
-            listener.home, self._home_at = False, now + HOME_SECONDS
-            await self._say(frames.Hint("home"))
-        await self._beat(now)
+            await self._send(frames.Pong())
+        if listener.home_updated and now >= self._home_at:
+            listener.home_updated, self._home_at = False, now + HOME_SECONDS
+            await self._send(frames.Hint("home"))
+        await self._heartbeat(now)
 
-    async def _beat(self, now: float) -> None:
+    async def _heartbeat(self, now: float) -> None:
         if self._answers_pings and self._pinged > self.heard_at:
             if now >= self._pinged + PONG_SECONDS:
-                raise Closed(4010, "no answer to a ping")
+                raise StreamClosed(4010, "no answer to a ping")
         elif now >= max(self.heard_at, self._pinged) + HEARTBEAT_SECONDS:
             self._pinged = now
-            await self._say(frames.Ping())
+            await self._send(frames.Ping())
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         """Until there may be something to do."""
-        due = self._until if self._reauth_said else self._until - REAUTH_SECONDS
-        if self.listener.home:
+        due = self._until if self._reauth_sent else self._until - REAUTH_SECONDS
+        if self.listener.home_updated:
             due = min(due, self._home_at)
         if self._answers_pings and self._pinged > self.heard_at:
             due = min(due, self._pinged + PONG_SECONDS)
@@ -222,19 +234,19 @@ class Speaker:
         except TimeoutError:
             pass
 
-    async def _say(self, frame: Outbound) -> None:
+    async def _send(self, frame: Outbound) -> None:
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._carry(frame)
+                await self._send_frame(frame)
         except TimeoutError:
-            raise Closed(4008, "too slow") from None
+            raise StreamClosed(4008, "too slow") from None
 
 
-def _closed(ending: Ending) -> Closed:
-    match ending:
-        case Ending.SESSION:
-            return Closed(4403, "the session has ended")
-        case Ending.DRAIN:
-            return Closed(1012, "the server stops")
-        case Ending.AWAY:
-            return Closed(4014, "the database is away")
+def _closed(end_reason: EndReason) -> StreamClosed:
+    match end_reason:
+        case EndReason.SESSION:
+            return StreamClosed(4403, "the session has ended")
+        case EndReason.DRAIN:
+            return StreamClosed(1012, "the server stops")
+        case EndReason.AWAY:
+            return StreamClosed(4014, "the database is away")

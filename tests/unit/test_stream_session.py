@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.storage.signing import MediaAddresses
-from application.notifications.hub import Ending, Hub, Listener, TooManyListeners
-from application.notifications.ports import Hint
-from application.notifications.streaming import CursorAhead, OpenStream, ReadOn
-from domain.notifications import Change, Resume
+from application.notifications.hub import EndReason, Hub, Listener, TooManyListeners
+from application.notifications.ports import StreamHint
+from application.notifications.read_stream import CursorAhead, OpenStream, ReadAfter
+from domain.notifications import Resume, StreamChange
 from domain.shared import SessionId, Unavailable, UserId
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.notifications.shapes import VOID, Unread
-from entrypoints.http.notifications.stream import frames, speaking
-from entrypoints.http.notifications.stream.speaking import Admitted, Closed, Speaker
-from tests.unit import streams_world
+from entrypoints.http.notifications.stream import frames, session
+from entrypoints.http.notifications.stream.session import StreamClosed, StreamGrant, StreamSession
+from tests.unit import stream_fixtures
 
 MAYA, WILLY = UserId(1), UserId(2)
 SESSION = SessionId(7)
@@ -34,13 +34,13 @@ T = TypeVar("T")
 class World:
     """A hub and the streams it tells of. Entries are marks of what was read: what they show is tried elsewhere."""
 
-    streams: streams_world.Streams = field(default_factory=streams_world.Streams)
+    streams: stream_fixtures.Streams = field(default_factory=stream_fixtures.Streams)
     ended: set[SessionId] = field(default_factory=set)
     away: bool = False
 
     def __post_init__(self) -> None:
         self.hub = Hub(self.streams.reader, self)
-        self.read_on: Callable[[UserId, int], Awaitable[Any]] = ReadOn(
+        self.read_on: Callable[[UserId, int], Awaitable[Any]] = ReadAfter(
             self.streams.find, self.streams.reader, self.streams.show
         )
 
@@ -50,34 +50,34 @@ class World:
         return frozenset(sessions) - self.ended
 
     async def add(self) -> int:
-        return await self.streams.add(MAYA, Change.READ, post=None, refs=(1,))
+        return await self.streams.add(MAYA, StreamChange.READ, post=None, refs=(1,))
 
     @asynccontextmanager
-    async def speaker(
+    async def session(
         self, resume: Resume | None = None, lasts: timedelta = timedelta(hours=1), *, answers: bool = True
     ) -> AsyncIterator["Client"]:
         listener = self.hub.join(MAYA, SESSION)
         client = Client(listener)
         until = datetime.now(UTC) + lasts
-        common = speaking.Streams(
+        common = session.StreamServices(
             self.hub,
             OpenStream(self.streams.find),
             self.read_on,  # type: ignore[arg-type]  # or a fake of it
             lambda: datetime.now(UTC),
             Fragments(MediaAddresses(b"key", "http://waggle.test")),
         )
-        client.speaker = Speaker(
-            common, listener, Admitted(MAYA, SESSION, until), client.take, answers_pings=answers
+        client.session = StreamSession(
+            common, listener, StreamGrant(MAYA, SESSION, until), client.take, answers_pings=answers
         )
         try:
-            await client.speaker.open(resume)
-            client.task = asyncio.create_task(client.speaker.speak())
+            await client.session.open(resume)
+            client.task = asyncio.create_task(client.session.run())
             yield client
         finally:
             self.hub.leave(listener)
             if client.task is not None:
                 client.task.cancel()
-                with suppress(asyncio.CancelledError, Closed, OSError):
+                with suppress(asyncio.CancelledError, StreamClosed, OSError):
                     await client.task
 
 
@@ -87,7 +87,7 @@ class Client:
 
     listener: Listener
     said: list[Any] = field(default_factory=list)
-    speaker: Any = None
+    session: Any = None
     task: "asyncio.Task[None] | None" = None
     stalled: bool = False
     before: Callable[[], Awaitable[None]] | None = None
@@ -104,10 +104,10 @@ class Client:
     def seqs(self) -> list[int]:
         return [frame.seq for frame in self.said if isinstance(frame, frames.Event)]
 
-    async def closed(self) -> Closed:
+    async def closed(self) -> StreamClosed:
         assert self.task is not None
         async with asyncio.timeout(5):
-            with pytest.raises(Closed) as raised:
+            with pytest.raises(StreamClosed) as raised:
                 await self.task
         return raised.value
 
@@ -131,10 +131,10 @@ def run(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
 async def test_a_new_client_is_ready_and_live_and_then_gets_what_happens() -> None:
     world = World()
     await world.add()
-    async with world.speaker() as client:
+    async with world.session() as client:
         await settle()
         await world.add()
-        world.hub.wake([MAYA], Hint.STREAM)
+        world.hub.wake([MAYA], StreamHint.STREAM)
         await settle()
     ready, live, event = client.said
     assert (ready.recovered, ready.seq) == (False, 1)
@@ -146,7 +146,7 @@ async def test_who_resumes_gets_what_was_missed_then_live() -> None:
     for _ in range(250):
         await world.add()
     epoch = (await world.streams.find(MAYA)).epoch
-    async with world.speaker((epoch, 20)) as client:
+    async with world.session((epoch, 20)) as client:
         await settle()
     assert client.said[0].recovered
     assert client.seqs == [*range(21, 251)]
@@ -157,7 +157,7 @@ async def test_a_cursor_of_another_epoch_gets_no_half_of_a_recovery() -> None:
     world = World()
     for _ in range(3):
         await world.add()
-    async with world.speaker(("another", 1)) as client:
+    async with world.session(("another", 1)) as client:
         await settle()
     assert (client.said[0].recovered, client.said[0].seq, client.seqs) == (False, 3, [])
 
@@ -166,7 +166,7 @@ async def test_a_cursor_beyond_the_head_is_refused() -> None:
     world = World()
     epoch = (await world.streams.find(MAYA)).epoch
     with pytest.raises(CursorAhead):
-        async with world.speaker((epoch, 1)):
+        async with world.session((epoch, 1)):
             pass
     assert len(world.hub) == 0
 
@@ -180,7 +180,7 @@ async def _follow(acts: list[str], known: int) -> tuple[list[int], int]:
     epoch = (await world.streams.find(MAYA)).epoch
     connections = acts.count("again") + 1
     for number in range(1, connections + 1):
-        async with world.speaker((epoch, len(applied))) as client:
+        async with world.session((epoch, len(applied))) as client:
             client.before = partial(_do_next, pending, world, client)
             for name in pending:
                 if name == "again":
@@ -205,13 +205,13 @@ async def _do(name: str, world: World, client: "Client") -> None:
         case "tell":
             await world.add()
         case "hint":
-            world.hub.wake([MAYA], Hint.STREAM)
+            world.hub.wake([MAYA], StreamHint.STREAM)
         case "home":
-            world.hub.wake([MAYA], Hint.HOME)
+            world.hub.wake([MAYA], StreamHint.HOME)
         case "wake all":
             world.hub.wake_all()
         case "back":
-            client.speaker.go_back(max(0, client.listener.last - 2))
+            client.session.rewind(max(0, client.listener.last - 2))
         case "look":
             await settle()
 
@@ -231,12 +231,12 @@ def test_nothing_is_lost_or_out_of_order_whatever_becomes_of_the_hints(acts: lis
 
 async def test_without_going_back_nothing_comes_twice() -> None:
     world = World()
-    async with world.speaker() as client:
+    async with world.session() as client:
 
         async def tell_more() -> None:
             if (await world.streams.find(MAYA)).head < 30:
                 await world.add()
-            world.hub.wake([MAYA, MAYA], Hint.STREAM)
+            world.hub.wake([MAYA, MAYA], StreamHint.STREAM)
 
         client.before = tell_more
         await world.add()
@@ -249,10 +249,10 @@ async def test_without_going_back_nothing_comes_twice() -> None:
 
 async def test_who_asks_for_what_was_not_sent_is_sent_away() -> None:
     world = World()
-    async with world.speaker() as client:
+    async with world.session() as client:
         await settle()
-        with pytest.raises(Closed) as raised:
-            client.speaker.go_back(1)
+        with pytest.raises(StreamClosed) as raised:
+            client.session.rewind(1)
     assert raised.value.code == 4007
 
 
@@ -260,19 +260,19 @@ async def test_the_floor_passes_the_cursor() -> None:
     world = World()
     for _ in range(5):
         await world.add()
-    async with world.speaker() as client:
+    async with world.session() as client:
         await settle()
         async with world.streams.open_tx() as tx:
             stream = (await tx.streams.lock([MAYA]))[MAYA]
             await tx.streams.cut(MAYA, 6)
-            await tx.streams.save([stream.kept_from(6, {})])
-        client.speaker.go_back(2)
+            await tx.streams.save([stream.trimmed_to(6, {})])
+        client.session.rewind(2)
         assert (await client.closed()).code == 4013
 
 
 async def test_a_rewritten_history_is_not_gone_on_with() -> None:
     world = World()
-    async with world.speaker() as client:
+    async with world.session() as client:
         await settle()
         async with world.streams.open_tx() as tx:
             stream = (await tx.streams.lock([MAYA]))[MAYA]
@@ -282,9 +282,9 @@ async def test_a_rewritten_history_is_not_gone_on_with() -> None:
 
 
 async def test_a_reader_that_takes_nothing_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speaking, "SEND_SECONDS", 0.01)
+    monkeypatch.setattr(session, "SEND_SECONDS", 0.01)
     world = World()
-    async with world.speaker() as client:
+    async with world.session() as client:
         await settle()
         client.stalled = True
         await world.add()
@@ -294,36 +294,37 @@ async def test_a_reader_that_takes_nothing_is_closed(monkeypatch: pytest.MonkeyP
 
 async def test_what_was_read_long_ago_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow client gets what it may see when it is sent, not what it might see when it was read."""
-    monkeypatch.setattr(speaking, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(session, "FRESH_SECONDS", 0.0)
     world = World()
     for _ in range(3):
         await world.streams.add(MAYA, actor=WILLY)
     epoch = (await world.streams.find(MAYA)).epoch
-    async with world.speaker((epoch, 0)) as client:
+    async with world.session((epoch, 0)) as client:
 
         async def hide() -> None:
             if client.said:
-                world.streams.hidden.add(streams_world.POST)
+                world.streams.hidden.add(stream_fixtures.POST)
 
         client.before = hide
-        monkeypatch.setattr(Speaker, "_event", _bare_event)
+        monkeypatch.setattr(StreamSession, "_event", _bare_event)
         await settle()
     types = [frame.type for frame in client.said if isinstance(frame, frames.Event)]
     assert types[:3] == ["like", "void", "void"]
 
 
-def _bare_event(self: Speaker, seen: Any, stream: Any) -> frames.Event:
+def _bare_event(self: StreamSession, seen: Any, stream: Any) -> frames.Event:
     """Without the post, which is a word here."""
     type_ = "void" if seen.void else seen.entry.type.value
     return frames.Event(seen.entry.seq, "1", type_, "", VOID, Unread.of(stream))  # type: ignore[arg-type]  # one of them
 
 
 @pytest.mark.parametrize(
-    ("why", "code", "bye"), [(Ending.SESSION, 4403, 0), (Ending.DRAIN, 1012, 1), (Ending.AWAY, 4014, 1)]
+    ("why", "code", "bye"),
+    [(EndReason.SESSION, 4403, 0), (EndReason.DRAIN, 1012, 1), (EndReason.AWAY, 4014, 1)],
 )
-async def test_who_has_to_go_is_told_when_to_come_back(why: Ending, code: int, bye: int) -> None:
+async def test_who_has_to_go_is_told_when_to_come_back(why: EndReason, code: int, bye: int) -> None:
     world = World()
-    async with world.speaker() as client:
+    async with world.session() as client:
         await settle()
         client.listener.end(why)
         assert (await client.closed()).code == code
@@ -335,11 +336,11 @@ async def test_an_ending_does_not_wait_for_a_backlog() -> None:
     for _ in range(90):
         await world.add()
     epoch = (await world.streams.find(MAYA)).epoch
-    async with world.speaker((epoch, 0)) as client:
+    async with world.session((epoch, 0)) as client:
 
         async def end_it() -> None:
             if len(client.seqs) == 3:
-                client.listener.end(Ending.SESSION)
+                client.listener.end(EndReason.SESSION)
 
         client.before = end_it
         assert (await client.closed()).code == 4403
@@ -348,16 +349,16 @@ async def test_an_ending_does_not_wait_for_a_backlog() -> None:
 
 async def test_a_token_that_ends_is_said_before() -> None:
     world = World()
-    async with world.speaker(lasts=timedelta(seconds=0.05)) as client:
+    async with world.session(lasts=timedelta(seconds=0.05)) as client:
         assert (await client.closed()).code == 4401
     assert any(isinstance(frame, frames.ReauthSoon) for frame in client.said)
 
 
 async def test_a_new_ticket_lets_it_go_on() -> None:
     world = World()
-    async with world.speaker(lasts=timedelta(seconds=0.05)) as client:
+    async with world.session(lasts=timedelta(seconds=0.05)) as client:
         await settle()
-        client.speaker.admit_until(datetime.now(UTC) + timedelta(hours=1))
+        client.session.extend_until(datetime.now(UTC) + timedelta(hours=1))
         client.listener.wake()
         assert client.task is not None
         await asyncio.wait([client.task], timeout=0.1)
@@ -365,16 +366,16 @@ async def test_a_new_ticket_lets_it_go_on() -> None:
 
 
 async def test_who_answers_no_ping_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speaking, "HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr(speaking, "PONG_SECONDS", 0.02)
+    monkeypatch.setattr(session, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(session, "PONG_SECONDS", 0.02)
     world = World()
-    async with world.speaker() as client:
+    async with world.session() as client:
         assert (await client.closed()).code == 4010
     assert sum(isinstance(frame, frames.Ping) for frame in client.said) == 1
 
 
 async def test_a_database_that_is_away_for_a_moment_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speaking, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(session, "RETRY_SECONDS", 0.01)
     world = World()
     read_on, failures = world.read_on, [Unavailable("away"), Unavailable("away")]
 
@@ -386,7 +387,7 @@ async def test_a_database_that_is_away_for_a_moment_is_no_end(monkeypatch: pytes
     world.read_on = flaky
     await world.add()
     epoch = (await world.streams.find(MAYA)).epoch
-    async with world.speaker((epoch, 0)) as client:
+    async with world.session((epoch, 0)) as client:
         await until(lambda: frames.Live(1) in client.said)
     assert client.seqs == [1]
 
@@ -399,14 +400,14 @@ async def test_one_user_has_ten_streams_and_the_first_stay() -> None:
     world.hub.join(WILLY, SESSION)
     world.hub.leave(listeners[4])
     world.hub.join(MAYA, SESSION)
-    assert (len(world.hub), any(listener.ending for listener in world.hub)) == (11, False)
+    assert (len(world.hub), any(listener.end_reason for listener in world.hub)) == (11, False)
 
 
 async def test_the_hub_wakes_who_is_behind_without_any_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("application.notifications.hub.HEADS_SECONDS", 0.01)
     world = World()
     following = asyncio.create_task(world.hub.follow_heads())
-    async with world.speaker() as client:
+    async with world.session() as client:
         await settle()
         await world.add()
         await until(lambda: bool(client.seqs))
@@ -423,11 +424,11 @@ async def test_an_ended_session_ends_its_streams_but_a_question_that_fails_does_
     mine, other = world.hub.join(MAYA, SESSION), world.hub.join(MAYA, SessionId(8))
     following = asyncio.create_task(world.hub.follow_sessions())
     await asyncio.sleep(0.05)
-    assert not mine.ending
+    assert not mine.end_reason
     world.away = False
-    await until(lambda: mine.ending is not None)
+    await until(lambda: mine.end_reason is not None)
     following.cancel()
-    assert [mine.ending, other.ending] == [Ending.SESSION, None]
+    assert [mine.end_reason, other.end_reason] == [EndReason.SESSION, None]
 
 
 async def test_a_draining_hub_ends_who_comes_later_too() -> None:
@@ -435,13 +436,13 @@ async def test_a_draining_hub_ends_who_comes_later_too() -> None:
     first = world.hub.join(MAYA, SESSION)
     world.hub.drain()
     later = world.hub.join(WILLY, SESSION)
-    assert (first.ending, later.ending) == (Ending.DRAIN, Ending.DRAIN)
-    emptied = asyncio.create_task(world.hub.emptied())
+    assert (first.end_reason, later.end_reason) == (EndReason.DRAIN, EndReason.DRAIN)
+    wait_until_empty = asyncio.create_task(world.hub.wait_until_empty())
     for listener in (first, later):
-        assert not emptied.done()
+        assert not wait_until_empty.done()
         world.hub.leave(listener)
         await settle()
-    assert emptied.done()
+    assert wait_until_empty.done()
 
 
 @pytest.mark.parametrize("frame", ['{"a":' + "[" * 4000, '{"op":"dance"}', "", '{"op":"read","seq":-1}'])
