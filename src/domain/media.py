@@ -1,4 +1,4 @@
-"""Pictures and films: what may come in, what becomes of it, and whose it is."""
+"""Images, animations and videos: the limits of an upload, its states and its owner."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,44 +24,44 @@ MAX_PIXELS, MAX_SIDE = 40_000_000, 10_000
 MAX_FRAMES, MAX_PIXELS_OF_FRAMES = 200, 200_000_000
 MAX_VIDEO_SECONDS = 600
 ATTACH_WITHIN = timedelta(hours=24)
-"""What no post has by then is deleted..."""
+"""Media that no post has after this time is deleted."""
 ATTACH_MARGIN = timedelta(hours=1)
-"""...and it can be attached until so long before."""
+"""Media can be attached until this long before it would be deleted."""
 UPLOAD_WITHIN = timedelta(minutes=10)
-"""The life of a ticket to upload."""
+"""The lifetime of an upload ticket."""
 
 
 class MediaNotFound(NotFound):
-    """There is no such media, or it is somebody else's: the two answer alike."""
+    """The media does not exist, or another user owns it: the answer is the same."""
 
     code = "media_not_found"
 
 
 class MediaAttached(Conflict):
-    """It belongs to a post, and to one only."""
+    """The media belongs to a post. Media belongs to at most one post."""
 
     code = "media_attached"
 
 
 class MediaNotUploaded(Conflict):
-    """Nothing, or something else than was announced, lies where it was to be uploaded to."""
+    """The upload is missing from the storage, or its size differs from the announced one."""
 
     code = "media_not_uploaded"
 
 
 class QuotaReached(TooMany):
-    """The user has as many bytes, or uploaded as many files today, as one may."""
+    """The user has reached the limit of stored bytes or of files per day."""
 
     code = "media_quota"
 
 
 class MediaState(StrEnum):
     PENDING = "pending"
-    """Announced: its bytes are on their way."""
+    """Registered; its bytes have not arrived yet."""
     PROCESSING = "processing"
     READY = "ready"
     FAILED = "failed"
-    """For good; `reason` tells why."""
+    """Final; `reason` says why."""
 
 
 class MediaKind(StrEnum):
@@ -71,46 +71,47 @@ class MediaKind(StrEnum):
 
 
 class FailureReason(StrEnum):
-    """Why media failed. Part of the API."""
+    """Why processing failed. Part of the API."""
 
     TYPE_UNSUPPORTED = "type_unsupported"
-    """By its content it is none of the types that are taken."""
+    """The content is of no supported type."""
     DAMAGED = "damaged"
-    """It cannot be decoded to its end."""
+    """The file cannot be decoded to its end."""
     TOO_LARGE = "too_large"
-    """Too many bytes, pixels or frames, or a side or a film that is too long."""
+    """Too many bytes, pixels or frames, too long a side, or too long a video."""
     CODEC_UNSUPPORTED = "codec_unsupported"
-    """A film whose pictures or sound no browser is sure to play."""
+    """Not every browser can play the codec of the video or its audio."""
     AUDIO_REFUSED = "audio_refused"
-    """A film with sound, where sound is not allowed."""
+    """The video has audio, and the server does not allow audio."""
     AUDIO_ONLY = "audio_only"
-    """Sound without pictures."""
+    """The file has audio and no video."""
     ENCRYPTED = "encrypted"
-    """A film that only who has a key can play."""
+    """The video can only be played with a key."""
     EDIT_UNSUPPORTED = "edit_unsupported"
-    """A film that was cut without being saved anew: what was cut off is still in it, and cannot be removed exactly."""
+    """The video was trimmed without being encoded again: the trimmed parts are still in the file, and cannot be removed
+    exactly."""
     TOO_COSTLY = "too_costly"
-    """It took more memory or time to decode than one may take."""
+    """Decoding exceeded the limit of memory or of time."""
     LOST = "lost"
-    """The storage does not have it any more."""
+    """The file is missing from the storage."""
 
     @property
     def text(self) -> str:
-        """For people; the words may change."""
+        """An explanation for users. Not part of the API: the wording may change."""
         return _REASONS[self]
 
 
 _REASONS: Mapping[FailureReason, str] = {
     FailureReason.TYPE_UNSUPPORTED: "This type of file is not supported.",
     FailureReason.DAMAGED: "The file is damaged or incomplete.",
-    FailureReason.TOO_LARGE: "The file, its picture or its duration is too large.",
-    FailureReason.CODEC_UNSUPPORTED: "The video or audio codec of this film is not supported.",
-    FailureReason.AUDIO_REFUSED: "Films with sound are not allowed here.",
+    FailureReason.TOO_LARGE: "The file, its dimensions or its duration is too large.",
+    FailureReason.CODEC_UNSUPPORTED: "The video or audio codec of this file is not supported.",
+    FailureReason.AUDIO_REFUSED: "Videos with sound are not allowed here.",
     FailureReason.AUDIO_ONLY: "Audio files without video are not supported.",
-    FailureReason.ENCRYPTED: "The film is encrypted.",
+    FailureReason.ENCRYPTED: "The video is encrypted.",
     FailureReason.EDIT_UNSUPPORTED: (
-        "The film was trimmed without being saved anew, and what was cut off cannot be removed exactly. "
-        "Export the trimmed film as a new file and upload that."
+        "The video was trimmed without being encoded again, and the trimmed parts cannot be removed exactly. "
+        "Export the trimmed video as a new file and upload that."
     ),
     FailureReason.TOO_COSTLY: "The file takes too much time or memory to process.",
     FailureReason.LOST: "The file was lost. Please upload it again.",
@@ -119,10 +120,10 @@ _REASONS: Mapping[FailureReason, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendition:
-    """One of the files that were made of an upload, and the only ones that are ever served."""
+    """A file that processing made from an upload. Only renditions are ever served."""
 
     name: str
-    """`thumbnail`, `small`, `large`, each of them with `_jpeg` too; `video`; `poster`."""
+    """`thumbnail`, `small` or `large`, each also with the suffix `_jpeg`; `video`; `poster`."""
     type: str
     """Its media type."""
     width: int
@@ -137,19 +138,19 @@ EXTENSIONS: Mapping[str, str] = {
     "video/mp4": "mp4",
     "video/webm": "webm",
 }
-"""Of the types that renditions have."""
+"""The file extension of each type of rendition."""
 
 
 @dataclass(frozen=True, slots=True)
 class FocalPoint:
-    """What must stay in sight when a picture is cut: from -1 (left, bottom) to 1 (right, top)."""
+    """The point that must stay visible when an image is cropped: from -1 (left, bottom) to 1 (right, top)."""
 
     x: float = 0.0
     y: float = 0.0
 
     def __post_init__(self) -> None:
         if not (-1 <= self.x <= 1 and -1 <= self.y <= 1):
-            raise Invalid(FieldError("focal_point", "range", "a focal point lies between -1 and 1"))
+            raise Invalid(FieldError("focal_point", "range", "the focal point must be between -1 and 1"))
 
 
 CENTRE = FocalPoint()
@@ -157,7 +158,7 @@ CENTRE = FocalPoint()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessingResult:
-    """What processing an upload gave."""
+    """The result of processing an upload."""
 
     kind: MediaKind
     width: int
@@ -165,7 +166,7 @@ class ProcessingResult:
     blurhash: str
     renditions: Sequence[Rendition]
     duration: float | None = None
-    """Seconds; None for a picture."""
+    """Seconds; None for an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,24 +174,24 @@ class Media:
     id: MediaId
     owner: UserId
     secret: str
-    """22 random characters, in the keys of its objects and in its addresses: nobody guesses them."""
+    """22 random characters in the keys of its objects and in its URLs, so that the URLs cannot be guessed."""
     state: MediaState = MediaState.PENDING
     bytes: int = 0
-    """Of the upload, as announced until it is there. They count for the quota, renditions do not."""
+    """The size of the upload, as announced until it has arrived. It counts towards the quota; renditions do not."""
     progress: int = 0
-    """Of processing, in percent."""
+    """Progress of processing, in percent."""
     reason: FailureReason | None = None
     result: ProcessingResult | None = None
     alt_text: str = ""
     focal_point: FocalPoint = CENTRE
     post: PostId | None = None
-    """Where it is attached."""
+    """The post that has it."""
     open: bool = False
-    """Whether everybody may see that post; what others may see of it is given under addresses that end soon."""
+    """Whether everyone may see that post. Viewers of other posts get URLs that expire soon."""
     version: int = 1
-    """Rises with every change that is seen."""
+    """Increases with every visible change."""
     deleted: bool = False
-    """Its objects are being removed: nobody sees it any more."""
+    """Its objects are being removed, and no client can see it."""
 
     @property
     def created_at(self) -> datetime:
@@ -198,19 +199,19 @@ class Media:
 
     @property
     def prefix(self) -> str:
-        """What the keys of all its objects begin with."""
+        """The common prefix of the keys of its objects."""
         return f"{self.id}/{self.secret}/"
 
     @property
     def upload(self) -> str:
-        """The key of what was uploaded, which is never served and goes when processing ends."""
+        """The key of the uploaded file, which is never served, and is deleted when processing ends."""
         return f"{self.prefix}upload"
 
     def key(self, rendition: Rendition) -> str:
         return f"{self.prefix}{rendition.name}.{EXTENSIONS[rendition.type]}"
 
-    def described(self, alt_text: str | None, focal_point: FocalPoint | None) -> "Media":
-        """With what is not None changed."""
+    def with_details(self, alt_text: str | None, focal_point: FocalPoint | None) -> "Media":
+        """Change each detail that is not None."""
         return replace(
             self,
             alt_text=self.alt_text if alt_text is None else alt_text,
@@ -228,13 +229,13 @@ class Media:
         return replace(self, state=MediaState.FAILED, reason=reason, result=None, version=self.version + 1)
 
     def attached(self, post: PostId, *, open: bool) -> "Media":  # noqa: A002 - the word for it
-        """Raises MediaAttached if it belongs to another post."""
+        """Raises MediaAttached if the media belongs to another post."""
         if self.post not in {None, post}:
             raise MediaAttached("this media belongs to another post")
         return replace(self, post=post, open=open, version=self.version + 1)
 
     def removed(self) -> "Media":
-        """Raises MediaAttached while a post has it: it is deleted with the post, or when it is removed from it."""
+        """Raises MediaAttached while a post has the media: it is deleted with the post, or when an edit removes it."""
         if self.post is not None:
             raise MediaAttached("this media belongs to a post: remove it from the post, or delete the post")
         return replace(self, deleted=True)

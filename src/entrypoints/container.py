@@ -498,10 +498,10 @@ class Media(containers.DeclarativeContainer):
     find_rendition = Single(serving.FindRendition, reader, owners)
     open_rendition = Single(serving.OpenRendition, storage)
     process_media = Single(processing.ProcessMedia, open_tx, jobs, storage, processor, folder, now, wake)
-    attach = Single(media_reactions.Attach, open_tx)
-    detach = Single(media_reactions.Detach, open_tx, discard)
-    forget_post = Single(media_reactions.ForgetPost, open_tx, discard)
-    forget_owner = Single(media_reactions.ForgetOwner, open_tx, discard)
+    attach = Single(media_reactions.AttachMedia, open_tx)
+    detach = Single(media_reactions.DeleteDetachedMedia, open_tx, discard)
+    forget_post = Single(media_reactions.DeletePostMedia, open_tx, discard)
+    forget_owner = Single(media_reactions.DeleteOwnerMedia, open_tx, discard)
     take_upload = Single(media_tickets.ReceiveUpload, open_tx, reader, storage, sessions)
     check_ended_tickets = Single(
         media_tickets.CheckExpiredTickets, open_tx, reader, storage, sessions, discard, now

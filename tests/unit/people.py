@@ -31,7 +31,7 @@ from application.identity.sessions import (
     SessionMaker,
 )
 from application.identity.throttle import Throttle
-from application.media.event_handlers import Attach, Detach
+from application.media.event_handlers import AttachMedia, DeleteDetachedMedia
 from application.media.removing import PurgeMedia
 from application.posts.attaching import ShowMedia
 from application.posts.deleting import DeletePost
@@ -223,8 +223,10 @@ class Waggle:
                     EraseAccountSignals(stores.open_signals),
                     AnonymizeSecurityEvents(stores.security),
                 ],
-                MediaAttached: [Attach(stores.open_media)],
-                MediaDetached: [Detach(stores.open_media, PurgeMedia(stores.open_media, no_objects))],
+                MediaAttached: [AttachMedia(stores.open_media)],
+                MediaDetached: [
+                    DeleteDetachedMedia(stores.open_media, PurgeMedia(stores.open_media, no_objects))
+                ],
                 AttachedMediaChanged: [ShowMedia(stores.open_posts, attachable)],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts, time.monotonic)],
             },

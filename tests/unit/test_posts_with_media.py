@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from application.media.event_handlers import ForgetPost
+from application.media.event_handlers import DeletePostMedia
 from application.media.removing import PurgeMedia
 from application.posts.editing import Edit
 from application.posts.publishing import Draft
@@ -341,7 +341,7 @@ async def test_what_a_post_had_goes_with_it(waggle: Waggle, ann: UserId) -> None
         async def list(self, prefix: str) -> list[object]:
             return []
 
-    forget = ForgetPost(open_media, PurgeMedia(open_media, Nothing()))  # type: ignore[arg-type]
+    forget = DeletePostMedia(open_media, PurgeMedia(open_media, Nothing()))  # type: ignore[arg-type]
     event = PostDeleted(post_id=post, author_id=ann, reply_to=None)
     await forget(event, EventId(1))
     assert await waggle.stores.media.media([media.id]) == {}

@@ -20,7 +20,7 @@ from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import TicketSigner
 from adapters.text import graphemes
 from application.media import processing
-from application.media.event_handlers import Attach, ForgetOwner, ForgetPost
+from application.media.event_handlers import AttachMedia, DeleteOwnerMedia, DeletePostMedia
 from application.media.ports import MediaTx, StoredObject, TicketRefused, UploadRejected, UploadTicket
 from application.media.processing import MAX_ATTEMPTS, ProcessMedia
 from application.media.removing import (
@@ -183,19 +183,19 @@ class World:
         self.processes: Callable[[], object] = lambda: None
         """Called while a file is processed; may raise."""
         storage, wake = self.storage, asyncio.Event()
-        self.announce = RegisterUpload(self.open_tx, new_id, lambda: "s" * 22, self.limits)
-        self.upload_file = UploadFile(self.announce, self.open_tx, storage, graphemes, wake.set)
-        self.begin = BeginUpload(self.announce, storage, graphemes, lambda: self.now)
+        self.register = RegisterUpload(self.open_tx, new_id, lambda: "s" * 22, self.limits)
+        self.upload_file = UploadFile(self.register, self.open_tx, storage, graphemes, wake.set)
+        self.begin = BeginUpload(self.register, storage, graphemes, lambda: self.now)
         self.complete = CompleteUpload(self.open_tx, storage, wake.set)
-        self.discard = PurgeMedia(self.open_tx, storage)
+        self.purge = PurgeMedia(self.open_tx, storage)
         self.ended: set[SessionId] = set()
         sessions = LivingSessions(self.ended)
         self.take = ReceiveUpload(self.open_tx, self.reader, storage, sessions)
         self.check_tickets = CheckExpiredTickets(
-            self.open_tx, self.reader, storage, sessions, self.discard, lambda: self.now
+            self.open_tx, self.reader, storage, sessions, self.purge, lambda: self.now
         )
         self.sweep_objects = PurgeOrphanedObjects(self.reader, storage, lambda: self.now)
-        self.remove = DeleteMedia(self.open_tx, self.discard)
+        self.remove = DeleteMedia(self.open_tx, self.purge)
         self.process = ProcessMedia(
             self.open_tx,
             self.jobs,
@@ -205,10 +205,10 @@ class World:
             lambda: self.now,
             wake,
         )
-        self.attach = Attach(self.open_tx)
-        self.forget_post = ForgetPost(self.open_tx, self.discard)
-        self.forget_owner = ForgetOwner(self.open_tx, self.discard)
-        self.sweep = PurgeExpiredMedia(self.open_tx, self.reader, self.discard, lambda: self.now)
+        self.attach = AttachMedia(self.open_tx)
+        self.forget_post = DeletePostMedia(self.open_tx, self.purge)
+        self.forget_owner = DeleteOwnerMedia(self.open_tx, self.purge)
+        self.sweep = PurgeExpiredMedia(self.open_tx, self.reader, self.purge, lambda: self.now)
         self.reconcile = ReconcileMedia(self.open_tx, self.reader, storage, lambda: self.now)
 
     @asynccontextmanager
@@ -361,11 +361,11 @@ async def test_a_direct_upload_is_complete_when_all_of_it_is_there_and_once(worl
 async def test_many_who_announce_at_once_stay_within_the_quota(tmp_path: Path) -> None:
     world = World(tmp_path, UploadLimits(file_bytes=10, user_bytes=35, files_a_day=100))
     outcomes = await asyncio.gather(
-        *(world.announce(ANN, 10, MediaDetails(), None) for _ in range(10)), return_exceptions=True
+        *(world.register(ANN, 10, MediaDetails(), None) for _ in range(10)), return_exceptions=True
     )
     assert sum(isinstance(one, UploadResult) for one in outcomes) == 3
     assert sum(isinstance(one, QuotaReached) for one in outcomes) == 7
-    await world.announce(BOB, 10, MediaDetails(), None)
+    await world.register(BOB, 10, MediaDetails(), None)
 
 
 @given(st.lists(st.one_of(st.integers(1, 9), st.just("remove"), st.just("a day")), max_size=40))
@@ -378,7 +378,7 @@ async def test_nobody_ever_has_more_than_the_quota_and_nobody_is_refused_less(
     def id_now() -> int:
         return (int(world.now.timestamp() * 1000) << 16) + next(number)
 
-    announce = RegisterUpload(world.open_tx, id_now, lambda: "s" * 22, world.limits)
+    register = RegisterUpload(world.open_tx, id_now, lambda: "s" * 22, world.limits)
     there: list[tuple[MediaId, int, datetime]] = []
     removed: list[tuple[MediaId, int, datetime]] = []
     for step in steps:
@@ -394,11 +394,11 @@ async def test_nobody_ever_has_more_than_the_quota_and_nobody_is_refused_less(
             today = [one for one in counted if one[2] == world.now]
             fits = sum(size for _, size, _ in counted) + step <= 30 and len(today) < 6
             if fits:
-                media = (await announce(ANN, step, MediaDetails(), None)).media
+                media = (await register(ANN, step, MediaDetails(), None)).media
                 there.append((media.id, step, world.now))
             else:
                 with pytest.raises(QuotaReached):
-                    await announce(ANN, step, MediaDetails(), None)
+                    await register(ANN, step, MediaDetails(), None)
     assert [media.id for media in await world.rows()] == [one[0] for one in there]
 
 
@@ -464,7 +464,7 @@ async def test_me5_a_ticket_ends_with_what_it_was_given_for_and_leaves_no_byte(
 
 
 async def test_a_ticket_that_nobody_was_given_is_refused(world: World) -> None:
-    media = (await world.announce(ANN, 3, MediaDetails(), None)).media  # without a ticket
+    media = (await world.register(ANN, 3, MediaDetails(), None)).media  # without a ticket
     for key in (media.upload, f"{media.prefix}large.webp", "17/x/upload", "x", ""):
         with pytest.raises(TicketRefused):
             await world.take.check(key)
@@ -710,7 +710,7 @@ async def test_what_is_attached_while_the_sweep_looks_is_not_swept(world: World)
             await world.attaches(media.id)
             return found
 
-    sweep = PurgeExpiredMedia(world.open_tx, Slow(world.store), world.discard, lambda: world.now)
+    sweep = PurgeExpiredMedia(world.open_tx, Slow(world.store), world.purge, lambda: world.now)
     assert await sweep() == 0
     assert (await world.read(media.id)).post == POST
 
@@ -750,12 +750,12 @@ async def test_comparing_finds_both_kinds_of_drift_and_mends_it_unless_it_is_a_d
     strangers = {f"{new_id()}/{'x' * 22}/large.webp", f"{fine.prefix}upload"}
     for key in strangers:
         await world.storage.real.put(key, world.file(), "image/webp")
-    assert (await world.reconcile(dry_run=False)).orphaned_objects == 0  # they may be under way
+    assert (await world.reconcile(dry_run=False)).without_row == 0  # they may be under way
     assert (await world.read(media.id)).reason is FailureReason.LOST
     assert [type(event) for event in await world.told()] == [AttachedMediaChanged]
     world.now += timedelta(hours=2)
     seen = await world.reconcile(dry_run=True)
-    assert (seen.rows, seen.orphaned_objects, seen.without_object) == (2, 3, 0)
+    assert (seen.rows, seen.without_row, seen.without_object) == (2, 3, 0)
     assert strangers <= await world.keys()
     await world.reconcile(dry_run=False)
     await agree(world)
@@ -804,7 +804,7 @@ async def test_the_storage_of_another_database_is_left_alone(
     assert await world.sweep_objects() == 0
     assert await world.keys() == keys
     assert "belong to no media of this database" in caplog.text
-    assert (await world.reconcile(dry_run=False)).orphaned_objects == 301  # if it is wanted
+    assert (await world.reconcile(dry_run=False)).without_row == 301  # if it is wanted
 
 
 # --- Being killed -----------------------------------------------------------------------------------

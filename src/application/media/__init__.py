@@ -1,1 +1,1 @@
-"""Uploads, what is made of them, and what is shown of it."""
+"""Uploads, their processing, and the renditions that clients get."""

@@ -1,4 +1,4 @@
-"""What an owner says of media, and reads of it."""
+"""An owner reads media, and changes its alt text and focal point."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from domain.shared import CountGraphemes, MediaId, UserId
 
 @dataclass(frozen=True, slots=True)
 class UpdateMedia:
-    """Change what is not None. Raises Invalid and MediaNotFound."""
+    """Change the alt text or the focal point: each that is not None. Raises Invalid and MediaNotFound."""
 
     open_tx: OpenTx[MediaTx]
     graphemes: CountGraphemes
@@ -23,7 +23,7 @@ class UpdateMedia:
         if alt_text is not None:
             alt_text = ALT_TEXT.apply(alt_text, self.graphemes)
         async with self.open_tx() as tx:
-            media = require_owner(await tx.media.get(media_id), owner).described(alt_text, focal_point)
+            media = require_owner(await tx.media.get(media_id), owner).with_details(alt_text, focal_point)
             await tx.media.save(media)
             if media.post is not None:
                 await tx.outbox.add(
@@ -36,7 +36,7 @@ class UpdateMedia:
 
 @dataclass(frozen=True, slots=True)
 class ReadMedia:
-    """One's own media. Raises MediaNotFound."""
+    """Read media as its owner. Raises MediaNotFound, also for the media of another user."""
 
     reader: MediaReader
 

@@ -1,4 +1,4 @@
-"""What media does when posts and identity tell it something. All of it is safe to repeat."""
+"""Handlers of the events of posts and identity. All of them are idempotent."""
 
 from dataclasses import dataclass, replace
 
@@ -20,8 +20,9 @@ PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Attach:
-    """Media belongs to its post. If it had settled before, posts may have seen it as it was before that: it is told."""
+class AttachMedia:
+    """AttachMedia media to its post. If its processing has already ended, posts may have read the state before that, so publish
+    AttachedMediaChanged."""
 
     open_tx: OpenTx[MediaTx]
 
@@ -48,30 +49,30 @@ class Attach:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetPost:
-    """What a post had goes with it, every byte."""
+class DeletePostMedia:
+    """Delete the media of a deleted post, with all of their objects."""
 
     open_tx: OpenTx[MediaTx]
-    discard: PurgeMedia
+    purge: PurgeMedia
 
     async def __call__(self, event: PostDeleted, _event_id: EventId) -> None:
         async with self.open_tx() as tx:
-            gone = [_gone(media) for media in await tx.media.of_post(PostId(event.post_id))]
-            for media in gone:
+            deleted = [_deleted(media) for media in await tx.media.of_post(PostId(event.post_id))]
+            for media in deleted:
                 await tx.media.save(media)
-        await purge_or_defer(self.discard, gone)
+        await purge_or_defer(self.purge, deleted)
 
 
 @dataclass(frozen=True, slots=True)
-class Detach:
-    """Media that an author removes from a post is deleted, every byte: nothing shows it any more, and its open address
-    must not outlive it."""
+class DeleteDetachedMedia:
+    """Delete media that an author removes from a post, with all of its objects: no page shows it any more, and its public
+    URL must stop working."""
 
     open_tx: OpenTx[MediaTx]
-    discard: PurgeMedia
+    purge: PurgeMedia
 
     async def __call__(self, event: MediaDetached, _event_id: EventId) -> None:
-        gone: list[Media] = []
+        deleted: list[Media] = []
         async with self.open_tx() as tx:
             for media_id in sorted(event.media_ids):
                 try:
@@ -79,17 +80,17 @@ class Detach:
                 except MediaNotFound:
                     continue
                 if media.owner == event.author_id and media.post in {None, event.post_id}:
-                    gone.append(_gone(media))
-                    await tx.media.save(gone[-1])
-        await purge_or_defer(self.discard, gone)
+                    deleted.append(_deleted(media))
+                    await tx.media.save(deleted[-1])
+        await purge_or_defer(self.purge, deleted)
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetOwner:
-    """What somebody uploaded goes with their account."""
+class DeleteOwnerMedia:
+    """Delete all media of a deleted account."""
 
     open_tx: OpenTx[MediaTx]
-    discard: PurgeMedia
+    purge: PurgeMedia
 
     async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
         async with self.open_tx() as tx:
@@ -97,13 +98,14 @@ class ForgetOwner:
         after, more = MediaId(0), True
         while more:
             async with self.open_tx() as tx:
-                gone = [_gone(media) for media in await tx.media.of_owner(UserId(event.user_id), after, PAGE)]
-                for media in gone:
+                page = await tx.media.of_owner(UserId(event.user_id), after, PAGE)
+                deleted = [_deleted(media) for media in page]
+                for media in deleted:
                     await tx.media.save(media)
-            await purge_or_defer(self.discard, gone)
-            more = len(gone) == PAGE
-            after = gone[-1].id if gone else after
+            await purge_or_defer(self.purge, deleted)
+            more = len(deleted) == PAGE
+            after = deleted[-1].id if deleted else after
 
 
-def _gone(media: Media) -> Media:
+def _deleted(media: Media) -> Media:
     return replace(media, deleted=True)

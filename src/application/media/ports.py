@@ -1,4 +1,4 @@
-"""What media needs from outside."""
+"""The driven ports of the media module: store, queue, storage and processor."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -16,59 +16,61 @@ class MediaStore(Protocol):
     """The rows of media, within a transaction."""
 
     async def lock_owner(self, owner: UserId) -> "QuotaUsage":
-        """What counts for the user's quota; until the transaction ends nobody else who locks it sees or changes it."""
+        """Return the user's quota usage. Other transactions that lock the same owner wait until this one ends."""
         ...
 
     async def add(self, media: Media) -> None:
-        """Add the row, and note the upload for the quota of the day: that note stays when the row goes."""
+        """Add the row and an upload record for the daily quota. The record stays when the row is deleted."""
         ...
 
     async def record_ticket(
         self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime
     ) -> None:
-        """Note that the session got a ticket for the upload of this media, good `until` then, and that its objects are
-        to be looked at `look_at`. A later ticket replaces an earlier one."""
+        """Record that the session got a ticket for the upload of this media, valid until `until`, and that its objects
+        must be checked at `look_at`. A later ticket replaces an earlier one."""
         ...
 
     async def record_check(self, media_id: MediaId, again: datetime | None) -> None:
-        """Note that its objects were looked at after the end of its ticket, and when to look again."""
+        """Record that its objects were checked after its ticket expired, and when to check again (None: never)."""
         ...
 
     async def anonymise_uploads(self, owner: UserId) -> None:
-        """Let the notes of the user's uploads be nobody's. What is to be looked at stays so."""
+        """Remove the user from the upload records. Checks that are due stay due."""
         ...
 
     async def purge_upload_records(self, before: MediaId) -> None:
-        """Delete notes of uploads with ids below `before` that need no look any more."""
+        """Delete upload records with ids below `before` that need no further check."""
         ...
 
     async def get(self, media_id: MediaId) -> Media:
-        """Locked until the transaction ends; raises MediaNotFound. Who locks several takes the smaller id first."""
+        """Return the media, locked until the transaction ends. Raises MediaNotFound. To avoid deadlocks, lock several
+        in ascending order of their ids."""
         ...
 
     async def save(self, media: Media) -> None:
-        """Replace everything that can change. What is not PROCESSING any more is no job any more."""
+        """Replace every mutable member. Media that is no longer PROCESSING leaves the queue."""
         ...
 
     async def delete(self, media_id: MediaId) -> None:
-        """Delete the row. The caller has removed the objects before. Harmless to repeat."""
+        """Delete the row. The caller has already removed the objects. Idempotent."""
         ...
 
     async def of_post(self, post: PostId) -> Sequence[Media]:
-        """Locked, smaller ids first."""
+        """Return the media of the post, locked, in ascending order of ids."""
         ...
 
     async def of_owner(self, owner: UserId, after: MediaId, limit: int) -> Sequence[Media]:
-        """Locked, smaller ids first, those above `after`; deleted ones aside."""
+        """Return up to `limit` media of the user with ids above `after`, locked, in ascending order; without deleted
+        ones."""
         ...
 
 
 class QuotaUsage(NamedTuple):
-    """What an owner has used. Uploads of the 24 hours before now count also if they are deleted since: else who uploads
-    and deletes in turns has no limit."""
+    """What an owner has used of the quota. Uploads of the last 24 hours count even if they were deleted: otherwise a
+    user who uploads and deletes in turns would have no limit."""
 
     bytes: int
-    """Of these, and of the older ones that are there."""
+    """Bytes of the uploads of the last 24 hours and of older ones that still exist."""
     files_today: int
 
 
@@ -80,27 +82,27 @@ class MediaTx:
 
 
 class MediaReader(Protocol):
-    """Reads outside of transactions. Deleted media are given too, and say so."""
+    """Reads outside of transactions. The results include deleted media, with `deleted` set."""
 
     async def media(self, ids: Collection[MediaId]) -> Mapping[MediaId, Media]:
-        """Those that exist, of at most 1,000."""
+        """Return those that exist. At most 1,000 ids."""
         ...
 
     async def stale(self, before: MediaId, limit: int) -> Sequence[Media]:
-        """Up to `limit` that are to be removed: deleted ones of any age, and those with ids below `before` that no
-        post has. Smaller ids first."""
+        """Return up to `limit` media to remove: deleted ones of any age, and those with ids below `before` that no
+        post has. In ascending order of ids."""
         ...
 
     async def ticket_session(self, media_id: MediaId) -> SessionId | None:
-        """The session that got the last ticket for the upload of this media."""
+        """Return the session that got the last ticket for the upload of this media."""
         ...
 
     async def expired_tickets(self, now: datetime, limit: int) -> Sequence["ExpiredTicket"]:
-        """Up to `limit` tickets whose objects are to be looked at by `now`, the longest due first."""
+        """Return up to `limit` tickets whose check is due at `now`, the one due longest first."""
         ...
 
     async def all_after(self, after: MediaId, limit: int) -> Sequence[Media]:
-        """A page of all there is, smaller ids first: for the sweep that compares rows with objects."""
+        """Return a page of all media in ascending order of ids, to compare rows with objects."""
         ...
 
 
@@ -112,38 +114,38 @@ class ExpiredTicket(NamedTuple):
 
     @property
     def prefix(self) -> str:
-        """As of the media, which may be gone."""
+        """The same as `Media.prefix`; the media may have been deleted."""
         return f"{self.media_id}/{self.secret}/"
 
 
 class Sessions(Protocol):
-    """What media asks the module that knows sessions."""
+    """Answered by the identity module."""
 
     async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
-        """Those that have not ended, whose accounts are there; as of now."""
+        """Return the sessions that are active now and whose accounts exist."""
         ...
 
 
 class ProcessingJob(NamedTuple):
     media: Media
     attempt: int
-    """1 the first time."""
+    """The first attempt is 1."""
 
 
 class ProcessingQueue(Protocol):
-    """The media that are PROCESSING, as a queue. Each call is a transaction of its own."""
+    """A queue of the media in state PROCESSING. Each call is its own transaction."""
 
     async def claim(self, lease: timedelta) -> ProcessingJob | None:
-        """Lease the oldest job that is due and nobody has, by the store's clock."""
+        """Lease the oldest due job that no worker holds. Times are by the store's clock."""
         ...
 
     async def progress(self, job: ProcessingJob, percent: int, lease: timedelta) -> bool:
-        """Note how far it is and keep the lease for so long again; False, and no effect, if the lease was lost or
-        the media is deleted: then stop working on it."""
+        """Record the progress and extend the lease to `lease` from now. Return False, without effect, if the lease was
+        lost or the media was deleted: the worker must then stop."""
         ...
 
     async def retry(self, job: ProcessingJob, after: timedelta, *, counted: bool = True) -> None:
-        """Give it back, to be claimed again `after` from now. If it is not counted, the next attempt has the same
+        """Release the job, to be claimed again `after` from now. If it is not counted, the next attempt has the same
         number. No effect if the lease was lost."""
         ...
 
@@ -155,79 +157,80 @@ class StoredObject(NamedTuple):
     key: str
     bytes: int
     modified: datetime
-    """UTC, by the storage's clock."""
+    """In UTC, by the storage's clock."""
 
 
 class UploadTicket(NamedTuple):
-    """Leave to upload one object straight to the storage."""
+    """Permission to upload one object directly to the storage."""
 
     method: str
     url: str
     headers: Mapping[str, str]
-    """To be sent exactly so."""
+    """The client must send exactly these."""
     until: datetime
 
 
 class Storage(Protocol):
-    """Objects by their keys: 1 to 200 of `[a-z0-9A-Z_./-]`, no empty or dotted segment; where there is `a/b`, nobody
-    puts `a`.
+    """Objects by key. A key has 1 to 200 characters of `[a-z0-9A-Z_./-]` and no empty or dotted segment. No caller puts
+    `a` where `a/b` exists.
 
-    Every method raises Unavailable when the storage is away or does not answer within its timeouts (1 s to connect,
-    4 s for each answer; a transfer has as long as it makes 64 KB a second); nothing is retried here, but a breaker may
-    refuse at once."""
+    Every method raises Unavailable when the storage is unreachable or exceeds a timeout (1 s to connect, 4 s for each
+    answer; a transfer may take as long as it reaches 64 KB per second). Nothing is retried here, but a circuit breaker
+    may refuse a call at once."""
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
-        """Store the file's bytes, durable when it returns; whoever reads meanwhile gets what was there before or
-        all of it. Replaces. The file stays, or is moved if the storage is on the same file system."""
+        """Store the bytes of the file, replacing the object; durable on return. A concurrent reader gets either the
+        old object or the whole new one. The file stays, or is moved if the storage is on the same file system."""
         ...
 
     async def fetch(self, key: str, target: Path) -> None:
-        """Write the object's bytes to the file. Raises NoSuchObject."""
+        """Write the bytes of the object to the file. Raises NoSuchObject."""
         ...
 
     def read(
         self, key: str, start: int = 0, length: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """The bytes, in pieces of at most 256 KB. Entering raises NoSuchObject."""
+        """Yield the bytes in chunks of at most 256 KB. Entering the context raises NoSuchObject."""
         ...
 
     async def stat(self, key: str) -> StoredObject | None: ...
 
     async def delete(self, keys: Collection[str]) -> None:
-        """Those of them that are there. Harmless to repeat."""
+        """Delete those that exist. Idempotent."""
         ...
 
     async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[StoredObject]:
-        """Up to `limit` objects whose keys begin with `prefix` and are greater than `after`, in their order. What is
-        being put is not among them, nor what somebody else left there under a name that is no key."""
+        """Return up to `limit` objects whose keys begin with `prefix` and are greater than `after`, in the order of
+        their keys; without objects that are still being put, and without foreign ones whose names are not keys."""
         ...
 
     def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
-        """To put exactly so many bytes of that type there, once or more often, until then. No network is used."""
+        """Return a ticket to put exactly `size` bytes of that type at `key`, any number of times until `until`. Uses no
+        network."""
         ...
 
     async def check(self) -> None:
-        """Raises Unavailable if it cannot be used."""
+        """Raises Unavailable if the storage cannot be used."""
         ...
 
     async def made_at(self) -> datetime | None:
-        """Since when it is there, by its own clock: an object from before that is missing may come back, when the right
-        disk or server does. None if it is being made."""
+        """Return when the storage was created, by its own clock; None while it is being created. An older object that is
+        missing may come back, once the right disk or server is connected again."""
         ...
 
 
 class NoSuchObject(Exception):
-    """The storage has nothing of that key."""
+    """The storage has no object with that key."""
 
 
 class TicketRefused(Forbidden):
-    """The ticket is altered or has expired, or this is not what it was given for."""
+    """The ticket was altered or has expired, or the upload does not match it."""
 
     code = "ticket_refused"
 
 
 class TicketTerms(NamedTuple):
-    """What a ticket allows: exactly this."""
+    """What a ticket allows: an upload must match it exactly."""
 
     key: str
     size: int
@@ -235,18 +238,18 @@ class TicketTerms(NamedTuple):
 
 
 class TicketVerifier(Protocol):
-    """The tickets of a storage that Waggle serves by itself, at `/media/uploads/{key}?…`."""
+    """Verifies the tickets of a storage that Waggle serves itself, at `/media/uploads/{key}?…`."""
 
     def check(self, key: str, query: Mapping[str, str]) -> TicketTerms:
-        """What the ticket allows, whose key and parameters these are. Raises TicketRefused."""
+        """Return the terms of the ticket with this key and these parameters. Raises TicketRefused."""
         ...
 
 
 class AddressVerifier(Protocol):
-    """The other side of `application.shared.attachments.Addresses.closed`."""
+    """Verifies the URLs that `application.shared.attachments.Addresses.closed` signs."""
 
     def check(self, path: str, until: str, signature: str) -> bool:
-        """Whether the address was given with these parameters, and is still good. Takes any text."""
+        """Return whether the URL was signed with these parameters and has not expired. Accepts any text."""
         ...
 
 
@@ -254,7 +257,7 @@ class AddressVerifier(Protocol):
 
 
 class UploadRejected(Exception):
-    """The upload cannot be made into anything, however often one tries."""
+    """The upload cannot be processed, however often it is tried."""
 
     def __init__(self, reason: FailureReason) -> None:
         super().__init__(reason.value)
@@ -263,12 +266,12 @@ class UploadRejected(Exception):
 
 class Processor(Protocol):
     async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> ProcessingResult:
-        """Make the renditions of what lies at `upload`, as files `<name>.<extension>` in the empty folder `into`.
-        Runs in a process of its own that has little memory and time and no network. Calls `progress` with percents.
-        Raises UploadRejected; and Unavailable if it could not run for a reason that is not the upload's."""
+        """Make the renditions of the file `upload`, as files `<name>.<extension>` in the empty folder `into`. Runs in a
+        separate process with limited memory and time and without network. Calls `progress` with percentages.
+        Raises UploadRejected, and Unavailable if the processor could not run for another reason than the upload."""
         ...
 
 
 OpenFolder: TypeAlias = Callable[[], AbstractAsyncContextManager[Path]]
-"""An empty folder on a local disk, private to this process, removed with all in it when the block ends; those of
-processes that were killed are removed at the next start."""
+"""Opens an empty folder on a local disk, private to this process. The folder and its contents are removed when the block
+ends; folders of killed processes are removed at the next start."""

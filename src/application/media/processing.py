@@ -1,8 +1,8 @@
-"""Making of an upload what is shown of it."""
+"""Processing: making the renditions of an upload."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,29 +26,29 @@ from domain.shared import Unavailable
 
 LEASE = timedelta(seconds=30)
 MAX_ATTEMPTS = 5
-"""After so many that did not come to an end, whoever tried was killed by it."""
+"""If so many attempts did not end, the upload killed each process that tried."""
 STORAGE_AWAY = timedelta(seconds=5), timedelta(minutes=1)
-"""The first and the longest pause until the storage is asked again. However long it is away, no media fails for that."""
+"""The first and the longest pause between retries while the storage is unreachable. Media never fails for that reason."""
 UPLOAD_MISSING = timedelta(seconds=5), timedelta(minutes=15)
-"""The same, where the storage was made anew since and lacks the upload."""
+"""The same pauses while a storage that was created after the upload lacks it."""
 LOST_AFTER = timedelta(hours=8)
-"""Until then the upload may come back, when whoever runs the storage finds the right disk."""
+"""Until this age the upload may come back, once the operator connects the right disk."""
 
 log = logging.getLogger(__name__)
 
 
 class _UploadMissing(Exception):
-    """The upload is not there, and neither is the storage that it was put into."""
+    """The upload is missing, and so is the storage that it was put into."""
 
 
-class _NotRun(Exception):
-    """The processor could not run. It counts as an attempt: it may be the upload's fault after all."""
+class _ProcessorFailed(Exception):
+    """The processor could not run. This counts as an attempt, because the upload may still be the cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessMedia:
-    """Takes one job after the other. At least once: objects are replaced by the same ones, and only who still has the
-    lease tells that it ended."""
+    """Process one job after the other, each at least once: a repeated attempt replaces the objects with the same ones, and
+    only the holder of the lease publishes the result."""
 
     open_tx: OpenTx[MediaTx]
     jobs: ProcessingQueue
@@ -57,10 +57,10 @@ class ProcessMedia:
     folder: OpenFolder
     now: Clock
     wake: asyncio.Event
-    """Set when there may be something to do; jobs of other processes are found by looking."""
+    """Set when there may be a job. Jobs that other processes queued are found by polling."""
 
     async def run(self, poll: timedelta = timedelta(seconds=1)) -> None:
-        """Process until cancelled. Raises what the store raises; the caller restarts it."""
+        """Process jobs until cancelled. Raises what the store raises; the caller restarts it."""
         while True:
             self.wake.clear()
             if not await self():
@@ -69,7 +69,7 @@ class ProcessMedia:
                         await self.wake.wait()
 
     async def __call__(self) -> bool:
-        """Process what is due, one; whether there was something."""
+        """Process one due job. Return False if there was none."""
         job = await self.jobs.claim(LEASE)
         if job is None:
             return False
@@ -77,37 +77,38 @@ class ProcessMedia:
             await self._settle(job.media, FailureReason.TOO_COSTLY)
         else:
             await self._attempt(job)
-        # Only now: whoever is killed before begins anew. What stays behind the reconciling sweep finds.
+        # Last, because a process that is killed before this starts again. `ReconcileMedia` finds what stays behind.
         with suppress(Unavailable):
             await self._tidy(job.media)
         return True
 
     async def _attempt(self, job: ProcessingJob) -> None:
         try:
-            async with self._kept(job) as percent:
-                await self._work(job, percent)
+            lease = _Lease(self.jobs, job)
+            async with lease.held():
+                await self._work(job, lease.progress)
         except Unavailable as error:
             log.warning("media %s waits: %s", job.media.id, error)
             await self.jobs.retry(job, self._pause(job.media, *STORAGE_AWAY), counted=False)
         except _UploadMissing:
-            log.warning("media %s waits: the storage was made anew and lacks its upload", job.media.id)
+            log.warning("media %s waits: the storage is new and lacks its upload", job.media.id)
             await self.jobs.retry(job, self._pause(job.media, *UPLOAD_MISSING), counted=False)
-        except _NotRun as error:
+        except _ProcessorFailed as error:
             log.warning("media %s waits: %s", job.media.id, error.__cause__)
             await self.jobs.retry(job, timedelta(seconds=2.0**job.attempt))
         except asyncio.CancelledError:
-            with suppress(Exception):  # the next process need not wait
+            with suppress(Exception):  # so that the next process need not wait for the lease to end
                 await asyncio.shield(self.jobs.retry(job, timedelta(), counted=False))
             raise
 
-    async def _work(self, job: ProcessingJob, percent: list[int]) -> None:
+    async def _work(self, job: ProcessingJob, progress: Callable[[int], None]) -> None:
         media = job.media
         async with self.folder() as here:
             upload, renditions = here / "upload", here / "renditions"
             renditions.mkdir()
             try:
                 await self.storage.fetch(media.upload, upload)
-                result = await self._process(upload, renditions, percent)
+                result = await self._process(upload, renditions, progress)
             except NoSuchObject:
                 made_at = await self.storage.made_at()
                 is_new = made_at is None or made_at > media.created_at
@@ -121,17 +122,17 @@ class ProcessMedia:
                 await self._settle(media, result)
 
     def _pause(self, media: Media, least: timedelta, most: timedelta) -> timedelta:
-        """The longer it has waited, the longer it may wait."""
+        """The pause grows with the age of the media, from `least` to `most`."""
         return min(most, max(least, self._age(media) / 8))
 
     def _age(self, media: Media) -> timedelta:
         return self.now() - media.created_at
 
-    async def _process(self, upload: Path, into: Path, percent: list[int]) -> ProcessingResult:
+    async def _process(self, upload: Path, into: Path, progress: Callable[[int], None]) -> ProcessingResult:
         try:
-            return await self.processor(upload, into, percent.append)
+            return await self.processor(upload, into, progress)
         except Unavailable as error:
-            raise _NotRun from error
+            raise _ProcessorFailed from error
 
     async def _store(self, media: Media, result: ProcessingResult, folder: Path) -> None:
         for rendition in result.renditions:
@@ -157,44 +158,51 @@ class ProcessMedia:
                 )
 
     async def _tidy(self, media: Media) -> None:
-        """Remove the upload, and what else nobody will ask for: an attempt that failed may have stored something, and
-        whoever deleted the media meanwhile may have listed its objects before the last of them was there."""
+        """Remove the upload and all other unneeded objects: a failed attempt may have stored some, and a deletion in the
+        meantime may have listed the objects before the last one was stored."""
         async with self.open_tx() as tx:
             try:
                 now = await tx.media.get(media.id)
             except MediaNotFound:
                 now = replace(media, deleted=True)
         if now.state is MediaState.PROCESSING and not now.deleted:
-            return  # it waits, or somebody else has the lease
-        wanted = set() if now.deleted else object_keys(now)
-        there = {stored.key for stored in await self.storage.list(media.prefix)}
-        await self.storage.delete(there - wanted)
+            return  # it is to be retried, or another process has the lease
+        needed = set() if now.deleted else object_keys(now)
+        stored_keys = {stored.key for stored in await self.storage.list(media.prefix)}
+        await self.storage.delete(stored_keys - needed)
+
+
+class _Lease:
+    """Extends the lease of a job while a block works, and reports its progress. The block is cancelled, and nothing is
+    raised, when the lease is lost."""
+
+    def __init__(self, jobs: ProcessingQueue, job: ProcessingJob) -> None:
+        self._jobs, self._job = jobs, job
+        self._percent = 0
+        self._lost = False
+
+    def progress(self, percent: int) -> None:
+        self._percent = percent
 
     @asynccontextmanager
-    async def _kept(self, job: ProcessingJob) -> AsyncIterator[list[int]]:
-        """Keep the lease while the block works; it is cancelled, and nothing raised, when the lease is lost. What the
-        block appends to the list is told as progress."""
-        percent = [0]
-        lost = False
+    async def held(self) -> AsyncIterator[None]:
         worker = asyncio.current_task()
-
-        async def keep() -> None:
-            nonlocal lost
-            while True:
-                await asyncio.sleep(LEASE.total_seconds() / 10)
-                with suppress(Unavailable):
-                    if not await self.jobs.progress(job, percent[-1], LEASE):
-                        lost = True
-                        if worker is not None:
-                            worker.cancel()
-                        return
-
-        keeper = asyncio.create_task(keep())
+        keeper = asyncio.create_task(self._extend(worker))
         try:
-            yield percent
+            yield
         except asyncio.CancelledError:
-            if not lost or worker is None or worker.uncancel() > 0:
+            if not self._lost or worker is None or worker.uncancel() > 0:
                 raise
         finally:
             keeper.cancel()
             await asyncio.wait([keeper])
+
+    async def _extend(self, worker: "asyncio.Task[None] | None") -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 10)
+            with suppress(Unavailable):
+                if not await self._jobs.progress(self._job, self._percent, LEASE):
+                    self._lost = True
+                    if worker is not None:
+                        worker.cancel()
+                    return

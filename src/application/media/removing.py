@@ -1,4 +1,4 @@
-"""Removing media: the row says so first, then the objects go, then the row."""
+"""Removing media in three steps: mark the row as deleted, delete the objects, delete the row."""
 
 import logging
 import re
@@ -16,9 +16,9 @@ from domain.shared import MediaId, Unavailable, UserId, id_from
 PAGE = 100
 A_DAY = timedelta(days=1)
 ORPHAN_AGE = timedelta(hours=1)
-"""An object younger than this may belong to something that is under way."""
+"""A younger object may belong to an upload or to processing that is in progress."""
 SETTLED_AGE = timedelta(minutes=10)
-"""The same, where one looks again soon: it only spares looks at what is about to be removed."""
+"""The same for PurgeOrphanedObjects, which soon checks again: it only avoids work on objects that are about to be removed."""
 SUSPICIOUS_ORPHANS = 100
 _OBJECT = re.compile(r"[1-9][0-9]{0,18}/[A-Za-z0-9_-]{22}/[A-Za-z0-9_.-]+", re.ASCII)
 
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PurgeMedia:
-    """Removes every object of media that is marked as deleted, and then its row. Harmless to repeat; raises
-    Unavailable when the storage is away, and the sweep does it later."""
+    """Remove every object of media that is marked as deleted, then its row. Idempotent. Raises Unavailable when the
+    storage is unreachable; maintenance then removes it later."""
 
     open_tx: OpenTx[MediaTx]
     storage: Storage
@@ -42,52 +42,53 @@ class PurgeMedia:
 
 @dataclass(frozen=True, slots=True)
 class DeleteMedia:
-    """Remove media that no post has. Raises MediaNotFound and MediaAttached."""
+    """Delete media that no post has. Raises MediaNotFound and MediaAttached."""
 
     open_tx: OpenTx[MediaTx]
-    discard: PurgeMedia
+    purge: PurgeMedia
 
     async def __call__(self, owner: UserId, media_id: MediaId) -> None:
         async with self.open_tx() as tx:
             media = require_owner(await tx.media.get(media_id), owner).removed()
             await tx.media.save(media)
-        await purge_or_defer(self.discard, [media])
+        await purge_or_defer(self.purge, [media])
 
 
-async def purge_or_defer(discard: PurgeMedia, gone: list[Media]) -> None:
-    """Remove what is marked; what cannot be removed now is left to the sweep."""
+async def purge_or_defer(purge: PurgeMedia, deleted: list[Media]) -> None:
+    """Purge media that is marked as deleted. If the storage is unreachable, leave it to maintenance."""
     try:
-        for media in gone:
-            await discard(media)
+        for media in deleted:
+            await purge(media)
     except Unavailable as error:
-        log.warning("what is deleted stays in the storage for a while: %s", error)
+        log.warning("deleted media stays in the storage until the next purge: %s", error)
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeExpiredMedia:
-    """Removes what is deleted, and what no post has so long after it was announced. Returns how many it were."""
+    """Remove media that is marked as deleted, and media that no post has `older_than` after its registration. Returns the
+    number of removed media."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
-    discard: PurgeMedia
+    purge: PurgeMedia
     now: Clock
 
     async def __call__(self, older_than: timedelta = ATTACH_WITHIN) -> int:
         before = _ids_at(self.now() - older_than)
-        swept = 0
+        purged = 0
         while stale := await self.reader.stale(before, PAGE):
             for media in stale:
-                if await self._marked(media):
-                    await self.discard(media)
-                    swept += 1
+                if await self._mark_deleted(media):
+                    await self.purge(media)
+                    purged += 1
             if len(stale) < PAGE:
                 break
         async with self.open_tx() as tx:
             await tx.media.purge_upload_records(_ids_at(self.now() - A_DAY))
-        return swept
+        return purged
 
-    async def _marked(self, media: Media) -> bool:
-        """False if a post has it by now."""
+    async def _mark_deleted(self, media: Media) -> bool:
+        """Return False if a post has the media now, or if its row is gone."""
         if media.deleted:
             return True
         async with self.open_tx() as tx:
@@ -102,19 +103,19 @@ class PurgeExpiredMedia:
 
 @dataclass(slots=True)
 class PurgeOrphanedObjects:
-    """Removes objects that belong to no media, some pages at a time: each call goes on where the last one ended, and a
-    new round begins some time after the last one. So neither memory nor the number of requests depends on the size of
-    the storage. Only what is named like an object of media is touched. Where a page holds mostly orphans, and many,
-    they are left alone and a warning is logged: it is then more likely that this is the storage of another database.
-    Returns how many were removed; raises Unavailable when the storage is away."""
+    """Remove objects that belong to no media, some pages per call. Each call continues where the last one ended, and a new
+    round begins `every` after the start of the last one. So neither the memory nor the number of requests depends on the
+    size of the storage. Only objects with names like those of media are touched. If a page has many orphans, and they
+    are the majority, they are kept and a warning is logged: the storage then probably belongs to another database.
+    Returns the number of removed objects; raises Unavailable when the storage is unreachable."""
 
     reader: MediaReader
     storage: Storage
     now: Clock
     pages: int = 10
-    """In one call, of at most 1,000 objects."""
+    """Pages per call, each of at most 1,000 objects."""
     every: timedelta = timedelta(minutes=20)
-    """From the beginning of a round to that of the next."""
+    """The time from the start of one round to the start of the next."""
     _after: str = ""
     _next_round: datetime | None = None
 
@@ -129,17 +130,17 @@ class PurgeOrphanedObjects:
             if not page:
                 self._after = ""
                 break
-            removed += await self._swept(page)
+            removed += await self._purge_page(page)
             self._after = page[-1].key
         return removed
 
-    async def _swept(self, page: Sequence[StoredObject]) -> int:
+    async def _purge_page(self, page: Sequence[StoredObject]) -> int:
         ours = [one for one in page if _OBJECT.fullmatch(one.key)]
         orphans = await orphaned_objects(self.reader, ours, self.now() - SETTLED_AGE)
         if len(orphans) > SUSPICIOUS_ORPHANS and len(orphans) > len(page) // 2:
             log.warning(
-                "%d of %d objects from %s on belong to no media of this database, and are left alone: if they are to "
-                "go, run `waggle media sweep`",
+                "%d of %d objects from %s on belong to no media of this database, and are kept: to remove them, run "
+                "`waggle media sweep`",
                 len(orphans),
                 len(page),
                 page[0].key.partition("/")[0],
@@ -153,19 +154,19 @@ class PurgeOrphanedObjects:
 class ReconciliationReport:
     rows: int
     processing: int
-    """Of them."""
+    """Rows in state PROCESSING."""
     objects: int
-    orphaned_objects: int
+    without_row: int
     """Objects that belong to no media."""
     without_object: int
-    """Media that lack an object they should have."""
+    """Ready media with a missing object."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileMedia:
-    """Compares rows and objects in both directions. What belongs to nothing is deleted, and media that lacks an object
-    fails as lost, unless it is a dry run. Reads everything: for an operator, from
-    time to time. Objects are compared by the server, too (PurgeOrphanedObjects), rows only by this."""
+    """Compare rows and objects in both directions. Unless it is a dry run, delete objects without media, and mark media
+    with a missing object as failed (LOST). Reads everything: meant for an operator, from time to time. The server
+    compares objects by itself (PurgeOrphanedObjects); only this compares rows."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
@@ -176,10 +177,10 @@ class ReconcileMedia:
         objects, orphans = 0, 0
         async for page in self._pages():
             objects += len(page)
-            wrong = await orphaned_objects(self.reader, page, self.now() - older_than)
-            orphans += len(wrong)
-            if wrong and not dry_run:
-                await self.storage.delete([stored.key for stored in wrong])
+            found = await orphaned_objects(self.reader, page, self.now() - older_than)
+            orphans += len(found)
+            if found and not dry_run:
+                await self.storage.delete([stored.key for stored in found])
         rows, processing, lost = await self._rows(dry_run=dry_run)
         return ReconciliationReport(rows, processing, objects, orphans, lost)
 
@@ -196,16 +197,20 @@ class ReconcileMedia:
             rows += len(page)
             for media in page:
                 processing += media.state is MediaState.PROCESSING and not media.deleted
-                if media.state is MediaState.READY and not media.deleted and not await self._whole(media):
+                if (
+                    media.state is MediaState.READY
+                    and not media.deleted
+                    and not await self._is_complete(media)
+                ):
                     lost += 1
-                    log.warning("media %s of user %s lacks an object", media.id, media.owner)
+                    log.warning("an object of media %s of user %s is missing", media.id, media.owner)
                     if not dry_run:
                         await self._mark_lost(media)
         return rows, processing, lost
 
-    async def _whole(self, media: Media) -> bool:
-        there = {stored.key for stored in await self.storage.list(media.prefix)}
-        return object_keys(media) <= there
+    async def _is_complete(self, media: Media) -> bool:
+        stored_keys = {stored.key for stored in await self.storage.list(media.prefix)}
+        return object_keys(media) <= stored_keys
 
     async def _mark_lost(self, media: Media) -> None:
         async with self.open_tx() as tx:
@@ -228,8 +233,8 @@ class ReconcileMedia:
 async def orphaned_objects(
     reader: MediaReader, page: Sequence[StoredObject], newest: datetime
 ) -> list[StoredObject]:
-    """Those objects, of at most 1,000 and older than `newest`, that no media has. Rows are read after the objects were
-    listed, so what is put meanwhile is safe: the row of an object comes before it."""
+    """Return the objects of the page, of at most 1,000 and older than `newest`, that no media has. The rows are read after
+    the objects were listed. That keeps objects safe that are put in the meantime, because the row is inserted first."""
     ids = {_media_of(stored) for stored in page}
     known = await reader.media([id_ for id_ in ids if id_ is not None])
     return [
@@ -240,7 +245,7 @@ async def orphaned_objects(
 
 
 def _ids_at(moment: datetime) -> MediaId:
-    """What ids that were made before are below."""
+    """A bound: every id that was created before `moment` is smaller."""
     return MediaId(int(moment.timestamp() * 1000) << 16)
 
 
@@ -250,14 +255,14 @@ def _media_of(stored: StoredObject) -> MediaId | None:
 
 
 def _belongs(key: str, media: Media | None) -> bool:
-    """Of one that is processed anything may be there, until it says what it is."""
+    """During processing, any object with the prefix belongs to the media: its renditions are not known yet."""
     if media is None:
         return False
     return key.startswith(media.prefix) if media.state is MediaState.PROCESSING else key in object_keys(media)
 
 
 def object_keys(media: Media) -> set[str]:
-    """The objects that media may have, as it is now; a ready one must have them all."""
+    """The keys that the media may have in its current state. Ready media must have all of them."""
     if media.state is MediaState.READY and media.result is not None:
         return {media.key(rendition) for rendition in media.result.renditions}
     return {media.upload} if media.state is not MediaState.FAILED else set()

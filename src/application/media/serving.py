@@ -1,4 +1,4 @@
-"""Which rendition an address means, and who may have it."""
+"""Find the rendition that a URL names, and check whether the request may read it."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -13,10 +13,10 @@ from domain.shared import MediaId, UserId
 
 
 class OwnerVisibility(Protocol):
-    """A question to identity."""
+    """Answered by the identity module."""
 
     async def is_open(self, owner: UserId) -> bool:
-        """Whether everybody may see what the account shows in the open. May be some seconds old."""
+        """Return whether everyone may see the public posts of the account. May be some seconds out of date."""
         ...
 
 
@@ -27,8 +27,9 @@ class FoundRendition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FindRendition:
-    """What the path of an address stands for. `signed` says that the address was given for a while to somebody who
-    might see it; without that it must be for everybody. Raises MediaNotFound, whatever the reason."""
+    """Find the rendition that the path of a URL names. `signed` means that the URL was issued for a limited time to a
+    viewer who may see the media; without it, everyone must be allowed to see it. Raises MediaNotFound, whatever the
+    reason."""
 
     reader: MediaReader
     owners: OwnerVisibility
@@ -53,7 +54,7 @@ class FindRendition:
 
 @dataclass(frozen=True, slots=True)
 class OpenRendition:
-    """Its bytes, or a part of them. Raises NoSuchObject and Unavailable."""
+    """Open the bytes of a rendition, or a range of them. Raises NoSuchObject and Unavailable."""
 
     storage: Storage
 
@@ -64,7 +65,7 @@ class OpenRendition:
 
 
 def card_of(media: Media) -> MediaCard:
-    """What posts shows of it."""
+    """The parts of media that posts show."""
     result = media.result
     about = (media.id, media.state.value, media.version)
     if result is None:

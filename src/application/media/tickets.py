@@ -1,4 +1,4 @@
-"""Tickets to upload straight to the storage: what they still allow, and what is left when they end."""
+"""Tickets for direct uploads: which uploads they still allow, and the clean-up after they expire."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,13 +19,14 @@ from domain.shared import MediaId, id_from
 
 PAGE = 100
 LAST_CHECK = timedelta(minutes=50)
-"""After the end of a ticket; the first is soon after it. A storage looks at the time when a transfer begins, so a slow one may end much later."""
+"""The time from the expiry of a ticket to the last check of its objects. A storage checks the expiry only when a transfer
+begins, so a slow transfer may end much later."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiveUpload:
-    """Store what came by a ticket, as long as the ticket is good: its media waits for it, and the session that got it
-    lives. Only for storages that Waggle serves by itself."""
+    """Store an upload that came with a ticket, while the ticket is valid: its media is pending, and the session that got
+    the ticket is active. Only for storages that Waggle serves itself."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
@@ -36,14 +37,14 @@ class ReceiveUpload:
         """Raises TicketRefused."""
         media_id = _media_of(key)
         media = (await self.reader.media([media_id])).get(media_id)
-        if not _awaits(media, key) or not await self._session_lives(media_id):
+        if not _is_pending(media, key) or not await self._session_lives(media_id):
             raise _refused()
 
     async def __call__(self, key: str, source: Path, content_type: str) -> None:
-        """Raises TicketRefused, and Unavailable if the storage is away."""
+        """Raises TicketRefused, and Unavailable if the storage is unreachable."""
         await self.check(key)
         await self.storage.put(key, source, content_type)
-        # What ended the ticket meanwhile may not have seen the object.
+        # The ticket may have ended during the transfer: the clean-up then has not seen the object.
         media_id = _media_of(key)
         async with self.open_tx() as tx:
             try:
@@ -51,8 +52,8 @@ class ReceiveUpload:
             except MediaNotFound:
                 media = None
         if media is not None and media.state is MediaState.PROCESSING and not media.deleted:
-            return  # it was completed at this moment: the upload is needed, and goes when it is processed
-        if not _awaits(media, key) or not await self._session_lives(media_id):
+            return  # it was completed in the meantime: the upload is needed, and deleted after processing
+        if not _is_pending(media, key) or not await self._session_lives(media_id):
             await self.storage.delete([key])
             raise _refused()
 
@@ -63,40 +64,40 @@ class ReceiveUpload:
 
 @dataclass(frozen=True, slots=True)
 class CheckExpiredTickets:
-    """Removes what was uploaded by tickets that have ended and that nothing needs: where the storage is not served by
-    Waggle it does not see uploads, and a ticket can be used after its media was completed or deleted. Looks at the
-    objects of each such media twice, so the cost does not grow with the storage. Media that was not completed by the
-    last look is removed. Returns the number of looks; raises Unavailable when the storage is away."""
+    """Remove objects that were uploaded with expired tickets and are not needed. A storage that Waggle does not serve
+    accepts uploads that Waggle does not see, and a ticket can be used after its media was completed or deleted. The
+    objects of each such media are checked twice, so the cost does not grow with the storage. Media that is still pending
+    at the last check is removed. Returns the number of checks; raises Unavailable when the storage is unreachable."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
     storage: Storage
     sessions: Sessions
-    discard: PurgeMedia
+    purge: PurgeMedia
     now: Clock
 
     async def __call__(self) -> int:
-        looks = 0
-        while ended := await self.reader.expired_tickets(self.now(), PAGE):
-            for ticket in ended:
-                await self._look(ticket)
-                looks += 1
-        return looks
+        checks = 0
+        while expired := await self.reader.expired_tickets(self.now(), PAGE):
+            for ticket in expired:
+                await self._check(ticket)
+                checks += 1
+        return checks
 
-    async def _look(self, ticket: ExpiredTicket) -> None:
-        again = ticket.until + LAST_CHECK
-        is_last = self.now() >= again
+    async def _check(self, ticket: ExpiredTicket) -> None:
+        last_check = ticket.until + LAST_CHECK
+        is_last = self.now() >= last_check
         media = (await self.reader.media([ticket.media_id])).get(ticket.media_id)
         if is_last and media is not None and media.state is MediaState.PENDING and media.post is None:
-            media = await self._given_up(media)
+            media = await self._abandon(media)
         if media is None or media.state is not MediaState.PROCESSING or media.deleted:
-            there = {stored.key for stored in await self.storage.list(ticket.prefix)}
-            wanted = await self._wanted(ticket, media) if there else set()
-            await self.storage.delete(there - wanted)
+            stored_keys = {stored.key for stored in await self.storage.list(ticket.prefix)}
+            needed = await self._needed_keys(ticket, media) if stored_keys else set()
+            await self.storage.delete(stored_keys - needed)
         async with self.open_tx() as tx:
-            await tx.media.record_check(ticket.media_id, None if is_last else again)
+            await tx.media.record_check(ticket.media_id, None if is_last else last_check)
 
-    async def _wanted(self, ticket: ExpiredTicket, media: Media | None) -> set[str]:
+    async def _needed_keys(self, ticket: ExpiredTicket, media: Media | None) -> set[str]:
         if media is None or media.deleted:
             return set()
         if media.state is MediaState.PENDING and ticket.session not in await self.sessions.alive(
@@ -105,8 +106,8 @@ class CheckExpiredTickets:
             return set()
         return object_keys(media)
 
-    async def _given_up(self, media: Media) -> Media | None:
-        """None if it is removed."""
+    async def _abandon(self, media: Media) -> Media | None:
+        """Remove media that is still pending. Returns None if it no longer exists, else its current state."""
         async with self.open_tx() as tx:
             try:
                 now = await tx.media.get(media.id)
@@ -116,11 +117,11 @@ class CheckExpiredTickets:
                 return now
             now = replace(now, deleted=True)
             await tx.media.save(now)
-        await self.discard(now)
+        await self.purge(now)
         return None
 
 
-def _awaits(media: Media | None, key: str) -> bool:
+def _is_pending(media: Media | None, key: str) -> bool:
     return (
         media is not None and not media.deleted and media.state is MediaState.PENDING and media.upload == key
     )
@@ -132,5 +133,5 @@ def _media_of(key: str) -> MediaId:
 
 def _refused() -> TicketRefused:
     return TicketRefused(
-        "this ticket is not good any more: its upload was completed or deleted, or the session that got it has ended"
+        "this ticket is no longer valid: its upload was completed or deleted, or the session that got it has ended"
     )

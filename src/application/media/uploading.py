@@ -1,7 +1,7 @@
-"""Two ways in: through Waggle, and by a ticket straight to the storage.
+"""Two ways to upload: through Waggle, and with a ticket directly to the storage.
 
-The row comes before the object, and the object before the row says that it is there. So whatever is cut short
-leaves a row that is pending, which the sweep removes with what there may be in the storage.
+Both insert the row first, then store the object, and mark the row as uploaded last. An interrupted upload therefore
+leaves a pending row, which maintenance later removes together with its objects.
 """
 
 from collections.abc import Callable
@@ -29,24 +29,24 @@ from domain.shared import CountGraphemes, FieldError, FieldErrors, Invalid, Medi
 UPLOAD_TYPES = frozenset(
     {"image/jpeg", "image/png", "image/webp", "image/gif", "image/avif", "video/mp4", "video/webm"}
 )
-"""What may be announced. What it is in truth is found out by its content."""
+"""The types that a client may announce. Processing determines the real type from the content."""
 
 
 FIRST_CHECK = timedelta(minutes=2)
-"""After the end of a ticket its objects are looked at: what nothing needs is removed."""
+"""The time from the expiry of a ticket to the first check of its objects, which removes those that are not needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
     file_bytes: int
-    """Of one upload."""
+    """The largest size of one upload."""
     user_bytes: int
-    """Of all uploads of a user that are there, and of those of the last 24 hours that are not."""
+    """The total of a user: existing uploads, and deleted ones of the last 24 hours."""
     files_a_day: int
-    """Deleted ones included."""
+    """Uploads of a user in 24 hours, including deleted ones."""
 
     def check(self, size: int, member: str = "file") -> None:
-        """Raises Invalid, which names the member of the request that told the size."""
+        """Raises Invalid, which names the `member` of the request that contains the size."""
         if size < 1:
             raise Invalid(FieldError(member, "empty", "the file is empty"))
         if size > self.file_bytes:
@@ -55,7 +55,7 @@ class UploadLimits:
 
 @dataclass(frozen=True, slots=True)
 class MediaDetails:
-    """What the owner says of media."""
+    """What the owner adds to media: alt text and focal point."""
 
     alt_text: str = ""
     focal_point: FocalPoint = CENTRE
@@ -75,20 +75,20 @@ class UploadResult:
 class StartedUpload:
     media: Media
     ticket: UploadTicket | None
-    """None if it is uploaded already."""
+    """None if the upload has already been completed."""
     replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedTicket:
-    """A ticket that is given with the announcement, to whom and until when."""
+    """The ticket that is issued when an upload is registered: for which session, and until when."""
 
     session: SessionId
     until: datetime
 
 
 class Uploader(NamedTuple):
-    """Who asks for a ticket. It is good while the session lives."""
+    """The user and session that request a ticket. The ticket is valid while the session is active."""
 
     user: UserId
     session: SessionId
@@ -96,12 +96,12 @@ class Uploader(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RegisterUpload:
-    """Makes the row of an upload that is about to come, within the user's quota."""
+    """Insert the row of an upload whose bytes follow, within the user's quota."""
 
     open_tx: OpenTx[MediaTx]
     new_id: NewId
     secret: Callable[[], str]
-    """22 random characters that may stand in an address."""
+    """Returns 22 random characters that are valid in a URL."""
     limits: UploadLimits
 
     async def __call__(
@@ -112,7 +112,7 @@ class RegisterUpload:
         idempotent_request: IdempotentRequest | None,
         ticket: IssuedTicket | None = None,
     ) -> UploadResult:
-        """Raises Invalid, QuotaReached and MediaNotFound, if an earlier attempt made it and it is gone."""
+        """Raises Invalid, QuotaReached, and MediaNotFound if an earlier attempt created the media and it was deleted."""
         self.limits.check(size)
         async with self.open_tx() as tx:
 
@@ -132,7 +132,7 @@ class RegisterUpload:
             result = await run_once(tx.idempotency, idempotent_request, effect)
             media = await tx.media.get(MediaId(result.outcome["id"]))
             if media.deleted:
-                raise MediaNotFound("this media was deleted since")
+                raise MediaNotFound("this media has been deleted")
             if ticket is not None and media.state is MediaState.PENDING:
                 await tx.media.record_ticket(
                     media.id, ticket.session, ticket.until, ticket.until + FIRST_CHECK
@@ -143,28 +143,28 @@ class RegisterUpload:
         used = await store.lock_owner(owner)
         if used.bytes + size > self.limits.user_bytes:
             raise QuotaReached(
-                f"your media take {used.bytes:,} of {self.limits.user_bytes:,} bytes; what was uploaded in the last 24 "
-                "hours counts also if it is deleted",
+                f"your media take {used.bytes:,} of {self.limits.user_bytes:,} bytes; uploads of the last 24 hours "
+                "count even if they were deleted",
                 retry_after=3600,
             )
         if used.files_today >= self.limits.files_a_day:
             raise QuotaReached(
-                f"at most {self.limits.files_a_day} files in 24 hours, deleted ones included",
+                f"at most {self.limits.files_a_day} files in 24 hours, including deleted ones",
                 retry_after=3600,
             )
 
 
 @dataclass(frozen=True, slots=True)
 class UploadFile:
-    """Take a file that has come in. With the same key and the same file it goes on where an earlier attempt was cut
-    short."""
+    """Store a received file and queue it for processing. A request with the same key and the same file continues an
+    earlier attempt that was interrupted."""
 
-    announce: RegisterUpload
+    register: RegisterUpload
     open_tx: OpenTx[MediaTx]
     storage: Storage
     graphemes: CountGraphemes
     wake: Callable[[], object]
-    """Called when there is something to process."""
+    """Called when there is a job to process."""
 
     async def __call__(
         self,
@@ -174,18 +174,20 @@ class UploadFile:
         described: MediaDetails,
         idempotent_request: IdempotentRequest | None,
     ) -> UploadResult:
-        """`file`, of `size` bytes, may be moved away. Raises what RegisterUpload raises, and Unavailable if the storage is away: then the
-        same request with the same key goes on."""
-        uploaded = await self.announce(owner, size, described.checked(self.graphemes), idempotent_request)
+        """`file` has `size` bytes, and may be moved. Raises what RegisterUpload raises, and Unavailable if the storage is
+        unreachable: then the same request with the same key continues."""
+        uploaded = await self.register(owner, size, described.checked(self.graphemes), idempotent_request)
         if uploaded.media.state is not MediaState.PENDING:
             return uploaded
         await self.storage.put(uploaded.media.upload, file, "application/octet-stream")
         try:
             media = await mark_uploaded(self.open_tx, uploaded.media.id, size)
         except MediaNotFound:
-            await self.storage.delete([uploaded.media.upload])  # whoever deleted it may not have seen it
+            await self.storage.delete(
+                [uploaded.media.upload]
+            )  # the deletion may have listed the objects before
             raise
-        if media.state in {MediaState.READY, MediaState.FAILED}:  # the same attempt, sent twice, was faster
+        if media.state in {MediaState.READY, MediaState.FAILED}:  # a concurrent identical request was faster
             await self.storage.delete([uploaded.media.upload])
         self.wake()
         return UploadResult(media, uploaded.replayed)
@@ -193,9 +195,9 @@ class UploadFile:
 
 @dataclass(frozen=True, slots=True)
 class BeginUpload:
-    """Give leave to upload straight to the storage."""
+    """Issue a ticket to upload directly to the storage."""
 
-    announce: RegisterUpload
+    register: RegisterUpload
     storage: Storage
     graphemes: CountGraphemes
     now: Clock
@@ -208,7 +210,7 @@ class BeginUpload:
         described: MediaDetails,
         idempotent_request: IdempotentRequest | None,
     ) -> StartedUpload:
-        """Raises what RegisterUpload raises, and Invalid for a type that is not in UPLOAD_TYPES."""
+        """Raises what RegisterUpload raises, and Invalid for a type outside UPLOAD_TYPES."""
         with FieldErrors.collected() as field_errors:
             with field_errors:
                 if content_type not in UPLOAD_TYPES:
@@ -218,12 +220,12 @@ class BeginUpload:
             with field_errors:
                 described = described.checked(self.graphemes)
             with field_errors:
-                self.announce.limits.check(size, "bytes")
+                self.register.limits.check(size, "bytes")
         until = self.now() + UPLOAD_WITHIN
-        announced = await self.announce(
+        registered = await self.register(
             by.user, size, described, idempotent_request, IssuedTicket(by.session, until)
         )
-        media, replayed = _parts(announced)
+        media, replayed = registered.media, registered.replayed
         if media.state is not MediaState.PENDING:
             return StartedUpload(media, None, replayed)
         ticket = self.storage.ticket(media.upload, size, content_type, until)
@@ -232,35 +234,37 @@ class BeginUpload:
 
 @dataclass(frozen=True, slots=True)
 class CompleteUpload:
-    """Look at what was uploaded by a ticket, and let it be processed. Harmless to repeat."""
+    """Check the object that was uploaded with a ticket, and queue it for processing. Idempotent."""
 
     open_tx: OpenTx[MediaTx]
     storage: Storage
     wake: Callable[[], object]
 
     async def __call__(self, owner: UserId, media_id: MediaId) -> Media:
-        """Raises MediaNotFound, and MediaNotUploaded if it is not there or has another size than announced."""
+        """Raises MediaNotFound, and MediaNotUploaded if the object is missing or has another size than announced."""
         async with self.open_tx() as tx:
             media = require_owner(await tx.media.get(media_id), owner)
         if media.state is not MediaState.PENDING:
             return media
         stored = await self.storage.stat(media.upload)
         if stored is None:
-            raise MediaNotUploaded("nothing was uploaded yet")
+            raise MediaNotUploaded("nothing has been uploaded yet")
         if stored.bytes != media.bytes:
             await self.storage.delete([media.upload])
-            raise MediaNotUploaded(f"{media.bytes:,} bytes were announced, and {stored.bytes:,} came")
+            raise MediaNotUploaded(
+                f"{media.bytes:,} bytes were announced, but {stored.bytes:,} were uploaded"
+            )
         media = await mark_uploaded(self.open_tx, media_id, stored.bytes)
         self.wake()
         return media
 
 
 async def mark_uploaded(open_tx: OpenTx[MediaTx], media_id: MediaId, size: int) -> Media:
-    """Note that the upload is there. Raises MediaNotFound if it was deleted meanwhile."""
+    """Mark the row as uploaded. Raises MediaNotFound if the media has been deleted in the meantime."""
     async with open_tx() as tx:
         media = await tx.media.get(media_id)
         if media.deleted:
-            raise MediaNotFound("this media was deleted since")
+            raise MediaNotFound("this media has been deleted")
         if media.state is MediaState.PENDING:
             media = media.uploaded(size)
             await tx.media.save(media)
@@ -268,11 +272,7 @@ async def mark_uploaded(open_tx: OpenTx[MediaTx], media_id: MediaId, size: int) 
 
 
 def require_owner(media: Media, owner: UserId) -> Media:
-    """Raises MediaNotFound if it is not theirs or deleted."""
+    """Return the media. Raises MediaNotFound if it belongs to another user or is deleted."""
     if media.owner != owner or media.deleted:
         raise MediaNotFound("no such media")
     return media
-
-
-def _parts(uploaded: UploadResult) -> tuple[Media, bool]:
-    return uploaded.media, uploaded.replayed
