@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest --durations=15 --durations-min=0.1 -rsxX
 SPREAD := -n $(or $(WORKERS),2) --dist worksteal
 SPREAD_WAITING := -n $(or $(WORKERS),3) --dist worksteal
 URL ?= http://127.0.0.1:$(or $(PORT),8000)
-CODE := src tests demo bench scripts
+CODE := src clients tests demo bench scripts
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,4 +81,4 @@ lock: dev ## Pin the dependencies again after a change in pyproject.toml
 
 clean: ## Remove .venv and every cache; the folder data stays
 	rm -rf .venv .contract .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests demo bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src clients tests demo bench -name __pycache__ -type d -prune -exec rm -rf {} +

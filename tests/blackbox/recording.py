@@ -18,8 +18,8 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from waggle_client import Event, Listed, Live, Notifications, Stream
-from waggle_client.protocol import CROWDED, Broken, Following, Send, Step
+from waggle_client import ListReloaded, Live, Notifications, Stream, StreamEvent
+from waggle_client.protocol import OVERLOAD_PAUSE, Action, ProtocolError, SendFrame, StreamProtocol
 
 from .client import Json, Member, done, eventually
 
@@ -28,11 +28,11 @@ HASTE = 0.1
 
 
 @dataclass
-class Watching(Following):
+class Watching(StreamProtocol):
     """The client, and what it should not have been sent."""
 
     faults: list[str] = field(default_factory=list)
-    events: dict[tuple[str, int], Event] = field(default_factory=dict)
+    events: dict[tuple[str, int], StreamEvent] = field(default_factory=dict)
     """All that were applied."""
     connections: int = 0
     codes: list[int | None] = field(default_factory=list)
@@ -46,23 +46,23 @@ class Watching(Following):
         self._next, self._is_live = None, False
         return super().hello(ticket)
 
-    def receive(self, text: str | bytes) -> Step | None:
+    def receive(self, text: str | bytes) -> Action | None:
         self._check(json.loads(text))
         try:
             step = super().receive(text)
-        except Broken as error:
+        except ProtocolError as error:
             self.faults.append(f"broken: {error}")
             raise
-        if isinstance(step, Send) and "resume" in step.frame:
+        if isinstance(step, SendFrame) and "resume" in step.frame:
             self.faults.append(f"asked with {step.frame} after {text[:80]!r}")
-        if isinstance(step, Event):
+        if isinstance(step, StreamEvent):
             if (self.state.epoch, step.seq) in self.events:
                 self.faults.append(f"{self.state.epoch}:{step.seq} was applied twice")
             self.events[self.state.epoch, step.seq] = step
         return step
 
     def listed(self, page: Any) -> None:
-        again = page["epoch"] == self.state.epoch and not self._useless
+        again = page["epoch"] == self.state.epoch and not self._cursor_rejected
         if again and page["seq"] < self.state.seq:
             self.faults.append(f"the list goes back from {self.state.seq} to {page['seq']}")
         super().listed(page)
@@ -70,7 +70,7 @@ class Watching(Following):
     def closed(self, code: int | None, chance: float) -> float:
         self.codes.append(code)
         pause = super().closed(code, chance)
-        return pause if pause == CROWDED else pause * HASTE
+        return pause if pause == OVERLOAD_PAUSE else pause * HASTE
 
     def _check(self, frame: Json) -> None:
         match frame["op"]:
@@ -104,19 +104,19 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.stream = Stream(self.urls[0], self._token, self.state)
-        self.stream.following = Watching(self.state)
+        self.stream.protocol = Watching(self.state)
         self._going.set()
 
     @property
     def watching(self) -> Watching:
-        assert isinstance(self.stream.following, Watching)
-        return self.stream.following
+        assert isinstance(self.stream.protocol, Watching)
+        return self.stream.protocol
 
     async def run(self) -> None:
         async with self.stream as stream:
-            async for happening in stream:
-                self.lives += isinstance(happening, Live)
-                self.lists += isinstance(happening, Listed)
+            async for item in stream:
+                self.lives += isinstance(item, Live)
+                self.lists += isinstance(item, ListReloaded)
                 await self._going.wait()
 
     async def cut(self) -> None:

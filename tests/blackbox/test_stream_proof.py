@@ -21,7 +21,7 @@ import asyncpg
 import pytest
 
 from tests.integration._servers.stores import ask_redis
-from waggle_client import MustLogIn, Notifications
+from waggle_client import LoginRequired, Notifications
 
 from .between import Between, between
 from .client import Api, Member, done, eventually
@@ -417,7 +417,7 @@ def test_id7_a_session_that_ends_elsewhere_is_silenced_without_redis_too(
 
             done(maya.post("/api/v1/auth/logout-all", params={"keep_current": "true"}), 204)
 
-            with pytest.raises(MustLogIn):
+            with pytest.raises(LoginRequired):
                 run.result(ended)
             api.someone().likes(maya.publishes())
             check(kept)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.stream_server import StreamServer, a_stream_server
 from tests.unit.reference_stream import Json
-from waggle_client import Ended, Event, Hint, Listed, Live, MustLogIn, Stream
+from waggle_client import ListReloaded, Live, LoginRequired, Stream, StreamEnded, StreamEvent, StreamHint
 from waggle_client import stream as stream_module
 
 pytestmark = pytest.mark.timeout(30)
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.timeout(30)
 
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamServer]:
-    monkeypatch.setattr("waggle_client.protocol.LEAST", 0.01)
-    monkeypatch.setattr("waggle_client.protocol.CROWDED", 0.02)
+    monkeypatch.setattr("waggle_client.protocol.MIN_PAUSE", 0.01)
+    monkeypatch.setattr("waggle_client.protocol.OVERLOAD_PAUSE", 0.02)
     async with a_stream_server() as server:
         yield server
 
@@ -31,9 +31,9 @@ async def until(stream: Stream, seq: int) -> list[int]:
     """The numbers of the events until that one was applied."""
     seqs: list[int] = []
     while stream.state.seq < seq:
-        happening = await anext(stream)
-        if isinstance(happening, Event):
-            seqs.append(happening.seq)
+        item = await anext(stream)
+        if isinstance(item, StreamEvent):
+            seqs.append(item.seq)
     return seqs
 
 
@@ -45,7 +45,7 @@ async def live(stream: Stream) -> None:
 async def test_it_lists_first_and_then_follows(server: StreamServer) -> None:
     await server.tell(5)
     async with Stream(server.url, a_token) as stream:
-        assert await anext(stream) == Listed()
+        assert await anext(stream) == ListReloaded()
         assert [item["seq"] for item in stream.state.newest_first] == [5, 4, 3]
         await server.tell()
         await live(stream)
@@ -104,7 +104,7 @@ async def test_with_a_useless_cursor_it_lists_again(server: StreamServer, code: 
         server.model.restore(2)
         await server.close_all(code)
 
-        assert await anext(stream) == Listed()
+        assert await anext(stream) == ListReloaded()
         assert [item["seq"] for item in stream.state.newest_first] == [2, 1]
 
 
@@ -116,12 +116,12 @@ async def test_after_a_restore_it_lists_again(server: StreamServer) -> None:
         server.model.epoch = "two"
         await server.close_all(1012)
 
-        assert await anext(stream) == Listed()
+        assert await anext(stream) == ListReloaded()
         assert (stream.state.epoch, stream.state.seq) == ("two", 2)
 
 
-@pytest.mark.parametrize(("code", "kind"), [(4400, Ended), (4406, Ended), (4403, MustLogIn)])
-async def test_it_ends_where_it_must(server: StreamServer, code: int, kind: type[Ended]) -> None:
+@pytest.mark.parametrize(("code", "kind"), [(4400, StreamEnded), (4406, StreamEnded), (4403, LoginRequired)])
+async def test_it_ends_where_it_must(server: StreamServer, code: int, kind: type[StreamEnded]) -> None:
     async with Stream(server.url, a_token) as stream:
         await live(stream)
         await server.close_all(code)
@@ -157,7 +157,7 @@ async def test_who_is_refused_for_now_comes_again(server: StreamServer, status: 
 async def test_who_is_refused_for_good_does_not(server: StreamServer) -> None:
     server.refuse = [HTTPStatus.NOT_FOUND]
     async with Stream(server.url, a_token) as stream:
-        with pytest.raises(Ended):
+        with pytest.raises(StreamEnded):
             await anext(stream)
 
 
@@ -174,15 +174,15 @@ async def test_it_says_where_one_has_read_at_once_or_when_it_can(server: StreamS
 async def test_shortly_before_its_token_ends_it_gets_a_ticket_with_a_new_one(server: StreamServer) -> None:
     asked: list[tuple[str, str, str]] = []
 
-    async def ask(method: str, url: str, token: str) -> Any:
+    async def request(method: str, url: str, token: str) -> Any:
         asked.append((method, url.removeprefix(server.url), token))
         return {"ticket": "secret"} if method == "POST" else server.model.page()
 
-    async with Stream(server.url, a_token, ask=ask) as stream:
+    async with Stream(server.url, a_token, request=request) as stream:
         await live(stream)
         await server.send_all({"op": "reauth", "in_s": 60})
         await server.send_all({"op": "hint", "hint": "home"})
-        assert await anext(stream) == Hint("home")
+        assert await anext(stream) == StreamHint("home")
 
     assert asked[1:] == [("POST", "/api/v1/stream/ticket", "a token")]
 
@@ -193,8 +193,8 @@ async def test_a_server_that_says_nothing_is_left(
     """Its machine is gone, and the connection does not know."""
     async with Stream(server.url, a_token) as stream:
         await live(stream)
-        monkeypatch.setattr(stream_module, "PATIENCE", 0.2)
-        stream.following.heartbeat = 0.05
+        monkeypatch.setattr(stream_module, "TIMEOUT", 0.2)
+        stream.protocol.heartbeat = 0.05
         await live(stream)
 
     assert server.connections == 2

@@ -23,7 +23,7 @@ from entrypoints.http.app import create_app
 from entrypoints.runtime import build, running
 from entrypoints.settings import Settings
 from tests.blackbox.client import Json, fresh_name
-from waggle_client import Event, Stream
+from waggle_client import Stream, StreamEvent
 
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 EVENTS = int(os.environ.get("WAGGLE_TEST_EVENTS", "1000000" if LONG else "3000"))
@@ -66,11 +66,11 @@ async def register(http: httpx.AsyncClient) -> Json:
 
 async def count(stream: Stream, up_to: int, counted: list[int]) -> None:
     """Until that entry was applied."""
-    async for happening in stream:
-        if isinstance(happening, Event):
-            counted.append(happening.seq)
+    async for item in stream:
+        if isinstance(item, StreamEvent):
+            counted.append(item.seq)
             stream.state.items.clear()  # a million of them are not what is tested
-            if happening.seq == up_to:
+            if item.seq == up_to:
                 return
 
 
@@ -78,7 +78,7 @@ async def count(stream: Stream, up_to: int, counted: list[int]) -> None:
 async def test_of_very_many_entries_each_arrives_once_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("waggle_client.protocol.LEAST", 0.02)
+    monkeypatch.setattr("waggle_client.protocol.MIN_PAUSE", 0.02)
     rounds, chance = EVENTS // USERS, random.Random(1)  # noqa: S311 - no secret
     async with a_server(tmp_path) as (container, url):
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
@@ -98,7 +98,7 @@ async def test_of_very_many_entries_each_arrives_once_and_in_order(
         streams: list[Stream] = []
         counted: list[list[int]] = [[] for _ in people]
         tasks = [asyncio.create_task(following(*each)) for each in zip(people, counted, strict=True)]
-        while len(streams) < USERS or not all(one.following.connected for one in streams):  # noqa: ASYNC110
+        while len(streams) < USERS or not all(one.protocol.connected for one in streams):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         tell, users = container.notifications.tell(), [UserId(int(one["user"]["id"])) for one in people]
         for number in range(rounds):

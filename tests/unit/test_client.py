@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.reference_stream import Json, Model
-from waggle_client.notifications import Event, Gap, Notifications
+from waggle_client.notifications import MissingEvent, Notifications, StreamEvent
 from waggle_client.protocol import (
-    CROWDED,
-    Broken,
-    Ended,
-    Following,
-    Hint,
+    OVERLOAD_PAUSE,
+    Action,
+    ListRequired,
     Live,
-    MustList,
-    MustLogIn,
-    MustReauth,
-    Send,
-    Step,
+    LoginRequired,
+    ProtocolError,
+    ReauthRequired,
+    SendFrame,
+    StreamEnded,
+    StreamHint,
+    StreamProtocol,
 )
 
 STEPS = 400
@@ -33,7 +33,7 @@ class Device:
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
         self.model = Model()
-        self.client = Following()
+        self.client = StreamProtocol()
         self.wire: list[Json] | None = None
         """What was sent and has not arrived; None without a connection."""
         self.sent = 0
@@ -125,12 +125,12 @@ class Device:
     def give(self, frame: Json) -> None:
         try:
             step = self.client.receive(json.dumps(frame))
-        except Broken:
+        except ProtocolError:
             self.lose(None)
             return
-        if isinstance(step, MustList):
+        if isinstance(step, ListRequired):
             self.client.listed(self.page())
-        elif isinstance(step, Send):
+        elif isinstance(step, SendFrame):
             asked = json.loads(step.frame)
             assert asked["op"] == "resume"
             assert self.wire is not None
@@ -190,15 +190,15 @@ def ready(seq: int, *, recovered: bool = True, epoch: str = "e") -> str:
     return json.dumps({**about, "unread": {"total": 0, "by_type": {}}, "heartbeat_s": 25})
 
 
-def following(seq: int) -> Following:
+def following(seq: int) -> StreamProtocol:
     """Connected, with everything up to `seq` applied."""
-    client = Following(Notifications("e", seq))
+    client = StreamProtocol(Notifications("e", seq))
     assert json.loads(client.hello())["resume"] == {"epoch": "e", "seq": seq}
     assert client.receive(ready(seq)) is None
     return client
 
 
-def steps(client: Following, *frames: str) -> list[Step | None]:
+def steps(client: StreamProtocol, *frames: str) -> list[Action | None]:
     return [client.receive(frame) for frame in frames]
 
 
@@ -207,7 +207,7 @@ def test_each_entry_comes_out_once() -> None:
 
     found = steps(client, event(4), event(4), event(3), event(5))
 
-    assert [one.seq if isinstance(one, Event) else one for one in found] == [4, None, None, 5]
+    assert [one.seq if isinstance(one, StreamEvent) else one for one in found] == [4, None, None, 5]
     assert client.state.seq == 5
 
 
@@ -216,9 +216,9 @@ def test_what_is_missing_is_asked_for_once_and_what_comes_meanwhile_is_not_shown
 
     found = steps(client, event(5), event(6), event(4), event(5), event(6))
 
-    assert found[0] == Send('{"op": "resume", "seq": 3}')
+    assert found[0] == SendFrame('{"op": "resume", "seq": 3}')
     assert found[1] is None
-    assert [one.seq for one in found[2:] if isinstance(one, Event)] == [4, 5, 6]
+    assert [one.seq for one in found[2:] if isinstance(one, StreamEvent)] == [4, 5, 6]
 
 
 def test_it_is_asked_again_when_the_stream_went_back_and_not_far_enough_and_then_given_up() -> None:
@@ -226,8 +226,8 @@ def test_it_is_asked_again_when_the_stream_went_back_and_not_far_enough_and_then
 
     asked = steps(client, event(6), event(5), event(5))
 
-    assert all(isinstance(step, Send) for step in asked)
-    with pytest.raises(Broken):
+    assert all(isinstance(step, SendFrame) for step in asked)
+    with pytest.raises(ProtocolError):
         client.receive(event(5))
 
 
@@ -244,7 +244,7 @@ def test_what_every_frame_asks_for() -> None:
 
     found = steps(client, *map(json.dumps, frames))
 
-    assert found == [Send('{"op":"pong"}'), MustReauth(), Hint("home"), Live(3), None, None]
+    assert found == [SendFrame('{"op":"pong"}'), ReauthRequired(), StreamHint("home"), Live(3), None, None]
 
 
 @pytest.mark.parametrize(
@@ -253,40 +253,40 @@ def test_what_every_frame_asks_for() -> None:
 def test_a_frame_that_makes_no_sense_ends_the_connection_and_changes_nothing(bad: str) -> None:
     client = following(3)
 
-    with pytest.raises(Broken):
+    with pytest.raises(ProtocolError):
         client.receive(bad)
 
     assert client.state == Notifications("e", 3)
 
 
 def test_events_before_ready_or_before_the_list_are_none() -> None:
-    client = Following(Notifications("e", 3))
+    client = StreamProtocol(Notifications("e", 3))
     client.hello()
-    with pytest.raises(Broken):
+    with pytest.raises(ProtocolError):
         client.receive(event(4))
     client.hello()
-    assert client.receive(ready(9, recovered=False)) == MustList()
-    with pytest.raises(Broken):
+    assert client.receive(ready(9, recovered=False)) == ListRequired()
+    with pytest.raises(ProtocolError):
         client.receive(event(10))
 
 
 @pytest.mark.parametrize("claim", [ready(2), ready(3, epoch="f")])
 def test_a_recovery_from_elsewhere_is_none(claim: str) -> None:
-    client = Following(Notifications("e", 3))
+    client = StreamProtocol(Notifications("e", 3))
     client.hello()
 
-    with pytest.raises(Broken):
+    with pytest.raises(ProtocolError):
         client.receive(claim)
 
 
 def test_a_list_of_another_history_than_the_connection_is_taken_and_the_connection_is_not() -> None:
     model = Model(epoch="later")
     model.tell("like")
-    client = Following()
+    client = StreamProtocol()
     client.hello()
     client.receive(ready(0, recovered=False))
 
-    with pytest.raises(Broken):
+    with pytest.raises(ProtocolError):
         client.listed(model.page())
 
     assert json.loads(client.hello())["resume"] == {"epoch": "later", "seq": 1}
@@ -323,7 +323,7 @@ def test_a_farewell_says_when_to_come_back() -> None:
 
 @pytest.mark.parametrize("code", [4009, 4029])
 def test_where_it_is_crowded_it_stays_away_for_a_minute(code: int) -> None:
-    assert following(0).closed(code, 0.5) == CROWDED
+    assert following(0).closed(code, 0.5) == OVERLOAD_PAUSE
 
 
 def test_a_new_token_is_tried_at_once_and_then_with_pauses() -> None:
@@ -334,21 +334,21 @@ def test_a_new_token_is_tried_at_once_and_then_with_pauses() -> None:
 
 @pytest.mark.parametrize("code", [4400, 4406])
 def test_it_ends_where_trying_again_would_not_help(code: int) -> None:
-    with pytest.raises(Ended) as ended:
+    with pytest.raises(StreamEnded) as ended:
         following(0).closed(code, 0.5)
     assert ended.value.code == code
 
 
 def test_a_session_that_was_ended_asks_for_a_login() -> None:
-    with pytest.raises(MustLogIn):
+    with pytest.raises(LoginRequired):
         following(0).closed(4403, 0.5)
 
 
 def test_a_state_is_left_as_it_was_by_what_it_cannot_apply() -> None:
     state = Notifications("e", 3)
 
-    with pytest.raises(Gap):
-        state.apply(Event(5, "like", "5", "now", {"actor": None, "post": None}, {"total": 1}))
+    with pytest.raises(MissingEvent):
+        state.apply(StreamEvent(5, "like", "5", "now", {"actor": None, "post": None}, {"total": 1}))
 
     assert state == Notifications("e", 3)
 
@@ -375,7 +375,7 @@ def test_a_page_from_before_a_removal_does_not_bring_it_back() -> None:
     assert state.more is not None
     page = model.page(state.more)
     model.remove(1)
-    client = Following(state)
+    client = StreamProtocol(state)
     client.hello()
     steps(client, *(json.dumps(frame) for frame in (model.ready(client.hello()), *model.after(5))))
 

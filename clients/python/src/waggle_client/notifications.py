@@ -1,4 +1,4 @@
-"""What a client shows: the notifications of a user, as of one number of their stream."""
+"""The state that a client shows: the notifications of a user, as of one number of their stream."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,45 +11,49 @@ NEVER_UNREAD = frozenset({"media_ready"})
 _NONE: Json = {"total": 0, "by_type": {}}
 
 
-class Gap(Exception):
-    """An entry lacks the one before it. The state is as it was."""
+class MissingEvent(Exception):
+    """The event before this one was not applied. The state is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """An entry of the stream."""
+class StreamEvent:
+    """One numbered event of the stream."""
 
     seq: int
     type: str
-    """Of a notification its kind, some of which may be newer than this client; else read, removed or void."""
+    """The type of a notification, which may be newer than this client; or `read`, `removed`, `void`."""
     id: str
     at: str
     data: Json
     unread: Json
-    """As of when it was sent: `total`, and `by_type`."""
+    """The unread counters when the event was sent: `total` and `by_type`."""
 
 
 @dataclass(slots=True)
 class Notifications:
-    """A list that is true as of `seq`, and is moved on by the entries that follow. Keep it as one: to save the
-    cursor without what was applied, or the other way round, is how notifications get lost."""
+    """A list that is correct as of `seq`. Events move it on, one after the other.
+
+    Save it as a whole. If the cursor is saved without the changes, or the changes without the cursor, notifications
+    get lost or appear twice.
+    """
 
     epoch: str = ""
-    """Which history `seq` counts in; empty before anything was read."""
+    """The history in which `seq` counts; empty before anything was read."""
     seq: int = 0
+    """The number of the last event that was applied."""
     floor: int = 1
-    """What stands below it is gone at the server, and counts as read."""
+    """The server has deleted everything below this number. It counts as read."""
     read: int = 0
-    """What stands at this or below was read, on this device or another."""
+    """Everything up to this number was read, on this device or another one."""
     unread: Json = field(default_factory=lambda: _NONE)
     items: dict[int, Json] = field(default_factory=dict)
-    """The notifications by their numbers, as the server lists them but for `read`."""
+    """The notifications by number, as the server lists them, without `read`."""
     more: str | None = None
-    """The cursor of the page before the oldest item, as long as there is one."""
+    """The cursor of the page before the oldest item; None if there is none."""
     _since: int = 0
-    """Of what was removed above it we know."""
+    """`_removed` is complete for removals after this number."""
     _removed: set[int] = field(default_factory=set)
-    """What a page that was asked for before its removal must not bring back."""
+    """Numbers that were removed. A page that was requested before the removal must not bring them back."""
 
     @property
     def newest_first(self) -> list[Json]:
@@ -60,7 +64,7 @@ class Notifications:
 
     @classmethod
     def from_page(cls, page: Json) -> "Notifications":
-        """The first page of the list. What is newer than the number that the page carries comes again as an entry."""
+        """Start from the first page of the list. Events after the number of the page arrive on the stream."""
         state = cls(
             page["epoch"], page["seq"], page["floor"], page["read"], page["unread"], _since=page["seq"]
         )
@@ -68,24 +72,27 @@ class Notifications:
         return state
 
     def start_again(self, page: Json) -> None:
-        """The same for a state that others hold."""
+        """Replace this state, which others may hold a reference to, by the first page of the list."""
         fresh = self.from_page(page)
         for name in self.__slots__:
             setattr(self, name, getattr(fresh, name))
 
     def add_older(self, cursor: str, page: Json) -> bool:
-        """The page that `more` named, when it was `cursor`; False if it is out of date, and to be asked for again."""
+        """Add the page that was requested with `cursor`, the value of `more` at that time.
+
+        Returns False if the page is out of date; request it again.
+        """
         if cursor != self.more or page["epoch"] != self.epoch or page["seq"] < self._since:
             return False
         self._take(page)
         return True
 
-    def apply(self, event: Event) -> bool:
-        """Move on by one entry; False if it was applied before."""
+    def apply(self, event: StreamEvent) -> bool:
+        """Apply the next event. Returns False if it was applied before. Raises MissingEvent."""
         if event.seq <= self.seq:
             return False
         if event.seq != self.seq + 1:
-            raise Gap(f"{event.seq} after {self.seq}")
+            raise MissingEvent(f"{event.seq} after {self.seq}")
         match event.type:
             case "read":
                 self.read = max(self.read, event.data["seq"])
@@ -109,7 +116,7 @@ class Notifications:
         return True
 
     def keep_from(self, floor: int) -> None:
-        """Forget what stands below `floor`, as the server did."""
+        """Forget everything below `floor`, as the server did."""
         if floor <= self.floor:
             return
         self.floor, self.read = floor, max(self.read, floor - 1)
