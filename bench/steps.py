@@ -27,8 +27,9 @@ from bench.feeds import WARM, community
 from bench.inside import inside
 from bench.readers import HOME, tokens
 from bench.stack import STORES, Stack, stack
+from entrypoints.access import authentication, limits
 from entrypoints.container import Container
-from entrypoints.http import auth, fragments, limits, paging
+from entrypoints.http import fragments, paging
 from entrypoints.http.app import create_app
 
 
@@ -73,9 +74,9 @@ def parts(container: Container) -> Sequence[tuple[str, type, str]]:
     feeds = container.feeds
     home, page = feeds.read_home_feed(), feeds.read_page()
     return (
-        ("admit: token and session", auth.Admission, "__call__"),
-        ("admit: token and session", type(container.identity.authenticate()), "__call__"),
-        ("limits", limits.Limits, "of_user"),
+        ("authenticate: token and session", authentication.Authenticator, "__call__"),
+        ("authenticate: token and session", type(container.identity.authenticate()), "__call__"),
+        ("limits", limits.RateLimits, "charge_user"),
         ("standing", type(container.viewer_contexts()), "of"),
         ("home: use case", type(home), "__call__"),
         ("home: gather", type(feeds.gather_home()), "__call__"),

@@ -152,7 +152,7 @@ from application.shared.ports import Clock
 from application.shared.relay import Relay
 from domain.graph import Relationship
 from domain.posts import hashtag
-from entrypoints.http.edge import origin
+from entrypoints.access.context import origin
 
 Single, Object = providers.Singleton, providers.Object
 

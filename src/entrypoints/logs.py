@@ -5,7 +5,7 @@ import sys
 
 import structlog
 
-from entrypoints.http.edge import request_id
+from entrypoints.access.context import request_id
 
 
 def _with_request_id(

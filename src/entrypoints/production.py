@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from entrypoints.http.limits import RATES, rates
+from entrypoints.access.limits import RATES, rates
 
 if TYPE_CHECKING:
     from entrypoints.settings import Settings

@@ -15,9 +15,9 @@ from types import FrameType
 import uvicorn
 
 from application.notifications.hub import Hub
+from entrypoints.access.networks import Networks
 from entrypoints.http.app import create_app
 from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
-from entrypoints.http.network import Networks
 from entrypoints.http.notifications.stream.frames import MAX_FRAME
 from entrypoints.runtime import build, running
 from entrypoints.settings import BadSettings, Settings

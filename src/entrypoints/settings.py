@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from entrypoints.http.limits import rates
-from entrypoints.http.network import Networks
+from entrypoints.access.limits import rates
+from entrypoints.access.networks import Networks
 from entrypoints.production import problem
 
 EX_CONFIG = 78

@@ -64,7 +64,9 @@ ALLOWED = {
     "adapters.processing.posters": {"media"},
     "adapters.processing.remuxing": {"media"},
     "entrypoints.runtime": {"identity", "media"},  # who follows the keys, and the limits of media
-    "entrypoints.http.edge": {"identity"},  # which network and request a security event belongs to
+    "entrypoints.access.authentication": {"identity"},  # the principal of a token
+    "entrypoints.access.context": {"identity"},  # the origin of security events
+    "entrypoints.access.cursors": {"posts"},  # the windows of hashtags
     "entrypoints.security": {"identity"},  # it writes down security events
     "adapters.sql.migrate": {"identity"},  # addresses are indexed again by a migration, with the sealer
     "adapters.sql.migrations.versions.0017_addresses": {"identity"},
@@ -113,6 +115,10 @@ VIOLATIONS = [
     ("http", "entrypoints/http/posts/handlers.py", "import sqlalchemy"),
     ("http", "entrypoints/http/auth.py", "import jwt"),
     ("client", "entrypoints/http/auth.py", "import waggle_client"),
+    ("access", "entrypoints/access/limits.py", "import litestar"),
+    ("access", "entrypoints/access/networks.py", "import entrypoints.http.network"),
+    ("http-only", "entrypoints/access/networks.py", "import entrypoints.http.network"),
+    ("http-only", "entrypoints/logs.py", "import entrypoints.http.request_middleware"),
     ("technologies", "adapters/memory/posts/reading.py", "import adapters.sql.posts"),
     ("technologies", "adapters/security/sealing.py", "import adapters.memory.store"),
 ]

@@ -10,14 +10,14 @@ import pytest
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from entrypoints.access.networks import Networks
 from entrypoints.http.connections import (
     MAX_PIPELINED,
     MAX_PIPELINED_BYTES,
     BoundedProtocol,
     Connections,
 )
-from entrypoints.http.edge import MAX_HEADER_BYTES
-from entrypoints.http.network import Networks
+from entrypoints.http.request_middleware import MAX_HEADER_BYTES
 
 REQUEST = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 

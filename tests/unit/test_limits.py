@@ -1,13 +1,12 @@
-"""Limits: the counter in memory, what the setting means, and who pays."""
-
-from typing import Any
+"""Rate limits: the counter in memory, the setting, and the budgets that a request is charged to."""
 
 import pytest
 
 from adapters.memory.limits import MemoryLimiter
 from application.shared.limits import RateLimited
 from domain.shared import UserId
-from entrypoints.http.limits import EXPENSIVE, RATES, Cost, Limits, headers, rates
+from entrypoints.access.limits import EXPENSIVE, RATES, Caller, Cost, RateLimits, rates
+from entrypoints.http.limits import rate_limit_headers
 from tests.port_contracts.limits import TEN, Counting, LimiterContract
 
 
@@ -35,7 +34,7 @@ def counting(time: Time) -> Counting:
 class TestLimiter(LimiterContract): ...
 
 
-async def test_what_is_whole_again_is_forgotten(time: Time) -> None:
+async def test_full_budgets_are_forgotten(time: Time) -> None:
     limiter = MemoryLimiter(time)
     for number in range(1000):
         await limiter.take(f"once-{number}", TEN)
@@ -46,7 +45,7 @@ async def test_what_is_whole_again_is_forgotten(time: Time) -> None:
     assert len(limiter) <= 700
 
 
-async def test_keys_that_are_made_up_take_no_more_memory_than_there_is(time: Time) -> None:
+async def test_made_up_keys_take_a_bounded_amount_of_memory(time: Time) -> None:
     limiter = MemoryLimiter(time, max_keys=100)
     for number in range(1000):
         await limiter.take(f"made-up-{number}", TEN, 10)
@@ -55,78 +54,77 @@ async def test_keys_that_are_made_up_take_no_more_memory_than_there_is(time: Tim
 
 
 @pytest.fixture
-def limits(time: Time) -> Limits:
-    return Limits(MemoryLimiter(time), rates("read=3/60,anonymous=10/60,auth=2/60,media=50/60"))
+def limits(time: Time) -> RateLimits:
+    return RateLimits(MemoryLimiter(time), rates("read=3/60,anonymous=10/60,auth=2/60,media=50/60"))
 
 
-async def admitted(limits: Limits, cost: Cost, who: UserId | str) -> int:
-    """How many are let in until the first is not."""
+async def allowed(limits: RateLimits, cost: Cost, client: UserId | str) -> int:
+    """How many requests of the user or network are allowed before one is refused."""
     for number in range(100):
-        scope: dict[str, Any] = {"network": who}
         try:
-            if isinstance(who, str):
-                await limits.of_network(scope, cost)
+            if isinstance(client, str):
+                await limits.charge_network(Caller(client), cost)
             else:
-                await limits.of_user(scope, cost, who)
+                await limits.charge_user(Caller("198.51.100.7"), cost, client)
         except RateLimited:
             return number
     return 100
 
 
-async def test_ap3_each_user_and_each_network_has_its_own_budget(limits: Limits) -> None:
-    assert await admitted(limits, "read", UserId(1)) == 3
-    assert await admitted(limits, "read", UserId(2)) == 3
-    assert await admitted(limits, "read", "198.51.100.7") == 10
-    assert await admitted(limits, "read", "198.51.100.8") == 10
-    assert await admitted(limits, "read", UserId(1)) == 0
+async def test_ap3_each_user_and_each_network_has_its_own_budget(limits: RateLimits) -> None:
+    assert await allowed(limits, "read", UserId(1)) == 3
+    assert await allowed(limits, "read", UserId(2)) == 3
+    assert await allowed(limits, "read", "198.51.100.7") == 10
+    assert await allowed(limits, "read", "198.51.100.8") == 10
+    assert await allowed(limits, "read", UserId(1)) == 0
 
 
-async def test_ap3_what_costs_more_is_had_less_often_without_a_token(limits: Limits) -> None:
-    assert await admitted(limits, "expensive", "198.51.100.7") == 10 // EXPENSIVE
-    assert await admitted(limits, "auth", "198.51.100.7") == 2
-    assert await admitted(limits, "media", "198.51.100.7") == 50
+async def test_ap3_without_a_token_each_cost_class_has_its_own_limit(limits: RateLimits) -> None:
+    assert await allowed(limits, "expensive", "198.51.100.7") == 10 // EXPENSIVE
+    assert await allowed(limits, "auth", "198.51.100.7") == 2
+    assert await allowed(limits, "media", "198.51.100.7") == 50
 
 
-async def test_probes_cost_nothing(limits: Limits) -> None:
-    assert await admitted(limits, "none", "198.51.100.7") == 100
+async def test_the_cost_class_none_is_not_counted(limits: RateLimits) -> None:
+    assert await allowed(limits, "none", "198.51.100.7") == 100
 
 
-async def test_ap3_the_answer_tells_what_is_left(limits: Limits) -> None:
-    scope: dict[str, Any] = {}
+async def test_ap3_the_headers_show_the_remaining_budget(limits: RateLimits) -> None:
+    caller = Caller("198.51.100.7")
     for _ in range(2):
-        await limits.of_user(scope, "read", UserId(1))
+        await limits.charge_user(caller, "read", UserId(1))
 
-    assert headers(scope) == (
+    assert rate_limit_headers(caller) == (
         (b"ratelimit-policy", b'"read";q=3;w=60'),
         (b"ratelimit", b'"read";r=1;t=40'),
     )
 
 
-async def test_ap3_a_refusal_tells_when_to_come_again(limits: Limits, time: Time) -> None:
-    scope: dict[str, Any] = {}
+async def test_ap3_a_refusal_says_when_to_try_again(limits: RateLimits, time: Time) -> None:
+    caller = Caller("198.51.100.7")
     for _ in range(3):
-        await limits.of_user(scope, "read", UserId(1))
+        await limits.charge_user(caller, "read", UserId(1))
     await time.wait(5.5)
 
     with pytest.raises(RateLimited) as refused:
-        await limits.of_user(scope, "read", UserId(1))
+        await limits.charge_user(caller, "read", UserId(1))
 
     assert refused.value.retry_after == 15  # of 14.5
-    assert headers(scope)[1] == (b"ratelimit", b'"read";r=0;t=55')
+    assert rate_limit_headers(caller)[1] == (b"ratelimit", b'"read";r=0;t=55')
     await time.wait(15)
-    await limits.of_user(scope, "read", UserId(1))
+    await limits.charge_user(caller, "read", UserId(1))
 
 
-async def test_without_limits_nothing_is_counted_or_told(time: Time) -> None:
-    limits = Limits(MemoryLimiter(time), rates("off"))
-    scope: dict[str, Any] = {}
-    await limits.of_user(scope, "read", UserId(1))
+async def test_with_limits_off_nothing_is_counted_or_shown(time: Time) -> None:
+    limits = RateLimits(MemoryLimiter(time), rates("off"))
+    caller = Caller("198.51.100.7")
+    await limits.charge_user(caller, "read", UserId(1))
 
-    assert await admitted(limits, "auth", "198.51.100.7") == 100
-    assert not headers(scope)
+    assert await allowed(limits, "auth", "198.51.100.7") == 100
+    assert not rate_limit_headers(caller)
 
 
-def test_a_setting_changes_what_it_names_and_leaves_the_rest() -> None:
+def test_the_setting_changes_only_the_rates_that_it_names() -> None:
     changed = rates("read=2400/30, write=7/1")
 
     assert changed is not None

@@ -15,13 +15,13 @@ from application.media.ports import NoSuchObject
 from application.media.serving import FoundRendition
 from domain.media import Media, MediaKind, MediaNotFound, MediaState, ProcessingResult, Rendition
 from domain.shared import DomainError, MediaId, Unavailable, UserId
+from entrypoints.access.limits import RateLimits
+from entrypoints.access.networks import Networks
 from entrypoints.http.cors import Cors, Origins
-from entrypoints.http.edge import Edge
 from entrypoints.http.errors import refuse
-from entrypoints.http.limits import Limits
 from entrypoints.http.media import serving
 from entrypoints.http.media.serving import ServingController, _part, _Streamed
-from entrypoints.http.network import Networks
+from entrypoints.http.request_middleware import RequestMiddleware
 
 SIZE = 1000
 RENDITION = Rendition(name="small", type="image/webp", width=8, height=6, bytes=SIZE)
@@ -92,9 +92,12 @@ async def asked(target: str, method: str = "GET", **headers: str) -> httpx.Respo
     app = Litestar(
         handlers, openapi_config=None, exception_handlers={DomainError: refuse}, logging_config=None
     )
-    limits = Limits(NoLimiter(), None)
-    edge = Edge(app, access_log="off", hsts="", networks=Networks(), limits=limits, cors=Cors(Origins(())))
-    transport = httpx.ASGITransport(app=edge)  # type: ignore[arg-type]
+    limits = RateLimits(NoLimiter(), None)
+    cors = Cors(Origins(()))
+    middleware = RequestMiddleware(
+        app, access_log="off", hsts="", networks=Networks(), limits=limits, cors=cors
+    )
+    transport = httpx.ASGITransport(app=middleware)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://waggle") as client:
         return await client.request(method, target, headers=headers)
 

@@ -12,8 +12,9 @@ from litestar import Request
 
 from application.feeds.polling import MAX_SEEN
 from application.shared.paging import Page, Window, page
-from entrypoints.http.errors import CursorInvalid, QueryInvalid
-from entrypoints.http.paging import MAX_CURSOR, OF_PAGES, REPEATED, Pager
+from entrypoints.access.cursors import MAX_CURSOR, CursorInvalid, Cursors
+from entrypoints.http.errors import QueryInvalid
+from entrypoints.http.paging import PAGE_PARAMETERS, REPEATED, Pager
 
 IDS = st.sets(st.integers(1, 60), max_size=25)
 
@@ -29,7 +30,9 @@ def read(ids: set[int], window: Window, *, newest_first: bool) -> Page[int]:
 
 
 @given(ids=IDS, limit=st.integers(1, 6), newest_first=st.booleans())
-def test_the_pages_are_the_list_forwards_and_backwards(ids: set[int], limit: int, newest_first: bool) -> None:
+def test_pages_forwards_and_backwards_contain_the_whole_list(
+    ids: set[int], limit: int, newest_first: bool
+) -> None:
     expected = sorted(ids, reverse=newest_first)
 
     pages = [read(ids, Window(limit), newest_first=newest_first)]
@@ -47,10 +50,10 @@ def test_the_pages_are_the_list_forwards_and_backwards(ids: set[int], limit: int
 
 
 @given(ids=IDS, limit=st.integers(1, 6), newest_first=st.booleans(), edge=st.integers(0, 61))
-def test_from_any_edge_the_list_is_found_on_both_sides(
+def test_pages_on_both_sides_of_any_edge_make_the_whole_list(
     ids: set[int], limit: int, newest_first: bool, edge: int
 ) -> None:
-    """Whether or not it is in the list any more."""
+    """Whether or not the edge is still in the list."""
     here = read(ids, Window(limit, edge), newest_first=newest_first)
 
     before = [*here.items]
@@ -70,7 +73,7 @@ def test_from_any_edge_the_list_is_found_on_both_sides(
 
 
 @given(ids=IDS, limit=st.integers(1, 6), newest_first=st.booleans(), edge=st.integers(0, 61))
-def test_from_any_edge_back_and_on_again_comes_where_it_was(
+def test_going_back_and_on_again_repeats_no_item(
     ids: set[int], limit: int, newest_first: bool, edge: int
 ) -> None:
     back = read(ids, Window(limit, edge, back=True), newest_first=newest_first)
@@ -86,7 +89,8 @@ def test_from_any_edge_back_and_on_again_comes_where_it_was(
 
 # --- Cursors ----------------------------------------------------------------------------------------
 
-PAGER = Pager(b"k" * 32, "https://waggle.example.org")
+CURSORS = Cursors(b"k" * 32)
+PAGER = Pager(CURSORS, "https://waggle.example.org")
 
 
 LIST = "/api/v1/users/7/posts"
@@ -104,23 +108,23 @@ FEED_WINDOWS = st.builds(
 
 
 @given(window=WINDOWS)
-def test_a_cursor_leads_where_it_was_made_for(window: Window) -> None:
-    cursor = PAGER.cursor(LIST, window)
+def test_a_cursor_decodes_to_its_window(window: Window) -> None:
+    cursor = CURSORS.encode(LIST, window)
 
     assert PAGER.window(request(), 20, cursor) == window
     assert len(cursor) <= 64
 
 
 @given(window=FEED_WINDOWS)
-def test_a_cursor_tells_what_was_seen(window: Window) -> None:
-    cursor = PAGER.cursor(LIST, window)
+def test_a_cursor_of_a_feed_contains_the_seen_ids(window: Window) -> None:
+    cursor = CURSORS.encode(LIST, window)
 
     assert PAGER.newer(request(), 20, None, cursor) == window
     assert len(cursor) <= MAX_CURSOR
 
 
-def test_what_is_new_is_asked_for_with_a_cursor_that_leads_there_and_nothing_else() -> None:
-    on, back = PAGER.cursor(LIST, Window(20, 7)), PAGER.cursor(LIST, Window(20, 7, back=True))
+def test_since_takes_a_prev_cursor_and_no_second_cursor() -> None:
+    on, back = CURSORS.encode(LIST, Window(20, 7)), CURSORS.encode(LIST, Window(20, 7, back=True))
 
     assert PAGER.newer(request(), 20, on, None) == Window(20, 7)
     with pytest.raises(CursorInvalid):
@@ -129,11 +133,11 @@ def test_what_is_new_is_asked_for_with_a_cursor_that_leads_there_and_nothing_els
         PAGER.newer(request(), 20, back, back)
 
 
-def test_without_a_cursor_a_list_begins_where_it_begins() -> None:
+def test_without_a_cursor_the_window_is_the_beginning_of_the_list() -> None:
     assert PAGER.window(request(), 20, None) == Window(20)
 
 
-CURSOR = PAGER.cursor(LIST, Window(20, 115_000_000_000_000_001))
+CURSOR = CURSORS.encode(LIST, Window(20, 115_000_000_000_000_001))
 
 
 @pytest.mark.parametrize(
@@ -156,13 +160,13 @@ CURSOR = PAGER.cursor(LIST, Window(20, 115_000_000_000_000_001))
     ],
     ids=range(14),
 )
-def test_what_no_list_gave_out_is_no_cursor(cursor: str) -> None:
+def test_an_invented_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(CursorInvalid):
         PAGER.window(request(), 20, cursor)
 
 
 @given(position=st.integers(0, len(CURSOR) - 1), char=st.characters(codec="latin-1"))
-def test_a_cursor_with_another_character_is_none_or_the_same(position: int, char: str) -> None:
+def test_a_cursor_with_a_changed_character_is_refused_or_equivalent(position: int, char: str) -> None:
     changed = CURSOR[:position] + char + CURSOR[position + 1 :]
     try:
         window = PAGER.window(request(), 20, changed)
@@ -171,21 +175,21 @@ def test_a_cursor_with_another_character_is_none_or_the_same(position: int, char
     assert window == PAGER.window(request(), 20, CURSOR)
 
 
-def test_the_cursor_of_one_list_is_none_of_another() -> None:
+def test_the_cursor_of_one_list_is_refused_by_another() -> None:
     with pytest.raises(CursorInvalid):
         PAGER.window(request("/api/v1/users/8/posts"), 20, CURSOR)
 
 
-def test_the_cursor_of_one_server_is_none_of_another() -> None:
+def test_a_cursor_signed_with_another_key_is_refused() -> None:
     with pytest.raises(CursorInvalid):
-        Pager(b"l" * 32, PAGER.url).window(request(), 20, CURSOR)
+        Cursors(b"l" * 32).window(LIST, 20, CURSOR)
 
 
-def test_a_cursor_names_no_secret() -> None:
-    assert PAGER.key not in urlsafe_b64decode(CURSOR + "==")
+def test_a_cursor_does_not_contain_the_key() -> None:
+    assert CURSORS.key not in urlsafe_b64decode(CURSOR + "==")
 
 
-def test_links_repeat_all_parameters_of_all_lists() -> None:
+def test_links_repeat_every_parameter_of_every_list() -> None:
     described = json.loads((Path(__file__).parents[2] / "docs/openapi.json").read_text(encoding="utf-8"))
     operations = [operation for path in described["paths"].values() for operation in path.values()]
     asked = [
@@ -194,5 +198,5 @@ def test_links_repeat_all_parameters_of_all_lists() -> None:
     ]
     lists = [names for names in asked if "cursor" in names]
 
-    for_no_page = {"after", "epoch"}  # the twin of the stream, at the address of a list
-    assert set().union(*lists) == REPEATED | OF_PAGES | for_no_page
+    not_paged = {"after", "epoch"}  # the alternative to the stream, at the address of a list
+    assert set().union(*lists) == REPEATED | PAGE_PARAMETERS | not_paged

@@ -10,12 +10,15 @@ from litestar.openapi.spec import Contact, License
 from litestar.types import ASGIApp
 
 from domain.shared import DomainError
+from entrypoints.access.authentication import Authenticator
+from entrypoints.access.cursors import Cursors
+from entrypoints.access.limits import RateLimits, rates
+from entrypoints.access.networks import Networks
 from entrypoints.container import Container
 from entrypoints.http import openapi, operations
-from entrypoints.http.auth import Admission, authentication
+from entrypoints.http.auth import authentication
 from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.cors import Cors, Origins
-from entrypoints.http.edge import Edge
 from entrypoints.http.errors import fail, refuse, refuse_http
 from entrypoints.http.fast_lane import FastLane
 from entrypoints.http.feeds.handlers import FeedsController
@@ -28,12 +31,10 @@ from entrypoints.http.graph.handlers import (
 )
 from entrypoints.http.identity.sessions import AuthController, ClientInfoReader
 from entrypoints.http.identity.users import MeController, UsersController
-from entrypoints.http.limits import Limits, rates
 from entrypoints.http.media.handlers import MediaController
 from entrypoints.http.media.receiving import Uploads
 from entrypoints.http.media.serving import ServingController
 from entrypoints.http.media.uploads import DirectUploadsController
-from entrypoints.http.network import Networks
 from entrypoints.http.notifications.handlers import NotificationsController
 from entrypoints.http.notifications.preferences import PreferencesController
 from entrypoints.http.notifications.stream import asyncapi
@@ -45,7 +46,8 @@ from entrypoints.http.paging import Pager
 from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
 from entrypoints.http.posts.marks import MarkedController, MarksController
 from entrypoints.http.posts.threads import ThreadsController
-from entrypoints.http.resources import Attempts
+from entrypoints.http.request_middleware import RequestMiddleware
+from entrypoints.http.resources import IdempotentRequests
 from entrypoints.http.search import SearchController
 from entrypoints.settings import Settings
 
@@ -72,26 +74,26 @@ def create_app(
     fragments = Fragments(container.media_addresses())
     handlers, common = _routes(container, settings, fragments, draining)
     documents = operations.documentation(lambda: describe(container, settings), asyncapi.document)
-    limits = Limits(container.limiter(), rates(settings.rate_limits))
-    admit = Admission(container.identity.authenticate(), limits)
+    limits = RateLimits(container.limiter(), rates(settings.rate_limits))
+    authenticator = Authenticator(container.identity.authenticate(), limits)
     app = Litestar(
         [*handlers, documents, operations.home],
         openapi_config=None,
         logging_config=None,
-        guards=[authentication(admit)],
+        guards=[authentication(authenticator)],
         exception_handlers={DomainError: refuse, HTTPException: refuse_http, Exception: fail},
         **common,
     )
     lane = FastLane(
         app,
-        admit,
+        authenticator,
         read_post=container.posts.read_post(),
         read_home_feed=container.feeds.read_home_feed(),
         fragments=fragments,
         pager=_pager(container, settings),
-        socket=_socket(container, settings, admit, fragments),
+        socket=_socket(container, settings, authenticator, fragments),
     )
-    edge = Edge(
+    middleware = RequestMiddleware(
         lane,
         access_log=settings.access_log,
         hsts=hsts(settings),
@@ -99,7 +101,7 @@ def create_app(
         limits=limits,
         cors=Cors(Origins(settings.cors_origins, _local_origins(settings))),
     )
-    return TemporaryErrorsAsEvents(edge)
+    return TemporaryErrorsAsEvents(middleware)
 
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def _routes(
     """The routes of the API, and what they need of an application."""
     given = {
         "client": ClientInfoReader(container.secrets().fingerprint),
-        "attempt": Attempts(container.secrets().fingerprint),
+        "idempotent_request": IdempotentRequests(container.secrets().fingerprint),
         "pager": _pager(container, settings),
         "fragments": fragments,
     }
@@ -185,15 +187,17 @@ def _serves_storage(container: Container) -> bool:
 
 
 def _pager(container: Container, settings: Settings) -> Pager:
-    return Pager(container.secrets().key("cursor"), settings.url)
+    return Pager(Cursors(container.secrets().key("cursor")), settings.url)
 
 
-def _socket(container: Container, settings: Settings, admit: Admission, fragments: Fragments) -> StreamSocket:
+def _socket(
+    container: Container, settings: Settings, authenticator: Authenticator, fragments: Fragments
+) -> StreamSocket:
     notifications = container.notifications
     return StreamSocket(
         _streams(container, fragments),
         origins=Origins((settings.url, *settings.cors_origins), _local_origins(settings)),
-        admit=admit,
+        admit=authenticator,
         redeem=notifications.redeem_ticket(),
         mark_read=notifications.mark_read(),
         per_network=None if settings.rate_limits == "off" else settings.sockets_per_network,

@@ -1,4 +1,4 @@
-"""Who is asking. Deny by default: a route takes a token unless it says otherwise."""
+"""Authentication of HTTP requests. Deny by default: a route needs a token unless it says otherwise."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeAlias
@@ -7,19 +7,20 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 
-from application.identity.queries import Authenticate, Principal
+from application.identity.queries import Principal
 from application.shared.errors import TokenInvalid
-from domain.shared import Unauthenticated, UserId
+from domain.shared import UserId
+from entrypoints.access.authentication import Authenticator, TokenMissing
+from entrypoints.access.limits import Cost
 from entrypoints.http.bodies import StrictRequest
-from entrypoints.http.limits import Cost, Limits
 from entrypoints.http.parameters import refuse_unknown
 
 Access: TypeAlias = Literal["token", "optional", "public"]
 
 PUBLIC: dict[str, Access] = {"access": "public"}
-"""No token is looked at."""
+"""A token is ignored."""
 OPTIONAL: dict[str, Access] = {"access": "optional"}
-"""Without a token one sees what is public. A token that is sent must be good."""
+"""Without a token the client sees what is public. A token that is sent must be valid."""
 
 AuthenticatedRequest: TypeAlias = StrictRequest[Principal, None, State]
 """A request with a token."""
@@ -27,44 +28,16 @@ AnyRequest: TypeAlias = StrictRequest[Principal | None, None, State]
 """A request that may have one."""
 
 BY_ADDRESS = "token"
-"""The query parameter, and the option of a route that takes a token of its own in its address, for clients that can
-send no header. The handler looks at it."""
+"""The query parameter, and the option of a route that accepts a token of its own in the address, for clients that
+cannot send a header. The handler checks that token."""
 
 LIMITED_AS_AUTH: dict[str, Cost] = {"limit": "auth"}
-"""For controllers that deal with passwords and tokens."""
+"""For controllers that handle passwords and tokens."""
 
 Guard: TypeAlias = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 
-class TokenMissing(Unauthenticated):
-    """The route needs an access token: `Authorization: Bearer <token>`."""
-
-    code = "token_missing"
-
-
-class Admission:
-    """Who is asking, once the request is paid for: by the user, else by the network. A token that is no good
-    is paid for by the network as well, or guessing would be free. Raises TokenInvalid and RateLimited."""
-
-    __slots__ = ("_authenticate", "_limits")
-
-    def __init__(self, authenticate: Authenticate, limits: Limits) -> None:
-        self._authenticate, self._limits = authenticate, limits
-
-    async def __call__(self, scope: Any, token: str | None, cost: Cost) -> Principal | None:
-        if token is None:
-            await self._limits.of_network(scope, cost)
-            return None
-        try:
-            principal = await self._authenticate(token)
-        except TokenInvalid:
-            await self._limits.of_network(scope, "read")
-            raise
-        await self._limits.of_user(scope, cost, principal.user_id)
-        return principal
-
-
-def authentication(admit: Admission) -> Guard:
+def authentication(authenticate: Authenticator) -> Guard:
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         access: Access = handler.opt.get("access", "token")
         scope: Any = connection.scope
@@ -72,9 +45,9 @@ def authentication(admit: Admission) -> Guard:
         header = None if access == "public" else connection.headers.get("authorization")
         token = _bearer(header) if header is not None else None
         if header is not None and token is None:
-            await admit(scope, None, "read")
+            await authenticate(scope["caller"], None, "read")
             raise TokenInvalid("the Authorization header must be: Bearer <access token>")
-        scope["user"] = await admit(scope, token, cost)
+        scope["user"] = await authenticate(scope["caller"], token, cost)
         by_address = BY_ADDRESS in handler.opt and BY_ADDRESS in connection.query_params
         if access == "token" and token is None and not by_address:
             raise TokenMissing("this needs an access token")

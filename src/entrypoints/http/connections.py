@@ -20,8 +20,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from entrypoints.http.edge import MAX_HEADER_BYTES, fault_of_host, last_resort
-from entrypoints.http.network import UNKNOWN, Networks
+from entrypoints.access.networks import UNKNOWN, Networks
+from entrypoints.http.request_middleware import MAX_HEADER_BYTES, host_error, last_resort
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Connections:
     def enter(self, connection: "BoundedProtocol", now: float) -> bool:
         """Whether there is room for one more; it has to `leave` if there was."""
         peer = connection.client[0] if connection.client else ""
-        network = self._networks.of({"client": (peer, 0), "headers": ()})
+        network = self._networks.of(peer)
         full = len(self._open) >= self._in_all
         limited = self._per_network is not None and network != UNKNOWN and not self._networks.trusts(peer)
         if full or (limited and self._of[network] >= (self._per_network or 0)):
@@ -199,7 +199,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._upgrade_bytes > MAX_HEADER_BYTES:
             self._refuse(431)
             return
-        if fault_of_host(self.headers, self.parser.get_http_version()):
+        if host_error(self.headers, self.parser.get_http_version()):
             self._refuse(400)
             return
         super().handle_websocket_upgrade()

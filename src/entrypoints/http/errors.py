@@ -26,6 +26,7 @@ from domain.shared import (
     Unauthenticated,
     Unavailable,
 )
+from entrypoints.access.cursors import CursorInvalid
 from entrypoints.http.answers import Answer, RawHeaders, Ready, as_json
 from entrypoints.http.expectations import expected_of, pointer_to
 
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
 
 STATUS: Mapping[type[DomainError], int] = {
+    CursorInvalid: 400,
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
@@ -66,12 +68,6 @@ class QueryInvalid(BadRequest):
     def __init__(self, *field_errors: FieldError) -> None:
         super().__init__("; ".join(field_error.detail for field_error in field_errors))
         self.field_errors = field_errors
-
-
-class CursorInvalid(BadRequest):
-    """The cursor was not given out by this list, or is too old to be honoured."""
-
-    code = "cursor_invalid"
 
 
 class NotAcceptable(DomainError):

@@ -7,7 +7,7 @@ not here. `docs/performance.md` has the figures.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -15,8 +15,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from application.posts.queries import SeenPost
 from application.shared.paging import Page, Window
 from domain.shared import DomainError, PostId, UserId, id_from
+from entrypoints.access.authentication import Authenticator
 from entrypoints.http.answers import Ready, tagged
-from entrypoints.http.auth import Admission
 from entrypoints.http.errors import refusal
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.paging import Pager
@@ -40,7 +40,7 @@ class FastLane:
     def __init__(
         self,
         app: ASGIApp,
-        admit: Admission,
+        authenticate: Authenticator,
         *,
         read_post: ReadPost,
         read_home_feed: ReadHomeFeed,
@@ -48,7 +48,7 @@ class FastLane:
         pager: Pager,
         socket: ASGIApp,
     ) -> None:
-        self._app, self._admit, self._fragments, self._pager = app, admit, fragments, pager
+        self._app, self._authenticate, self._fragments, self._pager = app, authenticate, fragments, pager
         self._socket = socket
         self._read_post, self._read_home_feed = read_post, read_home_feed
 
@@ -69,31 +69,31 @@ class FastLane:
             return None if limit is None else await self._home(limit, scope)
         return None
 
-    async def _home(self, limit: int, scope: Scope) -> Ready | None:
+    async def _home(self, limit: int, scope: Any) -> Ready | None:
         asked = _asked(scope["headers"])
         if asked is None or asked[0] is None:
             return None
         scope["path_template"] = HOME
         try:
-            principal = await self._admit(scope, asked[0], "read")
+            principal = await self._authenticate(scope["caller"], asked[0], "read")
             if principal is None:
                 return None
             page = await self._read_home_feed(principal.user_id, Window(limit))
         except DomainError as error:
-            return refusal(error, scope["request_id"])  # type: ignore[typeddict-item]  # set by the edge
+            return refusal(error, scope["request_id"])
         return self._pager.ready(HOME, {}, page, self._fragments.all(page.items))
 
-    async def _post(self, post_id: PostId, scope: Scope) -> Ready | None:
+    async def _post(self, post_id: PostId, scope: Any) -> Ready | None:
         asked = _asked(scope["headers"])
         if asked is None:
             return None
         token, known = asked
         scope["path_template"] = TEMPLATE
         try:
-            principal = await self._admit(scope, token, "read")
+            principal = await self._authenticate(scope["caller"], token, "read")
             seen = await self._read_post(principal.user_id if principal else None, post_id)
         except DomainError as error:
-            return refusal(error, scope["request_id"])  # type: ignore[typeddict-item]  # set by the edge
+            return refusal(error, scope["request_id"])
         return tagged(self._fragments(seen), seen.row.version, known)
 
 

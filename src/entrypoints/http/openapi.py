@@ -21,19 +21,20 @@ from domain.shared import (
     Unauthenticated,
     Unavailable,
 )
+from entrypoints.access.authentication import TokenMissing
+from entrypoints.access.cursors import CursorInvalid
+from entrypoints.access.limits import Cost
 from entrypoints.http.answers import OneOf, Out
-from entrypoints.http.auth import BY_ADDRESS, Access, TokenMissing
+from entrypoints.http.auth import BY_ADDRESS, Access
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import (
     OF_HTTP,
     BodyEncoded,
     BodyMalformed,
-    CursorInvalid,
     QueryInvalid,
     WrongMediaType,
     status_of,
 )
-from entrypoints.http.limits import Cost
 from entrypoints.http.problem_schemas import SCHEMAS as PROBLEM_SCHEMAS
 from entrypoints.http.problem_schemas import add_problems
 from entrypoints.http.unions import simplified, tell_apart

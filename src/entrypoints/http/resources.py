@@ -1,6 +1,5 @@
 """Single resources over HTTP: what they have in common, from entity tags to idempotency keys."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +10,11 @@ from litestar.params import HeaderParameter
 
 from application.shared.ports import IdempotentRequest
 from domain.shared import FieldError, Stale
+from entrypoints.access.idempotency import KeyInvalid, idempotent_request
 from entrypoints.http.errors import QueryInvalid
 from entrypoints.http.etags import versions_in
 
 T = TypeVar("T")
-
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 MAX_TAGS = 1000
 
@@ -67,38 +65,34 @@ def version_in(if_match: str | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempts:
-    """Makes the Attempt of a request that has an Idempotency-Key."""
+class IdempotentRequests:
+    """Makes the IdempotentRequest of a request that has an Idempotency-Key; None without a key."""
 
     fingerprint: Callable[..., str]
-    """Of bytes; keyed, since there may be a password in them."""
+    """A keyed hash of bytes: there may be a password in them."""
 
     async def __call__(self, request: Request[Any, Any, Any], key: str | None) -> IdempotentRequest | None:
+        """Raises QueryInvalid for a malformed key."""
         return None if key is None else self.of(request, key, await request.body())
 
-    def of(self, request: Request[Any, Any, Any], key: str | None, said: bytes) -> IdempotentRequest | None:
-        """`said` stands for what the body says, where that is not kept."""
+    def of(
+        self, request: Request[Any, Any, Any], key: str | None, content: bytes
+    ) -> IdempotentRequest | None:
+        """The same, where `content` stands for a body that is not kept in memory."""
         if key is None:
             return None
-        if not _KEY.fullmatch(key):
-            raise QueryInvalid(
-                FieldError(
-                    "header:Idempotency-Key", "key_format", "1 to 255 printable ASCII characters, no blanks"
-                )
-            )
         principal = request.scope.get("user")
-        owner = principal.user_id if principal else None
-        path: str = request.scope["path"]
-        fingerprint = self.fingerprint(path.encode(errors="replace"), said)
-        # Who has no account is known by what they say only, passwords included: two who happen to choose the same key do
-        # not get in each other's way, and who sends the same again is the same, from whichever network.
-        whose = str(owner) if owner else f"anyone {fingerprint[:22]}"
-        return IdempotentRequest(
-            scope=f"{whose}:{request.route_handler.handler_name}"[:64],
-            key=key,
-            fingerprint=fingerprint,
-            owner=owner,
-        )
+        try:
+            return idempotent_request(
+                self.fingerprint,
+                key,
+                owner=principal.user_id if principal else None,
+                operation=request.route_handler.handler_name,
+                target=request.scope["path"],
+                content=content,
+            )
+        except KeyInvalid as error:
+            raise QueryInvalid(FieldError("header:Idempotency-Key", "key_format", str(error))) from None
 
 
 def created(out: T, location: str, *, replayed: bool) -> Response[T]:

@@ -1,22 +1,17 @@
 """/api/v1/search: of several modules, behind one address."""
 
-import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as BinasciiError
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from litestar import Controller, Request, Response, get
+from litestar import Controller, Response, get
 from litestar.params import QueryParameter
 
 from application.identity.searching import SearchPeople
-from application.posts.searching import FoundTag, SearchHashtags, SearchPosts, TagWindow
+from application.posts.searching import FoundTag, SearchHashtags, SearchPosts
 from application.shared.people import AuthorCard
 from domain.shared import Invalid
 from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.auth import AnyRequest, viewer
-from entrypoints.http.errors import CursorInvalid
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Limit, Pager
@@ -67,31 +62,6 @@ class Sought(StrEnum):
     HASHTAGS = "hashtags"
 
 
-@dataclass(frozen=True, slots=True)
-class TagPager(Pager):
-    """Cursors in a list of tags, whose edges are no numbers."""
-
-    def window_of_tags(
-        self, request: Request[Any, Any, Any], limit: int, cursor: str | None, of: str
-    ) -> TagWindow:
-        """Raises CursorInvalid."""
-        if cursor is None:
-            return TagWindow(limit)
-        try:
-            raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-            body, mac = raw[:-8], raw[-8:]
-            edge = body[1:].decode()
-        except (BinasciiError, ValueError):
-            body = mac = b""
-        if not body or not hmac.compare_digest(mac, self._mac(request.scope["path"], body, of)):
-            raise CursorInvalid("this cursor is not from this list")
-        return TagWindow(limit, edge, bool(body[0]))
-
-    def cursor(self, path: str, window: Any, of: str = "") -> str:
-        body = bytes([window.back]) + window.edge.encode()
-        return urlsafe_b64encode(body + self._mac(path, body, of)).decode().rstrip("=")
-
-
 Query = Annotated[
     str,
     QueryParameter(
@@ -135,17 +105,16 @@ class SearchController(Controller):
         """Posts and comments that are public, and one's own, newest first; users, the exact username first; hashtags
         of public posts, in the order of their letters. Neither case nor accents make a difference. Who blocks you or
         is blocked is not found, nor are posts of people whom you mute."""
-        of = f"{type}\0{q}"
+        variant = f"{type}\0{q}"
         who = viewer(request)
         if type is Sought.HASHTAGS:
-            pager = TagPager(self.pager.key, self.pager.url)
-            tags = await self.search_hashtags(who, q, pager.window_of_tags(request, limit, cursor, of))
-            listed: Any = tags  # its edges are tags, which this pager knows
-            return pager.answer(request, listed, [Hashtag.of(found) for found in tags.items], of)
-        window = self.pager.window(request, limit, cursor, of)
+            tag_window = self.pager.cursors.tag_window(request.scope["path"], limit, cursor, variant)
+            tags: Any = await self.search_hashtags(who, q, tag_window)  # the edges of its windows are tags
+            return self.pager.answer(request, tags, [Hashtag.of(found) for found in tags.items], variant)
+        window = self.pager.window(request, limit, cursor, variant)
         if type is Sought.USERS:
             people = await self.search_people(who, q, window)
             cards = [AuthorCard(card.id, card.username, card.display_name) for card in people.items]
-            return self.pager.answer(request, people, [FoundUser.of(card) for card in cards], of)
+            return self.pager.answer(request, people, [FoundUser.of(card) for card in cards], variant)
         posts = await self.search_posts(who, q, window)
-        return self.pager.answer(request, posts, self.fragments.all(posts.items), of)
+        return self.pager.answer(request, posts, self.fragments.all(posts.items), variant)

@@ -36,14 +36,15 @@ from domain.identity import (
     session_expires,
 )
 from domain.shared import SessionId, UserNotFound, id_from, made_at
+from entrypoints.access.networks import site_of
 from entrypoints.http.answers import Out
 from entrypoints.http.auth import LIMITED_AS_AUTH, AnyRequest, AuthenticatedRequest
 from entrypoints.http.bodies import In
 from entrypoints.http.identity.users import User
-from entrypoints.http.network import network_of, site_of
+from entrypoints.http.network import network_of
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
-from entrypoints.http.resources import Attempts, IdempotencyKey, created, rfc3339
+from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, created, rfc3339
 
 
 class TokensOut(Out):
@@ -178,7 +179,7 @@ class AuthController(Controller):
     list_sessions: ListSessions
     confirm_password: ConfirmPassword
     change_password: ChangePassword
-    attempt: Attempts
+    idempotent_request: IdempotentRequests
     client: ClientInfoReader
     pager: Pager
 
@@ -206,11 +207,14 @@ class AuthController(Controller):
         """Where this server has addresses confirmed (`WAGGLE_CONFIRM_EMAIL`) every address is answered alike with 202, and
         a mail tells the rest. The name is held until the token in that mail has expired, for 24 hours."""
         given = data.username, data.email, data.password, data.display_name
-        attempt, client = await self.attempt(request, idempotency_key), self.client(request)
+        idempotent_request, client = (
+            await self.idempotent_request(request, idempotency_key),
+            self.client(request),
+        )
         if self.request_registration is not None:
-            result = await self.request_registration(*given, attempt, client)
+            result = await self.request_registration(*given, idempotent_request, client)
             return _accepted(replayed=result.replayed)
-        done = await self.register(*given, attempt, client)
+        done = await self.register(*given, idempotent_request, client)
         location = f"/api/v1/users/{done.user.id}"
         return created(LoggedInOut.of(done, FollowSummary()), location, replayed=done.replayed)
 
@@ -241,7 +245,10 @@ class AuthController(Controller):
         idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
         done = await self.log_in(
-            data.login, data.password, await self.attempt(request, idempotency_key), self.client(request)
+            data.login,
+            data.password,
+            await self.idempotent_request(request, idempotency_key),
+            self.client(request),
         )
         follow_summary = await self.follow_summaries.of(None, done.user.id)
         return Response(LoggedInOut.of(done, follow_summary), headers=no_store(replayed=done.replayed))

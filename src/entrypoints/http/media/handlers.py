@@ -30,7 +30,7 @@ from entrypoints.http.media.shapes import (
     a_media,
 )
 from entrypoints.http.openapi import policy
-from entrypoints.http.resources import Attempts, IdempotencyKey, created
+from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, created
 
 FORM: dict[str, Any] = {
     "required": True,
@@ -67,7 +67,7 @@ class MediaController(Controller):
     read_media: ReadMedia
     remove_media: DeleteMedia
     addresses: Addresses
-    attempt: Attempts
+    idempotent_request: IdempotentRequests
     folder: OpenFolder
     uploads: Uploads
     max_file: int
@@ -88,15 +88,17 @@ class MediaController(Controller):
         address, or wait for the stream to tell. It can be attached to a post at once. With an Idempotency-Key the
         same file sent again is the same media, and goes on where an earlier attempt was cut short."""
         owner = request.user.user_id
-        self.attempt.of(request, idempotency_key, b"")  # a bad key is refused before anything is read
+        self.idempotent_request.of(
+            request, idempotency_key, b""
+        )  # a bad key is refused before anything is read
         with self.uploads.one(str(owner)):
             async with self.folder() as folder:
                 file = folder / "upload"
                 form = await forms.receive(request, file, self.max_file)
                 described = MediaDetails(form.alt_text, form.focal_point)
-                attempt = self.attempt.of(request, idempotency_key, form.said)
+                idempotent = self.idempotent_request.of(request, idempotency_key, form.said)
                 try:
-                    uploaded = await self.upload_file(owner, file, form.size, described, attempt)
+                    uploaded = await self.upload_file(owner, file, form.size, described, idempotent)
                 except StorageFull:
                     raise
                 except Unavailable as error:
@@ -125,7 +127,7 @@ class MediaController(Controller):
             data.bytes,
             data.type,
             data.described,
-            await self.attempt(request, idempotency_key),
+            await self.idempotent_request(request, idempotency_key),
         )
         out = BegunUploadOut(
             OwnMediaOut.of(begun.media, self.addresses), begun.ticket and UploadTicketOut.of(begun.ticket)

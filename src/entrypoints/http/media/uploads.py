@@ -10,6 +10,7 @@ from application.media.ports import OpenFolder, TicketRefused, TicketVerifier
 from application.media.tickets import ReceiveUpload
 from entrypoints.http.auth import AnyRequest
 from entrypoints.http.media.receiving import Spool, TooManyUploads, Uploads, pieces
+from entrypoints.http.network import network_of
 from entrypoints.http.openapi import policy
 
 _AT = len("/media/uploads/")
@@ -41,7 +42,7 @@ class DirectUploadsController(Controller):
         if announced is not None and announced != str(granted.size):
             raise TicketRefused(f"the ticket is for {granted.size:,} bytes")
         await self.take_upload.check(granted.key)  # before anything is read
-        with self.uploads.one(f"network {scope['network']}"):
+        with self.uploads.one(f"network {network_of(scope)}"):
             async with self.folder() as folder:
                 await self._store(request, granted.key, granted.size, granted.content_type, folder / "upload")
 

@@ -20,7 +20,7 @@ from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
 from entrypoints.http.posts.inputs import EditPostIn, Ids, PostIn, a_post, an_author, some_posts
-from entrypoints.http.resources import Attempts, IdempotencyKey, IfMatch, IfNoneMatch, version_in
+from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, IfMatch, IfNoneMatch, version_in
 from entrypoints.http.shapes import PostList, PostOut, published
 
 
@@ -30,7 +30,7 @@ class PostsController(Controller):
     read_posts: ReadPosts
     edit_post: EditPost
     delete_post: DeletePost
-    attempt: Attempts
+    idempotent_request: IdempotentRequests
     fragments: Fragments
 
     path = "/posts"
@@ -49,7 +49,7 @@ class PostsController(Controller):
     ) -> Response[PostOut]:
         return published(
             await self.publish_post(
-                request.user.user_id, data.to_draft(), await self.attempt(request, idempotency_key)
+                request.user.user_id, data.to_draft(), await self.idempotent_request(request, idempotency_key)
             ),
             self.fragments.addresses,
         )

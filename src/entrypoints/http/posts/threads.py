@@ -29,7 +29,7 @@ from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.posts.inputs import CommentIn, a_post
-from entrypoints.http.resources import Attempts, IdempotencyKey, rfc3339
+from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, rfc3339
 from entrypoints.http.shapes import EntityOut, PostOut, published
 
 NextOf: TypeAlias = Callable[[PostId, Window], str]
@@ -157,7 +157,7 @@ class ThreadsController(Controller):
     read_context: ReadContext
     read_history: ReadHistory
     forget_version: ForgetVersion
-    attempt: Attempts
+    idempotent_request: IdempotentRequests
     pager: Pager
     fragments: Fragments
 
@@ -192,7 +192,7 @@ class ThreadsController(Controller):
         return self.pager.answer(request, page, items)
 
     def _next_of(self, post_id: PostId, window: Window) -> str:
-        return self.pager.cursor(f"/api/v1/posts/{post_id}/comments", window)
+        return self.pager.cursors.encode(f"/api/v1/posts/{post_id}/comments", window)
 
     @post(
         "/comments",
@@ -211,7 +211,7 @@ class ThreadsController(Controller):
             await self.publish_post(
                 request.user.user_id,
                 data.draft(a_post(post_id)),
-                await self.attempt(request, idempotency_key),
+                await self.idempotent_request(request, idempotency_key),
             ),
             self.fragments.addresses,
         )

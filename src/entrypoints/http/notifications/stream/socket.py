@@ -17,7 +17,7 @@ from application.shared.errors import TokenInvalid
 from application.shared.limits import RateLimited
 from domain.notifications import Resume
 from domain.shared import Unavailable, UserId
-from entrypoints.http.auth import Admission
+from entrypoints.access.authentication import Authenticator
 from entrypoints.http.cors import Origins
 from entrypoints.http.network import network_of
 from entrypoints.http.notifications.stream import frames
@@ -52,7 +52,7 @@ class StreamSocket:
         streams: StreamServices,
         *,
         origins: Origins,
-        admit: Admission,
+        admit: Authenticator,
         redeem: Redeem,
         mark_read: MarkRead,
         per_network: int | None,
@@ -175,7 +175,7 @@ class _SocketConnection:
             if scheme.lower() != "bearer" or not token:
                 raise StreamClosed(4401, "the Authorization header must be: Bearer <access token>")
         try:
-            principal = await self._app.admit(self._scope, token, "read")
+            principal = await self._app.admit(self._scope["caller"], token, "read")  # type: ignore[typeddict-item]
         except TokenInvalid as error:
             raise StreamClosed(4401, str(error)) from None
         except RateLimited as error:

@@ -1,4 +1,4 @@
-"""What every answer says to browsers, caches and proxies, whoever made it."""
+"""The headers that every answer carries for browsers, caches and proxies."""
 
 import gzip
 import json
@@ -8,25 +8,25 @@ import pytest
 from litestar.types import Receive, Scope, Send
 
 from adapters.memory.limits import MemoryLimiter
+from entrypoints.access.limits import RateLimits
+from entrypoints.access.networks import Networks
 from entrypoints.http.answers import Ready, as_json
 from entrypoints.http.app import hsts
 from entrypoints.http.cors import EXPOSED, Cors, Origins
-from entrypoints.http.edge import MAX_HEADER_BYTES, Edge
-from entrypoints.http.limits import Limits
-from entrypoints.http.network import Networks
+from entrypoints.http.request_middleware import MAX_HEADER_BYTES, RequestMiddleware
 from entrypoints.settings import Settings
 
 PAGE = b"https://app.example"
 LARGE = {"text": "waggle " * 500}
 
 
-def an_edge(app: Any, hsts: str = "") -> Edge:
-    return Edge(
+def a_middleware(app: Any, hsts: str = "") -> RequestMiddleware:
+    return RequestMiddleware(
         app,
         access_log="off",
         hsts=hsts,
         networks=Networks(),
-        limits=Limits(MemoryLimiter(lambda: 0.0), None),
+        limits=RateLimits(MemoryLimiter(lambda: 0.0), None),
         cors=Cors(Origins([PAGE.decode()], r"http://localhost(:\d+)?")),
     )
 
@@ -60,10 +60,10 @@ async def ask(
         "http_version": "1.1",
         **more,
     }
-    await (app if isinstance(app, Edge) else an_edge(app))(scope, receive, send)
+    await (app if isinstance(app, RequestMiddleware) else a_middleware(app))(scope, receive, send)
     start, *rest = sent
     names = [name for name, _ in start["headers"]]
-    assert len(names) == len(set(names)), f"a header is there twice: {names}"
+    assert len(names) == len(set(names)), f"a header is repeated: {names}"
     return start["status"], dict(start["headers"]), b"".join(message["body"] for message in rest)
 
 
@@ -95,7 +95,7 @@ async def refused(*headers: tuple[bytes, bytes], **how: Any) -> tuple[int, str]:
         ((b"[::1",), False),
     ],
 )
-async def test_there_must_be_one_host(hosts: tuple[bytes, ...], *, good: bool) -> None:
+async def test_a_request_needs_exactly_one_valid_host(hosts: tuple[bytes, ...], *, good: bool) -> None:
     if good:
         assert (await ask(plain, hosts=hosts))[0] == 200
     else:
@@ -107,7 +107,7 @@ async def test_http_1_0_needs_no_host() -> None:
     assert await refused(hosts=(b"a", b"b"), http_version="1.0") == (400, "host_invalid")
 
 
-async def test_large_headers_are_refused() -> None:
+async def test_headers_above_32_kb_are_refused() -> None:
     assert (await ask(plain, header_bytes=MAX_HEADER_BYTES))[0] == 200
     assert await refused(header_bytes=MAX_HEADER_BYTES + 1) == (431, "headers_too_large")
 
@@ -129,7 +129,7 @@ async def test_bodies_with_a_content_encoding_are_refused(coding: bytes) -> None
         [(b"transfer-encoding", b"gzip"), (b"transfer-encoding", b"chunked")],
     ],
 )
-async def test_an_encoding_is_found_wherever_it_stands(headers: list[tuple[bytes, bytes]]) -> None:
+async def test_an_encoding_in_any_of_several_headers_is_found(headers: list[tuple[bytes, bytes]]) -> None:
     status, _, body = await ask(plain, *headers, method="POST")
 
     assert (status, json.loads(body)["code"]) == (415, "content_encoding_unsupported")
@@ -138,7 +138,7 @@ async def test_an_encoding_is_found_wherever_it_stands(headers: list[tuple[bytes
 @pytest.mark.parametrize(
     "header", [(b"content-encoding", b"Identity"), (b"transfer-encoding", b"Chunked")], ids=str
 )
-async def test_identity_and_chunks_are_no_encoding(header: tuple[bytes, bytes]) -> None:
+async def test_identity_and_chunked_are_accepted(header: tuple[bytes, bytes]) -> None:
     assert (await ask(plain, header, method="POST"))[0] == 200
 
 
@@ -153,7 +153,7 @@ async def test_identity_and_chunks_are_no_encoding(header: tuple[bytes, bytes]) 
     ],
 )
 @pytest.mark.parametrize("status", [200, 304, 404])
-async def test_what_an_answer_depends_on_is_said_whatever_was_asked_with(
+async def test_vary_does_not_depend_on_the_request_headers(
     origin: bytes | None, path: str, vary: bytes, status: int
 ) -> None:
     asked = [] if origin is None else [(b"origin", origin)]
@@ -165,7 +165,7 @@ async def test_what_an_answer_depends_on_is_said_whatever_was_asked_with(
     assert (b"access-control-expose-headers" in headers) is (origin == PAGE)
 
 
-async def test_refusals_of_the_edge_can_be_read_by_pages_too() -> None:
+async def test_cors_headers_are_on_the_middlewares_own_refusals() -> None:
     _, headers, _ = await ask(plain, (b"origin", PAGE), (b"content-encoding", b"gzip"), method="POST")
 
     assert headers[b"access-control-allow-origin"] == PAGE
@@ -188,7 +188,7 @@ def preflight(origin: bytes = PAGE, method: bytes = b"GET", wanted: bytes = b"")
         preflight(wanted=b"content-type , idempotency-key"),
     ],
 )
-async def test_a_preflight_of_a_page_that_may_is_answered(asked: list[tuple[bytes, bytes]]) -> None:
+async def test_an_allowed_preflight_gets_204(asked: list[tuple[bytes, bytes]]) -> None:
     status, headers, body = await ask(plain, *asked, method="OPTIONS")
 
     assert (status, body) == (204, b"")
@@ -210,22 +210,22 @@ async def test_a_preflight_of_a_page_that_may_is_answered(asked: list[tuple[byte
         preflight(wanted=b"x-odd"),
     ],
 )
-async def test_a_preflight_that_is_refused_is_a_problem_like_every_other(
+async def test_a_refused_preflight_gets_a_problem(
     asked: list[tuple[bytes, bytes]],
 ) -> None:
     assert await refused(*asked, method="OPTIONS") == (400, "cors_refused")
 
 
-async def test_any_origin_may_where_the_operator_says_so() -> None:
-    edge = an_edge(plain)
-    edge._cors = Cors(Origins(["*"]))
+async def test_a_star_allows_every_origin() -> None:
+    middleware = a_middleware(plain)
+    middleware.cors = Cors(Origins(["*"]))
 
-    assert (await ask(edge, (b"origin", b"https://any.example")))[1][
+    assert (await ask(middleware, (b"origin", b"https://any.example")))[1][
         b"access-control-allow-origin"
     ] == b"https://any.example"
 
 
-async def test_data_may_load_nothing_and_be_framed_by_nobody() -> None:
+async def test_answers_get_a_strict_content_security_policy_unless_they_have_their_own() -> None:
     own = (b"content-security-policy", b"default-src 'self'")
 
     _, data, _ = await ask(plain)
@@ -235,9 +235,9 @@ async def test_data_may_load_nothing_and_be_framed_by_nobody() -> None:
     assert page[own[0]] == own[1]
 
 
-async def test_hsts_is_said_as_it_was_set() -> None:
-    _, without, _ = await ask(an_edge(plain))
-    _, headers, _ = await ask(an_edge(plain, "max-age=31536000; includeSubDomains"))
+async def test_hsts_is_sent_as_configured() -> None:
+    _, without, _ = await ask(a_middleware(plain))
+    _, headers, _ = await ask(a_middleware(plain, "max-age=31536000; includeSubDomains"))
 
     assert b"strict-transport-security" not in without
     assert headers[b"strict-transport-security"] == b"max-age=31536000; includeSubDomains"
@@ -251,14 +251,14 @@ async def test_hsts_is_said_as_it_was_set() -> None:
         ("https://waggle.example.org", "on", "max-age=31536000; includeSubDomains"),
     ],
 )
-def test_hsts_is_for_servers_behind_https(url: str, subdomains: str, value: str) -> None:
+def test_hsts_needs_an_https_url(url: str, subdomains: str, value: str) -> None:
     assert hsts(Settings(public_url=url, hsts_subdomains=subdomains)) == value
 
 
 GZIP = (b"accept-encoding", b"gzip")
 
 
-async def test_a_large_answer_is_compressed_for_who_asks_for_it() -> None:
+async def test_a_large_answer_is_compressed_if_the_client_accepts_it() -> None:
     _, whole, body = await ask(plain)
     status, headers, small = await ask(plain, GZIP)
 
@@ -284,7 +284,7 @@ async def test_a_large_answer_is_compressed_for_who_asks_for_it() -> None:
         Ready(204, [], b""),
     ],
 )
-async def test_what_is_small_or_a_picture_stays_as_it_is(answer: Ready) -> None:
+async def test_small_answers_and_media_are_not_compressed(answer: Ready) -> None:
     _, headers, body = await ask(answer, GZIP)
 
     assert b"content-encoding" not in headers
@@ -300,7 +300,7 @@ async def test_answers_with_tokens_are_never_compressed(path: str) -> None:
     assert b"content-encoding" not in headers
 
 
-async def test_what_comes_in_pieces_comes_as_it_is() -> None:
+async def test_an_answer_in_several_messages_is_not_compressed() -> None:
     async def in_pieces(_scope: Any, _receive: Any, send: Any) -> None:
         headers = [(b"content-type", b"text/html"), (b"content-length", b"4000")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -313,7 +313,7 @@ async def test_what_comes_in_pieces_comes_as_it_is() -> None:
     assert body == b"a" * 2000 + b"b" * 2000
 
 
-async def test_who_has_it_compressed_is_told_by_the_tag_of_that() -> None:
+async def test_not_modified_repeats_the_weak_tag_of_a_compressed_answer() -> None:
     not_modified = Ready(304, [(b"etag", b'"3.0123456789abcdef"')], b"")
 
     _, weakly, _ = await ask(not_modified, GZIP, (b"if-none-match", b'W/"3.0123456789abcdef"'))

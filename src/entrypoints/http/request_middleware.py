@@ -8,36 +8,25 @@ import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
 from typing import Any
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from application.identity.security import Origin
 from application.shared.limits import RateLimited
 from domain.shared import DomainError
-from entrypoints.http import limits as counting
+from entrypoints.access.context import network, request_id
+from entrypoints.access.limits import Caller, RateLimits
+from entrypoints.access.networks import Networks
 from entrypoints.http.answers import RawHeaders, Ready
 from entrypoints.http.compression import MIN_BYTES, coding_for, compressed, compressible, is_encoded
 from entrypoints.http.cors import Cors
 from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, answer, problem, refusal
 from entrypoints.http.etags import weak
-from entrypoints.http.limits import Limits
-from entrypoints.http.network import Networks, prefix
+from entrypoints.http.limits import rate_limit_headers
+from entrypoints.http.network import caller_of
 
 log = logging.getLogger("waggle.access")
-
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-network: ContextVar[str] = ContextVar("network", default="")
-"""As `Networks.of` tells it."""
-
-
-def origin() -> Origin:
-    """Where what happens at this moment comes from, for security events."""
-    identifier = request_id.get()
-    return Origin(prefix(network.get()), "" if identifier == "-" else identifier)
-
 
 REQUEST_DEADLINE = 5.0
 """Seconds after which a request is given up, whatever it waits for. They begin when its body is there."""
@@ -70,51 +59,52 @@ _POLICY = b"content-security-policy", b"default-src 'none'; frame-ancestors 'non
 _HOST = re.compile(rb"([A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
-class Edge:
+class RequestMiddleware:
     """Pure ASGI around the application: middleware of the framework's own costs several times as much."""
 
     def __init__(
-        self, app: ASGIApp, *, access_log: str, hsts: str, networks: Networks, limits: Limits, cors: Cors
+        self, app: ASGIApp, *, access_log: str, hsts: str, networks: Networks, limits: RateLimits, cors: Cors
     ) -> None:
         """`hsts` is the value of Strict-Transport-Security, empty for none."""
-        self._app = app
-        self._cors = cors
-        self._networks, self._limits = networks, limits
-        self._log_all = access_log == "all"
-        self._log_problems = access_log != "off"
-        self._headers = [*SECURITY_HEADERS]
-        self._in_flight = 0
+        self.app = app
+        self.cors = cors
+        self.networks, self.limits = networks, limits
+        self.log_all = access_log == "all"
+        self.log_problems = access_log != "off"
+        self.headers = [*SECURITY_HEADERS]
+        self.in_flight = 0
         if hsts:
-            self._headers.append((b"strict-transport-security", hsts.encode()))
+            self.headers.append((b"strict-transport-security", hsts.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
-            scope["network"] = self._networks.of(scope)  # type: ignore[typeddict-unknown-key]
-            await self._app(scope, receive, send)
+            scope["caller"] = caller_of(scope, self.networks)  # type: ignore[typeddict-unknown-key]
+            await self.app(scope, receive, send)
             return
-        exchange = _Exchange(self, scope, receive, send)
-        if self._in_flight >= MAX_IN_FLIGHT:
-            await exchange.refuse(503)
+        lifecycle = RequestLifecycle(self, scope, receive, send)
+        if self.in_flight >= MAX_IN_FLIGHT:
+            await lifecycle.refuse(503)
             return
-        self._in_flight += 1
+        self.in_flight += 1
         try:
-            await exchange.run()
+            await lifecycle.run()
         finally:
-            self._in_flight -= not exchange.unhurried
+            self.in_flight -= not lifecycle.unhurried
 
 
-class _Exchange:
+class RequestLifecycle:
     """One request and its answer."""
 
     __slots__ = (
         "body_read",
+        "caller",
         "deadline",
-        "edge",
         "fields",
         "given_up",
         "head",
         "held",
         "id",
+        "middleware",
         "private",
         "reading",
         "receive",
@@ -125,10 +115,11 @@ class _Exchange:
         "status",
         "unhurried",
     )
+    caller: Caller
     deadline: asyncio.TimerHandle
 
-    def __init__(self, edge: Edge, scope: Any, receive: Receive, send: Send) -> None:
-        self.edge, self.scope, self.receive, self.send_on = edge, scope, receive, send
+    def __init__(self, middleware: RequestMiddleware, scope: Any, receive: Receive, send: Send) -> None:
+        self.middleware, self.scope, self.receive, self.send_on = middleware, scope, receive, send
         self.started = time.perf_counter()
         self.status = 0
         self.given_up = self.reading = self.body_read = self.replaced = self.unhurried = False
@@ -148,14 +139,14 @@ class _Exchange:
             self.scope = {**self.scope, "method": "-"}
         self.scope["request_id"] = self.id
         self.scope["unhurried"] = self._take_time
-        self.scope["network"] = self.edge._networks.of(self.scope)
+        self.scope["caller"] = self.caller = caller_of(self.scope, self.middleware.networks)
         request_id.set(self.id)
-        network.set(self.scope["network"])
+        network.set(self.caller.network)
         task = asyncio.current_task()
         self._allow(REQUEST_DEADLINE, task)
         receive = self.receive if self.scope["method"] == "GET" else self._receive
         try:
-            await (self._refused() or self.edge._app)(self.scope, receive, self.send)
+            await (self._refused() or self.middleware.app)(self.scope, receive, self.send)
         except asyncio.CancelledError:
             if not self.given_up or task is None or task.uncancel() > 0:
                 raise  # the server stops, or the client went away
@@ -176,11 +167,11 @@ class _Exchange:
         try:
             if scope.get("header_bytes", 0) > MAX_HEADER_BYTES:
                 return self._problem(431)
-            if field_error := fault_of_host(scope["headers"], scope.get("http_version", "1.1")):
+            if field_error := host_error(scope["headers"], scope.get("http_version", "1.1")):
                 raise HostInvalid(field_error)
             if is_encoded(scope["headers"]):
                 raise BodyEncoded("the body must have no Content-Encoding, and be sent whole or in chunks")
-            return self.edge._cors.preflight(fields) if scope["method"] == "OPTIONS" else None
+            return self.middleware.cors.preflight(fields) if scope["method"] == "OPTIONS" else None
         except DomainError as error:
             refused = refusal(error, self.id)
             if isinstance(error, BodyEncoded):
@@ -197,7 +188,7 @@ class _Exchange:
         self.deadline.cancel()
         if not self.unhurried:
             self.unhurried = True
-            self.edge._in_flight -= 1
+            self.middleware.in_flight -= 1
 
     async def _receive(self) -> Any:
         """The body, which has its own time: a slow network is no slow server."""
@@ -224,9 +215,9 @@ class _Exchange:
         if self.replaced:
             return
         if message["type"] == "http.response.start":
-            if message["status"] in UNGUARDED and not counting.counted(self.scope):
+            if message["status"] in UNGUARDED and self.caller.rate is None:
                 try:
-                    await self.edge._limits.of_network(self.scope, "read")
+                    await self.middleware.limits.charge_network(self.caller, "read")
                 except RateLimited as error:
                     await refusal(error, self.id)(self.scope, self.receive, self.send)
                     self.replaced = True
@@ -243,9 +234,9 @@ class _Exchange:
         await self.send_on(message)
 
     def _headers(self, made: Any) -> RawHeaders:
-        headers = [*made, (b"x-request-id", self.id.encode()), *self.edge._headers]
-        headers += counting.headers(self.scope)
-        headers += self.edge._cors.of(self.fields[b"origin"]) if b"origin" in self.fields else ()
+        headers = [*made, (b"x-request-id", self.id.encode()), *self.middleware.headers]
+        headers += rate_limit_headers(self.caller)
+        headers += self.middleware.cors.of(self.fields[b"origin"]) if b"origin" in self.fields else ()
         names = {name for name, _ in made}
         if self.status == 304 and b'W/"' in self.fields.get(b"if-none-match", b""):  # it has it compressed
             headers = [(name, weak(value) if name == b"etag" else value) for name, value in headers]
@@ -303,9 +294,9 @@ class _Exchange:
         return answer(problem(self.id, status, code, detail), _HEADERS_OF.get(status, []))
 
     def _log(self) -> None:
-        edge, took = self.edge, time.perf_counter() - self.started
-        if edge._log_all or (
-            edge._log_problems
+        middleware, took = self.middleware, time.perf_counter() - self.started
+        if middleware.log_all or (
+            middleware.log_problems
             and (self.status >= 500 or self.status == 0 or (took > SLOW and not self.unhurried))
         ):
             log.info(
@@ -326,7 +317,7 @@ _HEADERS_OF: Mapping[int, RawHeaders] = {
 }
 
 
-def fault_of_host(headers: Iterable[tuple[bytes, bytes]], http_version: str) -> str:
+def host_error(headers: Iterable[tuple[bytes, bytes]], http_version: str) -> str:
     """What is wrong with the Host of a request; empty if nothing is (RFC 9112, 3.2)."""
     hosts = [value for name, value in headers if name == b"host"]
     if not hosts:

@@ -1,4 +1,4 @@
-"""The outermost layer: whatever happens inside, the client gets an answer that says what and by which id."""
+"""The outermost layer: whatever happens inside, the client gets an answer that names the problem and the request id."""
 
 import asyncio
 import time
@@ -10,26 +10,27 @@ import pytest
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from adapters.memory.limits import MemoryLimiter
-from entrypoints.http import edge
+from entrypoints.access.limits import RateLimits, rates
+from entrypoints.access.networks import Networks
+from entrypoints.http import request_middleware
 from entrypoints.http.answers import Ready
 from entrypoints.http.cors import Cors, Origins
-from entrypoints.http.edge import Edge
-from entrypoints.http.limits import Limits, rates
-from entrypoints.http.network import Networks
+from entrypoints.http.request_middleware import RequestMiddleware
 
 
-def an_edge(app: ASGIApp) -> Edge:
-    limits = Limits(MemoryLimiter(time.monotonic), rates("anonymous=2/60"))
-    return Edge(app, access_log="off", hsts="", networks=Networks(), limits=limits, cors=Cors(Origins(())))
+def a_middleware(app: ASGIApp) -> RequestMiddleware:
+    limits = RateLimits(MemoryLimiter(time.monotonic), rates("anonymous=2/60"))
+    cors = Cors(Origins(()))
+    return RequestMiddleware(app, access_log="off", hsts="", networks=Networks(), limits=limits, cors=cors)
 
 
 async def ask(
-    app: ASGIApp | Edge,
+    app: ASGIApp | RequestMiddleware,
     method: str = "GET",
     *headers: tuple[bytes, bytes],
     body: Sequence[bytes | float | None] = (b"",),
 ) -> tuple[int, dict[bytes, bytes], bytes]:
-    """`body` comes in pieces; a number is a pause in seconds, None one without end."""
+    """`body` is a sequence of pieces; a number is a pause in seconds, None a pause that never ends."""
     sent: list[Any] = []
     pieces = list(body)
 
@@ -45,7 +46,7 @@ async def ask(
 
     with_host = [(b"host", b"waggle"), *headers]
     scope: Any = {"type": "http", "method": method, "path": "/api/v1/x", "headers": with_host}
-    await (app if isinstance(app, Edge) else an_edge(app))(scope, receive, send)
+    await (app if isinstance(app, RequestMiddleware) else a_middleware(app))(scope, receive, send)
     start, *rest = sent
     return start["status"], dict(start["headers"]), b"".join(message["body"] for message in rest)
 
@@ -69,7 +70,7 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def raises(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise RuntimeError("secret words")
+    raise RuntimeError("secret message")
 
 
 async def echoes_method(scope: Any, _receive: Receive, send: Send) -> None:
@@ -83,8 +84,8 @@ async def echoes_method(scope: Any, _receive: Receive, send: Send) -> None:
     await send(end)
 
 
-async def test_a_request_that_waits_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.01)
+async def test_a_request_beyond_the_deadline_gets_504(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_middleware, "REQUEST_DEADLINE", 0.01)
 
     status, headers, body = await ask(sleeps)
 
@@ -94,52 +95,52 @@ async def test_a_request_that_waits_too_long_is_given_up(monkeypatch: pytest.Mon
     assert problem["request_id"].encode() == headers[b"x-request-id"]
 
 
-async def goes_on(scope: Scope, _receive: Receive, send: Send) -> None:
+async def streams(scope: Scope, _receive: Receive, send: Send) -> None:
     scope["unhurried"]()  # type: ignore[typeddict-item]
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await asyncio.sleep(0.2)
     await send({"type": "http.response.body", "body": b"late", "more_body": False})
 
 
-async def test_an_answer_that_goes_on_has_no_deadline_and_holds_no_place(
+async def test_a_streaming_response_has_no_deadline_and_does_not_count_as_in_flight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.05)
-    monkeypatch.setattr(edge, "MAX_IN_FLIGHT", 1)
-    here = an_edge(goes_on)
+    monkeypatch.setattr(request_middleware, "REQUEST_DEADLINE", 0.05)
+    monkeypatch.setattr(request_middleware, "MAX_IN_FLIGHT", 1)
+    middleware = a_middleware(streams)
 
-    answers = await asyncio.gather(ask(here), ask(here))
+    answers = await asyncio.gather(ask(middleware), ask(middleware))
 
     assert [(status, body) for status, _, body in answers] == [(200, b"late")] * 2
-    assert (await ask(here))[0] == 200
+    assert (await ask(middleware))[0] == 200
 
 
-async def test_a_large_body_and_what_is_done_with_it_have_no_deadline_here(
+async def test_a_handler_that_takes_a_large_body_has_no_deadline_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.02)
-    monkeypatch.setattr(edge, "BODY_DEADLINE", 0.04)
+    monkeypatch.setattr(request_middleware, "REQUEST_DEADLINE", 0.02)
+    monkeypatch.setattr(request_middleware, "BODY_DEADLINE", 0.04)
 
-    async def takes_its_time(scope: Scope, receive: Receive, send: Send) -> None:
+    async def is_slow(scope: Scope, receive: Receive, send: Send) -> None:
         scope["unhurried"]()  # type: ignore[typeddict-item]
         await reads(scope, receive, send)
         await asyncio.sleep(0.1)
         await Ready(202, [], b"taken")(scope, receive, send)
 
-    status, _, body = await ask(takes_its_time, "POST", body=(b"a", 0.1, b"b", 0.1, b"c"))
+    status, _, body = await ask(is_slow, "POST", body=(b"a", 0.1, b"b", 0.1, b"c"))
 
     assert (status, body) == (202, b"taken")
 
 
-async def test_whoever_asks_for_the_head_of_it_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.05)
+async def test_head_of_a_streaming_response_keeps_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_middleware, "REQUEST_DEADLINE", 0.05)
 
-    status, _, body = await ask(goes_on, "HEAD")
+    status, _, body = await ask(streams, "HEAD")
 
     assert (status, body) == (200, b"")
 
 
-async def test_a_request_that_is_cancelled_from_outside_stays_cancelled() -> None:
+async def test_a_cancellation_from_outside_is_not_swallowed() -> None:
     asked = asyncio.create_task(ask(sleeps))
     await asyncio.sleep(0)
     asked.cancel()
@@ -148,15 +149,15 @@ async def test_a_request_that_is_cancelled_from_outside_stays_cancelled() -> Non
         await asked
 
 
-async def test_a_mistake_of_ours_answers_500_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_error_gets_500_without_details(caplog: pytest.LogCaptureFixture) -> None:
     status, _, body = await ask(raises)
 
     assert (status, msgspec.json.decode(body)["code"]) == (500, "internal")
     assert b"secret" not in body
-    assert "secret words" in caplog.text
+    assert "secret message" in caplog.text
 
 
-async def test_a_given_request_id_comes_back_and_an_odd_one_does_not() -> None:
+async def test_a_well_formed_request_id_of_the_client_is_kept() -> None:
     _, given, _ = await ask(echoes_method, "GET", (b"x-request-id", b"abc-1"))
     _, odd, _ = await ask(echoes_method, "GET", (b"x-request-id", b"a b\xff"))
 
@@ -164,15 +165,15 @@ async def test_a_given_request_id_comes_back_and_an_odd_one_does_not() -> None:
     assert odd[b"x-request-id"] != b"a b\xff"
 
 
-async def test_head_is_asked_of_the_routes_as_get() -> None:
+async def test_head_is_routed_as_get() -> None:
     _, headers, _ = await ask(echoes_method, "HEAD")
 
     assert headers[b"seen"] == b"GET"
 
 
-async def test_in5_a_body_that_does_not_arrive_is_the_clients_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.01)
-    monkeypatch.setattr(edge, "BODY_DEADLINE", 0.1)
+async def test_in5_a_body_that_does_not_arrive_gets_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_middleware, "REQUEST_DEADLINE", 0.01)
+    monkeypatch.setattr(request_middleware, "BODY_DEADLINE", 0.1)
     began = time.monotonic()
 
     status, headers, body = await ask(reads, "POST", body=[b"{", None])
@@ -182,8 +183,8 @@ async def test_in5_a_body_that_does_not_arrive_is_the_clients_fault(monkeypatch:
     assert time.monotonic() - began >= 0.1
 
 
-async def test_in5_the_deadline_begins_when_the_body_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edge, "REQUEST_DEADLINE", 0.2)
+async def test_in5_the_deadline_begins_when_the_body_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_middleware, "REQUEST_DEADLINE", 0.2)
     began = time.monotonic()
 
     status, _, body = await ask(reads_then_sleeps, "POST", body=[b"{", 0.3, b"}"])
@@ -192,9 +193,9 @@ async def test_in5_the_deadline_begins_when_the_body_is_there(monkeypatch: pytes
     assert time.monotonic() - began >= 0.5
 
 
-async def test_ap3_what_no_route_takes_is_counted_for_the_network() -> None:
-    one = an_edge(not_found)
+async def test_ap3_a_request_without_a_route_is_charged_to_the_network() -> None:
+    middleware = a_middleware(not_found)
 
-    statuses = [(await ask(one, "GET"))[0] for _ in range(3)]
+    statuses = [(await ask(middleware, "GET"))[0] for _ in range(3)]
 
     assert statuses == [404, 404, 429]

@@ -1,10 +1,12 @@
-"""Where a request comes from, and who is believed about it."""
+"""The network that a request is counted for, and which headers are believed about it."""
 
 from typing import Any
 
 import pytest
 
-from entrypoints.http.network import UNKNOWN, Networks, network_of, site_of
+from entrypoints.access.limits import Caller
+from entrypoints.access.networks import UNKNOWN, Networks, site_of
+from entrypoints.http.network import caller_of, network_of
 
 PROXIES = ("10.0.0.0/8", "192.0.2.1", "2001:db8:aaaa::/48")
 
@@ -14,8 +16,12 @@ def scope(peer: str | None, **headers: str) -> dict[str, Any]:
     return {"client": (peer, 4711) if peer is not None else None, "headers": sent}
 
 
+def network(scope: dict[str, Any], *trusted: str) -> str:
+    return caller_of(scope, Networks(trusted)).network
+
+
 @pytest.mark.parametrize(
-    ("peer", "network"),
+    ("peer", "expected"),
     [
         ("198.51.100.7", "198.51.100.7"),
         ("::ffff:198.51.100.7", "198.51.100.7"),
@@ -27,35 +33,33 @@ def scope(peer: str | None, **headers: str) -> dict[str, Any]:
         (None, UNKNOWN),
     ],
 )
-def test_a_network_is_an_ipv4_address_or_an_ipv6_block(peer: str | None, network: str) -> None:
-    assert Networks().of(scope(peer)) == network
-    assert Networks(PROXIES).of(scope(peer)) == network
+def test_a_network_is_an_ipv4_address_or_an_ipv6_64(peer: str | None, expected: str) -> None:
+    assert network(scope(peer)) == expected
+    assert network(scope(peer), *PROXIES) == expected
 
 
 @pytest.mark.parametrize(
     "header", ["x_forwarded_for", "forwarded", "x_real_ip", "client_ip", "true_client_ip"]
 )
 @pytest.mark.parametrize("trusted", [(), PROXIES], ids=["no proxy", "other proxies"])
-def test_ap3_what_a_client_says_of_its_own_address_has_no_effect(
-    header: str, trusted: tuple[str, ...]
-) -> None:
+def test_ap3_headers_from_an_untrusted_peer_are_ignored(header: str, trusted: tuple[str, ...]) -> None:
     value = "for=203.0.113.9" if header == "forwarded" else "203.0.113.9"
 
-    assert Networks(trusted).of(scope("198.51.100.7", **{header: value})) == "198.51.100.7"
+    assert network(scope("198.51.100.7", **{header: value}), *trusted) == "198.51.100.7"
 
 
 @pytest.mark.parametrize(
-    ("value", "network"),
+    ("value", "expected"),
     [
         ("203.0.113.9", "203.0.113.9"),
         ("203.0.113.9:5555", "203.0.113.9"),
         ("2001:db8::1", "2001:db8::/64"),
         ("[2001:db8::1]:443", "2001:db8::/64"),
         ("203.0.113.9, 10.1.1.1, 10.2.2.2", "203.0.113.9"),
-        ("1.1.1.1, 203.0.113.9, 10.1.1.1", "203.0.113.9"),  # the first was there before our proxies
-        ("10.9.9.9, 10.1.1.1", "10.9.9.9"),  # asked by a proxy itself
+        ("1.1.1.1, 203.0.113.9, 10.1.1.1", "203.0.113.9"),  # the client sent the first
+        ("10.9.9.9, 10.1.1.1", "10.9.9.9"),  # a request of the proxy itself
         ("unknown", "10.0.0.1"),
-        ("1.1.1.1, nonsense, 10.1.1.1", "10.1.1.1"),  # what is behind nonsense is nobody's word
+        ("1.1.1.1, nonsense, 10.1.1.1", "10.1.1.1"),  # anything before an invalid entry is not trusted
         ("", "10.0.0.1"),
         (",,,", "10.0.0.1"),
         ("203.0.113.999", "10.0.0.1"),
@@ -65,12 +69,14 @@ def test_ap3_what_a_client_says_of_its_own_address_has_no_effect(
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_a_proxy_is_believed_from_right_to_left(value: str, network: str) -> None:
-    assert Networks(PROXIES).of(scope("10.0.0.1", x_forwarded_for=value)) == network
+def test_x_forwarded_for_is_read_from_right_to_left_through_trusted_proxies(
+    value: str, expected: str
+) -> None:
+    assert network(scope("10.0.0.1", x_forwarded_for=value), *PROXIES) == expected
 
 
 @pytest.mark.parametrize(
-    ("value", "network"),
+    ("value", "expected"),
     [
         ("for=203.0.113.9", "203.0.113.9"),
         ('proto=https;For="[2001:db8::1]:4711";by=10.0.0.1', "2001:db8::/64"),
@@ -79,30 +85,30 @@ def test_a_proxy_is_believed_from_right_to_left(value: str, network: str) -> Non
         ("proto=https", "10.0.0.1"),
     ],
 )
-def test_forwarded_is_read_as_rfc_7239_has_it(value: str, network: str) -> None:
-    assert Networks(PROXIES).of(scope("10.0.0.1", forwarded=value)) == network
+def test_forwarded_is_parsed_by_rfc_7239(value: str, expected: str) -> None:
+    assert network(scope("10.0.0.1", forwarded=value), *PROXIES) == expected
 
 
-def test_ap3_forwarded_is_left_aside_where_the_proxy_writes_the_other() -> None:
+def test_ap3_forwarded_is_ignored_if_there_is_x_forwarded_for() -> None:
     both = scope("10.0.0.1", forwarded="for=1.1.1.1", x_forwarded_for="203.0.113.9")
 
-    assert Networks(PROXIES).of(both) == "203.0.113.9"
+    assert network(both, *PROXIES) == "203.0.113.9"
 
 
-def test_several_headers_are_one_list() -> None:
+def test_repeated_headers_are_one_list() -> None:
     asked = scope("10.0.0.1")
     asked["headers"] = [(b"x-forwarded-for", b"1.1.1.1"), (b"x-forwarded-for", b"203.0.113.9, 10.1.1.1")]
 
-    assert Networks(PROXIES).of(asked) == "203.0.113.9"
+    assert network(asked, *PROXIES) == "203.0.113.9"
 
 
-def test_what_the_edge_found_is_what_handlers_are_told() -> None:
-    assert network_of({"network": "198.51.100.7"}) == "198.51.100.7"
+def test_handlers_see_the_network_that_the_middleware_found() -> None:
+    assert network_of({"caller": Caller("198.51.100.7")}) == "198.51.100.7"
     assert network_of({}) == UNKNOWN
 
 
 @pytest.mark.parametrize("proxy", ["proxy.example.org", "10.0.0.1/8", "10.0.0.0/33", "", "*"])
-def test_a_proxy_that_is_no_block_of_addresses_is_refused(proxy: str) -> None:
+def test_a_trusted_proxy_must_be_an_address_or_a_cidr_block(proxy: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         Networks([proxy])
 
@@ -117,5 +123,5 @@ def test_a_proxy_that_is_no_block_of_addresses_is_refused(proxy: str) -> None:
         (UNKNOWN, ""),
     ],
 )
-def test_the_networks_of_one_customer_are_one_site(network: str, site: str) -> None:
+def test_the_site_of_a_network_is_its_ipv6_48(network: str, site: str) -> None:
     assert site_of(network) == site

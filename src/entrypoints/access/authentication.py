@@ -1,0 +1,37 @@
+"""Authenticate a request by its token, and charge it to the rate limits."""
+
+from application.identity.queries import Authenticate, Principal
+from application.shared.errors import TokenInvalid
+from domain.shared import Unauthenticated
+from entrypoints.access.limits import Caller, Cost, RateLimits
+
+
+class TokenMissing(Unauthenticated):
+    """The operation needs an access token: `Authorization: Bearer <token>`."""
+
+    code = "token_missing"
+
+
+class Authenticator:
+    """Finds the principal of a token and charges the request: to the user, or to the network if there is no token.
+
+    An invalid token is charged to the network as well, or guessing tokens would be free.
+    """
+
+    __slots__ = ("_authenticate", "_limits")
+
+    def __init__(self, authenticate: Authenticate, limits: RateLimits) -> None:
+        self._authenticate, self._limits = authenticate, limits
+
+    async def __call__(self, caller: Caller, token: str | None, cost: Cost) -> Principal | None:
+        """None without a token. Raises TokenInvalid, RateLimited and Unavailable."""
+        if token is None:
+            await self._limits.charge_network(caller, cost)
+            return None
+        try:
+            principal = await self._authenticate(token)
+        except TokenInvalid:
+            await self._limits.charge_network(caller, "read")
+            raise
+        await self._limits.charge_user(caller, cost, principal.user_id)
+        return principal
