@@ -5,6 +5,7 @@ that need nothing but HTTP to a server that runs already; `WAGGLE_TEST_LONG=1` m
 search by chance search longer.
 """
 
+import asyncio
 import os
 import random
 from collections.abc import Iterator
@@ -13,7 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import Unavailable, fresh_bucket, fresh_database, redis, s3
+from tests.integration.servers import (
+    Server,
+    Unavailable,
+    can_create_databases,
+    fresh_bucket,
+    fresh_database,
+    redis,
+    s3,
+)
+from tests.port_contracts.stores import migrated
 
 from .client import Api
 from .process import Waggle
@@ -41,7 +51,12 @@ def stores_of(request: pytest.FixtureRequest, shape: str) -> Iterator[tuple[str,
     if shape not in SEVERAL:
         raise pytest.UsageError(f"WAGGLE_TEST_SHAPES names {shape!r}")
     with ExitStack() as stack:
-        url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
+        server, template = (
+            request.getfixturevalue("postgres_server"),
+            request.getfixturevalue("migrated_template"),
+        )
+        url = stack.enter_context(fresh_database(server, copy_of=template))
+        asyncio.run(migrated(url))  # finds nothing to do, unless the server makes no copies
         if shape == "postgres":
             yield url, {}
             return
@@ -55,6 +70,17 @@ def stores_of(request: pytest.FixtureRequest, shape: str) -> Iterator[tuple[str,
         yield url, {"WAGGLE_REDIS_URL": redis_server.url, "WAGGLE_MEDIA_URL": bucket}
 
 
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: Server) -> Iterator[str]:
+    """A database to copy, since `waggle migrate` takes seconds. On a server that makes no copies it is empty."""
+    if not can_create_databases(postgres_server):
+        yield ""
+        return
+    with fresh_database(postgres_server) as url:
+        asyncio.run(migrated(url))
+        yield url
+
+
 @contextmanager
 def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path, **settings: str) -> Iterator[Waggle]:
     """A server that must end well and must have had nothing to complain about."""
@@ -62,8 +88,6 @@ def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path, **setting
         url, named = stack.enter_context(stores_of(request, shape))
         waggle = Waggle(shape, folder, url, settings=named | settings)
         stack.callback(waggle.kill)
-        if shape in SEVERAL:
-            waggle.migrate()
         waggle.start()
         yield waggle
         status = waggle.stop()
@@ -134,7 +158,6 @@ def two_of(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator
         url, named = stack.enter_context(stores_of(request, shape))
         settings = {"WAGGLE_PUBLIC_URL": "http://waggle.test", **named}
         running = [Waggle(shape, folder, url, settings=settings) for _ in range(2)]
-        running[0].migrate()
         for waggle in running:
             stack.callback(waggle.kill)
             waggle.start()

@@ -163,5 +163,6 @@ class Waggle:
             "WAGGLE_TRENDING_SECONDS": "1",
             "WAGGLE_DRAIN_SECONDS": "0",
             "TMPDIR": tempfile.gettempdir(),
+            "PYTHONDONTWRITEBYTECODE": "",  # each of hundreds of starts would compile all modules again
             **self.settings,
         }

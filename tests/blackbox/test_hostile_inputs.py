@@ -158,6 +158,7 @@ def _token(maya: Member) -> tuple[str, str]:
     return ("Authorization", f"Bearer {maya.tokens['access_token']}")
 
 
+@pytest.mark.told_by("postgres")  # which refuses more values than SQLite
 @pytest.mark.parametrize("name", VALUES)
 def test_in1_a_hostile_value_in_any_member_does_no_harm(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation], name: str
@@ -182,6 +183,7 @@ def test_in1_a_hostile_value_in_any_member_does_no_harm(
     done(maya.get("/api/v1/me"))
 
 
+@pytest.mark.told_by("embedded")  # no store is asked
 @pytest.mark.parametrize("name", BODIES)
 def test_in1_a_hostile_body_does_no_harm(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation], name: str
@@ -273,6 +275,7 @@ IDS = (
 )  # fmt: skip
 
 
+@pytest.mark.told_by("postgres")
 @pytest.mark.parametrize("id_", IDS, ids=lambda value: ascii(value)[:30])
 def test_in1_a_hostile_id_names_nobody(api: Api, maya: Member, id_: str) -> None:
     for operation in operations(api):
@@ -371,6 +374,7 @@ HEADERS = (
 )  # fmt: skip
 
 
+@pytest.mark.told_by("embedded")  # no store is asked
 @pytest.mark.parametrize("header", HEADERS)
 def test_in1_a_hostile_header_does_no_harm(api: Api, maya: Member, post_id: str, header: str) -> None:
     body = b'{"display_name":"Maya"}'
@@ -405,6 +409,7 @@ def test_in1_many_headers_do_no_harm(api: Api, maya: Member) -> None:
         check(exchange(api.base_url, "POST", "/api/v1/posts", [*headers, _token(maya)], b"{}"))
 
 
+@pytest.mark.told_by("embedded")  # no store is asked
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE"])
 def test_in1_every_route_takes_every_header_with_composure(
     api: Api, maya: Member, post_id: str, method: str

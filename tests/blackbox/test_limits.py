@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from .client import PASSWORD, Api, Json, Member, check_problem, done, fresh_key, fresh_name, refused
-from .conftest import RUNNING, SHAPES, a_waggle
+from .conftest import LONG, RUNNING, SHAPES, a_waggle
 from .contract import Operation, operations
 from .wire import Answer, check, exchange
 
@@ -50,7 +50,9 @@ class Behind:
         return Member(self.api.http, joined["user"], joined["tokens"], body["email"])
 
 
-@pytest.fixture(scope="module", params=SHAPES)
+@pytest.fixture(
+    scope="module", params=SHAPES if LONG else ["embedded"] if "embedded" in SHAPES else SHAPES[:1]
+)
 def limited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """A server with the limits that it has when nobody sets any."""
     folder = tmp_path_factory.mktemp("limited")

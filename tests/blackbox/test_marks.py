@@ -267,6 +267,7 @@ def test_az7_bookmarks_are_seen_by_their_owner_only(api: Api) -> None:
 # --- Many at once -----------------------------------------------------------------------------------
 
 
+@pytest.mark.told_by("embedded", "postgres")
 def test_di2_fifty_who_repost_three_times_at_once_are_fifty_reposts(api: Api) -> None:
     author, *members = many_members(api, 51)
     post = author.publishes()
@@ -283,6 +284,7 @@ def test_di2_fifty_who_repost_three_times_at_once_are_fifty_reposts(api: Api) ->
         assert len(author.walks(f"{path}/reposts")) == counted
 
 
+@pytest.mark.told_by("embedded", "postgres")
 def test_di2_a_storm_of_marks_leaves_every_counter_exact(api: Api, chance: random.Random) -> None:
     author, *members = many_members(api, 11)
     posts = [author.publishes() for _ in range(3)]

@@ -18,7 +18,7 @@ from .plans import WEIGHTS, Plan, shortest
 from .world import ROUTES, Differs, World
 
 STEPS = 500
-RUNS = 40 if LONG else 4
+RUNS = 40 if LONG else 2
 SEED = os.environ.get("WAGGLE_TEST_SEED", "bees")
 
 

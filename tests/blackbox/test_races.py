@@ -9,6 +9,8 @@ import pytest
 from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refused
 from .crowd import ask, at_once, many_members
 
+pytestmark = pytest.mark.told_by("embedded", "postgres")  # in memory nothing waits within a transaction
+
 
 def test_di1_fifty_who_like_three_times_at_once_are_fifty_likes(api: Api) -> None:
     author, *members = many_members(api, 51)

@@ -58,6 +58,7 @@ def trending_was_seen(life: Life) -> None:
     assert life.watcher.shown["/api/v1/trending/posts"]
 
 
+@pytest.mark.told_by("embedded", "postgres")
 @pytest.mark.parametrize("number", range(LIVES))
 @pytest.mark.timeout(300)
 def test_az3_az4_az6_every_path_shows_what_the_viewer_may_see(api: Api, number: int) -> None:

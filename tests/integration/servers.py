@@ -98,15 +98,22 @@ def fresh_bucket(server: Server) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server: Server) -> Iterator[str]:
-    """The URL of a new and empty PostgreSQL database, dropped when the block ends.
+def fresh_database(server: Server, copy_of: str = "") -> Iterator[str]:
+    """The URL of a new PostgreSQL database, dropped when the block ends. It is empty, or a copy of the database
+    whose URL is `copy_of`, to which nobody may be connected meanwhile.
 
     On a named server whose role may not create databases it is the named one, emptied before and
-    after; whoever else wants it waits for a minute and is Refused then.
+    after, and never a copy; whoever else wants it waits for a minute and is Refused then.
     """
-    new = Postgres.fresh(server.url)
+    new = Postgres.fresh(server.url, copy_of)
     with start_blocking_portal() as loop, loop.wrap_async_context_manager(new) as url:
         yield url
+
+
+def can_create_databases(server: Server) -> bool:
+    """Whether the role of a PostgreSQL may, so that `fresh_database` can make copies."""
+    with start_blocking_portal() as loop:
+        return loop.call(Postgres.can_create_databases, server.url)
 
 
 def clear(server: Server) -> None:

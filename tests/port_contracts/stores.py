@@ -262,7 +262,7 @@ async def empty(url: str) -> None:
 
 
 async def migrated(url: str) -> str:
-    database = Database.at(url)
+    database = Database.at(url, command_timeout=None)  # as `waggle migrate` opens it
     await migrate(database)
     await database.close()
     return url

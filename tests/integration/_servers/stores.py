@@ -117,21 +117,27 @@ class Postgres:
             loop.call(mark)
 
     @staticmethod
-    @asynccontextmanager
-    async def fresh(url: str) -> AsyncIterator[str]:
+    async def can_create_databases(url: str) -> bool:
         async with _connection(url) as connection:
-            creator = "select rolcreatedb or rolsuper from pg_roles where rolname = current_user"
-            if not await connection.fetchval(creator):
+            return bool(await connection.fetchval(_MAY_CREATE))
+
+    @staticmethod
+    @asynccontextmanager
+    async def fresh(url: str, copy_of: str = "") -> AsyncIterator[str]:
+        async with _connection(url) as connection:
+            if not await connection.fetchval(_MAY_CREATE):
                 async with _emptied(connection):
                     yield url
                 return
-            name = await _create(connection)
+            name = await _create(connection, urlsplit(copy_of).path.removeprefix("/") or "template0")
         try:
             yield urlsplit(url)._replace(path=f"/{name}").geturl()
         finally:
             async with _connection(url) as connection:
                 await connection.execute(f"drop database {name} with (force)")
 
+
+_MAY_CREATE = "select rolcreatedb or rolsuper from pg_roles where rolname = current_user"
 
 # What people made in a database: neither the system's nor an extension's.
 _HELD = """
@@ -154,12 +160,12 @@ async def _connection(url: str) -> AsyncIterator[Any]:
         await connection.close(timeout=_TIMEOUT)
 
 
-async def _create(connection: Any) -> str:
-    """A database whose name nobody has. template0, for template1 may hold more than nothing."""
+async def _create(connection: Any, template: str) -> str:
+    """A database whose name nobody has. The empty one is template0: template1 may hold more than nothing."""
     for number in count(1):
         name = f"waggle_test_{os.getpid()}_{number}"
         try:
-            await connection.execute(f"create database {name} template template0")
+            await connection.execute(f"create database {name} template {template}")
         except asyncpg.DuplicateDatabaseError:
             continue
         return name
