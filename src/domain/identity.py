@@ -1,4 +1,4 @@
-"""Accounts and sessions: what a name, an address and a password may be, and how a session lives."""
+"""Accounts and sessions: the rules for usernames, e-mail addresses and passwords, and the lifetime of sessions."""
 
 import re
 import unicodedata
@@ -25,44 +25,44 @@ BIO = TextRule("bio", max_graphemes=500, max_bytes=4_000, lines=True)
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 256
 MIN_NAME = 4
-"""A shorter name may stand in a password: it would be in too many by chance."""
+"""A password may contain a name shorter than this: too many passwords would contain it by chance."""
 MAX_EMAIL_BYTES = 254
 MAX_LOCAL_BYTES = 64
 
 AsciiDomain: TypeAlias = Callable[[str], str]
-"""The form of a domain name in which two names are the same or not (IDNA 2008, mapped by UTS 46), in lower case.
-Raises ValueError for what has none."""
+"""Returns the canonical form of a domain name, in lower case (IDNA 2008, mapped by UTS 46). Two names are the same if
+their canonical forms are equal. Raises ValueError for a name that has none."""
 
 NAME_REST = timedelta(days=90)
-"""For this long nobody can register the username of an account that was deleted: who takes it would be
-taken for the one before."""
+"""For this long nobody can register the username of a deleted account. Otherwise the new owner could be mistaken for the
+old one."""
 
 SESSION_IDLE = timedelta(days=30)
-"""A session that nobody refreshed for this long has ended."""
+"""A session ends if it is not refreshed for this long."""
 SESSION_LIFE = timedelta(days=90)
-"""However active, a session ends this long after the login."""
+"""A session ends this long after its login, however active it is."""
 REUSE_GRACE = timedelta(seconds=30)
-"""For this long after its exchange a refresh token brings the same successor again: an answer was lost, or
-two tabs raced. Used after that it is proof of a copy."""
+"""For this long after its exchange a refresh token can be exchanged again for the same successor, because an answer may
+get lost and two tabs may race. A later use proves that the token was copied."""
 MAX_SESSIONS = 100
-"""Of one account. Another login ends the one that was not used for longest."""
+"""The sessions of one account. A further login ends the one that was not used for longest."""
 
 RECENT = timedelta(minutes=5)
-"""For this long after a login or a confirmation by password a session may do what is dangerous."""
+"""For this long after a login or a password confirmation a session may perform dangerous actions."""
 MAX_DEVICE = 200
 
 CONFIRMATION_LIFE = timedelta(hours=24)
-"""For this long a registration can be confirmed by the token that was mailed, and nobody else gets the name."""
+"""For this long the mailed token confirms a registration, and the username is reserved for it."""
 
 _USERNAME = re.compile(r"[a-z0-9_]{3,30}")
 _LOCAL = re.compile(r"[^\s@.\"(),:;<>\[\\\]]+(?:\.[^\s@.\"(),:;<>\[\\\]]+)*")
-"""A dot-atom (RFC 5322), with letters of every script (RFC 6531). No quoted strings: nobody has one."""
+"""A dot-atom (RFC 5322), with letters of every script (RFC 6531). Quoted strings are not accepted: nobody uses them."""
 _DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])")
-"""In ASCII. An address of a host, in brackets or not, is none."""
+"""In ASCII. The IP address of a host is no domain name, in brackets or not."""
 
 
 class UsernameTaken(Conflict):
-    """Another account has this username, whatever the case, or had it until not long ago."""
+    """Another account has this username, whatever the case, or had it until recently."""
 
     code = "username_taken"
 
@@ -74,50 +74,50 @@ class EmailTaken(Conflict):
 
 
 class RegistrationTokenInvalid(Forbidden):
-    """The token confirms no registration: it is wrong, was used, is older than 24 hours, or the name or the address has
-    an account by now. Register again."""
+    """The token does not confirm a registration: it is wrong, was used, or is older than 24 hours, or the username or
+    the address belongs to an account by now. Register again."""
 
     code = "registration_token_invalid"
 
 
 class ConfirmationNeeded(Conflict):
-    """What was asked for cannot be undone: ask again, and say so as the detail tells."""
+    """This action cannot be undone. Send the request again with the confirmation that the detail describes."""
 
     code = "confirmation_needed"
 
 
 class WrongCredentials(Unauthenticated):
-    """One error for an unknown account and for a wrong password: neither tells which it was."""
+    """The account is unknown, or the password is wrong. The error is the same for both."""
 
     code = "wrong_credentials"
 
 
 class WrongPassword(Forbidden):
-    """The password is not the one of this account. The access token is good: to renew it helps nothing."""
+    """The password is not the one of this account. The access token is valid, so a refresh does not help."""
 
     code = "wrong_password"
 
 
 class SessionEnded(Unauthenticated):
-    """The refresh token is unknown, spent or expired, or its session was ended: log in again."""
+    """The refresh token is unknown, used or expired, or its session has ended. Log in again."""
 
     code = "session_ended"
 
 
 class RecentLoginRequired(Forbidden):
-    """This needs a session that gave its password within the last five minutes: `POST /api/v1/auth/confirm`."""
+    """This action needs a session that gave its password within the last five minutes: `POST /api/v1/auth/confirm`."""
 
     code = "recent_login_required"
 
 
 class SessionNotFound(NotFound):
-    """One has no such session, or it has ended."""
+    """You have no such session, or it has ended."""
 
     code = "session_not_found"
 
 
 def username(raw: str) -> str:
-    """The canonical (lower-case) username; raises Invalid. ASCII only, so no two look alike."""
+    """The canonical (lower-case) username. It is ASCII only, so that no two look alike. Raises Invalid."""
     name = raw.lower() if raw.isascii() else raw
     if not _USERNAME.fullmatch(name):
         detail = "a username has 3 to 30 of the characters a-z, 0-9 and _"
@@ -128,8 +128,8 @@ def username(raw: str) -> str:
 
 
 def email(raw: str, ascii_domain: AsciiDomain) -> str:
-    """The address as it is shown and written to; raises Invalid for what no mail can go to. Whether it exists only
-    mail tells."""
+    """The address as it is displayed and mailed to. Raises Invalid for anything that mail cannot be sent to. Only a sent
+    mail can show whether the address exists."""
     if len(raw) > 4 * MAX_EMAIL_BYTES:
         raise _no_address()
     address = unicodedata.normalize("NFC", raw.strip())
@@ -155,19 +155,21 @@ def _no_address() -> Invalid:
 
 
 def email_key(address: str, ascii_domain: AsciiDomain) -> str:
-    """Equal for addresses that are the same mailbox as far as uniqueness goes: the case of both parts and the
-    spelling of the domain are ignored, and nothing else."""
+    """A key that is equal for addresses that count as the same mailbox. It ignores the case of both parts and the
+    spelling of the domain, and nothing else."""
     local, at, domain = unicodedata.normalize("NFC", address.strip()).rpartition("@")
     try:
         domain = ascii_domain(domain)
-    except ValueError:  # no address, or one from before there were rules: nobody else's key becomes like it
+    except (
+        ValueError
+    ):  # no valid address, or one older than the rules: its key cannot equal that of a valid one
         domain = domain.lower()
     return f"{local.lower()}{at}{domain}"
 
 
 def password(raw: str, *, field: str = "password") -> str:
-    """The password in NFKC, as it is compared; raises Invalid for what no account can have."""
-    # Typed decomposed it may be longer than it is; beyond that no work is done on a hostile text.
+    """The password in NFKC, as it is compared. Raises Invalid for a password that no account can have."""
+    # A decomposed input may be up to four times longer than its NFKC form. A longer one is hostile and not normalised.
     secret = unicodedata.normalize("NFKC", raw) if len(raw) <= 4 * MAX_PASSWORD else raw
     if len(secret) > MAX_PASSWORD or any(unicodedata.category(char) == "Cs" for char in secret):
         raise Invalid(
@@ -183,8 +185,8 @@ def new_password(
     names: Iterable[str] = (),
     field: str = "password",
 ) -> str:
-    """The password in NFKC; raises Invalid. Blanks and every script are welcome; it must be long, not
-    `common`, and hold none of `names`: of the person, the address, the site."""
+    """The password in NFKC. It may contain spaces and any script. It must be long enough, must not be `common`, and must
+    contain none of `names`: those of the user, of the address and of the site. Raises Invalid."""
     secret = password(raw, field=field)
     if len(secret) < MIN_PASSWORD:
         raise Invalid(FieldError(field, "password_too_short", f"at least {MIN_PASSWORD} characters"))
@@ -193,11 +195,15 @@ def new_password(
     if any(len(name) >= MIN_NAME and name in folded for name in known):
         raise Invalid(
             FieldError(
-                field, "password_guessable", "the password holds your name, your address or this site's name"
+                field,
+                "password_guessable",
+                "the password contains your name, your address or this site's name",
             )
         )
     if common(secret):
-        raise Invalid(FieldError(field, "password_common", "this password is among the first that are tried"))
+        raise Invalid(
+            FieldError(field, "password_common", "this password is one of the first that attackers try")
+        )
     return secret
 
 
@@ -210,11 +216,11 @@ class Account:
     display_name: str = ""
     bio: str = ""
     private: bool = False
-    """What it posts is for its followers and for whom it mentions."""
+    """Whether only the followers of the account, and the users it mentions, may see what it posts."""
     posts: int = 0
-    """How many posts (comments aside) the account shows; follows the facts of the posts module."""
+    """The number of posts that the profile shows, without comments. The events of the posts module keep it up to date."""
     version: int = 1
-    """Rises with every edit of the profile; what If-Match compares."""
+    """Rises with every edit of the profile. If-Match compares it."""
 
     @property
     def created_at(self) -> datetime:
@@ -223,7 +229,7 @@ class Account:
     def edited(
         self, *, display_name: str | None = None, bio: str | None = None, private: bool | None = None
     ) -> "Account":
-        """The account with the members that are given replaced; the same one if that changes nothing."""
+        """The account with the given members replaced. Returns the same object if nothing changes."""
         new = replace(
             self,
             display_name=self.display_name if display_name is None else display_name,
@@ -234,7 +240,7 @@ class Account:
 
 
 def device(raw: str) -> str:
-    """What a client says that it is, fit to be shown to its owner: printable, at most MAX_DEVICE characters."""
+    """The device name that a client sent, made fit for display: printable, at most MAX_DEVICE characters."""
     shown = "".join(
         " " if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} else char
         for char in raw[: 4 * MAX_DEVICE]
@@ -243,12 +249,12 @@ def device(raw: str) -> str:
 
 
 def session_expires(created_at: datetime, last_used_at: datetime) -> datetime:
-    """When a session that is not used again has ended."""
+    """When the session ends if it is not used again."""
     return min(last_used_at + SESSION_IDLE, created_at + SESSION_LIFE)
 
 
 class TokenExchange(NamedTuple):
-    """The refresh tokens from `generation` up to that of the next entry were exchanged at `at`."""
+    """The refresh tokens from `generation` up to the generation of the next entry were exchanged at `at`."""
 
     generation: int
     at: datetime
@@ -256,26 +262,26 @@ class TokenExchange(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One login on one device. Its refresh tokens form a chain; only the newest is good."""
+    """One login on one device. Its refresh tokens form a chain of which only the newest is valid."""
 
     id: SessionId
     user_id: UserId
     seed: bytes
-    """Random, per session. With the server's key it makes every refresh token of the chain, so that
-    none is stored: neither the database nor the key alone can forge one."""
+    """Random, per session. All refresh tokens of the chain are derived from it and the server's key, so that no token is
+    stored. Neither the database nor the key alone is enough to forge one."""
     generation: int = 0
     exchanges: tuple[TokenExchange, ...] = ()
-    """Which tokens before the parent of the newest were exchanged within the last REUSE_GRACE, and when. What was
-    exchanged within the same second shares an entry, so there are never more than about thirty."""
+    """The exchanges within the last REUSE_GRACE, without that of the newest token's parent. Exchanges within the same
+    second share an entry, so there are at most about thirty."""
     refreshed_at: datetime
-    """The last login or refresh. A client in use refreshes every ten minutes, so this is when it was last
-    used, and no request has to write for it."""
+    """The last login or refresh. A client in use refreshes every ten minutes, so this serves as the time of the last
+    use, and no request has to write it."""
     authenticated_at: datetime
-    """When the password was last given in this session."""
+    """When the user last gave the password in this session."""
     device: str = ""
-    """What the client said that it is (User-Agent); see `device`."""
+    """The User-Agent that the client sent; see `device`."""
     network: str = ""
-    """A keyed hash of the network that the session was opened from, never the address."""
+    """A keyed hash of the network that the session was opened from. The address itself is not stored."""
     ended_at: datetime | None = None
 
     @property
@@ -286,14 +292,14 @@ class Session:
         return self.ended_at is None and now < session_expires(self.created_at, self.refreshed_at)
 
     def require_recent(self, now: datetime) -> None:
-        """Raise RecentLoginRequired unless the password was given in this session within RECENT: a stolen
-        access token alone must not take over or destroy an account."""
+        """Raise RecentLoginRequired unless the password was given in this session within RECENT. A stolen access token
+        alone must not be enough to take over or destroy an account."""
         if now > self.authenticated_at + RECENT:
             raise RecentLoginRequired("give your password again: POST /api/v1/auth/confirm")
 
     def exchanged_at(self, generation: int) -> datetime | None:
-        """When the token of `generation` was exchanged for the next one; None if it was not, or too long ago to be
-        known."""
+        """When the token of `generation` was exchanged for the next one; None if it was not exchanged, or so long ago
+        that the exchange is no longer stored."""
         if generation == self.generation - 1:
             return self.refreshed_at
         if generation >= self.generation:
@@ -303,9 +309,9 @@ class Session:
     def refreshed(self, generation: int, now: datetime) -> "Session":
         """The session after a refresh with the token of `generation`.
 
-        The newest token moves the chain on. Any other leaves the session as it is within the grace after its own
-        exchange, so that it brings the same successor again. After that it was copied: the session comes back ended,
-        which the caller must store before it refuses.
+        The newest token advances the chain. An older token within REUSE_GRACE after its exchange leaves the session as
+        it is, and brings the same successor again. Any other token must have been copied: the returned session is
+        ended, and the caller must store it before it refuses the request.
         """
         if generation == self.generation:
             return replace(self, generation=generation + 1, exchanges=self._remembered(now), refreshed_at=now)
@@ -313,7 +319,7 @@ class Session:
         return self if at is not None and now <= at + REUSE_GRACE else self.ended(now)
 
     def _remembered(self, now: datetime) -> tuple[TokenExchange, ...]:
-        """The exchanges that may still be asked for again at `now`, that of the parent included."""
+        """The exchanges that may still be repeated at `now`, that of the parent included."""
         kept = [each for each in self.exchanges if now <= each.at + REUSE_GRACE]
         if self.generation == 0 or now > self.refreshed_at + REUSE_GRACE:
             return tuple(kept)
@@ -323,8 +329,8 @@ class Session:
         return (*kept, parent)
 
     def renewed(self, seed: bytes, now: datetime) -> "Session":
-        """The session whose password was given just now: a new chain of refresh tokens begins, and no token of the
-        one before is good any more."""
+        """The session after its password was given at `now`: a new chain of refresh tokens begins, and no token of the
+        old chain is valid any more."""
         return replace(
             self,
             seed=seed,

@@ -5,26 +5,26 @@ import re
 from domain.shared import FieldError, Invalid
 
 MAX_LANGUAGE = 35
-"""Characters. RFC 5646 (4.4.1) asks for no less, and no tag in use is longer."""
+"""Characters. RFC 5646 (4.4.1) requires at least this many, and no tag in use is longer."""
 
 LANGUAGE_PATTERN = (
     "^([A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?"
     "(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WYZa-wyz](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?"
     "|[Xx](-[A-Za-z0-9]{1,8})+)$"
 )
-"""For JSON Schema too. Of the subtags for a language only those of two and three letters are in use."""
+"""Also used in JSON Schema. Of the primary language subtags only those of two and three letters are in use."""
 _WELL_FORMED = re.compile(LANGUAGE_PATTERN)
 _IRREGULAR = frozenset(
     "en-gb-oed i-ami i-bnn i-default i-enochian i-hak i-klingon i-lux i-mingo i-navajo i-pwn i-tao i-tay i-tsu "
     "sgn-be-fr sgn-be-nl sgn-ch-de".split()
 )
-"""Registered before there was a grammar, and good for ever (RFC 5646, 2.2.8)."""
+"""Registered before the grammar existed, and valid for ever (RFC 5646, 2.2.8)."""
 
 
 def language(raw: str | None) -> str | None:
-    """A BCP 47 tag in its usual case, whatever case it came in: `en`, `pt-BR`, `zh-Hant-TW`, `ca-valencia`. None
-    stays None. Raises Invalid for what is not well-formed or longer than MAX_LANGUAGE; whether its subtags are
-    registered is not looked at."""
+    """A BCP 47 tag in its conventional case, whatever the case of the input: `en`, `pt-BR`, `zh-Hant-TW`,
+    `ca-valencia`. None stays None. Raises Invalid for a tag that is not well-formed or longer than MAX_LANGUAGE. Does
+    not check whether the subtags are registered."""
     if raw is None:
         return None
     tag = raw.lower()
@@ -34,7 +34,7 @@ def language(raw: str | None) -> str | None:
                 "language", "language_format", "a language is a BCP 47 tag such as en, pt-BR or zh-Hant-TW"
             )
         )
-    return _in_usual_case(tag)
+    return _in_conventional_case(tag)
 
 
 def _is_well_formed(raw: str) -> bool:
@@ -42,7 +42,7 @@ def _is_well_formed(raw: str) -> bool:
 
 
 def _repeats(tag: str) -> bool:
-    """Whether a variant or a singleton stands twice in a tag, which no pattern can say."""
+    """Whether a tag contains a variant or a singleton twice. A regular expression cannot express this."""
     seen: set[str] = set()
     in_extension = False
     for subtag in tag.split("-")[1:]:
@@ -57,8 +57,8 @@ def _repeats(tag: str) -> bool:
     return False
 
 
-def _in_usual_case(tag: str) -> str:
-    """Lower case, but regions in capitals and scripts with one, as far as they do not follow a singleton
+def _in_conventional_case(tag: str) -> str:
+    """Lower case, but with regions in upper case and scripts in title case, unless they follow a singleton
     (RFC 5646, 2.1.1)."""
     language_, *subtags = tag.split("-")
     cased = [language_]

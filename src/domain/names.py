@@ -1,7 +1,7 @@
-"""What names look like: words that mix alphabets, stacked marks, and names that pass for an authority.
+"""Deceptive names: words that mix alphabets, stacked marks, and names that claim authority.
 
-The idea is that of Unicode's security mechanisms (UTS 39): a word is of one script, and two names are
-alike if their skeletons are equal. Scripts are read off the names of characters, which say them.
+This follows Unicode's security mechanisms (UTS 39): a word uses one script, and two names look alike if their skeletons
+are equal. The script of a character is the first word of its Unicode name.
 """
 
 import re
@@ -11,7 +11,7 @@ from functools import lru_cache
 from domain.shared import CountGraphemes, FieldError, Invalid, TextRule, shows_something
 
 MAX_MARKS = 4
-"""Marks on one letter. Vietnamese and Hebrew stack three, Tibetan four; a tower of them hides its neighbours."""
+"""Marks on one letter. Vietnamese and Hebrew stack three, Tibetan four. A higher stack covers the adjacent text."""
 
 RESERVED = frozenset(
     "about abuse account accounts admin admins administrator anonymous api auth billing bot contact deleted "
@@ -20,15 +20,15 @@ RESERVED = frozenset(
     "settings signup staff static status stream support sysadmin system team terms trust undefined verified "
     "waggle webmaster welcome www".split()
 )
-"""Usernames for nobody: they would speak for the server, or stand where its own addresses do."""
+"""Usernames that nobody can register: they would seem to speak for the server, or collide with its own addresses."""
 
 _AUTHORITY = frozenset(
     "admin admins administrator moderation moderator moderators mods official root security staff support "
     "sysadmin system verified waggle webmaster".split()
 )
-"""Words that claim to speak for the server, in a name that is shown."""
-_COMPANY = frozenset("account bot center desk help of service services team the".split())
-"""Words that add nothing to such a claim, and take nothing from it."""
+"""Words in a display name that claim to speak for the server."""
+_NEUTRAL = frozenset("account bot center desk help of service services team the".split())
+"""Words that neither make such a claim nor weaken it."""
 
 _LATIN_LETTER = re.compile(r"\bLATIN (?:SMALL |CAPITAL )?LETTER (?:SMALL CAPITAL )?([A-Z])(?: WITH .*)?$")
 _LOOKS_LIKE = {
@@ -40,9 +40,9 @@ _LOOKS_LIKE = {
         "աw սu օo հh ցg զq ոn"
     ).split()
 }
-"""Letters and digits that pass for a Latin letter, as far as the words above have it."""
+"""Letters and digits that look like a Latin letter, limited to the letters of the words above."""
 _ALIKE = (("i", "l"), ("rn", "m"), ("vv", "w"), ("cl", "d"))
-"""Latin letters that pass for one another; applied to both sides of a comparison."""
+"""Latin letters that look like one another. Applied to both sides of a comparison."""
 
 _MIXED_IN_EAST_ASIA = frozenset({"LATIN", "CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"})
 _OF_NO_SCRIPT = frozenset({"MODIFIER", "COMBINING", "VARIATION", "TAG"})
@@ -51,7 +51,7 @@ _WORD = re.compile(r"[A-Z]+")
 
 
 def skeleton(name: str) -> str:
-    """What is left of a name when all that can be told apart only by looking closely is made equal."""
+    """A form of the name in which characters that look alike are equal."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold())
     letters = "".join(_plain(char) for char in folded)
     for pair, one in _ALIKE:
@@ -61,7 +61,7 @@ def skeleton(name: str) -> str:
 
 @lru_cache(4096)
 def _plain(char: str) -> str:
-    """The Latin letter that `char` looks like, itself if it is another letter, nothing if it is none."""
+    """The Latin letter that `char` looks like; `char` itself if it is another letter or digit, else an empty string."""
     if char in _LOOKS_LIKE:
         return _LOOKS_LIKE[char]
     if "a" <= char <= "z":
@@ -73,26 +73,26 @@ def _plain(char: str) -> str:
 
 _RESERVED_LOOKS = frozenset(skeleton(word) for word in RESERVED)
 _AUTHORITY_LOOKS = frozenset(skeleton(word) for word in _AUTHORITY)
-_COMPANY_LOOKS = frozenset(skeleton(word) for word in _COMPANY)
+_NEUTRAL_LOOKS = frozenset(skeleton(word) for word in _NEUTRAL)
 
 
 def is_reserved(username: str) -> bool:
-    """Whether it is a reserved name or looks like one: `adm1n`, `_admin_`, `he1p`."""
+    """Whether the username is reserved or looks like a reserved one: `adm1n`, `_admin_`, `he1p`."""
     return skeleton(username) in _RESERVED_LOOKS
 
 
 def claims_authority(name: str) -> bool:
-    """Whether a shown name says nothing but that it is the server's: `Waggle Support`, `𝐀𝐝𝐦𝐢𝐧 ✅`."""
+    """Whether a display name consists only of words that claim to speak for the server: `Waggle Support`, `𝐀𝐝𝐦𝐢𝐧 ✅`."""
     words = [look for word in re.split(r"[\s_.\-/·]+", name) if (look := skeleton(word))]
-    said = [word for word in words if word not in _COMPANY_LOOKS]
-    return bool(said) and (
-        all(word in _AUTHORITY_LOOKS for word in said) or "".join(words) in _AUTHORITY_LOOKS
+    claims = [word for word in words if word not in _NEUTRAL_LOOKS]
+    return bool(claims) and (
+        all(word in _AUTHORITY_LOOKS for word in claims) or "".join(words) in _AUTHORITY_LOOKS
     )
 
 
 def mixes_scripts(name: str) -> bool:
-    """Whether one of the words is written in letters of several scripts: `Аnn` with a Cyrillic А. Latin
-    beside Chinese, Japanese and Korean is the custom there and deceives nobody."""
+    """Whether one of the words mixes letters of several scripts: `Аnn` with a Cyrillic А. Latin letters in Chinese,
+    Japanese and Korean words are customary and deceive nobody."""
     return any(
         len(scripts) > 1 and not scripts <= _MIXED_IN_EAST_ASIA
         for scripts in map(_scripts, _words(unicodedata.normalize("NFKC", name)))
@@ -109,7 +109,7 @@ def _scripts(word: str) -> frozenset[str]:
 
 @lru_cache(4096)
 def _script(char: str) -> str:
-    """The first word of the character's name; empty if the character belongs to every script."""
+    """The first word of the character's Unicode name; empty if the character belongs to every script."""
     if unicodedata.category(char)[0] != "L":
         return ""
     found = _WORD.match(unicodedata.name(char, ""))
@@ -118,7 +118,7 @@ def _script(char: str) -> str:
 
 
 def stacks_marks(text: str) -> bool:
-    """Whether more than MAX_MARKS marks stand on one letter."""
+    """Whether one letter has more than MAX_MARKS marks."""
     run = 0
     for char in text:
         run = run + 1 if unicodedata.category(char) in {"Mn", "Me"} else 0
@@ -131,18 +131,18 @@ _DISPLAY_NAME = TextRule("display_name", max_graphemes=50, max_bytes=400)
 
 
 def display_name(raw: str, graphemes: CountGraphemes) -> str:
-    """The name as others are shown it, of any script; empty for none. Raises Invalid for what deceives."""
+    """The display name in its stored form, in any script; empty for none. Raises Invalid for a deceptive name."""
     name = _DISPLAY_NAME.apply(raw, graphemes)
     if not name:
         return name
     if not shows_something(name):
-        raise Invalid(FieldError("display_name", "empty", "this name shows nothing"))
+        raise Invalid(FieldError("display_name", "empty", "this name has no visible character"))
     if stacks_marks(name):
         raise Invalid(FieldError("display_name", "characters", f"at most {MAX_MARKS} marks on one letter"))
     if mixes_scripts(name):
-        detail = "a word of the name mixes letters of several alphabets, which are easily confused"
+        detail = "a word of the name mixes letters of several alphabets that are easily confused"
         raise Invalid(FieldError("display_name", "mixed_scripts", detail))
     if claims_authority(name):
-        detail = "this name would be taken for that of the server's own people"
+        detail = "this name could be mistaken for the staff of this server"
         raise Invalid(FieldError("display_name", "name_reserved", detail))
     return name

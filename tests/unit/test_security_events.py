@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.identity.security import MAX_KINDS, MAX_WAITING, ONE_BY_ONE, SecurityEvent
+from application.identity.security import MAX_KINDS, MAX_PENDING, ONE_BY_ONE, SecurityEvent
 from application.shared.ports import IdempotentRequest
 from domain.identity import RECENT, REUSE_GRACE
 from domain.shared import Unavailable, UserId
@@ -112,7 +112,7 @@ async def test_what_comes_from_everywhere_is_bounded_too(waggle: Waggle) -> None
     for number in range(20 * MAX_KINDS):
         waggle.security("login", "refused", user_id=UserId(number + 1))
 
-    assert len(waggle.security._waiting) <= MAX_KINDS + ONE_BY_ONE
+    assert len(waggle.security._pending) <= MAX_KINDS + ONE_BY_ONE
     assert len(waggle.security._repeated) <= MAX_KINDS + 1
 
 
@@ -129,10 +129,10 @@ async def test_while_the_store_is_away_events_wait_and_not_without_end(waggle: W
     waggle.security("logout", user_id=ann)
     with pytest.raises(Unavailable):
         await waggle.security.flush()
-    for number in range(2 * MAX_WAITING):
+    for number in range(2 * MAX_PENDING):
         waggle.security(f"kind {number % 50}", user_id=ann)
         waggle.time.pass_by(timedelta(minutes=2))
-    assert len(waggle.security._waiting) == MAX_WAITING
+    assert len(waggle.security._pending) == MAX_PENDING
     waggle.security.events = stored
 
     assert len(await noted(waggle, ann)) == 1000

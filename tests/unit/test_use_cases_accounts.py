@@ -179,8 +179,8 @@ class TestDeletion:
         assert await refused(waggle.by_author(None, ann.user.id, Window(10))) is UserNotFound
 
     async def test_a_login_that_was_under_way_is_refused(self, waggle: Waggle, ann: LoggedIn) -> None:
-        logging_in = waggle.log_in._opened
-        found, _ = await waggle.log_in._compared("ann", PASSWORD, UNKNOWN_CLIENT.network)
+        logging_in = waggle.log_in._open_session
+        found, _ = await waggle.log_in._verify("ann", PASSWORD, UNKNOWN_CLIENT.network)
         await delete(waggle, ann, "ann")
 
         assert await refused(logging_in(found, None, None, UNKNOWN_CLIENT)) is WrongCredentials

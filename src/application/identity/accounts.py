@@ -1,4 +1,4 @@
-"""What people do with their own accounts."""
+"""Edit and delete accounts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from domain.shared import CountGraphemes, FieldErrors, SessionId, Stale, UserId
 
 @dataclass(frozen=True, slots=True)
 class EditProfile:
-    """Change one's profile; None leaves a member as it is. Raises Invalid, and Stale if `version`
-    is given and is not the stored one."""
+    """Change the profile of the user's own account. None leaves a member as it is. Raises Invalid, UserNotFound, and
+    Stale if `version` is given and differs from the stored one."""
 
     open_tx: OpenTx[IdentityTx]
     graphemes: CountGraphemes
@@ -54,11 +54,11 @@ class EditProfile:
 
 @dataclass(frozen=True, slots=True)
 class DeleteAccount:
-    """Delete one's account with all that is in it. Raises ConfirmationNeeded unless `confirmed` is its
-    username, SessionEnded, RecentLoginRequired, and UserNotFound.
+    """Delete the user's own account with all its content. Raises ConfirmationNeeded unless `confirmed` is its username,
+    SessionEnded, RecentLoginRequired, and UserNotFound.
 
-    The account is gone when this returns. What it wrote is hidden a moment later and erased after that,
-    by whoever hears of AccountDeleted.
+    The account is deleted when this returns. The handlers of AccountDeleted hide its content a moment later, and then
+    erase it.
     """
 
     open_tx: OpenTx[IdentityTx]
@@ -70,23 +70,23 @@ class DeleteAccount:
         async with self.open_tx() as tx:
             account = await tx.accounts.get(user_id)
             if confirmed is None or confirmed.lower() != account.username:
-                raise ConfirmationNeeded(_what_is_lost(account))
+                raise ConfirmationNeeded(_warning(account))
             with self.security.recording_refusals("account_deleted", user_id=user_id, session_id=session_id):
                 session, now = await tx.sessions.get(session_id), self.clock()
-                if not session.alive(now):  # this process may not know yet
+                if not session.alive(now):  # the authentication of this process may not know it yet
                     raise SessionEnded("this session has ended, log in again")
                 session.require_recent(now)
-            ended = await self._removed(tx, account)
+            ended = await self._remove(tx, account)
         self.security("account_deleted", user_id=user_id, session_id=session_id)
         self.sessions_ended(ended)
 
     async def by_operator(self, user_id: UserId) -> None:
-        """Delete somebody's account without asking. Raises UserNotFound."""
+        """Delete an account without a confirmation. Raises UserNotFound."""
         async with self.open_tx() as tx:
-            await self._removed(tx, await tx.accounts.get(user_id))
+            await self._remove(tx, await tx.accounts.get(user_id))
         self.security("account_deleted", reason="operator", user_id=user_id)
 
-    async def _removed(self, tx: IdentityTx, account: Account) -> Sequence[SessionId]:
+    async def _remove(self, tx: IdentityTx, account: Account) -> Sequence[SessionId]:
         ended = await tx.sessions.remove_all(account.id)
         await tx.accounts.remove(account, self.clock() + NAME_REST)
         await tx.idempotency.wipe(account.id)
@@ -94,9 +94,9 @@ class DeleteAccount:
         return ended
 
 
-def _what_is_lost(account: Account) -> str:
+def _warning(account: Account) -> str:
     return (
         f"this deletes the account @{account.username} for good: its profile, posts, comments, likes and "
-        f"sessions. Nobody can use the name for {NAME_REST.days} days. To do it, repeat the request with "
+        f"sessions. Nobody can register the name for {NAME_REST.days} days. To confirm, repeat the request with "
         f"?confirm={account.username}"
     )

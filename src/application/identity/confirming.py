@@ -1,7 +1,7 @@
-"""Opening an account only once its e-mail address is confirmed.
+"""Registration with a confirmed e-mail address.
 
-Until then nothing differs between an address that has an account and one that has none: the request is checked, the password
-is hashed and the registration is stored alike. Which mail is due is decided when it is sent, outside of the request.
+A request behaves the same whether or not the address has an account: it is checked, the password is hashed, and the
+registration is stored. Which mail to send is decided when the mail is sent, outside of the request.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from domain.identity import (
 from domain.shared import UserId
 
 ConfirmationToken: TypeAlias = Callable[[bytes], str]
-"""The token that a seed makes: the same one each time, and nobody without the server's key can make it."""
+"""Derives the token from a seed and the server's key. The same seed always gives the same token."""
 
 
 def digest_of(token: str) -> bytes:
@@ -35,7 +35,8 @@ def digest_of(token: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class RequestRegistration:
-    """Hold the name and mail the rest. Raises Invalid, UsernameTaken, TooManyAttempts, Overloaded."""
+    """Store a pending registration, which reserves the username, and let its mail be sent. Raises Invalid,
+    UsernameTaken, TooManyAttempts, Overloaded."""
 
     register: Register
     token: ConfirmationToken
@@ -50,12 +51,12 @@ class RequestRegistration:
         idempotent_request: IdempotentRequest | None,
         client: ClientInfo = UNKNOWN_CLIENT,
     ) -> IdempotentResult:
-        """An empty outcome, and whether it is told again."""
+        """Returns an empty outcome, and whether it is a replay."""
         register = self.register
         name, address, secret, display_name = register.checked(name, address, secret, display_name)
         with register.security.recording_refusals("registration"):
             await register.throttle.registration(client.network, client.site)
-            hashed = await register.passwords.hash(secret)  # before the transaction: it takes long
+            hashed = await register.passwords.hash(secret)  # before the transaction, because it is slow
             now = self.clock()
             seed = register.sessions.random_bytes(SEED_BYTES)
             pending = PendingRegistration(
@@ -84,8 +85,8 @@ class RequestRegistration:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmRegistration:
-    """Open the account that the token is for, and log it in. Raises RegistrationTokenInvalid, the same for a wrong, a
-    used and an expired token, and where the name or the address was taken meanwhile."""
+    """Register the account that the token confirms, and log it in. Raises RegistrationTokenInvalid for a wrong, a used
+    and an expired token alike, and if the username or the address was taken meanwhile."""
 
     open_tx: OpenTx[IdentityTx]
     sessions: SessionMaker
@@ -123,4 +124,4 @@ class ConfirmRegistration:
 
 
 def _invalid() -> RegistrationTokenInvalid:
-    return RegistrationTokenInvalid("this token confirms no registration; register again")
+    return RegistrationTokenInvalid("this token does not confirm a registration; register again")

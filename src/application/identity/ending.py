@@ -1,4 +1,4 @@
-"""Ending sessions, by their owner or by the operator."""
+"""End sessions, by their owner or by the operator."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,11 +12,12 @@ from domain.identity import SessionEnded, SessionNotFound
 from domain.shared import SessionId, UserId
 
 BATCH = 500
+"""Sessions that are ended in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogOut:
-    """End a session. Harmless for one that has ended, or that is gone with its account."""
+    """End a session. Does nothing if the session has ended, or was deleted with its account."""
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
@@ -35,8 +36,8 @@ class LogOut:
 
 @dataclass(frozen=True, slots=True)
 class LogOutElsewhere:
-    """End one of your own sessions, by its id. Raises SessionNotFound for any other, and RecentLoginRequired unless
-    `current`, the session that asks, ends itself or has given the password lately."""
+    """End one of the user's own sessions. Raises SessionNotFound for any other session, and RecentLoginRequired unless
+    `current`, the session of the request, ends itself or has given the password recently."""
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
@@ -52,9 +53,8 @@ class LogOutElsewhere:
     async def _end(self, user_id: UserId, current: SessionId, session_id: SessionId) -> None:
         now = self.clock()
         async with self.open_tx() as tx:
-            await tx.accounts.get(
-                user_id
-            )  # locked: two sessions that end each other must not wait for each other
+            # Lock the account first, so that two sessions that end each other do not deadlock.
+            await tx.accounts.get(user_id)
             try:
                 session = await tx.sessions.get(session_id)
             except SessionEnded:
@@ -69,8 +69,8 @@ class LogOutElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class LogOutEverywhere:
-    """End all of your own sessions, or with `keep_current` all others. Raises RecentLoginRequired unless `current`, the
-    session that asks, has given the password lately."""
+    """End all sessions of the user, or with `keep_current` all others. Raises RecentLoginRequired unless `current`, the
+    session of the request, has given the password recently."""
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock
@@ -81,7 +81,9 @@ class LogOutEverywhere:
         now = self.clock()
         with self.security.recording_refusals("logout_all", user_id=user_id, session_id=current):
             async with self.open_tx() as tx:
-                await tx.accounts.get(user_id)  # locked: who logs in at this moment comes before or after
+                await tx.accounts.get(
+                    user_id
+                )  # lock: a concurrent login comes before or after, not in between
                 (await tx.sessions.get(current)).require_recent(now)
                 ended = await tx.sessions.end_all(user_id, now, but=current if keep_current else None)
                 await tx.idempotency.wipe_credentials(ended)
@@ -89,7 +91,7 @@ class LogOutEverywhere:
         self.sessions_ended(ended)
 
     async def by_operator(self, user_id: UserId) -> int:
-        """End all sessions of somebody without asking; how many there were. Raises UserNotFound."""
+        """End all sessions of a user without a confirmation. Returns how many were ended. Raises UserNotFound."""
         async with self.open_tx() as tx:
             await tx.accounts.get(user_id)
             ended = await tx.sessions.end_all(user_id, self.clock())
@@ -100,8 +102,8 @@ class LogOutEverywhere:
 
 @dataclass(frozen=True, slots=True)
 class EndAllSessions:
-    """End every session of everybody that began until now, because a key leaked; how many there were. It works in
-    small transactions, so servers go on meanwhile."""
+    """End every session of every user that began until now, because a key leaked. Returns how many were ended. Works in
+    small transactions, so that servers can go on meanwhile."""
 
     open_tx: OpenTx[IdentityTx]
     clock: Clock

@@ -1,4 +1,4 @@
-"""What identity does when other modules tell it something."""
+"""The handlers of other modules' events in identity."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ COUNT_POSTS = "identity.count_posts"
 
 
 def post_count_change(event: Published | PostDeleted) -> int:
-    """What the event changes in the post count of its author's profile: it is of what everybody may see there.
-    Comments are not listed, and a count that told of narrower posts would give them away."""
+    """By how much the event changes the post count on its author's profile. The count includes only posts that everyone
+    who sees the profile may see; otherwise it would reveal restricted posts. The profile does not list comments."""
     if event.reply_to is not None or event.visibility not in OPEN:
         return 0
     return 1 if isinstance(event, Published) else -1
@@ -21,7 +21,7 @@ def post_count_change(event: Published | PostDeleted) -> int:
 
 @dataclass(frozen=True, slots=True)
 class CountPosts:
-    """Keeps the post count of a profile."""
+    """Keeps the post count of a profile up to date."""
 
     open_tx: OpenTx[IdentityTx]
 

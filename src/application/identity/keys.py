@@ -1,7 +1,7 @@
-"""The life of a signing key: next, active, retiring, gone.
+"""The life cycle of signing keys: next, active, retiring, removed.
 
-A key is published before it signs, so that whoever checks tokens knows it by then, and stays published
-after it signed, until the last token that it signed has expired.
+A key is published before it signs, so that everyone who verifies tokens knows it by then. It stays published after it
+stops signing, until the last token that it signed has expired.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -14,22 +14,22 @@ from application.identity.security import SecurityLog
 from application.shared.ports import Clock
 
 PUBLISHED = timedelta(minutes=10)
-"""For this long a key is published before it signs: twice what caches may keep the list of keys."""
+"""For this long a key is published before it signs: twice the time for which caches may keep the list of keys."""
 TRUSTED = timedelta(minutes=15)
-"""For this long a key that signs no more is still trusted: the life of a token, and time for every process
-to hear of the change."""
+"""For this long a key is still trusted after it stops signing: the lifetime of a token, and time for every process to
+notice the change."""
 
 MakeKey: TypeAlias = Callable[[datetime, KeyState], StoredKey]
 
 
 def trusted(keys: Sequence[StoredKey], now: datetime) -> list[StoredKey]:
-    """Those whose tokens are good at `now`, the oldest first."""
+    """The keys whose tokens are valid at `now`, oldest first."""
     good = (key for key in keys if key.state != "retiring" or now < (key.retired_at or now) + TRUSTED)
     return in_order(good)
 
 
 def in_order(keys: Iterable[StoredKey]) -> list[StoredKey]:
-    """The oldest first; what is made together in the order in which it will sign."""
+    """Oldest first. Keys that were made at the same time are in the order in which they sign."""
     return sorted(keys, key=lambda key: (key.made_at, ("retiring", "active", "next").index(key.state)))
 
 
@@ -47,7 +47,7 @@ class ListKeys:
 
 @dataclass(frozen=True, slots=True)
 class EnsureKeys:
-    """See that there is a key that signs and a next one. Processes that start together agree on them."""
+    """Make sure that there is an active key and a next key. Processes that start together agree on them."""
 
     store: KeyStore
     make: MakeKey
@@ -65,20 +65,20 @@ class EnsureKeys:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What a rotation did."""
+    """The result of a rotation."""
 
     activated: str | None = None
-    """The key that signs now; None if it stayed what it was."""
+    """The key that signs from now on; None if the active key did not change."""
     made: str | None = None
     """The next key, published from now on."""
     wait: timedelta = timedelta()
-    """How long the next key has still to be published before it can sign."""
+    """How much longer the next key must be published before it may sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotateKeys:
-    """Let the next key sign, if it was published long enough, and make another one. Forgets the keys whose
-    tokens have all expired."""
+    """Activate the next key if it was published for long enough, and make a new next key. Removes the keys whose tokens
+    have all expired."""
 
     store: KeyStore
     make: MakeKey
@@ -86,12 +86,12 @@ class RotateKeys:
     security: SecurityLog
 
     async def __call__(self, published: timedelta = PUBLISHED) -> Rotation:
-        done = await self._rotated(published)
+        done = await self._rotate(published)
         if done.activated is not None:
             self.security("key_rotated", reason=done.activated)
         return done
 
-    async def _rotated(self, published: timedelta) -> Rotation:
+    async def _rotate(self, published: timedelta) -> Rotation:
         now = self.clock()
         async with self.store.changing() as keys:
             stored = await keys.all()
@@ -100,16 +100,16 @@ class RotateKeys:
                     await keys.remove(key.kid)
             ready = _in_state(stored, "next")
             if ready is None:
-                return Rotation(made=await self._made(keys, now), wait=published)
+                return Rotation(made=await self._make_next(keys, now), wait=published)
             if now < ready.made_at + published:
                 return Rotation(wait=ready.made_at + published - now)
             active = _in_state(stored, "active")
-            if active is not None:  # first, since there is never more than one active key
+            if active is not None:  # retire it first: the store allows one active key at a time
                 await keys.put(replace(active, state="retiring", retired_at=now, private_sealed=b""))
             await keys.put(replace(ready, state="active"))
-            return Rotation(activated=ready.kid, made=await self._made(keys, now))
+            return Rotation(activated=ready.kid, made=await self._make_next(keys, now))
 
-    async def _made(self, keys: Keys, now: datetime) -> str:
+    async def _make_next(self, keys: Keys, now: datetime) -> str:
         key = self.make(now, "next")
         await keys.put(key)
         return key.kid
@@ -117,8 +117,8 @@ class RotateKeys:
 
 @dataclass(frozen=True, slots=True)
 class RevokeKey:
-    """Forget a key at once, because it leaked: every token that it signed is refused within seconds, and
-    sessions should end too. If it was the active one the next signs from now on. Gives the key as it was, None if
+    """Remove a key at once, because it leaked. Every token that it signed is refused within seconds; the operator should
+    end all sessions too. If it was the active key, the next key signs from now on. Returns the removed key, or None if
     there is no such key."""
 
     store: KeyStore

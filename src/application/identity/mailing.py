@@ -1,4 +1,4 @@
-"""The mails of registrations: to whom can confirm one, and to whom has an account already."""
+"""The mails about registrations: one to confirm it, and a warning to an address that has an account already."""
 
 import asyncio
 import logging
@@ -14,19 +14,19 @@ from domain.identity import CONFIRMATION_LIFE, AsciiDomain, email_key
 log = logging.getLogger(__name__)
 
 AT_ONCE = 5
-"""Mails under way in one process."""
+"""Mails that one process sends at the same time."""
 LEASE = timedelta(seconds=60)
-"""Ten seconds are for handing over, the rest for a slow store."""
+"""Ten seconds are for the mail server, the rest for a slow store."""
 CONFIRMATIONS_AN_HOUR = 5
-"""To one address, whoever asks for them."""
+"""To one address, whoever requests them."""
 WARNINGS_AN_HOUR = 1
-"""To an address that has an account."""
+"""To one address that has an account already."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendConfirmations:
-    """Sends what is due. At least once: a crash between the handing over and its note sends a mail again, with the same
-    id."""
+    """Sends the mails that are due, each at least once. After a crash between the delivery and its record, a mail is sent
+    again with the same id."""
 
     queue: ConfirmationQueue
     reader: IdentityReader
@@ -36,13 +36,15 @@ class SendConfirmations:
     ascii_domain: AsciiDomain
 
     async def run(self, poll: timedelta = timedelta(seconds=1)) -> None:
-        """Send until cancelled. Raises what the store raises; the caller restarts it."""
+        """Send until cancelled. Raises whatever the store raises; the caller restarts it."""
         while True:
-            if not await self():  # many to one address come one by one, and must not hold up the others
+            if (
+                not await self()
+            ):  # sleep only if nothing was due: mails to one address are claimed one at a time
                 await asyncio.sleep(poll.total_seconds())
 
     async def __call__(self) -> int:
-        """Send some of those that are due; how many were."""
+        """Send up to AT_ONCE mails that are due. Returns how many were claimed."""
         due = await self.queue.claim(AT_ONCE, LEASE)
         await asyncio.gather(*(self._send(each) for each in due))
         return len(due)
@@ -58,14 +60,14 @@ class SendConfirmations:
             log.warning("the mail about registration %s is dropped: %s", due.id, reason)
         except Exception as error:  # noqa: BLE001 - one mail must not stop the others
             if due.attempts + 1 < MAX_TRIES:
-                log.warning("the mail about registration %s waits: %s", due.id, reason_of(error))
+                log.warning("the mail about registration %s will be retried: %s", due.id, reason_of(error))
                 await self.queue.retry(due, pause_before(due.attempts))
                 return
             log.error("the mail about registration %s is dropped: %s", due.id, reason_of(error))  # noqa: TRY400 - see reason_of
         await self.queue.done(due, sent=sent)
 
     async def _composed(self, due: DueConfirmation) -> Message | None:
-        """None if the address got enough of them."""
+        """The message; None if the address has received its hourly limit of mails."""
         key = email_key(due.email, self.ascii_domain)
         taken = await self.reader.credentials(username="", email=key) is not None
         if due.sent >= (WARNINGS_AN_HOUR if taken else CONFIRMATIONS_AN_HOUR):
@@ -73,9 +75,9 @@ class SendConfirmations:
         id_ = sha256(f"registration {due.id}".encode()).hexdigest()[:32]
         if taken:
             return Message(due.email, f"Your account on {self.site.host}", self._warning(), id_)
-        return Message(due.email, f"Confirm your account on {self.site.host}", self._question(due), id_)
+        return Message(due.email, f"Confirm your account on {self.site.host}", self._confirmation(due), id_)
 
-    def _question(self, due: DueConfirmation) -> str:
+    def _confirmation(self, due: DueConfirmation) -> str:
         token, hours = self.token(due.seed), CONFIRMATION_LIFE // timedelta(hours=1)
         return "\n".join(
             (

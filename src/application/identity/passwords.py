@@ -1,4 +1,4 @@
-"""Giving one's password again, and changing it."""
+"""Confirm and change passwords."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from domain.shared import Invalid, SessionId, UserId
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """What a new password must not be. Raises Invalid."""
+    """Check and normalise a new password. Raises Invalid."""
 
     common: CommonPasswords
     site: Sequence[str]
-    """What the site is called."""
+    """The names of this site, which a password must not contain."""
 
     def __call__(self, raw: str, *, username: str, email: str, field: str = "password") -> str:
         names = (username, email.partition("@")[0], *self.site)
@@ -27,8 +27,8 @@ class NewPassword:
 
 @dataclass(frozen=True, slots=True)
 class CheckPassword:
-    """The stored hash that one's password was compared with. Raises WrongPassword, after the same time
-    whatever is wrong with it, TooManyAttempts, and Overloaded."""
+    """Compare the user's password, and return the stored hash that it matched. Raises WrongPassword, after the same time
+    whatever is wrong with the password, TooManyAttempts, and Overloaded."""
 
     reader: IdentityReader
     passwords: Passwords
@@ -39,7 +39,7 @@ class CheckPassword:
         try:
             secret = password(secret)
         except Invalid:
-            secret = ""  # no account has it; the answer must come as late as for any other wrong one
+            secret = ""  # no account has an empty password; the answer must take as long as for any wrong one
         async with self.throttle.confirmation(user_id, session_id):
             right, _ = await self.passwords.verify(secret, account.password_hash)
             if not right:
@@ -49,8 +49,9 @@ class CheckPassword:
 
 @dataclass(frozen=True, slots=True)
 class ConfirmPassword:
-    """Give one's password again, so that this session may do what is dangerous for the next minutes. It gets new
-    tokens, and the refresh tokens before them end. Raises WrongPassword, Overloaded, SessionEnded."""
+    """Confirm the user's password, so that this session may perform dangerous actions for the next minutes. The session
+    gets new tokens, and its earlier refresh tokens become invalid. Raises WrongPassword, TooManyAttempts, Overloaded,
+    SessionEnded, UserNotFound."""
 
     open_tx: OpenTx[IdentityTx]
     check: CheckPassword
@@ -60,11 +61,11 @@ class ConfirmPassword:
 
     async def __call__(self, user_id: UserId, session_id: SessionId, secret: str) -> Tokens:
         with self.security.recording_refusals("password_confirmed", user_id=user_id, session_id=session_id):
-            tokens = await self._confirmed(user_id, session_id, secret)
+            tokens = await self._confirm(user_id, session_id, secret)
         self.security("password_confirmed", user_id=user_id, session_id=session_id)
         return tokens
 
-    async def _confirmed(self, user_id: UserId, session_id: SessionId, secret: str) -> Tokens:
+    async def _confirm(self, user_id: UserId, session_id: SessionId, secret: str) -> Tokens:
         compared = await self.check(user_id, session_id, secret)
         now = self.clock()
         async with self.open_tx() as tx:
@@ -81,8 +82,9 @@ class ConfirmPassword:
 
 @dataclass(frozen=True, slots=True)
 class ChangePassword:
-    """Set another password and end all other sessions: whoever knew the old one is out. This session gets new tokens,
-    and the refresh tokens before them end. Raises Invalid, WrongPassword, Overloaded, SessionEnded."""
+    """Set a new password and end all other sessions, so that nobody stays logged in with the old one. This session gets
+    new tokens, and its earlier refresh tokens become invalid. Raises Invalid, WrongPassword, TooManyAttempts,
+    Overloaded, SessionEnded, UserNotFound."""
 
     open_tx: OpenTx[IdentityTx]
     reader: IdentityReader
@@ -96,15 +98,15 @@ class ChangePassword:
 
     async def __call__(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> Tokens:
         with self.security.recording_refusals("password_changed", user_id=user_id, session_id=session_id):
-            tokens = await self._changed(user_id, session_id, current, new)
+            tokens = await self._change(user_id, session_id, current, new)
         self.security("password_changed", user_id=user_id, session_id=session_id)
         return tokens
 
-    async def _changed(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> Tokens:
+    async def _change(self, user_id: UserId, session_id: SessionId, current: str, new: str) -> Tokens:
         account = await self.reader.account(user_id)
         new = self.new_password(new, username=account.username, email=account.email, field="new_password")
         compared = await self.check(user_id, session_id, current)
-        hashed = await self.passwords.hash(new)  # before the transaction: it takes long
+        hashed = await self.passwords.hash(new)  # before the transaction, because it is slow
         now = self.clock()
         async with self.open_tx() as tx:
             if (await tx.accounts.get(user_id)).password_hash != compared:

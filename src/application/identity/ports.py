@@ -1,4 +1,4 @@
-"""What identity needs from outside."""
+"""The ports that identity needs from the outside."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -18,69 +18,74 @@ class Accounts(Protocol):
     """The accounts, within a transaction."""
 
     async def add(self, account: Account) -> None:
-        """Raise UsernameTaken if another account has the name, whatever the case, or while it rests. Only if the name
-        is free, raise EmailTaken if another account has the address."""
+        """Raise UsernameTaken if another account has the username, or while the name of a deleted account is not yet free
+        again. Raise EmailTaken if another account has the address, but only if the username is free."""
         ...
 
     async def get(self, user_id: UserId) -> Account:
-        """The account, locked until the transaction ends; raise UserNotFound if there is none."""
+        """The account, locked until the transaction ends. Raises UserNotFound."""
         ...
 
     async def save(self, account: Account) -> None:
-        """Replace the profile members of the stored account (names, bio, version)."""
+        """Replace the profile of the stored account: display name, bio, privacy, version."""
         ...
 
     async def set_password_hash(self, user_id: UserId, password_hash: str) -> None: ...
 
     async def remove(self, account: Account, rests_until: datetime) -> None:
-        """Delete the account, whose sessions are gone, and let its name rest."""
+        """Delete the account, and keep its username from being registered until `rests_until`. Its sessions must have been
+        deleted."""
         ...
 
     async def count_posts(self, user_id: UserId, change: int) -> None:
-        """Add `change` to the account's post count. No effect on an account that is gone."""
+        """Add `change` to the account's post count. No effect on a deleted account."""
         ...
 
     async def post_counts(self, after: UserId, limit: int) -> Mapping[UserId, int]:
-        """The post counts of up to `limit` accounts with ids above `after`, in their order, locked until
-        the transaction ends."""
+        """The post counts of up to `limit` accounts with ids above `after`, in the order of the ids. The accounts are
+        locked until the transaction ends."""
         ...
 
 
 class Sessions(Protocol):
+    """The sessions, within a transaction."""
+
     async def add(self, session: Session) -> None: ...
 
     async def get(self, session_id: SessionId) -> Session:
-        """The session, locked until the transaction ends; raise SessionEnded if there is none."""
+        """The session, locked until the transaction ends. Raises SessionEnded if there is none."""
         ...
 
     async def save(self, session: Session) -> None: ...
 
     async def remove_all(self, user_id: UserId) -> Sequence[SessionId]:
-        """Delete the sessions of a user; which they were."""
+        """Delete the sessions of a user. Returns their ids."""
         ...
 
     async def make_room(self, user_id: UserId, keep: int) -> Sequence[SessionId]:
-        """Delete all but `keep` sessions of a user, the ended ones first and then those that were not used for
-        longest; which they were. The caller holds the lock of the account."""
+        """Delete all but `keep` sessions of a user: first the ended ones, then those that were not used for longest.
+        Returns the ids of the deleted sessions. The caller must hold the lock of the account."""
         ...
 
     async def end_some(self, before: datetime, now: datetime, limit: int) -> Sequence[SessionId]:
-        """End up to `limit` sessions of anybody that began before `before`; the ids of those that this ended."""
+        """End up to `limit` sessions of any user that began before `before`. Returns the ids of the sessions that this call
+        ended."""
         ...
 
     async def end_all(
         self, user_id: UserId, now: datetime, *, but: SessionId | None = None
     ) -> Sequence[SessionId]:
-        """End every session of the user, except `but`; the ids of those that this ended.
+        """End every session of the user except `but`. Returns the ids of the sessions that this call ended.
 
-        The caller holds the lock of the account, as does whoever opens a session: none slips through.
+        The caller must hold the lock of the account. A login holds it too, so that no session is missed.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRegistration:
-    """A registration whose address is not confirmed yet. It is the same for every address, taken or not."""
+    """A registration whose e-mail address is not confirmed yet. It does not depend on whether the address has an
+    account."""
 
     id: int
     username: str
@@ -88,23 +93,24 @@ class PendingRegistration:
     password_hash: str
     display_name: str
     seed: bytes
-    """16 random bytes, of which the server's key makes the token. The token itself is not stored."""
+    """16 random bytes, from which the server's key derives the token. The token itself is not stored."""
     digest: bytes
     """The SHA-256 of the token."""
     expires_at: datetime
 
 
 class PendingRegistrations(Protocol):
-    """The registrations that wait for their confirmation, within a transaction."""
+    """The pending registrations, within a transaction."""
 
     async def add(self, pending: PendingRegistration, now: datetime) -> None:
-        """Hold the name until it expires, and let its mail be due now. Raise UsernameTaken if an account or another
-        registration has the name, or while it rests. Nothing is asked about the address."""
+        """Reserve the username until the registration expires, and let its mail be due now. Raise UsernameTaken if an
+        account or another pending registration has the username, or while the name of a deleted account is not yet free
+        again. The address is not checked."""
         ...
 
     async def take(self, digest: bytes, now: datetime) -> PendingRegistration | None:
-        """Remove the registration with this token and return it; None if there is none, or if it has expired. Of many
-        who ask at once one gets it."""
+        """Remove the registration with this token and return it; None if there is none, or if it has expired. Of several
+        concurrent callers only one gets it."""
         ...
 
 
@@ -126,7 +132,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A living session, as its owner sees it."""
+    """An active session, as its owner sees it."""
 
     id: SessionId
     device: str
@@ -134,18 +140,18 @@ class SessionRow:
 
 
 class IdentityReader(Protocol):
-    """Reads outside of a transaction; each sees what was committed when it began."""
+    """Reads outside of a transaction. Each sees what was committed when it began."""
 
     async def account(self, user_id: UserId) -> Account:
-        """Raise UserNotFound if there is none."""
+        """Raises UserNotFound."""
         ...
 
     async def account_named(self, username: str) -> Account:
-        """By canonical username; raise UserNotFound if there is none."""
+        """The account with this canonical username. Raises UserNotFound."""
         ...
 
     async def credentials(self, *, username: str, email: str) -> Credentials | None:
-        """Of the account with that canonical username or that e-mail key; None if there is none."""
+        """The credentials of the account with that canonical username or that e-mail key; None if there is none."""
         ...
 
     async def recognises(self, user_id: UserId, network: str) -> bool:
@@ -155,64 +161,65 @@ class IdentityReader(Protocol):
     async def session_alive(self, session_id: SessionId, now: datetime) -> bool: ...
 
     async def sessions_alive(self, session_ids: Collection[SessionId], now: datetime) -> frozenset[SessionId]:
-        """Those of any number that live at `now`: one question for all."""
+        """The sessions of `session_ids` that are active at `now`, read with one query."""
         ...
 
     async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:
-        """Those that live at `now`, newest first; one more than the window's limit if there is one."""
+        """The sessions that are active at `now`, newest first. One more than the window's limit if there is one."""
         ...
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
-        """The cards of those that exist."""
+        """The cards of the accounts that exist."""
         ...
 
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
-        """The ids of those of the canonical usernames that exist."""
+        """The ids of the accounts with these canonical usernames, as far as they exist."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorPostCounts:
-    """The posts of some authors at one moment, as far as a profile counts them."""
+    """The post counts of some authors, as a profile counts posts, read at one moment."""
 
     posts: Mapping[UserId, int]
-    """Of those who have any."""
+    """The number of posts of each author that has any."""
     undelivered: Sequence[tuple[EventId, Published | PostDeleted]]
-    """Facts that may not have arrived yet, other authors' too; their posts are counted or left out above."""
+    """Events that may not have been handled yet, those of other authors included. `posts` already reflects them."""
 
 
 class Authorship(Protocol):
-    """What identity asks the module that knows posts."""
+    """The questions that identity asks the module that owns posts."""
 
     async def of(self, authors: Collection[UserId]) -> AuthorPostCounts: ...
 
 
 class Passwords(Protocol):
-    """Slow on purpose, off the event loop, a bounded number at once; raises Overloaded beyond that."""
+    """Hashes passwords. Slow on purpose; runs off the event loop. Runs a limited number at the same time, and raises
+    Overloaded beyond that."""
 
     def admit(self) -> None:
-        """Raise Overloaded if there is no room now: for who would do other work before it is found out."""
+        """Raise Overloaded if the limit is reached at this moment. For callers that would do other work first."""
         ...
 
     async def hash(self, password: str) -> str: ...
 
     async def verify(self, password: str, hashed: str | None) -> tuple[bool, str | None]:
-        """Whether they match, and a new hash to store if `hashed` was made by outdated rules.
+        """Returns whether they match, and a new hash to store if `hashed` was made with outdated parameters.
 
-        Takes as long for None, an unknown account, as for a known one, and says False.
+        For None, an unknown account, it returns False, after the same time as for a known account.
         """
         ...
 
 
 class CommonPasswords(Protocol):
     def __call__(self, secret: str) -> bool:
-        """Whether it is among those that are tried first, whatever its case."""
+        """Whether the password is one of the most common ones, whatever its case."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What an access token says."""
+    """The claims of an access token."""
 
     user_id: UserId
     session_id: SessionId
@@ -228,28 +235,28 @@ class DueConfirmation(NamedTuple):
     email: str
     seed: bytes
     sent: int
-    """How many mails about registrations went to this address within the last hour."""
+    """The number of mails about registrations that were sent to this address within the last hour."""
     attempts: int
-    """How often this one was tried before."""
+    """The number of earlier attempts to send this mail."""
     lease: int
-    """Tells this lease from every other one of the mail."""
+    """Identifies this lease among all leases of the mail."""
 
 
 class ConfirmationQueue(Protocol):
-    """The mails of pending registrations: one of each. Each call is a transaction of its own, and none has an effect on
-    a mail whose lease was lost."""
+    """The mails of pending registrations, one for each. Each call is a transaction of its own. A call has no effect on a
+    mail whose lease was lost."""
 
     async def claim(self, limit: int, lease: timedelta) -> Sequence[DueConfirmation]:
-        """Lease up to `limit` due mails of registrations that have not expired, oldest first. At most one to an address
-        is leased at any moment, so that `sent` is true."""
+        """Lease up to `limit` due mails of registrations that have not expired, oldest first. At most one mail to an
+        address is leased at any moment, so that `sent` is exact."""
         ...
 
     async def done(self, due: DueConfirmation, *, sent: bool) -> None:
-        """The mail is due no more. `sent` counts it for its address."""
+        """Mark the mail as no longer due. With `sent`, it counts as sent to its address."""
         ...
 
     async def retry(self, due: DueConfirmation, after: timedelta) -> None:
-        """Let it be due again `after` from now, as another attempt."""
+        """Let the mail be due again after the time `after`, with one more attempt counted."""
         ...
 
 
@@ -257,27 +264,27 @@ class AccessTokens(Protocol):
     def issue(
         self, user_id: UserId, session_id: SessionId, now: datetime, generation: int = 0
     ) -> tuple[str, int]:
-        """A signed token and its life in seconds. It differs from the tokens of other generations of its session;
-        equal arguments, to the second, give an equal token."""
+        """A signed token and its lifetime in seconds. Each generation of a session has a different token. Equal arguments,
+        with times to the second, give an equal token."""
         ...
 
     def verify(self, token: str, now: datetime) -> Claims:
-        """Raise TokenInvalid for anything but a token that `issue` made and that has not expired."""
+        """Raises TokenInvalid for anything but a token that `issue` made and that has not expired."""
         ...
 
 
 class RefreshTokens(Protocol):
     def issue(self, session: Session) -> str:
-        """The token of the session's current generation: the same one each time it is asked for."""
+        """The token of the session's current generation. Equal arguments give an equal token."""
         ...
 
     def read(self, token: str) -> tuple[SessionId, int]:
-        """The session and generation a token speaks of, nothing proven yet; raise SessionEnded for
-        what has not the form of a token."""
+        """The session and the generation that the token names, not verified. Raises SessionEnded for anything that does not
+        have the form of a token."""
         ...
 
     def matches(self, token: str, session: Session, generation: int) -> bool:
-        """Whether `token` is really the one of `session` and `generation`."""
+        """Whether `token` is the genuine token of `session` and `generation`."""
         ...
 
 
@@ -290,13 +297,13 @@ class StoredKey:
 
     kid: str
     private_sealed: bytes
-    """Empty once it signs no more."""
+    """Empty once the key has stopped signing."""
     public: bytes
     made_at: datetime
     state: KeyState
-    """`next` is published and does not sign yet, `active` signs, `retiring` is only good for checking."""
+    """`next` is published and does not sign yet, `active` signs, `retiring` only verifies."""
     retired_at: datetime | None = None
-    """When it ceased to sign."""
+    """When the key stopped signing."""
 
 
 class Keys(Protocol):
@@ -305,7 +312,7 @@ class Keys(Protocol):
     async def all(self) -> Sequence[StoredKey]: ...
 
     async def put(self, key: StoredKey) -> None:
-        """Add the key, or replace the one with its kid. At most one may be active at any moment."""
+        """Add the key, or replace the one with its kid. At most one key may be active at any moment."""
         ...
 
     async def remove(self, kid: str) -> None: ...
@@ -315,5 +322,5 @@ class KeyStore(Protocol):
     async def keys(self) -> Sequence[StoredKey]: ...
 
     def changing(self) -> AbstractAsyncContextManager[Keys]:
-        """A transaction, as `OpenTx`."""
+        """A transaction, like `OpenTx`. Others can read the keys meanwhile, but cannot change them."""
         ...

@@ -1,4 +1,4 @@
-"""What people ask about accounts, and who is asking."""
+"""Queries about accounts and sessions, and the authentication of access tokens."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -17,7 +17,7 @@ from domain.shared import Invalid, SessionId, UserId, UserNotFound
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What everybody may know of an account."""
+    """The public part of an account."""
 
     id: UserId
     username: str
@@ -39,7 +39,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class ReadAccount:
-    """One's own account, address included. Raises UserNotFound."""
+    """The user's own account, e-mail address included. Raises UserNotFound."""
 
     reader: IdentityReader
 
@@ -49,7 +49,7 @@ class ReadAccount:
 
 @dataclass(frozen=True, slots=True)
 class ReadProfile:
-    """Anybody's public profile. Raises UserNotFound."""
+    """The public profile of any account. Raises UserNotFound."""
 
     reader: IdentityReader
 
@@ -66,7 +66,7 @@ class ReadProfile:
 
 @dataclass(frozen=True, slots=True)
 class ListSessions:
-    """One's own living sessions, newest first."""
+    """The user's own active sessions, newest first."""
 
     reader: IdentityReader
     clock: Clock
@@ -78,12 +78,12 @@ class ListSessions:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking, and by which session."""
+    """The user of a request, and the session that it uses."""
 
     user_id: UserId
     session_id: SessionId
     until: datetime
-    """When the token ends."""
+    """When the token expires."""
 
 
 @dataclass(slots=True)
@@ -98,9 +98,9 @@ class _VerifiedToken:
 class Authenticate:
     """The principal of an access token. Raises TokenInvalid.
 
-    A signature is checked once per token and process: it costs more than the rest of a small read.
-    That the session still lives is asked again after `session_ttl` seconds, which therefore bounds
-    how long an ended session is served by a process that was not told of its end.
+    Each process verifies the signature of a token once, because that costs more than the rest of a small read. It asks
+    the store again after `session_ttl` seconds whether the session is active. A process that was not notified of the
+    end of a session therefore accepts its tokens for at most that long.
     """
 
     tokens: AccessTokens
@@ -113,37 +113,37 @@ class Authenticate:
 
     async def __call__(self, token: str) -> Principal:
         now = self.monotonic()
-        seen = self._tokens.get(token)
-        if seen is None or now >= seen.expires:
-            seen = self._verified(token, now)
-        if now >= seen.alive_until:
-            if not await self.reader.session_alive(seen.claims.session_id, self.clock()):
+        verified = self._tokens.get(token)
+        if verified is None or now >= verified.expires:
+            verified = self._verify(token, now)
+        if now >= verified.alive_until:
+            if not await self.reader.session_alive(verified.claims.session_id, self.clock()):
                 self._tokens.pop(token, None)
                 raise TokenInvalid("the session of this token has ended")
-            seen.alive_until = now + self.session_ttl
-        return seen.principal
+            verified.alive_until = now + self.session_ttl
+        return verified.principal
 
-    def _verified(self, token: str, now: float) -> _VerifiedToken:
+    def _verify(self, token: str, now: float) -> _VerifiedToken:
         wall = self.clock()
         claims = self.tokens.verify(token, wall)
-        seen = _VerifiedToken(
+        verified = _VerifiedToken(
             claims,
             Principal(claims.user_id, claims.session_id, claims.expires_at),
             expires=now + (claims.expires_at - wall).total_seconds(),
             alive_until=now,
         )
-        self._tokens[token] = seen
+        self._tokens[token] = verified
         if len(self._tokens) > self.capacity:
             self._tokens.popitem(last=False)
-        return seen
+        return verified
 
     def forget(self) -> None:
-        """Check every token again, since a key that signed some is trusted no more."""
+        """Verify every token again, because a key that signed some of them is no longer trusted."""
         self._tokens.clear()
 
     def sessions_ended(self, sessions: Collection[SessionId]) -> None:
-        """Forget what this process knows of these sessions, so that their next request asks the store."""
-        # Taken out, not marked: a request that asks at this moment must not mark it alive again.
+        """Drop the tokens of these sessions from the cache, so that their next request asks the store."""
+        # Removed, not marked: a concurrent request must not mark the session active again.
         ended = set(sessions)
-        for token in [token for token, seen in self._tokens.items() if seen.claims.session_id in ended]:
+        for token in [token for token, one in self._tokens.items() if one.claims.session_id in ended]:
             del self._tokens[token]

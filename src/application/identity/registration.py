@@ -1,4 +1,4 @@
-"""Opening an account."""
+"""Register an account."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,7 @@ from domain.shared import CountGraphemes, FieldErrors, UserId
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Open an account and log it in. Raises Invalid, UsernameTaken, EmailTaken,
-    TooManyAttempts, Overloaded."""
+    """Register an account and log it in. Raises Invalid, UsernameTaken, EmailTaken, TooManyAttempts, Overloaded."""
 
     open_tx: OpenTx[IdentityTx]
     passwords: Passwords
@@ -41,7 +40,7 @@ class Register:
     ) -> LoggedIn:
         name, address, secret, display_name = self.checked(name, address, secret, display_name)
         with self.security.recording_refusals("registration"):
-            result = await self._opened(name, address, secret, display_name, idempotent_request, client)
+            result = await self._register(name, address, secret, display_name, idempotent_request, client)
         if result.replayed:
             await self.throttle.registered_before(client.network, client.site)
         else:
@@ -50,7 +49,7 @@ class Register:
         return self.sessions.logged_in(result)
 
     def checked(self, name: str, address: str, secret: str, display_name: str) -> tuple[str, str, str, str]:
-        """What was typed, in the form that is stored. Raises Invalid, with all faults."""
+        """The input in the form that is stored. Raises Invalid with all field errors."""
         with FieldErrors.collected() as field_errors:
             with field_errors:
                 name = username(name)
@@ -62,7 +61,7 @@ class Register:
                 display_name = checked_name(display_name, self.graphemes)
         return name, address, secret, display_name
 
-    async def _opened(
+    async def _register(
         self,
         name: str,
         address: str,
@@ -72,7 +71,7 @@ class Register:
         client: ClientInfo,
     ) -> IdempotentResult:
         await self.throttle.registration(client.network, client.site)
-        hashed = await self.passwords.hash(secret)  # before the transaction: it takes long
+        hashed = await self.passwords.hash(secret)  # before the transaction, because it is slow
 
         async with self.open_tx() as tx:
 

@@ -1,4 +1,4 @@
-"""Counting anew what the facts of other modules have brought together."""
+"""Repair of the post counts, which the events of other modules keep up to date."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class RepairAccounts:
-    """Compare the post counts of all accounts with the posts there are, and with `repair` correct them, while
-    others go on writing. Gives by how much they were wrong, added up over all accounts."""
+    """Compare the post counts of all accounts with the posts, and with `repair` correct them. Other changes can go on
+    meanwhile. Returns by how much the counts were wrong, summed up over all accounts."""
 
     open_tx: OpenTx[IdentityTx]
     authorship: Authorship
@@ -29,19 +29,19 @@ class RepairAccounts:
             drift, after = drift + found, last
 
     async def _batch(self, after: UserId, *, repair: bool) -> tuple[int, UserId | None]:
-        """A fact that is still on its way is not counted here: it will be when it arrives. So the posts are
-        asked for together with those facts, and after the accounts are locked, so that none arrives between
-        the two. That another module is waited for meanwhile holds up this batch of accounts only."""
+        """An event that is not handled yet is not counted here: its handler will count it. Therefore the posts are read
+        together with the undelivered events, and after the accounts are locked, so that no event is handled in between.
+        The wait for the other module blocks this batch of accounts only."""
         async with self.open_tx() as tx:
             counted = await tx.accounts.post_counts(after, BATCH)
             if not counted:
                 return 0, None
             authored = await self.authorship.of(counted.keys())
-            arrived = await tx.inbox.handled(COUNT_POSTS, [fact for fact, _ in authored.undelivered])
+            handled = await tx.inbox.handled(COUNT_POSTS, [event_id for event_id, _ in authored.undelivered])
             expected = {user: authored.posts.get(user, 0) for user in counted}
-            for fact, event in authored.undelivered:
+            for event_id, event in authored.undelivered:
                 user = UserId(event.author_id)
-                if fact not in arrived and user in expected:
+                if event_id not in handled and user in expected:
                     expected[user] -= post_count_change(event)
             wrong = {
                 user: expected[user] - stored for user, stored in counted.items() if expected[user] != stored

@@ -1,4 +1,4 @@
-"""Finding people by their names."""
+"""Search for accounts by name."""
 
 import re
 from collections.abc import Sequence
@@ -16,15 +16,14 @@ _USERNAME = re.compile(r"[a-z0-9_]{1,30}")
 
 
 def words_of_name(username: str, display_name: str) -> frozenset[str]:
-    """What somebody is found by: the words of both names, and the username itself with the sign of a mention,
-    which no word has."""
+    """The search terms of an account: the words of both names, and the username with a leading @, which no word has."""
     return frozenset({*words(display_name), *words(username), f"@{username}"})
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleQuery:
-    """Somebody whose username begins with `username`, or whose names have all of `words` and one that begins
-    with `beginning`. None is not asked for."""
+    """Matches accounts whose username begins with `username`, and accounts whose names contain all of `words` and a word
+    that begins with `beginning`. None matches nothing."""
 
     username: str | None
     words: tuple[str, ...] = ()
@@ -32,7 +31,7 @@ class PeopleQuery:
 
     @classmethod
     def parsed(cls, raw: str, graphemes: CountGraphemes) -> "PeopleQuery":
-        """Raises Invalid for what is too long, has too many words, or none."""
+        """Raises Invalid for a query that is too long, has too many words, or has none."""
         check_length(raw, graphemes)
         asked = raw.strip()
         name = asked.removeprefix("@").lower()
@@ -41,9 +40,7 @@ class PeopleQuery:
             return cls(username)
         found = phrase(asked, prefix=True)
         if found is None and username is None:
-            raise Invalid(
-                FieldError("?q", "nothing_to_find", "there is no word in it that could be looked for")
-            )
+            raise Invalid(FieldError("?q", "nothing_to_find", "the query contains no word to search for"))
         if found is None:
             return cls(username)
         *others, last = found.words
@@ -55,7 +52,7 @@ class PeopleQuery:
 @dataclass(frozen=True, slots=True)
 class FoundPerson:
     place: int
-    """Orders what is found."""
+    """The position in the order of the results."""
     card: AuthorCard
 
 
@@ -63,15 +60,15 @@ class PeopleSearch(Protocol):
     async def people(
         self, query: PeopleQuery, window: Window, viewer_context: ViewerContext
     ) -> Sequence[FoundPerson]:
-        """Whom the query finds: first whoever has exactly this username, then who came last. Without those that
-        are blocked, either way; one more than the window's limit if there is one. Raises Unavailable for a
-        query that takes too long."""
+        """The accounts that match: first the one with exactly this username, then the newest. Accounts that the viewer
+        blocks, or that block the viewer, are left out. Returns one more than the window's limit if there is one. Raises
+        Unavailable for a query that takes too long."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPeople:
-    """People, by the beginning of a username or by words of their names. Raises Invalid."""
+    """Search for accounts by the beginning of the username or by words of their names. Raises Invalid, Unavailable."""
 
     search: PeopleSearch
     viewer_contexts: ViewerContexts

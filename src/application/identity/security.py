@@ -1,7 +1,7 @@
-"""What is noted of security: who did what, from which network, and what came of it.
+"""The security log: which account did what, from which network, and with which outcome.
 
-Each event becomes one line of the log at once and, a moment later, a row. What repeats is counted: five of a kind are noted
-one by one within a minute, the rest of that minute by one event with their number.
+Each event is written to the log at once and stored a moment later. Repeated events are counted: within a minute five of a
+kind are recorded one by one, and the rest as one event with a count.
 """
 
 import logging
@@ -27,58 +27,58 @@ from domain.shared import (
 log = logging.getLogger("waggle.security")
 
 KEPT = timedelta(days=90)
-"""For this long events are stored."""
+"""For this long the events stay stored."""
 WINDOW = 60.0
-"""Seconds within which what repeats is counted."""
+"""Seconds within which repeated events are counted."""
 ONE_BY_ONE = 5
-"""Events of a kind, user and network that are noted each in a window."""
+"""Events of one kind, user and network that are recorded one by one within a window."""
 MAX_KINDS = 200
-"""Of kind, user and network that are told apart in a window. What comes beyond counts for its kind only."""
-MAX_WAITING = 1000
-"""Events that wait to be stored, while the store is away. The log has those that are lost."""
+"""Combinations of kind, user and network that are distinguished within a window. Further ones are counted by kind only."""
+MAX_PENDING = 1000
+"""Events that wait to be stored while the store is unavailable. Beyond that the oldest are dropped; they are in the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityEvent:
-    """It has no address, no name and no secret, and nothing that a client typed."""
+    """Contains no address, no name and no secret, and no input of a client."""
 
     at: datetime
     kind: str
     outcome: str
     """`ok` or `refused`."""
     reason: str = ""
-    """Why it was refused (the code of the error), or else what more there is to say."""
+    """Why the action was refused (the error code), or a detail of its success."""
     user_id: UserId | None = None
-    """Whose account it is about; None where nobody's is, or where it is gone."""
+    """The account that the event is about; None if it is about no account, or if the account was deleted."""
     session_id: SessionId | None = None
     network: str = ""
-    """The IPv4 /24 or IPv6 /48 that it came from; empty for commands of the operator."""
+    """The IPv4 /24 or IPv6 /48 of the client; empty for commands of the operator."""
     request_id: str = ""
     count: int = 1
-    """How many alike this event stands for."""
+    """The number of equal events that this one stands for."""
 
 
 class SecurityEvents(Protocol):
-    """Where the events are stored. Each call is a transaction of its own; all raise Unavailable."""
+    """The stored events. Each call is a transaction of its own. All methods raise Unavailable."""
 
     async def add(self, events: Sequence[SecurityEvent]) -> None: ...
 
     async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
-        """Those about an account, the newest first."""
+        """Up to `limit` events about the account, newest first."""
         ...
 
     async def anonymize(self, user_id: UserId) -> None:
-        """Take the account and its sessions out of the events, which stay."""
+        """Remove the account and its sessions from its events. The events stay."""
         ...
 
     async def purge(self, before: datetime) -> int:
-        """Delete those from before `before`, and take accounts that are gone out of the rest; how many were
+        """Delete the events from before `before`, and remove deleted accounts from the rest. Returns how many events were
         deleted."""
         ...
 
 
 class Origin(NamedTuple):
-    """Where what happens at this moment comes from."""
+    """The origin of the current request."""
 
     network: str = ""
     request_id: str = ""
@@ -91,20 +91,20 @@ _Key: TypeAlias = tuple[str, str, str, UserId | None, str]
 class _Repeated:
     until: float
     last: SecurityEvent
-    noted: int = 1
+    recorded: int = 1
     more: int = 0
 
 
 @dataclass(slots=True)
 class SecurityLog:
-    """Notes events without waiting for anything; `flush` stores them."""
+    """Records events without waiting for the store; `flush` stores them."""
 
     events: SecurityEvents
     clock: Clock
     monotonic: Callable[[], float]
     origin: Callable[[], Origin]
     _repeated: dict[_Key, _Repeated] = field(default_factory=dict)
-    _waiting: list[SecurityEvent] = field(default_factory=list)
+    _pending: list[SecurityEvent] = field(default_factory=list)
 
     def __call__(
         self,
@@ -124,8 +124,8 @@ class SecurityLog:
         seen = self._repeated.get(key)
         if seen is None:
             self._repeated[key] = _Repeated(self.monotonic() + WINDOW, event)
-        elif seen.noted < ONE_BY_ONE:
-            seen.noted += 1
+        elif seen.recorded < ONE_BY_ONE:
+            seen.recorded += 1
         else:
             seen.more, seen.last = seen.more + 1, event
             return
@@ -135,7 +135,7 @@ class SecurityLog:
     def recording_refusals(
         self, kind: str, *, user_id: UserId | None = None, session_id: SessionId | None = None
     ) -> Iterator[None]:
-        """Note that what the block does was refused, if it was."""
+        """Record a refusal if the block raises one."""
         try:
             yield
         except (Unauthenticated, Forbidden, Conflict, TooMany) as error:
@@ -143,12 +143,12 @@ class SecurityLog:
             raise
 
     async def flush(self, *, everything: bool = False) -> None:
-        """Store what waits; with `everything` what was only counted until now, too. Raises Unavailable, and then it
-        still waits."""
+        """Store the pending events, and with `everything` also those that were only counted so far. If it raises
+        Unavailable the events stay pending."""
         self._end_windows(self.monotonic() + (WINDOW if everything else 0))
-        if some := self._waiting[:]:
+        if some := self._pending[:]:
             await self.events.add(some)
-            del self._waiting[: len(some)]
+            del self._pending[: len(some)]
 
     def _end_windows(self, now: float) -> None:
         for key in [key for key, seen in self._repeated.items() if seen.until <= now]:
@@ -172,13 +172,13 @@ class SecurityLog:
         )
         if (
             event.kind == "account_deleted" and event.outcome == "ok"
-        ):  # what is stored names nobody who is gone
-            gone, event = event.user_id, _anonymized(event)
-            self._repeated = {key: seen for key, seen in self._repeated.items() if key[3] != gone}
-            self._waiting = [_anonymized(each) if each.user_id == gone else each for each in self._waiting]
-        if len(self._waiting) >= MAX_WAITING:
-            del self._waiting[0]
-        self._waiting.append(event)
+        ):  # a stored event names no deleted account
+            deleted, event = event.user_id, _anonymized(event)
+            self._repeated = {key: seen for key, seen in self._repeated.items() if key[3] != deleted}
+            self._pending = [_anonymized(each) if each.user_id == deleted else each for each in self._pending]
+        if len(self._pending) >= MAX_PENDING:
+            del self._pending[0]
+        self._pending.append(event)
 
     @staticmethod
     def _key(event: SecurityEvent) -> _Key:
@@ -191,7 +191,7 @@ def _anonymized(event: SecurityEvent) -> SecurityEvent:
 
 @dataclass(frozen=True, slots=True)
 class AnonymizeSecurityEvents:
-    """Takes an account that was deleted out of the events."""
+    """Removes a deleted account from the stored events."""
 
     events: SecurityEvents
 
@@ -209,8 +209,8 @@ class PurgeSecurityEvents:
 
 
 async def flushed(security: SecurityLog, *, everything: bool = False) -> None:
-    """Flush, and say so in the log if the store is away."""
+    """Flush, and log a warning if the store is unavailable."""
     try:
         await security.flush(everything=everything)
     except Unavailable as error:
-        log.warning("security events wait to be stored: %s", error)
+        log.warning("security events cannot be stored now and will be retried: %s", error)

@@ -1,6 +1,6 @@
-"""Opening, refreshing and ending sessions."""
+"""Log in and refresh sessions."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -34,11 +34,11 @@ from domain.identity import (
 from domain.shared import Invalid, SessionId, UserId, UserNotFound
 
 RandomBytes: TypeAlias = Callable[[int], bytes]
-"""That many bytes from a cryptographically secure source."""
+"""Returns that many bytes from a cryptographically secure source."""
 
 SessionsEnded: TypeAlias = Callable[[Collection[SessionId]], None]
-"""Told after the commit, so that this process refuses the access tokens of these sessions at once. Every
-other process asks the store again within two seconds."""
+"""Called after the commit, so that this process refuses the access tokens of these sessions at once. Every other process
+asks the store again within two seconds."""
 
 SEED_BYTES = 16
 
@@ -48,7 +48,7 @@ class Tokens:
     access_token: str
     refresh_token: str
     expires_in: int
-    """Seconds of life of the access token, from its issue."""
+    """The lifetime of the access token in seconds, from its issue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +60,14 @@ class LoggedIn:
 
 @dataclass(frozen=True, slots=True)
 class ClientInfo:
-    """Where a session is opened."""
+    """The client that opens a session."""
 
     user_agent: str = ""
-    """As the client wrote it."""
+    """The header as the client sent it."""
     network: str = ""
     """A keyed hash of its network."""
     site: str = ""
-    """A keyed hash of the IPv6 /48 around that; empty for IPv4."""
+    """A keyed hash of the IPv6 /48 that contains the network; empty for IPv4."""
 
 
 UNKNOWN_CLIENT = ClientInfo()
@@ -75,7 +75,7 @@ UNKNOWN_CLIENT = ClientInfo()
 
 @dataclass(frozen=True, slots=True)
 class SessionMaker:
-    """Makes sessions and the tokens of a session: what registering, logging in and refreshing share."""
+    """Makes sessions and their tokens, for registration, login and refresh."""
 
     clock: Clock
     new_id: NewId
@@ -84,7 +84,7 @@ class SessionMaker:
     refresh_tokens: RefreshTokens
 
     def new(self, user_id: UserId, client: ClientInfo) -> Session:
-        """A session of somebody who has just given the password."""
+        """A session of a user who has just given the password."""
         now = self.clock()
         return Session(
             id=SessionId(self.new_id()),
@@ -97,28 +97,28 @@ class SessionMaker:
         )
 
     def renewed(self, session: Session, now: datetime) -> Session:
-        """The session of somebody who has just given the password again."""
+        """The session after the user has given the password again."""
         return session.renewed(self.random_bytes(SEED_BYTES), now)
 
     def tokens(self, session: Session, at: datetime) -> Tokens:
-        """Those of the session's generation, which began at `at`: the same ones each time."""
+        """The tokens of the session's generation, which began at `at`. Equal arguments give equal tokens."""
         access, expires_in = self.access_tokens.issue(session.user_id, session.id, at, session.generation)
         return Tokens(access, self.refresh_tokens.issue(session), expires_in)
 
     @staticmethod
     def outcome(account: Account, session: Session) -> Record:
-        """All that it takes to give the same answer again; no token and no address is in it."""
+        """Everything that is needed to repeat the answer. Contains no token and no e-mail address."""
         at = session.refreshed_at.isoformat()
         return asdict(Profile.of(account)) | {"session": session.id, "seed": session.seed.hex(), "at": at}
 
     @staticmethod
     def owner(outcome: Record) -> UserId:
-        """Whose an outcome is: it goes when the account does."""
+        """The owner of an outcome. The outcome is deleted with the account."""
         return UserId(outcome["id"])
 
     @staticmethod
     def session(outcome: Record) -> SessionId:
-        """Whose credentials an outcome carries: it goes when they are no good any more."""
+        """The session whose credentials an outcome carries. The outcome is deleted when they become invalid."""
         return SessionId(outcome["session"])
 
     def logged_in(self, result: IdempotentResult) -> LoggedIn:
@@ -136,8 +136,8 @@ class SessionMaker:
 
 @dataclass(frozen=True, slots=True)
 class LogIn:
-    """Open a session for a username or an address and its password. Raises WrongCredentials, alike in
-    words and in time for an unknown account and for a wrong password, TooManyAttempts, and Overloaded."""
+    """Open a session for a username or an e-mail address and its password. Raises WrongCredentials, with the same text and
+    after the same time for an unknown account and for a wrong password, TooManyAttempts, and Overloaded."""
 
     open_tx: OpenTx[IdentityTx]
     reader: IdentityReader
@@ -158,23 +158,24 @@ class LogIn:
         try:
             secret = password(secret)
         except Invalid:
-            secret = ""  # no account has it; the answer must come as late as for any other wrong one
+            secret = ""  # no account has an empty password; the answer must take as long as for any wrong one
         for _ in range(3):
-            found, new_hash = await self._compared(login, secret, client.network)
+            found, new_hash = await self._verify(login, secret, client.network)
             with suppress(_HashChanged):
-                return await self._opened(found, new_hash, idempotent_request, client)
+                return await self._open_session(found, new_hash, idempotent_request, client)
         raise Overloaded("the password of this account is being changed")
 
-    async def _compared(self, login: str, secret: str, network: str) -> tuple[Credentials, str | None]:
-        """The account's credentials, and a new hash if theirs is outdated. Slow, hence in no transaction."""
-        self.passwords.admit()  # where a crowd logs in, most are refused: as early as can be
+    async def _verify(self, login: str, secret: str, network: str) -> tuple[Credentials, str | None]:
+        """Returns the account's credentials, and a new hash if the stored one is outdated. Runs outside of a transaction,
+        because it is slow."""
+        self.passwords.admit()  # under a burst of logins most are refused: refuse them as early as possible
         name = login.strip().lower()
-        if not (name.isascii() and name.isprintable()):  # PostgreSQL refuses to be asked for a NUL
+        if not (name.isascii() and name.isprintable()):  # PostgreSQL rejects a NUL in a parameter
             name = ""
         key = email_key(login, self.ascii_domain)
         found = await self.reader.credentials(username=name, email=key)
         user_id = found.user_id if found else None
-        # Also asked for nobody: the answer must take as long.
+        # Also queried for an unknown account, so that the answer takes as long.
         recognised = await self.reader.recognises(user_id or UserId(0), network)
         with self.security.recording_refusals("login", user_id=user_id):
             async with self.throttle.login(user_id, key, network, recognised=recognised):
@@ -183,25 +184,24 @@ class LogIn:
                     raise WrongCredentials("the name or the password is wrong")
         return found, new_hash
 
-    async def _opened(
+    async def _open_session(
         self,
         found: Credentials,
         new_hash: str | None,
         idempotent_request: IdempotentRequest | None,
         client: ClientInfo,
     ) -> LoggedIn:
-        displaced: Sequence[SessionId] = ()
+        displaced: list[SessionId] = []
         async with self.open_tx() as tx:
 
             async def effect() -> Record:
-                nonlocal displaced
                 try:
                     account = await tx.accounts.get(found.user_id)
                 except UserNotFound:  # deleted while the password was compared
                     raise WrongCredentials("the name or the password is wrong") from None
                 if account.password_hash != found.password_hash:
                     raise _HashChanged
-                displaced = await tx.sessions.make_room(account.id, MAX_SESSIONS - 1)
+                displaced.extend(await tx.sessions.make_room(account.id, MAX_SESSIONS - 1))
                 await tx.idempotency.wipe_credentials(displaced)
                 session = self.sessions.new(account.id, client)
                 await tx.sessions.add(session)
@@ -228,15 +228,15 @@ class LogIn:
 
 
 class _HashChanged(Exception):
-    """The stored hash is not the one that was compared: the password was changed, or its hash renewed."""
+    """The stored hash differs from the one that was compared: the password was changed, or its hash was renewed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
     """Exchange a refresh token for the next one and a new access token. Raises SessionEnded.
 
-    Safe to repeat within REUSE_GRACE after the exchange of that token: the same answer is given. Its use after that
-    ends the session for good, and that is stored before the refusal.
+    A repetition within REUSE_GRACE after the exchange of that token returns the same answer. A later use ends the session
+    for good, and this is stored before the request is refused.
     """
 
     open_tx: OpenTx[IdentityTx]

@@ -1,9 +1,9 @@
-"""How often passwords may be tried: enough for a person, never enough to guess one.
+"""Limits for password attempts: enough for a person, too few to guess a password.
 
-Whoever tries an account in vain must not lock out its owner. So networks from which this account was
-logged in before, and its sessions, have budgets of their own, and no try from elsewhere is taken from them.
-All guesses at one password together are at most 100 in any hour: 40 from networks that the account does not know, and 60
-from those that it knows and from sessions (`/auth/confirm`, `/auth/password`).
+An attacker must not be able to lock out the owner of an account. Therefore networks from which the account has logged in
+before, and its sessions, have budgets of their own, which attempts from elsewhere do not use.
+All attempts at one password together are at most 100 in any hour: 40 from networks that are unknown to the account, and 60
+from known networks and from sessions (`/auth/confirm`, `/auth/password`).
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -17,99 +17,106 @@ from application.shared.limits import Limiter, Rate
 from domain.shared import SessionId, TooMany, UserId
 
 LOGINS = Rate("login", 10, 300)
-"""Of one account from one network that it does not know. A login that succeeds makes it whole again."""
+"""Logins to one account from one unknown network. A successful login resets it."""
 LOGINS_FROM_KNOWN = Rate("login-known", 10, 3600)
-"""Of one account from one network that it knows: one network cannot use up what is for all of them. A login that
-succeeds makes it whole again."""
+"""Logins to one account from one known network, so that one network cannot use up the budget of all known networks. A
+successful login resets it."""
 LOGINS_TO_ACCOUNT = Rate("login-account", 20, 3600)
-"""Of one account from all networks that it does not know together: 40 within the first hour, then 20."""
+"""Logins to one account from all unknown networks together: 40 within the first hour, then 20 per hour."""
 FAMILIAR = Rate("login-familiar", 50, 18_000)
-"""Of one account from the networks that it knows and from its sessions together: 60 within the first hour, then 10.
-Nothing makes it whole but time, since the owner's logins must not pay for somebody else's guesses."""
+"""Attempts at one account from its known networks and its sessions together: 60 within the first hour, then 10 per hour.
+Only time refills it: the owner's logins must not reset the count of an attacker's guesses."""
 LOGINS_FROM_NETWORK = Rate("login-network", 100, 300)
-"""To all accounts that do not know this network together."""
+"""Logins from one network to all accounts to which it is unknown together."""
 LOGINS_IN_ALL = Rate("login-all", 3000, 300)
-"""To all accounts, from networks that they do not know."""
+"""Logins to all accounts from networks that are unknown to them."""
 CONFIRMATIONS = Rate("confirm", 10, 3600)
-"""Of one session: whoever has stolen a token shall not find out the password with it."""
+"""Password confirmations of one session, so that a stolen token does not help to guess the password."""
 REGISTRATIONS = Rate("register", 60, 3600)
-"""From one network. A class may register together; a machine that makes accounts is slowed down."""
+"""Registrations from one network. A school class can register together; a program that makes accounts is slowed down."""
 REGISTRATIONS_FROM_SITE = Rate("register-site", 120, 3600)
-"""From all networks of one IPv6 /48, which is what a customer may get whole: 65,536 networks to register from."""
+"""Registrations from all networks of one IPv6 /48. One customer may own a whole /48, which has 65,536 networks."""
 
 Budget: TypeAlias = tuple[str, Rate]
 
 
 class TooManyAttempts(TooMany):
-    """Too many tries with passwords, or too many registrations. Come again after `Retry-After`: until then the
-    right password is answered like a wrong one."""
+    """Too many password attempts, or too many registrations. Try again after `Retry-After`. Until then the right password
+    is refused like a wrong one."""
 
     code = "too_many_attempts"
 
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """Every method raises TooManyAttempts before the password is looked at."""
+    """Every method raises TooManyAttempts before the password is compared."""
 
     limiter: Limiter
     fingerprint: Callable[..., str]
-    """A keyed hash of bytes: in the field for the name people type passwords too."""
+    """A keyed hash of bytes. Logins are stored hashed, because users also type passwords into that field."""
 
     @asynccontextmanager
     async def login(
         self, user_id: UserId | None, login: str, network: str, *, recognised: bool
     ) -> AsyncIterator[None]:
-        """One try to log in, which is free if the block ends well. `user_id` is whom `login` names, if anybody:
-        a name that nobody has is counted like an account. `recognised`: this account was logged in from
-        this network before."""
-        whom = f"u{user_id}" if user_id else "t" + self.fingerprint(b"login", login.encode(errors="replace"))
-        pair = (f"{whom} {network}", LOGINS_FROM_KNOWN if recognised else LOGINS)
+        """One login attempt, which is not counted if the block succeeds. `user_id` is the account of `login`; None for an
+        unknown login, which is counted like an account. `recognised` tells whether this account has logged in from this
+        network before."""
+        account = (
+            f"u{user_id}" if user_id else "t" + self.fingerprint(b"login", login.encode(errors="replace"))
+        )
+        pair = (f"{account} {network}", LOGINS_FROM_KNOWN if recognised else LOGINS)
         if recognised:
-            budgets = [pair, (whom, FAMILIAR)]
+            budgets = [pair, (account, FAMILIAR)]
         else:
-            budgets = [pair, (network, LOGINS_FROM_NETWORK), ("", LOGINS_IN_ALL), (whom, LOGINS_TO_ACCOUNT)]
-        async with self._one_try(budgets):
+            budgets = [
+                pair,
+                (network, LOGINS_FROM_NETWORK),
+                ("", LOGINS_IN_ALL),
+                (account, LOGINS_TO_ACCOUNT),
+            ]
+        async with self._one_attempt(budgets):
             yield
         await self.limiter.clear(*pair)
 
     @asynccontextmanager
     async def confirmation(self, user_id: UserId, session_id: SessionId) -> AsyncIterator[None]:
-        """One try to give one's password again, which is free if the block ends well."""
-        async with self._one_try([(f"s{session_id}", CONFIRMATIONS), (f"u{user_id}", FAMILIAR)]):
+        """One password confirmation, which is not counted if the block succeeds."""
+        async with self._one_attempt([(f"s{session_id}", CONFIRMATIONS), (f"u{user_id}", FAMILIAR)]):
             yield
 
     async def registration(self, network: str, site: str) -> None:
-        """One registration, whatever comes of it. `site` is empty where a network belongs to none."""
-        await self._take(_registering(network, site))
+        """Count one registration, whether or not it succeeds. `site` is empty for a network without a site."""
+        await self._take(_registration_budgets(network, site))
 
     async def registered_before(self, network: str, site: str) -> None:
-        """It was a registration that is told again, and makes no account."""
-        await self._give_back(_registering(network, site))
+        """Release the budget: the registration was a replay and made no account."""
+        await self._release(_registration_budgets(network, site))
 
     @asynccontextmanager
-    async def _one_try(self, budgets: list[Budget]) -> AsyncIterator[None]:
+    async def _one_attempt(self, budgets: list[Budget]) -> AsyncIterator[None]:
         await self._take(budgets)
         try:
             yield
-        except Overloaded:  # nothing was compared
-            await self._give_back(budgets)
+        except Overloaded:  # no password was compared
+            await self._release(budgets)
             raise
-        await self._give_back(budgets)
+        await self._release(budgets)
 
     async def _take(self, budgets: list[Budget]) -> None:
-        """From each of them, or from none."""
+        """Take from each budget, or from none."""
         for done, budget in enumerate(budgets):
             decision = await self.limiter.take(*budget)
             if not decision.allowed:
-                await self._give_back(budgets[:done])
+                await self._release(budgets[:done])
                 raise TooManyAttempts(
-                    "too many attempts; come again later", retry_after=max(1, ceil(decision.retry_after))
+                    "too many attempts; try again later", retry_after=max(1, ceil(decision.retry_after))
                 )
 
-    async def _give_back(self, budgets: list[Budget]) -> None:
+    async def _release(self, budgets: list[Budget]) -> None:
         for budget in budgets:
             await self.limiter.give_back(*budget)
 
 
-def _registering(network: str, site: str) -> list[Budget]:
+def _registration_budgets(network: str, site: str) -> list[Budget]:
     return [(network, REGISTRATIONS), *([(site, REGISTRATIONS_FROM_SITE)] if site else [])]

@@ -19,7 +19,9 @@ def account_in(rows: Rows, user_id: UserId) -> Account:
 
 
 def _index(username: str) -> bytes:
-    return hashlib.blake2b(username.encode()).digest()  # a name that rests is nobody's to read
+    return hashlib.blake2b(
+        username.encode()
+    ).digest()  # hashed as in the database: a deleted name must not be readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class MemoryAccounts:
     rows: Draft
 
     def check_name(self, username: str, now: datetime) -> None:
-        """Raise UsernameTaken if an account has the name, or while it rests."""
+        """Raise UsernameTaken if an account has the username, or while the name of a deleted account is not yet free
+        again."""
         rests_until: datetime | None = self.rows.get("resting_names", _index(username))
         rests = rests_until is not None and now < rests_until
         if rests or self.rows.get("usernames", username) is not None:

@@ -1,4 +1,4 @@
-"""Registrations that wait for their confirmation in memory, and their mails."""
+"""Pending registrations in memory, and the queue of their mails."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ HOUR = timedelta(hours=1)
 class PendingRow:
     pending: PendingRegistration
     due: datetime | None
-    """None once its mail was sent or given up."""
+    """None once the mail was sent or dropped."""
     attempts: int = 0
     lease: int = 0
     leased_until: float = 0.0
@@ -68,7 +68,7 @@ class MemoryConfirmationQueue:
                 and _key(row) not in {_key(other) for other in rows.all(PENDING) if other.leased_until > now}
             ]
 
-        if not due_of(self.store):  # a look costs less than a transaction
+        if not due_of(self.store):  # a read costs less than a transaction
             return []
         async with self.store.begin() as rows:
             due = sorted(due_of(rows), key=lambda row: (row.due, row.pending.id))[:limit]
@@ -98,8 +98,8 @@ class MemoryConfirmationQueue:
     async def done(self, due: DueConfirmation, *, sent: bool) -> None:
         async with self.store.begin() as rows:
             if row := _leased(rows, due):
-                over = replace(row, due=None, lease=0, leased_until=0.0)
-                rows.put(PENDING, due.id, replace(over, sent_at=self.now()) if sent else over)
+                finished = replace(row, due=None, lease=0, leased_until=0.0)
+                rows.put(PENDING, due.id, replace(finished, sent_at=self.now()) if sent else finished)
 
     async def retry(self, due: DueConfirmation, after: timedelta) -> None:
         async with self.store.begin() as rows:

@@ -1,4 +1,4 @@
-"""Reading accounts and sessions in memory."""
+"""Reads accounts and sessions in memory."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Finding people by their names."""
+"""Searches accounts by name, in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Accounts as they are stored."""
+"""The table of accounts, within transactions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -46,9 +46,9 @@ _resting = select(resting_names.c.until).where(
     resting_names.c.name_index == bindparam("name_index", type_=LargeBinary),
     resting_names.c.until > bindparam("now", type_=Instant),
 )
-_rest = postgresql.insert(resting_names)  # SQLite has the same words
-_rest = _rest.on_conflict_do_update(
-    index_elements=[resting_names.c.name_index], set_={"until": _rest.excluded.until}
+_reserve = postgresql.insert(resting_names)  # SQLite has the same syntax
+_reserve = _reserve.on_conflict_do_update(
+    index_elements=[resting_names.c.name_index], set_={"until": _reserve.excluded.until}
 )
 _account_row = select(*ACCOUNT).where(accounts.c.id == bindparam("user_id", type_=Id)).with_for_update()
 
@@ -59,8 +59,8 @@ class SqlAccounts:
     sealer: Sealer
 
     async def add(self, account: Account) -> None:
-        # Asked, since databases differ in which of two broken constraints they name. The name comes first: names are
-        # public, and who asks with one that is taken must not learn of the address.
+        # Checked with queries, because databases differ in which of two violated constraints they report. The name comes
+        # first: names are public, and a client that sends a taken name must not learn about the address.
         await self.check_name(account.username, account.created_at)
         email_index = self.sealer.index(email_key(account.email))
         if (await self.connection.execute(_holder, {"email_index": email_index})).first():
@@ -72,7 +72,7 @@ class SqlAccounts:
                     "id": account.id,
                     "username": account.username,
                     "email_index": email_index,
-                    "email_sealed": self.sealer.seal(account.email.encode(), email_place(account.id)),
+                    "email_sealed": self.sealer.seal(account.email.encode(), email_context(account.id)),
                     "password_hash": account.password_hash,
                     "display_name": account.display_name,
                     "bio": account.bio,
@@ -89,11 +89,12 @@ class SqlAccounts:
                 raise UsernameTaken("this username is taken") from None
             raise
         await self._index(account)
-        # Asked again after the insert, which waits for whoever is just deleting an account of this name.
+        # Checked again after the insert, which waits for a concurrent deletion of an account with this name.
         await self._check_rest(account.username, account.created_at)
 
     async def check_name(self, username: str, now: datetime) -> None:
-        """Raise UsernameTaken if an account has the name, or while it rests."""
+        """Raise UsernameTaken if an account has the username, or while the name of a deleted account is not yet free
+        again."""
         if (await self.connection.execute(_named, {"username": username})).first():
             raise UsernameTaken("this username is taken")
         await self._check_rest(username, now)
@@ -104,7 +105,7 @@ class SqlAccounts:
             raise UsernameTaken("this username is taken")
 
     async def _index(self, account: Account) -> None:
-        """Let the account be found by its names."""
+        """Add the words of the account's names to the search index."""
         words = words_of_name(account.username, account.display_name)
         rows = [{"word": word, "user_id": account.id} for word in words]
         await self.connection.execute(insert(name_words), rows)
@@ -119,7 +120,7 @@ class SqlAccounts:
         await self._unindex(account)
         await self.connection.execute(delete(accounts).where(accounts.c.id == account.id))
         row = {"name_index": self._name_index(account.username), "until": rests_until}
-        await self.connection.execute(_rest, row)
+        await self.connection.execute(_reserve, row)
 
     async def get(self, user_id: UserId) -> Account:
         row = (await self.connection.execute(_account_row, {"user_id": user_id})).first()
@@ -155,12 +156,12 @@ class SqlAccounts:
 
 
 def _violated(error: exc.IntegrityError) -> str:
-    """The constraint. PostgreSQL's message holds the value as well, and a user may be called anything."""
+    """The violated constraint. With PostgreSQL not the message: it also contains the value, which may be any name."""
     cause = getattr(error.orig, "__cause__", None)
     return getattr(cause, "constraint_name", None) or str(error.orig)
 
 
-def email_place(user_id: int) -> str:
+def email_context(user_id: int) -> str:
     return f"accounts.email/{user_id}"
 
 
@@ -169,7 +170,7 @@ def account_from(row: Any, sealer: Sealer) -> Account:
     return Account(
         id=UserId(id_),
         username=username,
-        email=sealer.open(sealed, email_place(id_)).decode(),
+        email=sealer.open(sealed, email_context(id_)).decode(),
         password_hash=password_hash,
         display_name=display_name,
         bio=bio,

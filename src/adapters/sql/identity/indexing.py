@@ -1,9 +1,9 @@
-"""Indexing anew what all people who are there are found by."""
+"""Rebuilds the search indexes of existing accounts, for migrations."""
 
 from sqlalchemy import Connection, delete, text
 
 from adapters.sql.batches import in_batches
-from adapters.sql.identity.accounts import email_place
+from adapters.sql.identity.accounts import email_context
 from adapters.sql.identity.tables import Sealer
 from adapters.sql.identity.words import name_words
 from adapters.text import email_key
@@ -17,21 +17,21 @@ _INDEX = text("UPDATE accounts SET email_index = :index WHERE id = :id")
 
 
 def index_addresses(connection: Connection, sealer: Sealer | None) -> None:
-    """Index the addresses by the rule of today. Of two accounts that are the same mailbox by it the one that comes
-    first is found by it; the other keeps its old index, and logs in by its name. Raises ValueError if an address was sealed with another
-    key, and RuntimeError if there is none and one is needed."""
+    """Index the addresses by the current rule. If two accounts have the same mailbox by this rule, the first one gets the
+    index; the other keeps its old index, and can log in by its username. Raises ValueError if an address was sealed with
+    another key, and RuntimeError if there is no key and one is needed."""
     for rows in in_batches(connection, _ADDRESSES):
         if sealer is None:
-            raise RuntimeError("to index the addresses takes the key that they are sealed with")
+            raise RuntimeError("indexing the addresses needs the key that they are sealed with")
         for row in rows:
-            address = sealer.open(bytes(row.email_sealed), email_place(row.id)).decode()
+            address = sealer.open(bytes(row.email_sealed), email_context(row.id)).decode()
             index = sealer.index(email_key(address))
             if index != bytes(row.email_index) and not connection.execute(_HELD, {"index": index}).first():
                 connection.execute(_INDEX, {"index": index, "id": row.id})
 
 
 def index_names(connection: Connection) -> None:
-    """Fill `name_words`, which is empty."""
+    """Fill the empty table `name_words`."""
     for rows in in_batches(connection, _ACCOUNTS):
         found = [
             {"word": word, "user_id": row.id}
@@ -42,7 +42,7 @@ def index_names(connection: Connection) -> None:
 
 
 def index_names_again(connection: Connection) -> None:
-    """Bring the names that are indexed already to the present rules. What is all ASCII is the same under every rule."""
+    """Index the names again by the current rules. ASCII names are the same under all rules and are skipped."""
     for rows in in_batches(connection, _ACCOUNTS):
         for row in rows:
             if row.display_name.isascii():

@@ -1,4 +1,4 @@
-"""Signing keys as they are stored."""
+"""The table of signing keys."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -49,7 +49,7 @@ class SqlKeyStore:
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[SqlKeys]:
         async with self.database.begin() as connection:
-            if not self.database.is_sqlite:  # where a transaction that writes is alone anyway
+            if not self.database.is_sqlite:  # with SQLite there is one writing transaction at a time anyway
                 await connection.execute(text("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE"))
             yield SqlKeys(connection)
 

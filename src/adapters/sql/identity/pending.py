@@ -1,4 +1,4 @@
-"""Registrations that wait for their confirmation, as they are stored, and their mails."""
+"""The table of pending registrations, and the queue of their mails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,13 @@ from application.identity.ports import DueConfirmation, PendingRegistration
 from domain.identity import UsernameTaken
 
 _CLAIM_LOCK = 0x636F6E66
-"""Claims of several processes go one after the other, as a claim must see the leases of the one before."""
+"""The key of an advisory lock. Claims of several processes run one after the other, because each must see the leases of
+the ones before."""
 _HOUR_MS = 3_600_000
 
 _c = pending_registrations.c
 _insert = (
-    postgresql.insert(pending_registrations)  # SQLite has the same words
+    postgresql.insert(pending_registrations)  # SQLite has the same syntax
     .on_conflict_do_nothing(index_elements=[_c.username])
     .returning(_c.id)
 )
@@ -47,18 +48,18 @@ _sent = (
 )
 _which, _lease = bindparam("which", type_=Id), bindparam("lease", type_=Id)
 _take = update(pending_registrations).where(_c.id == _which).values(leased_until=_lease)
-# The end of the lease tells it from every other.
-_mine = and_(_c.id == _which, _c.leased_until == _lease)
+# The end of a lease identifies it.
+_leased_by_caller = and_(_c.id == _which, _c.leased_until == _lease)
 _retry = (
     update(pending_registrations)
-    .where(_mine)
+    .where(_leased_by_caller)
     .values(attempts=_c.attempts + 1, due_at=now_ms() + bindparam("after_ms", type_=Id), leased_until=0)
 )
-_over = update(pending_registrations).where(_mine).values(due_at=null(), leased_until=0)
-_over_and_sent = _over.values(sent_at=now_ms())
+_done = update(pending_registrations).where(_leased_by_caller).values(due_at=null(), leased_until=0)
+_done_and_sent = _done.values(sent_at=now_ms())
 
 
-def _place(number: int) -> str:
+def _sealing_context(number: int) -> str:
     return f"pending_registrations.email/{number}"
 
 
@@ -75,7 +76,7 @@ class SqlPendingRegistrations:
             "id": pending.id,
             "username": pending.username,
             "email_index": self.sealer.index(email_key(pending.email)),
-            "email_sealed": self.sealer.seal(pending.email.encode(), _place(pending.id)),
+            "email_sealed": self.sealer.seal(pending.email.encode(), _sealing_context(pending.id)),
             "password_hash": pending.password_hash,
             "display_name": pending.display_name,
             "seed": pending.seed,
@@ -87,7 +88,7 @@ class SqlPendingRegistrations:
         }
         if (await self.connection.execute(_insert, row)).first() is None:
             raise UsernameTaken("this username is taken")
-        # Asked after the insert, which waits for whoever is just confirming a registration of this name.
+        # Checked after the insert, which waits for a concurrent confirmation of a registration with this name.
         await self.accounts.check_name(pending.username, now)
 
     async def take(self, digest: bytes, now: datetime) -> PendingRegistration | None:
@@ -98,7 +99,7 @@ class SqlPendingRegistrations:
         return PendingRegistration(
             id=row.id,
             username=row.username,
-            email=self.sealer.open(row.email_sealed, _place(row.id)).decode(),
+            email=self.sealer.open(row.email_sealed, _sealing_context(row.id)).decode(),
             password_hash=row.password_hash,
             display_name=row.display_name,
             seed=row.seed,
@@ -130,7 +131,7 @@ class SqlConfirmationQueue:
             DueConfirmation(
                 row.id,
                 row.username,
-                self.sealer.open(row.email_sealed, _place(row.id)).decode(),
+                self.sealer.open(row.email_sealed, _sealing_context(row.id)).decode(),
                 row.seed,
                 sent.get(row.email_index, 0),
                 row.attempts,
@@ -141,7 +142,7 @@ class SqlConfirmationQueue:
 
     async def done(self, due: DueConfirmation, *, sent: bool) -> None:
         async with self.database.begin() as connection:
-            await connection.execute(_over_and_sent if sent else _over, {"which": due.id, "lease": due.lease})
+            await connection.execute(_done_and_sent if sent else _done, {"which": due.id, "lease": due.lease})
 
     async def retry(self, due: DueConfirmation, after: timedelta) -> None:
         after_ms = after // timedelta(milliseconds=1)

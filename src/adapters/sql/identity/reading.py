@@ -1,4 +1,4 @@
-"""Reading accounts and sessions, outside of transactions."""
+"""Reads accounts and sessions, outside of transactions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,15 +38,17 @@ _from_network = Prepared(
     .where(sessions.c.user_id == _user_id, sessions.c.network == bindparam("network", type_=String))
     .limit(1)
 )
-_lives = and_(
+_is_active = and_(
     sessions.c.ended_at.is_(None),
     sessions.c.refreshed_at > bindparam("idle_before", type_=Id),
     sessions.c.id > bindparam("old_before", type_=Id),
 )
-_living = Prepared(select(sessions.c.id).where(among(sessions.c.id, bindparam("ids", type_=IdList)), _lives))
+_active_of = Prepared(
+    select(sessions.c.id).where(among(sessions.c.id, bindparam("ids", type_=IdList)), _is_active)
+)
 _sessions_of = (
     select(sessions.c.id, sessions.c.device_sealed, sessions.c.refreshed_at)
-    .where(sessions.c.user_id == _user_id, _lives)
+    .where(sessions.c.user_id == _user_id, _is_active)
     .limit(bindparam("n", type_=Integer))
 )
 _edge = bindparam("edge", type_=Id)
@@ -65,7 +67,8 @@ _ids_named = Prepared(
 
 
 def _at(now: datetime) -> dict[str, int]:
-    """The parameters of `_lives`. All ids of the last millisecond have ended."""
+    """The parameters of `_is_active`. Sessions that were opened in the very millisecond of `now - SESSION_LIFE` have ended,
+    whatever the lower bits of their ids."""
     return {
         "idle_before": millis(now - SESSION_IDLE),
         "old_before": ((millis(now - SESSION_LIFE) + 1) << 16) - 1,
@@ -105,7 +108,7 @@ class SqlIdentityReader:
         return ended_at is None and now < session_expires(made_at(session_id), instant(refreshed_at))
 
     async def sessions_alive(self, session_ids: Collection[SessionId], now: datetime) -> frozenset[SessionId]:
-        rows = await self.database.fetch(_living, ids=[*session_ids], **_at(now))
+        rows = await self.database.fetch(_active_of, ids=[*session_ids], **_at(now))
         return frozenset(SessionId(row[0]) for row in rows)
 
     async def sessions_of(self, user_id: UserId, now: datetime, window: Window) -> Sequence[SessionRow]:

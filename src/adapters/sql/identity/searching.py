@@ -1,4 +1,4 @@
-"""Finding people by their names: in a table of words, by what they begin with."""
+"""Searches accounts by name: in a table of words, by prefix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from domain.shared import MAX_ID, UserId, ViewerContext
 
 _END = "\U0010ffff"
 _NOTHING = "!"
-"""No word begins with it."""
+"""No word begins with this character."""
 
 _named = select(name_words.c.user_id).where(
     name_words.c.word.between(bindparam("name", type_=String), bindparam("name_end", type_=String))
@@ -34,11 +34,11 @@ _others = (
 _many = bindparam("many", type_=Integer)
 _worded = select(name_words.c.user_id).where(
     name_words.c.word.between(bindparam("word", type_=String), bindparam("word_end", type_=String)),
-    # Where there are no others, that is not counted for each of those who have a frequent word.
+    # Without other words the count is skipped: it would run for every account that has a frequent word.
     or_(_many == literal_column("0"), _others == _many),
 )
 _either = _named.union(_worded).subquery("either")
-"""Joined below, not asked with IN: for two of these PostgreSQL goes through all accounts."""
+"""Joined below and not used with IN: with two such conditions PostgreSQL scans all accounts."""
 _place = case(
     (accounts.c.username == bindparam("exactly", type_=String), literal_column(str(MAX_ID - 1), Id)),
     else_=accounts.c.id,
@@ -59,7 +59,7 @@ class SqlPeopleSearch:
     async def people(
         self, query: PeopleQuery, window: Window, viewer_context: ViewerContext
     ) -> Sequence[FoundPerson]:
-        # A username that begins with a word has a word that begins so: it is found by that already.
+        # If the query is a single word, the word search also finds the usernames that begin with it.
         by_name = query.username is not None and query.username != query.beginning
         name = f"@{query.username}" if by_name else _NOTHING
         word = _NOTHING if query.beginning is None else query.beginning

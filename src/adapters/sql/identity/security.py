@@ -1,4 +1,4 @@
-"""Security events as they are stored."""
+"""The table of security events."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -34,7 +34,7 @@ security_events = Table(
     Column("kind", String(40), nullable=False),
     Column("outcome", String(10), nullable=False),
     Column("reason", String(64), nullable=False),
-    Column("user_id", Id),  # NULL where it is about nobody, or the account is gone
+    Column("user_id", Id),  # NULL if the event is about no account, or the account was deleted
     Column("session_id", Id),
     Column("network", String(50), nullable=False),
     Column("request_id", String(128), nullable=False),
@@ -49,9 +49,10 @@ security_events = Table(
     ),
 )
 BATCH = 500
+"""Rows that are changed in one transaction."""
 
 _columns = [column for column in security_events.c if column.name != "number"]
-_of = Prepared(
+_of_user = Prepared(
     select(*_columns)
     .where(security_events.c.user_id == bindparam("user_id", type_=Id))
     .order_by(security_events.c.number.desc())
@@ -69,7 +70,7 @@ class SqlSecurityEvents:
             await connection.execute(insert(security_events), [asdict(event) for event in events])
 
     async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
-        rows = await self.database.fetch(_of, user_id=user_id, n=limit)
+        rows = await self.database.fetch(_of_user, user_id=user_id, n=limit)
         return [
             SecurityEvent(
                 instant(at), kind, outcome, reason, UserId(user), session and SessionId(session), *rest
@@ -78,15 +79,17 @@ class SqlSecurityEvents:
         ]
 
     async def anonymize(self, user_id: UserId) -> None:
-        theirs = update(security_events).where(security_events.c.user_id == user_id).values(_anonymous)
+        of_user = update(security_events).where(security_events.c.user_id == user_id).values(_anonymous)
         async with self.database.begin() as connection:
-            await connection.execute(theirs)
+            await connection.execute(of_user)
 
     async def purge(self, before: datetime) -> int:
         number = security_events.c.number
         old = select(number).where(security_events.c.at < before).limit(BATCH)
-        gone = ~exists().where(accounts.c.id == security_events.c.user_id)
-        of_nobody = select(number).where(security_events.c.user_id.is_not(None), gone).limit(BATCH)
+        deleted_account = ~exists().where(accounts.c.id == security_events.c.user_id)
+        of_deleted = (
+            select(number).where(security_events.c.user_id.is_not(None), deleted_account).limit(BATCH)
+        )
         deleted = 0
         while True:
             async with self.database.begin() as connection:
@@ -96,6 +99,6 @@ class SqlSecurityEvents:
                 break
         while True:
             async with self.database.begin() as connection:
-                forgotten = update(security_events).where(number.in_(of_nobody)).values(_anonymous)
+                forgotten = update(security_events).where(number.in_(of_deleted)).values(_anonymous)
                 if (await connection.execute(forgotten)).rowcount < BATCH:
                     return deleted

@@ -1,4 +1,4 @@
-"""Sessions as they are stored."""
+"""The table of sessions, within transactions."""
 
 import json
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class SqlSessions:
         return Session(
             device=opened_device(session_id, sealed, self.sealer),
             network=network or "",
-            exchanges=_exchanged(members.pop("exchanged")),
+            exchanges=_exchanges(members.pop("exchanged")),
             **members,
         )
 
@@ -58,7 +58,7 @@ class SqlSessions:
         return [SessionId(row.id) for row in await self.connection.execute(gone)]
 
     async def end_some(self, before: datetime, now: datetime, limit: int) -> Sequence[SessionId]:
-        began_before = sessions.c.id < millis(before) << 16  # ids carry their time
+        began_before = sessions.c.id < millis(before) << 16  # ids contain the time of their allocation
         some = (
             select(sessions.c.id)
             .where(sessions.c.ended_at.is_(None), began_before)
@@ -66,7 +66,7 @@ class SqlSessions:
             .limit(limit)
             .with_for_update()
         )
-        # Two statements: as a subquery PostgreSQL may run it more than once, and end more than `limit`.
+        # Two statements: PostgreSQL may run a subquery more than once, and then end more than `limit` sessions.
         ended = [SessionId(row.id) for row in await self.connection.execute(some)]
         if ended:
             change = update(sessions).where(sessions.c.id.in_(ended)).values(ended_at=now)
@@ -76,8 +76,8 @@ class SqlSessions:
     async def end_all(
         self, user_id: UserId, now: datetime, *, but: SessionId | None = None
     ) -> Sequence[SessionId]:
-        living = sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.id != (but or 0)
-        ended = update(sessions).where(*living).values(ended_at=now).returning(sessions.c.id)
+        active = sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.id != (but or 0)
+        ended = update(sessions).where(*active).values(ended_at=now).returning(sessions.c.id)
         return [SessionId(row.id) for row in await self.connection.execute(ended)]
 
     def _row(self, session: Session) -> dict[str, Any]:
@@ -92,20 +92,20 @@ class SqlSessions:
             else None,
             "refreshed_at": session.refreshed_at,
             "authenticated_at": session.authenticated_at,
-            "device_sealed": self.sealer.seal(device, _device_of(session.id)) if device else None,
+            "device_sealed": self.sealer.seal(device, _device_context(session.id)) if device else None,
             "network": session.network or None,
             "ended_at": session.ended_at,
         }
 
 
-def _exchanged(stored: str | None) -> tuple[TokenExchange, ...]:
+def _exchanges(stored: str | None) -> tuple[TokenExchange, ...]:
     rows: list[tuple[int, int]] = json.loads(stored) if stored else []
     return tuple(TokenExchange(generation, instant(ms)) for generation, ms in rows)
 
 
 def opened_device(session_id: int, sealed: bytes | None, sealer: Sealer) -> str:
-    return "" if sealed is None else sealer.open(sealed, _device_of(session_id)).decode()
+    return "" if sealed is None else sealer.open(sealed, _device_context(session_id)).decode()
 
 
-def _device_of(session_id: int) -> str:
+def _device_context(session_id: int) -> str:
     return f"sessions.device/{session_id}"

@@ -1,4 +1,4 @@
-"""The tables of identity, and how what is sealed in them is sealed."""
+"""The tables of identity, and the port that encrypts some of their columns."""
 
 from typing import Protocol
 
@@ -37,7 +37,7 @@ accounts = Table(
 resting_names = Table(
     "resting_names",
     metadata,
-    Column("name_index", LargeBinary(32), primary_key=True),  # a keyed hash: nobody can read whose it was
+    Column("name_index", LargeBinary(32), primary_key=True),  # a keyed hash, so that the name cannot be read
     Column("until", Instant, nullable=False),
 )
 
@@ -53,8 +53,8 @@ pending_registrations = Table(
     Column("seed", LargeBinary(16), nullable=False),
     Column("digest", LargeBinary(32), nullable=False, unique=True),  # SHA-256 of the token
     Column("expires_at", Instant, nullable=False, index=True),
-    # Of its mail, in milliseconds since 1970 by the database's clock.
-    Column("due_at", Id, index=True),  # NULL once it was sent or given up
+    # The following columns are about its mail. Times are milliseconds since 1970 by the database's clock.
+    Column("due_at", Id, index=True),  # NULL once the mail was sent or dropped
     Column("attempts", Integer, nullable=False),
     Column("leased_until", Id, nullable=False),
     Column("sent_at", Id),
@@ -67,11 +67,11 @@ sessions = Table(
     Column("user_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
     Column("seed", LargeBinary(16), nullable=False),
     Column("generation", Integer, nullable=False),
-    Column("exchanged", Text),  # JSON: which tokens were exchanged lately, and when
+    Column("exchanged", Text),  # JSON: the recent token exchanges, [generation, milliseconds]
     Column("refreshed_at", Instant, nullable=False),
     Column("authenticated_at", Instant, nullable=False, server_default="0"),
-    Column("device_sealed", LargeBinary),  # NULL where the client said nothing
-    Column("network", String(64)),  # NULL where it is not known
+    Column("device_sealed", LargeBinary),  # NULL if the client sent no User-Agent
+    Column("network", String(64)),  # NULL if it is unknown
     Column("ended_at", Instant),
 )
 
@@ -85,7 +85,7 @@ signing_keys = Table(
     Column("made_at", Instant, nullable=False),
     Column("retired_at", Instant),
     CheckConstraint("state IN ('next', 'active', 'retiring')", name="state"),
-    # At most one active key: processes that start together agree on one.
+    # At most one key is active, so that processes that start together agree on it.
     Index(
         "uq_signing_keys_active",
         "state",
@@ -97,7 +97,7 @@ signing_keys = Table(
 
 
 class Sealer(Protocol):
-    """Encrypts what is not searched, and makes the keyed hash by which it is found all the same."""
+    """Encrypts values that are not searched, and makes keyed hashes to look values up."""
 
     def seal(self, plain: bytes, bound_to: str) -> bytes: ...
     def open(self, sealed: bytes, bound_to: str) -> bytes: ...

@@ -1,4 +1,4 @@
-"""What people are found by: a row for each word of their names."""
+"""The search index of accounts: one row for each word of their names."""
 
 from sqlalchemy import Column, ForeignKey, Table
 
