@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, text
 from adapters.sql import identity, posts
 from adapters.sql.database import Database
 from adapters.sql.identity import SqlIdentityReader
-from adapters.sql.identity.accounts import email_place
+from adapters.sql.identity.accounts import email_context
 from adapters.sql.migrate import HEAD, MIGRATIONS, current, migrate
 from adapters.sql.outbox import SqlOutboxQueue
 from adapters.sql.posts.tables import FULL_TEXT, post_words
@@ -183,7 +183,7 @@ class SchemaContract:
                     "INSERT INTO accounts (id, username, email_index, email_sealed, password_hash, display_name, bio,"
                     " posts, version) VALUES (77, 'soren', :index, :sealed, '', 'Søren Łuk', '', 5, 1)"
                 ),
-                {"index": b"x", "sealed": SECRETS.seal(b"soren@example.org", email_place(77))},
+                {"index": b"x", "sealed": SECRETS.seal(b"soren@example.org", email_context(77))},
             )
             for word in ("@soren", "soren", "søren", "łuk"):
                 await connection.execute(
@@ -275,7 +275,7 @@ class SchemaContract:
         )
         async with database.begin() as connection:
             for id_, (address, folded) in addresses.items():
-                sealed = SECRETS.seal(address.encode(), email_place(id_))
+                sealed = SECRETS.seal(address.encode(), email_context(id_))
                 row = {"id": id_, "name": f"user{id_}", "index": SECRETS.index(folded), "sealed": sealed}
                 await connection.execute(insert, row)
 
