@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 from bench.processes import SERVER_CORE
 from bench.stack import Stack
+from entrypoints.configuration import build
 from entrypoints.container import Container
-from entrypoints.runtime import build, running
+from entrypoints.runtime import running
 from entrypoints.settings import Settings
 
 

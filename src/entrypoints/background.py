@@ -1,4 +1,4 @@
-"""What a running Waggle does beside answering requests: work that begins again when it fails."""
+"""Background work of a running server. Work that fails is started again."""
 
 import asyncio
 import logging
@@ -7,16 +7,25 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
+from adapters.security.tokens import load_keys
+from adapters.sql.maintenance import purge_expired
 from domain.shared import Unavailable
 from entrypoints.container import Container
+from entrypoints.settings import Settings
 
 log = logging.getLogger(__name__)
 
 OBJECTS_SECONDS = 60.0
-TOLD_SECONDS = 60.0
+"""The pause between two sweeps of the storage."""
+REPEAT_LOG_SECONDS = 60.0
+"""The pause before the same warning is logged again."""
+MAINTENANCE_SECONDS = 3600.0
+KEYS_SECONDS = 2.0
+"""How often a process looks for changes of the signing keys."""
 
 
 async def in_background(stack: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run the work until the stack is closed, restarting it whenever it ends or fails."""
     task = asyncio.create_task(_restarted(name, work), name=name)
 
     async def stop() -> None:
@@ -27,32 +36,59 @@ async def in_background(stack: AsyncExitStack, name: str, work: Callable[[], Awa
 
 
 async def _restarted(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Work that ends is work that failed: say so, wait a moment, begin again. The same reason is told once a minute."""
-    told, told_at = "", 0.0
+    """The work should never end: log why it did, wait a second, start it again. The same reason is logged once a minute."""
+    logged, logged_at = "", 0.0
     while True:
         try:
             await work()
         except Unavailable as error:
-            if str(error) != told or time.monotonic() - told_at > TOLD_SECONDS:
-                told, told_at = str(error), time.monotonic()
-                log.warning("%s waits: %s", name, error)
+            if str(error) != logged or time.monotonic() - logged_at > REPEAT_LOG_SECONDS:
+                logged, logged_at = str(error), time.monotonic()
+                log.warning("%s is waiting: %s", name, error)
         except Exception:
-            log.exception("%s failed and begins again", name)
+            log.exception("%s failed and is restarted", name)
         await asyncio.sleep(1)
 
 
 async def refresh_trending(container: Container, seconds: int) -> None:
-    """Look often enough that readers seldom find it stale; where it is fresh, made by another process perhaps,
-    nothing is done."""
+    """Refresh the trending lists often enough that readers seldom find them stale. Does nothing while they are fresh, for
+    example because another process has refreshed them."""
     while True:
-        with suppress(Unavailable):  # which is logged, and what there is still serves
+        with suppress(Unavailable):  # it is logged, and the old list is still served
             await container.trending.refresh_trending()()
         await asyncio.sleep(seconds / 4 * random.uniform(0.8, 1.0))  # noqa: S311 - no secret
 
 
 async def sweep_objects(container: Container) -> None:
-    """Remove what nothing needs from the storage: after each ended ticket, and in rounds through all objects."""
+    """Remove objects that are no longer needed from the storage: those of ended tickets, and in rounds through all objects."""
     while True:
         await container.media.check_ended_tickets()()
         await container.media.sweep_objects()()
-        await asyncio.sleep(OBJECTS_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - only apart from each other
+        await asyncio.sleep(OBJECTS_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the processes, no secret
+
+
+async def follow_keys(container: Container) -> None:
+    """Notice what `waggle keys` changed: a revoked key is refused within seconds."""
+    keys, store, secrets = container.keys(), container.key_store(), container.secrets()
+    while True:
+        await asyncio.sleep(KEYS_SECONDS)
+        if await load_keys(keys, store, secrets, container.now()()):
+            container.identity.authenticate().forget()
+
+
+async def run_maintenance(container: Container, settings: Settings) -> None:
+    while True:
+        try:
+            await container.notifications.trim_streams()()
+            await container.purge_security_events()()
+            if settings.shape != "memory":
+                await container.posts.sweep_gone()()
+                await purge_expired(container.database())
+            await (
+                container.media.sweep_media()()
+            )  # last: the storage may be unavailable while everything else works
+        except Unavailable as error:
+            log.warning("maintenance was not finished and runs again in an hour: %s", error)
+        except Exception:
+            log.exception("maintenance failed and runs again in an hour")
+        await asyncio.sleep(MAINTENANCE_SECONDS)

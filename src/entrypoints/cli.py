@@ -23,12 +23,13 @@ from application.identity.security import flushed
 from application.media.removing import ORPHAN_AGE
 from domain.shared import Unavailable
 from entrypoints import logs
+from entrypoints.configuration import build
 from entrypoints.container import Container
 from entrypoints.data_folder import master_key
 from entrypoints.http.app import VERSION, describe
 from entrypoints.lock import must_exist
 from entrypoints.repair import repair
-from entrypoints.runtime import OTHER_KEY, build, open_database
+from entrypoints.runtime import OTHER_KEY, open_database
 from entrypoints.server import serve
 from entrypoints.settings import EX_CONFIG, EX_UNAVAILABLE, BadSettings, Settings, environment_name
 from entrypoints.users import users

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from entrypoints.configuration import build
 from entrypoints.container import Container
-from entrypoints.runtime import build, open_database
+from entrypoints.runtime import open_database
 from entrypoints.settings import BadSettings, Settings
 
 DRIFTED = 1

@@ -16,10 +16,11 @@ import uvicorn
 
 from application.notifications.hub import Hub
 from entrypoints.access.networks import Networks
+from entrypoints.configuration import build
 from entrypoints.http.app import create_app
 from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
 from entrypoints.http.notifications.stream.frames import MAX_FRAME
-from entrypoints.runtime import build, running
+from entrypoints.runtime import running
 from entrypoints.settings import BadSettings, Settings
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from domain.shared import UserId, UserNotFound
+from entrypoints.configuration import build
 from entrypoints.container import Container
 from entrypoints.lock import InUse, must_exist
-from entrypoints.runtime import build, open_database, running
+from entrypoints.runtime import open_database, running
 from entrypoints.settings import BadSettings, Settings
 
 ERASING_SECONDS = 60

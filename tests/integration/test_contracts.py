@@ -15,8 +15,8 @@ from domain.posts import Post
 from domain.shared import Unavailable, ViewerContext
 from tests.integration.servers import fresh_database
 from tests.port_contracts.every_store import *  # noqa: F403 - tests to collect
-from tests.port_contracts.housekeeping import HousekeepingContract
 from tests.port_contracts.idempotency import an_idempotent_request, publish_once
+from tests.port_contracts.maintenance import MaintenanceContract
 from tests.port_contracts.notifications import ForgettingContract
 from tests.port_contracts.process_numbers import ProcessNumbersContract
 from tests.port_contracts.schema import SchemaContract
@@ -50,7 +50,7 @@ class TestForgetting(ForgettingContract): ...
 class TestProcessNumbers(ProcessNumbersContract): ...
 
 
-class TestHousekeeping(HousekeepingContract): ...
+class TestMaintenance(MaintenanceContract): ...
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -18,9 +18,10 @@ import uvicorn
 from application.notifications.notify import NotificationRequest
 from domain.notifications import Kind
 from domain.shared import UserId
+from entrypoints.configuration import build
 from entrypoints.container import Container
 from entrypoints.http.app import create_app
-from entrypoints.runtime import build, running
+from entrypoints.runtime import running
 from entrypoints.settings import Settings
 from tests.blackbox.client import Json, fresh_name
 from waggle_client import Stream, StreamEvent

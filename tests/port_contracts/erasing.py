@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from adapters.memory.posts import MemoryPostsReader
-from adapters.sql.housekeeping import keep_house
+from adapters.sql.maintenance import purge_expired
 from adapters.sql.metadata import metadata
 from adapters.sql.posts.tables import restricted_authors
 from application.feeds.record_signals import EraseAccountSignals
@@ -224,7 +224,7 @@ class ErasingContract:
 
     async def test_di7_after_a_day_not_even_the_id_is_left(self, stores: Stores) -> None:
         if stores.database is None:
-            return  # what is in memory has no housekeeping
+            return  # the memory store has no maintenance
         world = await World.of(stores)
         await world.ann_goes()
         await settle(world.waggle)
@@ -234,7 +234,7 @@ class ErasingContract:
             await connection.execute(update(restricted_authors).values(gone_at=long_ago))
         await world.waggle.sweep()
         await settle(world.waggle)
-        await keep_house(stores.database)
+        await purge_expired(stores.database)
 
         assert await tables_with(stores, world.ann.user.id) == set()
 

@@ -32,7 +32,7 @@ ALLOWED = {
     "adapters.security.tokens": {"identity"},  # the tokens that identity's ports speak of
     "adapters.sql.migrations.versions.0009_search": {"identity", "posts"},  # it indexes what there is of each
     "adapters.sql.migrations.versions.0015_words": {"identity", "posts"},  # it indexes them again
-    "adapters.sql.housekeeping": {
+    "adapters.sql.maintenance": {
         "feeds",
         "graph",
         "identity",
@@ -63,7 +63,8 @@ ALLOWED = {
     "adapters.processing.png": {"media"},
     "adapters.processing.posters": {"media"},
     "adapters.processing.remuxing": {"media"},
-    "entrypoints.runtime": {"identity", "media"},  # who follows the keys, and the limits of media
+    "entrypoints.runtime": {"identity"},  # security events
+    "entrypoints.configuration": {"media"},  # the limits of uploads
     "entrypoints.access.authentication": {"identity"},  # the principal of a token
     "entrypoints.access.context": {"identity"},  # the origin of security events
     "entrypoints.access.cursors": {"posts"},  # the windows of hashtags

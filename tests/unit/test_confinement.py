@@ -22,7 +22,8 @@ from adapters.processing.confinement import LAYERS, Layer
 from adapters.processing.parent import ChildProcessor
 from application.media.ports import UploadRejected
 from domain.shared import Unavailable
-from entrypoints.runtime import build, running
+from entrypoints.configuration import build
+from entrypoints.runtime import running
 from entrypoints.settings import Settings
 from tests.media import corpus
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from entrypoints.configuration import build
 from entrypoints.http.app import describe
 from entrypoints.http.notifications.stream import asyncapi
 from entrypoints.http.openapi import catalogue
-from entrypoints.runtime import build
 from entrypoints.settings import Settings
 
 VERBS = set(

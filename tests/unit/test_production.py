@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from adapters.sql.database import _PostgresReader
+from entrypoints.configuration import build
 from entrypoints.data_folder import master_key, prepare
 from entrypoints.production import weak_key
-from entrypoints.runtime import build
 from entrypoints.settings import BadSettings, Settings
 from tests.unit.test_settings import KEY, POSTGRES, PRODUCTION, SCALED
 

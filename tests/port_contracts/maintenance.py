@@ -1,16 +1,16 @@
-"""What has had its time goes, and nothing else."""
+"""Maintenance deletes expired rows, and nothing else."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
 
-from adapters.sql import housekeeping
+from adapters.sql import maintenance
 from adapters.sql.feeds.tables import engagement_signals, hashtag_signals
 from adapters.sql.graph.tables import mutes
-from adapters.sql.housekeeping import KEYS, MARKS, SESSIONS, VOTES, keep_house
 from adapters.sql.idempotency import idempotency_keys
 from adapters.sql.identity.tables import pending_registrations, sessions
+from adapters.sql.maintenance import HANDLED_EVENTS, IDEMPOTENCY_KEYS, SESSIONS, SIGNALS, purge_expired
 from adapters.sql.notifications.tables import tickets
 from adapters.sql.outbox import inbox
 from application.feeds.trending_formula import EngagementSignal, HashtagSignal
@@ -46,10 +46,13 @@ async def counts(stores: Stores) -> list[int]:
         ]
 
 
-class HousekeepingContract:
-    async def test_only_what_is_outdated_goes(self, stores: Stores) -> None:
-        young, old = an_idempotent_request(), an_idempotent_request()
-        for idempotent_request, age in ((young, KEYS - LITTLE), (old, KEYS + LITTLE)):
+class MaintenanceContract:
+    async def test_only_expired_rows_are_deleted(self, stores: Stores) -> None:
+        recent, old = an_idempotent_request(), an_idempotent_request()
+        for idempotent_request, age in (
+            (recent, IDEMPOTENCY_KEYS - LITTLE),
+            (old, IDEMPOTENCY_KEYS + LITTLE),
+        ):
             await publish_once(stores, idempotent_request)
             aged = update(idempotency_keys).where(idempotency_keys.c.key == idempotent_request.key)
             async with db(stores).begin() as connection:
@@ -58,11 +61,11 @@ class HousekeepingContract:
         for age in (SESSIONS - LITTLE, SESSIONS + LITTLE):
             await add_session(stores, a_session(account, id=SessionId(id_made(age))))
         async with stores.open_identity() as tx:
-            for age in (MARKS - LITTLE, MARKS + LITTLE):
+            for age in (HANDLED_EVENTS - LITTLE, HANDLED_EVENTS + LITTLE):
                 await tx.inbox.first_time("count", EventId(id_made(age)))
 
         async with stores.open_signals() as tx:
-            for age in (VOTES - LITTLE, VOTES + LITTLE):
+            for age in (SIGNALS - LITTLE, SIGNALS + LITTLE):
                 post, at = PostId(id_made(age)), id_made(age) >> 16
                 await tx.signals.add(EngagementSignal(post, account.id, 1, 1, at))
                 await tx.signals.set_tags(post, [HashtagSignal("bees", post, account.id, at)])
@@ -78,19 +81,19 @@ class HousekeepingContract:
         for left in (LITTLE, -LITTLE):
             await add(stores, a_pending(expires_at=datetime.now(UTC) + left))
 
-        deleted = await keep_house(db(stores))
+        deleted = await purge_expired(db(stores))
 
         assert (deleted, await counts(stores)) == (8, [1, 1, 1, 1, 1, 2, 1, 1])
-        assert (await publish_once(stores, young)).replayed is True
+        assert (await publish_once(stores, recent)).replayed is True
         assert (await publish_once(stores, old)).replayed is False
 
-    async def test_it_goes_on_until_nothing_outdated_is_left(
+    async def test_it_deletes_batches_until_no_expired_row_is_left(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(housekeeping, "BATCH", 2)
+        monkeypatch.setattr(maintenance, "BATCH", 2)
         async with stores.open_identity() as tx:
             for number in range(5):
-                await tx.inbox.first_time("count", EventId(id_made(MARKS + LITTLE) + number))
+                await tx.inbox.first_time("count", EventId(id_made(HANDLED_EVENTS + LITTLE) + number))
 
-        assert await keep_house(db(stores)) == 5
-        assert await keep_house(db(stores)) == 0
+        assert await purge_expired(db(stores)) == 5
+        assert await purge_expired(db(stores)) == 0
