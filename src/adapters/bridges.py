@@ -9,7 +9,7 @@ from application.identity.ports import AuthorPostCounts, IdentityReader
 from application.media.ports import MediaReader
 from application.media.serving import card_of
 from application.notifications.ports import PostAddressees, StreamHint, StreamHints
-from application.posts.rows import State
+from application.posts.views import PostState
 from application.shared.attachments import MediaCard
 from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
 from application.shared.feed_entries import FeedEntry
@@ -104,7 +104,7 @@ class SessionsOfIdentity:
 
 
 class PostParts(Protocol):
-    async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[State]: ...
+    async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[PostState]: ...
 
 
 class Involved(Protocol):
@@ -116,7 +116,7 @@ class NotifiedPosts:
     """notifications asks posts whom a post concerns, and who may see it."""
 
     parts: PostParts
-    marks: Involved
+    engagements: Involved
 
     async def addressees(self, post: PostId) -> PostAddressees | None:
         state = await self._state(post)
@@ -136,9 +136,9 @@ class NotifiedPosts:
         )
 
     async def involved(self, post: PostId, after: UserId, limit: int) -> Sequence[UserId]:
-        return await self.marks.involved(post, after, limit)
+        return await self.engagements.involved(post, after, limit)
 
-    async def _state(self, post: PostId) -> State | None:
+    async def _state(self, post: PostId) -> PostState | None:
         state = next(iter(await self.parts.states([post], None)), None)
         return None if state is None or state.deleted else state
 

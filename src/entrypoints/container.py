@@ -112,19 +112,19 @@ from application.notifications.trim_streams import TrimStreams
 from application.posts import (
     deleting,
     editing,
-    forgetting,
-    marked,
-    marking,
+    engagement_lists,
+    engagements,
     publishing,
     repair,
     searching,
     threads,
+    versions,
 )
 from application.posts import queries as posts_queries
-from application.posts.attaching import ShowMedia
+from application.posts.attaching import UpdateAttachedMedia
 from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.event_handlers import RestrictAuthor, RestrictComment
-from application.posts.showing import Bodies, Hydrate, ShowEntries
+from application.posts.presenting import ContentCache, PresentEntries, ReadPostViews
 from application.shared.caching import Cached
 from application.shared.events import (
     AccountDeleted,
@@ -250,7 +250,7 @@ class Posts(containers.DeclarativeContainer):
     open_tx: providers.Dependency[Any] = providers.Dependency()
     reader: providers.Dependency[Any] = providers.Dependency()
     parts: providers.Dependency[Any] = providers.Dependency()
-    marks: providers.Dependency[Any] = providers.Dependency()
+    engagement_reader: providers.Dependency[Any] = providers.Dependency()
     counters: providers.Dependency[Any] = providers.Dependency()
     search: providers.Dependency[Any] = providers.Dependency()
     closed_authors: providers.Dependency[Any] = providers.Dependency()
@@ -261,14 +261,14 @@ class Posts(containers.DeclarativeContainer):
     now: providers.Dependency[Any] = providers.Dependency()
     graphemes: providers.Dependency[Any] = providers.Dependency()
 
-    present = Single(posts_queries.Present, people)
+    present = Single(posts_queries.PresentPosts, people)
     publish_post = Single(
         publishing.PublishPost, open_tx, viewer_contexts, people, attachable, new_id, graphemes
     )
-    show_media = Single(ShowMedia, open_tx, attachable)
+    update_attached_media = Single(UpdateAttachedMedia, open_tx, attachable)
     delete_post = Single(deleting.DeletePost, open_tx, viewer_contexts)
-    mark_post = Single(marking.MarkPost, open_tx, viewer_contexts, new_id)
-    pin_post = Single(marking.PinPost, open_tx, viewer_contexts, new_id)
+    set_engagement = Single(engagements.SetEngagement, open_tx, viewer_contexts, new_id)
+    pin_post = Single(engagements.PinPost, open_tx, viewer_contexts, new_id)
     read_post = Single(posts_queries.ReadPost, viewer_contexts, reader, present)
     list_by_author = Single(posts_queries.ListByAuthor, viewer_contexts, reader, people, present)
     restrict_author = Single(RestrictAuthor, open_tx, Object(time.monotonic))
@@ -276,20 +276,24 @@ class Posts(containers.DeclarativeContainer):
     erase_author = Single(EraseAuthor, open_tx, Object(time.monotonic))
     sweep_gone = Single(SweepGone, open_tx)
     read_posts = Single(posts_queries.ReadPosts, viewer_contexts, reader, present)
-    forget_version = Single(forgetting.ForgetVersion, open_tx, viewer_contexts)
+    remove_version = Single(versions.RemoveVersion, open_tx, viewer_contexts)
     read_history = Single(posts_queries.ReadHistory, viewer_contexts, reader)
     list_comments = Single(threads.ListComments, viewer_contexts, reader, present)
     read_context = Single(threads.ReadContext, viewer_contexts, reader, present)
     edit_post = Single(editing.EditPost, open_tx, viewer_contexts, people, now, graphemes, read_post)
-    list_who_marked = Single(marked.ListWhoMarked, viewer_contexts, reader, marks, people)
-    list_marked = Single(marked.ListMarked, viewer_contexts, marks, present)
-    list_pinned = Single(marked.ListPinned, viewer_contexts, marks, people, present)
+    list_engaged_users = Single(
+        engagement_lists.ListEngagedUsers, viewer_contexts, reader, engagement_reader, people
+    )
+    list_engaged_posts = Single(
+        engagement_lists.ListEngagedPosts, viewer_contexts, engagement_reader, present
+    )
+    list_pinned = Single(engagement_lists.ListPinned, viewer_contexts, engagement_reader, people, present)
     repair_posts = Single(repair.RepairPosts, counters)
     search_posts = Single(searching.SearchPosts, search, viewer_contexts, people, reader, present, graphemes)
     search_hashtags = Single(searching.SearchHashtags, search, viewer_contexts, graphemes)
-    bodies = Single(Bodies)
-    hydrate = Single(Hydrate, parts, bodies)
-    show_entries = Single(ShowEntries, hydrate, people)
+    content_cache = Single(ContentCache)
+    read_post_views = Single(ReadPostViews, parts, content_cache)
+    present_entries = Single(PresentEntries, read_post_views, people)
 
 
 class Feeds(containers.DeclarativeContainer):
@@ -689,10 +693,10 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_posts.MemoryPostParts, store),
             sql=Single(sql_posts.SqlPostParts, database),
         ),
-        marks=providers.Selector(
+        engagement_reader=providers.Selector(
             config.store,
-            memory=Single(memory_posts.MemoryMarksReader, store),
-            sql=Single(sql_posts.SqlMarksReader, database),
+            memory=Single(memory_posts.MemoryEngagementsReader, store),
+            sql=Single(sql_posts.SqlEngagementsReader, database),
         ),
         counters=providers.Selector(
             config.store,
@@ -725,7 +729,7 @@ class Container(containers.DeclarativeContainer):
             sql=Single(sql_feeds.SqlSignalsReader, database),
         ),
         accounts=closed_authors,
-        show=posts.show_entries,
+        show=posts.present_entries,
         viewer_contexts=viewer_contexts,
         cache=cache,
         times=config.trending,
@@ -750,7 +754,7 @@ class Container(containers.DeclarativeContainer):
             memory=Single(memory_posts.MemoryEntries, store),
             sql=Single(sql_posts.SqlEntries, database),
         ),
-        show=posts.show_entries,
+        show=posts.present_entries,
         people=people,
         timelines=providers.Selector(
             config.redis,
@@ -787,13 +791,13 @@ class Container(containers.DeclarativeContainer):
         ),
         viewer_contexts=viewer_contexts,
         people=people,
-        show=Single(ShownPosts, posts.show_entries),
+        show=Single(ShownPosts, posts.present_entries),
         addresses=Single(AddressesOfIdentity, identity_reader),
         mail=mail,
         mail_every=config.mail_every,
         site=config.site,
         hints=hints,
-        posts=Single(NotifiedPosts, posts.parts, posts.marks),
+        posts=Single(NotifiedPosts, posts.parts, posts.engagement_reader),
         mail_delay=config.mail_delay,
         new_id=ids,
         now=now,
@@ -840,7 +844,7 @@ class Container(containers.DeclarativeContainer):
         {
             MediaAttached: providers.List(media.attach),
             MediaDetached: providers.List(media.detach),
-            AttachedMediaChanged: providers.List(posts.show_media),
+            AttachedMediaChanged: providers.List(posts.update_attached_media),
             MediaSettled: providers.List(notifications.notify_of_media),
             Published: providers.List(
                 posts.restrict_comment,
@@ -855,7 +859,7 @@ class Container(containers.DeclarativeContainer):
             EditToTell: providers.List(notifications.notify_of_edit),
             PostDeleted: providers.List(
                 identity.count_posts,
-                posts.bodies.provided.forget,
+                posts.content_cache.provided.forget,
                 trending.record_post_signals,
                 notifications.retract_post_notifications,
                 media.forget_post,

@@ -131,14 +131,14 @@ class TestManyConnections:
 
         done = refused.count(False)
         assert done < 2
-        assert [(await stores.read(post.id)).comments for post in (one, two)] == [done, done]
+        assert [(await stores.read(post.id)).state.comments for post in (one, two)] == [done, done]
 
     async def test_a_reader_waits_for_no_writer(self, stores: Stores) -> None:
         post = await stores.add_post()
 
         async with stores.open_posts() as tx:
             await tx.posts.count_answers(post.id, comments=1, answers=1)
-            comments_meanwhile = (await stores.read(post.id)).comments
+            comments_meanwhile = (await stores.read(post.id)).state.comments
 
         assert comments_meanwhile == 0
 

@@ -12,9 +12,9 @@ from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.posts.entries import SqlEntries
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
-from domain.posts import Mark, Post, Visibility, recognised, resolved
+from domain.posts import Engagement, Post, Visibility, recognised, resolved
 from domain.shared import PostId, UserId, ViewerContext
-from tests.port_contracts.marks import leave
+from tests.port_contracts.engagements import leave
 from tests.port_contracts.posts import remove
 from tests.port_contracts.stores import Stores, new_id
 
@@ -28,17 +28,17 @@ def place(post: Post) -> FeedEntry:
 
 
 async def repost(stores: Stores, post: PostId, by: UserId) -> FeedEntry:
-    mark_id = new_id()
+    engagement_id = new_id()
     async with stores.open_posts() as tx:
         await tx.posts.get(post)
-        await tx.marks.leave(Mark.REPOST, post, by, mark_id)
-    return FeedEntry(mark_id, post, by)
+        await tx.engagements.add(Engagement.REPOST, post, by, engagement_id)
+    return FeedEntry(engagement_id, post, by)
 
 
 async def take_back(stores: Stores, post: PostId, by: UserId) -> None:
     async with stores.open_posts() as tx:
         await tx.posts.get(post)
-        await tx.marks.take_back(Mark.REPOST, post, by)
+        await tx.engagements.remove(Engagement.REPOST, post, by)
 
 
 async def tagged(stores: Stores, text: str = "#bees", **members: object) -> Post:
@@ -203,7 +203,7 @@ class EntriesContract:
     async def test_the_first_repost_is_found_after_many_by_others(self, stores: Stores) -> None:
         post, ann, bob = await stores.add_post(), user(), user()
         for _ in range(40):
-            await leave(stores, Mark.REPOST, post.id, user())
+            await leave(stores, Engagement.REPOST, post.id, user())
         of_ann = await repost(stores, post.id, ann)
         await repost(stores, post.id, bob)
 

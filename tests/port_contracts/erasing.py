@@ -14,13 +14,13 @@ from adapters.sql.metadata import metadata
 from adapters.sql.posts.tables import restricted_authors
 from application.feeds.record_signals import EraseAccountSignals
 from application.identity.sessions import LoggedIn
-from application.posts.editing import Edit
+from application.posts.editing import PostEdit
 from application.posts.erasing import EraseAuthor
 from application.posts.ports import PostsTx
 from application.shared.events import AccountDeleted
 from application.shared.paging import Window
 from application.shared.ports import IdempotentRequest, OpenTx
-from domain.posts import Mark, PostNotFound, Visibility
+from domain.posts import Engagement, PostNotFound, Visibility
 from domain.shared import EventId, PostId, UserId, UserNotFound
 from tests.port_contracts.stores import Stores, new_id
 from tests.unit.people import PASSWORD, Waggle, refused
@@ -77,28 +77,28 @@ class World:
             key = IdempotentRequest(f"{ann}:publish", f"key {ann} {number}", "f", owner=ann)
             hers = (
                 await waggle.says(ann, f"{CANARY} {number} @{self.name}", idempotent_request=key)
-            ).seen.row.id
-            his = (await waggle.post(bob, f"hello @{self.name}")).row.id
-            comment = (await waggle.post(ann, CANARY, reply_to=his)).row.id
-            answer = (await waggle.post(bob, "indeed", reply_to=comment)).row.id
-            self.hers += [hers, comment, (await waggle.post(ann, f"{CANARY} @confidant", DIRECT)).row.id]
-            self.his += [his, answer, (await waggle.post(bob, "so it is", reply_to=hers)).row.id]
+            ).presented.post.id
+            his = (await waggle.post(bob, f"hello @{self.name}")).post.id
+            comment = (await waggle.post(ann, CANARY, reply_to=his)).post.id
+            answer = (await waggle.post(bob, "indeed", reply_to=comment)).post.id
+            self.hers += [hers, comment, (await waggle.post(ann, f"{CANARY} @confidant", DIRECT)).post.id]
+            self.his += [his, answer, (await waggle.post(bob, "so it is", reply_to=hers)).post.id]
         for post_id in self.his:
-            for mark in Mark:
-                await waggle.mark(ann, post_id, mark, on=True)
+            for engagement in Engagement:
+                await waggle.engage(ann, post_id, engagement, on=True)
         for post_id in self.hers[::3]:
             await waggle.like(bob, post_id, liked=True)
-        await waggle.edit(ann, self.hers[0], Edit(text=f"{CANARY} again #{CANARY}"), None)
-        await waggle.edit(bob, self.his[0], Edit(text=f"good day @{self.name}"), None)
+        await waggle.edit(ann, self.hers[0], PostEdit(text=f"{CANARY} again #{CANARY}"), None)
+        await waggle.edit(bob, self.his[0], PostEdit(text=f"good day @{self.name}"), None)
         await waggle.pin(ann, self.hers[0], on=True)
         await waggle.post(bob, f"psst @{self.name}", DIRECT)
-        secret = (await waggle.post(bob, "psst @confidant", DIRECT)).row.id
+        secret = (await waggle.post(bob, "psst @confidant", DIRECT)).post.id
         for text in (f"not for @{self.name}", "nor for anybody"):
             # Named without being mentioned, and then in an earlier version only.
             await waggle.post(bob, text, reply_to=secret)
-            await waggle.edit(bob, secret, Edit(text=text), None)
-        await waggle.edit(bob, self.his[3], Edit(text="good day all"), None)
-        gone = (await waggle.post(ann, CANARY)).row.id
+            await waggle.edit(bob, secret, PostEdit(text=text), None)
+        await waggle.edit(bob, self.his[3], PostEdit(text="good day all"), None)
+        gone = (await waggle.post(ann, CANARY)).post.id
         await waggle.delete(ann, gone)
         await settle(waggle)
 
@@ -119,9 +119,14 @@ class World:
             assert await refused(self.waggle.read(self.bob, post_id)) is PostNotFound
         for post_id in self.his:
             seen = await self.waggle.read(None, post_id)
-            assert (seen.row.comments, seen.row.likes, seen.row.reposts, seen.mentions) == (0, 0, 0, [])
+            assert (
+                seen.post.state.comments,
+                seen.post.state.likes,
+                seen.post.state.reposts,
+                seen.mentions,
+            ) == (0, 0, 0, [])
         page = await self.waggle.by_author(None, self.bob, Window(100))
-        assert [seen.row.id for seen in page.items] == self.his[::3][::-1]
+        assert [seen.post.id for seen in page.items] == self.his[::3][::-1]
 
 
 async def settle(waggle: Waggle) -> None:
@@ -200,14 +205,14 @@ class ErasingContract:
         self, stores: Stores
     ) -> None:
         world = await World.of(stores)
-        answer = (await world.waggle.post(world.bob, "so so", Visibility.FOLLOWERS, world.hers[0])).row
-        assert answer.mentioned == (world.ann.user.id,)
+        answer = (await world.waggle.post(world.bob, "so so", Visibility.FOLLOWERS, world.hers[0])).post
+        assert answer.state.mentioned == (world.ann.user.id,)
         await world.ann_goes()
         await settle(world.waggle)
 
         edited = await world.waggle.edits(world.bob, answer.id, "as I said")
 
-        assert edited.row.mentioned == ()
+        assert edited.post.state.mentioned == ()
 
     async def test_di7_what_comes_late_is_swept_up(self, stores: Stores) -> None:
         world = await World.of(stores)
@@ -215,7 +220,7 @@ class ErasingContract:
         await settle(world.waggle)
         async with stores.open_posts() as tx:  # a request that had begun before
             await tx.posts.get(world.his[0])
-            await tx.marks.leave(Mark.LIKE, world.his[0], world.ann.user.id, new_id())
+            await tx.engagements.add(Engagement.LIKE, world.his[0], world.ann.user.id, new_id())
 
         await world.waggle.sweep()
         await settle(world.waggle)

@@ -1,5 +1,6 @@
 """Every contract that every store keeps, once: a test module imports `*` and says in a fixture `stores` which stores."""
 
+from tests.port_contracts.engagements import EngagementListsContract, EngagementsContract, InvolvedContract
 from tests.port_contracts.entries import EntriesContract
 from tests.port_contracts.erasing import ErasingContract
 from tests.port_contracts.graph import GraphContract
@@ -12,7 +13,6 @@ from tests.port_contracts.identity import (
 )
 from tests.port_contracts.keys import KeysContract
 from tests.port_contracts.mails import MailQueueContract
-from tests.port_contracts.marks import InvolvedContract, MarkListsContract, MarksContract
 from tests.port_contracts.media import JobsContract, MediaContract
 from tests.port_contracts.notifications import (
     CountersContract,
@@ -114,13 +114,13 @@ class TestThreads(ThreadsContract): ...
 class TestWithheld(WithheldContract): ...
 
 
-class TestMarks(MarksContract): ...
+class TestMarks(EngagementsContract): ...
 
 
 class TestInvolved(InvolvedContract): ...
 
 
-class TestMarkLists(MarkListsContract): ...
+class TestMarkLists(EngagementListsContract): ...
 
 
 class TestEntries(EntriesContract): ...

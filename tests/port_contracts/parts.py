@@ -1,12 +1,12 @@
-"""What every store must do that gives posts in two parts."""
+"""The contract of stores that read posts in two parts."""
 
 from dataclasses import replace
 
-from application.posts.rows import joined
-from application.posts.showing import Bodies, Hydrate
-from domain.posts import AuthorState, Mark, Post
+from application.posts.presenting import ContentCache, ReadPostViews
+from application.posts.views import PostView
+from domain.posts import AuthorState, Engagement, Post
 from domain.shared import PostId, UserId, ViewerContext
-from tests.port_contracts.marks import leave
+from tests.port_contracts.engagements import leave
 from tests.port_contracts.posts import EVERYTHING, remove
 from tests.port_contracts.stores import Stores, new_id
 from tests.port_contracts.threads import ENTITIES, edit
@@ -17,30 +17,30 @@ async def everything(stores: Stores) -> Post:
 
 
 class PostPartsContract:
-    async def test_the_parts_make_the_whole(self, stores: Stores) -> None:
+    async def test_the_parts_make_the_view(self, stores: Stores) -> None:
         post, ann = await everything(stores), UserId(new_id())
-        await leave(stores, Mark.REPOST, post.id, ann)
+        await leave(stores, Engagement.REPOST, post.id, ann)
 
         [state] = await stores.parts.states([post.id, PostId(1)], ann)
-        bodies = await stores.parts.bodies([post.id, PostId(1)])
+        contents = await stores.parts.contents([post.id, PostId(1)])
 
-        assert bodies.keys() == {post.id}
-        assert bodies[post.id].of(state)
-        assert joined(state, bodies[post.id]) == await stores.read(post.id, ann)
+        assert contents.keys() == {post.id}
+        assert contents[post.id].belongs_to(state)
+        assert PostView(state, contents[post.id]) == await stores.read(post.id, ann)
         assert (state.deleted, state.author_state) == (False, AuthorState.OPEN)
 
-    async def test_a_mark_is_its_viewer_s_and_no_other_s(self, stores: Stores) -> None:
+    async def test_engagements_are_those_of_the_viewer(self, stores: Stores) -> None:
         post, ann, bob = await stores.add_post(), UserId(new_id()), UserId(new_id())
-        for mark in Mark:
-            await leave(stores, mark, post.id, ann)
+        for engagement in Engagement:
+            await leave(stores, engagement, post.id, ann)
 
         for viewer in (ann, bob, None):
             [state] = await stores.parts.states([post.id], viewer)
-            left = state.liked, state.reposted, state.bookmarked
-            assert left == (viewer == ann,) * 3
+            engagements = state.liked, state.reposted, state.bookmarked
+            assert engagements == (viewer == ann,) * 3
             assert (state.likes, state.reposts) == (1, 1)
 
-    async def test_a_state_tells_what_was_deleted_and_whose_author_is_not_open(self, stores: Stores) -> None:
+    async def test_a_state_shows_deleted_posts_and_private_or_deleted_authors(self, stores: Stores) -> None:
         gone, private, deleted = [await stores.add_post() for _ in range(3)]
         await remove(stores, deleted)
         async with stores.open_posts() as tx:
@@ -54,26 +54,26 @@ class PostPartsContract:
         assert states[private.id].author_state is AuthorState.PRIVATE
         assert (states[deleted.id].deleted, states[deleted.id].author_state) == (True, AuthorState.OPEN)
 
-    async def test_words_that_are_kept_are_never_those_of_another_moment(self, stores: Stores) -> None:
-        hydrate, post = Hydrate(stores.parts, Bodies()), await everything(stores)
+    async def test_cached_content_is_never_joined_with_another_state(self, stores: Stores) -> None:
+        read_views, post = ReadPostViews(stores.parts, ContentCache()), await everything(stores)
 
-        async def shown() -> object:
-            return (await hydrate([post.id], ViewerContext())).get(post.id)
+        async def view() -> object:
+            return (await read_views([post.id], ViewerContext())).get(post.id)
 
         for change in (
             lambda: edit(stores, post, text="new"),
             lambda: edit(stores, post, entities=ENTITIES[1:]),
             lambda: unmention(stores, post.id),
         ):
-            assert await shown() == await stores.read(post.id)  # kept from here on
+            assert await view() == await stores.read(post.id)  # cached from here on
             await change()
-            assert await shown() == await stores.read(post.id)
+            assert await view() == await stores.read(post.id)
         await remove(stores, post)
-        assert await shown() is None
+        assert await view() is None
 
 
 async def unmention(stores: Stores, post_id: PostId) -> None:
-    """As the account's erasure does: no version of the post."""
+    """As the erasure of an account does: it makes no version of the post."""
     async with stores.open_posts() as tx:
         post = await tx.posts.get(post_id)
         await tx.posts.save(replace(post, entities=ENTITIES).without_mention(of=UserId(7)))

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.posts.ports import Tombstone
-from application.posts.rows import Body, PostRow
+from application.posts.views import PostContent, PostState, PostView
 from application.shared.paging import Page, Window, page
-from domain.posts import AuthorState, Mark, Post, PostNotFound, Visibility, can_view
+from domain.posts import AuthorState, Engagement, Post, PostNotFound, Visibility, can_view
 from domain.shared import PostId, UserId, ViewerContext, made_at
-from tests.port_contracts.marks import leave
+from tests.port_contracts.engagements import leave
 from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
 
 EVERYTHING = {
@@ -89,7 +89,7 @@ class PostsContract:
             await tx.posts.save(replace(post, mentioned=frozenset({bob})))
 
         assert await stores.posts.post(post.id, ViewerContext(ann)) is None
-        assert (await stores.read(post.id, bob)).mentioned == (bob,)
+        assert (await stores.read(post.id, bob)).state.mentioned == (bob,)
 
     async def test_comments_are_counted_up_and_down(self, stores: Stores) -> None:
         post = await stores.add_post()
@@ -100,7 +100,7 @@ class PostsContract:
             await tx.posts.count_answers(post.id, comments=-1, answers=-1)
             await tx.posts.count_answers(PostId(new_id()), comments=1, answers=1)  # gone: no effect
 
-        assert (await stores.read(post.id)).comments == 1
+        assert (await stores.read(post.id)).state.comments == 1
 
     async def test_twenty_comments_at_once_are_all_counted(self, stores: Stores) -> None:
         post = await stores.add_post()
@@ -111,7 +111,7 @@ class PostsContract:
 
         await asyncio.gather(*(with_retries(count) for _ in range(20)))
 
-        assert (await stores.read(post.id)).comments == 20
+        assert (await stores.read(post.id)).state.comments == 20
 
 
 class PostsReaderContract:
@@ -119,19 +119,19 @@ class PostsReaderContract:
         above, ann = await stores.add_post(), UserId(new_id())
         named = frozenset(UserId(new_id()) for _ in range(3))
         post = await stores.add_post(**EVERYTHING, reply_to=above.id, mentioned=named)
-        await leave(stores, Mark.LIKE, post.id, ann)
+        await leave(stores, Engagement.LIKE, post.id, ann)
 
-        row = await stores.read(post.id, ann)
-        words = Body(
+        view = await stores.read(post.id, ann)
+        assert view.content == PostContent(
             version=4,
-            size=row.body.size,
+            tag=view.state.content_tag,
             text=post.text,
             content_warning=post.content_warning,
             language=post.language,
             edited_at=post.edited_at,
             entities=post.entities,
         )
-        assert row == PostRow(
+        assert view.state == PostState(
             id=post.id,
             author=post.author,
             version=4,
@@ -146,7 +146,8 @@ class PostsReaderContract:
             reposted=False,
             bookmarked=False,
             author_state=AuthorState.OPEN,
-            body=words,
+            deleted=False,
+            content_tag=view.content.tag,
         )
 
     async def test_a_user_s_list_has_no_comments_and_nobody_else_s_posts(self, stores: Stores) -> None:
@@ -254,11 +255,11 @@ class AuthorsContract:
         await set_private(stores, post, 2, private=True)
         async with stores.open_posts() as tx:
             await tx.posts.save(await tx.posts.get(post.id))
-            await tx.marks.leave(Mark.LIKE, post.id, UserId(new_id()), new_id())
+            await tx.engagements.add(Engagement.LIKE, post.id, UserId(new_id()), new_id())
 
         await set_private(stores, post, 3, private=False)
 
-        assert (await stores.read(post.id)).likes == 1
+        assert (await stores.read(post.id)).state.likes == 1
 
 
 async def state(stores: Stores, post: Post) -> AuthorState:
@@ -347,8 +348,8 @@ class Walk:
     def one_more(self) -> Post:
         return a_post(author=self.of.author) if self.newest_first else a_post(reply_to=self.of.id)
 
-    async def page(self, window: Window) -> Page[PostRow | Tombstone]:
-        rows: Sequence[PostRow | Tombstone]
+    async def page(self, window: Window) -> Page[PostView | Tombstone]:
+        rows: Sequence[PostView | Tombstone]
         if self.newest_first:
             rows = await self.stores.posts.by_author(self.of.author, window, ViewerContext())
         else:
@@ -418,7 +419,7 @@ class PagesContract:
 
         given_: list[PostId] = []
         window: Window | None = Window(limit)
-        last: Page[PostRow | Tombstone] = Page((), None, None)
+        last: Page[PostView | Tombstone] = Page((), None, None)
         edge = PostId(0)
         while window is not None:
             last = await walk.page(window)

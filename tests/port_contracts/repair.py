@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,11 +11,11 @@ from application.identity.event_handlers import CountPosts
 from application.identity.repair import RepairAccounts
 from application.posts.access import locked_if_visible
 from application.posts.deleting import DeletePost
-from application.posts.marking import MarkPost
+from application.posts.engagements import SetEngagement
 from application.posts.repair import RepairPosts
 from application.shared.events import PostDeleted, Published
 from application.shared.relay import Relay
-from domain.posts import Mark, Post, Visibility
+from domain.posts import Engagement, Post, Visibility
 from domain.shared import UserId, ViewerContext
 from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
 from tests.unit.viewer_contexts import STRANGERS
@@ -58,8 +59,8 @@ class RepairContract:
         self, stores: Stores, world: list[tuple[Visibility, int, bool, int]]
     ) -> None:
         ann, posts = UserId(new_id()), list[Post]()
-        mark_post, delete_post = (
-            MarkPost(stores.open_posts, STRANGERS, new_id),
+        set_engagement, delete_post = (
+            SetEngagement(stores.open_posts, STRANGERS, new_id),
             DeletePost(stores.open_posts, STRANGERS),
         )
         for visibility, above, _, _ in world:
@@ -72,8 +73,8 @@ class RepairContract:
                 )
             )
         for post, (_, _, deleted, likes) in zip(posts, world, strict=True):
-            for mark in [Mark.LIKE, Mark.BOOKMARK][:likes]:
-                await mark_post(ann, post.id, mark, on=True)
+            for engagement in [Engagement.LIKE, Engagement.BOOKMARK][:likes]:
+                await set_engagement(ann, post.id, engagement, on=True)
             if deleted:
                 await delete_post(ann, post.id)
 
@@ -82,8 +83,8 @@ class RepairContract:
     async def test_di2_a_drift_that_was_planted_is_found_and_mended(self, stores: Stores) -> None:
         ann, post = UserId(new_id()), await stores.add_post(comments=2, answers=1, likes=5, reposts=0)
         sound = await stores.add_post()
-        await MarkPost(stores.open_posts, STRANGERS, new_id)(ann, post.id, Mark.LIKE, on=True)
-        await MarkPost(stores.open_posts, STRANGERS, new_id)(ann, sound.id, Mark.REPOST, on=True)
+        await SetEngagement(stores.open_posts, STRANGERS, new_id)(ann, post.id, Engagement.LIKE, on=True)
+        await SetEngagement(stores.open_posts, STRANGERS, new_id)(ann, sound.id, Engagement.REPOST, on=True)
         comment = await publish(stores, a_post(reply_to=post.id))
         repair = RepairPosts(stores.counters)
 
@@ -92,11 +93,11 @@ class RepairContract:
         mended = await repair(repair=True)
 
         assert found == mended == {"comments": 2, "answers": 1, "likes": 5, "reposts": 0}
-        assert (unchanged.comments, unchanged.likes) == (3, 6)
+        assert (unchanged.state.comments, unchanged.state.likes) == (3, 6)
         row = await stores.read(post.id)
-        assert (row.comments, row.likes, row.reposts) == (1, 1, 0)
-        assert (await stores.read(sound.id)).reposts == 1
-        assert (await stores.read(comment.id)).comments == 0
+        assert (row.state.comments, row.state.likes, row.state.reposts) == (1, 1, 0)
+        assert (await stores.read(sound.id)).state.reposts == 1
+        assert (await stores.read(comment.id)).state.comments == 0
         assert await repair(repair=True) == NONE
 
     async def test_all_posts_are_looked_at_however_small_the_batches(self, stores: Stores) -> None:
@@ -111,21 +112,21 @@ class RepairContract:
     async def test_repairing_while_others_write_neither_finds_nor_makes_a_drift(self, stores: Stores) -> None:
         people = [UserId(new_id()) for _ in range(8)]
         posts = [await publish(stores, a_post()) for _ in range(3)]
-        mark_post, delete_post = (
-            MarkPost(stores.open_posts, STRANGERS, new_id),
+        set_engagement, delete_post = (
+            SetEngagement(stores.open_posts, STRANGERS, new_id),
             DeletePost(stores.open_posts, STRANGERS),
         )
         repair, busy = RepairPosts(stores.counters), True
 
         async def write(user: UserId) -> None:
             for post in posts:
-                for mark in (Mark.LIKE, Mark.REPOST):
-                    await with_retries(lambda post=post, mark=mark: mark_post(user, post.id, mark, on=True))  # type: ignore[misc]
+                for engagement in (Engagement.LIKE, Engagement.REPOST):
+                    await with_retries(partial(set_engagement, user, post.id, engagement, on=True))
                 comment = a_post(author=user, reply_to=post.id)
-                await with_retries(lambda comment=comment: publish(stores, comment))  # type: ignore[misc]
+                await with_retries(partial(publish, stores, comment))
                 if user % 2:
-                    await with_retries(lambda post=post: mark_post(user, post.id, Mark.LIKE, on=False))  # type: ignore[misc]
-                await with_retries(lambda comment=comment: delete_post(comment.author, comment.id))  # type: ignore[misc]
+                    await with_retries(partial(set_engagement, user, post.id, Engagement.LIKE, on=False))
+                await with_retries(partial(delete_post, comment.author, comment.id))
 
         async def look() -> list[object]:
             found: list[object] = []

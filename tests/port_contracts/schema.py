@@ -221,7 +221,9 @@ class SchemaContract:
         tagged = posts.SqlEntries(database)
         assert [entry.post for entry in await tagged.tagged("istanbul", Window(9), ViewerContext())] == [23]
         row = (await posts.SqlPostsReader(database).by_ids([PostId(22)], ViewerContext()))[PostId(22)]
-        assert [(entity.start, entity.end, entity.value) for entity in row.entities] == [(8, 17, "col·legi")]
+        assert [(entity.start, entity.end, entity.value) for entity in row.content.entities] == [
+            (8, 17, "col·legi")
+        ]
         people = identity.SqlPeopleSearch(database)
         for name in ("soren luk", "Søren", "lu"):
             query = PeopleQuery.parsed(name, graphemes)
@@ -256,7 +258,7 @@ class SchemaContract:
         assert await Relay(queue, {ProfileChanged: [restrict]}).deliver() == 1
         shown = await posts.SqlPostsReader(database).post(PostId(1), ViewerContext())
         assert shown is not None
-        assert shown.comments == 1
+        assert shown.state.comments == 1
         assert sum((await RepairPosts(posts.SqlCounters(database))(repair=False)).values()) == 0
 
     async def test_addresses_are_indexed_by_the_rule_of_today(self, database: Database) -> None:

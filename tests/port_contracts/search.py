@@ -35,7 +35,7 @@ async def found(
 async def edit(stores: Stores, post: Post, text: str) -> Post:
     edited = replace(post, text=text, entities=resolved(recognised(text), {}), version=post.version + 1)
     async with stores.open_posts() as tx:
-        await tx.posts.keep(post)
+        await tx.posts.archive_version(post)
         await tx.posts.save(edited)
     return edited
 

@@ -41,10 +41,10 @@ from application.identity.searching import PeopleSearch
 from application.identity.security import SecurityEvents
 from application.media.ports import MediaReader, MediaTx, ProcessingQueue
 from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, StreamTickets
-from application.posts.ports import Counters, MarksReader, PostsReader, PostsTx
-from application.posts.rows import PostRow
-from application.posts.searching import Search
-from application.posts.showing import PostParts
+from application.posts.ports import Counters, EngagementsReader, PostsReader, PostsTx
+from application.posts.presenting import PostPartsReader
+from application.posts.searching import PostSearch
+from application.posts.views import PostView
 from application.shared.ports import NewId, OpenTx, OutboxQueue
 from domain.identity import Account
 from domain.posts import Post, Visibility
@@ -67,15 +67,15 @@ class Stores:
     open_posts: OpenTx[PostsTx]
     people: IdentityReader
     posts: PostsReader
-    parts: PostParts
-    marks: MarksReader
+    parts: PostPartsReader
+    engagements: EngagementsReader
     entries: Candidates
     counters: Counters
     authorship: Authorship
     queue: OutboxQueue
     keys: KeyStore
     security: SecurityEvents
-    search: Search
+    search: PostSearch
     people_search: PeopleSearch
     open_signals: OpenTx[SignalsTx]
     signals: SignalsReader
@@ -109,7 +109,7 @@ class Stores:
             await tx.posts.add(post)
         return post
 
-    async def read(self, post_id: PostId, viewer: UserId | None = None) -> PostRow:
+    async def read(self, post_id: PostId, viewer: UserId | None = None) -> PostView:
         row = await self.posts.post(post_id, ViewerContext(viewer))
         assert row is not None
         return row
@@ -152,7 +152,7 @@ async def memory() -> AsyncIterator[Stores]:
         memory_identity.MemoryIdentityReader(store),
         memory_posts.MemoryPostsReader(store),
         memory_posts.MemoryPostParts(store),
-        memory_posts.MemoryMarksReader(store),
+        memory_posts.MemoryEngagementsReader(store),
         memory_posts.MemoryEntries(store),
         memory_posts.MemoryCounters(store),
         AuthorshipOfPosts(memory_posts.MemoryAuthored(store)),
@@ -221,7 +221,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_identity.SqlIdentityReader(database, SECRETS),
             sql_posts.SqlPostsReader(database),
             sql_posts.SqlPostParts(database),
-            sql_posts.SqlMarksReader(database),
+            sql_posts.SqlEngagementsReader(database),
             sql_posts.SqlEntries(database),
             sql_posts.SqlCounters(database),
             AuthorshipOfPosts(sql_posts.SqlAuthored(database)),

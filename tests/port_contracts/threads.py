@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from application.posts.deleting import remove
 from application.posts.ports import Tombstone
-from application.posts.rows import PostRow
+from application.posts.views import PostView
 from application.shared.paging import Window
 from domain.posts import Entity, EntityType, Post, Visibility
 from domain.shared import PostId, UserId, ViewerContext, made_at
@@ -27,7 +27,7 @@ async def edit(stores: Stores, post: Post, **words: object) -> Post:
         stored = await tx.posts.get(post.id)
         at = made_at(post.id) + timedelta(minutes=stored.version)
         edited = replace(stored, edited_at=at, version=stored.version + 1, **words)  # type: ignore[arg-type]
-        await tx.posts.keep(stored)
+        await tx.posts.archive_version(stored)
         await tx.posts.save(edited)
     return edited
 
@@ -55,7 +55,7 @@ class EditsContract:
             stored = await tx.posts.get(post.id)
 
         assert stored == post
-        assert (await stores.read(post.id)).entities == ENTITIES
+        assert (await stores.read(post.id)).content.entities == ENTITIES
 
     async def test_earlier_versions_are_kept_and_the_present_one_is_the_last(self, stores: Stores) -> None:
         post = await stores.add_post(text="one", content_warning="w", language="en", entities=ENTITIES)
@@ -109,17 +109,17 @@ class EditsContract:
         for _ in range(2):
             async with stores.open_posts() as tx:
                 stored = await tx.posts.get(post.id)
-                await tx.posts.forget_version(stored, 1)
+                await tx.posts.remove_version(stored, 1)
                 assert (await tx.posts.original(stored)).text == "two"
 
         rows = await stores.posts.versions(post.id, Window(10), ViewerContext(post.author))
         assert [(row.version, row.text) for row in rows] == [(2, "two"), (3, "three")]
         async with stores.open_posts() as tx:
             assert await tx.posts.get(post.id) == edited
-            naming = [await tx.traces.naming(user, 10) for user in (ann, bob, cat)]
+            naming = [await tx.erasure.find_posts_naming(user, 10) for user in (ann, bob, cat)]
             assert naming == [[], [post.id], [post.id]]
-            await tx.posts.forget_version(edited, 2)
-            assert await tx.traces.naming(bob, 10) == []
+            await tx.posts.remove_version(edited, 2)
+            assert await tx.erasure.find_posts_naming(bob, 10) == []
             assert await tx.posts.original(edited) == edited
 
     async def test_nothing_of_a_deleted_post_stays(self, stores: Stores) -> None:
@@ -193,7 +193,7 @@ class ThreadsContract:
         stone = Tombstone(middle.id, top.id)
         listed = await stores.posts.comments(top.id, Window(10), NOBODY)
         opened = await stores.posts.answers([top.id], 5, 10, NOBODY)
-        shown, comments = await stores.posts.tombstone(middle.id), (await stores.read(top.id)).comments
+        shown, comments = await stores.posts.tombstone(middle.id), (await stores.read(top.id)).state.comments
         await delete(stores, low)
 
         assert (list(listed), list(opened), shown, comments) == ([stone], [stone], stone, 0)
@@ -244,7 +244,7 @@ class ThreadsContract:
                 and (one.id not in gone or stands(one))
             ]
             rows = await stores.posts.comments(post.id, Window(20), NOBODY)
-            assert [(row.id, not isinstance(row, PostRow)) for row in rows] == expected
+            assert [(row.id, not isinstance(row, PostView)) for row in rows] == expected
             async with stores.open_posts() as tx:
                 stored = await tx.posts.get(post.id)
             live = sum(not buried for _, buried in expected)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from application.posts.event_handlers import BATCH, RestrictAuthor, RestrictComment
 from application.posts.repair import RepairPosts
 from application.shared.events import ProfileChanged, Published
-from domain.posts import OPEN, PostNotFound, Visibility
+from domain.posts import OPEN_VISIBILITIES, PostNotFound, Visibility
 from domain.shared import EventId, PostId, UserId
 from tests.port_contracts.erasing import settle
 from tests.port_contracts.repair import NONE
@@ -29,7 +29,7 @@ async def goes_private(waggle: Waggle, user: UserId, *, private: bool = True) ->
 
 
 async def comments(waggle: Waggle, post: PostId) -> int:
-    return (await waggle.read(None, post)).row.comments
+    return (await waggle.read(None, post)).post.state.comments
 
 
 class WithheldContract:
@@ -38,29 +38,29 @@ class WithheldContract:
     ) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _), (cat, name), (dan, _) = [await somebody(waggle) for _ in range(4)]
-        post = (await waggle.post(ann)).row.id
+        post = (await waggle.post(ann)).post.id
         await goes_private(waggle, bob)
 
-        comment = (await waggle.post(bob, f"hello @{name}", reply_to=post)).row
+        comment = (await waggle.post(bob, f"hello @{name}", reply_to=post)).post
         await settle(waggle)
 
         assert comment.visibility is Visibility.PUBLIC
-        assert comment.mentioned == tuple(sorted([ann, cat]))
+        assert comment.state.mentioned == tuple(sorted([ann, cat]))
         assert await comments(waggle, post) == 0
         for viewer in (ann, bob, cat):
-            assert (await waggle.read(viewer, comment.id)).row.id == comment.id
+            assert (await waggle.read(viewer, comment.id)).post.id == comment.id
         for stranger in (dan, None):
             assert await refused(waggle.read(stranger, comment.id)) is PostNotFound
         await waggle.edits(bob, comment.id, "hello")
-        assert (await waggle.read(ann, comment.id)).row.mentioned == (ann,)
+        assert (await waggle.read(ann, comment.id)).post.state.mentioned == (ann,)
         await waggle.delete(bob, comment.id)
         assert await RepairPosts(stores.counters)(repair=False) == NONE
 
     async def test_what_an_account_wrote_before_follows_it_however_much_it_is(self, stores: Stores) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
-        post = (await waggle.post(ann)).row.id
-        written = [(await waggle.post(bob, reply_to=post)).row.id for _ in range(2 * BATCH + 1)]
+        post = (await waggle.post(ann)).post.id
+        written = [(await waggle.post(bob, reply_to=post)).post.id for _ in range(2 * BATCH + 1)]
         await waggle.post(bob, reply_to=post, visibility=Visibility.FOLLOWERS)
 
         for _ in range(2):
@@ -69,13 +69,13 @@ class WithheldContract:
             assert await refused(waggle.read(ann, written[0])) is PostNotFound
             await goes_private(waggle, bob, private=False)
             assert await comments(waggle, post) == len(written)
-            assert (await waggle.read(None, written[-1])).row.id == written[-1]
+            assert (await waggle.read(None, written[-1])).post.id == written[-1]
         assert await RepairPosts(stores.counters)(repair=False) == NONE
 
     async def test_it_goes_on_when_the_time_is_up(self, stores: Stores) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
-        post = (await waggle.post(ann)).row.id
+        post = (await waggle.post(ann)).post.id
         for _ in range(BATCH + 1):
             await waggle.post(bob, reply_to=post)
         await settle(waggle)
@@ -92,8 +92,8 @@ class WithheldContract:
     ) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
-        post = (await waggle.post(ann)).row.id
-        comment = (await waggle.post(bob, reply_to=post)).row.id
+        post = (await waggle.post(ann)).post.id
+        comment = (await waggle.post(bob, reply_to=post)).post.id
         async with stores.open_posts() as tx:  # as if the comment was committed after the rest
             await tx.authors.set_private(bob, 7, private=True)
         published = Published(post_id=comment, author_id=bob, reply_to=post, visibility="public")
@@ -107,9 +107,9 @@ class WithheldContract:
     async def test_a_tombstone_comes_and_goes_with_what_stands_below_it(self, stores: Stores) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
-        post = (await waggle.post(ann)).row.id
-        upper = (await waggle.post(ann, reply_to=post)).row.id
-        lower = (await waggle.post(ann, reply_to=upper)).row.id
+        post = (await waggle.post(ann)).post.id
+        upper = (await waggle.post(ann, reply_to=post)).post.id
+        lower = (await waggle.post(ann, reply_to=upper)).post.id
         await waggle.post(bob, reply_to=lower)
         await waggle.delete(ann, lower)
         await waggle.delete(ann, upper)
@@ -127,7 +127,7 @@ class WithheldContract:
         waggle, rng = Waggle(stores), random.Random(seed)  # noqa: S311 - no secret
         people = [(await somebody(waggle))[0] for _ in range(3)]
         private = dict.fromkeys(people, False)
-        top = (await waggle.post(people[0], "top")).row
+        top = (await waggle.post(people[0], "top")).post
         posts = {top.id: top}
         alive = {top.id}
         for _ in range(12):
@@ -141,15 +141,18 @@ class WithheldContract:
                     await waggle.delete(posts[on].author, on)
                 case _ if on in alive and await refused(waggle.read(who, on)) is None:
                     wanted = rng.choice([None, None, Visibility.FOLLOWERS])
-                    new = (await waggle.post(who, visibility=wanted, reply_to=on)).row
+                    new = (await waggle.post(who, visibility=wanted, reply_to=on)).post
                     posts[new.id] = new
                     alive.add(new.id)
         await settle(waggle)
 
         for id_ in alive:
             counted = sum(
-                one.reply_to == id_ and one.id in alive and one.visibility in OPEN and not private[one.author]
+                one.reply_to == id_
+                and one.id in alive
+                and one.visibility in OPEN_VISIBILITIES
+                and not private[one.author]
                 for one in posts.values()
             )
-            assert (await waggle.read(posts[id_].author, id_)).row.comments == counted
+            assert (await waggle.read(posts[id_].author, id_)).post.state.comments == counted
         assert await RepairPosts(stores.counters)(repair=False) == NONE

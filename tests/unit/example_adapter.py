@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.identity.queries import Principal
-from application.posts.publishing import Draft, PublishPost
+from application.posts.publishing import PostDraft, PublishPost
 from application.posts.queries import ListByAuthor, ReadPost
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.access.authentication import Authenticator, TokenMissing
@@ -45,16 +45,16 @@ class LineProtocol:
         request = idempotent_request(
             self.fingerprint, key, owner=user, operation="line publish", target="posts", content=text.encode()
         )
-        published = await self.publish_post(user, Draft(text=text), request)
-        return f"{'replayed' if published.replayed else 'ok'} {published.seen.row.id}"
+        published = await self.publish_post(user, PostDraft(text=text), request)
+        return f"{'replayed' if published.replayed else 'ok'} {published.presented.post.id}"
 
     async def _read(self, principal: Principal | None, post: str) -> str:
         seen = await self.read_post(principal.user_id if principal else None, PostId(id_from(post) or 0))
-        return f"ok {seen.author.username} {seen.row.text}"
+        return f"ok {seen.author.username} {seen.post.content.text}"
 
     async def _posts(self, principal: Principal | None, author: str, limit: str, cursor: str = "") -> str:
         list_, author_id = f"line posts {author}", UserId(id_from(author) or 0)
         window = self.cursors.window(list_, int(limit), cursor or None)
         page = await self.list_by_author(principal.user_id if principal else None, author_id, window)
-        ids = ",".join(str(seen.row.id) for seen in page.items)
+        ids = ",".join(str(seen.post.id) for seen in page.items)
         return f"ok {ids} {self.cursors.encode(list_, page.next) if page.next else 'end'}"

@@ -10,11 +10,11 @@ from application.feeds.home import GatherHome, ReadHomeFeed
 from application.feeds.pipeline import ReadPage
 from application.feeds.ports import Timelines
 from application.feeds.read_feeds import ReadHashtagFeed, ReadPublicFeed, ReadUserFeed
-from application.posts.rows import PostRow
+from application.posts.views import PostView
 from application.shared.events import Published, Reposted
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
-from domain.posts import Mark, Post, Visibility, can_view, hashtag
+from domain.posts import Engagement, Post, Visibility, can_view, hashtag
 from domain.shared import EventId, PostId, UserId, ViewerContext, made_at
 from tests.port_contracts.stores import Stores, new_id
 
@@ -23,7 +23,7 @@ from tests.port_contracts.stores import Stores, new_id
 class Seen:
     """What is shown of an entry."""
 
-    row: PostRow
+    post: PostView
     reposted_by: UserId | None
 
 
@@ -116,19 +116,21 @@ class World:
     async def repost(self, user: UserId, post: PostId, *, told: bool = True) -> int:
         if (post, user) in self.reposts:
             return self.reposts[post, user]
-        mark = new_id()
+        engagement = new_id()
         async with self.stores.open_posts() as tx:
             await tx.posts.get(post)
-            await tx.marks.leave(Mark.REPOST, post, user, mark)
-        self.reposts[post, user] = mark
+            await tx.engagements.add(Engagement.REPOST, post, user, engagement)
+        self.reposts[post, user] = engagement
         author = self.posts[post].author
-        await self.tell(Reposted(post_id=post, author_id=author, user_id=user, repost_id=mark), told=told)
-        return mark
+        await self.tell(
+            Reposted(post_id=post, author_id=author, user_id=user, repost_id=engagement), told=told
+        )
+        return engagement
 
     async def unrepost(self, user: UserId, post: PostId) -> None:
         async with self.stores.open_posts() as tx:
             await tx.posts.get(post)
-            await tx.marks.take_back(Mark.REPOST, post, user)
+            await tx.engagements.remove(Engagement.REPOST, post, user)
         self.reposts.pop((post, user), None)
 
     async def delete(self, post: PostId) -> None:
@@ -178,7 +180,7 @@ class World:
         return [self.line(seen) for seen in found]
 
     def line(self, seen: Seen) -> tuple[int, PostId, UserId | None]:
-        post = seen.row.id
+        post = seen.post.id
         by = seen.reposted_by
         return (post if by is None else self.reposts.get((post, by), -1)), post, by
 
@@ -203,4 +205,4 @@ VISIBILITIES = [*Visibility]
 
 
 def ids_of(page: Page[Seen]) -> list[PostId]:
-    return [seen.row.id for seen in page.items]
+    return [seen.post.id for seen in page.items]

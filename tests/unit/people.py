@@ -33,15 +33,22 @@ from application.identity.sessions import (
 from application.identity.throttle import Throttle
 from application.media.event_handlers import AttachMedia, DeleteDetachedMedia
 from application.media.removing import PurgeMedia
-from application.posts.attaching import ShowMedia
+from application.posts.attaching import UpdateAttachedMedia
 from application.posts.deleting import DeletePost
-from application.posts.editing import Edit, EditPost
+from application.posts.editing import EditPost, PostEdit
+from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers, ListPinned
+from application.posts.engagements import EngagementSummary, PinPost, SetEngagement
 from application.posts.erasing import EraseAuthor, SweepGone
 from application.posts.event_handlers import RestrictAuthor, RestrictComment
-from application.posts.marked import ListMarked, ListPinned, ListWhoMarked
-from application.posts.marking import MarkPost, PinPost, Reception
-from application.posts.publishing import Draft, PublishedPost, PublishPost
-from application.posts.queries import ListByAuthor, Present, ReadHistory, ReadPost, ReadPosts, SeenPost
+from application.posts.publishing import PostDraft, PublishedPost, PublishPost
+from application.posts.queries import (
+    ListByAuthor,
+    PresentedPost,
+    PresentPosts,
+    ReadHistory,
+    ReadPost,
+    ReadPosts,
+)
 from application.posts.repair import RepairPosts
 from application.posts.threads import ListComments, ReadContext
 from application.shared.errors import Overloaded
@@ -62,7 +69,7 @@ from application.shared.events import (
 )
 from application.shared.ports import IdempotentRequest
 from application.shared.relay import Relay
-from domain.posts import Mark, Visibility
+from domain.posts import Engagement, Visibility
 from domain.shared import DomainError, PostId, UserId
 from tests.port_contracts.stores import BEGINNING, Stores, memory, new_id
 from tests.unit.viewer_contexts import Graph
@@ -178,17 +185,17 @@ class Waggle:
         self.read_account = ReadAccount(stores.people)
         self.read_profile = ReadProfile(stores.people)
         self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
-        present, viewer_contexts = Present(self.people), self.graph
+        present, viewer_contexts = PresentPosts(self.people), self.graph
         attachable = MediaToAttach(stores.media, lambda: BEGINNING)
         self.publish = PublishPost(
             stores.open_posts, viewer_contexts, self.people, attachable, new_id, graphemes
         )
         self.delete = DeletePost(stores.open_posts, viewer_contexts)
-        self.mark = MarkPost(stores.open_posts, viewer_contexts, new_id)
+        self.engage = SetEngagement(stores.open_posts, viewer_contexts, new_id)
         self.pin = PinPost(stores.open_posts, viewer_contexts, new_id)
-        self.who_marked = ListWhoMarked(viewer_contexts, stores.posts, stores.marks, self.people)
-        self.marked = ListMarked(viewer_contexts, stores.marks, present)
-        self.pinned = ListPinned(viewer_contexts, stores.marks, self.people, present)
+        self.engaged_users = ListEngagedUsers(viewer_contexts, stores.posts, stores.engagements, self.people)
+        self.engaged_posts = ListEngagedPosts(viewer_contexts, stores.engagements, present)
+        self.pinned = ListPinned(viewer_contexts, stores.engagements, self.people, present)
         self.repair_posts = RepairPosts(stores.counters)
         self.repair_accounts = RepairAccounts(stores.open_identity, stores.authorship)
         self.read = ReadPost(viewer_contexts, stores.posts, present)
@@ -227,7 +234,7 @@ class Waggle:
                 MediaDetached: [
                     DeleteDetachedMedia(stores.open_media, PurgeMedia(stores.open_media, no_objects))
                 ],
-                AttachedMediaChanged: [ShowMedia(stores.open_posts, attachable)],
+                AttachedMediaChanged: [UpdateAttachedMedia(stores.open_posts, attachable)],
                 ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts, time.monotonic)],
             },
         )
@@ -254,7 +261,7 @@ class Waggle:
         idempotent_request: IdempotentRequest | None = None,
     ) -> PublishedPost:
         return await self.publish(
-            author, Draft(text=text, visibility=visibility, reply_to=reply_to), idempotent_request
+            author, PostDraft(text=text, visibility=visibility, reply_to=reply_to), idempotent_request
         )
 
     async def post(
@@ -263,21 +270,21 @@ class Waggle:
         text: str = "hello",
         visibility: Visibility | None = None,
         reply_to: PostId | None = None,
-    ) -> SeenPost:
-        return (await self.says(author, text, visibility, reply_to)).seen
+    ) -> PresentedPost:
+        return (await self.says(author, text, visibility, reply_to)).presented
 
-    async def posts_in_confidence(self, author: UserId) -> SeenPost:
+    async def posts_in_confidence(self, author: UserId) -> PresentedPost:
         """A direct post to somebody who has no other part in a test."""
         await self.somebody("confidant")
         return await self.post(author, "psst @confidant", Visibility.DIRECT)
 
-    async def like(self, user: UserId, post_id: PostId, *, liked: bool) -> Reception:
-        return await self.mark(user, post_id, Mark.LIKE, on=liked)
+    async def like(self, user: UserId, post_id: PostId, *, liked: bool) -> EngagementSummary:
+        return await self.engage(user, post_id, Engagement.LIKE, on=liked)
 
     async def edits(
         self, user: UserId, post: PostId, text: str | None = None, version: int | None = None
-    ) -> SeenPost:
-        return await self.edit(user, post, Edit(text=text), version)
+    ) -> PresentedPost:
+        return await self.edit(user, post, PostEdit(text=text), version)
 
     async def told(self) -> list[Event | None]:
         """What other modules have been told and have not heard of yet."""

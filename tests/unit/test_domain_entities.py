@@ -297,7 +297,7 @@ class TestLinks:
 
         assert wrong == set()
 
-    @pytest.mark.parametrize("mark", "، ؟ ۔ । ։ ። ။ ។ ། ｡ ､ ｣ ）".split())
+    @pytest.mark.parametrize("engagement", "، ؟ ۔ । ։ ። ။ ។ ། ｡ ､ ｣ ）".split())
     def test_it_ends_there_also_where_no_blank_follows(self, mark: str) -> None:
         assert found(f"https://example.org/a{mark}字", EntityType.LINK) == ["https://example.org/a"]
 

@@ -42,7 +42,7 @@ async def test_it_publishes_once_and_reads(waggle: Waggle) -> None:
 
 async def test_it_pages_with_cursors(waggle: Waggle) -> None:
     ask, ann, ben = adapter(waggle), await waggle.somebody(), await waggle.somebody("ben")
-    posts = [str((await waggle.post(ann)).row.id) for _ in range(3)]
+    posts = [str((await waggle.post(ann)).post.id) for _ in range(3)]
 
     _, ids, cursor = (await ask(f"posts  {ann} 2", PEER)).split()
     rest = await ask(f"posts  {ann} 2 {cursor}", PEER)

@@ -78,7 +78,7 @@ async def test_comments_come_by_reposts_only(world: World) -> None:
     await world.repost(bob, comment.id)
 
     first = (await world.home(ann, Window(5))).items[0]
-    assert (first.row.id, first.reposted_by) == (comment.id, bob)
+    assert (first.post.id, first.reposted_by) == (comment.id, bob)
 
 
 async def test_a_post_stands_where_it_came_first_and_once(world: World) -> None:
@@ -94,10 +94,10 @@ async def test_a_post_stands_where_it_came_first_and_once(world: World) -> None:
 
     page = await world.home(ann, Window(9))
 
-    assert [(seen.row.id, seen.reposted_by) for seen in page.items] == [(of_eve.id, cid), (of_bob.id, None)]
+    assert [(seen.post.id, seen.reposted_by) for seen in page.items] == [(of_eve.id, cid), (of_bob.id, None)]
     await world.unrepost(cid, of_eve.id)
     page = await world.home(ann, Window(9))
-    assert [(seen.row.id, seen.reposted_by) for seen in page.items] == [(of_eve.id, bob), (of_bob.id, None)]
+    assert [(seen.post.id, seen.reposted_by) for seen in page.items] == [(of_eve.id, bob), (of_bob.id, None)]
 
 
 async def test_who_is_muted_is_not_met_at_home_not_even_by_a_repost(world: World) -> None:
@@ -388,7 +388,7 @@ async def test_a_user_s_feed_has_posts_and_reposts_each_once(world: World) -> No
 
     page = await world.user(cid, ann, Window(9))
 
-    found = [(seen.row.id, seen.reposted_by) for seen in page.items]
+    found = [(seen.post.id, seen.reposted_by) for seen in page.items]
     assert found == [(comment.id, ann), (of_bob.id, ann), (own.id, None)]
     assert await refused(world.user(None, UserId(1), Window(9))) is UserNotFound
 

@@ -1,4 +1,4 @@
-"""What is kept of a post's JSON never differs from what would be made anew."""
+"""The cached JSON of a post never differs from a fresh encoding."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.posts.queries import SeenPost
-from application.posts.rows import Body, PostRow
+from application.posts.queries import PresentedPost
+from application.posts.views import PostContent, PostState, PostView
 from application.shared.attachments import MediaCard, RenditionCard
 from application.shared.people import AuthorCard
 from domain.posts import AuthorState, Entity, EntityType, Visibility
@@ -42,7 +42,7 @@ MEDIA = st.builds(
 
 
 class Places:
-    """Closed addresses that are never the same twice: who keeps one is found out."""
+    """Closed addresses that are never the same twice, so that a test notices one that was cached."""
 
     number = 0
 
@@ -54,25 +54,25 @@ class Places:
         return f"http://waggle.test{path}?{self.number}"
 
     def until(self) -> datetime:
-        raise AssertionError("nothing of it is kept")
+        raise AssertionError("no address is cached here")
 
     counting = 0
 
 
-BODIES = st.builds(
-    Body,
+CONTENTS = st.builds(
+    PostContent,
     version=NUMBERS,
-    size=NUMBERS,
+    tag=NUMBERS,
     text=TEXTS,
     content_warning=TEXTS,
     language=st.none() | st.just("pt-BR"),
     edited_at=st.none() | st.integers(0, 2**62).map(made_at),
     entities=st.lists(ENTITIES, max_size=3).map(tuple),
     media=st.just(()) | st.lists(MEDIA, max_size=3).map(tuple),
-    becoming=st.none() | st.sampled_from(Visibility),
+    pending_visibility=st.none() | st.sampled_from(Visibility),
 )
-ROWS = st.builds(
-    PostRow,
+STATES = st.builds(
+    PostState,
     id=st.just(new_id()),
     author=st.just(UserId(1)),
     version=NUMBERS,
@@ -87,11 +87,18 @@ ROWS = st.builds(
     reposted=st.booleans(),
     bookmarked=st.booleans(),
     author_state=st.sampled_from([AuthorState.OPEN, AuthorState.PRIVATE]),
-    body=BODIES,
+    deleted=st.just(False),
+    content_tag=NUMBERS,
 )
-SEEN = st.builds(
-    SeenPost,
-    row=ROWS,
+
+
+def view(state: PostState, content: PostContent) -> PostView:
+    return PostView(state._replace(version=content.version, content_tag=content.tag), content)
+
+
+PRESENTED = st.builds(
+    PresentedPost,
+    post=st.builds(view, STATES, CONTENTS),
     author=CARDS,
     mentions=st.lists(CARDS, max_size=3),
     viewer=st.none() | st.just(UserId(7)),
@@ -102,76 +109,102 @@ SEEN = st.builds(
 PLACES = Places()
 
 
-def anew(seen: SeenPost) -> bytes:
-    return msgspec.json.encode(PostOut.of(seen, PLACES))
+def encoded(presented: PresentedPost) -> bytes:
+    return msgspec.json.encode(PostOut.of(presented, PLACES))
 
 
-@given(SEEN, st.data())
-def test_a_fragment_is_what_would_be_made_anew(seen: SeenPost, data: st.DataObject) -> None:
+def with_content(presented: PresentedPost, content: PostContent) -> PresentedPost:
+    return presented._replace(post=view(presented.post.state, content))
+
+
+@given(PRESENTED, st.data())
+def test_a_fragment_equals_a_fresh_encoding(presented: PresentedPost, data: st.DataObject) -> None:
     fragments = Fragments(PLACES)
-    assert bytes(fragments(seen)) == anew(seen)
+    assert bytes(fragments(presented)) == encoded(presented)
 
-    # The same version, by people called the same: all else may be another by now.
-    later = data.draw(SEEN)
-    row = seen.row._replace(
-        comments=later.row.comments,
-        likes=later.row.likes,
-        reposts=later.row.reposts,
-        pinned=later.row.pinned,
-        liked=later.row.liked,
-        reposted=later.row.reposted,
-        bookmarked=later.row.bookmarked,
-        mentioned=later.row.mentioned,
+    # The same version, and the people have the same names: everything else may have changed.
+    later = data.draw(PRESENTED)
+    new = later.post.state
+    state = presented.post.state._replace(
+        comments=new.comments,
+        likes=new.likes,
+        reposts=new.reposts,
+        pinned=new.pinned,
+        liked=new.liked,
+        reposted=new.reposted,
+        bookmarked=new.bookmarked,
+        mentioned=new.mentioned,
     )
-    again = seen._replace(row=row, viewer=later.viewer, reposted_by=later.reposted_by)
-    assert bytes(fragments(again)) == anew(again)
+    again = presented._replace(
+        post=presented.post._replace(state=state), viewer=later.viewer, reposted_by=later.reposted_by
+    )
+    assert bytes(fragments(again)) == encoded(again)
 
 
-@given(SEEN, SEEN)
-def test_another_version_or_other_names_are_made_anew(seen: SeenPost, other: SeenPost) -> None:
+@given(PRESENTED, PRESENTED)
+def test_another_version_or_other_names_are_encoded_again(
+    presented: PresentedPost, other: PresentedPost
+) -> None:
     fragments = Fragments(PLACES)
-    fragments(seen)
-    edited = other._replace(row=other.row._replace(version=seen.row.version + 1))
-    renamed = seen._replace(author=other.author, mentions=other.mentions)
-    body = seen.row.body._replace(entities=seen.row.entities[1:])
-    fewer = seen._replace(row=seen.row._replace(body=body))
+    fragments(presented)
+    content = presented.post.content
+    edited = with_content(other, other.post.content._replace(version=content.version + 1))
+    renamed = presented._replace(author=other.author, mentions=other.mentions)
+    fewer = with_content(
+        presented,
+        content._replace(entities=content.entities[1:], tag=content.tag + len(content.entities[:1])),
+    )
+    with_media = with_content(
+        presented, content._replace(media=other.post.content.media, tag=content.tag + 10**13)
+    )
+    state = presented.post.state._replace(author_state=other.post.state.author_state)
+    closed = presented._replace(post=presented.post._replace(state=state))
 
-    pictured = seen._replace(row=seen.row._replace(body=seen.row.body._replace(media=other.row.body.media)))
-    closed = seen._replace(row=seen.row._replace(author_state=other.row.author_state))
+    for one in (
+        edited,
+        presented,
+        renamed,
+        presented,
+        fewer,
+        presented,
+        with_media,
+        presented,
+        closed,
+        presented,
+    ):
+        assert bytes(fragments(one)) == encoded(one)
 
-    for one in (edited, seen, renamed, seen, fewer, seen, pictured, seen, closed, seen):
-        assert bytes(fragments(one)) == anew(one)
 
-
-def a_post(text: str) -> SeenPost:
+def a_post(text: str) -> PresentedPost:
     card = AuthorCard(UserId(1), "ann", "Ann")
     post_id = PostId(new_id())
-    row = PostRow(
-        post_id,
-        UserId(1),
-        1,
-        None,
-        0,
-        0,
-        0,
-        (),
-        Visibility.PUBLIC,
+    state = PostState(
+        id=post_id,
+        author=UserId(1),
+        version=1,
+        reply_to=None,
+        comments=0,
+        likes=0,
+        reposts=0,
+        mentioned=(),
+        visibility=Visibility.PUBLIC,
         pinned=False,
         liked=False,
         reposted=False,
         bookmarked=False,
         author_state=AuthorState.OPEN,
-        body=Body(1, 0, text, "", None, None, ()),
+        deleted=False,
+        content_tag=0,
     )
-    return SeenPost(row, card, [], None)
+    return PresentedPost(PostView(state, PostContent(1, 0, text, "", None, None, ())), card, [], None)
 
 
-def test_they_are_bounded_by_size() -> None:
+def test_the_cache_is_bounded_by_size() -> None:
     fragments, posts = Fragments(PLACES, max_bytes=20_000), [a_post("x" * 1_000) for _ in range(50)]
 
     for _ in range(2):
         for post in posts:
-            assert bytes(fragments(post)) == anew(post)
+            assert bytes(fragments(post)) == encoded(post)
 
     assert 10_000 < fragments.bytes <= 20_000
     renamed = [
@@ -184,7 +217,7 @@ def test_they_are_bounded_by_size() -> None:
     assert abs(fragments.bytes - before) < 10
 
 
-def test_an_address_that_ends_soon_is_made_anew_each_time() -> None:
+def test_an_address_that_expires_soon_is_never_cached() -> None:
     places = Places()
     places.counting = 1
     card = MediaCard(
@@ -194,13 +227,14 @@ def test_an_address_that_ends_soon_is_made_anew_each_time() -> None:
         "image",
         renditions=(RenditionCard("large", "image/webp", 9, 9, 99, "/media/1/s/large.webp"),),
     )
-    seen, fragments = a_post("hello"), Fragments(places)
-    pictured = seen._replace(row=seen.row._replace(body=seen.row.body._replace(media=(card,))))
-    private = pictured._replace(row=pictured.row._replace(author_state=AuthorState.PRIVATE))
+    post, fragments = a_post("hello"), Fragments(places)
+    with_media = with_content(post, post.post.content._replace(media=(card,)))
+    state = with_media.post.state._replace(author_state=AuthorState.PRIVATE)
+    private = with_media._replace(post=with_media.post._replace(state=state))
 
-    assert bytes(fragments(pictured)) == bytes(fragments(pictured))
-    assert b'large.webp"' in bytes(fragments(pictured))
+    assert bytes(fragments(with_media)) == bytes(fragments(with_media))
+    assert b'large.webp"' in bytes(fragments(with_media))
     first, second = bytes(fragments(private)), bytes(fragments(private))
     assert b"large.webp?1" in first
     assert b"large.webp?2" in second
-    assert b'large.webp"' in bytes(fragments(pictured))
+    assert b'large.webp"' in bytes(fragments(with_media))

@@ -7,9 +7,9 @@ import pytest
 
 from application.media.event_handlers import DeletePostMedia
 from application.media.removing import PurgeMedia
-from application.posts.editing import Edit
-from application.posts.publishing import Draft
-from application.posts.queries import SeenPost
+from application.posts.editing import PostEdit
+from application.posts.publishing import PostDraft
+from application.posts.queries import PresentedPost
 from application.shared.events import AttachedMediaChanged, Edited, MediaAttached, PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.ports import IdempotentRequest
@@ -87,12 +87,12 @@ async def settles(waggle: Waggle, media: Media, outcome: ProcessingResult | Fail
 async def publishes(
     waggle: Waggle, author: UserId, *media: Media, text: str = "look", **more: object
 ) -> PostId:
-    draft = Draft(text=text, media=tuple(one.id for one in media), **more)  # type: ignore[arg-type]
+    draft = PostDraft(text=text, media=tuple(one.id for one in media), **more)  # type: ignore[arg-type]
     done = await waggle.publish(author, draft, None)
-    return done.seen.row.id
+    return done.presented.post.id
 
 
-async def sees(waggle: Waggle, viewer: UserId | None, post: PostId) -> SeenPost | None:
+async def sees(waggle: Waggle, viewer: UserId | None, post: PostId) -> PresentedPost | None:
     try:
         return await waggle.read(viewer, post)
     except PostNotFound:
@@ -106,7 +106,7 @@ async def test_media_that_are_ready_are_shown_at_once_in_their_order(
     post = await publishes(waggle, ann, *reversed(some), text="")
     seen = await sees(waggle, bob, post)
     assert seen is not None
-    assert [card.id for card in seen.row.body.media] == [one.id for one in reversed(some)]
+    assert [card.id for card in seen.post.content.media] == [one.id for one in reversed(some)]
     assert [event for event in await waggle.told() if isinstance(event, Published)]
 
 
@@ -120,18 +120,18 @@ async def test_a_post_that_waits_is_its_author_s_alone_and_then_as_it_was_meant(
     await settles(waggle, two)
     mine = await sees(waggle, ann, post)
     assert mine is not None
-    assert mine.row.body.becoming is Visibility.PUBLIC
-    assert [card.state for card in mine.row.body.media] == ["processing", "ready"]
+    assert mine.post.content.pending_visibility is Visibility.PUBLIC
+    assert [card.state for card in mine.post.content.media] == ["processing", "ready"]
     assert await sees(waggle, bob, post) is None
     assert await sees(waggle, None, post) is None
-    assert (await waggle.read(bob, above)).row.comments == 0
+    assert (await waggle.read(bob, above)).post.state.comments == 0
 
     await settles(waggle, one)
     seen = await sees(waggle, bob, post)
     assert seen is not None
-    assert (seen.row.visibility, seen.row.mentioned) == (Visibility.PUBLIC, (bob,))
-    assert [card.state for card in seen.row.body.media] == ["ready", "ready"]
-    assert (await waggle.read(bob, above)).row.comments == 1
+    assert (seen.post.visibility, seen.post.state.mentioned) == (Visibility.PUBLIC, (bob,))
+    assert [card.state for card in seen.post.content.media] == ["ready", "ready"]
+    assert (await waggle.read(bob, above)).post.state.comments == 1
 
 
 @pytest.mark.parametrize("visibility", Visibility)
@@ -145,7 +145,7 @@ async def test_waiting_gives_nobody_more_to_see_than_the_post_will(
     await settles(waggle, media)
     seen = await sees(waggle, bob, post)
     assert seen is not None  # who is mentioned sees it, whatever it is
-    assert seen.row.visibility is visibility
+    assert seen.post.visibility is visibility
     stranger = await sees(waggle, None, post)
     assert (stranger is not None) == (visibility in {Visibility.PUBLIC, Visibility.UNLISTED})
 
@@ -170,7 +170,7 @@ async def test_with_a_failed_one_the_post_waits_and_its_author_sees_why(
     await settles(waggle, media, FailureReason.DAMAGED)
     mine = await sees(waggle, ann, post)
     assert mine is not None
-    assert [(card.state, card.reason) for card in mine.row.body.media] == [("failed", "damaged")]
+    assert [(card.state, card.reason) for card in mine.post.content.media] == [("failed", "damaged")]
     assert await sees(waggle, bob, post) is None
     await waggle.delete(ann, post)
     assert await sees(waggle, ann, post) is None
@@ -186,7 +186,7 @@ async def test_without_its_failed_media_the_post_is_whole_and_published_once(
     await settles(waggle, failed, FailureReason.DAMAGED)
     assert await sees(waggle, bob, post) is None
 
-    await waggle.edit(ann, post, Edit(media=(good.id,)), 1)
+    await waggle.edit(ann, post, PostEdit(media=(good.id,)), 1)
     assert [event for event in await waggle.told() if isinstance(event, Published | Edited)] == [
         Published(post_id=post, author_id=ann, reply_to=above, visibility="public", hashtags=())
     ]
@@ -194,9 +194,13 @@ async def test_without_its_failed_media_the_post_is_whole_and_published_once(
 
     seen = await sees(waggle, bob, post)
     assert seen is not None
-    assert (seen.row.visibility, seen.row.mentioned, seen.row.version) == (Visibility.PUBLIC, (bob,), 2)
-    assert [card.id for card in seen.row.body.media] == [good.id]
-    assert (await waggle.read(bob, above)).row.comments == 1
+    assert (seen.post.visibility, seen.post.state.mentioned, seen.post.state.version) == (
+        Visibility.PUBLIC,
+        (bob,),
+        2,
+    )
+    assert [card.id for card in seen.post.content.media] == [good.id]
+    assert (await waggle.read(bob, above)).post.state.comments == 1
     assert await waggle.stores.media.media([failed.id]) == {}
 
 
@@ -205,7 +209,7 @@ async def test_a_post_goes_on_waiting_for_what_is_left(waggle: Waggle, ann: User
     post = await publishes(waggle, ann, failed, late)
     await delivered(waggle)
     await settles(waggle, failed, FailureReason.DAMAGED)
-    await waggle.edit(ann, post, Edit(media=(late.id,)), None)
+    await waggle.edit(ann, post, PostEdit(media=(late.id,)), None)
     await delivered(waggle)
     assert await sees(waggle, bob, post) is None
     await settles(waggle, late)
@@ -221,23 +225,23 @@ async def test_media_are_removed_and_reordered_and_none_is_added(
 
     async def has(*media: Media) -> int:
         seen = await waggle.read(bob, post)
-        assert [card.id for card in seen.row.body.media] == [each.id for each in media]
-        return seen.row.version
+        assert [card.id for card in seen.post.content.media] == [each.id for each in media]
+        return seen.post.state.version
 
-    await waggle.edit(ann, post, Edit(media=(three.id, one.id, two.id)), 1)
+    await waggle.edit(ann, post, PostEdit(media=(three.id, one.id, two.id)), 1)
     assert await has(three, one, two) == 2
-    await waggle.edit(ann, post, Edit(media=(three.id, one.id, two.id)), 2)
+    await waggle.edit(ann, post, PostEdit(media=(three.id, one.id, two.id)), 2)
     assert await has(three, one, two) == 2  # nothing changed
     for media, code in (((one.id, other.id), "media_not_in_post"), ((one.id, one.id), "twice")):
-        error = await faulty(waggle.edit(ann, post, Edit(media=media), None))
+        error = await faulty(waggle.edit(ann, post, PostEdit(media=media), None))
         assert [(fault.field, fault.code) for fault in error.field_errors] == [("media_ids", code)]
-    await waggle.edit(ann, post, Edit(text="two of them", media=(two.id, three.id)), 2)
+    await waggle.edit(ann, post, PostEdit(text="two of them", media=(two.id, three.id)), 2)
     await delivered(waggle)
     assert await has(two, three) == 3
     assert [*await waggle.stores.media.media([one.id, two.id])] == [two.id]
-    assert await refused(waggle.edit(ann, post, Edit(media=()), 2)) is Stale
-    assert await refused(waggle.edit(bob, post, Edit(media=()), None)) is NotTheAuthor
-    await waggle.edit(ann, post, Edit(media=()), None)
+    assert await refused(waggle.edit(ann, post, PostEdit(media=()), 2)) is Stale
+    assert await refused(waggle.edit(bob, post, PostEdit(media=()), None)) is NotTheAuthor
+    await waggle.edit(ann, post, PostEdit(media=()), None)
     await delivered(waggle)
     assert await has() == 4
     assert await waggle.stores.media.media([two.id, three.id]) == {}
@@ -248,10 +252,10 @@ async def test_the_last_media_cannot_be_removed_from_a_post_without_words(
 ) -> None:
     media = await uploads(waggle, ann, MediaState.READY)
     post = await publishes(waggle, ann, media, text="")
-    error = await faulty(waggle.edit(ann, post, Edit(media=()), None))
+    error = await faulty(waggle.edit(ann, post, PostEdit(media=()), None))
     assert error.field_errors == (FieldError("text", "empty", "text must not be empty"),)
-    await waggle.edit(ann, post, Edit(text="words instead", media=()), None)
-    assert (await waggle.read(ann, post)).row.body.media == ()
+    await waggle.edit(ann, post, PostEdit(text="words instead", media=()), None)
+    assert (await waggle.read(ann, post)).post.content.media == ()
 
 
 async def test_an_edit_while_it_waits_is_what_is_seen_then(waggle: Waggle, ann: UserId, bob: UserId) -> None:
@@ -263,7 +267,7 @@ async def test_an_edit_while_it_waits_is_what_is_seen_then(waggle: Waggle, ann: 
     await settles(waggle, media)
     seen = await sees(waggle, bob, post)
     assert seen is not None
-    assert (seen.row.text, seen.row.visibility) == ("now for @bob", Visibility.FOLLOWERS)
+    assert (seen.post.content.text, seen.post.visibility) == ("now for @bob", Visibility.FOLLOWERS)
 
 
 async def test_facts_that_come_twice_or_late_change_nothing(waggle: Waggle, ann: UserId) -> None:
@@ -279,8 +283,8 @@ async def test_facts_that_come_twice_or_late_change_nothing(waggle: Waggle, ann:
         await tx.outbox.add(attached)
     await delivered(waggle)
     after = await waggle.read(ann, post)
-    assert [card.state for card in after.row.body.media] == ["ready"]
-    assert after.row.visibility is before.row.visibility
+    assert [card.state for card in after.post.content.media] == ["ready"]
+    assert after.post.visibility is before.post.visibility
     assert (await waggle.read_profile(ann)).posts == 1
 
 
@@ -304,20 +308,20 @@ async def test_the_same_attempt_gives_the_same_post_also_when_its_media_failed_s
     waggle: Waggle, ann: UserId
 ) -> None:
     media = await uploads(waggle, ann)
-    draft = Draft(text="look", media=(media.id,))
+    draft = PostDraft(text="look", media=(media.id,))
     first = await waggle.publish(ann, draft, an_idempotent_request(ann))
     await delivered(waggle)
     await settles(waggle, media, FailureReason.DAMAGED)
     second = await waggle.publish(ann, draft, an_idempotent_request(ann))
     assert second.replayed
-    assert second.seen.row.id == first.seen.row.id
+    assert second.presented.post.id == first.presented.post.id
 
 
 async def test_a_text_may_only_be_taken_away_where_media_are_left(waggle: Waggle, ann: UserId) -> None:
     media = await uploads(waggle, ann, MediaState.READY)
     pictured, plain = await publishes(waggle, ann, media), await publishes(waggle, ann)
     await waggle.edits(ann, pictured, "")
-    assert (await waggle.read(ann, pictured)).row.text == ""
+    assert (await waggle.read(ann, pictured)).post.content.text == ""
     error = await faulty(waggle.edits(ann, plain, ""))
     assert error.field_errors == (FieldError("text", "empty", "text must not be empty"),)
 

@@ -13,10 +13,10 @@ from adapters.sql.graph import reading as graph
 from adapters.sql.keyset import Keyset
 from adapters.sql.notifications import mails, writing
 from adapters.sql.notifications import reading as streams
-from adapters.sql.posts import authors, entries, marks, reading
+from adapters.sql.posts import authors, engagements, entries, reading
 from tests.port_contracts.stores import migrated
 
-MODULES = (reading, entries, authors, signals, graph, streams, mails, marks)
+MODULES = (reading, entries, authors, signals, graph, streams, mails, engagements)
 READS = {
     **{
         f"{of.__name__} {name}": read

@@ -56,7 +56,7 @@ async def until_forgotten(stores: Stores) -> None:
     more = True
     while more:
         async with stores.open_posts() as tx:
-            more = await tx.traces.forget_words()
+            more = await tx.erasure.compact_index()
 
 
 async def test_di7_the_index_forgets_what_was_deleted_and_what_was_said_before(

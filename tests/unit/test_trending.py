@@ -55,7 +55,7 @@ class APost:
 
 @dataclass(frozen=True)
 class Shown:
-    row: APost
+    post: APost
 
 
 @dataclass
@@ -163,7 +163,7 @@ class Meadow:
 
     def ids(self, page: Page[Shown]) -> list[PostId]:
         known = {id(post): post_id for post_id, post in self.posts.items()}
-        return [known[id(seen.row)] for seen in page.items]
+        return [known[id(seen.post)] for seen in page.items]
 
 
 @pytest.fixture

@@ -50,38 +50,38 @@ class TestPrivateAccounts:
     async def test_az4_what_is_written_before_and_after_is_hidden_from_strangers(
         self, waggle: Waggle, ann: LoggedIn, bob: UserId, visibility: Visibility
     ) -> None:
-        before = (await waggle.post(ann.user.id, "before", visibility)).row.id
+        before = (await waggle.post(ann.user.id, "before", visibility)).post.id
         await set_private(waggle, ann, private=True)
-        after = (await waggle.post(ann.user.id, "after", visibility)).row.id
+        after = (await waggle.post(ann.user.id, "after", visibility)).post.id
 
         for post_id in (before, after):
             assert await refused(waggle.read(None, post_id)) is PostNotFound
             assert await refused(waggle.read(bob, post_id)) is PostNotFound
-            assert (await waggle.read(ann.user.id, post_id)).row.id == post_id
+            assert (await waggle.read(ann.user.id, post_id)).post.id == post_id
         assert (await waggle.by_author(bob, ann.user.id, Window(10))).items == []
 
     async def test_whom_it_mentions_sees_it(self, waggle: Waggle, ann: LoggedIn, bob: UserId) -> None:
         await set_private(waggle, ann, private=True)
 
-        post_id = (await waggle.post(ann.user.id, "hello @bob")).row.id
+        post_id = (await waggle.post(ann.user.id, "hello @bob")).post.id
 
-        assert (await waggle.read(bob, post_id)).row.id == post_id
+        assert (await waggle.read(bob, post_id)).post.id == post_id
 
     async def test_az4_nothing_is_done_to_what_is_hidden(
         self, waggle: Waggle, ann: LoggedIn, bob: UserId
     ) -> None:
-        post_id = (await waggle.post(ann.user.id)).row.id
+        post_id = (await waggle.post(ann.user.id)).post.id
         await set_private(waggle, ann, private=True)
 
         assert await refused(waggle.like(bob, post_id, liked=True)) is PostNotFound
         assert await refused(waggle.says(bob, "hm", reply_to=post_id)) is PostNotFound
 
     async def test_it_can_be_opened_again(self, waggle: Waggle, ann: LoggedIn, bob: UserId) -> None:
-        post_id = (await waggle.post(ann.user.id)).row.id
+        post_id = (await waggle.post(ann.user.id)).post.id
         await set_private(waggle, ann, private=True)
         await set_private(waggle, ann, private=False)
 
-        assert (await waggle.read(bob, post_id)).row.id == post_id
+        assert (await waggle.read(bob, post_id)).post.id == post_id
 
     async def test_everybody_is_told_what_changed_and_only_then(self, waggle: Waggle, ann: LoggedIn) -> None:
         user = ann.user.id
@@ -156,10 +156,10 @@ class TestDeletion:
     async def test_di7_its_posts_are_hidden_before_anybody_is_told(
         self, waggle: Waggle, ann: LoggedIn, bob: UserId
     ) -> None:
-        post_id = (await waggle.post(ann.user.id)).row.id
-        thread = (await waggle.post(bob)).row.id
-        comments = [(await waggle.post(ann.user.id, reply_to=thread)).row.id for _ in range(3)]
-        last = (await waggle.post(bob, reply_to=thread)).row.id
+        post_id = (await waggle.post(ann.user.id)).post.id
+        thread = (await waggle.post(bob)).post.id
+        comments = [(await waggle.post(ann.user.id, reply_to=thread)).post.id for _ in range(3)]
+        last = (await waggle.post(bob, reply_to=thread)).post.id
         waggle.time.pass_by(timedelta(seconds=2))  # what was kept of names is too old
 
         await delete(waggle, ann, "ann")
@@ -169,7 +169,7 @@ class TestDeletion:
         assert (list(page.items), page.next) == ([], Window(2, comments[1]))  # short, and not the end
         assert page.next is not None
         rest = await waggle.comments(bob, thread, page.next)
-        assert [comment.place for comment in rest.items] == [await waggle.read(bob, last)]
+        assert [comment.item for comment in rest.items] == [await waggle.read(bob, last)]
 
     async def test_its_list_of_posts_is_gone_with_it(self, waggle: Waggle, ann: LoggedIn) -> None:
         await waggle.post(ann.user.id)

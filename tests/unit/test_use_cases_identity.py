@@ -521,7 +521,9 @@ class TestStoredCredentials:
         there = await waggle.log_in("ann", PASSWORD, login)
         await self._ends(waggle, "logout", joined)
 
-        assert (await waggle.says(joined.user.id, idempotent_request=idempotent_request)).seen == first.seen
+        assert (
+            await waggle.says(joined.user.id, idempotent_request=idempotent_request)
+        ).presented == first.presented
         assert await waggle.log_in("ann", PASSWORD, login) == replace(there, replayed=True)
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from adapters.storage.signing import MediaAddresses
-from application.posts.editing import Edit
-from application.posts.publishing import Draft
+from application.posts.editing import PostEdit
+from application.posts.publishing import PostDraft
 from application.shared.errors import KeyReused, TokenInvalid
 from application.shared.events import Edited, PostDeleted, Published
 from application.shared.paging import Window
@@ -45,17 +45,21 @@ class TestPublishing:
     async def test_what_was_answered_is_what_everybody_reads(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        draft = Draft(text=" hi @bob \r\n", content_warning=" stings ", language="pt-BR")
+        draft = PostDraft(text=" hi @bob \r\n", content_warning=" stings ", language="pt-BR")
 
         published = await waggle.publish(ann, draft, None)
 
-        row = published.seen.row
-        assert (row.text, row.content_warning, row.language) == ("hi @bob", "stings", "pt-BR")
-        assert (row.visibility, row.reply_to, row.likes, row.comments) == (PUBLIC, None, 0, 0)
-        assert published.seen.author == AuthorCard(ann, "ann", "Ann")
-        assert published.seen.mentions == [AuthorCard(bob, "bob", "Bob")]
-        assert await waggle.read(ann, row.id) == published.seen
-        assert await waggle.read(None, row.id) == published.seen._replace(viewer=None)
+        row = published.presented.post
+        assert (row.content.text, row.content.content_warning, row.content.language) == (
+            "hi @bob",
+            "stings",
+            "pt-BR",
+        )
+        assert (row.visibility, row.reply_to, row.state.likes, row.state.comments) == (PUBLIC, None, 0, 0)
+        assert published.presented.author == AuthorCard(ann, "ann", "Ann")
+        assert published.presented.mentions == [AuthorCard(bob, "bob", "Bob")]
+        assert await waggle.read(ann, row.id) == published.presented
+        assert await waggle.read(None, row.id) == published.presented._replace(viewer=None)
 
     async def test_mentions_are_answered_in_the_order_in_which_they_are_read(
         self, waggle: Waggle, ann: UserId, bob: UserId
@@ -65,12 +69,12 @@ class TestPublishing:
         seen = await waggle.post(ann, "@cat @bob @nobody @ann")
 
         assert {card.id for card in seen.mentions} == {ann, bob, cat}
-        assert await waggle.read(ann, seen.row.id) == seen
+        assert await waggle.read(ann, seen.post.id) == seen
 
     async def test_other_modules_are_told(self, waggle: Waggle, ann: UserId) -> None:
         seen = await waggle.post(ann, visibility=UNLISTED)
 
-        expected = Published(post_id=seen.row.id, author_id=ann, reply_to=None, visibility="unlisted")
+        expected = Published(post_id=seen.post.id, author_id=ann, reply_to=None, visibility="unlisted")
         assert (await waggle.told())[-1] == expected
 
     async def test_all_faults_are_told_at_once_and_nothing_is_published(
@@ -79,7 +83,7 @@ class TestPublishing:
         before = await waggle.told()
 
         with pytest.raises(Invalid) as caught:
-            await waggle.publish(ann, Draft(text=" ", content_warning="x" * 201, language="?"), None)
+            await waggle.publish(ann, PostDraft(text=" ", content_warning="x" * 201, language="?"), None)
 
         assert [fault.field for fault in caught.value.field_errors] == ["text", "content_warning", "language"]
         assert await waggle.told() == before
@@ -92,29 +96,29 @@ class TestPublishing:
 
         assert second == replace(first, replayed=True)
         page = await waggle.by_author(ann, ann, Window(10))
-        assert [seen.row.id for seen in page.items] == [first.seen.row.id]
+        assert [seen.post.id for seen in page.items] == [first.presented.post.id]
 
     async def test_a_replay_answers_the_same_whatever_happened_since(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         first = await waggle.says(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
-        await waggle.like(bob, first.seen.row.id, liked=True)
-        await waggle.post(bob, reply_to=first.seen.row.id)
+        await waggle.like(bob, first.presented.post.id, liked=True)
+        await waggle.post(bob, reply_to=first.presented.post.id)
         await waggle.edit_profile(ann, "Another Ann", None, None)
         await waggle.edit_profile(bob, "Another Bob", None, None)
-        await waggle.edits(ann, first.seen.row.id, "bye")
-        await waggle.edits(ann, first.seen.row.id, "gone")
+        await waggle.edits(ann, first.presented.post.id, "bye")
+        await waggle.edits(ann, first.presented.post.id, "gone")
         waggle.time.pass_by(timedelta(minutes=1))
 
         second = await waggle.says(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
 
         assert second.replayed
-        assert PostOut.of(second.seen, PLACES) == PostOut.of(first.seen, PLACES)
+        assert PostOut.of(second.presented, PLACES) == PostOut.of(first.presented, PLACES)
 
     async def test_a_replay_answers_the_same_after_the_post_above_was_deleted(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(bob)).row.id
+        above = (await waggle.post(bob)).post.id
         first = await waggle.says(ann, reply_to=above, idempotent_request=an_idempotent_request(ann))
         await waggle.delete(bob, above)
 
@@ -124,7 +128,7 @@ class TestPublishing:
 
     async def test_what_was_deleted_is_not_told_again_by_a_replay(self, waggle: Waggle, ann: UserId) -> None:
         first = await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
-        await waggle.delete(ann, first.seen.row.id)
+        await waggle.delete(ann, first.presented.post.id)
 
         assert await refused(waggle.says(ann, idempotent_request=an_idempotent_request(ann))) is PostNotFound
         assert list((await waggle.by_author(ann, ann, Window(10))).items) == []
@@ -145,60 +149,60 @@ class TestPublishing:
             *(waggle.says(ann, idempotent_request=an_idempotent_request(ann)) for _ in range(50))
         )
 
-        assert len({answer.seen.row.id for answer in answers}) == 1
+        assert len({answer.presented.post.id for answer in answers}) == 1
         assert [answer.replayed for answer in answers].count(False) == 1
         assert len((await waggle.by_author(ann, ann, Window(100))).items) == 1
 
 
 class TestCommenting:
     async def test_a_comment_is_counted_and_listed(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
-        above = (await waggle.post(ann)).row.id
+        above = (await waggle.post(ann)).post.id
 
         one = await waggle.post(bob, "one", reply_to=above)
         two = await waggle.post(ann, "two", reply_to=above)
 
-        assert (await waggle.read(bob, above)).row.comments == 2
+        assert (await waggle.read(bob, above)).post.state.comments == 2
         page = await waggle.comments(bob, above, Window(10))
-        assert [comment.place for comment in page.items] == [
-            await waggle.read(bob, seen.row.id) for seen in (one, two)
+        assert [comment.item for comment in page.items] == [
+            await waggle.read(bob, seen.post.id) for seen in (one, two)
         ]
 
     async def test_a_comment_is_no_post_of_its_author_s_page(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        await waggle.post(bob, reply_to=(await waggle.post(ann)).row.id)
+        await waggle.post(bob, reply_to=(await waggle.post(ann)).post.id)
 
         assert list((await waggle.by_author(ann, bob, Window(10))).items) == []
 
     async def test_a_comment_is_seen_by_whoever_sees_the_post(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
+        above = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
 
-        assert (await waggle.post(ann, reply_to=above)).row.visibility is FOLLOWERS
-        assert (await waggle.post(ann, "@bob", DIRECT, above)).row.visibility is DIRECT
+        assert (await waggle.post(ann, reply_to=above)).post.visibility is FOLLOWERS
+        assert (await waggle.post(ann, "@bob", DIRECT, above)).post.visibility is DIRECT
 
     async def test_a_comment_that_would_be_wider_is_refused_and_not_counted(
         self, waggle: Waggle, ann: UserId
     ) -> None:
-        above = (await waggle.post(ann, visibility=UNLISTED)).row.id
+        above = (await waggle.post(ann, visibility=UNLISTED)).post.id
 
         assert await refused(waggle.post(ann, visibility=PUBLIC, reply_to=above)) is WiderThanThread
-        assert (await waggle.read(ann, above)).row.comments == 0
+        assert (await waggle.read(ann, above)).post.state.comments == 0
 
     async def test_there_is_no_comment_on_what_one_may_not_see(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        hidden = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
+        hidden = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
 
         assert await refused(waggle.post(bob, reply_to=hidden)) is PostNotFound
         assert await refused(waggle.post(bob, reply_to=NO_POST)) is PostNotFound
-        assert (await waggle.read(ann, hidden)).row.comments == 0
+        assert (await waggle.read(ann, hidden)).post.state.comments == 0
 
     async def test_there_is_no_comment_on_a_deleted_post_not_even_its_author_s(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        gone = (await waggle.post(ann)).row.id
+        gone = (await waggle.post(ann)).post.id
         await waggle.delete(ann, gone)
 
         assert await refused(waggle.post(ann, reply_to=gone)) is PostNotFound
@@ -207,7 +211,7 @@ class TestCommenting:
     async def test_a_comment_that_races_with_the_deletion_is_before_it_or_refused(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann)).row.id
+        above = (await waggle.post(ann)).post.id
 
         deleted, *comments = await asyncio.gather(
             refused(waggle.delete(ann, above)),
@@ -223,8 +227,8 @@ class TestCommenting:
     async def test_the_comments_of_a_hidden_or_deleted_post_are_not_there(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.posts_in_confidence(ann)).row.id
-        public = (await waggle.post(ann)).row.id
+        above = (await waggle.posts_in_confidence(ann)).post.id
+        public = (await waggle.post(ann)).post.id
         await waggle.delete(ann, public)
 
         assert await refused(waggle.comments(bob, above, Window(10))) is PostNotFound
@@ -234,24 +238,24 @@ class TestCommenting:
 
     async def test_a_direct_thread_keeps_its_circle(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         cat = await waggle.somebody("cat")
-        above = (await waggle.post(ann, "psst @bob", DIRECT)).row.id
+        above = (await waggle.post(ann, "psst @bob", DIRECT)).post.id
 
         answer = await waggle.post(bob, "what about @cat?", reply_to=above)
 
         assert [card.id for card in answer.mentions] == [ann]
-        assert (await waggle.read(ann, answer.row.id)).row == answer.row
-        assert await refused(waggle.read(cat, answer.row.id)) is PostNotFound
-        assert (await waggle.read(ann, above)).row.comments == 1
+        assert (await waggle.read(ann, answer.post.id)).post == answer.post
+        assert await refused(waggle.read(cat, answer.post.id)) is PostNotFound
+        assert (await waggle.read(ann, above)).post.state.comments == 1
 
     async def test_a_narrow_answer_reaches_whom_it_answers(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann)).row.id
+        above = (await waggle.post(ann)).post.id
 
         answer = await waggle.post(bob, "between us", DIRECT, above)
 
-        assert await refused(waggle.read(ann, answer.row.id)) is None
-        assert await refused(waggle.read(None, answer.row.id)) is PostNotFound
+        assert await refused(waggle.read(ann, answer.post.id)) is None
+        assert await refused(waggle.read(None, answer.post.id)) is PostNotFound
 
 
 class TestReachingSomebody:
@@ -282,16 +286,16 @@ class TestReachingSomebody:
     async def test_a_comment_in_a_direct_thread_of_which_nobody_is_left_is_refused(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann, "psst @bob", DIRECT)).row.id
+        above = (await waggle.post(ann, "psst @bob", DIRECT)).post.id
         waggle.graph.viewer_contexts[ann] = ViewerContext(ann, blocked=frozenset({bob}))
 
         assert await refused(waggle.post(ann, "are you there?", reply_to=above)) is NobodyReached
-        assert (await waggle.read(ann, above)).row.comments == 0
+        assert (await waggle.read(ann, above)).post.state.comments == 0
 
     async def test_a_direct_comment_on_one_s_own_open_post_is_refused(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann)).row.id
+        above = (await waggle.post(ann)).post.id
 
         assert await refused(waggle.post(ann, "note", DIRECT, above)) is NobodyReached
         assert await refused(waggle.post(ann, "note to @bob", DIRECT, above)) is None
@@ -311,10 +315,10 @@ class TestReachingSomebody:
         told = (await waggle.told())[-1]
         again = await waggle.edits(ann, above.id, "psst @bob and @cat")
 
-        assert edited.row.mentioned == again.row.mentioned == (bob,)
+        assert edited.post.state.mentioned == again.post.state.mentioned == (bob,)
         assert isinstance(told, Edited)
         assert told.mentioned_new == (bob,)
-        assert (await waggle.read(bob, above.id)).row.text == "psst @bob and @cat"
+        assert (await waggle.read(bob, above.id)).post.content.text == "psst @bob and @cat"
         assert await refused(waggle.read(cat, above.id)) is PostNotFound
 
     async def test_an_edit_of_a_comment_adds_nobody_who_cannot_see_the_thread(
@@ -328,7 +332,7 @@ class TestReachingSomebody:
 
         edited = await waggle.edits(ann, comment.id, "psst @bob")
 
-        assert edited.row.mentioned == ()
+        assert edited.post.state.mentioned == ()
         assert await refused(waggle.read(bob, comment.id)) is PostNotFound
 
 
@@ -339,35 +343,35 @@ class TestMentioning:
         text = " ".join(f"@user_{number}" for number in range(20))
         seen = await waggle.post(ann, text)
 
-        for refusal in (waggle.post(ann, f"{text} @bob"), waggle.edits(ann, seen.row.id, f"{text} @bob")):
+        for refusal in (waggle.post(ann, f"{text} @bob"), waggle.edits(ann, seen.post.id, f"{text} @bob")):
             with pytest.raises(Invalid) as caught:
                 await refusal
             assert [(fault.field, fault.code) for fault in caught.value.field_errors] == [
                 ("text", "too_many_mentions")
             ]
-        assert await waggle.read(ann, seen.row.id) == seen
+        assert await waggle.read(ann, seen.post.id) == seen
 
     async def test_a_mention_that_comes_after_much_else_is_not_left_out(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         seen = await waggle.post(ann, "https://a.example/ " * 101 + "@bob", DIRECT)
 
-        assert seen.row.mentioned == (bob,)
+        assert seen.post.state.mentioned == (bob,)
 
 
 class TestLanguages:
     async def test_a_language_is_stored_in_its_usual_case(self, waggle: Waggle, ann: UserId) -> None:
-        seen = (await waggle.publish(ann, Draft(text="oi", language="PT-br"), None)).seen
-        edited = await waggle.edit(ann, seen.row.id, Edit(language="zh-HANT-tw"), None)
+        seen = (await waggle.publish(ann, PostDraft(text="oi", language="PT-br"), None)).presented
+        edited = await waggle.edit(ann, seen.post.id, PostEdit(language="zh-HANT-tw"), None)
 
-        assert (seen.row.language, edited.row.language) == ("pt-BR", "zh-Hant-TW")
+        assert (seen.post.content.language, edited.post.content.language) == ("pt-BR", "zh-Hant-TW")
 
 
 class TestDeleting:
     async def test_a_deleted_post_is_gone_for_everybody(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        post = (await waggle.post(ann)).row.id
+        post = (await waggle.post(ann)).post.id
 
         await waggle.delete(ann, post)
 
@@ -376,7 +380,7 @@ class TestDeleting:
             assert list((await waggle.by_author(viewer, ann, Window(10))).items) == []
 
     async def test_it_is_harmless_to_repeat_and_told_once(self, waggle: Waggle, ann: UserId) -> None:
-        post = (await waggle.post(ann)).row.id
+        post = (await waggle.post(ann)).post.id
         before = len(await waggle.told())
 
         await waggle.delete(ann, post)
@@ -389,14 +393,14 @@ class TestDeleting:
     async def test_only_the_author_deletes(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         post = await waggle.post(ann)
 
-        assert await refused(waggle.delete(bob, post.row.id)) is NotTheAuthor
-        assert await waggle.read(ann, post.row.id) == post
+        assert await refused(waggle.delete(bob, post.post.id)) is NotTheAuthor
+        assert await waggle.read(ann, post.post.id) == post
 
     async def test_of_what_one_may_not_see_one_learns_nothing(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        hidden = (await waggle.posts_in_confidence(ann)).row.id
-        gone = (await waggle.post(ann)).row.id
+        hidden = (await waggle.posts_in_confidence(ann)).post.id
+        gone = (await waggle.post(ann)).post.id
         await waggle.delete(ann, gone)
 
         for post in (hidden, gone, NO_POST):
@@ -406,18 +410,18 @@ class TestDeleting:
     async def test_a_deleted_comment_is_no_longer_counted(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann)).row.id
-        comment = (await waggle.post(bob, reply_to=above)).row.id
+        above = (await waggle.post(ann)).post.id
+        comment = (await waggle.post(bob, reply_to=above)).post.id
 
         await asyncio.gather(*(waggle.delete(bob, comment) for _ in range(3)))
 
-        assert (await waggle.read(ann, above)).row.comments == 0
+        assert (await waggle.read(ann, above)).post.state.comments == 0
 
     async def test_a_comment_outlives_the_post_and_can_still_be_deleted(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann)).row.id
-        comment = (await waggle.post(bob, reply_to=above)).row.id
+        above = (await waggle.post(ann)).post.id
+        comment = (await waggle.post(bob, reply_to=above)).post.id
         await waggle.delete(ann, above)
 
         read = await refused(waggle.read(ann, comment))
@@ -429,7 +433,7 @@ class TestDeleting:
 
 class TestReading:
     async def test_what_one_may_not_see_is_not_there(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
-        hidden = (await waggle.post(ann, visibility=FOLLOWERS)).row.id
+        hidden = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
 
         assert await refused(waggle.read(bob, hidden)) is PostNotFound
         assert await refused(waggle.read(None, hidden)) is PostNotFound
@@ -440,16 +444,16 @@ class TestReading:
     ) -> None:
         direct = await waggle.post(ann, "psst @bob", DIRECT)
 
-        assert (await waggle.read(bob, direct.row.id)).row == direct.row
+        assert (await waggle.read(bob, direct.post.id)).post == direct.post
 
     async def test_a_page_shows_what_its_viewer_may_see(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        posts = [(await waggle.post(ann, visibility=one)).row.id for one in (PUBLIC, UNLISTED, FOLLOWERS)]
-        posts.append((await waggle.posts_in_confidence(ann)).row.id)
+        posts = [(await waggle.post(ann, visibility=one)).post.id for one in (PUBLIC, UNLISTED, FOLLOWERS)]
+        posts.append((await waggle.posts_in_confidence(ann)).post.id)
 
         async def seen_by(viewer: UserId | None) -> list[PostId]:
-            return [seen.row.id for seen in (await waggle.by_author(viewer, ann, Window(10))).items][::-1]
+            return [seen.post.id for seen in (await waggle.by_author(viewer, ann, Window(10))).items][::-1]
 
         assert await seen_by(ann) == posts
         assert await seen_by(bob) == posts[:2]
@@ -459,7 +463,7 @@ class TestReading:
         assert await refused(waggle.by_author(None, UserId(1), Window(10))) is UserNotFound
 
     async def test_a_new_name_is_shown_when_its_fact_arrived(self, waggle: Waggle, ann: UserId) -> None:
-        post = (await waggle.post(ann)).row.id
+        post = (await waggle.post(ann)).post.id
         await waggle.edit_profile(ann, "Anna", None, None)
 
         await waggle.relay.deliver()
@@ -469,7 +473,7 @@ class TestReading:
     async def test_a_new_name_is_shown_after_a_second_without_its_fact(
         self, waggle: Waggle, ann: UserId
     ) -> None:
-        post = (await waggle.post(ann)).row.id
+        post = (await waggle.post(ann)).post.id
         await waggle.edit_profile(ann, "Anna", None, None)
 
         waggle.time.pass_by(timedelta(seconds=1))
@@ -481,7 +485,7 @@ class TestCounting:
     async def test_a_count_tells_of_no_post_that_not_everybody_may_see(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann)).row.id
+        above = (await waggle.post(ann)).post.id
         for visibility in Visibility:
             await waggle.post(ann, "@bob", visibility)
             await waggle.post(bob, visibility=visibility, reply_to=above)
@@ -489,28 +493,28 @@ class TestCounting:
         await waggle.relay.deliver()
 
         assert (await waggle.read_profile(ann)).posts == 3, "the post, and of the four the open two"
-        assert (await waggle.read(bob, above)).row.comments == 2
+        assert (await waggle.read(bob, above)).post.state.comments == 2
 
     async def test_deleting_takes_back_what_was_counted_and_no_more(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.post(ann)).row.id
+        above = (await waggle.post(ann)).post.id
         for visibility in Visibility:
-            post = (await waggle.post(ann, "@bob", visibility)).row.id
-            comment = (await waggle.post(bob, visibility=visibility, reply_to=above)).row.id
+            post = (await waggle.post(ann, "@bob", visibility)).post.id
+            comment = (await waggle.post(bob, visibility=visibility, reply_to=above)).post.id
             await waggle.delete(ann, post)
             await waggle.delete(bob, comment)
 
         await waggle.relay.deliver()
 
         assert (await waggle.read_profile(ann)).posts == 1
-        assert (await waggle.read(bob, above)).row.comments == 0
+        assert (await waggle.read(bob, above)).post.state.comments == 0
 
     async def test_a_profile_counts_posts_but_no_comments(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        posts = [(await waggle.post(ann)).row.id for _ in range(3)]
-        await waggle.post(ann, reply_to=(await waggle.post(bob)).row.id)
+        posts = [(await waggle.post(ann)).post.id for _ in range(3)]
+        await waggle.post(ann, reply_to=(await waggle.post(bob)).post.id)
         await waggle.delete(ann, posts[0])
 
         await waggle.relay.deliver()

@@ -3,12 +3,12 @@
 import pytest
 
 from application.posts.ports import Tombstone
-from application.posts.publishing import Draft
+from application.posts.publishing import PostDraft
 from application.posts.threads import Comment
 from application.shared.events import Published
 from application.shared.paging import Window
 from application.shared.ports import IdempotentRequest
-from domain.posts import Mark, NotTheAuthor, PostNotFound
+from domain.posts import Engagement, NotTheAuthor, PostNotFound
 from domain.shared import PostId, UserId
 from tests.unit.people import Waggle, refused
 
@@ -31,38 +31,38 @@ async def cat(waggle: Waggle) -> UserId:
 
 
 def ids(comments: list[Comment]) -> list[PostId]:
-    return [comment.place.row.id for comment in comments if hasattr(comment.place, "row")]
+    return [comment.item.post.id for comment in comments if hasattr(comment.item, "post")]
 
 
 async def test_az5_nothing_is_done_to_a_post_of_somebody_behind_a_block(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
-    post = (await waggle.post(ann)).row.id
+    post = (await waggle.post(ann)).post.id
     assert await refused(waggle.delete(bob, post)) is NotTheAuthor
     waggle.graph.block(ann, bob)
     before = await waggle.told()
 
-    for mark in Mark:
+    for engagement in Engagement:
         for on in (True, False):
-            assert await refused(waggle.mark(bob, post, mark, on=on)) is PostNotFound
+            assert await refused(waggle.engage(bob, post, engagement, on=on)) is PostNotFound
     assert await refused(waggle.pin(bob, post, on=True)) is PostNotFound
     assert await refused(waggle.says(bob, reply_to=post)) is PostNotFound
     assert await refused(waggle.edits(bob, post, "x")) is PostNotFound
     assert await refused(waggle.delete(bob, post)) is PostNotFound
 
     assert await waggle.told() == before
-    row = (await waggle.read(ann, post)).row
-    assert (row.comments, row.likes, row.reposts) == (0, 0, 0)
+    row = (await waggle.read(ann, post)).post
+    assert (row.state.comments, row.state.likes, row.state.reposts) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("blocker_reads", [True, False])
 async def test_az3_the_two_of_a_block_see_nothing_of_each_other(
     waggle: Waggle, ann: UserId, bob: UserId, *, blocker_reads: bool
 ) -> None:
-    post = (await waggle.post(ann, "@bob")).row.id
-    comment = (await waggle.post(ann, reply_to=(await waggle.post(bob)).row.id)).row
+    post = (await waggle.post(ann, "@bob")).post.id
+    comment = (await waggle.post(ann, reply_to=(await waggle.post(bob)).post.id)).post
     await waggle.pin(ann, post, on=True)
-    await waggle.mark(bob, post, Mark.BOOKMARK, on=True)
+    await waggle.engage(bob, post, Engagement.BOOKMARK, on=True)
     await waggle.like(bob, post, liked=True)
     waggle.graph.block(*((bob, ann) if blocker_reads else (ann, bob)))
 
@@ -71,31 +71,31 @@ async def test_az3_the_two_of_a_block_see_nothing_of_each_other(
         waggle.history(bob, post, PAGE),
         waggle.context(bob, post),
         waggle.comments(bob, post, PAGE),
-        waggle.who_marked(bob, post, Mark.LIKE, PAGE),
+        waggle.engaged_users(bob, post, Engagement.LIKE, PAGE),
     ):
         assert await refused(reading) is PostNotFound
     assert await waggle.read_several(bob, [post, comment.id]) == []
     for page in (
         await waggle.by_author(bob, ann, PAGE),
         await waggle.pinned(bob, ann, PAGE),
-        await waggle.marked(bob, Mark.LIKE, PAGE),
-        await waggle.marked(bob, Mark.BOOKMARK, PAGE),
+        await waggle.engaged_posts(bob, Engagement.LIKE, PAGE),
+        await waggle.engaged_posts(bob, Engagement.BOOKMARK, PAGE),
     ):
         assert list(page.items) == []
     assert comment.reply_to is not None
     assert ids([*(await waggle.comments(bob, comment.reply_to, PAGE)).items]) == []
-    assert list((await waggle.who_marked(ann, post, Mark.LIKE, PAGE)).items) == []
+    assert list((await waggle.engaged_users(ann, post, Engagement.LIKE, PAGE)).items) == []
 
 
 async def test_az6_a_mention_across_a_block_is_none(waggle: Waggle, ann: UserId, bob: UserId) -> None:
     waggle.graph.block(bob, ann)
 
     seen = await waggle.post(ann, "@bob @ann #bees")
-    edited = await waggle.edits(ann, seen.row.id, "@bob again")
+    edited = await waggle.edits(ann, seen.post.id, "@bob again")
 
-    assert seen.row.mentioned == (ann,)
-    assert [entity.value for entity in seen.row.entities] == ["ann", "bees"]
-    assert (edited.row.mentioned, edited.row.entities) == ((), ())
+    assert seen.post.state.mentioned == (ann,)
+    assert [entity.value for entity in seen.post.content.entities] == ["ann", "bees"]
+    assert (edited.post.state.mentioned, edited.post.content.entities) == ((), ())
     event = next(event for event in await waggle.told() if isinstance(event, Published))
     assert event.hashtags == ("bees",)
 
@@ -103,28 +103,30 @@ async def test_az6_a_mention_across_a_block_is_none(waggle: Waggle, ann: UserId,
 async def test_who_is_muted_is_not_come_across_and_can_be_gone_to(
     waggle: Waggle, ann: UserId, bob: UserId, cat: UserId
 ) -> None:
-    post = (await waggle.post(ann)).row.id
-    muted = (await waggle.post(bob, reply_to=post)).row.id
-    below = (await waggle.post(cat, reply_to=muted)).row.id
-    other = (await waggle.post(cat, reply_to=post)).row.id
+    post = (await waggle.post(ann)).post.id
+    muted = (await waggle.post(bob, reply_to=post)).post.id
+    below = (await waggle.post(cat, reply_to=muted)).post.id
+    other = (await waggle.post(cat, reply_to=post)).post.id
     for user in (bob, cat):
         await waggle.like(user, post, liked=True)
-    own = (await waggle.post(bob)).row.id
-    await waggle.mark(ann, own, Mark.BOOKMARK, on=True)
+    own = (await waggle.post(bob)).post.id
+    await waggle.engage(ann, own, Engagement.BOOKMARK, on=True)
     waggle.graph.mute(ann, bob)
 
     assert ids([*(await waggle.comments(ann, post, PAGE)).items]) == [other]
     assert ids([*(await waggle.comments(ann, post, PAGE, depth=2)).items]) == [other]
     context = await waggle.context(ann, post)
-    assert [place.row.id for place in context.descendants if hasattr(place, "row")] == [other]
-    assert [card.id for card in (await waggle.who_marked(ann, post, Mark.LIKE, PAGE)).items] == [cat]
+    assert [place.post.id for place in context.descendants if hasattr(place, "post")] == [other]
+    assert [card.id for card in (await waggle.engaged_users(ann, post, Engagement.LIKE, PAGE)).items] == [cat]
 
-    assert (await waggle.read(ann, muted)).row.id == muted
-    assert [seen.row.id for seen in await waggle.read_several(ann, [muted, own])] == [muted, own]
-    assert [seen.row.id for seen in (await waggle.by_author(ann, bob, PAGE)).items] == [own]
-    assert [seen.row.id for seen in (await waggle.marked(ann, Mark.BOOKMARK, PAGE)).items] == [own]
+    assert (await waggle.read(ann, muted)).post.id == muted
+    assert [seen.post.id for seen in await waggle.read_several(ann, [muted, own])] == [muted, own]
+    assert [seen.post.id for seen in (await waggle.by_author(ann, bob, PAGE)).items] == [own]
+    assert [seen.post.id for seen in (await waggle.engaged_posts(ann, Engagement.BOOKMARK, PAGE)).items] == [
+        own
+    ]
     above = (await waggle.context(ann, below)).ancestors
-    assert [place.row.id for place in above if hasattr(place, "row")] == [post, muted]
+    assert [place.post.id for place in above if hasattr(place, "post")] == [post, muted]
 
     assert ids([*(await waggle.comments(cat, post, PAGE)).items]) == [muted, other]
 
@@ -132,8 +134,8 @@ async def test_who_is_muted_is_not_come_across_and_can_be_gone_to(
 async def test_a_block_shows_a_tombstone_above_and_not_who_it_was(
     waggle: Waggle, ann: UserId, bob: UserId, cat: UserId
 ) -> None:
-    post = (await waggle.post(ann)).row.id
-    comment = (await waggle.post(cat, reply_to=post)).row.id
+    post = (await waggle.post(ann)).post.id
+    comment = (await waggle.post(cat, reply_to=post)).post.id
     waggle.graph.block(ann, bob)
 
     (above,) = (await waggle.context(bob, comment)).ancestors
@@ -144,9 +146,9 @@ async def test_a_block_shows_a_tombstone_above_and_not_who_it_was(
 async def test_a_replay_answers_the_same_when_the_post_above_was_blocked_since(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
-    post = (await waggle.post(ann)).row.id
+    post = (await waggle.post(ann)).post.id
     draft, idempotent_request = (
-        Draft(text="hi", reply_to=post),
+        PostDraft(text="hi", reply_to=post),
         IdempotentRequest(f"{bob}:publish", "key", "fingerprint"),
     )
     first = await waggle.publish(bob, draft, idempotent_request)
@@ -154,4 +156,4 @@ async def test_a_replay_answers_the_same_when_the_post_above_was_blocked_since(
 
     second = await waggle.publish(bob, draft, idempotent_request)
 
-    assert (second.seen, second.replayed) == (first.seen, True)
+    assert (second.presented, second.replayed) == (first.presented, True)

@@ -30,7 +30,7 @@ class FeedPost(Protocol):
     """A post as its reader sees it. What else it holds does not matter to feeds."""
 
     @property
-    def row(self) -> FeedPostView: ...
+    def post(self) -> FeedPostView: ...
 
 
 S = TypeVar("S", bound=FeedPost)

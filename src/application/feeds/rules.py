@@ -25,11 +25,11 @@ class OncePerPost:
         reposts: set[FeedEntry] = set()
         for entry in entries:
             id_, post, _by = entry
-            row = shown[id_].row
-            author = row.author
+            seen = shown[id_].post
+            author = seen.author
             if author in self.muted:
                 continue
-            came = came_by_author(author, self.sources, is_comment=row.reply_to is not None)
+            came = came_by_author(author, self.sources, is_comment=seen.reply_to is not None)
             if id_ != post:
                 if came:
                     continue

@@ -45,7 +45,7 @@ class TrendingPostView(Protocol):
 
 class TrendingPost(Protocol):
     @property
-    def row(self) -> TrendingPostView: ...
+    def post(self) -> TrendingPostView: ...
 
 
 S = TypeVar("S", bound=TrendingPost)
@@ -91,7 +91,7 @@ class RankPosts(Generic[S]):
             shown = await self.show(
                 ViewerContext(), [_entry(post) for post in posts[start : start + AT_ONCE]]
             )
-            found |= {PostId(post): seen.row.author for post, seen in shown.items() if may_trend(seen.row)}
+            found |= {PostId(post): seen.post.author for post, seen in shown.items() if may_trend(seen.post)}
         return found
 
 
@@ -131,7 +131,7 @@ class ListTrendingPosts(Generic[S]):
         async def show(ranking: Sequence[RankedPost]) -> Sequence[S | None]:
             shown = await self.show(viewer_context, [_entry(ranked.post) for ranked in ranking])
             found = [shown.get(ranked.post) for ranked in ranking]
-            return [seen if seen and _listed(seen.row, viewer_context) else None for seen in found]
+            return [seen if seen and _listed(seen.post, viewer_context) else None for seen in found]
 
         return await self.rankings.page(window, show, AT_ONCE)
 
@@ -154,7 +154,7 @@ class ListTrendingTags(Generic[S]):
 
     @staticmethod
     def _in_use(ranked: RankedTag, shown: Mapping[int, S]) -> bool:
-        rows = [shown[post].row for post in ranked.samples if post in shown]
+        rows = [shown[post].post for post in ranked.samples if post in shown]
         return len({row.author for row in rows if row.visibility == "public"}) >= MIN_TAG_ACCOUNTS
 
 

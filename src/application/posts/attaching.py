@@ -1,9 +1,9 @@
-"""What posts does when media tells it that something of a post's media has changed."""
+"""Event handler of posts for changes of attached media."""
 
 from dataclasses import dataclass
 
 from application.posts.ports import PostsTx
-from application.posts.publishing import tell_published
+from application.posts.publishing import announce_published
 from application.shared.attachments import Attachable
 from application.shared.events import AttachedMediaChanged
 from application.shared.ports import OpenTx
@@ -12,9 +12,9 @@ from domain.shared import EventId, MediaId, PostId, UserId
 
 
 @dataclass(frozen=True, slots=True)
-class ShowMedia:
-    """Shows media in its post as it is now, and lets the post be seen when all of them are ready. Safe to repeat, and
-    in any order: what is newer stays."""
+class UpdateAttachedMedia:
+    """Updates the card of media in its post, and publishes the post when all of its media are ready. Safe to repeat,
+    and in any order: a newer card stays."""
 
     open_tx: OpenTx[PostsTx]
     attachable: Attachable
@@ -22,7 +22,7 @@ class ShowMedia:
     async def __call__(self, event: AttachedMediaChanged, _event_id: EventId) -> None:
         media_id = MediaId(event.media_id)
         card = (await self.attachable.cards(UserId(event.owner_id), [media_id])).get(media_id)
-        if card is None:  # it is deleted: with the post, or removed from it
+        if card is None:  # deleted with the post, or removed from it
             return
         async with self.open_tx() as tx:
             try:
@@ -35,7 +35,7 @@ class ShowMedia:
             now = [card if old.id == card.id and old.version < card.version else old for old in before]
             if now == before:
                 return
-            shown = post.whole() if all(one.ready for one in now) else post
-            await tx.posts.show(shown, now)
-            if shown is not post:
-                await tell_published(tx, shown)
+            updated = post.as_published() if all(one.ready for one in now) else post
+            await tx.posts.update_media(updated, now)
+            if updated is not post:
+                await announce_published(tx, updated)

@@ -46,15 +46,15 @@ async def _erase_some(tx: PostsTx, user: UserId, limit: int) -> int:
     """Erase one batch of the first thing of which there is any; 0 when there is nothing of anything."""
     return (
         await _posts(tx, user, limit)
-        or await tx.marks.forget(user, limit)
+        or await tx.engagements.erase_user(user, limit)
         or await _mentions(tx, user, limit)
-        or await tx.traces.disown(user, 10 * limit)
-        or await tx.traces.forget_words()
+        or await tx.erasure.anonymize_deleted_posts(user, 10 * limit)
+        or await tx.erasure.compact_index()
     )
 
 
 async def _posts(tx: PostsTx, user: UserId, limit: int) -> int:
-    found = await tx.traces.posts_by(user, limit)
+    found = await tx.erasure.find_posts_by(user, limit)
     for post_id in found:
         post = await tx.posts.get(post_id)
         if not post.deleted:
@@ -63,11 +63,11 @@ async def _posts(tx: PostsTx, user: UserId, limit: int) -> int:
 
 
 async def _mentions(tx: PostsTx, user: UserId, limit: int) -> int:
-    found = await tx.traces.naming(user, limit)
+    found = await tx.erasure.find_posts_naming(user, limit)
     for post_id in found:
         post = await tx.posts.get(post_id)
         await tx.posts.save(post.without_mention(of=user))
-        await tx.traces.unname(post_id, user)
+        await tx.erasure.remove_mentions(post_id, user)
     return len(found)
 
 
@@ -80,5 +80,5 @@ class SweepGone:
 
     async def __call__(self) -> None:
         async with self.open_tx() as tx:
-            for user in await tx.authors.gone_lately():
+            for user in await tx.authors.recently_gone():
                 await tx.outbox.add(AccountDeleted(user_id=user))

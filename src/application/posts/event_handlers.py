@@ -7,7 +7,7 @@ from application.posts.counting import count_above
 from application.posts.ports import ClosedAuthors, PostsTx
 from application.shared.events import ProfileChanged, Published
 from application.shared.ports import OpenTx
-from domain.posts import OPEN, PostNotFound
+from domain.posts import OPEN_VISIBILITIES, PostNotFound
 from domain.shared import MAX_ID, EventId, PostId, UserId
 
 BATCH = 20
@@ -54,7 +54,7 @@ class RestrictComment:
     authors: ClosedAuthors
 
     async def __call__(self, event: Published, _event_id: EventId) -> None:
-        if event.reply_to is None or event.visibility not in OPEN:
+        if event.reply_to is None or event.visibility not in OPEN_VISIBILITIES:
             return
         author = UserId(event.author_id)
         if (author in await self.authors.closed([author])) is event.withheld:
@@ -70,7 +70,7 @@ async def _follow_author(tx: PostsTx, post_id: PostId, *, private: bool) -> None
         before = await tx.posts.get(post_id)
     except PostNotFound:
         return
-    if before.deleted or before.reply_to is None or before.becoming is not None:
+    if before.deleted or before.reply_to is None or before.pending is not None:
         return
     after = before.with_author(private=private)
     if after is before:

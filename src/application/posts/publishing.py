@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 from application.posts.access import locked_if_visible, named_in, recipients
 from application.posts.counting import count_above
 from application.posts.ports import People, PostsTx
-from application.posts.queries import SeenPost
-from application.posts.rows import Body, PostRow
+from application.posts.queries import PresentedPost
+from application.posts.views import PostContent, PostState, PostView
 from application.shared.attachments import Attachable, MediaCard
 from application.shared.errors import TokenInvalid
 from application.shared.events import MediaAttached, Published
@@ -18,7 +18,7 @@ from domain.languages import language
 from domain.posts import (
     CONTENT_WARNING,
     MAX_MEDIA,
-    OPEN,
+    OPEN_VISIBILITIES,
     TEXT,
     TEXT_WITH_MEDIA,
     Entity,
@@ -42,19 +42,19 @@ from domain.shared import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """What an author wants to say, as it came in."""
+class PostDraft:
+    """The post that an author wants to publish, as the client sent it."""
 
     text: str
     visibility: Visibility | None = None
-    """None is public for a post; a comment is then seen by whoever sees the post it answers."""
+    """None: a post is public, a comment has the visibility of the post that it answers."""
     content_warning: str = ""
     language: str | None = None
     reply_to: PostId | None = None
     media: tuple[MediaId, ...] = ()
 
-    def checked(self, graphemes: CountGraphemes) -> "Draft":
-        """The draft with its texts in canonical form; raises Invalid."""
+    def checked(self, graphemes: CountGraphemes) -> "PostDraft":
+        """The draft with its texts in canonical form. Raises Invalid."""
         with FieldErrors.collected() as field_errors:
             with field_errors:
                 text = (TEXT_WITH_MEDIA if self.media else TEXT).apply(self.text, graphemes)
@@ -72,15 +72,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class PublishedPost:
-    seen: SeenPost
+    presented: PresentedPost
     replayed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PublishPost:
-    """Publish a post, or with `reply_to` a comment. Raises Invalid, PostNotFound if the post to answer
-    is not there for the author, WiderThanThread, NobodyReached, and MediaTaken. While its media are not all ready its
-    author alone sees it: `ShowMedia` tells of it when they are."""
+    """Publish a post, or with `reply_to` a comment. Raises Invalid, PostNotFound if the author may not see the post to
+    answer, WiderThanThread, NobodyReached, and MediaTaken. Only its author sees the post until all of its media are
+    ready: then `UpdateAttachedMedia` publishes it."""
 
     open_tx: OpenTx[PostsTx]
     viewer_contexts: ViewerContexts
@@ -90,10 +90,10 @@ class PublishPost:
     graphemes: CountGraphemes
 
     async def __call__(
-        self, author: UserId, draft: Draft, idempotent_request: IdempotentRequest | None
+        self, author: UserId, draft: PostDraft, idempotent_request: IdempotentRequest | None
     ) -> PublishedPost:
         draft = draft.checked(self.graphemes)
-        # Asked before the transaction: seldom is another module waited for while rows are locked.
+        # Before the transaction, which locks rows: it should not wait for another module.
         viewer_context = await self.viewer_contexts.of(author)
         entities = await named_in(draft.text, self.people, viewer_context)
         cards = await self.people.cards({author, *mentioned(entities)})
@@ -109,18 +109,21 @@ class PublishPost:
                 post = await self._written(tx, author, viewer_context, draft, entities)
                 wanted = post.visibility
                 if not all(card.ready for card in media):
-                    post = post.waiting()
+                    post = post.as_pending()
                 await tx.posts.add(post)
                 if media:
                     await tx.posts.attach(post, media)
                     await tx.outbox.add(
                         MediaAttached(
-                            post_id=post.id, author_id=author, media_ids=post.media, open=wanted in OPEN
+                            post_id=post.id,
+                            author_id=author,
+                            media_ids=post.media,
+                            open=wanted in OPEN_VISIBILITIES,
                         )
                     )
-                if post.becoming is None:
-                    await tell_published(tx, post)
-                # Not its words: they are to be found in one place only, from which they can be removed.
+                if post.pending is None:
+                    await announce_published(tx, post)
+                # Without the text, which is stored in one place only, from which it can be removed.
                 return {"id": post.id, "author": asdict(cards[author])}
 
             result = await run_once(tx.idempotency, idempotent_request, effect)
@@ -132,7 +135,7 @@ class PublishPost:
             media = await tx.posts.cards(post.id) if post.media else ()
         known = {**cards, **await self.people.cards(post.mentioned - cards.keys())}
         return PublishedPost(
-            _seen(post, AuthorCard(**result.outcome["author"]), known, media), result.replayed
+            _presented(post, AuthorCard(**result.outcome["author"]), known, media), result.replayed
         )
 
     async def _written(
@@ -140,10 +143,10 @@ class PublishPost:
         tx: PostsTx,
         author: UserId,
         viewer_context: ViewerContext,
-        draft: Draft,
+        draft: PostDraft,
         entities: tuple[Entity, ...],
     ) -> Post:
-        """The post. If it is a comment, the one above it is locked."""
+        """The new post. If it is a comment, the post above it is locked."""
         above = (
             None if draft.reply_to is None else await locked_if_visible(tx, viewer_context, draft.reply_to)
         )
@@ -172,8 +175,8 @@ class PublishPost:
         return post if above is None else post.with_author(private=private)
 
 
-async def tell_published(tx: PostsTx, post: Post) -> None:
-    """What follows from it that there is a post: it is counted on the one above it, and others are told."""
+async def announce_published(tx: PostsTx, post: Post) -> None:
+    """Count the post on the post above it, and add the event that it was published."""
     await count_above(tx, post, comments=1, answers=1)
     await tx.outbox.add(
         Published(
@@ -188,7 +191,7 @@ async def tell_published(tx: PostsTx, post: Post) -> None:
 
 
 def _usable(ids: tuple[MediaId, ...], known: Mapping[MediaId, MediaCard]) -> list[MediaCard]:
-    """The cards of these media, in their order; raises Invalid for what is not the author's, or failed."""
+    """The cards of these media, in their order. Raises Invalid for media that are not the author's, or failed."""
     if any(id_ not in known for id_ in ids):
         raise Invalid(FieldError("media_ids", "media_not_found", "there is no such media of yours"))
     if any(known[id_].state == "failed" for id_ in ids):
@@ -198,22 +201,12 @@ def _usable(ids: tuple[MediaId, ...], known: Mapping[MediaId, MediaCard]) -> lis
     return [known[id_] for id_ in ids]
 
 
-def _seen(
+def _presented(
     post: Post, author: AuthorCard, known: Mapping[UserId, AuthorCard], media: Sequence[MediaCard]
-) -> SeenPost:
-    """The post as its author saw it the moment it was published."""
-    body = Body(
-        version=1,
-        size=len(post.entities),
-        text=post.text,
-        content_warning=post.content_warning,
-        language=post.language,
-        edited_at=None,
-        entities=post.entities,
-        media=tuple(media),
-        becoming=post.becoming and post.becoming.visibility,
-    )
-    row = PostRow(
+) -> PresentedPost:
+    """The post as its author saw it at the moment of publication."""
+    content_tag = len(post.entities)  # compared with nothing: this view is not cached
+    state = PostState(
         id=post.id,
         author=author.id,
         version=1,
@@ -228,6 +221,19 @@ def _seen(
         reposted=False,
         bookmarked=False,
         author_state=post.author_state,
-        body=body,
+        deleted=False,
+        content_tag=content_tag,
     )
-    return SeenPost(row, author, [known[id_] for id_ in row.mentioned if id_ in known], author.id)
+    content = PostContent(
+        version=1,
+        tag=content_tag,
+        text=post.text,
+        content_warning=post.content_warning,
+        language=post.language,
+        edited_at=None,
+        entities=post.entities,
+        media=tuple(media),
+        pending_visibility=post.pending and post.pending.visibility,
+    )
+    mentions = [known[user] for user in state.mentioned if user in known]
+    return PresentedPost(PostView(state, content), author, mentions, author.id)

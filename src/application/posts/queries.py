@@ -1,11 +1,11 @@
-"""What people read of posts."""
+"""The queries of posts: one post, several, those of an author, and the history of one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from application.posts.ports import People, PostsReader, VersionRow
-from application.posts.rows import PostRow
+from application.posts.ports import People, PostsReader, PostVersion
+from application.posts.views import PostView
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
 from application.shared.ports import ViewerContexts
@@ -13,106 +13,109 @@ from domain.posts import PostNotFound
 from domain.shared import PostId, UserId, UserNotFound
 
 
-class SeenPost(NamedTuple):
-    """A post as its viewer sees it, people's names included."""
+class PresentedPost(NamedTuple):
+    """A post as its viewer gets it, with the names of its people."""
 
-    row: PostRow
+    post: PostView
     author: AuthorCard
     mentions: Sequence[AuthorCard]
     viewer: UserId | None
     reposted_by: AuthorCard | None = None
-    """In a feed into which a repost brought it."""
+    """The user whose repost brought the post into a feed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
-    """Joins rows with the names of their people, asked for once per page.
+class PresentPosts:
+    """Joins views with the cards of their people, which it reads once per page.
 
-    A post whose author is not known any more is left out: the account was deleted a moment ago. So a
-    page may be short, which is not its end.
+    A post whose author has no card is left out: the account was deleted a moment ago. So a page may be
+    short without being the last one.
     """
 
     people: People
 
-    async def __call__(self, rows: Sequence[PostRow], viewer: UserId | None) -> list[SeenPost]:
-        ids = {row.author for row in rows}
-        for row in rows:
-            ids.update(row.mentioned)
+    async def __call__(self, posts: Sequence[PostView], viewer: UserId | None) -> list[PresentedPost]:
+        ids = {post.author for post in posts}
+        for post in posts:
+            ids.update(post.state.mentioned)
         cards = await self.people.cards(ids)
-        return [self._seen(row, cards, viewer) for row in rows if row.author in cards]
+        return [self._presented(post, cards, viewer) for post in posts if post.author in cards]
 
     async def page(
-        self, rows: Sequence[PostRow], window: Window, viewer: UserId | None, *, newest_first: bool
-    ) -> Page[SeenPost]:
-        """The page of rows that a reader gave for `window`, the one too many included."""
-        read = page(rows, window, lambda row: row.id, newest_first=newest_first)
-        return Page(await self(read.items, viewer), read.next, read.prev)
+        self, posts: Sequence[PostView], window: Window, viewer: UserId | None, *, newest_first: bool
+    ) -> Page[PresentedPost]:
+        """The page of the posts that a reader returned for `window`: up to `limit + 1` of them."""
+        found = page(posts, window, lambda post: post.id, newest_first=newest_first)
+        return Page(await self(found.items, viewer), found.next, found.prev)
 
     @staticmethod
-    def _seen(row: PostRow, cards: Mapping[UserId, AuthorCard], viewer: UserId | None) -> SeenPost:
-        mentions = [cards[id_] for id_ in row.mentioned if id_ in cards]
-        return SeenPost(row, cards[row.author], mentions, viewer)
+    def _presented(
+        post: PostView, cards: Mapping[UserId, AuthorCard], viewer: UserId | None
+    ) -> PresentedPost:
+        mentions = [cards[user] for user in post.state.mentioned if user in cards]
+        return PresentedPost(post, cards[post.author], mentions, viewer)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPost:
-    """One post. Raises PostNotFound."""
+    """One post. Raises PostNotFound, also if the viewer may not see it."""
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    present: Present
+    present: PresentPosts
 
-    async def __call__(self, viewer: UserId | None, post_id: PostId) -> SeenPost:
-        row = await self.reader.post(post_id, await self.viewer_contexts.of(viewer))
-        if row is None:
+    async def __call__(self, viewer: UserId | None, post_id: PostId) -> PresentedPost:
+        post = await self.reader.post(post_id, await self.viewer_contexts.of(viewer))
+        if post is None:
             raise PostNotFound("no such post")
-        seen = await self.present([row], viewer)
-        if not seen:
+        presented = await self.present([post], viewer)
+        if not presented:
             raise PostNotFound("no such post")
-        return seen[0]
+        return presented[0]
 
 
 @dataclass(frozen=True, slots=True)
 class ListByAuthor:
-    """A user's posts, comments aside, newest first. Raises UserNotFound."""
+    """The posts of a user without comments, newest first. Raises UserNotFound."""
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
     people: People
-    present: Present
+    present: PresentPosts
 
-    async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[SeenPost]:
+    async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[PresentedPost]:
         if not await self.people.cards([author]):
             raise UserNotFound("no such user")
-        rows = await self.reader.by_author(author, window, await self.viewer_contexts.of(viewer))
-        return await self.present.page(rows, window, viewer, newest_first=True)
+        posts = await self.reader.by_author(author, window, await self.viewer_contexts.of(viewer))
+        return await self.present.page(posts, window, viewer, newest_first=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPosts:
-    """Several posts at once, in the order in which they are asked for, each once. Those that the viewer
-    may not see are left out, like those that do not exist."""
+    """Several posts at once, in the order of the ids, each once. Posts that the viewer may not see are left
+    out, as are those that do not exist."""
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    present: Present
+    present: PresentPosts
 
-    async def __call__(self, viewer: UserId | None, ids: Sequence[PostId]) -> list[SeenPost]:
+    async def __call__(self, viewer: UserId | None, ids: Sequence[PostId]) -> list[PresentedPost]:
         wanted = list(dict.fromkeys(ids))
-        rows = await self.reader.by_ids(wanted, await self.viewer_contexts.of(viewer))
-        return await self.present([rows[id_] for id_ in wanted if id_ in rows], viewer)
+        posts = await self.reader.by_ids(wanted, await self.viewer_contexts.of(viewer))
+        return await self.present([posts[id_] for id_ in wanted if id_ in posts], viewer)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadHistory:
-    """What a post said, oldest first, the present version last. Raises PostNotFound."""
+    """The versions of a post, oldest first, the current one last. Raises PostNotFound, also if the viewer may not see
+    the post."""
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
 
-    async def __call__(self, viewer: UserId | None, post_id: PostId, window: Window) -> Page[VersionRow]:
+    async def __call__(self, viewer: UserId | None, post_id: PostId, window: Window) -> Page[PostVersion]:
         viewer_context = await self.viewer_contexts.of(viewer)
         if await self.reader.post(post_id, viewer_context) is None:
             raise PostNotFound("no such post")
-        rows = await self.reader.versions(post_id, window, viewer_context)
-        return page(rows, window, lambda row: row.version, newest_first=False)
+        versions = await self.reader.versions(post_id, window, viewer_context)
+        return page(versions, window, lambda version: version.version, newest_first=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from application.posts.ports import People, PostsReader
-from application.posts.queries import Present, SeenPost
+from application.posts.queries import PresentedPost, PresentPosts
 from application.shared.paging import Page, Window, page
 from application.shared.ports import ViewerContexts
 from domain.posts.searching import PostQuery
@@ -31,7 +31,7 @@ class FoundTag:
     """How many posts with it there are to be found, among those that used it last."""
 
 
-class Search(Protocol):
+class PostSearch(Protocol):
     """Finds what `viewer_context` may find of posts: the public ones, comments too, of authors who are open, neither
     blocked nor muted; and the viewer's own. Filtered before any limit; up to `limit + 1` of it."""
 
@@ -61,14 +61,14 @@ class SearchPosts:
     A post that was deleted just now is left out: so a page may be short, which is not its end.
     """
 
-    search: Search
+    search: PostSearch
     viewer_contexts: ViewerContexts
     people: People
     reader: PostsReader
-    present: Present
+    present: PresentPosts
     graphemes: CountGraphemes
 
-    async def __call__(self, viewer: UserId | None, asked: str, window: Window) -> Page[SeenPost]:
+    async def __call__(self, viewer: UserId | None, asked: str, window: Window) -> Page[PresentedPost]:
         query = PostQuery.parsed(asked, self.graphemes)
         viewer_context = await self.viewer_contexts.of(viewer)
         named = await self.people.ids_named(query.authors) if query.authors else {}
@@ -92,7 +92,7 @@ class TagPage:
 class SearchHashtags:
     """Hashtags by their beginning, in the order of their letters. Raises Invalid."""
 
-    search: Search
+    search: PostSearch
     viewer_contexts: ViewerContexts
     graphemes: CountGraphemes
 

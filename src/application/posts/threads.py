@@ -1,4 +1,4 @@
-"""What stands above and below a post."""
+"""Threads: the comments on a post, and the posts above and below it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from application.posts.ports import PostsReader, Tombstone
-from application.posts.queries import Present, SeenPost
-from application.posts.rows import PostRow
+from application.posts.queries import PresentedPost, PresentPosts
+from application.posts.views import PostView
 from application.shared.paging import Page, Window, page
 from application.shared.ports import ViewerContexts
 from domain.posts import PostNotFound
@@ -15,17 +15,17 @@ from domain.shared import PostId, UserId, ViewerContext
 
 MAX_ANCESTORS = 100
 MAX_DESCENDANTS = 200
-"""Of one context, however deep they are. A chain of so many takes as many queries, one for each level: 20 ms of
+"""In one context, however deep they are. A chain of so many takes as many queries, one for each level: 20 ms on
 SQLite."""
 MAX_EACH = 20
-"""How many answers to one comment a context holds; of those to the post itself it holds as many as there is room for."""
+"""The most answers to one comment in a context. Answers to the post itself are limited by MAX_DESCENDANTS only."""
 MAX_DEPTH = 5
 ANSWERS_EACH = 5
 MAX_NODES = 500
-"""How many comments one tree holds; what is not opened in it says where to go on."""
+"""The most comments in one tree. A comment that is not opened has a cursor with which its answers can be listed."""
 
-Place: TypeAlias = SeenPost | Tombstone
-_Row: TypeAlias = PostRow | Tombstone
+ThreadItem: TypeAlias = PresentedPost | Tombstone
+_Place: TypeAlias = PostView | Tombstone
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,47 +34,48 @@ class Answers:
 
     items: "Sequence[Comment]"
     next: Window | None
-    """Where the list of its answers goes on."""
+    """The window with which the list of answers goes on; None at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    place: Place
+    item: ThreadItem
     answers: Answers | None = None
-    """None where no tree is asked for."""
+    """None if no tree was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    ancestors: Sequence[Place]
-    """Oldest first; the first answers nothing, unless some are left out."""
+class ThreadContext:
+    ancestors: Sequence[ThreadItem]
+    """Oldest first. The first one answers no other post, unless `more_ancestors`."""
     more_ancestors: bool
-    descendants: Sequence[Place]
-    """Level by level, hence each after what it answers; a level is ordered by id."""
+    descendants: Sequence[ThreadItem]
+    """Level by level, so each comes after the post that it answers; a level is ordered by id."""
     more_descendants: bool
 
 
 @dataclass(frozen=True, slots=True)
-class PresentPlaces:
-    """Joins posts with the names of their people, and leaves tombstones as they are. A post whose author
-    is not known any more is left out."""
+class PresentThreadItems:
+    """Presents posts, and leaves tombstones as they are. A post whose author has no account any more is left out."""
 
-    present: Present
+    present: PresentPosts
 
-    async def __call__(self, rows: Iterable[_Row], viewer: UserId | None) -> dict[PostId, Place]:
-        places: dict[PostId, Place] = {row.id: row for row in rows if isinstance(row, Tombstone)}
-        seen = await self.present([row for row in rows if isinstance(row, PostRow)], viewer)
-        return places | {post.row.id: post for post in seen}
+    async def __call__(self, places: Iterable[_Place], viewer: UserId | None) -> dict[PostId, ThreadItem]:
+        items: dict[PostId, ThreadItem] = {
+            place.id: place for place in places if isinstance(place, Tombstone)
+        }
+        presented = await self.present([place for place in places if isinstance(place, PostView)], viewer)
+        return items | {one.post.id: one for one in presented}
 
 
 @dataclass(frozen=True, slots=True)
 class ListComments:
-    """The answers to a post, oldest first, and with a `depth` above 1 the first answers to each, and to
-    those. Raises PostNotFound, also for a post that the viewer may not see, whatever its comments are."""
+    """The answers to a post, oldest first. With a `depth` above 1, each has its own first answers, down to that level.
+    Raises PostNotFound, also if the viewer may not see the post, whatever its comments are."""
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    present: Present
+    present: PresentPosts
 
     async def __call__(
         self, viewer: UserId | None, post_id: PostId, window: Window, depth: int = 1
@@ -82,118 +83,118 @@ class ListComments:
         viewer_context = await self.viewer_contexts.of(viewer)
         if not (await self.reader.post(post_id, viewer_context) or await self.reader.tombstone(post_id)):
             raise PostNotFound("no such post")
-        rows = await self.reader.comments(post_id, window, viewer_context)
-        found = page(rows, window, lambda row: row.id, newest_first=False)
+        places = await self.reader.comments(post_id, window, viewer_context)
+        found = page(places, window, lambda place: place.id, newest_first=False)
         below: dict[PostId, _Below] = {}
         if depth > 1:
             below = await self._below(found.items, depth, viewer_context)
-        every = [*found.items, *(row for answers in below.values() for row in answers.rows)]
-        places = await PresentPlaces(self.present)(every, viewer)
-        items = _comments(found.items, places, below)
-        return Page(items, found.next, found.prev)
+        every = [*found.items, *(place for answers in below.values() for place in answers.places)]
+        items = await PresentThreadItems(self.present)(every, viewer)
+        return Page(_comments(found.items, items, below), found.next, found.prev)
 
     async def _below(
-        self, top: Sequence[_Row], depth: int, viewer_context: ViewerContext
+        self, top: Sequence[_Place], depth: int, viewer_context: ViewerContext
     ) -> dict[PostId, "_Below"]:
-        """What is opened below the rows of the top level, asked for level by level."""
+        """The answers below the places of the top level, read level by level."""
         below: dict[PostId, _Below] = {}
         level, room, closed = top, MAX_NODES - len(top), list[PostId]()
         for _ in range(depth - 1):
-            answers: dict[PostId, list[_Row]] = {row.id: [] for row in level[:room]}
-            closed += [row.id for row in level[room:]]
+            answers: dict[PostId, list[_Place]] = {place.id: [] for place in level[:room]}
+            closed += [place.id for place in level[room:]]
             if answers:
                 each = ANSWERS_EACH + 1
-                for row in await self.reader.answers(
+                for place in await self.reader.answers(
                     list(answers), each, each * len(answers), viewer_context
                 ):
-                    answers[_above(row)].append(row)
+                    answers[_id_above(place)].append(place)
             level = []
-            for above, rows in answers.items():
-                shown = rows[: min(ANSWERS_EACH, room)]
-                room -= len(shown)
-                level += shown
-                below[above] = _Below(shown, _after(shown) if len(rows) > len(shown) else None)
-        closed += [row.id for row in level]
+            for above, places in answers.items():
+                opened = places[: min(ANSWERS_EACH, room)]
+                room -= len(opened)
+                level += opened
+                below[above] = _Below(opened, _after(opened) if len(places) > len(opened) else None)
+        closed += [place.id for place in level]
         answered = await self.reader.answered(closed, viewer_context) if closed else ()
         return below | {id_: _Below([], _after([]) if id_ in answered else None) for id_ in closed}
 
 
-def _above(row: _Row) -> PostId:
-    if row.reply_to is None:
+def _id_above(place: _Place) -> PostId:
+    if place.reply_to is None:
         raise ValueError("an answer answers something")
-    return row.reply_to
+    return place.reply_to
 
 
-def _after(rows: Sequence[_Row]) -> Window:
-    return Window(ANSWERS_EACH, rows[-1].id if rows else None)
+def _after(places: Sequence[_Place]) -> Window:
+    return Window(ANSWERS_EACH, places[-1].id if places else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Below:
-    rows: Sequence[_Row]
+    places: Sequence[_Place]
     next: Window | None
 
 
 def _comments(
-    rows: Sequence[_Row], places: Mapping[PostId, Place], below: Mapping[PostId, _Below]
+    places: Sequence[_Place], items: Mapping[PostId, ThreadItem], below: Mapping[PostId, _Below]
 ) -> list[Comment]:
     comments: list[Comment] = []
-    for row in rows:
-        if (place := places.get(row.id)) is not None:
-            opened = below.get(row.id)
+    for place in places:
+        if (item := items.get(place.id)) is not None:
+            opened = below.get(place.id)
             if opened is None:
-                comments.append(Comment(place))
+                comments.append(Comment(item))
             else:
-                answers = Answers(_comments(opened.rows, places, below), opened.next)
-                comments.append(Comment(place, answers))
+                answers = Answers(_comments(opened.places, items, below), opened.next)
+                comments.append(Comment(item, answers))
     return comments
 
 
 @dataclass(frozen=True, slots=True)
 class ReadContext:
-    """The posts above a post and below it. One above that is deleted, or that the viewer may not see, is
-    a tombstone, and it cannot be told which of the two it is. Raises PostNotFound."""
+    """The posts above a post and below it. A post above that is deleted, or that the viewer may not see, is a
+    tombstone: the two cannot be told apart. Raises PostNotFound, also if the viewer may not see the post."""
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    present: Present
+    present: PresentPosts
 
-    async def __call__(self, viewer: UserId | None, post_id: PostId) -> Context:
+    async def __call__(self, viewer: UserId | None, post_id: PostId) -> ThreadContext:
         viewer_context = await self.viewer_contexts.of(viewer)
         post = await self.reader.post(post_id, viewer_context)
         if post is None:
             raise PostNotFound("no such post")
         above = await self.reader.ancestors(post_id, MAX_ANCESTORS + 1) if post.reply_to else ()
         kept = above[:MAX_ANCESTORS]
-        stones = {place.id: place for place in kept}
+        tombstones = {place.id: place for place in kept}
         visible = await self.reader.by_ids([place.id for place in kept], viewer_context) if kept else {}
-        ancestors: list[_Row] = [visible.get(place.id, place) for place in reversed(kept)]
+        ancestors: list[_Place] = [visible.get(place.id, place) for place in reversed(kept)]
         descendants, more = await self._descendants(post, viewer_context)
-        places = await PresentPlaces(self.present)([*ancestors, *descendants], viewer)
-        return Context(
-            [places.get(row.id, stones[row.id]) for row in ancestors],
+        items = await PresentThreadItems(self.present)([*ancestors, *descendants], viewer)
+        return ThreadContext(
+            [items.get(place.id, tombstones[place.id]) for place in ancestors],
             len(above) > len(kept),
-            [places[row.id] for row in descendants if row.id in places],
+            [items[place.id] for place in descendants if place.id in items],
             more,
         )
 
-    async def _descendants(self, post: PostRow, viewer_context: ViewerContext) -> tuple[list[_Row], bool]:
-        found: list[_Row] = []
+    async def _descendants(self, post: PostView, viewer_context: ViewerContext) -> tuple[list[_Place], bool]:
+        """Up to MAX_DESCENDANTS of them, and whether there are more."""
+        found: list[_Place] = []
         level, each, more = [post.id], MAX_DESCENDANTS, False
         while True:
             room = MAX_DESCENDANTS - len(found)
-            # One more to each post and one more in all, to know whether there are more.
-            rows = await self.reader.answers(level, each + 1, room + len(level) + 1, viewer_context)
-            if not rows:
+            # One more for each post, and one more in all, to learn whether there are more.
+            places = await self.reader.answers(level, each + 1, room + len(level) + 1, viewer_context)
+            if not places:
                 return found, more
-            counted = Counter[PostId]()
-            kept: list[_Row] = []
-            for row in rows:
-                counted[_above(row)] += 1
-                if counted[_above(row)] <= each:
-                    kept.append(row)
+            count = Counter[PostId]()
+            kept: list[_Place] = []
+            for place in places:
+                count[_id_above(place)] += 1
+                if count[_id_above(place)] <= each:
+                    kept.append(place)
             found += kept[:room]
             if len(kept) > room:
                 return found, True
-            more = more or len(kept) < len(rows)
-            level, each = [row.id for row in kept], MAX_EACH
+            more = more or len(kept) < len(places)
+            level, each = [place.id for place in kept], MAX_EACH

@@ -98,7 +98,7 @@ _WIDTH = {
     Visibility.FOLLOWERS: 1,
     Visibility.DIRECT: 0,
 }
-OPEN = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
+OPEN_VISIBILITIES = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 """Seen by everybody who knows where."""
 
 
@@ -124,7 +124,7 @@ class WiderThanThread(Conflict):
     code = "wider_than_thread"
 
 
-class Becoming(NamedTuple):
+class PendingPublication(NamedTuple):
     """What a post will be when its media are ready."""
 
     visibility: Visibility
@@ -159,7 +159,7 @@ class Post:
     """Counts the author's changes, the first version being 1."""
     media: tuple[MediaId, ...] = ()
     """In their author's order."""
-    becoming: Becoming | None = None
+    pending: PendingPublication | None = None
     """Set while it waits for its media. Until then it is a direct post to nobody, which its author alone sees: so what
     holds for those holds for it, everywhere."""
     withheld: bool = False
@@ -192,23 +192,23 @@ class Post:
             deleted=True,
             pin=None,
             media=(),
-            becoming=None,
+            pending=None,
             version=self.version + 1,
         )
 
-    def waiting(self) -> "Post":
+    def as_pending(self) -> "Post":
         """This post, until its media are ready."""
-        becoming = Becoming(self.visibility, self.mentioned)
-        return replace(self, visibility=Visibility.DIRECT, mentioned=frozenset(), becoming=becoming)
+        pending = PendingPublication(self.visibility, self.mentioned)
+        return replace(self, visibility=Visibility.DIRECT, mentioned=frozenset(), pending=pending)
 
-    def whole(self) -> "Post":
+    def as_published(self) -> "Post":
         """This post, its media being ready; itself if it did not wait."""
-        if self.becoming is None:
+        if self.pending is None:
             return self
-        visibility, mentioned = self.becoming
-        return replace(self, visibility=visibility, mentioned=mentioned, becoming=None)
+        visibility, mentioned = self.pending
+        return replace(self, visibility=visibility, mentioned=mentioned, pending=None)
 
-    def check_forgettable(self, version: int, by: UserId) -> None:
+    def check_removable(self, version: int, by: UserId) -> None:
         """Whether `by` may remove this version from the history; one that was removed before still counts as one.
         Raises NotTheAuthor, VersionNotFound, CurrentVersion."""
         if by != self.author:
@@ -221,16 +221,16 @@ class Post:
     def without_mention(self, of: UserId) -> "Post":
         """This post, for somebody whose account is gone; the words stay its author's."""
         entities = tuple(entity for entity in self.entities if entity.user != of)
-        becoming = self.becoming
-        if becoming is not None:
-            becoming = Becoming(becoming.visibility, becoming.mentioned - {of})
-        return replace(self, mentioned=self.mentioned - {of}, entities=entities, becoming=becoming)
+        pending = self.pending
+        if pending is not None:
+            pending = PendingPublication(pending.visibility, pending.mentioned - {of})
+        return replace(self, mentioned=self.mentioned - {of}, entities=entities, pending=pending)
 
     def with_author(self, *, private: bool) -> "Post":
         """This comment while its author's account is private, or is not; itself if that changes nothing."""
         return (
             self
-            if self.visibility not in OPEN or self.withheld is private
+            if self.visibility not in OPEN_VISIBILITIES or self.withheld is private
             else replace(self, withheld=private)
         )
 
@@ -239,7 +239,10 @@ class Post:
         """Whether this post, when it is deleted, keeps its place in the thread, without a word of it: a
         comment that everybody could see does, as long as something stands below it."""
         return (
-            self.reply_to is not None and self.visibility in OPEN and not self.withheld and self.answers > 0
+            self.reply_to is not None
+            and self.visibility in OPEN_VISIBILITIES
+            and not self.withheld
+            and self.answers > 0
         )
 
     @property
@@ -268,10 +271,10 @@ class Post:
     def counts_in(self, above: "Post | None") -> bool:
         """Whether this post is counted, on the post above it or else on its author's profile. A count is
         seen by whoever sees the post above or the profile: it tells of no post that they may not see."""
-        if self.becoming is not None or self.withheld:
+        if self.pending is not None or self.withheld:
             return False
-        if above is None or self.visibility in OPEN:
-            return self.visibility in OPEN
+        if above is None or self.visibility in OPEN_VISIBILITIES:
+            return self.visibility in OPEN_VISIBILITIES
         return self.visibility is Visibility.DIRECT and above.visibility is Visibility.DIRECT
 
     def audience_of_answer(
@@ -286,7 +289,7 @@ class Post:
         """
         if self.visibility is Visibility.DIRECT:
             return (self.mentioned | {self.author}) - {author}
-        for_everybody = visibility in OPEN and not private
+        for_everybody = visibility in OPEN_VISIBILITIES and not private
         return named if for_everybody else named | ({self.author} - {author})
 
     def comment_visibility(self, wanted: Visibility | None) -> Visibility:
@@ -323,7 +326,7 @@ def can_view(post: Viewable, viewer_context: ViewerContext) -> bool:
         return True
     if author in viewer_context.blocked:
         return False
-    if post.visibility in OPEN and state is not _PRIVATE:
+    if post.visibility in OPEN_VISIBILITIES and state is not _PRIVATE:
         return True
     if viewer is not None and viewer in post.mentioned:
         return True

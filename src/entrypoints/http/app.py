@@ -43,8 +43,8 @@ from entrypoints.http.notifications.stream.socket import StreamSocket
 from entrypoints.http.notifications.stream.sse import StreamController
 from entrypoints.http.notifications.stream.temporary_errors import TemporaryErrorsAsEvents
 from entrypoints.http.paging import Pager
+from entrypoints.http.posts.engagements import EngagedPostsController, EngagementsController
 from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
-from entrypoints.http.posts.marks import MarkedController, MarksController
 from entrypoints.http.posts.threads import ThreadsController
 from entrypoints.http.request_middleware import RequestMiddleware
 from entrypoints.http.resources import IdempotentRequests
@@ -141,8 +141,8 @@ def _routes(
         bound(
             PostsOfUserController, container.posts, read_user_feed=container.feeds.read_user_feed(), **given
         ),
-        bound(MarksController, container.posts, **given),
-        bound(MarkedController, container.posts, **given),
+        bound(EngagementsController, container.posts, **given),
+        bound(EngagedPostsController, container.posts, **given),
         bound(
             SearchController,
             container.posts,

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from application.posts.queries import SeenPost
+from application.posts.queries import PresentedPost
 from application.shared.paging import Page, Window
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.access.authentication import Authenticator
@@ -32,8 +32,8 @@ _LIMITS = {b"": 20} | {b"limit=%d" % limit: limit for limit in range(1, 101)}
 
 STREAM = "/api/v1/stream"
 
-ReadHomeFeed: TypeAlias = Callable[[UserId, Window], Awaitable[Page[SeenPost]]]
-ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[SeenPost]]
+ReadHomeFeed: TypeAlias = Callable[[UserId, Window], Awaitable[Page[PresentedPost]]]
+ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[PresentedPost]]
 
 
 class FastLane:
@@ -91,10 +91,10 @@ class FastLane:
         scope["path_template"] = TEMPLATE
         try:
             principal = await self._authenticate(scope["caller"], token, "read")
-            seen = await self._read_post(principal.user_id if principal else None, post_id)
+            presented = await self._read_post(principal.user_id if principal else None, post_id)
         except DomainError as error:
             return refusal(error, scope["request_id"])
-        return tagged(self._fragments(seen), seen.row.version, known)
+        return tagged(self._fragments(presented), presented.post.state.version, known)
 
 
 def _asked(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None] | None:

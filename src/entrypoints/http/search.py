@@ -93,7 +93,9 @@ class SearchController(Controller):
     path = "/search"
     tags = ("search",)
 
-    @get(operation_id="searchContent", summary="Search", opt=policy("optional", Invalid, limit="expensive"))
+    @get(
+        operation_id="searchContent", summary="PostSearch", opt=policy("optional", Invalid, limit="expensive")
+    )
     async def search(
         self,
         request: AnyRequest,

@@ -6,13 +6,13 @@ from typing import Self, TypeAlias
 import msgspec
 from litestar import Response
 
-from application.posts.marking import Reception
+from application.posts.engagements import EngagementSummary
 from application.posts.publishing import PublishedPost
-from application.posts.queries import SeenPost
+from application.posts.queries import PresentedPost
 from application.shared.attachments import Addresses, MediaCard, RenditionCard
 from application.shared.people import AuthorCard, RelationshipView
 from domain.media import FailureReason, MediaKind, MediaState
-from domain.posts import Entity, EntityType, Mark, Visibility, hashtags
+from domain.posts import Engagement, Entity, EntityType, Visibility, hashtags
 from domain.shared import made_at
 from entrypoints.http.answers import Out
 from entrypoints.http.resources import created, rfc3339
@@ -138,8 +138,8 @@ class Viewer(Out):
     bookmarked: bool
 
 
-Shown: TypeAlias = SeenPost
-"""What the module gives that gathers posts for others to show."""
+Presented: TypeAlias = PresentedPost
+"""For whatever shows posts without belonging to the module: it must not import `application.posts`."""
 
 
 class PostOut(Out, tag_field="type", tag="post"):
@@ -169,27 +169,29 @@ class PostOut(Out, tag_field="type", tag="post"):
     """Only in feeds, of a post that stands where this one reposted it."""
 
     @classmethod
-    def of(cls, seen: SeenPost, addresses: Addresses) -> Self:
-        row = seen.row
-        body, is_open = row.body, row.open
+    def of(cls, presented: PresentedPost, addresses: Addresses) -> Self:
+        state, content = presented.post
+        is_open = state.open
         return cls(
-            id=str(row.id),
-            author=Author.of(seen.author),
-            text=row.text,
-            visibility=body.becoming or row.visibility,
-            content_warning=row.content_warning,
-            language=row.language,
-            reply_to=None if row.reply_to is None else str(row.reply_to),
-            created_at=rfc3339(made_at(row.id)),
-            edited_at=None if row.edited_at is None else rfc3339(row.edited_at),
-            media=[MediaOut.of_card(card, addresses, open=is_open) for card in body.media],
-            mentions=[Mention(str(card.id), card.username) for card in seen.mentions],
-            hashtags=hashtags(row.entities),
-            entities=[EntityOut.of(entity) for entity in row.entities],
-            counts=PostCounts(row.comments, row.likes, row.reposts),
-            pinned=row.pinned,
-            viewer=msgspec.UNSET if seen.viewer is None else Viewer(row.liked, row.reposted, row.bookmarked),
-            reposted_by=msgspec.UNSET if seen.reposted_by is None else Author.of(seen.reposted_by),
+            id=str(state.id),
+            author=Author.of(presented.author),
+            text=content.text,
+            visibility=content.pending_visibility or state.visibility,
+            content_warning=content.content_warning,
+            language=content.language,
+            reply_to=None if state.reply_to is None else str(state.reply_to),
+            created_at=rfc3339(made_at(state.id)),
+            edited_at=None if content.edited_at is None else rfc3339(content.edited_at),
+            media=[MediaOut.of_card(card, addresses, open=is_open) for card in content.media],
+            mentions=[Mention(str(card.id), card.username) for card in presented.mentions],
+            hashtags=hashtags(content.entities),
+            entities=[EntityOut.of(entity) for entity in content.entities],
+            counts=PostCounts(state.comments, state.likes, state.reposts),
+            pinned=state.pinned,
+            viewer=msgspec.UNSET
+            if presented.viewer is None
+            else Viewer(state.liked, state.reposted, state.bookmarked),
+            reposted_by=msgspec.UNSET if presented.reposted_by is None else Author.of(presented.reposted_by),
         )
 
 
@@ -198,7 +200,7 @@ class PostList(Out):
 
 
 def published(done: PublishedPost, addresses: Addresses) -> Response[PostOut]:
-    out = PostOut.of(done.seen, addresses)
+    out = PostOut.of(done.presented, addresses)
     return created(out, f"/api/v1/posts/{out.id}", replayed=done.replayed)
 
 
@@ -210,12 +212,16 @@ class ReceptionOut(Out):
     pinned: bool
 
     @classmethod
-    def of(cls, reception: Reception) -> Self:
-        marks = reception.marks
+    def of(cls, summary: EngagementSummary) -> Self:
+        engagements = summary.engagements
         return cls(
-            PostCounts(reception.comments, reception.likes, reception.reposts),
-            Viewer(Mark.LIKE in marks, Mark.REPOST in marks, Mark.BOOKMARK in marks),
-            reception.pinned,
+            PostCounts(summary.comments, summary.likes, summary.reposts),
+            Viewer(
+                Engagement.LIKE in engagements,
+                Engagement.REPOST in engagements,
+                Engagement.BOOKMARK in engagements,
+            ),
+            summary.pinned,
         )
 
 

@@ -2,8 +2,8 @@
 
 from adapters.memory.posts.authors import MemoryClosedAuthors
 from adapters.memory.posts.counters import MemoryAuthored, MemoryCounters
+from adapters.memory.posts.engagements import MemoryEngagementsReader
 from adapters.memory.posts.entries import MemoryEntries
-from adapters.memory.posts.marks import MemoryMarksReader
 from adapters.memory.posts.parts import MemoryPostParts
 from adapters.memory.posts.reading import MemoryPostsReader
 from adapters.memory.posts.searching import MemorySearch
@@ -13,8 +13,8 @@ __all__ = [
     "MemoryAuthored",
     "MemoryClosedAuthors",
     "MemoryCounters",
+    "MemoryEngagementsReader",
     "MemoryEntries",
-    "MemoryMarksReader",
     "MemoryPostParts",
     "MemoryPostsReader",
     "MemorySearch",

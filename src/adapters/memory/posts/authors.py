@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from adapters.memory.store import Draft, Rows, Store
-from domain.posts import OPEN, AuthorState, Post
+from domain.posts import OPEN_VISIBILITIES, AuthorState, Post
 from domain.shared import PostId, UserId
 
 
@@ -44,9 +44,9 @@ class MemoryAuthors:
             if post.author == author
             and post.reply_to is not None
             and post.id < below
-            and post.visibility in OPEN
+            and post.visibility in OPEN_VISIBILITIES
             and not post.deleted
-            and post.becoming is None
+            and post.pending is None
             and post.withheld is withheld
         )
         return sorted(found, reverse=True)[:limit]
@@ -54,7 +54,7 @@ class MemoryAuthors:
     async def set_gone(self, author: UserId) -> None:
         self.rows.put("restricted_authors", author, _Author(AuthorState.GONE, 0))
 
-    async def gone_lately(self) -> Sequence[UserId]:
+    async def recently_gone(self) -> Sequence[UserId]:
         known = self.rows.items("restricted_authors")
         return [author for author, row in known if row.state is AuthorState.GONE]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from adapters import events
-from adapters.memory.posts.marks import table
+from adapters.memory.posts.engagements import table
 from adapters.memory.store import Draft, Store
-from application.posts.ports import Recounted
+from application.posts.ports import RecountedPosts
 from application.shared.events import PostDeleted, Published
-from domain.posts import OPEN, Mark, Post
+from domain.posts import OPEN_VISIBILITIES, Engagement, Post
 from domain.shared import EventId, PostId, UserId
 
 
@@ -18,7 +18,7 @@ from domain.shared import EventId, PostId, UserId
 class MemoryCounters:
     store: Store
 
-    async def recount(self, below: PostId, limit: int, *, repair: bool) -> Recounted:
+    async def recount(self, below: PostId, limit: int, *, repair: bool) -> RecountedPosts:
         async with self.store.begin() as rows:
             posts: list[Post] = sorted(
                 (post for post in rows.all("posts") if post.id < below), key=lambda post: -post.id
@@ -29,7 +29,7 @@ class MemoryCounters:
                 drift.update({name: abs(count - getattr(post, name)) for name, count in real.items()})
                 if repair:
                     rows.put("posts", post.id, replace(post, **real))
-        return Recounted(posts[-1].id if posts else None, drift)
+        return RecountedPosts(posts[-1].id if posts else None, drift)
 
 
 def _counted(rows: Draft, post: Post) -> dict[str, int]:
@@ -40,13 +40,13 @@ def _counted(rows: Draft, post: Post) -> dict[str, int]:
     return {
         "comments": live,
         "answers": live + sum(answer.shown_as_tombstone for answer in answers),
-        "likes": _marks(rows, Mark.LIKE, post.id),
-        "reposts": _marks(rows, Mark.REPOST, post.id),
+        "likes": _engagements(rows, Engagement.LIKE, post.id),
+        "reposts": _engagements(rows, Engagement.REPOST, post.id),
     }
 
 
-def _marks(rows: Draft, mark: Mark, post_id: PostId) -> int:
-    return sum(stored.post_id == post_id for stored in rows.all(table(mark)))
+def _engagements(rows: Draft, engagement: Engagement, post_id: PostId) -> int:
+    return sum(stored.post_id == post_id for stored in rows.all(table(engagement)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class MemoryAuthored:
             if post.author in authors
             and post.reply_to is None
             and not post.deleted
-            and post.visibility in OPEN
+            and post.visibility in OPEN_VISIBILITIES
         )
         entries = [*self.store.all("outbox"), *self.store.all("dead_letters")]
         loaded = [(entry.event_id, events.load(entry.kind, entry.data)) for entry in entries]

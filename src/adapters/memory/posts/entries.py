@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from adapters.memory.paging import window_of
 from adapters.memory.posts.authors import with_author
-from adapters.memory.posts.marks import table
+from adapters.memory.posts.engagements import table
 from adapters.memory.store import Store
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
-from domain.posts import AuthorState, Mark, Post, Visibility, can_view, hashtags, open_post_of
+from domain.posts import AuthorState, Engagement, Post, Visibility, can_view, hashtags, open_post_of
 from domain.shared import PostId, UserId, ViewerContext
 
 
@@ -26,9 +26,9 @@ class MemoryEntries:
             if post.author in sources and post.reply_to is None and not post.deleted
         )
         reposted = (
-            FeedEntry(mark.id, mark.post_id, mark.user_id)
-            for mark in self.store.all(table(Mark.REPOST))
-            if mark.user_id in sources
+            FeedEntry(engagement.id, engagement.post_id, engagement.user_id)
+            for engagement in self.store.all(table(Engagement.REPOST))
+            if engagement.user_id in sources
         )
         found = _nearest([*published, *reposted], window)
         if last is None:
@@ -47,9 +47,9 @@ class MemoryEntries:
         self, posts: Collection[PostId], sources: Collection[UserId]
     ) -> Mapping[PostId, int]:
         first: dict[PostId, int] = {}
-        for mark in self.store.all(table(Mark.REPOST)):
-            if mark.post_id in posts and mark.user_id in sources:
-                first[mark.post_id] = min(mark.id, first.get(mark.post_id, mark.id))
+        for engagement in self.store.all(table(Engagement.REPOST)):
+            if engagement.post_id in posts and engagement.user_id in sources:
+                first[engagement.post_id] = min(engagement.id, first.get(engagement.post_id, engagement.id))
         return first
 
     async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:

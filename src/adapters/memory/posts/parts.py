@@ -1,4 +1,4 @@
-"""A post as it is read: its state, and its words."""
+"""A post as it is read: its state, its content, and its view."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,80 +6,85 @@ from typing import NamedTuple
 
 from adapters.memory.posts.authors import with_author
 from adapters.memory.store import Rows, Store
-from application.posts.rows import Body, State
+from application.posts.views import PostContent, PostState, PostView
 from application.shared.attachments import MediaCard
-from domain.posts import Mark, Post
+from domain.posts import Engagement, Post
 from domain.shared import PostId, UserId
 
-CARDS, TAKEN = "post_cards", "post_media"
-"""Tables: what is shown of the media of a post, and the post of each media."""
+CARDS, OWNERS = "post_cards", "post_media"
+"""Tables: the attached cards of each post, and the post of each media."""
 
 
-class Shown(NamedTuple):
+class AttachedCards(NamedTuple):
     cards: tuple[MediaCard, ...] = ()
-    rev: int = 1
+    revision: int = 1
+    """Rises with every change of the cards."""
 
 
-_NOTHING = Shown(rev=0)
+_NO_CARDS = AttachedCards(revision=0)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryPostParts:
     store: Store
 
-    async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[State]:
+    async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[PostState]:
         return [state_of(self.store, post, viewer) for post in self._posts(ids)]
 
-    async def bodies(self, ids: Collection[PostId]) -> Mapping[PostId, Body]:
-        return {post.id: body_of(self.store, post) for post in self._posts(ids)}
+    async def contents(self, ids: Collection[PostId]) -> Mapping[PostId, PostContent]:
+        return {post.id: content_of(self.store, post) for post in self._posts(ids)}
 
     def _posts(self, ids: Collection[PostId]) -> list[Post]:
         return [post for id_ in ids if (post := self.store.get("posts", id_)) is not None]
 
 
-def state_of(rows: Rows, post: Post, viewer: UserId | None) -> State:
-    def left(mark: Mark) -> bool:
-        return rows.get(f"{mark}s", (post.id, viewer)) is not None
+def view_of(rows: Rows, post: Post, viewer: UserId | None) -> PostView:
+    return PostView(state_of(rows, post, viewer), content_of(rows, post))
 
-    return State(
+
+def state_of(rows: Rows, post: Post, viewer: UserId | None) -> PostState:
+    def has(engagement: Engagement) -> bool:
+        return rows.get(f"{engagement}s", (post.id, viewer)) is not None
+
+    return PostState(
         id=post.id,
         author=post.author,
         version=post.version,
-        size=_size(rows, post),
-        visibility=post.visibility,
         reply_to=post.reply_to,
-        deleted=post.deleted,
-        author_state=with_author(rows, post).author_state,
-        mentioned=tuple(sorted(post.mentioned)),
         comments=post.comments,
         likes=post.likes,
         reposts=post.reposts,
+        mentioned=tuple(sorted(post.mentioned)),
+        visibility=post.visibility,
         pinned=post.pin is not None,
-        liked=left(Mark.LIKE),
-        reposted=left(Mark.REPOST),
-        bookmarked=left(Mark.BOOKMARK),
+        liked=has(Engagement.LIKE),
+        reposted=has(Engagement.REPOST),
+        bookmarked=has(Engagement.BOOKMARK),
+        author_state=with_author(rows, post).author_state,
+        deleted=post.deleted,
+        content_tag=_content_tag(rows, post),
     )
 
 
-def body_of(rows: Rows, post: Post) -> Body:
-    return Body(
+def content_of(rows: Rows, post: Post) -> PostContent:
+    return PostContent(
         version=post.version,
-        size=_size(rows, post),
+        tag=_content_tag(rows, post),
         text=post.text,
         content_warning=post.content_warning,
         language=post.language,
         edited_at=post.edited_at,
         entities=post.entities,
-        media=shown(rows, post.id).cards,
-        becoming=post.becoming and post.becoming.visibility,
+        media=attached(rows, post.id).cards,
+        pending_visibility=post.pending and post.pending.visibility,
     )
 
 
-def _size(rows: Rows, post: Post) -> int:
-    return len(post.entities) + (shown(rows, post.id).rev << 32)
+def _content_tag(rows: Rows, post: Post) -> int:
+    return len(post.entities) + (attached(rows, post.id).revision << 32)
 
 
-def shown(rows: Rows, post_id: PostId) -> Shown:
-    """What is shown of the media of a post."""
-    found: Shown | None = rows.get(CARDS, post_id)
-    return found or _NOTHING
+def attached(rows: Rows, post_id: PostId) -> AttachedCards:
+    """The cards of the media of a post."""
+    found: AttachedCards | None = rows.get(CARDS, post_id)
+    return found or _NO_CARDS

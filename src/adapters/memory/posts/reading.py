@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from adapters.memory.paging import window_of
 from adapters.memory.posts.authors import with_author
-from adapters.memory.posts.parts import body_of, state_of
+from adapters.memory.posts.parts import view_of
 from adapters.memory.store import Rows, Store
-from application.posts.ports import Tombstone, VersionRow
-from application.posts.rows import PostRow, joined
+from application.posts.ports import PostVersion, Tombstone
+from application.posts.views import PostView
 from application.shared.paging import Window
 from domain.posts import Post, can_view
 from domain.shared import PostId, UserId, ViewerContext
@@ -21,29 +21,29 @@ T = TypeVar("T")
 class MemoryPostsReader:
     store: Store
 
-    async def post(self, post_id: PostId, viewer_context: ViewerContext) -> PostRow | None:
+    async def post(self, post_id: PostId, viewer_context: ViewerContext) -> PostView | None:
         post: Post | None = self.store.get("posts", post_id)
         return (
-            read_row(self.store, post, viewer_context)
-            if post and shown(self.store, post, viewer_context)
+            visible_view(self.store, post, viewer_context)
+            if post and is_visible(self.store, post, viewer_context)
             else None
         )
 
     async def by_author(
         self, author: UserId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[PostRow]:
+    ) -> Sequence[PostView]:
         mine = (post for post in self.store.all("posts") if post.author == author and post.reply_to is None)
         return self._page(mine, window, viewer_context, newest_first=True)
 
     async def by_ids(
         self, ids: Collection[PostId], viewer_context: ViewerContext
-    ) -> Mapping[PostId, PostRow]:
-        rows = [await self.post(id_, viewer_context) for id_ in ids]
-        return {row.id: row for row in rows if row is not None}
+    ) -> Mapping[PostId, PostView]:
+        found = [await self.post(id_, viewer_context) for id_ in ids]
+        return {post.id: post for post in found if post is not None}
 
     async def comments(
         self, post_id: PostId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[PostRow | Tombstone]:
+    ) -> Sequence[PostView | Tombstone]:
         listed = [
             post
             for post in self.store.all("posts")
@@ -55,7 +55,7 @@ class MemoryPostsReader:
         ]
 
     def _listed(self, post: Post, viewer_context: ViewerContext) -> bool:
-        return post.author not in viewer_context.muted and shown(self.store, post, viewer_context)
+        return post.author not in viewer_context.muted and is_visible(self.store, post, viewer_context)
 
     async def tombstone(self, post_id: PostId) -> Tombstone | None:
         post: Post | None = self.store.get("posts", post_id)
@@ -63,11 +63,11 @@ class MemoryPostsReader:
 
     async def answers(
         self, ids: Collection[PostId], each: int, limit: int, viewer_context: ViewerContext
-    ) -> Sequence[PostRow | Tombstone]:
+    ) -> Sequence[PostView | Tombstone]:
         first = [
-            row for id_ in ids for row in (await self.comments(id_, Window(each), viewer_context))[:each]
+            place for id_ in ids for place in (await self.comments(id_, Window(each), viewer_context))[:each]
         ]
-        return sorted(first, key=lambda row: row.id)[:limit]
+        return sorted(first, key=lambda place: place.id)[:limit]
 
     async def answered(self, ids: Collection[PostId], viewer_context: ViewerContext) -> Collection[PostId]:
         return {id_ for id_ in ids if await self.comments(id_, Window(1), viewer_context)}
@@ -82,13 +82,13 @@ class MemoryPostsReader:
 
     async def versions(
         self, post_id: PostId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[VersionRow]:
+    ) -> Sequence[PostVersion]:
         post: Post | None = self.store.get("posts", post_id)
-        if post is None or not shown(self.store, post, viewer_context):
+        if post is None or not is_visible(self.store, post, viewer_context):
             return []
         every = [*(self.store.get("post_edits", post_id) or ()), post]
-        rows = [
-            VersionRow(
+        versions = [
+            PostVersion(
                 post.version,
                 post.text,
                 post.content_warning,
@@ -98,27 +98,29 @@ class MemoryPostsReader:
             )
             for post in every
         ]
-        return window_of(rows, window, lambda row: row.version, newest_first=False)
+        return window_of(versions, window, lambda version: version.version, newest_first=False)
 
     def _page(
         self, posts: Iterable[Post], window: Window, viewer_context: ViewerContext, *, newest_first: bool
-    ) -> Sequence[PostRow]:
-        rows = (
-            read_row(self.store, post, viewer_context)
+    ) -> Sequence[PostView]:
+        views = (
+            visible_view(self.store, post, viewer_context)
             for post in posts
-            if shown(self.store, post, viewer_context)
+            if is_visible(self.store, post, viewer_context)
         )
-        return window_of(rows, window, lambda row: row.id, newest_first=newest_first)
+        return window_of(views, window, lambda view: view.id, newest_first=newest_first)
 
-    def _place(self, post: Post, viewer_context: ViewerContext) -> PostRow | Tombstone:
+    def _place(self, post: Post, viewer_context: ViewerContext) -> PostView | Tombstone:
         return (
-            Tombstone(post.id, post.reply_to) if post.deleted else read_row(self.store, post, viewer_context)
+            Tombstone(post.id, post.reply_to)
+            if post.deleted
+            else visible_view(self.store, post, viewer_context)
         )
 
 
-def shown(rows: Rows, post: Post, viewer_context: ViewerContext) -> bool:
+def is_visible(rows: Rows, post: Post, viewer_context: ViewerContext) -> bool:
     return can_view(with_author(rows, post), viewer_context)
 
 
-def read_row(rows: Rows, post: Post, viewer_context: ViewerContext) -> PostRow:
-    return joined(state_of(rows, post, viewer_context.viewer), body_of(rows, post))
+def visible_view(rows: Rows, post: Post, viewer_context: ViewerContext) -> PostView:
+    return view_of(rows, post, viewer_context.viewer)

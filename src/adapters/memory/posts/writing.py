@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
 from adapters.memory.posts.authors import MemoryAuthors, with_author
-from adapters.memory.posts.marks import MemoryMarks
-from adapters.memory.posts.parts import CARDS, TAKEN, Shown, shown
-from adapters.memory.posts.traces import MemoryTraces
+from adapters.memory.posts.engagements import MemoryEngagements
+from adapters.memory.posts.erasure import MemoryErasureStore
+from adapters.memory.posts.parts import CARDS, OWNERS, AttachedCards, attached
 from adapters.memory.store import Draft, Store
 from application.posts.ports import PostsTx
 from application.shared.attachments import MediaCard
@@ -44,7 +44,7 @@ class MemoryPosts:
             deleted=post.deleted,
             pin=post.pin,
             media=post.media,
-            becoming=post.becoming,
+            pending=post.pending,
             withheld=post.withheld,
             version=post.version,
         )
@@ -52,32 +52,32 @@ class MemoryPosts:
         if post.deleted:
             self.rows.delete("post_edits", post.id)
             self.rows.delete(CARDS, post.id)
-            for media, owner in self.rows.items(TAKEN):
+            for media, owner in self.rows.items(OWNERS):
                 if owner == post.id:
-                    self.rows.delete(TAKEN, media)
+                    self.rows.delete(OWNERS, media)
 
     async def attach(self, post: Post, cards: Sequence[MediaCard]) -> None:
         for card in cards:
-            if self.rows.get(TAKEN, card.id) is not None:
+            if self.rows.get(OWNERS, card.id) is not None:
                 raise MediaTaken("this media belongs to another post")
-            self.rows.put(TAKEN, card.id, post.id)
-        self.rows.put(CARDS, post.id, Shown(tuple(cards)))
+            self.rows.put(OWNERS, card.id, post.id)
+        self.rows.put(CARDS, post.id, AttachedCards(tuple(cards)))
 
     async def cards(self, post_id: PostId) -> Sequence[MediaCard]:
-        return [*shown(self.rows, post_id).cards]
+        return [*attached(self.rows, post_id).cards]
 
-    async def show(self, post: Post, cards: Sequence[MediaCard]) -> None:
-        rev = shown(self.rows, post.id).rev + 1
-        self.rows.put(CARDS, post.id, Shown(tuple(cards), rev))
+    async def update_media(self, post: Post, cards: Sequence[MediaCard]) -> None:
+        revision = attached(self.rows, post.id).revision + 1
+        self.rows.put(CARDS, post.id, AttachedCards(tuple(cards), revision))
         stored = self._stored(post.id)
-        seen = replace(stored, visibility=post.visibility, mentioned=post.mentioned, becoming=post.becoming)
-        self.rows.put("posts", post.id, seen)
+        updated = replace(stored, visibility=post.visibility, mentioned=post.mentioned, pending=post.pending)
+        self.rows.put("posts", post.id, updated)
 
-    async def keep(self, post: Post) -> None:
+    async def archive_version(self, post: Post) -> None:
         earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or ()
         self.rows.put("post_edits", post.id, (*earlier, post))
 
-    async def forget_version(self, post: Post, version: int) -> None:
+    async def remove_version(self, post: Post, version: int) -> None:
         earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or ()
         self.rows.put("post_edits", post.id, tuple(one for one in earlier if one.version != version))
 
@@ -98,10 +98,10 @@ def transactions(store: Store, new_id: NewId) -> OpenTx[PostsTx]:
     return store.transactions(
         lambda rows: PostsTx(
             MemoryPosts(rows),
-            MemoryMarks(rows),
+            MemoryEngagements(rows),
             MemoryOutbox(rows, new_id),
             MemoryIdempotency(rows),
             MemoryAuthors(rows),
-            MemoryTraces(rows),
+            MemoryErasureStore(rows),
         )
     )

@@ -2,8 +2,8 @@
 
 from adapters.sql.posts.authors import SqlClosedAuthors
 from adapters.sql.posts.counters import SqlAuthored, SqlCounters
+from adapters.sql.posts.engagements import SqlEngagementsReader
 from adapters.sql.posts.entries import SqlEntries
-from adapters.sql.posts.marks import SqlMarksReader
 from adapters.sql.posts.parts import SqlPostParts
 from adapters.sql.posts.reading import SqlPostsReader
 from adapters.sql.posts.searching import SqlSearch
@@ -13,8 +13,8 @@ __all__ = [
     "SqlAuthored",
     "SqlClosedAuthors",
     "SqlCounters",
+    "SqlEngagementsReader",
     "SqlEntries",
-    "SqlMarksReader",
     "SqlPostParts",
     "SqlPostsReader",
     "SqlSearch",

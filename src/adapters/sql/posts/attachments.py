@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from application.shared.attachments import MediaCard
-from domain.posts import Becoming, Visibility
+from domain.posts import PendingPublication, Visibility
 
 _CARDS = msgspec.json.Decoder(tuple[MediaCard, ...])
 
@@ -18,14 +18,14 @@ def load_cards(stored: str | None) -> tuple[MediaCard, ...]:
     return () if stored is None else _CARDS.decode(stored)
 
 
-def dump_becoming(becoming: Becoming | None) -> str | None:
-    if becoming is None:
+def dump_pending(pending: PendingPublication | None) -> str | None:
+    if pending is None:
         return None
-    return msgspec.json.encode((becoming.visibility, sorted(becoming.mentioned))).decode()
+    return msgspec.json.encode((pending.visibility, sorted(pending.mentioned))).decode()
 
 
-def load_becoming(stored: str | None) -> Becoming | None:
+def load_pending(stored: str | None) -> PendingPublication | None:
     if stored is None:
         return None
     visibility, mentioned = msgspec.json.decode(stored)
-    return Becoming(Visibility(visibility), frozenset(mentioned))
+    return PendingPublication(Visibility(visibility), frozenset(mentioned))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.database import Database, Prepared
 from adapters.sql.metadata import Id, IdList, among, now_ms
 from adapters.sql.posts.tables import posts, restricted_authors
-from domain.posts import OPEN
+from domain.posts import OPEN_VISIBILITIES
 from domain.shared import PostId, UserId
 
 LATELY = timedelta(hours=12)
@@ -39,14 +39,16 @@ _comments = (
         posts.c.id < bindparam("below", type_=Id),
         posts.c.reply_to.is_not(None),
         posts.c.deleted == false(),
-        posts.c.visibility.in_([literal_column(f"'{visibility}'") for visibility in sorted(OPEN)]),
-        posts.c.becoming.is_(None),
+        posts.c.visibility.in_(
+            [literal_column(f"'{visibility}'") for visibility in sorted(OPEN_VISIBILITIES)]
+        ),
+        posts.c.pending.is_(None),
         posts.c.withheld == bindparam("held"),
     )
     .order_by(posts.c.id.desc())
     .limit(bindparam("n", type_=Integer))
 )
-_gone_lately = select(restricted_authors.c.user_id).where(
+_recently_gone = select(restricted_authors.c.user_id).where(
     restricted_authors.c.gone_at > now_ms() - LATELY // timedelta(milliseconds=1)
 )
 
@@ -71,8 +73,8 @@ class SqlAuthors:
     async def set_gone(self, author: UserId) -> None:
         await self.connection.execute(_set_gone, {"author": author})
 
-    async def gone_lately(self) -> Sequence[UserId]:
-        return [UserId(row.user_id) for row in await self.connection.execute(_gone_lately)]
+    async def recently_gone(self) -> Sequence[UserId]:
+        return [UserId(row.user_id) for row in await self.connection.execute(_recently_gone)]
 
 
 _closed = Prepared(

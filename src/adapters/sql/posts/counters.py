@@ -30,12 +30,14 @@ from adapters.sql.metadata import Id
 from adapters.sql.outbox import dead_letters, outbox
 from adapters.sql.posts.tables import likes, posts, reposts
 from adapters.sql.posts.visibility import is_tombstone
-from application.posts.ports import Recounted
+from application.posts.ports import RecountedPosts
 from application.shared.events import PostDeleted, Published
-from domain.posts import OPEN, Visibility
+from domain.posts import OPEN_VISIBILITIES, Visibility
 from domain.shared import EventId, PostId, UserId
 
-_OPEN: list[ColumnElement[str]] = [literal_column(f"'{visibility}'") for visibility in sorted(OPEN)]
+_OPEN: list[ColumnElement[str]] = [
+    literal_column(f"'{visibility}'") for visibility in sorted(OPEN_VISIBILITIES)
+]
 _above, _answers = posts.alias("above"), posts.alias("answers")
 _ids: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
 
@@ -48,7 +50,7 @@ _batch = (
 )
 
 
-def _marks(table: Table) -> Select[Any]:
+def _engagements(table: Table) -> Select[Any]:
     return select(table.c.post_id, func.count()).where(table.c.post_id.in_(_ids)).group_by(table.c.post_id)
 
 
@@ -58,7 +60,7 @@ _comments = (
     .join(_above, _above.c.id == _answers.c.reply_to)
     .where(
         _answers.c.reply_to.in_(_ids),
-        _answers.c.becoming.is_(None),
+        _answers.c.pending.is_(None),
         _answers.c.withheld == false(),
         or_(
             _answers.c.visibility.in_(_OPEN),
@@ -73,8 +75,8 @@ _comments = (
 _COUNTS: Mapping[str, Select[Any]] = {
     "comments": _comments.where(_answers.c.deleted == false()),
     "answers": _comments.where(or_(_answers.c.deleted == false(), is_tombstone(_answers))),
-    "likes": _marks(likes),
-    "reposts": _marks(reposts),
+    "likes": _engagements(likes),
+    "reposts": _engagements(reposts),
 }
 
 
@@ -82,14 +84,14 @@ _COUNTS: Mapping[str, Select[Any]] = {
 class SqlCounters:
     database: Database
 
-    async def recount(self, below: PostId, limit: int, *, repair: bool) -> Recounted:
+    async def recount(self, below: PostId, limit: int, *, repair: bool) -> RecountedPosts:
         async with self.database.begin() as connection:
             # Locked before they are counted: whoever changes a counter holds the lock of its post.
             rows = (await connection.execute(_batch, {"below": below, "n": limit})).all()
             if not rows:
-                return Recounted(None, {})
+                return RecountedPosts(None, {})
             drift = {name: await self._recount(connection, name, rows, repair=repair) for name in _COUNTS}
-        return Recounted(PostId(rows[-1].id), drift)
+        return RecountedPosts(PostId(rows[-1].id), drift)
 
     @staticmethod
     async def _recount(connection: AsyncConnection, name: str, rows: Sequence[Any], *, repair: bool) -> int:

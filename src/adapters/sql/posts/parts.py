@@ -1,4 +1,7 @@
-"""A post as it is read: its state, its words, or both in one row."""
+"""A post as it is read: its state, its content, or both in one row.
+
+Nothing outside of this file knows in which order the columns stand.
+"""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -8,17 +11,18 @@ from sqlalchemy import bindparam, func, literal_column, select
 
 from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.metadata import Id, IdList, among, instant
-from adapters.sql.posts.attachments import load_becoming, load_cards
+from adapters.sql.posts.attachments import load_cards, load_pending
 from adapters.sql.posts.entities import load_entities
-from adapters.sql.posts.facts import FACTS, MEANT
+from adapters.sql.posts.flags import DECODED, FLAGS
 from adapters.sql.posts.tables import posts
-from application.posts.rows import Body, PostRow, State, joined
+from application.posts.views import PostContent, PostState, PostView
 from application.shared.records import maker
 from domain.posts import can_view
 from domain.shared import PostId, UserId, ViewerContext
 
-_REV = 2**32
-"""What a change of the media adds to the size of a body: more than entities can."""
+_REVISION_UNIT = 2**32
+"""A content tag is the length of the stored entities plus so much for each change of the media: more than the entities
+can be long. One column costs less than two."""
 _STATE = (
     posts.c.id,
     posts.c.author_id,
@@ -28,10 +32,12 @@ _STATE = (
     posts.c.likes,
     posts.c.reposts,
     posts.c.mentioned,
-    (func.length(posts.c.entities) + posts.c.media_rev * literal_column(str(_REV))).label("size"),
-    FACTS,
+    (func.length(posts.c.entities) + posts.c.media_rev * literal_column(str(_REVISION_UNIT))).label(
+        "content_tag"
+    ),
+    FLAGS,
 )
-_BODY = (
+_CONTENT = (
     posts.c.text,
     posts.c.content_warning,
     posts.c.language,
@@ -39,76 +45,113 @@ _BODY = (
     posts.c.entities,
     posts.c.media_rev,
     posts.c.media,
-    posts.c.becoming,
+    posts.c.pending,
 )
-COLUMNS = (*_STATE, *_BODY)
-"""What `read` takes."""
+VIEW_COLUMNS = (*_STATE, *_CONTENT)
+"""What `view_in` takes. A query may select one more column after them, see `position_in`."""
+_CONTENT_PART = slice(len(_STATE), len(VIEW_COLUMNS))
 
 _among_ids = among(posts.c.id, bindparam("ids", type_=IdList))
 _states = Prepared(select(*_STATE).where(_among_ids))
-_bodies = Prepared(select(posts.c.id, posts.c.version, *_BODY).where(_among_ids))
-_whole = Prepared(select(*COLUMNS).where(_among_ids))
-_one = Prepared(select(*COLUMNS).where(posts.c.id == bindparam("post_id", type_=Id)))
+_contents = Prepared(select(posts.c.id, posts.c.version, *_CONTENT).where(_among_ids))
+_views = Prepared(select(*VIEW_COLUMNS).where(_among_ids))
+_view = Prepared(select(*VIEW_COLUMNS).where(posts.c.id == bindparam("post_id", type_=Id)))
 
-_make_state = maker(State)
+_make_state, _make_view = maker(PostState), maker(PostView)
 
 
-def state_of(row: Row) -> State:
-    id_, author, version, reply_to, comments, likes_, reposts_, named, size, facts, *_ = row
-    mentioned = () if named == "[]" else tuple(json.loads(named))
+def state_in(row: Row) -> PostState:
+    """The state in a row of `VIEW_COLUMNS`, or of those of them that make a state."""
+    id_, author, version, reply_to, comments, likes, reposts, stored_mentions, content_tag, flags, *_ = row
+    mentioned = () if stored_mentions == "[]" else tuple(json.loads(stored_mentions))
     return _make_state(
-        (id_, author, version, reply_to, comments, likes_, reposts_, mentioned, *MEANT[facts], size)
+        (
+            id_,
+            author,
+            version,
+            reply_to,
+            comments,
+            likes,
+            reposts,
+            mentioned,
+            *DECODED[flags],
+            content_tag,
+        )
     )
 
 
-def _body_of(version: int, words: Row) -> Body:
-    """Given the row of _BODY."""
-    text, warning, language, edited_at, entities, rev, media, becoming = words
-    at = None if edited_at is None else instant(edited_at)
-    size = len(entities) + rev * _REV
-    if media is None:
-        return Body(version, size, text, warning, language, at, load_entities(entities))
-    will_be = load_becoming(becoming)
-    named = load_entities(entities)
-    return Body(
-        version, size, text, warning, language, at, named, load_cards(media), will_be and will_be.visibility
+def _content(version: int, columns: Row) -> PostContent:
+    """Given the columns of _CONTENT."""
+    (
+        text,
+        warning,
+        language,
+        stored_edited_at,
+        stored_entities,
+        media_revision,
+        stored_media,
+        stored_pending,
+    ) = columns
+    tag = len(stored_entities) + media_revision * _REVISION_UNIT
+    edited_at = None if stored_edited_at is None else instant(stored_edited_at)
+    entities = load_entities(stored_entities)
+    if stored_media is None:
+        return PostContent(version, tag, text, warning, language, edited_at, entities)
+    pending = load_pending(stored_pending)
+    return PostContent(
+        version,
+        tag,
+        text,
+        warning,
+        language,
+        edited_at,
+        entities,
+        load_cards(stored_media),
+        pending and pending.visibility,
     )
 
 
-def read(row: Row) -> PostRow:
-    """The row of COLUMNS, of a post that its reader may see."""
-    return _read(state_of(row), row)
+def view_in(row: Row) -> PostView:
+    """The view in a row of `VIEW_COLUMNS`, of a post that the reader may see."""
+    return _join(state_in(row), row)
 
 
-def _read(state: State, row: Row) -> PostRow:
-    return joined(state, _body_of(state.version, row[len(_STATE) :]))
+def position_in(row: Row) -> int:
+    """The column that was selected after `VIEW_COLUMNS`: where the post stands in its list."""
+    position: int = row[len(VIEW_COLUMNS)]
+    return position
 
 
-async def one(database: Database, post_id: PostId, viewer_context: ViewerContext) -> PostRow | None:
-    """The post, if `viewer_context` may see it: decided here, since all that a standing holds is much to send along."""
-    for row in await database.fetch(_one, post_id=post_id, viewer=viewer_context.viewer):
-        state = state_of(row)
+def _join(state: PostState, row: Row) -> PostView:
+    return _make_view((state, _content(state.version, row[_CONTENT_PART])))
+
+
+async def read_view(database: Database, post_id: PostId, viewer_context: ViewerContext) -> PostView | None:
+    """The post, if `viewer_context` may see it. That is decided here and not in SQL: the thousands of accounts that a
+    viewer may follow are too many to bind for one post."""
+    for row in await database.fetch(_view, post_id=post_id, viewer=viewer_context.viewer):
+        state = state_in(row)
         if can_view(state, viewer_context):
-            return _read(state, row)
+            return _join(state, row)
     return None
 
 
-async def some(
+async def read_views(
     database: Database, ids: Collection[PostId], viewer_context: ViewerContext
-) -> dict[PostId, PostRow]:
-    """As `one`."""
-    rows = await database.fetch(_whole, ids=[*ids], viewer=viewer_context.viewer)
-    states = [(state_of(row), row) for row in rows]
-    return {state.id: _read(state, row) for state, row in states if can_view(state, viewer_context)}
+) -> dict[PostId, PostView]:
+    """As `read_view`, by the ids of the posts."""
+    rows = await database.fetch(_views, ids=[*ids], viewer=viewer_context.viewer)
+    states = [(state_in(row), row) for row in rows]
+    return {state.id: _join(state, row) for state, row in states if can_view(state, viewer_context)}
 
 
 @dataclass(frozen=True, slots=True)
 class SqlPostParts:
     database: Database
 
-    async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[State]:
-        return [*map(state_of, await self.database.fetch(_states, ids=[*ids], viewer=viewer))]
+    async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[PostState]:
+        return [*map(state_in, await self.database.fetch(_states, ids=[*ids], viewer=viewer))]
 
-    async def bodies(self, ids: Collection[PostId]) -> Mapping[PostId, Body]:
-        rows = await self.database.fetch(_bodies, ids=[*ids])
-        return {row[0]: _body_of(row[1], row[2:]) for row in rows}
+    async def contents(self, ids: Collection[PostId]) -> Mapping[PostId, PostContent]:
+        rows = await self.database.fetch(_contents, ids=[*ids])
+        return {post_id: _content(version, columns) for post_id, version, *columns in rows}

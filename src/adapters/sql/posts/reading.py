@@ -18,16 +18,16 @@ from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, instant, one_of
 from adapters.sql.posts.entities import load_entities
-from adapters.sql.posts.parts import COLUMNS, one, read, some, state_of
+from adapters.sql.posts.parts import VIEW_COLUMNS, read_view, read_views, state_in, view_in
 from adapters.sql.posts.tables import post_edits, posts
-from adapters.sql.posts.visibility import is_tombstone, listed, standing_params, towards, visible
-from application.posts.ports import Tombstone, VersionRow
-from application.posts.rows import PostRow
+from adapters.sql.posts.visibility import is_tombstone, listed, towards, viewer_params, visible
+from application.posts.ports import PostVersion, Tombstone
+from application.posts.views import PostView
 from application.shared.paging import Window
 from domain.shared import PostId, UserId, ViewerContext, made_at
 
-_READ = select(*COLUMNS).where(visible())
-_PLACES = select(*COLUMNS)
+_READ = select(*VIEW_COLUMNS).where(visible())
+_PLACES = select(*VIEW_COLUMNS)
 """Rows of a thread, some of them tombstones."""
 
 
@@ -101,24 +101,24 @@ _history = Keyset(select(_versions), _versions.c.version, newest_first=False)
 class SqlPostsReader:
     database: Database
 
-    async def post(self, post_id: PostId, viewer_context: ViewerContext) -> PostRow | None:
-        return await one(self.database, post_id, viewer_context)
+    async def post(self, post_id: PostId, viewer_context: ViewerContext) -> PostView | None:
+        return await read_view(self.database, post_id, viewer_context)
 
     async def by_ids(
         self, ids: Collection[PostId], viewer_context: ViewerContext
-    ) -> Mapping[PostId, PostRow]:
-        return await some(self.database, ids, viewer_context)
+    ) -> Mapping[PostId, PostView]:
+        return await read_views(self.database, ids, viewer_context)
 
     async def by_author(
         self, author: UserId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[PostRow]:
-        params = {"author": author, **standing_params(towards(author, viewer_context))}
-        return [read(row) for row in await _by_author.rows(self.database, window, params)]
+    ) -> Sequence[PostView]:
+        params = {"author": author, **viewer_params(towards(author, viewer_context))}
+        return [view_in(row) for row in await _by_author.rows(self.database, window, params)]
 
     async def comments(
         self, post_id: PostId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[PostRow | Tombstone]:
-        params = {"post_id": post_id, **standing_params(viewer_context)}
+    ) -> Sequence[PostView | Tombstone]:
+        params = {"post_id": post_id, **viewer_params(viewer_context)}
         return [_place(row) for row in await _comments.rows(self.database, window, params)]
 
     async def tombstone(self, post_id: PostId) -> Tombstone | None:
@@ -127,13 +127,13 @@ class SqlPostsReader:
 
     async def answers(
         self, ids: Collection[PostId], each: int, limit: int, viewer_context: ViewerContext
-    ) -> Sequence[PostRow | Tombstone]:
-        params = standing_params(viewer_context)
+    ) -> Sequence[PostView | Tombstone]:
+        params = viewer_params(viewer_context)
         rows = await self.database.fetch(_answers, ids=[*ids], each=each, n=limit, **params)
         return [_place(row) for row in rows]
 
     async def answered(self, ids: Collection[PostId], viewer_context: ViewerContext) -> Collection[PostId]:
-        rows = await self.database.fetch(_answered, ids=[*ids], **standing_params(viewer_context))
+        rows = await self.database.fetch(_answered, ids=[*ids], **viewer_params(viewer_context))
         return {row[0] for row in rows}
 
     async def ancestors(self, post_id: PostId, limit: int) -> Sequence[Tombstone]:
@@ -142,18 +142,18 @@ class SqlPostsReader:
 
     async def versions(
         self, post_id: PostId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[VersionRow]:
-        params = {"post_id": post_id, **standing_params(viewer_context)}
+    ) -> Sequence[PostVersion]:
+        params = {"post_id": post_id, **viewer_params(viewer_context)}
         rows = await _history.rows(self.database, window, params)
         return [_version(post_id, row) for row in rows]
 
 
-def _place(row: Row) -> PostRow | Tombstone:
-    state = state_of(row)
-    return Tombstone(state.id, state.reply_to) if state.deleted else read(row)
+def _place(row: Row) -> PostView | Tombstone:
+    state = state_in(row)
+    return Tombstone(state.id, state.reply_to) if state.deleted else view_in(row)
 
 
-def _version(post_id: PostId, row: Row) -> VersionRow:
+def _version(post_id: PostId, row: Row) -> PostVersion:
     version, text, warning, language, at, entities = row
     created_at = made_at(post_id) if at is None else instant(at)
-    return VersionRow(version, text, warning, language, created_at, load_entities(entities))
+    return PostVersion(version, text, warning, language, created_at, load_entities(entities))

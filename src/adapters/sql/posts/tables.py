@@ -46,7 +46,7 @@ posts = Table(
     Column("version", Integer, nullable=False),
     Column("media", Text),  # what is shown of its media, as JSON
     Column("media_rev", Integer, nullable=False, server_default="0"),  # rises with every change of that
-    Column("becoming", Text),  # as JSON, while it waits for its media
+    Column("becoming", Text, key="pending"),  # PendingPublication as JSON; null once it is published
     Column("withheld", Boolean, nullable=False, server_default=false()),  # a comment of a private account
     CheckConstraint("visibility IN ('public', 'unlisted', 'followers', 'direct')", name="visibility"),
     CheckConstraint("comments >= 0", name="comments"),
@@ -117,7 +117,7 @@ mentions = Table(
 )
 
 
-def _marks(name: str, *, listed: bool = True) -> Table:
+def _engagements(name: str, *, listed: bool = True) -> Table:
     """What people leave on posts, once each. Two lists are read of it, in the order of the marks' ids: what a
     person marked and, if it is `listed`, who marked a post."""
     table = Table(
@@ -134,9 +134,9 @@ def _marks(name: str, *, listed: bool = True) -> Table:
     return table
 
 
-likes = _marks("likes")
-reposts = _marks("reposts")
-bookmarks = _marks("bookmarks", listed=False)
+likes = _engagements("likes")
+reposts = _engagements("reposts")
+bookmarks = _engagements("bookmarks", listed=False)
 
 hashtags = Table(
     "hashtags",

@@ -97,7 +97,7 @@ def is_tombstone(of: FromClause = posts) -> ColumnElement[bool]:
     )
 
 
-def standing_params(viewer_context: ViewerContext) -> dict[str, Any]:
+def viewer_params(viewer_context: ViewerContext) -> dict[str, Any]:
     return {
         "viewer": viewer_context.viewer,
         "follows": [*viewer_context.follows],

@@ -23,12 +23,12 @@ from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import SqlOutbox, insert_new
 from adapters.sql.posts import tables
-from adapters.sql.posts.attachments import dump_becoming, dump_cards, load_becoming, load_cards
+from adapters.sql.posts.attachments import dump_cards, dump_pending, load_cards, load_pending
 from adapters.sql.posts.authors import SqlAuthors
+from adapters.sql.posts.engagements import SqlEngagements
 from adapters.sql.posts.entities import dump_entities, load_entities
-from adapters.sql.posts.marks import SqlMarks
+from adapters.sql.posts.erasure import SqlErasureStore
 from adapters.sql.posts.tables import mentions, post_edits, posts, restricted_authors
-from adapters.sql.posts.traces import SqlTraces
 from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx
 from application.shared.attachments import MediaCard
@@ -94,7 +94,7 @@ _save = (
                 "deleted",
                 "pin",
                 "version",
-                "becoming",
+                "pending",
                 "withheld",
             )
         }
@@ -106,7 +106,7 @@ _show = (
     update(posts)
     .where(posts.c.id == _post_id)
     .values(
-        {name: bindparam(f"new_{name}") for name in ("media", "visibility", "mentioned", "becoming")}
+        {name: bindparam(f"new_{name}") for name in ("media", "visibility", "mentioned", "pending")}
         | {"media_rev": posts.c.media_rev + literal_column("1")}
     )
 )
@@ -178,13 +178,13 @@ class SqlPosts:
         await self._name(post)
         await self._index(post)
 
-    async def keep(self, post: Post) -> None:
+    async def archive_version(self, post: Post) -> None:
         row = {name: value for name, value in _changing(post).items() if name in post_edits.c}
         created_at = post.edited_at or post.created_at
         await self.connection.execute(_keep, row | {"post_id": post.id, "created_at": created_at})
         await self._trace(post, post.named | post.mentioned)
 
-    async def forget_version(self, post: Post, version: int) -> None:
+    async def remove_version(self, post: Post, version: int) -> None:
         await self.connection.execute(_forget_version, {"which": post.id, "v": version})
         named = post.named
         for row in await self.connection.execute(_versions, {"which": post.id}):
@@ -206,7 +206,7 @@ class SqlPosts:
         row = (await self.connection.execute(_cards, {"which": post_id})).first()
         return [*load_cards(row.media)] if row is not None else []
 
-    async def show(self, post: Post, cards: Sequence[MediaCard]) -> None:
+    async def update_media(self, post: Post, cards: Sequence[MediaCard]) -> None:
         await self.connection.execute(_show, _shown(post, cards))
         await self.connection.execute(delete(mentions).where(mentions.c.post_id == post.id))
         if post.mentioned:
@@ -222,11 +222,11 @@ def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
     return database.transactions(
         lambda connection: PostsTx(
             SqlPosts(connection),
-            SqlMarks(connection),
+            SqlEngagements(connection),
             SqlOutbox(connection, new_id),
             SqlIdempotency(connection),
             SqlAuthors(connection),
-            SqlTraces(connection),
+            SqlErasureStore(connection),
         )
     )
 
@@ -237,7 +237,7 @@ def _shown(post: Post, cards: Sequence[MediaCard]) -> dict[str, Any]:
         "new_media": dump_cards(cards),
         "new_visibility": post.visibility.value,
         "new_mentioned": json.dumps(sorted(post.mentioned)),
-        "new_becoming": dump_becoming(post.becoming),
+        "new_pending": dump_pending(post.pending),
     }
 
 
@@ -252,7 +252,7 @@ def _changing(post: Post) -> dict[str, Any]:
         "deleted": post.deleted,
         "pin": post.pin,
         "version": post.version,
-        "becoming": dump_becoming(post.becoming),
+        "pending": dump_pending(post.pending),
         "withheld": post.withheld,
     }
 
@@ -273,7 +273,7 @@ def _post(row: Row[Any]) -> Post:
         pin=row.pin,
         version=row.version,
         media=tuple(card.id for card in load_cards(row.media)),
-        becoming=load_becoming(row.becoming),
+        pending=load_pending(row.pending),
         withheld=row.withheld,
         author_state=_author_state(row),
     )

@@ -7,9 +7,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.posts.deleting import DeletePost
 from application.posts.editing import EditPost
-from application.posts.marked import ListPinned
+from application.posts.engagement_lists import ListPinned
 from application.posts.publishing import PublishPost
-from application.posts.queries import ListByAuthor, ReadPost, ReadPosts, SeenPost
+from application.posts.queries import ListByAuthor, PresentedPost, ReadPost, ReadPosts
 from application.shared.paging import Page, Window
 from domain.posts import MediaTaken, NobodyReached, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
 from domain.shared import FieldError, UserId, UserNotFound
@@ -61,19 +61,19 @@ class PostsController(Controller):
         post_id: FromPath[str],
         if_none_match: IfNoneMatch = None,
     ) -> Response[PostOut]:
-        seen = await self.read_post(viewer(request), a_post(post_id))
-        return Answer(tagged(self.fragments(seen), seen.row.version, if_none_match))
+        presented = await self.read_post(viewer(request), a_post(post_id))
+        return Answer(tagged(self.fragments(presented), presented.post.state.version, if_none_match))
 
     @get(operation_id="listPosts", summary="Several posts", opt=policy("optional"))
     async def read_several(self, request: AnyRequest, ids: Ids) -> PostList:
         """In the order asked for, each once. Those that do not exist, or not for you, are left out."""
-        seen = await self.read_posts(viewer(request), some_posts(ids))
-        return PostList(self.fragments.all(seen))
+        presented = await self.read_posts(viewer(request), some_posts(ids))
+        return PostList(self.fragments.all(presented))
 
     @patch(
         "/{post_id:str}",
         operation_id="updatePost",
-        summary="Edit a post",
+        summary="PostEdit a post",
         opt=policy("token", PostNotFound, NotTheAuthor, TooManyEdits),
     )
     async def edit(
@@ -86,8 +86,10 @@ class PostsController(Controller):
         """Only the author can. Earlier versions stay in the history; a direct post keeps the people it has reached.
         While it has reached nobody, an edit may mention some. Media can be removed and reordered, not added. Each
         change of words or media is a version."""
-        seen = await self.edit_post(request.user.user_id, a_post(post_id), data.edit(), version_in(if_match))
-        return Answer(tagged(self.fragments(seen), seen.row.version, None))
+        presented = await self.edit_post(
+            request.user.user_id, a_post(post_id), data.edit(), version_in(if_match)
+        )
+        return Answer(tagged(self.fragments(presented), presented.post.state.version, None))
 
     @delete(
         "/{post_id:str}",
@@ -113,7 +115,9 @@ WithReposts = Annotated[
 class OfUser(Protocol):
     """A list of what a user has; with reposts it is feeds that gathers it. Raises NotFound for nobody."""
 
-    async def __call__(self, viewer: UserId | None, user: UserId, window: Window, /) -> Page[SeenPost]: ...
+    async def __call__(
+        self, viewer: UserId | None, user: UserId, window: Window, /
+    ) -> Page[PresentedPost]: ...
 
 
 class PostsOfUserController(Controller):

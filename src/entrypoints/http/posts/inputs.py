@@ -5,8 +5,8 @@ from typing import Annotated
 import msgspec
 from litestar.params import QueryParameter
 
-from application.posts.editing import Edit, Same
-from application.posts.publishing import Draft
+from application.posts.editing import PostEdit, Unchanged
+from application.posts.publishing import PostDraft
 from domain.languages import MAX_LANGUAGE
 from domain.posts import MAX_MEDIA, PostNotFound, Visibility
 from domain.shared import FieldError, Invalid, MediaId, PostId, UserId, UserNotFound, id_from
@@ -71,8 +71,8 @@ class CommentIn(In):
     language: Language | None = None
     media_ids: MediaIds = msgspec.field(default_factory=list)
 
-    def draft(self, reply_to: PostId | None) -> Draft:
-        return Draft(
+    def draft(self, reply_to: PostId | None) -> PostDraft:
+        return PostDraft(
             text=self.text,
             visibility=self.visibility,
             content_warning=self.content_warning,
@@ -87,7 +87,7 @@ class PostIn(CommentIn):
         Annotated[str, msgspec.Meta(max_length=19, description="The post that this one answers.")] | None
     ) = None
 
-    def to_draft(self) -> Draft:
+    def to_draft(self) -> PostDraft:
         return self.draft(None if self.reply_to is None else a_post(self.reply_to))
 
 
@@ -100,9 +100,9 @@ class EditPostIn(In):
     """Null takes it away."""
     media_ids: KeptMediaIds | msgspec.UnsetType = msgspec.UNSET
 
-    def edit(self) -> Edit:
-        language = Same.SAME if isinstance(self.language, msgspec.UnsetType) else self.language
-        return Edit(
+    def edit(self) -> PostEdit:
+        language = Unchanged.UNCHANGED if isinstance(self.language, msgspec.UnsetType) else self.language
+        return PostEdit(
             text=self.text,
             content_warning=self.content_warning,
             language=language,

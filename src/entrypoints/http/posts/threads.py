@@ -7,11 +7,11 @@ import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from application.posts.forgetting import ForgetVersion
-from application.posts.ports import Tombstone, VersionRow
+from application.posts.ports import PostVersion, Tombstone
 from application.posts.publishing import PublishPost
-from application.posts.queries import ReadHistory, SeenPost
-from application.posts.threads import MAX_DEPTH, Comment, Context, ListComments, Place, ReadContext
+from application.posts.queries import PresentedPost, ReadHistory
+from application.posts.threads import MAX_DEPTH, Comment, ListComments, ReadContext, ThreadContext, ThreadItem
+from application.posts.versions import RemoveVersion
 from application.shared.paging import Window
 from domain.posts import (
     CurrentVersion,
@@ -44,8 +44,10 @@ class TombstoneOut(Out, tag_field="type", tag="tombstone"):
     tombstone: Literal[True]
 
     @classmethod
-    def of(cls, stone: Tombstone) -> Self:
-        return cls(str(stone.id), None if stone.reply_to is None else str(stone.reply_to), tombstone=True)
+    def of(cls, tombstone: Tombstone) -> Self:
+        return cls(
+            str(tombstone.id), None if tombstone.reply_to is None else str(tombstone.reply_to), tombstone=True
+        )
 
 
 class AnswersOut(Out):
@@ -79,7 +81,7 @@ class PlaceOfPost(OneOf):
     """A post, or the tombstone of one."""
 
     post: PostOut
-    tombstone: TombstoneOut
+    tombtombstone: TombstoneOut
 
 
 class CommentPage(Out):
@@ -100,11 +102,11 @@ class ContextOut(Out):
     more_descendants: bool
 
     @classmethod
-    def of(cls, context: Context, fragments: Fragments) -> Self:
+    def of(cls, context: ThreadContext, fragments: Fragments) -> Self:
         return cls(
-            [_place(place, fragments) for place in context.ancestors],
+            [_place(item, fragments) for item in context.ancestors],
             context.more_ancestors,
-            [_place(place, fragments) for place in context.descendants],
+            [_place(item, fragments) for item in context.descendants],
             context.more_descendants,
         )
 
@@ -120,7 +122,7 @@ class VersionOut(Out):
     entities: list[EntityOut]
 
     @classmethod
-    def of(cls, row: VersionRow) -> Self:
+    def of(cls, row: PostVersion) -> Self:
         return cls(
             row.version,
             row.text,
@@ -131,22 +133,22 @@ class VersionOut(Out):
         )
 
 
-def _place(place: Place, fragments: Fragments) -> PlaceOfPost:
-    out = fragments(place) if isinstance(place, SeenPost) else TombstoneOut.of(place)
+def _place(item: ThreadItem, fragments: Fragments) -> PlaceOfPost:
+    out = fragments(item) if isinstance(item, PresentedPost) else TombstoneOut.of(item)
     return cast("PlaceOfPost", out)
 
 
 def comment_of(comment: Comment, fragments: Fragments, next_of: NextOf) -> PlaceOfComment:
-    place, answers = comment.place, comment.answers
-    if answers is None and isinstance(place, SeenPost):
-        return cast("PlaceOfComment", fragments(place))
+    item, answers = comment.item, comment.answers
+    if answers is None and isinstance(item, PresentedPost):
+        return cast("PlaceOfComment", fragments(item))
     out: CommentOut | BuriedCommentOut
-    if isinstance(place, SeenPost):
-        id_, out = place.row.id, CommentOut.of(place, fragments.addresses)
+    if isinstance(item, PresentedPost):
+        id_, out = item.post.id, CommentOut.of(item, fragments.addresses)
     else:
-        id_, out = place.id, BuriedCommentOut.of(place)
+        id_, out = item.id, BuriedCommentOut.of(item)
     if answers is not None:
-        items = [comment_of(item, fragments, next_of) for item in answers.items]
+        items = [comment_of(answer, fragments, next_of) for answer in answers.items]
         out.answers = AnswersOut(items, None if answers.next is None else next_of(id_, answers.next))
     return cast("PlaceOfComment", out)
 
@@ -156,7 +158,7 @@ class ThreadsController(Controller):
     publish_post: PublishPost
     read_context: ReadContext
     read_history: ReadHistory
-    forget_version: ForgetVersion
+    remove_version: RemoveVersion
     idempotent_request: IdempotentRequests
     pager: Pager
     fragments: Fragments
@@ -262,4 +264,4 @@ class ThreadsController(Controller):
         number = id_from(version)
         if number is None:
             raise VersionNotFound("the post has no such version")
-        await self.forget_version(request.user.user_id, a_post(post_id), number)
+        await self.remove_version(request.user.user_id, a_post(post_id), number)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from enum import StrEnum
 
-from domain.posts.post import OPEN, AuthorState, NotTheAuthor, Post
+from domain.posts.post import OPEN_VISIBILITIES, AuthorState, NotTheAuthor, Post
 from domain.shared import Conflict, UserId
 
 MAX_BOOKMARKS = 10_000
@@ -12,7 +12,7 @@ MAX_PINS = 5
 """An author's."""
 
 
-class Mark(StrEnum):
+class Engagement(StrEnum):
     """What a person can leave on a post, once each. A bookmark is seen by nobody else."""
 
     LIKE = "like"
@@ -44,10 +44,12 @@ class TooManyPins(Conflict):
     code = "too_many_pins"
 
 
-def check_mark(post: Post, mark: Mark) -> None:
+def check_engagement(post: Post, engagement: Engagement) -> None:
     """Whether somebody who sees the post may mark it so. A repost brings a post before others, so only a
     post that everybody may see can be reposted. Raises CannotRepost."""
-    if mark is Mark.REPOST and (post.visibility not in OPEN or post.author_state is not AuthorState.OPEN):
+    if engagement is Engagement.REPOST and (
+        post.visibility not in OPEN_VISIBILITIES or post.author_state is not AuthorState.OPEN
+    ):
         raise CannotRepost("not everybody may see this post, so it cannot be brought before others")
 
 
@@ -56,7 +58,7 @@ def check_pin(post: Post, by: UserId) -> None:
     check_unpin(post, by)
     if post.reply_to is not None:
         raise CannotPin("a comment cannot be pinned")
-    if post.visibility not in OPEN:
+    if post.visibility not in OPEN_VISIBILITIES:
         raise CannotPin(f"the post is {post.visibility}, it cannot be pinned")
 
 
@@ -66,12 +68,12 @@ def check_unpin(post: Post, by: UserId) -> None:
         raise NotTheAuthor("only the author can pin a post")
 
 
-def counted(post: Post, mark: Mark, change: int) -> Post:
+def with_engagement_counted(post: Post, engagement: Engagement, change: int) -> Post:
     """The post with `change` marks more of this kind. Bookmarks are not counted."""
-    match mark:
-        case Mark.LIKE:
+    match engagement:
+        case Engagement.LIKE:
             return replace(post, likes=post.likes + change)
-        case Mark.REPOST:
+        case Engagement.REPOST:
             return replace(post, reposts=post.reposts + change)
-        case Mark.BOOKMARK:
+        case Engagement.BOOKMARK:
             return post

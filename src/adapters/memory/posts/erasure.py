@@ -11,32 +11,32 @@ NOBODY = UserId(0)
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryTraces:
+class MemoryErasureStore:
     rows: Draft
 
-    async def posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
+    async def find_posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
         posts = self.rows.all("posts")
         return _newest((post.id for post in posts if post.author == author and not post.deleted), limit)
 
-    async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
+    async def find_posts_naming(self, user: UserId, limit: int) -> Sequence[PostId]:
         return _newest((post.id for post in self.rows.all("posts") if self._names(post, user)), limit)
 
     def _names(self, post: Post, user: UserId) -> bool:
         versions: tuple[Post, ...] = (post, *(self.rows.get("post_edits", post.id) or ()))
         return any(user in version.mentioned | version.named for version in versions)
 
-    async def unname(self, post_id: PostId, user: UserId) -> None:
+    async def remove_mentions(self, post_id: PostId, user: UserId) -> None:
         if earlier := self.rows.get("post_edits", post_id):
             without = tuple(version.without_mention(of=user) for version in earlier)
             self.rows.put("post_edits", post_id, without)
 
-    async def disown(self, author: UserId, limit: int) -> int:
+    async def anonymize_deleted_posts(self, author: UserId, limit: int) -> int:
         mine = [post for post in self.rows.all("posts") if post.author == author and post.deleted][:limit]
         for post in mine:
             self.rows.put("posts", post.id, replace(post, author=NOBODY))
         return len(mine)
 
-    async def forget_words(self) -> bool:
+    async def compact_index(self) -> bool:
         return False  # there is no index
 
 

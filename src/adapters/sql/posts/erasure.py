@@ -37,17 +37,17 @@ _forget = delete(traces).where(traces.c.post_id == _post, traces.c.user_id == _u
 
 
 @dataclass(frozen=True, slots=True)
-class SqlTraces:
+class SqlErasureStore:
     connection: AsyncConnection
 
-    async def posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
+    async def find_posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
         # Comments first: one's own post is then gone after what one answered to it.
         return await self._found(_comments_by, author, limit) or await self._found(_posts_by, author, limit)
 
-    async def naming(self, user: UserId, limit: int) -> Sequence[PostId]:
+    async def find_posts_naming(self, user: UserId, limit: int) -> Sequence[PostId]:
         return await self._found(_mentioning, user, limit) or await self._found(_tracing, user, limit)
 
-    async def unname(self, post_id: PostId, user: UserId) -> None:
+    async def remove_mentions(self, post_id: PostId, user: UserId) -> None:
         for row in (await self.connection.execute(_edits, {"p": post_id})).all():
             mentioned = [id_ for id_ in json.loads(row.mentioned) if id_ != user]
             entities = tuple(entity for entity in load_entities(row.entities) if entity.user != user)
@@ -55,10 +55,10 @@ class SqlTraces:
             await self.connection.execute(_edit, {"p": post_id, "v": row.version, **new})
         await self.connection.execute(_forget, {"p": post_id, "u": user})
 
-    async def disown(self, author: UserId, limit: int) -> int:
+    async def anonymize_deleted_posts(self, author: UserId, limit: int) -> int:
         return (await self.connection.execute(_disown, {"u": author, "n": limit})).rowcount
 
-    async def forget_words(self) -> bool:
+    async def compact_index(self) -> bool:
         return self.connection.dialect.name == "sqlite" and await merge_words(self.connection)
 
     async def _found(self, query: Select[Any], user: UserId, limit: int) -> Sequence[PostId]:

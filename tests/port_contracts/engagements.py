@@ -9,163 +9,188 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.posts.deleting import DeletePost
-from application.posts.marking import MarkPost, PinPost
-from application.posts.rows import PostRow
+from application.posts.engagements import PinPost, SetEngagement
+from application.posts.views import PostView
 from application.shared.paging import Page, Window, page
-from domain.posts import MAX_PINS, Mark, Post, TooManyPins, Visibility
+from domain.posts import MAX_PINS, Engagement, Post, TooManyPins, Visibility
 from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
 from tests.unit.viewer_contexts import STRANGERS
 
-MARKS = pytest.mark.parametrize("mark", Mark)
+MARKS = pytest.mark.parametrize("engagement", Engagement)
 
 
-async def leave(stores: Stores, mark: Mark, post_id: PostId, user: UserId) -> bool:
+async def leave(stores: Stores, engagement: Engagement, post_id: PostId, user: UserId) -> bool:
     async with stores.open_posts() as tx:
         await tx.posts.get(post_id)
-        return await tx.marks.leave(mark, post_id, user, new_id())
+        return await tx.engagements.add(engagement, post_id, user, new_id())
 
 
-async def take_back(stores: Stores, mark: Mark, post_id: PostId, user: UserId) -> int | None:
+async def take_back(stores: Stores, engagement: Engagement, post_id: PostId, user: UserId) -> int | None:
     async with stores.open_posts() as tx:
         await tx.posts.get(post_id)
-        return await tx.marks.take_back(mark, post_id, user)
+        return await tx.engagements.remove(engagement, post_id, user)
 
 
 async def pin(stores: Stores, post_id: PostId, pin: int | None) -> None:
     async with stores.open_posts() as tx:
         await tx.posts.get(post_id)
-        await tx.marks.pin(post_id, pin)
+        await tx.engagements.set_pin(post_id, pin)
 
 
-def count(row: PostRow, mark: Mark) -> int:
-    return {Mark.LIKE: row.likes, Mark.REPOST: row.reposts, Mark.BOOKMARK: 0}[mark]
+def count(row: PostView, engagement: Engagement) -> int:
+    return {Engagement.LIKE: row.state.likes, Engagement.REPOST: row.state.reposts, Engagement.BOOKMARK: 0}[
+        engagement
+    ]
 
 
-def left(row: PostRow) -> set[Mark]:
-    flags = {Mark.LIKE: row.liked, Mark.REPOST: row.reposted, Mark.BOOKMARK: row.bookmarked}
-    return {mark for mark, flag in flags.items() if flag}
+def left(row: PostView) -> set[Engagement]:
+    flags = {
+        Engagement.LIKE: row.state.liked,
+        Engagement.REPOST: row.state.reposted,
+        Engagement.BOOKMARK: row.state.bookmarked,
+    }
+    return {engagement for engagement, flag in flags.items() if flag}
 
 
 async def all_at_once(*work: Callable[[], Awaitable[object]]) -> list[object]:
     return await asyncio.gather(*(with_retries(one) for one in work))
 
 
-class MarksContract:
+class EngagementsContract:
     @MARKS
-    async def test_di1_a_mark_is_left_once(self, stores: Stores, mark: Mark) -> None:
+    async def test_di1_a_mark_is_left_once(self, stores: Stores, engagement: Engagement) -> None:
         post, ann = await stores.add_post(), UserId(new_id())
 
-        first, second = await leave(stores, mark, post.id, ann), await leave(stores, mark, post.id, ann)
+        first, second = (
+            await leave(stores, engagement, post.id, ann),
+            await leave(stores, engagement, post.id, ann),
+        )
 
         assert (first, second) == (True, False)
         row = await stores.read(post.id, ann)
-        assert (count(row, mark), left(row)) == (0 if mark is Mark.BOOKMARK else 1, {mark})
+        assert (count(row, engagement), left(row)) == (
+            0 if engagement is Engagement.BOOKMARK else 1,
+            {engagement},
+        )
 
     @MARKS
-    async def test_di3_taking_back_deducts_only_what_was_there(self, stores: Stores, mark: Mark) -> None:
+    async def test_di3_taking_back_deducts_only_what_was_there(
+        self, stores: Stores, engagement: Engagement
+    ) -> None:
         post, ann, bob = await stores.add_post(), UserId(new_id()), UserId(new_id())
-        await leave(stores, mark, post.id, ann)
-        await leave(stores, mark, post.id, bob)
+        await leave(stores, engagement, post.id, ann)
+        await leave(stores, engagement, post.id, bob)
 
         first, second = (
-            await take_back(stores, mark, post.id, ann),
-            await take_back(stores, mark, post.id, ann),
+            await take_back(stores, engagement, post.id, ann),
+            await take_back(stores, engagement, post.id, ann),
         )
 
         assert first is not None
         assert second is None
         row = await stores.read(post.id, ann)
-        assert (count(row, mark), left(row)) == (0 if mark is Mark.BOOKMARK else 1, set())
+        assert (count(row, engagement), left(row)) == (0 if engagement is Engagement.BOOKMARK else 1, set())
 
     async def test_the_id_of_what_is_taken_back_is_the_one_that_was_left(self, stores: Stores) -> None:
         post, ann, id_ = await stores.add_post(), UserId(new_id()), new_id()
         async with stores.open_posts() as tx:
-            await tx.marks.leave(Mark.REPOST, post.id, ann, id_)
+            await tx.engagements.add(Engagement.REPOST, post.id, ann, id_)
 
-        assert await take_back(stores, Mark.REPOST, post.id, ann) == id_
+        assert await take_back(stores, Engagement.REPOST, post.id, ann) == id_
 
     @MARKS
-    async def test_a_mark_is_of_one_kind_one_user_and_one_post(self, stores: Stores, mark: Mark) -> None:
+    async def test_a_mark_is_of_one_kind_one_user_and_one_post(
+        self, stores: Stores, engagement: Engagement
+    ) -> None:
         post, other = await stores.add_post(), await stores.add_post()
         ann, bob = UserId(new_id()), UserId(new_id())
 
-        await leave(stores, mark, post.id, ann)
+        await leave(stores, engagement, post.id, ann)
 
-        assert left(await stores.read(post.id, ann)) == {mark}
+        assert left(await stores.read(post.id, ann)) == {engagement}
         assert left(await stores.read(post.id, bob)) == set()
         assert left(await stores.read(post.id)) == set()
         assert left(await stores.read(other.id, ann)) == set()
         async with stores.open_posts() as tx:
-            assert await tx.marks.left_on(post.id, ann) == {mark}
-            assert await tx.marks.left_on(post.id, bob) == frozenset()
+            assert await tx.engagements.of_user(post.id, ann) == {engagement}
+            assert await tx.engagements.of_user(post.id, bob) == frozenset()
 
-    @pytest.mark.parametrize("mark", [Mark.LIKE, Mark.REPOST])
+    @pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.REPOST])
     async def test_di2_fifty_users_with_three_racing_marks_each_are_fifty(
-        self, stores: Stores, mark: Mark
+        self, stores: Stores, engagement: Engagement
     ) -> None:
         post = await stores.add_post()
         fans = [UserId(new_id()) for _ in range(50)]
 
-        marks = await all_at_once(*(lambda fan=fan: leave(stores, mark, post.id, fan) for fan in fans * 3))
-        counted = count(await stores.read(post.id), mark)
+        engagements = await all_at_once(
+            *(lambda fan=fan: leave(stores, engagement, post.id, fan) for fan in fans * 3)
+        )
+        counted = count(await stores.read(post.id), engagement)
         taken = await all_at_once(
-            *(lambda fan=fan: take_back(stores, mark, post.id, fan) for fan in fans * 3)
+            *(lambda fan=fan: take_back(stores, engagement, post.id, fan) for fan in fans * 3)
         )
 
-        assert (marks.count(True), counted) == (50, 50)
+        assert (engagements.count(True), counted) == (50, 50)
         assert 150 - taken.count(None) == 50
-        assert count(await stores.read(post.id), mark) == 0
+        assert count(await stores.read(post.id), engagement) == 0
 
     @given(
         storm=st.lists(
-            st.tuples(st.sampled_from(Mark), st.booleans(), st.integers(0, 2), st.integers(0, 1)), max_size=40
+            st.tuples(st.sampled_from(Engagement), st.booleans(), st.integers(0, 2), st.integers(0, 1)),
+            max_size=40,
         )
     )
     async def test_di2_after_any_storm_the_counters_are_what_there_is_to_count(
-        self, stores: Stores, storm: list[tuple[Mark, bool, int, int]]
+        self, stores: Stores, storm: list[tuple[Engagement, bool, int, int]]
     ) -> None:
         users = [UserId(new_id()) for _ in range(3)]
         posts = [await stores.add_post() for _ in range(2)]
-        mark_post = MarkPost(stores.open_posts, STRANGERS, new_id)
+        set_engagement = SetEngagement(stores.open_posts, STRANGERS, new_id)
 
         await all_at_once(
             *(
-                lambda mark=mark, on=on, user=user, post=post: mark_post(
-                    users[user], posts[post].id, mark, on=on
+                lambda engagement=engagement, on=on, user=user, post=post: set_engagement(
+                    users[user], posts[post].id, engagement, on=on
                 )
-                for mark, on, user, post in storm
+                for engagement, on, user, post in storm
             )
         )
 
         for post in posts:
             rows = [await stores.read(post.id, user) for user in users]
-            assert rows[0].likes == sum(row.liked for row in rows)
-            assert rows[0].reposts == sum(row.reposted for row in rows)
+            assert rows[0].state.likes == sum(row.state.liked for row in rows)
+            assert rows[0].state.reposts == sum(row.state.reposted for row in rows)
 
     async def test_bookmarks_are_counted_for_each_user(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         for _ in range(3):
-            await leave(stores, Mark.BOOKMARK, (await stores.add_post()).id, ann)
-        await leave(stores, Mark.BOOKMARK, (await stores.add_post()).id, bob)
+            await leave(stores, Engagement.BOOKMARK, (await stores.add_post()).id, ann)
+        await leave(stores, Engagement.BOOKMARK, (await stores.add_post()).id, bob)
 
         async with stores.open_posts() as tx:
-            assert (await tx.marks.bookmarks_of(ann), await tx.marks.bookmarks_of(bob)) == (3, 1)
+            assert (await tx.engagements.count_bookmarks(ann), await tx.engagements.count_bookmarks(bob)) == (
+                3,
+                1,
+            )
 
     async def test_bookmarks_of_deleted_posts_are_forgotten_when_asked(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         kept, gone = await stores.add_post(), await stores.add_post()
         for who in (ann, bob):
             for post in (kept, gone):
-                await leave(stores, Mark.BOOKMARK, post.id, who)
+                await leave(stores, Engagement.BOOKMARK, post.id, who)
         await DeletePost(stores.open_posts, STRANGERS)(gone.author, gone.id)
 
         async with stores.open_posts() as tx:
-            await tx.marks.forget_deleted(ann)
+            await tx.engagements.remove_bookmarks_of_deleted_posts(ann)
 
         async with stores.open_posts() as tx:
-            assert (await tx.marks.bookmarks_of(ann), await tx.marks.bookmarks_of(bob)) == (1, 2)
-        assert left(await stores.read(kept.id, ann)) == {Mark.BOOKMARK}
+            assert (await tx.engagements.count_bookmarks(ann), await tx.engagements.count_bookmarks(bob)) == (
+                1,
+                2,
+            )
+        assert left(await stores.read(kept.id, ann)) == {Engagement.BOOKMARK}
 
     async def test_pins_are_counted_for_each_author(self, stores: Stores) -> None:
         post = await stores.add_post()
@@ -177,7 +202,7 @@ class MarksContract:
         await pin(stores, post.id, None)
 
         async with stores.open_posts() as tx:
-            assert await tx.marks.pins_of(post.author) == 1
+            assert await tx.engagements.count_pins(post.author) == 1
 
     async def test_racing_pins_are_five_at_most(self, stores: Stores) -> None:
         ann, pin_post = UserId(new_id()), PinPost(stores.open_posts, STRANGERS, new_id)
@@ -192,7 +217,7 @@ class MarksContract:
 
         pinned = await all_at_once(*(lambda post=post: try_to_pin(post) for post in posts * 2))
 
-        shown = await stores.marks.pinned(ann, Window(100), ViewerContext())
+        shown = await stores.engagements.pinned(ann, Window(100), ViewerContext())
         assert len(shown) == MAX_PINS
         assert MAX_PINS <= pinned.count(True) <= 2 * MAX_PINS
 
@@ -200,20 +225,20 @@ class MarksContract:
         ann, bob = UserId(new_id()), UserId(new_id())
         posts = [await stores.add_post() for _ in range(7)]
         for post in posts:
-            for mark in Mark:
-                await leave(stores, mark, post.id, ann)
-                await leave(stores, mark, post.id, bob)
+            for engagement in Engagement:
+                await leave(stores, engagement, post.id, ann)
+                await leave(stores, engagement, post.id, bob)
 
         batches: list[int] = []
         while not batches or batches[-1]:
             async with stores.open_posts() as tx:
-                batches.append(await tx.marks.forget(ann, 3))
+                batches.append(await tx.engagements.erase_user(ann, 3))
 
-        assert (max(batches), sum(batches), batches[-1]) == (3, 7 * len(Mark), 0)
+        assert (max(batches), sum(batches), batches[-1]) == (3, 7 * len(Engagement), 0)
         for post in posts:
             assert left(await stores.read(post.id, ann)) == set()
             row = await stores.read(post.id, bob)
-            assert (row.likes, row.reposts, left(row)) == (1, 1, set(Mark))
+            assert (row.state.likes, row.state.reposts, left(row)) == (1, 1, set(Engagement))
 
 
 # --- Whom a post concerns ----------------------------------------------------------------------------
@@ -224,31 +249,31 @@ class InvolvedContract:
         post, other = await stores.add_post(), await stores.add_post()
         liked, reposted, answered, all_of_it = users = sorted(UserId(new_id()) for _ in range(4))
         for user in (liked, all_of_it):
-            await leave(stores, Mark.LIKE, post.id, user)
+            await leave(stores, Engagement.LIKE, post.id, user)
         for user in (reposted, all_of_it):
-            await leave(stores, Mark.REPOST, post.id, user)
+            await leave(stores, Engagement.REPOST, post.id, user)
         for user in (answered, answered, all_of_it):
             await stores.add_post(author=user, reply_to=post.id)
 
-        assert await stores.marks.involved(post.id, UserId(0), 10) == users
-        assert await stores.marks.involved(other.id, UserId(0), 10) == []
+        assert await stores.engagements.involved(post.id, UserId(0), 10) == users
+        assert await stores.engagements.involved(other.id, UserId(0), 10) == []
 
     async def test_who_bookmarked_took_back_deleted_or_answered_an_answer_is_not(
         self, stores: Stores
     ) -> None:
         post = await stores.add_post()
         bookmarked, took_back, deleted, answered = (UserId(new_id()) for _ in range(4))
-        await leave(stores, Mark.BOOKMARK, post.id, bookmarked)
-        for mark in (Mark.LIKE, Mark.REPOST):
-            await leave(stores, mark, post.id, took_back)
-            await take_back(stores, mark, post.id, took_back)
+        await leave(stores, Engagement.BOOKMARK, post.id, bookmarked)
+        for engagement in (Engagement.LIKE, Engagement.REPOST):
+            await leave(stores, engagement, post.id, took_back)
+            await take_back(stores, engagement, post.id, took_back)
         gone = await stores.add_post(author=deleted, reply_to=post.id)
         async with stores.open_posts() as tx:
             await tx.posts.save((await tx.posts.get(gone.id)).removed(by=deleted))
         answer = await stores.add_post(author=answered, reply_to=post.id)
         await stores.add_post(reply_to=answer.id)
 
-        assert await stores.marks.involved(post.id, UserId(0), 10) == [answered]
+        assert await stores.engagements.involved(post.id, UserId(0), 10) == [answered]
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 9, 10])
     async def test_page_by_page_everybody_comes_once_by_id(self, stores: Stores, limit: int) -> None:
@@ -256,14 +281,14 @@ class InvolvedContract:
         users = [UserId(new_id()) for _ in range(9)]
         for number, user in enumerate(reversed(users)):
             if number > 3 and number % 3 != 1:
-                await leave(stores, Mark.LIKE, post.id, user)
+                await leave(stores, Engagement.LIKE, post.id, user)
             if number > 3 and number % 3 != 2:
-                await leave(stores, Mark.REPOST, post.id, user)
+                await leave(stores, Engagement.REPOST, post.id, user)
             for _ in range(number % 4 + 1):  # who answers often makes no page shorter
                 await stores.add_post(author=user, reply_to=post.id)
 
         pages, after = list[Sequence[UserId]](), UserId(0)
-        while (some := await stores.marks.involved(post.id, after, limit)) and len(pages) < len(users):
+        while (some := await stores.engagements.involved(post.id, after, limit)) and len(pages) < len(users):
             pages.append(some)
             after = some[-1]
 
@@ -286,7 +311,7 @@ class Listed:
         """Something new at the beginning of the list."""
         if self.kind in {"who likes", "who reposts"}:
             user = UserId(new_id())
-            await leave(self.stores, self._mark, PostId(self.of), user)
+            await leave(self.stores, self._engagement, PostId(self.of), user)
             return user
         post = await self.stores.add_post(**({"author": self.of} if self.kind == "pinned" else {}))
         await self._set(post.id)
@@ -296,11 +321,11 @@ class Listed:
         if self.kind == "pinned":
             await pin(self.stores, post_id, new_id())
         else:
-            await leave(self.stores, self._mark, post_id, UserId(self.of))
+            await leave(self.stores, self._engagement, post_id, UserId(self.of))
 
     async def remove(self, item: int, *, deleted: bool) -> None:
         if self.kind in {"who likes", "who reposts"}:
-            await take_back(self.stores, self._mark, PostId(self.of), UserId(item))
+            await take_back(self.stores, self._engagement, PostId(self.of), UserId(item))
         elif deleted:
             async with self.stores.open_posts() as tx:
                 post = await tx.posts.get(PostId(item))
@@ -308,29 +333,31 @@ class Listed:
         elif self.kind == "pinned":
             await pin(self.stores, PostId(item), None)
         else:
-            await take_back(self.stores, self._mark, PostId(item), UserId(self.of))
+            await take_back(self.stores, self._engagement, PostId(item), UserId(self.of))
 
     @property
-    def _mark(self) -> Mark:
+    def _engagement(self) -> Engagement:
         return {
-            "who likes": Mark.LIKE,
-            "who reposts": Mark.REPOST,
-            "liked": Mark.LIKE,
-            "bookmarked": Mark.BOOKMARK,
+            "who likes": Engagement.LIKE,
+            "who reposts": Engagement.REPOST,
+            "liked": Engagement.LIKE,
+            "bookmarked": Engagement.BOOKMARK,
         }[self.kind]
 
     async def page(self, window: Window) -> Page[int]:
         rows: Sequence[tuple[int, int]]
         if self.kind in {"who likes", "who reposts"}:
-            people = await self.stores.marks.people(self._mark, PostId(self.of), window, ViewerContext())
-            rows = [(one.mark, one.user) for one in people]
+            people = await self.stores.engagements.users(
+                self._engagement, PostId(self.of), window, ViewerContext()
+            )
+            rows = [(one.position, one.user) for one in people]
         else:
             user, viewer_context = UserId(self.of), ViewerContext(UserId(self.of))
             if self.kind == "pinned":
-                found = await self.stores.marks.pinned(user, window, viewer_context)
+                found = await self.stores.engagements.pinned(user, window, viewer_context)
             else:
-                found = await self.stores.marks.posts(self._mark, user, window, viewer_context)
-            rows = [(one.mark, one.row.id) for one in found]
+                found = await self.stores.engagements.posts(self._engagement, user, window, viewer_context)
+            rows = [(one.position, one.post.id) for one in found]
         shown = page(rows, window, lambda row: row[0], newest_first=True)
         return Page([item for _, item in shown.items], shown.next, shown.prev)
 
@@ -354,7 +381,7 @@ CHANGES = st.lists(st.lists(st.tuples(st.integers(-12, 2), st.booleans()), max_s
 """What happens between two pages: a positive number adds so many, a negative one removes that one."""
 
 
-class MarkListsContract:
+class EngagementListsContract:
     @KINDS
     @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 6])
     async def test_a_list_is_read_to_its_end_and_back(self, stores: Stores, kind: str, size: int) -> None:
@@ -419,9 +446,9 @@ class MarkListsContract:
             item for item in items[::-1] if item in throughout
         ], "none is missed, and all in order"
 
-    @pytest.mark.parametrize("mark", [Mark.LIKE, Mark.BOOKMARK])
+    @pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.BOOKMARK])
     async def test_az5_what_one_may_not_see_any_more_is_left_out_before_the_limit(
-        self, stores: Stores, mark: Mark
+        self, stores: Stores, engagement: Engagement
     ) -> None:
         ann = UserId(new_id())
         shown = await stores.add_post()
@@ -435,44 +462,48 @@ class MarkListsContract:
             for post in hidden:
                 await tx.posts.add(post)
         for post in [shown, *hidden]:
-            await leave(stores, mark, post.id, ann)
+            await leave(stores, engagement, post.id, ann)
 
         viewer_context = ViewerContext(ann, blocked=frozenset({shown.author}))
-        assert [one.row.id for one in await stores.marks.posts(mark, ann, Window(1), ViewerContext(ann))] == [
+        assert [
+            one.post.id
+            for one in await stores.engagements.posts(engagement, ann, Window(1), ViewerContext(ann))
+        ] == [
             hidden[3].id,
             shown.id,
         ]
-        assert await stores.marks.posts(mark, ann, Window(1), viewer_context) == []
+        assert await stores.engagements.posts(engagement, ann, Window(1), viewer_context) == []
 
-    @pytest.mark.parametrize("mark", [Mark.LIKE, Mark.REPOST])
+    @pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.REPOST])
     async def test_az3_who_is_blocked_or_muted_is_left_out_before_the_limit(
-        self, stores: Stores, mark: Mark
+        self, stores: Stores, engagement: Engagement
     ) -> None:
         post, (ann, shown, blocked, muted) = await stores.add_post(), [UserId(new_id()) for _ in range(4)]
         for user in (shown, blocked, muted):
-            await leave(stores, mark, post.id, user)
+            await leave(stores, engagement, post.id, user)
         viewer_context = ViewerContext(ann, blocked=frozenset({blocked}), muted=frozenset({muted}))
 
-        people = await stores.marks.people(mark, post.id, Window(1), viewer_context)
+        people = await stores.engagements.users(engagement, post.id, Window(1), viewer_context)
 
         assert [one.user for one in people] == [shown]
 
     async def test_a_pinned_post_that_one_may_not_see_is_not_in_the_list(self, stores: Stores) -> None:
         post = await stores.add_post(visibility=Visibility.FOLLOWERS, pin=new_id())
 
-        assert await stores.marks.pinned(post.author, Window(5), ViewerContext()) == []
-        assert len(await stores.marks.pinned(post.author, Window(5), ViewerContext(post.author))) == 1
+        assert await stores.engagements.pinned(post.author, Window(5), ViewerContext()) == []
+        assert len(await stores.engagements.pinned(post.author, Window(5), ViewerContext(post.author))) == 1
 
     async def test_a_row_of_a_list_is_the_row_that_is_read_alone(self, stores: Stores) -> None:
         post, ann = await stores.add_post(reposts=3, pin=new_id()), UserId(new_id())
-        for mark in Mark:
-            await leave(stores, mark, post.id, ann)
+        for engagement in Engagement:
+            await leave(stores, engagement, post.id, ann)
 
         alone = await stores.read(post.id, ann)
 
-        for mark in Mark:
+        for engagement in Engagement:
             assert [
-                one.row for one in await stores.marks.posts(mark, ann, Window(5), ViewerContext(ann))
+                one.post
+                for one in await stores.engagements.posts(engagement, ann, Window(5), ViewerContext(ann))
             ] == [alone]
-        pinned = await stores.marks.pinned(post.author, Window(5), ViewerContext(ann))
-        assert [(one.mark, one.row) for one in pinned] == [(post.pin, alone)]
+        pinned = await stores.engagements.pinned(post.author, Window(5), ViewerContext(ann))
+        assert [(one.position, one.post) for one in pinned] == [(post.pin, alone)]

@@ -3,12 +3,12 @@
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath
 
-from application.posts.marked import ListMarked, ListWhoMarked
-from application.posts.marking import MarkPost, PinPost
+from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers
+from application.posts.engagements import PinPost, SetEngagement
 from domain.posts import (
     CannotPin,
     CannotRepost,
-    Mark,
+    Engagement,
     NotTheAuthor,
     PostNotFound,
     TooManyBookmarks,
@@ -22,10 +22,10 @@ from entrypoints.http.posts.inputs import a_post
 from entrypoints.http.shapes import Author, PostOut, ReceptionOut
 
 
-class MarksController(Controller):
-    mark_post: MarkPost
+class EngagementsController(Controller):
+    set_engagement: SetEngagement
     pin_post: PinPost
-    list_who_marked: ListWhoMarked
+    list_engaged_users: ListEngagedUsers
     pager: Pager
 
     path = "/posts/{post_id:str}"
@@ -33,7 +33,7 @@ class MarksController(Controller):
 
     @put("/like", operation_id="likePost", summary="Like a post", opt=policy("token", PostNotFound))
     async def like(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
-        return await self._marked(request, post_id, Mark.LIKE, on=True)
+        return await self._marked(request, post_id, Engagement.LIKE, on=True)
 
     @delete(
         "/like",
@@ -44,7 +44,7 @@ class MarksController(Controller):
     )
     async def unlike(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Also of a post that you cannot see any more: counts that are not public are zero then."""
-        return await self._marked(request, post_id, Mark.LIKE, on=False)
+        return await self._marked(request, post_id, Engagement.LIKE, on=False)
 
     @put(
         "/repost",
@@ -54,7 +54,7 @@ class MarksController(Controller):
     )
     async def repost(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Only public and unlisted posts can be reposted."""
-        return await self._marked(request, post_id, Mark.REPOST, on=True)
+        return await self._marked(request, post_id, Engagement.REPOST, on=True)
 
     @delete(
         "/repost",
@@ -65,7 +65,7 @@ class MarksController(Controller):
     )
     async def unrepost(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Also of a post that you cannot see any more: counts that are not public are zero then."""
-        return await self._marked(request, post_id, Mark.REPOST, on=False)
+        return await self._marked(request, post_id, Engagement.REPOST, on=False)
 
     @put(
         "/bookmark",
@@ -75,7 +75,7 @@ class MarksController(Controller):
     )
     async def bookmark(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Nobody else sees it. A user keeps at most 10,000."""
-        return await self._marked(request, post_id, Mark.BOOKMARK, on=True)
+        return await self._marked(request, post_id, Engagement.BOOKMARK, on=True)
 
     @delete(
         "/bookmark",
@@ -86,7 +86,7 @@ class MarksController(Controller):
     )
     async def unbookmark(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> ReceptionOut:
         """Also of a post that you cannot see any more: counts that are not public are zero then."""
-        return await self._marked(request, post_id, Mark.BOOKMARK, on=False)
+        return await self._marked(request, post_id, Engagement.BOOKMARK, on=False)
 
     @put(
         "/pin",
@@ -118,7 +118,7 @@ class MarksController(Controller):
         self, request: AnyRequest, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest first. A page may hold less than `limit` before the end: accounts that are gone are left out."""
-        return await self._people(request, post_id, Mark.LIKE, limit, cursor)
+        return await self._people(request, post_id, Engagement.LIKE, limit, cursor)
 
     @get(
         "/reposts",
@@ -130,23 +130,25 @@ class MarksController(Controller):
         self, request: AnyRequest, post_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
         """The newest first. A page may hold less than `limit` before the end: accounts that are gone are left out."""
-        return await self._people(request, post_id, Mark.REPOST, limit, cursor)
+        return await self._people(request, post_id, Engagement.REPOST, limit, cursor)
 
     async def _marked(
-        self, request: AuthenticatedRequest, post_id: str, mark: Mark, *, on: bool
+        self, request: AuthenticatedRequest, post_id: str, engagement: Engagement, *, on: bool
     ) -> ReceptionOut:
-        return ReceptionOut.of(await self.mark_post(request.user.user_id, a_post(post_id), mark, on=on))
+        return ReceptionOut.of(
+            await self.set_engagement(request.user.user_id, a_post(post_id), engagement, on=on)
+        )
 
     async def _people(
-        self, request: AnyRequest, post_id: str, mark: Mark, limit: int, cursor: str | None
+        self, request: AnyRequest, post_id: str, engagement: Engagement, limit: int, cursor: str | None
     ) -> Response[PageOut[Author]]:
         window = self.pager.window(request, limit, cursor)
-        page = await self.list_who_marked(viewer(request), a_post(post_id), mark, window)
+        page = await self.list_engaged_users(viewer(request), a_post(post_id), engagement, window)
         return self.pager.answer(request, page, [Author.of(card) for card in page.items])
 
 
-class MarkedController(Controller):
-    list_marked: ListMarked
+class EngagedPostsController(Controller):
+    list_engaged_posts: ListEngagedPosts
     pager: Pager
     fragments: Fragments
 
@@ -158,7 +160,7 @@ class MarkedController(Controller):
         self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:
         """What was liked last comes first."""
-        return await self._posts(request, Mark.LIKE, limit, cursor)
+        return await self._posts(request, Engagement.LIKE, limit, cursor)
 
     @get(
         "/bookmarks",
@@ -170,13 +172,13 @@ class MarkedController(Controller):
         self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:
         """What was bookmarked last comes first."""
-        return await self._posts(request, Mark.BOOKMARK, limit, cursor)
+        return await self._posts(request, Engagement.BOOKMARK, limit, cursor)
 
     async def _posts(
-        self, request: AuthenticatedRequest, mark: Mark, limit: int, cursor: str | None
+        self, request: AuthenticatedRequest, engagement: Engagement, limit: int, cursor: str | None
     ) -> Response[PageOut[PostOut]]:
         # The path is the same for everybody, and cursors are good for one list only.
         of = str(request.user.user_id)
         window = self.pager.window(request, limit, cursor, of)
-        page = await self.list_marked(request.user.user_id, mark, window)
+        page = await self.list_engaged_posts(request.user.user_id, engagement, window)
         return self.pager.answer(request, page, self.fragments.all(page.items), of)

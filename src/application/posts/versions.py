@@ -9,7 +9,7 @@ from domain.shared import PostId, UserId
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetVersion:
+class RemoveVersion:
     """Remove an earlier version of one's own post for good; harmless to repeat. The post itself is not changed. Raises
     PostNotFound, NotTheAuthor, VersionNotFound, CurrentVersion."""
 
@@ -20,5 +20,5 @@ class ForgetVersion:
         viewer_context = await self.viewer_contexts.of(user)
         async with self.open_tx() as tx:
             post = await locked_if_visible(tx, viewer_context, post_id)
-            post.check_forgettable(version, by=user)
-            await tx.posts.forget_version(post, version)
+            post.check_removable(version, by=user)
+            await tx.posts.remove_version(post, version)

@@ -28,40 +28,48 @@ from adapters.sql.database import Database, Prepared
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among
 from adapters.sql.outbox import insert_new
-from adapters.sql.posts.parts import COLUMNS, read
+from adapters.sql.posts.parts import VIEW_COLUMNS, position_in, view_in
 from adapters.sql.posts.tables import bookmarks, likes, posts, reposts
-from adapters.sql.posts.visibility import standing_params, towards, visible
-from application.posts.ports import Marked, MarkedBy
+from adapters.sql.posts.visibility import towards, viewer_params, visible
+from application.posts.ports import EngagedPost, EngagedUser
 from application.shared.paging import Window
-from domain.posts import Mark
+from domain.posts import Engagement
 from domain.shared import PostId, UserId, ViewerContext
 
-TABLES: dict[Mark, Table] = {Mark.LIKE: likes, Mark.REPOST: reposts, Mark.BOOKMARK: bookmarks}
-COUNTERS = {Mark.LIKE: posts.c.likes, Mark.REPOST: posts.c.reposts}
+TABLES: dict[Engagement, Table] = {
+    Engagement.LIKE: likes,
+    Engagement.REPOST: reposts,
+    Engagement.BOOKMARK: bookmarks,
+}
+COUNTERS = {Engagement.LIKE: posts.c.likes, Engagement.REPOST: posts.c.reposts}
 
 _USER_LOCK = 0x7761676B
 """Taken by who counts what is limited for each user."""
 
-_post_id, _user_id, _mark_id = (
+_post_id, _user_id, _engagement_id = (
     bindparam("p", type_=Id),
     bindparam("u", type_=Id),
     bindparam("m", type_=Id),
 )
-_leave = {mark: insert_new(table) for mark, table in TABLES.items()}
+_leave = {engagement: insert_new(table) for engagement, table in TABLES.items()}
 _take_back = {
-    mark: delete(table).where(table.c.post_id == _post_id, table.c.user_id == _user_id).returning(table.c.id)
-    for mark, table in TABLES.items()
+    engagement: delete(table)
+    .where(table.c.post_id == _post_id, table.c.user_id == _user_id)
+    .returning(table.c.id)
+    for engagement, table in TABLES.items()
 }
 _count = {
-    mark: update(posts)
+    engagement: update(posts)
     .where(posts.c.id == _post_id)
     .values({counter: counter + bindparam("change", type_=Integer)})
-    for mark, counter in COUNTERS.items()
+    for engagement, counter in COUNTERS.items()
 }
 _left_on: CompoundSelect[Any] = union_all(
     *(
-        select(literal_column(f"'{mark}'")).where(table.c.post_id == _post_id, table.c.user_id == _user_id)
-        for mark, table in TABLES.items()
+        select(literal_column(f"'{engagement}'")).where(
+            table.c.post_id == _post_id, table.c.user_id == _user_id
+        )
+        for engagement, table in TABLES.items()
     )
 )
 _bookmarks_of = select(func.count()).where(bookmarks.c.user_id == _user_id)
@@ -69,53 +77,53 @@ _forget_deleted = delete(bookmarks).where(
     bookmarks.c.user_id == _user_id,
     exists().where(posts.c.id == bookmarks.c.post_id, posts.c.deleted == true()),
 )
-_pin = update(posts).where(posts.c.id == _post_id).values(pin=_mark_id)
+_pin = update(posts).where(posts.c.id == _post_id).values(pin=_engagement_id)
 _pins_of = select(func.count()).where(posts.c.author_id == _user_id, posts.c.pin.is_not(None))
 _oldest_of = {
-    mark: select(table.c.post_id)
+    engagement: select(table.c.post_id)
     .where(table.c.user_id == _user_id)
     .order_by(table.c.id)
     .limit(bindparam("n", type_=Integer))
-    for mark, table in TABLES.items()
+    for engagement, table in TABLES.items()
 }
 
 
 @dataclass(frozen=True, slots=True)
-class SqlMarks:
+class SqlEngagements:
     connection: AsyncConnection
 
-    async def leave(self, mark: Mark, post_id: PostId, user_id: UserId, mark_id: int) -> bool:
-        row = {"post_id": post_id, "user_id": user_id, "id": mark_id}
-        if not (await self.connection.execute(_leave[mark], row)).rowcount:
+    async def add(self, engagement: Engagement, post_id: PostId, user_id: UserId, engagement_id: int) -> bool:
+        row = {"post_id": post_id, "user_id": user_id, "id": engagement_id}
+        if not (await self.connection.execute(_leave[engagement], row)).rowcount:
             return False
-        await self._count(mark, post_id, 1)
+        await self._count(engagement, post_id, 1)
         return True
 
-    async def take_back(self, mark: Mark, post_id: PostId, user_id: UserId) -> int | None:
-        taken = (await self.connection.execute(_take_back[mark], {"p": post_id, "u": user_id})).scalar()
+    async def remove(self, engagement: Engagement, post_id: PostId, user_id: UserId) -> int | None:
+        taken = (await self.connection.execute(_take_back[engagement], {"p": post_id, "u": user_id})).scalar()
         if taken is not None:
-            await self._count(mark, post_id, -1)
+            await self._count(engagement, post_id, -1)
         return taken
 
-    async def _count(self, mark: Mark, post_id: PostId, change: int) -> None:
-        if mark in _count:
-            await self.connection.execute(_count[mark], {"p": post_id, "change": change})
+    async def _count(self, engagement: Engagement, post_id: PostId, change: int) -> None:
+        if engagement in _count:
+            await self.connection.execute(_count[engagement], {"p": post_id, "change": change})
 
-    async def left_on(self, post_id: PostId, user_id: UserId) -> frozenset[Mark]:
+    async def of_user(self, post_id: PostId, user_id: UserId) -> frozenset[Engagement]:
         found = await self.connection.execute(_left_on, {"p": post_id, "u": user_id})
-        return frozenset(Mark(name) for name in found.scalars())
+        return frozenset(Engagement(name) for name in found.scalars())
 
-    async def bookmarks_of(self, user_id: UserId) -> int:
+    async def count_bookmarks(self, user_id: UserId) -> int:
         await self._alone(user_id)
         return int((await self.connection.execute(_bookmarks_of, {"u": user_id})).scalar_one())
 
-    async def forget_deleted(self, user_id: UserId) -> None:
+    async def remove_bookmarks_of_deleted_posts(self, user_id: UserId) -> None:
         await self.connection.execute(_forget_deleted, {"u": user_id})
 
-    async def pin(self, post_id: PostId, pin: int | None) -> None:
+    async def set_pin(self, post_id: PostId, pin: int | None) -> None:
         await self.connection.execute(_pin, {"p": post_id, "m": pin})
 
-    async def pins_of(self, author: UserId) -> int:
+    async def count_pins(self, author: UserId) -> int:
         await self._alone(author)
         return int((await self.connection.execute(_pins_of, {"u": author})).scalar_one())
 
@@ -126,13 +134,13 @@ class SqlMarks:
             lock = text("SELECT pg_advisory_xact_lock(:kind, :who)")
             await self.connection.execute(lock, {"kind": _USER_LOCK, "who": user_id % 2**31})
 
-    async def forget(self, user_id: UserId, limit: int) -> int:
-        for mark, table in TABLES.items():  # one kind at once, for the order in which posts are locked
-            oldest = await self.connection.execute(_oldest_of[mark], {"u": user_id, "n": limit})
+    async def erase_user(self, user_id: UserId, limit: int) -> int:
+        for engagement, table in TABLES.items():  # one kind at once, for the order in which posts are locked
+            oldest = await self.connection.execute(_oldest_of[engagement], {"u": user_id, "n": limit})
             found = [*oldest.scalars()]
             if not found:
                 continue
-            if mark in COUNTERS:  # newest first, as everybody who locks several posts
+            if engagement in COUNTERS:  # newest first, as everybody who locks several posts
                 lock = select(posts.c.id).where(posts.c.id.in_(found)).order_by(posts.c.id.desc())
                 await self.connection.execute(lock.with_for_update(key_share=True))
             gone = await self.connection.execute(
@@ -141,8 +149,8 @@ class SqlMarks:
                 .returning(table.c.post_id)
             )
             deducted = [*gone.scalars()]
-            if mark in COUNTERS and deducted:
-                counter = COUNTERS[mark]
+            if engagement in COUNTERS and deducted:
+                counter = COUNTERS[engagement]
                 await self.connection.execute(
                     update(posts).where(posts.c.id.in_(deducted)).values({counter: counter - 1})
                 )
@@ -150,29 +158,31 @@ class SqlMarks:
         return 0
 
 
-_people: dict[Mark, Keyset] = {
-    mark: Keyset(
+_people: dict[Engagement, Keyset] = {
+    engagement: Keyset(
         select(table.c.id, table.c.user_id).where(
             table.c.post_id == _post_id, not_(among(table.c.user_id, bindparam("hidden", type_=IdList)))
         ),
         table.c.id,
         newest_first=True,
     )
-    for mark, table in TABLES.items()
-    if mark is not Mark.BOOKMARK
+    for engagement, table in TABLES.items()
+    if engagement is not Engagement.BOOKMARK
 }
 
 
 def _posts_marked(table: Table) -> Keyset:
     # An alias: the viewer's own marks are looked up in the same table.
     mine = table.alias("mine")
-    query = select(*COLUMNS, mine.c.id).select_from(mine.join(posts, posts.c.id == mine.c.post_id))
+    query = select(*VIEW_COLUMNS, mine.c.id).select_from(mine.join(posts, posts.c.id == mine.c.post_id))
     return Keyset(query.where(visible(), mine.c.user_id == _user_id), mine.c.id, newest_first=True)
 
 
-_marked = {mark: _posts_marked(table) for mark, table in TABLES.items()}
+_marked = {engagement: _posts_marked(table) for engagement, table in TABLES.items()}
 _pinned = Keyset(
-    select(*COLUMNS, posts.c.pin).where(visible(), posts.c.author_id == _user_id, posts.c.pin.is_not(None)),
+    select(*VIEW_COLUMNS, posts.c.pin).where(
+        visible(), posts.c.author_id == _user_id, posts.c.pin.is_not(None)
+    ),
     posts.c.pin,
     newest_first=True,
 )
@@ -200,22 +210,24 @@ _involved = Prepared(select(_some.c.who).order_by(_some.c.who).limit(_n))
 
 
 @dataclass(frozen=True, slots=True)
-class SqlMarksReader:
+class SqlEngagementsReader:
     database: Database
 
-    async def people(
-        self, mark: Mark, post_id: PostId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[MarkedBy]:
+    async def users(
+        self, engagement: Engagement, post_id: PostId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[EngagedUser]:
         hidden = [*viewer_context.blocked | viewer_context.muted]
-        rows = await _people[mark].rows(self.database, window, {"p": post_id, "hidden": hidden})
-        return [MarkedBy(mark_id, UserId(user_id)) for mark_id, user_id in rows]
+        rows = await _people[engagement].rows(self.database, window, {"p": post_id, "hidden": hidden})
+        return [EngagedUser(engagement_id, UserId(user_id)) for engagement_id, user_id in rows]
 
     async def posts(
-        self, mark: Mark, user_id: UserId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[Marked]:
-        return await self._page(_marked[mark], user_id, window, viewer_context)
+        self, engagement: Engagement, user_id: UserId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[EngagedPost]:
+        return await self._page(_marked[engagement], user_id, window, viewer_context)
 
-    async def pinned(self, author: UserId, window: Window, viewer_context: ViewerContext) -> Sequence[Marked]:
+    async def pinned(
+        self, author: UserId, window: Window, viewer_context: ViewerContext
+    ) -> Sequence[EngagedPost]:
         return await self._page(_pinned, author, window, towards(author, viewer_context))
 
     async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
@@ -224,6 +236,6 @@ class SqlMarksReader:
 
     async def _page(
         self, keyset: Keyset, user_id: UserId, window: Window, viewer_context: ViewerContext
-    ) -> Sequence[Marked]:
-        rows = await keyset.rows(self.database, window, {"u": user_id, **standing_params(viewer_context)})
-        return [Marked(row[-1], read(row[:-1])) for row in rows]
+    ) -> Sequence[EngagedPost]:
+        rows = await keyset.rows(self.database, window, {"u": user_id, **viewer_params(viewer_context)})
+        return [EngagedPost(position_in(row), view_in(row)) for row in rows]
