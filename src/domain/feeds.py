@@ -1,4 +1,4 @@
-"""What stands in a feed that mixes authors: rules, asked anew whenever it is read."""
+"""The rules of a feed that mixes authors. They are applied at every read."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from domain.shared import UserId, ViewerContext
 
 @dataclass(frozen=True, slots=True)
 class HomeSources(Collection[UserId]):
-    """Whose posts and reposts come to a reader: those whom they follow and have not muted, and the reader."""
+    """The accounts whose posts and reposts appear in a reader's home feed: those that the reader follows and has not
+    muted, and the reader."""
 
     viewer_context: ViewerContext
 
@@ -29,6 +30,6 @@ class HomeSources(Collection[UserId]):
 
 
 def came_by_author(author: UserId, sources: Collection[UserId], *, is_comment: bool) -> bool:
-    """Whether a post came to the reader when it was published. Nothing precedes that, so there it stands, and nowhere
-    else: a post comes once, where it first came. Any other comes by the oldest repost of a source."""
+    """Whether the post appears in the feed as published by its author. Nothing precedes publication, so the post then
+    has this one entry and no other. Every other post appears by the oldest repost of a source."""
     return not is_comment and author in sources

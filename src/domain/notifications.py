@@ -1,4 +1,4 @@
-"""What a user is told: a stream of entries, numbered without a gap, and what follows from it."""
+"""Notifications: a stream of entries per user, numbered without gaps, with its counters and its rules."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,14 +8,15 @@ from typing import TypeAlias
 from domain.shared import PostId, UserId
 
 MAX_STREAM_ENTRIES = 5_000
-"""Entries of one stream, at most; the oldest go first."""
+"""Most entries that a stream keeps. The oldest are deleted first."""
 RETENTION_DAYS = 30
 MAX_REPEATS_PER_DAY = 3
-"""How often a day a user is told, at most, that the same person did the same thing again after taking it back."""
+"""Most notifications per day about the same action by the same account, if the account undoes the action and repeats
+it."""
 
 
 class Kind(StrEnum):
-    """What a user can be told, and may not want to be."""
+    """The kinds of notification. A user can turn each of them off."""
 
     LIKE = "like"
     REPOST = "repost"
@@ -25,26 +26,28 @@ class Kind(StrEnum):
     FOLLOW_REQUEST = "follow_request"
     FOLLOW_ACCEPTED = "follow_accepted"
     EDIT = "edit"
-    """A post was edited that the user liked, reposted or answered."""
+    """A post was edited that the user liked, reposted or replied to."""
     MEDIA_READY = "media_ready"
-    """An upload of the user can be shown."""
+    """An upload of the user was processed and can be shown."""
     MEDIA_FAILED = "media_failed"
-    """An upload of the user cannot be shown, and never will; the media itself says why."""
+    """An upload of the user could not be processed, and never will be. The media itself has the reason."""
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it stands in the list and the stream only: it is never unread and never mailed. The user caused it
-        and expects it, so it needs no attention."""
+        """Whether a notification of this kind appears in the list and the stream only. It is never unread and never
+        mailed: the user caused it and expects it, so it needs no attention."""
         return self is Kind.MEDIA_READY
 
 
 class StreamChange(StrEnum):
-    """What else stands in a stream, so that all devices of a user come to the same list and the same counts."""
+    """Entries that are not notifications. With them all devices of a user arrive at the same list and the same
+    counters."""
 
     READ = "read"
     """The read marker moved to `refs[0]`."""
     REMOVED = "removed"
-    """What stood at `refs` is gone: dismissed, taken back, or not to be seen any more."""
+    """The notifications with the sequence numbers `refs` were removed: dismissed, retracted, or no longer visible to
+    the user."""
 
 
 EntryType: TypeAlias = Kind | StreamChange
@@ -52,13 +55,14 @@ EntryType: TypeAlias = Kind | StreamChange
 
 class Channel(StrEnum):
     APP = "app"
-    """The list of notifications and the stream. What is off here is not noted at all."""
+    """The list of notifications and the stream. A kind that is off here is not stored at all."""
     EMAIL = "email"
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a user wants to be told, and how: everything in the app, nothing by mail, but for what is changed."""
+    """The notifications that a user wants, per channel. Defaults: everything in the app, nothing by mail. Only changes
+    are stored."""
 
     changed: Mapping[Channel, Mapping[Kind, bool]] = field(default_factory=dict)
 
@@ -66,7 +70,7 @@ class Preferences:
         return self.changed.get(channel, {}).get(kind, channel is Channel.APP)
 
     def with_changes(self, changes: Mapping[Channel, Mapping[Kind, bool]]) -> "Preferences":
-        """What is not named stays as it was."""
+        """Kinds that `changes` does not name keep their setting."""
         return Preferences(
             {channel: {**self.changed.get(channel, {}), **changes.get(channel, {})} for channel in Channel}
         )
@@ -74,31 +78,32 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Where a user's stream stands. Locked, whoever holds it decides what comes next."""
+    """The state of a user's stream. Whoever holds it locked decides which entry comes next."""
 
     user: UserId
     epoch: str
-    """Another one when history was rewritten: a cursor of an earlier one means nothing."""
+    """Changes when the history is rewritten, for example by a restore. Cursors of an earlier epoch are invalid."""
     floor: int = 1
-    """The lowest sequence number that is still kept; 1 + `head` if there is none."""
+    """The lowest sequence number that is still kept; `head + 1` if nothing is kept."""
     head: int = 0
-    """The highest one; 0 if nothing was ever told."""
+    """The highest sequence number; 0 if there never was an entry."""
     read: int = 0
-    """What stands at this or below has been read."""
+    """Entries up to this sequence number are read."""
     unread: Mapping[Kind, int] = field(default_factory=dict)
-    """Notifications above `read` that are not removed, by kind; no zeros, and no quiet kinds."""
+    """Unread notifications by kind: those above `read` that are not removed. Contains neither zeros nor quiet kinds."""
 
     @property
     def total(self) -> int:
         return sum(self.unread.values())
 
     def with_entry(self, type_: EntryType) -> "Stream":
-        """With one entry more, which stands at the new head. Changes are nothing to be read."""
+        """The stream after one more entry, which is the new head. A StreamChange does not count as unread."""
         unread = self._counted({type_: 1}) if isinstance(type_, Kind) else self.unread
         return replace(self, head=self.head + 1, unread=unread)
 
     def without_removed(self, removed: Collection[tuple[int, Kind]]) -> "Stream":
-        """Less those that were removed, given by sequence number and kind, each once and not removed before."""
+        """The stream after these notifications (sequence number and kind) were removed. Each may be given once, and
+        must not have been removed before."""
         gone: dict[Kind, int] = {}
         for seq, kind in removed:
             if seq > self.read:
@@ -106,14 +111,16 @@ class Stream:
         return replace(self, unread=self._counted(gone))
 
     def read_up_to(self, seq: int, passed: Mapping[Kind, int]) -> "Stream":
-        """With the marker at `seq`, which `passed` so many unread notifications, by kind. It never goes back."""
+        """The stream with the read marker at `seq`. `passed` counts by kind the unread notifications between the old
+        marker and the new one. The marker never moves back."""
         if seq <= self.read:
             return self
         less = {kind: -count for kind, count in passed.items()}
         return replace(self, read=min(seq, self.head), unread=self._counted(less))
 
     def trimmed_to(self, floor: int, lost: Mapping[Kind, int]) -> "Stream":
-        """With nothing left below `floor`, where `lost` unread notifications stood. They count as read."""
+        """The stream after all entries below `floor` were deleted. `lost` counts the unread notifications among them by
+        kind; they count as read."""
         if floor <= self.floor:
             return self
         less = {kind: -count for kind, count in lost.items()}
@@ -129,19 +136,19 @@ class StreamEntry:
     """One entry of a user's stream."""
 
     user: UserId
-    """Whose stream it is."""
+    """The owner of the stream."""
     seq: int
     id: int
-    """Tells when."""
+    """Contains the time (see `made_at`)."""
     type: EntryType
     actor: UserId | None = None
-    """Who did it."""
+    """The account that acted."""
     post: PostId | None = None
-    """The post it is about: the comment itself, the post that was liked."""
+    """The subject: the comment itself, or the post that was liked."""
     refs: tuple[int, ...] = ()
-    """Of a StreamChange; or the media it is about; or the event that it tells of, if that can be taken back."""
+    """For a StreamChange see there. Otherwise the id of the media, or of the event if the action can be undone."""
     removed: bool = False
-    """A hole that keeps its number: what it was is not kept, but for `refs`."""
+    """A tombstone: the entry keeps its number and its `refs`; everything else is erased."""
 
     @property
     def is_notification(self) -> bool:
@@ -152,10 +159,10 @@ class StreamEntry:
 
 
 Resume: TypeAlias = tuple[str, int]
-"""The epoch and the last sequence number that a client has applied."""
+"""The epoch, and the last sequence number that a client has applied."""
 
 
 def recovers(stream: Stream, resume: Resume) -> bool:
-    """Whether the stream holds everything that comes after `resume`; of one beyond the head, that it is none of ours
-    is for the caller to see."""
+    """Whether the stream still has every entry after `resume`. Does not check whether `resume` lies beyond the head;
+    the caller does."""
     return resume[0] == stream.epoch and resume[1] >= stream.floor - 1

@@ -45,7 +45,7 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
             await _open_database(stack, container, settings)
         if settings.redis_url:  # also while Redis is unavailable
             await in_background(stack, "Redis", container.redis().run)
-            await in_background(stack, "timelines", container.redis_timelines().keep_whole)
+            await in_background(stack, "timelines", container.redis_timelines().renew_epochs)
             await in_background(stack, "hints", container.redis_hints().listen)
         try:
             await container.ensure_keys()()

@@ -131,7 +131,7 @@ class TestTimelines(TimelinesContract):
             await asyncio.gather(there(client), there(other_client))
             timelines, others = RedisTimelines(client), RedisTimelines(other_client)
             reader = await filled(timelines, 9, 8)
-            background = asyncio.create_task(timelines.keep_whole())
+            background = asyncio.create_task(timelines.renew_epochs())
             connection, client._connection = client._connection, None  # away, for this process
 
             await timelines.push([reader], an_entry(10))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.memory.feeds import MemoryTimelines, NoTimelines
-from application.feeds.home import FIRST
+from application.feeds.home import SEGMENT_SIZE
 from application.feeds.polling import MAX_SEEN, newer
 from application.feeds.ports import MAX_TIMELINE_ENTRIES, Candidates, Timelines
 from application.feeds.read_feeds import NoSuchHashtag
@@ -151,7 +151,7 @@ async def test_where_too_much_is_hidden_a_page_is_short_and_not_the_end(world: W
 async def test_one_scrolls_beyond_what_a_timeline_holds(world: World) -> None:
     ann, bob, *_ = world.users
     world.follow(ann, bob)
-    said = [(await world.says(bob)).id for _ in range(MAX_TIMELINE_ENTRIES + FIRST + 5)]
+    said = [(await world.says(bob)).id for _ in range(MAX_TIMELINE_ENTRIES + SEGMENT_SIZE + 5)]
 
     lines = await world.whole(ann, limit=37)
 
@@ -161,7 +161,7 @@ async def test_one_scrolls_beyond_what_a_timeline_holds(world: World) -> None:
 async def test_one_s_own_old_posts_wait_their_turn_below_what_a_timeline_holds(world: World) -> None:
     ann, bob, *_ = world.users
     world.follow(ann, bob)
-    said = [(await world.says(who)).id for who in [ann] * 40 + [bob] * (FIRST + 50)]
+    said = [(await world.says(who)).id for who in [ann] * 40 + [bob] * (SEGMENT_SIZE + 50)]
 
     lines = await world.whole(ann, limit=30)
 

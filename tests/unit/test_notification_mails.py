@@ -106,7 +106,7 @@ async def test_a_mail_tells_who_did_what_a_while_after_it_happened(office: PostO
     (mail,) = await office.wait()
 
     assert (mail.to, mail.subject) == (ADDRESS, "New on hive.example: 2 notifications")
-    assert lines(mail) == ["- @flip follows you now.", "- Willy (@willy) replied to you."]
+    assert lines(mail) == ["- @flip followed you.", "- Willy (@willy) replied to you."]
     assert [line for line in mail.text.splitlines() if "://" in line] == ["https://hive.example"]
     assert await office.wait(timedelta(days=1)) == []
 
@@ -122,11 +122,11 @@ async def test_every_kind_that_is_mailed_has_its_words(office: PostOffice) -> No
         "reposted your post.",
         "replied to you.",
         "mentioned you.",
-        "follows you now.",
-        "asks to follow you.",
-        "lets you follow them.",
+        "followed you.",
+        "asked to follow you.",
+        "accepted your follow request.",
         "edited a post that you liked, reposted or replied to.",
-        "- A picture or film that you uploaded cannot be shown.",
+        "- A picture or video that you uploaded could not be processed.",
     ]
 
 
@@ -219,7 +219,7 @@ async def test_a_mail_has_twenty_lines_and_says_how_many_there_are_beside_them(o
 
 
 async def test_of_very_many_it_says_that_there_are_more(office: PostOffice) -> None:
-    for _ in range(compose_mail.LOOKED_AT + 1):
+    for _ in range(compose_mail.MAX_COVERED + 1):
         await office.told(Kind.COMMENT)
 
     (mail,) = await office.wait()
@@ -238,7 +238,7 @@ async def test_between_two_mails_there_is_a_rest_and_nothing_is_lost(office: Pos
     (second,) = await office.wait(timedelta(seconds=2))
 
     assert len(lines(first)) == 1
-    assert lines(second) == ["- Willy (@willy) follows you now.", "- Willy (@willy) mentioned you."]
+    assert lines(second) == ["- Willy (@willy) followed you.", "- Willy (@willy) mentioned you."]
     assert first.id != second.id
     assert await office.wait(timedelta(days=1)) == []
 
@@ -322,7 +322,7 @@ async def test_after_many_tries_a_mail_is_dropped_and_the_next_begins_anew(
     for _ in range(MAX_TRIES):
         await office.wait(timedelta(hours=1))
     assert (office.sent, office.errors) == ([], [])
-    assert "is dropped: away" in caplog.text
+    assert "dropped the mail to user 1: away" in caplog.text
 
     await office.told(Kind.MENTION)
     (mail,) = await office.wait(EVERY + DELAY)

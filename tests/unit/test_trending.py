@@ -16,7 +16,7 @@ from adapters.memory.store import Store
 from application.feeds.ranking_cache import Ranking, Rankings, codec
 from application.feeds.record_signals import BATCH, EraseAccountSignals, RecordEngagement, RecordPostSignals
 from application.feeds.trending import (
-    AT_ONCE,
+    HYDRATE_BATCH,
     ListTrendingPosts,
     ListTrendingTags,
     RankPosts,
@@ -290,10 +290,10 @@ async def test_a_short_page_looks_through_many_hidden_posts_in_few_steps(meadow:
         looks += 1
         return await meadow.show(viewer_context, entries)
 
-    page = await replace(meadow.list_posts, show=show)(UserId(99), Window(1))
+    page = await replace(meadow.list_posts, hydrate=show)(UserId(99), Window(1))
 
     assert meadow.ids(page) == [posts[0]]
-    assert looks <= 1 + math.ceil(len(posts) / AT_ONCE)
+    assert looks <= 1 + math.ceil(len(posts) / HYDRATE_BATCH)
 
 
 @given(st.integers(0, 25), st.integers(1, 9), st.sets(st.integers(0, 24)))

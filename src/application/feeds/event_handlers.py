@@ -1,4 +1,4 @@
-"""What feeds does when posts and identity tell it something: keep the timelines of active readers whole."""
+"""Event handlers of feeds. They keep the timelines of active readers complete."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ from application.shared.events import AccountDeleted, Published, Reposted
 from application.shared.feed_entries import FeedEntry
 from domain.shared import EventId, PostId, UserId
 
-PAGE = 1_000
-"""Followers that are told at a time."""
+BATCH = 1_000
+"""Followers per batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """Adds what is published or reposted to the timelines of followers. Repeated, it changes nothing.
+    """Adds a published or reposted post to the timelines of the author's followers. Idempotent.
 
-    What popular people and the reader do is not copied but read with the page. Deletions need no fan-out:
-    rules hide what is gone. Who watches is told after the push, so that whoever looks then finds it.
-    """
+    Entries by popular accounts, and the reader's own, are not copied but merged at read time. Deletions need no
+    fan-out: the rules of the feed hide deleted posts. Clients that show a home feed are notified after the push, so
+    that a client that reads at once finds the entry."""
 
     timelines: Timelines
     audience: Audience
@@ -28,22 +28,22 @@ class FanOut:
         if isinstance(event, Reposted):
             await self._fan_out(FeedEntry(event.repost_id, post, UserId(event.user_id)))
         elif event.reply_to is None:
-            # What few may see is no news to all: that something came would tell them of it.
+            # A direct post has few readers. A hint about it would tell the other followers that it exists.
             await self._fan_out(
-                FeedEntry(post, post, UserId(event.author_id)), notify_new_posts=event.visibility != "direct"
+                FeedEntry(post, post, UserId(event.author_id)), send_hint=event.visibility != "direct"
             )
 
-    async def _fan_out(self, entry: FeedEntry, *, notify_new_posts: bool = True) -> None:
+    async def _fan_out(self, entry: FeedEntry, *, send_hint: bool = True) -> None:
         if await self.audience.is_popular(entry.by):
             return
-        readers = await self.audience.followers_of(entry.by, UserId(0), PAGE)
+        readers = await self.audience.followers_of(entry.by, UserId(0), BATCH)
         while readers:
             await self.timelines.push(readers, entry)
-            if notify_new_posts:
+            if send_hint:
                 await self.home_viewers.notify_new_posts(readers)
-            if len(readers) < PAGE:
+            if len(readers) < BATCH:
                 break
-            readers = await self.audience.followers_of(entry.by, readers[-1], PAGE)
+            readers = await self.audience.followers_of(entry.by, readers[-1], BATCH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The home feed: what those whom one follows publish and repost, and one's own."""
+"""The home feed: what the reader and the accounts that they follow publish and repost."""
 
 import asyncio
 from collections.abc import Collection, Sequence
@@ -17,8 +17,9 @@ from domain.shared import MAX_ID, UserId, ViewerContext
 
 S = TypeVar("S", bound=FeedPost)
 
-FIRST = 100
-"""Entries that are read when a timeline is built, and when its reader scrolls out of it: five pages."""
+SEGMENT_SIZE = 100
+"""Entries that are read from the database when a timeline is built, and again when the reader scrolls past its end:
+five pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,8 @@ class ReadHomeFeed(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class GatherHome:
-    """The skeleton of the home feed: from the reader's timeline, and what no timeline holds from the database."""
+    """The skeleton of the home feed: entries of the reader's timeline, merged with entries from the database that
+    timelines do not hold."""
 
     timelines: Timelines
     candidates: Candidates
@@ -57,7 +59,7 @@ class GatherHome:
         )
         if window.back or len(kept.entries) == window.limit or kept.lower_bound == 0:
             return found
-        # Below its floor the timeline lacks something: there all is read from the database.
+        # Below its lower bound the timeline is incomplete: read everything there from the database.
         known = [entry for entry in found if entry.id >= kept.lower_bound][: window.limit]
         if len(known) == window.limit:
             return known
@@ -74,28 +76,30 @@ class GatherHome:
         if (building := self._building.get(key)) is None:
             building = self._building[key] = asyncio.create_task(self._build(reader, viewer_context))
             building.add_done_callback(lambda _: self._building.pop(key, None))
-        if not await asyncio.shield(building):  # others may wait for it when this one has gone
+        if not await asyncio.shield(building):  # other requests may wait for it, so it outlives this one
             return None
         return await self.timelines.read(reader, viewer_context.version, window)
 
     async def _build(self, reader: UserId, viewer_context: ViewerContext) -> bool:
         begun = await self.timelines.begin(reader, viewer_context.version)
         if begun:
-            await self._extend(reader, viewer_context, MAX_ID, FIRST)
+            await self._extend(reader, viewer_context, MAX_ID, SEGMENT_SIZE)
         return begun
 
     async def _below(
         self, reader: UserId, viewer_context: ViewerContext, window: Window, lower_bound: int
     ) -> Sequence[FeedEntry]:
-        if window.edge is not None and window.edge < lower_bound:  # beyond a gap, nothing could be kept
+        if (
+            window.edge is not None and window.edge < lower_bound
+        ):  # a gap lies above, so the result could not be stored
             return await self.candidates.by_sources(_sources(reader, viewer_context), window)
-        entries = await self._extend(reader, viewer_context, lower_bound, max(FIRST, window.limit))
+        entries = await self._extend(reader, viewer_context, lower_bound, max(SEGMENT_SIZE, window.limit))
         return entries[: window.limit]
 
     async def _extend(
         self, reader: UserId, viewer_context: ViewerContext, upper_bound: int, limit: int
     ) -> Sequence[FeedEntry]:
-        """Read on below `upper_bound`, and keep it."""
+        """Read entries below `upper_bound` from the database, and add them to the timeline."""
         entries = await self.candidates.by_sources(
             _sources(reader, viewer_context), Window(limit, upper_bound)
         )
@@ -107,19 +111,20 @@ class GatherHome:
 
 
 def _sources(reader: UserId, viewer_context: ViewerContext) -> Collection[UserId]:
-    """Those who are muted as well: muting does not end a timeline, and rules hide them."""
+    """Includes muted accounts: muting does not invalidate a timeline, and the rules hide their posts."""
     return viewer_context.follows | {reader}
 
 
 def _last(window: Window, kept: TimelinePage) -> int | None:
-    """What comes after this is of no use beside what a timeline had: on most pages all but nothing."""
+    """The id beyond which further entries are not needed, since the page is full by then. On most pages this excludes
+    nearly all of them."""
     if len(kept.entries) == window.limit:
         return kept.entries[0 if window.back else -1].id
     return None if window.back else kept.lower_bound
 
 
 def _merged(window: Window, kept: Sequence[FeedEntry], live: Sequence[FeedEntry]) -> Sequence[FeedEntry]:
-    """Newest first, each once, those of the window."""
+    """The entries of the window, newest first, without duplicates."""
     if not live:
         return kept
     found = sorted({*kept, *live}, reverse=True)

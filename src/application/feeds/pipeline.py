@@ -1,4 +1,4 @@
-"""A page of a feed: skeleton, hydrate, rules, and so on until the page is full or the feed ends."""
+"""Builds a page of a feed: skeleton, hydration, rules; repeated until the page is full or the feed ends."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,14 @@ from application.shared.ports import Clock
 from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 
 MAX_ROUNDS = 6
-"""Where so much is hidden that these do not fill a page, it is short, and its `next` goes on from there."""
+"""If so many posts are hidden that these rounds do not fill a page, the page is short, and its `next` goes on from
+there."""
 SPARE = 2
-"""Entries beyond the page in the first round. Where a few of a hundred people are muted, one or two are hidden on a
-third of all pages: looking at two more costs a tenth of another round."""
+"""Extra entries in the first round. If a reader mutes a few of a hundred accounts, one or two entries are hidden on a
+third of all pages. Hydrating two more costs a tenth of another round."""
 MIN_ROUND, MAX_ROUND = 8, 400
-"""Entries of a further round: four times as many as are missing, then sixteen times, and so on."""
+"""Limits of the entries in a further round, which reads four times as many as are missing, then sixteen times, and so
+on."""
 
 
 class FeedPostView(Protocol):
@@ -27,7 +29,7 @@ class FeedPostView(Protocol):
 
 
 class FeedPost(Protocol):
-    """A post as its reader sees it. What else it holds does not matter to feeds."""
+    """A post as the reader sees it. Feeds use only these members."""
 
     @property
     def post(self) -> FeedPostView: ...
@@ -37,41 +39,40 @@ S = TypeVar("S", bound=FeedPost)
 S_co = TypeVar("S_co", bound=FeedPost, covariant=True)
 
 Skeleton: TypeAlias = Callable[[Window], Awaitable[Sequence[FeedEntry]]]
-"""What may stand in the window, newest first, those next to its edge; fewer than its limit only where the feed
-ends. It may name what is hidden or gone."""
+"""Returns candidates of the window, newest first, starting at its edge. Returns fewer than the limit only where the
+feed ends. Candidates may be hidden or deleted."""
 
 
 class HydrateFeed(Protocol[S_co]):
-    """Hydrate: the question that feeds asks the module that has the posts."""
+    """Hydration: the question that feeds asks the module that stores the posts."""
 
     async def __call__(
         self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
     ) -> Mapping[int, S_co]:
-        """The posts of those of the entries that `viewer_context` may see, by the ids of the entries. A database
-        decides, as of now, and no cache."""
+        """The posts that `viewer_context` may see, by entry id. The database decides now; no cache is asked."""
         ...
 
 
 Rules: TypeAlias = Callable[[Sequence[FeedEntry], Mapping[int, FeedPost]], Awaitable[Sequence[FeedEntry]]]
-"""Those of the entries that stand in the feed, in their order; all that are given are among the shown."""
+"""Returns the entries that belong to the feed, in their order. Every given entry is among the hydrated posts."""
 
 
 async def no_rules(entries: Sequence[FeedEntry], _shown: Mapping[int, FeedPost]) -> Sequence[FeedEntry]:
-    """For a feed whose skeleton names nothing else."""
+    """For feeds whose skeleton returns nothing that rules would hide."""
     return entries
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPage(Generic[S]):
-    """Newest first. Its `prev` is always there, to be asked again for what is new."""
+    """Reads a page, newest first. `prev` is always set: the client asks it again for newer posts."""
 
-    show: HydrateFeed[S]
+    hydrate: HydrateFeed[S]
     now: Clock
 
     async def __call__(
         self, viewer_context: ViewerContext, window: Window, skeleton: Skeleton, rules: Rules
     ) -> Page[S]:
-        horizon = settled(self.now())  # before anything is read: what is older than this has arrived
+        horizon = settled(self.now())  # taken before anything is read: everything older has arrived
         found: dict[int, S] = {}
         reached, more = window.edge, True
         size = window.limit + 1 + SPARE + len(window.seen)
@@ -82,7 +83,7 @@ class ReadPage(Generic[S]):
             more = len(entries) == size
             if window.seen:
                 entries = [entry for entry in entries if entry.id not in window.seen]
-            shown = await self.show(viewer_context, entries) if entries else {}
+            shown = await self.hydrate(viewer_context, entries) if entries else {}
             for id_, _post, _by in await rules([entry for entry in entries if entry[0] in shown], shown):
                 found[id_] = shown[id_]
             if not more or len(found) > window.limit:
@@ -93,7 +94,7 @@ class ReadPage(Generic[S]):
 
 
 def _page(window: Window, found: Mapping[int, S], reached: int | None, horizon: int) -> Page[S]:
-    """`reached` is up to where was looked; None if the feed ends there."""
+    """`reached` is the last id that was looked at; None if the feed ends there."""
     limit = window.limit
     ids = sorted(found, reverse=not window.back)  # nearest to the edge first
     taken = ids[:limit]
@@ -102,7 +103,7 @@ def _page(window: Window, found: Mapping[int, S], reached: int | None, horizon: 
         taken.reverse()
         top = MAX_ID if end is None else end
         prev = newer(limit, (*taken, *window.seen), window.edge or 0, top, horizon)
-        # Nothing new: the list goes on where it begins, as on every page.
+        # Without new entries the list goes on at its beginning, as on every page.
         following = Window(limit, taken[-1] if taken else MAX_ID)
         return Page([found[id_] for id_ in taken], following, prev)
     return Page(
@@ -113,7 +114,7 @@ def _page(window: Window, found: Mapping[int, S], reached: int | None, horizon: 
 
 
 def _span(window: Window, taken: Sequence[int], end: int | None) -> tuple[int, int]:
-    """Between which ids a page that goes down has given all that there is."""
+    """The range of ids (exclusive, inclusive) in which a page towards older entries is complete."""
     from_newest = window.edge is None or window.edge == MAX_ID
     bottom = 0 if end is None else end - 1
     if from_newest:

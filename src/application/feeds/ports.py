@@ -1,4 +1,4 @@
-"""What feeds needs from outside."""
+"""The driven ports of feeds."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,126 +9,127 @@ from application.shared.paging import Window
 from domain.shared import PostId, UserId, ViewerContext
 
 MAX_TIMELINE_ENTRIES = 400
-"""Of one timeline; what is older is read from the database."""
+"""Entries of one timeline. Older entries are read from the database."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineSegment:
-    """A part of a reader's feed without a gap, read from the database."""
+    """A gapless segment of a reader's feed, read from the database."""
 
     entries: Sequence[FeedEntry]
-    """All with floor <= id < ceiling, newest first."""
+    """All entries with lower_bound <= id < upper_bound, newest first."""
     lower_bound: int
-    """0 if the feed has no more below."""
+    """0 if the feed has nothing below."""
     upper_bound: int
-    """MAX_ID if nothing newer was there."""
+    """MAX_ID if nothing newer existed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
-    """What a timeline has of a window."""
+    """The part of a window that a timeline holds."""
 
     entries: Sequence[FeedEntry]
-    """Newest first, up to the window's limit, those next to its edge."""
+    """Newest first, starting at the window's edge, up to its limit."""
     lower_bound: int
-    """Above this, itself included, the timeline lacks nothing: where it has fewer entries than were asked
-    for, what comes below `lower_bound` stands in the database. 0 if nothing comes."""
+    """The timeline is complete from this id on. If `entries` is shorter than the limit, read the entries below this id
+    from the database. 0 if there are none."""
 
 
 class Timelines(Protocol):
-    """For readers who are active, what may stand in their home feeds: kept, so that it need not be gathered.
+    """The home feeds of active readers, precomputed.
 
-    A timeline holds hints. It may name what is deleted, hidden or taken back since, which rules decide when
-    it is read, but it lacks nothing above its floor. It belongs to one version of its reader's standing.
-    All of it may be lost at any time; nothing here raises because a store is away.
-    """
+    A timeline is a hint. It may name posts that were deleted, hidden or un-reposted since; the rules of the feed remove
+    those at read time. But it misses nothing above its lower bound. It belongs to one version of the reader's viewer
+    context. All timelines may be lost at any time. No method raises if the store is unavailable."""
 
     async def begin(self, reader: UserId, version: int) -> bool:
-        """From now on `push` reaches this reader, so that what is published while the database is read is
-        not missed. Until `fill` there is nothing to read. A timeline of another version ends; one of this
-        version stays as it is. False if nothing can be kept at present."""
+        """Start to receive `push` for this reader, so that nothing is missed that is published while the caller reads
+        the database. The timeline cannot be read before `fill`.
+
+        A timeline of another version is dropped; one of the same version stays unchanged. Returns False if nothing can
+        be stored at present."""
         ...
 
     async def fill(self, reader: UserId, version: int, segment: TimelineSegment) -> None:
-        """Add what was read from the database after `begin`. No effect if the timeline of that version is
-        not there any more, or would have a gap above the stretch. Of all entries the newest MAX_TIMELINE_ENTRIES
-        are kept, each once, and the floor is never below the oldest of so many."""
+        """Add a segment that was read from the database after `begin`. Has no effect if the timeline of that version no
+        longer exists, or if a gap would remain above the segment. Keeps the newest MAX_TIMELINE_ENTRIES entries, each
+        once; the lower bound is never below the oldest of them."""
         ...
 
     async def read(self, reader: UserId, version: int, window: Window) -> TimelinePage | None:
-        """None if there is no filled timeline of that version, or if the window goes back towards newer
-        entries from below the floor. Reading keeps the timeline warm."""
+        """Returns None if there is no filled timeline of that version, or if the window goes towards newer entries from
+        below the lower bound. Reading extends the lifetime of the timeline."""
         ...
 
     async def push(self, readers: Collection[UserId], entry: FeedEntry) -> None:
-        """Add an entry for those of the readers who have a timeline or have begun one; the others notice
-        nothing. Harmless to repeat. An entry may be older than others that are there."""
+        """Add an entry to the timelines of the given readers; readers without a timeline are ignored. Idempotent. The
+        entry may be older than entries of the timeline."""
         ...
 
     async def drop(self, readers: Collection[UserId]) -> None:
-        """Forget the timelines of these readers."""
+        """Delete the timelines of these readers."""
         ...
 
 
 class HomeViewers(Protocol):
-    """Those who have their home feeds in sight."""
+    """Clients that show a home feed at this moment."""
 
     async def notify_new_posts(self, readers: Collection[UserId]) -> None:
-        """Tells those of the readers who watch, most of whom do not, that something came. At best: never raises,
-        and waits no longer than a quarter of a second."""
+        """Notify the clients of these readers, most of whom have none connected. Best effort: never raises, and takes
+        at most 250 ms."""
         ...
 
 
 class Candidates(Protocol):
-    """What feeds asks the module that has posts and reposts: what may stand in a feed. A list is newest first
-    and holds up to the window's limit, those next to its edge; it is shorter only where the feed ends."""
+    """The questions that feeds asks the module that stores posts and reposts. A list is newest first, starts at the
+    window's edge, holds up to its limit, and is shorter only where the feed ends."""
 
     async def by_sources(
         self, sources: Collection[UserId], window: Window, last: int | None = None
     ) -> Sequence[FeedEntry]:
-        """Posts by the sources, comments and deleted ones aside, and all reposts by them; nothing further from
-        the window's edge than `last`. Who may see them is not asked here."""
+        """Posts by the sources, without comments and deleted posts, and all reposts by the sources; nothing farther
+        from the window's edge than `last`. Ignores visibility."""
         ...
 
     async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
-        """Public posts, comments aside, by authors whom everybody may see, and whom `viewer_context` neither
-        mutes nor is parted from by a block."""
+        """Public posts, without comments, whose authors everybody may see and who are neither muted by the viewer nor
+        separated from them by a block."""
         ...
 
     async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
-        """The same with the canonical tag `tag`, comments included."""
+        """As `public`, with the canonical hashtag `tag`, and including comments."""
         ...
 
     async def first_reposts(
         self, posts: Collection[PostId], sources: Collection[UserId]
     ) -> Mapping[PostId, int]:
-        """The oldest repost of each of the posts by one of the sources, where there is one."""
+        """The oldest repost of each of the posts by one of the sources, if there is one."""
         ...
 
     async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
-        """Whether `viewer_context` may know what the user reposts: who may see a public post of theirs."""
+        """Whether the viewer may see what the user reposts, which is so if they may see a public post of the user."""
         ...
 
 
 class Audience(Protocol):
-    """What feeds asks the module that knows who follows whom."""
+    """The questions that feeds asks the module that stores relationships."""
 
     async def followers_of(self, author: UserId, after: UserId, limit: int) -> Sequence[UserId]:
-        """Up to `limit` followers whose ids are greater than `after`, in the order of their ids."""
+        """Up to `limit` followers with ids greater than `after`, ordered by id."""
         ...
 
     async def is_popular(self, author: UserId) -> bool:
-        """Whether the author has, or once had, too many followers to tell each of them."""
+        """Whether the author has, or once had, too many followers to fan out to each of them."""
         ...
 
     async def popular(self) -> Collection[UserId]:
-        """All who are popular. Whoever `is_popular` was told of is among them from then on."""
+        """All popular accounts. Contains every account for which `is_popular` has returned True."""
         ...
 
 
 class People(Protocol):
-    """What feeds asks the module that knows people."""
+    """The question that feeds asks the module that stores accounts."""
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, object]:
-        """Something for each of those that exist."""
+        """Has a value for each of the accounts that exist."""
         ...

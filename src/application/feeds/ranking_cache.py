@@ -1,4 +1,4 @@
-"""Rankings: made now and then, kept for all, and read in pages that hold while the next one is made."""
+"""Rankings: made periodically, cached for all readers, and paged consistently while the next ranking is made."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,22 +14,22 @@ S = TypeVar("S")
 
 PRESENT = "present"
 RANKS = 1024
-"""More than any ranking has places: an edge is the number of the ranking times this, plus a rank."""
+"""More than any ranking has items. An edge is `created_ms * RANKS + rank`."""
 
 
 class Ranking(NamedTuple, Generic[P]):
     created_ms: int
-    """In milliseconds since 1970; tells one ranking from the next."""
+    """Milliseconds since 1970. Identifies the ranking."""
     items: Sequence[P]
-    """The best first."""
+    """Best first."""
 
 
-def codec(schema: int, place: Callable[..., P]) -> Codec[Ranking[P]]:
-    """For places that are tuples of strings, numbers and tuples of them."""
+def codec(schema: int, make_item: Callable[..., P]) -> Codec[Ranking[P]]:
+    """For items that are tuples of strings, numbers and tuples of these."""
 
     def load(raw: bytes) -> Ranking[P]:
         created_ms, items = json.loads(raw)
-        return Ranking(int(created_ms), [place(*map(_as_tuple, members)) for members in items])
+        return Ranking(int(created_ms), [make_item(*map(_as_tuple, members)) for members in items])
 
     return Codec(schema, lambda ranking: json.dumps(ranking).encode(), load)
 
@@ -40,35 +40,34 @@ def _as_tuple(member: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Rankings(Generic[P]):
-    """The present ranking, and those that were present some minutes ago, for who began to read them.
+    """The present ranking, and those of the last minutes for readers who are paging through them.
 
-    A ranking that is gone from the cache is lost to its readers: they go on at the same rank of the present one.
-    """
+    If a ranking is no longer cached, its readers continue at the same rank of the present one."""
 
     kept: Cached[Ranking[P]]
     make: Callable[[], Awaitable[Sequence[P]]]
     now: Clock
 
     async def refresh(self) -> bool:
-        """Make the ranking if the one that is kept is not fresh; whether it was made."""
+        """Make the ranking if the cached one is not fresh. Returns whether it was made."""
         return await self.kept.refresh(PRESENT, self._made)
 
     async def page(
-        self, window: Window, show: Callable[[Sequence[P]], Awaitable[Sequence[S | None]]], most: int
+        self, window: Window, visible: Callable[[Sequence[P]], Awaitable[Sequence[S | None]]], most: int
     ) -> Page[S]:
-        """The page of what `show` shows of the places, which is given up to `most` of them at a time and leaves
-        None where there is nothing to see: that is no place of the list. Edges are not ids but tell the rank."""
+        """A page of the items that `visible` returns. `visible` gets up to `most` ranked items at a time and returns None for
+        each that is not visible, which is then skipped. The edges of the page are ranks, not ids."""
         created_ms, edge = divmod(window.edge or 0, RANKS)
         ranking = await self._of(created_ms)
-        last = len(ranking.items)  # that of another ranking, in which the edge was, may have been greater
+        last = len(ranking.items)  # an edge of another ranking may lie beyond the end of this one
         ranks = range(min(edge - 1, last), 0, -1) if window.back else range(edge + 1, last + 1)
         found: list[tuple[int, S]] = []
         start, size = 0, min(window.limit + 1, most)
         while start < len(ranks) and len(found) <= window.limit:
             some = ranks[start : start + size]
-            shown = await show([ranking.items[rank - 1] for rank in some])
-            found += [(rank, one) for rank, one in zip(some, shown, strict=True) if one is not None]
-            start, size = start + size, most  # where much is hidden, few looks are enough
+            shown_items = await visible([ranking.items[rank - 1] for rank in some])
+            found += [(rank, one) for rank, one in zip(some, shown_items, strict=True) if one is not None]
+            start, size = start + size, most  # after a partly hidden batch, larger batches need fewer queries
         found = sorted(found[: window.limit + 1], key=lambda item: item[0])
         read = page(found, window, lambda item: ranking.created_ms * RANKS + item[0], newest_first=False)
         return Page([one for _rank, one in read.items], read.next, read.prev)

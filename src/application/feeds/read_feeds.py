@@ -1,4 +1,4 @@
-"""The feeds that are the same for everybody, but for whom their reader does not want to meet; and one user's."""
+"""The public feed, hashtag feeds, and the feeds of single accounts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,24 +29,24 @@ class ReadPublicFeed(Generic[S]):
 
 
 class NoSuchHashtag(NotFound):
-    """This can be no hashtag, so there is nothing with it."""
+    """No hashtag can be written like this."""
 
     code = "hashtag_not_found"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadHashtagFeed(Generic[S]):
-    """Posts and comments with a hashtag, however it is written. Raises NoSuchHashtag."""
+    """Posts and comments with a hashtag, in any spelling. Raises NoSuchHashtag."""
 
     canonical: Callable[[str], str | None]
-    """How posts keeps a tag; None if it can be none."""
+    """Returns the form in which posts stores a hashtag; None if it is not a valid hashtag."""
     viewer_contexts: ViewerContexts
     candidates: Candidates
     read_page: ReadPage[S]
 
     async def __call__(self, viewer: UserId | None, tag: str, window: Window) -> Page[S]:
         if (canonical := self.canonical(tag)) is None:
-            raise NoSuchHashtag("this can be no hashtag")
+            raise NoSuchHashtag("this is not a valid hashtag")
         viewer_context = await self.viewer_contexts.of(viewer)
         skeleton = partial(self.candidates.tagged, canonical, viewer_context=viewer_context)
         return await self.read_page(viewer_context, window, skeleton, no_rules)
@@ -54,7 +54,7 @@ class ReadHashtagFeed(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class ReadUserFeed(Generic[S]):
-    """What one user publishes and reposts, comments aside. Raises UserNotFound."""
+    """What one account publishes and reposts, without comments. Raises UserNotFound."""
 
     viewer_contexts: ViewerContexts
     candidates: Candidates
@@ -66,7 +66,7 @@ class ReadUserFeed(Generic[S]):
             raise UserNotFound("no such user")
         viewer_context = await self.viewer_contexts.of(viewer)
         if user in viewer_context.blocked:
-            return await self.read_page(viewer_context, window, _nothing, no_rules)
+            return await self.read_page(viewer_context, window, _empty, no_rules)
         source = frozenset({user})
         shows = await self.candidates.shows_reposts(user, viewer_context)
         rules = OncePerPost(self.candidates, source) if shows else published_only
@@ -75,8 +75,9 @@ class ReadUserFeed(Generic[S]):
         )
 
 
-async def _nothing(_window: Window) -> Sequence[FeedEntry]:
-    """Not what rules would hide one by one: a page on which all is hidden goes on from the id of the last of it."""
+async def _empty(_window: Window) -> Sequence[FeedEntry]:
+    """Used instead of rules that hide each post: a page whose posts are all hidden would go on from the id of its last
+    post."""
     return ()
 
 

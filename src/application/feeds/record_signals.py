@@ -1,4 +1,4 @@
-"""What trending does when posts and identity tell it something: it notes who voted for what."""
+"""Event handlers of trending. They record engagement signals."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,15 +26,15 @@ from application.shared.ports import Clock, OpenTx
 from domain.shared import EventId, PostId, UserId, made_at
 
 OPEN = frozenset({"public", "unlisted"})
-"""What everybody may see: nobody's vote is known to others who cannot see what it came by."""
+"""Visible to everybody. Signals of other posts do not count: a count must not reveal what its reader cannot see."""
 WINDOW = timedelta(milliseconds=WINDOW_MS)
 BATCH = 500
-"""Rows in one transaction."""
+"""Rows per transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordEngagement:
-    """Likes and reposts are votes. Those for one's own posts are none."""
+    """Records likes and reposts, except those of one's own posts."""
 
     open_tx: OpenTx[SignalsTx]
 
@@ -58,8 +58,8 @@ class RecordEngagement:
 
 @dataclass(frozen=True, slots=True)
 class RecordPostSignals:
-    """A comment is a vote for what it answers, and a public post one for its hashtags. Who wrote what is answered
-    is not told here; an author's comments on their own posts are left out when votes are counted."""
+    """Records a comment as a signal for the post it replies to, and a public post as a signal for its hashtags. The
+    event does not name the author of that post; comments on one's own posts are excluded when signals are counted."""
 
     open_tx: OpenTx[SignalsTx]
     now: Clock
@@ -80,7 +80,7 @@ class RecordPostSignals:
 
     @staticmethod
     def _gives_signals(event: Published | Edited) -> bool:
-        """Of most posts there is nothing to be noted: they cost no transaction."""
+        """Most posts give no signals, and then cost no transaction."""
         if isinstance(event, Edited):
             return event.visibility == "public" and event.hashtags is not None
         return bool(event.reply_to or event.hashtags) and event.visibility in OPEN
@@ -98,7 +98,7 @@ class RecordPostSignals:
 
 @dataclass(frozen=True, slots=True)
 class EraseAccountSignals:
-    """Erases what a deleted account voted for. It may be stopped anywhere, and begun again."""
+    """Erases the signals of a deleted account. Can be interrupted at any point and started again."""
 
     open_tx: OpenTx[SignalsTx]
 
@@ -110,5 +110,5 @@ class EraseAccountSignals:
 
 
 def millis(id_: int) -> int:
-    """When an id was made, in milliseconds since 1970."""
+    """The time in an id, in milliseconds since 1970."""
     return id_ >> 16

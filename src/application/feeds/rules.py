@@ -1,4 +1,4 @@
-"""Rules of feeds into which posts come by reposts."""
+"""Rules of feeds that contain reposts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from domain.shared import UserId
 
 @dataclass(frozen=True, slots=True)
 class OncePerPost:
-    """Each post where it first came from one of the sources; nothing of who is muted, whoever reposted it."""
+    """Shows each post once, where it first appeared by one of the sources, and hides posts by muted accounts, whoever
+    reposted them."""
 
     candidates: Candidates
     sources: Collection[UserId]
@@ -40,5 +41,5 @@ class OncePerPost:
         if not reposts:
             return kept
         first = await self.candidates.first_reposts({entry.post for entry in reposts}, self.sources)
-        # One that was taken back since is not the first.
+        # A repost that was undone meanwhile is not the first.
         return [entry for entry in kept if entry not in reposts or first.get(entry.post) == entry.id]

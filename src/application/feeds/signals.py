@@ -1,4 +1,4 @@
-"""What trending needs from the stores: the votes, a copy of facts that other modules told."""
+"""Ports for the engagement signals of trending, a read model that is fed by the events of other modules."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,28 +8,28 @@ from application.feeds.trending_formula import EngagementSignal, HashtagSignal
 from domain.shared import PostId, UserId
 
 LIKED, REPOSTED = 1, 2
-"""The sources of votes that are no comments. No comment has such an id."""
+"""The `source` of likes and of reposts. No comment has such an id."""
 
 
 class Signals(Protocol):
-    """The votes, within a transaction. All of it is harmless to repeat."""
+    """Changes signals within a transaction. Every method is idempotent."""
 
     async def add(self, signal: EngagementSignal) -> None:
-        """No effect if that vote is there."""
+        """Has no effect if the signal exists."""
         ...
 
     async def remove(self, post: PostId, user: UserId, source: int) -> None: ...
 
     async def set_tags(self, post: PostId, signals: Sequence[HashtagSignal]) -> None:
-        """Let these be all the hashtags of the post; each tag once."""
+        """Replace all hashtags of the post. Each tag may be given once."""
         ...
 
     async def delete_for_post(self, post: PostId, limit: int) -> int:
-        """Delete up to `limit` of the votes for a post and for its hashtags; how many it were."""
+        """Delete up to `limit` signals of a post and of its hashtags. Returns how many were deleted."""
         ...
 
     async def delete_by_user(self, user: UserId, limit: int) -> int:
-        """Delete up to `limit` of what the user voted for; how many it were."""
+        """Delete up to `limit` signals by the user. Returns how many were deleted."""
         ...
 
 
@@ -39,12 +39,12 @@ class SignalsTx:
 
 
 class SignalsReader(Protocol):
-    """Reads outside of a transaction, newest first; of the same time in an order that does not change."""
+    """Reads outside of a transaction, newest first. Signals of the same time have a stable order."""
 
     async def signals(
         self, since: int, before: EngagementSignal | None, limit: int
     ) -> Sequence[EngagementSignal]:
-        """Up to `limit` of those at `since` (milliseconds since 1970) or later that come after `before`."""
+        """Up to `limit` signals at `since` (milliseconds since 1970) or later that follow `before` in that order."""
         ...
 
     async def hashtag_signals(
@@ -53,8 +53,9 @@ class SignalsReader(Protocol):
 
 
 class AccountVisibility(Protocol):
-    """What trending asks the module that has posts."""
+    """The question that trending asks the module that stores posts."""
 
     async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
-        """Those of the users, at most some thousand, who are private or gone: not everybody may see what they wrote."""
+        """Those of the users, at most a few thousand, who are private or deleted, so that not everybody may see their
+        posts."""
         ...

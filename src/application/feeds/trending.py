@@ -1,4 +1,4 @@
-"""Trending posts and hashtags: ranked by the votes now and then, shown to each as far as they may see."""
+"""Trending posts and hashtags: ranked by engagement periodically, filtered for each viewer at read time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,16 +24,16 @@ from application.shared.ports import Clock, ViewerContexts
 from domain.shared import PostId, UserId, ViewerContext
 
 BATCH = 2_000
-"""Votes that are read at once."""
+"""Signals per query."""
 MAX_READ = 100_000
-"""Votes that are counted, the newest: what is older weighs little where there are more."""
+"""Most signals that are counted, the newest. If there are more, the older ones weigh little."""
 MAX_CANDIDATES = 2_000
-AT_ONCE = 100
-"""Posts that are looked at together."""
+HYDRATE_BATCH = 100
+"""Posts that are hydrated together."""
 
 
 class TrendingPostView(Protocol):
-    """What matters of a post: who wrote it, who may see it, and whether it is a comment."""
+    """The members of a post that trending needs: author, visibility, and whether it is a comment."""
 
     @property
     def author(self) -> UserId: ...
@@ -54,21 +54,21 @@ V = TypeVar("V")
 
 
 class HydrateTrending(Protocol[S_co]):
-    """What trending asks the module that has posts."""
+    """The question that trending asks the module that stores posts."""
 
     async def __call__(
         self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
     ) -> Mapping[int, S_co]:
-        """The posts of those of the entries that `viewer_context` may see now, by the entries' ids."""
+        """The posts that `viewer_context` may see now, by entry id."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RankPosts(Generic[S]):
-    """Ranks public posts, comments aside. What changes after that is looked at when the ranking is read."""
+    """Ranks public posts without comments. Later changes of a post are considered when the ranking is read."""
 
     reader: SignalsReader
-    show: HydrateTrending[S]
+    hydrate: HydrateTrending[S]
     now: Clock
 
     async def __call__(self) -> Sequence[RankedPost]:
@@ -80,16 +80,16 @@ class RankPosts(Generic[S]):
             tally.add(signals)
             return signals
 
-        await _all(add)
-        # In threads: each takes a tenth of a second for 100,000 votes.
+        await _in_batches(add)
+        # In threads: each call takes 100 ms for 100,000 signals.
         authors = await self._authors(await asyncio.to_thread(tally.candidates, MAX_CANDIDATES))
         return await asyncio.to_thread(tally.ranking, authors)
 
     async def _authors(self, posts: Sequence[PostId]) -> Mapping[PostId, UserId]:
         found: dict[PostId, UserId] = {}
-        for start in range(0, len(posts), AT_ONCE):
-            shown = await self.show(
-                ViewerContext(), [_entry(post) for post in posts[start : start + AT_ONCE]]
+        for start in range(0, len(posts), HYDRATE_BATCH):
+            shown = await self.hydrate(
+                ViewerContext(), [_entry(post) for post in posts[start : start + HYDRATE_BATCH]]
             )
             found |= {PostId(post): seen.post.author for post, seen in shown.items() if may_trend(seen.post)}
         return found
@@ -97,7 +97,7 @@ class RankPosts(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class RankTags:
-    """Ranks hashtags by the public posts of accounts that are open to everybody."""
+    """Ranks hashtags by the public posts of accounts that are visible to everybody."""
 
     reader: SignalsReader
     accounts: AccountVisibility
@@ -113,44 +113,44 @@ class RankTags:
             tally.add(signal for signal in signals if signal.user not in closed)
             return signals
 
-        await _all(add)
+        await _in_batches(add)
         return await asyncio.to_thread(tally.ranking)
 
 
 @dataclass(frozen=True, slots=True)
 class ListTrendingPosts(Generic[S]):
-    """What trends and the viewer may see, without whom they muted."""
+    """The trending posts that the viewer may see, except those of accounts that they muted."""
 
     rankings: Rankings[RankedPost]
-    show: HydrateTrending[S]
+    hydrate: HydrateTrending[S]
     viewer_contexts: ViewerContexts
 
     async def __call__(self, viewer: UserId | None, window: Window) -> Page[S]:
         viewer_context = await self.viewer_contexts.of(viewer)
 
-        async def show(ranking: Sequence[RankedPost]) -> Sequence[S | None]:
-            shown = await self.show(viewer_context, [_entry(ranked.post) for ranked in ranking])
+        async def visible(ranking: Sequence[RankedPost]) -> Sequence[S | None]:
+            shown = await self.hydrate(viewer_context, [_entry(ranked.post) for ranked in ranking])
             found = [shown.get(ranked.post) for ranked in ranking]
             return [seen if seen and _listed(seen.post, viewer_context) else None for seen in found]
 
-        return await self.rankings.page(window, show, AT_ONCE)
+        return await self.rankings.page(window, visible, HYDRATE_BATCH)
 
 
 @dataclass(frozen=True, slots=True)
 class ListTrendingTags(Generic[S]):
-    """The hashtags that trend, the same for everybody: those for which there are still posts by several accounts
-    that everybody may see."""
+    """The trending hashtags, the same for every viewer. A hashtag is listed while several accounts still have public
+    posts with it."""
 
     rankings: Rankings[RankedTag]
-    show: HydrateTrending[S]
+    hydrate: HydrateTrending[S]
 
     async def __call__(self, window: Window) -> Page[RankedTag]:
-        async def show(ranking: Sequence[RankedTag]) -> Sequence[RankedTag | None]:
+        async def visible(ranking: Sequence[RankedTag]) -> Sequence[RankedTag | None]:
             samples = [_entry(post) for ranked in ranking for post in ranked.samples]
-            shown = await self.show(ViewerContext(), list(dict.fromkeys(samples)))
+            shown = await self.hydrate(ViewerContext(), list(dict.fromkeys(samples)))
             return [ranked if self._in_use(ranked, shown) else None for ranked in ranking]
 
-        return await self.rankings.page(window, show, AT_ONCE // SAMPLES)
+        return await self.rankings.page(window, visible, HYDRATE_BATCH // SAMPLES)
 
     @staticmethod
     def _in_use(ranked: RankedTag, shown: Mapping[int, S]) -> bool:
@@ -160,7 +160,7 @@ class ListTrendingTags(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class RefreshTrending:
-    """Makes what trends anew where it is not fresh, so that nobody who reads it waits. Harmless to do twice."""
+    """Makes the rankings that are not fresh, so that no reader waits for them. Idempotent."""
 
     posts: Rankings[RankedPost]
     tags: Rankings[RankedTag]
@@ -182,8 +182,8 @@ def _entry(post: PostId) -> FeedEntry:
     return FeedEntry(post, post, UserId(0))
 
 
-async def _all(add: Callable[[V | None], Awaitable[Sequence[V]]]) -> None:
-    """Batch by batch, each after the last of the one before."""
+async def _in_batches(add: Callable[[V | None], Awaitable[Sequence[V]]]) -> None:
+    """Call `add` batch by batch, each time with the last item of the previous batch."""
     last: V | None = None
     for _ in range(MAX_READ // BATCH):
         batch = await add(last)

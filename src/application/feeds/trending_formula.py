@@ -1,7 +1,6 @@
-"""What is trending: the formula. docs/trending.md tells it to people.
+"""The trending formula. docs/trending.md explains it to users.
 
-Every figure here is a bound on what one account, or one author, can do.
-"""
+Every constant limits the influence of one account, or of one author."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,50 +11,50 @@ from typing import NamedTuple
 from domain.shared import PostId, UserId
 
 WINDOW_MS = 48 * 3600 * 1000
-"""How long a vote counts."""
+"""How long a signal counts."""
 HALF_LIFE_MS = 6 * 3600 * 1000
-"""After which it counts half."""
+"""After this time a signal counts half."""
 LIKE_WEIGHT, REPOST_WEIGHT, COMMENT_WEIGHT = 1, 2, 2
-"""What votes weigh."""
+"""The weights of the kinds of signals."""
 MIN_ACCOUNTS = 3
-"""How many different accounts, the author aside, must have voted for a post that trends."""
+"""A post trends only if so many accounts, other than the author, have engaged with it."""
 MAX_POSTS_PER_ACCOUNT = 200
-"""How many posts one account votes for at most, those for which its votes count most."""
+"""Signals of one account count for at most so many posts: those for which they weigh most."""
 PER_AUTHOR = 3
-"""How many posts of one author trend at the same time."""
+"""Most posts of one author in a ranking."""
 MAX_RANKED_POSTS = 500
 MIN_TAG_ACCOUNTS = 2
-"""How many different accounts must have used a hashtag that trends."""
+"""A hashtag trends only if so many accounts have used it."""
 MAX_TAGS_PER_ACCOUNT = 20
-"""How many hashtags one account votes for at most, those that it used last."""
+"""Signals of one account count for at most so many hashtags: those that it used last."""
 MAX_RANKED_TAGS = 100
 SAMPLES = 5
-"""Of how many accounts one post each is known by which a hashtag is shown to be in use."""
+"""Posts by different accounts that are kept with a hashtag, to check at read time that it is still in use."""
 
 
 class EngagementSignal(NamedTuple):
     post: PostId
     user: UserId
-    """Who voted."""
+    """The account that engaged."""
     source: int
-    """What for: LIKED, REPOSTED, or the comment's id. A vote is told from all others by these three."""
+    """LIKED, REPOSTED, or the id of the comment. Post, user and source identify a signal."""
     weight: int
     at: int
-    """In milliseconds since 1970."""
+    """Milliseconds since 1970."""
 
 
 class HashtagSignal(NamedTuple):
     tag: str
-    """Canonical."""
+    """In canonical form."""
     post: PostId
     user: UserId
     """The author of the post."""
     at: int
-    """When it was published, in milliseconds since 1970."""
+    """Time of publication in milliseconds since 1970."""
 
 
 class RankedPost(NamedTuple):
-    """A post that trends."""
+    """A trending post."""
 
     post: PostId
     author: UserId
@@ -63,16 +62,16 @@ class RankedPost(NamedTuple):
 
 
 class RankedTag(NamedTuple):
-    """A hashtag that trends."""
+    """A trending hashtag."""
 
     tag: str
     posts: int
-    """How many posts used it within the window."""
+    """Posts that used the hashtag within the window."""
     accounts: int
-    """By how many accounts."""
+    """Accounts that used the hashtag within the window."""
     score: float
     samples: tuple[PostId, ...]
-    """The last posts, each of another account, up to SAMPLES."""
+    """The latest posts by different accounts, up to SAMPLES."""
 
 
 def decayed(weight: float, at: int, now: int) -> float:
@@ -80,7 +79,7 @@ def decayed(weight: float, at: int, now: int) -> float:
 
 
 class Tally:
-    """Gathers votes for posts, and ranks these."""
+    """Collects engagement signals and ranks posts by them."""
 
     def __init__(self, now: int) -> None:
         self._now = now
@@ -93,8 +92,8 @@ class Tally:
                 best[user] = value
 
     def candidates(self, limit: int) -> list[PostId]:
-        """The posts that may trend, those with the greatest sums first: only of these it matters who wrote them.
-        Of an account no more votes count here than in the ranking, else a few could fill the list."""
+        """The posts that may trend, highest sums first. Only their authors need to be looked up. The limit per account
+        is the same as in the ranking; otherwise a few accounts could fill the list."""
         by_user: defaultdict[UserId, list[tuple[float, PostId]]] = defaultdict(list)
         for post, best in self._best.items():
             for user, value in best.items():
@@ -109,11 +108,10 @@ class Tally:
         return [post for _total, post in nlargest(limit, found)]
 
     def ranking(self, authors: Mapping[PostId, UserId]) -> list[RankedPost]:
-        """The posts of `authors`, which tells who wrote each, that trend, the highest score first.
+        """The trending ones of the posts in `authors` (the author of each post), highest score first.
 
-        An account votes once for each post, and not for its own. Its votes for one author share a unit: the one
-        that counts most counts as it is, the second half, the third a third.
-        """
+        An account has one signal per post, and none for its own posts. Its signals for posts of one author share a
+        unit: the strongest counts fully, the second half, the third a third, and so on."""
         scores: defaultdict[PostId, float] = defaultdict(float)
         accounts: Counter[PostId] = Counter()
         for signals in self._by_user(authors).values():
@@ -140,7 +138,7 @@ class Tally:
 
 
 def spread(ranking: Iterable[RankedPost]) -> list[RankedPost]:
-    """The first PER_AUTHOR places of each author, and of these the first MAX_RANKED_POSTS."""
+    """The first PER_AUTHOR posts of each author, and of these the first MAX_RANKED_POSTS."""
     seen: Counter[UserId] = Counter()
     kept = []
     for ranked in ranking:
@@ -151,7 +149,7 @@ def spread(ranking: Iterable[RankedPost]) -> list[RankedPost]:
 
 
 class HashtagTally:
-    """Gathers the uses of hashtags, and ranks these."""
+    """Collects uses of hashtags and ranks hashtags by them."""
 
     def __init__(self, now: int) -> None:
         self._now = now
@@ -159,7 +157,7 @@ class HashtagTally:
         self._posts: Counter[str] = Counter()
 
     def add(self, signals: Iterable[HashtagSignal]) -> None:
-        """Each use of a tag once."""
+        """Each use of a hashtag may be given once."""
         for signal in signals:
             self._posts[signal.tag] += 1
             uses = self._uses[signal.tag]
@@ -168,8 +166,8 @@ class HashtagTally:
                 uses[signal.user] = signal
 
     def ranking(self) -> list[RankedTag]:
-        """The tags that trend, the highest score first. An account votes for the tags that it used last, for each
-        by its last post that has it."""
+        """The trending hashtags, highest score first. An account counts for the hashtags that it used last, and for
+        each by its last post with it."""
         by_user: defaultdict[UserId, list[HashtagSignal]] = defaultdict(list)
         for uses in self._uses.values():
             for signal in uses.values():

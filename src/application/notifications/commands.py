@@ -1,4 +1,4 @@
-"""What a user does with the own stream: marks it as read, dismisses what stands there, says what to be told."""
+"""Commands of a user on their own stream: mark as read, dismiss, set preferences."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from domain.shared import NotFound, UserId
 
 
 class NoSuchNotification(NotFound):
-    """No notification of yours has, or had, this sequence number; what is too old is not known any more."""
+    """You have no notification with this sequence number, or it is too old and was deleted."""
 
     code = "notification_not_found"
 
 
 @dataclass(frozen=True, slots=True)
 class MarkRead:
-    """Moves the read marker to the newest notification at `seq` or below, and never back. Where it passes none,
-    nothing happens and nothing is said, so that two devices cannot talk for ever."""
+    """Moves the read marker to the newest notification at `seq` or below, and never back. If the marker passes no
+    notification, nothing is added to the stream; otherwise two devices could answer each other forever."""
 
     open_tx: OpenTx[NotificationsTx]
     new_id: NewId
@@ -34,8 +34,8 @@ class MarkRead:
                 return before
             passed = await tx.streams.unread_between(user, before.read, newest)
             after = before.read_up_to(newest, passed).with_entry(StreamChange.READ)
-            said = StreamEntry(user, after.head, self.new_id(), StreamChange.READ, refs=(newest,))
-            await tx.streams.add([(said, None)])
+            entry = StreamEntry(user, after.head, self.new_id(), StreamChange.READ, refs=(newest,))
+            await tx.streams.add([(entry, None)])
             await tx.streams.save([after])
         await self.hints.send_hint([user], StreamHint.STREAM)
         return after
@@ -43,7 +43,7 @@ class MarkRead:
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """Removes notifications for good. Those that are removed already stay so. Raises NoSuchNotification."""
+    """Removes notifications permanently. Has no effect on those that are removed already. Raises NoSuchNotification."""
 
     reader: StreamReader
     remove: PruneHidden
@@ -51,11 +51,11 @@ class Dismiss:
     async def __call__(self, user: UserId, seq: int) -> None:
         found = await self.reader.after(user, seq - 1, 1)
         if not found or found[0].seq != seq or not isinstance(found[0].type, Kind):
-            raise NoSuchNotification("no such notification")
+            raise NoSuchNotification("there is no such notification")
         await self.remove(user, [seq])
 
     async def all(self, user: UserId) -> None:
-        """All that there are as it begins."""
+        """Removes all notifications that exist when it begins."""
         stream = await self.reader.stream(user)
         window = Window(BATCH, 1 + stream.head if stream else 0)
         while rows := await self.reader.latest(user, window, tuple(Kind)):
@@ -66,7 +66,7 @@ class Dismiss:
 
 @dataclass(frozen=True, slots=True)
 class SetPreferences:
-    """Changes what is said of some kinds and channels; the others stay as they are."""
+    """Changes the settings of some kinds and channels; the others stay as they are."""
 
     open_tx: OpenTx[NotificationsTx]
 

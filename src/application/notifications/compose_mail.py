@@ -1,5 +1,5 @@
-"""What a mail about notifications says: who did what, and never in whose words. Posts stay on this server, since some
-are not for everybody, and mail is read by machines on its way."""
+"""Composes mails about notifications. A mail says which accounts did what, but never contains text of posts: some posts
+are not public, and machines on the way read mail."""
 
 import re
 import unicodedata
@@ -16,38 +16,39 @@ from application.shared.paging import Window
 from application.shared.people import AuthorCard
 from domain.notifications import Channel, Kind
 
-LINES = 20
-LOOKED_AT = 100
-"""Notifications a mail is about, at most, the newest. Of more it only says that there are more."""
+MAX_LINES = 20
+MAX_COVERED = 100
+"""Most notifications that one mail covers, the newest. If there are more, the mail only says so."""
 
-_DID = {
+_ACTIONS = {
     Kind.LIKE: "liked your post",
     Kind.REPOST: "reposted your post",
     Kind.COMMENT: "replied to you",
     Kind.MENTION: "mentioned you",
-    Kind.FOLLOW: "follows you now",
-    Kind.FOLLOW_REQUEST: "asks to follow you",
-    Kind.FOLLOW_ACCEPTED: "lets you follow them",
+    Kind.FOLLOW: "followed you",
+    Kind.FOLLOW_REQUEST: "asked to follow you",
+    Kind.FOLLOW_ACCEPTED: "accepted your follow request",
     Kind.EDIT: "edited a post that you liked, reposted or replied to",
 }
-_HAPPENED = {
-    Kind.MEDIA_FAILED: "A picture or film that you uploaded cannot be shown",
+_EVENTS = {
+    Kind.MEDIA_FAILED: "A picture or video that you uploaded could not be processed",
 }
 
 
 class ComposedMail(NamedTuple):
     message: Message | None
-    """None if there is nothing to say, or nobody to say it to."""
+    """None if there is nothing to report, or no address."""
     up_to: int
-    """It tells of what stands up to this number."""
+    """The mail covers notifications up to this sequence number."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComposeMail:
-    """One mail of what the user has not read, may still see, and wants by mail, from where the last one ended."""
+    """Composes one mail about the notifications that the user has not read, may still see, and wants by mail, starting
+    where the last mail ended."""
 
     reader: StreamReader
-    show: HydrateStream
+    hydrate: HydrateStream
     addresses: Addresses
     site: Site
 
@@ -61,14 +62,14 @@ class ComposeMail:
         first = max(mail.since, stream.read + 1)
         if not wanted or first > stream.head:
             return nothing
-        newest = await self.reader.latest(mail.user, Window(LOOKED_AT, stream.head + 1), wanted)
+        newest = await self.reader.latest(mail.user, Window(MAX_COVERED, stream.head + 1), wanted)
         entries = [entry for entry in newest if entry.seq >= first]
-        seen = [one for one in await self.show(mail.user, entries[:LOOKED_AT]) if not one.void]
+        seen = [one for one in await self.hydrate(mail.user, entries[:MAX_COVERED]) if not one.void]
         address = await self.addresses.of(mail.user) if seen else None
         if address is None:
             return nothing
         id_ = sha256(f"{mail.user} {stream.epoch} {mail.since}".encode()).hexdigest()[:32]
-        more = "more than " if len(entries) > LOOKED_AT else ""
+        more = "more than " if len(entries) > MAX_COVERED else ""
         message = Message(address, self._subject(len(seen), more), self._text(seen, more), id_)
         return ComposedMail(message, stream.head)
 
@@ -78,20 +79,20 @@ class ComposeMail:
 
     def _text(self, seen: Sequence[HydratedEntry], more: str) -> str:
         at, groups = {one.entry.seq: one for one in seen}, grouped(one.entry for one in seen)
-        lines = [f"- {_line(at[group.seq], group.count)}" for group in groups[:LINES]]
-        if left := sum(group.count for group in groups[LINES:]):
+        lines = [f"- {_line(at[group.seq], group.count)}" for group in groups[:MAX_LINES]]
+        if left := sum(group.count for group in groups[MAX_LINES:]):
             lines.append(f"- and {more}{left} more")
         elif more:
             lines.append("- and more")
         return "\n".join(
             (
-                f"On {self.site.host}, where you have not been for a while:",
+                f"You have unread notifications on {self.site.host}:",
                 "",
                 *lines,
                 "",
                 self.site.url,
                 "",
-                "You get this mail because you asked for it. What is mailed to you, if anything, is set in your",
+                "You receive this mail because you turned on notifications by mail. You can turn them off in your",
                 "notification preferences.",
                 "",
             )
@@ -100,16 +101,16 @@ class ComposeMail:
 
 def _line(newest: HydratedEntry, count: int) -> str:
     kind = Kind(newest.entry.type)
-    if (happened := _HAPPENED.get(kind)) is not None:
-        return f"{happened}."
+    if (event := _EVENTS.get(kind)) is not None:
+        return f"{event}."
     who = _name(newest.actor) if newest.actor else "Somebody"
     if count > 1:
         who += f" and {count - 1} {'other' if count == 2 else 'others'}"
-    return f"{who} {_DID[kind]}."
+    return f"{who} {_ACTIONS[kind]}."
 
 
 _LINKLIKE = re.compile(r"[./:@\u3002\uff0e\uff61]\S")
-"""What mail programs make a link of: a strange name must not carry one into somebody's mailbox."""
+"""Matches what mail programs turn into links. A display name must not put a link into somebody's mailbox."""
 
 
 def _name(card: AuthorCard) -> str:
@@ -121,11 +122,11 @@ def _name(card: AuthorCard) -> str:
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"
-"""Persian and emoji need them."""
+"""Required by Persian and by emoji."""
 
 
 def plain(text: str) -> str:
-    """On one line, without what cannot be seen."""
+    """The text on one line, without invisible characters."""
     seen = (char in _JOINERS or unicodedata.category(char) not in _UNSEEN for char in text)
     return " ".join(
         "".join(char if is_seen else " " for char, is_seen in zip(text, seen, strict=True)).split()

@@ -1,4 +1,4 @@
-"""Where a user's stream stands, for whoever asks first as well."""
+"""The state of a user's stream."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,8 @@ from domain.shared import UserId
 
 @dataclass(frozen=True, slots=True)
 class FindStream:
-    """Begun here if nothing was told yet: the cursor that its user is given then shall be good when something is."""
+    """Returns the state of the user's stream. Creates the stream if there is none, so that a cursor issued now stays
+    valid when the first notification arrives."""
 
     open_tx: OpenTx[NotificationsTx]
     reader: StreamReader

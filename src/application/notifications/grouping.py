@@ -1,4 +1,4 @@
-"""Listing together what is alike: "Willy and 11 others like your post"."""
+"""Groups similar notifications: "Willy and 11 others like your post"."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,27 +8,27 @@ from domain.notifications import Kind, StreamEntry
 
 ACTORS = 5
 GROUPED = frozenset({Kind.LIKE, Kind.REPOST})
-"""What is listed as one: of the same kind, about the same post."""
+"""Notifications of these kinds are grouped by kind and post."""
 
 
 @dataclass(slots=True)
 class EntryGroup:
-    """Notifications of one kind about one post, or one that stands alone."""
+    """Notifications of one kind about one post, or a single notification."""
 
     newest: list[StreamEntry] = field(default_factory=list)
-    """The newest of them, the last one first, up to ACTORS: each is of somebody else where they are grouped."""
+    """The newest of them, newest first, up to ACTORS. In a group each is by a different account."""
     oldest: int = 0
-    """The lowest sequence number in it."""
+    """The lowest sequence number in the group."""
     count: int = 0
-    """Notifications, which is as many people where they are grouped."""
+    """Notifications in the group, which equals the number of accounts where kinds are grouped."""
 
     @property
     def seq(self) -> int:
-        """Its place in the list."""
+        """The position of the group in the list."""
         return self.newest[0].seq
 
     def add(self, entry: StreamEntry) -> None:
-        """One that is older than those in it."""
+        """The entry must be older than those in the group."""
         if len(self.newest) < ACTORS:
             self.newest.append(entry)
         self.oldest = entry.seq
@@ -40,7 +40,7 @@ def alone(entry: StreamEntry) -> EntryGroup:
 
 
 def grouped(entries: Iterable[StreamEntry]) -> list[EntryGroup]:
-    """What is given newest first, in groups by the newest of each."""
+    """Groups of the given entries, which must be newest first. The newest entry of a group decides its position."""
     groups: dict[object, EntryGroup] = {}
     for entry in entries:
         key = (entry.type, entry.post) if entry.type in GROUPED else entry.seq
@@ -51,7 +51,7 @@ def grouped(entries: Iterable[StreamEntry]) -> list[EntryGroup]:
 
 
 def within(groups: Sequence[EntryGroup], window: Window) -> Sequence[EntryGroup]:
-    """What a reader would give for the window: up to one more than its limit."""
+    """The groups that a reader would return for the window: up to one more than its limit."""
     size, edge = window.limit + 1, window.edge
     if window.back:
         return [group for group in groups if edge is None or group.seq > edge][-size:]

@@ -1,4 +1,5 @@
-"""Who listens in this process. A listener costs a few words of memory: what it has not sent stands in the database."""
+"""The streams that are open in this process. A listener takes a few words of memory: entries that were not sent yet are
+read from the database."""
 
 import asyncio
 import logging
@@ -11,44 +12,46 @@ from domain.shared import SessionId, TooMany, Unavailable, UserId
 
 PER_USER = 10
 HEADS_SECONDS = 5.0
-"""How often all streams that are listened to are compared with what was sent: a hint that was lost costs no more."""
+"""Interval at which the heads of all open streams are compared with what was sent. A lost hint delays an entry by no
+more than this."""
 SESSIONS_SECONDS = 2.0
-"""How often all sessions that listen are asked for: whoever ends one has silenced it soon, in every process."""
-PATIENCE = 30.0
-"""Seconds without a database after which listeners are sent away, to try elsewhere."""
+"""Interval at which the sessions of all open streams are checked. An ended session loses its streams this soon, in
+every process."""
+DATABASE_TIMEOUT = 30.0
+"""Seconds without a database after which listeners are closed, so that their clients try another process."""
 
 log = logging.getLogger(__name__)
 
 
 class TooManyListeners(TooMany):
-    """One user listens at too many places at once."""
+    """The user has too many open streams."""
 
     code = "too_many_streams"
 
 
 class EndReason(Enum):
-    """Why a listener has to go."""
+    """Why a listener has to end."""
 
     SESSION = auto()
     """Its session has ended."""
     DRAIN = auto()
     """The process is about to stop."""
     AWAY = auto()
-    """The database is away."""
+    """The database is unavailable."""
 
 
 @dataclass(slots=True, eq=False)
 class Listener:
-    """One open stream. Whoever sends it waits for something to do, and then looks."""
+    """One open stream. Its sender waits for a wake-up and then looks what there is to send."""
 
     user: UserId
     session: SessionId
     last: int = 0
     """The highest sequence number that was sent."""
     home_updated: bool = False
-    """There are new posts in the home feed, and nobody said so yet."""
+    """The home feed has new posts, and the client was not notified yet."""
     behind: bool = True
-    """There may be something after `last`."""
+    """There may be entries after `last`."""
     end_reason: EndReason | None = None
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -60,66 +63,69 @@ class Listener:
         self._woken.set()
 
     def take_pending(self) -> bool:
-        """Whether there may be something after `last`; asked once for each time that somebody said so."""
+        """Whether there may be entries after `last`. Resets the flag."""
         behind, self.behind = self.behind, False
         return behind
 
-    def end(self, why: EndReason) -> None:
-        self.end_reason = self.end_reason or why
+    def end(self, reason: EndReason) -> None:
+        self.end_reason = self.end_reason or reason
         self._woken.set()
 
     async def wait(self) -> None:
-        """Until there may be something to do. To be asked before one looks: what comes while one looks is not missed."""
+        """Returns when there may be something to do. Call it before looking for work, so that no wake-up is missed in
+        between."""
         await self._woken.wait()
         self._woken.clear()
 
 
 @dataclass(slots=True)
 class Hub:
-    """Wakes those who listen. It is `StreamHints` where there is one process."""
+    """Wakes the listeners of this process. With a single process it serves as `StreamHints`."""
 
     reader: StreamReader
     sessions: Sessions
     per_user: int = PER_USER
-    _of: dict[UserId, list[Listener]] = field(default_factory=dict)
+    _by_user: dict[UserId, list[Listener]] = field(default_factory=dict)
     _draining: bool = False
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __len__(self) -> int:
-        return sum(map(len, self._of.values()))
+        return sum(map(len, self._by_user.values()))
 
     def __iter__(self) -> Iterator[Listener]:
-        """Those at this moment."""
-        return iter([listener for some in self._of.values() for listener in some])
+        """A snapshot of the listeners."""
+        return iter([listener for streams in self._by_user.values() for listener in streams])
 
     def join(self, user: UserId, session: SessionId) -> Listener:
-        """Before the stream is read for the first time, so that nothing falls between. Raises TooManyListeners; those
-        who were there first stay."""
-        some = self._of.get(user, [])
-        if len(some) >= self.per_user:
-            raise TooManyListeners(f"at most {self.per_user} streams at once", retry_after=60)
+        """Register a listener. Call it before the first read of the stream, so that no entry is missed in between.
+        Raises TooManyListeners; existing listeners stay."""
+        streams = self._by_user.get(user, [])
+        if len(streams) >= self.per_user:
+            raise TooManyListeners(f"a user can have at most {self.per_user} open streams", retry_after=60)
         listener = Listener(user, session)
         if self._draining:
             listener.end(EndReason.DRAIN)
-        self._of[user] = [*some, listener]
+        self._by_user[user] = [*streams, listener]
         return listener
 
     def leave(self, listener: Listener) -> None:
-        some = [other for other in self._of.get(listener.user, ()) if other is not listener]
-        if some:
-            self._of[listener.user] = some
+        streams = [other for other in self._by_user.get(listener.user, ()) if other is not listener]
+        if streams:
+            self._by_user[listener.user] = streams
         else:
-            self._of.pop(listener.user, None)
-            if not self._of:
+            self._by_user.pop(listener.user, None)
+            if not self._by_user:
                 self._empty.set()
 
     def wake(self, users: Collection[UserId], hint: StreamHint) -> None:
-        for user in self._of.keys() & users:  # of thousands who follow somebody, few listen
-            for listener in self._of[user]:
+        for user in (
+            self._by_user.keys() & users
+        ):  # thousands may follow an account, but few have an open stream
+            for listener in self._by_user[user]:
                 listener.wake(hint)
 
     def wake_all(self) -> None:
-        """StreamHints may have been lost."""
+        """Hints may have been lost: wake every listener."""
         for listener in self:
             listener.wake()
 
@@ -127,38 +133,41 @@ class Hub:
         self.wake(users, hint)
 
     async def wait_until_empty(self) -> None:
-        """When nobody listens any more."""
-        while self._of:
+        """Returns when no listener is left."""
+        while self._by_user:
             self._empty.clear()
             await self._empty.wait()
 
     def drain(self) -> None:
-        """Send everybody away, who comes later too."""
+        """End all listeners, including those that join later."""
         self._draining = True
         for listener in self:
             listener.end(EndReason.DRAIN)
 
     async def follow_heads(self) -> None:
-        """Until cancelled: wake who is behind, whatever became of the hints. One question for all."""
+        """Wake listeners that are behind, whatever became of the hints. One query for all streams. Runs until
+        cancelled."""
         since_answer = 0.0
         while True:
             await asyncio.sleep(HEADS_SECONDS)
             try:
-                heads = await self.reader.heads([*self._of]) if self._of else {}
+                heads = await self.reader.heads([*self._by_user]) if self._by_user else {}
             except Unavailable as error:
                 since_answer += HEADS_SECONDS
-                log.warning("streams are not looked at: %s", error)
-                if since_answer >= PATIENCE:
+                log.warning("cannot check the heads of open streams: %s", error)
+                if since_answer >= DATABASE_TIMEOUT:
                     self._end_all(EndReason.AWAY)
                 continue
             since_answer = 0.0
             for user, head in heads.items():
-                for listener in self._of.get(user, ()):
-                    if listener.last != head:  # beyond it, if a restore has put an older history there
+                for listener in self._by_user.get(user, ()):
+                    if (
+                        listener.last != head
+                    ):  # it may lie beyond the head after a restore of an older history
                         listener.wake()
 
     async def follow_sessions(self) -> None:
-        """Until cancelled: end those whose sessions have ended. That a question failed is no end."""
+        """End the listeners of ended sessions. A failed query ends none. Runs until cancelled."""
         while True:
             await asyncio.sleep(SESSIONS_SECONDS)
             asked = {listener.session for listener in self}
@@ -170,6 +179,6 @@ class Hub:
                 if listener.session in asked and listener.session not in alive:
                     listener.end(EndReason.SESSION)
 
-    def _end_all(self, why: EndReason) -> None:
+    def _end_all(self, reason: EndReason) -> None:
         for listener in self:
-            listener.end(why)
+            listener.end(reason)

@@ -1,4 +1,5 @@
-"""What of a stream its user may see at this moment. That it was told once does not mean that it may be seen still."""
+"""Hydrates stream entries for their user, as of now. An entry that the user was allowed to see once may be hidden by
+now."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -12,31 +13,32 @@ from domain.shared import UserId
 
 
 class HydratedEntry(NamedTuple):
-    """An entry as its user sees it."""
+    """An entry as the user sees it."""
 
     entry: StreamEntry
     actor: AuthorCard | None = None
     post: object | None = None
-    """As posts shows it; None if it is about none."""
+    """As posts presents it; None if the entry is about no post."""
     void: bool = False
-    """There is nothing to be seen but its number."""
+    """Nothing of the entry is visible except its number."""
 
 
 class PruneHidden(Protocol):
-    """Takes for good what its user may not see any more, so that the counts come right and all devices learn."""
+    """Removes entries permanently that the user may not see any more, so that the counters become correct and all
+    devices learn of it."""
 
     async def __call__(self, user: UserId, seqs: Collection[int]) -> None:
-        """Returns when it is done. Harmless for what is gone already."""
+        """Returns when it is done. Idempotent."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HydrateStream:
-    """Entries of one stream, as they may be seen now: one for each, in their order. What may not be seen is void,
-    and healed when this returns."""
+    """Hydrates entries of one stream: one result for each, in the same order. Entries that the user may not see are
+    void; when this returns, they have been pruned."""
 
     viewer_contexts: ViewerContexts
-    show: HydrateNotificationPosts
+    hydrate_posts: HydrateNotificationPosts
     cards: Cards
     prune: PruneHidden
 
@@ -45,18 +47,18 @@ class HydrateStream:
         if not notifications:
             return [_bare(entry) for entry in entries]
         viewer_context = await self.viewer_contexts.of(user)
-        near = [entry for entry in notifications if entry.actor not in viewer_context.blocked]
-        wanted = {entry.post for entry in near if entry.post is not None}
-        posts = await self.show(viewer_context, wanted) if wanted else {}
-        there = [entry for entry in near if entry.post is None or entry.post in posts]
-        cards = await self.cards.cards({entry.actor for entry in there if entry.actor is not None})
+        unblocked = [entry for entry in notifications if entry.actor not in viewer_context.blocked]
+        wanted = {entry.post for entry in unblocked if entry.post is not None}
+        posts = await self.hydrate_posts(viewer_context, wanted) if wanted else {}
+        visible = [entry for entry in unblocked if entry.post is None or entry.post in posts]
+        cards = await self.cards.cards({entry.actor for entry in visible if entry.actor is not None})
         seen = {
             entry.seq: HydratedEntry(
                 entry,
                 None if entry.actor is None else cards[entry.actor],
                 None if entry.post is None else posts[entry.post],
             )
-            for entry in there
+            for entry in visible
             if entry.actor is None or entry.actor in cards
         }
         if hidden := [entry.seq for entry in notifications if entry.seq not in seen]:

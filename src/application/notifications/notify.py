@@ -1,4 +1,4 @@
-"""Telling people of something: who may be told is decided here, and looked at again whenever it is read."""
+"""Notifies users. Decides who may be notified; visibility is checked again at every read."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,21 +13,22 @@ from domain.shared import EventId, MediaId, PostId, UserId, ViewerContext, made_
 
 @dataclass(frozen=True, slots=True)
 class NotificationRequest:
-    """Something that somebody is told once, however often it is said. What can be taken back and done again is told
-    again, up to MAX_REPEATS_PER_DAY times a day: each time by another event."""
+    """A request to notify users of an action. A user is notified once per request, however often it is repeated. If the
+    action can be undone and repeated, the user is notified again, up to MAX_REPEATS_PER_DAY times a day, each time for
+    another event."""
 
     kind: Kind
     actor: UserId
     post: PostId | None = None
     media: MediaId | None = None
     dedupe: tuple[object, ...] = ()
-    """What tells it from other causes for the same person, if it cannot be taken back."""
+    """Identifies the request, if the action cannot be undone."""
     event: EventId | None = None
-    """Says that it can be taken back, and which of the times it is."""
+    """Set if the action can be undone. Identifies this occurrence of it."""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The dedupe keys under which it may be told, the first one first."""
+        """The dedupe keys that may be used, in order."""
         if self.event is None:
             return (_joined(self.dedupe),)
         day = made_at(self.event).date().toordinal()
@@ -40,7 +41,8 @@ class NotificationRequest:
         return () if number is None else (number,)
 
     def key_for(self, user: UserId, known: Mapping[tuple[UserId, str], tuple[int, ...]]) -> str | None:
-        """The key under which to tell this user, given the known ones; None if they were told, or often enough."""
+        """The dedupe key with which to notify the user, given the keys that are used already. None if the user was
+        notified of this event, or often enough."""
         for key in self.keys:
             refs = known.get((user, key))
             if refs is None:
@@ -56,8 +58,8 @@ def _joined(parts: Sequence[object]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Tells those of some people who want to know, and who may: nobody hears of themselves, of whom they block or
-    mute, of who blocks them, or of a post that they may not see."""
+    """Notifies those of the given users who want to know and may know. Users are never notified of their own actions,
+    of accounts that they block or mute, of accounts that block them, or of posts that they may not see."""
 
     open_tx: OpenTx[NotificationsTx]
     viewer_contexts: ViewerContexts
@@ -67,47 +69,47 @@ class Notify:
     hints: StreamHints
     now: Clock
     mail_delay: timedelta
-    """So much later a mail is due, for who has not read it by then."""
+    """The delay of a mail, which is sent only if the user has not read the notification by then."""
 
-    async def __call__(self, request: NotificationRequest, people: Collection[UserId]) -> None:
-        everybody = sorted({*people} - {request.actor})
-        for start in range(0, len(everybody), BATCH):
-            may_know = await self._allowed_recipients(request, everybody[start : start + BATCH])
-            if may_know:
-                await self._add_entries(request, may_know)
+    async def __call__(self, request: NotificationRequest, users: Collection[UserId]) -> None:
+        others = sorted({*users} - {request.actor})
+        for start in range(0, len(others), BATCH):
+            recipients = await self._allowed_recipients(request, others[start : start + BATCH])
+            if recipients:
+                await self._add_entries(request, recipients)
 
     async def notify_owner(self, request: NotificationRequest) -> None:
-        """Tells the one whom it is about, of something that nobody did."""
+        """Notify the owner of the subject of something that no other account did."""
         if request.actor in await self.people.cards([request.actor]):
             await self._add_entries(request, [request.actor])
 
     async def _allowed_recipients(
-        self, request: NotificationRequest, people: Sequence[UserId]
+        self, request: NotificationRequest, users: Sequence[UserId]
     ) -> list[UserId]:
-        there = await self.people.cards({request.actor, *people})
-        if request.actor not in there:
+        existing = await self.people.cards({request.actor, *users})
+        if request.actor not in existing:
             return []
-        near: list[ViewerContext] = []
-        for user in people:
-            if user in there:
+        contexts: list[ViewerContext] = []
+        for user in users:
+            if user in existing:
                 viewer_context = await self.viewer_contexts.of(user)
                 if request.actor not in viewer_context.blocked and request.actor not in viewer_context.muted:
-                    near.append(viewer_context)
-        if request.post is not None and near:
-            seeing = await self.posts.who_sees(request.post, near)
-            near = [viewer_context for viewer_context in near if viewer_context.viewer in seeing]
-        return [viewer_context.viewer for viewer_context in near if viewer_context.viewer is not None]
+                    contexts.append(viewer_context)
+        if request.post is not None and contexts:
+            allowed = await self.posts.who_sees(request.post, contexts)
+            contexts = [viewer_context for viewer_context in contexts if viewer_context.viewer in allowed]
+        return [viewer_context.viewer for viewer_context in contexts if viewer_context.viewer is not None]
 
-    async def _add_entries(self, request: NotificationRequest, people: Sequence[UserId]) -> None:
+    async def _add_entries(self, request: NotificationRequest, recipients: Sequence[UserId]) -> None:
         async with self.open_tx() as tx:
-            streams = await tx.streams.lock(people)
-            known = await tx.streams.known([(user, key) for user in people for key in request.keys])
-            wishes = await tx.streams.preferences(people)
+            streams = await tx.streams.lock(recipients)
+            known = await tx.streams.known([(user, key) for user in recipients for key in request.keys])
+            preferences = await tx.streams.preferences(recipients)
             added: list[Stream] = []
-            said: list[tuple[StreamEntry, str | None]] = []
-            for user in people:
+            entries: list[tuple[StreamEntry, str | None]] = []
+            for user in recipients:
                 key = request.key_for(user, known)
-                if key is None or not wishes[user].wants(request.kind, Channel.APP):
+                if key is None or not preferences[user].wants(request.kind, Channel.APP):
                     continue
                 stream = streams[user].with_entry(request.kind)
                 actor = request.actor if request.media is None else None
@@ -115,12 +117,12 @@ class Notify:
                     user, stream.head, self.new_id(), request.kind, actor, request.post, request.refs
                 )
                 added.append(stream)
-                said.append((entry, key))
-            await tx.streams.add(said)
+                entries.append((entry, key))
+            await tx.streams.add(entries)
             await tx.streams.save(added)
             due = self.now() + self.mail_delay
             for stream in added:
-                if not request.kind.is_quiet and wishes[stream.user].wants(request.kind, Channel.EMAIL):
+                if not request.kind.is_quiet and preferences[stream.user].wants(request.kind, Channel.EMAIL):
                     await tx.streams.schedule_mail(stream.user, stream.head, due)
         if added:
             await self.hints.send_hint([stream.user for stream in added], StreamHint.STREAM)

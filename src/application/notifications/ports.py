@@ -1,4 +1,4 @@
-"""What notifications needs from outside."""
+"""The driven ports of notifications."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,50 +12,52 @@ from domain.notifications import Kind, Preferences, Stream, StreamEntry
 from domain.shared import PostId, SessionId, UserId, ViewerContext
 
 BATCH = 100
-"""Streams in one transaction, at most."""
+"""Most streams in one transaction."""
 
 
 class Streams(Protocol):
-    """The streams, within a transaction."""
+    """Changes streams within a transaction."""
 
     async def lock(self, users: Collection[UserId]) -> Mapping[UserId, Stream]:
-        """The stream of each of at most BATCH users, made with a random epoch if there is none yet. Until the
-        transaction ends nobody else changes any of them. Locked in the order of the users' ids, so that two who
-        lock several wait for each other and for nothing else: lock once, and all at once. Raises Unavailable if
-        one of them is forgotten at this moment."""
+        """Lock the streams of up to BATCH users until the transaction ends. A missing stream is created, with a random
+        epoch.
+
+        Streams are locked in the order of user ids, so that transactions cannot deadlock: call it once per transaction,
+        with all users. Raises Unavailable if one of the streams is being deleted."""
         ...
 
     async def known(
         self, keys: Collection[tuple[UserId, str]]
     ) -> Mapping[tuple[UserId, str], tuple[int, ...]]:
-        """Those of the dedupe keys under which that user was told something before, be it removed since, and the
-        `refs` of what was told."""
+        """Those of the dedupe keys with which the user was notified before, even if the notification was removed since,
+        and the `refs` of those notifications."""
         ...
 
     async def add(self, entries: Sequence[tuple[StreamEntry, str | None]]) -> None:
-        """Add entries, each with its dedupe key: at most 100 characters, once per user, None for one that need not be
-        told from others. The caller has locked the streams, asked for `known` keys, and gives each the number after its stream's head."""
+        """Add entries, each with its dedupe key: at most 100 characters, unique per user, None if it needs none. The
+        caller has locked the streams, has asked for `known` keys, and numbers the entries from the head of their
+        stream."""
         ...
 
     async def save(self, streams: Collection[Stream]) -> None:
-        """Store where these locked streams stand now."""
+        """Store the new state of these locked streams."""
         ...
 
     async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, Kind]]:
-        """Make holes of those of `seqs` that are notifications, forgetting what they were but for their refs and their
-        dedupe keys, of which a hash is kept; returns the number and kind of each. What is a hole already is not among them."""
+        """Turn the notifications among `seqs` into tombstones, which keep only their `refs` and a hash of their dedupe
+        key. Returns number and kind of each that was removed, without those that were removed before."""
         ...
 
     async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[Kind, int]:
-        """How many notifications stand there, by kind, holes aside."""
+        """Notifications with above < seq <= up_to, counted by kind, without tombstones."""
         ...
 
     async def newest_up_to(self, user: UserId, seq: int) -> int:
-        """The number of the newest notification at `seq` or below, holes aside; 0 if there is none."""
+        """The sequence number of the newest notification at `seq` or below, without tombstones; 0 if there is none."""
         ...
 
     async def cut(self, user: UserId, floor: int) -> None:
-        """Delete what stands below `floor`."""
+        """Delete the entries below `floor`."""
         ...
 
     async def set_preferences(self, user: UserId, preferences: Preferences) -> None:
@@ -63,17 +65,17 @@ class Streams(Protocol):
         ...
 
     async def preferences(self, users: Collection[UserId]) -> Mapping[UserId, Preferences]:
-        """Of each of the users, the default where nothing was changed."""
+        """The preferences of each user; the defaults where nothing was changed."""
         ...
 
     async def schedule_mail(self, user: UserId, seq: int, due: datetime) -> None:
-        """Let a mail be due about what stands at `seq`, the newest, and above. If one is due about less already, it
-        stays as it is; if one was sent not long ago, this one is due no sooner than its rest is over."""
+        """Schedule a mail about the entries from `seq`, the newest one, on. An earlier scheduled mail covers them as
+        well and keeps its time. After a recent mail the new one is not due before its cooldown ends."""
         ...
 
     async def delete(self, user: UserId) -> None:
-        """Delete the stream of the user and all that belongs to it, tickets and preferences included. For a
-        user with a full stream it takes some tens of milliseconds."""
+        """Delete the user's stream and everything that belongs to it, including tickets and preferences. Takes some
+        tens of milliseconds for a full stream."""
         ...
 
 
@@ -84,7 +86,7 @@ class NotificationsTx:
 
 
 class NotificationRef(NamedTuple):
-    """Where notifications stand that are to be removed."""
+    """The position of a notification in the stream of a user."""
 
     user: UserId
     seq: int
@@ -95,39 +97,39 @@ class StreamReader(Protocol):
     """Reads outside of transactions."""
 
     async def stream(self, user: UserId) -> Stream | None:
-        """None while nothing was told and nobody has asked."""
+        """None until the first notification, or until the first read by the user."""
         ...
 
     async def after(self, user: UserId, seq: int, limit: int) -> Sequence[StreamEntry]:
-        """Up to `limit` entries above `seq`, changes and holes included, lowest first: without a gap, if `seq` is
-        not below the floor less one."""
+        """Up to `limit` entries above `seq`, lowest first, including changes and tombstones. Gapless if `seq >= floor -
+        1`."""
         ...
 
     async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[StreamEntry]:
-        """A page of the notifications of these kinds, holes aside, newest first, ordered and windowed by `seq`, with
-        up to `limit + 1` rows as `application.shared.paging.page` wants them."""
+        """A page of the notifications of these kinds, without tombstones, newest first, ordered and windowed by `seq`.
+        Returns up to `limit + 1` rows, as `application.shared.paging.page` requires."""
         ...
 
     async def entry(self, user: UserId, seq: int) -> StreamEntry | None:
-        """None if it is not a notification, or is one no more."""
+        """None if the entry is not a notification, or was removed."""
         ...
 
     async def heads(self, users: Collection[UserId]) -> Mapping[UserId, int]:
-        """The heads of those of the users, any number, who have a stream: one question for all."""
+        """The heads of the streams of any number of users, in one query. Users without a stream are left out."""
         ...
 
     async def users(self, after: UserId, limit: int) -> Sequence[UserId]:
-        """Up to `limit` of those who have a stream and whose ids are greater than `after`, in their order."""
+        """Up to `limit` users who have a stream and whose ids are greater than `after`, ordered by id."""
         ...
 
     async def preferences(self, user: UserId) -> Preferences: ...
 
     async def about_post(self, post: PostId, limit: int) -> Sequence[NotificationRef]:
-        """Some of the notifications about the post, holes aside."""
+        """Up to `limit` notifications about the post, without tombstones, in any order."""
         ...
 
     async def by_actor(self, actor: UserId, limit: int) -> Sequence[NotificationRef]:
-        """Some of the notifications that this one caused, whoever was told."""
+        """Up to `limit` notifications that this account caused, in any order."""
         ...
 
     async def between(
@@ -137,67 +139,68 @@ class StreamReader(Protocol):
         kinds: Collection[Kind] = tuple(Kind),
         post: PostId | None = None,
     ) -> Sequence[NotificationRef]:
-        """What the user was told of the actor, all of it: of these kinds and, if one is given, about that post."""
+        """All notifications of the user about the actor, of these kinds and, if given, about that post."""
         ...
 
     async def streams_to_trim(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
-        """Some users whose streams reach further back than `before`, or are longer than KEPT, each with the floor
-        that they should have."""
+        """Up to `limit` users whose streams have entries older than `before`, or more than MAX_STREAM_ENTRIES, each
+        with the floor that the stream should have."""
         ...
 
 
 class StreamTicket(NamedTuple):
-    """Lets whoever has it open the stream, once, as this user."""
+    """Opens the stream once as this user, whoever presents it."""
 
     user: UserId
     session: SessionId
     until: datetime
-    """When the access token ends that asked for it, and with it the stream."""
+    """When the access token expires with which the ticket was requested, and with it the stream."""
 
 
 class StreamTickets(Protocol):
     """Each call is a transaction of its own."""
 
     async def add(self, digest: bytes, ticket: StreamTicket, lasts: timedelta) -> None:
-        """`digest` is of the secret that the client has; by the store's clock it is good for so long."""
+        """Store a ticket under the digest of its secret. It is valid for `lasts`, by the store's clock."""
         ...
 
     async def redeem(self, digest: bytes) -> StreamTicket | None:
-        """The ticket, to one of all who try; None if there is none, or its time is over."""
+        """Redeem the ticket; of concurrent attempts one succeeds. Returns None if there is no such ticket, or if it has
+        expired."""
         ...
 
 
 class StreamHint(StrEnum):
-    """Why somebody who listens should look again. A hint may be lost and may come twice."""
+    """Why a client should look again. A hint may be lost, and may be sent twice."""
 
     STREAM = "stream"
-    """There is something after the last entry."""
+    """The stream has new entries."""
     HOME = "home"
-    """There are new posts in the home feed."""
+    """The home feed has new posts."""
 
 
 class StreamHints(Protocol):
-    """Reaches the sockets of a user in whatever process they are."""
+    """Reaches the open streams of a user in every process."""
 
     async def send_hint(self, users: Collection[UserId], hint: StreamHint) -> None:
-        """At best: never raises, and waits no longer than a quarter of a second."""
+        """Best effort: never raises, and takes at most 250 ms."""
         ...
 
 
 class PostAddressees(NamedTuple):
-    """What has to be known of a post to tell people of it."""
+    """The members of a post that decide which users are notified of it."""
 
     author: UserId
     replied_to: UserId | None
-    """Who wrote what it answers; None if it answers nothing, or that is gone."""
+    """The author of the post that it replies to; None if it is no reply, or if that post is deleted."""
     mentioned: Collection[UserId]
 
 
 class Posts(Protocol):
-    """What notifications asks the module that has posts."""
+    """The questions that notifications asks the module that stores posts."""
 
     async def addressees(self, post: PostId) -> PostAddressees | None:
-        """As of now; None if it is gone."""
+        """As of now; None if the post is deleted."""
         ...
 
     async def who_sees(self, post: PostId, viewer_contexts: Collection[ViewerContext]) -> frozenset[UserId]:
@@ -205,13 +208,12 @@ class Posts(Protocol):
         ...
 
     async def involved(self, post: PostId, after: UserId, limit: int) -> Sequence[UserId]:
-        """Up to `limit` of those who liked, reposted or answered the post and whose ids are greater than
-        `after`, in the order of their ids."""
+        """Up to `limit` users with ids greater than `after` who liked, reposted or replied to the post, by id."""
         ...
 
 
 class HydrateNotificationPosts(Protocol):
-    """How posts are shown, by the module that has them."""
+    """How the module that stores posts presents them."""
 
     async def __call__(
         self, viewer_context: ViewerContext, posts: Collection[PostId]
@@ -221,57 +223,59 @@ class HydrateNotificationPosts(Protocol):
 
 
 class StreamTokens(Protocol):
-    """Tokens that name a session and open nothing but its stream."""
+    """Tokens that identify a session and open its stream, and nothing else."""
 
     def issue(self, user: UserId, session: SessionId) -> str:
-        """The same one each time."""
+        """Returns the same token each time."""
         ...
 
     def read(self, token: str) -> tuple[UserId, SessionId] | None:
-        """None for what was not issued here."""
+        """None if the token is not valid."""
         ...
 
 
 class Sessions(Protocol):
-    """What the stream asks the module that knows sessions."""
+    """The question that the stream asks the module that stores sessions."""
 
     async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
-        """Those of any number that have not ended, whose accounts are there; as of now."""
+        """Those of any number of sessions that have not ended and whose accounts exist, as of now."""
         ...
 
 
 class DueMail(NamedTuple):
-    """A mail that is to be sent, leased."""
+    """A leased mail that is to be sent."""
 
     user: UserId
     since: int
-    """PostAddressees what stands at this sequence number and above."""
+    """The mail covers entries from this sequence number on."""
     attempts: int
-    """How often it was tried before."""
+    """Earlier attempts to send it."""
     lease: int
 
 
 class MailQueue(Protocol):
-    """Mails that are due: at most one of each user. Each call is a transaction of its own, and none has an effect
-    on a mail whose lease was lost."""
+    """Mails that are due, at most one per user. Each call is a transaction of its own, and has no effect on a mail
+    whose lease was lost."""
 
     async def claim(self, limit: int, lease: timedelta) -> Sequence[DueMail]:
-        """Up to `limit` that are due, longest due first."""
+        """Lease up to `limit` mails that are due, longest due first."""
         ...
 
-    async def done(self, mail: DueMail, up_to: int, rest: timedelta) -> None:
-        """What stands up to `up_to` was told, or need not be. For `rest` nothing more is due for this user, and
-        what `schedule_mail` was called for above `up_to`, before this call or after it, is due then: none is lost."""
+    async def done(self, mail: DueMail, up_to: int, cooldown: timedelta) -> None:
+        """Record that entries up to `up_to` were mailed, or need not be. During `cooldown` no other mail is due for the
+        user. Entries above `up_to` that are scheduled before or after this call are due after the cooldown; none is
+        lost."""
         ...
 
     async def retry(self, mail: DueMail, after: timedelta) -> None:
-        """Let it be due again, with all that came meanwhile; counts as an attempt."""
+        """Make the mail due again after this time, including entries that were scheduled meanwhile. Counts as an
+        attempt."""
         ...
 
 
 class Addresses(Protocol):
-    """What notifications asks the module that knows accounts."""
+    """The question that notifications asks the module that stores accounts."""
 
     async def of(self, user: UserId) -> str | None:
-        """The e-mail address; None if the account is gone. It goes nowhere but into the mail."""
+        """The e-mail address; None if the account is deleted. Use it in the mail only, and never log it."""
         ...

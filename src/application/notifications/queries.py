@@ -1,4 +1,4 @@
-"""What a user reads of the own stream: what was told, in pages, and what is new since a sequence number."""
+"""Queries of a user on their own stream: pages of notifications, and news since a sequence number."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,33 +14,33 @@ from domain.notifications import MAX_STREAM_ENTRIES, Kind, Stream
 from domain.shared import UserId
 
 MAX_ROUNDS = 6
-"""What is hidden is removed for good as it is come across, so that it is enough to read again. Where so much is
-hidden that after these there still is some, a page is short, and its `next` goes on from there."""
+"""Hidden notifications are removed permanently when they are found, so that it suffices to read again. If some are
+still hidden after this many rounds, the page is short, and its `next` goes on from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class HydratedGroup:
-    """Notifications that are listed as one, or one of them."""
+    """Notifications that are listed as one, or a single one."""
 
     newest: Sequence[HydratedEntry]
-    """The last one first, up to ACTORS."""
+    """Newest first, up to ACTORS."""
     oldest: int
     count: int
 
 
 class NotificationListing(NamedTuple):
     stream: Stream
-    """As it stood before the page was read: whoever applies what comes after its head misses nothing."""
+    """The state before the page was read. A client that applies everything after its head misses nothing."""
     page: Page[HydratedGroup]
 
 
 @dataclass(frozen=True, slots=True)
 class ListNotifications:
-    """Newest first, those of some kinds only, one by one or in groups."""
+    """Lists notifications of some kinds, newest first, singly or in groups."""
 
     find: FindStream
     reader: StreamReader
-    show: HydrateStream
+    hydrate: HydrateStream
 
     async def __call__(
         self, user: UserId, window: Window, kinds: Collection[Kind], *, in_groups: bool = False
@@ -58,13 +58,13 @@ class ListNotifications:
         return [alone(entry) for entry in await self.reader.latest(user, window, kinds)]
 
     async def _groups(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[EntryGroup]:
-        # All there are: a database needs as long to group a full stream as to give it out, 13 ms.
+        # Read them all: a database needs as long to group a full stream as to return it, 13 ms.
         return within(grouped(await self.reader.latest(user, Window(MAX_STREAM_ENTRIES), kinds)), window)
 
     async def _shown(self, user: UserId, groups: Sequence[EntryGroup]) -> tuple[list[HydratedGroup], bool]:
-        """What may be seen of them, and whether that is all."""
+        """The visible part of the groups, and whether everything was visible."""
         entries = [entry for group in groups for entry in group.newest]
-        seen = {one.entry.seq: one for one in await self.show(user, entries) if not one.void}
+        seen = {one.entry.seq: one for one in await self.hydrate(user, entries) if not one.void}
         shown: list[HydratedGroup] = []
         for group in groups:
             newest = [seen[entry.seq] for entry in group.newest if entry.seq in seen]
@@ -77,14 +77,14 @@ class ListNotifications:
 
 class News(NamedTuple):
     stream: Stream
-    """As it stands; the counters are of this moment."""
+    """The current state, with the current counters."""
     recovered: bool
-    """Whether nothing is missing between what was asked for and `items`. If it is not, there are none, and the list
-    is to be read anew."""
+    """Whether `items` continues without a gap after the requested number. If not, `items` is empty, and the client must
+    read the list again."""
     items: Sequence[HydratedEntry]
-    """Lowest first, without a gap."""
+    """Lowest first, without gaps."""
     last: int
-    """The number up to which this answer reaches."""
+    """The sequence number up to which this answer reaches."""
 
     @property
     def more(self) -> bool:
@@ -93,8 +93,8 @@ class News(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReadNews:
-    """What stands in the stream after a number, for clients that ask instead of listening. `epoch` is that of the
-    number; without it, it is taken for one of the present stream. Raises CursorAhead."""
+    """Reads entries after a sequence number, for clients that poll. `epoch` is the epoch of that number; without it the
+    current one is assumed. Raises CursorAhead."""
 
     find: FindStream
     open_stream: OpenStream

@@ -1,4 +1,4 @@
-"""Reading a stream from a cursor on, whatever carries it to the client."""
+"""Reads a stream from a cursor on, for every transport."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,42 +12,42 @@ from domain.notifications import Resume, Stream, recovers
 from domain.shared import Conflict, UserId
 
 AT_ONCE = 100
-"""Entries that are read at a time."""
+"""Entries per read."""
 
 
 class CursorAhead(Conflict):
-    """The cursor lies beyond the end of the stream: it is of another one, or made up."""
+    """The cursor lies beyond the end of the stream. It belongs to another stream, or was made up."""
 
     code = "stream_cursor_ahead"
 
 
 class TooFarBehind(Conflict):
-    """What comes after the cursor is not kept any more."""
+    """The entries after the cursor were deleted."""
 
     code = "stream_too_far_behind"
 
 
 class OpenedStream(NamedTuple):
     stream: Stream
-    """As it stood before anything was read."""
+    """The state before anything was read."""
     recovered: bool
-    """Whether everything after the client's cursor follows. If not, nothing of it does."""
+    """Whether every entry after the client's cursor follows. If not, none of the earlier entries follow."""
     last: int
-    """What follows comes after this number."""
+    """The entries that follow come after this number."""
 
 
 class StreamPage(NamedTuple):
-    """What stands next in a stream."""
+    """The next entries of a stream."""
 
     entries: Sequence[HydratedEntry]
-    """In order, without a gap; none if there is nothing new."""
+    """In order, without gaps; empty if there is nothing new."""
     stream: Stream
-    """As it stood after they were read, so its counts are of now."""
+    """The state after the entries were read, so that its counters are current."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenStream:
-    """Where a client goes on. Whoever waits for hints has joined before. Raises CursorAhead."""
+    """Decides where a client continues. A client that waits for hints has to join the hub first. Raises CursorAhead."""
 
     find: FindStream
 
@@ -56,51 +56,52 @@ class OpenStream:
         if resume is None or not recovers(stream, resume):
             return OpenedStream(stream, recovered=False, last=stream.head)
         if resume[1] > stream.head:
-            raise CursorAhead("this cursor lies beyond the end of the stream")
+            raise CursorAhead("the cursor lies beyond the end of the stream")
         return OpenedStream(stream, recovered=True, last=resume[1])
 
 
 @dataclass(frozen=True, slots=True)
 class ReadAfter:
-    """The entries after a number, at most AT_ONCE, as their user may see them now. Raises TooFarBehind."""
+    """Reads up to AT_ONCE entries after a number, as the user may see them now. Raises TooFarBehind."""
 
     find: FindStream
     reader: StreamReader
-    show: HydrateStream
+    hydrate: HydrateStream
 
     async def __call__(self, user: UserId, last: int, limit: int = AT_ONCE) -> StreamPage:
         entries = await self.reader.after(user, last, limit)
         if entries and entries[0].seq != last + 1:
-            raise TooFarBehind("what comes after this cursor is not kept any more")
-        seen = await self.show(user, entries)
+            raise TooFarBehind("the entries after this cursor were deleted")
+        seen = await self.hydrate(user, entries)
         stream = await self.find(user)
-        if not entries and stream.floor > last + 1:  # nothing is left of it
-            raise TooFarBehind("what comes after this cursor is not kept any more")
+        if not entries and stream.floor > last + 1:  # all of them were deleted
+            raise TooFarBehind("the entries after this cursor were deleted")
         return StreamPage(seen, stream)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadCoalesced:
-    """ReadAfter for the devices of a user, which one hint wakes all at once: those that stand at the same number read
-    once. Nobody joins a reading that has begun, which may have looked before what the hint is about was there."""
+    """Shares one ReadAfter among the devices of a user. A hint wakes all of them at once, and those at the same number
+    read once. A call never joins a read that has begun, since that may have looked before the hinted entry was there.
+    """
 
     read_after: ReadAfter
-    _due: dict[tuple[UserId, int], "asyncio.Task[StreamPage]"] = field(default_factory=dict)
+    _pending: dict[tuple[UserId, int], "asyncio.Task[StreamPage]"] = field(default_factory=dict)
 
     async def __call__(self, user: UserId, last: int) -> StreamPage:
         key = user, last
-        reading = self._due.get(key)
+        reading = self._pending.get(key)
         if reading is None:
-            reading = self._due[key] = asyncio.create_task(self._read(key))
-            reading.add_done_callback(_seen)
-        return await asyncio.shield(reading)  # who leaves does not take it from the others
+            reading = self._pending[key] = asyncio.create_task(self._read(key))
+            reading.add_done_callback(_retrieve_exception)
+        return await asyncio.shield(reading)  # a client that leaves must not cancel it for the others
 
     async def _read(self, key: tuple[UserId, int]) -> StreamPage:
-        del self._due[key]  # a turn of the loop after whoever asked first
+        del self._pending[key]  # one turn of the event loop after the first call
         return await self.read_after(*key)
 
 
-def _seen(reading: "asyncio.Task[StreamPage]") -> None:
-    """All who waited for it may have left."""
+def _retrieve_exception(reading: "asyncio.Task[StreamPage]") -> None:
+    """Retrieves the exception, since all callers may have left."""
     if not reading.cancelled():
         reading.exception()

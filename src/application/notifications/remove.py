@@ -1,4 +1,4 @@
-"""Taking out of streams what is dismissed, taken back, or may not be seen any more."""
+"""Removes notifications from a stream: dismissed, retracted, or no longer visible to the user."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,37 +9,38 @@ from domain.notifications import Stream, StreamChange, StreamEntry
 from domain.shared import UserId
 
 AT_ONCE = 100
-"""Numbers in one entry, at most."""
+"""Sequence numbers per entry."""
 
 
 async def taken_out(
     tx: NotificationsTx, stream: Stream, seqs: Collection[int], new_id: NewId, dedupe_key: str | None = None
 ) -> Stream:
-    """The locked stream without the notifications that stand at `seqs`, and with entries that say so. The same
-    stream if none stands there any more, or if something was taken out under the dedupe key `dedupe_key` before."""
+    """The locked stream without the notifications at `seqs`, and with entries that report the removal.
+
+    Returns the same stream if none of them is left, or if `dedupe_key` was used before."""
     if dedupe_key is not None and await tx.streams.known([(stream.user, dedupe_key)]):
         return stream
     removed = await tx.streams.remove(stream.user, seqs)
     if not removed:
         return stream
-    gone = sorted(seq for seq, _ in removed)
+    removed_seqs = sorted(seq for seq, _ in removed)
     after = stream.without_removed(removed)
-    said: list[tuple[StreamEntry, str | None]] = []
-    for start in range(0, len(gone), AT_ONCE):
+    entries: list[tuple[StreamEntry, str | None]] = []
+    for start in range(0, len(removed_seqs), AT_ONCE):
         after = after.with_entry(StreamChange.REMOVED)
-        refs = tuple(gone[start : start + AT_ONCE])
-        said.append(
+        refs = tuple(removed_seqs[start : start + AT_ONCE])
+        entries.append(
             (StreamEntry(after.user, after.head, new_id(), StreamChange.REMOVED, refs=refs), dedupe_key)
         )
-        dedupe_key = None  # the first one carries it
-    await tx.streams.add(said)
+        dedupe_key = None  # only the first entry carries it
+    await tx.streams.add(entries)
     await tx.streams.save([after])
     return after
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveNotifications:
-    """Takes notifications out of one stream, and lets its user's devices know. Harmless for what is gone already."""
+    """Removes notifications from one stream and informs the user's devices. Idempotent."""
 
     open_tx: OpenTx[NotificationsTx]
     new_id: NewId

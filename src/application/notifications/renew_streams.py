@@ -1,4 +1,4 @@
-"""After a backup was restored: what clients have seen since it was made is not in it."""
+"""Repairs streams after a restore: a backup lacks entries that clients have seen since."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from domain.shared import UserId
 
 @dataclass(frozen=True, slots=True)
 class RenewStreams:
-    """Gives every stream another epoch, so that no client goes on from a number that now means something else.
-    Returns how many there are. Harmless to repeat."""
+    """Gives every stream a new epoch, so that no client continues from a number that now means another entry. Returns
+    how many streams there are. Idempotent."""
 
     open_tx: OpenTx[NotificationsTx]
     reader: StreamReader

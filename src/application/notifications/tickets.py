@@ -1,5 +1,5 @@
-"""How a browser opens the stream, since it can send no header with it: a WebSocket sends a ticket in its first frame, an
-EventSource has nothing but its address, which holds a token for the stream alone."""
+"""Credentials for browsers, which cannot set headers when they open the stream. A WebSocket sends a ticket in its first
+frame; an EventSource has only its URL, which contains a token that opens nothing but the stream."""
 
 import hashlib
 from base64 import urlsafe_b64encode
@@ -14,15 +14,17 @@ from domain.shared import SessionId, UserId
 
 LASTS = timedelta(seconds=30)
 STREAM_LASTS = timedelta(hours=24)
-"""After that a stream that was opened by a token ends, to be opened again. The end of the session ends it at once."""
+"""A stream that was opened by a token ends after this time and has to be opened again. It ends at once with its
+session."""
 BYTES = 32
 MAX_TICKET = 64
-"""Characters of one, at most."""
+"""Most characters of a ticket."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssueTicket:
-    """A secret that opens the stream once, within LASTS, as this user: for as long as the access token is good."""
+    """Issues a secret that opens the stream once as this user, within LASTS. The stream lasts as long as the access
+    token."""
 
     tickets: StreamTickets
     random: Callable[[int], bytes]
@@ -35,7 +37,7 @@ class IssueTicket:
 
 @dataclass(frozen=True, slots=True)
 class RedeemTicket:
-    """Raises TokenInvalid for what is no ticket, was used, is too old, or is of a session that has ended."""
+    """Raises TokenInvalid if the ticket does not exist, was used, has expired, or if its session has ended."""
 
     tickets: StreamTickets
     sessions: Sessions
@@ -43,14 +45,15 @@ class RedeemTicket:
     async def __call__(self, secret: str) -> StreamTicket:
         ticket = await self.tickets.redeem(_digest(secret)) if len(secret) <= MAX_TICKET else None
         if ticket is None:
-            raise TokenInvalid("this ticket is not good, or not any more")
+            raise TokenInvalid("the ticket is not valid, or not any more")
         await _check_alive(self.sessions, ticket.session)
         return ticket
 
 
 @dataclass(frozen=True, slots=True)
 class RedeemStreamToken:
-    """As often as wanted, until the session ends. Raises TokenInvalid then, and for what is no such token."""
+    """A stream token can be redeemed any number of times, until its session ends. Raises TokenInvalid then, and if the
+    token is not valid."""
 
     tokens: StreamTokens
     sessions: Sessions
@@ -59,7 +62,7 @@ class RedeemStreamToken:
     async def __call__(self, token: str) -> StreamTicket:
         found = self.tokens.read(token)
         if found is None:
-            raise TokenInvalid("this address is not good: its token is none of ours")
+            raise TokenInvalid("the stream token in the address is not valid")
         await _check_alive(self.sessions, found[1])
         return StreamTicket(*found, self.clock() + STREAM_LASTS)
 

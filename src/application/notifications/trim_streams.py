@@ -1,4 +1,4 @@
-"""What is too old or too much of a stream goes, a little at once."""
+"""Deletes entries that are too old, or too many, in small steps."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,12 +9,12 @@ from domain.notifications import RETENTION_DAYS
 from domain.shared import UserId
 
 STEP = 1_000
-"""Entries that go in one transaction."""
+"""Entries per transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrimStreams:
-    """No entry tells of it: who has seen what goes is told the floor, and drops what stands below."""
+    """Trims streams. No entry reports it: clients learn the new floor and drop what lies below."""
 
     open_tx: OpenTx[NotificationsTx]
     reader: StreamReader
@@ -25,13 +25,13 @@ class TrimStreams:
             for user, floor in some:
                 await self._cut(user, floor)
 
-    async def _cut(self, user: UserId, wanted: int) -> None:
+    async def _cut(self, user: UserId, wanted_floor: int) -> None:
         async with self.open_tx() as tx:
             stream = (await tx.streams.lock([user]))[user]
-            if stream.head < wanted - 1:  # forgotten meanwhile, and begun anew by this
+            if stream.head < wanted_floor - 1:  # deleted meanwhile, and created again by `lock`
                 await tx.streams.delete(user)
                 return
-            floor = min(wanted, stream.floor + STEP)
+            floor = min(wanted_floor, stream.floor + STEP)
             lost = await tx.streams.unread_between(user, stream.read, floor - 1)
             await tx.streams.cut(user, floor)
             await tx.streams.save([stream.trimmed_to(floor, lost)])

@@ -1,4 +1,4 @@
-"""What feeds are made of."""
+"""The elements of feeds."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,13 @@ from domain.shared import PostId, UserId
 
 
 class FeedEntry(NamedTuple):
-    """A place in a feed: a post where its author published it, or where somebody reposted it."""
+    """One entry of a feed: a post where its author published it, or where an account reposted it."""
 
     id: int
-    """Of the post, or of the repost: orders the feed."""
+    """The id of the post or of the repost. Orders the feed."""
     post: PostId
     by: UserId
-    """The author of the post, or who reposted it."""
+    """The author of the post, or the account that reposted it."""
 
     @property
     def is_repost(self) -> bool:

@@ -1,4 +1,4 @@
-"""Timelines and votes in this process."""
+"""Timelines and engagement signals in memory."""
 
 from adapters.memory.feeds.signals import MemorySignalsReader, transactions
 from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines

@@ -1,4 +1,4 @@
-"""Votes for what is trending."""
+"""Engagement signals in memory."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

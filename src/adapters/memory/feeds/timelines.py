@@ -1,4 +1,4 @@
-"""Timelines in this process, for shapes that have one process only; and none, for those that have several."""
+"""Timelines in the memory of a single process, and the null adapter for several processes that share no Redis."""
 
 import asyncio
 from array import array
@@ -13,17 +13,17 @@ from application.shared.paging import Window
 from application.shared.records import maker
 from domain.shared import MAX_ID, UserId
 
-READERS = 5_000
-"""How many have a timeline; 50 MB if all of these are full."""
-TURN = 250
-"""So many are told before requests have their turn: telling 10,000 without a pause would hold all up for 40 ms."""
+MAX_READERS = 5_000
+"""Readers with a timeline at a time; 50 MB if all timelines are full."""
+YIELD_EVERY = 250
+"""Pushes before other tasks get a turn: 10,000 without a pause would block the event loop for 40 ms."""
 
 
 _make_entry = maker(FeedEntry)
 
 
 class _Timeline:
-    """Entries in three arrays, the oldest first: 24 bytes each, where objects would take 200."""
+    """Entries in three arrays, oldest first. An entry takes 24 bytes; as an object it would take 200."""
 
     __slots__ = ("bys", "ids", "lower_bound", "posts", "version")
 
@@ -46,7 +46,7 @@ class _Timeline:
             self.lower_bound = max(self.lower_bound, ids[0])
 
     def replace(self, entries: Iterable[FeedEntry]) -> None:
-        """`entries` are in the order of their ids."""
+        """`entries` must be ordered by id."""
         kept = [*entries]
         if len(kept) > MAX_TIMELINE_ENTRIES:
             kept = kept[-MAX_TIMELINE_ENTRIES:]
@@ -65,9 +65,9 @@ class _Timeline:
 
 @dataclass(frozen=True, slots=True)
 class MemoryTimelines:
-    readers: int = READERS
+    readers: int = MAX_READERS
     _kept: OrderedDict[UserId, _Timeline] = field(default_factory=OrderedDict, compare=False)
-    """Who read last stands last."""
+    """Ordered by the last read, the latest at the end."""
 
     async def begin(self, reader: UserId, version: int) -> bool:
         kept = self._kept.get(reader)
@@ -105,7 +105,7 @@ class MemoryTimelines:
         for number, reader in enumerate(readers, 1):
             if (kept := get(reader)) is not None:
                 kept.add(entry)
-            if number % TURN == 0:
+            if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
 
     async def drop(self, readers: Collection[UserId]) -> None:
@@ -115,20 +115,20 @@ class MemoryTimelines:
 
 @dataclass(frozen=True, slots=True)
 class NoTimelines:
-    """Where there are several processes and nothing that they share: a fact reaches one of them only, so none
-    could keep a timeline whole."""
+    """For several processes that share nothing. An event is delivered to one of them only, so no process could keep a
+    timeline complete."""
 
     async def begin(self, reader: UserId, version: int) -> bool:
         return False
 
     async def fill(self, reader: UserId, version: int, segment: TimelineSegment) -> None:
-        """Nothing is kept."""
+        """Has no effect."""
 
     async def read(self, reader: UserId, version: int, window: Window) -> TimelinePage | None:
         return None
 
     async def push(self, readers: Collection[UserId], entry: FeedEntry) -> None:
-        """Nobody has a timeline."""
+        """Has no effect."""
 
     async def drop(self, readers: Collection[UserId]) -> None:
-        """There is none."""
+        """Has no effect."""

@@ -1,4 +1,4 @@
-"""Streams, tickets and mails that are due, in memory."""
+"""Streams, stream tickets and the mail queue in memory."""
 
 from adapters.memory.notifications.mails import MemoryMailQueue
 from adapters.memory.notifications.reading import MemoryStreamReader

@@ -1,4 +1,4 @@
-"""Mails that are due, in memory."""
+"""The mail queue in memory."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class MemoryMailQueue:
         def due_of(rows: Rows) -> list[DueRow]:
             return [row for row in rows.all(MAILS) if row.due <= wall and row.leased_until <= now]
 
-        if not due_of(self.store):  # a look costs less than a transaction
+        if not due_of(self.store):  # cheaper than a transaction
             return []
         async with self.store.begin() as rows:
             due = due_of(rows)
@@ -33,14 +33,14 @@ class MemoryMailQueue:
                 rows.put(MAILS, row.user, replace(row, lease=number, leased_until=until))
         return [DueMail(row.user, row.since, row.attempts, number) for row in claimed]
 
-    async def done(self, mail: DueMail, up_to: int, rest: timedelta) -> None:
+    async def done(self, mail: DueMail, up_to: int, cooldown: timedelta) -> None:
         async with self.store.begin() as rows:
             if row := _leased(rows, mail):
-                if row.last <= up_to and not rest:
+                if row.last <= up_to and not cooldown:
                     rows.delete(MAILS, mail.user)
                 else:
-                    resting = DueRow(row.user, up_to + 1, row.last, self.now() + rest)
-                    rows.put(MAILS, mail.user, resting)
+                    cooling = DueRow(row.user, up_to + 1, row.last, self.now() + cooldown)
+                    rows.put(MAILS, mail.user, cooling)
 
     async def retry(self, mail: DueMail, after: timedelta) -> None:
         async with self.store.begin() as rows:

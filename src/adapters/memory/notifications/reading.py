@@ -1,4 +1,4 @@
-"""Reading streams, outside of transactions."""
+"""Reads streams, outside of transactions."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,10 +46,10 @@ class MemoryStreamReader:
         return self.store.get(PREFERENCES, user) or Preferences()
 
     async def about_post(self, post: PostId, limit: int) -> Sequence[NotificationRef]:
-        return self._told(lambda entry: entry.post == post)[:limit]
+        return self._refs(lambda entry: entry.post == post)[:limit]
 
     async def by_actor(self, actor: UserId, limit: int) -> Sequence[NotificationRef]:
-        return self._told(lambda entry: entry.actor == actor)[:limit]
+        return self._refs(lambda entry: entry.actor == actor)[:limit]
 
     async def between(
         self,
@@ -74,7 +74,7 @@ class MemoryStreamReader:
                 found.append((stream.user, floor))
         return found[:limit]
 
-    def _told(self, chosen: Callable[[StreamEntry], bool]) -> list[NotificationRef]:
+    def _refs(self, chosen: Callable[[StreamEntry], bool]) -> list[NotificationRef]:
         return [
             NotificationRef(entry.user, entry.seq, entry.type)
             for entry in self.store.all(ENTRIES)

@@ -1,7 +1,6 @@
-"""The tables of notifications in memory, and what reading and writing have in common.
+"""The tables of notifications in memory, shared by reading and writing.
 
-Entries are found by their numbers, never by going through a table: a stream has no gaps.
-"""
+Entries are found by sequence number, never by a scan: a stream has no gaps."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ class DueRow:
     user: UserId
     since: int
     last: int
-    """What a mail was asked for last. Below `since` while the user rests from mails."""
+    """The latest sequence number for which a mail was scheduled. Below `since` during the cooldown after a mail."""
     due: datetime
     attempts: int = 0
     lease: int = 0
@@ -29,7 +28,7 @@ class DueRow:
 
 
 def notifications(rows: Rows, user: UserId, kinds: Collection[Kind] = tuple(Kind)) -> Iterator[StreamEntry]:
-    """Those of the user, holes aside, newest first."""
+    """The user's notifications without tombstones, newest first."""
     stream: Stream | None = rows.get(STREAMS, user)
     for seq in range(stream.head, stream.floor - 1, -1) if stream else ():
         entry: StreamEntry | None = rows.get(ENTRIES, (user, seq))

@@ -1,4 +1,4 @@
-"""StreamTickets in memory."""
+"""Stream tickets in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class MemoryStreamTickets:
     async def add(self, digest: bytes, ticket: StreamTicket, lasts: timedelta) -> None:
         now = self.monotonic()
         async with self.store.begin() as rows:
-            for other, (_ticket, expires) in rows.items(TICKETS):  # as few as were asked for in half a minute
+            for other, (_ticket, expires) in rows.items(TICKETS):  # few: those of the last half minute
                 if expires <= now:
                     rows.delete(TICKETS, other)
             rows.put(TICKETS, digest, (ticket, now + lasts.total_seconds()))

@@ -1,4 +1,4 @@
-"""Changing streams, in memory. There is one writer at a time, so nothing has to be locked."""
+"""Changes streams in memory. There is one writer at a time, so nothing needs to be locked."""
 
 import secrets
 from collections import Counter

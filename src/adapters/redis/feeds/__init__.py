@@ -1,4 +1,4 @@
-"""What feeds keeps in Redis."""
+"""Timelines in Redis."""
 
 from adapters.redis.feeds.timelines import RedisTimelines
 

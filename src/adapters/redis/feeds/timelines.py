@@ -1,12 +1,11 @@
 """Timelines that all processes share.
 
-A timeline is one string: a head, and entries of 24 bytes in the order of their ids, the oldest first. An entry that
-is newest, as nearly all are, is appended, which costs Redis a microsecond; ids keep all their 63 bits, which a
-sorted set's scores would not.
+A timeline is one string: a header, then entries of 24 bytes ordered by id, oldest first. A new entry is nearly always
+the newest and is appended, which costs Redis a microsecond. Ids keep all their 63 bits; as scores of a sorted set they
+would lose some.
 
-The head says for what the timeline is good: for one run of the server, since one that restarts may come back with
-what it had a minute ago; for one epoch, which ends when a push is lost; and for one version of a standing.
-"""
+The header says when the timeline is valid: for one run of the Redis server, since a restarted one may have the data of
+a minute ago; for one epoch, which ends when a push is lost; and for one version of the reader's viewer context."""
 
 import asyncio
 import hashlib
@@ -26,20 +25,20 @@ from application.shared.records import maker
 from domain.shared import MAX_ID, UserId
 
 _PREFIX = "waggle:1:timeline:"
-"""With a number for what the bytes mean."""
+"""The number is the version of the binary format."""
 _EPOCH = "waggle:1:epoch"
 TTL = 7 * 24 * 3600
 """Seconds after the last read."""
-MANY = 250
-"""Readers in one command."""
-_AGAIN = 0.2
-"""Seconds between attempts to begin another epoch."""
+READERS_PER_COMMAND = 250
+"""Readers per command."""
+_RETRY_SECONDS = 0.2
+"""Seconds between attempts to start a new epoch."""
 
-_HEAD = Struct(">8s8sqq")
-"""The run of the server, the epoch, the version of the standing, the floor."""
+_HEADER = Struct(">8s8sqq")
+"""The run of the server, the epoch, the version of the viewer context, the lower bound."""
 _ENTRY = Struct(">qqq")
-_FLOOR = Struct(">q")
-_SIZES = {"HEAD": _HEAD.size, "FLOOR": 24, "ENTRY": _ENTRY.size, "MOST": MAX_TIMELINE_ENTRIES}
+_INTEGER = Struct(">q")
+_SIZES = {"HEADER": _HEADER.size, "LOWER": 24, "ENTRY": _ENTRY.size, "MOST": MAX_TIMELINE_ENTRIES}
 
 
 _make_entry = maker(FeedEntry)
@@ -51,20 +50,20 @@ def _script(source: str) -> Script:
     return Script(source)
 
 
-_SAME = """
--- KEYS: the timeline, the epoch. ARGV: the run, the version.
+_SAME_HEADER = """
+-- KEYS: the timeline, the epoch. ARGV: the run of the server, the version.
 local function head()
   local epoch = redis.pcall('GET', KEYS[2])
   if type(epoch) ~= 'string' or #epoch ~= 8 then epoch = string.rep('0', 8) end
   return ARGV[1] .. epoch .. ARGV[2]
 end
 local function same()
-  return redis.pcall('GETRANGE', KEYS[1], 0, FLOOR - 1) == head()
+  return redis.pcall('GETRANGE', KEYS[1], 0, LOWER - 1) == head()
 end
 """
 
 _ORDER = """
--- Whether one id comes before another. Lua's numbers would lose bits, and its strings follow a locale.
+-- Whether one id is less than another. Lua numbers would lose bits, and Lua compares strings by the locale.
 local function before(one, other)
   local one_high, one_low = struct.unpack('>I4I4', one)
   local other_high, other_low = struct.unpack('>I4I4', other)
@@ -73,9 +72,9 @@ end
 """
 
 _BEGIN = _script(
-    _SAME
+    _SAME_HEADER
     + """
--- ARGV: ..., the highest id as floor, seconds to live
+-- ARGV: ..., the highest id as lower bound, seconds to live
 if same() then
   redis.call('EXPIRE', KEYS[1], ARGV[4])
 else
@@ -86,19 +85,19 @@ return 1
 )
 
 _READ = _script(
-    _SAME
+    _SAME_HEADER
     + """
--- ARGV: ..., how many of the newest, seconds to live. Returns the floor and the entries, or nothing.
+-- ARGV: ..., how many of the newest, seconds to live. Returns the lower bound and the entries, or nothing.
 if not same() then return false end
 redis.call('EXPIRE', KEYS[1], ARGV[4])
-local floor = redis.call('GETRANGE', KEYS[1], FLOOR, HEAD - 1)
+local lower = redis.call('GETRANGE', KEYS[1], LOWER, HEADER - 1)
 local size = redis.call('STRLEN', KEYS[1])
 local oldest = ''
-if size > HEAD + MOST * ENTRY then
+if size > HEADER + MOST * ENTRY then
   oldest = redis.call('GETRANGE', KEYS[1], size - MOST * ENTRY, size - MOST * ENTRY + 7)
 end
-local from = math.max(HEAD, size - ARGV[3] * ENTRY)
-return {floor, oldest, (size - HEAD) % ENTRY, redis.call('GETRANGE', KEYS[1], from, -1)}
+local from = math.max(HEADER, size - ARGV[3] * ENTRY)
+return {lower, oldest, (size - HEADER) % ENTRY, redis.call('GETRANGE', KEYS[1], from, -1)}
 """
 )
 
@@ -109,21 +108,21 @@ _PUSH = _script(
 local entry = ARGV[1]
 for _, key in ipairs(KEYS) do
   local size = redis.pcall('STRLEN', key)
-  if type(size) == 'number' and size >= HEAD then
-    if size == HEAD or before(redis.call('GETRANGE', key, size - ENTRY, size - ENTRY + 7), entry) then
+  if type(size) == 'number' and size >= HEADER then
+    if size == HEADER or before(redis.call('GETRANGE', key, size - ENTRY, size - ENTRY + 7), entry) then
       redis.call('APPEND', key, entry)
-      if size >= HEAD + 2 * MOST * ENTRY then
+      if size >= HEADER + 2 * MOST * ENTRY then
         local kept = redis.call('GETRANGE', key, size - (MOST - 1) * ENTRY, -1)
-        local floor = redis.call('GETRANGE', key, FLOOR, HEAD - 1)
-        if before(floor, kept) then floor = string.sub(kept, 1, 8) end
-        redis.call('SET', key, redis.call('GETRANGE', key, 0, FLOOR - 1) .. floor .. kept, 'KEEPTTL')
+        local lower = redis.call('GETRANGE', key, LOWER, HEADER - 1)
+        if before(lower, kept) then lower = string.sub(kept, 1, 8) end
+        redis.call('SET', key, redis.call('GETRANGE', key, 0, LOWER - 1) .. lower .. kept, 'KEEPTTL')
       end
     else
       local all = redis.call('GET', key)
       local at = size - ENTRY
-      while at > HEAD and before(entry, string.sub(all, at - ENTRY + 1, at - ENTRY + 8)) do at = at - ENTRY end
+      while at > HEADER and before(entry, string.sub(all, at - ENTRY + 1, at - ENTRY + 8)) do at = at - ENTRY end
       if string.sub(all, at + 1, at + 8) ~= string.sub(entry, 1, 8)
-        and (at == HEAD or string.sub(all, at - ENTRY + 1, at - ENTRY + 8) ~= string.sub(entry, 1, 8)) then
+        and (at == HEADER or string.sub(all, at - ENTRY + 1, at - ENTRY + 8) ~= string.sub(entry, 1, 8)) then
         redis.call('SET', key, string.sub(all, 1, at) .. entry .. string.sub(all, at + 1), 'KEEPTTL')
       end
     end
@@ -134,16 +133,16 @@ return 1
 )
 
 _FILL = _script(
-    _SAME
+    _SAME_HEADER
     + _ORDER
     + """
--- ARGV: ..., floor, ceiling, entries.
+-- ARGV: ..., lower bound, upper bound, entries.
 if not same() then return 0 end
 local all = redis.call('GET', KEYS[1])
-local floor = string.sub(all, FLOOR + 1, HEAD)
-if before(ARGV[4], floor) then return 0 end
-if before(ARGV[3], floor) then floor = ARGV[3] end
-local old, new = string.sub(all, HEAD + 1), ARGV[5]
+local lower = string.sub(all, LOWER + 1, HEADER)
+if before(ARGV[4], lower) then return 0 end
+if before(ARGV[3], lower) then lower = ARGV[3] end
+local old, new = string.sub(all, HEADER + 1), ARGV[5]
 local merged = {}
 local i, j = 1, 1
 while i <= #old and j <= #new do
@@ -160,25 +159,25 @@ end
 local body = table.concat(merged) .. string.sub(old, i) .. string.sub(new, j)
 if #body > MOST * ENTRY then
   body = string.sub(body, -MOST * ENTRY)
-  if before(floor, body) then floor = string.sub(body, 1, 8) end
+  if before(lower, body) then lower = string.sub(body, 1, 8) end
 end
-redis.call('SET', KEYS[1], string.sub(all, 1, FLOOR) .. floor .. body, 'KEEPTTL')
+redis.call('SET', KEYS[1], string.sub(all, 1, LOWER) .. lower .. body, 'KEEPTTL')
 return 1
 """
 )
 
 
 class RedisTimelines:
-    """A push that may be lost ends the epoch, and with it all timelines: else they would lack an entry for good.
-    Until that is done this process has none. `keep_whole` is to run in the background."""
+    """Ends the epoch, and with it all timelines, when a push may be lost; otherwise they would lack an entry forever.
+    Until the new epoch has begun, this process uses no timelines. Run `renew_epochs` in the background."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._losses = 0
-        self._lost = asyncio.Event()
+        self._lost_pushes = 0
+        self._push_lost = asyncio.Event()
 
     async def begin(self, reader: UserId, version: int) -> bool:
-        lower_bound = _FLOOR.pack(MAX_ID)
+        lower_bound = _INTEGER.pack(MAX_ID)
         return await self._ask(_BEGIN, reader, version, lower_bound, TTL) is not None
 
     async def fill(self, reader: UserId, version: int, segment: TimelineSegment) -> None:
@@ -187,8 +186,8 @@ class RedisTimelines:
             _FILL,
             reader,
             version,
-            _FLOOR.pack(segment.lower_bound),
-            _FLOOR.pack(segment.upper_bound),
+            _INTEGER.pack(segment.lower_bound),
+            _INTEGER.pack(segment.upper_bound),
             entries,
         )
 
@@ -199,15 +198,17 @@ class RedisTimelines:
         kept = _unpacked(found)
         if kept is None or kept[1] == MAX_ID:
             return None
-        return _slice(*kept, window)
+        return _page(*kept, window)
 
     async def push(self, readers: Collection[UserId], entry: FeedEntry) -> None:
         keys = [_PREFIX + str(reader) for reader in readers]
         try:
-            for start in range(0, len(keys), MANY):
-                await self._client.run_script(_PUSH, keys[start : start + MANY], _ENTRY.pack(*entry))
+            for start in range(0, len(keys), READERS_PER_COMMAND):
+                await self._client.run_script(
+                    _PUSH, keys[start : start + READERS_PER_COMMAND], _ENTRY.pack(*entry)
+                )
         except RedisAway:
-            self._lose()
+            self._note_lost_push()
 
     async def drop(self, readers: Collection[UserId]) -> None:
         if not readers:
@@ -215,48 +216,48 @@ class RedisTimelines:
         try:
             await self._client.call("UNLINK", *(_PREFIX + str(reader) for reader in readers))
         except RedisAway:
-            self._lose()
+            self._note_lost_push()
 
-    async def keep_whole(self) -> None:
-        """Whenever a push may be lost, begin another epoch as soon as Redis is there."""
+    async def renew_epochs(self) -> None:
+        """Start a new epoch whenever a push may be lost, as soon as Redis is available. Runs until cancelled."""
         while True:
-            await self._lost.wait()
-            losses = self._losses
+            await self._push_lost.wait()
+            lost_pushes = self._lost_pushes
             try:
                 await self._client.call("SET", _EPOCH, secrets.token_bytes(8))
             except RedisAway:
-                await asyncio.sleep(_AGAIN)
+                await asyncio.sleep(_RETRY_SECONDS)
             else:
-                if losses == self._losses:
-                    self._lost.clear()
+                if lost_pushes == self._lost_pushes:
+                    self._push_lost.clear()
 
-    def _lose(self) -> None:
-        self._losses += 1
-        self._lost.set()
+    def _note_lost_push(self) -> None:
+        self._lost_pushes += 1
+        self._push_lost.set()
 
     async def _ask(self, script: Script, reader: UserId, version: int, *arguments: Any) -> Any:
-        """None if Redis is away, or has no such timeline."""
-        if self._lost.is_set():
+        """Returns None if Redis is unavailable, or has no such timeline."""
+        if self._push_lost.is_set():
             return None
         run = hashlib.blake2b(self._client.run_id.encode(), digest_size=8).digest()
         keys = _PREFIX + str(reader), _EPOCH
         try:
-            return await self._client.run_script(script, keys, run, _FLOOR.pack(version), *arguments)
+            return await self._client.run_script(script, keys, run, _INTEGER.pack(version), *arguments)
         except RedisAway:
             return None
 
 
 def _unpacked(found: Any) -> tuple[list[FeedEntry], int] | None:
-    """The entries, the oldest first, and the floor; None for what cannot have been written here."""
+    """The entries, oldest first, and the lower bound; None if the data cannot be valid."""
     match found:
         case [bytes(lower_bound), bytes(oldest), 0, bytes(body)] if (
             len(lower_bound) == 8 and len(body) % _ENTRY.size == 0
         ):
             entries = [*map(_make_entry, _ENTRY.iter_unpack(body))]
             ids = [entry[0] for entry in entries]
-            lowest = _FLOOR.unpack(lower_bound)[0]
+            lowest = _INTEGER.unpack(lower_bound)[0]
             if oldest:
-                lowest = max(lowest, _FLOOR.unpack(oldest)[0])
+                lowest = max(lowest, _INTEGER.unpack(oldest)[0])
             if lowest < 0 or not all(map(lt, ids, ids[1:])):
                 return None
             return entries, lowest
@@ -264,7 +265,7 @@ def _unpacked(found: Any) -> tuple[list[FeedEntry], int] | None:
             return None
 
 
-def _slice(entries: list[FeedEntry], lower_bound: int, window: Window) -> TimelinePage | None:
+def _page(entries: list[FeedEntry], lower_bound: int, window: Window) -> TimelinePage | None:
     edge, limit = window.edge, window.limit
 
     def place(id_: int) -> int:

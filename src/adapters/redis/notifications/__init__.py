@@ -1,4 +1,4 @@
-"""StreamHints to the streams of other processes."""
+"""Stream hints between processes."""
 
 from adapters.redis.notifications.hints import RedisHints
 

@@ -1,4 +1,5 @@
-"""StreamHints to the streams of other processes. One that is lost is made up for: every process looks by itself now and then."""
+"""Stream hints between processes, by Redis publish/subscribe. A lost hint only delays: every process polls the heads of
+its streams."""
 
 import asyncio
 import random
@@ -19,24 +20,25 @@ from domain.shared import UserId
 
 CHANNEL = b"waggle:1:hints"
 AT_ONCE = 1_000
-"""Users in one message."""
+"""Users per message."""
 PING_SECONDS = 5.0
 SILENCE_SECONDS = 10.0
-"""Without an answer to a ping: a network that drops everything says nothing (a subscriber would wait for ever)."""
+"""Longest time without an answer to a ping. A network that drops all packets gives no error, so a subscriber would wait
+forever."""
 _SENDER = 8
 _KINDS = {StreamHint.STREAM: b"s", StreamHint.HOME: b"h"}
 _HINTS = {kind: hint for hint, kind in _KINDS.items()}
 
 
 class Listeners(Protocol):
-    """Who listens in this process."""
+    """The streams that are open in this process."""
 
     def wake(self, users: Collection[UserId], hint: StreamHint) -> None: ...
     def wake_all(self) -> None: ...
 
 
 class RedisHints:
-    """Wakes this process by itself and the others over one channel, a message for up to AT_ONCE users."""
+    """Sends hints to this process directly and to the others over one channel, in messages of up to AT_ONCE users."""
 
     def __init__(self, client: Client, address: Address, listeners: Listeners) -> None:
         self._client, self._address, self._listeners = client, address, listeners
@@ -51,7 +53,7 @@ class RedisHints:
                 await self._client.call("PUBLISH", CHANNEL, message)
 
     async def listen(self) -> None:
-        """Keep a subscription, until cancelled."""
+        """Keep a subscription until cancelled."""
         pause, longest = PAUSES
         while True:
             lost = asyncio.Event()
@@ -61,9 +63,9 @@ class RedisHints:
                     await subscription.keep(lost)
                 finally:
                     subscription.close()
-                if subscription.confirmed:  # one that is refused is not tried again at once
+                if subscription.confirmed:  # do not retry a refused one at once
                     pause = PAUSES[0]
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - only apart from each other
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - only spreads reconnects
             pause = min(2 * pause, longest)
 
     async def _subscribed(self, lost: asyncio.Event) -> "_Subscription":
@@ -84,13 +86,13 @@ class RedisHints:
         hint = _HINTS.get(message[_SENDER : _SENDER + 1])
         ids = message[_SENDER + 1 :]
         if hint is None or len(ids) % 8 or message.startswith(self._me):
-            return  # from a newer version, or from here
+            return  # sent by a newer version, or by this process
         users = [UserId(user) for user in struct.unpack(f">{len(ids) // 8}q", ids)]
         self._listeners.wake(users, hint)
 
 
 class _Subscription(asyncio.Protocol):
-    """A connection that only listens. What was missed before it began is for `subscribed` to make up for."""
+    """A connection that only receives. Calls `subscribed` when it begins, since earlier messages are lost."""
 
     def __init__(
         self, heard: Callable[[bytes], None], subscribed: Callable[[], None], lost: Callable[[], None]
@@ -111,7 +113,7 @@ class _Subscription(asyncio.Protocol):
             self._transport.abort()
 
     async def keep(self, lost: asyncio.Event) -> None:
-        """Until the connection is lost or silent."""
+        """Returns when the connection is lost or silent."""
         while not lost.is_set() and self._loop.time() - self._heard_at < SILENCE_SECONDS:
             self.send("PING")
             with suppress(TimeoutError):
@@ -131,7 +133,7 @@ class _Subscription(asyncio.Protocol):
             self.close()
 
     def _take(self, reply: Any) -> None:
-        if isinstance(reply, hiredis.ReplyError):  # no password, or no right to listen
+        if isinstance(reply, hiredis.ReplyError):  # wrong password, or no permission to subscribe
             self.close()
         elif isinstance(reply, list) and reply[0] == b"message":
             self._heard(reply[2])

@@ -1,4 +1,4 @@
-"""Votes in SQLite and PostgreSQL."""
+"""The stores of feeds in SQLite and PostgreSQL."""
 
 from adapters.sql.feeds.signals import SqlSignalsReader, transactions
 

@@ -1,4 +1,4 @@
-"""Votes for what is trending."""
+"""Engagement signals in SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,16 +31,16 @@ _remove = delete(engagement_signals).where(
 _drop_tags = delete(hashtag_signals).where(hashtag_signals.c.post_id == _post)
 
 
-def _some(table: Table, column: str, value: Any) -> Any:
-    """Delete some of the rows that have the value."""
+def _delete_some(table: Table, column: str, value: Any) -> Any:
+    """A statement that deletes up to `n` rows with that value."""
     key = tuple_(*table.primary_key)
     return delete(table).where(
         key.in_(select(*table.primary_key).where(table.c[column] == value).limit(_limit))
     )
 
 
-_delete_for_post = [_some(table, "post_id", _post) for table in (engagement_signals, hashtag_signals)]
-_delete_by_user = [_some(table, "user_id", _user) for table in (engagement_signals, hashtag_signals)]
+_delete_for_post = [_delete_some(table, "post_id", _post) for table in (engagement_signals, hashtag_signals)]
+_delete_by_user = [_delete_some(table, "user_id", _user) for table in (engagement_signals, hashtag_signals)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The tables of feeds: projections of facts, which may be dropped at any time."""
+"""The tables of feeds: projections of events, which may be dropped at any time."""
 
 from sqlalchemy import Column, Index, Integer, String, Table
 
@@ -9,14 +9,14 @@ engagement_signals = Table(
     metadata,
     Column("post_id", Id, primary_key=True),
     Column("user_id", Id, primary_key=True, index=True),
-    Column("source", Id, primary_key=True),  # 1 for a like, 2 for a repost, or the id of a comment
+    Column("source", Id, primary_key=True),  # 1 for a like, 2 for a repost, otherwise the id of a comment
     Column("weight", Integer, nullable=False),
     Column("at", Id, nullable=False),  # milliseconds since 1970
-    # All that counting reads, in its order.
+    # A covering index for counting, in its order.
     Index("ix_votes_at", "at", "post_id", "user_id", "source", "weight"),
     sqlite_with_rowid=False,
 )
-"""Who voted for which posts lately."""
+"""Recent engagement with posts."""
 
 hashtag_signals = Table(
     "tag_votes",
@@ -28,4 +28,4 @@ hashtag_signals = Table(
     Index("ix_tag_votes_at", "at", "post_id", "tag", "user_id"),
     sqlite_with_rowid=False,
 )
-"""Who used which hashtags lately, in public posts."""
+"""Recent use of hashtags in public posts."""

@@ -1,4 +1,4 @@
-"""Streams, tickets and mails that are due, in SQL."""
+"""Streams, stream tickets and the mail queue in SQL."""
 
 from adapters.sql.notifications.mails import SqlMailQueue
 from adapters.sql.notifications.reading import SqlStreamReader

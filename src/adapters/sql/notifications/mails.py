@@ -1,4 +1,4 @@
-"""Mails that are due."""
+"""The mail queue in SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from application.notifications.ports import DueMail
 from domain.shared import UserId
 
 _CLAIM_LOCK = 0x6D61696C
-"""Claims of several processes go one after the other, as a claim must see the leases of the one before."""
+"""Serializes the claims of several processes, since a claim must see the leases of the one before."""
 
 _due = and_(mails.c.due_at <= now_ms(), mails.c.leased_until <= now_ms())
 _is_due = Prepared(select(literal(1)).select_from(mails).where(_due).limit(literal(1)))
@@ -21,16 +21,16 @@ _claim = select(mails).where(_due).order_by(mails.c.due_at).limit(bindparam("n",
 _now = select(now_ms())
 _who, _lease = bindparam("who", type_=Id), bindparam("lease", type_=Id)
 _take = update(mails).where(mails.c.user_id == _who).values(leased_until=_lease)
-# The end of the lease tells it from every other.
-_mine = and_(mails.c.user_id == _who, mails.c.leased_until == _lease)
+# The end of a lease identifies it.
+_leased = and_(mails.c.user_id == _who, mails.c.leased_until == _lease)
 _after = now_ms() + bindparam("after_ms", type_=Id)
-_rest = (
+_finish = (
     update(mails)
-    .where(_mine)
+    .where(_leased)
     .values(since=bindparam("from_here", type_=Id), due_at=_after, attempts=0, leased_until=0)
 )
 _end = delete(mails).where(mails.c.user_id == _who, mails.c.leased_until == 0, mails.c.last < mails.c.since)
-_retry = update(mails).where(_mine).values(attempts=mails.c.attempts + 1, due_at=_after, leased_until=0)
+_retry = update(mails).where(_leased).values(attempts=mails.c.attempts + 1, due_at=_after, leased_until=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class SqlMailQueue:
                 await connection.execute(_take, [{"who": row.user_id, "lease": until} for row in rows])
         return [DueMail(UserId(row.user_id), row.since, row.attempts, until) for row in rows]
 
-    async def done(self, mail: DueMail, up_to: int, rest: timedelta) -> None:
-        which = {"who": mail.user, "lease": mail.lease}
-        after = {"from_here": up_to + 1, "after_ms": rest // timedelta(milliseconds=1)}
+    async def done(self, mail: DueMail, up_to: int, cooldown: timedelta) -> None:
+        lease = {"who": mail.user, "lease": mail.lease}
+        after = {"from_here": up_to + 1, "after_ms": cooldown // timedelta(milliseconds=1)}
         async with self.database.begin() as connection:
-            mine = (await connection.execute(_rest, which | after)).rowcount
-            if mine and not rest:
+            finished = (await connection.execute(_finish, lease | after)).rowcount
+            if finished and not cooldown:
                 await connection.execute(_end, {"who": mail.user})
 
     async def retry(self, mail: DueMail, after: timedelta) -> None:

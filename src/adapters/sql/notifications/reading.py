@@ -1,4 +1,4 @@
-"""Reading streams, outside of transactions."""
+"""Reads streams, outside of transactions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,15 +48,15 @@ _users = Prepared(
 )
 _preferences = Prepared(select(preferences.c.changed).where(preferences.c.user_id == user_id))
 
-_TOLD = (entries.c.user_id, entries.c.seq, entries.c.type)
+_REF = (entries.c.user_id, entries.c.seq, entries.c.type)
 _about = Prepared(
-    select(*_TOLD).where(entries.c.post_id == bindparam("post", type_=Id), notification()).limit(_n)
+    select(*_REF).where(entries.c.post_id == bindparam("post", type_=Id), notification()).limit(_n)
 )
 _of_actor = Prepared(
-    select(*_TOLD).where(entries.c.actor_id == bindparam("actor", type_=Id), notification()).limit(_n)
+    select(*_REF).where(entries.c.actor_id == bindparam("actor", type_=Id), notification()).limit(_n)
 )
 _between = Prepared(
-    select(*_TOLD, entries.c.post_id)
+    select(*_REF, entries.c.post_id)
     .where(entries.c.user_id == user_id, entries.c.actor_id == bindparam("actor", type_=Id), notification())
     .order_by(entries.c.seq.desc())
 )
@@ -108,10 +108,10 @@ class SqlStreamReader:
         return preferences_of(rows[0][0]) if rows else Preferences()
 
     async def about_post(self, post: PostId, limit: int) -> Sequence[NotificationRef]:
-        return _told(await self.database.fetch(_about, post=post, kinds=KINDS, n=limit))
+        return _refs(await self.database.fetch(_about, post=post, kinds=KINDS, n=limit))
 
     async def by_actor(self, actor: UserId, limit: int) -> Sequence[NotificationRef]:
-        return _told(await self.database.fetch(_of_actor, actor=actor, kinds=KINDS, n=limit))
+        return _refs(await self.database.fetch(_of_actor, actor=actor, kinds=KINDS, n=limit))
 
     async def between(
         self,
@@ -121,11 +121,11 @@ class SqlStreamReader:
         post: PostId | None = None,
     ) -> Sequence[NotificationRef]:
         rows = await self.database.fetch(_between, user=user, actor=actor, kinds=_names(kinds))
-        return _told([row[:3] for row in rows if post is None or row[3] == post])
+        return _refs([row[:3] for row in rows if post is None or row[3] == post])
 
     async def streams_to_trim(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
         floors: dict[UserId, int] = {}
-        # Of too long streams there are few, and no index: to keep one would cost whoever tells.
+        # Few streams are too long, so there is no index for them: it would slow down every notification.
         long = await self.database.fetch_apart(_too_long, n=limit)
         old = await self.database.fetch_apart(_too_old, before=millis(before) << 16, n=limit)
         for user, floor in (*long, *old):
@@ -137,5 +137,5 @@ def _names(kinds: Collection[Kind]) -> list[str]:
     return [kind.value for kind in kinds]
 
 
-def _told(rows: Sequence[Any]) -> Sequence[NotificationRef]:
+def _refs(rows: Sequence[Any]) -> Sequence[NotificationRef]:
     return [NotificationRef(UserId(user), seq, Kind(type_)) for user, seq, type_ in rows]

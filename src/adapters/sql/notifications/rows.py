@@ -1,4 +1,4 @@
-"""Rows of notifications, and what they are in the domain."""
+"""Conversion between the rows of notifications and domain objects."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ user_id = bindparam("user", type_=Id)
 def stream_of(row: Row) -> Stream:
     user, epoch, floor, head, read, unread = row
     stored = {Kind(kind): count for kind, count in json.loads(unread).items()} if unread != "{}" else {}
-    # Earlier versions counted quiet kinds, too.
+    # Earlier versions counted quiet kinds as well.
     counts = {kind: count for kind, count in stored.items() if not kind.is_quiet}
     return Stream(UserId(user), epoch, floor, head, read, counts)
 
@@ -81,5 +81,5 @@ def preferences_of(changed: str) -> Preferences:
 
 
 def notification() -> ColumnElement[bool]:
-    """A notification of one of the bound `kinds`, and no hole."""
+    """The row is a notification of one of the bound `kinds`, and no tombstone."""
     return and_(entries.c.removed == false(), among(entries.c.type, bindparam("kinds", type_=NameList)))

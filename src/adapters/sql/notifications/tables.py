@@ -12,11 +12,11 @@ streams = Table(
     Column("floor", Id, nullable=False),
     Column("head", Id, nullable=False),
     Column("read_to", Id, nullable=False),
-    Column("unread", Text, nullable=False),  # JSON: how many of each kind
+    Column("unread", Text, nullable=False),  # JSON: counts by kind
     CheckConstraint("floor <= head + 1 AND read_to <= head", name="order"),
     sqlite_with_rowid=False,
 )
-"""Whoever changes a stream locks its row; several are locked in the order of their users."""
+"""Lock the row of a stream to change the stream. Lock several in the order of their user ids."""
 
 entries = Table(
     "stream_entries",
@@ -29,7 +29,7 @@ entries = Table(
     Column("post_id", Id),
     Column("refs", Text),  # JSON: a list of numbers
     Column("removed", Boolean, nullable=False),
-    # A hash of it, as it may name who did something, and stays when nothing else of that does.
+    # A hash: the key may name the account that acted, and it outlives the other data of the entry.
     Column("dedupe_key", LargeBinary(16)),
     sqlite_with_rowid=False,
 )
@@ -49,7 +49,7 @@ for _column in (entries.c.post_id, entries.c.actor_id):
         postgresql_where=_column.is_not(None),
     )
 Index("ix_stream_entries_id", entries.c.id, entries.c.user_id, entries.c.seq)
-"""What is too old is found by it."""
+"""For finding entries that are too old."""
 
 preferences = Table(
     "notification_preferences",
@@ -66,7 +66,7 @@ tickets = Table(
     Column("user_id", Id, nullable=False, index=True),
     Column("session_id", Id, nullable=False),
     Column("until", Instant, nullable=False),
-    Column("expires_at", Id, nullable=False, index=True),  # milliseconds since 1970 by the database's clock
+    Column("expires_at", Id, nullable=False, index=True),  # milliseconds since 1970 by the database clock
     sqlite_with_rowid=False,
 )
 
@@ -75,7 +75,7 @@ mails = Table(
     metadata,
     Column("user_id", Id, primary_key=True, autoincrement=False),
     Column("since", Id, nullable=False),
-    Column("last", Id, nullable=False),  # below `since` while the user rests from mails
+    Column("last", Id, nullable=False),  # below `since` during the cooldown after a mail
     Column("due_at", Id, nullable=False, index=True),
     Column("attempts", Integer, nullable=False),
     Column("leased_until", Id, nullable=False),

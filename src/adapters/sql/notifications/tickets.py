@@ -1,4 +1,4 @@
-"""StreamTickets for the stream."""
+"""Stream tickets in SQL."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from application.notifications.ports import StreamTicket
 from domain.shared import SessionId, UserId
 
 _add = insert(tickets).values(expires_at=now_ms() + bindparam("lasts_ms", type_=Id))
-# Of all who try at once, one deletes the row and is given it.
+# Of concurrent attempts, the one that deletes the row gets the ticket.
 _redeem = (
     delete(tickets)
     .where(tickets.c.digest == bindparam("which", type_=LargeBinary))

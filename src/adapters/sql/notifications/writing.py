@@ -1,4 +1,4 @@
-"""Changing streams, within transactions."""
+"""Changes streams, within transactions."""
 
 import json
 import secrets
@@ -42,7 +42,7 @@ from domain.shared import Unavailable, UserId
 
 _users = bindparam("users", type_=Id, expanding=True)
 _there = select(streams.c.user_id).where(streams.c.user_id.in_(_users))
-_appear = insert_new(streams)
+_create = insert_new(streams)
 _lock = select(*STREAM).where(streams.c.user_id.in_(_users)).order_by(streams.c.user_id).with_for_update()
 _save = (
     update(streams)
@@ -55,11 +55,11 @@ _known = select(entries.c.user_id, entries.c.dedupe_key, entries.c.refs).where(
 )
 _add = insert(entries)
 
-_is_told = entries.c.removed.is_not(true()), entries.c.type.in_(KINDS)
+_is_notification = entries.c.removed.is_not(true()), entries.c.type.in_(KINDS)
 _seqs = bindparam("seqs", type_=Id, expanding=True)
 _at = (
     select(entries.c.seq, entries.c.type)
-    .where(entries.c.user_id == user_id, entries.c.seq.in_(_seqs), *_is_told)
+    .where(entries.c.user_id == user_id, entries.c.seq.in_(_seqs), *_is_notification)
     .order_by(entries.c.seq)
 )
 _remove = (
@@ -70,12 +70,12 @@ _remove = (
 _above, _up_to = bindparam("above", type_=Id), bindparam("up_to", type_=Id)
 _between = (
     select(entries.c.type, func.count())
-    .where(entries.c.user_id == user_id, entries.c.seq > _above, entries.c.seq <= _up_to, *_is_told)
+    .where(entries.c.user_id == user_id, entries.c.seq > _above, entries.c.seq <= _up_to, *_is_notification)
     .group_by(entries.c.type)
 )
 _newest = (
     select(entries.c.seq)
-    .where(entries.c.user_id == user_id, entries.c.seq <= _up_to, *_is_told)
+    .where(entries.c.user_id == user_id, entries.c.seq <= _up_to, *_is_notification)
     .order_by(entries.c.seq.desc())
     .limit(1)
 )
@@ -98,8 +98,8 @@ _mail_later = _new_mail.on_conflict_do_update(
         ),
     },
 )
-# The stream first, as whoever tells has it locked: when it is gone nothing is added any more.
-_forget = [
+# The stream first, as notifying locks it: once it is gone, nothing is added any more.
+_delete = [
     delete(table).where(table.c.user_id == user_id)
     for table in (streams, entries, preferences, tickets, mails)
 ]
@@ -113,14 +113,14 @@ class SqlStreams:
         everybody = sorted(set(users))
         there = set((await self.connection.execute(_there, {"users": everybody})).scalars())
         if missing := [user for user in everybody if user not in there]:
-            # Before any lock, and in this order: two who add the same rows wait for each other too.
+            # Before any lock, and in this order: transactions that insert the same rows wait for each other, too.
             await self.connection.execute(
-                _appear,
+                _create,
                 [{"user_id": user, **row_of(Stream(user, secrets.token_hex(8)))} for user in missing],
             )
         found = (await self.connection.execute(_lock, {"users": everybody})).all()
         if len(found) < len(everybody):
-            raise Unavailable("a stream went while it was waited for")
+            raise Unavailable("a stream was deleted while it was being locked")
         return {stream.user: stream for stream in (stream_of(row) for row in found)}
 
     async def known(
@@ -176,7 +176,7 @@ class SqlStreams:
         await self.connection.execute(_mail_later, row | {"attempts": 0, "leased_until": 0})
 
     async def delete(self, user: UserId) -> None:
-        for statement in _forget:
+        for statement in _delete:
             await self.connection.execute(statement, {"user": user})
 
 

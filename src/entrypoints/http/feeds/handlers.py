@@ -1,4 +1,4 @@
-"""/api/v1/feeds: home, public, and of a hashtag."""
+"""/api/v1/feeds: the home feed, the public feed and hashtag feeds."""
 
 from typing import Any
 
@@ -26,27 +26,27 @@ class FeedsController(Controller):
     path = "/feeds"
     tags = ("feeds",)
 
-    @get("/home", operation_id="getHomeFeed", summary="Your home feed", opt=policy("token"))
+    @get("/home", operation_id="getHomeFeed", summary="Get your home feed", opt=policy("token"))
     async def home(
         self, request: AuthenticatedRequest, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
     ) -> Response[PageOut[PostOut]]:
-        """What you and those whom you follow publish and repost, newest first, each post once: where it came first.
-        Comments come by reposts only."""
+        """What you and the accounts that you follow publish and repost, newest first. Each post appears once, where it
+        first came. Comments appear only if they are reposted."""
         window = self.pager.newer(request, limit, cursor, since)
         return self._answer(request, await self.read_home_feed(request.user.user_id, window))
 
-    @get("/public", operation_id="getPublicFeed", summary="What everybody may see", opt=policy("optional"))
+    @get("/public", operation_id="getPublicFeed", summary="Get the public feed", opt=policy("optional"))
     async def public(
         self, request: AnyRequest, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
     ) -> Response[PageOut[PostOut]]:
-        """Public posts of all, comments aside, newest first."""
+        """Public posts of all accounts, without comments, newest first."""
         window = self.pager.newer(request, limit, cursor, since)
         return self._answer(request, await self.read_public_feed(viewer(request), window))
 
     @get(
         "/hashtags/{tag:str}",
         operation_id="getHashtagFeed",
-        summary="Public posts with a hashtag",
+        summary="Get the feed of a hashtag",
         opt=policy("optional", NoSuchHashtag),
     )
     async def tagged(
@@ -57,7 +57,7 @@ class FeedsController(Controller):
         cursor: FeedCursor = None,
         since: Since = None,
     ) -> Response[PageOut[PostOut]]:
-        """Comments too, newest first. The tag is written without its sign; case does not matter."""
+        """Posts and comments, newest first. Write the hashtag without its `#`; case does not matter."""
         window = self.pager.newer(request, limit, cursor, since)
         return self._answer(request, await self.read_hashtag_feed(viewer(request), tag, window))
 

@@ -1,4 +1,4 @@
-"""/api/v1/trending: what many care for now."""
+"""/api/v1/trending: posts and hashtags with the most recent engagement."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ from entrypoints.http.shapes import PostOut
 
 
 class TrendingTag(Out):
-    """A hashtag that trends."""
+    """A trending hashtag."""
 
     tag: str
-    """Canonical."""
+    """In canonical form."""
     posts: int
-    """How many public posts used it within two days, when the list was made."""
+    """Public posts that used it within two days before the ranking was made."""
     accounts: int
-    """By how many accounts."""
+    """Accounts that used it in these posts."""
 
     @classmethod
     def of(cls, ranked: RankedTag) -> "TrendingTag":
@@ -38,13 +38,13 @@ class TrendingController(Controller):
     path = "/trending"
     tags = ("feeds",)
 
-    @get("/posts", operation_id="listTrendingPosts", summary="The posts that trend", opt=policy("optional"))
+    @get("/posts", operation_id="listTrendingPosts", summary="List trending posts", opt=policy("optional"))
     async def posts(
         self, request: AnyRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[PostOut]]:
-        """Public posts for which several people voted within two days, by liking, reposting or answering them; what
-        is voted for now comes first. The list is made about once a minute. A cursor goes on in the list in which it
-        was given, for about ten minutes, and after that at the same rank of the present one."""
+        """Public posts with which several accounts engaged within two days, by a like, a repost or a reply. Recent
+        engagement weighs more. The ranking is made about once a minute. A cursor continues in the ranking in which it
+        was issued for about ten minutes, and after that at the same rank of the current one."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_trending_posts(viewer(request), window)
         return self.pager.answer(request, page, self.fragments.all(page.items))
@@ -52,14 +52,14 @@ class TrendingController(Controller):
     @get(
         "/hashtags",
         operation_id="listTrendingHashtags",
-        summary="The hashtags that trend",
+        summary="List trending hashtags",
         opt=policy("optional"),
     )
     async def hashtags(
         self, request: AnyRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[TrendingTag]]:
-        """Those that several accounts used in public posts within two days, the same for everybody. Made and paged as
-        the list of posts is."""
+        """Hashtags that several accounts used in public posts within two days. The list is the same for everybody. It
+        is ranked and paged like the list of posts."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_trending_tags(window)
         return self.pager.answer(request, page, [TrendingTag.of(ranked) for ranked in page.items])

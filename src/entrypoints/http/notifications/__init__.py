@@ -1,1 +1,1 @@
-"""/api/v1/notifications."""
+"""Notifications and their stream over HTTP."""

@@ -1,4 +1,4 @@
-"""/api/v1/notifications: what one was told, and what one has read of it."""
+"""/api/v1/notifications: a user's notifications, their counters, and what the user has read."""
 
 from functools import partial
 from typing import Annotated
@@ -38,20 +38,22 @@ Kinds = Annotated[
         min_length=1,
         max_length=200,
         pattern=f"^{_KIND}(,{_KIND}){{0,{len(Kind) - 1}}}$",
-        description=f"Some of {', '.join(Kind)}, with commas between them. Only these are listed.",
+        description=f"Only notifications of these kinds. A comma-separated list of {', '.join(Kind)}.",
     ),
 ]
 Grouped = Annotated[
     bool,
-    QueryParameter(description="Likes and reposts of one post are listed as one, by the newest of them."),
+    QueryParameter(
+        description="List the likes of a post as one group, and its reposts as another, at the position of the newest."
+    ),
 ]
 After = Annotated[
     int | None,
     QueryParameter(
         ge=0,
         le=MAX_SEQ,
-        description="A sequence number: what stands in the stream after it, the lowest first. Takes `epoch` and `limit` "
-        "beside it, and nothing else.",
+        description="A sequence number. Returns the entries of the stream after it, lowest first. Can be combined with `epoch` and "
+        "`limit` only.",
     ),
 ]
 Epoch = Annotated[
@@ -60,14 +62,15 @@ Epoch = Annotated[
         min_length=1,
         max_length=32,
         pattern=r"^[0-9a-f]{1,32}$",
-        description="The epoch that came with the number, in hexadecimal digits.",
+        description="The epoch that belongs to the number in `after`, in hexadecimal digits.",
     ),
 ]
 
 
 class MarkReadIn(In):
     seq: Annotated[
-        int, msgspec.Meta(ge=0, le=MAX_SEQ, description="Beyond the end of the stream it means the end.")
+        int,
+        msgspec.Meta(ge=0, le=MAX_SEQ, description="A number beyond the end of the stream means its end."),
     ]
 
 
@@ -83,7 +86,7 @@ class NotificationsController(Controller):
     path = "/notifications"
     tags = ("notifications",)
 
-    @get(operation_id="listNotifications", summary="What you were told", opt=policy("token", CursorAhead))
+    @get(operation_id="listNotifications", summary="List notifications", opt=policy("token", CursorAhead))
     async def listed(
         self,
         request: AuthenticatedRequest,
@@ -95,17 +98,19 @@ class NotificationsController(Controller):
         after: After = None,
         epoch: Epoch = None,
     ) -> Response[NotificationsOrNews]:
-        """Newest first, for 30 days and at most 5,000 entries. With `after` what is new since that number instead, as the
-        stream would have told it, for clients that ask from time to time. What one may not see any more is left out,
-        and does not count as unread."""
+        """Newest first. Notifications are kept for 30 days, at most 5,000 entries. With `after` the answer contains the
+        entries since that number instead, as the stream would have sent them, for clients that poll. Notifications that
+        you may not see any more are left out and do not count as unread."""
         user = request.user.user_id
         if after is not None:
             _refuse_together(cursor=cursor, kinds=kinds, grouped=grouped or None)
             news = await self.read_news(user, after, epoch, limit)
             return Answer(as_json(NotificationNews.of(news, self.fragments), []))
         if epoch is not None:
-            raise QueryInvalid(FieldError("?epoch", "needs_after", "epoch says of what stream `after` is"))
-        # The path is the same for everybody, and cursors are good for one list only.
+            raise QueryInvalid(
+                FieldError("?epoch", "needs_after", "epoch needs `after`, whose stream it identifies")
+            )
+        # The path is the same for every user, and a cursor is valid for one list only.
         of = f"{user}\0{kinds}\0{grouped}"
         wanted = tuple(Kind) if kinds is None else [Kind(kind) for kind in set(kinds.split(","))]
         window = self.pager.window(request, limit, cursor, of)
@@ -120,7 +125,10 @@ class NotificationsController(Controller):
         return self.pager.answer(request, page, items, of, partial(listing.of, stream))
 
     @get(
-        "/unread", operation_id="countUnreadNotifications", summary="How much is unread", opt=policy("token")
+        "/unread",
+        operation_id="countUnreadNotifications",
+        summary="Count unread notifications",
+        opt=policy("token"),
     )
     async def unread(self, request: AuthenticatedRequest) -> StreamState:
         """The counters are exact."""
@@ -128,7 +136,8 @@ class NotificationsController(Controller):
 
     @put("/read", operation_id="markNotificationsRead", summary="Mark as read", opt=policy("token"))
     async def put_read(self, request: AuthenticatedRequest, data: JSONBody[MarkReadIn]) -> StreamState:
-        """Everything up to a number, which never goes back. Other devices are told by the stream."""
+        """Marks everything up to a sequence number as read. The marker never moves back. The stream informs your other
+        devices."""
         return StreamState.of(await self.mark_read(request.user.user_id, data.seq))
 
     @delete(
@@ -138,21 +147,21 @@ class NotificationsController(Controller):
         opt=policy("token", NoSuchNotification),
     )
     async def delete_one(self, request: AuthenticatedRequest, seq: FromPath[str]) -> None:
-        """For good, on all devices."""
+        """Permanently, on all devices."""
         number = id_from(seq)
         if number is None:
-            raise NoSuchNotification("no such notification")
+            raise NoSuchNotification("there is no such notification")
         await self.dismiss(request.user.user_id, number)
 
     @delete(operation_id="dismissAllNotifications", summary="Dismiss all notifications", opt=policy("token"))
     async def delete_all(self, request: AuthenticatedRequest) -> None:
-        """Those that there are as this begins."""
+        """Dismisses all notifications that exist when the request begins."""
         await self.dismiss.all(request.user.user_id)
 
 
 def _refuse_together(**others: object) -> None:
     field_errors = [
-        FieldError(f"?{name}", "either_or", f"{name} is of the list, `after` asks for what is new")
+        FieldError(f"?{name}", "either_or", f"{name} is for the list and cannot be combined with `after`")
         for name, value in others.items()
         if value is not None
     ]

@@ -1,4 +1,4 @@
-"""/api/v1/me/notification-preferences: what one wants to be told, and how."""
+"""/api/v1/me/notification-preferences: the notifications that a user wants, per channel."""
 
 from typing import Self
 
@@ -16,7 +16,7 @@ from entrypoints.http.openapi import policy
 
 
 class Wanted(Out):
-    """Which notifications are wanted."""
+    """The kinds of notifications that you want."""
 
     like: bool
     repost: bool
@@ -26,15 +26,15 @@ class Wanted(Out):
     follow_request: bool
     follow_accepted: bool
     edit: bool
-    """A post was edited that one liked, reposted or answered."""
+    """A post was edited that you liked, reposted or replied to."""
     media_ready: bool
-    """An upload of one's own can be shown. It is listed without being unread, and never mailed."""
+    """An upload of yours can be shown. Such a notification is listed, but is never unread and never mailed."""
     media_failed: bool
 
 
 class NotificationPreferences(Out):
     app: Wanted
-    """In the list and in the stream. What is not wanted here is not noted at all."""
+    """In the list and in the stream. A kind that is off here is not stored at all."""
     email: Wanted
 
     @classmethod
@@ -43,7 +43,7 @@ class NotificationPreferences(Out):
 
 
 class WantedIn(In):
-    """What is not sent stays as it is."""
+    """Members that are not sent keep their value."""
 
     like: bool | None = None
     repost: bool | None = None
@@ -61,7 +61,7 @@ class WantedIn(In):
 
 
 class NotificationPreferencesIn(In):
-    """What is not sent stays as it is."""
+    """Members that are not sent keep their value."""
 
     app: WantedIn | None = None
     email: WantedIn | None = None
@@ -78,20 +78,22 @@ class PreferencesController(Controller):
     path = "/me/notification-preferences"
     tags = ("notifications",)
 
-    @get(operation_id="getNotificationPreferences", summary="What you want to be told", opt=policy("token"))
+    @get(
+        operation_id="getNotificationPreferences", summary="Get notification preferences", opt=policy("token")
+    )
     async def read(self, request: AuthenticatedRequest) -> NotificationPreferences:
-        """At first everything in the app, and nothing by mail."""
+        """By default you get everything in the app, and nothing by mail."""
         return NotificationPreferences.of(await self.reader.preferences(request.user.user_id))
 
     @put(
         operation_id="updateNotificationPreferences",
-        summary="Say what you want to be told",
+        summary="Change notification preferences",
         opt=policy("token"),
     )
     async def change(
         self, request: AuthenticatedRequest, data: JSONBody[NotificationPreferencesIn]
     ) -> NotificationPreferences:
-        """What was told before stays."""
+        """Applies to future notifications; existing ones stay."""
         return NotificationPreferences.of(await self.set_preferences(request.user.user_id, data.changes()))
 
 

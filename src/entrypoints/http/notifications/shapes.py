@@ -1,4 +1,4 @@
-"""What stands in a stream, as clients get it: in lists, when they ask what is new, and in frames."""
+"""The public shapes of stream entries: in lists, in answers to polling clients, and in frames."""
 
 from typing import Any, Self, TypeAlias, cast
 
@@ -12,15 +12,15 @@ from entrypoints.http.resources import rfc3339
 from entrypoints.http.shapes import Author, PostOut
 
 MAX_SEQ = 2**53
-"""The numbers that clients may send: those that every one of them can represent."""
+"""The greatest sequence number that a client may send: every JSON parser can represent it."""
 
 
 class Unread(Out):
-    """How much is unread. A `media_ready` is never unread: nothing needs to be done about it."""
+    """Unread notifications. A `media_ready` is never unread: it needs no attention."""
 
     total: int
     by_type: dict[Kind, int]
-    """No zeros."""
+    """Contains no zeros."""
 
     @classmethod
     def of(cls, stream: Stream) -> Self:
@@ -28,14 +28,14 @@ class Unread(Out):
 
 
 class StreamState(Out):
-    """How far the stream reaches, and what of it was read."""
+    """The position of the stream, and how much of it was read."""
 
     epoch: str
-    """Another one after the history was rewritten: no number of an earlier one means anything any more."""
+    """Changes when the history is rewritten. Sequence numbers of an earlier epoch are invalid."""
     seq: int
     """Of the last entry; 0 if there is none."""
     read: int
-    """What stands at this number or below has been read."""
+    """Everything up to this number is read."""
     unread: Unread
 
     @classmethod
@@ -44,17 +44,17 @@ class StreamState(Out):
 
 
 class Notification(Out):
-    """Something that a user was told."""
+    """One notification."""
 
     seq: int
     id: str
     type: Kind
     actor: Author | None
-    """Who did it."""
+    """The account that acted."""
     post: PostOut | None
-    """What it is about: the comment or the mention itself, the post that was liked."""
+    """The subject: the comment or the mention itself, or the post that was liked."""
     media_id: str | None
-    """The upload that it is about."""
+    """The upload that the notification is about."""
     created_at: str
     read: bool
 
@@ -74,22 +74,22 @@ class Notification(Out):
 
 
 class NotificationGroup(Out):
-    """Likes or reposts of one post, or a notification that stands alone."""
+    """Likes or reposts of one post, or a single notification."""
 
     seq: int
-    """Of the newest of them."""
+    """Of the newest notification in the group."""
     oldest: int
-    """Of the oldest."""
+    """Of the oldest notification in the group."""
     count: int
     type: Kind
     actors: list[Author]
-    """Who did it, the last first, at most 5."""
+    """The accounts that acted, latest first, at most 5."""
     post: PostOut | None
     media_id: str | None
     created_at: str
-    """Of the newest."""
+    """Of the newest notification in the group."""
     read: bool
-    """All of them."""
+    """Whether all of them are read."""
 
     @classmethod
     def of(cls, group: HydratedGroup, stream: Stream, fragments: Fragments) -> Self:
@@ -109,8 +109,8 @@ class NotificationGroup(Out):
 
 
 class Notifications(Out, tag_field="view", tag="list"):
-    """Part of the list of notifications. `next` is null at the end of the list, and only there. What else is told is as
-    it was before the items were read: from `seq` on, the stream has what comes after them."""
+    """A page of notifications. `next` is null at the end of the list, and only there. The other members are as of
+    before the items were read: the stream has everything that comes after `seq`."""
 
     items: list[Notification]
     next: str | None
@@ -118,7 +118,7 @@ class Notifications(Out, tag_field="view", tag="list"):
     epoch: str
     seq: int
     floor: int
-    """The lowest number that is still kept."""
+    """The lowest sequence number that is still kept."""
     read: int
     unread: Unread
 
@@ -129,39 +129,39 @@ class Notifications(Out, tag_field="view", tag="list"):
 
 
 class NotificationGroups(Notifications, tag="groups"):
-    """The same with groups: likes and reposts of one post are listed as one."""
+    """A page of groups: likes and reposts of one post are listed as one."""
 
-    items: list[NotificationGroup]  # type: ignore[assignment]  # what differs
+    items: list[NotificationGroup]  # type: ignore[assignment]  # the subclass narrows it
 
 
 class ToldData(Out):
-    """Of a notification."""
+    """The data of a notification."""
 
     actor: Author | None
-    """None of what nobody did."""
+    """Null if no other account acted."""
     post: PostOut | None
     media_id: str | None
-    """The upload that it is about."""
+    """The upload that the notification is about."""
 
 
 class ReadData(Out):
-    """Of `read`: what stands at this number or below has been read."""
+    """The data of `read`: everything up to this number is read."""
 
     seq: int
 
 
 class RemovedData(Out):
-    """Of `removed`: what stood at these numbers is gone."""
+    """The data of `removed`: the notifications with these numbers were removed."""
 
     seqs: list[int]
 
 
 class VoidData(Out):
-    """Of `void`: there is nothing to be seen but its number."""
+    """The data of `void`: nothing of the entry is visible except its number."""
 
 
 class Data(OneOf):
-    """A notification's, or of `read`, `removed` or `void`."""
+    """The data of a notification, or of `read`, `removed` or `void`."""
 
     told: ToldData
     read: ReadData
@@ -181,32 +181,33 @@ class _Event(Out):
 
 
 class ToldEvent(_Event):
-    """Something was told."""
+    """A new notification."""
 
     type: Kind
     data: ToldData
 
 
 class ReadEvent(_Event, tag_field="type", tag="read"):
-    """Up to a number everything was read."""
+    """Everything up to a number was marked as read."""
 
     data: ReadData
 
 
 class RemovedEvent(_Event, tag_field="type", tag="removed"):
-    """Entries are gone."""
+    """Notifications were removed."""
 
     data: RemovedData
 
 
 class VoidEvent(_Event, tag_field="type", tag="void"):
-    """There is nothing to be seen of this entry but its number."""
+    """Nothing of this entry is visible except its number."""
 
     data: VoidData
 
 
 class Event(OneOf):
-    """One entry of a stream. `type` is a notification's, or `read`, `removed` or `void`, and tells what `data` holds."""
+    """One entry of the stream. `type` is a kind of notification, or `read`, `removed` or `void`, and determines the
+    form of `data`."""
 
     told: ToldEvent
     read: ReadEvent
@@ -229,21 +230,21 @@ def event_of(seen: HydratedEntry, fragments: Fragments) -> ToldEvent | ReadEvent
 
 
 class NotificationNews(Out, tag_field="view", tag="news"):
-    """What stands in the stream after a number."""
+    """The entries of the stream after a sequence number."""
 
     recovered: bool
-    """If not, the number is of another epoch or older than what is kept, and there are no items: the list is to be
-    read anew."""
+    """False if the number is of another epoch, or older than what is kept. Then there are no items, and the client must
+    read the list again."""
     epoch: str
     seq: int
-    """Up to here this answer reaches: `after` of the next request."""
+    """The number that this answer reaches. Send it as `after` in the next request."""
     floor: int
     read: int
     unread: Unread
     items: list[Event]
-    """Without a gap, the lowest first."""
+    """Lowest first, without gaps."""
     more: bool
-    """There is more at this moment."""
+    """Whether there are further entries at this moment."""
 
     @classmethod
     def of(cls, news: News, fragments: Fragments) -> Self:
@@ -261,7 +262,7 @@ class NotificationNews(Out, tag_field="view", tag="news"):
 
 
 class NotificationsOrNews(OneOf):
-    """`news` if `after` was sent, else part of the list, in `groups` if that was asked for. `view` tells which."""
+    """`news` if `after` was sent; otherwise a page of the list, in `groups` if requested. `view` tells which."""
 
     list: Notifications
     groups: NotificationGroups
@@ -293,5 +294,5 @@ def _media(seen: HydratedEntry) -> str | None:
 
 
 def _post(post: Any, fragments: Fragments) -> Any:
-    """Bytes of a PostOut: most of it was made before."""
+    """Encoded JSON of a PostOut, most of which is cached."""
     return None if post is None else fragments(post)

@@ -1,4 +1,4 @@
-"""The AsyncAPI document: the frames of the stream, with the shapes that the OpenAPI document has already."""
+"""Builds the AsyncAPI document from the frames of the stream, reusing schemas of the OpenAPI document."""
 
 import re
 from typing import Any, get_args
@@ -14,7 +14,7 @@ _REFERRED = re.compile(r'"#/components/schemas/(\w+)"')
 
 
 def document(openapi: dict[str, Any]) -> dict[str, Any]:
-    """Of the same server as this OpenAPI document."""
+    """The document of the server that this OpenAPI document describes."""
     inbound, outbound = _kinds(frames.Inbound), _kinds(frames.Outbound)
     return {
         "asyncapi": "3.0.0",
@@ -23,9 +23,9 @@ def document(openapi: dict[str, Any]) -> dict[str, Any]:
             "version": openapi["info"]["version"],
             "description": ABOUT,
             "contact": openapi["info"]["contact"],
-            # Not as OpenAPI says it: AsyncAPI 3.0 knows no `identifier` of a license.
+            # Unlike in OpenAPI, a license has no `identifier` in AsyncAPI 3.0.
             "license": {"name": openapi["info"]["license"]["name"], "url": LICENSE},
-            "tags": [{"name": "stream", "description": "What happens to a user, as it happens."}],
+            "tags": [{"name": "stream", "description": "Notifications of a user in real time."}],
         },
         "servers": {name: _server(protocol) for name, protocol in (("plain", "ws"), ("encrypted", "wss"))},
         "defaultContentType": "application/json",
@@ -37,9 +37,9 @@ def document(openapi: dict[str, Any]) -> dict[str, Any]:
             }
         },
         "operations": {
-            "tell": _operation("send", "What the server says", "`ready` is the first.", outbound),
+            "tell": _operation("send", "Frames of the server", "The first one is `ready`.", outbound),
             "hear": _operation(
-                "receive", "What a client may say", "`hello` is the first, and comes once.", inbound
+                "receive", "Frames of a client", "The first one is `hello`, which is sent once.", inbound
             ),
         },
         "components": {
@@ -54,7 +54,7 @@ def _kinds(union: Any) -> dict[str, type[msgspec.Struct]]:
 
 
 def _server(protocol: str) -> dict[str, Any]:
-    about = "The name of the server, with its port if that is not the usual one."
+    about = "The host name of the server, with its port unless that is the default."
     return {
         "host": "{host}",
         "protocol": protocol,
@@ -84,8 +84,8 @@ def _message(frame: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _schemas(kinds: list[type[msgspec.Struct]], known: dict[str, Any]) -> dict[str, Any]:
-    """Those of the frames, and what they refer to, which the OpenAPI document says better than msgspec can. Each has a
-    title, which is what generators name it by."""
+    """The schemas of the frames, and those that they refer to, which the OpenAPI document describes better than msgspec
+    can. Generators name each by its title."""
     _, made = msgspec.json.schema_components(
         kinds, schema_hook=lambda _: {"type": "object"}, ref_template=_REF
     )
@@ -98,13 +98,13 @@ def _schemas(kinds: list[type[msgspec.Struct]], known: dict[str, Any]) -> dict[s
         for member in schema["properties"].values():
             if (
                 len(values := member.get("enum", ())) == 1
-            ):  # else a type of its own, for which there is no name
+            ):  # otherwise generators make a type without a name of it
                 del member["enum"]
                 member |= {"type": "string", "const": values[0]}
     data = get_args(EventData)
     known = known | {"Data": {"oneOf": [{"$ref": _REF.format(name=kind.__name__)} for kind in data]}}
     while missing := set(_REFERRED.findall(msgspec.json.encode(schemas).decode())) - schemas.keys():
-        # A discriminator is a mere name in AsyncAPI; what tells alternatives apart is in them.
+        # A discriminator is only a name in AsyncAPI; the alternatives themselves contain the tag.
         schemas |= {
             name: {word: said for word, said in known[name].items() if word != "discriminator"}
             for name in missing
@@ -113,20 +113,21 @@ def _schemas(kinds: list[type[msgspec.Struct]], known: dict[str, Any]) -> dict[s
 
 
 LICENSE = "https://www.apache.org/licenses/LICENSE-2.0"
-ABOUT = f"""What happens to a user, as it happens: `GET /api/v1/stream` as a WebSocket with the subprotocol `{PROTOCOL}`, or as
-server-sent events, which have the same frames, with the `op` as the event's name.
+ABOUT = f"""Notifications of a user in real time: `GET /api/v1/stream` as a WebSocket with the subprotocol `{PROTOCOL}`, or as
+server-sent events, which carry the same frames, with `op` as the name of the event.
 
-Entries are numbered without a gap. A client applies the next number, drops what it has, and says `resume` when one is
-missing. It keeps `epoch` and `seq` of what it has applied: with them nothing is lost over a lost connection, and nothing
-comes twice. A token is sent in the Authorization header, or a ticket of `POST /api/v1/stream/ticket` in `hello`.
+Entries are numbered without gaps. A client applies the next number, ignores numbers that it has applied already, and
+sends `resume` if one is missing. It stores the `epoch` and `seq` of what it has applied: with them a new connection
+continues without loss and without duplicates. Authenticate with a token in the Authorization header, or with a ticket
+of `POST /api/v1/stream/ticket` in `hello`.
 
-| closed with | means | what to do |
+| Close code | Meaning | What to do |
 | --- | --- | --- |
-| 1001, 1012 | the server stops | resume after `retry_ms` |
-| 4000, 4008, 4010, 4014 | something went wrong, too slow, no pong, the database is away | resume after a random pause |
-| 4007, 4013 | the cursor is of no use | list the notifications, then `hello` |
-| 4400, 4406 | the protocol was not kept to, or is another | stop |
-| 4401 | the token or ticket is not good, or not any more | get another, then resume |
+| 1001, 1012 | the server is stopping | resume after `retry_ms` |
+| 4000, 4008, 4010, 4014 | unexpected error, client too slow, no pong, database unavailable | resume after a random pause |
+| 4007, 4013 | the cursor is invalid | list the notifications, then `hello` |
+| 4400, 4406 | protocol error, wrong subprotocol | stop |
+| 4401 | the token or ticket is invalid or has expired | get another, then resume |
 | 4403 | the session has ended | log in |
 | 4009, 4029 | too many streams, too many frames | wait a minute |
 """

@@ -1,4 +1,4 @@
-"""The frames of the stream, both ways. `docs/asyncapi.json` is made of these."""
+"""The frames of the stream in both directions. `docs/asyncapi.json` is generated from them."""
 
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -10,13 +10,13 @@ from entrypoints.http.notifications.shapes import MAX_SEQ, Data, Unread
 
 PROTOCOL = "waggle.v1"
 MAX_FRAME = 4096
-"""Bytes that a client may send in one."""
+"""Most bytes of a frame that a client sends."""
 
 Seq = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 
 
 class Cursor(msgspec.Struct, forbid_unknown_fields=True):
-    """Up to where a client has applied the stream."""
+    """How far a client has applied the stream."""
 
     epoch: Annotated[str, msgspec.Meta(max_length=64)]
     seq: Seq
@@ -27,36 +27,37 @@ class _In(msgspec.Struct, tag_field="op", forbid_unknown_fields=True):
 
 
 class Hello(_In, tag="hello"):
-    """The first frame. A ticket, unless the connection was made with a token; and where to go on."""
+    """The first frame. Contains a ticket, unless the connection was opened with a token, and optionally where to
+    continue."""
 
     ticket: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     resume: Cursor | None = None
 
 
 class Resume(_In, tag="resume"):
-    """Send again what comes after `seq`."""
+    """Send the entries after `seq` again."""
 
     seq: Seq
 
 
 class Read(_In, tag="read"):
-    """What stands at `seq` or below has been read."""
+    """Mark everything up to `seq` as read."""
 
     seq: Seq
 
 
 class Reauth(_In, tag="reauth"):
-    """Go on for as long as the token is good that this ticket was asked for with."""
+    """Extend the stream to the lifetime of the access token with which this ticket was requested."""
 
     ticket: Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class ClientPing(_In, tag="ping"):
-    """Answered by a pong."""
+    """Requests a pong."""
 
 
 class ClientPong(_In, tag="pong"):
-    """The answer to a ping; any other frame is one as well."""
+    """The answer to a ping. Any other frame counts as one, too."""
 
 
 Inbound: TypeAlias = Hello | Resume | Read | Reauth | ClientPing | ClientPong
@@ -69,9 +70,9 @@ def decode(frame: str) -> Inbound:
         decoded = _DECODER.decode(frame)
         twice = has_members_twice(frame)
     except RecursionError:
-        raise msgspec.DecodeError("this is nested too deeply") from None
+        raise msgspec.DecodeError("the frame is nested too deeply") from None
     if twice:
-        raise msgspec.ValidationError("a member is there twice")
+        raise msgspec.ValidationError("a member occurs twice")
     return decoded
 
 
@@ -80,13 +81,14 @@ class _Out(msgspec.Struct, tag_field="op"):
 
 
 class Ready(_Out, tag="ready"):
-    """The first frame. What follows comes after `seq`; if not `recovered`, what came before has to be listed."""
+    """The first frame. The entries after `seq` follow. If `recovered` is false, earlier notifications have to be
+    listed."""
 
     recovered: bool
     epoch: str
     seq: int
     floor: int
-    """What stands below is not kept."""
+    """Entries below this number are deleted."""
     read: int
     unread: Unread
     heartbeat_s: int
@@ -99,8 +101,8 @@ class Ready(_Out, tag="ready"):
 
 
 class Event(_Out, tag="event"):
-    """The next entry of the stream. `type` is a notification's, or `read`, `removed` or `void`, and tells what `data`
-    holds."""
+    """The next entry of the stream. `type` is a kind of notification, or `read`, `removed` or `void`, and determines
+    the form of `data`."""
 
     seq: int
     id: str
@@ -108,23 +110,23 @@ class Event(_Out, tag="event"):
     at: str
     data: Data
     unread: Unread
-    """As of when this was sent."""
+    """As of the time of sending."""
 
 
 class Live(_Out, tag="live"):
-    """All that was there has been sent, up to `seq`; what follows comes as it happens."""
+    """All existing entries have been sent, up to `seq`. Later ones follow as they happen."""
 
     seq: int
 
 
 class Hint(_Out, tag="hint"):
-    """Something that may get lost: new posts in the home feed."""
+    """Something that may get lost: the home feed has new posts."""
 
     hint: Literal["home"]
 
 
 class Ping(_Out, tag="ping"):
-    """To be answered within ten seconds, by any frame."""
+    """Answer it within ten seconds, with any frame."""
 
 
 class Pong(_Out, tag="pong"):
@@ -132,19 +134,19 @@ class Pong(_Out, tag="pong"):
 
 
 class ReauthSoon(_Out, tag="reauth"):
-    """The token ends in so many seconds: send a new ticket before."""
+    """The token expires in this many seconds. Send a new ticket before."""
 
     in_s: int
 
 
 class Bye(_Out, tag="bye"):
-    """The server will close. Come again after so many milliseconds."""
+    """The server is about to close the stream. Reconnect after this many milliseconds."""
 
     retry_ms: int
 
 
 class Error(_Out, tag="error"):
-    """The last frame was of no use."""
+    """The last frame was invalid."""
 
     code: str
     detail: str
@@ -160,5 +162,5 @@ def encode(frame: Outbound) -> bytes:
 
 
 def encode_text(frame: Any) -> str:
-    """As text, which is what a WebSocket carries."""
+    """As text, for a WebSocket."""
     return encode(frame).decode()

@@ -1,4 +1,4 @@
-"""What the server says on a stream, whatever carries it."""
+"""One session of a stream, independent of its transport."""
 
 import asyncio
 import random
@@ -27,21 +27,21 @@ from entrypoints.http.resources import rfc3339
 PONG_SECONDS = 10.0
 REAUTH_SECONDS = 60
 HOME_SECONDS = 2.0
-"""Between two hints of new posts at home."""
+"""Least time between two hints about the home feed."""
 SEND_SECONDS = 10.0
-"""For the network to take a frame. Who takes longer comes back later, and has missed nothing."""
+"""Longest time in which the network must accept a frame. A slower client reconnects later, and misses nothing."""
 FRESH_SECONDS = 1.0
-"""For what was read to be sent. What is older is read again: it may be nothing to be seen any more."""
+"""Longest time between reading an entry and sending it. Older ones are read again, since they may be hidden by now."""
 RETRY_SECONDS = 1.0
-"""Until the database is asked again that was away."""
+"""Time before the database is asked again after it was unavailable."""
 EXPIRED = 4401
-"""How a stream closes whose token has ended."""
+"""The close code of a stream whose token has expired."""
 BYE_MS = 5_000
-"""Those who have to go come back spread over so much time."""
+"""Clients that have to leave reconnect spread over this time."""
 
 
 class StreamClosed(Exception):
-    """No error: how a stream ends."""
+    """Ends a stream; not an error."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -49,7 +49,7 @@ class StreamClosed(Exception):
 
 
 class StreamGrant(NamedTuple):
-    """Who listens, by which session, and until when."""
+    """The user and the session of a client, and the time until which the stream is open."""
 
     user: UserId
     session: SessionId
@@ -57,16 +57,17 @@ class StreamGrant(NamedTuple):
 
 
 class SendFrame(Protocol):
-    """Takes frames to the client."""
+    """Sends frames to the client."""
 
     async def __call__(self, frame: Outbound) -> None:
-        """Returns when the network has taken it, or has room for it. Raises OSError when the client is gone."""
+        """Returns when the network has accepted the frame, or has buffered it. Raises OSError when the client is
+        gone."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StreamServices:
-    """What every stream needs."""
+    """The use cases that every stream needs."""
 
     hub: Hub
     open: OpenStream
@@ -76,7 +77,7 @@ class StreamServices:
 
 
 class StreamSession:
-    """One stream, from `ready` on. Others set what it shall do, and wake its listener."""
+    """One open stream, from `ready` on. Transports set its fields and wake its listener."""
 
     __slots__ = (
         "_answers_pings",
@@ -110,9 +111,9 @@ class StreamSession:
         self.user = admitted.user
         self.heard_at = self._loop.time()
         self.closing: Exception | None = None
-        """Why it has to end, when somebody else has found out."""
+        """Set by the transport when the session has to end."""
         self.pongs = 0
-        """Pings of the client that were not answered yet."""
+        """Pings of the client that are not answered yet."""
         self._answers_pings, self._pinged = answers_pings, 0.0
         self._opened: OpenedStream | None = None
         self._home_at = 0.0
@@ -125,22 +126,22 @@ class StreamSession:
         self._reauth_sent = False
 
     def rewind(self, seq: int) -> None:
-        """Send again what comes after `seq`. Raises StreamClosed."""
+        """Send the entries after `seq` again. Raises StreamClosed."""
         if seq > self.listener.last:
-            raise StreamClosed(4007, "this cursor lies beyond what was sent")
+            raise StreamClosed(4007, "the cursor lies beyond what was sent")
         self.listener.last = seq
         self.listener.wake()
 
     async def open(self, resume: Resume | None) -> None:
-        """Find where to go on. Raises CursorAhead and Unavailable."""
+        """Decide where to continue. Raises CursorAhead and Unavailable."""
         self._opened = await self._streams.open(self.user, resume)
         self.listener.last = self._opened.last
 
     async def run(self) -> None:
-        """Until it is cancelled or ends. Raises StreamClosed, and OSError when the client is gone."""
+        """Send frames until cancelled or closed. Raises StreamClosed, and OSError when the client is gone."""
         opened = self._opened
         if opened is None:
-            raise RuntimeError("open it first")
+            raise RuntimeError("the session is not open")
         await self._send(frames.Ready.of(opened.stream, opened.last, recovered=opened.recovered))
         while True:
             await self._send_due()
@@ -150,7 +151,7 @@ class StreamSession:
                 await self._wait()
 
     async def _send_entries(self) -> None:
-        """Send what stands next in the stream."""
+        """Send the next entries of the stream."""
         try:
             read = await self._streams.read_coalesced(self.user, self.listener.last)
         except TooFarBehind as error:
@@ -163,7 +164,7 @@ class StreamSession:
         for seen in read.entries:
             await self._send(self._event(seen, read.stream))
             if seen.entry.seq != self.listener.last + 1:
-                return  # the client went back meanwhile, and has woken the listener
+                return  # the client has rewound meanwhile, which woke the listener
             self.listener.last = seen.entry.seq
             if self._loop.time() >= stale or self.closing or self.listener.end_reason:
                 self.listener.wake()
@@ -175,7 +176,7 @@ class StreamSession:
             await self._send(frames.Live(self.listener.last))
 
     def _check_history(self, stream: Stream) -> None:
-        """A restore may have put another history into the place of the one that was sent."""
+        """A restore may have replaced the history that was sent."""
         if self._opened is not None and stream.epoch != self._opened.stream.epoch:
             raise StreamClosed(4013, "the history was rewritten")
 
@@ -186,7 +187,7 @@ class StreamSession:
             str(entry.id),
             event_type(seen),
             rfc3339(made_at(entry.id)),
-            data_of(seen, self._streams.fragments),  # type: ignore[arg-type]  # one of them
+            data_of(seen, self._streams.fragments),  # type: ignore[arg-type]  # a member of the union
             Unread.of(stream),
         )
 
@@ -196,10 +197,10 @@ class StreamSession:
             raise self.closing
         if listener.end_reason is not None:
             if listener.end_reason is not EndReason.SESSION:
-                await self._send(frames.Bye(random.randrange(BYE_MS)))  # noqa: S311 - only apart from each other
+                await self._send(frames.Bye(random.randrange(BYE_MS)))  # noqa: S311 - only spreads reconnects
             raise _closed(listener.end_reason)
         if now >= self._until:
-            raise StreamClosed(EXPIRED, "the token has ended")
+            raise StreamClosed(EXPIRED, "the token has expired")
         if not self._reauth_sent and now >= self._until - REAUTH_SECONDS:
             self._reauth_sent = True
             await self._send(frames.ReauthSoon(max(0, int(self._until - now))))
@@ -214,13 +215,13 @@ class StreamSession:
     async def _heartbeat(self, now: float) -> None:
         if self._answers_pings and self._pinged > self.heard_at:
             if now >= self._pinged + PONG_SECONDS:
-                raise StreamClosed(4010, "no answer to a ping")
+                raise StreamClosed(4010, "a ping was not answered")
         elif now >= max(self.heard_at, self._pinged) + HEARTBEAT_SECONDS:
             self._pinged = now
             await self._send(frames.Ping())
 
     async def _wait(self) -> None:
-        """Until there may be something to do."""
+        """Return when there may be something to do."""
         due = self._until if self._reauth_sent else self._until - REAUTH_SECONDS
         if self.listener.home_updated:
             due = min(due, self._home_at)
@@ -239,7 +240,7 @@ class StreamSession:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._send_frame(frame)
         except TimeoutError:
-            raise StreamClosed(4008, "too slow") from None
+            raise StreamClosed(4008, "the client is too slow") from None
 
 
 def _closed(end_reason: EndReason) -> StreamClosed:
@@ -247,6 +248,6 @@ def _closed(end_reason: EndReason) -> StreamClosed:
         case EndReason.SESSION:
             return StreamClosed(4403, "the session has ended")
         case EndReason.DRAIN:
-            return StreamClosed(1012, "the server stops")
+            return StreamClosed(1012, "the server is stopping")
         case EndReason.AWAY:
-            return StreamClosed(4014, "the database is away")
+            return StreamClosed(4014, "the database is unavailable")

@@ -1,4 +1,4 @@
-"""The stream over WebSocket. Plain ASGI: a handler of the framework's costs twice the memory per socket."""
+"""The stream over WebSocket. Plain ASGI: a handler of the framework takes twice the memory per socket."""
 
 import asyncio
 import logging
@@ -30,13 +30,13 @@ from entrypoints.http.notifications.stream.session import (
 )
 
 HELLO_SECONDS = 5.0
-"""For a client to say who it is."""
+"""Time in which a client has to send `hello`."""
 FRAMES, FRAMES_SECONDS = 60, 60.0
-"""Frames that a client may send in so many seconds."""
+"""Most frames that a client may send in this many seconds."""
 MAX_INVALID_FRAMES = 5
-"""Frames of no use that are borne with."""
+"""The connection is closed at this many invalid frames."""
 MAX_REASON = 100
-"""Characters; what closes a WebSocket must fit into 123 bytes."""
+"""Characters. The reason of a WebSocket close must fit into 123 bytes."""
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ Redeem: TypeAlias = Callable[[str], Awaitable[StreamTicket]]
 
 
 class StreamSocket:
-    """The ASGI application of the address, for WebSockets."""
+    """The ASGI application of the stream's path, for WebSockets."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class StreamSocket:
         mark_read: MarkRead,
         per_network: int | None,
     ) -> None:
-        """`per_network` None lets each network have any number of sockets."""
+        """If `per_network` is None, sockets per network are not limited."""
         self.streams, self.origins = streams, origins
         self._per_network, self._of = per_network, Counter[str]()
         self.admit, self.redeem, self.mark_read = admit, redeem, mark_read
@@ -65,7 +65,9 @@ class StreamSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         if not self.origins.allow(scope["headers"]):  # type: ignore[arg-type]
-            await send({"type": "websocket.close", "code": 4403, "reason": ""})  # before it is accepted: 403
+            await send(
+                {"type": "websocket.close", "code": 4403, "reason": ""}
+            )  # before it is accepted, hence 403
             return
         network = network_of(scope)
         full = self._per_network is not None and self._of[network] >= self._per_network
@@ -84,11 +86,11 @@ async def _opened(session: StreamSession, resume: Resume | None) -> None:
     except CursorAhead as error:
         raise StreamClosed(4007, str(error)) from None
     except Unavailable:
-        raise StreamClosed(4014, "the database is away") from None
+        raise StreamClosed(4014, "the database is unavailable") from None
 
 
 class _SocketConnection:
-    """One socket."""
+    """One connection."""
 
     __slots__ = (
         "_app",
@@ -108,14 +110,15 @@ class _SocketConnection:
 
     async def run(self, *, full: bool) -> None:
         offered: list[str] = [*self._scope.get("subprotocols", ())]  # type: ignore[misc]
-        # A browser that gets none of those that it offered ends the connection before it hears why.
+        # A browser that gets none of the subprotocols that it offered closes the connection before it learns the
+        # reason.
         chosen = PROTOCOL if PROTOCOL in offered else next(iter(offered), None)
         await self._send({"type": "websocket.accept", "subprotocol": chosen})
         if chosen != PROTOCOL:
-            await self._close(4406, f"the subprotocol is {PROTOCOL}")
+            await self._close(4406, f"the subprotocol must be {PROTOCOL}")
             return
-        if self._scope["query_string"]:  # addresses are logged on the way: no place for what is secret
-            await self._close(4400, "this address takes no parameters")
+        if self._scope["query_string"]:  # URLs are logged on the way, so they must not contain secrets
+            await self._close(4400, "the stream accepts no query parameters")
             return
         if full:
             await self._close(4009, "your network has too many sockets")
@@ -128,12 +131,12 @@ class _SocketConnection:
         except OSError:
             pass  # the client is gone
         except Exception as error:
-            log.exception("unexpected %s on a stream", type(error).__name__)
-            await self._close(4000, "something went wrong here")
+            log.exception("unexpected %s in a stream", type(error).__name__)
+            await self._close(4000, "unexpected error")
 
     async def _close(self, code: int, reason: str) -> None:
         with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(1):  # a network that takes nothing shall not be waited for
+            async with asyncio.timeout(1):  # do not wait for a network that accepts nothing
                 await self._send_message(
                     {"type": "websocket.close", "code": code, "reason": reason[:MAX_REASON]}
                 )
@@ -142,13 +145,11 @@ class _SocketConnection:
         """Raises OSError when the client is gone."""
         try:
             await self._send(message)
-        except (
-            RuntimeError
-        ) as error:  # the server has closed by itself, for a frame that is too long or no text
+        except RuntimeError as error:  # the server has closed it: the frame was too long, or not text
             raise ConnectionResetError from error
 
     async def _admitted(self) -> tuple[StreamGrant, Resume | None]:
-        """By the token of the connection, or the ticket of the first frame. Raises StreamClosed."""
+        """Authenticate by the token of the connection, or by the ticket in the first frame. Raises StreamClosed."""
         admitted = await self._by_token()
         try:
             async with asyncio.timeout(HELLO_SECONDS):
@@ -156,9 +157,9 @@ class _SocketConnection:
         except TimeoutError:
             raise StreamClosed(4401, "no hello within five seconds") from None
         except msgspec.DecodeError:
-            raise StreamClosed(4400, "the first frame is a hello") from None
+            raise StreamClosed(4400, "the first frame must be a hello") from None
         if not isinstance(hello, frames.Hello):
-            raise StreamClosed(4400, "the first frame is a hello")
+            raise StreamClosed(4400, "the first frame must be a hello")
         if hello.ticket is not None:
             admitted = await self._by_ticket(hello.ticket)
         if admitted is None:
@@ -181,7 +182,7 @@ class _SocketConnection:
         except RateLimited as error:
             raise StreamClosed(4029, str(error)) from None
         except Unavailable:
-            raise StreamClosed(4014, "the database is away") from None
+            raise StreamClosed(4014, "the database is unavailable") from None
         if principal is None:
             return None
         return StreamGrant(principal.user_id, principal.session_id, principal.until)
@@ -192,7 +193,7 @@ class _SocketConnection:
         except TokenInvalid as error:
             raise StreamClosed(4401, str(error)) from None
         except Unavailable:
-            raise StreamClosed(4014, "the database is away") from None
+            raise StreamClosed(4014, "the database is unavailable") from None
 
     async def _serve(self, admitted: StreamGrant, resume: Resume | None) -> None:
         streams = self._app.streams
@@ -216,7 +217,7 @@ class _SocketConnection:
         await self._send_message({"type": "websocket.send", "text": frames.encode_text(frame)})
 
     async def _receive_frames(self, session: StreamSession) -> None:
-        """Obey the client, until it is gone."""
+        """Handle frames of the client until it is gone."""
         try:
             while True:
                 message = await self._next()
@@ -227,9 +228,9 @@ class _SocketConnection:
                 except msgspec.DecodeError as error:
                     self._invalid_frames += 1
                     if self._invalid_frames >= MAX_INVALID_FRAMES:
-                        raise StreamClosed(4400, "too many frames of no use") from None
+                        raise StreamClosed(4400, "too many invalid frames") from None
                     await self._send_frame(frames.Error("frame_invalid", str(error)[:200]))
-        except Exception as end:  # noqa: BLE001 - whatever it is, the speaker ends by it
+        except Exception as end:  # noqa: BLE001 - the session ends with it, whatever it is
             session.closing = end
         finally:
             session.listener.wake()
@@ -246,12 +247,12 @@ class _SocketConnection:
             case frames.Reauth(ticket):
                 admitted = await self._by_ticket(ticket)
                 if admitted.user != session.user:
-                    raise StreamClosed(4401, "this ticket is somebody else's")
+                    raise StreamClosed(4401, "the ticket belongs to another user")
                 session.listener.session = admitted.session
                 session.extend_until(admitted.until)
                 session.listener.wake()
             case frames.Hello():
-                raise msgspec.ValidationError("hello comes first, and once")
+                raise msgspec.ValidationError("only the first frame can be a hello")
             case frames.ClientPong():
                 pass
 
@@ -259,10 +260,12 @@ class _SocketConnection:
         try:
             await self._app.mark_read(session.user, seq)
         except Unavailable:
-            await self._send_frame(frames.Error("unavailable", "the database is away: say it again later"))
+            await self._send_frame(
+                frames.Error("unavailable", "the database is unavailable: send the frame again later")
+            )
 
     async def _next(self) -> str | bytes:
-        """The next frame. Raises OSError when there is none any more."""
+        """The next frame. Raises OSError when the client is gone."""
         message = await self._receive()
         if message["type"] == "websocket.disconnect":
             raise ConnectionResetError
@@ -270,9 +273,9 @@ class _SocketConnection:
         return text if text is not None else message.get("bytes") or b""
 
     def _decoded(self, frame: str | bytes) -> frames.Inbound:
-        """Raises msgspec.DecodeError. What is too long the server has refused by itself, with 1009."""
+        """Raises msgspec.DecodeError. The server itself closes with 1009 if a frame is too long."""
         if isinstance(frame, bytes):
-            raise msgspec.DecodeError("frames are text")
+            raise msgspec.DecodeError("frames must be text")
         return frames.decode(frame)
 
     def _count(self, now: float) -> None:

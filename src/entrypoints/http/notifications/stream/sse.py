@@ -33,14 +33,14 @@ EVENTS = "text/event-stream"
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),  # a proxy that gathers answers would keep what is meant for now
+    (b"x-accel-buffering", b"no"),  # a buffering proxy would hold events back
 ]
 LastEventId: TypeAlias = Annotated[
     str | None,
     HeaderParameter(
         name="Last-Event-ID",
         max_length=100,
-        description="The `id` of the last event that was received, `<epoch>:<seq>`: what comes after it follows.",
+        description="The `id` of the last event that was received, `<epoch>:<seq>`. The stream continues after it.",
     ),
 ]
 
@@ -50,7 +50,7 @@ StreamToken: TypeAlias = Annotated[
     QueryParameter(
         name=BY_ADDRESS,
         max_length=100,
-        description="A token for the stream alone, from `POST /api/v1/stream/address`; no access token.",
+        description="A token that opens nothing but the stream, from `POST /api/v1/stream/address`. Not an access token.",
     ),
 ]
 
@@ -64,7 +64,7 @@ class StreamTicketOut(Out):
 
 
 class StreamAddressOut(Out):
-    """Opens the stream as often as wanted, until the session ends."""
+    """Opens the stream any number of times, until the session ends."""
 
     url: str
 
@@ -84,8 +84,8 @@ class StreamController(Controller):
         opt=policy("token"),
     )
     async def ticket(self, request: AuthenticatedRequest) -> StreamTicketOut:
-        """For clients that cannot send a header with a WebSocket, as browsers: the ticket goes into the first frame.
-        It is good once, for 30 seconds; the stream lasts as long as the access token would."""
+        """For clients that cannot send headers with a WebSocket, such as browsers: send the ticket in the first frame.
+        It can be used once, within 30 seconds. The stream lasts as long as the access token."""
         principal = request.user
         secret = await self.issue_ticket(principal.user_id, principal.session_id, principal.until)
         return StreamTicketOut(secret, int(LASTS.total_seconds()))
@@ -99,8 +99,9 @@ class StreamController(Controller):
         status_code=200,
     )
     async def address(self, request: AuthenticatedRequest) -> StreamAddressOut:
-        """For a browser's EventSource, which sends no headers and comes back to the same address. The address holds a
-        token that opens this session's stream and nothing else, until the session ends. Do not log or share it."""
+        """For a browser's EventSource, which sends no headers and reconnects to the same address. The address
+        contains a token that opens the stream of this session and nothing else, until the session ends. Do not log
+        or share it."""
         token = self.stream_tokens.issue(request.user.user_id, request.user.session_id)
         return StreamAddressOut(f"{self.origin}/api/v1/stream?{BY_ADDRESS}={token}")
 
@@ -108,21 +109,21 @@ class StreamController(Controller):
         "/stream",
         tags=["notifications"],
         operation_id="openStream",
-        summary="What happens, as it happens",
+        summary="Open the stream",
         opt=policy("token", CursorAhead, TooManyListeners, NotAcceptable) | {BY_ADDRESS: True},
         media_type=EVENTS,
     )
     async def events(
         self, request: AnyRequest, last_event_id: LastEventId = None, token: StreamToken = None
     ) -> Response[Any]:
-        """Server-sent events with `Accept: text/event-stream`. The same address is a WebSocket with the subprotocol
-        `waggle.v1`. The frames are those of `/api/asyncapi.json`: the event's name is their `op`, its `id` is
-        `<epoch>:<seq>`. It ends when the access token does; with `Last-Event-ID` nothing is missed and nothing
-        comes twice. What keeps it from being opened for now (429, 500, 502, 503, 504) is answered as a stream that says
-        `retry:` and ends, since an EventSource would give up for good."""
+        """Server-sent events, if you send `Accept: text/event-stream`. The same address accepts a WebSocket with the
+        subprotocol `waggle.v1`. `/api/asyncapi.json` describes the frames: the name of an event is their `op`, its `id`
+        is `<epoch>:<seq>`. The stream ends when the access token expires; with `Last-Event-ID` the next one continues
+        without gaps and without duplicates. Temporary errors (429, 500, 502, 503, 504) are answered with a stream that
+        contains `retry:` and ends, since an EventSource would otherwise give up permanently."""
         admitted = await self._admitted(request, token)
         if EVENTS not in request.headers.get("accept", ""):
-            raise NotAcceptable("this needs Accept: text/event-stream, or a WebSocket")
+            raise NotAcceptable("the stream needs Accept: text/event-stream, or a WebSocket")
         listener = self.streams.hub.join(admitted.user, admitted.session)
         session = _EventStream(self.streams, listener, admitted)
         try:
@@ -138,7 +139,9 @@ class StreamController(Controller):
             return StreamGrant(*await self.redeem_stream_token(token or ""))
         if token is not None:
             raise QueryInvalid(
-                FieldError(f"?{BY_ADDRESS}", "ambiguous", "send a token in the address or a header, not both")
+                FieldError(
+                    f"?{BY_ADDRESS}", "ambiguous", "send the token in the address or in a header, not in both"
+                )
             )
         return StreamGrant(principal.user_id, principal.session_id, principal.until)
 
@@ -149,13 +152,13 @@ def _resume(last_event_id: str | None) -> Resume | None:
     epoch, _, seq = last_event_id.rpartition(":")
     if not epoch or not (seq.isascii() and seq.isdigit() and len(seq) <= 15):
         raise QueryInvalid(
-            FieldError("header:Last-Event-ID", "event_id_format", "an event id is <epoch>:<seq>")
+            FieldError("header:Last-Event-ID", "event_id_format", "an event id has the form <epoch>:<seq>")
         )
     return epoch, int(seq)
 
 
 class _EventStream(Ready):
-    """The answer: an ASGI application that goes on until one of the two sides ends it."""
+    """The answer: an ASGI application that runs until one side ends it."""
 
     def __init__(self, streams: StreamServices, listener: Any, admitted: StreamGrant) -> None:
         super().__init__(200, [], b"")
@@ -165,14 +168,14 @@ class _EventStream(Ready):
         self._send: Send | None = None
 
     async def open(self, resume: Resume | None) -> None:
-        """Raises what keeps it from being opened."""
+        """Raises the error that prevents the stream from being opened."""
         await self._session.open(resume)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
         gone = asyncio.create_task(self._wait_for_end(receive))
         try:
-            scope["unhurried"]()  # type: ignore[typeddict-item]  # set by the edge
+            scope["unhurried"]()  # type: ignore[typeddict-item]  # set by the outermost middleware
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
             if not scope.get("head"):
                 await self._session.run()
@@ -201,7 +204,7 @@ class _EventStream(Ready):
 
     def _event(self, frame: Outbound) -> bytes:
         if isinstance(frame, frames.Ping):
-            return b": \n\n"  # so that whoever is between does not think it dead
+            return b": \n\n"  # keeps proxies from closing an idle connection
         if isinstance(frame, frames.Bye):
             return goodbye(frame.retry_ms)
         data = b"event: %b\ndata: %b\n\n" % (type(frame).__struct_config__.tag.encode(), frames.encode(frame))  # type: ignore[union-attr]

@@ -1,8 +1,7 @@
-"""What keeps the stream from being opened for now, told to an EventSource as a stream that ends.
+"""Answers an EventSource whose stream cannot be opened at the moment with a stream that ends.
 
-One 429, 500, 502 or 503 ends an EventSource for good, also with Retry-After (seen in Chromium). A stream that says `retry:`
-and ends makes it come back by itself. The access log has the status that it stands for.
-"""
+A single 429, 500, 502 or 503 ends an EventSource permanently, even with Retry-After (observed in Chromium). A stream
+that contains `retry:` and ends makes it reconnect. The access log has the status that the stream replaces."""
 
 import random
 from typing import Any
@@ -16,12 +15,12 @@ PATH = "/api/v1/stream"
 EVENTS = b"text/event-stream"
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 RETRY_SECONDS, JITTER_SECONDS = 5.0, 3.0
-"""The pause where the answer names none, and what is added to it by chance, so that not all come back at once."""
+"""The pause if the answer names none, and the maximum of the random addition that spreads reconnects."""
 _REPLACED = {b"content-type", b"content-length", b"cache-control"}
 
 
 class TemporaryErrorsAsEvents:
-    """The outermost ASGI layer: what the layers below refuse for now passes through it."""
+    """The outermost ASGI middleware. It replaces temporary errors of the layers below."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -33,7 +32,7 @@ class TemporaryErrorsAsEvents:
 
 
 def goodbye(retry_ms: int) -> bytes:
-    """The last event of a stream. EventSource heeds `retry`."""
+    """The last event of a stream. EventSource obeys `retry`."""
     return b"event: bye\nretry: %d\ndata: %b\n\n" % (retry_ms, frames.encode(frames.Bye(retry_ms)))
 
 
@@ -44,14 +43,14 @@ def _wants_events(scope: Any) -> bool:
 
 
 class _Replacing:
-    """`send` of one request."""
+    """The `send` of one request."""
 
     __slots__ = ("_body", "_send")
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._body: bytes | None = None
-        """What is sent instead of the answer's body, once; then empty."""
+        """Replaces the body of the answer once; then empty."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] in TEMPORARY:
@@ -70,4 +69,4 @@ def _pause(headers: Any) -> int:
     """Milliseconds."""
     named = next((value for name, value in headers if name.lower() == b"retry-after"), b"")
     seconds = float(named) if named.isdigit() else RETRY_SECONDS
-    return int((seconds + random.uniform(0, JITTER_SECONDS)) * 1000)  # noqa: S311 - no secret
+    return int((seconds + random.uniform(0, JITTER_SECONDS)) * 1000)  # noqa: S311 - not a secret
