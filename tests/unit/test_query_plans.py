@@ -88,7 +88,7 @@ BY_HAND = {f"{streams.__name__} _too_long"}
 CHANGES = {
     name: getattr(writing, name)
     for name in ("_there", "_lock", "_known", "_at", "_remove", "_between", "_newest", "_cut", "_preferences")
-} | {f"_delete {number}": statement for number, statement in enumerate(writing._forget)}
+} | {f"_delete {number}": statement for number, statement in enumerate(writing._delete)}
 VALUES = {
     "users": [1, 2],
     "seqs": [1, 2],
