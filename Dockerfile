@@ -1,4 +1,4 @@
-# Waggle in one image: what the lock pins, the source, no build tools, no root.
+# Waggle in one image: the pinned dependencies and the source; no build tools, no root.
 #
 #   docker build -t waggle .
 #   docker run -p 127.0.0.1:8000:8000 -e WAGGLE_PUBLIC_URL=http://127.0.0.1:8000 -v waggle:/data waggle
@@ -13,7 +13,7 @@ RUN python3 -m venv /opt/waggle && \
         --no-deps --require-hashes --requirement /tmp/requirements.lock && \
     /opt/waggle/bin/python -m pip uninstall --quiet --yes pip
 COPY src /opt/waggle/src
-# Compiled here, since the one who runs it may not write.
+# Compiled here, because the user that runs the server cannot write.
 RUN /opt/waggle/bin/python -m compileall -q /opt/waggle/src && \
     /opt/waggle/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > /tmp/packages && \
     echo /opt/waggle/src > "$(cat /tmp/packages)/waggle.pth"

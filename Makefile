@@ -1,14 +1,14 @@
-# `make run` and `make test` do everything on a machine that has Python 3.11 and make. `make help` lists the rest.
+# `make run` and `make test` work on any machine that has Python 3.11 and make. `make help` lists all targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-integration test-long check check-format check-lint check-types \
 	check-imports check-pins check-docs check-contract dev format bench demo openapi docs lock clean
 
 BIN := .venv/bin
-# The slowest tests are named, and everything that was skipped with its reason.
+# Lists the slowest tests, and every skipped test with its reason.
 PYTEST := $(BIN)/python -m pytest --durations=15 --durations-min=0.1 -rsxX
-# Unit tests keep two cores busy; the others wait much, and three workers end sooner. A named server whose role
-# may not create databases serves one worker only: WORKERS=1.
+# Unit tests keep two cores busy. The others often wait, so three workers finish sooner. If WAGGLE_TEST_POSTGRES_URL names
+# a role that may not create databases, only one worker can use it: WORKERS=1.
 SPREAD := -n $(or $(WORKERS),2) --dist worksteal
 SPREAD_WAITING := -n $(or $(WORKERS),3) --dist worksteal
 URL ?= http://127.0.0.1:$(or $(PORT),8000)
@@ -21,17 +21,17 @@ run: ## Serve on http://127.0.0.1:8000, from the folder data (settings: docs/set
 	@scripts/bootstrap
 	@exec $(BIN)/waggle serve
 
-test: test-unit test-integration ## Run every test: units first, then against real servers
+test: test-unit test-integration ## Run all tests: unit tests first, then tests against real servers
 
 test-unit: dev ## Run the unit tests: no server, no network, seconds
 	@echo "== Unit tests"
 	@$(PYTEST) $(SPREAD) tests/unit
 
-test-integration: dev ## Run the tests against PostgreSQL and Redis, and the HTTP API from outside, in every shape
+test-integration: dev ## Run the tests against PostgreSQL, Redis and S3, and the black-box tests in every shape
 	@echo "== Integration and black-box tests"
 	@$(PYTEST) $(SPREAD_WAITING) tests/integration tests/blackbox
 
-test-long: dev ## Run what takes minutes: more examples, longer faults
+test-long: dev ## Run the long form: more examples, longer faults
 	@WAGGLE_TEST_LONG=1 $(PYTEST) $(SPREAD_WAITING) tests
 
 check: check-format check-lint check-types check-imports check-pins check-docs ## Check format, lint, types, layers, pins and docs
@@ -57,28 +57,28 @@ check-pins:
 check-docs:
 	$(BIN)/python scripts/generate.py --check
 
-check-contract: dev check-docs ## Hold the documents of the API against the tools that clients are built with
+check-contract: dev check-docs ## Check the API documents with the tools that client developers use
 	$(BIN)/python scripts/check_contract.py
 
 dev:
 	@scripts/bootstrap dev
 
-format: dev ## Format the code and mend what ruff can mend
+format: dev ## Format the code and apply the fixes of ruff
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: dev ## Measure; every figure is a ratio within one run
+bench: dev ## Run the benchmarks; every figure is a ratio within one run
 	@$(BIN)/python -m bench.posts $(ARGS)
 
-demo: dev ## Fill the server at URL with a small community; if none answers, starts one and goes on serving
+demo: dev ## Fill the server at URL with a small community; start a server if none answers
 	@scripts/demo $(URL) $(ARGS)
 
-openapi docs: dev ## Write what is generated: docs/openapi.json, docs/asyncapi.json, docs/settings.md, docs/errors.md
+openapi docs: dev ## Write the generated documents: docs/openapi.json, docs/asyncapi.json, docs/settings.md, docs/errors.md
 	@$(BIN)/python scripts/generate.py
 
 lock: dev ## Pin the dependencies again after a change in pyproject.toml
 	scripts/lock
 
-clean: ## Remove .venv and every cache; the folder data stays
+clean: ## Remove .venv and all caches; the folder data stays
 	rm -rf .venv .contract .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src clients tests demo bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Surprise: PyAV writes the sample aspect ratio of a stream into MP4, and silently not into WebM.
+# Finding: PyAV writes the sample aspect ratio of a stream into MP4, but silently not into WebM.
 #
-# The guess that failed: `stream.codec_context.sample_aspect_ratio = 2` is written by every muxer that has a place for it.
-# FFmpeg's MP4 muxer reads it from the codec parameters, which PyAV sets. Its Matroska and WebM muxer reads it from the
-# stream, which PyAV has no way to set. Encoding and remuxing lose it alike, so an anamorphic film comes out squeezed.
+# Expected: every muxer that supports it writes `stream.codec_context.sample_aspect_ratio = 2`.
+# Actual: FFmpeg's MP4 muxer reads the ratio from the codec parameters, which PyAV sets. The Matroska and WebM muxer reads it
+# from the stream, which PyAV cannot set. Both encoding and remuxing lose the ratio, so an anamorphic film is shown squeezed.
 #
-# Prints the version and what was read back. Exits 1 if that is not what was seen.
+# Prints the version of PyAV and the ratios that were read back. Exits with 1 if they differ from this description.
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

