@@ -30,7 +30,7 @@ def build(settings: Settings) -> Container:
     if settings.shape == "embedded":
         prepare(settings)
     try:
-        if settings.shape == "scaled":
+        if settings.on_postgres:
             PostgresAddress.of(settings.database_url)
     except ValueError as error:
         raise BadSettings(f"WAGGLE_DATABASE_URL {error}") from None
@@ -60,10 +60,10 @@ def build(settings: Settings) -> Container:
             "site_names": ("waggle", host),
             "site": Site(settings.url, host),
             "password_cost": settings.password_cost,
-            "card_ttl": 10.0 if settings.shape == "scaled" else 60.0,
+            "card_ttl": 10.0 if settings.on_postgres else 60.0,
             "limits": "off" if settings.rate_limits == "off" else "on",
             "trending": Times(fresh=settings.trending_seconds, stale=TRENDING_STALE),
-            "timelines": "none" if settings.shape == "scaled" else "memory",
+            "timelines": "none" if settings.on_postgres else "memory",
             "redis": "on" if settings.redis_url else "off",
             "redis_address": redis,
             "mail": "smtp" if mail_server else "log" if settings.env == "development" else "none",

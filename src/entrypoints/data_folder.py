@@ -12,8 +12,8 @@ from entrypoints.settings import BadSettings, Settings, is_key
 
 
 def prepare(settings: Settings) -> Path:
-    """Make the data folder if there is none. Raises BadSettings where that cannot be done, and in production where
-    every user of the machine may write to it."""
+    """Create the data folder if it does not exist. Raises BadSettings if that fails, and in production if every user of the
+    machine may write to it."""
     folder = settings.data_dir.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -28,14 +28,13 @@ def prepare(settings: Settings) -> Path:
 
 
 def check_closed(settings: Settings, name: str, folder: Path) -> None:
-    """Raises BadSettings, which tells the name of the setting, in production where every user of the machine may write
-    to the folder."""
+    """In production, raise BadSettings with the name of the setting if every user of the machine may write to the folder."""
     if settings.env == "production" and folder.is_dir() and folder.stat().st_mode & stat.S_IWOTH:
         raise BadSettings(f"{name} names {folder}, which every user can write to; run chmod o-rwx on it")
 
 
 def master_key(settings: Settings) -> bytes:
-    """The setting, or the key in the data folder, made there at the first start. Raises BadSettings."""
+    """The key in the setting, or the key in the data folder, which the first start creates. Raises BadSettings."""
     if settings.secret_key:
         return bytes.fromhex(settings.secret_key)
     if settings.shape == "memory":
@@ -49,19 +48,19 @@ def master_key(settings: Settings) -> bytes:
         raise BadSettings(f"the master key {path} cannot be used: {error.strerror}") from None
     if not is_key(text):
         raise BadSettings(
-            f"the master key {path} must hold 64 hexadecimal digits; restore it from your backup, since what is encrypted "
-            "cannot be read with another one"
+            f"the master key {path} must contain 64 hexadecimal digits; restore it from your backup, since encrypted data "
+            "cannot be read with another key"
         )
     if settings.env == "production":
         if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):
-            raise BadSettings(f"the master key {path} is open to other users; run chmod 600 on it")
+            raise BadSettings(f"the master key {path} is accessible to other users; run chmod 600 on it")
         if weak_key(text):
             raise BadSettings(f"the master key {path} is not random; it must come from openssl rand -hex 32")
     return bytes.fromhex(text)
 
 
 def _make(path: Path) -> None:
-    """Written aside and linked: a crash leaves no half of a key, and of two processes one wins."""
+    """Write a temporary file and link it: a crash leaves no partial key, and of two processes one wins."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent) as new:
         new.write(secrets.token_hex(32) + "\n")
         new.flush()

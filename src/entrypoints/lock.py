@@ -1,4 +1,4 @@
-"""The data folder of the embedded shape belongs to one process at a time."""
+"""Only one process at a time may use a data folder with an SQLite database."""
 
 import fcntl
 import os
@@ -18,8 +18,8 @@ class InUse(BadSettings):
 
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Hold the data folder: a second process on the same SQLite file would spoil its promises. The folder itself is
-    locked, since a file in it could be deleted while it is held. Raises InUse."""
+    """Lock the data folder: a second process on the same SQLite file would break what Waggle promises. The folder itself
+    is locked, since a lock file in it could be deleted meanwhile. Raises InUse."""
     folder.mkdir(parents=True, exist_ok=True)
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -35,11 +35,11 @@ def only_process(folder: Path) -> Iterator[None]:
 
 
 def must_exist(settings: Settings) -> None:
-    """Opening an embedded database that is not there would make an empty one. Raises BadSettings."""
+    """Raise BadSettings if the SQLite database does not exist: opening it would create an empty one."""
     if settings.shape == "embedded" and not Path(str(make_url(settings.database).database)).exists():
         raise BadSettings("there is no database yet: start the server first")
 
 
 def data_folder(container: Container) -> Path:
-    """Where the embedded shape has its database."""
+    """The folder of the SQLite database."""
     return Path(str(container.database().url.database)).parent

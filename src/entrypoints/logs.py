@@ -1,4 +1,4 @@
-"""Logs: JSON lines for machines, or a readable line for a terminal."""
+"""Logging: JSON lines for machines, or readable lines for a terminal."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ def _with_request_id(
 
 
 def configure(*, readable: bool) -> None:
-    """One handler on stderr for every logger, ours and the libraries'."""
+    """Install one handler on stderr for all loggers, those of Waggle and of libraries."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -23,7 +23,7 @@ async def hold_process_number(stack: AsyncExitStack, container: Container, setti
     database = container.database()
     numbers = ProcessNumbers(database, secrets.token_hex(8))
     lease = await _take(numbers, container.ids())
-    if settings.shape == "scaled":
+    if settings.on_postgres:
         await _check_connections(database, settings.database_connections, lease.processes)
     await in_background(stack, "process number", lambda: keep_lease(numbers, container.ids(), lease))
 

@@ -22,7 +22,7 @@ from entrypoints.background import (
 from entrypoints.container import Container
 from entrypoints.lock import data_folder, only_process
 from entrypoints.process_number import hold_process_number
-from entrypoints.security import security_noted
+from entrypoints.security import security_events_stored
 from entrypoints.settings import BadSettings, Settings
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
             await in_background(stack, "signing keys", lambda: follow_keys(container))
         stack.callback(container.passwords().close)
         await in_background(stack, "trending", lambda: refresh_trending(container, settings.trending_seconds))
-        await stack.enter_async_context(security_noted(container))
+        await stack.enter_async_context(security_events_stored(container))
         hub = container.hub()
         await in_background(stack, "heads of streams", hub.follow_heads)
         await in_background(stack, "sessions of streams", hub.follow_sessions)

@@ -1,4 +1,4 @@
-"""Security events are stored in the background, and what waits is stored before the process ends."""
+"""Store security events in the background, and those that are left before the process ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,10 +8,11 @@ from application.identity.security import SecurityLog, flushed
 from entrypoints.container import Container
 
 SECONDS = 1.0
+"""The pause between two flushes."""
 
 
 @asynccontextmanager
-async def security_noted(container: Container) -> AsyncIterator[None]:
+async def security_events_stored(container: Container) -> AsyncIterator[None]:
     security: SecurityLog = container.security()
     task = asyncio.create_task(_keep_flushing(security), name="security events")
     try:

@@ -1,4 +1,4 @@
-"""`waggle serve`: the process that answers, from its first connection to its last."""
+"""`waggle serve`: the server process, from its first connection to its last."""
 
 import argparse
 import asyncio
@@ -26,16 +26,16 @@ from entrypoints.settings import BadSettings, Settings
 log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 20
-"""For requests that are under way when the server stops."""
+"""For requests in progress when the server stops."""
 GOODBYE_SECONDS = 2.0
-"""For streams to be told that the server stops."""
+"""For streams to be notified that the server stops."""
 
 
 async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Serve the API until SIGTERM or SIGINT."""
     with _listening(
         settings
-    ) as listener:  # before anything is made: a port that is taken must leave nothing behind
+    ) as listener:  # before anything is created: a port that is taken must leave nothing behind
         await _serve_on(listener, dataclasses.replace(settings, port=listener.getsockname()[1]))
     return 0
 
@@ -43,7 +43,7 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
 async def _serve_on(listener: socket.socket, settings: Settings) -> None:
     if settings.env == "production" and not settings.trusted_proxies:
         log.warning(
-            "WAGGLE_TRUSTED_PROXIES is empty: everybody behind a reverse proxy counts as one client for the limits"
+            "WAGGLE_TRUSTED_PROXIES is empty: all clients behind a reverse proxy count as one client for the rate limits"
         )
     container = build(settings)
     async with running(container, settings):
@@ -53,14 +53,14 @@ async def _serve_on(listener: socket.socket, settings: Settings) -> None:
         )
         config = uvicorn.Config(
             create_app(container, settings, lambda: connections.draining),
-            http=connections.protocol,  # type: ignore[arg-type]  # it wants a class, and only ever calls it
+            http=connections.protocol,  # type: ignore[arg-type]  # uvicorn wants a class, but only calls it
             ws=BoundedSocket,
             ws_max_size=MAX_FRAME,
-            ws_ping_interval=None,  # the stream has a heartbeat of its own, which clients can see
+            ws_ping_interval=None,  # the stream has its own heartbeat, which clients can see
             ws_per_message_deflate=False,
             lifespan="off",
             access_log=False,
-            proxy_headers=False,  # network.py decides whom to believe
+            proxy_headers=False,  # access/networks.py decides which proxies to trust
             server_header=False,
             date_header=True,
             log_config=None,
@@ -71,11 +71,11 @@ async def _serve_on(listener: socket.socket, settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but it says where Waggle is, a stop that was asked for is no failure, load balancers notice it first, and
-    who is too slow is not waited for.
+    """uvicorn with changes: it prints the addresses of Waggle, a requested stop is not a failure, load balancers notice a
+    stop first, and slow connections are not waited for.
 
-    SIGTERM begins the drain: `/readyz` says 503, and everything is served as before. A second signal ends it early.
-    SIGINT, which is what Ctrl-C sends, does without: a developer at a terminal has no load balancer to wait for.
+    SIGTERM begins the drain: `/readyz` answers 503, and everything is served as before. A second signal ends the drain
+    early. SIGINT (Ctrl-C) skips it: a developer at a terminal has no load balancer to wait for.
     """
 
     def __init__(
@@ -86,20 +86,20 @@ class _Server(uvicorn.Server):
         self._settings = settings
         self._connections = connections
         self._drained_at = inf
-        """When the drain ends, by the loop's clock."""
+        """The end of the drain, by the clock of the event loop."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:
             await super().startup(sockets)
-        except OSError as error:  # two servers may bind a port on which neither listens yet
+        except OSError as error:  # two servers may bind the same port while neither listens yet
             raise _cannot_listen(self._settings, error) from None
-        gc.freeze()  # what is there now stays: looking through it again and again took up to 4 ms, and found nothing
+        gc.freeze()  # what exists now stays: collecting it again and again took up to 4 ms and freed nothing
         print(_where(self._settings), flush=True)  # noqa: T201 - for the person at the terminal
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         seconds = self._settings.drain_seconds
         if sig == signal.SIGTERM and seconds and not self._connections.draining:
-            log.info("stopping in %d seconds, in which load balancers find /readyz at 503", seconds)
+            log.info("stopping in %d seconds; until then /readyz answers 503 for load balancers", seconds)
             self._connections.draining = True
             self._drained_at = asyncio.get_running_loop().time() + seconds
         else:
@@ -107,13 +107,13 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         now = asyncio.get_running_loop().time()
-        if counter % 10 == 0:  # each tick is a tenth of a second
+        if counter % 10 == 0:  # a tick is a tenth of a second
             self._connections.end_overdue(now)
         return await super().on_tick(counter) or now >= self._drained_at
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Streams are told when to come back, before uvicorn would end them without a word. Not before the drain is over:
-        until then a load balancer could lead them back here."""
+        """Tell stream clients when to reconnect, before uvicorn closes their connections. Do it only after the drain: until
+        then a load balancer could send them back to this process."""
         self._connections.draining = True
         self._hub.drain()
         with suppress(TimeoutError):
@@ -148,8 +148,9 @@ def _cannot_listen(settings: Settings, error: OSError) -> BadSettings:
 
 def _where(settings: Settings) -> str:
     data = {
-        "memory": "in memory, gone when this process ends",
+        "memory": "in memory, lost when this process ends",
         "embedded": str(settings.data_dir.absolute()),
+        "postgres": "in PostgreSQL",
         "scaled": "in PostgreSQL",
     }[settings.shape]
     return f"""

@@ -1,4 +1,4 @@
-"""Settings, read once from the environment. `waggle settings` prints this table with what is in force."""
+"""Settings, read once from the environment. `waggle settings` prints them with the values in force."""
 
 import os
 import re
@@ -13,14 +13,14 @@ from entrypoints.access.networks import Networks
 from entrypoints.production import problem
 
 EX_CONFIG = 78
-"""The exit status of a process that was configured wrong (sysexits.h)."""
+"""The exit status of a process with a wrong configuration (sysexits.h)."""
 EX_UNAVAILABLE = 69
-"""That of a process that found its database away. Starting it again later is all it takes."""
+"""The exit status of a process whose database was unavailable. It is enough to start it again later."""
 
 
 NOT_SETTINGS = ("WAGGLE_TEST_", "WAGGLE_SERVICE_", "WAGGLE_PORT")
-"""Names that are not for us: the tests' own, and what Kubernetes gives every process of a namespace in
-which there is a service called waggle."""
+"""Beginnings of names that are no settings: those of the tests, and those that Kubernetes sets in every process of a
+namespace with a service called waggle."""
 
 
 ONE_OF = {
@@ -46,11 +46,11 @@ BETWEEN = {
 
 
 WEB_SCHEMES = {"https": 443, "http": 80}
-"""And their usual ports."""
+"""Schemes with their default ports."""
 CORS_SCHEMES = WEB_SCHEMES | dict.fromkeys(
     ("app", "capacitor", "chrome-extension", "ionic", "moz-extension", "tauri"), None
 )
-"""Also those by which apps that are made with web techniques name their own pages."""
+"""Also the schemes by which apps built with web technology name their own pages."""
 
 
 _SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
@@ -58,8 +58,12 @@ _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\]")
 
 
+SHAPES = ("memory", "embedded", "postgres", "scaled")
+"""Everything in memory; one process with SQLite; processes that share PostgreSQL; the same with Redis."""
+
+
 class BadSettings(Exception):
-    """A setting cannot be used; the message is one line for the operator."""
+    """A setting cannot be used. The message is one line for the operator."""
 
 
 def _setting(default: Any, about: str, name: str = "") -> Any:
@@ -68,56 +72,59 @@ def _setting(default: Any, about: str, name: str = "") -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    env: str = _setting("development", "`development` or `production`, which refuses settings made for tests")
+    env: str = _setting(
+        "development", "`development` or `production`; `production` refuses settings that are only for tests"
+    )
     host: str = _setting("127.0.0.1", "the address to listen on")
     port: int = _setting(8000, "the port to listen on", name="PORT")
-    data_dir: Path = _setting(Path("data"), "the folder of the embedded shape: database, media, keys")
+    data_dir: Path = _setting(Path("data"), "the folder for the SQLite database, media and keys")
     database_url: str = _setting(
         "",
-        "`postgresql://user:password@host/name`, special characters quoted, with `?sslmode=verify-full` for TLS "
-        "(`&sslrootcert=/a/file` for authorities of your own), and `&pooler=transaction` behind PgBouncer or another "
-        "pooler in transaction mode; or `memory:`. Empty is SQLite in the data folder",
+        "`postgresql://user:password@host/name`, with special characters percent-encoded. Add `?sslmode=verify-full` for TLS "
+        "(with `&sslrootcert=/a/file` for a certificate authority of your own), and `&pooler=transaction` behind PgBouncer "
+        "or another pooler in transaction mode. Or `sqlite:////a/file`, or `memory:`. Empty: SQLite in the data folder",
     )
     database_connections: int = _setting(
         16,
-        "how many connections to PostgreSQL a process opens at most, 2 to 500, half of them for reads; those of all "
-        "processes together must fit its `max_connections`",
+        "the maximum number of connections that a process opens to PostgreSQL, 2 to 500, half of them for reads; the sum over "
+        "all processes must fit into `max_connections`",
     )
     redis_url: str = _setting(
         "",
         "with PostgreSQL, the `redis://:password@host/0` that all processes share; `rediss://` for TLS, with "
-        "`?ssl_ca_certs=/a/file` for authorities of your own; empty is none",
+        "`?ssl_ca_certs=/a/file` for a certificate authority of your own. Empty: no Redis",
     )
     media_url: str = _setting(
         "",
-        "where the bytes of media lie: `s3://key:secret@host:9000/bucket?region=us-east-1`, special characters of the "
-        "secret quoted, with `&tls=off` for plain HTTP and `&public=https://files.example.org` if clients reach the "
-        "same server under another origin; or `file:///a/folder`, shared by all processes. Empty is the folder "
-        "`media` in the data folder, or memory",
+        "where media files are stored: `s3://key:secret@host:9000/bucket?region=us-east-1`, with special characters of the "
+        "secret percent-encoded. Add `&tls=off` for plain HTTP, and `&public=https://files.example.org` if clients reach "
+        "the same server under another origin. Or `file:///a/folder`, shared by all processes. Empty: the folder `media` "
+        "in the data folder, or memory if the database is in memory",
     )
     public_url: str = _setting(
-        "", "where clients reach this server, also the issuer of its tokens; empty is http://host:port"
+        "",
+        "the URL under which clients reach this server, also the issuer of its tokens. Empty: http://host:port",
     )
     secret_key: str = _setting(
         "",
-        "the master key, 64 hexadecimal digits, the same for all processes; "
-        "empty makes one at the first start and keeps it in the data folder",
+        "the master key, 64 hexadecimal digits, the same for all processes. "
+        "Empty: a key is created at the first start and kept in the data folder",
     )
     password_cost: int = _setting(
-        12, "bcrypt's cost: each step doubles the time of a login; below 12 for tests only"
+        12, "the cost of bcrypt, 4 to 16: each step doubles the time of a login; below 12 only for tests"
     )
     cors_origins: tuple[str, ...] = _setting(
-        (), "origins of browser clients, separated by commas; in development localhost is allowed as well"
+        (), "the origins of browser clients, separated by commas; in development localhost is allowed as well"
     )
     hsts_subdomains: str = _setting(
         "off",
-        "`on` or `off`: whether browsers that came over HTTPS use nothing but HTTPS for all subdomains of the public URL's "
-        "host, too (HSTS); for the host itself they always do",
+        "`on` or `off`: whether HSTS covers the subdomains of the public URL's host, so that browsers reach them over HTTPS "
+        "only; it always covers the host itself",
     )
     drain_seconds: int = _setting(
         10,
-        "how long a process that got SIGTERM goes on answering while `/readyz` says 503, so that load balancers "
-        "notice first, in seconds, 0 to 300; a second signal, or Ctrl-C, ends it early",
+        "the seconds, 0 to 300, for which a process continues to serve after SIGTERM while `/readyz` answers 503, so that load "
+        "balancers notice first; a second signal, or Ctrl-C, ends this early",
     )
     access_log: str = _setting(
         "problems", "which requests are logged: `all`, `problems` (status 500 and above, or slow), `off`"
@@ -125,69 +132,70 @@ class Settings:
 
     trusted_proxies: tuple[str, ...] = _setting(
         (),
-        "addresses and CIDR blocks of the reverse proxies in front, separated by commas: only what they say of a "
-        "client's address is believed. They must set X-Forwarded-For, or drop it and set Forwarded",
+        "addresses and CIDR blocks of the reverse proxies in front of Waggle, separated by commas: only they are trusted to "
+        "name the client's address. They must set X-Forwarded-For, or remove it and set Forwarded",
     )
     rate_limits: str = _setting(
         "on",
-        "`on`, `off` (for tests), or changes as `read=2400/60,anonymous=600/60`: so many requests per so many "
-        "seconds, of `read`, `write`, `expensive` and `auth` per user, of `anonymous`, `media` and `probe` per network",
+        "`on`, `off` (for tests), or changes to the defaults such as `read=2400/60,anonymous=600/60`, in requests per seconds. "
+        "`read`, `write`, `expensive` and `auth` count per user; `anonymous`, `media` and `probe` per network",
     )
     sockets_per_network: int = _setting(
-        50, "how many streams a network may have open at once, 1 to 10000: an office shares one address"
+        50,
+        "how many WebSockets a network may have open at once, 1 to 10000; a whole office may share one address",
     )
     trending_seconds: int = _setting(
         60,
-        "how often what trends is made anew, in seconds, 1 to 3600; what people may see is asked at each read",
+        "how often the trending lists are computed, in seconds, 1 to 3600; what a viewer may see is checked at each read",
     )
 
     mail_url: str = _setting(
         "",
-        "the server that takes mail, `smtp://user:password@host:587?from=waggle@example.org` (with STARTTLS, unless it is "
-        "on this host) or `smtps://`; special characters quoted, with `&ssl_ca_certs=/a/file` for authorities of your "
-        "own. Empty sends none; in development the log shows them",
+        "the mail server, `smtp://user:password@host:587?from=waggle@example.org` (with STARTTLS, unless it is on this host) "
+        "or `smtps://`, with special characters percent-encoded, and `&ssl_ca_certs=/a/file` for a certificate authority of "
+        "your own. Empty: no mail is sent; in development the log shows it",
     )
     mail_delay_seconds: int = _setting(
         120,
-        "how long after a notification its mail is sent, unless it was read by then, in seconds, 0 to 86400",
+        "how long after a notification its mail is sent, unless the notification was read by then, in seconds, 0 to 86400",
     )
     mail_every_seconds: int = _setting(
-        900, "the rest between two mails about notifications to the same user, in seconds, 0 to 86400"
+        900, "the minimum time between two mails about notifications to the same user, in seconds, 0 to 86400"
     )
 
     confirm_email: str = _setting(
         "off",
-        "`on` (or `true`) or `off`: whether an account is opened only once its e-mail address is confirmed by a token that "
-        "is mailed; needs WAGGLE_MAIL_URL, except in development",
+        "`on` (or `true`) or `off`: whether an account is created only after its e-mail address is confirmed with a token sent "
+        "by mail; needs WAGGLE_MAIL_URL, except in development",
     )
 
     media_origin: str = _setting(
         "",
-        "where clients reach the files of media, if not at the public URL: an origin of its own that leads here, too, "
-        "keeps what users uploaded apart from everything else",
+        "the origin under which clients reach media files, if it is not the public URL. A separate origin that also leads to "
+        "this server isolates uploaded files from everything else",
     )
-    media_audio: str = _setting("on", "`on` or `off`: whether films may have sound")
+    media_audio: str = _setting("on", "`on` or `off`: whether videos may have sound")
     media_confinement: str = _setting(
         "best-effort",
-        "`best-effort` or `required`: whether Waggle refuses to start where the system does not offer every layer that "
-        "confines the process that decodes uploads (Landlock, seccomp, a network namespace, a process limit). "
-        "`best-effort` warns at the start and names what is missing",
+        "`best-effort` or `required`: with `required`, Waggle refuses to start if the system does not offer every layer that "
+        "confines the process that decodes uploads (Landlock, seccomp, a network namespace, a process limit); with "
+        "`best-effort` it logs a warning at the start that names the missing layers",
     )
     media_file_mb: int = _setting(
-        200, "how large an upload may be, in megabytes (of 1,048,576 bytes), 1 to 2000"
+        200, "the maximum size of an upload, in megabytes (of 1,048,576 bytes), 1 to 2000"
     )
     media_user_mb: int = _setting(
         2_000,
-        "how large all uploads of a user may be together, in megabytes; those of the last 24 hours count also if deleted",
+        "the maximum size of all uploads of a user together, in megabytes; uploads of the last 24 hours count even if deleted",
     )
     media_files_a_day: int = _setting(
-        200, "how many files a user may upload in 24 hours, deleted ones included"
+        200, "the maximum number of files that a user may upload in 24 hours, including deleted ones"
     )
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Raises BadSettings for a value that makes no sense, and for a WAGGLE_ name that is unknown:
-        a setting that is misspelt must not be silently without effect."""
+        """Raises BadSettings for an invalid value, and for an unknown name that begins with WAGGLE_: a misspelt setting
+        must not be ignored silently."""
         known = {environment_name(setting): setting for setting in fields(cls)}
         for name in environ:
             if name == "WAGGLE_PORT" and environ[name].isdigit():  # Kubernetes writes an address into it
@@ -212,7 +220,7 @@ class Settings:
         for name, (least, most) in BETWEEN.items():
             if not least <= getattr(self, name) <= most:
                 raise BadSettings(f"WAGGLE_{name.upper()} must be between {least} and {most}")
-        if self.database_url and self.shape not in {"memory", "embedded", "scaled"}:
+        if self.database_url and self.shape not in SHAPES:
             raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
         if self.database_url.startswith("sqlite:") and not _SQLITE_FILE.fullmatch(self.database_url):
             raise BadSettings("WAGGLE_DATABASE_URL must name a file, like sqlite:////srv/waggle/waggle.db")
@@ -236,8 +244,8 @@ class Settings:
         for origin in self.cors_origins:
             if origin not in {"*", "null"} and not _is_origin(origin, CORS_SCHEMES):
                 raise BadSettings(
-                    f"WAGGLE_CORS_ORIGINS names {origin[:200]!r}, which no browser sends: an origin is like "
-                    "https://app.example.org, in lower case, without path, slash and usual port"
+                    f"WAGGLE_CORS_ORIGINS contains {origin[:200]!r}, which no browser sends: an origin is like "
+                    "https://app.example.org, in lower case, without a path, a trailing slash or the default port"
                 )
         if self.media_origin and not _is_origin(self.media_origin.removesuffix("/"), WEB_SCHEMES):
             raise BadSettings("WAGGLE_MEDIA_ORIGIN must be an origin like https://media.example.org")
@@ -247,42 +255,47 @@ class Settings:
     def _check_redis(self) -> None:
         if not self.redis_url:
             return
-        if self.shape != "scaled":
+        if not self.on_postgres:
             raise BadSettings(
-                "WAGGLE_REDIS_URL is for processes that share a PostgreSQL; one alone needs no Redis"
+                "WAGGLE_REDIS_URL is for processes that share a PostgreSQL database; a single process needs no Redis"
             )
         try:
             url = urlsplit(self.redis_url)
             host, understood = url.hostname, url.port != 0 and url.scheme in {"redis", "rediss"}
-        except ValueError:  # its words may tell a part of the password
+        except ValueError:  # its message may contain a part of the password
             understood = False
         if not (understood and host):
             raise BadSettings(
-                "WAGGLE_REDIS_URL must be like redis://:password@host:6379/0, special characters quoted"
+                "WAGGLE_REDIS_URL must be like redis://:password@host:6379/0, with special characters percent-encoded"
             )
 
     def _check_media(self) -> None:
-        """What else can be wrong with it, its adapter tells."""
+        """Check the scheme and the port. The storage adapter checks everything else."""
         if not self.media_url:
             return
         try:
             url = urlsplit(self.media_url)
             understood = url.scheme in {"s3", "file"} and url.port != 0
-        except ValueError:  # its words may tell a part of the secret
+        except ValueError:  # its message may contain a part of the secret
             understood = False
         if not understood:
             raise BadSettings(
-                "WAGGLE_MEDIA_URL must be like s3://key:secret@host:9000/bucket, special characters quoted, or "
+                "WAGGLE_MEDIA_URL must be like s3://key:secret@host:9000/bucket, with special characters percent-encoded, or "
                 "file:///a/folder"
             )
 
     @property
     def shape(self) -> str:
-        """`memory`, `embedded`, `scaled`, or what the URL begins with if that is none of them."""
+        """One of SHAPES, or `unknown`."""
         scheme = self.database_url.partition(":")[0]
-        return {"": "embedded", "sqlite": "embedded", "memory": "memory", "postgresql": "scaled"}.get(
-            scheme, scheme
-        )
+        if scheme == "postgresql":
+            return "scaled" if self.redis_url else "postgres"
+        return {"": "embedded", "sqlite": "embedded", "memory": "memory"}.get(scheme, "unknown")
+
+    @property
+    def on_postgres(self) -> bool:
+        """Whether several processes may share the database."""
+        return self.shape in {"postgres", "scaled"}
 
     @property
     def database(self) -> str:
@@ -315,7 +328,7 @@ def is_key(text: str) -> bool:
 
 
 def _is_web_address(text: str) -> bool:
-    """Whether it is an http(s) URL of a server: without user, query and fragment."""
+    """Whether the text is an http(s) URL of a server, without user, query and fragment."""
     try:
         url = urlsplit(text)
         known = url.scheme in WEB_SCHEMES and bool(url.hostname) and url.port != 0
@@ -325,7 +338,7 @@ def _is_web_address(text: str) -> bool:
 
 
 def _is_origin(text: str, schemes: Mapping[str, int | None]) -> bool:
-    """Whether a browser can send it as `Origin` (RFC 6454), letter by letter."""
+    """Whether a browser can send exactly this text as `Origin` (RFC 6454)."""
     try:
         url = urlsplit(text)
         host, port = url.hostname, url.port

@@ -86,7 +86,7 @@ def test_i6_cut_connections_bring_503_and_never_500(waggle: Waggle, api: Api) ->
     assert set(statuses) <= {200, 201, 503}, statuses
     _heals_within_three_seconds(waggle, author)
     assert published <= {post["id"] for post in author.walks(f"/api/v1/users/{author.id}/posts")}
-    assert "begins again" not in waggle.log.read_text()
+    assert "is restarted" not in waggle.log.read_text()
 
 
 def _more(statuses: Counter[int], before: int) -> None:

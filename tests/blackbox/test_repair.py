@@ -1,4 +1,4 @@
-"""`waggle repair counters`, on a server of its own: a drift that was planted is found and mended."""
+"""`waggle repair counters`, on a server of its own: a planted drift is found and repaired."""
 
 import asyncio
 import sqlite3
@@ -88,7 +88,7 @@ def test_di2_repair_finds_nothing_on_a_sound_database_and_mends_what_was_planted
         ["accounts.following", "0"],
     ]
     assert (dry.returncode, dry.stdout.splitlines()[-1]) == (1, "17 drift, nothing changed")
-    assert (wet.returncode, wet.stdout.splitlines()[-1]) == (0, "17 drift, mended")
+    assert (wet.returncode, wet.stdout.splitlines()[-1]) == (0, "17 drift, repaired")
     assert (again.returncode, again.stdout.splitlines()[-1]) == (0, "0 drift")
 
     if waggle.shape == "embedded":

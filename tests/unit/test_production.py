@@ -1,4 +1,4 @@
-"""What production refuses to start with, and what it takes."""
+"""The settings that production refuses and accepts."""
 
 import secrets
 from pathlib import Path
@@ -14,7 +14,7 @@ from entrypoints.settings import BadSettings, Settings
 from tests.unit.test_settings import KEY, POSTGRES, PRODUCTION, SCALED
 
 
-def test_the_embedded_shape_needs_a_public_url_only() -> None:
+def test_an_embedded_server_needs_only_a_public_url() -> None:
     assert Settings.read(PRODUCTION).env == "production"
 
 
@@ -38,7 +38,7 @@ def test_the_embedded_shape_needs_a_public_url_only() -> None:
     ],
     ids=str,
 )
-def test_settings_made_for_it_are_taken(change: dict[str, str]) -> None:
+def test_safe_settings_are_accepted(change: dict[str, str]) -> None:
     assert Settings.read(PRODUCTION | SCALED | change).env == "production"
 
 
@@ -79,7 +79,7 @@ def test_settings_made_for_it_are_taken(change: dict[str, str]) -> None:
     ],
     ids=str,
 )
-def test_settings_that_harm_are_refused_in_one_line(change: dict[str, str], named: str) -> None:
+def test_unsafe_settings_are_refused_in_one_line(change: dict[str, str], named: str) -> None:
     with pytest.raises(BadSettings, match=named) as caught:
         Settings.read({**PRODUCTION, **change})
 
@@ -111,7 +111,7 @@ def production(folder: Path) -> Settings:
     return Settings.read(PRODUCTION | {"WAGGLE_DATA_DIR": str(folder)})
 
 
-def test_the_first_start_makes_a_key_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_first_start_creates_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     settings = production(tmp_path / "data")
 
     key = master_key(settings)
@@ -122,7 +122,7 @@ def test_the_first_start_makes_a_key_for_its_owner_alone(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["", "junk", "0" * 63, "0" * 64, "ä" * 64, "0123456789abcdef" * 4])
-def test_a_key_file_that_holds_no_random_key_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_key_file_without_a_random_key_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "secret.key").write_text(text)
     (tmp_path / "secret.key").chmod(0o600)
 
@@ -131,7 +131,7 @@ def test_a_key_file_that_holds_no_random_key_is_refused(tmp_path: Path, text: st
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o602])
-def test_a_key_file_that_is_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
+def test_a_key_file_that_others_can_access_is_refused(tmp_path: Path, mode: int) -> None:
     (tmp_path / "secret.key").write_text(KEY)
     (tmp_path / "secret.key").chmod(mode)
 
@@ -140,14 +140,14 @@ def test_a_key_file_that_is_open_to_others_is_refused(tmp_path: Path, mode: int)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o440])
-def test_a_key_file_of_the_owner_and_its_group_is_taken(tmp_path: Path, mode: int) -> None:
+def test_a_key_file_that_the_group_can_read_is_accepted(tmp_path: Path, mode: int) -> None:
     (tmp_path / "secret.key").write_text(KEY + "\n")
     (tmp_path / "secret.key").chmod(mode)
 
     assert master_key(production(tmp_path)) == bytes.fromhex(KEY)
 
 
-def test_a_key_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+def test_a_key_file_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret.key").mkdir()
 
     with pytest.raises(BadSettings, match=r"secret\.key"):
@@ -167,7 +167,9 @@ def test_a_data_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> No
     ("name", "url"),
     [("WAGGLE_DATABASE_URL", "sqlite:///{}/waggle.db"), ("WAGGLE_MEDIA_URL", "file://{}")],
 )
-def test_another_folder_that_others_can_write_to_is_refused(tmp_path: Path, name: str, url: str) -> None:
+def test_a_database_or_media_folder_that_others_can_write_to_is_refused(
+    tmp_path: Path, name: str, url: str
+) -> None:
     environ = PRODUCTION | {"WAGGLE_DATA_DIR": str(tmp_path / "data"), name: url.format(tmp_path / "open")}
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
@@ -205,7 +207,7 @@ def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path, below: str) -> 
         "postgresql://[db/waggle",
     ],
 )
-def test_a_database_url_that_is_not_understood_is_refused_in_one_line(url: str, tmp_path: Path) -> None:
+def test_an_invalid_database_url_is_refused_in_one_line_without_its_secret(url: str, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="WAGGLE_DATABASE_URL") as caught:
         build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_DATABASE_URL": url}))
 
@@ -213,7 +215,7 @@ def test_a_database_url_that_is_not_understood_is_refused_in_one_line(url: str, 
     assert "\n" not in str(caught.value)
 
 
-def test_the_connections_of_both_pools_are_those_of_the_setting(tmp_path: Path) -> None:
+def test_both_pools_together_have_the_number_of_connections_in_the_setting(tmp_path: Path) -> None:
     settings = Settings.read(
         POSTGRES | {"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_DATABASE_CONNECTIONS": "7"}
     )

@@ -1,4 +1,4 @@
-"""Settings: what is understood, and what is refused before anything starts."""
+"""Settings: parsing them, and refusing invalid ones before anything starts."""
 
 from argparse import Namespace
 from dataclasses import fields
@@ -17,7 +17,7 @@ POSTGRES = {"WAGGLE_DATABASE_URL": "postgresql://waggle:secret@db/waggle?sslmode
 SCALED = POSTGRES | {"WAGGLE_SECRET_KEY": KEY, "WAGGLE_MEDIA_URL": "s3://bee:honey@files/media"}
 
 
-def test_without_any_setting_there_is_a_small_server_for_trying_it_out() -> None:
+def test_the_defaults_are_an_embedded_server_on_localhost() -> None:
     settings = Settings.read({})
 
     assert settings == Settings()
@@ -96,32 +96,36 @@ def test_every_setting_is_read_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize("setting", fields(Settings), ids=environment_name)
-def test_every_setting_says_what_it_is_about(setting: object) -> None:
+def test_every_setting_has_a_description(setting: object) -> None:
     assert len(getattr(setting, "metadata")["about"]) > 10  # noqa: B009 - dataclasses name no type for it
 
 
 @pytest.mark.parametrize(
-    ("url", "shape"),
+    ("url", "redis", "shape"),
     [
-        ("", "embedded"),
-        ("sqlite:////srv/waggle.db", "embedded"),
-        ("memory:", "memory"),
-        ("postgresql://db/waggle", "scaled"),
+        ("", "", "embedded"),
+        ("sqlite:////srv/waggle.db", "", "embedded"),
+        ("memory:", "", "memory"),
+        ("postgresql://db/waggle", "", "postgres"),
+        ("postgresql://db/waggle", "redis://redis", "scaled"),
     ],
 )
-def test_the_database_decides_the_shape(url: str, shape: str) -> None:
-    assert Settings.read({"WAGGLE_DATABASE_URL": url}).shape == shape
+def test_the_database_and_redis_decide_the_shape(url: str, redis: str, shape: str) -> None:
+    settings = Settings.read({"WAGGLE_DATABASE_URL": url, "WAGGLE_REDIS_URL": redis})
+
+    assert settings.shape == shape
+    assert settings.on_postgres is (shape in {"postgres", "scaled"})
 
 
-def test_an_empty_setting_is_none() -> None:
+def test_an_empty_value_is_the_default() -> None:
     assert Settings.read({"PORT": "", "WAGGLE_ENV": ""}) == Settings()
 
 
-def test_what_is_not_ours_is_left_alone() -> None:
+def test_other_environment_variables_are_ignored() -> None:
     assert Settings.read({"HOME": "/root", "WAGGLE_TEST_LONG": "1", "PORTS": "x"}) == Settings()
 
 
-def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None:
+def test_the_variables_of_a_kubernetes_service_called_waggle_are_ignored() -> None:
     environ = {
         "WAGGLE_SERVICE_HOST": "10.0.0.1",
         "WAGGLE_SERVICE_PORT": "80",
@@ -210,7 +214,7 @@ def test_what_kubernetes_says_of_a_service_called_waggle_is_left_alone() -> None
     ],
     ids=lambda environ: " ".join(f"{name}={value[:20]!r}" for name, value in environ.items()),
 )
-def test_what_makes_no_sense_is_refused_by_its_name(environ: dict[str, str]) -> None:
+def test_an_invalid_value_is_refused_with_the_name_of_its_setting(environ: dict[str, str]) -> None:
     with pytest.raises(BadSettings) as caught:
         Settings.read(environ)
 
@@ -228,7 +232,7 @@ def test_what_makes_no_sense_is_refused_by_its_name(environ: dict[str, str]) -> 
         {"WAGGLE_MEDIA_URL": "s3://bee:hunter2/more@files/media"},
     ],
 )
-def test_a_refusal_does_not_tell_the_secret(environ: dict[str, str]) -> None:
+def test_an_error_does_not_contain_the_secret(environ: dict[str, str]) -> None:
     with pytest.raises(BadSettings) as caught:
         Settings.read(environ)
 
@@ -243,7 +247,7 @@ def test_a_refusal_does_not_tell_the_secret(environ: dict[str, str]) -> None:
         ({"WAGGLE_MAIL_URL": "smtp://:hunter2@127.0.0.1?from=bee@hive.example"}, "SmtpMail"),
     ],
 )
-def test_without_a_mail_server_mails_are_shown_to_developers_only(
+def test_without_a_mail_server_mail_is_logged_in_development_only(
     environ: dict[str, str], adapter: str, tmp_path: Path
 ) -> None:
     container = build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), **environ}))
@@ -253,13 +257,13 @@ def test_without_a_mail_server_mails_are_shown_to_developers_only(
 
 
 @pytest.mark.parametrize(
-    ("said", "understood"), [("on", "on"), ("true", "on"), ("off", "off"), ("false", "off"), ("", "off")]
+    ("value", "parsed"), [("on", "on"), ("true", "on"), ("off", "off"), ("false", "off"), ("", "off")]
 )
-def test_addresses_are_confirmed_if_that_is_asked_for(said: str, understood: str) -> None:
-    assert Settings.read({"WAGGLE_CONFIRM_EMAIL": said}).confirm_email == understood
+def test_confirm_email_is_on_or_off(value: str, parsed: str) -> None:
+    assert Settings.read({"WAGGLE_CONFIRM_EMAIL": value}).confirm_email == parsed
 
 
-def test_addresses_are_confirmed_only_where_mail_can_be_sent() -> None:
+def test_confirm_email_needs_a_mail_server_in_production() -> None:
     with pytest.raises(BadSettings, match="WAGGLE_CONFIRM_EMAIL needs WAGGLE_MAIL_URL"):
         Settings.read(PRODUCTION | {"WAGGLE_CONFIRM_EMAIL": "true"})
     with pytest.raises(BadSettings, match="WAGGLE_CONFIRM_EMAIL must be on or off"):
@@ -268,7 +272,7 @@ def test_addresses_are_confirmed_only_where_mail_can_be_sent() -> None:
     assert Settings.read(PRODUCTION | mail | {"WAGGLE_CONFIRM_EMAIL": "on"}).confirm_email == "on"
 
 
-def test_a_mail_server_that_is_not_understood_is_refused_without_telling_the_secret(tmp_path: Path) -> None:
+def test_an_invalid_mail_url_is_refused_without_its_secret(tmp_path: Path) -> None:
     settings = Settings.read(
         {"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_MAIL_URL": "smtp://:hunter2@hive?from=nobody"}
     )
@@ -287,7 +291,7 @@ def test_a_mail_server_that_is_not_understood_is_refused_without_telling_the_sec
         ({"WAGGLE_MEDIA_URL": "file:///srv/media"}, "FolderStorage"),
     ],
 )
-def test_media_lie_where_their_url_says(environ: dict[str, str], adapter: str, tmp_path: Path) -> None:
+def test_the_media_url_selects_the_storage(environ: dict[str, str], adapter: str, tmp_path: Path) -> None:
     container = build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), **environ}))
 
     assert type(container.storage()).__name__ == adapter
@@ -303,16 +307,14 @@ def test_media_lie_where_their_url_says(environ: dict[str, str], adapter: str, t
         "file:srv",
     ],
 )
-def test_a_place_of_media_that_is_not_understood_is_refused_without_telling_the_secret(
-    url: str, tmp_path: Path
-) -> None:
+def test_an_invalid_media_url_is_refused_without_its_secret(url: str, tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="WAGGLE_MEDIA_URL") as caught:
         build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_MEDIA_URL": url}))
 
     assert "hunter2" not in str(caught.value)
 
 
-async def test_what_is_in_force_is_shown_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_settings_in_force_are_shown_without_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     named = [setting.name for setting in fields(Settings) if setting.name.endswith("_url")]
     urls: dict[str, Any] = {name: "x://:hunter2@hive" for name in named if name != "public_url"}
     settings = Settings(secret_key="hunter2", **urls)
