@@ -1,5 +1,6 @@
-"""Following, blocking and muting people, and the lists of them."""
+"""Follow, block and mute users, and list them."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated
 
@@ -14,35 +15,26 @@ from domain.graph import (
     BlockedByOther,
     BlocksOther,
     FollowRequestNotFound,
+    Relationship,
     SelfRelationship,
     TooManyBlocks,
     TooManyFollows,
     TooManyMutes,
 )
-from domain.shared import FieldError, UserId, UserNotFound, id_from
+from domain.shared import UserId, UserNotFound
 from entrypoints.http.answers import Out
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
-from entrypoints.http.errors import QueryInvalid
+from entrypoints.http.ids import Ids, ids_from_query, user_from_path
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.shapes import Author, RelationshipOut
 
-MAX_BATCH = 100
-Ids = Annotated[
-    str,
-    QueryParameter(
-        min_length=1,
-        max_length=MAX_BATCH * 20,
-        pattern=r"^[1-9][0-9]{0,18}(,[1-9][0-9]{0,18}){0,99}$",
-        description="Up to 100 ids, with commas between them.",
-    ),
-]
 Duration = Annotated[
     int | None,
     QueryParameter(
         ge=60,
         le=31_536_000,
-        description="Seconds after which the mute ends by itself. Without it, it does not.",
+        description="Seconds after which the mute ends. Without it, the mute has no end.",
     ),
 ]
 
@@ -51,20 +43,10 @@ class Relationships(Out):
     items: list[RelationshipOut]
 
 
-def user_from_path(path: str) -> UserId:
-    """An id as it came in; what is no id names nobody."""
-    user_id = id_from(path)
-    if user_id is None:
-        raise UserNotFound("no such user")
-    return UserId(user_id)
-
-
-def users_from_query(ids: str) -> list[UserId]:
-    found = [id_from(id_) for id_ in ids.split(",")]
-    good = [UserId(id_) for id_ in found if id_ is not None]
-    if len(good) != len(found) or len(found) > MAX_BATCH:
-        raise QueryInvalid(FieldError("?ids", "ids_format", "up to 100 ids, with commas between them"))
-    return good
+async def _apply(
+    change: Callable[[UserId, UserId], Awaitable[Relationship]], request: AuthenticatedRequest, user_id: str
+) -> RelationshipOut:
+    return RelationshipOut.of(await change(request.user.user_id, user_from_path(user_id)))
 
 
 class UserRelationshipController(Controller):
@@ -87,9 +69,9 @@ class UserRelationshipController(Controller):
         opt=policy("token", UserNotFound, SelfRelationship, BlockedByOther, BlocksOther, TooManyFollows),
     )
     async def put_follow(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
-        """Of a private account one asks to be a follower: `requested` is true until it answers. A user follows at
-        most 5,000 others."""
-        return RelationshipOut.of(await self.follow(request.user.user_id, user_from_path(user_id)))
+        """If the account is private, this sends a follow request: `requested` is true until the account accepts or rejects
+        it. A user follows at most 5,000 others."""
+        return await _apply(self.follow, request, user_id)
 
     @delete(
         "/follow",
@@ -99,8 +81,8 @@ class UserRelationshipController(Controller):
         opt=policy("token", UserNotFound, SelfRelationship),
     )
     async def delete_follow(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
-        """Also takes a request back."""
-        return RelationshipOut.of(await self.unfollow(request.user.user_id, user_from_path(user_id)))
+        """Also withdraws a follow request."""
+        return await _apply(self.unfollow, request, user_id)
 
     @put(
         "/block",
@@ -109,8 +91,8 @@ class UserRelationshipController(Controller):
         opt=policy("token", UserNotFound, SelfRelationship, TooManyBlocks),
     )
     async def put_block(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
-        """The two see nothing of each other from now on, and neither follows the other any more."""
-        return RelationshipOut.of(await self.block(request.user.user_id, user_from_path(user_id)))
+        """From now on neither of the two sees anything of the other, and all follows between them end."""
+        return await _apply(self.block, request, user_id)
 
     @delete(
         "/block",
@@ -120,8 +102,8 @@ class UserRelationshipController(Controller):
         opt=policy("token", UserNotFound, SelfRelationship),
     )
     async def delete_block(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
-        """Who followed whom before is not restored."""
-        return RelationshipOut.of(await self.unblock(request.user.user_id, user_from_path(user_id)))
+        """Follows that the block ended are not restored."""
+        return await _apply(self.unblock, request, user_id)
 
     @put(
         "/mute",
@@ -132,8 +114,8 @@ class UserRelationshipController(Controller):
     async def put_mute(
         self, request: AuthenticatedRequest, user_id: FromPath[str], duration: Duration = None
     ) -> RelationshipOut:
-        """Feeds, search, trends and threads leave the user out for you; nobody else notices. Who goes to the user's
-        page or posts sees them. Sent again it sets a new end."""
+        """Feeds, search, trends and threads leave the user out for you. Nobody else notices. The user's profile and posts
+        stay visible to you. A repeated request sets a new end."""
         lasting = None if duration is None else timedelta(seconds=duration)
         return RelationshipOut.of(await self.mute(request.user.user_id, user_from_path(user_id), lasting))
 
@@ -145,31 +127,31 @@ class UserRelationshipController(Controller):
         opt=policy("token", UserNotFound, SelfRelationship),
     )
     async def delete_mute(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
-        return RelationshipOut.of(await self.unmute(request.user.user_id, user_from_path(user_id)))
+        return await _apply(self.unmute, request, user_id)
 
     @get(
         "/followers",
         operation_id="listFollowers",
-        summary="Who follows a user",
+        summary="List the followers of a user",
         opt=policy("optional", UserNotFound, AccountPrivate),
     )
     async def followers(
         self, request: AnyRequest, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
-        """The newest first. A page may hold less than `limit` before the end. Those of a private account are shown to its
-        followers only."""
+        """Newest first. A page may have fewer than `limit` items before the end of the list. Only the followers of a
+        private account can see its followers."""
         return await self._people(request, user_id, "followers", limit, cursor)
 
     @get(
         "/following",
         operation_id="listFollowing",
-        summary="Whom a user follows",
+        summary="List the users that a user follows",
         opt=policy("optional", UserNotFound, AccountPrivate),
     )
     async def following(
         self, request: AnyRequest, user_id: FromPath[str], limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
-        """Whom the user followed last comes first; otherwise as the followers."""
+        """Newest follow first. Otherwise like the list of followers."""
         return await self._people(request, user_id, "following", limit, cursor)
 
     async def _people(
@@ -198,13 +180,13 @@ class MyRelationshipsController(Controller):
     @get(
         "/follow-requests",
         operation_id="listFollowRequests",
-        summary="Who asks to follow you",
+        summary="List the requests to follow you",
         opt=policy("token"),
     )
     async def requests(
         self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
-        """The newest first."""
+        """Newest first."""
         return await self._own(request, "requests", limit, cursor)
 
     @put(
@@ -214,7 +196,7 @@ class MyRelationshipsController(Controller):
         opt=policy("token", UserNotFound, FollowRequestNotFound, SelfRelationship),
     )
     async def put_request(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
-        return RelationshipOut.of(await self.accept(request.user.user_id, user_from_path(user_id)))
+        return await _apply(self.accept, request, user_id)
 
     @delete(
         "/follow-requests/{user_id:str}",
@@ -224,8 +206,8 @@ class MyRelationshipsController(Controller):
         opt=policy("token", UserNotFound, SelfRelationship),
     )
     async def delete_request(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
-        """Harmless if there is none."""
-        return RelationshipOut.of(await self.reject(request.user.user_id, user_from_path(user_id)))
+        """Does nothing if there is no such request."""
+        return await _apply(self.reject, request, user_id)
 
     @delete(
         "/followers/{user_id:str}",
@@ -235,21 +217,21 @@ class MyRelationshipsController(Controller):
         opt=policy("token", UserNotFound, SelfRelationship),
     )
     async def delete_follower(self, request: AuthenticatedRequest, user_id: FromPath[str]) -> RelationshipOut:
-        """Harmless if the user does not follow you."""
-        return RelationshipOut.of(await self.remove_follower(request.user.user_id, user_from_path(user_id)))
+        """Does nothing if the user does not follow you."""
+        return await _apply(self.remove_follower, request, user_id)
 
-    @get("/blocks", operation_id="listBlockedUsers", summary="Whom you block", opt=policy("token"))
+    @get("/blocks", operation_id="listBlockedUsers", summary="List the users you block", opt=policy("token"))
     async def blocks(
         self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
-        """The newest block first."""
+        """Newest block first."""
         return await self._own(request, "blocks", limit, cursor)
 
-    @get("/mutes", operation_id="listMutedUsers", summary="Whom you mute", opt=policy("token"))
+    @get("/mutes", operation_id="listMutedUsers", summary="List the users you mute", opt=policy("token"))
     async def mutes(
         self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[Author]]:
-        """The newest mute first."""
+        """Newest mute first."""
         return await self._own(request, "mutes", limit, cursor)
 
     async def _own(
@@ -259,7 +241,7 @@ class MyRelationshipsController(Controller):
         limit: int,
         cursor: str | None,
     ) -> Response[PageOut[Author]]:
-        # The path is the same for everybody, and cursors are good for one list only.
+        # The path is the same for all users, but a cursor is valid for one list only.
         of = str(request.user.user_id)
         window = self.pager.window(request, limit, cursor, of)
         page = await self.list_people.own(request.user.user_id, relationship_list, window)
@@ -274,10 +256,12 @@ class RelationshipsController(Controller):
 
     @get(
         operation_id="listRelationships",
-        summary="What you and several users are to each other",
+        summary="Read your relationships to several users",
         opt=policy("token"),
     )
     async def several(self, request: AuthenticatedRequest, ids: Ids) -> Relationships:
-        """In the order asked for, each once. Those that do not exist are left out, and you."""
-        relationships = await self.read_relationships(request.user.user_id, users_from_query(ids))
+        """In the order of `ids`, each once. Users that do not exist are left out, and so are you."""
+        relationships = await self.read_relationships(
+            request.user.user_id, [UserId(id_) for id_ in ids_from_query(ids)]
+        )
         return Relationships([RelationshipOut.of(relationship) for relationship in relationships])

@@ -1,10 +1,9 @@
-"""/api/v1/auth: registering, logging in, sessions."""
+"""/api/v1/auth: registration, login and sessions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
-import msgspec
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
@@ -12,15 +11,12 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from application.identity.confirming import ConfirmRegistration, RequestRegistration
 from application.identity.ending import LogOut, LogOutElsewhere, LogOutEverywhere
 from application.identity.passwords import ChangePassword, ConfirmPassword
-from application.identity.ports import SessionRow
 from application.identity.queries import ListSessions
 from application.identity.registration import Register
 from application.identity.sessions import (
     ClientInfo,
-    LoggedIn,
     LogIn,
     Refresh,
-    Tokens,
 )
 from application.identity.throttle import TooManyAttempts
 from application.shared.people import FollowSummaries, FollowSummary
@@ -33,123 +29,33 @@ from domain.identity import (
     UsernameTaken,
     WrongCredentials,
     WrongPassword,
-    session_expires,
 )
-from domain.shared import SessionId, UserNotFound, id_from, made_at
+from domain.shared import SessionId, UserNotFound, id_from
 from entrypoints.access.networks import site_of
-from entrypoints.http.answers import Out
 from entrypoints.http.auth import LIMITED_AS_AUTH, AnyRequest, AuthenticatedRequest
-from entrypoints.http.bodies import In
-from entrypoints.http.identity.users import User
+from entrypoints.http.identity.session_shapes import (
+    ChangePasswordIn,
+    ConfirmIn,
+    ConfirmRegistrationIn,
+    LoggedInOut,
+    LogInIn,
+    PendingRegistrationOut,
+    RefreshIn,
+    RegisterIn,
+    SessionOut,
+    TokensOut,
+)
 from entrypoints.http.network import network_of
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
-from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, created, rfc3339
+from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, created
 
-
-class TokensOut(Out):
-    access_token: str
-    token_type: str
-    expires_in: int
-    refresh_token: str
-
-    @classmethod
-    def of(cls, tokens: Tokens) -> Self:
-        return cls(tokens.access_token, "Bearer", tokens.expires_in, tokens.refresh_token)
-
-
-class LoggedInOut(Out):
-    user: User
-    tokens: TokensOut
-
-    @classmethod
-    def of(cls, logged_in: LoggedIn, follow_summary: FollowSummary) -> Self:
-        return cls(User.of(logged_in.user, follow_summary), TokensOut.of(logged_in.tokens))
-
-
-Password = Annotated[
-    str, msgspec.Meta(max_length=1024, description="8 to 256 characters of any script; no other rule.")
-]
-
-
-class RegisterIn(In):
-    username: Annotated[
-        str,
-        msgspec.Meta(
-            max_length=64,
-            description="3 to 30 of a-z, 0-9 and _, unique without regard to case.",
-            examples=["maya"],
-        ),
-    ]
-    email: Annotated[str, msgspec.Meta(max_length=320, examples=["maya@example.org"])]
-    password: Password
-    display_name: Annotated[
-        str, msgspec.Meta(max_length=400, description="At most 50 characters.", examples=["Maya 🐝"])
-    ] = ""
-
-
-class PendingRegistrationOut(Out):
-    """Says nothing about the address: the mail does."""
-
-    status: Annotated[Literal["confirmation_required"], msgspec.Meta(description="What is next.")]
-
-
-class ConfirmRegistrationIn(In):
-    token: Annotated[str, msgspec.Meta(max_length=200, description="From the mail.")]
-
-
-class LogInIn(In):
-    login: Annotated[str, msgspec.Meta(max_length=320, description="The username or the e-mail address.")]
-    password: Password
-
-
-class RefreshIn(In):
-    refresh_token: Annotated[str, msgspec.Meta(max_length=200)]
-
-
-class ConfirmIn(In):
-    password: Password
-
-
-class ChangePasswordIn(In):
-    current_password: Password
-    new_password: Password
-
-
-KeepCurrent = Annotated[bool, QueryParameter(description="Leave the session that asks alone.")]
-
-
-class SessionOut(Out):
-    """A login on a device that lives."""
-
-    id: str
-    device: str
-    """What the client said that it is, empty if it said nothing: its word only."""
-    created_at: str
-    last_used_at: str
-    """The last refresh: a client in use refreshes every ten minutes."""
-    expires_at: str
-    """When it ends if it is not used again."""
-    current: bool
-    """Whether it is the one that asks."""
-
-    @classmethod
-    def of(cls, row: SessionRow, current: SessionId) -> Self:
-        created_at = made_at(row.id)  # by the clock of the ids, which is not the wall clock
-        last_used_at = max(created_at, row.last_used_at)
-        return cls(
-            id=str(row.id),
-            device=row.device,
-            created_at=rfc3339(created_at),
-            last_used_at=rfc3339(last_used_at),
-            expires_at=rfc3339(session_expires(created_at, row.last_used_at)),
-            current=row.id == current,
-        )
+KeepCurrent = Annotated[bool, QueryParameter(description="Do not end the session of the request.")]
 
 
 @dataclass(frozen=True, slots=True)
 class ClientInfoReader:
-    """Tells where a session is opened, without keeping an address."""
+    """Reads the ClientInfo of a request. The network address is hashed, not stored."""
 
     fingerprint: Callable[..., str]
     """A keyed hash of bytes."""
@@ -169,7 +75,7 @@ class AuthController(Controller):
     follow_summaries: FollowSummaries
     register: Register
     request_registration: RequestRegistration | None
-    """Where addresses must be confirmed."""
+    """None on servers that do not confirm e-mail addresses."""
     confirm_registration: ConfirmRegistration
     log_in: LogIn
     refresh: Refresh
@@ -190,7 +96,7 @@ class AuthController(Controller):
     @post(
         "/register",
         operation_id="registerUser",
-        summary="Open an account",
+        summary="Register an account",
         opt=policy("public", UsernameTaken, EmailTaken, TooManyAttempts),
         responses={
             202: ResponseSpec(
@@ -204,30 +110,30 @@ class AuthController(Controller):
         data: JSONBody[RegisterIn],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
-        """Where this server has addresses confirmed (`WAGGLE_CONFIRM_EMAIL`) every address is answered alike with 202, and
-        a mail tells the rest. The name is held until the token in that mail has expired, for 24 hours."""
-        given = data.username, data.email, data.password, data.display_name
+        """If this server confirms addresses (`WAGGLE_CONFIRM_EMAIL`), the answer is 202 for every address, and a mail
+        follows. The username is reserved until the token in that mail expires, after 24 hours."""
+        account = data.username, data.email, data.password, data.display_name
         idempotent_request, client = (
             await self.idempotent_request(request, idempotency_key),
             self.client(request),
         )
         if self.request_registration is not None:
-            result = await self.request_registration(*given, idempotent_request, client)
+            result = await self.request_registration(*account, idempotent_request, client)
             return _accepted(replayed=result.replayed)
-        done = await self.register(*given, idempotent_request, client)
+        done = await self.register(*account, idempotent_request, client)
         location = f"/api/v1/users/{done.user.id}"
         return created(LoggedInOut.of(done, FollowSummary()), location, replayed=done.replayed)
 
     @post(
         "/register/confirm",
         operation_id="confirmRegistration",
-        summary="Confirm one's address",
+        summary="Confirm the e-mail address of a registration",
         opt=policy("public", RegistrationTokenInvalid),
     )
     async def confirm_account(
         self, request: AnyRequest, data: JSONBody[ConfirmRegistrationIn]
     ) -> Response[LoggedInOut]:
-        """Opens the account with the token that was mailed and logs it in. A token is good once."""
+        """Registers the account with the mailed token, and logs it in. A token can be used once."""
         done = await self.confirm_registration(data.token, self.client(request))
         return created(LoggedInOut.of(done, FollowSummary()), f"/api/v1/users/{done.user.id}", replayed=False)
 
@@ -261,14 +167,14 @@ class AuthController(Controller):
         opt=policy("public", SessionEnded),
     )
     async def renew(self, data: JSONBody[RefreshIn]) -> Response[TokensOut]:
-        """The old token is spent. Sent again within 30 seconds after its exchange it brings the same answer, however
-        often the session was refreshed since: a lost answer or two tabs that race log nobody out. After that its use
-        ends the session."""
+        """The old token becomes invalid. If it is sent again within 30 seconds after its exchange, the answer is the same
+        again, however often the session was refreshed since. So a lost answer, or two tabs that race, do not log the
+        user out. A later use of the old token ends the session."""
         return Response(TokensOut.of(await self.refresh(data.refresh_token)), headers=no_store())
 
     @post("/logout", status_code=204, operation_id="logoutSession", summary="Log out", opt=policy("token"))
     async def end_session(self, request: AuthenticatedRequest) -> None:
-        """Ends the session of the access token. Its tokens are refused from now on."""
+        """Ends the session of the access token. All its tokens are refused from now on."""
         await self.log_out(request.user.session_id)
 
     @post(
@@ -279,16 +185,16 @@ class AuthController(Controller):
         opt=policy("token", UserNotFound, SessionEnded, RecentLoginRequired),
     )
     async def end_sessions(self, request: AuthenticatedRequest, *, keep_current: KeepCurrent = False) -> None:
-        """Ends all sessions of the account, on every device, and their tokens within five seconds. Needs a session
-        that has given its password within five minutes."""
+        """Ends all sessions of the account, on every device. Their tokens are refused within five seconds. Needs a session
+        that gave its password within the last five minutes."""
         user = request.user
         await self.log_out_everywhere(user.user_id, user.session_id, keep_current=keep_current)
 
-    @get("/sessions", operation_id="listSessions", summary="Where one is logged in", opt=policy("token"))
+    @get("/sessions", operation_id="listSessions", summary="List your sessions", opt=policy("token"))
     async def sessions(
         self, request: AuthenticatedRequest, limit: Limit = 20, cursor: Cursor = None
     ) -> Response[PageOut[SessionOut]]:
-        """The sessions that live, the newest first."""
+        """Your active sessions, newest first."""
         page = await self.list_sessions(request.user.user_id, self.pager.window(request, limit, cursor))
         current = request.user.session_id
         return self.pager.answer(request, page, [SessionOut.of(row, current) for row in page.items])
@@ -300,21 +206,21 @@ class AuthController(Controller):
         opt=policy("token", SessionNotFound, UserNotFound, SessionEnded, RecentLoginRequired),
     )
     async def end_other_session(self, request: AuthenticatedRequest, session_id: FromPath[str]) -> None:
-        """Ends one of your sessions, the present one too. Its tokens are refused within five seconds. To end another
-        one than the present one needs a session that has given its password within five minutes."""
+        """Ends one of your sessions, which may be the current one. Its tokens are refused within five seconds. To end any
+        other session, the current one must have given its password within the last five minutes."""
         user = request.user
-        await self.log_out_elsewhere(user.user_id, user.session_id, a_session(session_id))
+        await self.log_out_elsewhere(user.user_id, user.session_id, session_from_path(session_id))
 
     @post(
         "/confirm",
         status_code=200,
         operation_id="confirmPassword",
-        summary="Give one's password again",
+        summary="Confirm your password",
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
     async def confirm(self, request: AuthenticatedRequest, data: JSONBody[ConfirmIn]) -> Response[TokensOut]:
-        """For five minutes this session may then do what is dangerous, as after a login. The answer has new tokens for
-        it; the refresh tokens from before are refused."""
+        """For five minutes this session may then perform dangerous actions, as after a login. The answer has new tokens
+        for the session; its earlier refresh tokens are refused."""
         user = request.user
         tokens = await self.confirm_password(user.user_id, user.session_id, data.password)
         return Response(TokensOut.of(tokens), headers=no_store())
@@ -323,14 +229,14 @@ class AuthController(Controller):
         "/password",
         status_code=200,
         operation_id="changePassword",
-        summary="Change one's password",
+        summary="Change your password",
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
     async def set_password(
         self, request: AuthenticatedRequest, data: JSONBody[ChangePasswordIn]
     ) -> Response[TokensOut]:
-        """Ends all other sessions of the account. This one goes on with new tokens; the refresh tokens from before are
-        refused."""
+        """Ends all other sessions of the account. The answer has new tokens for this session; its earlier refresh tokens
+        are refused."""
         user = request.user
         tokens = await self.change_password(
             user.user_id, user.session_id, data.current_password, data.new_password
@@ -338,8 +244,8 @@ class AuthController(Controller):
         return Response(TokensOut.of(tokens), headers=no_store())
 
 
-def a_session(path: str) -> SessionId:
-    """The id in a path; what is no id names no session."""
+def session_from_path(path: str) -> SessionId:
+    """The session id in a path. Raises SessionNotFound for a malformed id."""
     session_id = id_from(path)
     if session_id is None:
         raise SessionNotFound("no such session")

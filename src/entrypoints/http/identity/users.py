@@ -1,4 +1,4 @@
-"""/api/v1/me and /api/v1/users, but for the posts of a user."""
+"""/api/v1/me and /api/v1/users, without the posts of a user."""
 
 from typing import Annotated, Self
 
@@ -10,10 +10,11 @@ from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.queries import Profile, ReadAccount, ReadProfile
 from application.shared.people import FollowSummaries, FollowSummary
 from domain.identity import Account, ConfirmationNeeded, RecentLoginRequired, SessionEnded
-from domain.shared import UserId, UserNotFound, id_from, made_at
+from domain.shared import UserNotFound, made_at
 from entrypoints.http.answers import Answer, Out, tagged
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.bodies import In
+from entrypoints.http.ids import user_from_path
 from entrypoints.http.openapi import policy
 from entrypoints.http.resources import IfMatch, IfNoneMatch, rfc3339, version_in
 from entrypoints.http.shapes import RelationshipOut
@@ -21,7 +22,7 @@ from entrypoints.http.shapes import RelationshipOut
 
 class Counts(Out):
     posts: int
-    """Comments do not count."""
+    """Without comments."""
     followers: int
     following: int
 
@@ -36,11 +37,11 @@ class User(Out):
     avatar_url: str | None
     header_url: str | None
     private: bool
-    """What the account posts is seen by its followers and by those whom it mentions."""
+    """Whether only the account's followers, and the users it mentions, can see its posts."""
     created_at: str
     counts: Counts
     relationship: RelationshipOut | msgspec.UnsetType = msgspec.UNSET
-    """What the one who asks and this user are to each other; only with a token, and not of oneself."""
+    """Your relationship to this user. Only with a token, and not for yourself."""
 
     @classmethod
     def of(cls, profile: Profile, follow_summary: FollowSummary) -> Self:
@@ -60,7 +61,7 @@ class User(Out):
 
 
 class Me(User, kw_only=True):
-    """One's own account."""
+    """Your own account."""
 
     email: str
 
@@ -71,20 +72,12 @@ class Me(User, kw_only=True):
 
 
 class EditProfileIn(In):
-    """Members that are not sent stay as they are."""
+    """Members that are not sent do not change."""
 
     display_name: Annotated[str, msgspec.Meta(max_length=400)] | None = None
     bio: Annotated[str, msgspec.Meta(max_length=4000, description="At most 500 characters.")] | None = None
     private: bool | None = None
-    """Hides what the account posts, and has posted, from all but its followers and those it mentions."""
-
-
-def a_user(path: str) -> UserId:
-    """The id in a path; what is no id names nobody."""
-    user_id = id_from(path)
-    if user_id is None:
-        raise UserNotFound("no such user")
-    return UserId(user_id)
+    """If true, only the account's followers, and the users it mentions, can see its posts, the existing ones included."""
 
 
 class MeController(Controller):
@@ -96,13 +89,13 @@ class MeController(Controller):
     path = "/me"
     tags = ("users",)
 
-    @get(operation_id="getMe", summary="One's own account", opt=policy("token", UserNotFound))
+    @get(operation_id="getMe", summary="Read your account", opt=policy("token", UserNotFound))
     async def read(self, request: AuthenticatedRequest, if_none_match: IfNoneMatch = None) -> Response[Me]:
         account = await self.read_account(request.user.user_id)
         follow_summary = await self.follow_summaries.of(None, account.id)
         return Answer(tagged(Me.of_account(account, follow_summary), account.version, if_none_match))
 
-    @patch(operation_id="updateMe", summary="Edit one's profile", opt=policy("token", UserNotFound))
+    @patch(operation_id="updateMe", summary="Edit your profile", opt=policy("token", UserNotFound))
     async def edit(
         self,
         request: AuthenticatedRequest,
@@ -117,7 +110,7 @@ class MeController(Controller):
 
     @delete(
         operation_id="deleteMe",
-        summary="Delete one's account",
+        summary="Delete your account",
         opt=policy("token", UserNotFound, SessionEnded, ConfirmationNeeded, RecentLoginRequired),
     )
     async def remove(
@@ -125,15 +118,13 @@ class MeController(Controller):
         request: AuthenticatedRequest,
         confirm: Annotated[
             str | None,
-            QueryParameter(
-                max_length=64, description="The username of the account, to say that it is meant."
-            ),
+            QueryParameter(max_length=64, description="The username of the account, as a confirmation."),
         ] = None,
     ) -> None:
-        """Asked twice: without `confirm` the answer is 409 and tells what will be lost. Needs a session that has given
-        its password within five minutes. The account, its sessions and its tokens are gone when this answers; what
-        it posted and liked is hidden at once and erased soon after. Its e-mail address is free again, its username in
-        90 days."""
+        """Takes two requests: without `confirm` the answer is 409 and describes what will be lost. Needs a session that
+        gave its password within the last five minutes. The account, its sessions and its tokens are deleted when this
+        answers. Its posts and likes are hidden at once and erased soon after. Its e-mail address is free again at once,
+        its username after 90 days."""
         await self.delete_account(request.user.user_id, request.user.session_id, confirm)
 
 
@@ -144,18 +135,23 @@ class UsersController(Controller):
     path = "/users"
     tags = ("users",)
 
-    @get("/{user_id:str}", operation_id="getUser", summary="A profile", opt=policy("optional", UserNotFound))
+    @get(
+        "/{user_id:str}",
+        operation_id="getUser",
+        summary="Read a profile",
+        opt=policy("optional", UserNotFound),
+    )
     async def read(
         self,
         request: AnyRequest,
         user_id: FromPath[str],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return await self._shown(request, await self.read_profile(a_user(user_id)), if_none_match)
+        return await self._answer(request, await self.read_profile(user_from_path(user_id)), if_none_match)
 
     @get(
         operation_id="getUserByUsername",
-        summary="A profile by its name",
+        summary="Read a profile by username",
         opt=policy("optional", UserNotFound),
     )
     async def named(
@@ -164,9 +160,9 @@ class UsersController(Controller):
         username: Annotated[str, QueryParameter(min_length=1, max_length=64)],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return await self._shown(request, await self.read_profile.named(username), if_none_match)
+        return await self._answer(request, await self.read_profile.named(username), if_none_match)
 
-    async def _shown(
+    async def _answer(
         self, request: AnyRequest, profile: Profile, if_none_match: str | None
     ) -> Response[User]:
         follow_summary = await self.follow_summaries.of(viewer(request), profile.id)
