@@ -169,7 +169,7 @@ def test_a_problem_says_what_is_expected_in_words_of_the_contract(api: Api) -> N
     }
     for path, params, detail in (
         ("/api/v1/feeds/public", {"limit": "x"}, "limit must be a whole number from 1 to 100"),
-        ("/api/v1/posts", {"ids": "x"}, "ids must be up to 100 ids, with commas between them"),
+        ("/api/v1/posts", {"ids": "x"}, "ids must be up to 100 ids, separated by commas"),
         ("/api/v1/search", {"q": "a", "type": "x"}, "type must be one of posts, users, hashtags"),
     ):
         problem = refused(maya.get(path, params=params), 400, "query_invalid")

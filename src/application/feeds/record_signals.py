@@ -13,6 +13,7 @@ from application.feeds.trending_formula import (
     HashtagSignal,
 )
 from application.shared.events import (
+    OPEN_VISIBILITIES,
     AccountDeleted,
     Edited,
     Liked,
@@ -25,8 +26,6 @@ from application.shared.events import (
 from application.shared.ports import Clock, OpenTx
 from domain.shared import EventId, PostId, UserId, made_at
 
-OPEN = frozenset({"public", "unlisted"})
-"""Visible to everybody. Signals of other posts do not count: a count must not reveal what its reader cannot see."""
 WINDOW = timedelta(milliseconds=WINDOW_MS)
 BATCH = 500
 """Rows per transaction."""
@@ -70,7 +69,11 @@ class RecordPostSignals:
             await self._forget(event)
         elif self._gives_signals(event) and made_at(post) > self.now() - WINDOW:
             async with self.open_tx() as tx:
-                if isinstance(event, Published) and event.reply_to is not None and event.visibility in OPEN:
+                if (
+                    isinstance(event, Published)
+                    and event.reply_to is not None
+                    and event.visibility in OPEN_VISIBILITIES
+                ):
                     await tx.signals.add(
                         EngagementSignal(PostId(event.reply_to), author, post, COMMENT_WEIGHT, millis(post))
                     )
@@ -83,7 +86,7 @@ class RecordPostSignals:
         """Most posts give no signals, and then cost no transaction."""
         if isinstance(event, Edited):
             return event.visibility == "public" and event.hashtags is not None
-        return bool(event.reply_to or event.hashtags) and event.visibility in OPEN
+        return bool(event.reply_to or event.hashtags) and event.visibility in OPEN_VISIBILITIES
 
     async def _forget(self, event: PostDeleted) -> None:
         post = PostId(event.post_id)

@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 
 from application.identity.ports import IdentityTx
-from application.shared.events import PostDeleted, Published
+from application.shared.events import OPEN_VISIBILITIES, PostDeleted, Published
 from application.shared.ports import OpenTx
 from domain.shared import EventId, UserId
 
-OPEN = frozenset({"public", "unlisted"})
 COUNT_POSTS = "identity.count_posts"
 
 
 def post_count_change(event: Published | PostDeleted) -> int:
     """By how much the event changes the post count on its author's profile. The count includes only posts that everyone
     who sees the profile may see; otherwise it would reveal restricted posts. The profile does not list comments."""
-    if event.reply_to is not None or event.visibility not in OPEN:
+    if event.reply_to is not None or event.visibility not in OPEN_VISIBILITIES:
         return 0
     return 1 if isinstance(event, Published) else -1
 

@@ -12,14 +12,15 @@ from application.posts.publishing import PublishPost
 from application.posts.queries import ListByAuthor, PresentedPost, ReadPost, ReadPosts
 from application.shared.paging import Page, Window
 from domain.posts import MediaTaken, NobodyReached, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
-from domain.shared import FieldError, UserId, UserNotFound
+from domain.shared import FieldError, PostId, UserId, UserNotFound
 from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.errors import QueryInvalid
 from entrypoints.http.fragments import Fragments
+from entrypoints.http.ids import Ids, ids_from_query, user_from_path
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
-from entrypoints.http.posts.inputs import EditPostIn, Ids, PostIn, a_post, an_author, some_posts
+from entrypoints.http.posts.inputs import EditPostIn, PostIn, a_post
 from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, IfMatch, IfNoneMatch, version_in
 from entrypoints.http.shapes import PostList, PostOut, published
 
@@ -67,7 +68,7 @@ class PostsController(Controller):
     @get(operation_id="listPosts", summary="Several posts", opt=policy("optional"))
     async def read_several(self, request: AnyRequest, ids: Ids) -> PostList:
         """In the order asked for, each once. Those that do not exist, or not for you, are left out."""
-        presented = await self.read_posts(viewer(request), some_posts(ids))
+        presented = await self.read_posts(viewer(request), [PostId(id_) for id_ in ids_from_query(ids)])
         return PostList(self.fragments.all(presented))
 
     @patch(
@@ -150,5 +151,5 @@ class PostsOfUserController(Controller):
         listed: OfUser = (
             self.list_pinned if pinned else self.read_user_feed if reposts else self.list_by_author
         )
-        page = await listed(viewer(request), an_author(user_id), window)
+        page = await listed(viewer(request), user_from_path(user_id), window)
         return self.pager.answer(request, page, self.fragments.all(page.items), of)

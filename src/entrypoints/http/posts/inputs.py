@@ -3,15 +3,13 @@
 from typing import Annotated
 
 import msgspec
-from litestar.params import QueryParameter
 
 from application.posts.editing import PostEdit, Unchanged
 from application.posts.publishing import PostDraft
 from domain.languages import MAX_LANGUAGE
 from domain.posts import MAX_MEDIA, PostNotFound, Visibility
-from domain.shared import FieldError, Invalid, MediaId, PostId, UserId, UserNotFound, id_from
+from domain.shared import FieldError, Invalid, MediaId, PostId, id_from
 from entrypoints.http.bodies import In
-from entrypoints.http.errors import QueryInvalid
 
 Text = Annotated[
     str,
@@ -112,28 +110,6 @@ class EditPostIn(In):
         )
 
 
-MAX_BATCH = 100
-
-Ids = Annotated[
-    str,
-    QueryParameter(
-        min_length=1,
-        max_length=MAX_BATCH * 20,
-        pattern=r"^[1-9][0-9]{0,18}(,[1-9][0-9]{0,18}){0,99}$",
-        description="Up to 100 ids, with commas between them.",
-    ),
-]
-
-
-def some_posts(ids: str) -> list[PostId]:
-    """The ids in `?ids=`; raises QueryInvalid."""
-    found = [id_from(id_) for id_ in ids.split(",")]
-    good = [PostId(id_) for id_ in found if id_ is not None]
-    if len(good) != len(found) or len(found) > MAX_BATCH:
-        raise QueryInvalid(FieldError("?ids", "ids_format", "up to 100 ids, with commas between them"))
-    return good
-
-
 def some_media(ids: list[str], code: str = "media_not_found") -> tuple[MediaId, ...]:
     """Raises Invalid with this code for what is no id."""
     found = [id_from(id_) if id_ else None for id_ in ids]
@@ -148,10 +124,3 @@ def a_post(path: str) -> PostId:
     if post_id is None:
         raise PostNotFound("no such post")
     return PostId(post_id)
-
-
-def an_author(path: str) -> UserId:
-    user_id = id_from(path)
-    if user_id is None:
-        raise UserNotFound("no such user")
-    return UserId(user_id)
