@@ -1,1 +1,1 @@
-"""A believable community, put into a running Waggle through its public API."""
+"""A realistic community that is created in a running Waggle through its public API."""

@@ -1,8 +1,7 @@
-"""A small client of Waggle's HTTP API, and how a polite one behaves.
+"""A small client for Waggle's HTTP API that behaves as a good client should.
 
-It sends an ``Idempotency-Key`` with every POST that creates something, waits as long as ``Retry-After`` says
-when the server is busy, logs in again when a token has expired, and gives up with a sentence a person can act
-upon.
+It sends an ``Idempotency-Key`` with every POST that creates something, waits for the time in ``Retry-After`` when the
+server is busy, logs in again when a token has expired, and reports failures with a sentence that says what to do.
 """
 
 import asyncio
@@ -17,27 +16,27 @@ from demo.community import Person
 
 ATTEMPTS = 8
 LONGEST_WAIT = 60.0
-"""Seconds: a server that wants longer pauses than this is set up for other guests than a demo."""
+"""Seconds. A server that asks for longer pauses is not configured for a demo."""
 BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 TIMEOUT = httpx.Timeout(20, connect=5)
 
 PICTURE_CHECKS = 240
 PICTURE_PAUSE = 0.5
-"""Seconds between two looks at what becomes of an upload: two minutes together."""
+"""Seconds between two checks of an upload's state; two minutes in total."""
 
 Body = Mapping[str, str | list[str]]
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class DemoError(Exception):
-    """The demo can't go on; the message says why and what to do."""
+    """The demo cannot continue; the message says why, and what to do."""
 
 
 class RefusedError(DemoError):
-    """The server answered with a problem that asking again doesn't solve."""
+    """The server answered with a problem that a retry does not solve."""
 
     def __init__(self, response: httpx.Response) -> None:
-        """Tell what was asked and what the problem document says."""
+        """Describe the request and the problem document."""
         problem = read_problem(response)
         self.status = response.status_code
         self.code = problem.code
@@ -48,7 +47,7 @@ class RefusedError(DemoError):
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """The members of ``application/problem+json`` that a message to a person needs."""
+    """The members of ``application/problem+json`` that an error message needs."""
 
     title: str = ""
     detail: str = ""
@@ -74,7 +73,7 @@ class _SignedIn(msgspec.Struct, frozen=True):
 
 
 def read_problem(response: httpx.Response) -> Problem:
-    """Read a problem document, or make the best of an answer that is none."""
+    """Read a problem document, or use the status line if the answer is not one."""
     try:
         return msgspec.json.decode(response.content, type=Problem)
     except msgspec.DecodeError:
@@ -82,7 +81,10 @@ def read_problem(response: httpx.Response) -> Problem:
 
 
 def pause(response: httpx.Response, attempt: int) -> float:
-    """Tell how long to wait before asking again: as the server says, else twice as long each time."""
+    """Return the seconds to wait before the next attempt: what the server says, otherwise twice as long each time.
+
+    Raises DemoError if the server asks for more than LONGEST_WAIT.
+    """
     try:
         seconds = float(response.headers.get("Retry-After", ""))
     except ValueError:
@@ -97,15 +99,15 @@ def pause(response: httpx.Response, attempt: int) -> float:
 
 
 class Api:
-    """Sends requests until they are answered for good."""
+    """Sends requests, and repeats them until the answer is final."""
 
     def __init__(self, http: httpx.AsyncClient, *, sleep: Sleep = asyncio.sleep) -> None:
-        """Use a client whose base URL is the server; ``sleep`` is handed in so that tests need not wait."""
+        """Use a client whose base URL is the server. Tests pass in ``sleep`` so that they need not wait."""
         self._http = http
         self._sleep = sleep
 
     async def greet(self) -> None:
-        """Find out whether a server is there before anything else; any answer will do."""
+        """Check that a server answers at all, whatever it answers. Raises DemoError."""
         try:
             await self._http.get("/livez")
         except httpx.TransportError as error:
@@ -124,9 +126,9 @@ class Api:
         key: str | None = None,
         picture: bytes | None = None,
     ) -> httpx.Response:
-        """Send a request, as a form if there is a picture, and wait out a busy server; the caller judges any other answer.
+        """Send a request, as a form if there is a picture. Repeat it while the server is busy; return any other answer.
 
-        Repeating is safe here: PUT and PATCH by nature, POST by its key.
+        Repeating is safe: PUT and PATCH are idempotent, and POST has a key.
         """
         headers = {}
         if token is not None:
@@ -158,10 +160,10 @@ class Api:
 
 
 class Session:
-    """One person, signed in."""
+    """One person who is logged in."""
 
     def __init__(self, api: Api, person: Person, password: str, signed_in: _SignedIn) -> None:
-        """Keep what is needed to sign in again."""
+        """Store what a new login needs."""
         self._api = api
         self._person = person
         self._password = password
@@ -170,7 +172,7 @@ class Session:
 
     @classmethod
     async def join(cls, api: Api, person: Person, password: str, *, seed: int) -> "Session":
-        """Register a person, or sign in who registered in an earlier run."""
+        """Register a person, or log in if an earlier run registered them."""
         body = {
             "username": person.username,
             "email": f"{person.username}@example.org",
@@ -196,7 +198,7 @@ class Session:
         key: str | None = None,
         picture: bytes | None = None,
     ) -> httpx.Response:
-        """Ask as this person; a token that has expired is replaced once."""
+        """Send a request as this person. Log in again once if the token has expired."""
         token = self._token
         response = await self._api.send(method, path, body=body, token=token, key=key, picture=picture)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
@@ -208,14 +210,14 @@ class Session:
         return response
 
     async def create(self, path: str, body: Body, *, seed: int, name: str) -> str:
-        """Create something and give its id; ``name`` is the same in every run, so that it is created once."""
+        """Create something and return its id. ``name`` is the same in every run, so that it is created once."""
         key = idempotency_key(seed, self._person, name, body)
         return msgspec.json.decode(
             _accepted(await self.call("POST", path, body=body, key=key)).content, type=_Created
         ).id
 
     async def upload(self, picture: bytes, alt: str, *, seed: int, name: str) -> str:
-        """Upload a picture and give its id, when it is ready: until then nobody else sees a post that has it."""
+        """Upload a picture, wait until it is ready, and return its id. Others see a post only when its media are ready."""
         body = {"alt_text": alt}
         content = body | {"picture": hashlib.sha256(picture).hexdigest()}
         key = idempotency_key(seed, self._person, name, content)
@@ -232,18 +234,18 @@ class Session:
         raise DemoError("The server does not finish a picture. Is its media worker running?")
 
     async def change(self, method: str, path: str, body: Body | None = None) -> None:
-        """Change something, which may be repeated."""
+        """Send a change that may be repeated."""
         _accepted(await self.call(method, path, body=body))
 
 
 def idempotency_key(seed: int, person: Person, name: str, body: Body) -> str:
-    """Name a request after what it does: a plan that changed gets other keys instead of a 422."""
+    """Derive the key from the content, so that a changed plan gets other keys instead of a 422."""
     content = msgspec.json.encode([seed, person.username, name, sorted(body.items())])
     return f"demo-{hashlib.sha256(content).hexdigest()[:40]}"
 
 
 async def _log_in(api: Api, person: Person, password: str) -> _SignedIn:
-    # No Idempotency-Key: a replay would hand out the token that has just expired.
+    # No Idempotency-Key: a repeated answer would contain the token that has just expired.
     body = {"login": person.username, "password": password}
     response = await api.send("POST", "/api/v1/auth/login", body=body)
     if response.status_code == HTTPStatus.UNAUTHORIZED:

@@ -1,6 +1,6 @@
-"""The data the demo is made of: people, who knows whom, and what they say.
+"""The data of the demo: people, their acquaintances, and their texts.
 
-Everything here is read from ``demo/data``; ``demo/data/README.md`` says where each file comes from.
+Everything is read from ``demo/data``; ``demo/data/README.md`` names the source of each file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ DATA = Path(__file__).resolve().parent / "data"
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a file's content comes from, so that it can be shared on with its credits."""
+    """The origin of a file's content, so that it can be shared with its credits."""
 
     package: str
     registry: str
@@ -33,11 +33,11 @@ HASHTAGS = {
     "tang_poems": "唐诗",
     "udhr": "HumanRights",
 }
-"""What the texts of a file are about, as those who post them say."""
+"""The hashtag for the texts of each file."""
 
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One short text, the BCP 47 tag of its language, and what it may be tagged with."""
+    """One short text, the BCP 47 tag of its language, and its hashtag."""
 
     language: str
     text: str
@@ -52,7 +52,7 @@ class Texts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Picture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A scene that is drawn, and what it shows, in words."""
+    """A scene to draw, and its description."""
 
     scene: str
     alt: str
@@ -67,7 +67,7 @@ class Pictured(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Dialogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A first line, and chains of answers below it."""
+    """A first post, and chains of answers to it."""
 
     language: str
     post: str
@@ -82,7 +82,7 @@ class Dialogues(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Who knows whom: pairs of member numbers, and how closely (1 is loose, 7 is close)."""
+    """The acquaintances: pairs of member numbers, and a weight (1 is loose, 7 is close)."""
 
     source: Source
     members: int
@@ -90,7 +90,7 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An invented member; the first language is the one they mostly write in."""
+    """An invented member. They write mostly in the first of their languages."""
 
     username: str
     display_name: str
@@ -99,7 +99,7 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Community(msgspec.Struct, frozen=True):
-    """All of it: ``people[i]`` is member ``i`` of the network."""
+    """All data; ``people[i]`` is member ``i`` of the network."""
 
     people: Sequence[Person]
     network: Network
@@ -109,7 +109,7 @@ class Community(msgspec.Struct, frozen=True):
     pictured: Sequence[Pictured]
 
     def neighbours(self, size: int) -> Mapping[int, Mapping[int, int]]:
-        """Tell whom each of the first ``size`` members knows, and how closely."""
+        """Return the acquaintances of each of the first ``size`` members, with weights."""
         known: dict[int, dict[int, int]] = {member: {} for member in range(size)}
         for one, other, weight in self.network.edges:
             if one < size and other < size:
@@ -119,7 +119,7 @@ class Community(msgspec.Struct, frozen=True):
 
 
 def read_texts(path: Path) -> Texts:
-    """Read one file of texts; a member that is not known is an error, not a surprise later."""
+    """Read one file of texts. An unknown member is an error."""
     return msgspec.json.decode(path.read_bytes(), type=Texts)
 
 

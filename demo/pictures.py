@@ -1,4 +1,4 @@
-"""Pictures that are drawn here, so that none has to be taken from anybody."""
+"""Draws the pictures of the demo, so that it needs no pictures by others."""
 
 import io
 import math
@@ -11,7 +11,7 @@ Colour = tuple[int, int, int]
 
 
 def draw(scene: str, seed: str) -> bytes:
-    """Draw a scene as a PNG; the same arguments give the same bytes. Raises KeyError for an unknown scene."""
+    """Draw a scene as a PNG. The same arguments give the same bytes. Raises KeyError for an unknown scene."""
     image = Image.new("RGB", (WIDTH, HEIGHT))
     SCENES[scene](ImageDraw.Draw(image), random.Random(f"{scene} {seed}"))
     made = io.BytesIO()

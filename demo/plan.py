@@ -1,7 +1,7 @@
-"""What the community does, as a pure function of a seed.
+"""The actions of the community, as a pure function of a seed.
 
-The plan is a list in the order of time: whatever an action needs (its author, the post it answers) stands
-earlier in the list. That is what makes it safe to carry out with several requests in flight, and to repeat.
+The plan is a list in the order of time: everything that an action needs (its author, the post that it answers) is earlier
+in the list. So it is safe to run it with several requests in flight, and to repeat it.
 """
 
 import random
@@ -12,13 +12,13 @@ from typing import TypeAlias
 from demo.community import Community, Dialogue, Person, Picture, Pictured, Text
 
 LONGEST_ANSWER = 90
-"""Characters: longer texts are posts, nobody answers with a whole poem."""
+"""Characters. Longer texts become posts: nobody answers with a whole poem."""
 DEEPEST = 5
 """Levels of answers below a post."""
-TWO = 2
-"""People it takes for a conversation."""
+MIN_SPEAKERS = 2
+"""A conversation needs at least this many people."""
 
-# Shares and chances, tuned until the feed looked lived in: as many comments as posts, twice as many likes.
+# Shares and probabilities. They are tuned so that the feed looks realistic: as many comments as posts, twice as many likes.
 OWN_LANGUAGE = 0.75
 KEPT_FOR_ANSWERS = 0.4
 SHORT_REACTION = 0.35
@@ -30,7 +30,7 @@ LIKED_ENOUGH_TO_REPOST = 0.15
 LIKED_ENOUGH_TO_KEEP = 0.1
 TAGGED = 0.4
 PICTURED = 20
-"""Of so many posts one has pictures, as long as there are some."""
+"""One post in this many has pictures, until there are no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,10 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A person writes a post, maybe with pictures, or with ``parent`` a comment; later actions name it by ``key``."""
+    """A person writes a post, perhaps with pictures, or a comment if there is a ``parent``.
+
+    Later actions refer to it by ``key``.
+    """
 
     key: str
     person: int
@@ -69,7 +72,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """A person likes what ``target`` names."""
+    """A person likes the post ``target``."""
 
     person: int
     target: str
@@ -77,7 +80,7 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Repost:
-    """A person brings what ``target`` names before those who follow them."""
+    """A person reposts the post ``target``."""
 
     person: int
     target: str
@@ -85,7 +88,7 @@ class Repost:
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """A person keeps what ``target`` names for later."""
+    """A person bookmarks the post ``target``."""
 
     person: int
     target: str
@@ -95,7 +98,7 @@ Action: TypeAlias = Register | Introduce | Follow | Write | Like | Repost | Book
 
 
 class Shelf:
-    """Texts by language that are handed out once each, because a believable feed doesn't repeat itself."""
+    """Texts by language. Each is used once, because a realistic feed does not repeat itself."""
 
     def __init__(self, texts: Iterable[Text], rng: random.Random) -> None:
         """Shuffle the texts of each language."""
@@ -106,21 +109,21 @@ class Shelf:
             rng.shuffle(left)
 
     def offers(self, languages: Iterable[str]) -> list[str]:
-        """Tell in which of the languages there is something left."""
+        """Return the languages in which texts are left."""
         return [language for language in languages if self._left.get(language)]
 
     def take(self, language: str) -> Text:
-        """Hand out the next text."""
+        """Return the next text."""
         return self._left[language].pop()
 
 
 class Planner:
-    """Draws the plan; every draw comes from the one generator, in a fixed order."""
+    """Makes the plan with random generators that are used in a fixed order."""
 
     def __init__(self, community: Community, people: int, seed: int) -> None:
-        """Lay out the texts: some of the short ones are kept for answers."""
+        """Prepare the texts. Some of the short ones are kept for answers."""
         self.rng = random.Random(seed)
-        self.taste = random.Random(seed)  # of its own: what is written does not change with it
+        self.taste = random.Random(seed)  # a generator of its own, so that it does not change what is written
         self.tagging = random.Random(f"hashtags {seed}")
         self.people: Sequence[Person] = community.people[:people]
         self.known: Mapping[int, Mapping[int, int]] = community.neighbours(len(self.people))
@@ -138,7 +141,7 @@ class Planner:
         self.comments = 0
 
     def joining(self) -> Iterator[Action]:
-        """Let everybody in, and let them follow whom they know: mostly both ways, as close as they are."""
+        """Register everyone, and let them follow their acquaintances: mostly in both directions, more often if they are close."""
         everybody = range(len(self.people))
         yield from (Register(person) for person in everybody)
         yield from (Introduce(person) for person in everybody)
@@ -148,7 +151,7 @@ class Planner:
                     yield Follow(person, other)
 
     def posting(self, posts: int, dialogues: Sequence[Dialogue], pictured: Sequence[Pictured]) -> None:
-        """Spread the posts: who knows many people talks much, and among those it varies a lot."""
+        """Distribute the posts. People with many acquaintances write more, with a large variation."""
         for shown in pictured[: posts // PICTURED]:
             self._show(shown)
         for dialogue in dialogues:
@@ -168,11 +171,11 @@ class Planner:
             self._echo(at, post, depth=1)
 
     def actions(self) -> Iterator[Action]:
-        """Give what was drawn in the order of time; equal times keep the order they were drawn in."""
+        """Return the actions in the order of time. Equal times keep the order of creation."""
         yield from (action for _, _, action in sorted(self.timeline, key=lambda entry: entry[:2]))
 
     def _language(self, offered: Sequence[str]) -> str:
-        """Choose the language to write in: mostly one's own, which comes first."""
+        """Choose the language to write in: mostly the first one of the person."""
         return offered[0] if self.rng.random() < OWN_LANGUAGE else self.rng.choice(offered)
 
     def _speakers(self, language: str) -> list[int]:
@@ -182,7 +185,7 @@ class Planner:
         self.timeline.append((at, len(self.timeline), action))
 
     def _show(self, shown: Pictured) -> None:
-        """Let somebody who speaks the language post pictures; where nobody does they are left out."""
+        """Let a speaker of the language post pictures. If there is none, leave them out."""
         speakers = self._speakers(shown.language)
         if not speakers:
             return
@@ -222,16 +225,16 @@ class Planner:
                     self._add(moment, Bookmark(neighbour, write.key))
 
     def _later(self, at: float) -> float:
-        """Draw a moment after another: most answers come soon, and never at the very same time."""
+        """Choose a time after another one: most answers come soon, and never at exactly the same time."""
         return at + 1e-6 + self.rng.expovariate(40)
 
     def _converse(self, dialogue: Dialogue) -> None:
-        """Play a dialogue between people who speak its language, friends first.
+        """Add a dialogue between speakers of its language, acquaintances first.
 
-        Everybody answers in one way only; where there are not two of them it is left out.
+        Each person answers in one chain only. A dialogue without two speakers is left out.
         """
         speakers = self._speakers(dialogue.language)
-        if len(speakers) < TWO:
+        if len(speakers) < MIN_SPEAKERS:
             return
         author = self.rng.choice(speakers)
         at = self.rng.random()
@@ -247,13 +250,13 @@ class Planner:
                 above = self._write(moment, person, Text(dialogue.language, text), above)
 
     def _echo(self, at: float, above: Write, depth: int) -> None:
-        """Let some of the author's neighbours answer; the deeper a thread is, the fewer do."""
+        """Let some acquaintances of the author answer. The deeper a thread is, the fewer answer."""
         for neighbour, weight in self.known[above.person].items():
             if self.rng.random() < COMMENTED * weight / depth:
                 self._reply(at, neighbour, above, depth)
 
     def _reply(self, at: float, person: int, above: Write, depth: int) -> None:
-        """Answer, and let that be answered: mostly by who was answered, and never after a mere "thanks"."""
+        """Answer, and let the answer be answered: mostly by the first author, and never after a mere "thanks"."""
         text = self._answer(person, above.language)
         if text is None:
             return
@@ -267,7 +270,7 @@ class Planner:
             self._echo(moment, comment, depth + 1)
 
     def _answer(self, person: int, language: str) -> Text | None:
-        """Find something to say: in the language of the question if they speak it, else in one of theirs."""
+        """Find a text: in the language of the question if the person speaks it, otherwise in one of theirs."""
         spoken = self.people[person].languages
         wanted = [language] if language in spoken else list(spoken)
         offered = self.answers.offers(wanted)
@@ -278,7 +281,7 @@ class Planner:
 
 
 def plan(community: Community, *, people: int, posts: int, seed: int) -> list[Action]:
-    """Draw what the community does; the same arguments give the same list."""
+    """Return the actions of the community. The same arguments give the same list."""
     planner = Planner(community, people, seed)
     joining = list(planner.joining())
     planner.posting(posts, community.dialogues, community.pictured)

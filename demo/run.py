@@ -1,4 +1,4 @@
-"""Carries out a plan: several requests in flight, each after those it depends on."""
+"""Runs a plan with several requests in flight, each after those that it depends on."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ class Run:
     """One run of a plan against one server."""
 
     def __init__(self, api: Api, people: Sequence[Person], *, password: str, seed: int) -> None:
-        """Prepare; ``counts`` tells afterwards what was done."""
+        """Prepare a run. Afterwards ``counts`` has the number of actions by kind."""
         self.counts: Counter[str] = Counter()
         self._sessions: dict[int, asyncio.Future[Session]] = {}
         self._api = api
@@ -28,10 +28,10 @@ class Run:
         self._lacking: set[type[Action]] = set()
 
     async def carry_out(self, actions: Sequence[Action], *, at_once: int, done: Callable[[], object]) -> None:
-        """Do everything, calling ``done`` after each action.
+        """Do all actions, and call ``done`` after each.
 
-        Workers take the actions in order and wait for what an action needs. This can't lock up: what is
-        needed was taken earlier, so the earliest action in flight never waits.
+        Workers take the actions in order and wait for those that an action needs. This cannot deadlock: the needed
+        actions were taken earlier, so the earliest action in flight never waits.
         """
         loop = asyncio.get_running_loop()
         for action in actions:
@@ -46,11 +46,11 @@ class Run:
                 group.create_task(self._work(left, done))
 
     def user_id(self, person: int) -> str:
-        """Tell the id of a person who has joined."""
+        """Return the id of a person who has joined."""
         return self._sessions[person].result().user_id
 
     def most_answered(self, actions: Sequence[Action]) -> str:
-        """Tell the id of what got the most answers, the place to begin reading."""
+        """Return the id of the post with the most answers, where a reader can begin."""
         answered = Counter(action.parent or action.key for action in actions if isinstance(action, Write))
         ((key, _),) = answered.most_common(1)
         return self._created[key].result()
@@ -114,7 +114,7 @@ class Run:
         count: str,
         body: dict[str, str] | None = None,
     ) -> None:
-        """Do what a server may not offer yet: after the first "no such thing" that kind is left out."""
+        """Do an action that a server may not support. After the first 404 or 405 this kind of action is left out."""
         if type(action) in self._lacking:
             return
         session = await self._sessions[action.person]

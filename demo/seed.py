@@ -1,7 +1,7 @@
 """Fill a running Waggle with a small community: ``python demo/seed.py --url http://127.0.0.1:8000``.
 
-It uses nothing but the public HTTP API and may be repeated within a day, for as long as the server remembers
-idempotency keys: a run that was interrupted goes on where it stopped.
+It uses only the public HTTP API. It can be repeated within a day, as long as the server remembers idempotency keys: an
+interrupted run continues where it stopped.
 """
 
 import argparse
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from tqdm import tqdm  # type: ignore[import-untyped] # its stubs are a package of their own
+from tqdm import tqdm  # type: ignore[import-untyped] # its stubs are a separate package
 
-# A script finds its own folder only, not the package that it is part of.
+# A script can import from its own folder only, not from the package that it belongs to.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from demo.client import TIMEOUT, Api, DemoError
@@ -32,7 +32,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=34, help="how many join, 2 to 34 (%(default)s)")
     parser.add_argument("--posts", type=int, default=600, help="how many posts at most (%(default)s)")
     parser.add_argument(
-        "--seed", type=int, default=1, help="another number gives another community (%(default)s)"
+        "--seed", type=int, default=1, help="another number creates another community (%(default)s)"
     )
     parser.add_argument(
         "--password", default="correct horse battery", help="everybody's password (%(default)s)"
@@ -43,7 +43,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What was done, and where to begin reading."""
+    """The result, and a place to begin reading."""
 
     counts: Counter[str]
     username: str
@@ -52,7 +52,7 @@ class Filled:
 
 
 async def fill(options: argparse.Namespace, transport: httpx.AsyncBaseTransport | None = None) -> Filled:
-    """Plan and carry out, under one progress bar; ``transport`` stands in for the network in tests."""
+    """Make a plan and run it, with one progress bar. Tests pass in ``transport`` instead of a network."""
     community = load()
     size = max(2, min(options.people, len(community.people)))
     actions = plan(community, people=size, posts=max(1, options.posts), seed=options.seed)
@@ -69,7 +69,7 @@ async def fill(options: argparse.Namespace, transport: httpx.AsyncBaseTransport 
 
 
 def farewell(url: str, password: str, filled: Filled) -> str:
-    """Tell what is there now and how to look around."""
+    """Describe the result, and how to look around."""
     done = ", ".join(
         f"{filled.counts[name]} {name}"
         for name in ("people", "posts", "pictures", "comments", "likes", "reposts", "bookmarks", "follows")
@@ -95,7 +95,7 @@ Log in as one of them ({filled.username}, password "{password}"; the others have
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run, and turn what a person can mend into one line instead of a traceback."""
+    """Run, and report a DemoError as one line instead of a traceback."""
     options = arguments(argv)
     try:
         filled = asyncio.run(fill(options))
@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"\n{first}\n")
         filled = None
     except* KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted; the same command goes on where this stopped.\n")
+        sys.stderr.write("\nInterrupted. The same command continues where this run stopped.\n")
         filled = None
     if filled is None:
         return 1
