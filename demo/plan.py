@@ -142,10 +142,10 @@ class Planner:
 
     def joining(self) -> Iterator[Action]:
         """Register everyone, and let them follow their acquaintances: mostly in both directions, more often if they are close."""
-        everybody = range(len(self.people))
-        yield from (Register(person) for person in everybody)
-        yield from (Introduce(person) for person in everybody)
-        for person in everybody:
+        everyone = range(len(self.people))
+        yield from (Register(person) for person in everyone)
+        yield from (Introduce(person) for person in everyone)
+        for person in everyone:
             for other, weight in self.known[person].items():
                 if self.rng.random() < 0.6 + 0.1 * weight:
                     yield Follow(person, other)

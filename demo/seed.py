@@ -35,7 +35,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--seed", type=int, default=1, help="another number creates another community (%(default)s)"
     )
     parser.add_argument(
-        "--password", default="correct horse battery", help="everybody's password (%(default)s)"
+        "--password", default="correct horse battery", help="the password of all of them (%(default)s)"
     )
     parser.add_argument("--at-once", type=int, default=4, help="requests in flight (%(default)s)")
     return parser.parse_args(argv)
@@ -90,7 +90,7 @@ Log in as one of them ({filled.username}, password "{password}"; the others have
   curl -s {url}/api/v1/me -H "Authorization: Bearer $TOKEN"
   curl -s '{url}/api/v1/feeds/home?limit=5' -H "Authorization: Bearer $TOKEN"
   curl -s {url}/api/v1/posts -H "Authorization: Bearer $TOKEN" \\
-    -H 'Content-Type: application/json' -d '{{"text": "Hello, hive!", "language": "en"}}'
+    -H 'Content-Type: application/json' -d '{{"text": "Hello, everyone!", "language": "en"}}'
 """
 
 
