@@ -1,4 +1,4 @@
-"""Pictures and films that are uploaded, and what comes of them."""
+"""Generated images and videos, and helpers to upload them and to fetch their renditions."""
 
 import io
 from typing import Any
@@ -9,8 +9,8 @@ from PIL import Image
 
 from .client import Json, Member, Visitor, done, eventually
 
-MADE_WITHIN = 60.0
-"""Seconds for media to be ready, on a machine that does a lot else."""
+PROCESSED_WITHIN = 60.0
+"""Seconds until media is processed, on a busy machine."""
 
 
 def picture(
@@ -38,8 +38,8 @@ def uploaded(member: Member, data: bytes | None = None, **fields: str) -> Json:
     return done(uploads(member, data or picture(), **fields), 202)
 
 
-def settled(member: Member, media: Json, seconds: float = MADE_WITHIN) -> Json:
-    """The media, when it is ready or failed."""
+def settled(member: Member, media: Json, seconds: float = PROCESSED_WITHIN) -> Json:
+    """Wait until the media is ready or failed, and return it."""
 
     def check() -> Json:
         now = done(member.get(f"/api/v1/media/{media['id']}"))
@@ -60,18 +60,18 @@ def begun(member: Member, data: bytes, kind: str = "image/png", **members: Any) 
 
 
 def puts(upload: Json, data: bytes, **headers: str) -> httpx.Response:
-    """What a browser does with a ticket, at the storage or at Waggle."""
+    """Upload with a ticket as a browser does, to the storage or to Waggle."""
     sent = {name: value for name, value in upload["headers"].items() if name.lower() != "content-length"}
     return httpx.request(upload["method"], upload["url"], content=data, headers=sent | headers, timeout=20)
 
 
 def served(url: str, method: str = "GET", **headers: str) -> httpx.Response:
-    """The file at an address that was given, or an address like it, asked for without any token."""
+    """Fetch the file at a URL without a token."""
     return httpx.request(method, url, headers=headers, timeout=20)
 
 
-def film(seconds: float = 1.0, width: int = 160, height: int = 120) -> bytes:
-    """H.264 without sound, in MP4."""
+def video(seconds: float = 1.0, width: int = 160, height: int = 120) -> bytes:
+    """Encode an MP4 with H.264 and without audio."""
     made = io.BytesIO()
     with av.open(made, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=10)

@@ -1,4 +1,5 @@
-"""What comes of uploads of every kind, hostile ones among them; `tests/unit` has many more of them, without HTTP."""
+"""The renditions of uploads of every kind, including hostile ones. `tests/unit` and `tests/integration` have many more samples,
+without HTTP."""
 
 import io
 import struct
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from .client import Api, Json, Member, done
-from .pictures import animation, film, opened, picture, ready, served, settled, uploaded, uploads
+from .pictures import animation, opened, picture, ready, served, settled, uploaded, uploads, video
 
 pytestmark = pytest.mark.told_by("embedded")
 CANARY = b"CANARY-d4f0"
@@ -25,20 +26,20 @@ def files(media: Json) -> dict[str, bytes]:
     return {name: served(rendition["url"]).content for name, rendition in media["renditions"].items()}
 
 
-def test_a_film_has_a_poster_and_a_duration_and_can_be_sought_in(maya: Member) -> None:
-    media = ready(maya, film(2))
+def test_a_video_has_a_poster_and_a_duration_and_supports_ranges(maya: Member) -> None:
+    media = ready(maya, video(2))
 
     assert media["kind"] == "video"
     assert 1.5 < media["duration"] < 2.5
     assert {"video", "poster"} <= set(media["renditions"])
-    video = media["renditions"]["video"]
-    assert video["type"] == "video/mp4"
-    part = served(video["url"], Range="bytes=4-7")
+    rendition = media["renditions"]["video"]
+    assert rendition["type"] == "video/mp4"
+    part = served(rendition["url"], Range="bytes=4-7")
     assert (part.status_code, part.content, part.headers["content-type"]) == (206, b"ftyp", "video/mp4")
     assert opened(served(media["renditions"]["poster"]["url"]).content).size == (160, 120)
 
 
-def test_an_animation_goes_on_moving(maya: Member) -> None:
+def test_an_animation_keeps_its_frames(maya: Member) -> None:
     media = ready(maya, animation(5))
 
     assert media["kind"] == "animation"
@@ -48,11 +49,11 @@ def test_an_animation_goes_on_moving(maya: Member) -> None:
 
 RED, GREEN, BLUE = (255, 0, 0, 255), (0, 255, 0, 255), (0, 0, 255, 255)
 SLOW_AND_FAST = [3_000, 10, 40]
-"""Milliseconds of frames; 10 and less are shown by browsers for 100."""
+"""Durations of frames in milliseconds. Browsers show a frame with at most 10 ms for 100 ms."""
 
 
 def frames_of(data: bytes) -> tuple[list[int], int, list[tuple[int, ...]]]:
-    """Durations, plays, and the colour of each frame in its middle."""
+    """Return the durations, the number of plays, and the colour at the centre of each frame."""
     durations, colours = [], []
     with Image.open(io.BytesIO(data)) as image:
         for number in range(getattr(image, "n_frames", 1)):
@@ -83,10 +84,10 @@ def moving(kind: str, **options: Any) -> bytes:
     ],
     ids=["WebP", "APNG", "AVIF", "GIF", "GIF without a loop"],
 )
-def test_an_animation_lasts_and_ends_as_in_a_browser(
+def test_an_animation_has_the_durations_and_plays_of_a_browser(
     maya: Member, kind: str, options: dict[str, Any], durations: list[int], plays: int
 ) -> None:
-    """A GIF counts its repetitions, all others their plays."""
+    """A GIF stores the number of repetitions, the other formats the number of plays."""
     media = ready(maya, moving(kind, **options))
 
     found, found_plays, colours = frames_of(files(media)["large"])
@@ -98,7 +99,7 @@ def test_an_animation_lasts_and_ends_as_in_a_browser(
     assert near == [True, True, True]
 
 
-def test_the_hidden_picture_of_an_animation_is_not_shown(maya: Member) -> None:
+def test_the_hidden_default_image_of_an_animation_is_not_shown(maya: Member) -> None:
     made = io.BytesIO()
     hidden, *rest = [Image.new("RGBA", (48, 48), colour) for colour in (RED, GREEN, BLUE)]
     hidden.save(made, "PNG", save_all=True, append_images=rest, duration=500, default_image=True)
@@ -111,18 +112,18 @@ def test_the_hidden_picture_of_an_animation_is_not_shown(maya: Member) -> None:
     assert opened(files(media)["small"]).convert("RGB").getpixel((24, 24))[0] < 60  # type: ignore[index]
 
 
-def test_broken_metadata_fails_no_picture(maya: Member) -> None:
+def test_broken_metadata_does_not_reject_an_image(maya: Member) -> None:
     media = ready(maya, picture(kind="JPEG", exif=b"Exif\0\0this is no Exif at all"))
 
     assert (media["kind"], media["width"]) == ("image", 320)
 
 
 def tagged_picture() -> bytes:
-    """StoredObject lying on its side, with a place and a remark."""
+    """An image that is stored rotated, with a position and a comment."""
     image = Image.new("RGB", (80, 40), "white")
     image.paste("red", (0, 0, 20, 20))
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn right to see it upright
+    exif[0x0112] = 6  # upright after a clockwise rotation
     exif[0x010E] = CANARY.decode()
     exif.get_ifd(0x8825)[1] = "N"
     exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
@@ -131,7 +132,8 @@ def tagged_picture() -> bytes:
     return made.getvalue()
 
 
-def test_me3_a_picture_stands_upright_and_tells_nothing_of_where_it_was_taken(maya: Member) -> None:
+def test_an_image_is_served_upright_and_without_its_position(maya: Member) -> None:
+    """ME-3."""
     media = ready(maya, tagged_picture())
 
     assert (media["width"], media["height"]) == (40, 80)
@@ -152,7 +154,7 @@ def zipped() -> bytes:
 
 
 def bomb(side: int) -> bytes:
-    """Says to be that large, in a few bytes."""
+    """A PNG of a few bytes that claims side × side pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -171,12 +173,13 @@ POLYGLOTS = {
     "a JPEG with PHP": picture(kind="JPEG", comment=b"<?php echo '" + CANARY + b"'; ?>"),
     "a JPEG with HTML behind it": picture(kind="JPEG") + b"<script>" + CANARY + b"</script>",
     "a GIF with JavaScript": animation(2) + b"*/=1;alert('" + CANARY + b"')",
-    "a film with HTML behind it": film(0.5) + struct.pack(">I", 30) + b"free<b>" + CANARY + b"</b>1234567",
+    "an MP4 with HTML behind it": video(0.5) + struct.pack(">I", 30) + b"free<b>" + CANARY + b"</b>1234567",
 }
 
 
 @pytest.mark.parametrize("name", POLYGLOTS)
-def test_me1_of_what_is_two_things_at_once_one_is_left_or_nothing(maya: Member, name: str) -> None:
+def test_renditions_of_a_polyglot_contain_only_the_image(maya: Member, name: str) -> None:
+    """ME-1."""
     media = settled(maya, uploaded(maya, POLYGLOTS[name]))
 
     for rendition, data in files(media).items():
@@ -195,15 +198,16 @@ HOSTILE = {
     "one byte": (b"\xff", "type_unsupported"),
     "a bomb": (bomb(13_000), "too_large"),
     "a very wide bomb": (bomb(60_000), "too_large"),
-    "half of a picture": (picture(300, 300)[: len(picture(300, 300)) // 2], "damaged"),
+    "half an image": (picture(300, 300)[: len(picture(300, 300)) // 2], "damaged"),
     "too many frames": (animation(300, 8, 8), "too_large"),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_me1_me2_what_is_no_picture_or_too_much_of_one_fails_with_its_reason(maya: Member, name: str) -> None:
+def test_a_hostile_upload_fails_with_a_reason(maya: Member, name: str) -> None:
+    """ME-1, ME-2."""
     data, reason = HOSTILE[name]
     media = settled(maya, done(uploads(maya, data, name="innocent.png"), 202))
 
     assert (media["state"], media["reason"], media["renditions"]) == ("failed", reason, {})
-    assert ready(maya, picture(20, 20))["kind"] == "image"  # the worker is well
+    assert ready(maya, picture(20, 20))["kind"] == "image"  # the worker still runs

@@ -1,1 +1,1 @@
-"""Pictures and films for tests, good and bad ones, made by code."""
+"""Generated images and videos for tests, valid and invalid."""

@@ -1,6 +1,5 @@
-"""Picture files put together by hand: what encoders do not write on request, and what they should not."""
+"""Image files built by hand: valid ones that encoders do not write, and invalid ones."""
 
-import io
 import struct
 import zlib
 from collections.abc import Sequence
@@ -8,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
+
+from tests.media.common import encoded
 
 RED, GREEN, BLUE, WHITE, CLEAR = "red", "lime", "blue", "white", ""
 """Colours of frames; CLEAR is transparent."""
@@ -23,19 +24,13 @@ class Frame:
     box: tuple[int, int, int, int] = (0, 0, 20, 20)
     """Left, top, width, height."""
     delay: int | None = 10
-    """In the unit of the format; None leaves out the control of the frame."""
+    """In the unit of the format; None omits the control block of the frame."""
     disposal: int = 0
     blend: int = 0
     per: int = 100
-    """Of an APNG: the part of a second that the delay counts."""
+    """APNG only: the denominator of the delay in seconds."""
     transparent: bool = False
-    """Of a GIF: whether its colour is."""
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    made = io.BytesIO()
-    image.save(made, kind, **options)
-    return made.getvalue()
+    """GIF only: whether its colour is transparent."""
 
 
 # --- GIF -------------------------------------------------------------------------------------------
@@ -57,7 +52,7 @@ def gif(
 
 
 def _coded(width: int, height: int, index: int) -> bytes:
-    """The data of a GIF whose only frame has this colour everywhere."""
+    """The compressed data of a GIF frame of a single colour."""
     image = Image.new("P", (width, height), index)
     image.putpalette(TABLE)
     data = encoded(image, "GIF", optimize=False)
@@ -77,7 +72,7 @@ Chunk = tuple[bytes, bytes]
 
 
 def png(*chunks: Chunk) -> bytes:
-    """With right checksums, whatever is in it."""
+    """Join the chunks, which may be invalid, with correct checksums."""
     made = b"\x89PNG\r\n\x1a\n"
     for name, body in (*chunks, (b"IEND", b"")):
         made += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -96,7 +91,7 @@ def pixels(colour: str, width: int, height: int) -> bytes:
 def apng(
     *frames: Frame, size: tuple[int, int] = (20, 20), plays: int = 0, hidden: str | None = None
 ) -> bytes:
-    """`hidden` is the colour of a default picture that is no frame."""
+    """`hidden` is the colour of a default image that is not a frame."""
     made: list[Chunk] = [head(*size), (b"acTL", struct.pack(">II", len(frames), plays))]
     if hidden is not None:
         made.append((b"IDAT", pixels(hidden, *size)))
@@ -116,7 +111,7 @@ def apng(
 
 
 def with_chunks(data: bytes, *chunks: bytes) -> bytes:
-    """A PNG with these bytes behind its header."""
+    """Insert these bytes after the header of a PNG."""
     return data[:33] + b"".join(chunks) + data[33:]
 
 
@@ -134,7 +129,7 @@ def chunk(name: bytes, body: bytes, checksum: int | None = None) -> bytes:
 
 
 def with_segments(data: bytes, *segments: tuple[int, bytes]) -> bytes:
-    """A JPEG with these segments before all others."""
+    """Insert these segments before all others of a JPEG."""
     added = b"".join(
         b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body for marker, body in segments
     )
@@ -151,7 +146,7 @@ def sequence(kind: str, colours: Sequence[str], durations: Sequence[int], **opti
 
 
 def avif_that_plays(data: bytes, times: int) -> bytes:
-    """An AVIF that repeated for ever, with an edit list that says how often."""
+    """Set the number of plays in the edit list of an AVIF that repeats for ever."""
     at = data.index(b"elst")
     made = bytearray(data)
     (version,) = data[at + 4 : at + 5]
@@ -164,7 +159,7 @@ def avif_that_plays(data: bytes, times: int) -> bytes:
 
 
 def avif_with_two_lists(data: bytes) -> bytes:
-    """An AVIF whose items have their properties in two boxes of one version, where one box would do."""
+    """Split the property list of an AVIF into two boxes of the same version."""
     at = data.index(b"ipma") - 4
     (size,) = struct.unpack_from(">I", data, at)
     entries = data[at + 16 : at + size]
@@ -183,7 +178,7 @@ def avif_with_two_lists(data: bytes) -> bytes:
 
 
 def _move_extents(data: bytearray, by: int) -> None:
-    """For items whose places are counted from the start of the file, with four bytes for each number."""
+    """Shift the extents of items with 4-byte offsets from the start of the file."""
     at = data.index(b"iloc") + 8
     sizes, base = data[at], data[at + 1] >> 4
     assert (data[at - 4], sizes) == (0, 0x44)

@@ -1,4 +1,4 @@
-"""Films as cameras, editors and browsers make them, with a number to be seen in every frame."""
+"""Videos as cameras, editors and browsers write them. Every frame shows its number."""
 
 import io
 import struct
@@ -9,24 +9,23 @@ from typing import Any
 import av
 from PIL import Image
 
-CANARY = b"CANARY-52.520008,13.404954"
-"""Stands in every place for metadata; nothing that is made may have it."""
-RED, BLUE = (230, 20, 20), (20, 40, 220)
+from tests.media.common import BLUE, CANARY, RED, silence
+
 RATE = 25
-"""Frames a second."""
+"""Frames per second."""
 _BITS = 8
 _WIDTH, _HEIGHT = 20 * _BITS, 96
 Box = tuple[bytes, "bytes | list[Box]"]
 _CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"}
 
 
-def opened(film: bytes, *, whole: bool = False) -> Any:
-    """To be read; `whole` with what its edit list hides."""
-    return av.open(io.BytesIO(film), options={"ignore_editlist": "1"} if whole else {})
+def opened(video: bytes, *, whole: bool = False) -> Any:
+    """Open the video for reading; `whole` includes the frames that its edit list hides."""
+    return av.open(io.BytesIO(video), options={"ignore_editlist": "1"} if whole else {})
 
 
 def numbered(number: int) -> Image.Image:
-    """The number in white bars on black, and a red corner on blue below."""
+    """A frame with the number as white bars on black above, and a red corner on blue below."""
     image = Image.new("RGB", (_WIDTH, _HEIGHT), BLUE)
     for bit in range(_BITS):
         shade = 235 if number >> bit & 1 else 16
@@ -40,19 +39,19 @@ def number_in(picture: Image.Image) -> int:
     return sum(1 << bit for bit in range(_BITS) if bars[bit] > 128)
 
 
-def numbers_in(film: bytes) -> list[int]:
-    """Of every frame that is in the file, whether it is shown or not."""
-    with opened(film, whole=True) as source:
+def numbers_in(video: bytes) -> list[int]:
+    """The numbers of all frames in the file, whether shown or not."""
+    with opened(video, whole=True) as source:
         return [number_in(frame.to_image()) for frame in source.decode(video=0)]
 
 
-def numbers_shown(film: bytes) -> list[int]:
-    """Of the frames that a player shows."""
-    with opened(film) as source:
+def numbers_shown(video: bytes) -> list[int]:
+    """The numbers of the frames that a player shows."""
+    with opened(video) as source:
         return [number_in(frame.to_image()) for frame in source.decode(video=0)]
 
 
-def film(
+def video(
     frames: int = 100,
     *,
     container: str = "mp4",
@@ -68,7 +67,7 @@ def film(
     options: dict[str, str] | None = None,
     change: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
-    """`shape` is that of a pixel, `change` what happens to each packet of the pictures."""
+    """Encode a video. `shape` is the aspect ratio of a pixel; `change` is applied to each video packet."""
     made = io.BytesIO()
     with av.open(made, "w", format=container, options=options or {}) as file:
         video: Any = file.add_stream(codec, rate=RATE)
@@ -96,17 +95,17 @@ def film(
         _mux(file, video.encode(), change)
         if audio is not None:
             for number in range(frames * 48_000 // RATE // 960):
-                file.mux(audio.encode(_silence(number)))
+                file.mux(audio.encode(silence(number)))
             file.mux(audio.encode())
     return made.getvalue()
 
 
-def sound_alone(codec: str, container: str) -> bytes:
+def audio_only(codec: str, container: str) -> bytes:
     made = io.BytesIO()
     with av.open(made, "w", format=container) as file:
         stream: Any = file.add_stream(codec, rate=48_000)
         for number in range(20):
-            file.mux(stream.encode(_silence(number)))
+            file.mux(stream.encode(silence(number)))
         file.mux(stream.encode())
     return made.getvalue()
 
@@ -132,15 +131,7 @@ def _frame(image: Image.Image) -> av.VideoFrame:
     return frame
 
 
-def _silence(number: int) -> av.AudioFrame:
-    frame = av.AudioFrame(format="fltp", layout="stereo", samples=960)
-    for plane in frame.planes:
-        plane.update(bytes(plane.buffer_size))
-    frame.sample_rate, frame.pts, frame.time_base = 48_000, number * 960, Fraction(1, 48_000)
-    return frame
-
-
-# --- MP4, taken apart and put together --------------------------------------------------------------
+# --- MP4: parsing and building ----------------------------------------------------------------------
 
 
 def boxes_of(data: bytes) -> list[Box]:
@@ -165,7 +156,7 @@ def joined(boxes: Sequence[Box]) -> bytes:
 def changed(
     data: bytes, path: Sequence[bytes], how: Callable[[bytes], bytes], handler: bytes = b"vide"
 ) -> bytes:
-    """With the body of one box changed, in the track with this handler. What is before `moov` keeps its place."""
+    """Change the body of one box, in the track with this handler. Data before `moov` keeps its offset."""
 
     def within(boxes: Sequence[Box], path: Sequence[bytes]) -> list[Box]:
         made: list[Box] = []
@@ -183,7 +174,7 @@ def changed(
 
 
 def with_edits(data: bytes, *edits: tuple[int, int], handler: bytes = b"vide", speed: float = 1) -> bytes:
-    """Each is for so many milliseconds from that unit of the track's own time on; from -1 it shows nothing."""
+    """Each edit is a length in milliseconds and a start in units of the track; a start of -1 shows nothing."""
     body = struct.pack(">II", 0, len(edits)) + b"".join(
         struct.pack(">iiI", length, start, round(speed * 65536)) for length, start in edits
     )
@@ -202,19 +193,19 @@ def units_a_frame(data: bytes) -> int:
 
 
 def first_time(data: bytes) -> int:
-    """When the first frame is shown, without an edit list."""
+    """The presentation time of the first frame, without an edit list."""
     with opened(data, whole=True) as source:
         return int(min(packet.pts for packet in source.demux(video=0) if packet.pts is not None))
 
 
 def trimmed(data: bytes, start: int, stop: int) -> bytes:
-    """As editors do that save no film anew: an edit list that shows the frames from `start` until before `stop`."""
+    """Trim like an editor that does not encode again: an edit list shows the frames from `start` until before `stop`."""
     unit = units_a_frame(data)
     return with_edits(data, ((stop - start) * 1000 // RATE, first_time(data) + start * unit))
 
 
 def encrypted(data: bytes) -> bytes:
-    """Says so. What is in it does not matter."""
+    """Mark the video as encrypted; its content does not matter."""
 
     def how(body: bytes) -> bytes:
         entry = body[8:]
@@ -225,7 +216,7 @@ def encrypted(data: bytes) -> bytes:
     return changed(data, (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"), how)
 
 
-# --- What is in the packets -------------------------------------------------------------------------
+# --- SEI messages in the packets --------------------------------------------------------------------
 
 X264 = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
 
@@ -236,22 +227,22 @@ def message(kind: int, body: bytes) -> bytes:
 
 
 def with_messages(*messages: bytes) -> Callable[[bytes], bytes]:
-    """A change of Annex B packets: these messages before the pictures."""
+    """Return a change of Annex B packets that inserts these messages before the frames."""
     return lambda data: b"\0\0\0\1\x06" + b"".join(messages) + b"\x80" + data
 
 
-PLACE = message(5, bytes(range(1, 17)) + CANARY)
+PRIVATE = message(5, bytes(range(1, 17)) + CANARY)
 CAPTIONS = message(4, b"\xb5\x00\x31" + CANARY)
 RECOVERY = message(6, b"\x84\x40")
 
 
-# --- WebM, taken apart and put together -------------------------------------------------------------
+# --- WebM: parsing and building ---------------------------------------------------------------------
 
 _MASTERS = {0x18538067, 0x1654AE6B, 0xAE, 0xE0}
 
 
 def webm_changed(data: bytes, path: Sequence[int], more: bytes) -> bytes:
-    """A WebM that was written in one go (option `live`), with more elements at the end of the one at this path."""
+    """Append elements to the one at this path. The WebM must have been written in one pass (option `live`)."""
     made, at = b"", 0
     while at < len(data):
         kind_length = 9 - data[at].bit_length()

@@ -1,4 +1,4 @@
-"""Making renditions of uploads, in a child process that can do little else.
+"""Making renditions of uploads, in a child process with few permissions.
 
-Nothing is imported here: the child starts for each upload, and needs little of it.
+This file imports nothing: a child is started for each upload, and needs only some of the modules.
 """

@@ -1,4 +1,5 @@
-"""AVIF, whose library composes animations as browsers do. What it is told of metadata, and how often it plays, is seen to here."""
+"""AVIF. Its library composes animations as browsers do; this module handles the metadata, the colours and the number of
+plays."""
 
 import struct
 from collections.abc import Iterator
@@ -11,17 +12,17 @@ from adapters.processing import colours, hdr
 from adapters.processing.exif import orientation
 from adapters.processing.sources import FOREVER, Source, opened, sequence
 
-AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the child may start none
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the child may start no threads
 _BEFORE_BOXES = {b"meta": 4, b"stsd": 8, b"av01": 78}
-"""Bytes of a box that come before those inside it."""
+"""The number of bytes between the header of a box and its child boxes."""
 _MANY = 64
-"""More boxes of one kind than any file has."""
+"""The limit of boxes of one type; no real file has so many."""
 
 
 def read(data: bytes) -> Source:
-    """Its orientation is a property of the picture, which Pillow tells as if it were Exif; Exif itself is not asked."""
+    """The orientation is a property of the image, which Pillow reports as if it were Exif. The real Exif is not read."""
     plays = _plays(data)
-    image = opened(_mended(data), "AVIF")
+    image = opened(_repaired(data), "AVIF")
     if "icc_profile" not in image.info:
         _name_colours(image, data)
     return sequence(image, plays, orientation(image.info.get("exif") or b""))
@@ -30,7 +31,7 @@ def read(data: bytes) -> Source:
 class _Box(NamedTuple):
     name: bytes
     start: int
-    """Of its header."""
+    """The offset of its header."""
     body: int
     end: int
 
@@ -50,7 +51,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
 
 
 def _find(data: bytes, path: str) -> list[_Box]:
-    """All boxes at this path, as `moov/trak/tkhd`."""
+    """Return all boxes at a path like `moov/trak/tkhd`."""
     found = [_Box(b"", 0, 0, len(data))]
     for name in path.encode().split(b"/"):
         found = [
@@ -62,20 +63,20 @@ def _find(data: bytes, path: str) -> list[_Box]:
     return found
 
 
-def _mended(data: bytes) -> bytes:
-    """With Exif under a name that the library does not look for, since it refuses a picture for broken Exif; and with the
-    properties of all items in one list, since it refuses two."""
-    mended = bytearray(data)
+def _repaired(data: bytes) -> bytes:
+    """Rename the Exif item, because the library refuses an image with broken Exif, and merge the property lists, because the
+    library refuses more than one."""
+    repaired = bytearray(data)
     for path in ("meta", "moov/trak/meta"):
         for box in _find(data, f"{path}/iinf"):
-            mended[box.body : box.end] = data[box.body : box.end].replace(b"Exif", b"none")
+            repaired[box.body : box.end] = data[box.body : box.end].replace(b"Exif", b"none")
     for box in _find(data, "meta/iprp"):
-        _merge_associations(mended, [one for one in _boxes(data, box.body, box.end) if one.name == b"ipma"])
-    return bytes(mended)
+        _merge_associations(repaired, [one for one in _boxes(data, box.body, box.end) if one.name == b"ipma"])
+    return bytes(repaired)
 
 
 def _merge_associations(data: bytearray, lists: list[_Box]) -> None:
-    """Lists of properties by item, one after the other and of one version, become one list with padding behind."""
+    """Merge adjacent property lists of the same version into one list, followed by padding."""
     if len(lists) < 2 or len({bytes(data[one.body : one.body + 4]) for one in lists}) > 1:
         return
     if any(one.end != following.start for one, following in pairwise(lists)):
@@ -94,7 +95,7 @@ def _merge_associations(data: bytearray, lists: list[_Box]) -> None:
 
 
 def _name_colours(image: Image.Image, data: bytes) -> None:
-    """By the numbers that the file gives for them; Pillow does not tell them."""
+    """Set the colour space from the code points in the file, which Pillow does not report."""
     brightest = hdr.BRIGHTEST_NITS
     for box in _find(data, "meta/iprp/ipco/clli")[:1]:
         if box.end - box.body >= 4:
@@ -108,7 +109,8 @@ def _name_colours(image: Image.Image, data: bytes) -> None:
 
 
 def _plays(data: bytes) -> int:
-    """From the edit list of the first track: once, as often as its segment fits into the track, or for ever."""
+    """Return the number of plays from the edit list of the first track: once, as often as its segment fits into the track,
+    or for ever."""
     lists, heads = _find(data, "moov/trak/edts/elst"), _find(data, "moov/trak/tkhd")
     if not (lists and heads):
         return FOREVER

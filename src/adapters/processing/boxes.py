@@ -1,4 +1,4 @@
-"""What FFmpeg does not tell of an MP4: the edit lists of its tracks, and what of it is encrypted."""
+"""The parts of an MP4 that FFmpeg does not report: the edit lists of its tracks, and whether a track is encrypted."""
 
 import struct
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 MAX_MOOV = 64 * 1024 * 1024
-"""Bytes. Ten minutes need one at most."""
+"""Bytes. Ten minutes of video need at most 1 MB."""
 _MAX_EDITS = 1_000
 _ENCRYPTED = {b"encv", b"enca", b"drmi", b"drms"}
 _NORMAL_SPEED = 1 << 16
@@ -17,21 +17,21 @@ _NORMAL_SPEED = 1 << 16
 @dataclass(frozen=True, slots=True)
 class Edit:
     start: int | None
-    """In units of the track's time scale; None if nothing is shown."""
+    """In units of the time scale of the track; None if the edit shows nothing."""
     length: int
-    """In units of the movie's time scale; 0 in the last one means to the end."""
+    """In units of the time scale of the movie; 0 in the last edit means to the end."""
     speed: int = _NORMAL_SPEED
 
     @property
     def normal(self) -> bool:
-        """Whether it is shown at the speed at which it was recorded."""
+        """Whether it is shown at its recorded speed."""
         return self.speed == _NORMAL_SPEED
 
 
 @dataclass(slots=True)
 class Track:
     timescale: int = 0
-    """Units a second."""
+    """Units per second."""
     edits: list[Edit] = field(default_factory=list)
     encrypted: bool = False
 
@@ -39,14 +39,14 @@ class Track:
 @dataclass(slots=True)
 class Movie:
     tick: Fraction = Fraction(1, 1000)
-    """Seconds of a unit of its time scale, to which the lengths of edits are rounded."""
+    """A unit of its time scale in seconds. The lengths of edits are rounded to it."""
     tracks: dict[int, Track] = field(default_factory=dict)
-    """By their ids, which PyAV has as `stream.id`."""
+    """The tracks by id, which is `stream.id` in PyAV."""
 
 
 def read_movie(path: Path) -> Movie:
-    """Without tracks if it has none that can be understood. Boxes that are not known or not needed are passed over,
-    whatever is in them."""
+    """Read the movie header; without tracks if none can be parsed. Boxes that are unknown or not needed are skipped, whatever
+    they contain."""
     movie = Movie()
     with path.open("rb") as file:
         moov, _ = _moov(file)
@@ -60,7 +60,7 @@ def read_movie(path: Path) -> Movie:
 
 
 def set_display_size(path: Path, width: int, height: int) -> None:
-    """Say how large the only track of pictures is shown. FFmpeg says it in the samples' description alone."""
+    """Write the display size of the only video track into its header. FFmpeg writes it only into the sample description."""
     with path.open("r+b") as file:
         moov, at = _moov(file)
         for kind, body in _boxes(moov):
@@ -71,7 +71,7 @@ def set_display_size(path: Path, width: int, height: int) -> None:
 
 
 def _moov(file: BinaryIO) -> tuple[bytes, int]:
-    """The body of the first one, and where it begins; b"" if there is none, or it is larger than any that is taken."""
+    """Return the body of the first `moov` box and its offset; b"" if there is none, or it exceeds MAX_MOOV."""
     while len(head := file.read(8)) == 8:
         size, kind = struct.unpack(">I4s", head)
         left = size - 8
@@ -101,7 +101,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _inside(data: bytes, *path: bytes) -> bytes:
-    """The body of the first box that is there; b"" if there is none."""
+    """Return the body of the first box at this path; b"" if there is none."""
     for step in path:
         data = next((body for kind, body in _boxes(data) if kind == step), b"")
     return data
@@ -120,7 +120,7 @@ def _track(data: bytes) -> tuple[int, Track]:
 
 
 def _timescale(head: bytes) -> int:
-    """Of an mvhd or an mdhd."""
+    """Return the time scale from the body of an mvhd or mdhd box."""
     return int.from_bytes(head[20:24] if head[:1] == b"\1" else head[12:16])
 
 

@@ -1,6 +1,7 @@
-"""The child: one upload, and then it ends. An order as JSON on its standard input, lines of JSON as its answer.
+"""The child process: it processes one upload and exits. It reads a request as JSON from standard input, and answers with
+lines of JSON on standard output.
 
-Run as a file, so that it needs nothing of the environment, which it does not get.
+It is run as a script, because it gets no environment variables.
 """
 
 import json
@@ -19,8 +20,8 @@ from domain.media import FailureReason, ProcessingResult
 EX_CONFIG = 78
 
 
-def say(**what: Any) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
+def send(**message: Any) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
     sys.stdout.flush()
 
 
@@ -40,34 +41,34 @@ def result_as_json(result: ProcessingResult) -> dict[str, Any]:
 
 
 def main() -> None:
-    order = json.loads(sys.stdin.readline())
-    upload, into, media_type = Path(order["upload"]), Path(order["into"]), order["type"]
+    request = json.loads(sys.stdin.readline())
+    upload, into, media_type = Path(request["upload"]), Path(request["into"]), request["type"]
 
     def progress(percent: int) -> None:
-        say(progress=percent)
+        send(progress=percent)
 
     missing = confine(
-        memory=order["memory"],
-        cpu_seconds=order["cpu_seconds"],
-        file_bytes=order["file_bytes"],
+        memory=request["memory"],
+        cpu_seconds=request["cpu_seconds"],
+        file_bytes=request["file_bytes"],
         upload=upload,
         into=into,
     )
-    if missing and order["confinement_required"]:
+    if missing and request["confinement_required"]:
         sys.exit(EX_CONFIG)
     try:
         if media_type in IMAGE_FORMATS:
             result = images.make(upload, into, media_type, progress)
         else:
-            result = videos.make(upload, into, media_type, progress, audio=order["audio"])
+            result = videos.make(upload, into, media_type, progress, audio=request["audio"])
     except UploadRejected as rejected:
-        say(rejected=rejected.reason)
+        send(rejected=rejected.reason)
     except MemoryError:
-        say(rejected=FailureReason.TOO_COSTLY)
-    except Exception:  # noqa: BLE001 - whatever a decoder says of what it cannot decode
-        say(rejected=FailureReason.DAMAGED)
+        send(rejected=FailureReason.TOO_COSTLY)
+    except Exception:  # noqa: BLE001 - decoders raise anything for a file that they cannot decode
+        send(rejected=FailureReason.DAMAGED)
     else:
-        say(result=result_as_json(result))
+        send(result=result_as_json(result))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Colours as screens show them: sRGB, in 8 bits."""
+"""Conversion of colours to 8-bit sRGB."""
 
 import io
 
@@ -8,12 +8,13 @@ from adapters.processing import hdr, profiles
 
 _SRGB = ImageCms.createProfile("sRGB")
 HDR = "hdr"
-"""Where an image's `info` says that it is HDR: its primaries, its curve, its brightest nits."""
+"""The key in `info` of an HDR image: its primaries, its transfer function and its peak luminance in nits."""
 _MIXABLE = {"RGB", "RGBA", "CMYK", "L"}
 
 
 def resizable(image: Image.Image) -> Image.Image:
-    """As it is, or in RGB or RGBA if its colours cannot be mixed as they are, or one of them is transparent."""
+    """Return the image in a mode that can be resampled: unchanged, or as RGB or RGBA if its colours cannot be interpolated
+    or one of them is transparent."""
     if image.mode in _MIXABLE and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
@@ -22,7 +23,7 @@ def resizable(image: Image.Image) -> Image.Image:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """In sRGB, as RGB, or RGBA if it may be transparent."""
+    """Convert the image to sRGB, in mode RGB, or RGBA if it may be transparent."""
     shown = resizable(image)
     if toned := image.info.get(HDR):
         shown = shown if shown.mode in {"RGB", "RGBA"} else shown.convert("RGB")
@@ -37,7 +38,7 @@ def _of_16_bits(image: Image.Image) -> Image.Image:
     key = image.info.get("transparency")
     if not isinstance(key, int):
         return grey.convert("RGB")
-    # Compared before the lower bits are lost: only exactly this colour is transparent.
+    # Compare before the lower bits are lost: only this exact colour is transparent.
     visible = ImageMath.lambda_eval(lambda args: (args["grey"] != key) * 255, grey=image.convert("I"))
     shown = grey.convert("RGBA")
     shown.putalpha(visible.convert("L"))
@@ -45,7 +46,7 @@ def _of_16_bits(image: Image.Image) -> Image.Image:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """As it is, if it has no profile or one that cannot be understood."""
+    """Convert the image by its profile. It stays unchanged without a profile, or with one that cannot be used."""
     profile = image.info.get("icc_profile")
     if not profile:
         return image
@@ -61,7 +62,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 
 def name(image: Image.Image, primaries: int, transfer: int, brightest: float = hdr.BRIGHTEST_NITS) -> None:
-    """Say what the colours of an image are, by numbers of H.273."""
+    """Set the colour space of an image by code points of H.273."""
     if transfer in hdr.CURVES:
         image.info.pop("icc_profile", None)
         image.info[HDR] = (primaries, transfer, brightest)

@@ -1,4 +1,4 @@
-"""What the child may not do. Set before it looks at the first byte of an upload."""
+"""The restrictions of the child process. They are set before it reads the first byte of an upload."""
 
 import ctypes
 import os
@@ -22,14 +22,15 @@ _REFUSED = (
 
 
 class Layer(StrEnum):
-    """What the kernel enforces. Each holds by itself; the names are for the operator."""
+    """A mechanism of the kernel. Each works independently of the others; the values are shown to operators."""
 
     LANDLOCK = "Landlock"
-    """No file but the upload, the folder of its renditions and program code, and no other process: no key, no database, no `/proc`."""
+    """Only the upload, the folder of its renditions and program code are accessible, and no other process: no key, no
+    database, no `/proc`."""
     SECCOMP = "seccomp"
     """No sockets, programs, processes, threads or tracing."""
     NETWORK = "network namespace"
-    """A network in which there is nothing."""
+    """An empty network namespace."""
     PROCESSES = "process limit"
     """RLIMIT_NPROC: no process and no thread. Linux does not apply it to root; seccomp refuses them there."""
 
@@ -40,8 +41,8 @@ LAYERS = tuple(Layer)
 def confine(
     *, memory: int, cpu_seconds: int, file_bytes: int, upload: Path | None = None, into: Path | None = None
 ) -> frozenset[Layer]:
-    """Confine this process for good, and return the layers that this system does not offer. Of files it keeps the
-    upload to read, the folder `into` to write, and what Python imports modules from."""
+    """Confine this process permanently, and return the layers that this system does not support. Afterwards the process can
+    only read `upload` and the folders of Python modules, and write into the folder `into`."""
     os.nice(_NICE)
     for limit, value in (
         (resource.RLIMIT_AS, memory),
@@ -50,7 +51,7 @@ def confine(
         (resource.RLIMIT_NOFILE, _FILES),
         (resource.RLIMIT_CORE, 0),
     ):
-        with suppress(ValueError, OSError):  # macOS has no limit of addresses
+        with suppress(ValueError, OSError):  # macOS does not limit the address space
             resource.setrlimit(limit, (value, value))
     missing = set(Layer)
     with suppress(ValueError, OSError):
@@ -68,20 +69,19 @@ def _confined_by_linux(upload: Path | None, into: Path | None) -> set[Layer]:
     in_force = set()
     if libc.unshare(_NEWNET) == 0 or libc.unshare(_NEWUSER | _NEWNET) == 0:
         in_force.add(Layer.NETWORK)
-    allowed = {
-        Path(folder): landlock.READ_BELOW for folder in sys.path
-    }  # modules are loaded when they are used
+    # Some modules are imported only when they are used.
+    allowed = {Path(folder): landlock.READ_BELOW for folder in sys.path}
     if upload is not None:
         allowed[upload] = landlock.READ_FILE
     if into is not None:
         allowed[into] = landlock.WRITE_BELOW
     if landlock.restrict(libc, allowed):
         in_force.add(Layer.LANDLOCK)
-    if seccomp.install(libc):  # last: it refuses the calls above
+    if seccomp.install(libc):  # last, because it refuses the system calls above
         in_force.add(Layer.SECCOMP)
     return in_force
 
 
 def _refuse(event: str, _arguments: Any) -> None:
     if event.startswith(_REFUSED):
-        raise PermissionError(f"{event} is not for who looks at uploads")
+        raise PermissionError(f"{event} is not allowed in a process for uploads")

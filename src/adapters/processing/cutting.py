@@ -1,5 +1,5 @@
-"""Which samples of a track its edit list shows, and when. What it does not show must not be in what is served, so a list
-that cannot be followed exactly without encoding the film again is rejected."""
+"""Applying the edit list of a track: which samples it shows, and when. Samples that it does not show must not be served, so
+a list that cannot be followed exactly without encoding the video again is rejected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from application.media.ports import UploadRejected
 from domain.media import FailureReason
 
 _MOST_ROUNDED = Fraction(1, 100)
-"""Seconds by which a length may be wrong that was rounded to the movie's time scale."""
+"""The largest error in seconds of a length that was rounded to the time scale of the movie."""
 _ROLL = 2
-"""Packets of sound that a decoder needs before the first that is heard."""
+"""The audio packets that a decoder needs before the first audible one."""
 
 
 class Sample(NamedTuple):
-    """All times are in units of the track's time scale."""
+    """A packet of a track. All times are in units of the time scale of the track."""
 
     pts: int
     duration: int
-    fresh: bool = True
-    """Whether nothing from here on needs anything before it: an IDR picture."""
-    needed: bool = True
-    """Whether other samples may need it: a picture that is a reference."""
+    is_idr: bool = True
+    """Whether no sample from this one on depends on an earlier one."""
+    is_reference: bool = True
+    """Whether other samples may depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
     start: Fraction
     stop: Fraction | None
-    """None: to the end."""
+    """None means to the end."""
     shown_at: Fraction
 
     def has(self, pts: int) -> bool:
@@ -42,11 +42,11 @@ class Span:
         return round(self.shown_at - self.start)
 
 
-def shown_pictures(
+def visible_frames(
     samples: Sequence[Sample], edits: Sequence[Edit], timescale: int, tick: Fraction
 ) -> list[int | None]:
-    """By how much the time of each sample changes; None for one that is not shown. The samples are in the order in
-    which they are decoded; `tick` is the unit of the edits' lengths in seconds. Raises UploadRejected."""
+    """Return the change of the time of each sample; None for a sample that is not shown. The samples are in decoding order;
+    `tick` is the unit of the lengths of edits in seconds. Raises UploadRejected."""
     first = min(one.pts for one in samples)
     length = sum(one.duration for one in samples)
     end = max(first + length, *(one.pts + one.duration for one in samples))
@@ -55,7 +55,7 @@ def shown_pictures(
     shifts = [_shift(spans, one.pts) for one in samples]
     if not _decodable(samples, shifts):
         only = spans[0]
-        # Some programs forget that the first picture is shown later than it is decoded. They cut nothing off.
+        # Some programs ignore that the first frame is presented later than it is decoded. They trim nothing.
         if only.start > first or only.stop is None or only.stop - only.start + rounded < length:
             raise UploadRejected(FailureReason.EDIT_UNSUPPORTED)
         shifts = [only.shift] * len(samples)
@@ -65,23 +65,23 @@ def shown_pictures(
 
 
 def _decodable(samples: Sequence[Sample], shifts: Sequence[int | None]) -> bool:
-    """Whether no sample that is shown may need one that is not."""
+    """Return whether no shown sample may depend on one that is not shown."""
     needs = False
     for one, shift in zip(reversed(samples), reversed(shifts), strict=True):
         if shift is not None:
             needs = True
-        elif needs and one.needed:
+        elif needs and one.is_reference:
             return False
-        if one.fresh:
+        if one.is_idr:
             needs = False
     return True
 
 
-def heard_sound(
+def audible_packets(
     samples: Sequence[Sample], edits: Sequence[Edit], timescale: int, tick: Fraction
 ) -> list[int | None]:
-    """The same of sound, to the packet (some 20 ms). A decoder needs a few packets before the first, which stay and are
-    not heard: the priming that encoders write is nothing else."""
+    """The same for audio, with the precision of a packet (about 20 ms). A decoder needs a few packets before the first
+    audible one. They stay in the file and are not heard: the priming that encoders write is the same."""
     spans = _spans(edits, timescale, tick, min(one.pts for one in samples))
     shifts = [_shift(spans, one.pts) for one in samples]
     begun = next(
@@ -95,14 +95,15 @@ def heard_sound(
 
 
 def decoding_times(shown: Sequence[int]) -> list[int]:
-    """For samples in the order in which they are decoded, by when they are shown."""
+    """Return decoding times for samples in decoding order, from their presentation times."""
     ordered = sorted(shown)
     late = max(due - pts for due, pts in zip(ordered, shown, strict=True))
     return [due - late for due in ordered]
 
 
 def _spans(edits: Sequence[Edit], timescale: int, tick: Fraction, first: int) -> list[Span]:
-    """What is shown of the track, in order. Raises UploadRejected if it goes back, or shows something twice or at another speed."""
+    """Return the shown spans of the track in order. Raises UploadRejected if the list goes back in time, shows a span twice,
+    or changes the speed."""
     spans: list[Span] = []
     now = Fraction(0)
     close = min(tick, _MOST_ROUNDED) * timescale
@@ -129,7 +130,7 @@ def _spans(edits: Sequence[Edit], timescale: int, tick: Fraction, first: int) ->
 
 
 def _widened(span: Span, first: int, end: int, rounded: Fraction) -> Span:
-    """Without what was only lost by rounding."""
+    """Extend the span to the first or last sample if only a rounding error separates them."""
     start, stop = span.start, span.stop
     if first < start <= first + rounded:
         start = Fraction(first)

@@ -1,16 +1,16 @@
-"""What FFmpeg does not do for a WebM: tell that it is encrypted, and write the shape of its pixels."""
+"""The parts of WebM that FFmpeg does not support: detecting encryption, and writing the aspect ratio of pixels."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 HEAD = 4 * 1024 * 1024
-"""Bytes in which the tracks are described."""
+"""The tracks are described within so many bytes."""
 _SEGMENT, _TRACKS, _TRACK, _VIDEO, _NAME, _VOID = 0x18538067, 0x1654AE6B, 0xAE, 0xE0, 0x536E, 0xEC
 _ENCODINGS, _ENCODING, _ENCRYPTION = 0x6D80, 0x6240, 0x5035
 _DISPLAY_WIDTH, _DISPLAY_HEIGHT, _DISPLAY_UNIT = 0x54B0, 0x54BA, 0x54B2
-PLACE = "-" * 64
-"""The name of a track in which `set_display_size` finds its place."""
+PLACEHOLDER = "-" * 64
+"""A track name that `set_display_size` replaces: it reserves the space."""
 
 
 class Element(NamedTuple):
@@ -21,7 +21,7 @@ class Element(NamedTuple):
 
 
 def is_encrypted(path: Path) -> bool:
-    """Whether any track is."""
+    """Return whether any track is encrypted."""
     data = _head(path)
     return any(
         encryption.kind == _ENCRYPTION
@@ -33,8 +33,8 @@ def is_encrypted(path: Path) -> bool:
 
 
 def set_display_size(path: Path, width: int, height: int) -> None:
-    """Say in which shape the pictures are shown, in place of a track name that is PLACE. Raises ValueError if there is
-    none."""
+    """Write the display size of the video in place of a track name that is PLACE. Raises ValueError if no track has that
+    name."""
     data = _head(path)
     for track in _tracks(data):
         children = list(_children(data, track))
@@ -55,7 +55,7 @@ def set_display_size(path: Path, width: int, height: int) -> None:
             file.seek(track.body)
             file.write(made)
         return
-    raise ValueError("no track with a name in which there is place")
+    raise ValueError("no track name reserves space")
 
 
 def _head(path: Path) -> bytes:
@@ -86,7 +86,8 @@ def _elements(data: bytes, at: int, stop: int) -> Iterator[Element]:
 
 
 def _number(data: bytes, at: int, *, marked: bool) -> tuple[int | None, int]:
-    """A number of variable length, with the mark of its length or without, and where it ends. None if it is unknown."""
+    """Return an integer of variable length, with or without its length marker, and the offset of its end. None if the value
+    is unknown."""
     if at >= len(data) or data[at] == 0:
         return None, at + 1
     length = 9 - data[at].bit_length()

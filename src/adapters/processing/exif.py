@@ -1,4 +1,4 @@
-"""The one thing of Exif that is asked for."""
+"""Reading the orientation from Exif; all other Exif data is ignored."""
 
 import struct
 
@@ -8,7 +8,7 @@ _ORIENTATION, _SHORT = 0x0112, 3
 
 
 def orientation(exif: bytes) -> int:
-    """From 1 to 8; 1 for Exif that is broken or says nothing of it."""
+    """Return the orientation from 1 to 8; 1 if Exif is broken or has none."""
     exif = exif.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:

@@ -1,4 +1,4 @@
-"""GIF as browsers show it, taken apart into frames."""
+"""GIF, split into frames, to be composed as browsers do."""
 
 import struct
 from collections.abc import Callable
@@ -12,13 +12,14 @@ from domain.media import MAX_FRAMES
 _EXTENSION, _IMAGE, _CONTROL, _APPLICATION = 0x21, 0x2C, 0xF9, 0xFF
 _LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _DISPOSALS = {2: Disposal.CLEAR, 3: Disposal.RESTORE, 4: Disposal.RESTORE}
-"""4 is no method, but written by encoders that mean 3."""
+"""4 is not a valid method, but some encoders write it instead of 3."""
 _HAS_COLOURS, _INTERLACED = 0x80, 0x40
 _NO_CONTROL = b"\0\0\0\0"
 
 
 def read(data: bytes) -> Source:
-    """Raises ValueError, IndexError or struct.error for what ends too early. Reads one frame more than is taken at most."""
+    """Raises ValueError, IndexError or struct.error for a truncated file. Reads at most one frame more than the limit, so
+    that exceeding it is noticed."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     colours, at = _colours(data, 13, flags)
     pieces: list[Piece] = []
@@ -36,11 +37,11 @@ def read(data: bytes) -> Source:
             left, top, *size, flags = struct.unpack_from("<HHHHB", data, at + 1)
             own, at = _colours(data, at + 10, flags)
             _, at = _blocks(data, at + 1)
-            if not pieces:  # browsers widen the screen for the first frame, and for no other
+            if not pieces:  # browsers enlarge the canvas for the first frame only
                 width, height = max(width, left + size[0]), max(height, top + size[1])
             pieces.append(_piece(data[begin:at], own or colours, control))
             control = _NO_CONTROL
-        else:  # the end, or something that is no GIF
+        else:  # the trailer, or invalid data
             break
     if not pieces:
         raise ValueError("a GIF without a picture")
@@ -48,7 +49,7 @@ def read(data: bytes) -> Source:
 
 
 def _colours(data: bytes, at: int, flags: int) -> tuple[bytes, int]:
-    """The table of colours that begins here, if there is one, and where it ends."""
+    """Return the colour table that begins at `at`, empty if there is none, and its end."""
     end = at + (3 << (flags & 7) + 1 if flags & _HAS_COLOURS else 0)
     return data[at:end], end
 
@@ -62,7 +63,7 @@ def _blocks(data: bytes, at: int) -> tuple[list[bytes], int]:
 
 
 def _plays(block: bytes, known: int) -> int:
-    """The file counts the repetitions after the first play."""
+    """Return the number of plays. The file has the number of repetitions after the first play."""
     if len(block) < 3 or block[0] & 7 != 1:
         return known
     repetitions: int = struct.unpack_from("<H", block, 1)[0]
@@ -82,7 +83,7 @@ def _piece(image: bytes, colours: bytes, control: bytes) -> Piece:
 
 
 def _decoder(image: bytes, colours: bytes, control: bytes) -> Callable[[], Image.Image]:
-    """Decodes the frame as a GIF of its own, whose screen it fills."""
+    """Return a function that decodes the frame as a separate GIF whose canvas it fills."""
     width, height, flags = struct.unpack_from("<HHB", image, 5)
     table = _HAS_COLOURS | (len(colours) // 3).bit_length() - 2 if colours else 0
     coded = image[_colours(image, 10, flags)[1] :]

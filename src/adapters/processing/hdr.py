@@ -1,4 +1,4 @@
-"""HDR pictures on screens without HDR, toned as by browsers (reference white tone mapping of SMPTE ST 2094-50)."""
+"""Tone mapping of HDR images for SDR screens, as in browsers (reference white tone mapping of SMPTE ST 2094-50)."""
 
 import math
 from functools import lru_cache
@@ -8,18 +8,18 @@ from PIL import ImageFilter
 from adapters.processing import profiles
 
 CURVES = {16: "PQ", 18: "HLG"}
-"""By their numbers in H.273."""
+"""The HDR transfer functions by their code points in H.273."""
 BRIGHTEST_NITS = 1000.0
-"""Of a picture that does not say."""
+"""The peak luminance of an image that does not specify one."""
 _WHITE_NITS = 203.0
-"""What an HDR picture means by white, as on paper; highlights are brighter."""
+"""The luminance of diffuse white in an HDR image; highlights are brighter."""
 _STEPS = 33
 _KNEE_WEIGHT = 0.65
 
 
 @lru_cache(maxsize=1)
 def table(primaries: int, transfer: int, brightest: float) -> ImageFilter.Color3DLUT:
-    """From the colours of the file to sRGB. `brightest` is in nits. Takes a fifth of a second to make."""
+    """Return the table from the colours of the file to sRGB. `brightest` is in nits. The computation takes 0.2 s."""
     tone = _Tone(brightest / _WHITE_NITS)
     curve = _pq if transfer == 16 else _hlg
     light = [curve(step / (_STEPS - 1)) / _WHITE_NITS for step in range(_STEPS)]
@@ -35,7 +35,8 @@ def table(primaries: int, transfer: int, brightest: float) -> ImageFilter.Color3
 
 
 class _Tone:
-    """White and what is darker is scaled; what is brighter bends towards the brightest that a screen can show."""
+    """The tone curve: white and darker values are scaled linearly, brighter ones are compressed towards the peak of an SDR
+    screen."""
 
     def __init__(self, brightest: float) -> None:
         room = min(1.0, math.log2(max(brightest, 1.0)) / math.log2(BRIGHTEST_NITS / _WHITE_NITS))
@@ -51,7 +52,7 @@ class _Tone:
             return self._white
         if light >= self._brightest:
             return 1 / light
-        # A Bézier curve from white over the bend to the brightest: first where on it, then how high.
+        # A quadratic Bézier curve from white over the bend to the peak: first solve for its parameter, then evaluate it.
         a = 1 - 2 * self._bend[0] + self._brightest
         b = 2 * (self._bend[0] - 1)
         c = 1 - light
@@ -61,7 +62,7 @@ class _Tone:
 
 
 def _pq(value: float) -> float:
-    """Nits."""
+    """Return nits."""
     power = value ** (1 / 78.84375)
     return float(
         10_000 * (max(0.0, power - 0.8359375) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125)
@@ -69,7 +70,7 @@ def _pq(value: float) -> float:
 
 
 def _hlg(value: float) -> float:
-    """Nits, on a screen of 1000."""
+    """Return nits, on a screen with a peak of 1,000 nits."""
     scene = (
         value * value / 3 if value <= 0.5 else (math.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
     )

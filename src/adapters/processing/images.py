@@ -1,4 +1,4 @@
-"""Pictures and animations, by Pillow. Runs in the child."""
+"""Processing of images and animations with Pillow. Runs in the child."""
 
 import warnings
 from collections.abc import Callable
@@ -32,18 +32,18 @@ READERS: dict[str, Callable[[bytes], Source]] = {
     "image/avif": avif.read,
 }
 SIDES = {"large": 2048, "small": 800, "thumbnail": 400}
-"""The longest side of each rendition at most, largest first; nothing is ever enlarged."""
+"""The longest side of each rendition in pixels, largest first. Images are never enlarged."""
 WEBP, JPEG = {"quality": 80, "method": 4}, {"quality": 85, "optimize": True, "progressive": True}
 _TINY = 64 * 64
-"""So few pixels are kept as they are: sharing colours among four of them would spoil pixel art and icons."""
+"""Images of at most so many pixels are compressed losslessly: chroma subsampling would spoil pixel art and icons."""
 ANIMATION_SIDE, ANIMATION_PIXELS = 720, 40_000_000
-"""Of an animation's frames, and of all of them together: they are in memory at once."""
+"""The limits of a side of each frame, and of the pixels of all frames together: all of them are in memory at once."""
 _TOO_SHORT, _USUAL_FRAME = 10, 100
-"""Milliseconds. A frame that says the first or less is shown by browsers as if it said the second."""
+"""Milliseconds. Browsers show a frame with a duration of at most the first value for the second value."""
 _LONGEST_FRAME, _MOST_PLAYS = 2**24 - 1, 2**16 - 1
-"""That a WebP can say."""
+"""The largest values that WebP can store."""
 _FLAGS, _HAS_ALPHA = 20, 0x10
-"""Where an animated WebP has its flags, and the one that says that something is transparent."""
+"""The offset of the flags of an animated WebP, and the flag for transparency."""
 _HASH_SIDE = 32
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -54,17 +54,18 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings a picture upright, by its orientation."""
+"""The transposition that makes an image upright, by its Exif orientation."""
 
 Progress = Callable[[int], None]
 
 
 def make(upload: Path, into: Path, media_type: str, progress: Progress) -> ProcessingResult:
-    """Raises UploadRejected, MemoryError, and anything at all for what is damaged."""
+    """Make the renditions of an image or animation. Raises UploadRejected, MemoryError, and any other exception for a
+    damaged file."""
     if upload.stat().st_size > MAX_IMAGE_BYTES:
         raise UploadRejected(FailureReason.TOO_LARGE)
     data = upload.read_bytes()
-    if media_type == "image/jpeg" and mjpeg.is_film(data):
+    if media_type == "image/jpeg" and mjpeg.is_video(data):
         raise UploadRejected(FailureReason.TYPE_UNSUPPORTED)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -97,13 +98,13 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress) -> Proce
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises UploadRejected."""
+    """Raises UploadRejected for a width or height outside the limits."""
     if width < 1 or height < 1 or max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         raise UploadRejected(FailureReason.TOO_LARGE)
 
 
 def stills(image: Image.Image, into: Path) -> list[Rendition]:
-    """Each size as WebP and as JPEG, which knows no transparency: it lies on white there."""
+    """Save each size as WebP and as JPEG. JPEG has no transparency, so the image is placed on white there."""
     made: list[Rendition] = []
     for name, side in SIDES.items():
         image = image.copy()
@@ -138,8 +139,8 @@ def _upright(
     side: int = SIDES["large"],
     resampling: Image.Resampling = Image.Resampling.LANCZOS,
 ) -> Image.Image:
-    """The picture with no side longer than this, in sRGB and the right way up."""
-    image.draft("RGB", (2 * side, 2 * side))  # a large JPEG need not be decoded whole
+    """Return the image upright, in sRGB, with no side longer than `side`."""
+    image.draft("RGB", (2 * side, 2 * side))  # a large JPEG need not be decoded in full size
     image.load()
     shown = colours.resizable(image)
     shown = shown.copy() if shown is image else shown
@@ -160,19 +161,19 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _animation(source: Source) -> tuple[Image.Image, list[Image.Image], list[int]]:
-    """The first frame for the stills, all of them, and for how many milliseconds each is shown."""
+    """Return the first frame in full size for the stills, all frames, and their durations in milliseconds."""
     side = min(ANIMATION_SIDE, int((ANIMATION_PIXELS / source.frames) ** 0.5))
     frames, durations = [], []
-    still, elapsed, told = None, Fraction(0), 0
+    still, elapsed, total = None, Fraction(0), 0
     for image, milliseconds in source.shown():
         if still is None:
             still = _upright(image, source.orientation)
         frames.append(_upright(image, source.orientation, side, Image.Resampling.BILINEAR).convert("RGBA"))
         elapsed += milliseconds if milliseconds > _TOO_SHORT else _USUAL_FRAME
-        # Rounded so that the sum is right; and never so short that browsers would take it for longer.
-        duration = min(max(round(elapsed) - told, _TOO_SHORT + 1), _LONGEST_FRAME)
+        # Rounding errors do not add up, and no duration is so short that browsers would replace it.
+        duration = min(max(round(elapsed) - total, _TOO_SHORT + 1), _LONGEST_FRAME)
         durations.append(duration)
-        told += duration
+        total += duration
     if still is None:
         raise ValueError("an animation without frames")
     return still, frames, durations
@@ -193,7 +194,7 @@ def _saved_animation(frames: list[Image.Image], durations: list[int], plays: int
     file = into / "large.webp"
     made = _saved(first, file, "large", "image/webp", "WEBP", how)
     if any(frame.getchannel("A").getextrema() != (255, 255) for frame in frames):
-        # The encoder cuts what is transparent off the frames, and then does not say that anything is.
+        # The encoder crops transparent borders off the frames, and then omits the flag for transparency.
         with file.open("r+b") as written:
             written.seek(_FLAGS)
             flags = written.read(1)[0]

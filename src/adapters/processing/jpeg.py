@@ -1,4 +1,4 @@
-"""JPEG without what it says about itself."""
+"""JPEG without metadata."""
 
 import struct
 
@@ -17,7 +17,8 @@ def read(data: bytes) -> Source:
 
 
 def _without_metadata(data: bytes) -> tuple[bytes, bytes]:
-    """The JPEG without the segments that a decoder does not need, and its Exif. What cannot be followed stays."""
+    """Return the JPEG without the segments that a decoder does not need, and its Exif. From the first segment that cannot be
+    parsed on, the data stays unchanged."""
     kept, exif, at = [data[:2]], b"", 2
     while data[at : at + 1] == b"\xff" and at + 4 <= len(data):
         marker = data[at + 1]
@@ -38,7 +39,7 @@ def _without_metadata(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _is_needed(marker: int, body: bytes) -> bool:
-    """JFIF and Adobe tell which colours the channels are, APP2 may have their profile."""
+    """JFIF and Adobe segments define the colour channels, and APP2 may contain the colour profile."""
     if marker == _APP0:
         return body.startswith(b"JFIF\0") and len(body) >= 12
     if marker == _APP14:

@@ -1,6 +1,6 @@
-"""Landlock: the kernel refuses every file outside the given paths, and every look at another process.
+"""Landlock: the kernel refuses access to files outside the given paths, and to other processes.
 
-The library on PyPI is an alpha release; what is needed here is three system calls.
+The library on PyPI is an alpha release, and only three system calls are needed here.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-"""The same numbers on every architecture."""
+"""These numbers are the same on every architecture."""
 _VERSION, _PATH_BENEATH = 1, 1
 _WRITE_FILE, _READ_FILE, _READ_FOLDER, _REMOVE_FILE, _MAKE_FILE, _TRUNCATE = (
     1 << 1,
@@ -24,13 +24,14 @@ READ_FILE = _READ_FILE
 READ_BELOW = _READ_FILE | _READ_FOLDER
 WRITE_BELOW = READ_BELOW | _WRITE_FILE | _REMOVE_FILE | _MAKE_FILE | _TRUNCATE
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
-"""How many rights of files each version of the interface knows; 5 and later know 16."""
+"""The number of file rights in each version of the interface. Versions from 5 on have 16."""
 _TCP = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 
 def restrict(libc: ctypes.CDLL, allowed: Mapping[Path, int]) -> bool:
-    """Allow the rights below each path, to this process for good; whether the kernel took it. Needs `no_new_privs`."""
+    """Restrict this process permanently to the given rights below each path. Return whether the kernel accepted it. Needs
+    `no_new_privs`."""
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
     if version < 1:
         return False
@@ -47,7 +48,7 @@ def restrict(libc: ctypes.CDLL, allowed: Mapping[Path, int]) -> bool:
         for path, wanted in allowed.items():
             try:
                 place = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            except OSError:  # what cannot be reached now needs no rule
+            except OSError:  # a path that is not accessible now needs no rule
                 continue
             try:
                 rule = struct.pack("=Qi", wanted & rights, place)

@@ -1,4 +1,4 @@
-"""Starting a child for each upload, and listening to it."""
+"""Starting a child process for each upload, and reading its messages."""
 
 import asyncio
 import json
@@ -25,11 +25,11 @@ _CHILD, _PROBE = Path(__file__).with_name("child.py"), Path(__file__).with_name(
 _PROBE_SECONDS = 30.0
 _LONGEST_LINE = 64 * 1024
 _NAME = re.compile(r"[a-z_]{1,20}")
-_BY_WHAT_IT_READ = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
+_CAUSED_BY_UPLOAD = {-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE}
 
 
-class _Said(msgspec.Struct):
-    """A line of the child."""
+class _ChildMessage(msgspec.Struct):
+    """A line from the child: its result, its rejection, or its progress in percent."""
 
     result: ProcessingResult | None = None
     rejected: FailureReason | None = None
@@ -39,11 +39,11 @@ class _Said(msgspec.Struct):
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
     memory: int
-    """Bytes of address space."""
+    """Address space in bytes."""
     cpu_seconds: int
     seconds: float
     file_bytes: int
-    """Of the largest file it may write."""
+    """The size of the largest file that the process may write."""
 
 
 IMAGE_LIMITS = ProcessLimits(memory=768 * MB, cpu_seconds=20, seconds=30, file_bytes=64 * MB)
@@ -52,12 +52,13 @@ VIDEO_LIMITS = ProcessLimits(memory=1024 * MB, cpu_seconds=60, seconds=120, file
 
 @dataclass(frozen=True, slots=True)
 class ChildProcessor:
-    """`application.media.ports.Processor`, whose paths must be absolute. At most half the cores work on uploads, and at nice 10."""
+    """Implements `application.media.ports.Processor`; its paths must be absolute. At most half of the cores process uploads
+    at the same time, at nice 10."""
 
     audio: bool = True
-    """Whether films may have sound."""
+    """Whether videos may have audio."""
     confinement_required: bool = False
-    """Whether no upload is looked at where a layer of the confinement is missing."""
+    """Whether the child refuses to read the upload if a layer of the confinement is missing."""
     images: ProcessLimits = IMAGE_LIMITS
     video: ProcessLimits = VIDEO_LIMITS
     _free: asyncio.Semaphore = field(
@@ -69,7 +70,7 @@ class ChildProcessor:
         if media_type is None or media_type == AUDIO:
             raise UploadRejected(FailureReason.AUDIO_ONLY if media_type else FailureReason.TYPE_UNSUPPORTED)
         limits = self.video if media_type in VIDEO_FORMATS else self.images
-        order = {
+        request = {
             "upload": str(upload),
             "into": str(into),
             "type": media_type,
@@ -80,43 +81,43 @@ class ChildProcessor:
             "confinement_required": self.confinement_required,
         }
         async with self._free:
-            return await self._of_child(order, limits.seconds, progress)
+            return await self._of_child(request, limits.seconds, progress)
 
     async def missing_layers(self) -> list[str]:
-        """The layers of the confinement that this system does not offer, by a process that confines itself now.
-        Raises Unavailable if none can be started."""
-        probe = await _started(_PROBE)
+        """Return the layers of the confinement that this system does not support, by starting a process that confines
+        itself. Raises Unavailable if the process cannot be started or fails."""
+        probe = await _start(_PROBE)
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
-                said, _ = await probe.communicate()
+                output, _ = await probe.communicate()
         except TimeoutError:
-            raise Unavailable("the probe of the confinement did not end") from None
+            raise Unavailable("the confinement probe timed out") from None
         finally:
-            await _ended(probe)
+            await _stop(probe)
         if probe.returncode != 0:
-            raise Unavailable(f"the probe of the confinement ended with {probe.returncode}")
-        missing: list[str] = json.loads(said)
+            raise Unavailable(f"the confinement probe exited with {probe.returncode}")
+        missing: list[str] = json.loads(output)
         return missing
 
     async def _of_child(
-        self, order: dict[str, Any], seconds: float, progress: Callable[[int], None]
+        self, request: dict[str, Any], seconds: float, progress: Callable[[int], None]
     ) -> ProcessingResult:
-        child = await _started(_CHILD)
+        child = await _start(_CHILD)
         try:
             async with asyncio.timeout(seconds):
-                result = await _told(child, order, progress)
+                result = await _result_of(child, request, progress)
         except TimeoutError:
             raise UploadRejected(FailureReason.TOO_COSTLY) from None
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            raise _nonsense() from error
+            raise _invalid_output() from error
         finally:
-            await _ended(child)
-        _check_files(result, Path(order["into"]))  # only now: it can change nothing any more
+            await _stop(child)
+        _check_files(result, Path(request["into"]))  # last: a stopped child cannot change the files any more
         return result
 
 
-async def _started(program: Path) -> asyncio.subprocess.Process:
-    """With no environment and no open file of ours. Raises Unavailable."""
+async def _start(program: Path) -> asyncio.subprocess.Process:
+    """Start a process without environment variables and without inherited open files. Raises Unavailable."""
     try:
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -133,50 +134,50 @@ async def _started(program: Path) -> asyncio.subprocess.Process:
             limit=_LONGEST_LINE,
         )
     except OSError as error:
-        raise Unavailable(f"no process can be started to look at uploads: {error.strerror}") from error
+        raise Unavailable(f"no process can be started to process uploads: {error.strerror}") from error
 
 
-async def _ended(child: asyncio.subprocess.Process) -> None:
+async def _stop(child: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         child.kill()
     await asyncio.shield(child.wait())
 
 
-async def _told(
-    child: asyncio.subprocess.Process, order: dict[str, Any], progress: Callable[[int], None]
+async def _result_of(
+    child: asyncio.subprocess.Process, request: dict[str, Any], progress: Callable[[int], None]
 ) -> ProcessingResult:
     if child.stdin is None or child.stdout is None:
         raise RuntimeError("the child has no pipes")
-    with suppress(ConnectionError):  # it died at once: its end tells why
-        child.stdin.write(json.dumps(order).encode() + b"\n")
+    with suppress(ConnectionError):  # it exited at once: its exit status says why
+        child.stdin.write(json.dumps(request).encode() + b"\n")
         await child.stdin.drain()
     child.stdin.close()
     while line := await child.stdout.readline():
-        said = msgspec.json.decode(line, type=_Said)
-        if said.result is not None:
-            return replace(said.result, renditions=tuple(said.result.renditions))
-        if said.rejected is not None:
-            raise UploadRejected(said.rejected)
-        progress(min(99, said.progress))
+        message = msgspec.json.decode(line, type=_ChildMessage)
+        if message.result is not None:
+            return replace(message.result, renditions=tuple(message.result.renditions))
+        if message.rejected is not None:
+            raise UploadRejected(message.rejected)
+        progress(min(99, message.progress))
     status = await child.wait()
-    if status in _BY_WHAT_IT_READ:
+    if status in _CAUSED_BY_UPLOAD:
         raise UploadRejected(FailureReason.DAMAGED)
-    if status < 0:  # a limit, or a system short of memory
+    if status < 0:  # it exceeded a limit, or the system ran out of memory
         raise UploadRejected(FailureReason.TOO_COSTLY)
-    raise Unavailable(f"who looks at uploads ended with {status}", retry_after=30)
+    raise Unavailable(f"the process for uploads exited with {status}", retry_after=30)
 
 
 def _check_files(result: ProcessingResult, folder: Path) -> None:
-    """An upload may have taken the child over, so its word is no better than the upload's: what it made must be files
-    in its folder. Raises Unavailable."""
+    """Check that each rendition is a regular file in the folder. An upload may have taken over the child, so its messages are
+    not trusted more than the upload. Raises Unavailable."""
     for one in result.renditions:
         try:
             file = (folder / f"{one.name}.{EXTENSIONS[one.type]}").lstat()
         except (KeyError, ValueError, OSError) as error:
-            raise _nonsense() from error
+            raise _invalid_output() from error
         if not (_NAME.fullmatch(one.name) and stat.S_ISREG(file.st_mode) and file.st_size == one.bytes):
-            raise _nonsense()
+            raise _invalid_output()
 
 
-def _nonsense() -> Unavailable:
-    return Unavailable("who looks at uploads says what makes no sense", retry_after=30)
+def _invalid_output() -> Unavailable:
+    return Unavailable("the process for uploads sent invalid output", retry_after=30)

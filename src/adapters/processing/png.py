@@ -1,4 +1,4 @@
-"""PNG and its animations as browsers show them, taken apart into pictures without metadata."""
+"""PNG and APNG, split into frames without metadata, to be composed as browsers do."""
 
 import struct
 import zlib
@@ -15,7 +15,7 @@ from domain.media import MAX_FRAMES
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _DECIDING = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT"}
-"""Chunks that must be whole. All others are taken if they are."""
+"""Chunks that must be intact. Damaged chunks of other types are ignored."""
 _MAX_PROFILE = 4 * 1024 * 1024
 _DISPOSALS = {1: Disposal.CLEAR, 2: Disposal.RESTORE}
 _GREY, _RGB = 0, 2
@@ -23,19 +23,20 @@ _GREY, _RGB = 0, 2
 
 @dataclass(slots=True)
 class _Parts:
-    """Of a file: what its pictures share, the default picture, and the frames with their controls."""
+    """The parts of a file: chunks that all images share, the default image, and the frames with their control chunks."""
 
     head: bytes = b""
     shared: list[tuple[bytes, bytes]] = field(default_factory=list)
     default: list[bytes] = field(default_factory=list)
     frames: list[tuple[bytes, list[bytes]]] = field(default_factory=list)
     plays: int | None = None
-    """None if it is no animation."""
+    """None if the file is not an animation."""
     other: dict[bytes, bytes] = field(default_factory=dict)
 
 
 def read(data: bytes) -> Source:
-    """Raises ValueError or struct.error for what is damaged. Reads one frame more than is taken at most."""
+    """Raises ValueError or struct.error for a damaged file. Reads at most one frame more than the limit, so that exceeding
+    it is noticed."""
     parts = _Parts()
     for name, body in _chunks(data):
         _sort(parts, name, body)
@@ -70,7 +71,7 @@ def _sort(parts: _Parts, name: bytes, body: bytes) -> None:
         parts.shared.append((name, body))
     elif name == b"IDAT":
         parts.default.append(body)
-        if parts.frames:  # its control came first: the default picture is the first frame
+        if parts.frames:  # its control chunk came first, so the default image is the first frame
             parts.frames[-1][1].append(body)
     elif name == b"acTL" and not parts.default:
         parts.plays = struct.unpack_from(">I", body, 4)[0]
@@ -101,7 +102,7 @@ def _lies_within(piece: Piece, size: tuple[int, int]) -> bool:
 
 
 def _decoded(parts: _Parts, size: tuple[int, int], coded: list[bytes]) -> Image.Image:
-    """One picture, as a PNG of its own that has nothing else. Its `info` says what its colours are."""
+    """Decode one image as a separate PNG without other chunks. Its `info` has the colour space."""
     head = struct.pack(">II", *size) + parts.head[8:]
     chunks = [(b"IHDR", head), *parts.shared, *((b"IDAT", body) for body in coded), (b"IEND", b"")]
     image = opened(
@@ -116,12 +117,12 @@ def _decoded(parts: _Parts, size: tuple[int, int], coded: list[bytes]) -> Image.
         colours.name(image, numbers[0], numbers[1], _brightest(parts.other.get(b"cLLI", b"")))
     elif profile := _profile(parts.other):
         image.info["icc_profile"] = profile
-    _mend_transparency(image, depth=head[8], kind=head[9])
+    _fix_transparency(image, depth=head[8], kind=head[9])
     return image
 
 
 def _profile(chunks: dict[bytes, bytes]) -> bytes | None:
-    """What the chunks say of the colours, the first of them that says it; None for sRGB and for what is broken."""
+    """Return the colour profile from the chunk with the highest precedence; None for sRGB and for broken chunks."""
     if brought := _unpacked(chunks.get(b"iCCP", b"")):
         return brought
     if b"sRGB" in chunks or len(gamma := chunks.get(b"gAMA", b"")) != 4 or gamma == bytes(4):
@@ -134,13 +135,13 @@ def _profile(chunks: dict[bytes, bytes]) -> bytes | None:
 
 
 def _brightest(chunk: bytes) -> float:
-    """In nits."""
+    """Return the peak luminance in nits."""
     tenths_of_millinits = struct.unpack_from(">I", chunk)[0] if len(chunk) == 8 else 0
     return tenths_of_millinits / 10_000 or hdr.BRIGHTEST_NITS
 
 
 def _unpacked(chunk: bytes) -> bytes | None:
-    """None for a profile that is broken or too large."""
+    """Return the profile; None if it is broken or too large."""
     _, _, packed = chunk.partition(b"\0")
     unpacker = zlib.decompressobj()
     try:
@@ -150,8 +151,8 @@ def _unpacked(chunk: bytes) -> bytes | None:
     return profile if unpacker.eof else None
 
 
-def _mend_transparency(image: Image.Image, *, depth: int, kind: int) -> None:
-    """Pillow leaves the transparent colour as the file has it, also where it scales the colours of the picture."""
+def _fix_transparency(image: Image.Image, *, depth: int, kind: int) -> None:
+    """Scale the transparent colour: Pillow keeps it as in the file even where it scales the colours of the image."""
     key = image.info.get("transparency")
     if kind == _GREY and depth in {2, 4} and isinstance(key, int):
         image.info["transparency"] = key * 255 // (2**depth - 1)

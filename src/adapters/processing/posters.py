@@ -1,4 +1,4 @@
-"""A still of a film, as players show it."""
+"""The poster of a video: a still frame, as players show it."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,12 +14,12 @@ from application.media.ports import UploadRejected
 from domain.media import FailureReason
 
 _LOOKS = (0.1, 0.25, 0.5, 0.75, 0.9)
-"""Parts of the film, after the first second of it."""
+"""The positions that are tried, as fractions of the duration, after the first second."""
 _FIRST_LOOK = 1.0
 _PIXELS = 600_000_000
-"""That are decoded at most for a look: 290 frames of 1080p."""
+"""The limit of decoded pixels per position: 290 frames of 1080p."""
 _VARIED = 10.0
-"""The standard deviation of brightness from which on a picture shows something."""
+"""The standard deviation of brightness from which on a frame counts as varied."""
 _HD_LINES = 720
 _UNTAGGED = 2
 _OPAQUE = 250
@@ -35,22 +35,22 @@ _UPRIGHT = {
     (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
     (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
 }
-"""What to do with a picture, by the signs of the upper left of its display matrix."""
+"""The transposition of a frame, by the signs of the upper left of its display matrix."""
 
 
 def still_of(
-    film: Path, form: str, seconds: float, shape: Fraction, matrix: Sequence[int] | None
+    file: Path, form: str, seconds: float, shape: Fraction, matrix: Sequence[int] | None
 ) -> Image.Image:
-    """The first picture that shows something, of a few from its beginning to its end; the most varied one, if none does.
-    `shape` is the width of a pixel by its height. Transparent where the film is. Raises UploadRejected if none can be decoded."""
+    """Return the first varied frame, of a few from the beginning to the end; if none is varied, the most varied of them.
+    `shape` is the aspect ratio of a pixel. Transparency is kept. Raises UploadRejected if no frame can be decoded."""
     best, most = None, -1.0
     looks = min(_FIRST_LOOK, seconds / 2), *(seconds * part for part in _LOOKS)
-    with av.open(str(film), format=form, options={"protocol_whitelist": "file"}) as source:
+    with av.open(str(file), format=form, options={"protocol_whitelist": "file"}) as source:
         decoder = _decoder(source.streams.video[0])
         for second in looks:
             try:
                 frame = _frame_at(source, decoder, second)
-            except av.FFmpegError:  # what cannot be decoded there may be decoded elsewhere
+            except av.FFmpegError:  # another position may be decodable
                 continue
             if frame is None:
                 continue
@@ -66,18 +66,18 @@ def still_of(
 
 
 def matrix_of(frame: Any) -> tuple[int, ...] | None:
-    """Nine numbers that say how the film is turned and mirrored; None if it is not."""
+    """Return the nine numbers of the display matrix, which rotates and mirrors the video; None if there is none."""
     found = frame.side_data.get(SideData.DISPLAYMATRIX)
     return None if found is None else tuple(memoryview(bytes(found)).cast("i"))
 
 
 def display_size(width: int, height: int, shape: Fraction) -> tuple[int, int]:
-    """As browsers do it: the longer side of a pixel is stretched, none is made smaller."""
+    """Return the size of the frame with square pixels, as in browsers: one side is stretched, none is made smaller."""
     return (round(width * shape), height) if shape >= 1 else (width, round(height / shape))
 
 
 def upright(picture: Image.Image, matrix: Sequence[int] | None) -> Image.Image:
-    """As it is, if it is turned by something else than a right angle, as browsers do."""
+    """Apply the display matrix. A rotation by another angle than a multiple of 90° is ignored, as in browsers."""
     if matrix is None:
         return picture
     most = max(abs(matrix[n]) for n in (0, 1, 3, 4)) or 1
@@ -87,23 +87,23 @@ def upright(picture: Image.Image, matrix: Sequence[int] | None) -> Image.Image:
 
 
 def is_transparent(video: Any) -> bool:
-    """Whether the film may be: of a WebM that has a second picture for it beside each."""
-    told = any(name.lower() == "alpha_mode" and value == "1" for name, value in video.metadata.items())
-    return told and video.codec_context.codec.canonical_name in _ALPHA_DECODERS
+    """Return whether the video may be transparent: a WebM that stores an alpha frame with each frame."""
+    declared = any(name.lower() == "alpha_mode" and value == "1" for name, value in video.metadata.items())
+    return declared and video.codec_context.codec.canonical_name in _ALPHA_DECODERS
 
 
 def _decoder(video: Any) -> Any:
-    """One that decodes transparency too, if the film has any."""
+    """Return a decoder that also decodes transparency, if the video has any."""
     decoder = video.codec_context
     if is_transparent(video):
         decoder = av.CodecContext.create(_ALPHA_DECODERS[decoder.codec.canonical_name], "r")
-    decoder.thread_type, decoder.thread_count = "NONE", 1  # the child may start no thread
+    decoder.thread_type, decoder.thread_count = "NONE", 1  # the child may start no threads
     decoder.open()
     return decoder
 
 
 def _frame_at(source: Any, decoder: Any, second: float) -> Any:
-    """The frame that is shown then, or the last before it that can be reached."""
+    """Return the frame that is shown at `second`, or the last one before it that can be reached within the limit."""
     video = source.streams.video[0]
     source.seek(int(second * av.time_base))
     decoder.flush_buffers()
@@ -119,7 +119,7 @@ def _frame_at(source: Any, decoder: Any, second: float) -> Any:
 
 def _picture(frame: Any) -> Image.Image:
     colours = {}
-    if frame.colorspace == _UNTAGGED:  # browsers guess by the size then
+    if frame.colorspace == _UNTAGGED:  # browsers then guess by the size
         colours = {"src_colorspace": Colorspace.ITU709 if frame.height >= _HD_LINES else Colorspace.ITU601}
     if frame.format.name.startswith("yuva"):
         shown = frame.reformat(format="rgba", threads=1, **colours)

@@ -1,4 +1,4 @@
-"""Confine a process as the child is confined, and print which layers this system does not offer. Run as a file."""
+"""Confine this process like the child, and print the layers that this system does not support. Run as a script."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
-"""Profiles for pictures that name their colours by numbers, as PNG and AVIF do, instead of bringing a profile.
+"""ICC profiles for images that specify their colours by code points, as PNG and AVIF do, instead of a profile.
 
-Only what Little CMS needs to turn them into sRGB: three primaries and a curve, as ICC has them.
+A profile contains only the parts that Little CMS needs for the conversion to sRGB: three primaries and a curve.
 """
 
 import struct
@@ -9,7 +9,7 @@ from collections.abc import Callable
 Point = tuple[float, float]
 _Row = tuple[float, float, float]
 Places = tuple[Point, Point, Point, Point]
-"""Of red, green, blue and white."""
+"""The chromaticities of red, green, blue and white."""
 
 D65: Point = (0.3127, 0.3290)
 PRIMARIES: dict[int, Places] = {
@@ -21,7 +21,7 @@ PRIMARIES: dict[int, Places] = {
     11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), D65),
 }
-"""Red, green, blue and white by their numbers in H.273; 1, those of sRGB, needs no profile of its own."""
+"""Chromaticities by their code points in H.273. Code point 1, sRGB, needs no profile."""
 SRGB = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06), D65)
 _BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
 _D50: _Row = (0.9642, 1.0, 0.8249)
@@ -29,7 +29,7 @@ _STEPS = 1024
 
 
 def of_numbers(primaries: int, transfer: int) -> bytes | None:
-    """The profile for these numbers of H.273; None if they mean sRGB, or are not known."""
+    """Return the profile for these code points of H.273; None if they mean sRGB or are unknown."""
     curve = _CURVES.get(transfer)
     if curve is None and (primaries in PRIMARIES and transfer in _LIKE_SRGB):
         curve = _srgb
@@ -39,7 +39,7 @@ def of_numbers(primaries: int, transfer: int) -> bytes | None:
 
 
 def of_gamma(exponent: float, places: Places = SRGB) -> bytes | None:
-    """The profile of a file whose samples are the light raised to this. None for places that make no colours."""
+    """Return the profile for samples that are the light raised to `exponent`. None for chromaticities that span no colours."""
     try:
         return profile(places, lambda value: value ** (1 / exponent))
     except (ZeroDivisionError, OverflowError, struct.error):
@@ -70,7 +70,7 @@ def profile(places: Places, curve: Callable[[float], float]) -> bytes:
 
 
 def between(source: Places, target: Places) -> tuple[_Row, _Row, _Row]:
-    """The matrix from the light of one set of primaries to that of another."""
+    """Return the matrix that converts linear light between two sets of primaries."""
     to_target = _inverse(_columns(*_adapted(target)))
     return _columns(*(times(to_target, column) for column in _adapted(source)))
 
@@ -80,7 +80,7 @@ def _xyz(values: _Row) -> bytes:
 
 
 def _adapted(places: Places) -> list[_Row]:
-    """The light of each primary in XYZ, as under D50."""
+    """Return each primary in XYZ, adapted to D50."""
     red, green, blue, white = (_light(place) for place in places)
     shares = times(_inverse(_columns(red, green, blue)), white)
     to_cones = _BRADFORD

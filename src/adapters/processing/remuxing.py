@@ -1,4 +1,4 @@
-"""Taking a film's pictures and sound over into a new file that has nothing else."""
+"""Copying the video and audio packets of a file into a new file that contains nothing else."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from application.media.ports import UploadRejected
 from domain.media import FailureReason
 
 MAX_PACKETS = 400_000
-"""Of a film and its sound together: ten minutes at 500 a second."""
+"""The limit of video and audio packets together: ten minutes at 500 per second."""
 ALONE = {"protocol_whitelist": "file", "ignore_editlist": "1"}
-"""Options of a source: it opens nothing else, and FFmpeg tells times as they are stored."""
+"""Options of a source: it opens no other file or URL, and FFmpeg reports the times as stored."""
 _DEFAULT_SHAPE, _STRANGEST_SHAPE = Fraction(1), 16
 
 Progress = Callable[[int], None]
@@ -26,24 +26,25 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Plan:
-    """What is taken of one stream."""
+    """The packets of one stream that are copied, and their new times."""
 
     index: int
     shifts: list[int | None]
-    """By how much the time of each packet changes; None for one that is left out."""
+    """The change of the time of each packet; None for a packet that is omitted."""
     end: float
-    """Seconds, after which nothing of it is shown."""
+    """The end of the last copied packet in seconds."""
     due: list[int] | None = None
-    """When each packet that is taken is decoded; None if as in the source."""
+    """The decoding time of each copied packet; None to shift the times of the source."""
 
 
 def open_video(path: Path, form: str) -> Any:
-    """Tags in another encoding are no fault."""
+    """Open the file for reading. Tags in another encoding than UTF-8 are not an error."""
     return av.open(str(path), format=form, options=ALONE, metadata_errors="replace")
 
 
 def survey(source: Any, streams: Sequence[Any]) -> dict[int, list[Sample]]:
-    """Every packet of the streams, by their numbers. It reads the whole file, since not every file says how long it is."""
+    """Return the packets of each stream by its index. Reads the whole file, because some files do not store their
+    duration."""
     found: dict[int, list[Sample]] = {stream.index: [] for stream in streams}
     lengths = {stream.index: lengths_of(stream) for stream in streams}
     left = MAX_PACKETS
@@ -70,12 +71,13 @@ def lengths_of(stream: Any) -> int | None:
 
 
 def planned(stream: Any, samples: list[Sample], track: Track | None, movie: Movie, start: Fraction) -> Plan:
-    """`start` is the second at which a film without edit lists begins. Raises UploadRejected."""
+    """Return the plan for a stream. `start` is the time in seconds at which a file without edit lists begins. Raises
+    UploadRejected."""
     base = stream.time_base
     if track is None:
         shifts: list[int | None] = [-round(start / base)] * len(samples)
     else:
-        choose = cutting.shown_pictures if stream.type == "video" else cutting.heard_sound
+        choose = cutting.visible_frames if stream.type == "video" else cutting.audible_packets
         shifts = choose(samples, track.edits, track.timescale, movie.tick)
     shown = [one.pts + shift for one, shift in zip(samples, shifts, strict=True) if shift is not None]
     lasts = [
@@ -93,20 +95,20 @@ def planned(stream: Any, samples: list[Sample], track: Track | None, movie: Movi
 
 
 def shape_of(stream: Any) -> Fraction:
-    """The width of a pixel by its height, as the container says, or else the film itself."""
+    """Return the aspect ratio of a pixel from the container, or else from the stream."""
     shape = stream.sample_aspect_ratio or _DEFAULT_SHAPE
     return Fraction(shape) if 1 <= max(shape, 1 / shape) <= _STRANGEST_SHAPE else _DEFAULT_SHAPE
 
 
 def first_matrix(source: Any, stream: Any) -> tuple[int, ...] | None:
-    stream.thread_type, stream.codec_context.thread_count = "NONE", 1  # the child may start no thread
+    stream.thread_type, stream.codec_context.thread_count = "NONE", 1  # the child may start no threads
     frame = next(iter(source.decode(stream)), None)
     if frame is None:
         raise UploadRejected(FailureReason.DAMAGED)
     return matrix_of(frame)
 
 
-def take_over(
+def remux(
     source: Any,
     file: Path,
     form: str,
@@ -114,28 +116,28 @@ def take_over(
     matrix: Sequence[int] | None,
     progress: Progress,
 ) -> None:
-    """The first plan is that of the pictures. `progress` is told percents of this work."""
+    """Copy the packets. The first plan is that of the video. `progress` gets percentages of this step."""
     options = {"fflags": "+bitexact"} | ({"movflags": "+faststart"} if form == "mp4" else {})
-    film = source.streams[plans[0].index]
-    shape = shape_of(film)
+    video = source.streams[plans[0].index]
+    shape = shape_of(video)
     with av.open(str(file), "w", format=form, options=options) as target:
         taken = {plan.index: _added(target, source.streams[plan.index]) for plan in plans}
-        picture = taken[film.index]
-        picture.codec_context.sample_aspect_ratio = shape
+        copied = taken[video.index]
+        copied.codec_context.sample_aspect_ratio = shape
         if matrix is not None:
-            picture.set_display_matrix(matrix)
+            copied.set_display_matrix(matrix)
         if form == "webm" and shape != 1:
-            picture.metadata["title"] = ebml.PLACE
+            copied.metadata["title"] = ebml.PLACEHOLDER
         for packet in _packets(source, plans, progress):
             packet.stream = taken[packet.stream.index]
             target.mux(packet)
     if shape != 1:
-        shown = display_size(film.codec_context.width, film.codec_context.height, shape)
+        shown = display_size(video.codec_context.width, video.codec_context.height, shape)
         (ebml if form == "webm" else boxes).set_display_size(file, *shown)
 
 
 def _added(target: Any, stream: Any) -> Any:
-    added = target.add_stream_from_template(stream, opaque=True)  # there is no encoder for some
+    added = target.add_stream_from_template(stream, opaque=True)  # some codecs have no encoder
     added.metadata.clear()
     if stream.type == "video" and is_transparent(stream):
         added.metadata["alpha_mode"] = "1"
@@ -147,15 +149,15 @@ def _packets(source: Any, plans: Sequence[Plan], progress: Progress) -> Iterator
     shifts = {plan.index: iter(plan.shifts) for plan in plans}
     due = {plan.index: iter(plan.due) for plan in plans if plan.due is not None}
     lengths = {index: lengths_of(stream) for index, stream in streams.items()}
-    total, count, told = sum(len(plan.shifts) for plan in plans), 0, 0
+    total, count, reported = sum(len(plan.shifts) for plan in plans), 0, 0
     for packet in source.demux(list(streams.values())):
         if packet.dts is None or packet.pts is None:
             continue
         index = packet.stream.index
         count += 1
-        if count * 100 // total > told:
-            told = count * 100 // total
-            progress(told)
+        if count * 100 // total > reported:
+            reported = count * 100 // total
+            progress(reported)
         shift = next(shifts[index])
         if shift is None:
             continue

@@ -1,9 +1,9 @@
 """seccomp: the kernel refuses every system call that decoding a file does not need.
 
-The filter lists what is allowed: memory, files (which Landlock confines), clocks. So there are no sockets, no programs, no
-processes, no threads, no tracing, no io_uring, and nothing that the kernel learns later. Libraries that ask how many cores
-there are (sched_getaffinity) get no answer, so that they take one and start no threads. The binding on PyPI needs a
-libseccomp of the system, which not every image has; the filter is a hundred instructions.
+The filter is an allow list: memory, files (which Landlock restricts) and clocks. It excludes sockets, programs, processes,
+threads, tracing, io_uring, and all system calls that future kernels add. Libraries that query the number of cores
+(sched_getaffinity) get an error, so they assume one core and start no threads. The binding on PyPI needs a system
+libseccomp, which not every image has; the filter is only a hundred instructions.
 """
 
 import ctypes
@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 class _Machine(NamedTuple):
     audit: int
-    """AUDIT_ARCH_*: calls in another ABI of the same machine have other numbers."""
+    """AUDIT_ARCH_*. System calls have other numbers in another ABI of the same machine."""
     allowed: tuple[int, ...]
     about_itself: tuple[int, ...]
-    """Calls whose first argument is a process: allowed if it is the caller."""
+    """System calls whose first argument is a process id: allowed only for the caller itself."""
 
 
 _MACHINES = {
@@ -43,7 +43,8 @@ _MACHINES = {
         ),
         (62, 234, 302),
     ),
-    # As in <asm-generic/unistd.h>, which lacks the older ones: open stat lstat access readlink unlink rename time poll select.
+    # As in <asm-generic/unistd.h>, which lacks the older calls: open stat lstat access readlink unlink rename time poll
+    # select.
     "aarch64": _Machine(
         0xC00000B7,
         (
@@ -57,7 +58,7 @@ _MACHINES = {
     ),
 }
 _NEWEST = 440
-"""From here on a call is answered as by an older kernel, so that a newer C library falls back instead of failing."""
+"""System calls from this number on fail with ENOSYS, as on an older kernel, so that a newer C library uses its fallback."""
 _SET_SECCOMP, _FILTER = 22, 2
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
@@ -69,7 +70,7 @@ class _Program(ctypes.Structure):
 
 
 def install(libc: ctypes.CDLL) -> bool:
-    """Install the filter in this process for good; whether the kernel took it. Needs `no_new_privs`."""
+    """Install the filter in this process permanently. Return whether the kernel accepted it. Needs `no_new_privs`."""
     machine = _MACHINES.get(platform.machine())
     if machine is None:
         return False
@@ -83,7 +84,7 @@ def _program(machine: _Machine, process: int) -> bytes:
     about_itself = (
         _instruction(_LOAD, _FIRST_ARGUMENT),
         _instruction(_EQUAL, process, then=2),
-        _instruction(_EQUAL, 0, then=1),  # prlimit of 0 is of the caller
+        _instruction(_EQUAL, 0, then=1),  # prlimit(0) means the caller
         _instruction(_RETURN, refuse),
         _instruction(_RETURN, _ALLOW),
     )
@@ -112,5 +113,5 @@ def _program(machine: _Machine, process: int) -> bytes:
 
 
 def _instruction(code: int, value: int, *, then: int = 0, other: int = 0) -> bytes:
-    """`then` and `other`: how many instructions to skip if the comparison holds, and if not."""
+    """`then` and `other`: the number of instructions to skip if the comparison is true or false."""
     return struct.pack("=HBBI", code, then, other, value)

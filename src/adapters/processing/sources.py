@@ -1,8 +1,8 @@
-"""A picture file as its frames, as browsers show them. Runs in the child.
+"""An image file as a sequence of frames, composed as browsers do it. Runs in the child.
 
-Containers are taken apart by a module for each, and every frame is decoded by Pillow as a file of its own, for two
-reasons. Pillow's own sequences differ from browsers (cleared areas of a GIF, the hidden picture of an APNG, frames outside
-the screen). And metadata is left behind before anything can stumble over it: the picture decides, metadata never.
+A module for each container format splits it into frames, and Pillow decodes each frame as a separate file, for two reasons.
+Pillow composes sequences differently from browsers (cleared areas of a GIF, the hidden image of an APNG, frames outside
+the canvas). And metadata is removed before any decoder reads it, so broken metadata never makes an image fail.
 """
 
 import io
@@ -17,7 +17,7 @@ FOREVER = 0
 UPRIGHT = 1
 
 Shown = Iterator[tuple[Image.Image, Fraction]]
-"""Each frame as it is seen, valid until the next one is asked for, and its milliseconds."""
+"""Each composed frame and its duration in milliseconds. A frame is valid until the next one is requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +25,39 @@ class Source:
     size: tuple[int, int]
     frames: int
     plays: int
-    """How often an animation plays; 0 is for ever."""
+    """How often an animation plays; 0 means for ever."""
     pixels: int
-    """Of all frames, as they are decoded."""
+    """The sum of the decoded pixels of all frames."""
     shown: Callable[[], Shown]
     orientation: int = UPRIGHT
-    """As Exif has it, 1 to 8."""
+    """As in Exif, 1 to 8."""
 
 
 class Disposal(Enum):
-    """What becomes of the area of a frame before the next one."""
+    """How the area of a frame is changed before the next frame."""
 
     KEEP = 0
     CLEAR = 1
-    """To transparent, as browsers do; not to the background colour of a GIF."""
+    """Clear to transparent, as browsers do; not to the background colour of a GIF."""
     RESTORE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One frame as the file has it: a part of the canvas."""
+    """One frame as stored in the file: a part of the canvas."""
 
     decoded: Callable[[], Image.Image]
-    """In RGBA."""
+    """Returns the frame in RGBA."""
     at: tuple[int, int]
     size: tuple[int, int]
     milliseconds: Fraction
     disposal: Disposal
     over: bool = True
-    """Whether it is laid over what is there, or replaces it."""
+    """Whether the frame is blended over the canvas; else it replaces that area."""
 
 
 def composed(size: tuple[int, int], pieces: Sequence[Piece], plays: int) -> Source:
-    """The pieces on a canvas that is transparent at first; what lies outside is cut off."""
+    """Compose the pieces on a canvas that is transparent at first. Parts outside the canvas are cut off."""
 
     def shown() -> Shown:
         canvas = Image.new("RGBA", size)
@@ -86,7 +86,7 @@ def composed(size: tuple[int, int], pieces: Sequence[Piece], plays: int) -> Sour
 
 
 def sequence(image: Image.Image, plays: int, orientation: int = UPRIGHT) -> Source:
-    """A still, or an animation that the library of its format composes as browsers do."""
+    """Return the source of a still image, or of an animation that the library of its format composes as browsers do."""
     frames = int(getattr(image, "n_frames", 1))
 
     def shown() -> Shown:
@@ -94,7 +94,7 @@ def sequence(image: Image.Image, plays: int, orientation: int = UPRIGHT) -> Sour
         for number in range(frames):
             if frames > 1:
                 image.seek(number)
-                image.load()  # before, `info` is of another frame
+                image.load()  # until then, `info` is that of another frame
             end = int(image.info.get("timestamp") or 0) + int(image.info.get("duration") or 0)
             yield image, Fraction(end - elapsed)
             elapsed = end

@@ -1,4 +1,4 @@
-"""What a file is, by how it begins and never by what it is called."""
+"""Detecting the type of a file from its first bytes, never from its name."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ IMAGE_FORMATS = {
     "image/webp": "WEBP",
     "image/avif": "AVIF",
 }
-"""And what Pillow calls the format."""
+"""The name of each format in Pillow."""
 VIDEO_FORMATS = {"video/mp4": "mp4", "video/webm": "webm"}
-"""And what FFmpeg does."""
+"""The name of each format in FFmpeg."""
 AUDIO = "audio"
-"""What sound without pictures is called here, of whatever type."""
+"""Stands for a file with audio and no video, of any type."""
 _PICTURE_BRANDS = {b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"avci", b"avcs", b"jxl ", b"jp2 ", b"jpx ", b"jpm ", b"mjp2", b"crx ", b"1pic"}  # fmt: skip
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "}
-"""Of the families of formats that are no films. Every other brand may be one: FFmpeg tells."""
+"""The ISO BMFF brands that are not video. A file of any other brand may be a video: FFmpeg decides."""
 _CODECS_OF_OGG = (b"OpusHead", b"\x01vorbis", b"\x7fFLAC", b"Speex   ")
 
 
@@ -34,7 +34,7 @@ _BEGINNINGS = {
 
 
 def type_of(head: bytes) -> str | None:
-    """The media type of a file that begins so (HEAD bytes are enough), or AUDIO; None if it is none that is known."""
+    """Return the media type of a file with these first bytes (HEAD of them are enough), or AUDIO; None if unknown."""
     found = next((type_ for beginning, type_ in _BEGINNINGS.items() if head.startswith(beginning)), None)
     if head[:4] == b"RIFF":
         found = {b"WEBP": "image/webp", b"WAVE": AUDIO}.get(head[8:12])
@@ -56,7 +56,7 @@ def _type_of_brand(brand: bytes) -> str | None:
 
 
 def _is_mpeg_audio(head: bytes) -> bool:
-    """Whether a frame of MP3 or of AAC begins here: eleven or twelve bits that are set, and no value that is reserved."""
+    """Return whether a frame of MP3 or AAC begins here: eleven or twelve set bits, and no reserved value."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return False
     version, layer, rate, frequency = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3

@@ -1,4 +1,4 @@
-"""The units of H.264: what cameras write between the pictures goes, what decoders need stays."""
+"""The NAL units of H.264: removes the messages that cameras write between frames, and keeps those that decoders need."""
 
 import re
 import struct
@@ -9,32 +9,32 @@ from adapters.processing.cutting import Sample
 _SLICES = {1, 2, 5}
 _IDR, _SEI = 5, 6
 _KEPT = {6, 45, 137, 144, 147}
-"""Messages that change what is seen: recovery points, how a frame holds two views, and what its colours mean."""
+"""SEI messages that change the visible result: recovery points, frame packing of two views, and colour information."""
 _BY_USER = 5
 _X264 = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")
 _BUILD = re.compile(rb"x264 - core \d{1,6}")
-"""Decoders make up for the faults of some builds. The settings behind it are nobody's business."""
+"""Decoders work around bugs of some builds, so the build number stays. The encoder settings after it are private."""
 _ENDS = b"\x80"
 
 
 def size_of_lengths(extradata: bytes | None) -> int | None:
-    """Bytes of the length before each unit; None if the units are not stored so."""
+    """Return the size in bytes of the length field before each unit; None if the units have no length fields."""
     if not extradata or len(extradata) < 7 or extradata[0] != 1:
         return None
     return (extradata[4] & 3) + 1
 
 
 def sample_of(data: memoryview, lengths: int, pts: int, duration: int) -> Sample:
-    fresh = needed = False
+    is_idr = is_reference = False
     for unit in _units(data, lengths):
         kind = unit[0] & 31
         if kind in _SLICES:
-            fresh, needed = fresh or kind == _IDR, needed or bool(unit[0] & 0x60)
-    return Sample(pts, duration, fresh, needed)
+            is_idr, is_reference = is_idr or kind == _IDR, is_reference or bool(unit[0] & 0x60)
+    return Sample(pts, duration, is_idr, is_reference)
 
 
 def cleaned(data: memoryview, lengths: int) -> bytes | None:
-    """The sample without messages that are nobody's business; None if it has none. Raises ValueError."""
+    """Return the sample without private messages; None if it has no messages. Raises ValueError."""
     units = list(_units(data, lengths))
     if not any(unit[0] & 31 == _SEI for unit in units):
         return None
@@ -59,7 +59,7 @@ def _units(data: memoryview, lengths: int) -> Iterator[memoryview]:
 
 
 def _kept_messages(unit: bytes) -> bytes:
-    """The unit with the messages that stay; b"" if it has none."""
+    """Return the unit with the kept messages; b"" if none is kept."""
     made = b"".join(_message(kind, body) for kind, body in _messages(unit[1:].replace(b"\0\0\3", b"\0\0")))
     if not made:
         return b""

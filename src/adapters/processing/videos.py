@@ -1,8 +1,8 @@
-"""Films, by PyAV. Runs in the child.
+"""Processing of videos with PyAV. Runs in the child.
 
-Pictures and sound are taken over as they are, in a new file that has nothing else: no metadata, no other streams, and
-nothing that players do not show. To encode them again would take minutes of a processor. What a browser may not play is
-refused.
+Video and audio are copied without encoding into a new file that contains nothing else: no metadata, no other streams, and
+no parts that players do not show. Encoding them again would take minutes of CPU time. A video that some browser may not
+play is rejected.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ VIDEO_CODECS = {"video/mp4": {"h264"}, "video/webm": {"vp8", "vp9", "av1"}}
 AUDIO_CODECS = {"video/mp4": {"aac", "mp3", "opus"}, "video/webm": {"opus", "vorbis"}}
 POSTER_SIDE = 1280
 _MAX_STREAMS = 64
-_READ, _TAKEN_OVER, _SEEN = 10, 80, 90
-"""Percent of the work that is done by then."""
+_SURVEYED, _REMUXED, _POSTER_MADE = 10, 80, 90
+"""The progress in percent after each step."""
 
 Progress = Callable[[int], None]
 
 
 def make(upload: Path, into: Path, media_type: str, progress: Progress, *, audio: bool) -> ProcessingResult:
-    """Raises UploadRejected, MemoryError, and anything at all for what is damaged."""
+    """Make the renditions of a video. Raises UploadRejected, MemoryError, and any other exception for a damaged file."""
     form = VIDEO_FORMATS[media_type]
     movie = read_movie(upload) if form == "mp4" else None
     if any(track.encrypted for track in movie.tracks.values()) if movie else ebml.is_encrypted(upload):
@@ -40,23 +40,23 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress, *, audio
         streams = _chosen(source, media_type, audio=audio)
         shape = remuxing.shape_of(streams[0])
         plans = _plans(source, streams, movie)
-    progress(_READ)
+    progress(_SURVEYED)
     with remuxing.open_video(upload, form) as source:
         matrix = remuxing.first_matrix(source, source.streams[plans[0].index])
     file = into / f"video.{'mp4' if form == 'mp4' else 'webm'}"
     with remuxing.open_video(upload, form) as source:
-        remuxing.take_over(
+        remuxing.remux(
             source,
             file,
             form,
             plans,
             matrix,
-            lambda percent: progress(_READ + percent * (_TAKEN_OVER - _READ) // 100),
+            lambda percent: progress(_SURVEYED + percent * (_REMUXED - _SURVEYED) // 100),
         )
     with av.open(str(file), format=form) as made:
         seconds = (made.duration or 0) / av.time_base
     picture = posters.still_of(file, form, seconds, shape, matrix)
-    progress(_SEEN)
+    progress(_POSTER_MADE)
     width, height = picture.size
     renditions = [
         Rendition(name="video", type=media_type, width=width, height=height, bytes=file.stat().st_size),
@@ -76,14 +76,16 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress, *, audio
 
 
 def _chosen(source: Any, media_type: str, *, audio: bool) -> list[Any]:
-    """The stream of pictures, and that of sound if there is one."""
+    """Return the video stream, and the audio stream if there is one."""
     if len(source.streams) > _MAX_STREAMS:
         raise UploadRejected(FailureReason.TOO_COSTLY)
-    videos = [one for one in source.streams.video if not one.disposition & av.stream.Disposition.attached_pic]
+    candidates = [
+        one for one in source.streams.video if not one.disposition & av.stream.Disposition.attached_pic
+    ]
     sound = next(iter(source.streams.audio), None)
-    if not videos:
+    if not candidates:
         raise UploadRejected(FailureReason.TYPE_UNSUPPORTED if sound is None else FailureReason.AUDIO_ONLY)
-    video = videos[0]
+    video = candidates[0]
     if _codec(video) not in VIDEO_CODECS[media_type] or (
         _codec(video) == "h264" and remuxing.lengths_of(video) is None
     ):
@@ -104,7 +106,7 @@ def _codec(stream: Any) -> str | None:
 
 
 def _plans(source: Any, streams: list[Any], movie: Movie | None) -> list[remuxing.Plan]:
-    """What is taken of each stream that has anything, pictures first."""
+    """Return the plan for each stream that has packets, video first."""
     found = remuxing.survey(source, streams)
     if not found[streams[0].index]:
         raise UploadRejected(FailureReason.DAMAGED)
@@ -124,7 +126,7 @@ def _plans(source: Any, streams: list[Any], movie: Movie | None) -> list[remuxin
 
 
 def _saved_poster(picture: Image.Image, into: Path) -> Rendition:
-    """JPEG, or WebP if it is transparent."""
+    """Save the poster as JPEG, or as WebP if it is transparent."""
     poster = picture.copy()
     poster.thumbnail((POSTER_SIDE, POSTER_SIDE))
     poster.info.clear()

@@ -1,4 +1,4 @@
-"""WebP, whose library composes animations as browsers do and asks no metadata."""
+"""WebP. Its library composes animations as browsers do, and reads no metadata."""
 
 from adapters.processing.exif import orientation
 from adapters.processing.sources import FOREVER, Source, opened, sequence

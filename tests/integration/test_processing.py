@@ -1,4 +1,4 @@
-"""What is made of uploads, and that nothing an upload does harms who looks at it. A child process is started, no socket."""
+"""Processing of uploads in a child process: valid uploads get clean renditions, and invalid or hostile ones do no harm."""
 
 import asyncio
 import io
@@ -12,29 +12,30 @@ import av
 import pytest
 from PIL import Image
 
-from adapters.processing import parent as starting
+from adapters.processing import parent
 from adapters.processing.parent import IMAGE_LIMITS, ChildProcessor
 from application.media.ports import UploadRejected
 from domain.media import EXTENSIONS, FailureReason, MediaKind, ProcessingResult
 from domain.shared import Unavailable
 from tests.media import corpus
+from tests.media.common import encoded, is_reddish
 from tests.media.corpus import BAD, GOOD, PAYLOADS, Sample
 
-SOURCE = Path(starting.__file__).resolve().parents[2]
+SOURCE = Path(parent.__file__).resolve().parents[2]
 
 
 class Bench:
     def __init__(self, folder: Path) -> None:
-        self.upload, self.into = folder / "upload", folder / "made"
+        self.upload, self.into = folder / "upload", folder / "renditions"
         self.into.mkdir()
-        self.told: list[int] = []
+        self.progress: list[int] = []
 
     async def __call__(self, data: bytes, processor: ChildProcessor | None = None) -> ProcessingResult:
         self.upload.write_bytes(data)
-        return await (processor or ChildProcessor())(self.upload, self.into, self.told.append)
+        return await (processor or ChildProcessor())(self.upload, self.into, self.progress.append)
 
-    def files(self, made: ProcessingResult) -> Iterator[tuple[str, Path]]:
-        for one in made.renditions:
+    def files(self, result: ProcessingResult) -> Iterator[tuple[str, Path]]:
+        for one in result.renditions:
             yield one.name, self.into / f"{one.name}.{EXTENSIONS[one.type]}"
 
 
@@ -43,18 +44,14 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def reddish(colour: tuple[int, ...]) -> bool:
-    return colour[0] > 150 and colour[2] < 110
-
-
 @pytest.mark.parametrize("sample", GOOD, ids=lambda sample: sample.name)
-async def test_what_is_good_comes_out_clean_and_the_right_way_up(bench: Bench, sample: Sample) -> None:
-    made = await bench(sample.make())
-    assert made.kind is sample.outcome
-    assert bench.told == sorted(bench.told)
-    assert (made.duration is not None) == (made.kind is MediaKind.VIDEO)
-    assert {path.name for path in bench.into.iterdir()} == {path.name for _, path in bench.files(made)}
-    for rendition, (name, path) in zip(made.renditions, bench.files(made), strict=True):
+async def test_a_valid_upload_gets_upright_renditions_without_metadata(bench: Bench, sample: Sample) -> None:
+    result = await bench(sample.make())
+    assert result.kind is sample.outcome
+    assert bench.progress == sorted(bench.progress)
+    assert (result.duration is not None) == (result.kind is MediaKind.VIDEO)
+    assert {path.name for path in bench.into.iterdir()} == {path.name for _, path in bench.files(result)}
+    for rendition, (name, path) in zip(result.renditions, bench.files(result), strict=True):
         data = path.read_bytes()
         assert len(data) == rendition.bytes
         assert [payload for payload in PAYLOADS if payload in data] == []
@@ -65,24 +62,24 @@ async def test_what_is_good_comes_out_clean_and_the_right_way_up(bench: Bench, s
             assert image.size == (rendition.width, rendition.height)
             assert not image.getexif()
             assert "icc_profile" not in image.info
-            if sample.mark:
+            if sample.red_corner:
                 shown = image.convert("RGB")
                 width, height = shown.size
                 corners = [(3, 3), (width - 4, 3), (3, height - 4), (width - 4, height - 4)]
-                seen = [reddish(shown.getpixel(at)) for at in corners]  # type: ignore[arg-type]
-                assert seen == [True, False, False, False], name
+                found = [is_reddish(shown.getpixel(at)) for at in corners]
+                assert found == [True, False, False, False], name
 
 
 @pytest.mark.parametrize("sample", BAD, ids=lambda sample: sample.name)
-async def test_what_is_bad_is_rejected_with_a_reason(bench: Bench, sample: Sample) -> None:
+async def test_an_invalid_upload_is_rejected_with_a_reason(bench: Bench, sample: Sample) -> None:
     with pytest.raises(UploadRejected) as caught:
         await bench(sample.make())
     assert caught.value.reason is sample.outcome
 
 
-async def test_a_picture_is_given_in_three_sizes_and_never_enlarged(bench: Bench) -> None:
-    made = await bench(corpus.encoded(corpus.scene(3000, 2000), "JPEG"))
-    sizes = {one.name: (one.type, one.width, one.height) for one in made.renditions}
+async def test_an_image_is_rendered_in_three_sizes(bench: Bench) -> None:
+    result = await bench(encoded(corpus.scene(3000, 2000), "JPEG"))
+    sizes = {one.name: (one.type, one.width, one.height) for one in result.renditions}
     assert sizes == {
         "large": ("image/webp", 2048, 1365),
         "large_jpeg": ("image/jpeg", 2048, 1365),
@@ -91,17 +88,19 @@ async def test_a_picture_is_given_in_three_sizes_and_never_enlarged(bench: Bench
         "thumbnail": ("image/webp", 400, 267),
         "thumbnail_jpeg": ("image/jpeg", 400, 267),
     }
-    assert (made.width, made.height) == (2048, 1365)
-    assert len(made.blurhash) == 28
+    assert (result.width, result.height) == (2048, 1365)
+    assert len(result.blurhash) == 28
 
 
-async def test_as_many_pixels_as_are_taken_fit_into_the_memory_of_the_child(bench: Bench) -> None:
-    made = await bench(corpus.encoded(Image.new("P", (8_000, 5_000), 3), "GIF"))
-    assert (made.width, made.height) == (2048, 1280)
+async def test_an_image_with_the_largest_number_of_pixels_fits_into_the_memory_of_the_child(
+    bench: Bench,
+) -> None:
+    result = await bench(encoded(Image.new("P", (8_000, 5_000), 3), "GIF"))
+    assert (result.width, result.height) == (2048, 1280)
 
 
-async def test_an_animation_keeps_its_frames_and_their_time(bench: Bench) -> None:
-    made = await bench(corpus.animated(frames=7))
+async def test_an_animation_keeps_its_frames_and_their_durations(bench: Bench) -> None:
+    result = await bench(corpus.animated(frames=7))
     with Image.open(bench.into / "large.webp") as image:
         assert (image.n_frames, image.info["loop"]) == (7, 0)  # type: ignore[attr-defined]
         durations = []
@@ -110,7 +109,7 @@ async def test_an_animation_keeps_its_frames_and_their_time(bench: Bench) -> Non
             image.load()
             durations.append(image.info["duration"])
     assert durations == [60] * 7
-    assert [one.name for one in made.renditions if one.name.endswith("_jpeg")] == [
+    assert [one.name for one in result.renditions if one.name.endswith("_jpeg")] == [
         "large_jpeg",
         "small_jpeg",
         "thumbnail_jpeg",
@@ -120,47 +119,49 @@ async def test_an_animation_keeps_its_frames_and_their_time(bench: Bench) -> Non
 @pytest.mark.parametrize(
     ("codec", "container", "sound"), [("libx264", "mp4", "aac"), ("libvpx-vp9", "webm", "libopus")]
 )
-async def test_a_film_is_taken_over_with_its_pictures_and_its_sound_and_nothing_else(
+async def test_a_video_keeps_its_frames_and_audio_and_nothing_else(
     bench: Bench, codec: str, container: str, sound: str
 ) -> None:
-    made = await bench(corpus.film(codec, container, sound))
-    assert (made.width, made.height) == (320, 240)
-    assert made.duration == pytest.approx(2.0, abs=0.1)
-    with av.open(str(bench.into / f"video.{container}")) as film:
-        assert [stream.type for stream in film.streams] == ["video", "audio"]
-        assert sum(1 for _ in film.decode(video=0)) == 24
+    result = await bench(corpus.video(codec, container, sound))
+    assert (result.width, result.height) == (320, 240)
+    assert result.duration == pytest.approx(2.0, abs=0.1)
+    with av.open(str(bench.into / f"video.{container}")) as video:
+        assert [stream.type for stream in video.streams] == ["video", "audio"]
+        assert sum(1 for _ in video.decode(video=0)) == 24
         kept = {"major_brand", "minor_version", "compatible_brands", "encoder"}
-        assert {*film.metadata} <= kept
+        assert {*video.metadata} <= kept
 
 
-async def test_a_film_on_its_side_is_shown_upright(bench: Bench) -> None:
-    made = await bench(corpus.film(turn=90))
-    assert (made.width, made.height) == (240, 320)
-    with av.open(str(bench.into / "video.mp4")) as film:
-        assert next(film.decode(video=0)).rotation == 90
+async def test_a_rotated_video_has_an_upright_poster(bench: Bench) -> None:
+    result = await bench(corpus.video(turn=90))
+    assert (result.width, result.height) == (240, 320)
+    with av.open(str(bench.into / "video.mp4")) as video:
+        assert next(video.decode(video=0)).rotation == 90
     with Image.open(bench.into / "poster.jpg") as poster:
         assert poster.size == (240, 320)
-        # Turned by 90 degrees against the clock, what was above on the left lies below on the left.
-        assert reddish(poster.getpixel((3, 316)))  # type: ignore[arg-type]
+        # Rotated counter-clockwise by 90°: the upper left corner becomes the lower left corner.
+        assert is_reddish(poster.getpixel((3, 316)))
 
 
-async def test_sound_is_refused_where_it_is_not_allowed(bench: Bench) -> None:
+async def test_a_video_with_audio_is_rejected_where_audio_is_not_allowed(bench: Bench) -> None:
     silent = ChildProcessor(audio=False)
-    assert (await bench(corpus.film(), silent)).kind is MediaKind.VIDEO
+    assert (await bench(corpus.video(), silent)).kind is MediaKind.VIDEO
     with pytest.raises(UploadRejected) as caught:
-        await bench(corpus.film(sound="aac"), silent)
+        await bench(corpus.video(sound="aac"), silent)
     assert caught.value.reason is FailureReason.AUDIO_REFUSED
 
 
-async def test_me2_what_takes_more_memory_than_it_may_is_too_costly(bench: Bench) -> None:
+async def test_an_upload_that_exceeds_the_memory_limit_is_too_costly(bench: Bench) -> None:
+    """ME-2."""
     small = replace(IMAGE_LIMITS, memory=160 * 1024 * 1024)
     with pytest.raises(UploadRejected) as caught:
-        await bench(corpus.encoded(corpus.scene(6000, 6000), "PNG"), ChildProcessor(images=small))
+        await bench(encoded(corpus.scene(6000, 6000), "PNG"), ChildProcessor(images=small))
     assert caught.value.reason in {FailureReason.TOO_COSTLY, FailureReason.DAMAGED}
     assert (await bench(corpus.photograph(1))).kind is MediaKind.IMAGE
 
 
-async def test_me2_what_takes_more_time_than_it_may_is_too_costly(bench: Bench) -> None:
+async def test_an_upload_that_exceeds_the_time_limit_is_too_costly(bench: Bench) -> None:
+    """ME-2."""
     short = replace(IMAGE_LIMITS, seconds=0.01)
     with pytest.raises(UploadRejected) as caught:
         await bench(corpus.photograph(1), ChildProcessor(images=short))
@@ -175,31 +176,31 @@ CHILDREN = {
 
 
 @pytest.mark.parametrize("code", CHILDREN)
-async def test_a_child_that_dies_has_said_enough(
+async def test_the_signal_that_ends_a_child_decides_the_reason(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     child = tmp_path / "child.py"
     child.write_text(code)
-    monkeypatch.setattr(starting, "_CHILD", child)
+    monkeypatch.setattr(parent, "_CHILD", child)
     with pytest.raises(UploadRejected) as caught:
         await bench(corpus.photograph(1))
     assert caught.value.reason is CHILDREN[code]
 
 
-async def test_a_child_that_cannot_run_is_no_fault_of_the_upload(
+async def test_a_child_that_cannot_run_does_not_reject_the_upload(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "_CHILD", tmp_path / "nothing.py")
+    monkeypatch.setattr(parent, "_CHILD", tmp_path / "nothing.py")
     with pytest.raises(Unavailable):
         await bench(corpus.photograph(1))
 
 
-async def test_who_gives_up_leaves_no_child_behind(
+async def test_a_cancelled_call_stops_its_child(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child, number = tmp_path / "child.py", tmp_path / "number"
     child.write_text(f"import os, time; open({str(number)!r}, 'w').write(str(os.getpid())); time.sleep(60)")
-    monkeypatch.setattr(starting, "_CHILD", child)
+    monkeypatch.setattr(parent, "_CHILD", child)
     work = asyncio.create_task(bench(corpus.photograph(1)))
     while not (number.exists() and number.read_text()):  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.01)
@@ -210,15 +211,14 @@ async def test_who_gives_up_leaves_no_child_behind(
         os.kill(int(number.read_text()), signal.SIG_DFL)
 
 
-async def test_the_child_has_no_network_no_environment_and_starts_nothing(
+async def test_the_child_has_no_network_and_no_environment_and_starts_no_process(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = SOURCE
     child = tmp_path / "child.py"
     child.write_text(
         f"""
 import json, os, sys
-sys.path.insert(0, {str(source)!r})
+sys.path.insert(0, {str(SOURCE)!r})
 from adapters.processing.confinement import confine
 order = json.loads(sys.stdin.readline())
 confine(memory=order["memory"], cpu_seconds=5, file_bytes=1000)
@@ -245,7 +245,7 @@ for what in (connect, resolve, spawn, fork, system):
 print(json.dumps({{"rejected": "damaged" if not bad else "lost"}}))
 """
     )
-    monkeypatch.setattr(starting, "_CHILD", child)
+    monkeypatch.setattr(parent, "_CHILD", child)
     with pytest.raises(UploadRejected) as caught:
         await bench(corpus.photograph(1))
     assert caught.value.reason is FailureReason.DAMAGED

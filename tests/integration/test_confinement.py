@@ -1,7 +1,7 @@
-"""What confines the process that decodes uploads, tried from inside it by what does no harm if it succeeds.
+"""The confinement of the process that decodes uploads, tested from the inside with harmless attempts.
 
-Each layer is tried alone, below Python's own refusals, as root and as an ordinary user. What this kernel does not offer is
-skipped, which the summary of the run lists.
+Each layer is tested alone, below Python's own restrictions, as root and as an ordinary user. Layers that this kernel does
+not support are skipped, and the summary of the run lists them.
 """
 
 import json
@@ -78,7 +78,7 @@ def forks():
     return done(result)
 
 def connects():
-    # To a port where nothing listens: refused by the host, unreachable where there is no network.
+    # To a port without a listener: the host refuses, and without a network it is unreachable.
     address = bytes([2, 0, 0, 9, 127, 0, 0, 1]) + bytes(8)
     return done(libc.connect(libc.socket(2, 1, 0), address, 16))
 
@@ -151,8 +151,8 @@ EXPECTED = {
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A data folder that every user may read, so that only a layer can refuse it. Not below pytest's own folder, which is
-    closed to other users again by every run that starts."""
+    """A data folder that every user may read, so that only a layer can refuse access. It is not below the folder of pytest,
+    because every new run of pytest closes that folder to other users."""
     with tempfile.TemporaryDirectory(prefix="waggle-confinement-") as name:
         folder = Path(name)
         (folder / "tmp/made").mkdir(parents=True)
@@ -163,9 +163,9 @@ def data() -> Iterator[Path]:
         yield folder
 
 
-def tried(data: Path, user: int, layer: str, names: list[str]) -> dict[str, str] | str:
-    """What the attempts came to; `missing` if the system does not offer the layer."""
-    done = subprocess.run(
+def run_attempts(data: Path, user: int, layer: str, names: list[str]) -> dict[str, str] | str:
+    """Return the result of each attempt, or `missing` if the system does not support the layer."""
+    process = subprocess.run(
         [
             *(sys.executable, "-I", "-c", SCRIPT.format(source=str(SOURCE))),
             *(str(data), str(os.getpid()), str(user), layer, *names),
@@ -175,41 +175,41 @@ def tried(data: Path, user: int, layer: str, names: list[str]) -> dict[str, str]
         check=False,
         timeout=30,
     )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, str] | str = json.loads(done.stdout)
+    assert process.returncode == 0, process.stderr
+    found: dict[str, str] | str = json.loads(process.stdout)
     return found
 
 
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("layer", EXPECTED)
-def test_each_layer_refuses_by_itself(data: Path, layer: str, user: int) -> None:
+def test_each_layer_alone_refuses_its_attempts(data: Path, layer: str, user: int) -> None:
     expected = EXPECTED[layer]
     if layer == Layer.PROCESSES and user == 0:
         pytest.skip("RLIMIT_NPROC as root: Linux does not apply it; seccomp refuses processes there")
-    found = tried(data, user, layer, list(expected))
+    found = run_attempts(data, user, layer, list(expected))
     if found == "missing":
-        pytest.skip(f"this system does not offer: {layer}, to user {user}")
+        pytest.skip(f"this system does not support: {layer}, to user {user}")
     assert found == expected
 
 
 @pytest.mark.parametrize("name", ["read the key", "read the database", "fork", "open a local socket"])
-def test_the_attempts_succeed_where_nothing_refuses_them(data: Path, name: str) -> None:
-    """So that a refusal above is the layer's own."""
+def test_the_attempts_succeed_under_an_unrelated_layer(data: Path, name: str) -> None:
+    """This shows that the refusals above come from the tested layer."""
     layer = Layer.SECCOMP if name.startswith("read") else Layer.LANDLOCK
-    found = tried(data, USERS[-1], layer, [name])
+    found = run_attempts(data, USERS[-1], layer, [name])
     if found == "missing":
-        pytest.skip(f"this system does not offer: {layer}")
+        pytest.skip(f"this system does not support: {layer}")
     assert found == {name: "done"}
 
 
-async def test_the_probe_names_what_is_missing() -> None:
+async def test_the_probe_lists_the_missing_layers() -> None:
     missing = await ChildProcessor().missing_layers()
     assert set(missing) <= set(LAYERS)
     if missing:
-        pytest.skip(f"this system does not offer: {', '.join(missing)}")
+        pytest.skip(f"this system does not support: {', '.join(missing)}")
 
 
-# --- A system that offers less ---------------------------------------------------------------------
+# --- A system that lacks layers --------------------------------------------------------------------
 
 WITHOUT = """
 import ctypes, os, platform, sys
@@ -238,9 +238,9 @@ ADVICE = "This system does not offer it; WAGGLE_MEDIA_CONFINEMENT=required refus
 def on_less(
     *arguments: str, environ: dict[str, str] | None = None, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Python under a filter that answers as a kernel without Landlock, seccomp and namespaces."""
+    """Run Python under a filter that simulates a kernel without Landlock, seccomp and namespaces."""
     if platform.machine() not in {"x86_64", "aarch64"} or sys.platform != "linux":
-        pytest.skip("a kernel that offers less can be imitated on Linux only")
+        pytest.skip("a kernel without these layers can be simulated only on Linux")
     return subprocess.run(
         [sys.executable, "-c", WITHOUT.format(source=str(SOURCE)), *arguments],
         capture_output=True,
@@ -252,7 +252,7 @@ def on_less(
     )
 
 
-def test_missing_layers_stop_the_start_where_they_are_required(tmp_path: Path) -> None:
+def test_missing_layers_prevent_the_start_if_they_are_required(tmp_path: Path) -> None:
     environ = {
         "WAGGLE_DATA_DIR": str(tmp_path / "data"),
         "WAGGLE_MEDIA_CONFINEMENT": "required",
@@ -265,7 +265,7 @@ def test_missing_layers_stop_the_start_where_they_are_required(tmp_path: Path) -
     )
 
 
-async def test_missing_layers_are_one_warning_otherwise(
+async def test_missing_layers_are_logged_as_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     probe = tmp_path / "probe.py"
@@ -281,7 +281,7 @@ async def test_missing_layers_are_one_warning_otherwise(
     ]
 
 
-async def test_the_start_tells_what_is_in_force(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_start_logs_the_active_layers(caplog: pytest.LogCaptureFixture) -> None:
     settings = Settings(database_url="memory:")
     missing = await ChildProcessor().missing_layers()
     with caplog.at_level("INFO"):
@@ -291,10 +291,10 @@ async def test_the_start_tells_what_is_in_force(caplog: pytest.LogCaptureFixture
     assert f"uploads are decoded under: {in_force}" in caplog.messages
 
 
-async def test_an_upload_is_not_looked_at_without_a_required_layer(
+async def test_the_child_refuses_an_upload_if_a_required_layer_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The probe has the last word at the start; the child has it for each upload."""
+    """The probe checks the layers at the start; the child checks them again for each upload."""
     lesser = tmp_path / "child.py"
     lesser.write_text(
         textwrap.dedent(f"""
@@ -310,12 +310,12 @@ async def test_an_upload_is_not_looked_at_without_a_required_layer(
     into.mkdir()
     upload.write_bytes(corpus.photograph(1))
     assert (await ChildProcessor()(upload, into, lambda _: None)).width == 640
-    with pytest.raises(Unavailable, match="ended with 78"):
+    with pytest.raises(Unavailable, match="exited with 78"):
         await ChildProcessor(confinement_required=True)(upload, into, lambda _: None)
 
 
-def made(**change: object) -> str:
-    """What a child says that has made `large.webp` of three bytes, but for `change`."""
+def message(**change: object) -> str:
+    """The message of a child that made `large.webp` with three bytes, except for `change`."""
     rendition = {"name": "large", "type": "image/webp", "width": 1, "height": 1, "bytes": 3} | change
     return json.dumps(
         {"result": {"kind": "image", "width": 1, "height": 1, "blurhash": "", "renditions": [rendition]}}
@@ -333,19 +333,19 @@ def made(**change: object) -> str:
         '{"progress": -1}',
         "[" * 10_000,
         "1" * 100_000,
-        made(bytes="3"),
-        made(bytes=4),
-        made(type="text/html"),
-        made(name="small"),
-        made(name="../other"),
-        made(name="link"),
+        message(bytes="3"),
+        message(bytes=4),
+        message(type="text/html"),
+        message(name="small"),
+        message(name="../other"),
+        message(name="link"),
     ],
     ids=lambda line: line[-30:],
 )
-async def test_a_child_that_was_taken_over_is_not_believed(
+async def test_invalid_output_of_a_compromised_child_is_not_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
-    """No other file is stored as a rendition, whatever it says, and the work on other uploads goes on."""
+    """Whatever it sends, no other file is stored as a rendition, and other uploads are still processed."""
     child, upload, into = tmp_path / "child.py", tmp_path / "upload", tmp_path / "made"
     into.mkdir()
     upload.write_bytes(corpus.photograph(1))
@@ -354,18 +354,16 @@ async def test_a_child_that_was_taken_over_is_not_believed(
     (into / "link.webp").symlink_to(tmp_path / "other.webp")
     monkeypatch.setattr(parent, "_CHILD", child)
 
-    child.write_text(f"print({made()!r})")
+    child.write_text(f"print({message()!r})")
     assert (await ChildProcessor()(upload, into, lambda _: None)).renditions[0].bytes == 3
 
     child.write_text(f"print({line!r})")
-    with pytest.raises(Unavailable, match="no sense"):
+    with pytest.raises(Unavailable, match="invalid output"):
         await ChildProcessor()(upload, into, lambda _: None)
 
 
-async def test_the_child_reads_modules_and_nothing_of_the_data(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The child as it is started for an upload: Python's own refusals are left out, the kernel's are not."""
+async def test_the_child_can_read_modules_and_no_data(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child is started as for an upload. Only the restrictions of the kernel are tested, not those of Python."""
     child = data / "child.py"
     child.write_text(
         textwrap.dedent(f"""
