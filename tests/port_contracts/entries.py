@@ -12,7 +12,7 @@ from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.posts.entries import SqlEntries
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
-from domain.posts import Engagement, Post, Visibility, recognised, resolved
+from domain.posts import Engagement, Post, Visibility, find_entities, resolve_mentions
 from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.engagements import leave
 from tests.port_contracts.posts import remove
@@ -42,7 +42,7 @@ async def take_back(stores: Stores, post: PostId, by: UserId) -> None:
 
 
 async def tagged(stores: Stores, text: str = "#bees", **members: object) -> Post:
-    return await stores.add_post(text=text, entities=resolved(recognised(text), {}), **members)
+    return await stores.add_post(text=text, entities=resolve_mentions(find_entities(text), {}), **members)
 
 
 def part(entries: Collection[FeedEntry], window: Window) -> Sequence[FeedEntry]:

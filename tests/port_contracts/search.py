@@ -11,7 +11,7 @@ from adapters.text import graphemes
 from application.identity.searching import PeopleQuery
 from application.posts.searching import FoundTag, TagWindow
 from application.shared.paging import Page, Window, page
-from domain.posts import Post, Visibility, hashtags, recognised, resolved
+from domain.posts import Post, Visibility, hashtags, find_entities, resolve_mentions
 from domain.posts.searching import PostQuery
 from domain.shared import PostId, UserId, ViewerContext, made_at
 from domain.words import words
@@ -22,7 +22,7 @@ FIND_ALL = 100
 
 
 async def says(stores: Stores, text: str, **members: object) -> Post:
-    return await stores.add_post(text=text, entities=resolved(recognised(text), {}), **members)
+    return await stores.add_post(text=text, entities=resolve_mentions(find_entities(text), {}), **members)
 
 
 async def found(
@@ -33,7 +33,7 @@ async def found(
 
 
 async def edit(stores: Stores, post: Post, text: str) -> Post:
-    edited = replace(post, text=text, entities=resolved(recognised(text), {}), version=post.version + 1)
+    edited = replace(post, text=text, entities=resolve_mentions(find_entities(text), {}), version=post.version + 1)
     async with stores.open_posts() as tx:
         await tx.posts.archive_version(post)
         await tx.posts.save(edited)
@@ -361,7 +361,7 @@ async def _made(stores: Stores, sketch: Sketch, ids: dict[int, UserId], rare: st
 def _has_all(sketch: Sketch, query: PostQuery, rare: str) -> bool:
     """Looked for in the text as it stands, without any index."""
     text = f"{sketch.text if sketch.edit is None else sketch.edit} {rare}"
-    tags = hashtags(resolved(recognised(text), {}))
+    tags = hashtags(resolve_mentions(find_entities(text), {}))
     return set(query.tags) <= set(tags) and all(
         phrase.stands_in(words(text)) or phrase.stands_in(words(sketch.warning)) for phrase in query.phrases
     )

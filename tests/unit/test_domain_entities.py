@@ -16,11 +16,11 @@ from domain.posts import (
     EntityType,
     hashtag,
     hashtags,
-    recognised,
-    resolved,
-    usernames,
+    find_entities,
+    resolve_mentions,
+    mentioned_usernames,
 )
-from domain.posts.entities import MAX_ENTITIES, recognised_again
+from domain.posts.entities import MAX_ENTITIES, find_entities_again
 from domain.posts.links import MAX_URL
 from domain.posts.tags import MAX_TAG
 from domain.shared import Invalid, UserId
@@ -34,7 +34,7 @@ def cut(text: str, entity: Entity) -> str:
 
 
 def found(text: str, kind: EntityType) -> list[str]:
-    return [cut(text, entity) for entity in recognised(text) if entity.type is kind]
+    return [cut(text, entity) for entity in find_entities(text) if entity.type is kind]
 
 
 class TestMentions:
@@ -98,20 +98,20 @@ class TestMentions:
         ],
     )
     def test_an_at_sign_names_somebody(self, text: str, names: list[str]) -> None:
-        assert usernames(recognised(text)) == names
+        assert mentioned_usernames(find_entities(text)) == names
 
     def test_twenty_people_are_named_as_often_as_one_likes_and_a_twenty_first_is_refused(self) -> None:
         names = [f"user_{number}" for number in range(MAX_MENTIONS)]
         text = " ".join(f"@{name} @{name.upper()}" for name in names)
 
-        assert usernames(recognised(text)) == names
+        assert mentioned_usernames(find_entities(text)) == names
         with pytest.raises(Invalid) as refused:
-            recognised(f"{text} @one_more")
+            find_entities(f"{text} @one_more")
         assert [fault.code for fault in refused.value.field_errors] == ["too_many_mentions"]
 
     @pytest.mark.parametrize("before", ["#a ", "https://example.org/ ", "@bob "])
     def test_nobody_is_left_out_because_of_what_else_a_text_names(self, before: str) -> None:
-        entities = recognised(before * 200 + "@lea")
+        entities = find_entities(before * 200 + "@lea")
 
         assert len(entities) == MAX_ENTITIES
         assert entities[-1].value == "lea"
@@ -119,14 +119,14 @@ class TestMentions:
     @given(text=st.text(st.sampled_from("@@ aA_1/é\n.")))
     def test_every_name_could_be_a_username(self, text: str) -> None:
         try:
-            named = usernames(recognised(text))
+            named = mentioned_usernames(find_entities(text))
         except Invalid:
             return
         for name in named:
             assert is_reserved(name) or username(name) == name
 
     def test_a_mention_of_nobody_is_no_entity(self) -> None:
-        entities = resolved(recognised("@ann and @bob #bees"), {"bob": UserId(7)})
+        entities = resolve_mentions(find_entities("@ann and @bob #bees"), {"bob": UserId(7)})
 
         assert entities == (
             Entity(EntityType.MENTION, 9, 13, "bob", UserId(7)),
@@ -186,20 +186,20 @@ class TestHashtags:
         ],
     )
     def test_a_number_sign_makes_a_tag(self, text: str, tags: list[str]) -> None:
-        assert hashtags(recognised(text)) == tags
+        assert hashtags(find_entities(text)) == tags
 
     def test_a_tag_is_as_long_as_its_limit_and_no_longer(self) -> None:
-        assert hashtags(recognised("#" + "a" * MAX_TAG)) == ["a" * MAX_TAG]
-        assert recognised("#" + "a" * (MAX_TAG + 1)) == []
-        assert recognised("#" + "ß" * (MAX_TAG // 2 + 1)) == [], "counted in its canonical form"
+        assert hashtags(find_entities("#" + "a" * MAX_TAG)) == ["a" * MAX_TAG]
+        assert find_entities("#" + "a" * (MAX_TAG + 1)) == []
+        assert find_entities("#" + "ß" * (MAX_TAG // 2 + 1)) == [], "counted in its canonical form"
 
     def test_in2_marks_upon_marks_make_no_long_tag(self) -> None:
-        assert recognised("#Z" + "\N{COMBINING GRAVE ACCENT}" * 1000) == []
+        assert find_entities("#Z" + "\N{COMBINING GRAVE ACCENT}" * 1000) == []
 
     def test_no_more_than_thirty_tags_are_made(self) -> None:
         tags = [f"tag{number}" for number in range(40)]
 
-        assert hashtags(recognised(" ".join(f"#{tag}" for tag in tags))) == tags[:MAX_HASHTAGS]
+        assert hashtags(find_entities(" ".join(f"#{tag}" for tag in tags))) == tags[:MAX_HASHTAGS]
 
     @given(raw=st.text())
     def test_the_canonical_form_is_its_own(self, raw: str) -> None:
@@ -212,7 +212,7 @@ class TestHashtags:
 
     @given(raw=st.text(st.sampled_from("aAéÉiIİıŀĿ·・ﾞスｽßﷺ_1\u0307\u0301\u200c\u200dم"), max_size=12))
     def test_a_tag_that_is_read_in_a_text_is_asked_for_as_it_was_written(self, raw: str) -> None:
-        for entity in recognised(f"#{raw}"):
+        for entity in find_entities(f"#{raw}"):
             written = cut(f"#{raw}", entity)[1:]
             assert hashtag(written) == entity.value
             assert hashtag(written.lower()) == entity.value
@@ -339,14 +339,14 @@ PIECES = [
 
 class TestPositions:
     def test_they_count_utf_16_units(self) -> None:
-        assert [(entity.start, entity.end) for entity in recognised("🐝 @ann 🐝#bees")] == [(3, 7), (10, 15)]
+        assert [(entity.start, entity.end) for entity in find_entities("🐝 @ann 🐝#bees")] == [(3, 7), (10, 15)]
 
     @given(text=st.lists(st.sampled_from(PIECES)).map("".join) | st.text())
     def test_they_cut_out_exactly_what_was_recognised(self, text: str) -> None:
         text = text.encode("utf-16-le", "ignore").decode("utf-16-le")
         end = 0
         try:
-            entities = recognised(text)
+            entities = find_entities(text)
         except Invalid:
             return
         for entity in entities:
@@ -363,7 +363,7 @@ class TestPositions:
                 assert piece == entity.value
 
     def test_in2_a_text_names_a_bounded_number_of_things(self) -> None:
-        assert len(recognised("#a " * 2000 + "@ann " * 100)) == MAX_ENTITIES
+        assert len(find_entities("#a " * 2000 + "@ann " * 100)) == MAX_ENTITIES
 
 
 class TestStoredTexts:
@@ -375,14 +375,14 @@ class TestStoredTexts:
             Entity(EntityType.LINK, 30, 51, "https://example.org/、"),
         )
 
-        assert recognised_again(text, before) == (
+        assert find_entities_again(text, before) == (
             before[0],
             Entity(EntityType.HASHTAG, 20, 29, "col·legi"),
             Entity(EntityType.LINK, 30, 50, "https://example.org/"),
         )
 
     def test_more_people_than_a_text_may_name_today_are_no_fault_of_it(self) -> None:
-        assert recognised_again(" ".join(f"@user_{number}" for number in range(30)), ()) == ()
+        assert find_entities_again(" ".join(f"@user_{number}" for number in range(30)), ()) == ()
 
 
 HOSTILE = {
@@ -418,7 +418,7 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
 def test_in7_hostile_texts_are_looked_through(text: str) -> None:
     start = time.process_time()
-    entities = recognised(text)
+    entities = find_entities(text)
     spent = time.process_time() - start
 
     assert len(entities) <= MAX_ENTITIES

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from adapters.sql.posts.words import match, tsquery
 from adapters.text import graphemes
 from application.identity.searching import PeopleQuery, words_of_name
-from domain.posts import Post, Visibility, hashtag, recognised, resolved
+from domain.posts import Post, Visibility, hashtag, find_entities, resolve_mentions
 from domain.posts.searching import MAX_REPEATED, MAX_TERMS, PostQuery, plain_tag, searchable, tag_key
 from domain.posts.tags import MAX_TAG, beginning_of_tag
 from domain.shared import Invalid, PostId, UserId
@@ -114,7 +114,7 @@ def a_post(text: str, warning: str = "", *, deleted: bool = False) -> Post:
         text=text,
         visibility=Visibility.PUBLIC,
         content_warning=warning,
-        entities=resolved(recognised(text), {}),
+        entities=resolve_mentions(find_entities(text), {}),
         deleted=deleted,
     )
 

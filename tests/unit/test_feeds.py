@@ -18,7 +18,7 @@ from application.feeds.read_feeds import NoSuchHashtag
 from application.shared.events import AccountDeleted
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
-from domain.posts import Visibility, recognised, resolved
+from domain.posts import Visibility, find_entities, resolve_mentions
 from domain.shared import EventId, PostId, UserId, UserNotFound
 from tests.port_contracts.stores import memory, new_id
 from tests.unit.feed_reference import VISIBILITIES, World, ids_of
@@ -41,7 +41,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield World(stores, KINDS[request.param](), users(6))
 
 
-BEES: Mapping[str, Any] = {"text": "#bees", "entities": resolved(recognised("#bees"), {})}
+BEES: Mapping[str, Any] = {"text": "#bees", "entities": resolve_mentions(find_entities("#bees"), {})}
 
 
 # --- What stands in the home feed --------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """What all use cases ask first: may one see the post, and whom does a text name."""
 
 from application.posts.ports import People, PostsTx
-from domain.posts import Entity, Post, PostNotFound, can_view, recognised, resolved, usernames
+from domain.posts import Entity, Post, PostNotFound, can_view, find_entities, resolve_mentions, mentioned_usernames
 from domain.shared import PostId, UserId, ViewerContext
 
 
@@ -21,10 +21,10 @@ async def recipients(post: Post, people: People) -> frozenset[UserId]:
     return frozenset(await people.cards(others)) if others else others
 
 
-async def named_in(text: str, people: People, author: ViewerContext) -> tuple[Entity, ...]:
+async def entities_in(text: str, people: People, author: ViewerContext) -> tuple[Entity, ...]:
     """What `text` names, those aside who block its author or are blocked by them: they are not mentioned. Asked
     before a transaction: no other module is waited for while rows are locked."""
-    found = recognised(text)
-    names = usernames(found)
+    found = find_entities(text)
+    names = mentioned_usernames(found)
     ids = await people.ids_named(names) if names else {}
-    return resolved(found, {name: id_ for name, id_ in ids.items() if id_ not in author.blocked})
+    return resolve_mentions(found, {name: id_ for name, id_ in ids.items() if id_ not in author.blocked})

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from application.posts.access import locked_if_visible, named_in, recipients
+from application.posts.access import locked_if_visible, entities_in, recipients
 from application.posts.ports import People, PostsTx
 from application.posts.publishing import announce_published
 from application.posts.queries import PresentedPost, ReadPost
@@ -76,7 +76,7 @@ class EditPost:
     ) -> PresentedPost:
         edit = edit.checked(self.graphemes)
         viewer_context = await self.viewer_contexts.of(user)
-        entities = () if edit.text is None else await named_in(edit.text, self.people, viewer_context)
+        entities = () if edit.text is None else await entities_in(edit.text, self.people, viewer_context)
         async with self.open_tx() as tx:
             post = await locked_if_visible(tx, viewer_context, post_id)
             if post.author != user:

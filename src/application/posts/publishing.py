@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from application.posts.access import locked_if_visible, named_in, recipients
+from application.posts.access import locked_if_visible, entities_in, recipients
 from application.posts.counting import count_above
 from application.posts.ports import People, PostsTx
 from application.posts.queries import PresentedPost
@@ -95,7 +95,7 @@ class PublishPost:
         draft = draft.checked(self.graphemes)
         # Before the transaction, which locks rows: it should not wait for another module.
         viewer_context = await self.viewer_contexts.of(author)
-        entities = await named_in(draft.text, self.people, viewer_context)
+        entities = await entities_in(draft.text, self.people, viewer_context)
         cards = await self.people.cards({author, *mentioned(entities)})
         if author not in cards:
             raise TokenInvalid("the account of this token is gone")

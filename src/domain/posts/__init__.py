@@ -1,4 +1,4 @@
-"""Posts and comments: what they may say, who may see them, who may remove them."""
+"""Posts and comments: their texts, who may see them, and who may change or remove them."""
 
 from domain.posts.engagements import (
     MAX_BOOKMARKS,
@@ -20,10 +20,10 @@ from domain.posts.entities import (
     EntityType,
     hashtags,
     mentioned,
-    recognised,
-    recognised_again,
-    resolved,
-    usernames,
+    find_entities,
+    find_entities_again,
+    resolve_mentions,
+    mentioned_usernames,
 )
 from domain.posts.post import (
     CONTENT_WARNING,
@@ -88,7 +88,7 @@ __all__ = [
     "mentioned",
     "open_post_of",
     "recognised",
-    "recognised_again",
+    "find_entities_again",
     "resolved",
     "usernames",
     "with_engagement_counted",

@@ -1,4 +1,4 @@
-"""Marks that people leave on posts, and posts that authors pin to their profile."""
+"""Engagements of users with posts, and the posts that authors pin to their profile."""
 
 from dataclasses import replace
 from enum import StrEnum
@@ -7,13 +7,13 @@ from domain.posts.post import OPEN_VISIBILITIES, AuthorState, NotTheAuthor, Post
 from domain.shared import Conflict, UserId
 
 MAX_BOOKMARKS = 10_000
-"""A user's."""
+"""Of one user."""
 MAX_PINS = 5
-"""An author's."""
+"""Of one author."""
 
 
 class Engagement(StrEnum):
-    """What a person can leave on a post, once each. A bookmark is seen by nobody else."""
+    """The ways in which a user can engage with a post, each at most once. Nobody else sees a bookmark."""
 
     LIKE = "like"
     REPOST = "repost"
@@ -27,13 +27,13 @@ class CannotRepost(Conflict):
 
 
 class TooManyBookmarks(Conflict):
-    """A user keeps at most 10,000 bookmarks: take some back first."""
+    """A user keeps at most 10,000 bookmarks: remove some first."""
 
     code = "too_many_bookmarks"
 
 
 class CannotPin(Conflict):
-    """Only public and unlisted posts can be pinned, and no comments."""
+    """Only public and unlisted posts can be pinned, not comments."""
 
     code = "cannot_pin"
 
@@ -45,16 +45,16 @@ class TooManyPins(Conflict):
 
 
 def check_engagement(post: Post, engagement: Engagement) -> None:
-    """Whether somebody who sees the post may mark it so. A repost brings a post before others, so only a
-    post that everybody may see can be reposted. Raises CannotRepost."""
+    """Check that a user who may see the post may engage with it like this. Others see a repost, so only a post that
+    everybody may see can be reposted. Raises CannotRepost."""
     if engagement is Engagement.REPOST and (
         post.visibility not in OPEN_VISIBILITIES or post.author_state is not AuthorState.OPEN
     ):
-        raise CannotRepost("not everybody may see this post, so it cannot be brought before others")
+        raise CannotRepost("only a post that everybody may see can be reposted")
 
 
 def check_pin(post: Post, by: UserId) -> None:
-    """Whether `by` may pin the post. Raises NotTheAuthor, CannotPin."""
+    """Check that `by` may pin the post. Raises NotTheAuthor, CannotPin."""
     check_unpin(post, by)
     if post.reply_to is not None:
         raise CannotPin("a comment cannot be pinned")
@@ -69,7 +69,7 @@ def check_unpin(post: Post, by: UserId) -> None:
 
 
 def with_engagement_counted(post: Post, engagement: Engagement, change: int) -> Post:
-    """The post with `change` marks more of this kind. Bookmarks are not counted."""
+    """The post with `change` added to the count of this engagement. Bookmarks are not counted."""
     match engagement:
         case Engagement.LIKE:
             return replace(post, likes=post.likes + change)

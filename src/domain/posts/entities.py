@@ -1,8 +1,8 @@
-"""What a text names: people, hashtags, links, and where.
+"""The entities of a text: mentions, hashtags and links, and their positions.
 
-Positions are UTF-16 code units, half-open, as the string types of JavaScript, Java, Kotlin, Dart and
-Objective-C count. All of it takes time linear in the length of the text, whatever the text is: every
-character is looked at a bounded number of times.
+Positions are half-open ranges of UTF-16 code units, the unit of the string types of JavaScript, Java, Kotlin, Dart and
+Objective-C. Everything here takes time linear in the length of any text: each character is looked at a bounded number
+of times.
 """
 
 import re
@@ -17,23 +17,22 @@ from domain.posts.tags import hashtag, in_tag, is_mark, is_selector, tag_end
 from domain.shared import FieldError, Invalid, UserId
 
 MAX_MENTIONS = 20
-"""Different people; a text that names more is refused."""
+"""Different people in one text. A text that mentions more is refused."""
 MAX_HASHTAGS = 30
 MAX_ENTITIES = 100
-"""Of all kinds, repetitions included; what a text names beyond that is plain text, except that everybody is mentioned
-once."""
+"""Entities of all kinds in one text, repetitions included. Further ones stay plain text, except that each user is
+mentioned at least once."""
 
-# What can begin something; most of what cannot is passed over here, where it costs least. A scheme in the
-# middle of an ASCII word begins nothing, but in the middle of a Chinese sentence it does: nothing
-# separates words there.
+# The characters that may begin an entity. Most other text is skipped here, where that costs least. A scheme in the middle
+# of an ASCII word does not begin a link, but in the middle of a Chinese sentence it does: nothing separates words there.
 _SIGN = re.compile(
     r"(?<![A-Za-z0-9_])https?://|(?<![a-zA-Z0-9_@/\uff20\ufe6b])[@\uff20\ufe6b](?=[a-zA-Z0-9_]{3})|"
     r"(?<![\w&/])[#\uff03](?=[\w\u00a1-\u1fff])",
     re.IGNORECASE,
 )
 _MENTION = re.compile(r"[@\uff20\ufe6b]([a-zA-Z0-9_]{3,30})")
-# What makes the address of somebody elsewhere of a name: `@host`, `.letter`, both also after a hyphen or a plus, and
-# `:host.letter`, as Matrix writes it. A full stop, a colon or an `@` by itself belongs to the sentence.
+# A name followed by this is an address on another server: `@host`, `.letter`, both also after a hyphen or a plus, and
+# `:host.letter`, the form of Matrix. A full stop, a colon or an `@` alone belongs to the sentence.
 _ELSEWHERE = re.compile(r"(?:[+-]+\w[\w+-]*)?(?:[@\uff20\ufe6b]+\w|\.[^\W_])|:[\w-]+\.[^\W_]")
 
 
@@ -45,22 +44,22 @@ class EntityType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Something that a text names, from `start` up to `end`, counted in UTF-16 code units."""
+    """A mention, hashtag or link in a text, from `start` up to `end`, counted in UTF-16 code units."""
 
     type: EntityType
     start: int
     end: int
     value: str
-    """The username, the canonical tag, or the URL as it was written."""
+    """The username, the canonical tag, or the URL as written."""
     user: UserId | None = None
-    """Who is mentioned."""
+    """The mentioned user."""
 
 
-def recognised(text: str) -> list[Entity]:
-    """What `text` names, in order and without overlap; the users not yet looked up. Raises Invalid if it names more
-    than MAX_MENTIONS people, whether they exist or not: so the answer tells nothing of anybody."""
+def find_entities(text: str) -> list[Entity]:
+    """The entities of `text` in order, without overlap; users are not looked up yet. Raises Invalid if it mentions more
+    than MAX_MENTIONS usernames, whether they exist or not: so the answer does not reveal which names exist."""
     found = _found(text)
-    if len(usernames(found)) > MAX_MENTIONS:
+    if len(mentioned_usernames(found)) > MAX_MENTIONS:
         raise Invalid(
             FieldError(
                 "text", "too_many_mentions", f"a text mentions at most {MAX_MENTIONS} different people"
@@ -69,9 +68,9 @@ def recognised(text: str) -> list[Entity]:
     return found
 
 
-def recognised_again(text: str, stored: Sequence[Entity]) -> tuple[Entity, ...]:
-    """The entities of a stored text by the present rules for hashtags and links. Mentions stay as they were stored:
-    those people were notified, and nobody else was."""
+def find_entities_again(text: str, stored: Sequence[Entity]) -> tuple[Entity, ...]:
+    """The entities of a stored text by the current rules for hashtags and links. Mentions stay as they are stored:
+    exactly those users were notified."""
     mentions = [entity for entity in stored if entity.type is EntityType.MENTION]
     others = [
         entity
@@ -104,8 +103,8 @@ def _found(text: str) -> list[Entity]:
     return found
 
 
-def resolved(found: Sequence[Entity], ids: Mapping[str, UserId]) -> tuple[Entity, ...]:
-    """The entities with the users that they mention. A mention of nobody is no entity."""
+def resolve_mentions(found: Sequence[Entity], ids: Mapping[str, UserId]) -> tuple[Entity, ...]:
+    """The entities with the ids of the mentioned users. A mention of an unknown username is left out."""
     return tuple(
         Entity(entity.type, entity.start, entity.end, entity.value, ids.get(entity.value))
         if entity.type is EntityType.MENTION
@@ -115,13 +114,13 @@ def resolved(found: Sequence[Entity], ids: Mapping[str, UserId]) -> tuple[Entity
     )
 
 
-def usernames(found: Sequence[Entity]) -> list[str]:
-    """Whom a text names, each once, in order."""
+def mentioned_usernames(found: Sequence[Entity]) -> list[str]:
+    """The mentioned usernames, each once, in order."""
     return _each_once(found, EntityType.MENTION)
 
 
 def mentioned(entities: Sequence[Entity]) -> frozenset[UserId]:
-    """Whom a text names, of those who exist."""
+    """The mentioned users, those that exist."""
     return frozenset(entity.user for entity in entities if entity.user is not None)
 
 
@@ -142,10 +141,10 @@ def _candidates(text: str) -> Iterator[tuple[EntityType, int, int, str]]:
         if sign[0] in "@\uff20\ufe6b":
             if (name := _MENTION.match(text, start)) is not None and not _is_inside_a_name(text, start):
                 at = name.end()
-                if not _goes_on(text, at):
+                if not _continues(text, at):
                     yield EntityType.MENTION, start, at, name[1].lower()
         elif sign[0] in "#\uff03":
-            if start and in_tag(text[start - 1]):  # a mark, which the expression does not know
+            if start and in_tag(text[start - 1]):  # a combining mark, which the expression does not know
                 continue
             begin, at = at, tag_end(text, at)
             if (tag := hashtag(text[begin:at])) is not None:
@@ -157,15 +156,15 @@ def _candidates(text: str) -> Iterator[tuple[EntityType, int, int, str]]:
 
 
 def _is_inside_a_name(text: str, sign: int) -> bool:
-    """Whether what stands before the sign makes an e-mail address of it, or of its letter another one."""
+    """Whether the sign continues a name, as in an e-mail address, because of the character before it."""
     at = sign - 1
     while at > 0 and is_mark(text[at]) and not is_selector(text[at]):
         at -= 1
     return at >= 0 and _is_of_a_name(text[at])
 
 
-def _goes_on(text: str, end: int) -> bool:
-    """Whether the name that ends here is only the beginning of another one, or of an address elsewhere."""
+def _continues(text: str, end: int) -> bool:
+    """Whether the name that ends here is only the beginning of a longer one, or of an address on another server."""
     after = text[end : end + 1]
     if after and (_is_of_a_name(after) or (is_mark(after) and not is_selector(after))):
         return True
@@ -174,9 +173,9 @@ def _goes_on(text: str, end: int) -> bool:
 
 @lru_cache(4096)
 def _is_of_a_name(char: str) -> bool:
-    """Whether readers take it for part of a name beside it: digits, `_` and letters of the Latin script, of any
-    width. Names have ASCII ones only, but nobody means `@lea` by `@leaé`. Letters of other scripts are not: many are
-    written without blanks."""
+    """Whether readers take the character for part of a name next to it: digits, `_` and letters of the Latin script, of
+    any width. Usernames are ASCII only, but nobody means `@lea` by `@leaé`. Letters of other scripts do not count, since
+    many scripts are written without blanks."""
     if char == "_" or unicodedata.category(char) == "Nd":
         return True
     plain = unicodedata.normalize("NFKC", char)[0]
@@ -184,7 +183,7 @@ def _is_of_a_name(char: str) -> bool:
 
 
 def _positions(text: str) -> Callable[[int], int]:
-    """From an index into `text` to UTF-16 code units, for indices that are asked for in rising order."""
+    """A function from an index into `text` to UTF-16 code units, to be called with rising indices."""
     if text.isascii() or max(text, default="") <= "\uffff":
         return lambda index: index
     last = units = 0

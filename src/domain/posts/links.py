@@ -1,4 +1,4 @@
-"""Links: where one ends in a text."""
+"""Finding the end of a link in a text."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from domain.posts.tags import MEDIAL
 
 MAX_URL = 2_048
 
-# Up to a blank, a delimiter of RFC 3986, a quotation mark, CJK punctuation of any width, or what cannot be seen.
+# Up to a blank, a delimiter of RFC 3986, a quotation mark, CJK punctuation of any width, or an invisible character.
 _LINK = re.compile(
     r"(https?://)([^\s\x00-\x20<>\"`{}|\\^\x7f-\x9f\u00ab\u00bb\u200b-\u200f\u2018-\u201f\u2028-\u202e\u2039\u203a"
     r"\u2060-\u2069\u3000-\u3003\u3008-\u3011\u3014-\u301b\u301d-\u301f\ufeff\uff01\uff08\uff09\uff0c\uff1a\uff1b"
@@ -24,12 +24,12 @@ _TRAILING = frozenset(".,:;!?'*~")
 
 
 def link_end(text: str, start: int) -> tuple[int | None, int]:
-    """Where the link that begins at `start` ends, None if it is none, and where to go on looking."""
+    """The end of the link that begins at `start`, None if it is not a link, and the index at which to continue."""
     match = _LINK.match(text, start)
     if match is None:
         raise ValueError("no scheme here")
     begin, run = match.start(2), match.end()
-    if run - start > 2 * MAX_URL:  # whatever is trimmed of it
+    if run - start > 2 * MAX_URL:  # too long, however much is trimmed
         return None, run
     end = _trimmed(text, begin, _sentence_end(text, begin, run))
     if end - start > MAX_URL or not _is_authority(re.split("[/?#]", text[begin:end], maxsplit=1)[0]):
@@ -38,8 +38,8 @@ def link_end(text: str, start: int) -> tuple[int | None, int]:
 
 
 def _sentence_end(text: str, begin: int, end: int) -> int:
-    """Where a sentence ends the link. Punctuation of another script after an ASCII character does, though no blank
-    follows, as in Amharic or Khmer; within words of that script it may be part of a title."""
+    """The index at which a sentence ends the link. Punctuation of another script after an ASCII character ends it even if
+    no blank follows, as in Amharic or Khmer. Within words of that script it may be part of a title."""
     for found in _BEYOND_ASCII_AFTER_ASCII.finditer(text, begin, end):
         if _is_punctuation(found[0]) and found[0] not in MEDIAL:
             return found.start()
@@ -47,7 +47,7 @@ def _sentence_end(text: str, begin: int, end: int) -> int:
 
 
 def _trimmed(text: str, begin: int, end: int) -> int:
-    """The end of a URL without the punctuation of the sentence that it stands in."""
+    """The end of a URL without the punctuation of the sentence around it."""
     extra = {
         closing: text.count(closing, begin, end) - text.count(opening, begin, end)
         for closing, opening in _CLOSING.items()
@@ -66,7 +66,7 @@ def _trimmed(text: str, begin: int, end: int) -> int:
 
 @lru_cache(4096)
 def _is_punctuation(char: str) -> bool:
-    """Marks that end a sentence or part of it, brackets and quotation marks, of any script."""
+    """Punctuation that ends a sentence or a part of it, brackets and quotation marks, of any script."""
     return unicodedata.category(char) in {"Po", "Ps", "Pe", "Pi", "Pf"}
 
 
@@ -75,7 +75,7 @@ def _is_dash(char: str) -> bool:
 
 
 def _is_authority(authority: str) -> bool:
-    """A host with a dot in it and maybe a port; nothing that looks like another host (`user@host`)."""
+    """A host that contains a dot, optionally with a port; nothing that looks like another host (`user@host`)."""
     host, colon, port = authority.partition(":")
     labels = host.removesuffix(".").split(".")
     return (

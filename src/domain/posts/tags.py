@@ -1,24 +1,24 @@
-"""Hashtags: where one ends in a text, and the canonical form in which it is stored and compared."""
+"""Hashtags: finding their end in a text, and the canonical form in which they are stored and compared."""
 
 import re
 import unicodedata
 from functools import lru_cache
 
 MAX_TAG = 100
-"""Code points of a hashtag in its canonical form, hence at most 400 bytes."""
+"""Code points of a hashtag in its canonical form, so at most 400 bytes."""
 
 _WORD = re.compile(r"\w+")
 _JOINERS = frozenset("\u200c\u200d")
 _SCRIPTS_WITH_JOINERS = (("\u0600", "\u1cff"), ("\ua800", "\uabff"), ("\U00011000", "\U00011fff"))
 MEDIAL = frozenset("\u00b7\u05be\u05f3\u05f4\u0f0b\u0f0c\u2027\u30a0\u30fb\uff65")
-"""Marks that words of some languages have inside, after the medial characters of UAX #31: the middle dot of Catalan
-and of foreign names in Chinese and Japanese, Hebrew maqaf, geresh and gershayim, the Tibetan tsheg. Hyphens,
-apostrophes and full stops are left out: they end a hashtag everywhere in this field."""
+"""Characters inside words of some languages, after the medial characters of UAX #31: the middle dot of Catalan and of
+foreign names in Chinese and Japanese, Hebrew maqaf, geresh and gershayim, the Tibetan tsheg. Without hyphens,
+apostrophes and full stops: those end a hashtag in every other social network too."""
 _NOT_AT_THE_END = "".join(MEDIAL | _JOINERS)
 
 
 def hashtag(raw: str) -> str | None:
-    """The canonical form of a tag that was written without its sign, or None if it is none.
+    """The canonical form of a tag that is written without its sign, or None if it is not a tag.
 
     Compatibility and case are folded, so that `Straße`, `STRASSE` and full-width letters are one tag.
     """
@@ -27,21 +27,21 @@ def hashtag(raw: str) -> str | None:
 
 
 def beginning_of_tag(raw: str) -> str | None:
-    """The same for a part of a tag, from its first letter on, which by itself may be none: there may be only
-    digits in it."""
+    """The canonical form of the beginning of a tag, which need not be a tag itself: it may consist of digits only. None if
+    no tag begins like this."""
     if not 0 < len(raw) <= MAX_TAG or not (raw[0].isalnum() or raw[0] == "_"):
         return None
     folded = _compatible("".join(char for char in raw if not is_selector(char))).casefold()
-    # İ folds to an i with a dot above, which no other case of the same word has.
+    # İ folds to an i with a combining dot, which no other spelling of the same word has.
     tag = _compatible(folded.replace("i\u0307", "i")).rstrip(_NOT_AT_THE_END)
-    # Folded, a letter can begin with a mark, and what begins with one is no tag when it is asked for.
+    # Folding can make a letter begin with a combining mark, and a search for such a tag would not find it.
     if len(tag) > MAX_TAG or is_mark(tag[:1]) or tag_end(tag, 0) != len(tag):
         return None
     return tag
 
 
 def _compatible(text: str) -> str:
-    """`text` in NFKC, except for characters that would fall apart into several words: ﷺ is one letter of a tag."""
+    """`text` in NFKC, except for characters that would become several words: ﷺ stays one letter of a tag."""
     return unicodedata.normalize("NFC", "".join(map(_compatible_char, text)))
 
 
@@ -52,8 +52,8 @@ def _compatible_char(char: str) -> str:
 
 
 def tag_end(text: str, begin: int) -> int:
-    """Where the run of characters of a tag ends that begins at `begin`. A joiner belongs to it between two of them,
-    in the scripts that write words with it, and so does a medial mark."""
+    """The end of the run of tag characters that begins at `begin`. A joiner between two of them belongs to it in scripts
+    that write words with joiners, and so does a medial character."""
     at = begin
     while at < len(text):
         if (word := _WORD.match(text, at)) is not None:
@@ -83,10 +83,10 @@ def in_tag(char: str) -> bool:
 
 
 def is_mark(char: str) -> bool:
-    # Not Me (enclosing marks): they make keycaps of digits and of the sign itself, and those are emoji.
+    # Without Me (enclosing marks): they make keycaps of digits and of the sign itself, and those are emoji.
     return char != "" and unicodedata.category(char) in {"Mn", "Mc"}
 
 
 def is_selector(char: str) -> bool:
-    """A variation selector: it picks a picture for a character, and makes no other word of it."""
+    """A variation selector: it changes the look of a character, and does not make another word."""
     return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"

@@ -94,7 +94,7 @@ class SearchController(Controller):
     tags = ("search",)
 
     @get(
-        operation_id="searchContent", summary="PostSearch", opt=policy("optional", Invalid, limit="expensive")
+        operation_id="searchContent", summary="Search", opt=policy("optional", Invalid, limit="expensive")
     )
     async def search(
         self,

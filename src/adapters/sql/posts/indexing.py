@@ -8,7 +8,7 @@ from adapters.sql.batches import BATCH, in_batches
 from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.tables import post_words
 from adapters.sql.posts.words import Words
-from domain.posts import hashtags, recognised_again
+from domain.posts import hashtags, find_entities_again
 from domain.posts.searching import tag_key, terms_of
 
 # Columns by name: a migration reads the table as it was then.
@@ -38,7 +38,7 @@ def index_posts_again(connection: Connection) -> None:
             if row.text.isascii() and row.content_warning.isascii():
                 continue
             before = load_entities(row.entities)
-            after = recognised_again(row.text, before)
+            after = find_entities_again(row.text, before)
             tags = hashtags(after)
             if after != before:
                 connection.execute(_SAVE, {"id": row.id, "entities": dump_entities(after)})

@@ -74,7 +74,7 @@ class PostsController(Controller):
     @patch(
         "/{post_id:str}",
         operation_id="updatePost",
-        summary="PostEdit a post",
+        summary="Edit a post",
         opt=policy("token", PostNotFound, NotTheAuthor, TooManyEdits),
     )
     async def edit(
