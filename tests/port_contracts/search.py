@@ -11,7 +11,7 @@ from adapters.text import graphemes
 from application.identity.searching import PeopleQuery
 from application.posts.searching import FoundTag, TagWindow
 from application.shared.paging import Page, Window, page
-from domain.posts import Post, Visibility, hashtags, find_entities, resolve_mentions
+from domain.posts import Post, Visibility, find_entities, hashtags, resolve_mentions
 from domain.posts.searching import PostQuery
 from domain.shared import PostId, UserId, ViewerContext, made_at
 from domain.words import words
@@ -33,7 +33,9 @@ async def found(
 
 
 async def edit(stores: Stores, post: Post, text: str) -> Post:
-    edited = replace(post, text=text, entities=resolve_mentions(find_entities(text), {}), version=post.version + 1)
+    edited = replace(
+        post, text=text, entities=resolve_mentions(find_entities(text), {}), version=post.version + 1
+    )
     async with stores.open_posts() as tx:
         await tx.posts.archive_version(post)
         await tx.posts.save(edited)

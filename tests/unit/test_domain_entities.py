@@ -14,11 +14,11 @@ from domain.posts import (
     MAX_MENTIONS,
     Entity,
     EntityType,
+    find_entities,
     hashtag,
     hashtags,
-    find_entities,
-    resolve_mentions,
     mentioned_usernames,
+    resolve_mentions,
 )
 from domain.posts.entities import MAX_ENTITIES, find_entities_again
 from domain.posts.links import MAX_URL
@@ -297,7 +297,7 @@ class TestLinks:
 
         assert wrong == set()
 
-    @pytest.mark.parametrize("engagement", "، ؟ ۔ । ։ ። ။ ។ ། ｡ ､ ｣ ）".split())
+    @pytest.mark.parametrize("mark", "، ؟ ۔ । ։ ። ။ ។ ། ｡ ､ ｣ ）".split())
     def test_it_ends_there_also_where_no_blank_follows(self, mark: str) -> None:
         assert found(f"https://example.org/a{mark}字", EntityType.LINK) == ["https://example.org/a"]
 
@@ -339,7 +339,10 @@ PIECES = [
 
 class TestPositions:
     def test_they_count_utf_16_units(self) -> None:
-        assert [(entity.start, entity.end) for entity in find_entities("🐝 @ann 🐝#bees")] == [(3, 7), (10, 15)]
+        assert [(entity.start, entity.end) for entity in find_entities("🐝 @ann 🐝#bees")] == [
+            (3, 7),
+            (10, 15),
+        ]
 
     @given(text=st.lists(st.sampled_from(PIECES)).map("".join) | st.text())
     def test_they_cut_out_exactly_what_was_recognised(self, text: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from adapters.sql.posts.words import match, tsquery
 from adapters.text import graphemes
 from application.identity.searching import PeopleQuery, words_of_name
-from domain.posts import Post, Visibility, hashtag, find_entities, resolve_mentions
+from domain.posts import Post, Visibility, find_entities, hashtag, resolve_mentions
 from domain.posts.searching import MAX_REPEATED, MAX_TERMS, PostQuery, plain_tag, searchable, tag_key
 from domain.posts.tags import MAX_TAG, beginning_of_tag
 from domain.shared import Invalid, PostId, UserId

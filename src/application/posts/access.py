@@ -1,13 +1,21 @@
-"""What all use cases ask first: may one see the post, and whom does a text name."""
+"""Checks that several use cases begin with: may the user see the post, and which users does a text name."""
 
 from application.posts.ports import People, PostsTx
-from domain.posts import Entity, Post, PostNotFound, can_view, find_entities, resolve_mentions, mentioned_usernames
+from domain.posts import (
+    Entity,
+    Post,
+    PostNotFound,
+    can_view,
+    find_entities,
+    mentioned_usernames,
+    resolve_mentions,
+)
 from domain.shared import PostId, UserId, ViewerContext
 
 
 async def locked_if_visible(tx: PostsTx, viewer_context: ViewerContext, post_id: PostId) -> Post:
-    """The post, locked, if `viewer_context` may see it: nothing is done to a post that one may not see, and
-    nothing is committed on one whose deletion was answered."""
+    """The post, locked, if `viewer_context` may see it. So nothing is committed on a post after its deletion was
+    answered. Raises PostNotFound, also if the viewer may not see it."""
     post = await tx.posts.get(post_id)
     if not can_view(post, viewer_context):
         raise PostNotFound("no such post")
@@ -15,15 +23,15 @@ async def locked_if_visible(tx: PostsTx, viewer_context: ViewerContext, post_id:
 
 
 async def recipients(post: Post, people: People) -> frozenset[UserId]:
-    """Whom a post mentions besides its author, of those who exist. Cards are cached, so another module is seldom
-    waited for while rows are locked."""
+    """The existing users that a post mentions besides its author. Cards are cached, so a caller that holds locks seldom
+    waits for another module."""
     others = post.mentioned - {post.author}
     return frozenset(await people.cards(others)) if others else others
 
 
 async def entities_in(text: str, people: People, author: ViewerContext) -> tuple[Entity, ...]:
-    """What `text` names, those aside who block its author or are blocked by them: they are not mentioned. Asked
-    before a transaction: no other module is waited for while rows are locked."""
+    """The entities of `text`. Users who block the author or are blocked by the author are not mentioned. Call it before a
+    transaction: it waits for another module."""
     found = find_entities(text)
     names = mentioned_usernames(found)
     ids = await people.ids_named(names) if names else {}

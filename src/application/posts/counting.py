@@ -1,4 +1,4 @@
-"""Counting a comment on the post that it answers."""
+"""Counting comments on the posts above them."""
 
 from dataclasses import replace
 
@@ -6,12 +6,12 @@ from application.posts.ports import PostsTx
 from domain.posts import Post
 
 MAX_CASCADE = 200
-"""How many tombstones come or go with one comment. What is left of a longer chain shows nothing below it."""
+"""The most tombstones that appear or disappear with one comment. The rest of a longer chain stays without answers."""
 
 
 async def count_above(tx: PostsTx, post: Post, *, comments: int, answers: int) -> None:
-    """Add to the two counts of the post above this locked one, if it counts there. A tombstone above that comes or goes
-    by it is counted likewise on the one above it, and so on."""
+    """Add to the two counts of the post above `post`, which is locked, if it counts there. If that makes a tombstone
+    appear or disappear, it is counted on the post above it in the same way, and so on."""
     below = post
     for _ in range(MAX_CASCADE):
         if below.reply_to is None:

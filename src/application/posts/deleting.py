@@ -12,7 +12,7 @@ from domain.shared import PostId, UserId
 
 @dataclass(frozen=True, slots=True)
 class DeletePost:
-    """Remove one's own post or comment for good; harmless to repeat. Raises PostNotFound, NotTheAuthor."""
+    """Delete one's own post or comment for good. Safe to repeat. Raises PostNotFound, NotTheAuthor."""
 
     open_tx: OpenTx[PostsTx]
     viewer_contexts: ViewerContexts
@@ -29,10 +29,10 @@ class DeletePost:
 
 
 async def remove(tx: PostsTx, post: Post, by: UserId) -> None:
-    """Delete `post`, which is locked and not deleted yet, and tell the others. Raises NotTheAuthor.
+    """Delete `post`, which is locked and not deleted yet, and add the event. Raises NotTheAuthor.
 
-    It leaves a tombstone where something stands below it that everybody may see. Where it does not, the
-    tombstones above it go too that stood there for its sake alone.
+    The post leaves a tombstone if an answer that everybody may see is below it. Otherwise the tombstones
+    above it that were shown only because of it disappear too.
     """
     await tx.posts.save(post.removed(by=by))
     await count_above(tx, post, comments=-1, answers=0 if post.leaves_tombstone else -1)

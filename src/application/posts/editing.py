@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from application.posts.access import locked_if_visible, entities_in, recipients
+from application.posts.access import entities_in, locked_if_visible, recipients
 from application.posts.ports import People, PostsTx
 from application.posts.publishing import announce_published
 from application.posts.queries import PresentedPost, ReadPost

@@ -1,4 +1,4 @@
-"""What posts does when the account of an author becomes private, or open again."""
+"""Event handlers of posts for authors whose account becomes private, or open again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from application.posts.access import locked_if_visible, entities_in, recipients
+from application.posts.access import entities_in, locked_if_visible, recipients
 from application.posts.counting import count_above
 from application.posts.ports import People, PostsTx
 from application.posts.queries import PresentedPost
@@ -101,44 +101,52 @@ class PublishPost:
             raise TokenInvalid("the account of this token is gone")
         known_media = await self.attachable.cards(author, draft.media) if draft.media else {}
         async with self.open_tx() as tx:
-            post: Post
+            new: dict[PostId, Post] = {}
 
             async def effect() -> Record:
-                nonlocal post
                 media = _usable(draft.media, known_media)
-                post = await self._written(tx, author, viewer_context, draft, entities)
-                wanted = post.visibility
-                if not all(card.ready for card in media):
-                    post = post.as_pending()
-                await tx.posts.add(post)
-                if media:
-                    await tx.posts.attach(post, media)
-                    await tx.outbox.add(
-                        MediaAttached(
-                            post_id=post.id,
-                            author_id=author,
-                            media_ids=post.media,
-                            open=wanted in OPEN_VISIBILITIES,
-                        )
-                    )
-                if post.pending is None:
-                    await announce_published(tx, post)
+                post = await self._make(tx, author, viewer_context, draft, entities)
+                new[post.id] = await self._store(tx, post, media)
                 # Without the text, which is stored in one place only, from which it can be removed.
                 return {"id": post.id, "author": asdict(cards[author])}
 
             result = await run_once(tx.idempotency, idempotent_request, effect)
-            if result.replayed:
-                post = await tx.posts.get(result.outcome["id"])
-                if post.deleted:
-                    raise PostNotFound("this post was deleted since")
-                post = await tx.posts.original(post)
+            post_id = PostId(result.outcome["id"])
+            post = new.get(post_id) or await self._published_before(tx, post_id)
             media = await tx.posts.cards(post.id) if post.media else ()
         known = {**cards, **await self.people.cards(post.mentioned - cards.keys())}
         return PublishedPost(
             _presented(post, AuthorCard(**result.outcome["author"]), known, media), result.replayed
         )
 
-    async def _written(
+    @staticmethod
+    async def _store(tx: PostsTx, post: Post, media: Sequence[MediaCard]) -> Post:
+        """Store the post with its media, pending until all of them are ready. The stored post."""
+        stored = post if all(card.ready for card in media) else post.as_pending()
+        await tx.posts.add(stored)
+        if media:
+            await tx.posts.attach(stored, media)
+            await tx.outbox.add(
+                MediaAttached(
+                    post_id=post.id,
+                    author_id=post.author,
+                    media_ids=post.media,
+                    open=post.visibility in OPEN_VISIBILITIES,
+                )
+            )
+        if stored.pending is None:
+            await announce_published(tx, stored)
+        return stored
+
+    @staticmethod
+    async def _published_before(tx: PostsTx, post_id: PostId) -> Post:
+        """The post of an earlier attempt, as it was published. Raises PostNotFound if it was deleted since."""
+        post = await tx.posts.get(post_id)
+        if post.deleted:
+            raise PostNotFound("this post was deleted since")
+        return await tx.posts.original(post)
+
+    async def _make(
         self,
         tx: PostsTx,
         author: UserId,

@@ -1,4 +1,4 @@
-"""Counting anew what is counted as it happens, should the two ever differ."""
+"""Recounting the counters that are kept up to date one by one, in case they drift."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from application.shared.retrying import with_retries
 from domain.shared import MAX_ID, PostId
 
 BATCH = 200
-"""Posts that are locked together: a write to one of them waits for some milliseconds."""
+"""Posts that are locked together. A write to one of them waits for a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepairPosts:
-    """Compare the counters of all posts with what there is to count, and with `repair` correct them, while others
-    go on writing. Gives for each counter by how much it was wrong, added up over all posts."""
+    """Recount the counters of all posts, and with `repair` correct them, while others go on writing. Returns for each
+    counter the sum of the differences over all posts."""
 
     counters: Counters
 
@@ -25,7 +25,7 @@ class RepairPosts:
         while below is not None:
             batch = await with_retries(lambda below=below: self.counters.recount(below, BATCH, repair=repair))  # type: ignore[misc]
             drift.update(batch.drift)
-            # Whether a tombstone counts depends on its own count: one that is mended changes the one above.
+            # A tombstone counts only if its own count is not 0, so a repaired count can change the post above: repeat.
             if not (repair and batch.drift.get("answers")):
                 below = batch.last
         return drift

@@ -1,4 +1,4 @@
-"""Finding posts and hashtags."""
+"""Searching posts and hashtags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from domain.words import check_length
 
 @dataclass(frozen=True, slots=True)
 class TagWindow:
-    """As Window, of tags in their order."""
+    """As Window, for lists of tags in alphabetical order."""
 
     limit: int
     edge: str | None = None
@@ -28,26 +28,26 @@ class FoundTag:
     tag: str
     """Canonical."""
     posts: int
-    """How many posts with it there are to be found, among those that used it last."""
+    """The number of posts with the tag that can be found, among the newest that have it."""
 
 
 class PostSearch(Protocol):
-    """Finds what `viewer_context` may find of posts: the public ones, comments too, of authors who are open, neither
-    blocked nor muted; and the viewer's own. Filtered before any limit; up to `limit + 1` of it."""
+    """Finds posts and comments that are public, of open authors whom the viewer neither blocks nor mutes nor is blocked
+    by, and the viewer's own. Filters apply before any limit. Up to `limit + 1` results."""
 
     async def posts(
         self, query: PostQuery, authors: Sequence[UserId], window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostId]:
-        """Those that have all that the query asks for and are by each of `authors`, who stand for the query's;
-        newest first. Raises Unavailable for a query that takes too long."""
+        """The posts that match all terms of the query and are by each of `authors`, the users of the query's `authors`;
+        newest first. Raises Unavailable if the query takes too long."""
         ...
 
     async def hashtags(
         self, beginning: str, window: TagWindow, viewer_context: ViewerContext
     ) -> Sequence[FoundTag]:
-        """The tags that begin so, by their code points, each with how many of the last COUNTED posts that have
-        it everybody but those the viewer does not want to see can find: the viewer's own count if they are
-        public. A tag of which there are none is not there."""
+        """The tags that begin like this, ordered by code points. Each has the number of posts that the viewer can find
+        among the last COUNTED posts with the tag; the viewer's own count only if they are public. Tags without any
+        such post are left out."""
         ...
 
 
@@ -58,7 +58,7 @@ COUNTED = 1_000
 class SearchPosts:
     """Public posts and comments, and the viewer's own, newest first. Raises Invalid.
 
-    A post that was deleted just now is left out: so a page may be short, which is not its end.
+    A post that was deleted just now is left out, so a page may be short without being the last one.
     """
 
     search: PostSearch
@@ -73,7 +73,7 @@ class SearchPosts:
         viewer_context = await self.viewer_contexts.of(viewer)
         named = await self.people.ids_named(query.authors) if query.authors else {}
         if len(named) < len(query.authors):
-            return Page((), None, None)  # nobody has written anything under a name that nobody has
+            return Page((), None, None)  # one of the usernames does not exist, so no post matches
         ids = await self.search.posts(query, [*named.values()], window, viewer_context)
         found = page(ids, window, lambda id_: id_, newest_first=True)
         rows = await self.reader.by_ids(found.items, viewer_context) if found.items else {}
@@ -90,7 +90,7 @@ class TagPage:
 
 @dataclass(frozen=True, slots=True)
 class SearchHashtags:
-    """Hashtags by their beginning, in the order of their letters. Raises Invalid."""
+    """Hashtags by their beginning, in alphabetical order. Raises Invalid."""
 
     search: PostSearch
     viewer_contexts: ViewerContexts
@@ -108,7 +108,7 @@ class SearchHashtags:
 def _tag_page(found: Sequence[FoundTag], window: TagWindow) -> TagPage:
     more = len(found) > window.limit
     items = (found[1:] if window.back else found[:-1]) if more else found
-    if not items:  # what was there is gone: the list goes on, or went, from where it was left
+    if not items:  # everything beyond the edge is gone: link back to the other side of it
         elsewhere = None if window.edge is None else TagWindow(window.limit, window.edge, not window.back)
         return TagPage((), elsewhere, None) if window.back else TagPage((), None, elsewhere)
     following = TagWindow(window.limit, items[-1].tag) if more or window.back else None

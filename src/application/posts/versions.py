@@ -1,4 +1,4 @@
-"""Removing an earlier version from the history of a post."""
+"""Removing earlier versions from the history of a post."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from domain.shared import PostId, UserId
 
 @dataclass(frozen=True, slots=True)
 class RemoveVersion:
-    """Remove an earlier version of one's own post for good; harmless to repeat. The post itself is not changed. Raises
+    """Remove an earlier version of one's own post for good. Safe to repeat. The post itself does not change. Raises
     PostNotFound, NotTheAuthor, VersionNotFound, CurrentVersion."""
 
     open_tx: OpenTx[PostsTx]

@@ -1,4 +1,4 @@
-"""A post, who may see it, who may remove it."""
+"""A post: who may see it, and who may change or remove it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ from domain.shared import (
 
 TEXT = TextRule("text", max_graphemes=2_000, max_bytes=8_000, required=True, lines=True)
 TEXT_WITH_MEDIA = replace(TEXT, required=False)
-"""Of a post that has something else to show."""
+"""For a post with media, which needs no text."""
 CONTENT_WARNING = TextRule("content_warning", max_graphemes=200, max_bytes=800)
 
 MAX_EDITS = 100
@@ -32,7 +32,7 @@ MAX_MEDIA = 4
 
 
 class PostNotFound(NotFound):
-    """There is no such post, or none that the one who asks may see: the two answer alike."""
+    """There is no such post, or you may not see it: the answer is the same."""
 
     code = "post_not_found"
 
@@ -44,7 +44,7 @@ class NotTheAuthor(Forbidden):
 
 
 class MediaTaken(Conflict):
-    """Media belongs to one post only."""
+    """Media can be attached to one post only."""
 
     code = "media_taken"
 
@@ -62,8 +62,8 @@ class CurrentVersion(Conflict):
 
 
 class NobodyReached(Invalid):
-    """A direct post must reach somebody besides its author. Whoever is named does not exist, or blocks the author, or
-    is blocked by them: all this answers alike."""
+    """A direct post must reach at least one user besides its author. The answer is the same whether the mentioned users do
+    not exist, block the author, or are blocked by the author."""
 
     code = "nobody_reached"
 
@@ -74,13 +74,13 @@ class NobodyReached(Invalid):
 
 
 class TooManyEdits(Conflict):
-    """A post is edited at most 100 times."""
+    """A post can be edited at most 100 times."""
 
     code = "too_many_edits"
 
 
 class Visibility(StrEnum):
-    """Who may see a post, from the widest circle to the narrowest."""
+    """Who may see a post, from the widest audience to the narrowest."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
@@ -99,23 +99,23 @@ _WIDTH = {
     Visibility.DIRECT: 0,
 }
 OPEN_VISIBILITIES = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
-"""Seen by everybody who knows where."""
+"""Everybody who has the address of such a post may see it."""
 
 
 class AuthorState(StrEnum):
-    """What posts knows of the account behind a post."""
+    """What posts knows about the author's account."""
 
     OPEN = "open"
     PRIVATE = "private"
-    """Its posts are for its followers and for those they mention, whatever they say themselves."""
+    """Its posts are for its followers and for the users that they mention, whatever their own visibility."""
     GONE = "gone"
-    """The account was deleted: nothing of it is seen while it is erased."""
+    """The account was deleted: its posts are hidden while they are erased."""
 
 
 _PRIVATE, _GONE = (
     AuthorState.PRIVATE,
     AuthorState.GONE,
-)  # asked of every post: a member by its name costs a look-up
+)  # for can_view, which runs for every post: an enum member by its name costs a look-up
 
 
 class WiderThanThread(Conflict):
@@ -125,7 +125,7 @@ class WiderThanThread(Conflict):
 
 
 class PendingPublication(NamedTuple):
-    """What a post will be when its media are ready."""
+    """The audience that a post gets when its media are ready."""
 
     visibility: Visibility
     mentioned: frozenset[UserId]
@@ -133,7 +133,7 @@ class PendingPublication(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A post, or a comment: a comment is a post that answers another."""
+    """A post, or a comment: a comment is a post that answers another one."""
 
     id: PostId
     author: UserId
@@ -143,30 +143,31 @@ class Post:
     language: str | None = None
     reply_to: PostId | None = None
     mentioned: frozenset[UserId] = frozenset()
-    """Who is told of it, and sees it whatever its visibility: mostly, but not only, whom its text names."""
+    """The users who are notified and may see the post whatever its visibility: mostly, but not only, those that its text
+    names."""
     entities: tuple[Entity, ...] = ()
     edited_at: datetime | None = None
     deleted: bool = False
     comments: int = 0
-    """Answers that everybody who sees this post may know of."""
+    """The answers that everybody who may see this post may know about."""
     answers: int = 0
-    """The same, and the tombstones among them that are shown."""
+    """The same, plus the answers that are shown as tombstones."""
     likes: int = 0
     reposts: int = 0
     pin: int | None = None
-    """Set while the post is pinned to its author's profile: an id, the greater the later it was pinned."""
+    """Set while the post is pinned to its author's profile: an id, greater for a post that was pinned later."""
     version: int = 1
-    """Counts the author's changes, the first version being 1."""
+    """Starts at 1 and rises with each change by the author."""
     media: tuple[MediaId, ...] = ()
-    """In their author's order."""
+    """In the author's order."""
     pending: PendingPublication | None = None
-    """Set while it waits for its media. Until then it is a direct post to nobody, which its author alone sees: so what
-    holds for those holds for it, everywhere."""
+    """Set while the post waits for its media. Until then it is stored as a direct post that mentions nobody: only its
+    author sees it, and every rule for direct posts applies to it everywhere."""
     withheld: bool = False
-    """Of an open comment by a private account: it is for the account's followers and for whom it mentions, and counts
-    nowhere. That of a deleted comment stays as it was."""
+    """True of a public or unlisted comment of a private account: only the account's followers and the users that it
+    mentions may see it, and it is counted nowhere. Does not change any more when the comment is deleted."""
     author_state: AuthorState = AuthorState.OPEN
-    """As it was when the post was read; kept with the author, not with each post."""
+    """As of the moment when the post was read. It is stored with the author, not with each post."""
 
     @property
     def created_at(self) -> datetime:
@@ -174,11 +175,11 @@ class Post:
 
     @property
     def named(self) -> frozenset[UserId]:
-        """Whom the text names. In a direct thread they need not be among the mentioned."""
+        """The users that the text names. In a direct thread they need not be among `mentioned`."""
         return mentioned(self.entities)
 
     def removed(self, by: UserId) -> "Post":
-        """The tombstone of this post: nothing of it can be read any more. Only the author removes."""
+        """This post without any of its content. Only the author may remove it. Raises NotTheAuthor."""
         if by != self.author:
             raise NotTheAuthor("only the author can delete a post")
         return replace(
@@ -197,19 +198,19 @@ class Post:
         )
 
     def as_pending(self) -> "Post":
-        """This post, until its media are ready."""
+        """This post while its media are not ready."""
         pending = PendingPublication(self.visibility, self.mentioned)
         return replace(self, visibility=Visibility.DIRECT, mentioned=frozenset(), pending=pending)
 
     def as_published(self) -> "Post":
-        """This post, its media being ready; itself if it did not wait."""
+        """This post when its media are ready; the same object if it is not pending."""
         if self.pending is None:
             return self
         visibility, mentioned = self.pending
         return replace(self, visibility=visibility, mentioned=mentioned, pending=None)
 
     def check_removable(self, version: int, by: UserId) -> None:
-        """Whether `by` may remove this version from the history; one that was removed before still counts as one.
+        """Check that `by` may remove this version from the history. A version that was removed before passes.
         Raises NotTheAuthor, VersionNotFound, CurrentVersion."""
         if by != self.author:
             raise NotTheAuthor("only the author can remove a version of a post")
@@ -219,7 +220,7 @@ class Post:
             raise CurrentVersion("this is the current version: edit or delete the post")
 
     def without_mention(self, of: UserId) -> "Post":
-        """This post, for somebody whose account is gone; the words stay its author's."""
+        """This post without the mentions of a deleted account. The text stays as the author wrote it."""
         entities = tuple(entity for entity in self.entities if entity.user != of)
         pending = self.pending
         if pending is not None:
@@ -227,7 +228,7 @@ class Post:
         return replace(self, mentioned=self.mentioned - {of}, entities=entities, pending=pending)
 
     def with_author(self, *, private: bool) -> "Post":
-        """This comment while its author's account is private, or is not; itself if that changes nothing."""
+        """This comment when its author's account has become private, or open; the same object if nothing changes."""
         return (
             self
             if self.visibility not in OPEN_VISIBILITIES or self.withheld is private
@@ -236,8 +237,8 @@ class Post:
 
     @property
     def leaves_tombstone(self) -> bool:
-        """Whether this post, when it is deleted, keeps its place in the thread, without a word of it: a
-        comment that everybody could see does, as long as something stands below it."""
+        """Whether this post, if it is deleted, keeps its place in the thread without its content: a comment that
+        everybody could see does, as long as an answer is shown below it."""
         return (
             self.reply_to is not None
             and self.visibility in OPEN_VISIBILITIES
@@ -260,7 +261,7 @@ class Post:
         mentioned: frozenset[UserId],
         media: tuple[MediaId, ...],
     ) -> "Post":
-        """This post with other words or media; itself if they are the same. Raises TooManyEdits."""
+        """This post with another text or other media; the same object if nothing changes. Raises TooManyEdits."""
         new = replace(self, text=text, content_warning=content_warning, language=language, media=media)
         if new == self:
             return self
@@ -269,8 +270,8 @@ class Post:
         return replace(new, entities=entities, mentioned=mentioned, edited_at=at, version=self.version + 1)
 
     def counts_in(self, above: "Post | None") -> bool:
-        """Whether this post is counted, on the post above it or else on its author's profile. A count is
-        seen by whoever sees the post above or the profile: it tells of no post that they may not see."""
+        """Whether this post is counted on the post above it, or, if there is none, on its author's profile. A count
+        includes only posts that everyone who sees the count may see."""
         if self.pending is not None or self.withheld:
             return False
         if above is None or self.visibility in OPEN_VISIBILITIES:
@@ -280,12 +281,11 @@ class Post:
     def audience_of_answer(
         self, author: UserId, visibility: Visibility, named: frozenset[UserId], *, private: bool = False
     ) -> frozenset[UserId]:
-        """Whom an answer by `author` to this post mentions, given whom its text names and whether the author's account
-        is private.
+        """The users whom an answer by `author` to this post mentions, given the users that its text names and whether
+        the author's account is private.
 
-        In a direct thread it is the same people throughout, so that nobody is answered unheard, and
-        nobody is drawn in who cannot see what it is about. An answer that is not for everybody reaches
-        the author of this post in any case.
+        A direct thread has the same people throughout: everybody in it sees each answer, and nobody joins who cannot
+        see the posts above. An answer that not everybody may see reaches the author of this post in any case.
         """
         if self.visibility is Visibility.DIRECT:
             return (self.mentioned | {self.author}) - {author}
@@ -293,7 +293,8 @@ class Post:
         return named if for_everybody else named | ({self.author} - {author})
 
     def comment_visibility(self, wanted: Visibility | None) -> Visibility:
-        """The visibility of a comment on this post: its own, or a narrower one that was asked for."""
+        """The visibility of a comment on this post: that of this post, or a narrower one if `wanted`. Raises
+        WiderThanThread."""
         if wanted is None:
             return self.visibility
         if wanted.width > self.visibility.width:
@@ -302,7 +303,7 @@ class Post:
 
 
 class Viewable(Protocol):
-    """What of a post decides who sees it."""
+    """The members of a post that decide who may see it."""
 
     @property
     def author(self) -> UserId: ...
@@ -317,8 +318,8 @@ class Viewable(Protocol):
 
 
 def can_view(post: Viewable, viewer_context: ViewerContext) -> bool:
-    """The one rule of visibility. `adapters.sql.posts.visibility.visible` is the same rule in SQL; a property
-    test proves the two equal, so a change here is a change there."""
+    """The rule that decides who may see a post. `adapters.sql.posts.visibility.visible` is the same rule in SQL, and a
+    property test compares the two: change both together."""
     author, state, viewer = post.author, post.author_state, viewer_context.viewer
     if post.deleted or state is _GONE:
         return False
@@ -334,5 +335,6 @@ def can_view(post: Viewable, viewer_context: ViewerContext) -> bool:
 
 
 def open_post_of(author: UserId, state: AuthorState) -> Post:
-    """A post that could be: who may see it may know what its author does in the open, such as reposting."""
+    """An imaginary public post of the author. Whoever may see it may know about the author's public activity, such as
+    reposts."""
     return Post(id=PostId(0), author=author, text="", visibility=Visibility.PUBLIC, author_state=state)

@@ -1,7 +1,7 @@
-"""What a post is found by, and what somebody asks for.
+"""Search: the terms by which a post is found, and parsing queries.
 
-A query is taken apart here, into a few kinds of terms that hold nothing but words in their normal form:
-no character of it can reach a database as an operator.
+A query is parsed into a few kinds of terms that contain only normalised words: no character of it can reach a
+database as an operator.
 """
 
 import re
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 MAX_TERMS = 10
 MIN_PREFIX = 2
-"""Letters before a `*`: what begins with one letter is half of everything."""
+"""Letters before a `*`: a single letter would match half of all posts."""
 MAX_REPEATED = 250
-"""How often a word counts in one post. PostgreSQL keeps 256 places of a word."""
+"""Occurrences of a word in one post that are indexed. PostgreSQL stores at most 256 positions of a word."""
 BREAK = "_"
-"""Stands between the warning and the text: no phrase goes across."""
+"""Separates the warning from the text, so that no phrase matches across the two."""
 
 _TERM = re.compile(r'"([^"]*)"?(\*?)|([^\s"]+)')
 _QUOTES = str.maketrans("“”„‟«»\uff02", '"' * 7)
@@ -33,18 +33,18 @@ _FROM = re.compile(r"from:@?(\S+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class PostQuery:
-    """What a post must have, all of it."""
+    """The terms of a query. A post must match all of them."""
 
     phrases: tuple[Phrase, ...] = ()
     tags: tuple[str, ...] = ()
     """Canonical."""
     authors: tuple[str, ...] = ()
-    """Usernames; a name that nobody can have is kept, and finds nothing."""
+    """Usernames. An impossible name is kept, and matches no post."""
 
     @classmethod
     def parsed(cls, raw: str, graphemes: CountGraphemes) -> "PostQuery":
-        """Words, all of which must be there; `"a phrase"`, `beginn*`, `#tag` and `from:name`. Raises Invalid
-        for what is too long, has too many terms, or has nothing to look for."""
+        """Parse words, `"a phrase"`, `beginn*`, `#tag` and `from:name`. Raises Invalid for a query that is too long,
+        has too many terms, or contains no word."""
         check_length(raw, graphemes)
         phrases: list[Phrase] = []
         tags: list[str] = []
@@ -60,9 +60,7 @@ class PostQuery:
         query = cls(_once(phrases), _once(tags), _once(authors))
         terms = len(query.phrases) + len(query.tags) + len(query.authors)
         if not terms:
-            raise Invalid(
-                FieldError("?q", "nothing_to_find", "there is no word in it that could be looked for")
-            )
+            raise Invalid(FieldError("?q", "nothing_to_find", "the query contains no word"))
         if terms > MAX_TERMS:
             raise Invalid(FieldError("?q", "too_many_terms", f"at most {MAX_TERMS} words and phrases"))
         return query
@@ -73,7 +71,7 @@ def _once(items: list[T]) -> tuple[T, ...]:
 
 
 def _check_prefix(found: Phrase, written: str) -> None:
-    # One letter is enough where it is half of a pair: that is looked for as a beginning without a star, too.
+    # A single letter that is half of a pair is searched as a prefix even without a star: so it may have one.
     starred = found.prefix and phrase(written) != found
     if starred and len(found.words[-1]) < MIN_PREFIX:
         detail = f"at least {MIN_PREFIX} letters before the star in {written}"
@@ -81,8 +79,8 @@ def _check_prefix(found: Phrase, written: str) -> None:
 
 
 def searchable(post: Post) -> tuple[str, ...]:
-    """All that a post is found by: its words in order, and then whose it is and its tags, which begin with
-    signs that no word has. Nothing of a deleted one."""
+    """The terms by which a post is found: its words in order, then its author and its tags, which begin with
+    characters that no word contains. Empty for a deleted post."""
     return (
         ()
         if post.deleted
@@ -101,22 +99,22 @@ def terms_of(text: str, warning: str, author: int, tags: list[str]) -> tuple[str
 
 
 def by(author: int) -> str:
-    """The term of what somebody wrote."""
+    """The term of the posts of this author."""
     return f"@{author}"
 
 
 def tagged(tag: str) -> str:
-    """The term of what has this canonical tag, or one that differs in accents only."""
+    """The term of the posts with this canonical tag, or with one that differs in accents only."""
     return f"#{plain_tag(tag)}"
 
 
 def plain_tag(tag: str) -> str:
-    """What a canonical tag, or the beginning of one, is searched by: `lodz` for `łódź`. At most MAX_TAG code points."""
+    """The search form of a canonical tag, or of the beginning of one: `lodz` for `łódź`. At most MAX_TAG code points."""
     letters = "".join(char for char in plain(tag) if char == "_" or unicodedata.category(char)[0] in "LMN")
     return letters[:MAX_TAG] or tag
 
 
 def tag_key(tag: str) -> str:
-    """Sorts canonical tags by what they are searched by, and tells those apart that are searched alike. At most
+    """The sort key of a canonical tag: by its search form, unique among tags with the same search form. At most
     2 * MAX_TAG + 1 code points."""
     return f"{plain_tag(tag)} {tag}"

@@ -1,4 +1,4 @@
-"""/api/v1/search: of several modules, behind one address."""
+"""/api/v1/search, which searches several modules."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -18,20 +18,20 @@ from entrypoints.http.paging import Limit, Pager
 from entrypoints.http.shapes import Author, PostOut
 
 MAX_CURSOR = 600
-"""A tag may have 400 bytes."""
+"""Enough for a tag of 400 bytes."""
 
 
 class FoundUser(Author, tag_field="type", tag="user"):
-    """A person."""
+    """A user."""
 
 
 class Hashtag(Out, tag_field="type", tag="hashtag"):
-    """A hashtag that somebody used in a public post."""
+    """A hashtag that is used in public posts."""
 
     tag: str
-    """Canonical, without its sign."""
+    """In canonical form, without `#`."""
     posts: int
-    """How many of the last 1,000 posts that use it can be found."""
+    """The number of posts that you can find among the last 1,000 with this tag."""
 
     @classmethod
     def of(cls, found: FoundTag) -> Self:
@@ -39,7 +39,7 @@ class Hashtag(Out, tag_field="type", tag="hashtag"):
 
 
 class Found(OneOf):
-    """A post, a person or a hashtag, as was asked for."""
+    """A post, a user or a hashtag, depending on `type`."""
 
     post: PostOut
     person: FoundUser
@@ -47,7 +47,7 @@ class Found(OneOf):
 
 
 class FoundPage(Out):
-    """Part of what is found. `next` is null at the end of it, and only there."""
+    """A part of the results. `next` is null only at the end."""
 
     items: list[Found]
     next: str | None
@@ -55,7 +55,7 @@ class FoundPage(Out):
 
 
 class Sought(StrEnum):
-    """What is looked for."""
+    """The kind of results."""
 
     POSTS = "posts"
     USERS = "users"
@@ -67,9 +67,9 @@ Query = Annotated[
     QueryParameter(
         min_length=1,
         max_length=800,
-        description="At most 200 characters and 10 terms. Of posts: words, all of which must be there, "
-        '`"a phrase"`, `beginn*`, `#tag`, `from:username`. Of users: the beginning of a username, or words of the '
-        "name they are shown by. Of hashtags: how they begin.",
+        description='At most 200 characters and 10 terms. For posts: words, `"a phrase"`, `beginn*`, `#tag`, '
+        "`from:username`; a post must match all of them. For users: the beginning of a username, or words of the display "
+        "name. For hashtags: their beginning.",
     ),
 ]
 SearchCursor = Annotated[
@@ -80,7 +80,7 @@ SearchCursor = Annotated[
         description="`next` or `prev` of a page of the same search. Opaque: its form may change at any time.",
     ),
 ]
-Type = Annotated[Sought, QueryParameter(description="What is looked for.")]
+Type = Annotated[Sought, QueryParameter(description="The kind of results.")]
 
 
 class SearchController(Controller):
@@ -93,9 +93,7 @@ class SearchController(Controller):
     path = "/search"
     tags = ("search",)
 
-    @get(
-        operation_id="searchContent", summary="Search", opt=policy("optional", Invalid, limit="expensive")
-    )
+    @get(operation_id="searchContent", summary="Search", opt=policy("optional", Invalid, limit="expensive"))
     async def search(
         self,
         request: AnyRequest,
@@ -104,19 +102,19 @@ class SearchController(Controller):
         limit: Limit = 20,
         cursor: SearchCursor = None,
     ) -> Response[FoundPage]:
-        """Posts and comments that are public, and one's own, newest first; users, the exact username first; hashtags
-        of public posts, in the order of their letters. Neither case nor accents make a difference. Who blocks you or
-        is blocked is not found, nor are posts of people whom you mute."""
+        """Posts and comments: public ones and your own, newest first. Users: an exact match of the username first.
+        Hashtags of public posts: in alphabetical order. Letter case and accents make no difference. Results do not
+        include users who block you or whom you block, or posts of users whom you mute."""
         variant = f"{type}\0{q}"
-        who = viewer(request)
+        asker = viewer(request)
         if type is Sought.HASHTAGS:
             tag_window = self.pager.cursors.tag_window(request.scope["path"], limit, cursor, variant)
-            tags: Any = await self.search_hashtags(who, q, tag_window)  # the edges of its windows are tags
+            tags: Any = await self.search_hashtags(asker, q, tag_window)  # the edges of its windows are tags
             return self.pager.answer(request, tags, [Hashtag.of(found) for found in tags.items], variant)
         window = self.pager.window(request, limit, cursor, variant)
         if type is Sought.USERS:
-            people = await self.search_people(who, q, window)
+            people = await self.search_people(asker, q, window)
             cards = [AuthorCard(card.id, card.username, card.display_name) for card in people.items]
             return self.pager.answer(request, people, [FoundUser.of(card) for card in cards], variant)
-        posts = await self.search_posts(who, q, window)
+        posts = await self.search_posts(asker, q, window)
         return self.pager.answer(request, posts, self.fragments.all(posts.items), variant)

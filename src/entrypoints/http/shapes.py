@@ -1,4 +1,4 @@
-"""What several modules show: people and posts, as clients get them."""
+"""Response bodies that several modules use: people and posts."""
 
 from collections.abc import Callable
 from typing import Self, TypeAlias
@@ -19,7 +19,7 @@ from entrypoints.http.resources import created, rfc3339
 
 
 class Author(Out):
-    """What is shown of a person beside what they did."""
+    """A user, as shown next to something that they did."""
 
     id: str
     username: str
@@ -37,8 +37,8 @@ class Mention(Out):
 
 
 class EntityOut(Out):
-    """Something that the text names, from `start` up to `end` in UTF-16 code units. A mention has `id` and
-    `username`, a hashtag `tag` in its canonical form, a link `url`."""
+    """A mention, hashtag or link in the text, from `start` up to `end` in UTF-16 code units. A mention has `id` and
+    `username`, a hashtag has `tag` in its canonical form, a link has `url`."""
 
     type: EntityType
     start: int
@@ -61,19 +61,19 @@ class EntityOut(Out):
 
 
 class FocalPointOut(Out):
-    """What must stay in sight when a picture is cut: from -1 (left, bottom) to 1 (right, top)."""
+    """The point that must stay visible when the image is cropped: from -1 (left, bottom) to 1 (right, top)."""
 
     x: float
     y: float
 
 
 class RenditionOut(Out):
-    """A file that was made of an upload."""
+    """A file that was made from an upload."""
 
     url: str
-    """Of a post that not everybody may see it is good for some minutes: ask for the post again then."""
+    """If not everybody may see the post, this address expires after a few minutes: then read the post again."""
     type: str
-    """Its media type."""
+    """The media type."""
     width: int
     height: int
     bytes: int
@@ -84,7 +84,7 @@ class RenditionOut(Out):
 
 
 class MediaOut(Out):
-    """A picture, an animation or a film. What is not known before it is `ready` is null."""
+    """An image, an animation or a video. Members that are unknown until it is `ready` are null."""
 
     id: str
     state: MediaState
@@ -92,21 +92,21 @@ class MediaOut(Out):
     reason: FailureReason | None
     """Why it failed."""
     reason_text: str | None
-    """The same in words for people, which may change."""
+    """The same as a text for users, which may change."""
     alt_text: str
     focal_point: FocalPointOut
     blurhash: str | None
     width: int | None
-    """Of the largest rendition's shape, in pixels."""
+    """The width of the largest rendition, in pixels."""
     height: int | None
     duration: float | None
-    """Seconds, of films."""
+    """Seconds; only of videos."""
     renditions: dict[str, RenditionOut]
     """By their names: `thumbnail`, `small`, `large`, each of them with `_jpeg` too; `video`; `poster`."""
 
     @classmethod
     def of_card(cls, card: MediaCard, addresses: Addresses, *, open: bool) -> Self:  # noqa: A002 - the word for it
-        """`open` if everybody may see what it belongs to; else whoever gets this must be one who may see it now."""
+        """`open`: everybody may see the post. Otherwise the result must go only to a viewer who may see it now."""
         address = addresses.open if open else addresses.closed
         return cls(
             id=str(card.id),
@@ -131,7 +131,7 @@ class PostCounts(Out):
 
 
 class Viewer(Out):
-    """What the one who asks has to do with the post."""
+    """Your engagements with the post."""
 
     liked: bool
     reposted: bool
@@ -155,18 +155,18 @@ class PostOut(Out, tag_field="type", tag="post"):
     created_at: str
     edited_at: str | None
     media: list[MediaOut]
-    """In the order that their author gave them. While they are not all `ready`, nobody else sees the post."""
+    """In the author's order. Until all of them are `ready`, only the author sees the post."""
     mentions: list[Mention]
     hashtags: list[str]
-    """Canonical, each once."""
+    """In canonical form, each once."""
     entities: list[EntityOut]
     counts: PostCounts
     pinned: bool
-    """To its author's profile."""
+    """Whether the post is pinned to its author's profile."""
     viewer: Viewer | msgspec.UnsetType = msgspec.UNSET
-    """Only with a token."""
+    """Present only if you are logged in."""
     reposted_by: Author | msgspec.UnsetType = msgspec.UNSET
-    """Only in feeds, of a post that stands where this one reposted it."""
+    """Present only in feeds, if this user's repost brought the post there."""
 
     @classmethod
     def of(cls, presented: PresentedPost, addresses: Addresses) -> Self:
@@ -205,7 +205,7 @@ def published(done: PublishedPost, addresses: Addresses) -> Response[PostOut]:
 
 
 class ReceptionOut(Out):
-    """How a post is received, after what was just done."""
+    """The counts of a post and your engagements with it, after the request."""
 
     counts: PostCounts
     viewer: Viewer
@@ -226,20 +226,20 @@ class ReceptionOut(Out):
 
 
 class RelationshipOut(Out):
-    """What the one who asks and another user are to each other."""
+    """The relationship between you and another user."""
 
     id: str
-    """Of the other."""
+    """The id of the other user."""
     following: bool
     requested: bool
-    """You have asked to follow, and were not answered."""
+    """You have requested to follow, and got no answer yet."""
     followed_by: bool
     requested_by: bool
     blocking: bool
     blocked_by: bool
     muting: bool
     muted_until: str | None
-    """When the mute ends by itself."""
+    """The time at which the mute ends."""
 
     @classmethod
     def of(cls, relationship: RelationshipView) -> Self:

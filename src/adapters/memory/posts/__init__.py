@@ -1,4 +1,4 @@
-"""Posts, comments, mentions and marks in memory."""
+"""Posts, comments, mentions and engagements in memory."""
 
 from adapters.memory.posts.authors import MemoryClosedAuthors
 from adapters.memory.posts.counters import MemoryAuthored, MemoryCounters

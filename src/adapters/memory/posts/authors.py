@@ -1,4 +1,4 @@
-"""What posts keeps of accounts."""
+"""The accounts whose posts not everybody may see."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ class _Author:
 
 
 def with_author(rows: Rows, post: Post) -> Post:
-    """The post as it is read: with what is known of its author now."""
+    """The post with the current state of its author."""
     author: _Author | None = rows.get("restricted_authors", post.author)
     state = author.state if author else AuthorState.OPEN
     return post if post.author_state is state else replace(post, author_state=state)
@@ -61,7 +61,7 @@ class MemoryAuthors:
 
 @dataclass(frozen=True, slots=True)
 class MemoryClosedAuthors:
-    """Answers feeds: who of some accounts is private or gone."""
+    """Answers feeds: which accounts are private or deleted."""
 
     store: Store
 

@@ -1,4 +1,4 @@
-"""Counting anew, and the posts of authors as they should be counted elsewhere."""
+"""Recounting the counters of posts, and counting the posts of authors for another module."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What may stand in a feed."""
+"""Feed entries: the posts and reposts that may be in a feed."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class MemoryEntries:
         self, sources: Collection[UserId], window: Window, last: int | None = None
     ) -> Sequence[FeedEntry]:
         published = (
-            _place(post)
+            _entry(post)
             for post in self.store.all("posts")
             if post.author in sources and post.reply_to is None and not post.deleted
         )
@@ -36,12 +36,12 @@ class MemoryEntries:
         return [entry for entry in found if (entry.id <= last if window.back else entry.id >= last)]
 
     async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
-        everybodys = self._for_everybody(viewer_context)
-        return _nearest((_place(post) for post in everybodys if post.reply_to is None), window)
+        public = self._public_posts(viewer_context)
+        return _nearest((_entry(post) for post in public if post.reply_to is None), window)
 
     async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
-        everybodys = self._for_everybody(viewer_context)
-        return _nearest((_place(post) for post in everybodys if tag in hashtags(post.entities)), window)
+        public = self._public_posts(viewer_context)
+        return _nearest((_entry(post) for post in public if tag in hashtags(post.entities)), window)
 
     async def first_reposts(
         self, posts: Collection[PostId], sources: Collection[UserId]
@@ -55,7 +55,7 @@ class MemoryEntries:
     async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
         return can_view(with_author(self.store, open_post_of(user, AuthorState.OPEN)), viewer_context)
 
-    def _for_everybody(self, viewer_context: ViewerContext) -> Iterable[Post]:
+    def _public_posts(self, viewer_context: ViewerContext) -> Iterable[Post]:
         return (
             post
             for post in self.store.all("posts")
@@ -67,7 +67,7 @@ class MemoryEntries:
         )
 
 
-def _place(post: Post) -> FeedEntry:
+def _entry(post: Post) -> FeedEntry:
     return FeedEntry(post.id, post.id, post.author)
 
 

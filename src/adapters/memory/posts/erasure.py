@@ -1,4 +1,4 @@
-"""Finding what is left of an account."""
+"""Finding and erasing what is left of a deleted account."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ class MemoryErasureStore:
         return len(mine)
 
     async def compact_index(self) -> bool:
-        return False  # there is no index
+        return False  # memory has no index
 
 
 def _newest(ids: Iterable[PostId], limit: int) -> list[PostId]:

@@ -1,4 +1,4 @@
-"""Finding posts and hashtags."""
+"""Searching posts and hashtags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class MemorySearch:
         terms = {*map(by, authors), *map(tagged, query.tags)}
 
         def is_found(post: Post) -> bool:
-            if not self._is_own(post, viewer_context) and not self._is_for_everybody(post, viewer_context):
+            if not self._is_own(post, viewer_context) and not self._is_public(post, viewer_context):
                 return False
             words = searchable(post)
             return terms.issubset(words) and all(phrase.stands_in(words) for phrase in query.phrases)
@@ -44,7 +44,7 @@ class MemorySearch:
             for tag, posts in sorted(uses.items(), key=lambda use: tag_key(use[0]), reverse=window.back)
             if tag_key(tag).startswith(start)
             and (window.edge is None or (tag_key(tag) < edge if window.back else tag_key(tag) > edge))
-            and (count := sum(self._is_for_everybody(post, viewer_context) for post in posts[:COUNTED]))
+            and (count := sum(self._is_public(post, viewer_context) for post in posts[:COUNTED]))
         ][: window.limit + 1]
         return found[::-1] if window.back else found
 
@@ -52,7 +52,7 @@ class MemorySearch:
         state = with_author(self.store, post).author_state
         return not post.deleted and post.author == viewer_context.viewer and state is not AuthorState.GONE
 
-    def _is_for_everybody(self, post: Post, viewer_context: ViewerContext) -> bool:
+    def _is_public(self, post: Post, viewer_context: ViewerContext) -> bool:
         return (
             not post.deleted
             and post.visibility is Visibility.PUBLIC

@@ -1,4 +1,4 @@
-"""Posts, comments, mentions and marks, in SQLite and PostgreSQL."""
+"""Posts, comments, mentions and engagements in SQLite and PostgreSQL."""
 
 from adapters.sql.posts.authors import SqlClosedAuthors
 from adapters.sql.posts.counters import SqlAuthored, SqlCounters

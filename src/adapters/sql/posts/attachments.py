@@ -1,4 +1,4 @@
-"""What a post shows of its media, and what it waits to become, as JSON beside its words."""
+"""The media cards of a post and its pending publication, as JSON in its row."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What posts keeps of accounts."""
+"""The accounts whose posts not everybody may see."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from adapters.sql.posts.tables import posts, restricted_authors
 from domain.posts import OPEN_VISIBILITIES
 from domain.shared import PostId, UserId
 
-LATELY = timedelta(hours=12)
+RECENTLY = timedelta(hours=12)
 
-_new = postgresql.insert(restricted_authors)  # SQLite has the same words
+_new = postgresql.insert(restricted_authors)  # SQLite has the same syntax
 _set_private = _new.on_conflict_do_update(
     index_elements=[restricted_authors.c.user_id],
     set_={"private": _new.excluded.private, "version": _new.excluded.version},
@@ -49,7 +49,7 @@ _comments = (
     .limit(bindparam("n", type_=Integer))
 )
 _recently_gone = select(restricted_authors.c.user_id).where(
-    restricted_authors.c.gone_at > now_ms() - LATELY // timedelta(milliseconds=1)
+    restricted_authors.c.gone_at > now_ms() - RECENTLY // timedelta(milliseconds=1)
 )
 
 
@@ -87,7 +87,7 @@ _closed = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class SqlClosedAuthors:
-    """Answers feeds: who of some accounts is private or gone."""
+    """Answers feeds: which accounts are private or deleted."""
 
     database: Database
 

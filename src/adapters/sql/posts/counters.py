@@ -1,4 +1,4 @@
-"""Counting anew, and the posts of authors as they should be counted elsewhere."""
+"""Recounting the counters of posts, and counting the posts of authors for another module."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ _ids: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
 _batch = (
     select(posts.c.id, posts.c.comments, posts.c.answers, posts.c.likes, posts.c.reposts)
     .where(posts.c.id < bindparam("below", type_=Id))
-    .order_by(posts.c.id.desc())  # newest first, as everybody who locks several posts
+    .order_by(posts.c.id.desc())  # the order in which everybody locks several posts
     .limit(bindparam("n", type_=Integer))
     .with_for_update(key_share=True)
 )
@@ -86,7 +86,7 @@ class SqlCounters:
 
     async def recount(self, below: PostId, limit: int, *, repair: bool) -> RecountedPosts:
         async with self.database.begin() as connection:
-            # Locked before they are counted: whoever changes a counter holds the lock of its post.
+            # Lock before counting: whoever changes a counter holds the lock of its post.
             rows = (await connection.execute(_batch, {"below": below, "n": limit})).all()
             if not rows:
                 return RecountedPosts(None, {})
@@ -105,13 +105,13 @@ class SqlCounters:
         return sum(abs(count - stored[post_id]) for post_id, count in wrong.items())
 
 
-def _untold(table: Table) -> Select[Any]:
+def _undelivered(table: Table) -> Select[Any]:
     return select(literal(0), literal(0), table.c.event_id, table.c.kind, table.c.data).where(
         or_(table.c.kind == Published.__name__, table.c.kind == PostDeleted.__name__)
     )
 
 
-# One statement, since it must see one moment: a post and the fact of it are committed together.
+# One statement, so that all parts are read as of one moment: a post and its event are committed together.
 _authored = Prepared(
     union_all(
         select(posts.c.author_id, func.count(), null(), null(), null())
@@ -122,8 +122,8 @@ _authored = Prepared(
             posts.c.visibility.in_(_OPEN),
         )
         .group_by(posts.c.author_id),
-        _untold(outbox),
-        _untold(dead_letters),
+        _undelivered(outbox),
+        _undelivered(dead_letters),
     )
 )
 
@@ -136,8 +136,8 @@ class SqlAuthored:
         self, authors: Collection[UserId]
     ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
         asked, counts = set(authors), dict[UserId, int]()
-        untold: list[tuple[EventId, Published | PostDeleted]] = []
-        # Those who are asked for together have neighbouring ids: a range is read as the index has it.
+        undelivered: list[tuple[EventId, Published | PostDeleted]] = []
+        # Authors that are asked for together have neighbouring ids: a range of the index is read.
         first, last = min(authors, default=0), max(authors, default=0)
         for author, count, event_id, kind, data in await self.database.fetch(
             _authored, first=first, last=last
@@ -146,5 +146,5 @@ class SqlAuthored:
                 if author in asked:
                     counts[author] = count
             elif isinstance(event := events.load(kind, data), Published | PostDeleted):
-                untold.append((event_id, event))
-        return counts, untold
+                undelivered.append((event_id, event))
+        return counts, undelivered

@@ -1,4 +1,4 @@
-"""Likes, reposts, bookmarks and pins: writing them, and the lists of them."""
+"""Likes, reposts, bookmarks and pins: writing and listing them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from adapters.sql.metadata import Id, IdList, among
 from adapters.sql.outbox import insert_new
 from adapters.sql.posts.parts import VIEW_COLUMNS, position_in, view_in
 from adapters.sql.posts.tables import bookmarks, likes, posts, reposts
-from adapters.sql.posts.visibility import towards, viewer_params, visible
+from adapters.sql.posts.visibility import narrowed_to, viewer_params, visible
 from application.posts.ports import EngagedPost, EngagedUser
 from application.shared.paging import Window
 from domain.posts import Engagement
@@ -44,7 +44,7 @@ TABLES: dict[Engagement, Table] = {
 COUNTERS = {Engagement.LIKE: posts.c.likes, Engagement.REPOST: posts.c.reposts}
 
 _USER_LOCK = 0x7761676B
-"""Taken by who counts what is limited for each user."""
+"""The advisory lock for counting what is limited per user."""
 
 _post_id, _user_id, _engagement_id = (
     bindparam("p", type_=Id),
@@ -114,7 +114,7 @@ class SqlEngagements:
         return frozenset(Engagement(name) for name in found.scalars())
 
     async def count_bookmarks(self, user_id: UserId) -> int:
-        await self._alone(user_id)
+        await self._lock_user(user_id)
         return int((await self.connection.execute(_bookmarks_of, {"u": user_id})).scalar_one())
 
     async def remove_bookmarks_of_deleted_posts(self, user_id: UserId) -> None:
@@ -124,23 +124,26 @@ class SqlEngagements:
         await self.connection.execute(_pin, {"p": post_id, "m": pin})
 
     async def count_pins(self, author: UserId) -> int:
-        await self._alone(author)
+        await self._lock_user(author)
         return int((await self.connection.execute(_pins_of, {"u": author})).scalar_one())
 
-    async def _alone(self, user_id: UserId) -> None:
-        """Wait for others who count what this user has, and hold them up until the commit: of two that add
-        to it at once, each on a post of its own, one must see the other. SQLite has one writer anyway."""
+    async def _lock_user(self, user_id: UserId) -> None:
+        """Serialise counting for this user until the commit: of two transactions that add at once, each to a post of its
+        own, one must see the other. SQLite has one writer anyway."""
         if self.connection.dialect.name == "postgresql":
-            lock = text("SELECT pg_advisory_xact_lock(:kind, :who)")
-            await self.connection.execute(lock, {"kind": _USER_LOCK, "who": user_id % 2**31})
+            lock = text("SELECT pg_advisory_xact_lock(:kind, :user)")
+            await self.connection.execute(lock, {"kind": _USER_LOCK, "user": user_id % 2**31})
 
     async def erase_user(self, user_id: UserId, limit: int) -> int:
-        for engagement, table in TABLES.items():  # one kind at once, for the order in which posts are locked
+        for (
+            engagement,
+            table,
+        ) in TABLES.items():  # one kind at a time, to keep the order in which posts are locked
             oldest = await self.connection.execute(_oldest_of[engagement], {"u": user_id, "n": limit})
             found = [*oldest.scalars()]
             if not found:
                 continue
-            if engagement in COUNTERS:  # newest first, as everybody who locks several posts
+            if engagement in COUNTERS:  # newest first: the order in which everybody locks several posts
                 lock = select(posts.c.id).where(posts.c.id.in_(found)).order_by(posts.c.id.desc())
                 await self.connection.execute(lock.with_for_update(key_share=True))
             gone = await self.connection.execute(
@@ -171,14 +174,14 @@ _people: dict[Engagement, Keyset] = {
 }
 
 
-def _posts_marked(table: Table) -> Keyset:
-    # An alias: the viewer's own marks are looked up in the same table.
+def _engaged_posts(table: Table) -> Keyset:
+    # An alias, since the viewer's own engagements are looked up in the same table.
     mine = table.alias("mine")
     query = select(*VIEW_COLUMNS, mine.c.id).select_from(mine.join(posts, posts.c.id == mine.c.post_id))
     return Keyset(query.where(visible(), mine.c.user_id == _user_id), mine.c.id, newest_first=True)
 
 
-_marked = {engagement: _posts_marked(table) for engagement, table in TABLES.items()}
+_engaged = {engagement: _engaged_posts(table) for engagement, table in TABLES.items()}
 _pinned = Keyset(
     select(*VIEW_COLUMNS, posts.c.pin).where(
         visible(), posts.c.author_id == _user_id, posts.c.pin.is_not(None)
@@ -223,12 +226,12 @@ class SqlEngagementsReader:
     async def posts(
         self, engagement: Engagement, user_id: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[EngagedPost]:
-        return await self._page(_marked[engagement], user_id, window, viewer_context)
+        return await self._page(_engaged[engagement], user_id, window, viewer_context)
 
     async def pinned(
         self, author: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[EngagedPost]:
-        return await self._page(_pinned, author, window, towards(author, viewer_context))
+        return await self._page(_pinned, author, window, narrowed_to(author, viewer_context))
 
     async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
         rows = await self.database.fetch(_involved, p=post_id, after=after, n=limit)

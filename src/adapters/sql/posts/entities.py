@@ -1,4 +1,4 @@
-"""Entities as JSON, as they stand beside the text that names them."""
+"""Entities as JSON, in the row of their text."""
 
 import msgspec
 

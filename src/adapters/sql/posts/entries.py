@@ -1,4 +1,4 @@
-"""What may stand in a feed: places of posts and of reposts, found by an index and never by reading through."""
+"""Feed entries: the posts and reposts that may be in a feed, always found by an index, never by a scan."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ from domain.posts import AuthorState, can_view, open_post_of
 from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 
 FEW = 8
-"""Of so few sources all is asked at once; of more, first who has something next to the edge."""
+"""So few sources are read at once. With more, the first query finds those that have entries next to the edge."""
 EARLIEST = 32
-"""So many reposts of a post are looked through here, before the sources are sent along."""
+"""Reposts of a post that are looked through here, before the sources are sent to the database."""
 
 _sources, _edge, _bound, _n = (
     bindparam("sources", type_=IdList),
@@ -46,8 +46,9 @@ _sources, _edge, _bound, _n = (
 
 
 class _BySources:
-    """Two questions, in one direction: who has the heads next to the edge, and what these have from the edge
-    to the last of the heads. There the entries that are asked for must be, and few others are."""
+    """The entries of sources, in one direction, with two queries. The first finds the sources whose heads (first entries
+    beyond the edge) are nearest. The second reads the entries of these sources from the edge to the last of the heads:
+    all entries that are asked for are there, and few others."""
 
     def __init__(self, *, falling: bool) -> None:
         self._falling = falling
@@ -56,7 +57,7 @@ class _BySources:
         published = self._beyond(select(own.c.id).where(*_published_by(source, own)), own.c.id)
         marked = self._beyond(select(mark.c.id).where(mark.c.user_id == source.c.value), mark.c.id)
 
-        # Scalars side by side: PostgreSQL takes half as long again for an aggregate over both.
+        # Two scalars: PostgreSQL takes half as long again for an aggregate over both.
         either = nearest_of(
             self._head(published, own, source), self._head(marked, mark, source), falling=falling
         )
@@ -81,11 +82,11 @@ class _BySources:
         ).subquery("every")
         self._entries = Prepared(select(every).order_by(self._order(every.c.id)).limit(_n))
 
-        self._of_few = {count: self._by_names(count) for count in range(1, FEW + 1)}
+        self._of_few = {count: self._for_few(count) for count in range(1, FEW + 1)}
 
-    def _by_names(self, count: int) -> Prepared:
-        """Of so few, each on its own: what is read most often, the reader and the popular ones among whom they
-        follow, and a third of the time for one, half for two."""
+    def _for_few(self, count: int) -> Prepared:
+        """A query with one part for each of a few sources. It is the most frequent one, for the reader and the popular
+        accounts that they follow, and takes a third of the time for one source, half for two."""
         parts = []
         for number in range(count):
             who = bindparam(f"who_{number}", type_=Id)
@@ -122,8 +123,8 @@ class _BySources:
         return func.coalesce(head.correlate(source).scalar_subquery(), literal_column(str(self._nowhere)))
 
     def _last(self, query: Select[Any], of: FromClause, source: TableValuedAlias) -> ColumnElement[int]:
-        """The last id that matters of one source: its n-th from the edge, or the bound if that comes first. Found
-        once for each source, in the index, so that nobody's long history is read."""
+        """The last relevant id of one source: its n-th from the edge, or the bound if that comes first. Found
+        once per source in the index, so that no long history is read."""
         key = of.c.id
         before_bound = query.where(key >= _bound if self._falling else key <= _bound)
         nth = (
@@ -139,27 +140,27 @@ class _BySources:
     async def __call__(
         self, database: Database, sources: Collection[UserId], edge: int, limit: int, last: int | None
     ) -> Sequence[Row]:
-        """The rows next to the edge, nearest first, up to `last`."""
+        """The rows next to the edge, nearest first, up to `last` (included)."""
         near, bound = [*sources], self._nowhere if last is None else last
         if len(near) <= FEW:
             return await self._from(database, near, edge, bound, limit)
         heads = await database.fetch(self._heads, sources=near, edge=edge, n=limit)
         heads = [head for head in heads if head[1] != self._nowhere and self._up_to(bound, head[1])]
         near = [source for source, _head in heads]
-        if len(near) < limit:  # nobody else has anything up to the bound
+        if len(near) < limit:  # no other source has entries up to the bound
             return await self._from(database, near, edge, bound, limit)
-        # There are as many entries as that, none of them beyond the last head.
+        # There are at least `limit` entries up to the last head.
         rows = await self._from(database, near, edge, heads[-1][1], limit)
         if len(rows) == limit:
             return rows
-        # Some of it went between the two questions: then others have what comes next, and a list that is
-        # short would be taken for the end of the feed.
+        # Entries were deleted between the two queries, so other sources have the next ones. A short list would be taken
+        # for the end of the feed.
         return await database.fetch(self._entries, sources=[*sources], edge=edge, bound=bound, n=limit)
 
     async def _from(
         self, database: Database, near: Sequence[UserId], edge: int, bound: int, limit: int
     ) -> Sequence[Row]:
-        """All that these have, at one moment."""
+        """The entries of these sources, as of one moment."""
         if not near:
             return []
         if len(near) <= FEW:
@@ -177,7 +178,7 @@ _falling, _rising = _BySources(falling=True), _BySources(falling=False)
 
 
 def _for_everybody() -> tuple[ColumnElement[bool], ...]:
-    """Public posts of open authors whom the viewer neither blocks nor mutes, nor is blocked by."""
+    """Public posts of open authors whom the viewer neither blocks nor mutes nor is blocked by."""
     return (
         posts.c.visibility == literal_column("'public'"),
         posts.c.deleted == false(),
@@ -186,10 +187,10 @@ def _for_everybody() -> tuple[ColumnElement[bool], ...]:
     )
 
 
-_places = select(posts.c.id, posts.c.id.label("post"), posts.c.author_id)
-_public = Keyset(_places.where(posts.c.reply_to.is_(None), *_for_everybody()), posts.c.id, newest_first=True)
+_entries = select(posts.c.id, posts.c.id.label("post"), posts.c.author_id)
+_public = Keyset(_entries.where(posts.c.reply_to.is_(None), *_for_everybody()), posts.c.id, newest_first=True)
 _tagged = Keyset(
-    _places.join_from(hashtags, posts, posts.c.id == hashtags.c.post_id).where(
+    _entries.join_from(hashtags, posts, posts.c.id == hashtags.c.post_id).where(
         hashtags.c.tag == bindparam("tag"), *_for_everybody()
     ),
     hashtags.c.post_id,
@@ -267,5 +268,5 @@ def _hidden(viewer_context: ViewerContext) -> dict[str, list[UserId]]:
 
 
 def _nearest(rows: Sequence[Row], window: Window) -> Sequence[FeedEntry]:
-    """Without the row too many that a keyset gives."""
+    """Without the extra row that a keyset returns."""
     return [_entry(row) for row in (rows[-window.limit :] if window.back else rows[: window.limit])]

@@ -1,4 +1,4 @@
-"""Finding what is left of an account."""
+"""Finding and erasing what is left of a deleted account."""
 
 import json
 from collections.abc import Sequence
@@ -11,16 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.metadata import Id
 from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.merging import merge_words
-from adapters.sql.posts.tables import mentions, post_edits, posts, traces
+from adapters.sql.posts.tables import mentions, post_edits, posts, version_mentions
 from domain.shared import PostId, UserId
 
 _user, _limit = bindparam("u", type_=Id), bindparam("n", type_=Integer)
 _alive = posts.c.deleted == false()
-# Asked for one after the other: there is an index of each, and none of both.
+# Two queries, since each has an index and both together have none.
 _posts_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.reply_to.is_(None), _alive)
 _comments_by = select(posts.c.id).where(posts.c.author_id == _user, posts.c.reply_to.is_not(None), _alive)
 _mentioning = select(mentions.c.post_id.label("id")).where(mentions.c.user_id == _user)
-_tracing = select(traces.c.post_id.label("id")).where(traces.c.user_id == _user)
+_naming = select(version_mentions.c.post_id.label("id")).where(version_mentions.c.user_id == _user)
 _tombstones = select(posts.c.id).where(posts.c.author_id == _user, posts.c.deleted == true())
 _disown = update(posts).where(posts.c.id.in_(_tombstones.limit(_limit))).values(author_id=0)
 
@@ -33,7 +33,9 @@ _edit = (
     .where(post_edits.c.post_id == _post, post_edits.c.version == bindparam("v", type_=Integer))
     .values(mentioned=bindparam("new_mentioned"), entities=bindparam("new_entities"))
 )
-_forget = delete(traces).where(traces.c.post_id == _post, traces.c.user_id == _user)
+_forget = delete(version_mentions).where(
+    version_mentions.c.post_id == _post, version_mentions.c.user_id == _user
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,11 @@ class SqlErasureStore:
     connection: AsyncConnection
 
     async def find_posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
-        # Comments first: one's own post is then gone after what one answered to it.
+        # Comments first, so that an author's own answers to a post are deleted before the post.
         return await self._found(_comments_by, author, limit) or await self._found(_posts_by, author, limit)
 
     async def find_posts_naming(self, user: UserId, limit: int) -> Sequence[PostId]:
-        return await self._found(_mentioning, user, limit) or await self._found(_tracing, user, limit)
+        return await self._found(_mentioning, user, limit) or await self._found(_naming, user, limit)
 
     async def remove_mentions(self, post_id: PostId, user: UserId) -> None:
         for row in (await self.connection.execute(_edits, {"p": post_id})).all():

@@ -1,4 +1,4 @@
-"""Indexing the words and hashtags of all posts that are there."""
+"""Indexing the words and hashtags of all existing posts, for migrations."""
 
 import json
 
@@ -8,16 +8,16 @@ from adapters.sql.batches import BATCH, in_batches
 from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.tables import post_words
 from adapters.sql.posts.words import Words
-from domain.posts import hashtags, find_entities_again
+from domain.posts import find_entities_again, hashtags
 from domain.posts.searching import tag_key, terms_of
 
-# Columns by name: a migration reads the table as it was then.
+# SQL text with column names, since a migration reads the table as it was at that version.
 _POSTS = """SELECT id, author_id, text, content_warning, entities FROM posts
     WHERE id > :after AND deleted = false ORDER BY id LIMIT :n"""
 
 
 def index_posts(connection: Connection) -> None:
-    """Fill `post_words`, which is empty."""
+    """Fill the empty table `post_words`."""
     for rows in in_batches(connection, _POSTS):
         found = [
             {
@@ -30,9 +30,8 @@ def index_posts(connection: Connection) -> None:
 
 
 def index_posts_again(connection: Connection) -> None:
-    """Bring the words of posts that are indexed already, and their hashtags and links, to the present rules. What is
-    all ASCII is the same under every rule. Whoever keeps a post in a cache reads it again, since its `media_rev`
-    rises if its entities have changed."""
+    """Apply the current rules to the words of indexed posts, and to their hashtags and links. ASCII texts are the same
+    under all rules, so they are skipped. `media_rev` rises if the entities of a post change, so caches read it again."""
     for rows in in_batches(connection, _POSTS):
         for row in rows:
             if row.text.isascii() and row.content_warning.isascii():

@@ -1,4 +1,4 @@
-"""Letting the index of SQLite forget what was deleted."""
+"""Removing deleted words from the search index of SQLite."""
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -6,17 +6,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.sql.posts.tables import FULL_TEXT
 
 PAGES = 64
-"""Of 4 KB; they take about 10 ms."""
+"""Pages of 4 KB in one merge, which takes about 10 ms."""
 
 _merge = text(f"INSERT INTO {FULL_TEXT}({FULL_TEXT}, rank) VALUES ('merge', :pages)").bindparams(  # noqa: S608
-    bindparam("pages", -PAGES)  # negative: every part of the index, however few there are
+    bindparam("pages", -PAGES)  # negative: merge every part of the index, however few there are
 )
 _changes = text("SELECT total_changes()")
 
 
 async def merge_words(connection: AsyncConnection) -> bool:
-    """Merge some pages of the index, which keeps a word of a deleted post, and that it was deleted, until the
-    two meet in a merge; False when all of it is merged. `merge` itself counts as one change."""
+    """Merge some pages of the index. It keeps a word of a deleted post, and a mark of the deletion, until the two meet in
+    a merge. False when everything is merged. The command itself counts as one change."""
     before = (await connection.execute(_changes)).scalar_one()
     await connection.execute(_merge)
     return bool((await connection.execute(_changes)).scalar_one() - before > 1)

@@ -20,7 +20,7 @@ from adapters.sql.metadata import Id, IdList, among, instant, one_of
 from adapters.sql.posts.entities import load_entities
 from adapters.sql.posts.parts import VIEW_COLUMNS, read_view, read_views, state_in, view_in
 from adapters.sql.posts.tables import post_edits, posts
-from adapters.sql.posts.visibility import is_tombstone, listed, towards, viewer_params, visible
+from adapters.sql.posts.visibility import is_tombstone, listed, narrowed_to, viewer_params, visible
 from application.posts.ports import PostVersion, Tombstone
 from application.posts.views import PostView
 from application.shared.paging import Window
@@ -28,7 +28,7 @@ from domain.shared import PostId, UserId, ViewerContext, made_at
 
 _READ = select(*VIEW_COLUMNS).where(visible())
 _PLACES = select(*VIEW_COLUMNS)
-"""Rows of a thread, some of them tombstones."""
+"""Posts of a thread, some of which are shown as tombstones."""
 
 
 _post_id = bindparam("post_id", type_=Id)
@@ -40,7 +40,7 @@ _by_author = Keyset(
 _comments = Keyset(_PLACES.where(listed(_post_id)), posts.c.id, newest_first=False)
 _tombstone = Prepared(select(posts.c.id, posts.c.reply_to).where(posts.c.id == _post_id, is_tombstone()))
 
-# Each of some posts, and its first answers, looked up one by one: what a popular post has more of is not read.
+# The first answers to each of some posts, looked up per post: the many answers to a popular post are not all read.
 _above, _below = posts.alias("above"), posts.alias("below")
 _is_above = among(_above.c.id, bindparam("ids", type_=IdList))
 _first = (
@@ -112,7 +112,7 @@ class SqlPostsReader:
     async def by_author(
         self, author: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostView]:
-        params = {"author": author, **viewer_params(towards(author, viewer_context))}
+        params = {"author": author, **viewer_params(narrowed_to(author, viewer_context))}
         return [view_in(row) for row in await _by_author.rows(self.database, window, params)]
 
     async def comments(

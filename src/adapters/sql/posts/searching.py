@@ -1,4 +1,4 @@
-"""Finding posts and hashtags: FTS5 on SQLite, tsvector with GIN on PostgreSQL."""
+"""Searching posts and hashtags: FTS5 on SQLite, tsvector with GIN on PostgreSQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 from domain.words import Phrase
 
 NEWEST = 5_000
-"""Posts that PostgreSQL looks at one by one before it asks its index, which gives all that there ever was at once:
-what is frequent is found among the newest, and of what is not there is little."""
+"""Posts that PostgreSQL checks one by one before it uses its index, which returns all matches at once: a frequent word is
+found among the newest posts, and a rare one has few matches."""
 
 _for_everybody = and_(
     posts.c.deleted == false(),
@@ -52,7 +52,7 @@ _own = and_(
     posts.c.author_id == viewer_id,
     of_author(restricted_authors.c.gone_at).is_(None),
 )
-_to_be_found = or_(_for_everybody, _own)
+_can_be_found = or_(_for_everybody, _own)
 
 _sought, _limit, _edge = (
     bindparam("sought", type_=Text),
@@ -62,7 +62,7 @@ _sought, _limit, _edge = (
 _index = table(FULL_TEXT, column("rowid", Integer))
 _matching: ColumnElement[bool] = literal_column(FULL_TEXT).op("MATCH", is_comparison=True)(_sought)
 _in_sqlite = Keyset(
-    select(_index.c.rowid).join(posts, posts.c.id == _index.c.rowid).where(_matching, _to_be_found),
+    select(_index.c.rowid).join(posts, posts.c.id == _index.c.rowid).where(_matching, _can_be_found),
     _index.c.rowid,
     newest_first=True,
 )
@@ -73,7 +73,7 @@ _has: ColumnElement[bool] = post_words.c.words.op("@@", is_comparison=True)(
 
 
 def _among_the_nearest(beyond: ColumnElement[bool], order: ColumnElement[Any], *, falling: bool) -> Prepared:
-    """Of the posts next to the edge, those that match."""
+    """The matches among the posts next to the edge."""
     near = (
         select(post_words.c.post_id, post_words.c.words)
         .where(beyond)
@@ -86,8 +86,8 @@ def _among_the_nearest(beyond: ColumnElement[bool], order: ColumnElement[Any], *
 
 
 def _by_index(beyond: ColumnElement[bool], order: ColumnElement[Any], *, falling: bool) -> Prepared:
-    """Of all posts. Put in order first, so that only as many are looked at as are needed: the offset keeps
-    PostgreSQL from doing it the other way round, and from going through all posts beside them."""
+    """The matches among all posts. They are sorted first, so that visibility is checked for as few as needed: the offset
+    keeps PostgreSQL from checking first, and from scanning all posts beside them."""
     every = select(post_words.c.post_id).where(_has, beyond).order_by(order).offset(literal_column("0"))
     ordered = every.subquery("ordered")
     return _found(ordered, select(ordered.c.post_id), falling=falling)
@@ -95,7 +95,7 @@ def _by_index(beyond: ColumnElement[bool], order: ColumnElement[Any], *, falling
 
 def _found(rows: Subquery, query: Select[Any], *, falling: bool) -> Prepared:
     key = rows.c.post_id
-    shown = select(true()).where(posts.c.id == key, _to_be_found).correlate(rows).scalar_subquery()
+    shown = select(true()).where(posts.c.id == key, _can_be_found).correlate(rows).scalar_subquery()
     query = query.where(func.coalesce(shown, false()))
     return Prepared(query.order_by(key.desc() if falling else key).limit(_limit))
 
@@ -106,13 +106,13 @@ _in_postgres = {
     falling: tuple(ask(beyond, order, falling=falling) for ask in (_among_the_nearest, _by_index))
     for falling, beyond, order in ((True, _older, _newest_first), (False, _newer, _oldest_first))
 }
-"""By whether the ids fall: what is asked first, and what is asked if that was not enough."""
+"""By whether ids are falling: the first query, and the one that follows if that found too few."""
 
 _from, _to, _beyond = (bindparam(name, type_=String) for name in ("first", "last", "beyond"))
 
 
 def _tags(*, rising: bool) -> Prepared:
-    """One tag after the other: from each it goes on to the next one, past all the posts that have it."""
+    """Tags one by one: the query skips from each tag to the next one, past all posts that have it."""
     key = hashtags.c.search_key
     order = key.asc() if rising else key.desc()
     in_range = and_(key >= _from, key <= _to)

@@ -22,7 +22,7 @@ from adapters.sql.metadata import Id, InOrderOfCode, Instant, metadata
 from adapters.sql.posts.words import Words
 
 Language = String(35).with_variant(String(12), "sqlite")
-"""SQLite takes no notice of the length, and could change it by copying the table only."""
+"""SQLite ignores the length, and could change it only by copying the table."""
 
 posts = Table(
     "posts",
@@ -34,7 +34,7 @@ posts = Table(
     Column("visibility", String(10), nullable=False),
     Column("content_warning", Text, nullable=False),
     Column("language", Language),
-    Column("mentioned", Text, nullable=False),  # ids as JSON, for presenting; `mentions` is for asking
+    Column("mentioned", Text, nullable=False),  # ids as JSON, for presenting; `mentions` is for queries
     Column("entities", Text, nullable=False, server_default="[]"),  # as JSON
     Column("edited_at", Instant),
     Column("deleted", Boolean, nullable=False),
@@ -42,12 +42,12 @@ posts = Table(
     Column("answers", Integer, nullable=False, server_default="0"),
     Column("likes", Integer, nullable=False),
     Column("reposts", Integer, nullable=False, server_default="0"),
-    Column("pin", Id),  # not null while it is pinned; a greater one was pinned later
+    Column("pin", Id),  # see domain: Post.pin
     Column("version", Integer, nullable=False),
-    Column("media", Text),  # what is shown of its media, as JSON
-    Column("media_rev", Integer, nullable=False, server_default="0"),  # rises with every change of that
+    Column("media", Text),  # the media cards, as JSON
+    Column("media_rev", Integer, nullable=False, server_default="0"),  # rises with every change of `media`
     Column("becoming", Text, key="pending"),  # PendingPublication as JSON; null once it is published
-    Column("withheld", Boolean, nullable=False, server_default=false()),  # a comment of a private account
+    Column("withheld", Boolean, nullable=False, server_default=false()),  # see domain: Post.withheld
     CheckConstraint("visibility IN ('public', 'unlisted', 'followers', 'direct')", name="visibility"),
     CheckConstraint("comments >= 0", name="comments"),
     CheckConstraint("answers >= 0", name="answers"),
@@ -62,7 +62,7 @@ Index(
     postgresql_where=and_(posts.c.reply_to.is_(None), posts.c.deleted == false()),
 )
 in_thread = or_(posts.c.deleted == false(), posts.c.answers > literal_column("0"))
-"""What keeps its place below another post: all but the deleted under which nothing is shown."""
+"""The answers that are shown below a post: all but deleted ones without answers of their own."""
 Index(
     "ix_posts_comments",
     posts.c.reply_to,
@@ -101,12 +101,14 @@ restricted_authors = Table(
     "restricted_authors",
     metadata,
     Column("user_id", Id, primary_key=True, autoincrement=False),
-    Column("private", Boolean, nullable=False),  # also of who is gone: one look tells that all is not open
-    Column("version", Integer, nullable=False),  # of the profile that said so
+    Column(
+        "private", Boolean, nullable=False
+    ),  # also true of deleted accounts, so one column decides whether posts are open
+    Column("version", Integer, nullable=False),  # of the profile with this value
     Column("gone_at", Instant),
     sqlite_with_rowid=False,
 )
-"""A copy of what identity said, of those accounts only that are or once were private, or are gone."""
+"""A copy of data of identity, for those accounts only that are or were private, or are deleted."""
 
 mentions = Table(
     "mentions",
@@ -118,8 +120,8 @@ mentions = Table(
 
 
 def _engagements(name: str, *, listed: bool = True) -> Table:
-    """What people leave on posts, once each. Two lists are read of it, in the order of the marks' ids: what a
-    person marked and, if it is `listed`, who marked a post."""
+    """Engagements, at most one per user and post. Two lists are read in the order of their ids: the posts of a user
+    and, if `listed`, the users of a post."""
     table = Table(
         name,
         metadata,
@@ -171,17 +173,17 @@ post_media = Table(
     Column("post_id", Id, ForeignKey("posts.id"), nullable=False, index=True),
     sqlite_with_rowid=False,
 )
-"""Media belongs to one post."""
+"""Media can be attached to one post only."""
 
-traces = Table(
+version_mentions = Table(
     "traces",
     metadata,
     Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
     Column("user_id", Id, primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
-"""Whom a version of a post names although `mentions` does not: without this, nobody would find them there when
-their account is erased."""
+"""Users that a version of a post names and `mentions` does not contain, so that these posts are found when the account of
+such a user is erased."""
 
 post_words = Table(
     "post_words",
@@ -189,9 +191,9 @@ post_words = Table(
     Column("post_id", Id, ForeignKey("posts.id"), primary_key=True, autoincrement=False),
     Column("words", Words, nullable=False),
 )
-"""What posts that are not deleted are found by. On SQLite the index over it is a virtual table of its own, kept by
-triggers of the migration."""
+"""The search terms of posts that are not deleted. On SQLite the index over it is a virtual table, which triggers of the
+migration keep up to date."""
 Index("ix_post_words_words", post_words.c.words, postgresql_using="gin").ddl_if(dialect="postgresql")
 
 FULL_TEXT = "post_search"
-"""The index of words on SQLite: a table of FTS5, which is no table of the metadata."""
+"""The index of words on SQLite: a table of FTS5, which is not in the metadata."""

@@ -1,4 +1,4 @@
-"""Who sees a post, in SQL."""
+"""Who may see a post, in SQL."""
 
 from typing import Any
 
@@ -26,14 +26,15 @@ viewer_id = bindparam("viewer", type_=Id)
 
 
 def has_row(table: Table, of: FromClause = posts) -> ColumnElement[bool]:
-    """Whether the viewer has a row in `table` for the post. Not EXISTS: PostgreSQL may answer that for a
-    page by gathering all the viewer's rows first, which no index of ours leads to."""
+    """Whether the viewer has a row in `table` for the post. Not EXISTS: PostgreSQL may plan that for a page by collecting
+    all rows of the viewer first, for which there is no index."""
     mine = select(true()).where(table.c.post_id == of.c.id, table.c.user_id == viewer_id)
     return func.coalesce(mine.scalar_subquery(), false())
 
 
 def of_author(column: ColumnElement[Any], of: FromClause = posts) -> ScalarSelect[Any]:
-    """What is known of the author of the post: NULL for nearly all, who are open and here."""
+    """A column of `restricted_authors` for the author of the post: NULL for nearly all authors, who are neither private
+    nor deleted."""
     return select(column).where(restricted_authors.c.user_id == of.c.author_id).scalar_subquery()
 
 
@@ -42,9 +43,9 @@ def _is_open(of: FromClause) -> ColumnElement[bool]:
 
 
 def visible(of: FromClause = posts) -> ColumnElement[bool]:
-    """`domain.posts.can_view` in SQL, for a standing bound as `viewer`, `follows` and `blocked`.
+    """`domain.posts.can_view` in SQL, for a viewer context bound as `viewer`, `follows` and `blocked`.
 
-    What is read most stands first, an open post of an open author, and costs one look at its author.
+    The most frequent case comes first: an open post of an open author takes one look-up of the author.
     """
     not_blocked = not_(among(of.c.author_id, bindparam("blocked", type_=IdList)))
     return and_(
@@ -76,12 +77,12 @@ def visible(of: FromClause = posts) -> ColumnElement[bool]:
 
 
 def listed(above: ColumnElement[Any], of: FromClause = posts) -> ColumnElement[bool]:
-    """Whether a post is shown among the answers to `above`, be it as a tombstone. Those whom the viewer muted,
-    bound as `muted`, are not."""
+    """Whether a post is shown among the answers to `above`, as a post or as a tombstone. Without posts of authors that the
+    viewer muted, bound as `muted`."""
     not_muted = not_(among(of.c.author_id, bindparam("muted", type_=IdList)))
     return and_(
         of.c.reply_to == above,
-        or_(of.c.deleted == false(), of.c.answers > literal_column("0")),  # as the index on it says
+        or_(of.c.deleted == false(), of.c.answers > literal_column("0")),  # the condition of the index
         or_(and_(not_muted, visible(of)), is_tombstone(of)),
     )
 
@@ -106,8 +107,8 @@ def viewer_params(viewer_context: ViewerContext) -> dict[str, Any]:
     }
 
 
-def towards(author: UserId, viewer_context: ViewerContext) -> ViewerContext:
-    """As much of the standing as concerns one author: of those who follow thousands it is hardly anything."""
+def narrowed_to(author: UserId, viewer_context: ViewerContext) -> ViewerContext:
+    """The part of the viewer context that concerns one author: next to nothing for a viewer who follows thousands."""
     one = frozenset({author})
     return ViewerContext(
         viewer_context.viewer,

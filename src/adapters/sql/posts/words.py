@@ -1,4 +1,4 @@
-"""Words in the forms that the two databases index, and ask for them in."""
+"""Words in the forms in which the two databases index and query them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,8 +12,8 @@ from domain.words import Phrase
 
 
 class Words(TypeDecorator[Sequence[str]]):
-    """Words in order: for SQLite with blanks between them, as its index takes them apart again; for PostgreSQL
-    a tsvector with their places. It is written only, and only asked with `MATCH` and `@@`."""
+    """Words in order: for SQLite joined with blanks, at which its index splits them again; for PostgreSQL a tsvector with
+    their positions. Write-only: queries use `MATCH` and `@@`."""
 
     impl = Text
     cache_ok = True
@@ -35,7 +35,7 @@ def _tsvector(words: Sequence[str]) -> str:
 
 
 def tsquery(phrases: Iterable[Phrase]) -> str:
-    """All the phrases, for PostgreSQL. Nothing in it but quoted words and the operators that are added here."""
+    """All the phrases, for PostgreSQL. It contains only quoted words and the operators that are added here."""
     return " & ".join(f"({_in_tsquery(phrase)})" for phrase in phrases)
 
 
@@ -48,7 +48,7 @@ def _quoted(word: str) -> str:
 
 
 def match(phrases: Iterable[Phrase]) -> str:
-    """All the phrases, for FTS5; as `tsquery`. A word holds neither blanks nor quotation marks."""
+    """All the phrases, for FTS5; as `tsquery`. A word contains neither blanks nor quotation marks."""
     return " AND ".join(
         '"' + " ".join(phrase.words).replace('"', "") + '"' + ("*" if phrase.prefix else "")
         for phrase in phrases

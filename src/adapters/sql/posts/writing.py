@@ -60,10 +60,10 @@ _unindex = delete(tables.post_words).where(tables.post_words.c.post_id == _post_
 _add = insert(posts)
 _mention = insert(mentions)
 _tag = insert(tables.hashtags)
-_index = postgresql.insert(tables.post_words)  # SQLite has the same words
+_index = postgresql.insert(tables.post_words)  # SQLite has the same syntax
 _index = _index.on_conflict_do_update(index_elements=["post_id"], set_={"words": _index.excluded.words})
-_remember = insert_new(tables.traces)
-_keep = insert(post_edits)
+_add_version_mention = insert_new(tables.version_mentions)
+_archive = insert(post_edits)
 _original = (
     select(post_edits)
     .where(post_edits.c.post_id == bindparam("p", type_=Id))
@@ -71,12 +71,12 @@ _original = (
     .limit(literal_column("1"))
 )
 _versions = select(post_edits.c.mentioned, post_edits.c.entities).where(post_edits.c.post_id == _post_id)
-_forget_version = delete(post_edits).where(
+_remove_version = delete(post_edits).where(
     post_edits.c.post_id == _post_id, post_edits.c.version == bindparam("v", type_=Integer)
 )
-_forget_traces = delete(tables.traces).where(
-    tables.traces.c.post_id == _post_id,
-    tables.traces.c.user_id.not_in(bindparam("named", type_=Id, expanding=True)),
+_remove_version_mentions = delete(tables.version_mentions).where(
+    tables.version_mentions.c.post_id == _post_id,
+    tables.version_mentions.c.user_id.not_in(bindparam("named", type_=Id, expanding=True)),
 )
 _save = (
     update(posts)
@@ -100,9 +100,9 @@ _save = (
         }
     )
 )
-_take = insert_new(tables.post_media)
+_attach = insert_new(tables.post_media)
 _cards = select(posts.c.media).where(posts.c.id == _post_id)
-_show = (
+_update_media = (
     update(posts)
     .where(posts.c.id == _post_id)
     .values(
@@ -110,7 +110,7 @@ _show = (
         | {"media_rev": posts.c.media_rev + literal_column("1")}
     )
 )
-_blank = (
+_remove_media = (
     update(posts)
     .where(posts.c.id == _post_id)
     .values(media=None, media_rev=posts.c.media_rev + literal_column("1"))
@@ -136,30 +136,30 @@ class SqlPosts:
                 "reposts": post.reposts,
             },
         )
-        await self._name(post)
+        await self._store_names(post)
         await self._index(post)
 
     async def _index(self, post: Post) -> None:
-        """Let the post be found by what it says, or by nothing any more."""
+        """Index the search terms of the post, or remove it from the index if it has none."""
         if words := searchable(post):
             await self.connection.execute(_index, {"post_id": post.id, "words": words})
         else:
             await self.connection.execute(_unindex, {"which": post.id})
 
-    async def _name(self, post: Post) -> None:
-        """Write down what the post mentions, to be found by it."""
+    async def _store_names(self, post: Post) -> None:
+        """Store the mentions and hashtags of the post, by which it is found."""
         if post.mentioned:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
             await self.connection.execute(_mention, rows)
         if tags := hashtags(post.entities):
             tagged = [{"tag": tag, "post_id": post.id, "search_key": tag_key(tag)} for tag in tags]
             await self.connection.execute(_tag, tagged)
-        await self._trace(post, post.named - post.mentioned)
+        await self._store_version_mentions(post, post.named - post.mentioned)
 
-    async def _trace(self, post: Post, people: frozenset[UserId]) -> None:
+    async def _store_version_mentions(self, post: Post, people: frozenset[UserId]) -> None:
         if people:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in people]
-            await self.connection.execute(_remember, rows)
+            await self.connection.execute(_add_version_mention, rows)
 
     async def get(self, post_id: PostId) -> Post:
         row = (await self.connection.execute(_row_for_update, {"post_id": post_id})).first()
@@ -170,44 +170,44 @@ class SqlPosts:
     async def save(self, post: Post) -> None:
         new = {f"new_{name}": value for name, value in _changing(post).items()}
         await self.connection.execute(_save, {"which": post.id, **new})
-        of_all_versions = [post_edits, tables.traces, tables.post_media] if post.deleted else []
+        of_all_versions = [post_edits, tables.version_mentions, tables.post_media] if post.deleted else []
         if post.deleted:
-            await self.connection.execute(_blank, {"which": post.id})
+            await self.connection.execute(_remove_media, {"which": post.id})
         for table in (mentions, tables.hashtags, *of_all_versions):
             await self.connection.execute(delete(table).where(table.c.post_id == post.id))
-        await self._name(post)
+        await self._store_names(post)
         await self._index(post)
 
     async def archive_version(self, post: Post) -> None:
         row = {name: value for name, value in _changing(post).items() if name in post_edits.c}
         created_at = post.edited_at or post.created_at
-        await self.connection.execute(_keep, row | {"post_id": post.id, "created_at": created_at})
-        await self._trace(post, post.named | post.mentioned)
+        await self.connection.execute(_archive, row | {"post_id": post.id, "created_at": created_at})
+        await self._store_version_mentions(post, post.named | post.mentioned)
 
     async def remove_version(self, post: Post, version: int) -> None:
-        await self.connection.execute(_forget_version, {"which": post.id, "v": version})
+        await self.connection.execute(_remove_version, {"which": post.id, "v": version})
         named = post.named
         for row in await self.connection.execute(_versions, {"which": post.id}):
             named |= mentioned(load_entities(row.entities)) | frozenset(json.loads(row.mentioned))
-        await self.connection.execute(_forget_traces, {"which": post.id, "named": sorted(named)})
+        await self.connection.execute(_remove_version_mentions, {"which": post.id, "named": sorted(named)})
 
     async def original(self, post: Post) -> Post:
         row = (await self.connection.execute(_original, {"p": post.id})).first()
-        return post if row is None else replace(post, **_words(row), edited_at=None, version=row.version)
+        return post if row is None else replace(post, **_content(row), edited_at=None, version=row.version)
 
     async def attach(self, post: Post, cards: Sequence[MediaCard]) -> None:
-        for card in cards:  # one by one, since only so it is told whether there was a row
-            taken = await self.connection.execute(_take, {"media_id": card.id, "post_id": post.id})
+        for card in cards:  # one by one, to learn for each whether another post has it
+            taken = await self.connection.execute(_attach, {"media_id": card.id, "post_id": post.id})
             if not taken.rowcount:
                 raise MediaTaken("this media belongs to another post")
-        await self.connection.execute(_show, _shown(post, cards))
+        await self.connection.execute(_update_media, _media_params(post, cards))
 
     async def cards(self, post_id: PostId) -> Sequence[MediaCard]:
         row = (await self.connection.execute(_cards, {"which": post_id})).first()
         return [*load_cards(row.media)] if row is not None else []
 
     async def update_media(self, post: Post, cards: Sequence[MediaCard]) -> None:
-        await self.connection.execute(_show, _shown(post, cards))
+        await self.connection.execute(_update_media, _media_params(post, cards))
         await self.connection.execute(delete(mentions).where(mentions.c.post_id == post.id))
         if post.mentioned:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
@@ -231,7 +231,7 @@ def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
     )
 
 
-def _shown(post: Post, cards: Sequence[MediaCard]) -> dict[str, Any]:
+def _media_params(post: Post, cards: Sequence[MediaCard]) -> dict[str, Any]:
     return {
         "which": post.id,
         "new_media": dump_cards(cards),
@@ -263,7 +263,7 @@ def _post(row: Row[Any]) -> Post:
         author=UserId(row.author_id),
         visibility=Visibility(row.visibility),
         reply_to=row.reply_to,
-        **_words(row),
+        **_content(row),
         edited_at=row.edited_at,
         deleted=row.deleted,
         comments=row.comments,
@@ -285,7 +285,7 @@ def _author_state(row: Row[Any]) -> AuthorState:
     return AuthorState.PRIVATE if row.private else AuthorState.OPEN
 
 
-def _words(row: Row[Any]) -> dict[str, Any]:
+def _content(row: Row[Any]) -> dict[str, Any]:
     return {
         "text": row.text,
         "content_warning": row.content_warning,

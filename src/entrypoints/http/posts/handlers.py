@@ -20,7 +20,7 @@ from entrypoints.http.fragments import Fragments
 from entrypoints.http.ids import Ids, ids_from_query, user_from_path
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
-from entrypoints.http.posts.inputs import EditPostIn, PostIn, a_post
+from entrypoints.http.posts.inputs import EditPostIn, PostIn, post_from_path
 from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, IfMatch, IfNoneMatch, version_in
 from entrypoints.http.shapes import PostList, PostOut, published
 
@@ -62,12 +62,12 @@ class PostsController(Controller):
         post_id: FromPath[str],
         if_none_match: IfNoneMatch = None,
     ) -> Response[PostOut]:
-        presented = await self.read_post(viewer(request), a_post(post_id))
+        presented = await self.read_post(viewer(request), post_from_path(post_id))
         return Answer(tagged(self.fragments(presented), presented.post.state.version, if_none_match))
 
     @get(operation_id="listPosts", summary="Several posts", opt=policy("optional"))
     async def read_several(self, request: AnyRequest, ids: Ids) -> PostList:
-        """In the order asked for, each once. Those that do not exist, or not for you, are left out."""
+        """In the order of `ids`, each once. Posts that do not exist, or that you may not see, are left out."""
         presented = await self.read_posts(viewer(request), [PostId(id_) for id_ in ids_from_query(ids)])
         return PostList(self.fragments.all(presented))
 
@@ -84,11 +84,11 @@ class PostsController(Controller):
         data: JSONBody[EditPostIn],
         if_match: IfMatch = None,
     ) -> Response[PostOut]:
-        """Only the author can. Earlier versions stay in the history; a direct post keeps the people it has reached.
-        While it has reached nobody, an edit may mention some. Media can be removed and reordered, not added. Each
-        change of words or media is a version."""
+        """Only for the author. Earlier versions stay in the history. A direct post keeps the people that it has reached;
+        while it has reached nobody, an edit may mention other people. Media can be removed and reordered, but not added.
+        Each change of the text or of the media makes a new version."""
         presented = await self.edit_post(
-            request.user.user_id, a_post(post_id), data.edit(), version_in(if_match)
+            request.user.user_id, post_from_path(post_id), data.edit(), version_in(if_match)
         )
         return Answer(tagged(self.fragments(presented), presented.post.state.version, None))
 
@@ -99,22 +99,25 @@ class PostsController(Controller):
         opt=policy("token", PostNotFound, NotTheAuthor),
     )
     async def remove(self, request: AuthenticatedRequest, post_id: FromPath[str]) -> None:
-        """Only the author can. Harmless to repeat."""
-        await self.delete_post(request.user.user_id, a_post(post_id))
+        """Only for the author. Safe to repeat."""
+        await self.delete_post(request.user.user_id, post_from_path(post_id))
 
 
 Pinned = Annotated[
-    bool, QueryParameter(description="Only those that are pinned to the profile, the last pinned first.")
+    bool,
+    QueryParameter(description="Only the posts that are pinned to the profile, the last pinned one first."),
 ]
 
 WithReposts = Annotated[
     bool,
-    QueryParameter(description="With what the user reposted, each post once; a feed like /feeds/home."),
+    QueryParameter(
+        description="Include the posts that the user reposted, each post once; a feed like /feeds/home."
+    ),
 ]
 
 
 class OfUser(Protocol):
-    """A list of what a user has; with reposts it is feeds that gathers it. Raises NotFound for nobody."""
+    """Lists posts of a user. The list with reposts is made by feeds, the others by posts. Raises UserNotFound."""
 
     async def __call__(
         self, viewer: UserId | None, user: UserId, window: Window, /
@@ -145,7 +148,7 @@ class PostsOfUserController(Controller):
     ) -> Response[PageOut[PostOut]]:
         """Newest first, without comments."""
         if pinned and reposts:
-            raise QueryInvalid(FieldError("?reposts", "either_or", "reposts are not pinned"))
+            raise QueryInvalid(FieldError("?reposts", "either_or", "use either pinned or reposts, not both"))
         of = "pinned" if pinned else "reposts" if reposts else ""
         window = self.pager.newer(request, limit, cursor, since, of)
         listed: OfUser = (

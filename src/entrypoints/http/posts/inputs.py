@@ -1,4 +1,4 @@
-"""Posts as clients send them."""
+"""Request bodies and parameters for posts."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ Text = Annotated[
     str,
     msgspec.Meta(
         max_length=8000,
-        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. `@name` mentions a user, 20 different ones at most.",
+        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. `@name` mentions a user; at most 20 different users.",
         examples=["The linden trees are in bloom. 🐝"],
     ),
 ]
@@ -23,8 +23,8 @@ PostText = Annotated[
     str,
     msgspec.Meta(
         max_length=8000,
-        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8; it may be empty where there are media. `@name` "
-        "mentions a user, 20 different ones at most.",
+        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. It may be empty if the post has media. `@name` "
+        "mentions a user; at most 20 different users.",
         examples=["The linden trees are in bloom. 🐝"],
     ),
 ]
@@ -35,7 +35,7 @@ Language = Annotated[
     str,
     msgspec.Meta(
         max_length=MAX_LANGUAGE,
-        description="A BCP 47 tag, in any case; it is stored in its usual one.",
+        description="A BCP 47 tag in any letter case. It is stored in the usual case.",
         examples=["en", "pt-BR"],
     ),
 ]
@@ -45,8 +45,8 @@ MediaIds = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=19)]],
     msgspec.Meta(
         max_length=MAX_MEDIA,
-        description="Up to 4 media of yours, each once, in the order in which they are shown. They need not be ready: until "
-        "they are, nobody else sees the post.",
+        description="Up to 4 of your own media, each once, in the order in which they are shown. They need not be ready: until "
+        "all of them are, only you see the post.",
     ),
 ]
 
@@ -55,8 +55,8 @@ KeptMediaIds = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=19)]],
     msgspec.Meta(
         max_length=MAX_MEDIA,
-        description="All media of the post that stay, in their new order. Those that are left out are removed and "
-        "deleted. None can be added. A post that waited only for what is removed is published.",
+        description="All media that stay in the post, in their new order. Media that are left out are removed and deleted. Media "
+        "cannot be added. If all remaining media are ready, a pending post is published.",
     ),
 ]
 
@@ -64,7 +64,7 @@ KeptMediaIds = Annotated[
 class CommentIn(In):
     text: PostText
     visibility: Visibility | None = None
-    """That of the post above, if it is not sent; never a wider one."""
+    """Default: the visibility of the post above. It cannot be wider."""
     content_warning: ContentWarning = ""
     language: Language | None = None
     media_ids: MediaIds = msgspec.field(default_factory=list)
@@ -76,7 +76,7 @@ class CommentIn(In):
             content_warning=self.content_warning,
             language=self.language,
             reply_to=reply_to,
-            media=some_media(self.media_ids),
+            media=media_from_body(self.media_ids),
         )
 
 
@@ -86,16 +86,17 @@ class PostIn(CommentIn):
     ) = None
 
     def to_draft(self) -> PostDraft:
-        return self.draft(None if self.reply_to is None else a_post(self.reply_to))
+        return self.draft(None if self.reply_to is None else post_from_path(self.reply_to))
 
 
 class EditPostIn(In):
-    """What is not sent stays as it is. Who sees a post, and what it answers, cannot be changed."""
+    """Members that are not sent stay as they are. The visibility of a post, and the post that it answers, cannot be
+    changed."""
 
     text: Text | None = None
     content_warning: ContentWarning | None = None
     language: Language | msgspec.UnsetType | None = msgspec.UNSET
-    """Null takes it away."""
+    """Null removes it."""
     media_ids: KeptMediaIds | msgspec.UnsetType = msgspec.UNSET
 
     def edit(self) -> PostEdit:
@@ -106,20 +107,20 @@ class EditPostIn(In):
             language=language,
             media=None
             if isinstance(self.media_ids, msgspec.UnsetType)
-            else some_media(self.media_ids, "media_not_in_post"),
+            else media_from_body(self.media_ids, "media_not_in_post"),
         )
 
 
-def some_media(ids: list[str], code: str = "media_not_found") -> tuple[MediaId, ...]:
-    """Raises Invalid with this code for what is no id."""
+def media_from_body(ids: list[str], code: str = "media_not_found") -> tuple[MediaId, ...]:
+    """The ids of media. Raises Invalid with this code for anything that is not an id."""
     found = [id_from(id_) if id_ else None for id_ in ids]
     if any(id_ is None for id_ in found):
         raise Invalid(FieldError("media_ids", code, "there is no such media"))
     return tuple(MediaId(id_) for id_ in found if id_ is not None)
 
 
-def a_post(path: str) -> PostId:
-    """An id as it came in; what is no id names no post."""
+def post_from_path(path: str) -> PostId:
+    """The post id in a path. Raises PostNotFound for anything that is not an id."""
     post_id = id_from(path)
     if post_id is None:
         raise PostNotFound("no such post")

@@ -28,16 +28,16 @@ from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
-from entrypoints.http.posts.inputs import CommentIn, a_post
+from entrypoints.http.posts.inputs import CommentIn, post_from_path
 from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, rfc3339
 from entrypoints.http.shapes import EntityOut, PostOut, published
 
 NextOf: TypeAlias = Callable[[PostId, Window], str]
-"""Makes the cursor of a window of the comments on a post."""
+"""Makes the cursor for a window of the comments on a post."""
 
 
 class TombstoneOut(Out, tag_field="type", tag="tombstone"):
-    """The place of a post in a thread, and nothing of it: it was deleted, or is not for you to see."""
+    """The place of a post in a thread without its content: it was deleted, or you may not see it."""
 
     id: str
     reply_to: str | None
@@ -51,21 +51,20 @@ class TombstoneOut(Out, tag_field="type", tag="tombstone"):
 
 
 class AnswersOut(Out):
-    """The first answers to a comment. `next` is a cursor for the comments on that one; null means that
-    there are no more."""
+    """The first answers to a comment. `next` is a cursor for the comments on it; null means that there are no more."""
 
     items: "list[PlaceOfComment]"
     next: str | None
 
 
 class CommentOut(PostOut, kw_only=True):
-    """A post with `reply_to`, and where a tree was asked for with its answers."""
+    """A post with `reply_to`; with its answers if `depth` is above 1."""
 
     answers: AnswersOut | msgspec.UnsetType = msgspec.UNSET
 
 
 class BuriedCommentOut(TombstoneOut, kw_only=True):
-    """The place of a deleted comment that others have answered."""
+    """The place of a deleted comment that has answers."""
 
     answers: AnswersOut | msgspec.UnsetType = msgspec.UNSET
 
@@ -85,7 +84,7 @@ class PlaceOfPost(OneOf):
 
 
 class CommentPage(Out):
-    """Part of a list. `next` is null at the end of the list, and only there."""
+    """A part of a list. `next` is null only at the end of the list."""
 
     items: list[PlaceOfComment]
     next: str | None
@@ -93,8 +92,8 @@ class CommentPage(Out):
 
 
 class ContextOut(Out):
-    """What stands above a post, oldest first, and below it, level by level. The flags tell that there is
-    more, which `comments` and the context of other posts show."""
+    """The posts above a post, oldest first, and those below it, level by level. The flags are true if some are left out;
+    read them with `comments`, or with the context of another post."""
 
     ancestors: list[PlaceOfPost]
     more_ancestors: bool
@@ -112,7 +111,7 @@ class ContextOut(Out):
 
 
 class VersionOut(Out):
-    """What a post said from `created_at` on."""
+    """A version of a post, which was current from `created_at` on."""
 
     version: int
     text: str
@@ -181,15 +180,15 @@ class ThreadsController(Controller):
         depth: Annotated[
             int,
             QueryParameter(
-                ge=1, le=MAX_DEPTH, description="How many levels to show, the direct answers being the first."
+                ge=1, le=MAX_DEPTH, description="The number of levels. Level 1 is the direct answers."
             ),
         ] = 1,
     ) -> Response[CommentPage]:
-        """Direct answers, oldest first. With a `depth` above 1 each has `answers`: the first five to it, and so on
-        down to that level, at most 500 comments in one page. Where there are more, `answers.next` is a cursor for the
-        comments on that one. A deleted comment stays as a tombstone while others stand below it."""
+        """Direct answers, oldest first. With a `depth` above 1, each comment has `answers`: its first five, and so on down
+        to that level, at most 500 comments in one page. If there are more, `answers.next` is a cursor for the comments
+        on that comment. A deleted comment stays as a tombstone while it has answers."""
         window = self.pager.window(request, limit, cursor)
-        page = await self.list_comments(viewer(request), a_post(post_id), window, depth)
+        page = await self.list_comments(viewer(request), post_from_path(post_id), window, depth)
         items = [comment_of(comment, self.fragments, self._next_of) for comment in page.items]
         return self.pager.answer(request, page, items)
 
@@ -212,7 +211,7 @@ class ThreadsController(Controller):
         return published(
             await self.publish_post(
                 request.user.user_id,
-                data.draft(a_post(post_id)),
+                data.draft(post_from_path(post_id)),
                 await self.idempotent_request(request, idempotency_key),
             ),
             self.fragments.addresses,
@@ -221,15 +220,15 @@ class ThreadsController(Controller):
     @get(
         "/context",
         operation_id="getPostContext",
-        summary="What stands above and below a post",
+        summary="The posts above and below a post",
         opt=policy("optional", PostNotFound),
     )
     async def context(self, request: AnyRequest, post_id: FromPath[str]) -> ContextOut:
-        """Up to 100 posts above, the nearest, and up to 200 below, at any depth, level by level. Of the answers to one
-        comment below it holds the first 20, of those to the post itself as many as there is room for.
-        `more_ancestors` and `more_descendants` tell that some are left out. One above that was deleted, or that you
-        may not see, is a tombstone."""
-        context = await self.read_context(viewer(request), a_post(post_id))
+        """The nearest 100 posts above, and up to 200 below, at any depth, level by level. It has at most the first 20
+        answers to each comment below, and as many answers to the post itself as there is room for.
+        `more_ancestors` and `more_descendants` are true if some are left out. A post above that was deleted, or that
+        you may not see, is a tombstone."""
+        context = await self.read_context(viewer(request), post_from_path(post_id))
         return ContextOut.of(context, self.fragments)
 
     @get(
@@ -245,9 +244,9 @@ class ThreadsController(Controller):
         limit: Limit = 20,
         cursor: Cursor = None,
     ) -> Response[PageOut[VersionOut]]:
-        """Oldest first, the present version last. Versions that the author has removed are left out."""
+        """Oldest first, the current version last. Versions that the author removed are left out."""
         window = self.pager.window(request, limit, cursor)
-        page = await self.read_history(viewer(request), a_post(post_id), window)
+        page = await self.read_history(viewer(request), post_from_path(post_id), window)
         return self.pager.answer(request, page, [VersionOut.of(row) for row in page.items])
 
     @delete(
@@ -259,9 +258,9 @@ class ThreadsController(Controller):
     async def forget(
         self, request: AuthenticatedRequest, post_id: FromPath[str], version: FromPath[str]
     ) -> None:
-        """For good, from one's own post. The other versions keep their numbers. The current version cannot be removed:
-        edit or delete the post. Safe to repeat."""
+        """For good, and only for the author. The other versions keep their numbers. The current version cannot be removed:
+        edit or delete the post instead. Safe to repeat."""
         number = id_from(version)
         if number is None:
             raise VersionNotFound("the post has no such version")
-        await self.remove_version(request.user.user_id, a_post(post_id), number)
+        await self.remove_version(request.user.user_id, post_from_path(post_id), number)
