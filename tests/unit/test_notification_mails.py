@@ -16,7 +16,7 @@ from application.shared.mail import MAX_TRIES, Message, Site, Undeliverable, pau
 from application.shared.people import AuthorCard
 from domain.notifications import Channel, Kind
 from domain.shared import PostId, Unavailable, UserId
-from tests.unit.stream_fixtures import POST, Streams
+from tests.unit.stream_harness import POST, Streams
 
 MAYA, WILLY, FLIP, THEKLA = (UserId(number) for number in (1, 2, 3, 4))
 ADDRESS = "maya@canary.example"

@@ -30,7 +30,7 @@ from application.shared.events import (
 from domain.notifications import MAX_REPEATS_PER_DAY, Channel, Kind
 from domain.posts import Visibility
 from domain.shared import EventId, PostId, UserId, made_at
-from tests.unit.notification_events import MAIL_DELAY, NOW, Note, World
+from tests.unit.notification_harness import MAIL_DELAY, NOW, Note, World
 
 MAYA, WILLY, FLIP, THEKLA, *_ = USERS = [UserId(number) for number in range(1, 6)]
 

@@ -14,7 +14,7 @@ from application.shared.paging import Window
 from domain.notifications import Channel, Kind, Preferences, StreamChange
 from domain.shared import PostId, UserId
 from tests.unit.people import refused
-from tests.unit.stream_fixtures import Streams
+from tests.unit.stream_harness import Streams
 
 MAYA, WILLY = UserId(1), UserId(2)
 

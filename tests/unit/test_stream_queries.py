@@ -13,7 +13,7 @@ from application.shared.paging import Window
 from domain.notifications import Kind, StreamChange
 from domain.shared import PostId, UserId
 from tests.unit.people import refused
-from tests.unit.stream_fixtures import Streams
+from tests.unit.stream_harness import Streams
 
 MAYA, WILLY, FLIP, THEKLA = map(UserId, range(1, 5))
 EVERY = tuple(Kind)

@@ -23,7 +23,7 @@ from entrypoints.http.fragments import Fragments
 from entrypoints.http.notifications.shapes import VOID, Unread
 from entrypoints.http.notifications.stream import frames, session
 from entrypoints.http.notifications.stream.session import StreamClosed, StreamGrant, StreamSession
-from tests.unit import stream_fixtures
+from tests.unit import stream_harness
 
 MAYA, WILLY = UserId(1), UserId(2)
 SESSION = SessionId(7)
@@ -34,7 +34,7 @@ T = TypeVar("T")
 class World:
     """A hub and the streams it tells of. Entries are marks of what was read: what they show is tried elsewhere."""
 
-    streams: stream_fixtures.Streams = field(default_factory=stream_fixtures.Streams)
+    streams: stream_harness.Streams = field(default_factory=stream_harness.Streams)
     ended: set[SessionId] = field(default_factory=set)
     away: bool = False
 
@@ -303,7 +303,7 @@ async def test_what_was_read_long_ago_is_looked_at_again(monkeypatch: pytest.Mon
 
         async def hide() -> None:
             if client.said:
-                world.streams.hidden.add(stream_fixtures.POST)
+                world.streams.hidden.add(stream_harness.POST)
 
         client.before = hide
         monkeypatch.setattr(StreamSession, "_event", _bare_event)

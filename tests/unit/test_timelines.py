@@ -1,4 +1,4 @@
-"""The contract of timelines, kept by those in this process; and what only they promise."""
+"""Runs the contract of timelines on the adapter in memory, and tests what only that adapter promises."""
 
 import pytest
 

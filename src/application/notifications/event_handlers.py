@@ -1,4 +1,4 @@
-"""What notifications does when the other modules tell it something: it tells people."""
+"""Event handlers of notifications that notify users."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ BUDGET = 1.0
 
 @dataclass(frozen=True, slots=True)
 class NotifyOfEngagement:
-    """The author hears of likes and reposts, and again of one that was taken back and is left again."""
+    """Notifies the author of a like or repost, and again if it was undone and repeated."""
 
     notify: Notify
 
@@ -37,7 +37,8 @@ class NotifyOfEngagement:
 
 @dataclass(frozen=True, slots=True)
 class NotifyOfPost:
-    """Who is answered hears of the comment, and who is mentioned of the mention: once, if it is the same person."""
+    """Notifies the author of the post that a comment replies to, and mentioned users. A user who is both gets the
+    notification of the comment only."""
 
     notify: Notify
     posts: Posts
@@ -63,7 +64,7 @@ class NotifyOfPost:
 
 @dataclass(frozen=True, slots=True)
 class NotifyOfMedia:
-    """Who uploaded it hears what came of it."""
+    """Notifies the owner of an upload of the result."""
 
     notify: Notify
 
@@ -76,7 +77,7 @@ class NotifyOfMedia:
 
 
 def _of(post: PostId) -> tuple[object, ...]:
-    """A post tells nobody twice that it is there."""
+    """The dedupe key of a post: users are notified of it once."""
     return "post", post
 
 
@@ -117,7 +118,7 @@ class NotifyOfEdit:
 
 @dataclass(frozen=True, slots=True)
 class NotifyOfFollow:
-    """Who is followed, asked, or accepted hears of it, and again when that ended and begins again."""
+    """Notifies the user who is followed, asked or accepted, and again if that ended and begins anew."""
 
     notify: Notify
 

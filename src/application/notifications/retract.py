@@ -1,4 +1,4 @@
-"""Taking back what people were told, when it is not so any more."""
+"""Event handlers of notifications that retract notifications."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -23,13 +23,14 @@ from domain.shared import EventId, PostId, UserId
 BUDGET = 1.0
 """Seconds after which other facts have their turn. A fraction of the relay's patience."""
 SOME = 200
-"""Notifications that are looked for at once."""
+"""Notifications per query."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetractNotifications:
-    """Takes back what was told of something that ended between two people, whether it was read or not. Done again, it
-    is told again. An event that arrives once more, late, takes back nothing of what was done again since."""
+    """Retracts notifications of an action between two users that was undone, whether they are read or not. If the
+    action is repeated, the user is notified again. A late redelivery of the event does not retract notifications of the
+    repeated action."""
 
     reader: StreamReader
     remove: RemoveNotifications
@@ -45,7 +46,7 @@ class RetractNotifications:
                 kind = Kind.LIKE if isinstance(event, Unliked) else Kind.REPOST
                 author, post = UserId(event.author_id), PostId(event.post_id)
                 await self._take(dedupe_key, author, UserId(event.user_id), [kind], post)
-            case Followed() | FollowRequestEnded():  # the request was answered
+            case Followed() | FollowRequestEnded():  # the follow request was answered
                 await self._take(
                     dedupe_key, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW_REQUEST]
                 )
@@ -107,7 +108,7 @@ class EraseNotifications:
         until = self.monotonic() + self.budget
         user = UserId(event.user_id)
         async with self.open_tx() as tx:
-            await tx.streams.lock([user])  # whoever tells this one at the same moment comes before or after
+            await tx.streams.lock([user])  # serializes with a notification of this user at the same moment
             await tx.streams.delete(user)
         while notifications := await self.reader.by_actor(user, SOME):
             await _remove(self.remove, notifications)

@@ -1,4 +1,4 @@
-"""A small world whose feeds are read: stores in memory, who follows whom in a dictionary, and a model."""
+"""The use cases of feeds over stores in memory, with follows in dictionaries and a reference for the home feed."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -20,15 +20,15 @@ from tests.port_contracts.stores import Stores, new_id
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is shown of an entry."""
+class ShownPost:
+    """A post as the reader sees it."""
 
     post: PostView
     reposted_by: UserId | None
 
 
 @dataclass
-class World:
+class FeedsHarness:
     stores: Stores
     timelines: Timelines
     users: Sequence[UserId]
@@ -36,18 +36,18 @@ class World:
     blocks: defaultdict[UserId, set[UserId]] = field(default_factory=lambda: defaultdict(set))
     mutes: defaultdict[UserId, set[UserId]] = field(default_factory=lambda: defaultdict(set))
     versions: defaultdict[UserId, int] = field(default_factory=lambda: defaultdict(int))
-    crowds: set[UserId] = field(default_factory=set)
+    popular_accounts: set[UserId] = field(default_factory=set)
     posts: dict[PostId, Post] = field(default_factory=dict)
     reposts: dict[tuple[PostId, UserId], int] = field(default_factory=dict)
-    watching: dict[UserId, list[list[PostId]]] = field(default_factory=dict)
-    """Who has the home feed in sight, and what came there first whenever there was something new."""
-    late: list[Published | Reposted] = field(default_factory=list)
-    """Facts that have not been delivered."""
+    home_clients: dict[UserId, list[list[PostId]]] = field(default_factory=dict)
+    """Readers whose clients show the home feed, and what each got when it read the newest post on being notified."""
+    undelivered: list[Published | Reposted] = field(default_factory=list)
+    """Events that have not been delivered."""
     clock: int = 0
     hydrated: int = 0
 
     def __post_init__(self) -> None:
-        read_page: ReadPage[Seen] = ReadPage(
+        read_page: ReadPage[ShownPost] = ReadPage(
             self.show, lambda: made_at(new_id()) + timedelta(seconds=self.clock)
         )
         entries = self.stores.entries
@@ -55,9 +55,9 @@ class World:
         self.public = ReadPublicFeed(self, entries, read_page)
         self.tagged = ReadHashtagFeed(hashtag, self, entries, read_page)
         self.user = ReadUserFeed(self, entries, self, read_page)
-        self.fan_out, self.drop = FanOut(self.timelines, self, self), DropTimeline(self.timelines)
+        self.fan_out, self.drop_timeline = FanOut(self.timelines, self, self), DropTimeline(self.timelines)
 
-    # What other modules answer.
+    # The answers of other modules.
 
     async def of(self, viewer: UserId | None) -> ViewerContext:
         if viewer is None:
@@ -71,11 +71,11 @@ class World:
             self.versions[viewer],
         )
 
-    async def show(self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]) -> Mapping[int, Seen]:
+    async def show(self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]) -> Mapping[int, ShownPost]:
         self.hydrated += len(entries)
         rows = await self.stores.posts.by_ids({entry.post for entry in entries}, viewer_context)
         return {
-            entry.id: Seen(rows[entry.post], entry.by if entry.is_repost else None)
+            entry.id: ShownPost(rows[entry.post], entry.by if entry.is_repost else None)
             for entry in entries
             if entry.post in rows
         }
@@ -84,36 +84,36 @@ class World:
         return sorted(user for user in self.users if author in self.follows[user] and user > after)[:limit]
 
     async def is_popular(self, author: UserId) -> bool:
-        return author in self.crowds
+        return author in self.popular_accounts
 
     async def popular(self) -> Collection[UserId]:
-        return self.crowds
+        return self.popular_accounts
 
     async def notify_new_posts(self, readers: Collection[UserId]) -> None:
         for reader in readers:
-            if reader in self.watching:  # who is alerted looks at once
-                self.watching[reader].append(ids_of(await self.home(reader, Window(1))))
+            if reader in self.home_clients:  # a notified client reads at once
+                self.home_clients[reader].append(ids_of(await self.home(reader, Window(1))))
 
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, str]:
         return {id_: "somebody" for id_ in ids if id_ in self.users}
 
-    # What people do.
+    # Actions of users.
 
-    async def says(self, author: UserId, *, told: bool = True, **members: object) -> Post:
+    async def publish(self, author: UserId, *, delivered: bool = True, **members: object) -> Post:
         post = await self.stores.add_post(author=author, **members)
         self.posts[post.id] = post
-        await self.tell(
+        await self._deliver(
             Published(
                 post_id=post.id,
                 author_id=author,
                 reply_to=post.reply_to,
                 visibility=post.visibility,
             ),
-            told=told,
+            delivered=delivered,
         )
         return post
 
-    async def repost(self, user: UserId, post: PostId, *, told: bool = True) -> int:
+    async def repost(self, user: UserId, post: PostId, *, delivered: bool = True) -> int:
         if (post, user) in self.reposts:
             return self.reposts[post, user]
         engagement = new_id()
@@ -122,8 +122,8 @@ class World:
             await tx.engagements.add(Engagement.REPOST, post, user, engagement)
         self.reposts[post, user] = engagement
         author = self.posts[post].author
-        await self.tell(
-            Reposted(post_id=post, author_id=author, user_id=user, repost_id=engagement), told=told
+        await self._deliver(
+            Reposted(post_id=post, author_id=author, user_id=user, repost_id=engagement), delivered=delivered
         )
         return engagement
 
@@ -140,15 +140,15 @@ class World:
                 await tx.posts.save(stored.removed(by=stored.author))
         self.posts.pop(post, None)
 
-    async def tell(self, fact: Published | Reposted, *, told: bool = True) -> None:
-        if told:
-            await self.fan_out(fact, EventId(1))
+    async def _deliver(self, event: Published | Reposted, *, delivered: bool = True) -> None:
+        if delivered:
+            await self.fan_out(event, EventId(1))
         else:
-            self.late.append(fact)
+            self.undelivered.append(event)
 
-    async def catch_up(self) -> None:
-        while self.late:  # in another order than they happened
-            await self.fan_out(self.late.pop(), EventId(1))
+    async def deliver_late(self) -> None:
+        while self.undelivered:  # not in the order in which they happened
+            await self.fan_out(self.undelivered.pop(), EventId(1))
 
     def changes(self, user: UserId) -> None:
         self.versions[user] += 1
@@ -166,43 +166,43 @@ class World:
             self.changes(user)
             self.changes(other)
 
-    # What is read, and what it should be.
+    # Results and the reference for them.
 
-    async def whole(self, reader: UserId, limit: int = 3) -> list[tuple[int, PostId, UserId | None]]:
-        """The home feed from its first page to its last: an id, the post, and who reposted it."""
-        found: list[Seen] = []
+    async def read_all(self, reader: UserId, limit: int = 3) -> list[tuple[int, PostId, UserId | None]]:
+        """The home feed from its first page to its last: entry id, post, and the account that reposted it."""
+        found: list[ShownPost] = []
         window: Window | None = Window(limit)
         while window is not None:
             page = await self.home(reader, window)
             assert len(page.items) == limit or page.next is None, "a short page is the last"
             found += page.items
             window = page.next
-        return [self.line(seen) for seen in found]
+        return [self.entry_of(seen) for seen in found]
 
-    def line(self, seen: Seen) -> tuple[int, PostId, UserId | None]:
+    def entry_of(self, seen: ShownPost) -> tuple[int, PostId, UserId | None]:
         post = seen.post.id
         by = seen.reposted_by
         return (post if by is None else self.reposts.get((post, by), -1)), post, by
 
-    async def expected(self, reader: UserId) -> list[tuple[int, PostId, UserId | None]]:
-        """The home feed, made anew of everything that there is."""
+    async def expected_home(self, reader: UserId) -> list[tuple[int, PostId, UserId | None]]:
+        """The home feed, computed from all stored posts and reposts."""
         viewer_context = await self.of(reader)
         sources = (self.follows[reader] - self.mutes[reader]) | {reader}
-        lines: list[tuple[int, PostId, UserId | None]] = []
+        entries_shown: list[tuple[int, PostId, UserId | None]] = []
         for post in self.posts.values():
             if not can_view(post, viewer_context) or post.author in self.mutes[reader]:
                 continue
             if post.author in sources and post.reply_to is None:
-                lines.append((post.id, post.id, None))
+                entries_shown.append((post.id, post.id, None))
             else:
-                lines += sorted(
+                entries_shown += sorted(
                     (id_, on, by) for (on, by), id_ in self.reposts.items() if on == post.id and by in sources
                 )[:1]
-        return sorted(lines, reverse=True)
+        return sorted(entries_shown, reverse=True)
 
 
 VISIBILITIES = [*Visibility]
 
 
-def ids_of(page: Page[Seen]) -> list[PostId]:
+def ids_of(page: Page[ShownPost]) -> list[PostId]:
     return [seen.post.id for seen in page.items]

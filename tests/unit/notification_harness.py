@@ -33,7 +33,7 @@ from domain.notifications import Kind, StreamChange
 from domain.posts import AuthorState, Visibility, can_view
 from domain.shared import EventId, PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
-from tests.unit.stream_fixtures import Streams, card
+from tests.unit.stream_harness import Streams, card
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MAIL_DELAY = timedelta(minutes=10)
