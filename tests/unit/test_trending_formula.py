@@ -1,4 +1,4 @@
-"""What is trending: the formula and its bounds."""
+"""The trending formula and its bounds."""
 
 from collections.abc import Sequence
 
@@ -32,8 +32,8 @@ from domain.shared import PostId, UserId
 NOW = 1_800_000_000_000
 WEIGHTS = {1: LIKE_WEIGHT, 2: REPOST_WEIGHT}
 AUTHORS = {PostId(10 * author + post): UserId(author) for author in (1, 2, 3) for post in range(1, 6)}
-"""Three authors, each of five posts."""
-CHEAT = UserId(99)
+"""Three authors with five posts each."""
+CHEATER = UserId(99)
 
 
 def a_signal(post: int, user: int, *, source: int = 1, age: int = 0) -> EngagementSignal:
@@ -55,22 +55,24 @@ def scores(signals: Sequence[EngagementSignal]) -> dict[PostId, float]:
 posts = st.sampled_from(sorted(AUTHORS))
 ages = st.integers(0, WINDOW_MS)
 sources = st.one_of(st.sampled_from([1, 2]), st.integers(100, 105))
-crowd = st.lists(
+signals_of_others = st.lists(
     st.builds(lambda p, u, s, a: a_signal(p, u, source=s, age=a), posts, st.integers(1, 12), sources, ages)
 )
-cheating = st.lists(st.builds(lambda p, s, a: a_signal(p, CHEAT, source=s, age=a), posts, sources, ages))
+cheating_signals = st.lists(
+    st.builds(lambda p, s, a: a_signal(p, CHEATER, source=s, age=a), posts, sources, ages)
+)
 SUPPORT = [a_signal(post, user) for post in AUTHORS for user in (21, 22, 23)]
-"""So that every post has its three accounts, and scores can be compared."""
+"""Gives every post its three accounts, so that scores can be compared."""
 
 
 @pytest.mark.parametrize(
     ("age", "left"), [(0, 2), (HALF_LIFE_MS, 1), (2 * HALF_LIFE_MS, 0.5), (WINDOW_MS, 2 / 256), (-60_000, 2)]
 )
-def test_a_vote_counts_half_after_six_hours_and_never_more_than_at_first(age: int, left: float) -> None:
+def test_a_signal_counts_half_after_six_hours_and_never_more_than_at_first(age: int, left: float) -> None:
     assert decayed(2, NOW - age, NOW) == pytest.approx(left)
 
 
-def test_a_score_is_the_sum_over_accounts_of_what_each_did_that_weighs_most() -> None:
+def test_a_score_sums_the_strongest_signal_of_each_account() -> None:
     signals = [
         a_signal(11, 21),
         a_signal(11, 22),
@@ -83,21 +85,21 @@ def test_a_score_is_the_sum_over_accounts_of_what_each_did_that_weighs_most() ->
     assert scores(signals) == {PostId(11): pytest.approx(1 + 2 + 1)}
 
 
-def test_what_fewer_than_three_others_care_for_does_not_trend() -> None:
+def test_a_post_needs_engagement_by_three_other_accounts() -> None:
     two_and_the_author = [a_signal(11, 21), a_signal(11, 22), a_signal(11, 1), a_signal(11, 22, source=2)]
 
     assert ranking(two_and_the_author) == []
     assert [ranked.post for ranked in ranking([*two_and_the_author, a_signal(11, 23)])] == [11]
 
 
-def test_an_authors_own_votes_are_worth_nothing() -> None:
+def test_signals_of_the_author_do_not_count() -> None:
     signals = [a_signal(11, user) for user in (21, 22, 23)]
     own = [a_signal(11, 1, source=source) for source in (1, 2, 500)]
 
     assert ranking([*signals, *own]) == ranking(signals)
 
 
-def test_votes_for_one_author_share_a_unit_those_that_count_most_first() -> None:
+def test_signals_for_posts_of_one_author_count_fully_half_and_a_third() -> None:
     support = [
         a_signal(post, user)
         for post in (11, 12, 13)
@@ -106,18 +108,23 @@ def test_votes_for_one_author_share_a_unit_those_that_count_most_first() -> None
     before = scores(support)
 
     after = scores(
-        [*support, a_signal(11, CHEAT), a_signal(12, CHEAT, source=2), a_signal(13, CHEAT, age=HALF_LIFE_MS)]
+        [
+            *support,
+            a_signal(11, CHEATER),
+            a_signal(12, CHEATER, source=2),
+            a_signal(13, CHEATER, age=HALF_LIFE_MS),
+        ]
     )
 
     gained = [after[PostId(post)] - before[PostId(post)] for post in (12, 11, 13)]
     assert gained == [pytest.approx(2), pytest.approx(1 / 2), pytest.approx(0.5 / 3)]
 
 
-def test_no_account_votes_for_more_than_200_posts() -> None:
+def test_signals_of_an_account_count_for_at_most_200_posts() -> None:
     authors = {PostId(post): UserId(10_000 + post) for post in range(1000, 1000 + MAX_POSTS_PER_ACCOUNT + 50)}
     tally = Tally(NOW)
     tally.add(a_signal(post, 5 * post + user) for post in authors for user in range(3))
-    tally.add(a_signal(post, CHEAT, age=post) for post in authors)
+    tally.add(a_signal(post, CHEATER, age=post) for post in authors)
 
     posts = tally.ranking(authors)
 
@@ -126,7 +133,7 @@ def test_no_account_votes_for_more_than_200_posts() -> None:
     )
 
 
-def test_a_few_accounts_cannot_push_others_out_of_what_is_looked_at() -> None:
+def test_a_few_accounts_cannot_displace_other_candidates() -> None:
     flood = range(10_000, 10_000 + 10 * MAX_POSTS_PER_ACCOUNT)
     tally = Tally(NOW)
     tally.add(a_signal(post, user, source=2) for post in flood for user in (91, 92, 93))
@@ -138,40 +145,40 @@ def test_a_few_accounts_cannot_push_others_out_of_what_is_looked_at() -> None:
     assert len(candidates) <= MAX_POSTS_PER_ACCOUNT + 1
 
 
-@given(crowd, cheating)
-def test_one_account_moves_a_post_by_at_most_the_weight_of_one_vote(
-    signals: list[EngagementSignal], cheats: list[EngagementSignal]
+@given(signals_of_others, cheating_signals)
+def test_one_account_changes_a_score_by_at_most_one_signal(
+    signals: list[EngagementSignal], cheating: list[EngagementSignal]
 ) -> None:
-    before, after = scores([*SUPPORT, *signals]), scores([*SUPPORT, *signals, *cheats])
+    before, after = scores([*SUPPORT, *signals]), scores([*SUPPORT, *signals, *cheating])
 
     for post in before.keys() & after.keys():
         assert -1e-9 <= after[post] - before[post] <= REPOST_WEIGHT + 1e-9
 
 
-@given(crowd, cheating)
-def test_one_account_gives_an_author_at_most_one_vote_and_its_ever_smaller_parts(
-    signals: list[EngagementSignal], cheats: list[EngagementSignal]
+@given(signals_of_others, cheating_signals)
+def test_one_account_changes_the_sum_of_an_author_by_at_most_the_shared_unit(
+    signals: list[EngagementSignal], cheating: list[EngagementSignal]
 ) -> None:
     tallies = Tally(NOW), Tally(NOW)
-    for tally, cast in zip(tallies, ([], cheats), strict=True):
+    for tally, cast in zip(tallies, ([], cheating), strict=True):
         tally.add([*SUPPORT, *signals, *cast])
     for author in (1, 2, 3):
         authors = {post: by for post, by in AUTHORS.items() if by == author}
-        # Three posts of an author trend at most, so each is ranked with two others.
+        # An author has at most three posts in a ranking, so each post is ranked with two others.
         some = dict(list(authors.items())[:3])
         before, after = (sum(ranked.score for ranked in tally.ranking(some)) for tally in tallies)
         assert -1e-9 <= after - before <= REPOST_WEIGHT * (1 + 1 / 2 + 1 / 3) + 1e-9
 
 
-@given(crowd)
-def test_the_order_of_the_votes_does_not_matter(signals: list[EngagementSignal]) -> None:
+@given(signals_of_others)
+def test_the_order_of_signals_does_not_matter(signals: list[EngagementSignal]) -> None:
     shown = [(ranked.post, round(ranked.score, 9)) for ranked in ranking([*SUPPORT, *signals])]
 
     assert [(ranked.post, round(ranked.score, 9)) for ranked in ranking([*SUPPORT, *signals[::-1]])] == shown
 
 
-@given(crowd)
-def test_a_ranking_falls_and_has_no_more_than_three_posts_of_an_author(
+@given(signals_of_others)
+def test_a_ranking_is_sorted_and_has_at_most_three_posts_per_author(
     signals: list[EngagementSignal],
 ) -> None:
     posts = ranking(signals)
@@ -180,7 +187,7 @@ def test_a_ranking_falls_and_has_no_more_than_three_posts_of_an_author(
     assert all(sum(ranked.author == author for ranked in posts) <= PER_AUTHOR for author in (1, 2, 3))
 
 
-def test_a_ranking_ends() -> None:
+def test_a_ranking_has_a_maximum_length() -> None:
     assert (
         len(spread(RankedPost(PostId(post), UserId(post), 1.0) for post in range(1000))) == MAX_RANKED_POSTS
     )
@@ -196,7 +203,7 @@ def tags(uses: Sequence[HashtagSignal]) -> list[RankedTag]:
     return tally.ranking()
 
 
-def test_a_hashtag_trends_by_the_accounts_that_use_it_not_by_their_posts() -> None:
+def test_a_hashtag_is_ranked_by_accounts_not_by_posts() -> None:
     uses = [
         *(a_use("spam", 1, 100 + number) for number in range(50)),
         a_use("bees", 1, 1, age=HALF_LIFE_MS),
@@ -207,7 +214,7 @@ def test_a_hashtag_trends_by_the_accounts_that_use_it_not_by_their_posts() -> No
     assert tags(uses) == [RankedTag("bees", 3, 2, 1.5, (PostId(2), PostId(1)))]
 
 
-def test_an_account_votes_for_the_hashtags_that_it_used_last() -> None:
+def test_an_account_counts_for_the_hashtags_that_it_used_last() -> None:
     uses = [
         a_use(f"tag{number:02}", user, 100 * user + number, age=number)
         for number in range(30)
@@ -219,7 +226,7 @@ def test_an_account_votes_for_the_hashtags_that_it_used_last() -> None:
     ]
 
 
-def test_of_a_hashtag_the_last_post_of_some_accounts_is_known() -> None:
+def test_a_hashtag_keeps_the_latest_posts_of_some_accounts_as_samples() -> None:
     uses = [
         a_use("bees", user, 10 * user + post, age=10 * user - post) for user in range(1, 9) for post in (0, 1)
     ]
@@ -229,7 +236,7 @@ def test_of_a_hashtag_the_last_post_of_some_accounts_is_known() -> None:
     assert ranked.samples == tuple(10 * user + 1 for user in range(1, SAMPLES + 1))
 
 
-def test_the_ranking_of_hashtags_ends() -> None:
+def test_a_hashtag_ranking_has_a_maximum_length() -> None:
     uses = [a_use(f"tag{number // 2}", number, number) for number in range(3 * MAX_RANKED_TAGS)]
 
     assert len(tags(uses)) == MAX_RANKED_TAGS
@@ -239,12 +246,12 @@ def test_the_ranking_of_hashtags_ends() -> None:
     st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(1, 6), ages)),
     st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), ages)),
 )
-def test_one_account_moves_a_hashtag_by_at_most_one(
-    others: list[tuple[str, int, int]], cheats: list[tuple[str, int]]
+def test_one_account_changes_the_score_of_a_hashtag_by_at_most_one(
+    others: list[tuple[str, int, int]], cheating: list[tuple[str, int]]
 ) -> None:
     uses = [a_use(tag, user, 1000 + n, age) for n, (tag, user, age) in enumerate(others)]
     uses += [a_use(tag, user, 1 + user) for tag in "abc" for user in (21, 22)]
-    own = [a_use(tag, CHEAT, 5000 + n, age) for n, (tag, age) in enumerate(cheats)]
+    own = [a_use(tag, CHEATER, 5000 + n, age) for n, (tag, age) in enumerate(cheating)]
 
     before, after = ({ranked.tag: ranked.score for ranked in tags(some)} for some in (uses, [*uses, *own]))
 
