@@ -71,7 +71,9 @@ class FeedsHarness:
             self.versions[viewer],
         )
 
-    async def show(self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]) -> Mapping[int, ShownPost]:
+    async def show(
+        self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
+    ) -> Mapping[int, ShownPost]:
         self.hydrated += len(entries)
         rows = await self.stores.posts.by_ids({entry.post for entry in entries}, viewer_context)
         return {

@@ -33,7 +33,7 @@ from domain.notifications import Kind, StreamChange
 from domain.posts import AuthorState, Visibility, can_view
 from domain.shared import EventId, PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
-from tests.unit.stream_harness import Streams, card
+from tests.unit.stream_harness import StreamHarness, card
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MAIL_DELAY = timedelta(minutes=10)
@@ -57,7 +57,7 @@ class Said:
 
 
 @dataclass
-class World(Streams):
+class World(StreamHarness):
     posts_said: dict[PostId, Said] = field(default_factory=dict)
     marks: set[tuple[type[Event], UserId, PostId]] = field(default_factory=set)
     gone: set[UserId] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""A stream that a test tells things, and what is done with it."""
+"""The use cases of streams over stores in memory."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -27,13 +27,13 @@ def card(user: UserId) -> AuthorCard:
 
 
 @dataclass
-class Streams:
-    """In memory, with posts that are there for everybody unless they are hidden."""
+class StreamHarness:
+    """Streams in memory, with posts that everybody may see unless they are in `hidden`."""
 
     store: Store = field(default_factory=Store)
     graph: Graph = field(default_factory=Graph)
     hidden: set[PostId] = field(default_factory=set)
-    hinted: list[UserId] = field(default_factory=list)
+    hinted_users: list[UserId] = field(default_factory=list)
 
     @property
     def open_tx(self) -> OpenTx[NotificationsTx]:
@@ -44,7 +44,7 @@ class Streams:
         return memory_notifications.MemoryStreamReader(self.store)
 
     @property
-    def find(self) -> FindStream:
+    def find_stream(self) -> FindStream:
         return FindStream(self.open_tx, self.reader)
 
     @property
@@ -52,15 +52,19 @@ class Streams:
         return RemoveNotifications(self.open_tx, new_id, self)
 
     @property
-    def list(self) -> ListNotifications:
-        return ListNotifications(self.find, self.reader, self.show)
+    def list_notifications(self) -> ListNotifications:
+        return ListNotifications(self.find_stream, self.reader, self.hydrate)
 
     @property
-    def news(self) -> ReadNews:
-        return ReadNews(self.find, OpenStream(self.find), ReadAfter(self.find, self.reader, self.show))
+    def read_news(self) -> ReadNews:
+        return ReadNews(
+            self.find_stream,
+            OpenStream(self.find_stream),
+            ReadAfter(self.find_stream, self.reader, self.hydrate),
+        )
 
     @property
-    def show(self) -> HydrateStream:
+    def hydrate(self) -> HydrateStream:
         return HydrateStream(self.graph, self.posts, self, self.remove)
 
     @property
@@ -83,7 +87,7 @@ class Streams:
         post: PostId | None = POST,
         refs: tuple[int, ...] = (),
     ) -> int:
-        """Adds one entry and returns its number."""
+        """Add an entry. Returns its sequence number."""
         async with self.open_tx() as tx:
             stream = (await tx.streams.lock([user]))[user].with_entry(type_)
             await tx.streams.add([(StreamEntry(user, stream.head, new_id(), type_, actor, post, refs), None)])
@@ -99,4 +103,4 @@ class Streams:
         return {id_: card(id_) for id_ in ids}
 
     async def send_hint(self, users: Collection[UserId], _hint: StreamHint) -> None:
-        self.hinted += users
+        self.hinted_users += users

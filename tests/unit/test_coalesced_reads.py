@@ -1,4 +1,4 @@
-"""The devices of a user read together what one hint tells them of."""
+"""ReadCoalesced: the devices of a user share one read."""
 
 import asyncio
 from typing import Any
@@ -11,8 +11,8 @@ from domain.shared import Unavailable, UserId
 MAYA, WILLY = UserId(1), UserId(2)
 
 
-class Readings:
-    """Stands in for ReadAfter: each reading waits until it is let go."""
+class FakeReads:
+    """Stands in for ReadAfter. Every read waits for `go`."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[UserId, int]] = []
@@ -28,63 +28,63 @@ class Readings:
         return number
 
 
-def reads(readings: Readings) -> tuple[ReadCoalesced, Any]:
-    together = ReadCoalesced(readings)  # type: ignore[arg-type]  # it is called like one
+def coalesced_reads(fake: FakeReads) -> tuple[ReadCoalesced, Any]:
+    coalesced = ReadCoalesced(fake)  # type: ignore[arg-type]  # a callable of the same form
 
     def start(user: UserId, last: int) -> "asyncio.Task[StreamPage]":
-        return asyncio.create_task(together(user, last))
+        return asyncio.create_task(coalesced(user, last))
 
-    return together, start
+    return coalesced, start
 
 
-async def turns() -> None:
+async def run_pending_tasks() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_who_asks_at_once_for_the_same_is_answered_by_one_reading() -> None:
-    readings = Readings()
-    _, start = reads(readings)
+async def test_simultaneous_calls_for_the_same_entries_share_one_read() -> None:
+    fake = FakeReads()
+    _, start = coalesced_reads(fake)
     same = [start(MAYA, 7) for _ in range(10)]
     others = [start(MAYA, 6), start(WILLY, 7)]
-    await turns()
-    readings.go.set()
+    await run_pending_tasks()
+    fake.go.set()
     assert await asyncio.gather(*same) == [1] * 10
     assert await asyncio.gather(*others) == [2, 3]
-    assert readings.asked == [(MAYA, 7), (MAYA, 6), (WILLY, 7)]
+    assert fake.asked == [(MAYA, 7), (MAYA, 6), (WILLY, 7)]
 
 
-async def test_nobody_joins_a_reading_that_has_begun() -> None:
-    readings = Readings()
-    _, start = reads(readings)
+async def test_a_call_does_not_join_a_read_that_has_begun() -> None:
+    fake = FakeReads()
+    _, start = coalesced_reads(fake)
     early = start(MAYA, 7)
-    await turns()
+    await run_pending_tasks()
     late = start(MAYA, 7)
-    await turns()
-    readings.go.set()
+    await run_pending_tasks()
+    fake.go.set()
     assert [await early, await late] == [1, 2]
 
 
-async def test_who_leaves_takes_it_from_nobody() -> None:
-    readings = Readings()
-    _, start = reads(readings)
+async def test_a_cancelled_call_does_not_cancel_the_read_for_others() -> None:
+    fake = FakeReads()
+    _, start = coalesced_reads(fake)
     leaving, staying = start(MAYA, 7), start(MAYA, 7)
-    await turns()
+    await run_pending_tasks()
     leaving.cancel()
-    await turns()
-    readings.go.set()
+    await run_pending_tasks()
+    fake.go.set()
     assert await staying == 1
     assert leaving.cancelled()
 
 
-async def test_all_hear_that_it_failed_and_the_next_try_is_a_new_one() -> None:
-    readings = Readings()
-    readings.error = Unavailable("the database is away")
-    readings.go.set()
-    together, start = reads(readings)
+async def test_all_callers_get_the_error_and_the_next_call_reads_again() -> None:
+    fake = FakeReads()
+    fake.error = Unavailable("the database is away")
+    fake.go.set()
+    coalesced, start = coalesced_reads(fake)
     for failing in [start(MAYA, 7), start(MAYA, 7)]:
         with pytest.raises(Unavailable):
             await failing
-    readings.error = None
-    again: Any = await together(MAYA, 7)
+    fake.error = None
+    again: Any = await coalesced(MAYA, 7)
     assert again == 2

@@ -1,4 +1,4 @@
-"""Where mail goes, as its URL says, and what becomes of it where there is no URL."""
+"""MailServer: how its URL is parsed; and what happens to mails without a mail server."""
 
 import logging
 import ssl
@@ -10,7 +10,7 @@ from adapters.mail.unsent import LoggedMail, NoMail
 from application.shared.mail import Message
 
 
-def test_a_url_says_all_of_it() -> None:
+def test_a_url_configures_the_server_completely() -> None:
     server = MailServer.of("smtp://bee%40hive:h%2Fney@mail.hive:2525?from=Bee+Hive%20<bee+mail@hive.example>")
 
     assert (server.host, server.port, server.username, server.password) == (
@@ -24,9 +24,7 @@ def test_a_url_says_all_of_it() -> None:
     ("url", "port", "at_once"),
     [("smtp://hive?from=bee@hive.example", 587, False), ("smtps://hive?from=bee@hive.example", 465, True)],
 )
-def test_elsewhere_mail_goes_over_tls_and_the_certificate_is_verified(
-    url: str, port: int, *, at_once: bool
-) -> None:
+def test_other_hosts_require_tls_with_a_verified_certificate(url: str, port: int, *, at_once: bool) -> None:
     server = MailServer.of(url)
 
     assert server.tls is not None
@@ -35,7 +33,7 @@ def test_elsewhere_mail_goes_over_tls_and_the_certificate_is_verified(
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.9", "[::1]"])
-def test_on_this_host_no_tls_is_needed(host: str) -> None:
+def test_this_host_needs_no_tls(host: str) -> None:
     assert MailServer.of(f"smtp://{host}?from=bee@hive.example").tls is None
     assert MailServer.of(f"smtps://{host}?from=bee@hive.example").tls is not None
 
@@ -56,14 +54,14 @@ def test_on_this_host_no_tls_is_needed(host: str) -> None:
         "smtp://:hunter2@hive?from=bee@hive.example&ssl_ca_certs=/nowhere/at/all",
     ],
 )
-def test_what_is_not_understood_is_refused_without_telling_the_password(url: str) -> None:
+def test_an_invalid_url_is_refused_without_showing_the_password(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not understood|not understood|must|is no file") as caught:
         MailServer.of(url)
 
     assert "hunter2" not in str(caught.value)
 
 
-async def test_without_a_server_a_developer_sees_the_mail_and_not_for_whom_it_is(
+async def test_without_a_server_the_mail_is_logged_without_its_recipient(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)

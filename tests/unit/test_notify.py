@@ -54,7 +54,7 @@ async def test_the_author_hears_of_likes_and_reposts(world: World) -> None:
     await world.deliver()
 
     assert await world.notes(MAYA) == [(Kind.LIKE, WILLY, post), (Kind.REPOST, FLIP, post)]
-    assert world.hinted == [MAYA, MAYA]
+    assert world.hinted_users == [MAYA, MAYA]
 
 
 async def test_who_is_answered_hears_of_the_comment_and_not_of_the_mention_in_it(world: World) -> None:
@@ -138,7 +138,7 @@ async def test_nobody_hears_of_themselves(world: World) -> None:
     await world.deliver()
 
     assert await world.notes(MAYA) == []
-    assert world.hinted == []
+    assert world.hinted_users == []
 
 
 # --- Who may not know, or does not want to -----------------------------------------------------------
@@ -300,7 +300,7 @@ async def test_what_is_taken_back_and_done_again_is_told_again_a_few_times_a_day
             await world.deliver(times=3)
             assert await world.all_notes(MAYA) == []
 
-    assert len(world.hinted) >= 2 * 2 * MAX_REPEATS_PER_DAY
+    assert len(world.hinted_users) >= 2 * 2 * MAX_REPEATS_PER_DAY
 
 
 async def test_what_is_dismissed_is_not_told_again_by_the_same_event(world: World) -> None:
@@ -500,7 +500,7 @@ async def test_a_deleted_post_of_which_a_thousand_were_told_goes_on_by_facts_of_
     world, crowd = World(budget=1.5), some(1_000)
     post = world.publish(MAYA, *crowd)
     await world.deliver()
-    assert len(world.hinted) == len(crowd)
+    assert len(world.hinted_users) == len(crowd)
 
     world.delete(post)
 
@@ -720,7 +720,7 @@ async def test_while_things_happen_nothing_is_told_that_may_not_be_seen_in_the_e
     await world.deliver()
 
     for user in USERS:
-        await world.show(user, await world.reader.after(user, 0, 10_000))
+        await world.hydrate(user, await world.reader.after(user, 0, 10_000))
         viewer_context = await world.graph.of(user)
         for kind, actor, post in await world.notes(user):
             assert actor is not None
