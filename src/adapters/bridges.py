@@ -75,10 +75,10 @@ class AccountsOfIdentity:
 
 class AuthoredPosts(Protocol):
     async def authored(
-        self, authors: Collection[UserId]
+        self, authors: Collection[UserId], subscriber: str
     ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
-        """How many posts each has that everybody may see, comments aside, and the facts about posts that are
-        not delivered yet, dead letters included: both as of one moment."""
+        """How many posts each has that everybody may see, comments aside, and the events about posts that are
+        not delivered to `subscriber` yet, dead letters included: both as of one moment."""
         ...
 
 
@@ -88,8 +88,8 @@ class AuthorshipOfPosts:
 
     posts: AuthoredPosts
 
-    async def of(self, authors: Collection[UserId]) -> AuthorPostCounts:
-        return AuthorPostCounts(*await self.posts.authored(authors))
+    async def of(self, authors: Collection[UserId], subscriber: str) -> AuthorPostCounts:
+        return AuthorPostCounts(*await self.posts.authored(authors, subscriber))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The command line: `waggle serve | migrate | settings | openapi | keys | dead-letters | media |
+"""The command line: `waggle serve | migrate | settings | openapi | keys | events | media |
 repair | streams | users`."""
 
 import argparse
@@ -26,6 +26,7 @@ from entrypoints import logs
 from entrypoints.configuration import build
 from entrypoints.container import Container
 from entrypoints.data_folder import master_key
+from entrypoints.events import describe_events, events
 from entrypoints.http.app import VERSION, describe
 from entrypoints.lock import must_exist
 from entrypoints.repair import repair
@@ -74,28 +75,6 @@ async def print_openapi(settings: Settings, _arguments: argparse.Namespace) -> i
     """Print the OpenAPI document."""
     memory = dataclasses.replace(settings, database_url="memory:", public_url="http://127.0.0.1:8000")
     _say(json.dumps(describe(build(memory), memory), indent=2, ensure_ascii=False))
-    return 0
-
-
-async def dead_letters(settings: Settings, arguments: argparse.Namespace) -> int:
-    """List the events that no reaction could take, or put them back into the outbox."""
-    if settings.shape == "memory":
-        raise BadSettings("there are no dead letters of another process in memory")
-    container = build(settings)
-    database = container.database()
-    await database.open()
-    try:
-        queue = container.outbox_queue()
-        letters = await queue.dead(1000)
-        if arguments.replay:
-            replayed = await queue.replay([delivery.seq for delivery, _ in letters])
-            _say(f"{replayed} events are in the outbox again")
-            return 0
-        for delivery, error in letters:
-            _say(f"{delivery.seq}\t{delivery.kind}\t{delivery.aggregate}\t{error}")
-        _say(f"{len(letters)} dead letters")
-    finally:
-        await database.close()
     return 0
 
 
@@ -190,7 +169,7 @@ COMMANDS: dict[str, Command] = {
     "settings": show_settings,
     "openapi": print_openapi,
     "keys": keys,
-    "dead-letters": dead_letters,
+    "events": events,
     "media": media,
     "repair": repair,
     "streams": streams,
@@ -224,8 +203,8 @@ def main(arguments: list[str] | None = None) -> int:
     for name, command in COMMANDS.items():
         sub = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
         sub.set_defaults(command=command)
-        if name == "dead-letters":
-            sub.add_argument("--replay", action="store_true", help="put them back into the outbox")
+        if name == "events":
+            describe_events(sub)
         if name == "keys":
             _describe_keys(sub)
         if name == "repair":

@@ -54,9 +54,9 @@ from adapters.sql import graph as sql_graph
 from adapters.sql import identity as sql_identity
 from adapters.sql import media as sql_media
 from adapters.sql import notifications as sql_notifications
-from adapters.sql import outbox as sql_outbox
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
+from adapters.sql.deliveries import queue_on
 from adapters.storage.address import S3Address
 from adapters.storage.folder import FolderStorage
 from adapters.storage.memory import MemoryStorage
@@ -131,7 +131,6 @@ from application.shared.events import (
     AttachedMediaChanged,
     Blocked,
     Edited,
-    EditToTell,
     Followed,
     FollowRequested,
     FollowRequestEnded,
@@ -140,7 +139,6 @@ from application.shared.events import (
     MediaDetached,
     MediaSettled,
     PostDeleted,
-    PostToForget,
     ProfileChanged,
     Published,
     Reposted,
@@ -150,6 +148,7 @@ from application.shared.events import (
 )
 from application.shared.ports import Clock
 from application.shared.relay import Relay
+from application.shared.subscriptions import InProcess, in_turn, on, on_long
 from domain.graph import Relationship
 from domain.posts import hashtag
 from entrypoints.access.context import origin
@@ -446,11 +445,11 @@ class Notifications(containers.DeclarativeContainer):
     monotonic = Object(time.monotonic)
     notify_of_engagement = Single(notification_event_handlers.NotifyOfEngagement, notify)
     notify_of_post = Single(notification_event_handlers.NotifyOfPost, notify, posts)
-    notify_of_edit = Single(notification_event_handlers.NotifyOfEdit, notify, posts, open_tx, monotonic)
+    notify_of_edit = Single(notification_event_handlers.NotifyOfEdit, notify, posts, monotonic)
     notify_of_follow = Single(notification_event_handlers.NotifyOfFollow, notify)
     notify_of_media = Single(notification_event_handlers.NotifyOfMedia, notify)
     retract_notifications = Single(retract.RetractNotifications, reader, remove)
-    retract_post_notifications = Single(retract.RetractPostNotifications, reader, remove, open_tx, monotonic)
+    retract_post_notifications = Single(retract.RetractPostNotifications, reader, remove, monotonic)
     erase_notifications = Single(retract.EraseNotifications, reader, remove, open_tx, monotonic)
     dismiss = Single(Dismiss, reader, remove)
     set_preferences = Single(SetPreferences, open_tx)
@@ -581,7 +580,7 @@ class Container(containers.DeclarativeContainer):
     outbox_queue = providers.Selector(
         config.store,
         memory=Single(memory_outbox.MemoryOutboxQueue, store, Object(time.monotonic)),
-        sql=Single(sql_outbox.SqlOutboxQueue, database),
+        sql=Single(queue_on, database, Object(time.monotonic)),
     )
     security_events = providers.Selector(
         config.store,
@@ -840,58 +839,65 @@ class Container(containers.DeclarativeContainer):
         graphemes=graphemes,
     )
 
-    event_handlers = providers.Dict(
-        {
-            MediaAttached: providers.List(media.attach),
-            MediaDetached: providers.List(media.detach),
-            AttachedMediaChanged: providers.List(posts.update_attached_media),
-            MediaSettled: providers.List(notifications.notify_of_media),
-            Published: providers.List(
-                posts.restrict_comment,
-                feeds.fan_out,
-                identity.count_posts,
-                trending.record_post_signals,
-                notifications.notify_of_post,
-            ),
-            Edited: providers.List(
-                trending.record_post_signals, notifications.notify_of_post, notifications.notify_of_edit
-            ),
-            EditToTell: providers.List(notifications.notify_of_edit),
-            PostDeleted: providers.List(
-                identity.count_posts,
-                posts.content_cache.provided.forget,
-                trending.record_post_signals,
-                notifications.retract_post_notifications,
-                media.forget_post,
-            ),
-            PostToForget: providers.List(notifications.retract_post_notifications),
-            Liked: providers.List(trending.record_engagement, notifications.notify_of_engagement),
-            Unliked: providers.List(trending.record_engagement, notifications.retract_notifications),
-            Reposted: providers.List(
-                feeds.fan_out, trending.record_engagement, notifications.notify_of_engagement
-            ),
-            Unreposted: providers.List(trending.record_engagement, notifications.retract_notifications),
-            Followed: providers.List(notifications.retract_notifications, notifications.notify_of_follow),
-            Unfollowed: providers.List(notifications.retract_notifications),
-            FollowRequested: providers.List(notifications.notify_of_follow),
-            FollowRequestEnded: providers.List(notifications.retract_notifications),
-            Blocked: providers.List(notifications.retract_notifications),
-            AccountDeleted: providers.List(
-                people.provided.forget,
-                feeds.drop_timeline,
-                posts.erase_author,
-                graph.erase_relationships,
-                trending.erase_account_signals,
-                notifications.erase_notifications,
-                media.forget_owner,
-                Single(AnonymizeSecurityEvents, security_events),
-            ),
-            ProfileChanged: providers.List(
-                people.provided.forget, posts.restrict_author, graph.accept_follow_requests
-            ),
-        }
+    subscriptions = providers.List(
+        # Handlers of one module that must see the events of an aggregate in order are one subscriber: else a like
+        # whose notification is retried would be notified after it was taken back.
+        Single(on, Published, "identity.count_posts", identity.count_posts),
+        Single(on, PostDeleted, "identity.count_posts", identity.count_posts),
+        Single(on, ProfileChanged, "identity.forget_card", people.provided.forget),
+        Single(on, AccountDeleted, "identity.forget_card", people.provided.forget),
+        Single(
+            on,
+            AccountDeleted,
+            "identity.anonymize_security_events",
+            Single(AnonymizeSecurityEvents, security_events),
+        ),
+        Single(on_long, ProfileChanged, "graph.accept_follow_requests", graph.accept_follow_requests),
+        Single(on_long, AccountDeleted, "graph.erase_relationships", graph.erase_relationships),
+        Single(on, Published, "posts.restrict_comment", posts.restrict_comment),
+        Single(on, PostDeleted, "posts.forget_content", posts.content_cache.provided.forget),
+        Single(on, AttachedMediaChanged, "posts.update_attached_media", posts.update_attached_media),
+        Single(on_long, ProfileChanged, "posts.restrict_author", posts.restrict_author),
+        Single(on_long, AccountDeleted, "posts.erase_author", posts.erase_author),
+        Single(on, Published, "feeds.fan_out", feeds.fan_out),
+        Single(on, Reposted, "feeds.fan_out", feeds.fan_out),
+        Single(on, AccountDeleted, "feeds.drop_timeline", feeds.drop_timeline),
+        Single(on, Published, "feeds.record_signals", trending.record_post_signals),
+        Single(on, Edited, "feeds.record_signals", trending.record_post_signals),
+        Single(on, PostDeleted, "feeds.record_signals", trending.record_post_signals),
+        Single(on, Liked, "feeds.record_signals", trending.record_engagement),
+        Single(on, Unliked, "feeds.record_signals", trending.record_engagement),
+        Single(on, Reposted, "feeds.record_signals", trending.record_engagement),
+        Single(on, Unreposted, "feeds.record_signals", trending.record_engagement),
+        Single(on, AccountDeleted, "feeds.erase_signals", trending.erase_account_signals),
+        Single(on, Published, "notifications.notify_of_post", notifications.notify_of_post),
+        Single(on, Edited, "notifications.notify_of_post", notifications.notify_of_post),
+        Single(on_long, Edited, "notifications.notify_of_edit", notifications.notify_of_edit),
+        Single(on_long, PostDeleted, "notifications.retract_post", notifications.retract_post_notifications),
+        Single(on, Liked, "notifications.track_engagements", notifications.notify_of_engagement),
+        Single(on, Unliked, "notifications.track_engagements", notifications.retract_notifications),
+        Single(on, Reposted, "notifications.track_engagements", notifications.notify_of_engagement),
+        Single(on, Unreposted, "notifications.track_engagements", notifications.retract_notifications),
+        Single(
+            on,
+            Followed,
+            "notifications.track_relationships",
+            Single(in_turn, notifications.retract_notifications, notifications.notify_of_follow),
+        ),
+        Single(on, Unfollowed, "notifications.track_relationships", notifications.retract_notifications),
+        Single(on, FollowRequested, "notifications.track_relationships", notifications.notify_of_follow),
+        Single(
+            on, FollowRequestEnded, "notifications.track_relationships", notifications.retract_notifications
+        ),
+        Single(on, Blocked, "notifications.track_relationships", notifications.retract_notifications),
+        Single(on, MediaSettled, "notifications.notify_media_owner", notifications.notify_of_media),
+        Single(on_long, AccountDeleted, "notifications.erase_account", notifications.erase_notifications),
+        Single(on, MediaAttached, "media.track_attachments", media.attach),
+        Single(on, MediaDetached, "media.track_attachments", media.detach),
+        Single(on, PostDeleted, "media.track_attachments", media.forget_post),
+        Single(on, AccountDeleted, "media.erase_owner", media.forget_owner),
     )
-    relay = Single(Relay, outbox_queue, event_handlers, wake)
+    relay = Single(Relay, outbox_queue, Single(InProcess, subscriptions), wake)
     """Takes the event loop it is first used in."""
 
     checks = providers.Dict(

@@ -71,7 +71,9 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         stack.callback(folders.close)
         await in_background(stack, "media", container.media.process_media().run)
         await in_background(stack, "objects of media", lambda: sweep_objects(container))
-        await in_background(stack, "relay", container.relay().run)
+        relay = container.relay()
+        await in_background(stack, "relay", relay.bring_events)
+        await in_background(stack, "retries", relay.bring_left)
         container.disk().opened()
         await confinement  # it ran beside all of the above, and takes about as long
         yield
@@ -138,8 +140,7 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
             raise BadSettings(OTHER_KEY) from None
         if changed:
             log.info("the database is now at schema %s", HEAD)
-        await container.outbox_queue().free_all()  # the lock proves that the holders of all leases are dead
-        await container.media_jobs().free_all()
+        await container.media_jobs().free_all()  # the lock proves that the holders of all leases are dead
     else:
         await check_schema(database)
     await hold_process_number(stack, container, settings)

@@ -21,7 +21,7 @@ from tests.port_contracts.notifications import (
     TicketsContract,
     TrimmingContract,
 )
-from tests.port_contracts.outbox import OutboxContract, RelayContract
+from tests.port_contracts.outbox import OutboxContract
 from tests.port_contracts.parts import PostPartsContract
 from tests.port_contracts.pending import ConfirmationQueueContract, PendingRegistrationsContract
 from tests.port_contracts.posts import (
@@ -31,6 +31,7 @@ from tests.port_contracts.posts import (
     PostsReaderContract,
     VisibilityContract,
 )
+from tests.port_contracts.relay import LongHandlersContract, RelayContract
 from tests.port_contracts.repair import RepairContract
 from tests.port_contracts.search import (
     PeopleSearchContract,
@@ -82,6 +83,9 @@ class TestOutbox(OutboxContract): ...
 
 
 class TestRelay(RelayContract): ...
+
+
+class TestLongHandlers(LongHandlersContract): ...
 
 
 class TestPosts(PostsContract): ...

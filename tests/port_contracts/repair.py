@@ -7,14 +7,16 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.identity.event_handlers import CountPosts
+from application.identity.event_handlers import COUNT_POSTS, CountPosts
 from application.identity.repair import RepairAccounts
 from application.posts.access import locked_if_visible
 from application.posts.deleting import DeletePost
 from application.posts.engagements import SetEngagement
 from application.posts.repair import RepairPosts
+from application.shared.deliveries import EVERYBODY, Left, Settled
 from application.shared.events import PostDeleted, Published
 from application.shared.relay import Relay
+from application.shared.subscriptions import InProcess, on
 from domain.posts import Engagement, Post, Visibility
 from domain.shared import UserId, ViewerContext
 from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
@@ -44,7 +46,8 @@ async def publish(stores: Stores, post: Post) -> Post:
 
 def relay(stores: Stores) -> Relay:
     count_posts = CountPosts(stores.open_identity)
-    return Relay(stores.queue, {Published: [count_posts], PostDeleted: [count_posts]})
+    both = [on(Published, COUNT_POSTS, count_posts), on(PostDeleted, COUNT_POSTS, count_posts)]
+    return Relay(stores.queue, InProcess(both))
 
 
 class RepairContract:
@@ -187,28 +190,36 @@ class RepairContract:
         assert (await stores.people.account(ann.id)).posts == 1
         assert await repair(repair=True) == 0
 
-    async def test_a_fact_that_arrived_but_is_not_forgotten_yet_is_counted(self, stores: Stores) -> None:
+    async def test_an_event_that_arrived_but_is_not_forgotten_yet_is_counted(self, stores: Stores) -> None:
         ann = await stores.add_account()
         await publish(stores, a_post(author=ann.id))
-        (delivery,) = await stores.queue.claim(10, timedelta(minutes=1))
+        (delivery,) = await stores.queue.claim_events(10, timedelta(minutes=1))
         assert isinstance(delivery.event, Published)
         await CountPosts(stores.open_identity)(delivery.event, delivery.event_id)
         repair = RepairAccounts(stores.open_identity, stores.authorship)
 
         assert await repair(repair=True) == 0
-        await stores.queue.bury(delivery, "another reaction failed")
+        others = [Left("another", 1, error="failed"), Left("a third", 12, error="failed", is_dead=True)]
+        await stores.queue.settle([Settled(delivery, others)])
         assert await repair(repair=True) == 0
         assert (await stores.people.account(ann.id)).posts == 1
 
-    async def test_facts_in_the_dead_letters_are_still_on_their_way(self, stores: Stores) -> None:
+    async def test_events_that_are_left_or_dead_are_still_on_their_way(self, stores: Stores) -> None:
         ann = await stores.add_account()
-        await publish(stores, a_post(author=ann.id))
-        (delivery,) = await stores.queue.claim(10, timedelta(minutes=1))
-        await stores.queue.bury(delivery, "failed")
+        for _ in range(3):
+            await publish(stores, a_post(author=ann.id))
+        first, second, third = await stores.queue.claim_events(10, timedelta(minutes=1))
+        await stores.queue.settle(
+            [
+                Settled(first, [Left("another", 1, error="failed"), Left(COUNT_POSTS, 1, error="failed")]),
+                Settled(second, [Left(COUNT_POSTS, 12, error="failed", is_dead=True)]),
+                Settled(third, [Left(EVERYBODY, 12, error="unknown", is_dead=True)]),
+            ]
+        )
 
         assert await RepairAccounts(stores.open_identity, stores.authorship)(repair=True) == 0
-        dead = await stores.queue.dead(10)
-        await stores.queue.replay([letter.seq for letter, _ in dead])
-        await relay(stores).deliver()
+        await stores.queue.replay()
+        while await relay(stores).deliver():
+            pass
 
-        assert (await stores.people.account(ann.id)).posts == 1
+        assert (await stores.people.account(ann.id)).posts == 3

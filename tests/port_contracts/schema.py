@@ -12,10 +12,10 @@ from sqlalchemy import Connection, insert, text
 
 from adapters.sql import identity, posts
 from adapters.sql.database import Database
+from adapters.sql.deliveries import queue_on
 from adapters.sql.identity import SqlIdentityReader
 from adapters.sql.identity.accounts import email_context
 from adapters.sql.migrate import HEAD, MIGRATIONS, current, migrate
-from adapters.sql.outbox import SqlOutboxQueue
 from adapters.sql.posts.tables import FULL_TEXT, post_words
 from adapters.sql.tables import metadata
 from adapters.text import email_key, graphemes
@@ -27,6 +27,7 @@ from application.posts.searching import FoundTag, TagWindow
 from application.shared.events import ProfileChanged
 from application.shared.paging import Window
 from application.shared.relay import Relay
+from application.shared.subscriptions import InProcess, on_long
 from domain.posts.searching import PostQuery
 from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import SECRETS, new_id
@@ -254,8 +255,8 @@ class SchemaContract:
 
         await database.open()
         restrict = RestrictAuthor(posts.transactions(database, new_id), lambda: 0.0)
-        queue = SqlOutboxQueue(database)
-        assert await Relay(queue, {ProfileChanged: [restrict]}).deliver() == 1
+        subscribers = InProcess([on_long(ProfileChanged, "posts.restrict_author", restrict)])
+        assert await Relay(queue_on(database, lambda: 0.0), subscribers).deliver() == 1
         shown = await posts.SqlPostsReader(database).post(PostId(1), ViewerContext())
         assert shown is not None
         assert shown.state.comments == 1

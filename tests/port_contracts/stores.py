@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,12 +28,13 @@ from adapters.sql import media as sql_media
 from adapters.sql import notifications as sql_notifications
 from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
+from adapters.sql.deliveries import queue_on
 from adapters.sql.identity.tables import pending_registrations
 from adapters.sql.media.tables import media
 from adapters.sql.metadata import metadata
 from adapters.sql.migrate import migrate
 from adapters.sql.notifications.tables import mails, tickets
-from adapters.sql.outbox import SqlOutboxQueue, outbox
+from adapters.sql.outbox import deliveries, outbox
 from application.feeds.ports import Candidates
 from application.feeds.signals import AccountVisibility, SignalsReader, SignalsTx
 from application.graph.ports import GraphCounters, GraphReader, GraphTx
@@ -45,7 +47,8 @@ from application.posts.ports import Counters, EngagementsReader, PostsReader, Po
 from application.posts.presenting import PostPartsReader
 from application.posts.searching import PostSearch
 from application.posts.views import PostView
-from application.shared.ports import NewId, OpenTx, OutboxQueue
+from application.shared.deliveries import OutboxQueue
+from application.shared.ports import NewId, OpenTx
 from domain.identity import Account
 from domain.posts import Post, Visibility
 from domain.shared import PostId, Unavailable, UserId, ViewerContext
@@ -187,15 +190,19 @@ async def memory() -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def sql(url: str) -> AsyncIterator[Stores]:
     """On a database that is migrated."""
-    wake = asyncio.Event()
+    wake, now = asyncio.Event(), 0.0
     database = Database.at(url, wake.set)
     await database.open()
 
     async def pass_time(span: timedelta) -> None:
+        nonlocal now
+        now += span.total_seconds()
         ms = span // timedelta(milliseconds=1)
-        earlier = {"due_at": outbox.c.due_at - ms, "leased_until": outbox.c.leased_until - ms}
         async with database.begin() as connection:
-            await connection.execute(update(outbox).values(earlier))
+            for table in (outbox, deliveries):
+                await connection.execute(update(table).values(due_at=table.c.due_at - ms))
+                leased = update(table).where(table.c.leased_until > 0)
+                await connection.execute(leased.values(leased_until=table.c.leased_until - ms))
             await connection.execute(update(tickets).values(expires_at=tickets.c.expires_at - ms))
             await connection.execute(
                 update(mails).values(due_at=mails.c.due_at - ms, leased_until=mails.c.leased_until - ms)
@@ -225,7 +232,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             sql_posts.SqlEntries(database),
             sql_posts.SqlCounters(database),
             AuthorshipOfPosts(sql_posts.SqlAuthored(database)),
-            SqlOutboxQueue(database),
+            queue_on(database, lambda: time.monotonic() + now),
             sql_identity.SqlKeyStore(database),
             sql_identity.SqlSecurityEvents(database),
             sql_posts.SqlSearch(database),

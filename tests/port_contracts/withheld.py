@@ -81,10 +81,11 @@ class WithheldContract:
         await settle(waggle)
         restrict = RestrictAuthor(stores.open_posts, lambda: 0.0, budget=0.0)
 
-        await restrict(ProfileChanged(user_id=bob, private=True, version=7), EVENT)
+        changed = ProfileChanged(user_id=bob, private=True, version=7)
+        below = await restrict(changed, EVENT)
 
         assert await comments(waggle, post) == 1
-        await settle(waggle)
+        assert await restrict(changed, EVENT, below) is None
         assert await comments(waggle, post) == 0
 
     async def test_a_comment_that_was_under_way_when_its_author_went_private_is_put_right(

@@ -1,10 +1,9 @@
 """Facts as notifications hears them, and who was told of them in the end. Nothing is told before it is delivered."""
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from application.notifications import event_handlers, retract
 from application.notifications.notify import Notify
@@ -13,7 +12,6 @@ from application.shared.events import (
     AccountDeleted,
     Blocked,
     Edited,
-    EditToTell,
     Event,
     Followed,
     FollowRequested,
@@ -21,7 +19,6 @@ from application.shared.events import (
     Liked,
     MediaSettled,
     PostDeleted,
-    PostToForget,
     Published,
     Reposted,
     Unfollowed,
@@ -29,6 +26,7 @@ from application.shared.events import (
     Unreposted,
 )
 from application.shared.people import AuthorCard
+from application.shared.subscriptions import Subscription, in_turn, on, on_long
 from domain.notifications import Kind, StreamChange
 from domain.posts import AuthorState, Visibility, can_view
 from domain.shared import EventId, PostId, UserId, ViewerContext
@@ -64,6 +62,8 @@ class World(StreamHarness):
     late: deque[tuple[EventId, Event]] = field(default_factory=deque)
     """Facts that have not been delivered, oldest first."""
     all_facts: list[tuple[EventId, Event]] = field(default_factory=list)
+    calls: list[tuple[str, str | None]] = field(default_factory=list)
+    """Subscribers that were called, and where they went on from."""
     clock: float = 0.0
     """Every look at it takes a second."""
     budget: float = 1_000.0
@@ -72,34 +72,31 @@ class World(StreamHarness):
         tell = Notify(self.open_tx, self.graph, self, self, new_id, self, lambda: NOW, MAIL_DELAY)
         of_mark = event_handlers.NotifyOfEngagement(tell)
         of_post = event_handlers.NotifyOfPost(tell, self)
-        of_edit = event_handlers.NotifyOfEdit(tell, self, self.open_tx, self.monotonic, self.budget)
+        of_edit = event_handlers.NotifyOfEdit(tell, self, self.monotonic, self.budget)
         of_follow = event_handlers.NotifyOfFollow(tell)
         of_media = event_handlers.NotifyOfMedia(tell)
         take_back = retract.RetractNotifications(self.reader, self.remove)
-        forget_post = retract.RetractPostNotifications(
-            self.reader, self.remove, self.open_tx, self.monotonic, self.budget
-        )
+        forget_post = retract.RetractPostNotifications(self.reader, self.remove, self.monotonic, self.budget)
         forget_account = retract.EraseNotifications(
             self.reader, self.remove, self.open_tx, self.monotonic, self.budget
         )
-        self.event_handlers: dict[type[Event], Sequence[Callable[[Any, EventId], Awaitable[None]]]] = {
-            Published: [of_post],
-            Edited: [of_post, of_edit],
-            EditToTell: [of_edit],
-            PostDeleted: [forget_post],
-            PostToForget: [forget_post],
-            Liked: [of_mark],
-            Unliked: [take_back],
-            Reposted: [of_mark],
-            Unreposted: [take_back],
-            Followed: [take_back, of_follow],
-            Unfollowed: [take_back],
-            FollowRequested: [of_follow],
-            FollowRequestEnded: [take_back],
-            Blocked: [take_back],
-            AccountDeleted: [forget_account],
-            MediaSettled: [of_media],
-        }
+        self.subscriptions = [
+            on(Published, "of_post", of_post),
+            on(Edited, "of_post", of_post),
+            on_long(Edited, "of_edit", of_edit),
+            on_long(PostDeleted, "forget_post", forget_post),
+            on(Liked, "of_mark", of_mark),
+            on(Unliked, "of_mark", take_back),
+            on(Reposted, "of_mark", of_mark),
+            on(Unreposted, "of_mark", take_back),
+            on(Followed, "of_follow", in_turn(take_back, of_follow)),
+            on(Unfollowed, "of_follow", take_back),
+            on(FollowRequested, "of_follow", of_follow),
+            on(FollowRequestEnded, "of_follow", take_back),
+            on(Blocked, "of_follow", take_back),
+            on_long(AccountDeleted, "forget_account", forget_account),
+            on(MediaSettled, "of_media", of_media),
+        ]
 
     # What happens.
 
@@ -186,16 +183,18 @@ class World(StreamHarness):
                 await self.react(id_, event)
 
     async def react(self, id_: EventId, event: Event) -> None:
-        for reaction in self.event_handlers[type(event)]:
-            await reaction(event, id_)
-        await self.take_outbox()
+        for one in self.subscriptions:
+            if one.event_type is type(event):
+                await self.handle(one, id_, event)
 
-    async def take_outbox(self) -> None:
-        async with self.store.begin() as rows:
-            for seq, entry in [*rows.items("outbox")]:
-                delivery = entry.delivery()
-                self.late.append((delivery.event_id, delivery.event))
-                rows.delete("outbox", seq)
+    async def handle(self, subscription: Subscription, id_: EventId, event: Event) -> None:
+        """To its end."""
+        continue_from: str | None = None
+        while True:
+            self.calls.append((subscription.subscriber, continue_from))
+            continue_from = await subscription.handle(event, id_, continue_from)
+            if continue_from is None:
+                return
 
     def monotonic(self) -> float:
         self.clock += 1

@@ -69,6 +69,7 @@ from application.shared.events import (
 )
 from application.shared.ports import IdempotentRequest
 from application.shared.relay import Relay
+from application.shared.subscriptions import InProcess, Subscription, on, on_long
 from domain.posts import Engagement, Visibility
 from domain.shared import DomainError, PostId, UserId
 from tests.port_contracts.stores import BEGINNING, Stores, memory, new_id
@@ -205,39 +206,48 @@ class Waggle:
         self.history = ReadHistory(viewer_contexts, stores.posts)
         self.context = ReadContext(viewer_contexts, stores.posts, present)
         self.edit = EditPost(stores.open_posts, viewer_contexts, self.people, time, graphemes, self.read)
-        count_posts = CountPosts(stores.open_identity)
         self.sweep = SweepGone(stores.open_posts)
+        self.attachable = attachable
+        self.subscriptions = self._subscriptions()
+        self.relay = Relay(stores.queue, InProcess(self.subscriptions))
+
+    def _subscriptions(self) -> list[Subscription]:
+        stores, time = self.stores, self.time
+        count_posts = CountPosts(stores.open_identity)
         record_engagement = RecordEngagement(stores.open_signals)
         record_post_signals = RecordPostSignals(stores.open_signals, time)
         no_objects = MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: BEGINNING)
-        self.relay = Relay(
-            stores.queue,
-            {
-                Published: [
-                    RestrictComment(stores.open_posts, stores.accounts),
-                    count_posts,
-                    record_post_signals,
-                ],
-                Edited: [record_post_signals],
-                PostDeleted: [count_posts, record_post_signals],
-                Liked: [record_engagement],
-                Unliked: [record_engagement],
-                Reposted: [record_engagement],
-                Unreposted: [record_engagement],
-                AccountDeleted: [
-                    self.people.forget,
-                    EraseAuthor(stores.open_posts, time.monotonic),
-                    EraseAccountSignals(stores.open_signals),
-                    AnonymizeSecurityEvents(stores.security),
-                ],
-                MediaAttached: [AttachMedia(stores.open_media)],
-                MediaDetached: [
-                    DeleteDetachedMedia(stores.open_media, PurgeMedia(stores.open_media, no_objects))
-                ],
-                AttachedMediaChanged: [UpdateAttachedMedia(stores.open_posts, attachable)],
-                ProfileChanged: [self.people.forget, RestrictAuthor(stores.open_posts, time.monotonic)],
-            },
-        )
+        restrict_comment = RestrictComment(stores.open_posts, stores.accounts)
+        purge = PurgeMedia(stores.open_media, no_objects)
+        return [
+            on(Published, "posts.restrict_comment", restrict_comment),
+            on(Published, "identity.count_posts", count_posts),
+            on(PostDeleted, "identity.count_posts", count_posts),
+            on(Published, "feeds.record_signals", record_post_signals),
+            on(Edited, "feeds.record_signals", record_post_signals),
+            on(PostDeleted, "feeds.record_signals", record_post_signals),
+            on(Liked, "feeds.record_signals", record_engagement),
+            on(Unliked, "feeds.record_signals", record_engagement),
+            on(Reposted, "feeds.record_signals", record_engagement),
+            on(Unreposted, "feeds.record_signals", record_engagement),
+            on(AccountDeleted, "identity.forget_card", self.people.forget),
+            on_long(AccountDeleted, "posts.erase_author", EraseAuthor(stores.open_posts, time.monotonic)),
+            on(AccountDeleted, "feeds.erase_signals", EraseAccountSignals(stores.open_signals)),
+            on(
+                AccountDeleted, "identity.anonymize_security_events", AnonymizeSecurityEvents(stores.security)
+            ),
+            on(MediaAttached, "media.track_attachments", AttachMedia(stores.open_media)),
+            on(MediaDetached, "media.track_attachments", DeleteDetachedMedia(stores.open_media, purge)),
+            on(
+                AttachedMediaChanged,
+                "posts.update_attached_media",
+                UpdateAttachedMedia(stores.open_posts, self.attachable),
+            ),
+            on(ProfileChanged, "identity.forget_card", self.people.forget),
+            on_long(
+                ProfileChanged, "posts.restrict_author", RestrictAuthor(stores.open_posts, time.monotonic)
+            ),
+        ]
 
     def _seed(self, size: int) -> bytes:
         self.seeds += 1
@@ -288,7 +298,7 @@ class Waggle:
 
     async def told(self) -> list[Event | None]:
         """What other modules have been told and have not heard of yet."""
-        claimed = await self.stores.queue.claim(1000, timedelta(minutes=1))
+        claimed = await self.stores.queue.claim_events(1000, timedelta(minutes=1))
         await self.stores.queue.release(claimed)
         return [delivery.event for delivery in claimed]
 

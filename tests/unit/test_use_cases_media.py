@@ -43,6 +43,7 @@ from application.media.uploading import (
     UploadLimits,
     UploadResult,
 )
+from application.shared.deliveries import Settled
 from application.shared.events import (
     AccountDeleted,
     AttachedMediaChanged,
@@ -259,9 +260,9 @@ class World:
         queue = MemoryOutboxQueue(self.store, lambda: self.elapsed)
         self.elapsed += 1
         fresh: list[Event] = []
-        while deliveries := await queue.claim(100, timedelta(minutes=1)):
+        while deliveries := await queue.claim_events(100, timedelta(minutes=1)):
             fresh += [delivery.event for delivery in deliveries if delivery.event is not None]
-            await queue.done(deliveries)
+            await queue.settle([Settled(delivery) for delivery in deliveries])
         return fresh
 
     async def _processor(self, upload: Path, into: Path, progress: Callable[[int], None]) -> ProcessingResult:

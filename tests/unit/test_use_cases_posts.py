@@ -525,10 +525,11 @@ class TestCounting:
     async def test_an_event_that_comes_twice_is_counted_once(self, waggle: Waggle, ann: UserId) -> None:
         await waggle.post(ann)
         queue = waggle.stores.queue
-        claimed = await queue.claim(100, timedelta(minutes=1))
+        claimed = await queue.claim_events(100, timedelta(minutes=1))
         for delivery in claimed:
-            for reaction in waggle.relay.event_handlers.get(type(delivery.event), ()):  # type: ignore[arg-type]
-                await reaction(delivery.event, delivery.event_id)
+            for one in waggle.subscriptions:
+                if one.event_type is type(delivery.event):
+                    await one.handle(delivery.event, delivery.event_id, None)
         await queue.release(claimed)  # died before it could say so
 
         await waggle.relay.deliver()

@@ -1,15 +1,18 @@
-"""The outbox, its dead letters, the inbox and idempotency keys in memory."""
+"""The outbox, what is left of deliveries, the dead letters, the inbox and idempotency keys in memory."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from adapters import events
+from adapters.leases import OwnLeases
 from adapters.memory.store import Draft, Store
+from application.shared.deliveries import EVERYBODY, Counts, DeadLetter, Delivery, Left, Settled
 from application.shared.errors import KeyReused
 from application.shared.events import Event
-from application.shared.ports import Delivery, IdempotentRequest, NewId, Record
+from application.shared.ports import IdempotentRequest, NewId, Record
 from domain.shared import EventId, SessionId, UserId
 
 
@@ -20,15 +23,42 @@ class _Entry:
     aggregate: str
     kind: str
     data: str  # JSON, so that events make the same round trip as in a database
+    subscriber: str = EVERYBODY
     attempts: int = 0
     due_at: float = 0
-    leased_until: float = 0
-    lease: int = 0
+    continue_from: str | None = None
     error: str = ""
 
-    def delivery(self) -> Delivery:
-        event = events.load(self.kind, self.data)
-        return Delivery(self.seq, self.event_id, self.aggregate, self.kind, event, self.attempts, self.lease)
+    def delivery(self, behind: frozenset[str] = frozenset()) -> Delivery:
+        return Delivery(
+            self.seq,
+            self.subscriber,
+            self.event_id,
+            self.aggregate,
+            self.kind,
+            events.load(self.kind, self.data),
+            self.attempts,
+            self.continue_from,
+            behind,
+        )
+
+    def left(self, left: Left, now: float) -> "_Entry":
+        return replace(
+            self,
+            subscriber=left.subscriber,
+            attempts=left.attempts,
+            due_at=now + left.after.total_seconds(),
+            continue_from=left.continue_from,
+            error=left.error,
+        )
+
+    @property
+    def table(self) -> str:
+        return "deliveries" if self.subscriber else "outbox"
+
+    @property
+    def key(self) -> tuple[int, str]:
+        return self.seq, self.subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,98 +69,112 @@ class MemoryOutbox:
     async def add(self, event: Event) -> None:
         seq = self.rows.store.next_number()
         entry = _Entry(seq, EventId(self.new_id()), event.aggregate, type(event).__name__, events.dump(event))
-        self.rows.put("outbox", seq, entry)
+        self.rows.put("outbox", entry.key, entry)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryInbox:
     rows: Draft
 
-    async def first_time(self, reaction: str, event: EventId) -> bool:
-        if self.rows.get("inbox", (reaction, event)):
+    async def first_time(self, subscriber: str, event: EventId) -> bool:
+        if self.rows.get("inbox", (subscriber, event)):
             return False
-        self.rows.put("inbox", (reaction, event), "handled")
+        self.rows.put("inbox", (subscriber, event), "handled")
         return True
 
-    async def handled(self, reaction: str, events: Collection[EventId]) -> frozenset[EventId]:
-        return frozenset(event for event in events if self.rows.get("inbox", (reaction, event)))
+    async def handled(self, subscriber: str, events: Collection[EventId]) -> frozenset[EventId]:
+        return frozenset(event for event in events if self.rows.get("inbox", (subscriber, event)))
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryOutboxQueue:
     store: Store
     monotonic: Callable[[], float]
+    leases: OwnLeases = field(init=False)
 
-    async def claim(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "leases", OwnLeases(self.monotonic))
+
+    async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        entries: list[_Entry] = sorted(self.store.all("outbox"), key=_by_seq)
+        if not entries:
+            return []
+        behind: defaultdict[str, set[str]] = defaultdict(set)
+        for entry in self.store.all("deliveries"):
+            behind[entry.aggregate].add(entry.subscriber)
+        due = self._due(entries)
+        return self.leases.take(
+            (entry.delivery(frozenset(behind.get(entry.aggregate, ()))) for entry in due), limit, lease
+        )
+
+    async def claim_left(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        first: dict[tuple[str, str], _Entry] = {}
+        for entry in sorted(self.store.all("deliveries"), key=_by_seq):
+            first.setdefault((entry.aggregate, entry.subscriber), entry)
+        due = sorted(self._due(first.values()), key=lambda entry: (entry.due_at, entry.seq))
+        return self.leases.take((entry.delivery() for entry in due), limit, lease)
+
+    def _due(self, entries: Iterable[_Entry]) -> Iterable[_Entry]:
+        """Those of the entries, oldest first, that are due and behind none that is not."""
+        now, held_up = self.monotonic(), set[str]()
+        for entry in entries:
+            if entry.due_at > now:
+                held_up.add(entry.aggregate)
+            elif entry.subscriber or entry.aggregate not in held_up:
+                yield entry
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
         now = self.monotonic()
         async with self.store.begin() as rows:
-            claimed: list[_Entry] = []
-            held_up: set[str] = set()
-            for entry in sorted(rows.all("outbox"), key=lambda entry: entry.seq):
-                if entry.due_at > now or entry.leased_until > now:
-                    held_up.add(entry.aggregate)
-                elif entry.aggregate not in held_up and len(claimed) < limit:
-                    claimed.append(entry)
-            until, number = now + lease.total_seconds(), self.store.next_number()
-            claimed = [replace(entry, leased_until=until, lease=number) for entry in claimed]
-            for entry in claimed:
-                rows.put("outbox", entry.seq, entry)
-        return [entry.delivery() for entry in claimed]
-
-    async def done(self, deliveries: Sequence[Delivery]) -> None:
-        async with self.store.begin() as rows:
-            for entry in _leased(rows, deliveries):
-                rows.delete("outbox", entry.seq)
-
-    async def release(self, deliveries: Sequence[Delivery]) -> None:
-        async with self.store.begin() as rows:
-            for entry in _leased(rows, deliveries):
-                rows.put("outbox", entry.seq, replace(entry, leased_until=0, lease=0))
+            for delivery, left in settled:
+                entry = rows.get("deliveries" if delivery.subscriber else "outbox", delivery.key)
+                if entry is None or not self.leases.owns(delivery):
+                    continue
+                rows.delete(entry.table, entry.key)
+                for one in left:
+                    after = entry.left(one, now)
+                    rows.put("dead_letters" if one.is_dead else after.table, after.key, after)
+        self.leases.end(delivery for delivery, _ in settled)
 
     async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
-        until = self.monotonic() + lease.total_seconds()
-        async with self.store.begin() as rows:
-            kept = [replace(entry, leased_until=until) for entry in _leased(rows, deliveries)]
-            for entry in kept:
-                rows.put("outbox", entry.seq, entry)
-        return [entry.delivery() for entry in kept]
+        return self.leases.renew(deliveries, lease)
 
-    async def retry(self, delivery: Delivery, after: timedelta, *, counted: bool = True) -> None:
-        due_at = self.monotonic() + after.total_seconds()
-        async with self.store.begin() as rows:
-            for entry in _leased(rows, [delivery]):
-                again = replace(
-                    entry, attempts=entry.attempts + counted, due_at=due_at, leased_until=0, lease=0
-                )
-                rows.put("outbox", entry.seq, again)
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        self.leases.end(deliveries)
 
-    async def bury(self, delivery: Delivery, error: str) -> None:
-        async with self.store.begin() as rows:
-            for entry in _leased(rows, [delivery]):
-                rows.put("dead_letters", entry.seq, replace(entry, attempts=entry.attempts + 1, error=error))
-                rows.delete("outbox", entry.seq)
+    async def dead(self, limit: int, subscriber: str | None = None) -> Sequence[DeadLetter]:
+        entries = sorted(self._dead(None, subscriber), key=lambda entry: entry.key)
+        return [DeadLetter(entry.delivery(), entry.error) for entry in entries[:limit]]
 
-    async def dead(self, limit: int) -> Sequence[tuple[Delivery, str]]:
-        entries = sorted(self.store.all("dead_letters"), key=lambda entry: entry.seq)
-        return [(entry.delivery(), entry.error) for entry in entries[:limit]]
-
-    async def replay(self, seqs: Sequence[int]) -> int:
+    async def replay(self, seqs: Collection[int] | None = None, subscriber: str | None = None) -> int:
         async with self.store.begin() as rows:
-            dead = [entry for seq in sorted(seqs) if (entry := rows.get("dead_letters", seq))]
+            dead = [*self._dead(seqs, subscriber)]
             for entry in dead:
-                seq = self.store.next_number()
-                rows.put("outbox", seq, _Entry(seq, entry.event_id, entry.aggregate, entry.kind, entry.data))
-                rows.delete("dead_letters", entry.seq)
+                rows.delete("dead_letters", entry.key)
+                again = replace(entry, attempts=0, due_at=0, error="")
+                rows.put(again.table, again.key, again)
         return len(dead)
 
+    def _dead(self, seqs: Collection[int] | None, subscriber: str | None) -> Iterable[_Entry]:
+        return (
+            entry
+            for entry in self.store.all("dead_letters")
+            if (seqs is None or entry.seq in seqs) and subscriber in {None, entry.subscriber}
+        )
+
+    async def counts(self) -> Mapping[str, Counts]:
+        left = [*self.store.all("outbox"), *self.store.all("deliveries")]
+        pending = Counter(entry.subscriber for entry in left if not entry.error)
+        retrying = Counter(entry.subscriber for entry in left if entry.error)
+        dead = Counter(entry.subscriber for entry in self.store.all("dead_letters"))
+        return {name: Counts(pending[name], retrying[name], dead[name]) for name in pending | retrying | dead}
+
     async def waiting(self) -> int:
-        return sum(1 for _ in self.store.all("outbox"))
+        return sum(1 for table in ("outbox", "deliveries") for _ in self.store.all(table))
 
 
-def _leased(rows: Draft, deliveries: Sequence[Delivery]) -> list[_Entry]:
-    """The entries of those whose lease was not lost."""
-    entries = ((rows.get("outbox", delivery.seq), delivery) for delivery in deliveries)
-    return [entry for entry, delivery in entries if entry and entry.lease == delivery.lease]
+def _by_seq(entry: _Entry) -> int:
+    return entry.seq
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,23 @@ def _now_sqlite(_element: object, _compiler: SQLCompiler, **_: Any) -> str:
     return "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
 
 
+class comma_separated(FunctionElement[str]):  # noqa: N801 - reads as the SQL function that it is
+    """The strings of a group in one, None of none."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(comma_separated, "postgresql")
+def _separated_postgresql(element: "comma_separated", compiler: SQLCompiler, **how: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **how)}, ',')"
+
+
+@compiles(comma_separated, "sqlite")
+def _separated_sqlite(element: "comma_separated", compiler: SQLCompiler, **how: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **how)})"
+
+
 IdList = Text().with_variant(ARRAY(BigInteger), "postgresql")
 """The type of a bound list of ids: an array for PostgreSQL, JSON for SQLite (see `Database.fetch`)."""
 NameList = Text().with_variant(ARRAY(Text), "postgresql")

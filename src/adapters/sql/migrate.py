@@ -9,7 +9,7 @@ from adapters.sql.errors import DatabaseRefused
 from adapters.sql.identity.tables import Sealer
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0019"
+HEAD = "0020"
 """The newest migration. A test compares it with the files, so that a start need not load Alembic,
 which takes half a second, to learn that there is nothing to do."""
 

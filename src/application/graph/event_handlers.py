@@ -7,13 +7,12 @@ from application.graph.ports import AccountDirectory, GraphTx
 from application.graph.relationships import ForgetViewerContexts, apply_change
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.ports import NewId, OpenTx
+from application.shared.subscriptions import BUDGET, MORE
 from domain.graph import FollowRequestNotFound, Relationship
 from domain.shared import EventId, UserId
 
 BATCH = 20
 """Relationships that are looked up at once. Each of them is changed in a transaction of its own."""
-BUDGET = 1.0
-"""Seconds after which other events get their turn. A fraction of the relay's timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +27,11 @@ class AcceptFollowRequests:
     monotonic: Callable[[], float]
     budget: float = BUDGET
 
-    async def __call__(self, event: ProfileChanged, _event_id: EventId) -> None:
+    async def __call__(
+        self, event: ProfileChanged, _event_id: EventId, _more: str | None = None
+    ) -> str | None:
         if event.private is not False:
-            return
+            return None
         user = UserId(event.user_id)
         until = self.monotonic() + self.budget
         # The requests are read first, then the account. So requests that existed while the account was still public are
@@ -43,9 +44,8 @@ class AcceptFollowRequests:
                 finally:
                     self.forget(user, other)
             if self.monotonic() >= until:
-                async with self.open_tx() as tx:
-                    await tx.outbox.add(event)
-                return
+                return MORE
+        return None
 
     async def _requesters(self, user: UserId) -> list[UserId]:
         async with self.open_tx() as tx:
@@ -63,7 +63,7 @@ def _accepted(relationship: Relationship) -> Relationship:
 @dataclass(frozen=True, slots=True)
 class EraseRelationships:
     """Erase all relationships of a deleted account one by one, so that the counts of the other accounts stay exact. The
-    work may stop anywhere and start again. When the budget is used up the handler publishes the event again."""
+    work may stop anywhere and start again. When the budget is used up, other events get their turn before the handler goes on."""
 
     open_tx: OpenTx[GraphTx]
     new_id: NewId
@@ -71,7 +71,9 @@ class EraseRelationships:
     monotonic: Callable[[], float]
     budget: float = BUDGET
 
-    async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
+    async def __call__(
+        self, event: AccountDeleted, _event_id: EventId, _more: str | None = None
+    ) -> str | None:
         user = UserId(event.user_id)
         self.forget(user)
         until = self.monotonic() + self.budget
@@ -80,7 +82,7 @@ class EraseRelationships:
                 others = await tx.relationships.related(user, BATCH)
                 if not others:
                     await tx.relationships.remove_counts(user)
-                    return
+                    return None
             for other in others:
                 try:
                     async with self.open_tx() as tx:
@@ -93,6 +95,4 @@ class EraseRelationships:
                 finally:
                     self.forget(user, other)
             if self.monotonic() >= until:
-                async with self.open_tx() as tx:
-                    await tx.outbox.add(AccountDeleted(user_id=user))
-                return
+                return MORE

@@ -190,7 +190,9 @@ class AuthorPostCounts:
 class Authorship(Protocol):
     """The questions that identity asks the module that owns posts."""
 
-    async def of(self, authors: Collection[UserId]) -> AuthorPostCounts: ...
+    async def of(self, authors: Collection[UserId], subscriber: str) -> AuthorPostCounts:
+        """As of one moment, with the events that are not delivered to `subscriber` yet."""
+        ...
 
 
 class Passwords(Protocol):

@@ -36,7 +36,7 @@ class RepairAccounts:
             counted = await tx.accounts.post_counts(after, BATCH)
             if not counted:
                 return 0, None
-            authored = await self.authorship.of(counted.keys())
+            authored = await self.authorship.of(counted.keys(), COUNT_POSTS)
             handled = await tx.inbox.handled(COUNT_POSTS, [event_id for event_id, _ in authored.undelivered])
             expected = {user: authored.posts.get(user, 0) for user in counted}
             for event_id, event in authored.undelivered:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.notifications.notify import NotificationRequest, Notify
-from application.notifications.ports import BATCH, NotificationsTx, Posts
+from application.notifications.ports import BATCH, Posts
 from application.shared.events import (
     Edited,
-    EditToTell,
     Followed,
     FollowRequested,
     Liked,
@@ -15,12 +14,9 @@ from application.shared.events import (
     Published,
     Reposted,
 )
-from application.shared.ports import OpenTx
+from application.shared.subscriptions import BUDGET
 from domain.notifications import Kind
 from domain.shared import EventId, MediaId, PostId, UserId, made_at
-
-BUDGET = 1.0
-"""Seconds after which other facts have their turn. A fraction of the relay's patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,32 +84,28 @@ def _day(event_id: EventId) -> int:
 @dataclass(frozen=True, slots=True)
 class NotifyOfEdit:
     """Who liked, reposted or answered a post hears that it says something else now: once a day, as words are
-    often mended more than once. They may be many: when the time is up, a fact of its own goes on from there."""
+    often mended more than once. They may be many: when the time is up, it goes on after the last one."""
 
     notify: Notify
     posts: Posts
-    open_tx: OpenTx[NotificationsTx]
     monotonic: Callable[[], float]
     budget: float = BUDGET
 
-    async def __call__(self, event: Edited | EditToTell, event_id: EventId) -> None:
-        post = PostId(event.post_id)
-        after, day = UserId(0), _day(event_id)
-        if isinstance(event, EditToTell):
-            after, day = UserId(event.after), event.day
-        request = NotificationRequest(Kind.EDIT, UserId(event.author_id), post, dedupe=("edit", post, day))
+    async def __call__(self, event: Edited, event_id: EventId, after: str | None = None) -> str | None:
+        post, last = PostId(event.post_id), UserId(int(after or 0))
+        edited_on = _day(event_id)
+        request = NotificationRequest(
+            Kind.EDIT, UserId(event.author_id), post, dedupe=("edit", post, edited_on)
+        )
         until = self.monotonic() + self.budget
         while True:
-            some = await self.posts.involved(post, after, BATCH)
+            some = await self.posts.involved(post, last, BATCH)
             await self.notify(request, some)
             if len(some) < BATCH:
-                return
-            after = some[-1]
+                return None
+            last = some[-1]
             if self.monotonic() >= until:
-                rest = EditToTell(post_id=post, author_id=event.author_id, day=day, after=after)
-                async with self.open_tx() as tx:
-                    await tx.outbox.add(rest)
-                return
+                return str(last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,15 @@ from application.shared.events import (
     Followed,
     FollowRequestEnded,
     PostDeleted,
-    PostToForget,
     Unfollowed,
     Unliked,
     Unreposted,
 )
 from application.shared.ports import OpenTx
+from application.shared.subscriptions import BUDGET, MORE
 from domain.notifications import Kind
 from domain.shared import EventId, PostId, UserId
 
-BUDGET = 1.0
-"""Seconds after which other facts have their turn. A fraction of the relay's patience."""
 SOME = 200
 """Notifications per query."""
 
@@ -74,29 +72,28 @@ class RetractNotifications:
 
 @dataclass(frozen=True, slots=True)
 class RetractPostNotifications:
-    """Takes back all that was told of a deleted post. When the time is up, a fact of its own goes on."""
+    """Takes back all that was told of a deleted post. When the time is up, other events get their turn before it
+    goes on."""
 
     reader: StreamReader
     remove: RemoveNotifications
-    open_tx: OpenTx[NotificationsTx]
     monotonic: Callable[[], float]
     budget: float = BUDGET
 
-    async def __call__(self, event: PostDeleted | PostToForget, _event_id: EventId) -> None:
+    async def __call__(self, event: PostDeleted, _event_id: EventId, _more: str | None = None) -> str | None:
         until = self.monotonic() + self.budget
         post = PostId(event.post_id)
         while notifications := await self.reader.about_post(post, SOME):
             await _remove(self.remove, notifications)
             if self.monotonic() >= until:
-                async with self.open_tx() as tx:
-                    await tx.outbox.add(PostToForget(post_id=post))
-                return
+                return MORE
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class EraseNotifications:
     """Drops the stream of a deleted account, and takes back what others were told of it. It may be stopped anywhere
-    and begun again; when the time is up it tells the fact anew."""
+    and begun again; when the time is up, other events have their turn before it goes on."""
 
     reader: StreamReader
     remove: RemoveNotifications
@@ -104,18 +101,21 @@ class EraseNotifications:
     monotonic: Callable[[], float]
     budget: float = BUDGET
 
-    async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
+    async def __call__(
+        self, event: AccountDeleted, _event_id: EventId, more: str | None = None
+    ) -> str | None:
         until = self.monotonic() + self.budget
         user = UserId(event.user_id)
-        async with self.open_tx() as tx:
-            await tx.streams.lock([user])  # serializes with a notification of this user at the same moment
-            await tx.streams.delete(user)
+        if more is None:
+            async with self.open_tx() as tx:
+                # Serializes with a notification of this user at the same moment.
+                await tx.streams.lock([user])
+                await tx.streams.delete(user)
         while notifications := await self.reader.by_actor(user, SOME):
             await _remove(self.remove, notifications)
             if self.monotonic() >= until:
-                async with self.open_tx() as tx:
-                    await tx.outbox.add(AccountDeleted(user_id=user))
-                return
+                return MORE
+        return None
 
 
 async def _remove(remove: RemoveNotifications, notifications: Sequence[NotificationRef]) -> None:

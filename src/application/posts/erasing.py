@@ -7,12 +7,11 @@ from application.posts.deleting import remove
 from application.posts.ports import PostsTx
 from application.shared.events import AccountDeleted
 from application.shared.ports import OpenTx
+from application.shared.subscriptions import BUDGET, MORE
 from domain.shared import EventId, UserId
 
 BATCH = 20
 """Posts in one transaction: on SQLite nothing else happens meanwhile."""
-BUDGET = 1.0
-"""Seconds of erasing after which other facts have their turn. A fraction of the relay's patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class EraseAuthor:
     """Hides all that a deleted account wrote, at once, and then erases it for good.
 
     Each batch is one transaction, and what is erased is not found again: so it may be stopped anywhere,
-    and begun again. When the time is up, the last batch tells the fact anew, to go on with after others.
+    and begun again. When the time is up, other events have their turn before it goes on.
     """
 
     open_tx: OpenTx[PostsTx]
@@ -28,18 +27,20 @@ class EraseAuthor:
     batch: int = BATCH
     budget: float = BUDGET
 
-    async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
+    async def __call__(
+        self, event: AccountDeleted, _event_id: EventId, more: str | None = None
+    ) -> str | None:
         user = UserId(event.user_id)
         until = self.monotonic() + self.budget
-        async with self.open_tx() as tx:
-            await tx.authors.set_gone(user)
+        if more is None:
+            async with self.open_tx() as tx:
+                await tx.authors.set_gone(user)
         while True:
             async with self.open_tx() as tx:
                 if not await _erase_some(tx, user, self.batch):
-                    return
-                if self.monotonic() >= until:
-                    await tx.outbox.add(AccountDeleted(user_id=user))
-                    return
+                    return None
+            if self.monotonic() >= until:
+                return MORE
 
 
 async def _erase_some(tx: PostsTx, user: UserId, limit: int) -> int:

@@ -7,43 +7,43 @@ from application.posts.counting import count_above
 from application.posts.ports import ClosedAuthors, PostsTx
 from application.shared.events import ProfileChanged, Published
 from application.shared.ports import OpenTx
+from application.shared.subscriptions import BUDGET
 from domain.posts import OPEN_VISIBILITIES, PostNotFound
 from domain.shared import MAX_ID, EventId, PostId, UserId
 
 BATCH = 20
 """Comments in one transaction: on SQLite nothing else happens meanwhile."""
-BUDGET = 1.0
-"""Seconds after which other events have their turn. A fraction of the relay's patience."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestrictAuthor:
     """Shows the posts of a private account to its followers only, from the next read on, and takes its comments out of
     the counts on what they answer; the other way round when the account opens. It may be stopped anywhere and begun
-    again; when the time is up it adds the event anew."""
+    again; when the time is up it goes on below the last comment."""
 
     open_tx: OpenTx[PostsTx]
     monotonic: Callable[[], float]
     budget: float = BUDGET
 
-    async def __call__(self, event: ProfileChanged, _event_id: EventId) -> None:
+    async def __call__(
+        self, event: ProfileChanged, _event_id: EventId, below: str | None = None
+    ) -> str | None:
         if event.private is None:
-            return
-        author, below = UserId(event.user_id), PostId(MAX_ID)
+            return None
+        author, last = UserId(event.user_id), PostId(MAX_ID if below is None else int(below))
         until = self.monotonic() + self.budget
         while True:
             async with self.open_tx() as tx:  # an event that comes late has an older version
                 await tx.authors.set_private(author, event.version, private=event.private)
                 private = await tx.authors.is_private(author)
-                found = await tx.authors.comments(author, below, BATCH, withheld=not private)
+                found = await tx.authors.comments(author, last, BATCH, withheld=not private)
                 for post_id in found:
                     await _follow_author(tx, post_id, private=private)
-                if len(found) < BATCH:
-                    return
-                if self.monotonic() >= until:
-                    await tx.outbox.add(event)
-                    return
-            below = found[-1]
+            if len(found) < BATCH:
+                return None
+            last = found[-1]
+            if self.monotonic() >= until:
+                return str(last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class ProfileChanged(_OfUser):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDeleted(_OfUser):
-    """The account is gone, and what is left of it elsewhere is to go. Told again until nothing is left."""
+    """The account was deleted, and what is left of it elsewhere is to go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,21 +176,6 @@ class Blocked(_OfPair):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unblocked(_OfPair):
     """`user_id` does not block `other_id` any more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EditToTell(_OfPost):
-    """notifications tells of an edit, and goes on after the user `after`. Nobody else's matter."""
-
-    author_id: int
-    day: int
-    """Of the edit, counted as dates are."""
-    after: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostToForget(_OfPost):
-    """notifications takes back what it told of a deleted post, and has not come to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

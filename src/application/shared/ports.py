@@ -1,9 +1,9 @@
 """Ports that every module uses: transactions, time, ids, the outbox, the inbox, idempotency."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from application.shared.events import Event
@@ -39,12 +39,14 @@ class Outbox(Protocol):
 
 
 class Inbox(Protocol):
-    async def first_time(self, reaction: str, event: EventId) -> bool:
-        """Mark `event` as handled by `reaction` in this transaction; False if it already was."""
+    """For subscribers whose effect is not the same when it happens twice."""
+
+    async def first_time(self, subscriber: str, event: EventId) -> bool:
+        """Mark `event` as handled by `subscriber` in this transaction; False if it already was."""
         ...
 
-    async def handled(self, reaction: str, events: Collection[EventId]) -> frozenset[EventId]:
-        """Those of `events` that are marked as handled by `reaction`."""
+    async def handled(self, subscriber: str, events: Collection[EventId]) -> frozenset[EventId]:
+        """Those of `events` that are marked as handled by `subscriber`."""
         ...
 
 
@@ -88,65 +90,6 @@ class Idempotency(Protocol):
 
     async def wipe_credentials(self, sessions: Collection[SessionId]) -> None:
         """Forget the outcomes that carry credentials of these sessions: their keys are free again."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """An event on its way, leased to one relay."""
-
-    seq: int
-    """Position in the outbox; greater means committed later within an aggregate."""
-    event_id: EventId
-    aggregate: str
-    kind: str
-    event: Event | None
-    """None if this process cannot read it: mostly because a newer one wrote it."""
-    attempts: int
-    """How often it was tried before, 0 the first time."""
-    lease: int = field(default=0, compare=False)
-    """Tells this lease from every other one of the event."""
-
-
-class OutboxQueue(Protocol):
-    """The other end of the outbox, for the relay. Each call is a transaction of its own, and none has an
-    effect on an event whose lease was lost, because it ended and another relay claimed the event."""
-
-    async def claim(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
-        """Lease up to `limit` due events, oldest first. An event is never given while an earlier one
-        of its aggregate is leased or waits for a retry, unless that one is in the same answer."""
-        ...
-
-    async def done(self, deliveries: Sequence[Delivery]) -> None:
-        """Forget delivered events."""
-        ...
-
-    async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
-        """Those whose lease was not lost, with a lease that begins now. Only these can be given back."""
-        ...
-
-    async def retry(self, delivery: Delivery, after: timedelta, *, counted: bool = True) -> None:
-        """Give the event back, to be claimed again `after` from now, as an attempt if it is `counted`."""
-        ...
-
-    async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Give events back untried."""
-        ...
-
-    async def bury(self, delivery: Delivery, error: str) -> None:
-        """Move the event to the dead letters, where it blocks nobody and waits for `replay`."""
-        ...
-
-    async def dead(self, limit: int) -> Sequence[tuple[Delivery, str]]:
-        """The dead letters with their last error, oldest first."""
-        ...
-
-    async def replay(self, seqs: Sequence[int]) -> int:
-        """Put dead letters back into the outbox as new; returns how many there were."""
-        ...
-
-    async def waiting(self) -> int:
-        """How many events are not delivered yet, dead letters aside."""
         ...
 
 

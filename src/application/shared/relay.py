@@ -1,23 +1,16 @@
-"""Carries the outbox's events to the reactions of other modules."""
+"""Brings the outbox's events to their subscribers, each of which has its own attempts, order and dead letters."""
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, TypeAlias
 
+from application.shared.deliveries import Delivery, Left, OutboxQueue
 from application.shared.events import Event
 from application.shared.leases import LeasedBatch
-from application.shared.ports import Delivery, OutboxQueue
-from domain.shared import EventId, Unavailable
-
-EventHandler: TypeAlias = Callable[[Any, EventId], Awaitable[None]]
-"""Takes an event of a type it subscribed to, and the event's id. It may be called again with the same
-id and must then have no further effect (see `Inbox`). To raise is to ask for another try."""
-
-EventHandlers: TypeAlias = Mapping[type[Event], Sequence[EventHandler]]
+from application.shared.subscriptions import Failed, Handled, Outcome, Subscribers
 
 log = logging.getLogger(__name__)
 
@@ -26,113 +19,143 @@ LEASE = timedelta(seconds=5)
 """Renewed while events are delivered. So what a killed process had claimed goes on within seconds."""
 MAX_ATTEMPTS = 12
 UNKNOWN_ATTEMPTS, UNKNOWN_PAUSE = 2880, timedelta(seconds=30)
-"""An event of a kind that is not known here waits a day for a newer process that knows it."""
-PATIENCE = timedelta(seconds=10)
-"""When the reactions to an event take longer together, it has failed."""
+"""An event or a subscriber that is not known here waits a day for a newer process that knows it."""
 AWAY_PAUSE = timedelta(seconds=2)
-"""After a reaction said that something it needs is away. That does not count as an attempt: the event is not to blame."""
+"""After a subscriber said that something it needs is away. That does not count as an attempt."""
 BATCH_SECONDS = 20.0
-"""After that no further event of a batch is begun: other relays may be free to deliver it."""
+"""After that no further delivery of a batch is begun: other relays may be free to do it."""
+POLL = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """At least once, in order within an aggregate, with retries and dead letters.
+    """At least once, in order within an aggregate and subscriber, with retries and dead letters.
 
-    Several relays may work on one outbox. An event that keeps failing holds up its own aggregate
-    only, and after MAX_ATTEMPTS (about a quarter of an hour) goes to the dead letters. One whose reaction
-    raises Unavailable is tried until what it needs is back.
+    An event is one row of the outbox until it was brought to all its subscribers. For each that failed or wants to go
+    on, a delivery of its own is left; later events of the aggregate wait behind it for this subscriber only. It is
+    retried until it has failed MAX_ATTEMPTS times, in about a quarter of an hour, and then goes to the dead letters; one
+    whose subscriber raises Unavailable is retried until what it needs is back. Several relays may work on one outbox.
     """
 
     queue: OutboxQueue
-    event_handlers: EventHandlers
+    subscribers: Subscribers
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set by whoever has just committed events in this process; `run` also looks by itself."""
+    """Set when events were committed in this process; the relay also looks by itself."""
+    wake_left: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, poll: timedelta = timedelta(seconds=1)) -> None:
-        """Deliver until cancelled. Raises nothing but what the store raises; the caller restarts it."""
-        while True:
-            self.wake.clear()
-            if await self.deliver() < BATCH:
-                try:
-                    async with asyncio.timeout(poll.total_seconds()):
-                        await self.wake.wait()
-                except TimeoutError:
-                    pass  # nobody called: look all the same, another process may have written
-            await asyncio.sleep(0)  # a store that never waits must not starve everybody else
+    async def bring_events(self, poll: timedelta = POLL) -> None:
+        """Deliver new events until cancelled. Raises nothing but what the store raises; the caller restarts it."""
+        await _again_and_again(self.deliver_events, BATCH, self.wake, poll)
+
+    async def bring_left(self, poll: timedelta = POLL) -> None:
+        """Beside `bring_events`, so that no new event waits for retries and long work: deliver what is left."""
+        await _again_and_again(self.deliver_left, 1, self.wake_left, poll)
 
     async def deliver(self) -> int:
-        """Deliver one batch; how many events were claimed."""
-        claimed = await self.queue.claim(BATCH, LEASE)
+        """One batch of each kind; how many deliveries were claimed."""
+        return await self.deliver_events() + await self.deliver_left()
+
+    async def deliver_events(self) -> int:
+        return await self._deliver(await self.queue.claim_events(BATCH, LEASE))
+
+    async def deliver_left(self) -> int:
+        return await self._deliver(await self.queue.claim_left(BATCH, LEASE))
+
+    async def _deliver(self, claimed: Sequence[Delivery]) -> int:
         if not claimed:
             return 0
         loop = asyncio.get_running_loop()
         last_start = loop.time() + BATCH_SECONDS
-        delivered: list[Delivery] = []
-        held_up: set[str] = set()
+        is_more_due = False
+        held_up: set[tuple[str, str]] = set()
+        """Aggregates and subscribers whose turn in this batch is over."""
         async with LeasedBatch.of(self.queue, claimed, LEASE) as batch:
-            try:
-                for delivery in claimed:
-                    if delivery.aggregate in held_up or loop.time() > last_start or not batch.holds(delivery):
-                        held_up.add(delivery.aggregate)
-                    elif await self._carry(delivery, batch):
-                        delivered.append(delivery)
-                    else:
-                        held_up.add(delivery.aggregate)
-            finally:  # all that is done in one transaction; also when this is stopped in the middle
-                await batch.done(delivered)
+            for delivery in claimed:
+                place = delivery.aggregate, delivery.subscriber
+                if place in held_up or loop.time() > last_start or not batch.holds(delivery):
+                    held_up.add(place)
+                    continue
+                left = await self._try(delivery, held_up)
+                held_up.update((delivery.aggregate, one.subscriber) for one in left if not one.is_dead)
+                batch.tried(delivery, left)
+                is_more_due = is_more_due or any(not one.after for one in left)
+        if is_more_due:
+            self.wake_left.set()
         return len(claimed)
 
-    async def _carry(self, delivery: Delivery, batch: LeasedBatch) -> bool:
-        """True when the event needs no further try: every reaction took it, or it was buried."""
-        if delivery.event is None and delivery.kind not in Event.kinds:
-            return await self._again(delivery, batch, "unknown kind", UNKNOWN_ATTEMPTS, UNKNOWN_PAUSE)
-        if delivery.event is None:
-            return await self._again(delivery, batch, "unreadable", MAX_ATTEMPTS, _pause(delivery.attempts))
-        try:
-            async with asyncio.timeout(PATIENCE.total_seconds()):
-                for reaction in self.event_handlers.get(type(delivery.event), ()):
-                    await reaction(delivery.event, delivery.event_id)
-        except Unavailable as error:
-            log.info("event %s %s waits: %s", delivery.kind, delivery.event_id, error)
-            await batch.retry(delivery, AWAY_PAUSE * _jitter(), counted=False)
-            return False
-        except (Exception, asyncio.CancelledError) as error:  # what one raises must not stop the others
-            if isinstance(error, asyncio.CancelledError) and _stopping():
-                raise
-            reason = _printable(f"{type(error).__name__}: {error}"[:500])
-            return await self._again(delivery, batch, reason, MAX_ATTEMPTS, _pause(delivery.attempts))
-        return True
-
-    async def _again(
-        self, delivery: Delivery, batch: LeasedBatch, reason: str, attempts: int, pause: timedelta
-    ) -> bool:
-        """Bury the event if it had its `attempts`, else let it wait for the next."""
-        if delivery.attempts + 1 >= attempts:
-            log.error("event %s %s goes to the dead letters: %s", delivery.kind, delivery.event_id, reason)
-            await batch.bury(delivery, reason)
-            return True
-        log.warning("event %s %s failed: %s", delivery.kind, delivery.event_id, reason)
-        await batch.retry(delivery, pause, counted=True)
-        return False
+    async def _try(self, delivery: Delivery, held_up: set[tuple[str, str]]) -> Sequence[Left]:
+        """What is left to do."""
+        event = delivery.event
+        if event is None and delivery.kind not in Event.kinds:
+            return [_again_if_known(delivery, delivery.subscriber, "unknown kind")]
+        if event is None:
+            return [_again(delivery, delivery.subscriber, "unreadable", delivery.attempts)]
+        left: list[Left] = []
+        for name in [delivery.subscriber] if delivery.subscriber else self.subscribers.of(type(event)):
+            if name in delivery.behind or (delivery.aggregate, name) in held_up:
+                left.append(Left(name))
+                continue
+            outcome = await self.subscribers.deliver(name, event, delivery.event_id, delivery.continue_from)
+            if outcome != DONE:
+                left.append(_left(delivery, name, outcome))
+        return left
 
 
-def _stopping() -> bool:
-    """Whether it is this task that somebody cancelled, and not something that a reaction waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+DONE = Handled()
 
 
-def _printable(text: str) -> str:
-    """Without what a database refuses to store: NUL, and halves of surrogate pairs."""
-    return text.encode(errors="replace").decode().replace("\0", "?")
+def _left(delivery: Delivery, subscriber: str, outcome: Outcome) -> Left:
+    failed_before = delivery.attempts if delivery.subscriber else 0
+    match outcome:
+        case Handled(continue_from):
+            return Left(subscriber, continue_from=continue_from)
+        case Failed(reason, is_counted=False):
+            log.info("%s waits with %s %s: %s", subscriber, delivery.kind, delivery.event_id, reason)
+            pause = AWAY_PAUSE * _jitter()
+            return Left(subscriber, failed_before, pause, delivery.continue_from, reason)
+        case Failed(reason):
+            return _again(delivery, subscriber, reason, failed_before)
+        case _:
+            return _again_if_known(delivery, subscriber, "unknown subscriber")
 
 
-def _pause(attempts: int) -> timedelta:
-    """Between half and all of 1, 2, 4 ... 300 seconds."""
-    return timedelta(seconds=min(2.0**attempts, 300) * _jitter())
+def _again(delivery: Delivery, subscriber: str, reason: str, failed_before: int) -> Left:
+    pause = timedelta(seconds=min(2.0**failed_before, 300) * _jitter())  # about 1, 2, 4 ... 300
+    return _next_try(
+        delivery, Left(subscriber, failed_before + 1, pause, delivery.continue_from, reason), MAX_ATTEMPTS
+    )
+
+
+def _again_if_known(delivery: Delivery, subscriber: str, reason: str) -> Left:
+    left = Left(subscriber, delivery.attempts + 1, UNKNOWN_PAUSE, delivery.continue_from, reason)
+    return _next_try(delivery, left, UNKNOWN_ATTEMPTS)
+
+
+def _next_try(delivery: Delivery, left: Left, most: int) -> Left:
+    """It is a dead letter if it had `most` attempts."""
+    what = f"{delivery.kind} {delivery.event_id} to {left.subscriber or 'everybody'}"
+    if left.attempts < most:
+        log.warning("%s failed: %s", what, left.error)
+        return left
+    log.error("%s goes to the dead letters: %s", what, left.error)
+    return replace(left, is_dead=True)
+
+
+async def _again_and_again(
+    work: Callable[[], Awaitable[int]], full: int, wake: asyncio.Event, poll: timedelta
+) -> None:
+    """Work at once while there is as much as `full` to do, else when woken and after `poll`."""
+    while True:
+        wake.clear()
+        if await work() < full:
+            try:
+                async with asyncio.timeout(poll.total_seconds()):
+                    await wake.wait()
+            except TimeoutError:
+                pass  # nobody called: look all the same, another process may have written
+        await asyncio.sleep(0)  # a store that never waits must not starve everybody else
 
 
 def _jitter() -> float:
-    """What failed together is not tried together."""
+    """Half and all of a pause: what failed together is not tried together."""
     return random.uniform(0.5, 1)  # noqa: S311 - no secret

@@ -9,6 +9,7 @@ from adapters import events
 from adapters.memory.posts.engagements import table
 from adapters.memory.store import Draft, Store
 from application.posts.ports import RecountedPosts
+from application.shared.deliveries import EVERYBODY
 from application.shared.events import PostDeleted, Published
 from domain.posts import OPEN_VISIBILITIES, Engagement, Post
 from domain.shared import EventId, PostId, UserId
@@ -54,7 +55,7 @@ class MemoryAuthored:
     store: Store
 
     async def authored(
-        self, authors: Collection[UserId]
+        self, authors: Collection[UserId], subscriber: str
     ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
         counts: Counter[UserId] = Counter(
             post.author
@@ -64,6 +65,10 @@ class MemoryAuthored:
             and not post.deleted
             and post.visibility in OPEN_VISIBILITIES
         )
-        entries = [*self.store.all("outbox"), *self.store.all("dead_letters")]
-        loaded = [(entry.event_id, events.load(entry.kind, entry.data)) for entry in entries]
+        loaded = [
+            (entry.event_id, events.load(entry.kind, entry.data))
+            for table in ("outbox", "deliveries", "dead_letters")
+            for entry in self.store.all(table)
+            if entry.subscriber in {EVERYBODY, subscriber}
+        ]
         return counts, [(id_, event) for id_, event in loaded if isinstance(event, Published | PostDeleted)]

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     Select,
+    String,
     Table,
     and_,
     bindparam,
@@ -27,10 +28,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters import events
 from adapters.sql.database import Database, Prepared
 from adapters.sql.metadata import Id
-from adapters.sql.outbox import dead_letters, outbox
+from adapters.sql.outbox import dead_letters, deliveries, outbox
 from adapters.sql.posts.tables import likes, posts, reposts
 from adapters.sql.posts.visibility import is_tombstone
 from application.posts.ports import RecountedPosts
+from application.shared.deliveries import EVERYBODY
 from application.shared.events import PostDeleted, Published
 from domain.posts import OPEN_VISIBILITIES, Visibility
 from domain.shared import EventId, PostId, UserId
@@ -105,9 +107,12 @@ class SqlCounters:
         return sum(abs(count - stored[post_id]) for post_id, count in wrong.items())
 
 
-def _undelivered(table: Table) -> Select[Any]:
+_subscriber = bindparam("subscriber", type_=String)
+
+
+def _undelivered(table: Table, *of_subscriber: ColumnElement[bool]) -> Select[Any]:
     return select(literal(0), literal(0), table.c.event_id, table.c.kind, table.c.data).where(
-        or_(table.c.kind == Published.__name__, table.c.kind == PostDeleted.__name__)
+        or_(table.c.kind == Published.__name__, table.c.kind == PostDeleted.__name__), *of_subscriber
     )
 
 
@@ -123,7 +128,11 @@ _authored = Prepared(
         )
         .group_by(posts.c.author_id),
         _undelivered(outbox),
-        _undelivered(dead_letters),
+        _undelivered(deliveries, deliveries.c.subscriber == _subscriber),
+        _undelivered(
+            dead_letters,
+            or_(dead_letters.c.subscriber == EVERYBODY, dead_letters.c.subscriber == _subscriber),
+        ),
     )
 )
 
@@ -133,14 +142,14 @@ class SqlAuthored:
     database: Database
 
     async def authored(
-        self, authors: Collection[UserId]
+        self, authors: Collection[UserId], subscriber: str
     ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
         asked, counts = set(authors), dict[UserId, int]()
         undelivered: list[tuple[EventId, Published | PostDeleted]] = []
         # Authors that are asked for together have neighbouring ids: a range of the index is read.
         first, last = min(authors, default=0), max(authors, default=0)
         for author, count, event_id, kind, data in await self.database.fetch(
-            _authored, first=first, last=last
+            _authored, first=first, last=last, subscriber=subscriber
         ):
             if event_id is None:
                 if author in asked:

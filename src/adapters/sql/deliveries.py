@@ -1,0 +1,354 @@
+"""What is still to be delivered, for the relay: on PostgreSQL with leases in the rows, since several processes claim;
+on SQLite with leases of the one process that has the file, which cost no commit."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+    union_all,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters import events
+from adapters.leases import OwnLeases
+from adapters.sql.database import Database, Prepared
+from adapters.sql.metadata import Id, comma_separated, now_ms
+from adapters.sql.outbox import dead_letters, deliveries, insert_new, outbox
+from application.shared.deliveries import (
+    EVERYBODY,
+    Counts,
+    DeadLetter,
+    Delivery,
+    Left,
+    OutboxQueue,
+    Settled,
+)
+
+_CLAIM_LOCK = 0x7761676F
+"""Claims of several relays go one after the other: a claim must see the leases of the one before."""
+_EVENT = ("seq", "event_id", "aggregate", "kind", "data")
+_MS = timedelta(milliseconds=1)
+
+_Key: TypeAlias = dict[str, int | str]
+
+
+def _free(table: Any) -> ColumnElement[bool]:
+    return and_(table.c.due_at <= now_ms(), table.c.leased_until <= now_ms())
+
+
+_earlier = outbox.alias("earlier")
+_behind = (
+    select(comma_separated(deliveries.c.subscriber))
+    .where(deliveries.c.aggregate == outbox.c.aggregate)
+    .scalar_subquery()
+)
+_due_events = (
+    select(
+        *(outbox.c[name] for name in _EVENT), literal(EVERYBODY), outbox.c.attempts, literal(None), _behind
+    )
+    .where(
+        _free(outbox),
+        ~exists().where(
+            _earlier.c.aggregate == outbox.c.aggregate,
+            _earlier.c.seq < outbox.c.seq,
+            or_(_earlier.c.due_at > now_ms(), _earlier.c.leased_until > now_ms()),
+        ),
+    )
+    .order_by(outbox.c.seq)
+    .limit(bindparam("n", type_=Integer))
+)
+_before = deliveries.alias("before")
+_due_left = (
+    select(
+        *(deliveries.c[name] for name in (*_EVENT, "subscriber", "attempts", "continue_from")), literal(None)
+    )
+    .where(
+        _free(deliveries),
+        ~exists().where(
+            _before.c.aggregate == deliveries.c.aggregate,
+            _before.c.subscriber == deliveries.c.subscriber,
+            _before.c.seq < deliveries.c.seq,
+        ),
+    )
+    .order_by(deliveries.c.due_at, deliveries.c.seq)
+    .limit(bindparam("n", type_=Integer))
+)
+
+
+def _row(table: Table) -> ColumnElement[bool]:
+    seq = table.c.seq == bindparam("which", type_=Id)
+    return seq if table is outbox else and_(seq, table.c.subscriber == bindparam("whose"))
+
+
+class _Statements:
+    """Of one table. A delivery whose lease was lost has no row: the end of a lease tells it from every other."""
+
+    def __init__(self, table: Table, due: Any, *members: str) -> None:
+        self.claim, self.due = due, Prepared(due)
+        self.is_due = Prepared(select(literal(1)).where(exists().where(_free(table))))
+        until = bindparam("until", type_=Id)
+        self.lease = update(table).where(_row(table)).values(leased_until=until)
+        mine = and_(_row(table), table.c.leased_until == bindparam("lease", type_=Id))
+        self.renew = update(table).where(mine).values(leased_until=until)
+        self.release = update(table).where(mine).values(leased_until=0)
+        self.remove = delete(table).where(mine)
+        self.lock = select(table).where(mine).with_for_update()
+        later: dict[str, Any] = {name: bindparam(f"new_{name}") for name in members}
+        later["due_at"] = now_ms() + bindparam("after_ms", type_=Id)
+        self.again = update(table).where(mine).values(leased_until=0, **later)
+
+
+_EVENTS = _Statements(outbox, _due_events, "attempts")
+_LEFT = _Statements(deliveries, _due_left, "attempts", "continue_from", "error")
+
+
+def _dead_of(seqs: Collection[int] | None, subscriber: str | None) -> ColumnElement[bool]:
+    of_event = true() if seqs is None else dead_letters.c.seq.in_(seqs)
+    return of_event if subscriber is None else and_(of_event, dead_letters.c.subscriber == subscriber)
+
+
+def _counted(table: Table, subscriber: Any, error: Any, dead: int) -> Any:
+    failed = func.sum(case((error, 1), else_=0))
+    return select(subscriber, func.count(), failed, literal(dead)).select_from(table).group_by(subscriber)
+
+
+_counts = Prepared(
+    union_all(
+        select(
+            literal(EVERYBODY), func.count(), func.sum(case((outbox.c.attempts > 0, 1), else_=0)), literal(0)
+        ),
+        _counted(deliveries, deliveries.c.subscriber, deliveries.c.error != "", 0),
+        _counted(dead_letters, dead_letters.c.subscriber, true(), 1),
+    )
+)
+_waiting = Prepared(
+    select(
+        select(func.count()).select_from(outbox).scalar_subquery()
+        + select(func.count()).select_from(deliveries).scalar_subquery()
+    )
+)
+
+
+def queue_on(database: Database, monotonic: Callable[[], float]) -> OutboxQueue:
+    return SqliteOutboxQueue(database, monotonic) if database.is_sqlite else PostgresOutboxQueue(database)
+
+
+@dataclass(frozen=True, slots=True)
+class _SqlOutboxQueue:
+    database: Database
+
+    async def _settle(self, settled: Sequence[Settled]) -> None:
+        async with self.database.begin() as connection:
+            for statements, are_left in ((_EVENTS, False), (_LEFT, True)):
+                done = [_key(one) for one, left in settled if not left and bool(one.subscriber) is are_left]
+                if done:
+                    await connection.execute(statements.remove, done)
+            for delivery, left in settled:
+                if left:
+                    await self._keep(connection, delivery, left)
+
+    @staticmethod
+    async def _keep(connection: AsyncConnection, delivery: Delivery, left: Sequence[Left]) -> None:
+        statements = _of(delivery)
+        row = (await connection.execute(statements.lock, _key(delivery))).mappings().one_or_none()
+        if row is None:  # the lease was lost
+            return
+        stays = False
+        for one in left:
+            if one.subscriber == delivery.subscriber and not one.is_dead:
+                stays = True
+                await connection.execute(statements.again, _key(delivery) | _new(one))
+                continue
+            kept = {name: row[name] for name in _EVENT} | {
+                "subscriber": one.subscriber,
+                "attempts": one.attempts,
+                "continue_from": one.continue_from,
+                "error": one.error,
+            }
+            if one.is_dead:
+                await connection.execute(insert_new(dead_letters), kept)
+            else:
+                due = now_ms() + one.after // _MS
+                await connection.execute(insert_new(deliveries).values(**kept, due_at=due))
+        if not stays:
+            await connection.execute(statements.remove, _key(delivery))
+
+    async def dead(self, limit: int, subscriber: str | None = None) -> Sequence[DeadLetter]:
+        rows = select(dead_letters).where(_dead_of(None, subscriber))
+        rows = rows.order_by(dead_letters.c.seq, dead_letters.c.subscriber).limit(limit)
+        async with self.database.begin() as connection:
+            found = (await connection.execute(rows)).all()
+        return [
+            DeadLetter(
+                Delivery(
+                    row.seq,
+                    row.subscriber,
+                    row.event_id,
+                    row.aggregate,
+                    row.kind,
+                    events.load(row.kind, row.data),
+                    row.attempts,
+                    row.continue_from,
+                ),
+                row.error,
+            )
+            for row in found
+        ]
+
+    async def replay(self, seqs: Collection[int] | None = None, subscriber: str | None = None) -> int:
+        chosen, c = _dead_of(seqs, subscriber), dead_letters.c
+        to_all = [c[name] for name in _EVENT if name != "seq"]
+        to_one = [
+            *(c[name] for name in _EVENT),
+            c.subscriber,
+            literal(0),
+            now_ms(),
+            c.continue_from,
+            literal(""),
+        ]
+        everybody = select(*to_all).where(chosen, c.subscriber == EVERYBODY).order_by(c.seq)
+        one = select(*to_one).where(chosen, c.subscriber != EVERYBODY)
+        names = [*_EVENT, "subscriber", "attempts", "due_at", "continue_from", "error"]
+        async with self.database.begin() as connection:
+            # As new events: their numbers may have been passed by events that are delivered now.
+            await connection.execute(
+                insert(outbox).from_select([column.name for column in to_all], everybody)
+            )
+            await connection.execute(insert(deliveries).from_select(names, one))
+            return (await connection.execute(delete(dead_letters).where(chosen))).rowcount
+
+    async def counts(self) -> Mapping[str, Counts]:
+        found: dict[str, Counts] = {}
+        for subscriber, count, failed, is_dead in await self.database.fetch(_counts):
+            before = found.get(subscriber, Counts())
+            if is_dead:
+                found[subscriber] = replace(before, dead=count)
+            elif count:
+                found[subscriber] = replace(before, pending=count - failed, retrying=int(failed))
+        return found
+
+    async def waiting(self) -> int:
+        return int((await self.database.fetch(_waiting))[0][0])
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteOutboxQueue(_SqlOutboxQueue):
+    monotonic: Callable[[], float]
+    leases: OwnLeases = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "leases", OwnLeases(self.monotonic))
+
+    async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        return await self._claim(_EVENTS, limit, lease)
+
+    async def claim_left(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        return await self._claim(_LEFT, limit, lease)
+
+    async def _claim(self, statements: _Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        rows = await self.database.fetch(statements.due, n=limit + len(self.leases))
+        # Nothing is waited for from here on, so that no other claim comes in between.
+        return self.leases.take(map(_delivery, rows), limit, lease) if rows else []
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        # Without a number: on SQLite no row says that it is leased.
+        mine = [Settled(replace(one, lease=0), left) for one, left in settled if self.leases.owns(one)]
+        if mine:
+            await self._settle(mine)
+        self.leases.end(delivery for delivery, _ in settled)
+
+    async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
+        return self.leases.renew(deliveries, lease)
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        self.leases.end(deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresOutboxQueue(_SqlOutboxQueue):
+    async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        return await self._claim(_EVENTS, limit, lease)
+
+    async def claim_left(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        return await self._claim(_LEFT, limit, lease)
+
+    async def _claim(self, statements: _Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
+        if not await self.database.fetch(statements.is_due):  # a look costs less than a transaction
+            return []
+        async with self.database.begin() as connection:
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
+            rows = (await connection.execute(statements.claim, {"n": limit})).all()
+            until = await self._until(connection, lease)
+            claimed = [replace(_delivery(row), lease=until) for row in rows]
+            if claimed:
+                ends = [_place(one) | {"until": until} for one in claimed]
+                await connection.execute(statements.lease, ends)
+        return claimed
+
+    @staticmethod
+    async def _until(connection: AsyncConnection, lease: timedelta) -> int:
+        now: int = (await connection.execute(select(now_ms()))).scalar_one()
+        return now + lease // _MS
+
+    async def settle(self, settled: Sequence[Settled]) -> None:
+        await self._settle(settled)
+
+    async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
+        async with self.database.begin() as connection:
+            until = await self._until(connection, lease)
+            kept: list[Delivery] = []
+            for delivery in deliveries:
+                longer = await connection.execute(_of(delivery).renew, _key(delivery) | {"until": until})
+                if longer.rowcount:
+                    kept.append(replace(delivery, lease=until))
+        return kept
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        async with self.database.begin() as connection:
+            for delivery in deliveries:
+                await connection.execute(_of(delivery).release, _key(delivery))
+
+
+def _of(delivery: Delivery) -> _Statements:
+    return _LEFT if delivery.subscriber else _EVENTS
+
+
+def _place(delivery: Delivery) -> _Key:
+    place: _Key = {"which": delivery.seq}
+    return place | {"whose": delivery.subscriber} if delivery.subscriber else place
+
+
+def _key(delivery: Delivery) -> _Key:
+    return _place(delivery) | {"lease": delivery.lease}
+
+
+def _new(left: Left) -> dict[str, Any]:
+    new = {"after_ms": left.after // _MS, "new_attempts": left.attempts}
+    return (
+        new | {"new_continue_from": left.continue_from, "new_error": left.error} if left.subscriber else new
+    )
+
+
+def _delivery(row: Iterable[Any]) -> Delivery:
+    seq, event_id, aggregate, kind, data, subscriber, attempts, continue_from, behind = row
+    waiting = frozenset(behind.split(",")) if behind else frozenset[str]()
+    event = events.load(kind, data)
+    return Delivery(seq, subscriber, event_id, aggregate, kind, event, attempts, continue_from, waiting)

@@ -1,0 +1,148 @@
+"""The receiving side of events: which subscriber takes which, and how one is called."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, TypeAlias, TypeVar
+
+from application.shared.events import Event
+from domain.shared import EventId, Unavailable
+
+E = TypeVar("E", bound=Event)
+
+Handler: TypeAlias = Callable[[E, EventId], Awaitable[None]]
+"""Takes an event and its id. It may be called again with the same id and must then have no further effect: by its
+nature, or with the help of `Inbox`. To raise is to ask for another try."""
+
+LongHandler: TypeAlias = Callable[[E, EventId, str | None], Awaitable[str | None]]
+"""Does a part of the work, and returns where to go on (`continue_from`, at most 64 characters); None when it is done.
+It is then called with that string, as often as it takes; None the first time. Other work gets its turn in between."""
+
+MORE = "more"
+"""To go on from, for a handler that finds what is left to do by looking."""
+TIMEOUT = timedelta(seconds=10)
+"""A handler that takes longer has failed."""
+BUDGET = 1.0
+"""Seconds after which a long handler should return where to go on. A fraction of TIMEOUT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscriber takes events of this type. Make it with `on` or `on_long`."""
+
+    event_type: type[Event]
+    subscriber: str
+    """`module.verb_object`. It stands in databases (deliveries, dead letters, the inbox), so it is never changed.
+    Events of one aggregate come to a subscriber in order; between subscribers there is none. Handlers that must see
+    each other's events in order share one name."""
+    handle: LongHandler[Event]
+
+
+def on(event_type: type[E], subscriber: str, handler: Handler[E]) -> Subscription:
+    async def handle(event: Event, event_id: EventId, _continue_from: str | None) -> str | None:
+        if isinstance(event, event_type):
+            await handler(event, event_id)
+        return None
+
+    return Subscription(event_type, subscriber, handle)
+
+
+def on_long(event_type: type[E], subscriber: str, handler: LongHandler[E]) -> Subscription:
+    async def handle(event: Event, event_id: EventId, continue_from: str | None) -> str | None:
+        return await handler(event, event_id, continue_from) if isinstance(event, event_type) else None
+
+    return Subscription(event_type, subscriber, handle)
+
+
+def in_turn(*handlers: Handler[E]) -> Handler[E]:
+    """One handler that calls these, one after the other."""
+
+    async def handle(event: E, event_id: EventId) -> None:
+        for handler in handlers:
+            await handler(event, event_id)
+
+    return handle
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """The subscriber took the event; with `continue_from` it wants to go on with it."""
+
+    continue_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    reason: str
+    is_counted: bool = True
+    """False where something that the subscriber needs is away: the event is not to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """There is no such subscriber here. A newer version may know it."""
+
+
+Outcome: TypeAlias = Handled | Failed | Unknown
+
+
+class Subscribers(Protocol):
+    """Brings one event to one subscriber. `InProcess` calls a function; a broker can be another way to a module that
+    runs elsewhere."""
+
+    def of(self, event_type: type[Event]) -> Sequence[str]:
+        """The subscribers that take events of this type."""
+        ...
+
+    async def deliver(
+        self, subscriber: str, event: Event, event_id: EventId, continue_from: str | None = None
+    ) -> Outcome:
+        """Returns once the subscriber has the event for good, or why it does not have it. Raises nothing."""
+        ...
+
+
+class InProcess:
+    """Subscribers that are functions in this process."""
+
+    def __init__(self, subscriptions: Iterable[Subscription]) -> None:
+        """Raises ValueError if a subscriber takes one type of event twice."""
+        handlers: dict[type[Event], dict[str, LongHandler[Event]]] = {}
+        for one in subscriptions:
+            of_type = handlers.setdefault(one.event_type, {})
+            if one.subscriber in of_type:
+                raise ValueError(f"{one.subscriber} takes {one.event_type.__name__} twice")
+            of_type[one.subscriber] = one.handle
+        self._handlers: Mapping[type[Event], Mapping[str, LongHandler[Event]]] = handlers
+        self._names = {event_type: tuple(of_type) for event_type, of_type in handlers.items()}
+
+    def of(self, event_type: type[Event]) -> Sequence[str]:
+        return self._names.get(event_type, ())
+
+    async def deliver(
+        self, subscriber: str, event: Event, event_id: EventId, continue_from: str | None = None
+    ) -> Outcome:
+        handle = self._handlers.get(type(event), {}).get(subscriber)
+        if handle is None:
+            return Unknown()
+        try:
+            async with asyncio.timeout(TIMEOUT.total_seconds()):
+                return Handled(await handle(event, event_id, continue_from))
+        except Unavailable as error:
+            return Failed(_reason(error), is_counted=False)
+        except (Exception, asyncio.CancelledError) as error:  # one that fails must not stop the others
+            if isinstance(error, asyncio.CancelledError) and _is_stopping():
+                raise
+            return Failed(_reason(error))
+
+
+def _is_stopping() -> bool:
+    """Whether it is this task that was cancelled, and not something that a handler waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _reason(error: BaseException) -> str:
+    """What can be stored: a database refuses NUL, and halves of surrogate pairs."""
+    text = f"{type(error).__name__}: {error}"[:500]
+    return text.encode(errors="replace").decode().replace("\0", "?")

@@ -1,0 +1,425 @@
+"""What the relay makes of every outbox."""
+
+import asyncio
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from application.shared import relay as relaying
+from application.shared import subscriptions
+from application.shared.events import Event, ProfileChanged, Registered
+from application.shared.relay import MAX_ATTEMPTS, Relay
+from application.shared.subscriptions import Handler, InProcess, LongHandler, on, on_long
+from domain.shared import EventId, Unavailable
+from tests.port_contracts.outbox import LONG, MINUTE, changed, failed, tell
+from tests.port_contracts.stores import Stores
+
+
+class Seen:
+    """A handler that remembers what it took, and fails as often as it should."""
+
+    def __init__(self, failures: dict[int, int] | None = None) -> None:
+        self.users: list[int] = []
+        self.tries: dict[int, int] = defaultdict(int)
+        self.failures = failures or {}
+
+    async def __call__(self, event: ProfileChanged, event_id: EventId) -> None:
+        self.tries[event.user_id] += 1
+        if self.tries[event.user_id] <= self.failures.get(event.user_id, 0):
+            raise ValueError(f"user {event.user_id} \0 \ud800")
+        self.users.append(event.user_id)
+
+
+def relay_to(stores: Stores, **handlers: Handler[ProfileChanged]) -> Relay:
+    """A relay to subscribers of these names."""
+    chosen = [on(ProfileChanged, name, handler) for name, handler in handlers.items()]
+    return Relay(stores.queue, InProcess(chosen), stores.wake)
+
+
+async def passing(stores: Stores, relay: Relay, times: int, span: timedelta) -> None:
+    for _ in range(times):
+        await relay.deliver()
+        await stores.pass_time(span)
+
+
+class RelayContract:
+    async def test_every_subscriber_takes_every_event_in_order(self, stores: Stores) -> None:
+        one, two = Seen(), Seen()
+        await tell(stores, *changed(1, 2, 1), Registered(user_id=4))
+
+        claimed = await relay_to(stores, one=one, two=two).deliver()
+
+        assert claimed == 4
+        assert (one.users, two.users) == ([1, 2, 1], [1, 2, 1])
+        assert await stores.queue.waiting() == 0
+
+    async def test_what_failed_is_tried_again_after_a_pause(self, stores: Stores) -> None:
+        seen = Seen({1: 2})
+        relay = relay_to(stores, seen=seen)
+        await tell(stores, *changed(1))
+
+        await relay.deliver()
+        at_once = await relay.deliver()
+        for _ in range(2):
+            await stores.pass_time(timedelta(seconds=2))
+            await relay.deliver()
+
+        assert at_once == 0
+        assert (seen.users, seen.tries[1]) == ([1], 3)
+
+    async def test_a_subscriber_that_fails_keeps_neither_this_nor_later_events_from_others(
+        self, stores: Stores
+    ) -> None:
+        before, failing, after = Seen(), Seen({1: 2}), Seen()
+        relay = relay_to(stores, before=before, failing=failing, after=after)
+        await tell(stores, *changed(1, 2, 1))
+        await relay.deliver_events()
+        await tell(stores, *changed(1, 3))
+        await relay.deliver_events()
+
+        assert before.users == after.users == [1, 2, 1, 1, 3]
+        assert failing.users == [2, 3], "it holds up its own later events, of that aggregate only"
+
+        await passing(stores, relay, 10, MINUTE)
+
+        assert failing.users == [2, 3, 1, 1, 1]
+        assert failing.tries == {1: 5, 2: 1, 3: 1}
+        assert before.users == after.users == [1, 2, 1, 1, 3], "only the one that failed is called again"
+        assert await stores.queue.waiting() == 0
+
+    async def test_after_its_last_attempt_an_event_is_a_dead_letter_of_this_subscriber(
+        self, stores: Stores
+    ) -> None:
+        failing, other = Seen({1: MAX_ATTEMPTS}), Seen()
+        relay = relay_to(stores, failing=failing, other=other)
+        await tell(stores, *changed(1, 1))
+
+        await passing(stores, relay, MAX_ATTEMPTS + 3, timedelta(minutes=10))
+
+        assert failing.tries[1] == MAX_ATTEMPTS + 1
+        assert failing.users == [1], "the later event goes on"
+        assert other.users == [1, 1]
+        assert await stores.queue.waiting() == 0
+        ((letter, error),) = await stores.queue.dead(10)
+        assert (letter.subscriber, letter.event) == ("failing", ProfileChanged(user_id=1))
+        assert letter.attempts == MAX_ATTEMPTS
+        assert error.startswith("ValueError: user 1")
+
+        await stores.queue.replay()
+        await relay.deliver()
+
+        assert failing.users == [1, 1]
+        assert other.users == [1, 1], "a replay is for the one that failed"
+        assert await stores.queue.dead(10) == []
+
+    async def test_a_handler_that_never_ends_has_failed(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(subscriptions, "TIMEOUT", timedelta(milliseconds=5))
+        seen = Seen()
+
+        async def hangs(event: ProfileChanged, _: EventId) -> None:
+            if event.user_id == 1:
+                await asyncio.Event().wait()
+
+        await tell(stores, *changed(1, 2))
+
+        await relay_to(stores, hangs=hangs, seen=seen).deliver_events()
+
+        assert seen.users == [1, 2]
+        assert await stores.queue.waiting() == 1
+
+    async def test_a_handler_that_is_cancelled_from_within_has_failed(self, stores: Stores) -> None:
+        seen = Seen()
+
+        async def loses_its_connection(event: ProfileChanged, _: EventId) -> None:
+            if event.user_id == 1:
+                raise asyncio.CancelledError
+
+        await tell(stores, *changed(1, 2))
+
+        await relay_to(stores, loses=loses_its_connection, seen=seen).deliver_events()
+
+        assert seen.users == [1, 2]
+        assert await stores.queue.waiting() == 1
+
+    async def test_each_handler_has_the_time_limit_for_itself(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(subscriptions, "TIMEOUT", timedelta(milliseconds=100))
+
+        async def takes_its_time(_: ProfileChanged, __: EventId) -> None:
+            await asyncio.sleep(0.06)
+
+        await tell(stores, *changed(1))
+
+        await relay_to(stores, one=takes_its_time, two=takes_its_time).deliver()
+
+        assert await stores.queue.waiting() == 0
+
+    async def test_an_event_of_an_unknown_kind_waits_for_a_process_that_knows_it(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = Seen({1: 1})
+        relay = relay_to(stores, seen=seen)
+        await tell(stores, *changed(1), Registered(user_id=2))
+
+        with monkeypatch.context() as older:
+            older.delitem(Event.kinds, "ProfileChanged")
+            await passing(stores, relay, 2 * MAX_ATTEMPTS, timedelta(minutes=5))
+            waiting = await stores.queue.waiting()
+        await passing(stores, relay, 2, MINUTE)
+
+        assert waiting == 1
+        assert seen.users == [1], "the attempts of before count for nobody"
+
+    async def test_a_subscriber_that_is_unknown_here_waits_for_a_process_that_knows_it(
+        self, stores: Stores
+    ) -> None:
+        seen = Seen()
+        await failed(stores, 1, subscriber="newer")
+
+        await passing(stores, relay_to(stores, seen=seen), 2 * MAX_ATTEMPTS, timedelta(minutes=5))
+        assert (seen.users, await stores.queue.waiting()) == ([], 1)
+
+        await relay_to(stores, newer=seen).deliver()
+        assert (seen.users, await stores.queue.waiting()) == ([1], 0)
+
+    async def test_what_nobody_knows_or_can_read_is_a_dead_letter_in_the_end(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(relaying, "UNKNOWN_ATTEMPTS", MAX_ATTEMPTS)
+        unreadable = ProfileChanged(user_id="a newer process writes names")  # type: ignore[arg-type]
+        await tell(stores, unreadable, Registered(user_id=2))
+        monkeypatch.delitem(Event.kinds, "Registered")
+
+        await passing(stores, relay_to(stores, seen=Seen()), MAX_ATTEMPTS, timedelta(minutes=5))
+
+        letters = await stores.queue.dead(10)
+        assert [(letter.kind, letter.event, error) for letter, error in letters] == [
+            ("ProfileChanged", None, "unreadable"),
+            ("Registered", None, "unknown kind"),
+        ]
+        assert await stores.queue.waiting() == 0
+
+    async def test_a_relay_that_is_stopped_leaves_no_event_waiting_for_a_lease_to_end(
+        self, stores: Stores
+    ) -> None:
+        seen, inside = Seen(), asyncio.Event()
+
+        async def hangs_at_the_second(event: ProfileChanged, event_id: EventId) -> None:
+            await seen(event, event_id)
+            if event.user_id == 2:
+                inside.set()
+                await asyncio.Event().wait()
+
+        await tell(stores, *changed(1, 2, 3))
+        running = asyncio.create_task(relay_to(stores, seen=hangs_at_the_second).deliver())
+        await inside.wait()
+        running.cancel()
+        await asyncio.wait([running])
+
+        await relay_to(stores, seen=seen).deliver()
+
+        assert seen.users == [1, 2, 2, 3], "the first was done, the second not, the third untried"
+        assert await stores.queue.waiting() == 0
+
+    async def test_the_lease_is_renewed_while_a_handler_takes_its_time(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(relaying, "LEASE", timedelta(seconds=0.15))
+        seen, renewed = Seen(), asyncio.Event()
+        renew, renewals = type(stores.queue).renew, 0
+
+        async def counted(queue: Any, *arguments: Any) -> Any:
+            nonlocal renewals
+            kept = await renew(queue, *arguments)
+            renewals += 1
+            if renewals == 5:
+                renewed.set()
+            return kept
+
+        async def until_it_was_renewed(event: ProfileChanged, event_id: EventId) -> None:
+            await renewed.wait()
+            assert await stores.queue.claim_events(10, MINUTE) == []
+            await seen(event, event_id)
+
+        monkeypatch.setattr(type(stores.queue), "renew", counted)
+        await tell(stores, *changed(1, 2))
+
+        await relay_to(stores, seen=until_it_was_renewed).deliver()
+
+        assert seen.users == [1, 2]
+        assert await stores.queue.waiting() == 0
+
+    async def test_what_is_away_is_waited_for_without_end_and_by_nobody_else(self, stores: Stores) -> None:
+        other, tries = Seen(), 0
+
+        async def away(event: ProfileChanged, event_id: EventId) -> None:
+            nonlocal tries
+            tries += 1
+            raise Unavailable("the storage does not answer")
+
+        await tell(stores, *changed(1))
+        await passing(stores, relay_to(stores, away=away, other=other), MAX_ATTEMPTS + 1, relaying.AWAY_PAUSE)
+
+        assert (tries, other.users) == (MAX_ATTEMPTS + 1, [1])
+        assert await stores.queue.dead(10) == []
+        assert await stores.queue.waiting() == 1
+
+    async def test_a_relay_that_died_loses_nothing(self, stores: Stores) -> None:
+        seen = Seen()
+        await failed(stores, 3, subscriber="seen")
+        await tell(stores, *changed(1, 2))
+        await stores.queue.claim_events(10, relaying.LEASE)  # by a relay that is never heard of again
+        await stores.queue.claim_left(10, relaying.LEASE)
+
+        await stores.pass_time(relaying.LEASE)
+        await relay_to(stores, seen=seen).deliver()
+
+        assert sorted(seen.users) == [1, 2, 3]
+
+    async def test_a_commit_wakes_the_relay(self, stores: Stores) -> None:
+        arrived: asyncio.Queue[int] = asyncio.Queue()
+
+        async def note(event: ProfileChanged, _: EventId) -> None:
+            arrived.put_nowait(event.user_id)
+
+        relay = relay_to(stores, note=note)
+        running = asyncio.create_task(relay.bring_events(poll=LONG))
+        try:
+            async with asyncio.timeout(5):
+                for user in (1, 2, 3):  # the second finds it asleep
+                    await tell(stores, *changed(user))
+                    assert await arrived.get() == user
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+    async def test_without_being_woken_the_relay_looks_by_itself(self, stores: Stores) -> None:
+        await failed(stores, 2, subscriber="note")
+        await tell(stores, *changed(1))
+        stores.wake.clear()
+        arrived: asyncio.Queue[int] = asyncio.Queue()
+
+        async def note(event: ProfileChanged, _: EventId) -> None:
+            arrived.put_nowait(event.user_id)
+
+        relay, poll = relay_to(stores, note=note), timedelta(milliseconds=5)
+        running = [asyncio.create_task(work(poll)) for work in (relay.bring_events, relay.bring_left)]
+        try:
+            async with asyncio.timeout(5):
+                assert {await arrived.get(), await arrived.get()} == {1, 2}
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+
+
+class Steps:
+    """A long handler that does three parts of each event, and fails before those it should fail before."""
+
+    def __init__(self, *failing: str | None) -> None:
+        self.calls: list[tuple[int, str | None]] = []
+        self.failing = [*failing]
+
+    async def __call__(self, event: ProfileChanged, _: EventId, continue_from: str | None) -> str | None:
+        self.calls.append((event.user_id, continue_from))
+        if continue_from in self.failing:
+            self.failing.remove(continue_from)
+            raise ValueError
+        return {None: "1", "1": "2"}.get(continue_from)
+
+
+def long_relay(stores: Stores, steps: LongHandler[ProfileChanged], other: Seen) -> Relay:
+    chosen = [on_long(ProfileChanged, "steps", steps), on(ProfileChanged, "other", other)]
+    return Relay(stores.queue, InProcess(chosen), stores.wake)
+
+
+class LongHandlersContract:
+    async def test_a_long_handler_is_called_until_it_is_done_and_no_other_again(self, stores: Stores) -> None:
+        steps, other = Steps(), Seen()
+        relay = long_relay(stores, steps, other)
+        await tell(stores, *changed(1, 2))
+
+        while await relay.deliver():
+            pass
+
+        assert steps.calls == [(1, None), (2, None), (1, "1"), (2, "1"), (1, "2"), (2, "2")]
+        assert other.users == [1, 2]
+        assert await stores.queue.waiting() == 0
+
+    async def test_later_events_of_the_aggregate_wait_until_it_is_done(self, stores: Stores) -> None:
+        steps, other = Steps(), Seen()
+        relay = long_relay(stores, steps, other)
+        await tell(stores, *changed(1, 1))
+
+        while await relay.deliver():
+            pass
+
+        assert steps.calls == [(1, None), (1, "1"), (1, "2")] * 2
+        assert other.users == [1, 1]
+
+    async def test_other_events_have_their_turn_in_between(self, stores: Stores) -> None:
+        steps, other = Steps(), Seen()
+        relay = long_relay(stores, steps, other)
+        await tell(stores, *changed(1))
+        await relay.deliver_events()
+        await tell(stores, *changed(2))
+
+        await relay.deliver()
+
+        assert (other.users, steps.calls) == ([1, 2], [(1, None), (2, None), (1, "1"), (2, "1")])
+
+    async def test_it_goes_on_at_once_while_the_relay_runs(self, stores: Stores) -> None:
+        done = asyncio.Event()
+
+        async def counts(_event: ProfileChanged, _: EventId, continue_from: str | None) -> str | None:
+            number = int(continue_from or 0) + 1
+            if number == 20:
+                done.set()
+            return None if number == 20 else str(number)
+
+        relay = long_relay(stores, counts, Seen())
+        running = [asyncio.create_task(work(LONG)) for work in (relay.bring_events, relay.bring_left)]
+        try:
+            await asyncio.sleep(0.01)  # both are asleep
+            await tell(stores, *changed(1))
+            async with asyncio.timeout(5):
+                await done.wait()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+
+    async def test_where_to_go_on_survives_a_failure_and_a_death(self, stores: Stores) -> None:
+        steps, other = Steps("1"), Seen()
+        await tell(stores, *changed(1))
+        await long_relay(
+            stores, steps, other
+        ).deliver()  # of what is left the first part is done, the next fails
+        await stores.pass_time(MINUTE)
+        await stores.queue.claim_left(10, relaying.LEASE)  # by a process that is killed
+        await stores.pass_time(relaying.LEASE)
+
+        await passing(stores, long_relay(stores, steps, other), 2, MINUTE)
+
+        assert steps.calls == [(1, None), (1, "1"), (1, "1"), (1, "2")]
+        assert other.users == [1]
+        assert await stores.queue.waiting() == 0
+
+    async def test_a_replayed_dead_letter_goes_on_where_it_had_stopped(self, stores: Stores) -> None:
+        steps, other = Steps(*["2"] * MAX_ATTEMPTS), Seen()
+        relay = long_relay(stores, steps, other)
+        await tell(stores, *changed(1))
+        await passing(stores, relay, MAX_ATTEMPTS + 3, timedelta(minutes=10))
+        assert [letter.subscriber for letter, _ in await stores.queue.dead(10)] == ["steps"]
+        del steps.calls[:]
+
+        await stores.queue.replay()
+        await relay.deliver()
+
+        assert steps.calls == [(1, "2")]
+        assert await stores.queue.waiting() == 0
