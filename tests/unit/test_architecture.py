@@ -1,6 +1,6 @@
 """The rule: entrypoints → adapters → application → domain, and no import from module to module.
 
-A contract that cannot break protects nothing, so each one is broken here on purpose.
+A contract that cannot break protects nothing, so the tests break each of them on purpose.
 """
 
 import ast
@@ -22,15 +22,15 @@ ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "entrypoints")
 MODULES = {"identity", "posts", "graph", "feeds", "notifications", "media", "moderation"}
 ALLOWED = {
-    "entrypoints.http.shapes": {"media", "posts"},  # what feeds, search and posts show alike
+    "entrypoints.http.shapes": {"media", "posts"},  # schemas that feeds, search and posts share
     "adapters.bridges": {
         "identity",
         "media",
         "notifications",
         "posts",
-    },  # it answers one module's question by asking another
-    "adapters.security.tokens": {"identity"},  # the tokens that identity's ports speak of
-    "adapters.sql.migrations.versions.0009_search": {"identity", "posts"},  # it indexes what there is of each
+    },  # it answers the questions of one module with another one
+    "adapters.security.tokens": {"identity"},  # the tokens of identity's ports
+    "adapters.sql.migrations.versions.0009_search": {"identity", "posts"},  # it indexes the texts of each
     "adapters.sql.migrations.versions.0015_words": {"identity", "posts"},  # it indexes them again
     "adapters.sql.maintenance": {
         "feeds",
@@ -38,7 +38,7 @@ ALLOWED = {
         "identity",
         "notifications",
         "posts",
-    },  # what has had its time
+    },  # it deletes the expired rows of each
     "adapters.sql.tables": {
         "feeds",
         "graph",
@@ -47,9 +47,9 @@ ALLOWED = {
         "notifications",
         "posts",
     },  # the migrations need all tables at once
-    "entrypoints.cli": {"identity", "media"},  # what an operator names, and has swept
-    "entrypoints.server": {"notifications"},  # streams are told when the server stops
-    "adapters.storage.calling": {"media"},  # media's ports: objects, and what is signed
+    "entrypoints.cli": {"identity", "media"},  # the users that an operator names, and the sweep of objects
+    "entrypoints.server": {"notifications"},  # streams are notified when the server stops
+    "adapters.storage.calling": {"media"},  # media's ports: objects and signatures
     "adapters.storage.folder": {"media"},
     "adapters.storage.memory": {"media"},
     "adapters.storage.s3": {"media"},
@@ -57,7 +57,7 @@ ALLOWED = {
     "adapters.processing.child": {"media"},  # media's port: renditions
     "adapters.processing.cutting": {"media"},
     "adapters.processing.videos": {"media"},
-    "adapters.processing.gif": {"media"},  # how many frames are taken
+    "adapters.processing.gif": {"media"},  # the limit of frames
     "adapters.processing.parent": {"media"},
     "adapters.processing.images": {"media"},
     "adapters.processing.png": {"media"},
@@ -68,8 +68,8 @@ ALLOWED = {
     "entrypoints.access.authentication": {"identity"},  # the principal of a token
     "entrypoints.access.context": {"identity"},  # the origin of security events
     "entrypoints.access.cursors": {"posts"},  # the windows of hashtags
-    "entrypoints.security": {"identity"},  # it writes down security events
-    "adapters.sql.migrate": {"identity"},  # addresses are indexed again by a migration, with the sealer
+    "entrypoints.security": {"identity"},  # it stores security events
+    "adapters.sql.migrate": {"identity"},  # a migration indexes addresses again, with the sealer
     "adapters.sql.migrations.versions.0017_addresses": {"identity"},
     "adapters.text": {"identity"},  # the form in which e-mail domains are compared
     "entrypoints.container": {
@@ -88,11 +88,11 @@ ALLOWED = {
         "notifications",
         "posts",
     },  # it mounts the handlers of every module
-    "entrypoints.http.auth": {"identity"},  # who is asking
-    "entrypoints.http.search": {"identity", "posts"},  # one address, where each finds what it has
-    "entrypoints.http.fast_lane": {"posts"},  # as app, past the framework
+    "entrypoints.http.auth": {"identity"},  # the principal of a request
+    "entrypoints.http.search": {"identity", "posts"},  # one address for the searches of each
+    "entrypoints.http.fast_lane": {"posts"},  # as app, without the framework
 }
-"""What belongs to no module by its name, and the modules that it knows."""
+"""Python modules that belong to no module of Waggle by their names, and the modules that they know."""
 
 CONTRACTS = {
     contract["id"]: contract["name"]
@@ -127,13 +127,13 @@ VIOLATIONS = [
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the source that is found in place of it."""
+    """A copy of the source, which imports find instead of the original."""
     copy = tmp_path / "src"
     shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "assets"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(logging.config, "dictConfig", lambda _: None)  # it would silence all other loggers
     monkeypatch.syspath_prepend(copy)
-    for layer in LAYERS:  # what is imported already would be found where it is
+    for layer in LAYERS:  # imported packages would be found in the original
         monkeypatch.delitem(sys.modules, layer, raising=False)
     return copy
 
@@ -147,12 +147,12 @@ def test_every_contract_is_kept(source: Path) -> None:
     assert kept()
 
 
-def test_every_contract_is_broken_below() -> None:
+def test_every_contract_has_a_violation_below() -> None:
     assert {contract for contract, _, _ in VIOLATIONS} == set(CONTRACTS)
 
 
 @pytest.mark.parametrize(("contract", "path", "offence"), VIOLATIONS)
-def test_a_contract_breaks_when_it_is_violated(
+def test_a_violation_breaks_its_contract(
     source: Path, capsys: pytest.CaptureFixture[str], contract: str, path: str, offence: str
 ) -> None:
     with (source / path).open("a") as file:
@@ -180,7 +180,7 @@ def test_no_import_crosses_from_one_module_to_another(source: Path) -> None:
     assert crossings() == []
 
 
-def test_a_crossing_would_be_found(source: Path) -> None:
+def test_a_crossing_import_is_found(source: Path) -> None:
     (source / "entrypoints/http/posts/handlers.py").write_text("from application.identity import queries")
     (source / "adapters/text.py").write_text("import domain.posts")
 
@@ -190,7 +190,7 @@ def test_a_crossing_would_be_found(source: Path) -> None:
     ]
 
 
-def test_no_more_is_allowed_than_is_needed(source: Path) -> None:
+def test_the_allowed_crossings_are_all_needed(source: Path) -> None:
     graph = grimp.build_graph(*LAYERS, cache_dir=None)
     needed = {
         module: {owner(imported) for imported in graph.find_modules_directly_imported_by(module)} - {None}
@@ -201,7 +201,7 @@ def test_no_more_is_allowed_than_is_needed(source: Path) -> None:
 
 
 @pytest.mark.parametrize("layer", ["domain", "application"])
-def test_the_core_needs_the_standard_library_and_nothing_else(layer: str) -> None:
+def test_the_core_imports_only_the_standard_library(layer: str) -> None:
     needed = set()
     for path in (ROOT / "src" / layer).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -233,7 +233,7 @@ def test_no_foreign_key_crosses_from_one_module_to_another() -> None:
     assert [key for key in keys if owners[key[0]] != owners[key[1]]] == []
 
 
-def test_a_module_has_one_name_in_every_layer() -> None:
+def test_a_module_has_the_same_name_in_every_layer() -> None:
     for module in ("identity", "posts"):
         for place in (
             f"domain/{module}",

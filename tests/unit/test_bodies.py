@@ -1,4 +1,4 @@
-"""Bodies that two readers could read differently are refused."""
+"""Bodies that two parsers could read differently are refused."""
 
 from typing import Any
 
@@ -24,38 +24,36 @@ class Outer(In):
 def field_errors(body: bytes) -> list[tuple[str, str]]:
     with pytest.raises(Invalid) as refused:
         decode(body, Outer)
-    return [(fault.field, fault.code) for fault in refused.value.field_errors]
+    return [(error.field, error.code) for error in refused.value.field_errors]
 
 
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
         (b'{"a": 1, "a": 1}', ["/a"]),
-        (b'{"a": 1, "text": "x", "\\u0061": 2}', ["/a"]),  # the same name, written otherwise
+        (b'{"a": 1, "text": "x", "\\u0061": 2}', ["/a"]),  # the same name in another spelling
         (b'{"inner": {"a": 1, "a": 2}}', ["/inner/a"]),
         (b'{"inner": {"b": [{}, {"x/y~": 1, "x/y~": 2}]}}', ["/inner/b/1/x~1y~0"]),
         (b'{"a": 1, "a": 2, "inner": {"a": 1, "a": 2}}', ["/a", "/inner/a"]),
         (b'{"a": 1, "a": 2, "a": 3}', ["/a"]),
     ],
 )
-def test_members_that_are_there_twice_are_refused_wherever_they_stand(
-    body: bytes, pointers: list[str]
-) -> None:
+def test_repeated_members_are_refused_at_any_depth(body: bytes, pointers: list[str]) -> None:
     assert field_errors(body) == [(pointer, "duplicate") for pointer in pointers]
 
 
-def test_they_are_told_beside_what_else_is_wrong() -> None:
+def test_repeated_members_are_reported_together_with_other_errors() -> None:
     assert field_errors(b'{"a": "x", "a": 1, "z": 1}') == [("/a", "duplicate"), ("/z", "unknown")]
 
 
-def test_the_same_name_in_two_objects_is_no_matter() -> None:
+def test_the_same_name_in_two_objects_is_accepted() -> None:
     inner = decode(b'{"a": 1, "inner": {"a": 2, "b": [{"a": 1}, {"a": 1}]}}', Outer).inner
 
     assert inner is not None
     assert inner.a == 2
 
 
-def test_numbers_of_any_length_and_odd_characters_are_looked_through() -> None:
+def test_long_numbers_and_unusual_characters_do_not_break_the_search() -> None:
     big = b"9" * 5000
     assert decode(b'{"text": "\\u0001\\ud83d\\ude00", "anything": 1e300}', Outer).text == "\x01😀"
     with pytest.raises((Invalid, BodyMalformed)):
@@ -63,7 +61,7 @@ def test_numbers_of_any_length_and_odd_characters_are_looked_through() -> None:
 
 
 @pytest.mark.parametrize("deep", [b'{"anything":' * 2000, b'{"anything": ' + b"[" * 2000])
-def test_what_is_nested_too_deep_is_malformed(deep: bytes) -> None:
+def test_a_body_that_is_nested_too_deeply_is_malformed(deep: bytes) -> None:
     closing = b"}" * 2000 if deep.endswith(b":") else b"]" * 2000 + b"}"
     filled = deep + (b"1" if deep.endswith(b":") else b"") + closing
     with pytest.raises((BodyMalformed, Invalid)):
@@ -84,5 +82,5 @@ def test_what_is_nested_too_deep_is_malformed(deep: bytes) -> None:
         ("application/json; charset=", False),
     ],
 )
-def test_only_utf_8_is_taken(declared: str, *, good: bool) -> None:
+def test_only_utf_8_is_accepted(declared: str, *, good: bool) -> None:
     assert is_utf8(declared) is good

@@ -1,4 +1,4 @@
-"""Which coding an answer gets, by what the client says that it can read."""
+"""The content coding of an answer, by the Accept-Encoding of the client."""
 
 import gzip
 
@@ -16,7 +16,7 @@ from entrypoints.http.compression import OFF_LOOP_BYTES, coding_for, compressed,
         (b"x-gzip", b"gzip"),
         (b"GZip", b"gzip"),
         (b"zstd", b"zstd"),
-        (b"gzip, deflate, br, zstd", b"zstd"),  # what browsers send
+        (b"gzip, deflate, br, zstd", b"zstd"),  # as browsers send it
         (b"zstd;q=0.5, gzip;q=0.8", b"gzip"),
         (b"zstd;q=0.8,gzip;q=0.5", b"zstd"),
         (b"gzip;q=0", None),
@@ -39,7 +39,7 @@ from entrypoints.http.compression import OFF_LOOP_BYTES, coding_for, compressed,
         (b"\xff\xfe", None),
     ],
 )
-def test_the_best_of_what_is_accepted(accepted: bytes, coding: bytes | None) -> None:
+def test_the_best_accepted_coding_is_chosen(accepted: bytes, coding: bytes | None) -> None:
     assert coding_for(accepted) == coding
 
 
@@ -55,12 +55,12 @@ def test_the_best_of_what_is_accepted(accepted: bytes, coding: bytes | None) -> 
         (b"", False),
     ],
 )
-def test_text_is_worth_it_and_pictures_are_not(content_type: bytes, *, worth_it: bool) -> None:
+def test_text_types_are_compressible_and_media_types_are_not(content_type: bytes, *, worth_it: bool) -> None:
     assert compressible(content_type) is worth_it
 
 
 @pytest.mark.parametrize("size", [2000, OFF_LOOP_BYTES + 1])
-async def test_what_was_compressed_is_what_it_was(size: int) -> None:
+async def test_compression_is_lossless(size: int) -> None:
     body = b"waggle " * size
 
     assert gzip.decompress(await compressed(body, b"gzip")) == body

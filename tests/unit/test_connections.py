@@ -23,7 +23,7 @@ REQUEST = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class Wire:
-    """A transport that keeps what is written and delivers only while somebody reads."""
+    """A transport that records what is written, and whether the protocol reads."""
 
     def __init__(self) -> None:
         self.written = b""
@@ -56,7 +56,7 @@ class Wire:
 
 
 class Server:
-    """Answers each request with its path, once it may."""
+    """Answers each request with its path, after `may` is set."""
 
     def __init__(self, per_network: int | None = None) -> None:
         self.may = asyncio.Event()
@@ -97,7 +97,7 @@ class Server:
             await asyncio.sleep(0)
             if not self.connection.pipeline and self.connection._idle():
                 return
-        raise AssertionError("it never comes to rest")
+        raise AssertionError("the connection never becomes idle")
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def cut(data: bytes, size: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("size", [1 << 20, 64 * 1024, 777, 29])
-async def test_a_few_requests_wait_and_nothing_more_is_read(server: Server, size: int) -> None:
+async def test_reading_stops_when_some_requests_wait(server: Server, size: int) -> None:
     for piece in cut(many(5000), size):
         if server.wire.reading:
             server.receive(piece)
@@ -127,7 +127,7 @@ async def test_a_few_requests_wait_and_nothing_more_is_read(server: Server, size
     assert not server.wire.reading
 
 
-async def test_all_of_them_are_answered_in_order_and_never_more_wait(server: Server) -> None:
+async def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     server.receive(many(1000))
     server.may.set()
     await server.idle()
@@ -138,7 +138,7 @@ async def test_all_of_them_are_answered_in_order_and_never_more_wait(server: Ser
     assert not server.wire.closed
 
 
-async def test_bodies_that_wait_are_bounded_too(server: Server) -> None:
+async def test_waiting_bodies_are_bounded_in_bytes(server: Server) -> None:
     post = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60_000
     server.receive(REQUEST % 0 + post * 10)
 
@@ -158,7 +158,7 @@ async def test_bodies_that_wait_are_bounded_too(server: Server) -> None:
         b"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nab\r\n\r\n\r\n6\r\nGET /z\r\n0\r\n\r\n",
     ],
 )
-async def test_a_body_is_taken_for_no_request_however_it_is_cut(
+async def test_a_body_is_never_parsed_as_a_request_however_it_is_split(
     server: Server, post: bytes, size: int
 ) -> None:
     server.may.set()
@@ -171,14 +171,16 @@ async def test_a_body_is_taken_for_no_request_however_it_is_cut(
     assert server.bodies == [b"", b"ab\r\n\r\nGET /z", b""] * 3
 
 
-async def test_a_client_that_has_to_wait_is_not_blamed_for_it(server: Server) -> None:
+async def test_the_deadline_pauses_while_reading_is_stopped(server: Server) -> None:
     server.receive(many(40) + b"GET /half HTTP/1.1\r\n")
-    server.connection.look(server.connection.due + 1000)
+    server.connection.check_deadline(server.connection.due + 1000)
 
     assert not server.wire.closed
     server.may.set()
     await server.idle()
-    server.connection.look(asyncio.get_running_loop().time() + 11)  # the rest of the header has not come
+    server.connection.check_deadline(
+        asyncio.get_running_loop().time() + 11
+    )  # the rest of the header has not arrived
     assert server.wire.closed
 
 
@@ -195,7 +197,7 @@ def problem(wire: Wire) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "garbage", [b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"\x16\x03\x01\x02"]
 )
-async def test_what_is_no_http_is_told_so_as_every_other_refusal(server: Server, garbage: bytes) -> None:
+async def test_garbage_gets_a_problem_with_400(server: Server, garbage: bytes) -> None:
     server.receive(garbage)
 
     found = problem(server.wire)
@@ -203,7 +205,7 @@ async def test_what_is_no_http_is_told_so_as_every_other_refusal(server: Server,
     assert server.wire.closed
 
 
-async def test_answers_under_way_are_not_lost_to_what_follows_them(server: Server) -> None:
+async def test_answers_in_progress_are_sent_before_garbage_closes_the_connection(server: Server) -> None:
     server.receive(many(3) + b"hello\r\n\r\n" + many(3))
     server.may.set()
     await server.idle()
@@ -214,7 +216,7 @@ async def test_answers_under_way_are_not_lost_to_what_follows_them(server: Serve
 
 
 @pytest.mark.parametrize("size", [1 << 20, 1000])
-async def test_headers_without_end_are_refused(server: Server, size: int) -> None:
+async def test_endless_headers_are_refused_with_431(server: Server, size: int) -> None:
     data = b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * (MAX_HEADER_BYTES + size)
     for piece in cut(data, size):
         server.receive(piece)
@@ -224,7 +226,7 @@ async def test_headers_without_end_are_refused(server: Server, size: int) -> Non
     assert server.wire.closed
 
 
-async def test_fields_after_the_body_are_no_headers(server: Server) -> None:
+async def test_trailers_do_not_become_headers(server: Server) -> None:
     seen: list[Any] = []
 
     async def app(scope: Any, _receive: Any, _send: Any) -> None:
@@ -240,7 +242,7 @@ async def test_fields_after_the_body_are_no_headers(server: Server) -> None:
     assert seen == [(b"host", b"a"), (b"x-forwarded-for", b"192.0.2.7"), (b"transfer-encoding", b"chunked")]
 
 
-async def test_the_application_is_told_how_large_the_headers_were(server: Server) -> None:
+async def test_the_scope_contains_the_size_of_the_headers(server: Server) -> None:
     sizes = []
 
     async def app(scope: Any, _receive: Any, _send: Any) -> None:
@@ -254,7 +256,7 @@ async def test_the_application_is_told_how_large_the_headers_were(server: Server
     assert sizes == [len(request)]
 
 
-async def test_one_connection_too_many_is_told_why() -> None:
+async def test_a_connection_above_the_limit_gets_a_problem_with_503() -> None:
     server = Server(per_network=1)
     second = Wire()
     server.connect(second)
@@ -265,7 +267,7 @@ async def test_one_connection_too_many_is_told_why() -> None:
     assert second.closed
 
 
-async def test_who_asks_while_the_server_drains_is_answered_and_told_to_connect_anew(server: Server) -> None:
+async def test_while_draining_a_request_is_answered_with_connection_close(server: Server) -> None:
     server.all.draining = True
     server.may.set()
     server.receive(REQUEST % 1)
@@ -286,13 +288,13 @@ UPGRADE = (
     ("extra", "status"),
     [(b"Host: b\r\n", 400), (b"X: " + b"x" * MAX_HEADER_BYTES + b"\r\n", 431)],
 )
-async def test_an_upgrade_is_held_to_the_same_rules(server: Server, extra: bytes, status: int) -> None:
+async def test_an_upgrade_follows_the_same_rules(server: Server, extra: bytes, status: int) -> None:
     server.receive(UPGRADE % extra)
 
     assert problem(server.wire)["status"] == status
 
 
-async def test_an_upgrade_waits_for_the_answers_before_it(server: Server) -> None:
+async def test_an_upgrade_during_an_answer_closes_the_connection_after_it(server: Server) -> None:
     server.receive(REQUEST % 1 + UPGRADE % b"")
     server.may.set()
     await server.idle()

@@ -1,4 +1,4 @@
-"""Rules of the OpenAPI document, so that generators make good clients of it. Each failure says what to do."""
+"""Rules of the OpenAPI document, so that generators make good clients. Each failure says what to do."""
 
 import dataclasses
 import re
@@ -52,7 +52,7 @@ def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     assert {"unbookmarkPost", "listComments"} <= counted.keys()
 
 
-def test_schema_names_are_those_of_clients(document: dict[str, Any]) -> None:
+def test_schema_names_contain_no_module(document: dict[str, Any]) -> None:
     wrong = [
         name for name in document["components"]["schemas"] if not re.fullmatch(r"[A-Z][A-Za-z0-9]+", name)
     ]
@@ -77,7 +77,7 @@ def unions(schema: Any, at: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from unions(inner, at)
 
 
-def test_unions_have_discriminators_that_every_alternative_bears(document: dict[str, Any]) -> None:
+def test_unions_have_discriminators_that_every_alternative_requires(document: dict[str, Any]) -> None:
     found = dict(unions(document))
     assert {f"/components/schemas/{name}" for name in ("Found", "NotificationsOrNews", "Event")} <= set(found)
     for place, union in found.items():
@@ -121,7 +121,7 @@ def test_the_codes_of_a_problem_are_an_enumeration_per_operation(document: dict[
         assert described == codes, name
 
 
-def test_no_body_has_members_that_the_pointers_of_parameters_begin_with(document: dict[str, Any]) -> None:
+def test_no_body_has_a_member_named_query_or_header(document: dict[str, Any]) -> None:
     inputs = [schema for name, schema in schemas(document).items() if name.endswith("In")]
     assert {"query", "header"} & {
         member for schema in inputs for member in schema.get("properties", {})
@@ -142,7 +142,7 @@ def test_upload_fields_are_typed_as_files(document: dict[str, Any]) -> None:
         assert file["contentMediaType"] == "application/octet-stream"
 
 
-def test_the_catalogue_names_members_that_a_problem_has(document: dict[str, Any]) -> None:
+def test_the_catalogue_names_only_members_of_problems(document: dict[str, Any]) -> None:
     members = schemas(document)["Problem"]["properties"].keys()
     _, meaning = catalogue()["invalid"]
     named = set(re.findall(r"`(\w+)`", meaning))

@@ -1,4 +1,4 @@
-"""Entity tags as browsers and proxies send them back."""
+"""Entity tags in the forms in which browsers and proxies send them back."""
 
 import pytest
 
@@ -39,37 +39,37 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("sent", CHANGED_ON_THE_WAY)
-def test_a_tag_of_ours_is_known_whatever_a_proxy_made_of_it(sent: str) -> None:
+def test_our_tag_is_recognised_in_the_forms_of_proxies(sent: str) -> None:
     assert is_known(sent, TAG)
     assert version_in(sent) == 3
 
 
 @pytest.mark.parametrize("sent", OTHERS)
-def test_what_is_no_tag_of_ours_is_not(sent: str) -> None:
+def test_other_tags_are_not_recognised(sent: str) -> None:
     assert not is_known(sent, TAG)
     with pytest.raises(Stale):
         version_in(sent) if "13." not in sent else version_in("x")
 
 
-def test_an_asterisk_is_whatever_there_is() -> None:
+def test_an_asterisk_matches_any_tag() -> None:
     assert is_known(" * ", TAG)
     assert version_in("*") is None
     assert not is_known(None, TAG)
     assert version_in(None) is None
 
 
-def test_a_version_of_more_digits_than_there_are_is_none() -> None:
+def test_a_version_with_too_many_digits_is_not_recognised() -> None:
     assert versions_in(f'"{"9" * 16}.{HASH}"') == []
     assert versions_in(f'"٣.{HASH}"') == []
 
 
-def test_a_weak_tag_stays_one() -> None:
+def test_a_weak_tag_stays_weak() -> None:
     assert weak(TAG.encode()) == f"W/{TAG}".encode()
     assert weak(weak(TAG.encode())) == weak(TAG.encode())
 
 
 @pytest.mark.parametrize("change", ["{}", "W/{}", '"x", {}'])
-def test_a_resource_that_is_known_is_not_sent_again(change: str) -> None:
+def test_a_resource_that_the_client_has_is_not_sent_again(change: str) -> None:
     whole = tagged(PostCounts(1, 2, 3), 3, None)
     tag = dict(whole.headers)[b"etag"].decode()
 
@@ -80,6 +80,6 @@ def test_a_resource_that_is_known_is_not_sent_again(change: str) -> None:
     assert other.status == 200
 
 
-def test_lists_of_thousand_characters_take_no_time() -> None:
+def test_long_lists_of_tags_are_parsed_quickly() -> None:
     for hostile in ('"' + "-" * 998, '"-' * 499, '"a' + "-a" * 499, 'W/"' * 333):
         assert versions_in(hostile) == []

@@ -29,7 +29,7 @@ class Client:
 
     def __init__(self, body: Iterable[bytes | None], content_type: str = FORM, **headers: str) -> None:
         self.headers = {"content-type": content_type, **headers}
-        self.scope = {"unhurried": lambda: None}
+        self.scope = {"drop_deadline": lambda: None}
         self._body = iter([*body])
         self.asked = 0
 

@@ -195,7 +195,7 @@ async def answered(opened: Opened, *, takes: int = 1000, stays: bool = True) -> 
         done.append("abort")
         left.set()
 
-    scope: Any = {"request_id": "1", "unhurried": lambda: done.append("unhurried"), "abort": abort}
+    scope: Any = {"request_id": "1", "drop_deadline": lambda: done.append("drop_deadline"), "abort": abort}
     found = FoundRendition(MEDIA, RENDITION)
     await _Streamed(opened, found, (0, SIZE), 200, [])(scope, receive, send)  # type: ignore[arg-type]
     return sent, done
@@ -211,7 +211,7 @@ async def test_the_bytes_are_sent_in_their_pieces() -> None:
         b"b" * 400,
         b"",
     ]
-    assert done == ["unhurried"]
+    assert done == ["drop_deadline"]
     assert opened.closed
 
 
@@ -243,7 +243,7 @@ async def test_what_ends_in_the_middle_ends_the_connection() -> None:
     sent, done = await answered(opened)
 
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
-    assert done == ["unhurried", "abort"]
+    assert done == ["drop_deadline", "abort"]
     assert opened.closed
 
 
@@ -252,7 +252,7 @@ async def test_who_does_not_take_the_bytes_is_left(monkeypatch: pytest.MonkeyPat
     opened = Opened(*[b"a"] * 1000)
     _, done = await answered(opened, takes=3)
 
-    assert done == ["unhurried", "abort"]
+    assert done == ["drop_deadline", "abort"]
     assert opened.closed
 
 
@@ -261,5 +261,5 @@ async def test_nothing_more_is_read_for_who_has_left() -> None:
     sent, done = await answered(opened, stays=False)
 
     assert len(sent) < 5
-    assert done == ["unhurried"]
+    assert done == ["drop_deadline"]
     assert opened.closed

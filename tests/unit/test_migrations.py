@@ -1,4 +1,4 @@
-"""The line of migrations, and which schema is accepted."""
+"""The sequence of migrations, and the schemas that are accepted."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_the_code_knows_its_newest_migration() -> None:
     assert scripts().get_heads() == [HEAD]
 
 
-def test_migrations_form_one_line() -> None:
+def test_migrations_have_no_branches() -> None:
     line = list(scripts().walk_revisions())
 
     assert [revision.down_revision for revision in line] == [revision.revision for revision in line[1:]] + [
@@ -47,7 +47,7 @@ async def test_an_empty_and_an_older_database_need_a_migration(database: Databas
         await check_schema(database)
 
 
-async def test_the_schema_of_this_code_is_fine(database: Database) -> None:
+async def test_the_schema_of_this_code_is_accepted(database: Database) -> None:
     await at_schema(database, HEAD)
 
     await check_schema(database)
@@ -73,5 +73,5 @@ async def at_schema(database: Database, version: str | None) -> None:
 
 @pytest.mark.parametrize("path", sorted((MIGRATIONS / "versions").glob("0*.py")), ids=lambda path: path.stem)
 def test_no_migration_uses_the_batch_mode(path: Path) -> None:
-    """It makes a table anew, and drops what it does not know: collations, triggers, rows that others refer to."""
+    """The batch mode recreates a table and loses parts of it: collations, triggers, rows that others refer to."""
     assert "batch_alter_table" not in path.read_text()

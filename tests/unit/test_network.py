@@ -1,4 +1,4 @@
-"""That a unit test cannot use the network, whatever it tries."""
+"""A unit test cannot use the network."""
 
 import asyncio
 import socket
@@ -24,6 +24,6 @@ from tests.conftest import NetworkUsed
     ],
 )
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_the_network_is_out_of_reach(use: Callable[[], object]) -> None:
+def test_using_the_network_is_an_error(use: Callable[[], object]) -> None:
     with pytest.raises(NetworkUsed):
         use()

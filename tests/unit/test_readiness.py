@@ -1,25 +1,25 @@
-"""/readyz: what it says, and how often it asks."""
+"""The readiness of a process: its result, and how often it checks."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from entrypoints.http.operations import Readiness
+from entrypoints.readiness import Readiness
 
 
 class Store:
-    """A dependency that counts who asks for it."""
+    """A dependency that counts its checks."""
 
     def __init__(self) -> None:
-        self.asked = 0
-        self.there = asyncio.Event()
-        self.there.set()
+        self.checks = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.error: Exception | None = None
 
     async def check(self) -> None:
-        self.asked += 1
-        await self.there.wait()
+        self.checks += 1
+        await self.answers.wait()
         if self.error is not None:
             raise self.error
 
@@ -40,31 +40,31 @@ def readiness(store: Store, soft: Store | None = None, draining: Any = lambda: F
     return Readiness({"database": store.check}, {"redis": soft.check} if soft else {}, draining)
 
 
-async def test_many_who_ask_at_once_are_one_question(store: Store) -> None:
+async def test_concurrent_requests_share_one_check(store: Store) -> None:
     ready = readiness(store)
-    store.there.clear()
+    store.answers.clear()
     asking = [asyncio.create_task(ready()) for _ in range(50)]
     await asyncio.sleep(0)
-    store.there.set()
+    store.answers.set()
 
-    assert {health.status for health in await asyncio.gather(*asking)} == {"ok"}
-    assert store.asked == 1
+    assert {report.status for report in await asyncio.gather(*asking)} == {"ok"}
+    assert store.checks == 1
 
 
-async def test_who_goes_away_takes_the_answer_from_nobody(store: Store) -> None:
+async def test_a_cancelled_request_does_not_cancel_the_check_for_others(store: Store) -> None:
     ready = readiness(store)
-    store.there.clear()
+    store.answers.clear()
     first, second = (asyncio.create_task(ready()) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
-    store.there.set()
+    store.answers.set()
 
     assert (await second).status == "ok"
     assert first.cancelled()
-    assert store.asked == 1
+    assert store.checks == 1
 
 
-async def test_an_answer_is_kept_for_a_second(store: Store, clock: list[float]) -> None:
+async def test_a_result_is_reused_for_a_second(store: Store, clock: list[float]) -> None:
     ready = readiness(store)
     assert (await ready()).status == "ok"
     store.error = ConnectionError()
@@ -73,21 +73,21 @@ async def test_an_answer_is_kept_for_a_second(store: Store, clock: list[float]) 
     assert (await ready()).status == "ok"
     clock[0] += 0.2
     assert (await ready()).status == "unready"
-    assert store.asked == 2
+    assert store.checks == 2
 
 
-async def test_what_can_be_done_without_degrades(store: Store) -> None:
+async def test_a_failed_optional_part_degrades(store: Store) -> None:
     soft = Store()
     soft.error = ConnectionError()
 
-    health = await readiness(store, soft)()
+    report = await readiness(store, soft)()
 
-    assert health.status == "degraded"
-    assert health.checks == {"database": "ok", "redis": "ConnectionError"}
+    assert report.status == "degraded"
+    assert report.checks == {"database": "ok", "redis": "ConnectionError"}
 
 
-async def test_while_it_drains_nothing_is_asked(store: Store) -> None:
-    health = await readiness(store, draining=lambda: True)()
+async def test_a_draining_process_is_unready_without_a_check(store: Store) -> None:
+    report = await readiness(store, draining=lambda: True)()
 
-    assert (health.status, health.checks) == ("unready", {"process": "draining"})
-    assert store.asked == 0
+    assert (report.status, report.checks) == ("unready", {"process": "draining"})
+    assert store.checks == 0

@@ -1,4 +1,4 @@
-"""Where Redis is, as its URL says."""
+"""The parts of a Redis URL."""
 
 import ssl
 
@@ -7,7 +7,7 @@ import pytest
 from adapters.redis.address import Address
 
 
-def test_a_url_says_all_of_it() -> None:
+def test_all_parts_of_a_url_are_parsed() -> None:
     address = Address.of("redis://bee:h%2Fney@hive:7000/3")
 
     assert address == Address("hive", 7000, 3, "bee", "h/ney")
@@ -15,11 +15,11 @@ def test_a_url_says_all_of_it() -> None:
     assert "ney" not in repr(address)
 
 
-def test_most_of_it_can_be_left_out() -> None:
+def test_most_parts_are_optional() -> None:
     assert Address.of("redis://hive") == Address("hive", 6379, 0)
 
 
-def test_over_tls_the_certificate_and_the_name_are_verified() -> None:
+def test_tls_verifies_the_certificate_and_the_host_name() -> None:
     tls = Address.of("rediss://hive").tls
 
     assert tls is not None
@@ -38,7 +38,7 @@ def test_over_tls_the_certificate_and_the_name_are_verified() -> None:
         "unix:///run/redis.sock",
     ],
 )
-def test_what_is_not_understood_is_refused_without_telling_the_password(url: str) -> None:
+def test_an_invalid_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ValueError, match=r"is not understood|that are not understood|is no file") as caught:
         Address.of(url)
 

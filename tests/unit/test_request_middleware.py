@@ -96,7 +96,7 @@ async def test_a_request_beyond_the_deadline_gets_504(monkeypatch: pytest.Monkey
 
 
 async def streams(scope: Scope, _receive: Receive, send: Send) -> None:
-    scope["unhurried"]()  # type: ignore[typeddict-item]
+    scope["drop_deadline"]()  # type: ignore[typeddict-item]
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await asyncio.sleep(0.2)
     await send({"type": "http.response.body", "body": b"late", "more_body": False})
@@ -122,7 +122,7 @@ async def test_a_handler_that_takes_a_large_body_has_no_deadline_here(
     monkeypatch.setattr(request_middleware, "BODY_DEADLINE", 0.04)
 
     async def is_slow(scope: Scope, receive: Receive, send: Send) -> None:
-        scope["unhurried"]()  # type: ignore[typeddict-item]
+        scope["drop_deadline"]()  # type: ignore[typeddict-item]
         await reads(scope, receive, send)
         await asyncio.sleep(0.1)
         await Ready(202, [], b"taken")(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Every rule that is promised has a test that carries its name: `test_az2_…` proves AZ-2."""
+"""Every promised rule has a test named after it: `test_az2_…` proves AZ-2."""
 
 import re
 from collections import defaultdict
@@ -29,9 +29,9 @@ def named_tests() -> dict[str, list[str]]:
     return found
 
 
-def test_every_rule_has_a_test_that_carries_its_name() -> None:
+def test_every_rule_has_a_test_named_after_it() -> None:
     assert PROMISED - named_tests().keys() == set()
 
 
-def test_no_test_carries_the_name_of_a_rule_that_is_none() -> None:
+def test_every_test_named_after_a_rule_names_an_existing_rule() -> None:
     assert {rule: tests for rule, tests in named_tests().items() if rule not in KNOWN} == {}

@@ -1,7 +1,7 @@
-"""Answers that are ready to be sent.
+"""Answers that are complete before Litestar sends them.
 
-Litestar's Response normalises its headers in several passes and copies itself once more for ASGI. An
-answer made here skips that: measured in process, 17 µs for a whole bare request instead of 33.
+Litestar's Response normalises its headers in several passes and copies itself once more for ASGI. An answer made here
+skips that: 17 µs instead of 33 µs for a whole minimal request, measured in process.
 """
 
 import hashlib
@@ -20,16 +20,16 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Out(msgspec.Struct):
-    """What a client gets. Its docstring is its description in the OpenAPI document."""
+    """A schema of answers. Its docstring is its description in the OpenAPI document."""
 
 
 class OneOf(Out):
-    """For the OpenAPI document only: what stands here is one of the members, which msgspec cannot say of
-    structs that bear no tag. None is ever made; what is sent is the member itself."""
+    """A union, for the OpenAPI document only: msgspec cannot describe a union of structs without tags. It is never
+    instantiated; the member itself is sent."""
 
 
 class Ready:
-    """An ASGI application that sends what it was given."""
+    """An ASGI application that sends the given answer."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -42,7 +42,7 @@ class Ready:
 
 
 class Answer(Response[Any]):
-    """What a handler returns to have a Ready sent as it is."""
+    """A handler returns this to have a Ready sent unchanged."""
 
     def __init__(self, ready: Ready) -> None:
         self.ready = ready
@@ -63,8 +63,8 @@ def _sized(status: int, media_type: bytes, headers: RawHeaders, body: bytes) -> 
 def tagged(out: msgspec.Struct | msgspec.Raw, version: int, if_none_match: str | None) -> Ready:
     """The resource with its ETag, or 304 if the client has it.
 
-    The tag is `"<version>.<hash of the bytes>"`: the hash decides what a client may keep, the version
-    what it may overwrite. So a like, which changes the bytes, does not get in the way of an edit.
+    The tag is `"<version>.<hash of the bytes>"`. The hash decides whether a cached copy is current, the version whether an
+    edit may overwrite. So a like, which changes the bytes, does not make an edit fail.
     """
     body = _ENCODER.encode(out)
     tag = f'"{version}.{hashlib.blake2b(body, digest_size=8).hexdigest()}"'

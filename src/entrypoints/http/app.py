@@ -1,4 +1,4 @@
-"""The HTTP application: every route, what goes around them, and nothing that knows an adapter."""
+"""The HTTP application: all routes and the layers around them. It knows no adapter."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +49,7 @@ from entrypoints.http.posts.threads import ThreadsController
 from entrypoints.http.request_middleware import RequestMiddleware
 from entrypoints.http.resources import IdempotentRequests
 from entrypoints.http.search import SearchController
+from entrypoints.readiness import Readiness
 from entrypoints.settings import Settings
 
 VERSION = "0.1.0"
@@ -105,7 +106,7 @@ def create_app(
 
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:
-    """The OpenAPI document. Takes a while; nothing has to be open for it."""
+    """The OpenAPI document. Slow; needs no open store."""
     handlers, common = _routes(container, settings, Fragments(container.media_addresses()))
     return openapi.document(Litestar(handlers, openapi_config=_description(), logging_config=None, **common))
 
@@ -116,7 +117,7 @@ def _routes(
     fragments: Fragments,
     draining: Callable[[], bool] = lambda: False,
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The routes of the API, and what they need of an application."""
+    """The route handlers, and the options that an application with them needs."""
     given = {
         "client": ClientInfoReader(container.secrets().fingerprint),
         "idempotent_request": IdempotentRequests(container.secrets().fingerprint),
@@ -173,7 +174,7 @@ def _routes(
             else []
         ),
         operations.livez,
-        operations.readyz(operations.Readiness(container.checks(), container.soft_checks(), draining)),
+        operations.readyz(Readiness(container.checks(), container.soft_checks(), draining)),
         operations.jwks(container.keys().jwks),
     ]
     common = {"request_class": StrictRequest, "request_max_body_size": MAX_BODY}
@@ -181,7 +182,7 @@ def _routes(
 
 
 def _serves_storage(container: Container) -> bool:
-    """Whether what is uploaded by a ticket comes to Waggle; S3 takes it by itself."""
+    """Whether uploads with a ticket come to Waggle; S3 receives them itself."""
     kind: str = container.config.media_store()
     return kind != "s3"
 
@@ -216,12 +217,12 @@ def _streams(container: Container, fragments: Fragments) -> StreamServices:
 
 
 def _local_origins(settings: Settings) -> str | None:
-    """Pages of the developer's own machine, while there is nothing but development."""
+    """In development, the origins of pages on the developer's machine."""
     return r"http://(localhost|127\.0\.0\.1)(:\d+)?" if settings.env == "development" else None
 
 
 def hsts(settings: Settings) -> str:
-    """The value of Strict-Transport-Security; empty where clients come over plain HTTP."""
+    """The value of Strict-Transport-Security; empty if clients use plain HTTP."""
     if not settings.url.startswith("https://"):
         return ""
     return "max-age=31536000" + ("; includeSubDomains" if settings.hsts_subdomains == "on" else "")
@@ -232,19 +233,19 @@ def _description() -> OpenAPIConfig:
         title="Waggle",
         version=VERSION,
         description=ABOUT,
-        contact=Contact(name="Whoever runs this server"),
+        contact=Contact(name="The operator of this server"),
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         use_handler_docstrings=True,
-        operation_id_creator=openapi.refuse_to_invent,
+        operation_id_creator=openapi.require_operation_id,
     )
 
 
 ABOUT = """A self-hosted social backend.
 
 * **Ids** are strings of decimal digits, ordered by time. **Times** are RFC 3339 in UTC with three fractional digits.
-* **Requests** with a body send `application/json`. Members and query parameters that are not described are refused.
+* **Requests** with a body send `application/json`. Unknown members and query parameters are refused.
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; all codes are listed at `/api/errors`.
-* **Pages** have `items`, `next` and `prev`. Ask for the next page with `?cursor=<next>`, until `next` is null.
-* **Idempotency-Key** on a POST makes it safe to send again.
+* **Pages** have `items`, `next` and `prev`. Get the next page with `?cursor=<next>`, until `next` is null.
+* **Idempotency-Key** on a POST makes it safe to retry.
 * **ETag** on single resources works with `If-None-Match` (304) and, on edits, `If-Match` (412).
 """

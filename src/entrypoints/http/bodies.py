@@ -1,4 +1,4 @@
-"""Bodies as JSON, strictly: declared as such, of exactly the described shape, every fault named."""
+"""Strict JSON bodies: declared as JSON, of exactly the described shape, with every error reported."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from litestar.connection.base import AuthT, StateT, UserT
 
 from domain.shared import FieldError, Invalid
 from entrypoints.http.errors import BodyMalformed, WrongMediaType
-from entrypoints.http.expectations import MAX_FAULTS, faults_in, pointer_to
+from entrypoints.http.expectations import MAX_FIELD_ERRORS, field_errors_in, pointer_to
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -22,12 +22,12 @@ _CHARSET = re.compile(r';\s*charset\s*=\s*"?([^\s;"]*)', re.IGNORECASE)
 
 
 class In(msgspec.Struct, forbid_unknown_fields=True):
-    """What a client sends. Members that are not declared are refused."""
+    """A schema of requests. Undeclared members are refused."""
 
 
 class StrictRequest(Request[UserT, AuthT, StateT]):
-    """Decodes the body for the handler's `data` by itself, since Litestar's own way takes "1" for a
-    number, any content type for JSON, and answers 500 to some bodies."""
+    """Decodes the body for the handler's `data`. Litestar's own decoding accepts "1" as a number and any content type as
+    JSON, and answers 500 to some bodies."""
 
     async def json(self) -> Any:
         declared = self.headers.get("content-type", "")
@@ -42,75 +42,75 @@ class StrictRequest(Request[UserT, AuthT, StateT]):
 
 
 def is_utf8(content_type: str) -> bool:
-    """Whether it names no charset, or this one."""
+    """Whether the content type has no charset, or UTF-8."""
     charset = _CHARSET.search(content_type)
     return charset is None or charset[1].lower() in {"utf-8", "utf8"}
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """Raises BodyMalformed for what is no JSON, Invalid for what is not of this kind or names a member twice."""
+    """Raises BodyMalformed if the body is not JSON, and Invalid if it does not match the struct or repeats a member."""
     decoder: msgspec.json.Decoder[T] = _decoder(kind)
     try:
         decoded = decoder.decode(body)
-        twice = _members_twice(body)
+        repeats = _repeated_members(body)
     except msgspec.ValidationError:
-        raise Invalid(*_faults(body, kind)) from None
+        raise Invalid(*_field_errors(body, kind)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BodyMalformed("the body is not JSON in UTF-8, or nested too deep") from None
-    if twice:
-        raise Invalid(*twice)
+        raise BodyMalformed("the body is not JSON in UTF-8, or nested too deeply") from None
+    if repeats:
+        raise Invalid(*repeats)
     return decoded
 
 
-class _Twice(dict[str, Any]):
-    """An object with members of the same name."""
+class _WithRepeats(dict[str, Any]):
+    """An object with repeated member names."""
 
     names: Sequence[str] = ()
 
 
-class _FoundTwice(Exception):
-    """No error: what ends the search."""
+class _RepeatFound(Exception):
+    """Not an error: it ends the search."""
 
 
-def has_members_twice(body: bytes | str) -> bool:
-    """Whether an object in `body`, which is JSON, names a member twice: some readers take the first and some the last, and
-    who checks must not read another document than who acts."""
+def has_repeated_members(body: bytes | str) -> bool:
+    """Whether an object in `body`, which is JSON, repeats a member name. Some parsers take the first and some the last
+    value, and the code that checks a document must not read another one than the code that acts on it."""
     try:
         _SEARCH.decode(body if isinstance(body, str) else body.decode())
-    except _FoundTwice:
+    except _RepeatFound:
         return True
     return False
 
 
-def _members_twice(body: bytes) -> list[FieldError]:
-    if not has_members_twice(body):
+def _repeated_members(body: bytes) -> list[FieldError]:
+    if not has_repeated_members(body):
         return []
-    whole = json.loads(body, object_pairs_hook=_marked, parse_int=str, parse_float=str, strict=False)
-    pointers = islice(_pointers(whole, ""), MAX_FAULTS)
-    return [FieldError(pointer, "duplicate", "this member is there twice") for pointer in pointers]
+    document = json.loads(body, object_pairs_hook=_keep_repeats, parse_int=str, parse_float=str, strict=False)
+    pointers = islice(_pointers(document, ""), MAX_FIELD_ERRORS)
+    return [FieldError(pointer, "duplicate", "this member is repeated") for pointer in pointers]
 
 
-def _unmarked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _FoundTwice
+        raise _RepeatFound
     return members
 
 
-def _marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _keep_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) == len(pairs):
         return members
-    twice = _Twice(members)
-    twice.names = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
-    return twice
+    repeated = _WithRepeats(members)
+    repeated.names = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+    return repeated
 
 
-_SEARCH = json.JSONDecoder(object_pairs_hook=_unmarked, parse_int=str, parse_float=str, strict=False)
+_SEARCH = json.JSONDecoder(object_pairs_hook=_refuse_repeats, parse_int=str, parse_float=str, strict=False)
 
 
 def _pointers(value: Any, at: str) -> Iterator[str]:
-    if isinstance(value, _Twice):
+    if isinstance(value, _WithRepeats):
         yield from (at + pointer_to(name) for name in value.names)
     members = (
         enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
@@ -124,15 +124,15 @@ def _decoder(kind: type[msgspec.Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def _faults(body: bytes, kind: type[msgspec.Struct]) -> list[FieldError]:
-    """msgspec stops at the first fault; the client is told all of them."""
+def _field_errors(body: bytes, kind: type[msgspec.Struct]) -> list[FieldError]:
+    """msgspec stops at the first error; the client gets all of them."""
     try:
         raw = msgspec.json.decode(body)
-        field_errors = _members_twice(body)
+        field_errors = _repeated_members(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BodyMalformed("the body is not JSON in UTF-8, or nested too deep") from None
-    field_errors += islice(faults_in(raw, _described(kind)), MAX_FAULTS)
-    return field_errors or [FieldError("", "type", "the body is not of the described form")]
+        raise BodyMalformed("the body is not JSON in UTF-8, or nested too deeply") from None
+    field_errors += islice(field_errors_in(raw, _described(kind)), MAX_FIELD_ERRORS)
+    return field_errors or [FieldError("", "type", "the body does not have the described form")]
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""Which content coding an answer gets (RFC 9110, 12.5.3), and the coding itself."""
+"""Choose the content coding of an answer (RFC 9110, 12.5.3), and compress it."""
 
 import asyncio
 import gzip
@@ -12,11 +12,11 @@ else:
     from backports import zstd
 
 MIN_BYTES = 512
-"""Below, there is little to gain: with its headers an answer fits into one packet anyway."""
+"""Smaller answers are not compressed: with its headers, such an answer fits into one packet anyway."""
 OFF_LOOP_BYTES = 64 * 1024
-"""From here on it takes more than a millisecond, and a thread does it."""
+"""Larger answers take more than a millisecond to compress, and are compressed in a thread."""
 MAX_HEADER = 1000
-"""Characters of an Accept-Encoding that are looked at."""
+"""Characters of Accept-Encoding that are read."""
 _PLAIN = {b"content-encoding": b"identity", b"transfer-encoding": b"chunked"}
 _GZIP_LEVEL, _ZSTD_LEVEL = 5, 3
 
@@ -33,32 +33,32 @@ _TYPES = frozenset({
 
 
 def is_encoded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Whether the body of a request has a Content-Encoding, or a Transfer-Encoding besides `chunked`."""
+    """Whether the body of a request has a Content-Encoding, or a Transfer-Encoding other than `chunked`."""
     return any(value.strip().lower() != _PLAIN[name] for name, value in headers if name in _PLAIN)
 
 
 def compressible(content_type: bytes) -> bool:
-    """Pictures and films are compressed already; events of a stream must not wait for each other."""
+    """Whether the type benefits: images and videos are compressed already, and events of a stream must not be buffered."""
     return content_type.partition(b";")[0].strip().lower() in _TYPES
 
 
 @lru_cache(1024)
 def coding_for(accepted: bytes) -> bytes | None:
-    """`zstd`, `gzip`, or None for neither. Equally welcome, zstd goes first: it takes a fraction of the time. It has to
-    be named, since `*` is sent by clients that are older than it."""
+    """`zstd`, `gzip`, or None for neither. At equal quality zstd wins: it takes a fraction of the time. The client must
+    name zstd, since clients that are older than it send `*`."""
     quality: dict[bytes, float] = {}
     for part in accepted[:MAX_HEADER].lower().split(b","):
         name, *parameters = (piece.strip() for piece in part.split(b";"))
         if name:
             quality[b"gzip" if name == b"x-gzip" else name] = _quality(parameters)
     others = quality.get(b"*", 0.0)
-    welcome = {b"zstd": quality.get(b"zstd", 0.0), b"gzip": quality.get(b"gzip", others)}
-    best = max(welcome, key=lambda name: welcome[name])
-    return best if 0 < welcome[best] >= quality.get(b"identity", 0.0) else None
+    accepted_codings = {b"zstd": quality.get(b"zstd", 0.0), b"gzip": quality.get(b"gzip", others)}
+    best = max(accepted_codings, key=accepted_codings.__getitem__)
+    return best if 0 < accepted_codings[best] >= quality.get(b"identity", 0.0) else None
 
 
 def _quality(parameters: list[bytes]) -> float:
-    """0 for what is no quality: who cannot be understood gets what everybody can read."""
+    """The quality in the parameters; 0 for an invalid one, so that the client gets an uncompressed answer."""
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")
         if name.strip() == b"q":

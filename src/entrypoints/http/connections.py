@@ -1,8 +1,8 @@
-"""Connections: how long a client may take to say what it wants, how many it may hold, and how much of it waits.
+"""Connections: how long a client may take to send a request, how many connections it may hold, and how much it may pipeline.
 
-uvicorn waits for ever for the rest of a header or of a body. One clock for all connections, looked at
-once a second, costs a request two numbers; a timer of its own for each would cost as much as routing.
-It also parses and queues whatever a client sends ahead of its answers. Here reading stops once some requests wait.
+uvicorn waits forever for the rest of a header or a body. Here one clock checks all connections once a second, which costs
+a request two numbers; a timer per request would cost as much as routing. uvicorn also parses and queues everything that a
+client sends before it has its answers. Here reading stops once some requests wait.
 """
 
 import logging
@@ -28,23 +28,23 @@ log = logging.getLogger(__name__)
 HEADER_SECONDS = 10.0
 """From the beginning of a connection, or of a further request on it, to the end of the headers."""
 BODY_SECONDS = 10.0
-"""From the end of the headers to the end of the body, and as long again for each that follows of..."""
+"""From the end of the headers to the end of the body. The deadline is extended by the body that arrives, at..."""
 BYTES_PER_SECOND = 32 * 1024
-"""...this much a second: what is large may take longer, what drips may not."""
+"""...this rate: a large body may take longer, a slow one may not."""
 LEAVING_SECONDS = 10.0
-"""For a client to take the rest of its answer, once the server has closed."""
+"""For a client to read the rest of its answer after the server has closed the connection."""
 MAX_PIPELINED = 16
-"""Requests of a connection that wait while an earlier one is answered. Then nothing more is read."""
+"""Requests of a connection that may wait while an earlier one is answered. Beyond that nothing is read."""
 MAX_PIPELINED_BYTES = 64 * 1024
-"""What those that wait may have in bytes, bodies included."""
+"""The size of the waiting requests, including bodies."""
 MAX_CONNECTIONS = 10_000
 RESERVED_FILES = 256
-"""File descriptors that are left for the store, logs and uploads."""
+"""File descriptors that are reserved for the store, logs and uploads."""
 SOCKET_SEND_BYTES = 128 * 1024
-"""What the system keeps of what a WebSocket's client has not taken. By itself it grows to megabytes of each, and one
-that reads nothing is noticed only when it is full."""
+"""The socket buffer for data that the client of a WebSocket has not read. By default it grows to megabytes per socket,
+and a client that reads nothing is noticed only when the buffer is full."""
 MAX_PER_NETWORK = 100
-"""Connections of one network at once. A browser opens six; trusted proxies may have as many as they like."""
+"""Concurrent connections of one network. A browser opens six; trusted proxies have no limit."""
 
 _BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 _WITHOUT_BODY = {"GET", "HEAD", "OPTIONS"}
@@ -52,17 +52,17 @@ _END_OF_HEADERS = b"\r\n\r\n"
 
 
 class Connections:
-    """All connections of this process. `per_network` None lets each network have any number."""
+    """All connections of this process. `per_network` None means no limit per network."""
 
     def __init__(self, networks: Networks, per_network: int | None, in_all: int | None = None) -> None:
         self._networks = networks
         self._per_network = per_network
-        self._in_all = in_all or _as_many_as_files_allow()
+        self._in_all = in_all or _file_descriptor_limit()
         self._of: Counter[str] = Counter()
         self._open: set[BoundedProtocol | _Upgraded] = set()
-        self._next_word = 0.0
+        self._next_warning = 0.0
         self.draining = False
-        """Whether the server is about to stop: clients are told to connect anew, which leads them elsewhere."""
+        """Whether the server is about to stop: then keep-alive ends, so that clients connect to another process."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -70,19 +70,19 @@ class Connections:
     def protocol(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None
     ) -> "BoundedProtocol":
-        """What uvicorn calls for each connection."""
+        """Make the protocol of a new connection; uvicorn calls this."""
         return BoundedProtocol(self, config, server_state, app_state, _loop)
 
     def enter(self, connection: "BoundedProtocol", now: float) -> bool:
-        """Whether there is room for one more; it has to `leave` if there was."""
+        """Count a new connection, which later must `leave`. False if there is no room for it."""
         peer = connection.client[0] if connection.client else ""
         network = self._networks.of(peer)
         full = len(self._open) >= self._in_all
         limited = self._per_network is not None and network != UNKNOWN and not self._networks.trusts(peer)
         if full or (limited and self._of[network] >= (self._per_network or 0)):
-            if now >= self._next_word:  # once a second: whoever connects too often must not fill the log too
-                self._next_word = now + 1
-                log.warning("there are too many connections%s", "" if full else f" from {network}")
+            if now >= self._next_warning:  # once a second: too many connections must not fill the log
+                self._next_warning = now + 1
+                log.warning("too many connections%s", "" if full else f" from {network}")
             return False
         connection.network = network
         self._of[network] += 1
@@ -90,7 +90,7 @@ class Connections:
         return True
 
     def replace(self, connection: "BoundedProtocol", place: "_Upgraded") -> None:
-        """The connection goes on as something else."""
+        """Replace a connection by the WebSocket that it became."""
         if connection in self._open:
             self._open.remove(connection)
             self._open.add(place)
@@ -103,18 +103,18 @@ class Connections:
                 del self._of[connection.network]
 
     def end_overdue(self, now: float) -> None:
-        """To be called about once a second."""
+        """Close the connections that are past their deadlines. Call it about once a second."""
         for connection in tuple(self._open):
-            connection.look(now)
+            connection.check_deadline(now)
 
 
-def _as_many_as_files_allow() -> int:
+def _file_descriptor_limit() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MAX_CONNECTIONS if files < 0 else max(16, min(MAX_CONNECTIONS, files - RESERVED_FILES))
 
 
 class BoundedSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, which goes on counting as a connection."""
+    """uvicorn's WebSocket, which still counts as a connection."""
 
     leave: Callable[[], None] = staticmethod(lambda: None)
 
@@ -125,13 +125,13 @@ class BoundedSocket(WebSocketsSansIOProtocol):
 
 @dataclass(slots=True, eq=False)
 class _Upgraded:
-    """The place of a connection that became a WebSocket. How long it may be silent is the stream's business."""
+    """A connection that became a WebSocket. The stream decides how long it may be silent."""
 
     network: str
     transport: Any
     _abort_at: float = inf
 
-    def look(self, now: float) -> None:
+    def check_deadline(self, now: float) -> None:
         if self.transport.is_closing():
             self._abort_at = min(self._abort_at, now + LEAVING_SECONDS)
             if self._abort_at <= now:
@@ -139,7 +139,7 @@ class _Upgraded:
 
 
 class _Flow(FlowControl):
-    """uvicorn's, which resumes reading with each answer, unless it is held."""
+    """uvicorn's flow control, which resumes reading with each answer; not while it is held."""
 
     held = False
 
@@ -149,7 +149,7 @@ class _Flow(FlowControl):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's, which knows when it has waited long enough and when it has enough to do."""
+    """uvicorn's protocol with deadlines and bounds."""
 
     flow: _Flow
 
@@ -165,17 +165,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._all = connections_
         self.network = ""
         self.due = inf
-        """When the client must have sent what it is sending, by the loop's clock."""
+        """The deadline of the client for what it is sending, by the clock of the event loop."""
         self._header_bytes = self._upgrade_bytes = 0
         self._body_left = 0
-        """Bytes of the body that are still to come, if the headers told how long it is."""
+        """Bytes of the body that have not arrived yet, if the headers have its length."""
         self._waiting_bytes = 0
         self._unread = b""
-        """What came after the last request for which there was room."""
+        """Data after the last request for which there was room."""
         self._held_at = 0.0
-        self._deaf = False
-        """Whether nothing more is read: it ends with the answers that are under way."""
-        self._leaving = False
+        self._stop_reading = False
+        """Whether nothing more is read: the connection ends with the answers in progress."""
+        self._closing = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -193,7 +193,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         if not self._idle() or any(name in _BODY_HEADERS for name, _ in self.headers):
-            # The handshake would be given on to a protocol that waits for the body, and has no clock.
+            # The handshake would be passed to a protocol that waits for the body and has no deadline.
             self._refuse(400)
             return
         if self._upgrade_bytes > MAX_HEADER_BYTES:
@@ -212,15 +212,15 @@ class BoundedProtocol(HttpToolsProtocol):
             self._all.replace(self, place)
 
     def data_received(self, data: bytes) -> None:
-        if self.flow.held:  # what was on its way when reading stopped
+        if self.flow.held:  # data that was in flight when reading stopped
             self._unread += data
         else:
             self._parse(data)
 
     def _parse(self, data: bytes) -> None:
-        """Give the parser one request at a time, so that no more of them are made than may wait."""
+        """Give the parser one request at a time, so that it produces no more requests than may wait."""
         begin, end = 0, len(data)
-        while begin < end and not (self._deaf or self.transport.is_closing()):
+        while begin < end and not (self._stop_reading or self.transport.is_closing()):
             if len(self.pipeline) >= MAX_PIPELINED or self._waiting_bytes > MAX_PIPELINED_BYTES:
                 self._unread = data[begin:]
                 self.flow.held, self._held_at = True, self.loop.time()
@@ -228,7 +228,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             if self._body_left:
                 upto = begin + self._body_left
-            else:  # headers, and bodies in chunks, end so
+            else:  # headers and chunked bodies end like this
                 found = data.find(_END_OF_HEADERS, begin)
                 upto = end if found < 0 else found + len(_END_OF_HEADERS)
             piece = data if begin == 0 and upto >= end else data[begin:upto]
@@ -242,7 +242,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.due != inf:
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(431)
-        elif self._between_requests():  # blank lines, which begin nothing and would end the keep-alive timer
+        elif (
+            self._between_requests()
+        ):  # blank lines, which begin no request and would end the keep-alive timer
             self.due = self.loop.time() + HEADER_SECONDS
 
     def on_response_complete(self) -> None:
@@ -251,20 +253,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self._waiting_bytes = 0
             if self.flow.held and not self.transport.is_closing():
                 self.flow.held = False
-                self.due += self.loop.time() - self._held_at  # the client did not keep us waiting
+                self.due += self.loop.time() - self._held_at  # the client was not the one to wait for
                 self.flow.resume_reading()
                 unread, self._unread = self._unread, b""
                 self._parse(unread)
 
     def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls for what is no HTTP."""
+        """uvicorn calls this for data that is not HTTP."""
         self._refuse(400)
 
     def _refuse(self, status: int) -> None:
-        """Say why the connection ends; where answers are under way, end it after them. A body that is broken gets this
-        answer, unless its own has begun."""
+        """Answer with the reason and close the connection. If answers are in progress, close after them. A broken body gets
+        this answer, unless its own answer has begun."""
         if not self._idle() and not self.cycle.more_body:
-            self.cycle.keep_alive, self._deaf = False, True
+            self.cycle.keep_alive, self._stop_reading = False, True
             return
         if not self._idle() and self.cycle.response_started:
             self.transport.close()
@@ -295,7 +297,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         if self.scope["method"] not in _WITHOUT_BODY:
             self._body_left = _content_length(self.headers)
-        # What follows the body must not become a header of the request: proxies do not look at it.
+        # Trailers after the body must not become headers of the request: proxies do not check them.
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
@@ -313,23 +315,23 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._idle() and self.timeout_keep_alive_task is None
 
     def _idle(self) -> bool:
-        """Whether no answer is under way."""
+        """Whether no answer is in progress."""
         cycle: Any = self.cycle
         return cycle is None or bool(cycle.response_complete)
 
-    def look(self, now: float) -> None:
-        """Close when it is time; cut off who then does not take the rest of the answer."""
+    def check_deadline(self, now: float) -> None:
+        """Close the connection at its deadline, and abort it if the client then does not read the rest of its answer."""
         if not self.transport.is_closing():
             if self.due <= now and not self.flow.held:
                 self.transport.close()
-        elif not self._leaving:
-            self._leaving, self.due = True, now + LEAVING_SECONDS
+        elif not self._closing:
+            self._closing, self.due = True, now + LEAVING_SECONDS
         elif self.due <= now:
             self.transport.abort()
 
 
 def _content_length(headers: list[tuple[bytes, bytes]]) -> int:
-    """0 if they do not say. The parser has refused what is no number, and what comes in chunks as well."""
+    """0 without the header. The parser has refused an invalid number, and a length together with chunks."""
     for name, value in headers:
         if name == b"content-length":
             return int(value)

@@ -1,4 +1,4 @@
-"""Which pages of other origins may use the API (the fetch standard's CORS protocol)."""
+"""CORS: the pages of other origins that may use the API (as in the fetch standard)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ EXPOSED = (
     "X-Request-Id",
 )
 MAX_AGE = 600
-"""Seconds for which a browser need not ask again."""
+"""Seconds for which a browser may cache a preflight."""
 
 _ALLOWED = frozenset(name.lower() for name in REQUEST_HEADERS)
 _PREFLIGHT: RawHeaders = [
@@ -44,7 +44,7 @@ _EXPOSE = b"access-control-expose-headers", ", ".join(EXPOSED).encode()
 
 
 class Origins:
-    """Origins from which a browser may use the server. `*` among them allows all; `pattern` is a regular expression."""
+    """The origins from which a browser may use the server. A `*` allows all; `pattern` is a regular expression for more."""
 
     def __init__(self, allowed: Sequence[str], pattern: str | None = None) -> None:
         self._all = "*" in allowed
@@ -52,7 +52,7 @@ class Origins:
         self._pattern = re.compile(pattern.encode()) if pattern else None
 
     def allow(self, headers: list[tuple[bytes, bytes]]) -> bool:
-        """Whether the request may be served; without `Origin` it comes from no browser."""
+        """Whether a request with these headers is allowed. A request without `Origin` is not from a browser."""
         origins = [value for name, value in headers if name == b"origin"]
         return not origins or (len(origins) == 1 and origins[0] in self)
 
@@ -61,7 +61,7 @@ class Origins:
 
 
 class Cors:
-    """What the answers tell a browser. No cookie is ever looked at, so credentials are not allowed."""
+    """The CORS headers of answers. Waggle uses no cookies, so credentials are not allowed."""
 
     def __init__(self, origins: Origins) -> None:
         self._origins = origins
@@ -71,15 +71,15 @@ class Cors:
         return [(b"access-control-allow-origin", origin), _EXPOSE] if origin in self._origins else []
 
     def preflight(self, fields: Mapping[bytes, bytes]) -> Ready:
-        """The answer to the question whether a page may send a request. Raises CorsRefused."""
-        wrong = []
+        """The answer to a preflight request. Raises CorsRefused."""
+        refused = []
         if fields[b"origin"] not in self._origins:
-            wrong.append("this origin")
+            refused.append("this origin")
         if fields[b"access-control-request-method"].decode("latin-1") not in METHODS:
-            wrong.append("this method")
+            refused.append("this method")
         wanted = fields.get(b"access-control-request-headers", b"").decode("latin-1").lower().split(",")
         if not {name.strip() for name in wanted if name.strip()} <= _ALLOWED:
-            wrong.append("one of these headers")
-        if wrong:
-            raise CorsRefused(f"pages of other origins may not use {' or '.join(wrong)}")
+            refused.append("one of these headers")
+        if refused:
+            raise CorsRefused(f"pages of other origins may not use {' or '.join(refused)}")
         return Ready(204, [*_PREFLIGHT], b"")

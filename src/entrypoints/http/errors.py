@@ -1,4 +1,4 @@
-"""Refusals as RFC 9457 problem details: the one place where a kind of error meets a status."""
+"""Errors as RFC 9457 problem details: the only place that maps error classes to HTTP statuses."""
 
 import logging
 import re
@@ -49,19 +49,19 @@ STATUS: Mapping[type[DomainError], int] = {
 
 
 class BadRequest(DomainError):
-    """The request itself, not what it asks for, is wrong."""
+    """The request itself is malformed, whatever it asks for."""
 
     code = "bad_request"
 
 
 class BodyMalformed(BadRequest):
-    """The body is missing, or it is not JSON in UTF-8, or nested too deep."""
+    """The body is missing, is not JSON in UTF-8, or is nested too deeply."""
 
     code = "body_malformed"
 
 
 class QueryInvalid(BadRequest):
-    """A query parameter or a header is missing or out of its range; `errors` names it."""
+    """A query parameter or a header is missing or out of range; `errors` names it."""
 
     code = "query_invalid"
 
@@ -71,31 +71,31 @@ class QueryInvalid(BadRequest):
 
 
 class NotAcceptable(DomainError):
-    """The resource cannot be given in any of the forms that `Accept` names."""
+    """The resource is not available in any of the media types in `Accept`."""
 
     code = "not_acceptable"
 
 
 class WrongMediaType(DomainError):
-    """The body is not declared to be what this route takes."""
+    """The `Content-Type` of the body is not one that this operation accepts."""
 
     code = "unsupported_media_type"
 
 
 class BodyEncoded(WrongMediaType):
-    """The body has a Content-Encoding. Send it as it is."""
+    """The body has a `Content-Encoding`. Send it without one."""
 
     code = "content_encoding_unsupported"
 
 
 class HostInvalid(BadRequest):
-    """The request has no `Host` header, more than one, or one that names no host."""
+    """The request has no `Host` header, more than one, or an invalid one."""
 
     code = "host_invalid"
 
 
 class CorsRefused(BadRequest):
-    """Pages of this origin may not send such a request: the server's operator lists the origins that may."""
+    """Pages of this origin may not send such a request: the operator of the server configures the allowed origins."""
 
     code = "cors_refused"
 
@@ -103,25 +103,28 @@ class CorsRefused(BadRequest):
 OF_HTTP: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The request cannot be understood."),
     404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "The address does not take this method; Allow names those that it takes."),
-    408: ("body_too_slow", "The body did not arrive in time. Send it again over a better connection."),
-    413: ("body_too_large", "The body is larger than this route takes."),
+    405: (
+        "method_not_allowed",
+        "This address does not support the method; Allow lists the methods that it supports.",
+    ),
+    408: ("body_too_slow", "The body did not arrive in time. Send it again over a faster connection."),
+    413: ("body_too_large", "The body is larger than this operation accepts."),
     431: ("headers_too_large", "The request line and the headers are larger than 32 KB together."),
-    500: ("internal", "Something went wrong on our side. It is logged under the request id."),
-    503: ("overloaded", "Too much at once. Try again after Retry-After seconds."),
-    504: ("deadline_exceeded", "The request took too long and was given up; it may have had its effect."),
+    500: ("internal", "The server failed unexpectedly. The error is logged with the request id."),
+    503: ("overloaded", "The server is overloaded. Try again after Retry-After seconds."),
+    504: ("deadline_exceeded", "The request took too long and was cancelled; it may have had its effect."),
 }
-"""The codes of refusals that no use case makes."""
+"""The codes of errors that no use case raises, with their meanings."""
 
 
-class FaultOut(msgspec.Struct):
+class FieldErrorOut(msgspec.Struct):
     pointer: str
     code: str
     detail: str
 
 
 class Problem(msgspec.Struct, omit_defaults=True):
-    """RFC 9457. `code` is stable; `errors` lists every fault that was found in the input."""
+    """RFC 9457. `code` is stable; `errors` lists every error found in the input."""
 
     type: str
     title: str
@@ -129,7 +132,7 @@ class Problem(msgspec.Struct, omit_defaults=True):
     detail: str
     code: str
     request_id: str
-    errors: list[FaultOut] = []
+    errors: list[FieldErrorOut] = []
 
 
 def problem(
@@ -143,15 +146,15 @@ def problem(
         code=code,
         request_id=request_id,
         errors=[
-            FaultOut(_pointer(field_error.field), field_error.code, field_error.detail)
+            FieldErrorOut(_pointer(field_error.field), field_error.code, field_error.detail)
             for field_error in field_errors
         ],
     )
 
 
 def _pointer(field: str) -> str:
-    """JSON Pointer (RFC 6901): a member of the body, `/query/…` for what code calls `?…`, and `/header/…` for `header:…`.
-    No body has members of these two names."""
+    """The JSON Pointer (RFC 6901) of a field: a member of the body, `/query/…` for a field `?…`, and `/header/…` for a field
+    `header:…`. No body has members with these two names."""
     if field.startswith("?"):
         return "/query" + pointer_to(field[1:])
     if field.startswith("header:"):
@@ -163,7 +166,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 def refusal(error: DomainError, request_id: str) -> Ready:
-    """A domain error as an answer."""
+    """The answer for a domain error."""
     headers: RawHeaders = []
     if isinstance(error, Unauthenticated):
         # RFC 6750: an error code only where a token was sent
@@ -198,11 +201,11 @@ def status_of(error: type[DomainError]) -> int:
 
 
 def refuse_http(request: AnyRequest, error: HTTPException) -> Answer:
-    """What Litestar refuses by itself: routes, methods, sizes, parameters."""
+    """The answer for an error of Litestar itself: routes, methods, sizes, parameters."""
     if isinstance(error, ValidationException):
         return refuse(request, _parameters(request, error))
     if isinstance(error, InternalServerException) and "disconnected" in error.detail:
-        return refuse(request, BodyMalformed("the body ended before it was whole"))  # nobody reads this
+        return refuse(request, BodyMalformed("the body is incomplete"))  # the client is gone
     status = error.status_code if error.status_code in OF_HTTP else 400 if error.status_code < 500 else 500
     code, detail = OF_HTTP[status]
     headers = [(b"allow", ", ".join(_allowed(request)).encode())] if status == 405 else []
@@ -212,7 +215,7 @@ def refuse_http(request: AnyRequest, error: HTTPException) -> Answer:
 
 
 def _allowed(request: AnyRequest) -> list[str]:
-    """The methods that the router takes at this address; it does not say so by itself."""
+    """The methods that the router supports at this address. Litestar does not list them itself."""
     router, path = request.app.asgi_router, request.scope["path"].rstrip("/") or "/"
     found = []
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
@@ -231,7 +234,9 @@ def _parameters(request: AnyRequest, error: ValidationException) -> BadRequest:
         return BodyMalformed("the body is missing")
     fields = request.route_handler.parsed_fn_signature.parameters
     field_errors = [_of_parameter(fields[str(field_error.get("key"))]) for field_error in extra]
-    if not field_errors and (missing := _MISSING.match(error.detail)):  # Litestar says it in words only
+    if not field_errors and (
+        missing := _MISSING.match(error.detail)
+    ):  # Litestar reports it only in its message
         field_errors = [FieldError(f"?{missing[1]}", "missing", f"{missing[1]} is required")]
     return QueryInvalid(*field_errors)
 
@@ -244,7 +249,7 @@ def _of_parameter(field: FieldDefinition) -> FieldError:
 
 
 def fail(request: AnyRequest, error: Exception) -> Answer:
-    """A mistake of ours. The log has it whole, the client only the id to quote."""
+    """The answer for a bug. The log has the traceback; the client gets only the request id to quote."""
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     code, detail = OF_HTTP[500]
     return Answer(answer(problem(_id(request), 500, code, detail), []))

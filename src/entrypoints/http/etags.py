@@ -1,7 +1,7 @@
-"""Entity tags (RFC 9110, 8.8.3), as they come back from proxies.
+"""Entity tags (RFC 9110, 8.8.3), in the forms in which proxies return them.
 
-A proxy that compresses makes `"v3"` into `W/"v3"` or `"v3-gzip"` and seldom undoes it in what the client sends next.
-The bytes that such a tag names were made from the ones of ours, so it is taken for ours.
+A proxy that compresses turns `"v3"` into `W/"v3"` or `"v3-gzip"`, and seldom reverts that in the client's next request.
+The bytes of such a tag were made from the bytes of our tag, so both are treated as equal.
 """
 
 import re
@@ -11,18 +11,18 @@ _VERSION = re.compile(r"(\d{1,15})\.[0-9a-f]{16}", re.ASCII)
 
 
 def weak(tag: bytes) -> bytes:
-    """The tag of the same thing in other bytes."""
+    """The weak form of a tag, for the same resource in other bytes."""
     return tag if tag.startswith(b"W/") else b"W/" + tag
 
 
 def is_known(if_none_match: str | None, tag: str) -> bool:
-    """Whether the client has what `tag` (strong, quoted) names."""
+    """Whether the client has the resource with this tag (strong, quoted)."""
     if if_none_match is None:
         return False
     return if_none_match.strip() == "*" or tag[1:-1] in _TAG.findall(if_none_match)
 
 
 def versions_in(if_match: str) -> list[int]:
-    """The versions in those of the tags that are of our making."""
+    """The versions in those tags that Waggle made."""
     found = (_VERSION.fullmatch(tag) for tag in _TAG.findall(if_match))
     return [int(match[1]) for match in found if match]

@@ -1,4 +1,4 @@
-"""What an input should have been, in the words of the contract: no name of a Python type, no regular expression."""
+"""Describe what an input should have been in the terms of the API: no names of Python types, no regular expressions."""
 
 from collections.abc import Iterator
 from typing import Any, TypeAlias
@@ -9,49 +9,49 @@ from msgspec import inspect
 
 from domain.shared import FieldError
 
-MAX_FAULTS = 100
-"""Of one request: what the Problem schema promises."""
+MAX_FIELD_ERRORS = 100
+"""In one answer, as the Problem schema promises."""
 MAX_UNKNOWN = 20
 _MAX_NAME = 64
-"""Characters of a name that a client made up, which are sent back."""
+"""Characters of an unknown name that are sent back."""
 
 Type: TypeAlias = inspect.Type
 
 
 def pointer_to(*names: str | int) -> str:
-    """JSON Pointer (RFC 6901) to what stands at these names."""
+    """The JSON Pointer (RFC 6901) of these names."""
     return "".join(
         "/" + str(name)[:_MAX_NAME].encode(errors="replace").decode().replace("~", "~0").replace("/", "~1")
         for name in names
     )
 
 
-def faults_in(value: object, wanted: Type, at: str = "") -> Iterator[FieldError]:
-    """Where a decoded JSON value is not of the type, as deep as can be told."""
+def field_errors_in(value: object, wanted: Type, at: str = "") -> Iterator[FieldError]:
+    """The places where a decoded JSON value does not match the type, as deep as possible."""
     kind = next((one for one in _alternatives(wanted) if _is(value, one)), None)
     if isinstance(kind, inspect.StructType) and isinstance(value, dict):
-        yield from _faults_in_members(value, kind, at)
+        yield from _member_errors(value, kind, at)
     elif isinstance(kind, inspect.ListType) and isinstance(value, list) and _within(len(value), kind):
         for index, item in enumerate(value):
-            yield from faults_in(item, kind.item_type, at + pointer_to(index))
+            yield from field_errors_in(item, kind.item_type, at + pointer_to(index))
     elif kind is None or not _fits(value, kind):
         yield FieldError(at, "type", f"{at.lstrip('/') or 'the body'} must be {expected(wanted)}")
 
 
-def _faults_in_members(value: dict[str, Any], kind: inspect.StructType, at: str) -> Iterator[FieldError]:
+def _member_errors(value: dict[str, Any], kind: inspect.StructType, at: str) -> Iterator[FieldError]:
     members = {member.encode_name: member for member in kind.fields}
     for name in [name for name in value if name not in members][:MAX_UNKNOWN]:
         yield FieldError(at + pointer_to(name), "unknown", "there is no such member")
     for name, member in members.items():
         if name in value:
-            yield from faults_in(value[name], member.type, at + pointer_to(name))
+            yield from field_errors_in(value[name], member.type, at + pointer_to(name))
         elif member.required:
             yield FieldError(at + pointer_to(name), "missing", f"{name} is required")
 
 
 def expected(wanted: Type) -> str:
-    """What completes the sentence "it must be …"."""
-    return " or ".join(_words(one) for one in _alternatives(wanted))
+    """A phrase that completes the sentence "it must be …"."""
+    return " or ".join(_phrase(one) for one in _alternatives(wanted))
 
 
 def expected_of(field: FieldDefinition) -> str:
@@ -64,7 +64,7 @@ def expected_of(field: FieldDefinition) -> str:
         for name in ("ge", "le", "min_length", "max_length")
         if hasattr(wanted, name) and (limit := getattr(rules, name, None)) is not None
     }
-    if getattr(rules, "pattern", None):  # what it means, its description begins with
+    if getattr(rules, "pattern", None):  # the description begins with its meaning
         form: str = getattr(rules, "description", "").partition(".")[0]
         return f"{form[:1].lower()}{form[1:]}"
     return expected(msgspec.structs.replace(wanted, **limits))
@@ -76,7 +76,7 @@ def _alternatives(wanted: Type) -> tuple[Type, ...]:
             return _alternatives(wanted.type)
         case inspect.UnionType():
             return tuple(kind for one in wanted.types for kind in _alternatives(one))
-        case inspect.CustomType():  # msgspec.UNSET, which nobody can send
+        case inspect.CustomType():  # msgspec.UNSET, which a client cannot send
             return ()
         case _:
             return (wanted,)
@@ -94,11 +94,11 @@ _KINDS: dict[type[Type], tuple[type, ...]] = {
     inspect.StructType: (dict,),
     inspect.DictType: (dict,),
 }
-"""What JSON becomes, by what the contract calls it."""
+"""The Python types of decoded JSON, by the msgspec type."""
 
 
 def _is(value: object, kind: Type) -> bool:
-    """Whether it is of the kind, whatever its limits say."""
+    """Whether the value has this type, regardless of limits."""
     kinds = _KINDS[type(kind)]
     return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
@@ -128,7 +128,7 @@ def _values(kind: inspect.EnumType | inspect.LiteralType) -> list[Any]:
 _PLAIN: dict[type[Type], str] = {inspect.NoneType: "null", inspect.BoolType: "true or false"}
 
 
-def _words(kind: Type) -> str:
+def _phrase(kind: Type) -> str:
     match kind:
         case inspect.IntType():
             return "a whole number" + _from_to(kind.ge, kind.le)

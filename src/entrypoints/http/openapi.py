@@ -1,4 +1,4 @@
-"""The OpenAPI document: what Litestar derives from the handlers, completed with what it cannot know."""
+"""The OpenAPI document: Litestar derives it from the handlers, and this module adds what Litestar cannot know."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -37,32 +37,32 @@ from entrypoints.http.errors import (
 )
 from entrypoints.http.problem_schemas import SCHEMAS as PROBLEM_SCHEMAS
 from entrypoints.http.problem_schemas import add_problems
-from entrypoints.http.unions import simplified, tell_apart
+from entrypoints.http.unions import add_discriminator, simplified
 
 ID_SCHEMA = {
     "type": "string",
     "pattern": "^[1-9][0-9]{0,18}$",
     "maxLength": 19,
-    "description": "A 64-bit id in decimal digits. Ids order by time.",
+    "description": "A 64-bit id in decimal digits. Ids are ordered by time.",
     "examples": ["116847632498755841"],
 }
 
 
 TAGS = {
     "auth": "Accounts and sessions: register, log in, refresh, log out.",
-    "users": "Profiles, and what users are to each other.",
+    "users": "Profiles, and the relationships between users.",
     "posts": "Posts, comments, likes, reposts, bookmarks and pins.",
-    "media": "Pictures, animations and films.",
-    "feeds": "Home, public and hashtag feeds, and what trends.",
-    "search": "Posts, users and hashtags by their words.",
+    "media": "Images, animations and videos.",
+    "feeds": "The home, public and hashtag feeds, and trending posts and hashtags.",
+    "search": "Search for posts, users and hashtags.",
     "notifications": "What a user is told, as a list and as a stream.",
     "operations": "Probes and public keys.",
 }
 
 
 def policy(access: Access, *errors: type[DomainError], limit: Cost | None = None) -> dict[str, Any]:
-    """What a route asks of the one who calls it, the refusals of its use case, and the class of its limit:
-    without a word the controller's, else `read` for GET and `write` for the rest."""
+    """The options of a route: its access, the errors of its use case, and the cost class of its rate limit. The default
+    class is the controller's, else `read` for GET and `write` for other methods."""
     return {"access": access, "errors": errors} | ({"limit": limit} if limit else {})
 
 
@@ -72,7 +72,7 @@ def document(app: Litestar) -> dict[str, Any]:
     for name, described in schemas.items():
         _complete_schema(name, described)
     for name in {struct.__name__ for struct in _structs(OneOf)} & schemas.keys():
-        tell_apart(name, schemas[name], schemas)
+        add_discriminator(name, schemas[name], schemas)
     schemas |= PROBLEM_SCHEMAS
     schema["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
@@ -80,22 +80,22 @@ def document(app: Litestar) -> dict[str, Any]:
             "type": "apiKey",
             "in": "query",
             "name": BY_ADDRESS,
-            "description": "A token for the stream alone, as a part of the address that `POST /api/v1/stream/address` gives.",
+            "description": "A token for the stream only, as part of the address that `POST /api/v1/stream/address` returns.",
         },
     }
     for path, method, opt in _routes(app):
         operation = schema["paths"].get(path, {}).get(method)
         if operation is not None:
             schemas |= _complete(operation, opt)
-    # Litestar collects a controller's routes from a set; what is published keeps one order.
+    # Litestar collects a controller's routes from a set; the published document has a fixed order.
     schema["paths"] = {path: dict(sorted(item.items())) for path, item in sorted(schema["paths"].items())}
     schema["components"]["schemas"] = dict(sorted(schemas.items()))
     schema["tags"] = [{"name": name, "description": about} for name, about in TAGS.items()]
     return schema
 
 
-def refuse_to_invent(handler: Any, method: Any, path: Any) -> str:
-    """Litestar asks for the operation ids that handlers do not have; generators name functions after them."""
+def require_operation_id(handler: Any, method: Any, path: Any) -> str:
+    """Litestar calls this for handlers without an operation id. Generators name functions after the ids, so none is invented."""
     route = f"{method} /{'/'.join(map(str, path))}, {handler.handler_name}"
     raise RuntimeError(f"{route}: give it an operation_id of verb and noun, such as unbookmarkPost")
 
@@ -109,7 +109,7 @@ def _routes(app: Litestar) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
 
 
 def catalogue() -> dict[str, tuple[int, str]]:
-    """Every code that a problem can have, with its status and what it means."""
+    """Every code of a problem, with its status and meaning."""
     codes = {code: (status, meaning) for status, (code, meaning) in OF_HTTP.items()}
     for error in _subclasses(DomainError):
         if "code" in vars(error) and error not in {
@@ -117,7 +117,7 @@ def catalogue() -> dict[str, tuple[int, str]]:
             Forbidden,
             Conflict,
             TooMany,
-        }:  # kinds, never raised
+        }:  # base classes, never raised
             codes[error.code] = (status_of(error), " ".join((error.__doc__ or error.code).split()))
     return dict(sorted(codes.items()))
 
@@ -139,9 +139,9 @@ def _security(access: Access, *, by_address: bool) -> list[dict[str, list[str]]]
 
 
 def _complete(operation: dict[str, Any], opt: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the schema of its problems, by its name."""
+    """Complete the operation. Returns the schema of its problems, by its name."""
     access: Access = opt.get("access", "token")
-    if "body" in opt:  # that is no JSON: Litestar does not know of it
+    if "body" in opt:  # not JSON, and unknown to Litestar
         operation["requestBody"] = opt["body"]
     parameters = operation.get("parameters", [])
     names = {parameter["name"] for parameter in parameters}
@@ -190,22 +190,28 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
 def _add_headers(responses: dict[str, Any], names: set[str], *, limited: bool) -> None:
     for status, response in responses.items():
         headers = response.setdefault("headers", {})
-        headers["X-Request-Id"] = _header("The id of this request, to quote when something went wrong.")
+        headers["X-Request-Id"] = _header("The id of this request, to quote when you report a problem.")
         if status == "401":
             headers["WWW-Authenticate"] = _header("How to authenticate (RFC 6750).")
         if status in {"429", "503", "507"}:
-            headers["Retry-After"] = _header("Seconds until another try makes sense.")
+            headers["Retry-After"] = _header("The number of seconds after which to try again.")
         if limited:
-            headers["RateLimit"] = _header("What is left: `r` requests, all of them again after `t` seconds.")
+            headers["RateLimit"] = _header(
+                "The remaining budget: `r` requests now, and the full budget again after `t` seconds."
+            )
             headers["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
         if status == "201" or (status == "202" and "Idempotency-Key" in names):
-            if status == "201" or "201" not in responses:  # else nothing was made yet
-                headers["Location"] = _header("The address of what was made.")
-            headers["Idempotency-Replayed"] = _header("`true` if an earlier request had the effect.")
+            if status == "201" or "201" not in responses:  # else nothing was created yet
+                headers["Location"] = _header("The address of the created resource.")
+            headers["Idempotency-Replayed"] = _header(
+                "`true` if an earlier request with this key had the effect."
+            )
         if status in {"200", "304"} and names & {"If-None-Match", "If-Match"}:
-            headers["ETag"] = _header("The version, for If-None-Match and If-Match.")
+            headers["ETag"] = _header("The version of the resource, for If-None-Match and If-Match.")
         if status == "200" and "cursor" in names:
-            headers["Link"] = _header("The neighbouring pages (RFC 8288), `next` and `prev`.")
+            headers["Link"] = _header(
+                "Links to the next and the previous page (RFC 8288), `next` and `prev`."
+            )
 
 
 def _header(description: str) -> dict[str, Any]:
@@ -213,8 +219,7 @@ def _header(description: str) -> dict[str, Any]:
 
 
 def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The document with the names that client generators shall use: `Post` for what Python calls PostOut,
-    `PostPage` for a page of them."""
+    """The document with the names for client generators: `Post` for the class PostOut, `PostPage` for a page of posts."""
     text = msgspec.json.encode(schema).decode()
     for name in schema["components"]["schemas"]:
         published = _NAMES.get(name, re.sub(r"^PageOut_.*\.(\w+?)(Out)?_$", r"\1Page", name))
@@ -231,13 +236,13 @@ def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
 _NAMES = {
     "FailureReason": "MediaReason",
 }
-"""Of enumerations that only their module tells apart."""
+"""Names of enumerations that only their modules distinguish."""
 
 
 def _complete_schema(name: str, schema: dict[str, Any]) -> None:
-    """Say what the decoder does: an input takes no member that is not declared."""
-    takes = name.endswith("In")
-    if takes:
+    """Complete a schema with what the decoder does: an input refuses undeclared members."""
+    is_input = name.endswith("In")
+    if is_input:
         schema["additionalProperties"] = False
     schema["title"] = name
     if name in {struct.__name__ for struct in _structs(OneOf)}:
@@ -248,28 +253,26 @@ def _complete_schema(name: str, schema: dict[str, Any]) -> None:
     if description := _descriptions().get("Page" if name.endswith("Page") else name):
         schema["description"] = description
     if schema.get("properties") == {}:
-        schema["maxProperties"] = 0  # else it would be what any other object is
+        schema["maxProperties"] = 0  # else it would match every object
     for member_name, member in schema.get("properties", {}).items():
         simplified(member)
-        _say_default(member, takes=takes)
-        if takes and "string" in member.get("type", ()):
+        _describe_default(member, is_input=is_input)
+        if is_input and "string" in member.get("type", ()):
             member.update(_RULES.get((name, member_name), _RULES.get(member_name, {})))
         if member_name in {"id", "reply_to", "post_id"} and "$ref" not in member:
             member.update({key: value for key, value in ID_SCHEMA.items() if key != "type"})
-        if (
-            member_name.endswith("_ids") and "items" in member
-        ):  # of which Litestar says nothing but that they are text
+        if member_name.endswith("_ids") and "items" in member:  # Litestar describes them only as strings
             member["items"] = ID_SCHEMA
         if member_name == "at" or member_name.endswith("_at"):
             member.update({"format": "date-time", "examples": ["2026-01-31T12:00:00.000Z"]})
 
 
-def _say_default(member: dict[str, Any], *, takes: bool) -> None:
-    """In words: generators take a member with a `default` for one that is always there, and make clients send it."""
+def _describe_default(member: dict[str, Any], *, is_input: bool) -> None:
+    """Describe the default in the text: generators treat a member with a `default` as required, and make clients send it."""
     default = member.pop("default", None)
-    if takes and (isinstance(default, bool) or default):
-        said = f"Without it: {msgspec.json.encode(default).decode()}."
-        member["description"] = " ".join(filter(None, (member.get("description"), said)))
+    if is_input and (isinstance(default, bool) or default):
+        text = f"Default: {msgspec.json.encode(default).decode()}."
+        member["description"] = " ".join(filter(None, (member.get("description"), text)))
 
 
 def _descriptions() -> dict[str, str]:
@@ -287,7 +290,7 @@ def _structs(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 _CONTROLS_BUT_LINES = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 _BLANKS = r"\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_FORMATS = (  # invisible characters, as far as they have four digits
+_FORMATS = (  # invisible characters with up to four digits
     r"\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e"
     r"\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
 )
@@ -317,5 +320,5 @@ _RULES: dict[Any, dict[str, Any]] = {
     "content_warning": {"pattern": _LINE, "maxLength": 200},
     "language": {"pattern": LANGUAGE_PATTERN, "maxLength": MAX_LANGUAGE},
 }
-"""The rules of the domain, as far as JSON Schema can say them: what keeps to them is taken. Lengths count
-code points here and characters there, so some texts that are longer by this measure are taken as well."""
+"""The rules of the domain, as far as JSON Schema can express them. An input that follows them is accepted. Lengths count
+code points here and graphemes in the domain, so some texts that are too long here are accepted as well."""

@@ -1,7 +1,7 @@
-"""Probes, public keys and the documentation pages, none of which needs the internet."""
+"""Probes, public keys and the documentation pages, all of which work without internet access."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from html import escape
 from mimetypes import guess_type
 from pathlib import Path
@@ -18,17 +18,9 @@ from litestar.router import Router
 from entrypoints.http.answers import Out
 from entrypoints.http.openapi import catalogue, policy
 from entrypoints.http.parameters import ANY_QUERY
+from entrypoints.readiness import Readiness
 
 ASSETS = Path(__file__).parent / "assets"
-
-PATIENCE = 1.5
-"""Seconds that a check of readiness may take: a burst must not look like a database that is away."""
-
-READY_SECONDS = 1.0
-"""For which an answer is kept, from when it was asked for."""
-
-Check = Callable[[], Awaitable[None]]
-"""Raises if what it checks is not there."""
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self'; "
@@ -56,7 +48,7 @@ _DOCS = """<!doctype html>
 
 class Health(Out):
     status: str
-    """`ok`; `degraded` while something is away that can be done without; or `unready`. `checks` has the reason."""
+    """`ok`; `degraded` while an optional part is unavailable; or `unready`. `checks` has the reason."""
     checks: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -70,7 +62,7 @@ class Jwk(Out):
 
 
 class Jwks(Out):
-    """RFC 7517. The keys that sign this server's access tokens."""
+    """RFC 7517. The keys that verify the access tokens of this server."""
 
     keys: list[Jwk]
 
@@ -83,36 +75,8 @@ class Jwks(Out):
     opt=policy("public", limit="none"),
 )
 async def livez() -> Response[Health]:
-    """Touches nothing: a process whose database is away is alive."""
+    """Checks nothing else: a process whose database is unavailable is alive."""
     return Response(Health("ok"), headers={"Cache-Control": "no-store"})
-
-
-class Readiness:
-    """What `/readyz` says. The stores are asked at most once a second, however many ask at once."""
-
-    def __init__(
-        self, checks: Mapping[str, Check], soft_checks: Mapping[str, Check], draining: Callable[[], bool]
-    ) -> None:
-        self._checks, self._soft_checks, self._draining = checks, soft_checks, draining
-        self._found: asyncio.Task[Health] | None = None
-        self._good_until = 0.0
-
-    async def __call__(self) -> Health:
-        if self._draining():
-            return Health("unready", {"process": "draining"})
-        now = asyncio.get_running_loop().time()
-        if self._found is None or (self._found.done() and now >= self._good_until):
-            self._good_until = now + READY_SECONDS
-            self._found = asyncio.create_task(self._look())
-        return await asyncio.shield(self._found)  # whoever goes away does not take it from the others
-
-    async def _look(self) -> Health:
-        names = [*self._checks, *self._soft_checks]
-        checks = [*self._checks.values(), *self._soft_checks.values()]
-        found = dict(zip(names, await asyncio.gather(*map(_state, checks)), strict=True))
-        if any(found[name] != "ok" for name in self._checks):
-            return Health("unready", found)
-        return Health("ok" if all(state == "ok" for state in found.values()) else "degraded", found)
 
 
 def readyz(readiness: Readiness) -> HTTPRouteHandler:
@@ -120,26 +84,18 @@ def readyz(readiness: Readiness) -> HTTPRouteHandler:
         "/readyz",
         tags=["operations"],
         operation_id="getReadiness",
-        summary="Can it serve?",
+        summary="Is the process ready to serve?",
         opt=policy("public", limit="probe"),
     )
     async def readyz() -> Response[Health]:
-        """503 while something that it cannot do without is away, and when the server is about to stop. What it says may be a
+        """Answers 503 while a required part is unavailable, and when the server is about to stop. The result may be up to a
         second old."""
-        health = await readiness()
-        status = 503 if health.status == "unready" else 200
+        report = await readiness()
+        status = 503 if report.status == "unready" else 200
+        health = Health(report.status, report.checks)
         return Response(health, status_code=status, headers={"Cache-Control": "no-store"})
 
     return readyz
-
-
-async def _state(check: Check) -> str:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await check()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong, the probe answers
-        return type(error).__name__
-    return "ok"
 
 
 def jwks(keys: Callable[[], list[dict[str, str]]]) -> HTTPRouteHandler:
@@ -160,8 +116,8 @@ def jwks(keys: Callable[[], list[dict[str, str]]]) -> HTTPRouteHandler:
 def documentation(
     describe: Callable[[], dict[str, Any]], describe_stream: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> Router:
-    """The OpenAPI and AsyncAPI documents, a page to browse it, and the catalogue of errors. `describe` takes a while;
-    it is called once, in a thread, when somebody first asks."""
+    """The OpenAPI and AsyncAPI documents, a page to browse them, and the catalogue of errors. `describe` is slow; it is
+    called once, in a thread, at the first request."""
     described: list[bytes] = []
 
     async def document(number: int) -> Response[bytes]:
@@ -203,7 +159,7 @@ def documentation(
 
     @get("/docs/assets/{name:str}", include_in_schema=False, opt=policy("public") | ANY_QUERY)
     async def asset(name: FromPath[str]) -> File:
-        """One of the files that there are: what a client sends is never made into a path."""
+        """Serve one of the listed files. The client's input never becomes a path."""
         if name not in files:
             raise NotFoundException
         kind = guess_type(name)[0] or "text/plain"

@@ -1,4 +1,4 @@
-"""Query parameters that a route does not know: refused as members of a body are, so that no misspelt one is passed over."""
+"""Refuse unknown query parameters, as unknown members of a body are refused, so that none is silently misspelt."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,12 +12,12 @@ from domain.shared import FieldError, Invalid
 from entrypoints.http.expectations import MAX_UNKNOWN
 
 ANY_QUERY: dict[str, Any] = {"query": None}
-"""For pages and documents that are no part of the API: what follows the `?` there is not for Waggle."""
+"""For pages and documents that are not part of the API: any query string is accepted there."""
 
 
 def refuse_unknown(sent: Sequence[str], handler: BaseRouteHandler) -> None:
-    """Raises Invalid, for names that are sent twice too. A handler that reads its parameters by itself names them as
-    `query` in its `opt`."""
+    """Raises Invalid for unknown and for repeated names. A handler that reads parameters itself lists them as `query` in
+    its `opt`."""
     own: Iterable[str] | None = handler.opt.get("query", ())
     if own is None:
         return
@@ -25,8 +25,8 @@ def refuse_unknown(sent: Sequence[str], handler: BaseRouteHandler) -> None:
     field_errors = {name: "unknown" for name in sent if name not in known}
     field_errors |= {name: "twice" for name, times in Counter(sent).items() if times > 1 and name in known}
     if field_errors:
-        takes = f"this takes {', '.join(known)}" if known else "this takes none"
-        details = {"unknown": f"there is no such parameter; {takes}", "twice": "it may be sent once only"}
+        takes = f"known are {', '.join(known)}" if known else "this operation has none"
+        details = {"unknown": f"unknown parameter; {takes}", "twice": "this parameter must not be repeated"}
         listed = [FieldError(f"?{name}", code, details[code]) for name, code in field_errors.items()]
         raise Invalid(*listed[:MAX_UNKNOWN])
 

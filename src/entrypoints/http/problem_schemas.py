@@ -1,4 +1,4 @@
-"""The problems of each operation, as schemas: their codes are an enumeration of what that operation can answer."""
+"""The problem schema of each operation: its codes are an enumeration of those that the operation can answer."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from domain.shared import DomainError
 from entrypoints.http.errors import OF_HTTP, PROBLEM, problem, status_of
 
 POINTERS = (
-    "JSON Pointer (RFC 6901): to a member of the body (`/text`; empty for all of it), to a query parameter after `/query` "
+    "JSON Pointer (RFC 6901) to a member of the body (`/text`; empty for the whole body), to a query parameter after `/query` "
     "(`/query/limit`), or to a header after `/header` (`/header/Idempotency-Key`)."
 )
 
@@ -16,7 +16,7 @@ SCHEMAS: dict[str, Any] = {
     "Problem": {
         "type": "object",
         "title": "Problem",
-        "description": "RFC 9457 problem details. `code` is stable; the words may change.",
+        "description": "RFC 9457 problem details. `code` is stable; the texts may change.",
         "required": ["type", "title", "status", "detail", "code", "request_id"],
         "properties": {
             "type": {"type": "string", "format": "uri-reference", "maxLength": 200},
@@ -28,7 +28,7 @@ SCHEMAS: dict[str, Any] = {
             "errors": {
                 "type": "array",
                 "maxItems": 100,
-                "description": "Every fault that was found in the input.",
+                "description": "Every error found in the input.",
                 "items": {"$ref": "#/components/schemas/FieldError"},
             },
         },
@@ -36,7 +36,7 @@ SCHEMAS: dict[str, Any] = {
     "FieldError": {
         "type": "object",
         "title": "FieldError",
-        "description": "One thing that is wrong with the input.",
+        "description": "One error in the input.",
         "required": ["pointer", "code", "detail"],
         "properties": {
             "pointer": {"type": "string", "maxLength": 500, "description": POINTERS},
@@ -50,8 +50,8 @@ SCHEMAS: dict[str, Any] = {
 def add_problems(
     operation: dict[str, Any], errors: Iterable[type[DomainError]], http: Iterable[int]
 ) -> dict[str, Any]:
-    """Describe the refusals in the operation's responses: `errors`, and those of `http` that no use case makes. Returns
-    the schema that they refer to, by its name."""
+    """Describe the errors in the operation's responses: `errors`, and the statuses in `http`, which no use case raises.
+    Returns the schema that they refer to, by its name."""
     by_status: dict[int, dict[str, str]] = defaultdict(dict)
     for error in errors:
         by_status[status_of(error)][error.code] = " ".join((error.__doc__ or error.code).split())
@@ -60,7 +60,7 @@ def add_problems(
         by_status[status][code] = meaning
     name = operation["operationId"][:1].upper() + operation["operationId"][1:] + "Problem"
     responses = operation["responses"]
-    responses.pop("400", None)  # Litestar's own, in a form that is not used here
+    responses.pop("400", None)  # Litestar's own, in a form that Waggle does not use
     for status, codes in sorted(by_status.items()):
         examples = {
             code: {"value": _example(status, code, meaning), "summary": meaning}
@@ -81,7 +81,7 @@ def _schema(name: str, codes: list[str]) -> dict[str, Any]:
     }
     return {
         "title": name,
-        "description": "A problem with one of the codes that this operation answers.",
+        "description": "A problem with one of the codes of this operation.",
         "allOf": [{"$ref": "#/components/schemas/Problem"}, of_operation],
     }
 

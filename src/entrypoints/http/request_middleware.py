@@ -1,5 +1,5 @@
-"""The outermost layer: request ids, security headers, CORS, compression, deadlines, the access log, HEAD, and a last
-resort."""
+"""The outermost layer of HTTP: request ids, security headers, CORS, compression, deadlines, the access log, HEAD, and the
+answer of last resort."""
 
 import asyncio
 import itertools
@@ -29,22 +29,22 @@ from entrypoints.http.network import caller_of
 log = logging.getLogger("waggle.access")
 
 REQUEST_DEADLINE = 5.0
-"""Seconds after which a request is given up, whatever it waits for. They begin when its body is there."""
+"""Seconds after which a request is cancelled, whatever it waits for. They begin when its body is complete."""
 BODY_DEADLINE = 10.0
-"""Seconds for the body to arrive in."""
+"""Seconds within which the body must arrive."""
 MAX_IN_FLIGHT = 1000
-"""Requests at once. One more is told at once to come back: it would only wait, and make the others wait."""
+"""Concurrent requests. One more is refused with 503 at once: it would only wait, and make the others wait."""
 SLOW = 1.0
-"""Seconds from which a request is a problem worth a line in the log."""
+"""Seconds after which a request is logged as a problem."""
 
 MAX_HEADER_BYTES = 32 * 1024
-"""The request line and the headers together."""
+"""The maximum size of the request line and the headers together."""
 
 UNGUARDED = {400, 404, 405, 415, 431}
-"""What is answered before a guard has seen the request: it is still not free."""
+"""Answers that are made before a guard has charged the request. They are charged too."""
 
 SECRET = ("/api/v1/auth/", "/api/v1/stream", "/api/v1/media/uploads")
-"""Answers with tokens are never compressed: their size would tell of what is in them (BREACH)."""
+"""Paths whose answers contain tokens. They are never compressed: the size would leak the content (BREACH)."""
 
 _PROCESS = secrets.token_hex(6)
 _counter = itertools.count(1)
@@ -55,12 +55,12 @@ SECURITY_HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 _POLICY = b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"
-"""Of what brings none of its own: data, which needs nothing if a browser shows it."""
+"""For answers without a policy of their own: data, which needs to load nothing if a browser displays it."""
 _HOST = re.compile(rb"([A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
 class RequestMiddleware:
-    """Pure ASGI around the application: middleware of the framework's own costs several times as much."""
+    """Pure ASGI around the application: the framework's own middleware costs several times as much."""
 
     def __init__(
         self, app: ASGIApp, *, access_log: str, hsts: str, networks: Networks, limits: RateLimits, cors: Cors
@@ -89,7 +89,7 @@ class RequestMiddleware:
         try:
             await lifecycle.run()
         finally:
-            self.in_flight -= not lifecycle.unhurried
+            self.in_flight -= not lifecycle.without_deadline
 
 
 class RequestLifecycle:
@@ -100,7 +100,6 @@ class RequestLifecycle:
         "caller",
         "deadline",
         "fields",
-        "given_up",
         "head",
         "held",
         "id",
@@ -113,7 +112,8 @@ class RequestLifecycle:
         "send_on",
         "started",
         "status",
-        "unhurried",
+        "timed_out",
+        "without_deadline",
     )
     caller: Caller
     deadline: asyncio.TimerHandle
@@ -122,36 +122,36 @@ class RequestLifecycle:
         self.middleware, self.scope, self.receive, self.send_on = middleware, scope, receive, send
         self.started = time.perf_counter()
         self.status = 0
-        self.given_up = self.reading = self.body_read = self.replaced = self.unhurried = False
+        self.timed_out = self.reading = self.body_read = self.replaced = self.without_deadline = False
         self.fields: dict[bytes, bytes] = dict(scope["headers"])
         self.id = _id_of(self.fields)
         self.head = scope["method"] == "HEAD"
         self.held: Any = None
-        """The beginning of an answer that may be compressed."""
-        self.private = scope["path"].startswith("/api/v1/")  # what one gets is no other one's to see
+        """The `http.response.start` of an answer that may be compressed."""
+        self.private = scope["path"].startswith("/api/v1/")  # its answers may differ between users
 
     async def run(self) -> None:
         if self.head:  # every GET route answers HEAD with the same headers; the server sends no body
             self.scope = {**self.scope, "method": "GET", "head": True}
         elif self.scope["method"] == "OPTIONS" and not self._is_preflight():
-            # No browser's preflight. Litestar would want a token and name one handler's methods: let it
-            # refuse a method that nothing has, with all that the address takes in Allow.
+            # Not a preflight of a browser. Litestar would ask for a token and name the methods of one handler. Let it
+            # refuse a method that no route has: then Allow names all methods of the address.
             self.scope = {**self.scope, "method": "-"}
         self.scope["request_id"] = self.id
-        self.scope["unhurried"] = self._take_time
+        self.scope["drop_deadline"] = self._drop_deadline
         self.scope["caller"] = self.caller = caller_of(self.scope, self.middleware.networks)
         request_id.set(self.id)
         network.set(self.caller.network)
         task = asyncio.current_task()
-        self._allow(REQUEST_DEADLINE, task)
+        self._start_deadline(REQUEST_DEADLINE, task)
         receive = self.receive if self.scope["method"] == "GET" else self._receive
         try:
             await (self._refused() or self.middleware.app)(self.scope, receive, self.send)
         except asyncio.CancelledError:
-            if not self.given_up or task is None or task.uncancel() > 0:
-                raise  # the server stops, or the client went away
+            if not self.timed_out or task is None or task.uncancel() > 0:
+                raise  # the server stops, or the client has disconnected
             await self.refuse(408 if self.reading else 504)
-        except Exception as error:  # what got past the application's own handlers
+        except Exception as error:  # not caught by the application's own handlers
             log.exception("unexpected %s outside of a handler", type(error).__name__)
             await self.refuse(500)
         finally:
@@ -162,7 +162,7 @@ class RequestLifecycle:
         return b"origin" in self.fields and b"access-control-request-method" in self.fields
 
     def _refused(self) -> ASGIApp | None:
-        """What is wrong with the request whatever it asks for; and the answers to preflights."""
+        """The refusal of a request that is invalid whatever it asks for, or the answer to a preflight; else None."""
         scope, fields = self.scope, self.fields
         try:
             if scope.get("header_bytes", 0) > MAX_HEADER_BYTES:
@@ -170,7 +170,9 @@ class RequestLifecycle:
             if field_error := host_error(scope["headers"], scope.get("http_version", "1.1")):
                 raise HostInvalid(field_error)
             if is_encoded(scope["headers"]):
-                raise BodyEncoded("the body must have no Content-Encoding, and be sent whole or in chunks")
+                raise BodyEncoded(
+                    "the body must have no Content-Encoding, and no Transfer-Encoding other than chunked"
+                )
             return self.middleware.cors.preflight(fields) if scope["method"] == "OPTIONS" else None
         except DomainError as error:
             refused = refusal(error, self.id)
@@ -178,36 +180,36 @@ class RequestLifecycle:
                 refused.headers.append((b"accept-encoding", b"identity"))
             return refused
 
-    def _allow(self, seconds: float, task: "asyncio.Task[Any] | None") -> None:
-        self.deadline = asyncio.get_running_loop().call_later(seconds, self._give_up, task)
+    def _start_deadline(self, seconds: float, task: "asyncio.Task[Any] | None") -> None:
+        self.deadline = asyncio.get_running_loop().call_later(seconds, self._time_out, task)
 
-    def _take_time(self) -> None:
-        """For an answer that goes on for as long as it is wanted, or a body that is large: limited elsewhere."""
+    def _drop_deadline(self) -> None:
+        """Drop the deadline, for a streaming response or a large body: these are limited elsewhere."""
         if self.head:
-            return  # nobody wants what goes on
+            return  # a HEAD request gets no body
         self.deadline.cancel()
-        if not self.unhurried:
-            self.unhurried = True
+        if not self.without_deadline:
+            self.without_deadline = True
             self.middleware.in_flight -= 1
 
     async def _receive(self) -> Any:
-        """The body, which has its own time: a slow network is no slow server."""
+        """Receive the body, which has a deadline of its own: a slow network is not a slow server."""
         self.reading = not self.body_read
         message: Any = await self.receive()
         if self.reading and not message.get("more_body", False):
             self.reading, self.body_read = False, True
-            if not self.unhurried:
+            if not self.without_deadline:
                 self.deadline.cancel()
-                self._allow(REQUEST_DEADLINE, asyncio.current_task())
+                self._start_deadline(REQUEST_DEADLINE, asyncio.current_task())
         return message
 
-    def _give_up(self, task: "asyncio.Task[Any] | None") -> None:
-        """What asyncio.timeout does, at a third of its cost."""
+    def _time_out(self, task: "asyncio.Task[Any] | None") -> None:
+        """Cancel the task at the deadline, as asyncio.timeout does, at a third of its cost."""
         left = BODY_DEADLINE - (time.perf_counter() - self.started)
         if self.reading and left > 0:
-            self._allow(left, task)
+            self._start_deadline(left, task)
             return
-        self.given_up = True
+        self.timed_out = True
         if task is not None:
             task.cancel()
 
@@ -238,7 +240,9 @@ class RequestLifecycle:
         headers += rate_limit_headers(self.caller)
         headers += self.middleware.cors.of(self.fields[b"origin"]) if b"origin" in self.fields else ()
         names = {name for name, _ in made}
-        if self.status == 304 and b'W/"' in self.fields.get(b"if-none-match", b""):  # it has it compressed
+        if self.status == 304 and b'W/"' in self.fields.get(
+            b"if-none-match", b""
+        ):  # the client has it compressed
             headers = [(name, weak(value) if name == b"etag" else value) for name, value in headers]
         if _POLICY[0] not in names:
             headers.append(_POLICY)
@@ -248,7 +252,7 @@ class RequestLifecycle:
         return headers
 
     def _vary(self) -> bytes:
-        """The request headers on which the answers of this address depend, whether this request has them or not."""
+        """The request headers on which the answers of this address depend, whether or not this request has them."""
         path = self.scope["path"]
         if self.scope["method"] == "OPTIONS":
             return b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
@@ -272,7 +276,7 @@ class RequestLifecycle:
         )
 
     async def _compressed(self, start: Any, message: Any) -> Any:
-        """Change the body in `message`, and give the beginning that belongs to it. Bodies in pieces stay as they are."""
+        """Compress the body in `message`, and return the start that belongs to it. Bodies in several messages are left unchanged."""
         if message.get("more_body", False):
             return start
         coding = coding_for(self.fields[b"accept-encoding"]) or b"identity"
@@ -283,7 +287,7 @@ class RequestLifecycle:
         return {**start, "headers": [*headers, (b"content-encoding", coding)]}
 
     async def refuse(self, status: int) -> None:
-        if self.held is not None:  # nothing was sent of it
+        if self.held is not None:  # nothing of it was sent
             self.held, self.status = None, 0
         if self.status:  # too late for another answer: the server closes the connection
             return
@@ -297,13 +301,13 @@ class RequestLifecycle:
         middleware, took = self.middleware, time.perf_counter() - self.started
         if middleware.log_all or (
             middleware.log_problems
-            and (self.status >= 500 or self.status == 0 or (took > SLOW and not self.unhurried))
+            and (self.status >= 500 or self.status == 0 or (took > SLOW and not self.without_deadline))
         ):
             log.info(
                 "request",
                 extra={
                     "method": self.scope["method"],
-                    # the template, never the path: paths can hold anything that a client likes to send
+                    # the template, never the path: a path can contain anything
                     "route": str(self.scope.get("path_template", "-")),
                     "status": self.status,
                     "ms": round(took * 1000, 1),
@@ -318,17 +322,17 @@ _HEADERS_OF: Mapping[int, RawHeaders] = {
 
 
 def host_error(headers: Iterable[tuple[bytes, bytes]], http_version: str) -> str:
-    """What is wrong with the Host of a request; empty if nothing is (RFC 9112, 3.2)."""
+    """The error in the Host headers of a request (RFC 9112, 3.2); empty if there is none."""
     hosts = [value for name, value in headers if name == b"host"]
     if not hosts:
         return "" if http_version == "1.0" else "the Host header is missing"
     if len(hosts) > 1:
-        return "there must be one Host header"
-    return "" if _HOST.fullmatch(hosts[0]) else "the Host header names no host"
+        return "there must be exactly one Host header"
+    return "" if _HOST.fullmatch(hosts[0]) else "the Host header is not a valid host"
 
 
 def last_resort(status: int) -> tuple[RawHeaders, bytes]:
-    """Headers and body of the answer to what never became a request."""
+    """The headers and the body of the answer to input that could not be parsed as a request."""
     id_ = _id_of({})
     code, detail = OF_HTTP[status]
     ready = answer(problem(id_, status, code, detail), _HEADERS_OF.get(status, []))

@@ -1,4 +1,4 @@
-"""Single resources over HTTP: what they have in common, from entity tags to idempotency keys."""
+"""Common parts of single resources over HTTP: entity tags, idempotency keys, times."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ IfMatch = Annotated[
     HeaderParameter(
         name="If-Match",
         max_length=MAX_TAGS,
-        description="The ETag of what you edit, or several of them; weak ones, and what a proxy made of ours, are taken "
-        "as well. If it was edited since, the answer is 412 and nothing happens.",
+        description="The ETag of the version that you edit, or several ETags. Weak ETags, and ETags that a proxy has "
+        "changed, are accepted. If the resource was edited since, the answer is 412 and nothing is changed.",
     ),
 ]
 IfNoneMatch = Annotated[
@@ -32,7 +32,7 @@ IfNoneMatch = Annotated[
     HeaderParameter(
         name="If-None-Match",
         max_length=MAX_TAGS,
-        description="ETags that you have: if one is current, the answer is 304.",
+        description="The ETags that you have. If one of them is current, the answer is 304.",
     ),
 ]
 IdempotencyKey = Annotated[
@@ -42,8 +42,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]{1,255}$",
-        description="1 to 255 printable ASCII characters without blanks. Choose a new one for each thing that you do: sent "
-        "again with the same request within 24 hours it brings the same answer and no second effect.",
+        description="1 to 255 printable ASCII characters without blanks. Choose a new key for each action. If you repeat the "
+        "same request with the same key within 24 hours, you get the same answer, and there is no second effect.",
     ),
 ]
 
@@ -54,13 +54,13 @@ def rfc3339(at: datetime) -> str:
 
 
 def version_in(if_match: str | None) -> int | None:
-    """The version that the client means to edit; None if it does not say. Versions only grow, so of several the highest
-    is the one that may be current. Raises Stale for what is no tag of ours, since nothing current has it."""
+    """The version that the client wants to edit; None if it names none. Versions only grow, so of several versions only the
+    highest can be current. Raises Stale if no tag is from Waggle, since the current version has none of them."""
     if if_match is None or if_match.strip() == "*":
         return None
     versions = versions_in(if_match)
     if not versions:
-        raise Stale("If-Match names no version that there ever was")
+        raise Stale("If-Match contains no ETag of this resource")
     return max(versions)
 
 

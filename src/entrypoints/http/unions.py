@@ -1,4 +1,4 @@
-"""Schemas of which one applies, so that generators can tell the alternatives apart."""
+"""Union schemas, in a form in which generators can distinguish the alternatives."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,8 +7,8 @@ _REF = "#/components/schemas/"
 
 
 def simplified(schema: dict[str, Any]) -> None:
-    """Say in one type what Litestar writes as a oneOf: "a string or null" with the limits beside it, and what may be
-    left out, which is a oneOf of a single schema."""
+    """Replace two kinds of oneOf that Litestar writes by a plain type: "a string or null" with the limits beside it, and a
+    oneOf of a single schema, for an optional member."""
     options = schema.get("oneOf", [])
     if len(options) == 1:
         del schema["oneOf"]
@@ -22,9 +22,9 @@ def simplified(schema: dict[str, Any]) -> None:
         schema["type"] = kinds
 
 
-def tell_apart(name: str, schema: dict[str, Any], schemas: Mapping[str, Any]) -> None:
-    """Name the member by which the alternatives of a union differ: a tag, or an enumeration of which each has values of
-    its own. Raises RuntimeError if there is none."""
+def add_discriminator(name: str, schema: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """Add the member by which the alternatives of a union differ: a tag, or an enumeration with different values in each
+    alternative. Raises RuntimeError if there is none."""
     alternatives = [option["$ref"] for option in schema["oneOf"]]
     properties = [schemas[ref.removeprefix(_REF)].get("properties", {}) for ref in alternatives]
     for member in properties[0]:
@@ -35,12 +35,12 @@ def tell_apart(name: str, schema: dict[str, Any], schemas: Mapping[str, Any]) ->
             schema["discriminator"] = {"propertyName": member, "mapping": mapping}
             return
     raise RuntimeError(
-        f"nothing tells the alternatives of {name} apart: give their structs a tag_field and a tag"
+        f"the alternatives of {name} cannot be distinguished: give their structs a tag_field and a tag"
     )
 
 
 def _values(member: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
-    """What a member can be, if it is one of few strings."""
+    """The values of a member that is one of a few strings; else nothing."""
     if ref := member.get("$ref"):
         member = schemas[ref.removeprefix(_REF)]
     found = [member["const"]] if "const" in member else member.get("enum", [])

@@ -66,7 +66,7 @@ async def pieces(request: Any, at_most: int) -> AsyncIterator[bytes]:
     or as soon as it is; 408 for a client that is too slow; and BodyMalformed if it goes away."""
     if (announced := request.headers.get("content-length", "")).isdigit() and int(announced) > at_most:
         raise HTTPException(status_code=413)
-    request.scope["unhurried"]()
+    request.scope["drop_deadline"]()
     patience, come = PATIENCE, 0
     while True:
         began = time.monotonic()

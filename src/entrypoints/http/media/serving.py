@@ -134,7 +134,7 @@ class _Streamed(Ready):
         try:
             async with AsyncExitStack() as stack:
                 pieces = await self._opened(stack)
-                scope["unhurried"]()  # type: ignore[typeddict-item]  # set by the edge
+                scope["drop_deadline"]()  # type: ignore[typeddict-item]  # set by the middleware
                 gone = asyncio.create_task(_gone(receive))
                 try:
                     await send(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from domain.notifications import Stream
-from entrypoints.http.bodies import has_members_twice
+from entrypoints.http.bodies import has_repeated_members
 from entrypoints.http.notifications.shapes import MAX_SEQ, Data, Unread
 
 PROTOCOL = "waggle.v1"
@@ -68,7 +68,7 @@ def decode(frame: str) -> Inbound:
     """Raises msgspec.DecodeError."""
     try:
         decoded = _DECODER.decode(frame)
-        twice = has_members_twice(frame)
+        twice = has_repeated_members(frame)
     except RecursionError:
         raise msgspec.DecodeError("the frame is nested too deeply") from None
     if twice:

@@ -175,7 +175,7 @@ class _EventStream(Ready):
         self._send = send
         gone = asyncio.create_task(self._wait_for_end(receive))
         try:
-            scope["unhurried"]()  # type: ignore[typeddict-item]  # set by the outermost middleware
+            scope["drop_deadline"]()  # type: ignore[typeddict-item]  # set by the outermost middleware
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
             if not scope.get("head"):
                 await self._session.run()
