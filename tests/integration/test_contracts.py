@@ -17,10 +17,10 @@ from tests.integration.servers import fresh_database
 from tests.port_contracts.every_store import *  # noqa: F403 - tests to collect
 from tests.port_contracts.idempotency import an_idempotent_request, publish_once
 from tests.port_contracts.maintenance import MaintenanceContract
-from tests.port_contracts.notifications import ForgettingContract
 from tests.port_contracts.process_numbers import ProcessNumbersContract
 from tests.port_contracts.schema import SchemaContract
 from tests.port_contracts.stores import Stores, a_post, migrated, sql
+from tests.port_contracts.stream_tickets import StreamDeletionContract
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +44,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     return some
 
 
-class TestForgetting(ForgettingContract): ...
+class TestForgetting(StreamDeletionContract): ...
 
 
 class TestProcessNumbers(ProcessNumbersContract): ...

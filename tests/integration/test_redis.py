@@ -22,8 +22,8 @@ from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelineSegment
 from application.shared.limits import Rate
 from domain.shared import MAX_ID
 from tests.integration.servers import Server, Unavailable, clear, redis
-from tests.port_contracts.cache import CacheContract, Keeping
-from tests.port_contracts.limits import TEN, Counting, LimiterContract
+from tests.port_contracts.cache import CacheContract, CacheHarness
+from tests.port_contracts.limits import TEN, LimiterContract, LimiterHarness
 from tests.port_contracts.timelines import ALL, TimelinesContract, a_reader, an_entry, entries, filled, ids
 
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
@@ -172,14 +172,14 @@ class TestTimelines(TimelinesContract):
 
 class TestCache(CacheContract):
     @pytest.fixture
-    def keeping(self, client: Client) -> Keeping:
-        return Keeping(RedisCache(client, MemoryCache(time.monotonic)), asyncio.sleep)
+    def harness(self, client: Client) -> CacheHarness:
+        return CacheHarness(RedisCache(client, MemoryCache(time.monotonic)), asyncio.sleep)
 
-    async def test_what_is_too_large_is_not_kept_nor_what_it_replaces(self, keeping: Keeping) -> None:
-        await keeping.cache.set("large", b"small", 60)
-        await keeping.cache.set("large", bytes(LARGEST + 1), 60)
+    async def test_what_is_too_large_is_not_kept_nor_what_it_replaces(self, harness: CacheHarness) -> None:
+        await harness.cache.set("large", b"small", 60)
+        await harness.cache.set("large", bytes(LARGEST + 1), 60)
 
-        assert await keeping.cache.get("large") is None
+        assert await harness.cache.get("large") is None
 
     async def test_without_redis_each_process_keeps_for_itself(self) -> None:
         cache = RedisCache(Client(Address.of("redis://127.0.0.1:1")), MemoryCache(time.monotonic))
@@ -192,29 +192,29 @@ class TestCache(CacheContract):
 
 class TestLimiter(LimiterContract):
     @pytest.fixture
-    def counting(self, client: Client) -> Counting:
+    def harness(self, client: Client) -> LimiterHarness:
         async def wait(seconds: float) -> None:
             """Redis has a clock of its own: instead of it, what is kept is moved."""
             for key in await client.call("KEYS", "waggle:*:limit:*"):
                 whole_at = int(await client.call("GET", key)) - int(seconds * 1e6)
                 await client.call("SET", key, whole_at)
 
-        return Counting(RedisLimiter(client, MemoryLimiter(time.monotonic), lambda: 1), wait)
+        return LimiterHarness(RedisLimiter(client, MemoryLimiter(time.monotonic), lambda: 1), wait)
 
     async def test_a_budget_is_kept_as_long_as_it_is_not_whole(
-        self, client: Client, counting: Counting
+        self, client: Client, harness: LimiterHarness
     ) -> None:
-        await counting.limiter.take("someone", TEN, 5)
+        await harness.limiter.take("someone", TEN, 5)
         [key] = await client.call("KEYS", "waggle:*:limit:ten:someone")
 
         assert 29_000 < await client.call("PTTL", key) <= 30_001
 
-    async def test_garbage_shuts_nobody_out(self, client: Client, counting: Counting) -> None:
+    async def test_garbage_shuts_nobody_out(self, client: Client, harness: LimiterHarness) -> None:
         await client.call("SET", "waggle:1:limit:ten:garbled", "9" * 30)
         await client.call("SET", "waggle:1:limit:ten:letters", "x")
 
-        first = await counting.limiter.take("garbled", TEN)
-        second = await counting.limiter.take("letters", TEN)
+        first = await harness.limiter.take("garbled", TEN)
+        second = await harness.limiter.take("letters", TEN)
 
         assert (first.allowed, second.allowed) == (False, True)
         assert first.retry_after <= 6

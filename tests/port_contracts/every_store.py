@@ -14,13 +14,6 @@ from tests.port_contracts.identity import (
 from tests.port_contracts.keys import KeysContract
 from tests.port_contracts.mails import MailQueueContract
 from tests.port_contracts.media import JobsContract, MediaContract
-from tests.port_contracts.notifications import (
-    CountersContract,
-    StreamReaderContract,
-    StreamsContract,
-    TicketsContract,
-    TrimmingContract,
-)
 from tests.port_contracts.outbox import OutboxContract
 from tests.port_contracts.parts import PostPartsContract
 from tests.port_contracts.pending import ConfirmationQueueContract, PendingRegistrationsContract
@@ -41,6 +34,13 @@ from tests.port_contracts.search import (
 )
 from tests.port_contracts.security import SecurityEventsContract
 from tests.port_contracts.signals import SignalsContract
+from tests.port_contracts.stream_reading import (
+    StreamCountersContract,
+    StreamReaderContract,
+    TrimStreamsContract,
+)
+from tests.port_contracts.stream_tickets import StreamTicketsContract
+from tests.port_contracts.streams import StreamsContract
 from tests.port_contracts.threads import EditsContract, ThreadsContract
 from tests.port_contracts.transactions import TransactionsContract
 from tests.port_contracts.withheld import WithheldContract
@@ -154,19 +154,19 @@ class TestMedia(MediaContract): ...
 class TestJobs(JobsContract): ...
 
 
-class TestVotes(SignalsContract): ...
+class TestSignals(SignalsContract): ...
 
 
 class TestStreams(StreamsContract): ...
 
 
-class TestCounters(CountersContract): ...
+class TestStreamCounters(StreamCountersContract): ...
 
 
 class TestStreamReader(StreamReaderContract): ...
 
 
-class TestTickets(TicketsContract): ...
+class TestStreamTickets(StreamTicketsContract): ...
 
 
-class TestTrimming(TrimmingContract): ...
+class TestTrimStreams(TrimStreamsContract): ...

@@ -1,4 +1,4 @@
-"""What every counter of requests must do. Each test has its own keys: a shared counter keeps what others did."""
+"""The contract of limiters. Each test uses its own keys, since a shared limiter contains those of other tests."""
 
 import asyncio
 import itertools
@@ -17,18 +17,18 @@ def a_key() -> str:
 
 
 @dataclass
-class Counting:
-    """A counter, and how to let time go by for it."""
+class LimiterHarness:
+    """A limiter, and a function that lets time pass for it."""
 
     limiter: Limiter
     wait: Callable[[float], Awaitable[None]]
 
 
 class LimiterContract:
-    async def test_as_much_as_the_limit_is_taken_at_once_and_no_more(self, counting: Counting) -> None:
+    async def test_a_burst_up_to_the_limit_is_allowed_and_no_more(self, harness: LimiterHarness) -> None:
         key = a_key()
 
-        decisions = [await counting.limiter.take(key, TEN) for _ in range(11)]
+        decisions = [await harness.limiter.take(key, TEN) for _ in range(11)]
 
         assert [decision.allowed for decision in decisions] == [True] * 10 + [False]
         assert [decision.remaining for decision in decisions] == [*range(9, -1, -1), 0]
@@ -38,67 +38,67 @@ class LimiterContract:
         assert round(decisions[10].retry_after) == 6
         assert round(decisions[10].reset) == 60
 
-    async def test_ap3_of_many_at_once_as_many_are_let_in_as_there_may_be(self, counting: Counting) -> None:
+    async def test_concurrent_requests_are_allowed_up_to_the_limit(self, harness: LimiterHarness) -> None:
         key = a_key()
 
-        decisions = await asyncio.gather(*(counting.limiter.take(key, TEN) for _ in range(80)))
+        decisions = await asyncio.gather(*(harness.limiter.take(key, TEN) for _ in range(80)))
 
         assert sum(decision.allowed for decision in decisions) == 10
 
-    async def test_what_was_taken_comes_back_bit_by_bit(self, counting: Counting) -> None:
+    async def test_a_budget_refills_gradually(self, harness: LimiterHarness) -> None:
         key = a_key()
-        await counting.limiter.take(key, TEN, 10)
+        await harness.limiter.take(key, TEN, 10)
 
-        await counting.wait(5)
-        too_early = await counting.limiter.take(key, TEN)
-        await counting.wait(too_early.retry_after + 0.01)
-        in_time = await counting.limiter.take(key, TEN)
-        again = await counting.limiter.take(key, TEN)
+        await harness.wait(5)
+        too_early = await harness.limiter.take(key, TEN)
+        await harness.wait(too_early.retry_after + 0.01)
+        in_time = await harness.limiter.take(key, TEN)
+        again = await harness.limiter.take(key, TEN)
 
         assert (too_early.allowed, in_time.allowed, again.allowed) == (False, True, False)
 
-    async def test_a_refusal_costs_nothing(self, counting: Counting) -> None:
+    async def test_a_refused_request_takes_nothing(self, harness: LimiterHarness) -> None:
         key = a_key()
-        await counting.limiter.take(key, TEN, 8)
+        await harness.limiter.take(key, TEN, 8)
 
-        refused = await counting.limiter.take(key, TEN, 3)
-        taken = await counting.limiter.take(key, TEN, 2)
+        refused = await harness.limiter.take(key, TEN, 3)
+        taken = await harness.limiter.take(key, TEN, 2)
 
         assert (refused.allowed, refused.remaining) == (False, 2)
         assert (taken.allowed, taken.remaining) == (True, 0)
 
-    async def test_a_budget_never_grows_beyond_its_limit(self, counting: Counting) -> None:
+    async def test_a_budget_never_grows_beyond_its_limit(self, harness: LimiterHarness) -> None:
         key = a_key()
-        await counting.limiter.take(key, TEN)
+        await harness.limiter.take(key, TEN)
 
-        await counting.wait(600)
-        await counting.limiter.give_back(key, TEN, 5)
-        decisions = [await counting.limiter.take(key, TEN) for _ in range(11)]
+        await harness.wait(600)
+        await harness.limiter.give_back(key, TEN, 5)
+        decisions = [await harness.limiter.take(key, TEN) for _ in range(11)]
 
         assert sum(decision.allowed for decision in decisions) == 10
 
-    async def test_keys_and_names_have_budgets_of_their_own(self, counting: Counting) -> None:
+    async def test_keys_and_names_have_separate_budgets(self, harness: LimiterHarness) -> None:
         key, other = a_key(), a_key()
-        await counting.limiter.take(key, TEN, 10)
+        await harness.limiter.take(key, TEN, 10)
 
-        assert (await counting.limiter.take(other, TEN)).allowed
-        assert (await counting.limiter.take(key, TEN._replace(name="another"))).allowed
-        assert not (await counting.limiter.take(key, TEN)).allowed
+        assert (await harness.limiter.take(other, TEN)).allowed
+        assert (await harness.limiter.take(key, TEN._replace(name="another"))).allowed
+        assert not (await harness.limiter.take(key, TEN)).allowed
 
-    async def test_what_is_given_back_can_be_taken_again(self, counting: Counting) -> None:
+    async def test_what_is_given_back_can_be_taken_again(self, harness: LimiterHarness) -> None:
         key = a_key()
-        await counting.limiter.take(key, TEN, 10)
+        await harness.limiter.take(key, TEN, 10)
 
-        await counting.limiter.give_back(key, TEN, 2)
-        decisions = [await counting.limiter.take(key, TEN) for _ in range(3)]
+        await harness.limiter.give_back(key, TEN, 2)
+        decisions = [await harness.limiter.take(key, TEN) for _ in range(3)]
 
         assert [decision.allowed for decision in decisions] == [True, True, False]
 
-    async def test_a_budget_that_is_cleared_is_whole(self, counting: Counting) -> None:
+    async def test_clearing_restores_the_full_budget(self, harness: LimiterHarness) -> None:
         key = a_key()
-        await counting.limiter.take(key, TEN, 10)
+        await harness.limiter.take(key, TEN, 10)
 
-        await counting.limiter.clear(key, TEN)
-        await counting.limiter.clear(a_key(), TEN)
+        await harness.limiter.clear(key, TEN)
+        await harness.limiter.clear(a_key(), TEN)
 
-        assert (await counting.limiter.take(key, TEN, 10)).allowed
+        assert (await harness.limiter.take(key, TEN, 10)).allowed

@@ -17,15 +17,15 @@ from application.feeds.trending_formula import EngagementSignal, HashtagSignal
 from domain.shared import EventId, PostId, SessionId, UserId
 from tests.port_contracts.idempotency import an_idempotent_request, publish_once
 from tests.port_contracts.identity import a_session, add_session
-from tests.port_contracts.notifications import a_ticket
 from tests.port_contracts.pending import a_pending, add
 from tests.port_contracts.process_numbers import db
 from tests.port_contracts.stores import Stores, new_id
+from tests.port_contracts.stream_tickets import a_ticket
 
 LITTLE = timedelta(minutes=1)
 
 
-def id_made(ago: timedelta) -> int:
+def id_of_age(ago: timedelta) -> int:
     return int((datetime.now(UTC) - ago).timestamp() * 1000) << 16
 
 
@@ -56,17 +56,17 @@ class MaintenanceContract:
             await publish_once(stores, idempotent_request)
             aged = update(idempotency_keys).where(idempotency_keys.c.key == idempotent_request.key)
             async with db(stores).begin() as connection:
-                await connection.execute(aged.values(claimed_at=id_made(age) >> 16))
+                await connection.execute(aged.values(claimed_at=id_of_age(age) >> 16))
         account = await stores.add_account()
         for age in (SESSIONS - LITTLE, SESSIONS + LITTLE):
-            await add_session(stores, a_session(account, id=SessionId(id_made(age))))
+            await add_session(stores, a_session(account, id=SessionId(id_of_age(age))))
         async with stores.open_identity() as tx:
             for age in (HANDLED_EVENTS - LITTLE, HANDLED_EVENTS + LITTLE):
-                await tx.inbox.first_time("count", EventId(id_made(age)))
+                await tx.inbox.first_time("count", EventId(id_of_age(age)))
 
         async with stores.open_signals() as tx:
             for age in (SIGNALS - LITTLE, SIGNALS + LITTLE):
-                post, at = PostId(id_made(age)), id_made(age) >> 16
+                post, at = PostId(id_of_age(age)), id_of_age(age) >> 16
                 await tx.signals.add(EngagementSignal(post, account.id, 1, 1, at))
                 await tx.signals.set_tags(post, [HashtagSignal("bees", post, account.id, at)])
 
@@ -93,7 +93,7 @@ class MaintenanceContract:
         monkeypatch.setattr(maintenance, "BATCH", 2)
         async with stores.open_identity() as tx:
             for number in range(5):
-                await tx.inbox.first_time("count", EventId(id_made(HANDLED_EVENTS + LITTLE) + number))
+                await tx.inbox.first_time("count", EventId(id_of_age(HANDLED_EVENTS + LITTLE) + number))
 
         assert await purge_expired(db(stores)) == 5
         assert await purge_expired(db(stores)) == 0

@@ -1,4 +1,4 @@
-"""Votes for what is trending, on every store. Others vote at the same time: each example asks for its own."""
+"""The contract of engagement signals. Other tests add signals at the same time, so each test reads only its own."""
 
 from collections.abc import Sequence
 
@@ -61,7 +61,7 @@ def newest_first(signals: Sequence[EngagementSignal]) -> list[EngagementSignal]:
 
 
 class SignalsContract:
-    async def test_a_vote_is_kept_as_it_was_cast(self, stores: Stores) -> None:
+    async def test_a_signal_is_stored_completely(self, stores: Stores) -> None:
         post, comment = a_post_id(), new_id()
         signals = [
             a_signal(post, at=AT + 3),
@@ -72,7 +72,7 @@ class SignalsContract:
 
         assert await signals_for(stores, post) == signals
 
-    async def test_a_vote_that_is_told_again_is_one_vote(self, stores: Stores) -> None:
+    async def test_adding_a_signal_twice_stores_it_once(self, stores: Stores) -> None:
         signal = a_signal(a_post_id())
 
         for _ in range(2):
@@ -80,7 +80,7 @@ class SignalsContract:
 
         assert await signals_for(stores, signal.post) == [signal]
 
-    async def test_somebody_may_vote_for_several_reasons_and_take_each_back(self, stores: Stores) -> None:
+    async def test_signals_of_different_sources_are_removed_separately(self, stores: Stores) -> None:
         post = a_post_id()
         liked = a_signal(post)
         reposted = liked._replace(source=REPOSTED, weight=2)
@@ -92,7 +92,7 @@ class SignalsContract:
 
         assert await signals_for(stores, post) == [reposted]
 
-    async def test_votes_are_read_newest_first_in_batches_without_a_gap(self, stores: Stores) -> None:
+    async def test_signals_are_read_newest_first_in_complete_batches(self, stores: Stores) -> None:
         posts = [a_post_id() for _ in range(3)]
         signals = [
             a_signal(posts[number % 3], user=100 + number % 2, source=number + 1, at=AT + number // 4)
@@ -103,14 +103,14 @@ class SignalsContract:
         for batch in (1, 2, 5, 1000):
             assert await signals_for(stores, *posts, batch=batch, since=AT) == newest_first(signals)
 
-    async def test_what_is_older_than_the_window_is_not_read(self, stores: Stores) -> None:
+    async def test_signals_older_than_since_are_not_read(self, stores: Stores) -> None:
         post = a_post_id()
         older, younger = a_signal(post, at=AT - 1), a_signal(post, at=AT)
         await add(stores, older, younger)
 
         assert await signals_for(stores, post, since=AT) == [younger]
 
-    async def test_a_post_has_the_tags_that_were_told_last(self, stores: Stores) -> None:
+    async def test_setting_tags_replaces_all_tags_of_the_post(self, stores: Stores) -> None:
         post, other = a_post_id(), a_post_id()
         await set_tags(stores, other, a_hashtag_signal(other, "honey"))
         await set_tags(stores, post, a_hashtag_signal(post, "honey"), a_hashtag_signal(post, "straße"))
@@ -123,7 +123,7 @@ class SignalsContract:
         await set_tags(stores, post)
         assert await tags_of(stores, post) == []
 
-    async def test_tags_are_read_newest_first_in_batches_without_a_gap(self, stores: Stores) -> None:
+    async def test_hashtag_signals_are_read_newest_first_in_complete_batches(self, stores: Stores) -> None:
         posts = [a_post_id() for _ in range(4)]
         for number, post in enumerate(posts):
             signals = [a_hashtag_signal(post, tag, at=AT + number // 2) for tag in ("bees", "honey", "wax")]
@@ -136,44 +136,44 @@ class SignalsContract:
             ]
             assert len(set(found)) == 12
 
-    async def test_all_votes_for_a_post_go_a_little_at_once(self, stores: Stores) -> None:
+    async def test_signals_for_a_post_are_deleted_in_batches(self, stores: Stores) -> None:
         post, other = a_post_id(), a_post_id()
         await add(stores, *(a_signal(post) for _ in range(5)), a_signal(other))
         await set_tags(stores, post, a_hashtag_signal(post, "bees"), a_hashtag_signal(post, "wax"))
         await set_tags(stores, other, a_hashtag_signal(other, "bees"))
 
-        gone = []
+        deleted_counts = []
         for _ in range(4):
             async with stores.open_signals() as tx:
-                gone.append(await tx.signals.delete_for_post(post, 3))
+                deleted_counts.append(await tx.signals.delete_for_post(post, 3))
 
-        assert gone == [3, 3, 1, 0]
+        assert deleted_counts == [3, 3, 1, 0]
         assert (await signals_for(stores, post), await tags_of(stores, post)) == ([], [])
         assert (len(await signals_for(stores, other)), len(await tags_of(stores, other))) == (1, 1)
 
-    async def test_all_that_somebody_voted_for_goes_a_little_at_once(self, stores: Stores) -> None:
+    async def test_signals_by_a_user_are_deleted_in_batches(self, stores: Stores) -> None:
         posts, user = [a_post_id() for _ in range(3)], UserId(new_id())
         for post in posts:
             await add(stores, a_signal(post, user=user), a_signal(post))
         await set_tags(stores, posts[0], a_hashtag_signal(posts[0], "bees", user=user))
 
-        gone = []
+        deleted_counts = []
         for _ in range(3):
             async with stores.open_signals() as tx:
-                gone.append(await tx.signals.delete_by_user(user, 3))
+                deleted_counts.append(await tx.signals.delete_by_user(user, 3))
 
-        assert gone == [3, 1, 0]
+        assert deleted_counts == [3, 1, 0]
         assert user not in {signal.user for signal in await signals_for(stores, *posts)}
         assert len(await signals_for(stores, *posts)) == 3
         assert await tags_of(stores, posts[0]) == []
 
-    async def test_who_is_private_or_gone_is_known(self, stores: Stores) -> None:
-        private, gone, open_again, unknown = (UserId(new_id()) for _ in range(4))
+    async def test_private_and_deleted_accounts_are_closed(self, stores: Stores) -> None:
+        private, deleted, open_again, unknown = (UserId(new_id()) for _ in range(4))
         async with stores.open_posts() as tx:
             await tx.authors.set_private(private, 1, private=True)
-            await tx.authors.set_gone(gone)
+            await tx.authors.set_gone(deleted)
             await tx.authors.set_private(open_again, 1, private=True)
             await tx.authors.set_private(open_again, 2, private=False)
 
-        assert await stores.accounts.closed([private, gone, open_again, unknown]) == {private, gone}
+        assert await stores.accounts.closed([private, deleted, open_again, unknown]) == {private, deleted}
         assert await stores.accounts.closed([]) == frozenset()

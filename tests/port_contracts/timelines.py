@@ -1,4 +1,4 @@
-"""What every store of timelines must do. A class that asks this has a fixture `timelines`, empty for each test."""
+"""The contract of timelines. A class that runs it needs a fixture `timelines`, empty for each test."""
 
 from collections.abc import Sequence
 
@@ -41,7 +41,7 @@ async def filled(
 
 
 class TimelinesContract:
-    async def test_without_a_beginning_there_is_nothing(self, timelines: Timelines) -> None:
+    async def test_a_timeline_that_was_not_begun_does_not_exist(self, timelines: Timelines) -> None:
         reader = a_reader()
 
         await timelines.fill(reader, 1, TimelineSegment(entries(3, 2), 0, MAX_ID))
@@ -49,7 +49,9 @@ class TimelinesContract:
 
         assert await timelines.read(reader, 1, ALL) is None
 
-    async def test_what_is_only_begun_cannot_be_read(self, timelines: Timelines) -> None:
+    async def test_a_timeline_that_was_begun_but_not_filled_cannot_be_read(
+        self, timelines: Timelines
+    ) -> None:
         reader = a_reader()
 
         assert await timelines.begin(reader, 1) is True
@@ -57,20 +59,20 @@ class TimelinesContract:
 
         assert await timelines.read(reader, 1, ALL) is None
 
-    async def test_every_member_makes_the_round_trip(self, timelines: Timelines) -> None:
+    async def test_entries_round_trip(self, timelines: Timelines) -> None:
         reader = a_reader()
-        some = [FeedEntry(MAX_ID - 1, PostId(new_id()), UserId(new_id())), an_entry(new_id())]
+        stored = [FeedEntry(MAX_ID - 1, PostId(new_id()), UserId(new_id())), an_entry(new_id())]
         await timelines.begin(reader, 3)
-        await timelines.fill(reader, 3, TimelineSegment(some, 1, MAX_ID))
+        await timelines.fill(reader, 3, TimelineSegment(stored, 1, MAX_ID))
 
-        assert await timelines.read(reader, 3, ALL) == TimelinePage(some, 1)
+        assert await timelines.read(reader, 3, ALL) == TimelinePage(stored, 1)
 
-    async def test_an_empty_feed_is_known_to_be_empty(self, timelines: Timelines) -> None:
+    async def test_a_timeline_can_be_filled_with_nothing(self, timelines: Timelines) -> None:
         reader = await filled(timelines)
 
         assert await timelines.read(reader, 1, ALL) == TimelinePage([], 0)
 
-    async def test_what_is_published_while_the_database_is_read_is_kept(self, timelines: Timelines) -> None:
+    async def test_pushes_between_begin_and_fill_are_kept(self, timelines: Timelines) -> None:
         reader = a_reader()
         await timelines.begin(reader, 1)
         await timelines.push([reader], an_entry(9))
@@ -80,14 +82,14 @@ class TimelinesContract:
 
         assert ids(await timelines.read(reader, 1, ALL)) == [9, 8, 7, 5]
 
-    async def test_who_begins_again_loses_nothing(self, timelines: Timelines) -> None:
+    async def test_beginning_again_keeps_the_entries(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 8, 7)
 
         await timelines.begin(reader, 1)
 
         assert ids(await timelines.read(reader, 1, ALL)) == [8, 7]
 
-    async def test_another_version_of_the_standing_is_a_miss(self, timelines: Timelines) -> None:
+    async def test_another_version_is_a_miss(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 8, 7, version=4)
 
         assert await timelines.read(reader, 5, ALL) is None
@@ -98,14 +100,14 @@ class TimelinesContract:
         reader = await filled(timelines, 8, 7, version=4)
 
         await timelines.begin(reader, 5)
-        await timelines.fill(reader, 4, TimelineSegment(entries(6), 0, MAX_ID))  # too late
+        await timelines.fill(reader, 4, TimelineSegment(entries(6), 0, MAX_ID))  # of the old version
 
         assert await timelines.read(reader, 4, ALL) is None
         assert await timelines.read(reader, 5, ALL) is None
         await timelines.fill(reader, 5, TimelineSegment(entries(3), 0, MAX_ID))
         assert ids(await timelines.read(reader, 5, ALL)) == [3]
 
-    async def test_an_entry_stands_where_its_id_says_and_once(self, timelines: Timelines) -> None:
+    async def test_pushed_entries_are_ordered_by_id_and_unique(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 30, 20)
 
         for id_ in (40, 25, 40, 30, 10):
@@ -113,7 +115,7 @@ class TimelinesContract:
 
         assert ids(await timelines.read(reader, 1, ALL)) == [40, 30, 25, 20, 10]
 
-    async def test_a_push_reaches_those_who_have_a_timeline(self, timelines: Timelines) -> None:
+    async def test_a_push_reaches_the_given_readers_with_a_timeline(self, timelines: Timelines) -> None:
         ann, bob = await filled(timelines, 8), await filled(timelines, 7)
         stranger, other = a_reader(), await filled(timelines, 6)
 
@@ -123,8 +125,8 @@ class TimelinesContract:
         found = [ids(await timelines.read(reader, 1, ALL)) for reader in (ann, bob, other, stranger)]
         assert found == [[9, 8], [9, 7], [6], None]
 
-    async def test_below_the_floor_nothing_is_told(self, timelines: Timelines) -> None:
-        """What is pushed there waits until the rest of its surroundings is known."""
+    async def test_entries_below_the_lower_bound_are_not_returned(self, timelines: Timelines) -> None:
+        """An entry that was pushed there is returned only when the segment around it is known."""
         reader = await filled(timelines, 30, 20, lower_bound=20)
         await timelines.push([reader], an_entry(15))
 
@@ -136,19 +138,19 @@ class TimelinesContract:
 
         assert await timelines.read(reader, 1, ALL) == TimelinePage(entries(30, 20, 18, 15, 12), 12)
 
-    async def test_a_stretch_that_would_leave_a_gap_is_not_taken(self, timelines: Timelines) -> None:
+    async def test_a_segment_that_would_leave_a_gap_is_ignored(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 30, 20, lower_bound=20)
 
         await timelines.fill(reader, 1, TimelineSegment(entries(9, 8), 8, 10))
 
         assert await timelines.read(reader, 1, ALL) == TimelinePage(entries(30, 20), 20)
 
-    async def test_only_what_reaches_the_newest_end_begins_a_timeline(self, timelines: Timelines) -> None:
+    async def test_the_first_segment_must_reach_the_newest_end(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 9, 8, upper_bound=10)
 
         assert await timelines.read(reader, 1, ALL) is None
 
-    async def test_two_who_build_at_once_build_one_timeline(self, timelines: Timelines) -> None:
+    async def test_overlapping_segments_are_merged(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 30, 20, lower_bound=20)
 
         await timelines.fill(reader, 1, TimelineSegment(entries(31, 30), 30, MAX_ID))
@@ -156,7 +158,7 @@ class TimelinesContract:
 
         assert await timelines.read(reader, 1, ALL) == TimelinePage(entries(31, 30, 20, 10), 10)
 
-    async def test_a_window_goes_down_from_its_edge(self, timelines: Timelines) -> None:
+    async def test_a_window_towards_older_entries_starts_at_its_edge(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 9, 7, 5, 3, lower_bound=3)
 
         assert ids(await timelines.read(reader, 1, Window(2))) == [9, 7]
@@ -165,7 +167,7 @@ class TimelinesContract:
         assert ids(await timelines.read(reader, 1, Window(2, 5))) == [3]
         assert ids(await timelines.read(reader, 1, Window(2, MAX_ID))) == [9, 7]
 
-    async def test_a_window_goes_back_up_from_its_edge(self, timelines: Timelines) -> None:
+    async def test_a_window_towards_newer_entries_starts_at_its_edge(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 9, 7, 5, 3, lower_bound=3)
 
         assert ids(await timelines.read(reader, 1, Window(2, 3, back=True))) == [7, 5]
@@ -173,12 +175,14 @@ class TimelinesContract:
         assert ids(await timelines.read(reader, 1, Window(9, 2, back=True))) == [9, 7, 5, 3]
         assert ids(await timelines.read(reader, 1, Window(2, 9, back=True))) == []
 
-    async def test_from_below_the_floor_there_is_no_way_back_up(self, timelines: Timelines) -> None:
+    async def test_a_window_towards_newer_entries_from_below_the_lower_bound_is_a_miss(
+        self, timelines: Timelines
+    ) -> None:
         reader = await filled(timelines, 9, 7, lower_bound=7)
 
         assert await timelines.read(reader, 1, Window(2, 5, back=True)) is None
 
-    async def test_the_newest_are_kept(self, timelines: Timelines) -> None:
+    async def test_only_the_newest_entries_are_kept(self, timelines: Timelines) -> None:
         many = [*range(2 * MAX_TIMELINE_ENTRIES, 0, -1)]
         reader = await filled(timelines, *many)
         kept = many[:MAX_TIMELINE_ENTRIES]
@@ -189,7 +193,9 @@ class TimelinesContract:
         kept = [5_000, *kept[:-1]]
         assert await timelines.read(reader, 1, Window(1000)) == TimelinePage(entries(*kept), kept[-1])
 
-    async def test_an_old_entry_does_not_push_out_a_newer_one(self, timelines: Timelines) -> None:
+    async def test_pushing_an_old_entry_to_a_full_timeline_displaces_no_newer_one(
+        self, timelines: Timelines
+    ) -> None:
         many = [*range(3 * MAX_TIMELINE_ENTRIES, 2 * MAX_TIMELINE_ENTRIES, -1)]
         reader = await filled(timelines, *many)
 
@@ -197,7 +203,7 @@ class TimelinesContract:
 
         assert ids(await timelines.read(reader, 1, Window(1000))) == many
 
-    async def test_what_is_dropped_is_gone(self, timelines: Timelines) -> None:
+    async def test_a_dropped_timeline_does_not_exist(self, timelines: Timelines) -> None:
         ann, bob = await filled(timelines, 8), await filled(timelines, 7)
 
         await timelines.drop([ann, a_reader()])
@@ -210,25 +216,25 @@ class TimelinesContract:
     @given(
         steps=st.lists(st.tuples(st.sampled_from("push fill fill".split()), st.integers(1, 40)), max_size=12)
     )
-    async def test_above_its_floor_a_timeline_lacks_nothing(
+    async def test_a_timeline_is_complete_above_its_lower_bound(
         self, timelines: Timelines, steps: Sequence[tuple[str, int]]
     ) -> None:
-        """The database is a set of ids; every commit of one is followed by its push."""
-        reader, stored = a_reader(), set(range(2, 40, 3))
+        """The database is a set of ids. Every commit is followed by its push."""
+        reader, committed = a_reader(), set(range(2, 40, 3))
         await timelines.begin(reader, 1)
         for step, number in steps:
             found = await timelines.read(reader, 1, ALL)
             if step == "push":
-                stored.add(number)
+                committed.add(number)
                 await timelines.push([reader], an_entry(number))
             else:
                 upper_bound = MAX_ID if found is None else found.lower_bound
-                below = sorted((id_ for id_ in stored if id_ < upper_bound), reverse=True)
-                taken = below[: number % 7 + 1]
-                lower_bound = taken[-1] if len(taken) < len(below) else 0
-                await timelines.fill(reader, 1, TimelineSegment(entries(*taken), lower_bound, upper_bound))
+                below = sorted((id_ for id_ in committed if id_ < upper_bound), reverse=True)
+                segment = below[: number % 7 + 1]
+                lower_bound = segment[-1] if len(segment) < len(below) else 0
+                await timelines.fill(reader, 1, TimelineSegment(entries(*segment), lower_bound, upper_bound))
 
             found = await timelines.read(reader, 1, ALL)
             if found is not None:
-                expected = sorted((id_ for id_ in stored if id_ >= found.lower_bound), reverse=True)
+                expected = sorted((id_ for id_ in committed if id_ >= found.lower_bound), reverse=True)
                 assert ids(found) == expected

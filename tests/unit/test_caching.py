@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.memory.cache import MemoryCache
 from application.shared.caching import JITTER, PAUSE, SKEW, Cached, Codec, Times
 from domain.shared import Unavailable
-from tests.port_contracts.cache import CacheContract, Keeping
+from tests.port_contracts.cache import CacheContract, CacheHarness
 
 
 class Time:
@@ -71,8 +71,8 @@ def cache(time: Time) -> MemoryCache:
 
 
 @pytest.fixture
-def keeping(time: Time, cache: MemoryCache) -> Keeping:
-    return Keeping(cache, time.wait)
+def harness(time: Time, cache: MemoryCache) -> CacheHarness:
+    return CacheHarness(cache, time.wait)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from application.shared.limits import RateLimited
 from domain.shared import UserId
 from entrypoints.access.limits import EXPENSIVE, RATES, Caller, Cost, RateLimits, rates
 from entrypoints.http.limits import rate_limit_headers
-from tests.port_contracts.limits import TEN, Counting, LimiterContract
+from tests.port_contracts.limits import TEN, LimiterContract, LimiterHarness
 
 
 class Time:
@@ -27,8 +27,8 @@ def time() -> Time:
 
 
 @pytest.fixture
-def counting(time: Time) -> Counting:
-    return Counting(MemoryLimiter(time), time.wait)
+def harness(time: Time) -> LimiterHarness:
+    return LimiterHarness(MemoryLimiter(time), time.wait)
 
 
 class TestLimiter(LimiterContract): ...

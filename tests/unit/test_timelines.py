@@ -17,7 +17,7 @@ def timelines() -> MemoryTimelines:
 class TestMemoryTimelines(TimelinesContract): ...
 
 
-async def test_who_has_not_read_for_longest_loses_the_timeline() -> None:
+async def test_the_least_recently_read_timeline_is_evicted() -> None:
     timelines = MemoryTimelines(readers=2)
     ann, bob = await filled(timelines, 1), await filled(timelines, 2)
     await timelines.read(ann, 1, ALL)
@@ -27,7 +27,7 @@ async def test_who_has_not_read_for_longest_loses_the_timeline() -> None:
     assert [ids(await timelines.read(reader, 1, ALL)) for reader in (ann, bob, cid)] == [[1], None, [3]]
 
 
-async def test_without_timelines_nothing_is_ever_found() -> None:
+async def test_the_null_adapter_stores_nothing() -> None:
     timelines, reader = NoTimelines(), a_reader()
 
     assert await timelines.begin(reader, 1) is False
