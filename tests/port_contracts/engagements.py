@@ -15,7 +15,7 @@ from application.shared.paging import Page, Window, page
 from domain.posts import MAX_PINS, Engagement, Post, TooManyPins, Visibility
 from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
-from tests.unit.viewer_contexts import STRANGERS
+from tests.unit.viewer_contexts import NO_RELATIONSHIPS
 
 MARKS = pytest.mark.parametrize("engagement", Engagement)
 
@@ -146,7 +146,7 @@ class EngagementsContract:
     ) -> None:
         users = [UserId(new_id()) for _ in range(3)]
         posts = [await stores.add_post() for _ in range(2)]
-        set_engagement = SetEngagement(stores.open_posts, STRANGERS, new_id)
+        set_engagement = SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id)
 
         await all_at_once(
             *(
@@ -180,7 +180,7 @@ class EngagementsContract:
         for who in (ann, bob):
             for post in (kept, gone):
                 await leave(stores, Engagement.BOOKMARK, post.id, who)
-        await DeletePost(stores.open_posts, STRANGERS)(gone.author, gone.id)
+        await DeletePost(stores.open_posts, NO_RELATIONSHIPS)(gone.author, gone.id)
 
         async with stores.open_posts() as tx:
             await tx.engagements.remove_bookmarks_of_deleted_posts(ann)
@@ -205,7 +205,7 @@ class EngagementsContract:
             assert await tx.engagements.count_pins(post.author) == 1
 
     async def test_racing_pins_are_five_at_most(self, stores: Stores) -> None:
-        ann, pin_post = UserId(new_id()), PinPost(stores.open_posts, STRANGERS, new_id)
+        ann, pin_post = UserId(new_id()), PinPost(stores.open_posts, NO_RELATIONSHIPS, new_id)
         posts = [await stores.add_post(author=ann) for _ in range(12)]
 
         async def try_to_pin(post: Post) -> bool:

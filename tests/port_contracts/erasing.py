@@ -66,18 +66,18 @@ class World:
         key = IdempotentRequest("anyone:open_account", f"key {number}", "f")
         ann = await waggle.register(name, f"{name}@example.org", PASSWORD, f"Ann {CANARY}", key)
         await waggle.edit_profile(ann.user.id, None, f"bio {CANARY}", None)
-        bob = await waggle.somebody(f"bob{number}")
+        bob = await waggle.new_user(f"bob{number}")
         world = cls(waggle, ann, bob, name, [], [])
         await world.live()
         return world
 
     async def live(self) -> None:
         ann, bob, waggle = self.ann.user.id, self.bob, self.waggle
-        await waggle.somebody("confidant")
+        await waggle.new_user("confidant")
         for number in range(2):
             key = IdempotentRequest(f"{ann}:publish", f"key {ann} {number}", "f", owner=ann)
             hers = (
-                await waggle.says(ann, f"{CANARY} {number} @{self.name}", idempotent_request=key)
+                await waggle.publish_text(ann, f"{CANARY} {number} @{self.name}", idempotent_request=key)
             ).presented.post.id
             his = (await waggle.post(bob, f"hello @{self.name}")).post.id
             comment = (await waggle.post(ann, CANARY, reply_to=his)).post.id

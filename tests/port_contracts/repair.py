@@ -20,7 +20,7 @@ from application.shared.subscriptions import InProcess, on
 from domain.posts import Engagement, Post, Visibility
 from domain.shared import UserId, ViewerContext
 from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
-from tests.unit.viewer_contexts import STRANGERS
+from tests.unit.viewer_contexts import NO_RELATIONSHIPS
 
 NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}
 
@@ -63,8 +63,8 @@ class RepairContract:
     ) -> None:
         ann, posts = UserId(new_id()), list[Post]()
         set_engagement, delete_post = (
-            SetEngagement(stores.open_posts, STRANGERS, new_id),
-            DeletePost(stores.open_posts, STRANGERS),
+            SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id),
+            DeletePost(stores.open_posts, NO_RELATIONSHIPS),
         )
         for visibility, above, _, _ in world:
             under = posts[above] if 0 <= above < len(posts) else None
@@ -86,8 +86,12 @@ class RepairContract:
     async def test_di2_a_drift_that_was_planted_is_found_and_mended(self, stores: Stores) -> None:
         ann, post = UserId(new_id()), await stores.add_post(comments=2, answers=1, likes=5, reposts=0)
         sound = await stores.add_post()
-        await SetEngagement(stores.open_posts, STRANGERS, new_id)(ann, post.id, Engagement.LIKE, on=True)
-        await SetEngagement(stores.open_posts, STRANGERS, new_id)(ann, sound.id, Engagement.REPOST, on=True)
+        await SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id)(
+            ann, post.id, Engagement.LIKE, on=True
+        )
+        await SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id)(
+            ann, sound.id, Engagement.REPOST, on=True
+        )
         comment = await publish(stores, a_post(reply_to=post.id))
         repair = RepairPosts(stores.counters)
 
@@ -116,8 +120,8 @@ class RepairContract:
         people = [UserId(new_id()) for _ in range(8)]
         posts = [await publish(stores, a_post()) for _ in range(3)]
         set_engagement, delete_post = (
-            SetEngagement(stores.open_posts, STRANGERS, new_id),
-            DeletePost(stores.open_posts, STRANGERS),
+            SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id),
+            DeletePost(stores.open_posts, NO_RELATIONSHIPS),
         )
         repair, busy = RepairPosts(stores.counters), True
 
@@ -180,7 +184,7 @@ class RepairContract:
         delivered = await publish(stores, a_post(author=ann.id))
         await relay(stores).deliver()
         await publish(stores, a_post(author=ann.id))
-        await DeletePost(stores.open_posts, STRANGERS)(ann.id, delivered.id)
+        await DeletePost(stores.open_posts, NO_RELATIONSHIPS)(ann.id, delivered.id)
         repair = RepairAccounts(stores.open_identity, stores.authorship)
 
         before = await repair(repair=True)

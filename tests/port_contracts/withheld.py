@@ -20,7 +20,7 @@ EVENT = EventId(1)
 
 async def somebody(waggle: Waggle) -> tuple[UserId, str]:
     name = f"w{new_id() >> 16}"
-    return await waggle.somebody(name), name
+    return await waggle.new_user(name), name
 
 
 async def goes_private(waggle: Waggle, user: UserId, *, private: bool = True) -> None:

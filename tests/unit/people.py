@@ -1,4 +1,4 @@
-"""People who use Waggle in memory: the use cases, wired as the container wires them, clocks in hand."""
+"""The use cases in memory, wired as the container wires them, with clocks that tests advance."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -73,11 +73,11 @@ from application.shared.subscriptions import InProcess, Subscription, on, on_lon
 from domain.posts import Engagement, Visibility
 from domain.shared import DomainError, PostId, UserId
 from tests.port_contracts.stores import BEGINNING, Stores, memory, new_id
-from tests.unit.viewer_contexts import Graph
+from tests.unit.viewer_contexts import FakeGraph
 
 
 async def refused(work: Awaitable[object]) -> type[DomainError] | None:
-    """What kind of refusal it meets; None if it is not refused."""
+    """The type of the error that `work` raises; None if it raises none."""
     try:
         await work
     except DomainError as error:
@@ -91,7 +91,7 @@ COMMON = CommonPasswords()
 
 @dataclass
 class Time:
-    """The wall clock and the monotonic one, which go together and when told to."""
+    """The wall clock and the monotonic clock. Both advance together, and only in `advance`."""
 
     now: datetime = BEGINNING
 
@@ -101,13 +101,13 @@ class Time:
     def monotonic(self) -> float:
         return (self.now - BEGINNING).total_seconds()
 
-    def pass_by(self, span: timedelta) -> None:
+    def advance(self, span: timedelta) -> None:
         self.now += span
 
 
 @dataclass
 class PlainPasswords:
-    """Passwords stored as they are; those stored with `old:` are by outdated rules."""
+    """Stores passwords unhashed. A stored password with the prefix `old:` counts as outdated."""
 
     full: bool = False
 
@@ -119,7 +119,7 @@ class PlainPasswords:
         return f"new:{password}"
 
     async def verify(self, password: str, hashed: str | None) -> tuple[bool, str | None]:
-        await asyncio.sleep(0)  # it takes long: others go on meanwhile
+        await asyncio.sleep(0)  # a hash takes long: other tasks run meanwhile
         if hashed is None or hashed.partition(":")[2] != password:
             return False, None
         return True, None if hashed.startswith("new:") else await self.hash(password)
@@ -134,7 +134,7 @@ class Waggle:
     stores: Stores
     time: Time = field(default_factory=Time)
     seeds: int = 0
-    graph: Graph = field(default_factory=Graph)
+    graph: FakeGraph = field(default_factory=FakeGraph)
 
     def __post_init__(self) -> None:
         stores, time = self.stores, self.time
@@ -253,16 +253,16 @@ class Waggle:
         self.seeds += 1
         return self.seeds.to_bytes(size, "big")
 
-    async def joins(self, name: str = "ann") -> LoggedIn:
+    async def register_user(self, name: str = "ann") -> LoggedIn:
         return await self.register(name, f"{name}@example.org", PASSWORD, name.title(), None)
 
-    async def log_in_again(self, name: str = "ann") -> LoggedIn:
+    async def log_in_user(self, name: str = "ann") -> LoggedIn:
         return await self.log_in(name, PASSWORD, None)
 
-    async def somebody(self, name: str = "ann") -> UserId:
-        return (await self.joins(name)).user.id
+    async def new_user(self, name: str = "ann") -> UserId:
+        return (await self.register_user(name)).user.id
 
-    async def says(
+    async def publish_text(
         self,
         author: UserId,
         text: str = "hello",
@@ -281,11 +281,11 @@ class Waggle:
         visibility: Visibility | None = None,
         reply_to: PostId | None = None,
     ) -> PresentedPost:
-        return (await self.says(author, text, visibility, reply_to)).presented
+        return (await self.publish_text(author, text, visibility, reply_to)).presented
 
-    async def posts_in_confidence(self, author: UserId) -> PresentedPost:
-        """A direct post to somebody who has no other part in a test."""
-        await self.somebody("confidant")
+    async def post_directly(self, author: UserId) -> PresentedPost:
+        """A direct post to a user who plays no other part in the test."""
+        await self.new_user("confidant")
         return await self.post(author, "psst @confidant", Visibility.DIRECT)
 
     async def like(self, user: UserId, post_id: PostId, *, liked: bool) -> EngagementSummary:
@@ -296,8 +296,8 @@ class Waggle:
     ) -> PresentedPost:
         return await self.edit(user, post, PostEdit(text=text), version)
 
-    async def told(self) -> list[Event | None]:
-        """What other modules have been told and have not heard of yet."""
+    async def pending_events(self) -> list[Event | None]:
+        """The published events that are not delivered yet."""
         claimed = await self.stores.queue.claim_events(1000, timedelta(minutes=1))
         await self.stores.queue.release(claimed)
         return [delivery.event for delivery in claimed]

@@ -17,7 +17,7 @@ from application.shared.ports import OpenTx
 from domain.notifications import EntryType, Kind, StreamEntry
 from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
-from tests.unit.viewer_contexts import Graph
+from tests.unit.viewer_contexts import FakeGraph
 
 POST = PostId(77)
 
@@ -31,7 +31,7 @@ class StreamHarness:
     """Streams in memory, with posts that everybody may see unless they are in `hidden`."""
 
     store: Store = field(default_factory=Store)
-    graph: Graph = field(default_factory=Graph)
+    graph: FakeGraph = field(default_factory=FakeGraph)
     hidden: set[PostId] = field(default_factory=set)
     hinted_users: list[UserId] = field(default_factory=list)
 

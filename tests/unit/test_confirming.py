@@ -1,4 +1,4 @@
-"""Accounts that are opened once their address is confirmed."""
+"""Registration with a confirmed e-mail address."""
 
 import asyncio
 import re
@@ -27,8 +27,8 @@ TRY = IdempotentRequest("anyone:register", "key", "fingerprint")
 
 
 @dataclass
-class Post:
-    """Keeps what is mailed; fails as it is told."""
+class FakeMail:
+    """Keeps the sent mails; fails if a test sets `fails`."""
 
     received: list[Message] = field(default_factory=list)
     fails: Exception | None = None
@@ -39,9 +39,9 @@ class Post:
         self.received.append(message)
 
 
-class Confirming:
+class ConfirmationHarness:
     def __init__(self, waggle: Waggle) -> None:
-        self.waggle, self.post = waggle, Post()
+        self.waggle, self.mail = waggle, FakeMail()
         stores, sessions = waggle.stores, waggle.register.sessions
         token = MacConfirmationTokens(b"k" * 32)
         assert isinstance(stores.confirmations, MemoryConfirmationQueue)
@@ -50,53 +50,53 @@ class Confirming:
         self.confirm = ConfirmRegistration(
             stores.open_identity, sessions, new_id, waggle.time, waggle.security
         )
-        self.send = SendConfirmations(queue, stores.people, token, self.post, SITE, ascii_domain)
+        self.send = SendConfirmations(queue, stores.people, token, self.mail, SITE, ascii_domain)
 
-    async def asks(
+    async def request_registration(
         self, name: str, address: str, idempotent_request: IdempotentRequest | None = None
     ) -> None:
         await self.request(name, address, PASSWORD, "Ann", idempotent_request)
 
-    async def mailed(self) -> list[Message]:
-        """All that was mailed, when nothing is due any more."""
+    async def sent_mails(self) -> list[Message]:
+        """All mails, after everything due was sent."""
         while await self.send():
             pass
-        return self.post.received
+        return self.mail.received
 
     async def token(self) -> str:
-        found = TOKEN.search((await self.mailed())[-1].text)
+        found = TOKEN.search((await self.sent_mails())[-1].text)
         assert found
         return found[0]
 
 
 @pytest.fixture
-def confirming(waggle: Waggle) -> Confirming:
-    return Confirming(waggle)
+def confirming(waggle: Waggle) -> ConfirmationHarness:
+    return ConfirmationHarness(waggle)
 
 
-async def test_nothing_of_the_account_is_there_until_it_is_confirmed(
-    waggle: Waggle, confirming: Confirming
+async def test_an_account_exists_only_once_it_is_confirmed(
+    waggle: Waggle, confirming: ConfirmationHarness
 ) -> None:
-    await confirming.asks("Ann", " Ann@Example.org ")
+    await confirming.request_registration("Ann", " Ann@Example.org ")
 
     assert await refused(waggle.read_profile.named("ann")) is UserNotFound
-    assert await waggle.told() == []
+    assert await waggle.pending_events() == []
     joined = await confirming.confirm(await confirming.token())
 
     assert (joined.user.username, joined.user.display_name) == ("ann", "Ann")
     assert (await waggle.read_account(joined.user.id)).email == "Ann@Example.org"
     assert (await waggle.authenticate(joined.tokens.access_token)).user_id == joined.user.id
-    assert await waggle.told() == [Registered(user_id=joined.user.id)]
+    assert await waggle.pending_events() == [Registered(user_id=joined.user.id)]
     await waggle.log_in("ann@example.org", PASSWORD, None)
 
 
-async def test_the_link_is_of_the_site_and_the_token_is_stored_nowhere(
-    waggle: Waggle, confirming: Confirming
+async def test_the_mail_links_to_the_site_and_the_token_is_not_stored(
+    waggle: Waggle, confirming: ConfirmationHarness
 ) -> None:
-    await confirming.asks("ann", "ann@example.org")
+    await confirming.request_registration("ann", "ann@example.org")
     token = await confirming.token()
 
-    (mail,) = confirming.post.received
+    (mail,) = confirming.mail.received
     assert (mail.to, mail.subject) == ("ann@example.org", "Confirm your account on hive.example")
     assert f"https://hive.example/confirm#token={token}\n" in mail.text
     async with waggle.stores.open_identity() as tx:
@@ -105,19 +105,19 @@ async def test_the_link_is_of_the_site_and_the_token_is_stored_nowhere(
     assert token not in repr(pending)
 
 
-async def test_a_token_is_good_once_and_for_a_day(waggle: Waggle, confirming: Confirming) -> None:
-    await confirming.asks("ann", "ann@example.org")
+async def test_a_token_can_be_used_once_within_a_day(waggle: Waggle, confirming: ConfirmationHarness) -> None:
+    await confirming.request_registration("ann", "ann@example.org")
     token = await confirming.token()
-    waggle.time.pass_by(CONFIRMATION_LIFE - timedelta(seconds=1))
+    waggle.time.advance(CONFIRMATION_LIFE - timedelta(seconds=1))
 
     tries = await asyncio.gather(*(confirming.confirm(token) for _ in range(20)), return_exceptions=True)
     opened = [one for one in tries if not isinstance(one, BaseException)]
     assert len(opened) == 1
     assert {type(one) for one in tries} == {type(opened[0]), RegistrationTokenInvalid}
 
-    await confirming.asks("bob", "bob@example.org")
+    await confirming.request_registration("bob", "bob@example.org")
     late = await confirming.token()
-    waggle.time.pass_by(CONFIRMATION_LIFE)
+    waggle.time.advance(CONFIRMATION_LIFE)
     reasons = set()
     for bad in (token, late, "", "x", "wgc_" + "0" * 64, "\ud800", late.upper()):
         with pytest.raises(RegistrationTokenInvalid) as caught:
@@ -126,66 +126,68 @@ async def test_a_token_is_good_once_and_for_a_day(waggle: Waggle, confirming: Co
     assert len(reasons) == 1
 
 
-async def test_who_has_the_address_is_warned_once_an_hour_without_a_token(
-    waggle: Waggle, confirming: Confirming
+async def test_the_owner_of_the_address_is_warned_once_an_hour_without_a_token(
+    waggle: Waggle, confirming: ConfirmationHarness
 ) -> None:
-    await waggle.joins("ann")
+    await waggle.register_user("ann")
 
     for name in ("bee", "bug", "bat"):
-        await confirming.asks(name, "ANN@example.org")
+        await confirming.request_registration(name, "ANN@example.org")
 
-    (mail,) = await confirming.mailed()
+    (mail,) = await confirming.sent_mails()
     assert mail.to == "ANN@example.org"
     assert "has an account already" in mail.text
     assert not TOKEN.search(mail.text)
     assert "ann" not in mail.text.lower().replace("ann@example.org", "")
 
 
-async def test_an_address_gets_a_bounded_number_of_confirmations(confirming: Confirming) -> None:
+async def test_an_address_gets_a_limited_number_of_confirmations(confirming: ConfirmationHarness) -> None:
     for number in range(CONFIRMATIONS_AN_HOUR + 3):
-        await confirming.asks(f"name_{number}", "ann@example.org")
+        await confirming.request_registration(f"name_{number}", "ann@example.org")
 
-    assert len(await confirming.mailed()) == CONFIRMATIONS_AN_HOUR
+    assert len(await confirming.sent_mails()) == CONFIRMATIONS_AN_HOUR
 
 
 @pytest.mark.parametrize("address", ["ann@example.org", "new@example.org"])
-async def test_a_name_is_held_alike_whoever_has_the_address(
-    waggle: Waggle, confirming: Confirming, address: str
+async def test_a_username_is_reserved_whether_or_not_the_address_is_taken(
+    waggle: Waggle, confirming: ConfirmationHarness, address: str
 ) -> None:
-    await waggle.joins("ann")
-    assert await refused(confirming.asks("ann", address)) is UsernameTaken
-    await confirming.asks("bob", address)
+    await waggle.register_user("ann")
+    assert await refused(confirming.request_registration("ann", address)) is UsernameTaken
+    await confirming.request_registration("bob", address)
 
     for again in ("ann@example.org", "new@example.org", "other@example.org"):
-        assert await refused(confirming.asks("bob", again)) is UsernameTaken
-    waggle.time.pass_by(CONFIRMATION_LIFE)
-    assert await refused(confirming.asks("bob", "other@example.org")) is None
+        assert await refused(confirming.request_registration("bob", again)) is UsernameTaken
+    waggle.time.advance(CONFIRMATION_LIFE)
+    assert await refused(confirming.request_registration("bob", "other@example.org")) is None
 
 
-async def test_an_address_that_was_taken_meanwhile_is_refused_like_a_wrong_token(
-    waggle: Waggle, confirming: Confirming
+async def test_a_confirmation_of_a_taken_address_is_refused_like_a_wrong_token(
+    waggle: Waggle, confirming: ConfirmationHarness
 ) -> None:
-    await confirming.asks("bob", "ann@example.org")
+    await confirming.request_registration("bob", "ann@example.org")
     token = await confirming.token()
-    await waggle.joins("ann")
+    await waggle.register_user("ann")
 
     assert await refused(confirming.confirm(token)) is RegistrationTokenInvalid
     assert await refused(waggle.read_profile.named("bob")) is UserNotFound
 
 
-async def test_a_request_that_is_repeated_with_its_key_mails_once(
-    confirming: Confirming,
+async def test_a_request_repeated_with_its_key_sends_one_mail(
+    confirming: ConfirmationHarness,
 ) -> None:
     first = await confirming.request("ann", "ann@example.org", PASSWORD, "", TRY)
     second = await confirming.request("ann", "ann@example.org", PASSWORD, "", TRY)
 
     assert (first.replayed, second.replayed, first.outcome, second.outcome) == (False, True, {}, {})
-    assert len(await confirming.mailed()) == 1
+    assert len(await confirming.sent_mails()) == 1
     other = IdempotentRequest(TRY.scope, TRY.key, "another")
-    assert await refused(confirming.asks("bob", "bob@example.org", other)) is KeyReused
+    assert await refused(confirming.request_registration("bob", "bob@example.org", other)) is KeyReused
 
 
-async def test_what_cannot_be_registered_is_refused_with_all_faults(confirming: Confirming) -> None:
+async def test_an_invalid_registration_is_refused_with_all_field_errors(
+    confirming: ConfirmationHarness,
+) -> None:
     with pytest.raises(Invalid) as caught:
         await confirming.request("a", "nowhere", "short", "x" * 51, None)
 
@@ -195,38 +197,40 @@ async def test_what_cannot_be_registered_is_refused_with_all_faults(confirming: 
         "password",
         "display_name",
     ]
-    assert not await confirming.mailed()
+    assert not await confirming.sent_mails()
 
 
-async def test_a_mail_waits_while_its_server_is_away(waggle: Waggle, confirming: Confirming) -> None:
-    await confirming.asks("ann", "ann@example.org")
-    confirming.post.fails = Unavailable("the mail server is away")
+async def test_a_mail_is_retried_while_the_mail_server_is_unavailable(
+    waggle: Waggle, confirming: ConfirmationHarness
+) -> None:
+    await confirming.request_registration("ann", "ann@example.org")
+    confirming.mail.fails = Unavailable("the mail server is away")
     for _ in range(MAX_TRIES - 1):
         assert await confirming.send() == 1
         assert await confirming.send() == 0
-        waggle.time.pass_by(timedelta(hours=1))
-    confirming.post.fails = None
+        waggle.time.advance(timedelta(hours=1))
+    confirming.mail.fails = None
 
     await confirming.confirm(await confirming.token())
 
 
-async def test_a_mail_that_nobody_takes_is_given_up(
-    waggle: Waggle, confirming: Confirming, caplog: pytest.LogCaptureFixture
+async def test_an_undeliverable_mail_is_dropped(
+    waggle: Waggle, confirming: ConfirmationHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await confirming.asks("ann", "ann@example.org")
-    confirming.post.fails = Undeliverable("no such mailbox")
+    await confirming.request_registration("ann", "ann@example.org")
+    confirming.mail.fails = Undeliverable("no such mailbox")
 
     assert await confirming.send() == 1
-    waggle.time.pass_by(timedelta(hours=2))
+    waggle.time.advance(timedelta(hours=2))
 
     assert await confirming.send() == 0
     assert "ann" not in caplog.text
 
 
-async def test_security_events_tell_of_requests_and_confirmations(
-    waggle: Waggle, confirming: Confirming
+async def test_requests_and_confirmations_record_security_events(
+    waggle: Waggle, confirming: ConfirmationHarness
 ) -> None:
-    await confirming.asks("ann", "ann@example.org")
+    await confirming.request_registration("ann", "ann@example.org")
     joined = await confirming.confirm(await confirming.token())
     await refused(confirming.confirm("wrong"))
     await waggle.security.flush()

@@ -1,4 +1,4 @@
-"""What names look like: which are reserved, and what nobody may be shown as."""
+"""Reserved usernames and deceptive display names."""
 
 import unicodedata
 
@@ -16,8 +16,8 @@ FAMILY = "\U0001f468‍\U0001f469‍\U0001f467‍\U0001f466"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
 
-def fault(raw: str) -> str | None:
-    """The code of what is wrong with a display name; None if it is fine."""
+def code_of_display_name(raw: str) -> str | None:
+    """The error code of a display name; None if it is accepted."""
     try:
         display_name(raw, graphemes)
     except Invalid as error:
@@ -27,7 +27,7 @@ def fault(raw: str) -> str | None:
     return None
 
 
-def code(raw: str) -> str | None:
+def code_of_username(raw: str) -> str | None:
     try:
         username(raw)
     except Invalid as error:
@@ -91,7 +91,7 @@ def code(raw: str) -> str | None:
         "   ",
     ],
 )
-def test_in4_names_of_many_languages_are_welcome(name: str) -> None:
+def test_display_names_of_many_languages_are_accepted(name: str) -> None:
     shown = display_name(name, graphemes)
 
     assert shown == unicodedata.normalize("NFC", name).strip()
@@ -111,12 +111,12 @@ def test_in4_names_of_many_languages_are_welcome(name: str) -> None:
         "Annب",
         "Ꭺnn",  # Cherokee
         "Ⅷвадим",
-        "Ｐａуｌ",  # full-width, and Cyrillic among it
+        "Ｐａуｌ",  # full-width, with Cyrillic letters
         "Ann_Вee",
     ],
 )
-def test_in4_a_word_in_letters_of_several_alphabets_is_refused(name: str) -> None:
-    assert fault(name) == "mixed_scripts"
+def test_a_word_that_mixes_alphabets_is_refused(name: str) -> None:
+    assert code_of_display_name(name) == "mixed_scripts"
 
 
 @pytest.mark.parametrize(
@@ -151,16 +151,16 @@ def test_in4_a_word_in_letters_of_several_alphabets_is_refused(name: str) -> Non
         "Μοd",
     ],
 )
-def test_in4_nobody_is_shown_as_the_servers_own_people(name: str) -> None:
-    assert fault(name) in {"name_reserved", "mixed_scripts"}
+def test_display_names_that_claim_authority_are_refused(name: str) -> None:
+    assert code_of_display_name(name) in {"name_reserved", "mixed_scripts"}
 
 
-def test_in4_a_look_alike_within_one_alphabet_is_seen_through() -> None:
-    assert fault("ѕуѕтем") == "name_reserved"  # all of it is Cyrillic
+def test_look_alikes_of_reserved_names_within_one_alphabet_are_refused() -> None:
+    assert code_of_display_name("ѕуѕтем") == "name_reserved"  # all of it is Cyrillic
 
 
 @pytest.mark.parametrize(
-    ("name", "fault_"),
+    ("name", "expected"),
     [
         ("Z" + "\N{COMBINING GRAVE ACCENT}" * 6, "characters"),
         ("A" + "\N{COMBINING ENCLOSING CIRCLE}" * 5, "characters"),
@@ -182,19 +182,19 @@ def test_in4_a_look_alike_within_one_alphabet_is_seen_through() -> None:
         ("🐝" * 101, "too_long"),
     ],
 )
-def test_in4_what_deceives_or_shows_nothing_is_refused(name: str, fault_: str) -> None:
-    assert fault(name) == fault_
+def test_deceptive_and_invisible_display_names_are_refused(name: str, expected: str) -> None:
+    assert code_of_display_name(name) == expected
 
 
 @given(raw=st.text(st.characters(), max_size=30))
-def test_in4_a_name_that_is_accepted_is_accepted_again_as_it_is(raw: str) -> None:
-    if fault(raw) is None:
+def test_an_accepted_display_name_is_accepted_again_unchanged(raw: str) -> None:
+    if code_of_display_name(raw) is None:
         name = display_name(raw, graphemes)
         assert display_name(name, graphemes) == name
 
 
 @pytest.mark.parametrize("name", sorted(name for name in RESERVED if len(name) >= 3))
-def test_in3_reserved_names_are_refused_in_every_disguise(name: str) -> None:
+def test_look_alikes_of_reserved_usernames_are_refused(name: str) -> None:
     disguised = name.translate(str.maketrans("oleastb", "01345" + "78"))
     disguises = [
         name,
@@ -206,15 +206,17 @@ def test_in3_reserved_names_are_refused_in_every_disguise(name: str) -> None:
         name.replace("i", "1"),
     ]
 
-    assert {code(disguise) for disguise in disguises if len(disguise) <= 30} == {"username_reserved"}
+    assert {code_of_username(disguise) for disguise in disguises if len(disguise) <= 30} == {
+        "username_reserved"
+    }
 
 
 @pytest.mark.parametrize(
     "name",
     ["ann", "a_1", "123", "adam", "minna", "roots", "helper", "amaya", "newsboy", "user_1", "support_group"],
 )
-def test_in3_other_names_are_free(name: str) -> None:
-    assert code(name) is None
+def test_other_usernames_are_accepted(name: str) -> None:
+    assert code_of_username(name) is None
     assert is_reserved(name) is False
 
 
@@ -236,12 +238,12 @@ def test_in3_other_names_are_free(name: str) -> None:
         "ann\N{RIGHT-TO-LEFT OVERRIDE}",
     ],
 )
-def test_in3_what_would_fold_into_ascii_is_refused_as_it_is(raw: str) -> None:
-    """Refused by the domain, before any store has a say: so it is the same on every one."""
-    assert code(raw) == "username_format"
+def test_usernames_that_fold_into_ascii_are_refused(raw: str) -> None:
+    """The domain refuses it before any store is used, so the result does not depend on the store."""
+    assert code_of_username(raw) == "username_format"
 
 
 @given(text=st.text(st.characters(), max_size=200))
-def test_in7_looking_at_a_name_always_ends(text: str) -> None:
+def test_the_check_of_a_name_always_terminates(text: str) -> None:
     assert skeleton(skeleton(text)) == skeleton(text)
     assert mixes_scripts(text) in {True, False}

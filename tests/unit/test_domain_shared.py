@@ -1,4 +1,4 @@
-"""Text within limits, faults, and the time in an id."""
+"""Text rules, field errors, and the time in an id."""
 
 import unicodedata
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ FAMILY = "\U0001f468‍\U0001f469‍\U0001f467‍\U0001f466"
 ZALGO = "Z" + "\N{COMBINING GRAVE ACCENT}" * 20
 
 
-def fault(rule: TextRule, raw: str) -> str | None:
+def code_of_text(rule: TextRule, raw: str) -> str | None:
     try:
         rule.apply(raw, graphemes)
     except Invalid as error:
@@ -27,7 +27,7 @@ def fault(rule: TextRule, raw: str) -> str | None:
     return None
 
 
-class TestText:
+class TestTextRules:
     @pytest.mark.parametrize(
         "raw",
         [
@@ -37,58 +37,60 @@ class TestText:
             FAMILY * 4,
             ZALGO,
             "שלום",
-            "\u202eeed\u202c",  # right to left
+            "\u202eeed\u202c",  # right-to-left override
             "a\u200bb",
             "x" * 10,
             "é" * 10,
         ],
     )
-    def test_these_are_kept_as_they_are(self, raw: str) -> None:
+    def test_allowed_text_is_unchanged(self, raw: str) -> None:
         assert POST.apply(raw, graphemes) == raw
 
-    def test_it_is_kept_in_one_form(self) -> None:
+    def test_text_is_stored_in_nfc_with_unix_line_ends_and_no_outer_spaces(self) -> None:
         assert POST.apply("  e\N{COMBINING ACUTE ACCENT}\r\nb\rc\n\n", graphemes) == "é\nb\nc"
 
     @pytest.mark.parametrize(
         "raw", ["x" * 11, "🐝" * 11, FAMILY * 5, "Z" + "\N{COMBINING GRAVE ACCENT}" * 50, "x" * 10**6]
     )
-    def test_what_is_too_long_in_characters_or_in_bytes_is_refused(self, raw: str) -> None:
-        assert fault(POST, raw) == "too_long"
+    def test_text_with_too_many_characters_or_bytes_is_refused(self, raw: str) -> None:
+        assert code_of_text(POST, raw) == "too_long"
 
-    def test_what_composing_makes_longer_is_measured_after_it(self) -> None:
-        grows = "\N{MUSICAL SYMBOL SIXTEENTH NOTE}" * 10  # NFC takes it apart, into three times the bytes
+    def test_the_length_is_measured_after_normalization(self) -> None:
+        grows = "\N{MUSICAL SYMBOL SIXTEENTH NOTE}" * 10  # NFC decomposes it into three times the bytes
 
         assert len(grows.encode()) <= POST.max_bytes
-        assert fault(POST, grows) == "too_long"
+        assert code_of_text(POST, grows) == "too_long"
 
     @pytest.mark.parametrize(
         "raw", ["a\0b", "\x01", "a\x1b[31m", "a\x7fb", "a\x85b", "\ud83d", "a\udc1d", "\x0b"]
     )
-    def test_controls_and_halves_of_characters_are_refused(self, raw: str) -> None:
-        assert fault(POST, raw) == "characters"
-        assert fault(NAME, raw) == "characters"
+    def test_control_characters_and_unpaired_surrogates_are_refused(self, raw: str) -> None:
+        assert code_of_text(POST, raw) == "characters"
+        assert code_of_text(NAME, raw) == "characters"
 
     @pytest.mark.parametrize("raw", ["", " ", "\n\t", "\u3000", "\u200b\u200d", "\u2028", "\ufeff", "\u202e"])
-    def test_what_shows_nothing_is_empty(self, raw: str) -> None:
-        assert fault(POST, raw) == "empty"
+    def test_text_without_visible_characters_is_empty(self, raw: str) -> None:
+        assert code_of_text(POST, raw) == "empty"
 
     @pytest.mark.parametrize("break_", ["\n", "\r", "\r\n", "\t", "\u2028", "\u2029"])
-    def test_what_is_one_line_stays_one_line(self, break_: str) -> None:
-        assert fault(NAME, f"Ann{break_}Bob") == "characters"
+    def test_a_single_line_text_may_not_have_line_breaks(self, break_: str) -> None:
+        assert code_of_text(NAME, f"Ann{break_}Bob") == "characters"
 
     @pytest.mark.parametrize("char", "\u200b\u200e\u200f\u202a\u202e\u2060\u2066\u2069\ufeff")
-    def test_what_only_deceives_is_in_no_name(self, char: str) -> None:
-        assert fault(NAME, f"Ann{char}Bob") == "characters"
-        assert fault(POST, f"Ann{char}Bob") is None
+    def test_invisible_and_direction_changing_characters_are_refused_in_names(self, char: str) -> None:
+        assert code_of_text(NAME, f"Ann{char}Bob") == "characters"
+        assert code_of_text(POST, f"Ann{char}Bob") is None
 
-    def test_names_may_have_the_joiners_that_scripts_and_emoji_need(self) -> None:
+    def test_names_may_contain_the_joiners_that_scripts_and_emoji_need(self) -> None:
         assert NAME.apply(f"می\u200cروم {FAMILY}", graphemes) == f"می\u200cروم {FAMILY}"
 
-    def test_what_is_not_required_may_be_empty(self) -> None:
+    def test_an_optional_text_may_be_empty(self) -> None:
         assert NAME.apply("  ", graphemes) == ""
 
     @given(raw=st.text(st.characters(), max_size=30), rule=st.sampled_from([POST, NAME]))
-    def test_what_is_accepted_is_canonical_and_within_the_limits(self, raw: str, rule: TextRule) -> None:
+    def test_accepted_text_is_accepted_again_unchanged_and_within_the_limits(
+        self, raw: str, rule: TextRule
+    ) -> None:
         try:
             text = rule.apply(raw, graphemes)
         except Invalid:
@@ -101,10 +103,10 @@ class TestText:
         assert "\0" not in text
 
 
-class TestFaults:
+class TestFieldErrors:
     ONE, TWO = FieldError("a", "one", "1"), FieldError("b", "two", "2")
 
-    def test_all_are_heard_of_at_once(self) -> None:
+    def test_all_field_errors_are_reported_at_once(self) -> None:
         def collect() -> None:
             with FieldErrors.collected() as field_errors:
                 with field_errors:
@@ -118,12 +120,12 @@ class TestFaults:
         assert list(caught.value.field_errors) == [self.ONE, self.TWO]
         assert str(caught.value) == "1; 2"
 
-    def test_none_is_no_refusal(self) -> None:
+    def test_no_field_error_raises_nothing(self) -> None:
         with FieldErrors.collected() as field_errors, field_errors:
             name = "fine"
         assert name == "fine"
 
-    def test_a_mistake_of_ours_is_no_fault_of_the_input(self) -> None:
+    def test_other_exceptions_are_not_field_errors(self) -> None:
         def collect() -> None:
             with FieldErrors.collected() as field_errors, field_errors:
                 raise ZeroDivisionError
@@ -140,5 +142,5 @@ class TestFaults:
         (2**63 - 1, datetime(6429, 10, 17, 2, 45, 55, 327_000, tzinfo=UTC)),
     ],
 )
-def test_an_id_tells_when_it_was_made(id_: int, at: datetime) -> None:
+def test_an_id_contains_the_time_of_its_allocation(id_: int, at: datetime) -> None:
     assert made_at(id_) == at

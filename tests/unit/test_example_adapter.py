@@ -28,7 +28,7 @@ def adapter(waggle: Waggle, limits: str = "on") -> LineProtocol:
 
 
 async def test_it_publishes_once_and_reads(waggle: Waggle) -> None:
-    ask, token = adapter(waggle), (await waggle.joins()).tokens.access_token
+    ask, token = adapter(waggle), (await waggle.register_user()).tokens.access_token
 
     ok, post = (await ask(f"publish {token} key-1 hello bees", PEER)).split()
     again = await ask(f"publish {token} key-1 hello bees", PEER)
@@ -41,7 +41,7 @@ async def test_it_publishes_once_and_reads(waggle: Waggle) -> None:
 
 
 async def test_it_pages_with_cursors(waggle: Waggle) -> None:
-    ask, ann, ben = adapter(waggle), await waggle.somebody(), await waggle.somebody("ben")
+    ask, ann, ben = adapter(waggle), await waggle.new_user(), await waggle.new_user("ben")
     posts = [str((await waggle.post(ann)).post.id) for _ in range(3)]
 
     _, ids, cursor = (await ask(f"posts  {ann} 2", PEER)).split()

@@ -1,4 +1,4 @@
-"""Passwords as they are stored: bcrypt over SHA-256, at the least cost that there is."""
+"""Password hashes: bcrypt over SHA-256, with the lowest possible cost."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def passwords() -> Iterator[BcryptPasswords]:
 @pytest.mark.parametrize(
     "secret", ["correct horse", "", "пчела 🐝", "nul \0 inside", "\0", "x" * 256, "🐝" * 256]
 )
-async def test_a_password_is_the_one_that_was_hashed(passwords: BcryptPasswords, secret: str) -> None:
+async def test_a_hashed_password_is_verified(passwords: BcryptPasswords, secret: str) -> None:
     hashed = await passwords.hash(secret)
 
     assert await passwords.verify(secret, hashed) == (True, None)
@@ -41,7 +41,7 @@ async def test_a_password_is_the_one_that_was_hashed(passwords: BcryptPasswords,
         ("blank", "blank "),
     ],
 )
-async def test_id4_passwords_that_differ_at_all_differ(
+async def test_passwords_that_differ_in_one_character_do_not_match(
     passwords: BcryptPasswords, one: str, other: str
 ) -> None:
     assert await passwords.verify(other, await passwords.hash(one)) == (False, None)
@@ -51,14 +51,14 @@ async def test_equal_passwords_have_different_hashes(passwords: BcryptPasswords)
     assert await passwords.hash("secret") != await passwords.hash("secret")
 
 
-async def test_id4_a_hash_fits_where_it_is_stored_and_tells_its_cost(passwords: BcryptPasswords) -> None:
+async def test_a_hash_fits_its_column_and_contains_its_cost(passwords: BcryptPasswords) -> None:
     hashed = await passwords.hash("x" * 256)
 
     assert len(hashed) <= 128
     assert "r=4$" in hashed
 
 
-async def test_id4_a_hash_of_another_cost_is_made_anew(passwords: BcryptPasswords) -> None:
+async def test_a_hash_of_another_cost_is_renewed(passwords: BcryptPasswords) -> None:
     dearer = BcryptPasswords(cost=5, cores=1)
     hashed = await passwords.hash("secret")
 
@@ -72,7 +72,7 @@ async def test_id4_a_hash_of_another_cost_is_made_anew(passwords: BcryptPassword
     assert wrong == (False, None)
 
 
-async def test_id4_a_plain_bcrypt_hash_is_known_and_made_anew(passwords: BcryptPasswords) -> None:
+async def test_a_plain_bcrypt_hash_is_accepted_and_renewed(passwords: BcryptPasswords) -> None:
     plain = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
     right, new_hash = await passwords.verify("secret", plain)
@@ -83,7 +83,7 @@ async def test_id4_a_plain_bcrypt_hash_is_known_and_made_anew(passwords: BcryptP
 
 
 @pytest.mark.parametrize("secret", ["x" * 100, "nul \0 inside", "🐝" * 256])
-async def test_what_plain_bcrypt_cannot_take_is_wrong_and_nothing_worse(
+async def test_a_password_that_plain_bcrypt_cannot_hash_is_wrong(
     passwords: BcryptPasswords, secret: str
 ) -> None:
     plain = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
@@ -91,17 +91,17 @@ async def test_what_plain_bcrypt_cannot_take_is_wrong_and_nothing_worse(
     assert await passwords.verify(secret, plain) == (False, None)
 
 
-async def test_id1_an_unknown_account_has_no_password(passwords: BcryptPasswords) -> None:
+async def test_no_password_matches_an_unknown_account(passwords: BcryptPasswords) -> None:
     assert await passwords.verify("", None) == (False, None)
     assert await passwords.verify("anything", None) == (False, None)
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_id1_more_work_than_can_wait_is_refused_alike_for_known_and_unknown_accounts(
+async def test_an_overload_is_refused_alike_for_known_and_unknown_accounts(
     passwords: BcryptPasswords, known: bool
 ) -> None:
     hashed = await passwords.hash("secret")
-    await passwords.verify("secret", None)  # after which either takes the same one step
+    await passwords.verify("secret", None)  # after that both take the same single step
 
     results = await asyncio.gather(
         *(passwords.verify("secret", hashed if known else None) for _ in range(LIMIT + 5)),
@@ -112,7 +112,7 @@ async def test_id1_more_work_than_can_wait_is_refused_alike_for_known_and_unknow
     assert [type(result) for result in results[LIMIT:]] == [Overloaded] * 5
 
 
-async def test_id4_after_an_overload_there_is_room_again(passwords: BcryptPasswords) -> None:
+async def test_after_an_overload_passwords_are_accepted_again(passwords: BcryptPasswords) -> None:
     hashed = await passwords.hash("secret")
     await passwords.verify("secret", None)
     await asyncio.gather(
@@ -131,7 +131,7 @@ class TestCommonPasswords:
             "password",
             "PASSWORD",
             "Password123!",
-            "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff441",  # wide letters
+            "\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff441",  # full-width letters
             "12345678",
             "qwertyuiop",
             "iloveyou",
@@ -151,7 +151,7 @@ class TestCommonPasswords:
             "pass\u200bword1",
         ],
     )
-    def test_id3_what_everybody_tries_is_common(self, secret: str) -> None:
+    def test_common_passwords_are_recognised_in_every_spelling(self, secret: str) -> None:
         assert self.COMMON(secret) is True
 
     @pytest.mark.parametrize(
@@ -167,10 +167,10 @@ class TestCommonPasswords:
             "pilgrim otter 42",
         ],
     )
-    def test_id3_what_nobody_tries_first_is_not(self, secret: str) -> None:
+    def test_uncommon_passwords_are_accepted(self, secret: str) -> None:
         assert self.COMMON(secret) is False
 
-    def test_id3_the_filter_is_of_four_hundred_thousand_and_takes_few_others_for_one_of_them(self) -> None:
+    def test_the_filter_has_few_false_positives(self) -> None:
         bits = self.COMMON._bits
         full = sum(map(int.bit_count, bits)) / (8 * len(bits))
 
@@ -181,7 +181,7 @@ class TestCommonPasswords:
         assert sum(map(self.COMMON, others)) <= 20
 
 
-async def test_id4_where_it_takes_long_fewer_wait(passwords: BcryptPasswords) -> None:
+async def test_fewer_passwords_may_wait_while_hashing_is_slow(passwords: BcryptPasswords) -> None:
     hashed = await passwords.hash("secret")
     await passwords.verify("secret", None)
     passwords._took = PATIENCE

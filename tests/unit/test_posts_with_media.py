@@ -36,12 +36,12 @@ async def waggle() -> AsyncIterator[Waggle]:
 
 @pytest.fixture
 async def ann(waggle: Waggle) -> UserId:
-    return await waggle.somebody("ann")
+    return await waggle.new_user("ann")
 
 
 @pytest.fixture
 async def bob(waggle: Waggle) -> UserId:
-    return await waggle.somebody("bob")
+    return await waggle.new_user("bob")
 
 
 async def delivered(waggle: Waggle) -> None:
@@ -107,7 +107,7 @@ async def test_media_that_are_ready_are_shown_at_once_in_their_order(
     seen = await sees(waggle, bob, post)
     assert seen is not None
     assert [card.id for card in seen.post.content.media] == [one.id for one in reversed(some)]
-    assert [event for event in await waggle.told() if isinstance(event, Published)]
+    assert [event for event in await waggle.pending_events() if isinstance(event, Published)]
 
 
 async def test_a_post_that_waits_is_its_author_s_alone_and_then_as_it_was_meant(
@@ -187,7 +187,7 @@ async def test_without_its_failed_media_the_post_is_whole_and_published_once(
     assert await sees(waggle, bob, post) is None
 
     await waggle.edit(ann, post, PostEdit(media=(good.id,)), 1)
-    assert [event for event in await waggle.told() if isinstance(event, Published | Edited)] == [
+    assert [event for event in await waggle.pending_events() if isinstance(event, Published | Edited)] == [
         Published(post_id=post, author_id=ann, reply_to=above, visibility="public", hashtags=())
     ]
     await delivered(waggle)

@@ -1,4 +1,4 @@
-"""Security events: what is noted, how often, and that nothing is in them that must not be."""
+"""Which security events are recorded, how often, and that they contain no personal data or secrets."""
 
 import json
 import logging
@@ -15,26 +15,26 @@ from tests.unit.people import PASSWORD, Waggle, refused
 SECOND = timedelta(seconds=1)
 
 
-async def noted(waggle: Waggle, user: UserId) -> list[SecurityEvent]:
-    """Everything about an account, the oldest first."""
+async def recorded_events(waggle: Waggle, user: UserId) -> list[SecurityEvent]:
+    """All events about an account, oldest first."""
     await waggle.security.flush(everything=True)
     return list(await waggle.stores.security.of_user(user, 1000))[::-1]
 
 
-def said(events: list[SecurityEvent]) -> list[tuple[str, str, str]]:
+def kinds_of(events: list[SecurityEvent]) -> list[tuple[str, str, str]]:
     return [(event.kind, event.outcome, event.reason) for event in events]
 
 
-async def test_what_somebody_does_with_an_account_is_noted_once_each(waggle: Waggle) -> None:
+async def test_each_action_on_an_account_is_recorded_once(waggle: Waggle) -> None:
     idempotent_request = IdempotentRequest("anyone:register", "key", "f")
     joined = await waggle.register("ann", "ann@example.org", PASSWORD, "", idempotent_request)
-    await waggle.register("ann", "ann@example.org", PASSWORD, "", idempotent_request)  # told again
+    await waggle.register("ann", "ann@example.org", PASSWORD, "", idempotent_request)  # a replay
     me = await waggle.authenticate(joined.tokens.access_token)
     there = await waggle.log_in("ann@example.org", PASSWORD, None)
     other = (await waggle.authenticate(there.tokens.access_token)).session_id
     await refused(waggle.log_in("ann", "wrong password", None))
     await refused(waggle.confirm(me.user_id, me.session_id, "wrong password"))
-    waggle.time.pass_by(RECENT + SECOND)
+    waggle.time.advance(RECENT + SECOND)
     await refused(waggle.log_out_elsewhere(me.user_id, me.session_id, other))
     tokens = await waggle.confirm(me.user_id, me.session_id, PASSWORD)
     await waggle.log_out_elsewhere(me.user_id, me.session_id, other)
@@ -42,16 +42,16 @@ async def test_what_somebody_does_with_an_account_is_noted_once_each(waggle: Wag
     tokens = await waggle.change_password(me.user_id, me.session_id, PASSWORD, "another horse")
     newer = await waggle.refresh(tokens.refresh_token)
     await waggle.refresh(newer.refresh_token)
-    waggle.time.pass_by(REUSE_GRACE + SECOND)
+    waggle.time.advance(REUSE_GRACE + SECOND)
     await refused(waggle.refresh(tokens.refresh_token))
     again = await waggle.log_in("ann", "another horse", None)
     third = await waggle.authenticate(again.tokens.access_token)
     await waggle.log_out_everywhere(third.user_id, third.session_id, keep_current=True)
     await waggle.log_out(third.session_id)
 
-    events = await noted(waggle, joined.user.id)
+    events = await recorded_events(waggle, joined.user.id)
 
-    assert said(events) == [
+    assert kinds_of(events) == [
         ("registration", "ok", ""),
         ("login", "ok", ""),
         ("login", "refused", "wrong_credentials"),
@@ -72,43 +72,43 @@ async def test_what_somebody_does_with_an_account_is_noted_once_each(waggle: Wag
     assert events[6].session_id == other
 
 
-async def test_eighty_refused_logins_are_a_few_lines_with_a_count(
+async def test_eighty_refused_logins_are_recorded_in_a_few_lines_with_a_count(
     waggle: Waggle, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "waggle.security")
-    ann = await waggle.somebody("ann")
+    ann = await waggle.new_user("ann")
     caplog.clear()
 
     for number in range(80):
         await refused(waggle.log_in("ann" if number % 2 else "Ann@Example.org", "s3cret guess", None))
     await refused(waggle.log_in("nobody there", "s3cret guess", None))
-    events = await noted(waggle, ann)
+    events = await recorded_events(waggle, ann)
 
     assert sum(event.count for event in events if event.outcome == "refused") == 80
     reasons = {event.reason for event in events[1:]}
     assert reasons == {"wrong_credentials", "too_many_attempts"}
     assert len(events[1:]) <= (ONE_BY_ONE + 1) * len(reasons)
     lines = [json.dumps(vars(record), default=str) for record in caplog.records]
-    assert len(lines) == len(events[1:]) + 1, "one of them is nobody's"
+    assert len(lines) == len(events[1:]) + 1, "one line is about no account"
     for word in ("s3cret", "example.org", "nobody there", PASSWORD):
         assert not any(word in line for line in lines)
     assert f'"user_id": "{ann}"' in lines[0]
 
 
-async def test_another_minute_is_noted_anew(waggle: Waggle) -> None:
-    ann = await waggle.somebody("ann")
+async def test_a_new_window_records_events_one_by_one_again(waggle: Waggle) -> None:
+    ann = await waggle.new_user("ann")
     for _ in range(ONE_BY_ONE + 3):
         waggle.security("login", "refused", user_id=ann)
-    waggle.time.pass_by(timedelta(seconds=61))
+    waggle.time.advance(timedelta(seconds=61))
     await waggle.security.flush()
     waggle.security("login", "refused", user_id=ann)
 
-    events = (await noted(waggle, ann))[1:]
+    events = (await recorded_events(waggle, ann))[1:]
 
     assert [event.count for event in events] == [1] * ONE_BY_ONE + [3, 1]
 
 
-async def test_what_comes_from_everywhere_is_bounded_too(waggle: Waggle) -> None:
+async def test_the_number_of_distinguished_events_is_bounded(waggle: Waggle) -> None:
     for number in range(20 * MAX_KINDS):
         waggle.security("login", "refused", user_id=UserId(number + 1))
 
@@ -116,39 +116,39 @@ async def test_what_comes_from_everywhere_is_bounded_too(waggle: Waggle) -> None
     assert len(waggle.security._repeated) <= MAX_KINDS + 1
 
 
-async def test_while_the_store_is_away_events_wait_and_not_without_end(waggle: Waggle) -> None:
-    ann = await waggle.somebody("ann")
+async def test_a_bounded_number_of_events_waits_for_an_unavailable_store(waggle: Waggle) -> None:
+    ann = await waggle.new_user("ann")
     await waggle.security.flush()
     stored = waggle.security.events
 
-    class Away:
+    class UnavailableEvents:
         async def add(self, events: object) -> None:
             raise Unavailable("away")
 
-    waggle.security.events = Away()  # type: ignore[assignment]
+    waggle.security.events = UnavailableEvents()  # type: ignore[assignment]
     waggle.security("logout", user_id=ann)
     with pytest.raises(Unavailable):
         await waggle.security.flush()
     for number in range(2 * MAX_PENDING):
         waggle.security(f"kind {number % 50}", user_id=ann)
-        waggle.time.pass_by(timedelta(minutes=2))
+        waggle.time.advance(timedelta(minutes=2))
     assert len(waggle.security._pending) == MAX_PENDING
     waggle.security.events = stored
 
-    assert len(await noted(waggle, ann)) == 1000
+    assert len(await recorded_events(waggle, ann)) == 1000
 
 
-async def test_the_deletion_of_an_account_is_noted_and_takes_it_out_of_the_events(waggle: Waggle) -> None:
-    joined = await waggle.joins("ann")
+async def test_the_deletion_of_an_account_is_recorded_and_anonymizes_its_events(waggle: Waggle) -> None:
+    joined = await waggle.register_user("ann")
     me = await waggle.authenticate(joined.tokens.access_token)
     await waggle.security.flush()
-    await waggle.log_in_again("ann")  # its event waits still when the account is deleted
+    await waggle.log_in_user("ann")  # its event is still pending when the account is deleted
     for _ in range(9):
         await refused(waggle.log_in("ann", "wrong password", None))
 
     await waggle.delete_account(me.user_id, me.session_id, "ann")
     await waggle.security.flush(everything=True)
-    assert [event.kind for event in await noted(waggle, me.user_id)] == ["registration"]
+    assert [event.kind for event in await recorded_events(waggle, me.user_id)] == ["registration"]
     await waggle.relay.deliver()
 
-    assert await noted(waggle, me.user_id) == []
+    assert await recorded_events(waggle, me.user_id) == []

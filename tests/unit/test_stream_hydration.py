@@ -9,7 +9,7 @@ from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.shared.people import AuthorCard
 from domain.notifications import EntryType, Kind, StreamChange, StreamEntry
 from domain.shared import PostId, UserId, ViewerContext
-from tests.unit.viewer_contexts import Graph
+from tests.unit.viewer_contexts import FakeGraph
 
 MAYA, WILLY, FLIP = UserId(1), UserId(2), UserId(3)
 POST, SECRET = PostId(11), PostId(12)
@@ -19,7 +19,7 @@ POST, SECRET = PostId(11), PostId(12)
 class HydrationHarness:
     """Posts and accounts, some of which are hidden. Records what was pruned."""
 
-    graph: Graph = field(default_factory=Graph)
+    graph: FakeGraph = field(default_factory=FakeGraph)
     posts: set[PostId] = field(default_factory=lambda: {POST})
     people: set[UserId] = field(default_factory=lambda: {MAYA, WILLY, FLIP})
     queries: int = 0

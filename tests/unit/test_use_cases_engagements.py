@@ -30,12 +30,12 @@ COUNTED = pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.REP
 
 @pytest.fixture
 async def ann(waggle: Waggle) -> UserId:
-    return await waggle.somebody("ann")
+    return await waggle.new_user("ann")
 
 
 @pytest.fixture
 async def bob(waggle: Waggle) -> UserId:
-    return await waggle.somebody("bob")
+    return await waggle.new_user("bob")
 
 
 def reception(
@@ -52,7 +52,7 @@ class TestMarking:
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
         post = (await waggle.post(ann)).post.id
-        before = len(await waggle.told())
+        before = len(await waggle.pending_events())
 
         first = await waggle.engage(bob, post, engagement, on=True)
         second = await waggle.engage(bob, post, engagement, on=True)
@@ -64,7 +64,7 @@ class TestMarking:
                 engagement, likes=engagement is Engagement.LIKE, reposts=engagement is Engagement.REPOST
             )
         )
-        (event,) = (await waggle.told())[before:]
+        (event,) = (await waggle.pending_events())[before:]
         assert isinstance(event, Liked if engagement is Engagement.LIKE else Reposted)
         assert (event.post_id, event.author_id, event.user_id) == (post, ann, bob)
 
@@ -75,7 +75,7 @@ class TestMarking:
         post = (await waggle.post(ann)).post.id
         for user in (ann, bob):
             await waggle.engage(user, post, engagement, on=True)
-        before = len(await waggle.told())
+        before = len(await waggle.pending_events())
 
         first = await waggle.engage(bob, post, engagement, on=False)
         second = await waggle.engage(bob, post, engagement, on=False)
@@ -85,7 +85,7 @@ class TestMarking:
             == second
             == reception(likes=engagement is Engagement.LIKE, reposts=engagement is Engagement.REPOST)
         )
-        (event,) = (await waggle.told())[before:]
+        (event,) = (await waggle.pending_events())[before:]
         assert isinstance(event, Unliked if engagement is Engagement.LIKE else Unreposted)
 
     async def test_a_repost_taken_back_is_the_one_that_was_made(
@@ -96,18 +96,20 @@ class TestMarking:
             await waggle.engage(bob, post, Engagement.REPOST, on=on)
 
         reposts = [
-            event.repost_id for event in await waggle.told() if isinstance(event, Reposted | Unreposted)
+            event.repost_id
+            for event in await waggle.pending_events()
+            if isinstance(event, Reposted | Unreposted)
         ]
         assert reposts[0] == reposts[1] < reposts[2]
 
     async def test_of_a_bookmark_nobody_hears(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         post = (await waggle.post(ann)).post.id
-        before: list[Event | None] = await waggle.told()
+        before: list[Event | None] = await waggle.pending_events()
 
         done = await waggle.engage(bob, post, Engagement.BOOKMARK, on=True)
 
         assert done == reception(Engagement.BOOKMARK)
-        assert await waggle.told() == before
+        assert await waggle.pending_events() == before
         assert (await waggle.read(ann, post)).post.state.bookmarked is False
 
     async def test_the_answer_tells_all_that_the_viewer_has_left(
@@ -128,7 +130,7 @@ class TestMarking:
         hidden = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
         gone = (await waggle.post(ann)).post.id
         await waggle.delete(ann, gone)
-        before = await waggle.told()
+        before = await waggle.pending_events()
 
         for post in (hidden, gone, NO_POST):
             for on in (True, False):
@@ -136,13 +138,13 @@ class TestMarking:
                 assert await refused(waggle.pin(bob, post, on=on)) is PostNotFound
         row = (await waggle.read(ann, hidden)).post
         assert (row.state.likes, row.state.reposts) == (0, 0)
-        assert await waggle.told() == before
+        assert await waggle.pending_events() == before
 
     @MARKS
     async def test_a_mark_is_taken_back_from_a_hidden_post_and_counts_are_told_if_they_are_public(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
-        cat = await waggle.somebody("cat")
+        cat = await waggle.new_user("cat")
         post = (await waggle.post(ann)).post.id
         for user in (bob, cat):
             await waggle.engage(user, post, engagement, on=True)
@@ -160,7 +162,7 @@ class TestMarking:
             assert await waggle.engage(user, post, engagement, on=False) == reception()
 
     async def test_only_what_everybody_may_see_can_be_reposted(self, waggle: Waggle, ann: UserId) -> None:
-        hidden = [await waggle.posts_in_confidence(ann), await waggle.post(ann, visibility=FOLLOWERS)]
+        hidden = [await waggle.post_directly(ann), await waggle.post(ann, visibility=FOLLOWERS)]
         for post in [seen.post.id for seen in hidden]:
             assert await refused(waggle.engage(ann, post, Engagement.REPOST, on=True)) is CannotRepost
             assert await waggle.engage(ann, post, Engagement.REPOST, on=False) == reception()
@@ -233,7 +235,7 @@ class TestPinning:
     async def test_only_open_posts_that_are_no_comments_are_pinned(self, waggle: Waggle, ann: UserId) -> None:
         post = (await waggle.post(ann)).post.id
         comment = (await waggle.post(ann, reply_to=post)).post.id
-        direct = (await waggle.posts_in_confidence(ann)).post.id
+        direct = (await waggle.post_directly(ann)).post.id
         followers = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
 
         for one in (comment, direct, followers):

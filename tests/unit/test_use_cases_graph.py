@@ -1,4 +1,4 @@
-"""What others are told of ties, and how many of them one may have."""
+"""The events and the limits of relationships, and the cache of popular authors."""
 
 import asyncio
 import itertools
@@ -46,16 +46,16 @@ def pair(people: People) -> dict[str, int]:
         (["unfollow", "unblock", "reject", "remove"], []),
     ],
 )
-async def test_every_change_that_concerns_others_is_told_once(
+async def test_each_change_that_concerns_others_publishes_one_event(
     waggle: Waggle, people: People, deeds: list[str], told: list[type[Event]]
 ) -> None:
     for deed in deeds:
         await people.do(people.users[0], deed, people.users[1])
 
-    assert await waggle.told() == [kind(**pair(people)) for kind in told]
+    assert await waggle.pending_events() == [kind(**pair(people)) for kind in told]
 
 
-async def test_a_request_is_told_and_how_it_ended(waggle: Waggle, people: People) -> None:
+async def test_a_follow_request_and_its_end_publish_events(waggle: Waggle, people: People) -> None:
     ann, bob, _, _ = people.users
     people.private = {bob}
     for user, deed, other in (
@@ -67,7 +67,7 @@ async def test_a_request_is_told_and_how_it_ended(waggle: Waggle, people: People
     ):
         await people.do(user, deed, other)
 
-    assert await waggle.told() == [
+    assert await waggle.pending_events() == [
         FollowRequested(**pair(people)),
         FollowRequestEnded(**pair(people)),
         FollowRequested(**pair(people)),
@@ -84,7 +84,7 @@ async def test_a_request_is_told_and_how_it_ended(waggle: Waggle, people: People
         ("MAX_MUTES", "mute", TooManyMutes),
     ],
 )
-async def test_there_is_an_end_to_how_many_one_can_have(
+async def test_follows_blocks_and_mutes_are_limited(
     waggle: Waggle,
     people: People,
     monkeypatch: pytest.MonkeyPatch,
@@ -94,7 +94,7 @@ async def test_there_is_an_end_to_how_many_one_can_have(
 ) -> None:
     monkeypatch.setattr(relationships, limit, 2)
     ann, *others = people.users
-    people.private = {others[0]}  # a request counts as well
+    people.private = {others[0]}  # a follow request counts too
     for other in others[:2]:
         await people.do(ann, deed, other)
 
@@ -105,7 +105,7 @@ async def test_there_is_an_end_to_how_many_one_can_have(
     )
 
 
-async def test_nobody_is_tied_to_whom_there_is_not_nor_to_oneself(waggle: Waggle, people: People) -> None:
+async def test_unknown_accounts_and_ones_own_account_are_refused(waggle: Waggle, people: People) -> None:
     ann, bob, _, _ = people.users
     people.gone = {bob}
 
@@ -113,11 +113,11 @@ async def test_nobody_is_tied_to_whom_there_is_not_nor_to_oneself(waggle: Waggle
     assert await refused(people.do(ann, "mute", bob)) is UserNotFound
     assert await refused(people.do(ann, "follow", ann)) is SelfRelationship
     assert await refused(people.do(ann, "block", ann)) is SelfRelationship
-    assert await waggle.told() == []
+    assert await waggle.pending_events() == []
 
 
 @pytest.mark.parametrize("lasting", [timedelta(0), timedelta(seconds=59), timedelta(days=365, seconds=1)])
-async def test_a_mute_is_neither_too_short_nor_too_long(
+async def test_too_short_and_too_long_mutes_are_refused(
     waggle: Waggle, people: People, lasting: timedelta
 ) -> None:
     mute = Mute(ChangeRelationship(waggle.stores.open_graph, new_id, lambda *_: None), people, lambda: NOW)
@@ -125,7 +125,7 @@ async def test_a_mute_is_neither_too_short_nor_too_long(
     assert await refused(mute(people.users[0], people.users[1], lasting)) is Invalid
 
 
-async def test_what_is_kept_of_both_is_dropped_even_if_the_commit_is_not_answered(
+async def test_cached_viewer_contexts_are_dropped_even_if_the_commit_fails(
     waggle: Waggle, people: People
 ) -> None:
     dropped: list[UserId] = []
@@ -142,8 +142,8 @@ async def test_what_is_kept_of_both_is_dropped_even_if_the_commit_is_not_answere
 
 
 @dataclass
-class Slow:
-    """A store whose first answer is late."""
+class DelayedReader:
+    """A reader whose first answer is late."""
 
     known: frozenset[UserId] = frozenset()
     asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -157,13 +157,13 @@ class Slow:
         return found
 
 
-async def test_a_late_answer_takes_back_nobody_s_popularity() -> None:
-    star, store = UserId(7), Slow()
+async def test_a_late_answer_does_not_replace_a_newer_set_of_popular_authors() -> None:
+    star, store = UserId(7), DelayedReader()
     audience = Audience(store, itertools.count(0.0, 0.01).__next__)  # type: ignore[arg-type]
     late = asyncio.create_task(audience.popular())
     await store.asked.wait()
     store.known = frozenset({star})
-    told = await audience.is_popular(star)  # so what they publish now is copied to nobody
+    told = await audience.is_popular(star)  # so their new posts are not copied to followers
 
     store.answers.set()
 

@@ -26,12 +26,12 @@ NO_POST = PostId(1)
 
 @pytest.fixture
 async def ann(waggle: Waggle) -> UserId:
-    return await waggle.somebody("ann")
+    return await waggle.new_user("ann")
 
 
 @pytest.fixture
 async def bob(waggle: Waggle) -> UserId:
-    return await waggle.somebody("bob")
+    return await waggle.new_user("bob")
 
 
 def an_idempotent_request(of: UserId, fingerprint: str = "fingerprint") -> IdempotentRequest:
@@ -64,7 +64,7 @@ class TestPublishing:
     async def test_mentions_are_answered_in_the_order_in_which_they_are_read(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        cat = await waggle.somebody("cat")
+        cat = await waggle.new_user("cat")
 
         seen = await waggle.post(ann, "@cat @bob @nobody @ann")
 
@@ -75,24 +75,24 @@ class TestPublishing:
         seen = await waggle.post(ann, visibility=UNLISTED)
 
         expected = Published(post_id=seen.post.id, author_id=ann, reply_to=None, visibility="unlisted")
-        assert (await waggle.told())[-1] == expected
+        assert (await waggle.pending_events())[-1] == expected
 
     async def test_all_faults_are_told_at_once_and_nothing_is_published(
         self, waggle: Waggle, ann: UserId
     ) -> None:
-        before = await waggle.told()
+        before = await waggle.pending_events()
 
         with pytest.raises(Invalid) as caught:
             await waggle.publish(ann, PostDraft(text=" ", content_warning="x" * 201, language="?"), None)
 
         assert [fault.field for fault in caught.value.field_errors] == ["text", "content_warning", "language"]
-        assert await waggle.told() == before
+        assert await waggle.pending_events() == before
 
     async def test_a_second_attempt_answers_the_same_and_publishes_nothing(
         self, waggle: Waggle, ann: UserId
     ) -> None:
-        first = await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
-        second = await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
+        first = await waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann))
+        second = await waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann))
 
         assert second == replace(first, replayed=True)
         page = await waggle.by_author(ann, ann, Window(10))
@@ -101,16 +101,16 @@ class TestPublishing:
     async def test_a_replay_answers_the_same_whatever_happened_since(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        first = await waggle.says(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
+        first = await waggle.publish_text(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
         await waggle.like(bob, first.presented.post.id, liked=True)
         await waggle.post(bob, reply_to=first.presented.post.id)
         await waggle.edit_profile(ann, "Another Ann", None, None)
         await waggle.edit_profile(bob, "Another Bob", None, None)
         await waggle.edits(ann, first.presented.post.id, "bye")
         await waggle.edits(ann, first.presented.post.id, "gone")
-        waggle.time.pass_by(timedelta(minutes=1))
+        waggle.time.advance(timedelta(minutes=1))
 
-        second = await waggle.says(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
+        second = await waggle.publish_text(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
 
         assert second.replayed
         assert PostOut.of(second.presented, PLACES) == PostOut.of(first.presented, PLACES)
@@ -119,34 +119,37 @@ class TestPublishing:
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(bob)).post.id
-        first = await waggle.says(ann, reply_to=above, idempotent_request=an_idempotent_request(ann))
+        first = await waggle.publish_text(ann, reply_to=above, idempotent_request=an_idempotent_request(ann))
         await waggle.delete(bob, above)
 
-        second = await waggle.says(ann, reply_to=above, idempotent_request=an_idempotent_request(ann))
+        second = await waggle.publish_text(ann, reply_to=above, idempotent_request=an_idempotent_request(ann))
 
         assert second == replace(first, replayed=True)
 
     async def test_what_was_deleted_is_not_told_again_by_a_replay(self, waggle: Waggle, ann: UserId) -> None:
-        first = await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
+        first = await waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann))
         await waggle.delete(ann, first.presented.post.id)
 
-        assert await refused(waggle.says(ann, idempotent_request=an_idempotent_request(ann))) is PostNotFound
+        assert (
+            await refused(waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann)))
+            is PostNotFound
+        )
         assert list((await waggle.by_author(ann, ann, Window(10))).items) == []
 
     async def test_the_token_of_an_account_that_is_gone_publishes_nothing(self, waggle: Waggle) -> None:
-        assert await refused(waggle.says(UserId(1))) is TokenInvalid
+        assert await refused(waggle.publish_text(UserId(1))) is TokenInvalid
 
     async def test_the_key_of_another_request_is_refused(self, waggle: Waggle, ann: UserId) -> None:
-        await waggle.says(ann, idempotent_request=an_idempotent_request(ann))
+        await waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann))
 
         assert (
-            await refused(waggle.says(ann, idempotent_request=an_idempotent_request(ann, "other")))
+            await refused(waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann, "other")))
             is KeyReused
         )
 
     async def test_fifty_attempts_at_once_publish_one_post(self, waggle: Waggle, ann: UserId) -> None:
         answers = await asyncio.gather(
-            *(waggle.says(ann, idempotent_request=an_idempotent_request(ann)) for _ in range(50))
+            *(waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann)) for _ in range(50))
         )
 
         assert len({answer.presented.post.id for answer in answers}) == 1
@@ -227,7 +230,7 @@ class TestCommenting:
     async def test_the_comments_of_a_hidden_or_deleted_post_are_not_there(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        above = (await waggle.posts_in_confidence(ann)).post.id
+        above = (await waggle.post_directly(ann)).post.id
         public = (await waggle.post(ann)).post.id
         await waggle.delete(ann, public)
 
@@ -237,7 +240,7 @@ class TestCommenting:
         assert await refused(waggle.comments(ann, above, Window(10))) is None
 
     async def test_a_direct_thread_keeps_its_circle(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
-        cat = await waggle.somebody("cat")
+        cat = await waggle.new_user("cat")
         above = (await waggle.post(ann, "psst @bob", DIRECT)).post.id
 
         answer = await waggle.post(bob, "what about @cat?", reply_to=above)
@@ -265,22 +268,22 @@ class TestReachingSomebody:
     async def test_a_direct_post_to_nobody_is_refused(
         self, waggle: Waggle, ann: UserId, bob: UserId, text: str
     ) -> None:
-        before = await waggle.told()
+        before = await waggle.pending_events()
 
         assert await refused(waggle.post(ann, text, DIRECT)) is NobodyReached
 
-        assert await waggle.told() == before
+        assert await waggle.pending_events() == before
         assert list((await waggle.by_author(ann, ann, Window(10))).items) == []
 
     async def test_blocked_either_way_and_deleted_are_refused_alike(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        cat = await waggle.somebody("cat")
+        cat = await waggle.new_user("cat")
         blocked = frozenset({bob, cat})
         waggle.graph.viewer_contexts[ann] = ViewerContext(ann, blocked=blocked)
 
         assert await refused(waggle.post(ann, "psst @bob @cat", DIRECT)) is NobodyReached
-        await waggle.somebody("dan")
+        await waggle.new_user("dan")
         assert await refused(waggle.post(ann, "psst @bob @dan", DIRECT)) is None
 
     async def test_a_comment_in_a_direct_thread_of_which_nobody_is_left_is_refused(
@@ -304,7 +307,7 @@ class TestReachingSomebody:
     async def test_an_edit_adds_people_while_nobody_was_reached_and_never_later(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        cat = await waggle.somebody("cat")
+        cat = await waggle.new_user("cat")
         above = a_post(author=ann, text="psst", visibility=DIRECT)  # from before it was refused
         async with waggle.stores.open_posts() as tx:
             await tx.posts.add(above)
@@ -312,7 +315,7 @@ class TestReachingSomebody:
         assert await refused(waggle.read(bob, above.id)) is PostNotFound
 
         edited = await waggle.edits(ann, above.id, "psst @bob")
-        told = (await waggle.told())[-1]
+        told = (await waggle.pending_events())[-1]
         again = await waggle.edits(ann, above.id, "psst @bob and @cat")
 
         assert edited.post.state.mentioned == again.post.state.mentioned == (bob,)
@@ -381,12 +384,12 @@ class TestDeleting:
 
     async def test_it_is_harmless_to_repeat_and_told_once(self, waggle: Waggle, ann: UserId) -> None:
         post = (await waggle.post(ann)).post.id
-        before = len(await waggle.told())
+        before = len(await waggle.pending_events())
 
         await waggle.delete(ann, post)
         await waggle.delete(ann, post)
 
-        assert (await waggle.told())[before:] == [
+        assert (await waggle.pending_events())[before:] == [
             PostDeleted(post_id=post, author_id=ann, reply_to=None, visibility="public")
         ]
 
@@ -399,7 +402,7 @@ class TestDeleting:
     async def test_of_what_one_may_not_see_one_learns_nothing(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
-        hidden = (await waggle.posts_in_confidence(ann)).post.id
+        hidden = (await waggle.post_directly(ann)).post.id
         gone = (await waggle.post(ann)).post.id
         await waggle.delete(ann, gone)
 
@@ -450,7 +453,7 @@ class TestReading:
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         posts = [(await waggle.post(ann, visibility=one)).post.id for one in (PUBLIC, UNLISTED, FOLLOWERS)]
-        posts.append((await waggle.posts_in_confidence(ann)).post.id)
+        posts.append((await waggle.post_directly(ann)).post.id)
 
         async def seen_by(viewer: UserId | None) -> list[PostId]:
             return [seen.post.id for seen in (await waggle.by_author(viewer, ann, Window(10))).items][::-1]
@@ -476,7 +479,7 @@ class TestReading:
         post = (await waggle.post(ann)).post.id
         await waggle.edit_profile(ann, "Anna", None, None)
 
-        waggle.time.pass_by(timedelta(seconds=1))
+        waggle.time.advance(timedelta(seconds=1))
 
         assert (await waggle.read(None, post)).author.display_name == "Anna"
 

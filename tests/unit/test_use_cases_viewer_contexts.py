@@ -1,4 +1,4 @@
-"""What blocking and muting change in what people do with posts."""
+"""The effects of blocks and mutes on the use cases of posts."""
 
 import pytest
 
@@ -17,46 +17,44 @@ PAGE = Window(10)
 
 @pytest.fixture
 async def ann(waggle: Waggle) -> UserId:
-    return await waggle.somebody("ann")
+    return await waggle.new_user("ann")
 
 
 @pytest.fixture
 async def bob(waggle: Waggle) -> UserId:
-    return await waggle.somebody("bob")
+    return await waggle.new_user("bob")
 
 
 @pytest.fixture
 async def cat(waggle: Waggle) -> UserId:
-    return await waggle.somebody("cat")
+    return await waggle.new_user("cat")
 
 
 def ids(comments: list[Comment]) -> list[PostId]:
     return [comment.item.post.id for comment in comments if hasattr(comment.item, "post")]
 
 
-async def test_az5_nothing_is_done_to_a_post_of_somebody_behind_a_block(
-    waggle: Waggle, ann: UserId, bob: UserId
-) -> None:
+async def test_users_cannot_act_on_posts_across_a_block(waggle: Waggle, ann: UserId, bob: UserId) -> None:
     post = (await waggle.post(ann)).post.id
     assert await refused(waggle.delete(bob, post)) is NotTheAuthor
     waggle.graph.block(ann, bob)
-    before = await waggle.told()
+    before = await waggle.pending_events()
 
     for engagement in Engagement:
         for on in (True, False):
             assert await refused(waggle.engage(bob, post, engagement, on=on)) is PostNotFound
     assert await refused(waggle.pin(bob, post, on=True)) is PostNotFound
-    assert await refused(waggle.says(bob, reply_to=post)) is PostNotFound
+    assert await refused(waggle.publish_text(bob, reply_to=post)) is PostNotFound
     assert await refused(waggle.edits(bob, post, "x")) is PostNotFound
     assert await refused(waggle.delete(bob, post)) is PostNotFound
 
-    assert await waggle.told() == before
+    assert await waggle.pending_events() == before
     row = (await waggle.read(ann, post)).post
     assert (row.state.comments, row.state.likes, row.state.reposts) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("blocker_reads", [True, False])
-async def test_az3_the_two_of_a_block_see_nothing_of_each_other(
+async def test_users_see_no_posts_across_a_block(
     waggle: Waggle, ann: UserId, bob: UserId, *, blocker_reads: bool
 ) -> None:
     post = (await waggle.post(ann, "@bob")).post.id
@@ -87,7 +85,7 @@ async def test_az3_the_two_of_a_block_see_nothing_of_each_other(
     assert list((await waggle.engaged_users(ann, post, Engagement.LIKE, PAGE)).items) == []
 
 
-async def test_az6_a_mention_across_a_block_is_none(waggle: Waggle, ann: UserId, bob: UserId) -> None:
+async def test_a_mention_across_a_block_is_plain_text(waggle: Waggle, ann: UserId, bob: UserId) -> None:
     waggle.graph.block(bob, ann)
 
     seen = await waggle.post(ann, "@bob @ann #bees")
@@ -96,11 +94,11 @@ async def test_az6_a_mention_across_a_block_is_none(waggle: Waggle, ann: UserId,
     assert seen.post.state.mentioned == (ann,)
     assert [entity.value for entity in seen.post.content.entities] == ["ann", "bees"]
     assert (edited.post.state.mentioned, edited.post.content.entities) == ((), ())
-    event = next(event for event in await waggle.told() if isinstance(event, Published))
+    event = next(event for event in await waggle.pending_events() if isinstance(event, Published))
     assert event.hashtags == ("bees",)
 
 
-async def test_who_is_muted_is_not_come_across_and_can_be_gone_to(
+async def test_posts_of_a_muted_account_are_left_out_of_lists_but_can_be_read(
     waggle: Waggle, ann: UserId, bob: UserId, cat: UserId
 ) -> None:
     post = (await waggle.post(ann)).post.id
@@ -131,7 +129,7 @@ async def test_who_is_muted_is_not_come_across_and_can_be_gone_to(
     assert ids([*(await waggle.comments(cat, post, PAGE)).items]) == [muted, other]
 
 
-async def test_a_block_shows_a_tombstone_above_and_not_who_it_was(
+async def test_a_blocked_parent_post_is_a_tombstone_without_its_author(
     waggle: Waggle, ann: UserId, bob: UserId, cat: UserId
 ) -> None:
     post = (await waggle.post(ann)).post.id
@@ -143,7 +141,7 @@ async def test_a_block_shows_a_tombstone_above_and_not_who_it_was(
     assert above == Tombstone(post, None)
 
 
-async def test_a_replay_answers_the_same_when_the_post_above_was_blocked_since(
+async def test_a_replay_is_unchanged_after_a_block_of_the_parent_post(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     post = (await waggle.post(ann)).post.id

@@ -1,4 +1,4 @@
-"""Who stands how to whom, as a test says."""
+"""Viewer contexts that a test sets directly."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,29 +6,29 @@ from domain.shared import UserId, ViewerContext
 
 
 @dataclass
-class Graph:
-    """Strangers are all of whom a test says nothing."""
+class FakeGraph:
+    """Users have no relationships unless a test adds them."""
 
     viewer_contexts: dict[UserId, ViewerContext] = field(default_factory=dict)
 
     async def of(self, viewer: UserId | None) -> ViewerContext:
         return ViewerContext() if viewer is None else self.viewer_contexts.get(viewer, ViewerContext(viewer))
 
-    def follow(self, who: UserId, whom: UserId) -> None:
-        self._change(who, follows=whom)
+    def follow(self, user: UserId, other: UserId) -> None:
+        self._change(user, follows=other)
 
-    def mute(self, who: UserId, whom: UserId) -> None:
-        self._change(who, muted=whom)
+    def mute(self, user: UserId, other: UserId) -> None:
+        self._change(user, muted=other)
 
-    def block(self, who: UserId, whom: UserId) -> None:
-        self._change(who, blocked=whom)
-        self._change(whom, blocked=who)
+    def block(self, user: UserId, other: UserId) -> None:
+        self._change(user, blocked=other)
+        self._change(other, blocked=user)
 
-    def _change(self, who: UserId, **more: UserId) -> None:
-        known = self.viewer_contexts.get(who, ViewerContext(who))
-        ((name, whom),) = more.items()
-        self.viewer_contexts[who] = replace(known, **{name: getattr(known, name) | {whom}})
+    def _change(self, user: UserId, **added: UserId) -> None:
+        known = self.viewer_contexts.get(user, ViewerContext(user))
+        ((name, other),) = added.items()
+        self.viewer_contexts[user] = replace(known, **{name: getattr(known, name) | {other}})
 
 
-STRANGERS = Graph()
-"""Not for telling anything."""
+NO_RELATIONSHIPS = FakeGraph()
+"""Shared by tests without relationships. Do not change it."""
