@@ -53,9 +53,9 @@ class NotifyOfPost:
             )
         await self._mention(post, author, [*addressees.mentioned])
 
-    async def _mention(self, post: PostId, author: UserId, people: list[UserId]) -> None:
-        if people:
-            await self.notify(NotificationRequest(Kind.MENTION, author, post, dedupe=_of(post)), people)
+    async def _mention(self, post: PostId, author: UserId, users: list[UserId]) -> None:
+        if users:
+            await self.notify(NotificationRequest(Kind.MENTION, author, post, dedupe=_of(post)), users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def _day(event_id: EventId) -> int:
 
 @dataclass(frozen=True, slots=True)
 class NotifyOfEdit:
-    """Who liked, reposted or answered a post hears that it says something else now: once a day, as words are
-    often mended more than once. They may be many: when the time is up, it goes on after the last one."""
+    """Notifies users who liked, reposted or replied to a post that it was edited: once a day, since an author may edit
+    a post several times in a row. When the time is up, it continues later after the last user."""
 
     notify: Notify
     posts: Posts
@@ -93,17 +93,15 @@ class NotifyOfEdit:
 
     async def __call__(self, event: Edited, event_id: EventId, after: str | None = None) -> str | None:
         post, last = PostId(event.post_id), UserId(int(after or 0))
-        edited_on = _day(event_id)
-        request = NotificationRequest(
-            Kind.EDIT, UserId(event.author_id), post, dedupe=("edit", post, edited_on)
-        )
+        day = _day(event_id)
+        request = NotificationRequest(Kind.EDIT, UserId(event.author_id), post, dedupe=("edit", post, day))
         until = self.monotonic() + self.budget
         while True:
-            some = await self.posts.involved(post, last, BATCH)
-            await self.notify(request, some)
-            if len(some) < BATCH:
+            users = await self.posts.involved(post, last, BATCH)
+            await self.notify(request, users)
+            if len(users) < BATCH:
                 return None
-            last = some[-1]
+            last = users[-1]
             if self.monotonic() >= until:
                 return str(last)
 
@@ -117,9 +115,9 @@ class NotifyOfFollow:
     async def __call__(self, event: Followed | FollowRequested, event_id: EventId) -> None:
         user, other = UserId(event.user_id), UserId(event.other_id)
         if isinstance(event, FollowRequested):
-            kind, actor, whom = Kind.FOLLOW_REQUEST, user, other
+            kind, actor, recipient = Kind.FOLLOW_REQUEST, user, other
         elif event.accepted:
-            kind, actor, whom = Kind.FOLLOW_ACCEPTED, other, user
+            kind, actor, recipient = Kind.FOLLOW_ACCEPTED, other, user
         else:
-            kind, actor, whom = Kind.FOLLOW, user, other
-        await self.notify(NotificationRequest(kind, actor, event=event_id), [whom])
+            kind, actor, recipient = Kind.FOLLOW, user, other
+        await self.notify(NotificationRequest(kind, actor, event=event_id), [recipient])

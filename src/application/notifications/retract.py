@@ -20,7 +20,7 @@ from application.shared.subscriptions import BUDGET, MORE
 from domain.notifications import Kind
 from domain.shared import EventId, PostId, UserId
 
-SOME = 200
+BATCH = 200
 """Notifications per query."""
 
 
@@ -43,37 +43,37 @@ class RetractNotifications:
             case Unliked() | Unreposted():
                 kind = Kind.LIKE if isinstance(event, Unliked) else Kind.REPOST
                 author, post = UserId(event.author_id), PostId(event.post_id)
-                await self._take(dedupe_key, author, UserId(event.user_id), [kind], post)
+                await self._retract(dedupe_key, author, UserId(event.user_id), [kind], post)
             case Followed() | FollowRequestEnded():  # the follow request was answered
-                await self._take(
+                await self._retract(
                     dedupe_key, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW_REQUEST]
                 )
             case Unfollowed():
-                await self._take(dedupe_key, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW])
-                await self._take(
+                await self._retract(dedupe_key, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW])
+                await self._retract(
                     dedupe_key, UserId(event.user_id), UserId(event.other_id), [Kind.FOLLOW_ACCEPTED]
                 )
             case Blocked():
-                await self._take(dedupe_key, UserId(event.other_id), UserId(event.user_id), tuple(Kind))
-                await self._take(dedupe_key, UserId(event.user_id), UserId(event.other_id), tuple(Kind))
+                await self._retract(dedupe_key, UserId(event.other_id), UserId(event.user_id), tuple(Kind))
+                await self._retract(dedupe_key, UserId(event.user_id), UserId(event.other_id), tuple(Kind))
 
-    async def _take(
+    async def _retract(
         self,
         dedupe_key: str,
-        whom: UserId,
+        user: UserId,
         actor: UserId,
         kinds: Collection[Kind],
         post: PostId | None = None,
     ) -> None:
-        notifications = await self.reader.between(whom, actor, kinds, post)
+        notifications = await self.reader.between(user, actor, kinds, post)
         if notifications:
-            await self.remove(whom, [one.seq for one in notifications], dedupe_key)
+            await self.remove(user, [one.seq for one in notifications], dedupe_key)
 
 
 @dataclass(frozen=True, slots=True)
 class RetractPostNotifications:
-    """Takes back all that was told of a deleted post. When the time is up, other events get their turn before it
-    goes on."""
+    """Retracts all notifications about a deleted post. When the time is up, other events are handled before it
+    continues."""
 
     reader: StreamReader
     remove: RemoveNotifications
@@ -83,7 +83,7 @@ class RetractPostNotifications:
     async def __call__(self, event: PostDeleted, _event_id: EventId, _more: str | None = None) -> str | None:
         until = self.monotonic() + self.budget
         post = PostId(event.post_id)
-        while notifications := await self.reader.about_post(post, SOME):
+        while notifications := await self.reader.about_post(post, BATCH):
             await _remove(self.remove, notifications)
             if self.monotonic() >= until:
                 return MORE
@@ -92,8 +92,8 @@ class RetractPostNotifications:
 
 @dataclass(frozen=True, slots=True)
 class EraseNotifications:
-    """Drops the stream of a deleted account, and takes back what others were told of it. It may be stopped anywhere
-    and begun again; when the time is up, other events have their turn before it goes on."""
+    """Deletes the stream of a deleted account, and retracts notifications that the account caused. Can be interrupted
+    at any point and started again. When the time is up, other events are handled before it continues."""
 
     reader: StreamReader
     remove: RemoveNotifications
@@ -111,7 +111,7 @@ class EraseNotifications:
                 # Serializes with a notification of this user at the same moment.
                 await tx.streams.lock([user])
                 await tx.streams.delete(user)
-        while notifications := await self.reader.by_actor(user, SOME):
+        while notifications := await self.reader.by_actor(user, BATCH):
             await _remove(self.remove, notifications)
             if self.monotonic() >= until:
                 return MORE
