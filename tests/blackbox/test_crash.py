@@ -17,7 +17,7 @@ import pytest
 
 from .client import PASSWORD, Api, Json, Member, done, eventually, fresh_key, fresh_name
 from .conftest import LONG, RUNNING, SHAPES, a_waggle
-from .crowd import a_crowd, asks_again
+from .load import client_pool, should_retry
 from .process import Waggle
 
 KILLS = 30 if LONG else 3
@@ -45,7 +45,7 @@ class Deed:
         while True:
             self.tries += 1
             response = await http.post(self.path, json=self.body, headers=headers)
-            if asks_again(response):
+            if should_retry(response):
                 await asyncio.sleep(0.02)
                 continue
             assert response.status_code == 201, (self.kind, response.text)
@@ -66,7 +66,7 @@ class Like:
             response = await http.request(
                 self.method, f"/api/v1/posts/{self.post}/like", headers=self.by.headers()
             )
-            if not asks_again(response):
+            if not should_retry(response):
                 assert response.status_code == 200, response.text
                 return
             await asyncio.sleep(0.02)
@@ -152,11 +152,11 @@ async def _refreshing_until_the_kill(mortal: Waggle, members: list[Member], seco
                 response = await http.post("/api/v1/auth/refresh", json=body)
             except httpx.TransportError:
                 return
-            if not asks_again(response):
+            if not should_retry(response):
                 member.tokens = done(response)
 
     asyncio.get_running_loop().call_later(seconds, mortal.kill)
-    async with a_crowd(mortal.base_url, len(members)) as http:
+    async with client_pool(mortal.base_url, len(members)) as http:
         await asyncio.gather(*(refresh(http, member) for member in members))
 
 
@@ -178,14 +178,14 @@ async def _until_the_kill(mortal: Waggle, load: Load) -> list[Deed | Like]:
                 unanswered.append(deed)
                 return
 
-    async with a_crowd(mortal.base_url, WORKERS) as http:
+    async with client_pool(mortal.base_url, WORKERS) as http:
         await asyncio.gather(*(work(http, worker) for worker in range(WORKERS)))
     assert len(unanswered) == WORKERS
     return unanswered
 
 
 async def _again(base_url: str, unanswered: list[Deed | Like]) -> None:
-    async with a_crowd(base_url, WORKERS) as http:
+    async with client_pool(base_url, WORKERS) as http:
         await asyncio.gather(*(deed.attempt(http) for deed in unanswered))
 
 

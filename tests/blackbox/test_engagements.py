@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from .client import Api, Json, Member, done, eventually, refused
-from .crowd import ask, at_once, many_members
+from .load import ask, at_once, register_members
 
 NOTHING: Json = {
     "counts": {"comments": 0, "likes": 0, "reposts": 0},
@@ -132,7 +132,7 @@ def test_what_cannot_be_pinned(api: Api) -> None:
 
 
 def test_who_likes_and_who_reposts_is_told_newest_first(api: Api) -> None:
-    maya, *fans = many_members(api, 6)
+    maya, *fans = register_members(api, 6)
     post = maya.publishes()
     for fan in fans:
         puts(fan, post, "like")
@@ -269,7 +269,7 @@ def test_az7_bookmarks_are_seen_by_their_owner_only(api: Api) -> None:
 
 @pytest.mark.told_by("embedded", "postgres")
 def test_di2_fifty_who_repost_three_times_at_once_are_fifty_reposts(api: Api) -> None:
-    author, *members = many_members(api, 51)
+    author, *members = register_members(api, 51)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}"
     for method, counted in (("PUT", 50), ("DELETE", 0)):
@@ -286,7 +286,7 @@ def test_di2_fifty_who_repost_three_times_at_once_are_fifty_reposts(api: Api) ->
 
 @pytest.mark.told_by("embedded", "postgres")
 def test_di2_a_storm_of_marks_leaves_every_counter_exact(api: Api, chance: random.Random) -> None:
-    author, *members = many_members(api, 11)
+    author, *members = register_members(api, 11)
     posts = [author.publishes() for _ in range(3)]
     storm = [
         (
@@ -330,7 +330,7 @@ def test_racing_pins_are_five_at_most(api: Api) -> None:
 
 @pytest.mark.parametrize("listed", ["likes", "bookmarks", "who"])
 def test_ap4_lists_of_marks_hold_still_for_their_reader_while_others_write(api: Api, listed: str) -> None:
-    maya, *others = many_members(api, 31)
+    maya, *others = register_members(api, 31)
     if listed == "who":
         post = maya.publishes()
         path, what = f"/api/v1/posts/{post['id']}/likes", "like"

@@ -20,7 +20,7 @@ from tests.integration.servers import Server, clear
 from .client import Api, Json, Member, done, eventually
 from .conftest import LONG, RUNNING, SHAPES, stores_of
 from .counting import Counter, counted
-from .crowd import ask, at_once, many_members
+from .load import ask, at_once, register_members
 from .process import Waggle
 
 RATE = 200
@@ -96,7 +96,7 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
 
 
 def some_pages(api: Api) -> list[Page]:
-    members = many_members(api, READERS + AUTHORS)
+    members = register_members(api, READERS + AUTHORS)
     readers, authors = members[:READERS], members[READERS:]
 
     async def follow(http: httpx.AsyncClient, number: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from .client import Api, Json, Member, Visitor, done, eventually, refused
-from .crowd import ask, at_once, many_members
+from .load import ask, at_once, register_members
 
 NOTHING: Json = {
     "following": False,
@@ -194,7 +194,7 @@ def test_a_mute_lasts_from_a_minute_to_a_year(api: Api, duration: str) -> None:
 
 
 def test_people_are_listed_the_newest_first_page_by_page(api: Api) -> None:
-    star, *fans = many_members(api, 8)
+    star, *fans = register_members(api, 8)
     for fan in fans:
         puts(fan, "follow", star)
         puts(star, "follow", fan)
@@ -210,7 +210,7 @@ def test_people_are_listed_the_newest_first_page_by_page(api: Api) -> None:
 
 
 def test_lists_leave_out_whom_one_blocks_and_are_full_all_the_same(api: Api) -> None:
-    star, viewer, *fans = many_members(api, 8)
+    star, viewer, *fans = register_members(api, 8)
     for fan in fans:
         puts(fan, "follow", star)
     puts(viewer, "block", fans[-1])
@@ -240,7 +240,7 @@ def test_az2_a_private_account_shows_its_people_to_its_followers_only(api: Api, 
 
 
 def test_a_batch_of_relationships_is_in_the_order_asked_for(api: Api) -> None:
-    maya, *others = many_members(api, 4)
+    maya, *others = register_members(api, 4)
     puts(maya, "follow", others[0])
     puts(others[1], "follow", maya)
     asked = f"{others[2].id},1,{maya.id},{others[1].id},{others[0].id},{others[2].id}"
@@ -252,7 +252,7 @@ def test_a_batch_of_relationships_is_in_the_order_asked_for(api: Api) -> None:
 
 
 def test_a_cursor_of_one_s_own_list_is_of_no_use_to_another(api: Api) -> None:
-    maya, willy, *others = many_members(api, 4)
+    maya, willy, *others = register_members(api, 4)
     for member in (maya, willy):
         for other in others:
             puts(member, "block", other)
@@ -277,7 +277,7 @@ def test_a_deleted_account_is_in_no_list_and_no_count(api: Api) -> None:
 
 
 def test_di6_storms_in_opposite_directions_end_in_a_legal_state(api: Api, chance: random.Random) -> None:
-    people = many_members(api, 4)
+    people = register_members(api, 4)
     storm(people, chance, lambda work: at_once(api.base_url, work, connections=20))
     check_legal(people)
 
@@ -285,7 +285,7 @@ def test_di6_storms_in_opposite_directions_end_in_a_legal_state(api: Api, chance
 def test_di6_storms_through_two_processes_end_in_a_legal_state(
     apis: list[Api], chance: random.Random
 ) -> None:
-    people = many_members(apis[0], 4)
+    people = register_members(apis[0], 4)
 
     def both(work: Any) -> None:
         bases = {waggle.base_url for waggle in apis}
@@ -327,7 +327,7 @@ def check_legal(people: list[Member]) -> None:
 
 
 def test_az4_a_block_in_one_process_bites_in_another_within_a_second(apis: list[Api]) -> None:
-    maya, willy, star = many_members(apis[0], 3)
+    maya, willy, star = register_members(apis[0], 3)
     puts(willy, "follow", star)
     path = f"/api/v1/users/{star.id}/followers"
     elsewhere = Member(apis[-1].http, maya.user, maya.tokens)

@@ -21,7 +21,7 @@ import pytest
 
 from .client import Api, Json, Member, done, eventually
 from .conftest import LONG
-from .crowd import a_crowd, many_members
+from .load import client_pool, register_members
 from .process import Waggle
 from .test_storm import ask, rows
 
@@ -101,7 +101,7 @@ class Opposites:
         assert response.status_code in ALLOWED[name], (name, response.text)
 
     async def rage(self, servers: list[Waggle]) -> None:
-        async with a_crowd(servers[0].base_url) as first, a_crowd(servers[-1].base_url) as other:
+        async with client_pool(servers[0].base_url) as first, client_pool(servers[-1].base_url) as other:
             crowd = [first, other]
             await asyncio.gather(
                 *(self.befriends(crowd, who) for who in self.people for _ in range(3)),
@@ -115,7 +115,7 @@ def test_di6_opposite_wishes_at_once_end_in_a_legal_state(
     servers: list[Waggle], chance: random.Random
 ) -> None:
     with closing(Api(servers[0].base_url)) as api:
-        storm = Opposites(many_members(api, PEOPLE), chance)
+        storm = Opposites(register_members(api, PEOPLE), chance)
         with ThreadPoolExecutor(1) as other:
             raging = other.submit(asyncio.run, storm.rage(servers))
             try:

@@ -7,13 +7,13 @@ import httpx
 import pytest
 
 from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refused
-from .crowd import ask, at_once, many_members
+from .load import ask, at_once, register_members
 
 pytestmark = pytest.mark.told_by("embedded", "postgres")  # in memory nothing waits within a transaction
 
 
 def test_di1_fifty_who_like_three_times_at_once_are_fifty_likes(api: Api) -> None:
-    author, *members = many_members(api, 51)
+    author, *members = register_members(api, 51)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}"
     answers = at_once(
@@ -32,7 +32,7 @@ def test_di1_fifty_who_like_three_times_at_once_are_fifty_likes(api: Api) -> Non
 
 
 def test_di2_a_storm_of_likes_and_unlikes_leaves_the_counter_exact(api: Api, chance: random.Random) -> None:
-    author, *members = many_members(api, 11)
+    author, *members = register_members(api, 11)
     posts = [author.publishes() for _ in range(3)]
     storm = [
         (chance.choice(["PUT", "DELETE"]), chance.choice(posts)["id"], chance.choice(members))
@@ -141,7 +141,7 @@ def test_ap7_of_racing_edits_of_one_version_one_wins(api: Api) -> None:
 
 
 def test_di2_racing_comments_and_their_deletions_leave_the_counter_exact(api: Api) -> None:
-    author, *members = many_members(api, 11)
+    author, *members = register_members(api, 11)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}/comments"
 
@@ -174,7 +174,7 @@ def test_di3_one_comment_deleted_by_many_requests_is_deducted_once(api: Api) -> 
 
 
 def test_di5_nothing_is_added_to_a_post_after_its_deletion_was_answered(api: Api) -> None:
-    author, *members = many_members(api, 11)
+    author, *members = register_members(api, 11)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}"
     deleted: list[bool] = []
@@ -202,7 +202,7 @@ def test_di5_nothing_is_added_to_a_post_after_its_deletion_was_answered(api: Api
 
 
 def test_the_count_of_posts_is_right_after_many_wrote_at_once(api: Api) -> None:
-    members = many_members(api, 5)
+    members = register_members(api, 5)
 
     async def writes(http: httpx.AsyncClient, number: int) -> None:
         member = members[number % 5]

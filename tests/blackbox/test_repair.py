@@ -11,7 +11,7 @@ import pytest
 
 from .client import Api, Json, Member, done, eventually
 from .conftest import RUNNING, SHAPES, a_waggle
-from .crowd import many_members
+from .load import register_members
 from .process import Waggle
 
 STORED = [shape for shape in SHAPES if shape != "memory"]
@@ -26,7 +26,7 @@ def waggle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
 
 
 def a_community(api: Api) -> tuple[Member, Json, Json]:
-    maya, willy, flora = many_members(api, 3)
+    maya, willy, flora = register_members(api, 3)
     post = maya.publishes()
     comment = willy.comments(post)
     flora.removes(flora.comments(post))

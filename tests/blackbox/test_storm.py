@@ -24,7 +24,7 @@ import pytest
 from .client import Api, Json, Member, fresh_key
 from .conftest import LONG, RUNNING, SHAPES, a_waggle
 from .contract import operations
-from .crowd import a_crowd, asks_again, many_members
+from .load import client_pool, register_members, should_retry
 from .process import Waggle
 
 CLIENTS = 100
@@ -125,7 +125,7 @@ async def ask(
             except httpx.TransportError:
                 await asyncio.sleep(0.2)
                 continue
-            if not asks_again(response):
+            if not should_retry(response):
                 return response
             await asyncio.sleep(0.05)
 
@@ -144,7 +144,7 @@ def test_di2_di3_di5_di9_a_storm_with_kills_leaves_exact_counters_and_all_that_w
     mortal: Waggle, chance: random.Random
 ) -> None:
     with closing(Api(mortal.base_url)) as api:
-        members = many_members(api, CLIENTS)
+        members = register_members(api, CLIENTS)
         offered = {operation.name for operation in operations(api)}
         toggles = [kind for kind in RELATIONS if f"PUT /api/v1/posts/{{post_id}}/{kind}" in offered]
         storm = Storm(
@@ -161,7 +161,7 @@ def test_di2_di3_di5_di9_a_storm_with_kills_leaves_exact_counters_and_all_that_w
 
 def _rage(mortal: Waggle, storm: Storm, members: list[Member]) -> None:
     async def rage() -> None:
-        async with a_crowd(mortal.base_url, CLIENTS) as http:
+        async with client_pool(mortal.base_url, CLIENTS) as http:
             await asyncio.gather(
                 *(storm.client(http, member, number) for number, member in enumerate(members))
             )

@@ -26,8 +26,8 @@ from waggle_client import LoginRequired, Notifications
 from .between import Between, between
 from .client import Api, Member, done, eventually
 from .conftest import LONG, RUNNING, SHAPES, a_waggle, stores_of
-from .crowd import many_members
-from .hive import Hive, Told, keys_of
+from .load import register_members
+from .notification_load import NotificationLoad, Recipient, keys_of
 from .process import Waggle
 from .recording import Recorder, Run, check, devices, snapshot, soon, the_list
 
@@ -83,39 +83,39 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @contextmanager
-def a_storm(run: Run, hive: Hive) -> Iterator[Callable[[int], None]]:
-    """People do what they do until the block ends; what it gives waits for so many deeds."""
-    buzzing = run.portal.start_task_soon(hive.buzz)
+def running_load(run: Run, load: NotificationLoad) -> Iterator[Callable[[int], None]]:
+    """Runs the load until the block ends. Yields a function that waits for a number of actions."""
+    running = run.portal.start_task_soon(load.run)
 
-    def wait(deeds: int) -> None:
-        until = hive.deeds + deeds
-        soon(lambda: hive.deeds >= until or buzzing.done(), 60)
-        if buzzing.done():
-            buzzing.result()
+    def wait(actions: int) -> None:
+        until = load.actions + actions
+        soon(lambda: load.actions >= until or running.done(), 60)
+        if running.done():
+            running.result()
 
     try:
         yield wait
     finally:
-        run.portal.call(hive.end)
-    buzzing.result()
+        run.portal.call(load.end)
+    running.result()
 
 
-def a_hive(api: Api, chance: random.Random, urls: Sequence[str]) -> Hive:
-    people = many_members(api, TOLD + ACTORS)
-    return Hive.of(urls, people[:TOLD], people[TOLD:], chance)
+def notification_load(api: Api, chance: random.Random, urls: Sequence[str]) -> NotificationLoad:
+    people = register_members(api, TOLD + ACTORS)
+    return NotificationLoad.of(urls, people[:TOLD], people[TOLD:], chance)
 
 
-def all_was_told(hive: Hive) -> None:
-    """Once each, and nothing that was taken back."""
+def every_recipient_is_notified_once(load: NotificationLoad) -> None:
+    """Each recipient has each notification once, and none for something that was undone."""
 
-    def check_one(told: Told) -> None:
-        found = Counter(keys_of(the_list(told.member)[1]))
-        lost, too_many = told.keys - found.keys(), found - Counter(told.keys)
-        assert (lost, too_many) == (set(), Counter()), f"of {len(told.keys)}: {lost=}, {too_many=}"
+    def check_one(recipient: Recipient) -> None:
+        found = Counter(keys_of(the_list(recipient.member)[1]))
+        lost, too_many = recipient.keys - found.keys(), found - Counter(recipient.keys)
+        assert (lost, too_many) == (set(), Counter()), f"of {len(recipient.keys)}: {lost=}, {too_many=}"
 
-    for told in hive.told:
+    for recipient in load.recipients:
         eventually(
-            partial(check_one, told), 45
+            partial(check_one, recipient), 45
         )  # what a killed process had begun is leased for half a minute
 
 
@@ -132,12 +132,12 @@ def test_whatever_cuts_a_stream_its_user_is_told_everything_once(
 ) -> None:
     """Cables are pulled, devices sleep and wake, one is switched on now and then, the server is killed."""
     with closing(Api(waggle.base_url)) as api:
-        hive = a_hive(api, chance, [waggle.base_url])
-        steady = [Recorder(told.member, hive.urls, chance) for told in hive.told]
-        others = [Recorder(told.member, hive.urls, chance) for told in hive.told]
+        load = notification_load(api, chance, [waggle.base_url])
+        steady = [Recorder(recipient.member, load.urls, chance) for recipient in load.recipients]
+        others = [Recorder(recipient.member, load.urls, chance) for recipient in load.recipients]
         run(*steady, *others)
         snapshots: list[tuple[int, Notifications]] = []
-        with a_storm(run, hive) as wait:
+        with running_load(run, load) as wait:
             for number in range(ROUNDS):
                 who = chance.randrange(TOLD)
                 if number % 6 == 3:
@@ -145,12 +145,12 @@ def test_whatever_cuts_a_stream_its_user_is_told_everything_once(
                     waggle.start()
                 elif number % 2:
                     run.portal.call(others[who].stall)
-                snapshots.append((who, snapshot(hive.told[who].member)))
-                _reads_and_dismisses(hive.told[who], steady[who], chance)
+                snapshots.append((who, snapshot(load.recipients[who].member)))
+                _reads_and_dismisses(load.recipients[who], steady[who], chance)
                 run.portal.call(chance.choice([*steady, *others]).cut)
                 wait(DEEDS)
                 run.portal.call(others[who].go_on)
-        all_was_told(hive)
+        every_recipient_is_notified_once(load)
         for who, recorder in enumerate(steady):
             check(recorder, [state for whose, state in snapshots if whose == who])
         for recorder in others:
@@ -158,7 +158,7 @@ def test_whatever_cuts_a_stream_its_user_is_told_everything_once(
         sum_up(f"storm on {waggle.shape}", [*steady, *others])
 
 
-def _reads_and_dismisses(told: Told, recorder: Recorder, chance: random.Random) -> None:
+def _reads_and_dismisses(told: Recipient, recorder: Recorder, chance: random.Random) -> None:
     """Changes of the same stream, by a device of the user."""
     items = list(recorder.state.items.items())
     if len(items) > 3:
@@ -173,16 +173,18 @@ def _reads_and_dismisses(told: Told, recorder: Recorder, chance: random.Random) 
 @pytest.mark.timeout(900 if LONG else 120)
 def test_op7_a_rolling_restart_loses_nothing(pair: Pair, run: Run, chance: random.Random) -> None:
     with closing(Api(pair.urls[0])) as api:
-        hive = a_hive(api, chance, pair.urls)
-        recorders = [Recorder(told.member, hive.urls, chance) for told in hive.told for _ in range(2)]
+        load = notification_load(api, chance, pair.urls)
+        recorders = [
+            Recorder(recipient.member, load.urls, chance) for recipient in load.recipients for _ in range(2)
+        ]
         run(*recorders)
-        with a_storm(run, hive) as wait:
+        with running_load(run, load) as wait:
             for _ in range(5 if LONG else 1):
                 for waggle in pair.servers if LONG else pair.servers[:1]:
                     assert waggle.stop() == 0
                     waggle.start()
                     wait(DEEDS)
-        all_was_told(hive)
+        every_recipient_is_notified_once(load)
         for recorder in recorders:
             check(recorder)
             assert set(recorder.watching.codes) <= {1012, None}  # None: nobody was there to connect to
@@ -193,10 +195,12 @@ def test_op7_a_rolling_restart_loses_nothing(pair: Pair, run: Run, chance: rando
 @pytest.mark.timeout(600 if LONG else 120)
 def test_re4_re11_redis_may_be_away_hang_and_forget(pair: Pair, run: Run, chance: random.Random) -> None:
     with closing(Api(pair.urls[0])) as api:
-        hive = a_hive(api, chance, pair.urls)
-        recorders = [Recorder(told.member, hive.urls, chance) for told in hive.told for _ in range(2)]
+        load = notification_load(api, chance, pair.urls)
+        recorders = [
+            Recorder(recipient.member, load.urls, chance) for recipient in load.recipients for _ in range(2)
+        ]
         run(*recorders)
-        with a_storm(run, hive) as wait:
+        with running_load(run, load) as wait:
             for _ in range(10 if LONG else 1):
                 for fault in (pair.redis.cut, pair.redis.hang):
                     fault()
@@ -205,7 +209,7 @@ def test_re4_re11_redis_may_be_away_hang_and_forget(pair: Pair, run: Run, chance
                     wait(DEEDS)
                 ask_redis(pair.redis.url, ("FLUSHALL",))
                 wait(DEEDS)
-        all_was_told(hive)
+        every_recipient_is_notified_once(load)
         for recorder in recorders:
             check(recorder)
             assert recorder.watching.codes == []  # nobody who listens has noticed
@@ -217,17 +221,19 @@ def test_re4_re11_redis_may_be_away_hang_and_forget(pair: Pair, run: Run, chance
 @pytest.mark.timeout(600 if LONG else 120)
 def test_the_database_may_be_away_and_come_back(pair: Pair, run: Run, chance: random.Random) -> None:
     with closing(Api(pair.urls[0])) as api:
-        hive = a_hive(api, chance, pair.urls)
-        recorders = [Recorder(told.member, hive.urls, chance) for told in hive.told for _ in range(2)]
+        load = notification_load(api, chance, pair.urls)
+        recorders = [
+            Recorder(recipient.member, load.urls, chance) for recipient in load.recipients for _ in range(2)
+        ]
         run(*recorders)
-        with a_storm(run, hive) as wait:
+        with running_load(run, load) as wait:
             for _ in range(10 if LONG else 1):
                 chance.choice([pair.database.cut, pair.database.hang])()
                 run.portal.call(recorders[0].cut)
                 time.sleep(chance.uniform(0.3, 2))  # there is nothing to wait for: nothing happens
                 pair.database.heal()
                 wait(DEEDS)
-        all_was_told(hive)
+        every_recipient_is_notified_once(load)
         for recorder in recorders:
             check(recorder)
         sum_up("database away", recorders)
@@ -238,22 +244,22 @@ def test_the_database_may_be_away_and_come_back(pair: Pair, run: Run, chance: ra
 def test_who_connects_while_others_write_misses_nothing_between_the_list_and_the_stream(
     api: Api, base_url: str, run: Run, chance: random.Random
 ) -> None:
-    hive = a_hive(api, chance, [base_url])
-    steady = [Recorder(told.member, hive.urls, chance) for told in hive.told]
+    load = notification_load(api, chance, [base_url])
+    steady = [Recorder(recipient.member, load.urls, chance) for recipient in load.recipients]
     run(*steady)
     late: list[tuple[Recorder, Recorder]] = []
-    with a_storm(run, hive) as wait:
+    with running_load(run, load) as wait:
         for number in range(500 if LONG else 15):
             beside = chance.choice(steady)
             state = chance.choice([Notifications(), snapshot(beside.member)])
-            recorder = Recorder(beside.member, hive.urls, chance, state)
+            recorder = Recorder(beside.member, load.urls, chance, state)
             late.append((beside, recorder))
             run(recorder)
             wait(chance.randrange(4))
             if number % 2:
                 run.stop(recorder)
     run.stop(*[recorder for _, recorder in late[:-6]])
-    all_was_told(hive)
+    every_recipient_is_notified_once(load)
     for recorder in steady:
         check(recorder)
     for beside, recorder in late:
@@ -266,7 +272,7 @@ def test_who_connects_while_others_write_misses_nothing_between_the_list_and_the
 def test_op8_after_a_restore_devices_list_again(waggle: Waggle, run: Run, chance: random.Random) -> None:
     """What they were told since the backup is not there, and its numbers are given to others."""
     with closing(Api(waggle.base_url)) as api:
-        maya, *others = many_members(api, 7)
+        maya, *others = register_members(api, 7)
         post = maya.publishes()
         device = Recorder(maya, [waggle.base_url], chance)
         run(device)
@@ -321,7 +327,7 @@ def test_what_is_not_kept_any_more_makes_devices_list_again(
     waggle: Waggle, run: Run, chance: random.Random
 ) -> None:
     with closing(Api(waggle.base_url)) as api:
-        maya, *others = many_members(api, 9)
+        maya, *others = register_members(api, 9)
         post = maya.publishes()
         here, away, just_there = (Recorder(maya, [waggle.base_url], chance) for _ in range(3))
         run(here, away, just_there)
@@ -430,7 +436,7 @@ def test_id7_a_session_that_ends_elsewhere_is_silenced_without_redis_too(
 @pytest.mark.timeout(600 if LONG else 60)
 def test_all_may_come_back_at_once(api: Api, base_url: str, run: Run, chance: random.Random) -> None:
     """Three thousand in the long form. A process takes ten sockets of each user."""
-    people = many_members(api, 300 if LONG else 12)
+    people = register_members(api, 300 if LONG else 12)
     posts = [member.publishes() for member in people]
     recorders = [Recorder(member, [base_url], chance) for member in people for _ in range(10)]
     run(*recorders)

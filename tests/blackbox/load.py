@@ -1,4 +1,4 @@
-"""Many clients at once, and what they wrote down of it."""
+"""Load: many clients at once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,15 +12,16 @@ from .client import PASSWORD, Api, Json, Member, check_answer, check_problem, fr
 T = TypeVar("T")
 
 
-def asks_again(response: httpx.Response) -> bool:
-    """Too many at once (the one 5xx that a client must expect), or the first request with the key still runs."""
+def should_retry(response: httpx.Response) -> bool:
+    """Whether the server is overloaded (the only 5xx that a client must expect), or the first request with the key still
+    runs."""
     if response.status_code == 503:
         return True
     return response.status_code == 409 and response.json()["code"] == "idempotency_key_in_flight"
 
 
 @asynccontextmanager
-async def a_crowd(base_url: str, connections: int = 100) -> Any:
+async def client_pool(base_url: str, connections: int = 100) -> Any:
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     async with httpx.AsyncClient(base_url=base_url, timeout=30, limits=limits) as http:
         yield http
@@ -35,12 +36,12 @@ async def ask(
     patient: bool = True,
     **options: Any,
 ) -> httpx.Response:
-    """One request, repeated while the answer asks for it."""
+    """One request, repeated while the answer asks for that."""
     headers = (by.headers() if by else {}) | options.pop("headers", {})
     async with asyncio.timeout(60):
         while True:
             response = await http.request(method, path, headers=headers, **options)
-            if not (patient and asks_again(response)):
+            if not (patient and should_retry(response)):
                 check_answer(response)
                 return response
             check_problem(response)
@@ -48,13 +49,13 @@ async def ask(
             await asyncio.sleep(0.02)
 
 
-async def together(work: Iterable[Awaitable[T]]) -> list[T]:
+async def gather(work: Iterable[Awaitable[T]]) -> list[T]:
     return list(await asyncio.gather(*work))
 
 
-def many_members(api: Api, number: int) -> list[Member]:
+def register_members(api: Api, number: int) -> list[Member]:
     async def register() -> list[Member]:
-        async with a_crowd(api.base_url, 16) as http:
+        async with client_pool(api.base_url, 16) as http:
 
             async def one() -> Member:
                 name = fresh_name()
@@ -64,7 +65,7 @@ def many_members(api: Api, number: int) -> list[Member]:
                 found: Json = response.json()
                 return Member(api.http, found["user"], found["tokens"], body["email"])
 
-            return await together(one() for _ in range(number))
+            return await gather(one() for _ in range(number))
 
     return asyncio.run(register())
 
@@ -72,10 +73,10 @@ def many_members(api: Api, number: int) -> list[Member]:
 def at_once(
     base_url: str, make: Callable[[httpx.AsyncClient], Iterable[Awaitable[T]]], connections: int = 100
 ) -> list[T]:
-    """All of them at once; their answers in order."""
+    """Runs all of them at once. Returns their results in order."""
 
     async def run() -> list[T]:
-        async with a_crowd(base_url, connections) as http:
-            return await together(make(http))
+        async with client_pool(base_url, connections) as http:
+            return await gather(make(http))
 
     return asyncio.run(run())

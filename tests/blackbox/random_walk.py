@@ -1,4 +1,4 @@
-"""What people do to one another and to their posts, by chance: over HTTP, and in `sights.py` alike."""
+"""A random walk: random changes of people and posts, over HTTP and in `visibility_model.py` alike."""
 
 import random
 from collections.abc import Sequence
@@ -8,16 +8,16 @@ from typing import Any
 import httpx
 
 from .client import PASSWORD, Api, Visitor, eventually, fresh_key
-from .sights import MARKS, WIDTH, Note, Person, Sights
-from .watching import LATER, MOMENT, TAGS, WORDS, Watcher
+from .read_checks import LATER, MOMENT, TAGS, WORDS, ReadChecker
+from .visibility_model import ENGAGEMENTS, WIDTH, ModelPost, Person, VisibilityModel
 
 WEIGHTS = {
     "publish": 12,
     "comment": 12,
     "edit": 5,
     "remove": 5,
-    "mark": 16,
-    "take_back": 7,
+    "engage": 16,
+    "disengage": 7,
     "follow": 12,
     "unfollow": 5,
     "answer_request": 6,
@@ -31,35 +31,35 @@ WEIGHTS = {
 }
 PEOPLE = 6
 FEW = 4
-"""So many stay, whoever leaves."""
+"""The least number of people that stay."""
 
 
 @dataclass
-class Life:
-    """People who do something, one step after the other; what is refused on paper is refused by the server.
+class RandomWalk:
+    """Random requests, one after the other. A request that the model refuses must be refused by the server.
 
-    All of it is asked of the first process. The others learn of it.
+    All requests go to the first process. The other processes must show the changes.
     """
 
     apis: Sequence[Api]
     chance: random.Random
-    sights: Sights = field(default_factory=Sights)
+    model: VisibilityModel = field(default_factory=VisibilityModel)
     steps: list[str] = field(default_factory=list)
     concerned: list[Person] = field(default_factory=list)
-    """Who has to do with the last step."""
-    watcher: Watcher = field(init=False)
+    """The people that the last step concerns."""
+    checker: ReadChecker = field(init=False)
     _number: int = 0
 
     def __post_init__(self) -> None:
-        self.watcher = Watcher(self.sights, self.apis)
+        self.checker = ReadChecker(self.model, self.apis)
         for _ in range(PEOPLE):
             self._register()
         for person in self._here():
             self._number += 1
-            self._write(person, "public", [], None)  # never deleted: it tells what becomes of its author
-        for person in self._here():  # so that something trends
+            self._write(person, "public", [], None)  # never deleted: by it the state of its author is seen
+        for person in self._here():  # so that something is trending
             self._number += 1
-            self._leave_mark(person, next(iter(self.sights.notes.values())), "like")
+            self._add_engagement(person, next(iter(self.model.posts.values())), "like")
 
     def step(self) -> None:
         kind = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
@@ -69,93 +69,93 @@ class Life:
     # --- People -------------------------------------------------------------------------------------
 
     def _register(self) -> None:
-        person = Person(f"p{len(self.sights.people)}")
-        name = f"{self.watcher.salt}{person.label}"
+        person = Person(f"p{len(self.model.people)}")
+        name = f"{self.checker.salt}{person.label}"
         body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
         response = self._do(None, "POST", "/api/v1/auth/register", 201, json=body)
-        self.sights.people[person.label] = person
-        self.watcher.learn(person.label, response.json()["user"]["id"])
-        self.watcher.tokens[person] = response.json()["tokens"]["access_token"]
+        self.model.people[person.label] = person
+        self.checker.learn(person.label, response.json()["user"]["id"])
+        self.checker.tokens[person] = response.json()["tokens"]["access_token"]
 
     def _follow(self) -> None:
         who, whom = self._two()
         status = 200
-        if self.sights.apart(who, whom):
-            status = 403 if (whom, who) in self.sights.blocks else 409
+        if self.model.blocked(who, whom):
+            status = 403 if (whom, who) in self.model.blocks else 409
         else:
-            self.sights.follow(who, whom, self._number)
+            self.model.follow(who, whom, self._number)
         self._pair("PUT", who, whom, "follow", status)
 
     def _unfollow(self) -> None:
-        who, whom = self._one_of(self.sights.follows)
-        self.sights.unfollow(who, whom)
+        who, whom = self._one_of(self.model.follows)
+        self.model.unfollow(who, whom)
         self._pair("DELETE", who, whom, "follow")
 
     def _answer_request(self) -> None:
-        if not self.sights.requests:
+        if not self.model.requests:
             return
-        who, whom = self.chance.choice(list(self.sights.requests))
+        who, whom = self.chance.choice(list(self.model.requests))
         accepts = self.chance.random() < 0.7
         if accepts:
-            self.sights.accept(whom, who, self._number)
+            self.model.accept(whom, who, self._number)
         else:
-            self.sights.unfollow(who, whom)
+            self.model.unfollow(who, whom)
         path = f"/api/v1/me/follow-requests/{{{who.label}}}"
         self._do(whom, "PUT" if accepts else "DELETE", path, {200, 204}, concerns=who)
 
     def _drop_follower(self) -> None:
-        who, whom = self._one_of(self.sights.follows)
-        self.sights.unfollow(who, whom)
+        who, whom = self._one_of(self.model.follows)
+        self.model.unfollow(who, whom)
         self._do(whom, "DELETE", f"/api/v1/me/followers/{{{who.label}}}", {200, 204}, concerns=who)
 
     def _block(self) -> None:
         who, whom = self._two()
-        self.sights.block(who, whom, self._number)
+        self.model.block(who, whom, self._number)
         self._pair("PUT", who, whom, "block")
 
     def _unblock(self) -> None:
-        who, whom = self._one_of(self.sights.blocks)
-        self.sights.blocks.pop((who, whom), None)
+        who, whom = self._one_of(self.model.blocks)
+        self.model.blocks.pop((who, whom), None)
         self._pair("DELETE", who, whom, "block")
 
     def _mute(self) -> None:
         who, whom = self._two()
-        self.sights.mutes[who, whom] = self._number
+        self.model.mutes[who, whom] = self._number
         self._pair("PUT", who, whom, "mute")
 
     def _unmute(self) -> None:
-        who, whom = self._one_of(self.sights.mutes)
-        self.sights.mutes.pop((who, whom), None)
+        who, whom = self._one_of(self.model.mutes)
+        self.model.mutes.pop((who, whom), None)
         self._pair("DELETE", who, whom, "mute")
 
     def _turn(self) -> None:
-        """Private, or open again. Posts learn of it by the relay, and whoever had asked to follow does then."""
+        """Becomes private, or open again. Posts get the change by the relay, and so does the acceptance of follow requests."""
         who = self._somebody()
         who.private = not who.private
         self._do(who, "PATCH", "/api/v1/me", 200, json={"private": who.private})
         self._until(self._anchor(who), 404 if who.private else 200)
         if not who.private:
-            self.sights.open(who, self._number)
+            self.model.open(who, self._number)
             self._until_nobody_asks(who)
 
     def _leave(self) -> None:
         if len(self._here()) <= FEW:
             return
         who = self._somebody()
-        anchor, name = self._anchor(who), f"{self.watcher.salt}{who.label}"
+        anchor, name = self._anchor(who), f"{self.checker.salt}{who.label}"
         self._do(who, "DELETE", "/api/v1/me", 204, params={"confirm": name})
-        self.sights.leave(who)
+        self.model.leave(who)
         self.concerned = [self._somebody()]
         self._until(anchor, 404)
-        self.watcher.disturbed(MOMENT, LATER)
+        self.checker.disturbed(MOMENT, LATER)
 
-    def _anchor(self, who: Person) -> Note:
-        """The first post: it is public and stays."""
-        return next(note for note in self.sights.notes.values() if note.author is who)
+    def _anchor(self, who: Person) -> ModelPost:
+        """The first post of the person: it is public and is never deleted."""
+        return next(post for post in self.model.posts.values() if post.author is who)
 
-    def _until(self, note: Note, status: int) -> None:
-        """Others hold this to a second; here a machine that is busy does not end a life."""
-        path = f"/api/v1/posts/{self.watcher.ids[note.label]}"
+    def _until(self, post: ModelPost, status: int) -> None:
+        """Other tests limit this to one second; here a busy machine must not end the walk."""
+        path = f"/api/v1/posts/{self.checker.ids[post.label]}"
 
         def check() -> None:
             assert Visitor(self.apis[0].http).get(path).status_code == status
@@ -164,7 +164,7 @@ class Life:
 
     def _until_nobody_asks(self, who: Person) -> None:
         def check() -> None:
-            response = self.watcher.asks(self.apis[0], who, "GET", "/api/v1/me/follow-requests")
+            response = self.checker.asks(self.apis[0], who, "GET", "/api/v1/me/follow-requests")
             assert response.json()["items"] == []
 
         eventually(check, LATER)
@@ -176,67 +176,67 @@ class Life:
 
     def _comment(self) -> None:
         who = self._somebody()
-        self._write(who, self.chance.choice(["", "", *WIDTH]), self._names(), self._note(who))
+        self._write(who, self.chance.choice(["", "", *WIDTH]), self._names(), self._some_post(who))
 
-    def _write(self, who: Person, wanted: str, names: list[Person], above: Note | None) -> None:
-        sights = self.sights
-        label = f"note{len(sights.notes)}"
+    def _write(self, who: Person, wanted: str, names: list[Person], above: ModelPost | None) -> None:
+        model = self.model
+        label = f"post{len(model.posts)}"
         path, status = "/api/v1/posts", 201
         visibility = wanted or (above.visibility if above else "public")
         if above is not None:
             path = f"/api/v1/posts/{{{above.label}}}/comments"
             wider = WIDTH[visibility] > WIDTH[above.visibility]
-            status = 404 if not sights.sees(who, above) else 409 if wider else 201
-        mentioned = sights.audience(who, sights.named(who, names), visibility, above)
-        if status == 201 and visibility == "direct" and not sights.reached(who, mentioned):
+            status = 404 if not model.can_see(who, above) else 409 if wider else 201
+        mentioned = model.audience(who, model.named(who, names), visibility, above)
+        if status == 201 and visibility == "direct" and not model.reached(who, mentioned):
             status = 422
         text, words, tags = self._text(label, names)
-        body = {"text": text.replace("~", self.watcher.salt)} | ({"visibility": wanted} if wanted else {})
+        body = {"text": text.replace("~", self.checker.salt)} | ({"visibility": wanted} if wanted else {})
         key = {"Idempotency-Key": fresh_key()}
         concerns = above.author if above else None
         response = self._do(who, "POST", path, status, concerns=concerns, json=body, headers=key)
         if status == 201:
-            note = Note(self._number, label, who, visibility, above, words, tags, mentioned, [text])
-            sights.notes[label] = note
-            self.watcher.learn(label, response.json()["id"])
+            post = ModelPost(self._number, label, who, visibility, above, words, tags, mentioned, [text])
+            model.posts[label] = post
+            self.checker.learn(label, response.json()["id"])
 
     def _edit(self) -> None:
-        note = self._note()
-        who, names = note.author, self._names()
-        text, words, tags = self._text(note.label, names)
-        body = {"text": text.replace("~", self.watcher.salt)}
-        if not note.deleted:
-            self.sights.reword(note, text, words, tags, self.sights.named(who, names))
-            self._do(who, "PATCH", f"/api/v1/posts/{{{note.label}}}", 200, json=body)
+        post = self._some_post()
+        who, names = post.author, self._names()
+        text, words, tags = self._text(post.label, names)
+        body = {"text": text.replace("~", self.checker.salt)}
+        if not post.deleted:
+            self.model.reword(post, text, words, tags, self.model.named(who, names))
+            self._do(who, "PATCH", f"/api/v1/posts/{{{post.label}}}", 200, json=body)
 
     def _remove(self) -> None:
-        note = self._note()
-        if not note.deleted and note is not self._anchor(note.author):
-            note.delete()
-            self._do(note.author, "DELETE", f"/api/v1/posts/{{{note.label}}}", 204)
+        post = self._some_post()
+        if not post.deleted and post is not self._anchor(post.author):
+            post.delete()
+            self._do(post.author, "DELETE", f"/api/v1/posts/{{{post.label}}}", 204)
 
-    def _mark(self) -> None:
+    def _engage(self) -> None:
         who = self._somebody()
-        self._leave_mark(who, self._note(who), self.chance.choice(MARKS))
+        self._add_engagement(who, self._some_post(who), self.chance.choice(ENGAGEMENTS))
 
-    def _leave_mark(self, who: Person, note: Note, mark: str) -> None:
-        status = 200 if self.sights.sees(who, note) else 404
-        if status == 200 and mark == "repost" and not self.sights.may_repost(note):
+    def _add_engagement(self, who: Person, post: ModelPost, engagement: str) -> None:
+        status = 200 if self.model.can_see(who, post) else 404
+        if status == 200 and engagement == "repost" and not self.model.may_repost(post):
             status = 409
         if status == 200:
-            note.marks[mark].setdefault(who, self._number)
-        self._do(who, "PUT", f"/api/v1/posts/{{{note.label}}}/{mark}", status, concerns=note.author)
+            post.engagements[engagement].setdefault(who, self._number)
+        self._do(who, "PUT", f"/api/v1/posts/{{{post.label}}}/{engagement}", status, concerns=post.author)
 
-    def _take_back(self) -> None:
-        mark = self.chance.choice(MARKS)
-        held = [(note, who) for note in self.sights.notes.values() for who in note.marks[mark]]
+    def _disengage(self) -> None:
+        engagement = self.chance.choice(ENGAGEMENTS)
+        held = [(post, who) for post in self.model.posts.values() for who in post.engagements[engagement]]
         if held:
-            note, who = self.chance.choice(held)
-            del note.marks[mark][who]  # whether the note is seen or not
-            self._do(who, "DELETE", f"/api/v1/posts/{{{note.label}}}/{mark}", 200, concerns=note.author)
+            post, who = self.chance.choice(held)
+            del post.engagements[engagement][who]  # whether the person may see the post or not
+            self._do(who, "DELETE", f"/api/v1/posts/{{{post.label}}}/{engagement}", 200, concerns=post.author)
 
     def _text(self, label: str, names: Sequence[Person]) -> tuple[str, set[str], set[str]]:
-        """Words, among them each time another number; tags; and people."""
+        """A text with words, tags, people, and a number that makes it unique; with its words and tags."""
         words = {self.chance.choice(WORDS)}
         tags = {self.chance.choice(TAGS)} if self.chance.random() < 0.5 else set[str]()
         tokens = [f"~{word}" for word in words] + [f"#~{tag}" for tag in tags]
@@ -246,7 +246,7 @@ class Life:
     # --- Chance -------------------------------------------------------------------------------------
 
     def _here(self) -> list[Person]:
-        return [person for person in self.sights.people.values() if not person.gone]
+        return [person for person in self.model.people.values() if not person.gone]
 
     def _somebody(self) -> Person:
         return self.chance.choice(self._here())
@@ -256,7 +256,7 @@ class Life:
         return who, whom
 
     def _one_of(self, relation: Any) -> tuple[Person, Person]:
-        """Mostly two who are in this relation; at times any two: to end what is not there is harmless."""
+        """Mostly two people with this relation, sometimes any two: ending a relation that does not exist is allowed."""
         if relation and self.chance.random() < 0.85:
             who, whom = self.chance.choice(list(relation))
             return who, whom
@@ -265,13 +265,13 @@ class Life:
     def _names(self) -> list[Person]:
         return self.chance.sample(self._here(), self.chance.choice([0, 0, 1, 2]))
 
-    def _note(self, who: Person | None = None) -> Note:
-        """Mostly one of the last, so that much happens to a few, and one that `who` sees; at times any."""
-        notes = list(self.sights.notes.values())
+    def _some_post(self, who: Person | None = None) -> ModelPost:
+        """Mostly one of the last posts that `who` may see, so that much happens to a few; sometimes any."""
+        posts = list(self.model.posts.values())
         if self.chance.random() < 0.8:
-            seen = (one for one in notes if (self.sights.sees(who, one) if who else not one.deleted))
-            notes = list(seen) or notes
-        return self.chance.choice(notes[-10:] if self.chance.random() < 0.7 else notes)
+            seen = (one for one in posts if (self.model.can_see(who, one) if who else not one.deleted))
+            posts = list(seen) or posts
+        return self.chance.choice(posts[-10:] if self.chance.random() < 0.7 else posts)
 
     # --- One request --------------------------------------------------------------------------------
 
@@ -279,7 +279,7 @@ class Life:
         path = f"/api/v1/users/{{{whom.label}}}/{what}"
         response = self._do(who, method, path, status, concerns=whom)
         if status == 200:
-            found, expected = response.json(), self.sights.relationship(who, whom)
+            found, expected = response.json(), self.model.relationship(who, whom)
             assert {name: found[name] for name in expected} == expected, self.told()
 
     def _do(
@@ -294,14 +294,14 @@ class Life:
     ) -> httpx.Response:
         extra = options.get("json") if who else ""
         self.steps.append(f"#{self._number} {who}: {method} {path} {extra or ''}")
-        response = self.watcher.asks(self.apis[0], who, method, path, **options)
+        response = self.checker.asks(self.apis[0], who, method, path, **options)
         self.concerned = [one for one in (who, concerns) if one is not None and not one.gone]
         wanted = status if isinstance(status, set) else {status}
         assert response.status_code in wanted, (
             f"{response.status_code} {response.text}, not {wanted}\n{self.told()}"
         )
         alone = len(self.apis) == 1
-        self.watcher.disturbed(0.0 if alone else MOMENT, 0.0 if alone else LATER)
+        self.checker.disturbed(0.0 if alone else MOMENT, 0.0 if alone else LATER)
         return response
 
     def told(self, last: int = 25) -> str:

@@ -1,4 +1,4 @@
-"""Steps by chance for `model.py`, and the few of them that a failure needs."""
+"""Random actions for `api_model.py`, and the smallest number of them that reproduces a failure."""
 
 import random
 import time
@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .model import MARKS, OPEN, Act, Model, Post
+from .api_model import ENGAGEMENTS, OPEN, Action, ApiModel, Post
 
-LOOK_EVERY = 125
-"""Steps after which everything that can be read is compared, for several viewers."""
+READ_EVERY = 125
+"""Actions after which everything that can be read is compared, for several viewers."""
 PEOPLE = 9
 
 WEIGHTS = {
@@ -32,60 +32,68 @@ WEIGHTS = {
     "batch": 2,
     "context": 4,
     "remove": 8,
-    "mark": 18,
-    "take_back": 12,
+    "engage": 18,
+    "disengage": 12,
     "pin": 6,
     "unpin": 2,
     "read": 10,
     "comments": 5,
     "posts_of": 3,
     "pinned_posts_of": 3,
-    "who_marked": 4,
-    "what_i_marked": 3,
+    "engaged_users": 4,
+    "engaged_posts": 3,
 }
 ON_A_POST = {
     "comment",
     "remove",
-    "mark",
-    "take_back",
+    "engage",
+    "disengage",
     "pin",
     "unpin",
     "read",
     "comments",
-    "who_marked",
+    "engaged_users",
     "edit",
     "history",
     "context",
 }
 ON_A_PERSON = {"log_in", "profile", "posts_of", "pinned_posts_of"}
-LISTS = {"comments", "posts_of", "pinned_posts_of", "who_marked", "what_i_marked", "read_sessions", "history"}
+LISTS = {
+    "comments",
+    "posts_of",
+    "pinned_posts_of",
+    "engaged_users",
+    "engaged_posts",
+    "read_sessions",
+    "history",
+}
 VISIBILITIES = ("public", "unlisted", "followers", "direct")
 
 
 @dataclass
-class Plan:
-    """What to do, one step after the other; which, chance and the model decide, and no server."""
+class ActionGenerator:
+    """Chooses actions one by one. Only the seed and the model decide which, never a server."""
 
     chance: random.Random
-    model: Model = field(default_factory=Model)
-    acts: list[Act] = field(default_factory=list)
+    model: ApiModel = field(default_factory=ApiModel)
+    actions: list[Action] = field(default_factory=list)
 
     @classmethod
-    def of(cls, seed: str, steps: int) -> list[Act]:
-        plan = cls(random.Random(seed))  # noqa: S311 - it must be repeatable
+    def of(cls, seed: str, steps: int) -> list[Action]:
+        plan = cls(random.Random(seed))  # noqa: S311 - it must be reproducible
         for _ in range(3):
             plan.add("register", None)
         for step in range(1, steps - 2):
             plan.choose()
-            if step % LOOK_EVERY == 0:
-                plan.look()
-        plan.look()
-        return plan.acts
+            if step % READ_EVERY == 0:
+                plan.read_everything()
+        plan.read_everything()
+        return plan.actions
 
     def add(self, kind: str, by: str | None, on: str | None = None, **how: Any) -> None:
-        act = Act(len(self.acts), kind, by, on, how)
-        self.model.expect(act)
-        self.acts.append(act)
+        action = Action(len(self.actions), kind, by, on, how)
+        self.model.expect(action)
+        self.actions.append(action)
 
     def choose(self) -> None:
         kind = self.chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
@@ -99,13 +107,13 @@ class Plan:
             choose(on)
         elif kind in LISTS:
             self.add_list(kind, self.somebody(), on, self.chance.choice([1, 3, 20, 100]))
-        elif kind in {"mark", "take_back"}:
-            self.add(kind, self.somebody(), on, what=self.chance.choice(MARKS))
+        elif kind in {"engage", "disengage"}:
+            self.add(kind, self.somebody(), on, what=self.chance.choice(ENGAGEMENTS))
         else:
             self.add(kind, self.somebody(), on)
 
     def add_list(self, kind: str, by: str | None, on: str | None, limit: int) -> None:
-        kinds = {"who_marked": ["like", "repost"], "what_i_marked": ["like", "bookmark"]}.get(kind)
+        kinds = {"engaged_users": ["like", "repost"], "engaged_posts": ["like", "bookmark"]}.get(kind)
         what = {"what": self.chance.choice(kinds)} if kinds else {}
         self.add(kind, by, on, limit=limit, **what)
 
@@ -131,7 +139,7 @@ class Plan:
         self.add("edit_me", self.somebody(), bio=bio, tag=tag)
 
     def choose_make_private(self, _: str | None) -> None:
-        """Of people by one of whose posts it can be seen when it has come about."""
+        """Only for people with an open post, by which the runner sees when the change has taken effect."""
         by = self.somebody()
         person = self.model.sessions[by].person if by else None
         probes = [
@@ -180,7 +188,7 @@ class Plan:
             self.add("publish_again", self.session_of(post), post.label)
 
     def somebody(self, *, spare: bool = False) -> str | None:
-        """A session, seldom one that has ended, seldom nobody. `spare` leaves everybody one that lives."""
+        """A session; rarely one that has ended, rarely None. `spare` leaves each person one session that has not ended."""
         usable = [*self.model.sessions.values()]
         alive = [one for one in usable if one.alive]
         if spare:
@@ -193,7 +201,7 @@ class Plan:
         return self.chance.choice(alive).label
 
     def some_post(self) -> str | None:
-        """Mostly one of the last, so that much happens to a few; at times any, deleted ones among them."""
+        """Mostly one of the last posts, so that much happens to a few; sometimes any, even a deleted one."""
         posts = list(self.model.posts)
         if not posts:
             return None
@@ -203,8 +211,8 @@ class Plan:
         mine = [one for one in self.model.sessions.values() if one.person is post.author and one.alive]
         return self.chance.choice(mine).label if mine else None
 
-    def look(self) -> None:
-        """Read everything that matters, as several people and as nobody."""
+    def read_everything(self) -> None:
+        """Read everything that matters, as several people and without a token."""
         alive = [one.label for one in self.model.sessions.values() if one.alive]
         viewers = [None, *self.chance.sample(alive, min(2, len(alive)))]
         posts = list(self.model.posts)
@@ -220,16 +228,18 @@ class Plan:
                 self.add("history", viewer, post, limit=100)
             for post in some[::3]:
                 self.add("comments", viewer, post, limit=100)
-                self.add_list("who_marked", viewer, post, 100)
-            for mark in ("like", "bookmark") if viewer else ():
-                self.add("what_i_marked", viewer, None, limit=100, what=mark)
+                self.add_list("engaged_users", viewer, post, 100)
+            for engagement in ("like", "bookmark") if viewer else ():
+                self.add("engaged_posts", viewer, None, limit=100, what=engagement)
         for person in self.model.people:
             self.add("profile", viewers[-1], person)
 
 
-def shortest(acts: Sequence[Act], fails: Callable[[Sequence[Act]], bool], seconds: float = 60) -> list[Act]:
-    """Fewer acts that still fail: ever smaller pieces are left out, while there is time."""
-    kept, piece, end = list(acts), max(len(acts) // 2, 1), time.monotonic() + seconds
+def minimise(
+    actions: Sequence[Action], fails: Callable[[Sequence[Action]], bool], seconds: float = 60
+) -> list[Action]:
+    """Fewer actions that still fail: leaves out smaller and smaller pieces, until `seconds` have passed."""
+    kept, piece, end = list(actions), max(len(actions) // 2, 1), time.monotonic() + seconds
     while time.monotonic() < end:
         start, before = 0, len(kept)
         while start < len(kept) and time.monotonic() < end:
