@@ -5,12 +5,8 @@ from tests.port_contracts.entries import EntriesContract
 from tests.port_contracts.erasing import ErasingContract
 from tests.port_contracts.graph import GraphContract
 from tests.port_contracts.idempotency import IdempotencyContract
-from tests.port_contracts.identity import (
-    AccountsContract,
-    IdentityReaderContract,
-    InboxContract,
-    SessionsContract,
-)
+from tests.port_contracts.identity import AccountsContract, IdentityReaderContract
+from tests.port_contracts.inbox import InboxContract
 from tests.port_contracts.keys import KeysContract
 from tests.port_contracts.mails import MailQueueContract
 from tests.port_contracts.media import JobsContract, MediaContract
@@ -33,6 +29,7 @@ from tests.port_contracts.search import (
     TagSearchContract,
 )
 from tests.port_contracts.security import SecurityEventsContract
+from tests.port_contracts.sessions import SessionsContract
 from tests.port_contracts.signals import SignalsContract
 from tests.port_contracts.stream_reading import (
     StreamCountersContract,

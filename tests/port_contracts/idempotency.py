@@ -1,4 +1,4 @@
-"""What every store of idempotency keys must do."""
+"""The contract of idempotency keys."""
 
 import asyncio
 import string
@@ -55,7 +55,7 @@ def _joined(user: UserId) -> Callable[[], Awaitable[Record]]:
 
 
 class IdempotencyContract:
-    async def test_a_second_attempt_gets_the_outcome_of_the_first(self, stores: Stores) -> None:
+    async def test_a_repeated_request_gets_the_first_outcome(self, stores: Stores) -> None:
         idempotent_request = an_idempotent_request()
 
         first = await publish_once(stores, idempotent_request)
@@ -64,9 +64,7 @@ class IdempotencyContract:
         assert (first.replayed, second.replayed) == (False, True)
         assert dict(second.outcome) == dict(first.outcome)
 
-    async def test_outcomes_with_credentials_of_a_session_are_forgotten_and_no_others(
-        self, stores: Stores
-    ) -> None:
+    async def test_only_outcomes_with_credentials_of_the_session_are_deleted(self, stores: Stores) -> None:
         user, one, other = UserId(new_id()), SessionId(new_id()), SessionId(new_id())
         attempts = {session: an_idempotent_request(scope="anyone:log_in") for session in (one, other, None)}
         for session, idempotent_request in attempts.items():
@@ -94,14 +92,14 @@ class IdempotencyContract:
         async with stores.open_posts() as tx:
             assert await tx.idempotency.begin(idempotent_request) == outcome
 
-    async def test_the_same_key_for_another_request_is_refused(self, stores: Stores) -> None:
+    async def test_a_key_of_another_request_is_refused(self, stores: Stores) -> None:
         idempotent_request = an_idempotent_request("one")
         await publish_once(stores, idempotent_request)
 
         with pytest.raises(KeyReused):
             await publish_once(stores, an_idempotent_request("another", idempotent_request.key))
 
-    async def test_keys_of_different_scopes_never_meet(self, stores: Stores) -> None:
+    async def test_keys_of_different_scopes_are_independent(self, stores: Stores) -> None:
         idempotent_request = an_idempotent_request(scope="ann:publish")
         await publish_once(stores, idempotent_request)
 
@@ -111,14 +109,14 @@ class IdempotencyContract:
 
         assert result.replayed is False
 
-    async def test_keys_differ_by_case(self, stores: Stores) -> None:
+    async def test_keys_are_case_sensitive(self, stores: Stores) -> None:
         await publish_once(stores, an_idempotent_request(key="key", scope="case"))
 
         result = await publish_once(stores, an_idempotent_request(key="KEY", scope="case"))
 
         assert result.replayed is False
 
-    async def test_an_attempt_that_failed_frees_its_key(self, stores: Stores) -> None:
+    async def test_a_failed_request_frees_its_key(self, stores: Stores) -> None:
         idempotent_request = an_idempotent_request("one")
 
         async def fail() -> None:
@@ -132,7 +130,7 @@ class IdempotencyContract:
         result = await publish_once(stores, an_idempotent_request("another", idempotent_request.key))
         assert result.replayed is False
 
-    async def test_an_effect_that_was_undone_leaves_no_outcome(self, stores: Stores) -> None:
+    async def test_a_rollback_of_the_effect_stores_no_outcome(self, stores: Stores) -> None:
         idempotent_request, post = an_idempotent_request(), a_post()
 
         async def fail() -> None:
@@ -148,7 +146,7 @@ class IdempotencyContract:
         assert await stores.posts.post(post.id, ViewerContext()) is None
         assert (await publish_once(stores, idempotent_request)).replayed is False
 
-    async def test_the_outcomes_of_one_user_can_be_forgotten(self, stores: Stores) -> None:
+    async def test_the_outcomes_of_one_user_can_be_deleted(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         hers, his = replace(an_idempotent_request(), owner=ann), replace(an_idempotent_request(), owner=bob)
         await publish_once(stores, hers)
@@ -160,7 +158,7 @@ class IdempotencyContract:
         assert (await publish_once(stores, hers)).replayed is False
         assert (await publish_once(stores, his)).replayed is True
 
-    async def test_an_outcome_may_turn_out_to_be_somebodys(self, stores: Stores) -> None:
+    async def test_an_outcome_can_get_its_owner_from_the_effect(self, stores: Stores) -> None:
         idempotent_request, ann = an_idempotent_request(), UserId(new_id())
         async with stores.open_posts() as tx:
             await run_once(
@@ -173,7 +171,7 @@ class IdempotencyContract:
         async with stores.open_posts() as tx:
             assert await tx.idempotency.begin(idempotent_request) is None
 
-    async def test_fifty_attempts_at_once_have_one_effect(self, stores: Stores) -> None:
+    async def test_fifty_concurrent_requests_have_one_effect(self, stores: Stores) -> None:
         idempotent_request, author = an_idempotent_request(), new_id()
         made: list[int] = []
 

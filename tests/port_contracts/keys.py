@@ -1,4 +1,4 @@
-"""What every store of signing keys must do."""
+"""The contract of the key store."""
 
 import asyncio
 from dataclasses import replace
@@ -16,7 +16,7 @@ def a_key(kid: str = "k1", state: KeyState = "active") -> StoredKey:
 
 
 class KeysContract:
-    async def test_a_new_server_has_none(self, stores: Stores) -> None:
+    async def test_a_new_server_has_no_keys(self, stores: Stores) -> None:
         assert list(await stores.keys.keys()) == []
 
     async def test_every_member_makes_the_round_trip(self, stores: Stores) -> None:
@@ -40,7 +40,7 @@ class KeysContract:
 
         assert list(await stores.keys.keys()) == [replace(a_key(), state="retiring", retired_at=BEGINNING)]
 
-    async def test_what_is_not_finished_is_not_kept(self, stores: Stores) -> None:
+    async def test_an_unfinished_change_is_rolled_back(self, stores: Stores) -> None:
         async def fail() -> None:
             async with stores.keys.changing() as keys:
                 await keys.put(a_key())
@@ -51,7 +51,7 @@ class KeysContract:
 
         assert list(await stores.keys.keys()) == []
 
-    async def test_of_processes_that_start_together_one_wins(self, stores: Stores) -> None:
+    async def test_one_of_several_concurrent_first_starts_makes_the_key(self, stores: Stores) -> None:
         async def first(key: StoredKey) -> None:
             async with stores.keys.changing() as keys:
                 if not await keys.all():

@@ -16,9 +16,9 @@ from adapters.sql.outbox import inbox
 from application.feeds.trending_formula import EngagementSignal, HashtagSignal
 from domain.shared import EventId, PostId, SessionId, UserId
 from tests.port_contracts.idempotency import an_idempotent_request, publish_once
-from tests.port_contracts.identity import a_session, add_session
 from tests.port_contracts.pending import a_pending, add
 from tests.port_contracts.process_numbers import db
+from tests.port_contracts.sessions import a_session, add_session
 from tests.port_contracts.stores import Stores, new_id
 from tests.port_contracts.stream_tickets import a_ticket
 

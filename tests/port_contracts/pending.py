@@ -1,4 +1,4 @@
-"""What every store of pending registrations must do. A test looks at those of its own names and addresses only."""
+"""The contract of pending registrations and their mails. Each test reads only its own usernames and addresses."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def a_pending(**members: object) -> PendingRegistration:
 async def add(
     stores: Stores, pending: PendingRegistration, after: timedelta = -MINUTE
 ) -> type[DomainError] | None:
-    """As if it was requested `after` from now; how it is refused."""
+    """Add the registration as if it was requested `after` from now. Returns the type of the error, if any."""
     try:
         async with stores.open_identity() as tx:
             await tx.pending.add(pending, datetime.now(UTC) + after)
@@ -55,13 +55,13 @@ async def claimed(
     return [due for due in await stores.confirmations.claim(100, lease) if due.id in ids]
 
 
-async def the_mail(stores: Stores, pending: PendingRegistration) -> DueConfirmation:
+async def claimed_mail(stores: Stores, pending: PendingRegistration) -> DueConfirmation:
     (due,) = await claimed(stores, pending)
     return due
 
 
 class PendingRegistrationsContract:
-    async def test_it_is_taken_once_as_it_was_added(self, stores: Stores) -> None:
+    async def test_a_registration_is_taken_once_and_unchanged(self, stores: Stores) -> None:
         pending = a_pending(email="Ännchen+Nektar@exämple.org", display_name="Änn 🐝")
         assert await add(stores, pending) is None
 
@@ -76,7 +76,7 @@ class PendingRegistrationsContract:
         assert (taken.display_name, taken.seed) == (pending.display_name, pending.seed)
         assert await take(stores, pending.digest) is None
 
-    async def test_of_many_who_take_it_at_once_one_gets_it(self, stores: Stores) -> None:
+    async def test_one_of_several_concurrent_callers_takes_a_registration(self, stores: Stores) -> None:
         pending = a_pending()
         await add(stores, pending)
 
@@ -86,7 +86,7 @@ class PendingRegistrationsContract:
 
         assert len([taken for taken in all_taken if taken is not None]) == 1
 
-    async def test_it_is_held_until_it_expires(self, stores: Stores) -> None:
+    async def test_a_username_is_reserved_until_the_registration_expires(self, stores: Stores) -> None:
         pending = a_pending()
         await add(stores, pending)
         again = a_pending(username=pending.username)
@@ -97,22 +97,20 @@ class PendingRegistrationsContract:
         assert await take(stores, pending.digest) is None
         assert await take(stores, again.digest) is not None
 
-    async def test_a_name_that_an_account_has_is_refused_and_a_taken_address_is_not(
-        self, stores: Stores
-    ) -> None:
+    async def test_a_taken_username_is_refused_and_a_taken_address_is_not(self, stores: Stores) -> None:
         account = await stores.add_account()
 
         assert await add(stores, a_pending(username=account.username)) is UsernameTaken
         assert await add(stores, a_pending(email=account.email.upper())) is None
 
-    async def test_a_name_that_rests_is_refused(self, stores: Stores) -> None:
+    async def test_the_username_of_a_deleted_account_is_refused(self, stores: Stores) -> None:
         account = await stores.add_account()
         async with stores.open_identity() as tx:
             await tx.accounts.remove(account, datetime.now(UTC) + DAY)
 
         assert await add(stores, a_pending(username=account.username)) is UsernameTaken
 
-    async def test_of_many_who_want_a_name_at_once_one_gets_it(self, stores: Stores) -> None:
+    async def test_one_of_several_concurrent_registrations_gets_the_username(self, stores: Stores) -> None:
         first = a_pending()
         wanted = [first, *(a_pending(username=first.username) for _ in range(4))]
 
@@ -125,11 +123,11 @@ class PendingRegistrationsContract:
 
 
 class ConfirmationQueueContract:
-    async def test_a_mail_is_due_at_once_and_once(self, stores: Stores) -> None:
+    async def test_a_mail_is_due_at_once_and_claimed_once(self, stores: Stores) -> None:
         pending = a_pending(email="Ännchen@exämple.org")
         await add(stores, pending)
 
-        due = await the_mail(stores, pending)
+        due = await claimed_mail(stores, pending)
 
         assert (due.username, due.email, due.seed) == (pending.username, pending.email, pending.seed)
         assert (due.sent, due.attempts) == (0, 0)
@@ -138,7 +136,7 @@ class ConfirmationQueueContract:
         await stores.pass_time(2 * HOUR)
         assert not await claimed(stores, pending)
 
-    async def test_of_two_who_claim_one_gets_it_until_the_lease_ends(self, stores: Stores) -> None:
+    async def test_one_of_two_claims_gets_a_mail_until_the_lease_ends(self, stores: Stores) -> None:
         pending = a_pending()
         await add(stores, pending)
 
@@ -146,38 +144,38 @@ class ConfirmationQueueContract:
         assert sorted(len(mails) for mails in both) == [0, 1]
         await stores.pass_time(2 * MINUTE)
 
-        assert (await the_mail(stores, pending)).attempts == 0
+        assert (await claimed_mail(stores, pending)).attempts == 0
 
-    async def test_who_lost_the_lease_changes_nothing(self, stores: Stores) -> None:
+    async def test_a_lost_lease_changes_nothing(self, stores: Stores) -> None:
         pending = a_pending()
         await add(stores, pending)
-        lost = await the_mail(stores, pending)
+        lost = await claimed_mail(stores, pending)
         await stores.pass_time(2 * MINUTE)
-        due = await the_mail(stores, pending)
+        due = await claimed_mail(stores, pending)
 
         await stores.confirmations.done(lost, sent=True)
         await stores.confirmations.retry(lost, -MINUTE)
         assert not await claimed(stores, pending)
 
         await stores.confirmations.retry(due, -MINUTE)
-        assert (await the_mail(stores, pending)).attempts == 1
+        assert (await claimed_mail(stores, pending)).attempts == 1
 
-    async def test_a_retry_waits(self, stores: Stores) -> None:
+    async def test_a_retried_mail_is_due_later(self, stores: Stores) -> None:
         pending = a_pending()
         await add(stores, pending)
-        await stores.confirmations.retry(await the_mail(stores, pending), HOUR)
+        await stores.confirmations.retry(await claimed_mail(stores, pending), HOUR)
 
         assert not await claimed(stores, pending)
         await stores.pass_time(HOUR + MINUTE)
-        assert (await the_mail(stores, pending)).attempts == 1
+        assert (await claimed_mail(stores, pending)).attempts == 1
 
-    async def test_one_mail_to_an_address_at_a_time_and_the_next_knows_of_it(self, stores: Stores) -> None:
+    async def test_mails_to_one_address_are_leased_one_at_a_time(self, stores: Stores) -> None:
         first = a_pending()
         second, third = a_pending(email=first.email.upper()), a_pending(email=first.email)
         for pending in (first, second, third):
             await add(stores, pending)
 
-        one = await the_mail(stores, first)
+        one = await claimed_mail(stores, first)
         assert not await claimed(stores, first, second, third)
         await stores.confirmations.done(one, sent=True)
         (two,) = await claimed(stores, second, third)
@@ -185,9 +183,9 @@ class ConfirmationQueueContract:
         await stores.confirmations.done(two, sent=False)
         await stores.pass_time(HOUR + MINUTE)
 
-        assert (await the_mail(stores, third)).sent == 0
+        assert (await claimed_mail(stores, third)).sent == 0
 
-    async def test_what_has_expired_or_was_taken_is_not_due(self, stores: Stores) -> None:
+    async def test_expired_and_confirmed_registrations_have_no_due_mail(self, stores: Stores) -> None:
         expired, taken = a_pending(expires_at=datetime.now(UTC) - MINUTE), a_pending()
         for pending in (expired, taken):
             await add(stores, pending, after=-DAY)

@@ -1,4 +1,4 @@
-"""What every giver of process numbers must do."""
+"""The contract of process numbers."""
 
 import asyncio
 
@@ -32,7 +32,7 @@ class ProcessNumbersContract:
         assert {lease.number for lease in leases} == set(range(12))
         assert all(lease.until_ms == lease.now_ms + LEASE_MS for lease in leases)
 
-    async def test_when_all_are_held_there_is_none(self, stores: Stores) -> None:
+    async def test_no_number_is_left_when_all_are_leased(self, stores: Stores) -> None:
         async with db(stores).begin() as connection:
             rows = [{"number": n, "holder": "h", "until_ms": 2**62} for n in range(PROCESSES)]
             await connection.execute(process_numbers.insert(), rows)
@@ -46,7 +46,7 @@ class ProcessNumbersContract:
         assert isinstance(refused, Unavailable)
         assert refused.retry_after > 1
 
-    async def test_a_lease_is_renewed_by_its_holder(self, stores: Stores) -> None:
+    async def test_the_holder_can_renew_a_lease(self, stores: Stores) -> None:
         process = ProcessNumbers(db(stores), "a process")
         lease = await process.take()
 
@@ -56,12 +56,12 @@ class ProcessNumbersContract:
         assert renewed.number == lease.number
         assert renewed.until_ms >= lease.until_ms
 
-    async def test_a_lease_is_renewed_by_nobody_else(self, stores: Stores) -> None:
+    async def test_nobody_else_can_renew_a_lease(self, stores: Stores) -> None:
         lease = await ProcessNumbers(db(stores), "a process").take()
 
         assert await ProcessNumbers(db(stores), "another").renew(lease) is None
 
-    async def test_a_lease_that_ended_is_lost_and_the_number_free(self, stores: Stores) -> None:
+    async def test_an_ended_lease_frees_its_number(self, stores: Stores) -> None:
         process = ProcessNumbers(db(stores), "a process")
         lease = await process.take()
         await end_of_all_leases(db(stores))
@@ -71,7 +71,7 @@ class ProcessNumbersContract:
         assert taken.number == lease.number
         assert await process.renew(lease) is None
 
-    async def test_a_lease_that_ended_is_not_renewed_though_the_number_is_free(self, stores: Stores) -> None:
+    async def test_an_ended_lease_cannot_be_renewed_even_if_its_number_is_free(self, stores: Stores) -> None:
         process = ProcessNumbers(db(stores), "a process")
         lease = await process.take()
         await end_of_all_leases(db(stores))

@@ -1,4 +1,4 @@
-"""What every store of security events must do."""
+"""The contract of the stored security events."""
 
 from datetime import timedelta
 
@@ -35,17 +35,19 @@ class SecurityEventsContract:
         assert list(await stores.security.of_user(ann, 1)) == [second]
         assert list(await stores.security.of_user(UserId(new_id()), 10)) == []
 
-    async def test_an_account_is_taken_out_of_its_events(self, stores: Stores) -> None:
+    async def test_the_events_of_an_account_are_anonymized(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
-        his = an_event(bob)
-        await stores.security.add([an_event(ann), his])
+        of_bob = an_event(bob)
+        await stores.security.add([an_event(ann), of_bob])
 
         await stores.security.anonymize(ann)
 
         assert list(await stores.security.of_user(ann, 10)) == []
-        assert list(await stores.security.of_user(bob, 10)) == [his]
+        assert list(await stores.security.of_user(bob, 10)) == [of_bob]
 
-    async def test_what_is_old_goes_and_so_do_accounts_that_are_gone(self, stores: Stores) -> None:
+    async def test_old_events_are_deleted_and_those_of_deleted_accounts_anonymized(
+        self, stores: Stores
+    ) -> None:
         account, gone = await stores.add_account(), UserId(new_id())
         old, young = an_event(account.id), an_event(account.id)
         await stores.security.add([old, young, an_event(gone)])

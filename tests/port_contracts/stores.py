@@ -1,4 +1,4 @@
-"""The stores of one Waggle behind their ports, so that one suite can be asked of each kind of store."""
+"""All stores of one Waggle behind their ports, so that one suite of contracts can test every kind of store."""
 
 import asyncio
 import itertools
@@ -57,10 +57,10 @@ T = TypeVar("T")
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 new_id: NewId = itertools.count(int(BEGINNING.timestamp() * 1000) << 16, 1 << 16).__next__
-"""Ids a millisecond apart, never the same twice in one run: an example needs no empty store."""
+"""Ids a millisecond apart, unique within one run, so that an example does not need an empty store."""
 
 POPULAR = 3
-"""Followers that are very many, in the tests."""
+"""The number of followers that makes an account popular in the tests."""
 SECRETS = Secrets(bytes(range(32)))
 
 
@@ -95,7 +95,7 @@ class Stores:
     media: MediaReader
     jobs: ProcessingQueue
     pass_time: Callable[[timedelta], Awaitable[None]]
-    """As far as leases, retries, tickets and due mails go, so much time has passed."""
+    """Advances the time of leases, retries, tickets and due mails."""
     wake: asyncio.Event
     """Set after each commit, for the relay."""
     database: Database | None = None
@@ -131,7 +131,7 @@ def a_post(**members: object) -> Post:
 
 
 async def with_retries(act: Callable[[], Awaitable[T]]) -> T:
-    """Try again while the store is busy, as a client would: of an Unavailable attempt nothing is kept."""
+    """Try again while the store is busy, as a client would. An attempt that raises Unavailable stores nothing."""
     for _ in range(50):
         try:
             return await act()
@@ -189,7 +189,7 @@ async def memory() -> AsyncIterator[Stores]:
 
 @asynccontextmanager
 async def sql(url: str) -> AsyncIterator[Stores]:
-    """On a database that is migrated."""
+    """The stores on a migrated database."""
     wake, now = asyncio.Event(), 0.0
     database = Database.at(url, wake.set)
     await database.open()

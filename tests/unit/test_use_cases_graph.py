@@ -21,14 +21,14 @@ from application.shared.events import (
 )
 from domain.graph import Relationship, SelfRelationship, TooManyBlocks, TooManyFollows, TooManyMutes
 from domain.shared import DomainError, Invalid, UserId, UserNotFound
-from tests.port_contracts.graph import NOW, People, some_people
+from tests.port_contracts.graph_model import NOW, People, add_people
 from tests.port_contracts.stores import new_id
 from tests.unit.people import Waggle, refused
 
 
 @pytest.fixture
 def people(waggle: Waggle) -> People:
-    return some_people(waggle.stores, 4)
+    return add_people(waggle.stores, 4)
 
 
 def pair(people: People) -> dict[str, int]:
@@ -36,7 +36,7 @@ def pair(people: People) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("deeds", "told"),
+    ("actions", "expected_events"),
     [
         (["follow", "follow"], [Followed]),
         (["follow", "unfollow", "unfollow"], [Followed, Unfollowed]),
@@ -47,25 +47,25 @@ def pair(people: People) -> dict[str, int]:
     ],
 )
 async def test_each_change_that_concerns_others_publishes_one_event(
-    waggle: Waggle, people: People, deeds: list[str], told: list[type[Event]]
+    waggle: Waggle, people: People, actions: list[str], expected_events: list[type[Event]]
 ) -> None:
-    for deed in deeds:
-        await people.do(people.users[0], deed, people.users[1])
+    for action in actions:
+        await people.do(people.users[0], action, people.users[1])
 
-    assert await waggle.pending_events() == [kind(**pair(people)) for kind in told]
+    assert await waggle.pending_events() == [kind(**pair(people)) for kind in expected_events]
 
 
 async def test_a_follow_request_and_its_end_publish_events(waggle: Waggle, people: People) -> None:
     ann, bob, _, _ = people.users
     people.private = {bob}
-    for user, deed, other in (
+    for user, action, other in (
         (ann, "follow", bob),
         (bob, "reject", ann),
         (ann, "follow", bob),
         (bob, "accept", ann),
         (bob, "remove", ann),
     ):
-        await people.do(user, deed, other)
+        await people.do(user, action, other)
 
     assert await waggle.pending_events() == [
         FollowRequested(**pair(people)),
@@ -77,7 +77,7 @@ async def test_a_follow_request_and_its_end_publish_events(waggle: Waggle, peopl
 
 
 @pytest.mark.parametrize(
-    ("limit", "deed", "error"),
+    ("limit", "action", "error"),
     [
         ("MAX_FOLLOWING", "follow", TooManyFollows),
         ("MAX_BLOCKS", "block", TooManyBlocks),
@@ -89,17 +89,17 @@ async def test_follows_blocks_and_mutes_are_limited(
     people: People,
     monkeypatch: pytest.MonkeyPatch,
     limit: str,
-    deed: str,
+    action: str,
     error: type[DomainError],
 ) -> None:
     monkeypatch.setattr(relationships, limit, 2)
     ann, *others = people.users
     people.private = {others[0]}  # a follow request counts too
     for other in others[:2]:
-        await people.do(ann, deed, other)
+        await people.do(ann, action, other)
 
-    assert await refused(people.do(ann, deed, others[2])) is error
-    await people.do(ann, deed, others[0])
+    assert await refused(people.do(ann, action, others[2])) is error
+    await people.do(ann, action, others[0])
     assert (await waggle.stores.graph.relationships(ann, [others[2]]))[others[2]] == Relationship(
         user=ann, other=others[2]
     )
@@ -163,10 +163,10 @@ async def test_a_late_answer_does_not_replace_a_newer_set_of_popular_authors() -
     late = asyncio.create_task(audience.popular())
     await store.asked.wait()
     store.known = frozenset({star})
-    told = await audience.is_popular(star)  # so their new posts are not copied to followers
+    popular = await audience.is_popular(star)  # so their new posts are not copied to followers
 
     store.answers.set()
 
-    assert told
+    assert popular
     assert star in await late
     assert star in await audience.popular()
