@@ -47,7 +47,8 @@ ALLOWED = {
         "notifications",
         "posts",
     },  # the migrations need all tables at once
-    "entrypoints.cli": {"identity", "media"},  # the users that an operator names, and the sweep of objects
+    "entrypoints.cli.keys": {"identity"},  # it records security events
+    "entrypoints.cli.main": {"media"},  # it lists the commands, one of which is named after a module
     "entrypoints.server": {"notifications"},  # streams are notified when the server stops
     "adapters.storage.calling": {"media"},  # media's ports: objects and signatures
     "adapters.storage.folder": {"media"},

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.cli import show_settings
+from entrypoints.cli.settings import show_settings
 from entrypoints.configuration import build
 from entrypoints.settings import BadSettings, Settings, environment_name
 

@@ -1,21 +1,16 @@
-"""`waggle repair counters`."""
+"""`waggle repair`."""
 
 import argparse
-import sys
 from pathlib import Path
 
+from entrypoints.cli.command import EX_FOUND, Command, say
 from entrypoints.configuration import build
 from entrypoints.container import Container
 from entrypoints.runtime import open_database
 from entrypoints.settings import BadSettings, Settings
 
-DRIFTED = 1
-"""The exit status when a dry run has found something to repair."""
 
-
-async def repair(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Recount the counters that are normally updated incrementally, and repair those that differ. With PostgreSQL the
-    servers may keep running; with SQLite the server must be stopped, since it locks the data folder."""
+async def repair_counters(settings: Settings, arguments: argparse.Namespace) -> int:
     if settings.shape == "memory":
         raise BadSettings("the database is in memory: there is nothing to repair in another process")
     if settings.shape == "embedded":
@@ -24,11 +19,11 @@ async def repair(settings: Settings, arguments: argparse.Namespace) -> int:
     async with open_database(container, settings):
         drift = await _counters(container, repair=not arguments.dry_run)
     for counter, by in drift.items():
-        sys.stdout.write(f"{counter:<18} {by} drift\n")
+        say(f"{counter:<18} {by} drift")
     total = sum(drift.values())
     done = "" if not total else ", nothing changed" if arguments.dry_run else ", repaired"
-    sys.stdout.write(f"{total} drift{done}\n")
-    return DRIFTED if total and arguments.dry_run else 0
+    say(f"{total} drift{done}")
+    return EX_FOUND if total and arguments.dry_run else 0
 
 
 def _check_exists(file: Path) -> None:
@@ -46,3 +41,20 @@ async def _counters(container: Container, *, repair: bool) -> dict[str, int]:
         "accounts.posts": accounts,
         **{f"accounts.{counter}": by for counter, by in follow_counts.items()},
     }
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    targets = parser.add_subparsers(required=True, metavar="counters", dest="target")
+    counters = targets.add_parser("counters", help="compare the counters with the rows that they count")
+    counters.add_argument(
+        "--dry-run", action="store_true", help="only report; the exit status is 1 if a counter differs"
+    )
+
+
+REPAIR = Command(
+    "repair",
+    "Recount the counters that are normally updated incrementally, and repair those that differ (`counters`). With "
+    "PostgreSQL servers may be running. In the embedded shape stop the server first, because it locks the data folder.",
+    repair_counters,
+    _add_arguments,
+)

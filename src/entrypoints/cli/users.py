@@ -2,50 +2,52 @@
 
 import argparse
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from domain.shared import UserId, UserNotFound
+from entrypoints.cli.command import EX_NO_USER, Command, complain, require_stored_data, say
 from entrypoints.configuration import build
 from entrypoints.container import Container
-from entrypoints.lock import InUse, must_exist
+from entrypoints.lock import InUse
 from entrypoints.runtime import open_database, running
-from entrypoints.settings import BadSettings, Settings
+from entrypoints.settings import Settings
 
 ERASING_SECONDS = 60
 """How long the command waits for the events that it caused. The next start of a server handles the rest."""
-EX_NO_USER = 67
-"""The user does not exist (sysexits.h)."""
 
 
-async def users(settings: Settings, arguments: argparse.Namespace) -> int:
-    """End all sessions of a user (`logout`), or delete the account as its owner could (`delete`): its content is erased,
-    and its username stays reserved for a while. The servers may keep running."""
-    if settings.shape == "memory":
-        raise BadSettings("the database is in memory: no other process can reach its users")
-    must_exist(settings)
+async def manage_users(settings: Settings, arguments: argparse.Namespace) -> int:
+    require_stored_data(settings, "users")
     container = build(settings)
     try:
         if arguments.action == "logout":
-            async with open_database(container, settings, alone=False):
-                ended = await container.identity.log_out_everywhere().by_operator(
-                    await _user_named(container, arguments.username)
-                )
+            ended = await _log_out(container, settings, arguments.username)
             done = f"is logged out: {ended} sessions ended"
         else:
-            async with _relayed(container, settings):
-                await container.identity.delete_account().by_operator(
-                    await _user_named(container, arguments.username)
-                )
-                if settings.shape == "embedded":  # with PostgreSQL the servers do it
-                    await _delivered(container)
+            await _delete(container, settings, arguments.username)
             done = "is deleted"
     except UserNotFound:
-        sys.stderr.write(f"waggle: there is no user @{arguments.username}\n")
+        complain(f"there is no user @{arguments.username}")
         return EX_NO_USER
-    sys.stdout.write(f"@{arguments.username.lower()} {done}\n")
+    say(f"@{arguments.username.lower()} {done}")
     return 0
+
+
+async def _log_out(container: Container, settings: Settings, username: str) -> int:
+    """The number of sessions that ended."""
+    async with open_database(container, settings, alone=False):
+        ended: int = await container.identity.log_out_everywhere().by_operator(
+            await _user_named(container, username)
+        )
+    return ended
+
+
+async def _delete(container: Container, settings: Settings, username: str) -> None:
+    async with _relayed(container, settings):
+        await container.identity.delete_account().by_operator(await _user_named(container, username))
+        if settings.shape == "embedded":  # with PostgreSQL the servers do it
+            await _delivered(container)
 
 
 async def _user_named(container: Container, username: str) -> UserId:
@@ -78,3 +80,20 @@ async def _delivered(container: Container) -> None:
         async with asyncio.timeout(ERASING_SECONDS):
             while await container.outbox_queue().waiting():  # noqa: ASYNC110 - a database can only be polled
                 await asyncio.sleep(0.1)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="logout | delete", dest="action")
+    logout = actions.add_parser("logout", help="end all sessions of a user")
+    delete = actions.add_parser("delete", help="delete an account and everything that it created")
+    for action in (logout, delete):
+        action.add_argument("username")
+
+
+USERS = Command(
+    "users",
+    "End all sessions of a user (`logout`), or delete the account as its owner could (`delete`): its content is erased, "
+    "and its username stays reserved for a while. Servers may be running.",
+    manage_users,
+    _add_arguments,
+)
