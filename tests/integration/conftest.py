@@ -1,4 +1,4 @@
-"""A PostgreSQL database with the tables of Waggle, made once for all tests of this folder."""
+"""A PostgreSQL database with the schema of Waggle, created once for all integration tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +17,7 @@ def migrated_postgres(postgres_server: Server) -> Iterator[str]:
 
 @pytest.fixture
 async def postgres_stores(migrated_postgres: str) -> AsyncIterator[Stores]:
-    """The stores on PostgreSQL, empty."""
+    """The stores on PostgreSQL, initially empty."""
     async with sql(migrated_postgres) as some:
         yield some
     await empty(migrated_postgres)

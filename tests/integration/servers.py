@@ -1,15 +1,14 @@
-"""The servers integration tests talk to: a named one, else a container, else a private process.
+"""The servers that integration tests use: a named one, else a container, else a private process.
 
     with postgres() as server, fresh_database(server) as url:
         print(server)  # "postgresql: private process /usr/lib/postgresql/15/bin/postgres"
 
-Nothing is written to a server before it is known to be ours. One that was named must be empty or
-carry the mark of an earlier run; one that was started here must accept the password made up for
-it, and a process must live in the folder made for it. What is started here ends with this process,
-however that ends. `WAGGLE_TEST_SERVERS` set to `containers` or `processes` allows that way only.
+Nothing is written to a server before it is known to belong to the tests. A named server must be empty or carry the mark
+of an earlier run. A server that was started here must accept the generated password, and a process must use the folder
+that was made for it. Servers that were started here end with this process, however it ends. `WAGGLE_TEST_SERVERS` set
+to `containers` or `processes` allows only that kind.
 
-All of it blocks, and may be called where an event loop runs.
-"""
+All functions block. They may be called while an event loop runs."""
 
 import os
 import pwd
@@ -48,20 +47,20 @@ __all__ = [
     "s3",
 ]
 
-_PATIENCE = 60  # seconds for a server to start or to end
+_TIMEOUT = 60  # seconds for a server to start or to end
 
 
 class Unavailable(Exception):
-    """No server can be had here; the message lists what was tried. A reason to skip, loudly."""
+    """No server is available; the message lists what was tried. A reason to skip, with a visible warning."""
 
 
 class _No(Exception):
-    """This way leads nowhere: the reason, for the list in `Unavailable`."""
+    """This way is not possible. The reason is listed in `Unavailable`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that tests may write to, until the block that gave it ends."""
+    """A server that tests may write to until the `with` block ends."""
 
     kind: str
     url: str = field(repr=False)
@@ -72,10 +71,9 @@ class Server:
 
 
 def postgres() -> AbstractContextManager[Server]:
-    """PostgreSQL 15 or later; unless it was named, the URL's role is its superuser.
+    """PostgreSQL 15 or later. Unless the server was named, the role in the URL is a superuser.
 
-    Raises Unavailable where there is none, Refused where the named one is not ours.
-    """
+    Raises Unavailable if there is none, and Refused if the named one does not belong to the tests."""
     return _server(Postgres())
 
 
@@ -85,39 +83,39 @@ def redis() -> AbstractContextManager[Server]:
 
 
 def s3() -> AbstractContextManager[Server]:
-    """A server that speaks S3, whose key may make buckets: a named one (`s3://key:secret@host:port/any?tls=off`),
-    else a private process of nanio, which verifies signatures; never a container. Raises as `postgres` does."""
+    """A server that speaks S3, with a key that may create buckets: a named one
+    (`s3://key:secret@host:port/any?tls=off`), else a private process of nanio, which verifies signatures; never a
+    container. Raises as `postgres` does."""
     return _server(S3())
 
 
 @contextmanager
 def fresh_bucket(server: Server) -> Iterator[str]:
-    """The URL of a bucket of its own, which is not made yet, removed when the block ends."""
+    """The URL of a new bucket, which is not created yet. The bucket is removed when the block ends."""
     with S3.fresh(server.url) as url:
         yield url
 
 
 @contextmanager
 def fresh_database(server: Server, copy_of: str = "") -> Iterator[str]:
-    """The URL of a new PostgreSQL database, dropped when the block ends. It is empty, or a copy of the database
-    whose URL is `copy_of`, to which nobody may be connected meanwhile.
+    """The URL of a new PostgreSQL database, dropped when the block ends. It is empty, or a copy of the database at
+    `copy_of`, to which nobody may be connected meanwhile.
 
-    On a named server whose role may not create databases it is the named one, emptied before and
-    after, and never a copy; whoever else wants it waits for a minute and is Refused then.
-    """
+    On a named server whose role may not create databases, it is the named database itself, emptied before and after,
+    and never a copy. Others who want it wait for a minute and then get Refused."""
     new = Postgres.fresh(server.url, copy_of)
     with start_blocking_portal() as loop, loop.wrap_async_context_manager(new) as url:
         yield url
 
 
 def can_create_databases(server: Server) -> bool:
-    """Whether the role of a PostgreSQL may, so that `fresh_database` can make copies."""
+    """Whether the role may create databases, so that `fresh_database` can make copies."""
     with start_blocking_portal() as loop:
         return loop.call(Postgres.can_create_databases, server.url)
 
 
 def clear(server: Server) -> None:
-    """Empty the Redis database of the server, but for the mark that makes it ours."""
+    """Empty the Redis database of the server, except for the mark of the tests."""
     ask_redis(server.url, ("MULTI",), ("FLUSHDB",), ("SET", MARK, "1"), ("EXEC",))
 
 
@@ -128,7 +126,7 @@ def _server(kind: Postgres | Redis | S3) -> Iterator[Server]:
         raise Refused(f"WAGGLE_TEST_SERVERS is {only!r}, which is neither containers nor processes")
     named = os.environ.get(kind.variable, "")
     if named and not only:
-        named = re.sub(r"^(\w+)\+\w+:", r"\1:", named)  # SQLAlchemy's URLs name the driver too
+        named = re.sub(r"^(\w+)\+\w+:", r"\1:", named)  # URLs of SQLAlchemy also name the driver
         try:
             kind.claim(named)
         except (*ERRORS, ValueError) as error:
@@ -158,7 +156,7 @@ def _server(kind: Postgres | Redis | S3) -> Iterator[Server]:
     raise Unavailable(f"no {kind.name} to be had:\n- " + "\n- ".join(tried))
 
 
-# --- A container, through testcontainers, from an image that is already here ----------------------
+# --- A container, by testcontainers, from an image that exists already ------------------------------
 
 _REMOVE = """
 import docker, sys
@@ -178,18 +176,18 @@ def _container(kind: Postgres | Redis) -> Iterator[Server]:
         raise _No(f"no containers without testcontainers: {error}") from error
     try:
         host = get_docker_host() or "unix:///var/run/docker.sock"
-        if host.startswith("unix://"):  # docker would leave a socket open where nothing answers
+        if host.startswith("unix://"):  # docker would leave a socket open if nothing answers
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(host.removeprefix("unix://"))
         settings = {**os.environ, "DOCKER_HOST": host}
-        with closing(docker.from_env(timeout=_PATIENCE, environment=settings)) as engine:
+        with closing(docker.from_env(timeout=_TIMEOUT, environment=settings)) as engine:
             image = kind.choose([tag for image in engine.images.list() for tag in image.tags])
     except (OSError, docker.errors.DockerException) as error:
         raise _No(f"no container engine answers: {error}") from error
     if image is None:
         raise _No(f"the container engine has no image {kind.image} (see scripts/build-test-images)")
 
-    testcontainers_config.ryuk_disabled = True  # an image to pull; the process below does its work
+    testcontainers_config.ryuk_disabled = True  # it would pull an image; the process below replaces it
     password = secrets.token_hex(16)
     command, environment = kind.in_container(password)
     container = DockerContainer(image, env=environment, ports=[kind.port]).with_command(command)
@@ -212,8 +210,8 @@ def _container(kind: Postgres | Redis) -> Iterator[Server]:
 
 # --- A private process ----------------------------------------------------------------------------
 
-# Runs a server until standard input ends, which it does when the tests do, even by SIGKILL. (A
-# parent-death signal would also come when the thread that started the server ends.)
+# Runs a server until standard input ends, which happens when the tests end, even by SIGKILL. (A parent-death signal
+# would also be sent when the thread that started the server ends.)
 _WATCH = """
 folder=$1 signal=$2
 shift 2
@@ -233,7 +231,7 @@ def _process(kind: Postgres | Redis | S3, program: Path) -> Iterator[Server]:
     uid, gid = (None, None) if kind.own_user else _unprivileged()
     options: dict[str, Any] = {"user": uid, "group": gid, "extra_groups": uid and [], "cwd": "/"}
     options["env"] = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-    run = partial(subprocess.run, **options, check=True, text=True, capture_output=True, timeout=_PATIENCE)
+    run = partial(subprocess.run, **options, check=True, text=True, capture_output=True, timeout=_TIMEOUT)
     try:
         said = run([program, "--version"]).stdout
     except (OSError, subprocess.SubprocessError) as error:
@@ -243,7 +241,7 @@ def _process(kind: Postgres | Redis | S3, program: Path) -> Iterator[Server]:
         raise _No(f"{program} is too old: {said.strip()}")
 
     reason = ""
-    for _ in range(3):  # between its choice and its use, another process may take the port
+    for _ in range(3):  # another process may take the port before the server uses it
         folder = Path(tempfile.mkdtemp(prefix="waggle-test-"))
         port, password = _free_port(), secrets.token_hex(16)
         try:
@@ -277,7 +275,7 @@ def _free_port() -> int:
 
 
 def _unprivileged() -> tuple[int, int] | tuple[None, None]:
-    """Root hands over to `nobody`, who owns no server's files; PostgreSQL refuses to be root."""
+    """Root runs the server as `nobody`, who owns no files of servers; PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None, None
     try:
@@ -289,29 +287,29 @@ def _unprivileged() -> tuple[int, int] | tuple[None, None]:
 
 @contextmanager
 def _until_we_end(command: list[Any], **options: Any) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """A process that ends when its standard input does, and a file of all it said."""
+    """A process that ends when its standard input does, and a file with its output."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # so that an interrupt from the keyboard reaches only us
+            start_new_session=True,  # so that Ctrl-C reaches only the tests
             **options,
         )
         try:
             yield process, log
         finally:
             with suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=_PATIENCE)
+                process.communicate(timeout=_TIMEOUT)
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
 
 def _wait(kind: Postgres | Redis | S3, url: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
-    """Until the server answers to its password; the folder it says it lives in."""
-    end = time.monotonic() + _PATIENCE
+    """Wait until the server accepts its password. Returns the folder that it reports."""
+    end = time.monotonic() + _TIMEOUT
     while True:
         try:
             return kind.home(url)

@@ -1,4 +1,4 @@
-"""The model of a stream behind a real socket: a server that can be told to have faults."""
+"""A reference stream behind a real socket, with faults on request."""
 
 import asyncio
 import json
@@ -13,34 +13,34 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from tests.unit.reference_stream import Json, Model
+from tests.unit.reference_stream import Json, ReferenceStream
 
 
 @dataclass
 class StreamServer:
-    model: Model = field(default_factory=Model)
+    model: ReferenceStream = field(default_factory=ReferenceStream)
     port: int = 0
     connections: int = 0
     tokens: list[str] = field(default_factory=list)
-    """What each connection came with."""
+    """The token of each connection."""
     reads: list[int] = field(default_factory=list)
-    """Where clients said that they have read."""
-    refuse: list[HTTPStatus] = field(default_factory=list)
-    """How the next ones that come are refused before there is a socket."""
-    damage: Callable[[Json], int] = lambda _: 1
+    """Read markers that clients sent."""
+    refusals: list[HTTPStatus] = field(default_factory=list)
+    """Refusals for the next connections, before a socket is opened."""
+    copies_of: Callable[[Json], int] = lambda _: 1
     """How often a frame is sent."""
-    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _server: Server | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def tell(self, number: int = 1) -> None:
-        async with self._news:
+    async def add_entries(self, number: int = 1) -> None:
+        async with self._changed:
             for _ in range(number):
-                self.model.tell("like")
-            self._news.notify_all()
+                self.model.add_entry("like")
+            self._changed.notify_all()
 
     async def close_all(self, code: int) -> None:
         assert self._server is not None
@@ -52,8 +52,8 @@ class StreamServer:
         for connection in list(self._server.connections):
             await connection.send(json.dumps(frame))
 
-    def cut_all(self) -> None:
-        """As when the cable is pulled and put in again."""
+    def abort_all(self) -> None:
+        """As if the cable were unplugged."""
         assert self._server is not None
         for connection in list(self._server.connections):
             connection.transport.abort()
@@ -78,13 +78,13 @@ class StreamServer:
             await socket.send(json.dumps({"op": "live", "seq": self.model.head}))
             while True:
                 await self._send_after(socket, cursor)
-                async with self._news:
-                    await self._news.wait_for(lambda: self.model.head > cursor[0])
+                async with self._changed:
+                    await self._changed.wait_for(lambda: self.model.head > cursor[0])
 
     async def _send_after(self, socket: ServerConnection, cursor: list[int]) -> None:
         for frame in list(self.model.after(cursor[0])):
             cursor[0] = frame["seq"]
-            for _ in range(self.damage(frame)):
+            for _ in range(self.copies_of(frame)):
                 await socket.send(json.dumps(frame))
 
     async def _listen(self, socket: ServerConnection, cursor: list[int]) -> None:
@@ -93,16 +93,16 @@ class StreamServer:
                 frame = json.loads(text)
                 match frame["op"]:
                     case "resume":
-                        async with self._news:
+                        async with self._changed:
                             cursor[0] = frame["seq"]
-                            self._news.notify_all()
+                            self._changed.notify_all()
                     case "read":
                         self.reads.append(frame["seq"])
 
-    def _answer(self, socket: ServerConnection, request: Request) -> Response | None:
+    def _respond(self, socket: ServerConnection, request: Request) -> Response | None:
         token = request.headers["Authorization"].removeprefix("Bearer ")
-        if self.refuse:
-            return socket.respond(self.refuse.pop(0), "")
+        if self.refusals:
+            return socket.respond(self.refusals.pop(0), "")
         if request.path.startswith("/api/v1/stream"):
             self.tokens.append(token)
             return None
@@ -112,16 +112,16 @@ class StreamServer:
 
 @asynccontextmanager
 async def a_stream_server() -> AsyncIterator[StreamServer]:
-    told = StreamServer()
+    stream_server = StreamServer()
     async with serve(
-        told._serve,
+        stream_server._serve,
         "127.0.0.1",
         0,
         subprotocols=[Subprotocol("waggle.v1")],
-        process_request=told._answer,
+        process_request=stream_server._respond,
         ping_interval=None,
         close_timeout=1,
     ) as server:
-        told._server = server
-        told.port = next(iter(server.sockets)).getsockname()[1]
-        yield told
+        stream_server._server = server
+        stream_server.port = next(iter(server.sockets)).getsockname()[1]
+        yield stream_server

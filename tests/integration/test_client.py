@@ -1,4 +1,4 @@
-"""The client over a real socket, with a server that fails as it is told."""
+"""The stream client over a real socket, against a server with faults."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ async def a_token() -> str:
 
 
 async def until(stream: Stream, seq: int) -> list[int]:
-    """The numbers of the events until that one was applied."""
+    """The numbers of the events until that entry was applied."""
     seqs: list[int] = []
     while stream.state.seq < seq:
         item = await anext(stream)
@@ -42,12 +42,12 @@ async def live(stream: Stream) -> None:
         pass
 
 
-async def test_it_lists_first_and_then_follows(server: StreamServer) -> None:
-    await server.tell(5)
+async def test_it_lists_first_and_then_follows_the_stream(server: StreamServer) -> None:
+    await server.add_entries(5)
     async with Stream(server.url, a_token) as stream:
         assert await anext(stream) == ListReloaded()
         assert [item["seq"] for item in stream.state.newest_first] == [5, 4, 3]
-        await server.tell()
+        await server.add_entries()
         await live(stream)
 
         assert await until(stream, 6) == [6]
@@ -55,19 +55,19 @@ async def test_it_lists_first_and_then_follows(server: StreamServer) -> None:
         assert stream.state.unread["total"] == 6
 
 
-async def test_whatever_cuts_the_connection_nothing_is_lost_and_nothing_comes_twice(
+async def test_nothing_is_lost_or_duplicated_whatever_closes_the_connection(
     server: StreamServer,
 ) -> None:
     async with Stream(server.url, a_token) as stream:
         await live(stream)
         seqs: list[int] = []
         for code in (None, 1001, 1012, 4000, 4008, 4009, 4010, 4014, 4029, 4401):
-            await server.tell(3)
+            await server.add_entries(3)
             if code is None:
-                server.cut_all()
+                server.abort_all()
             else:
                 await server.close_all(code)
-            await server.tell(3)
+            await server.add_entries(3)
             seqs += await until(stream, server.model.head)
 
         assert seqs == list(range(1, 61))
@@ -75,31 +75,29 @@ async def test_whatever_cuts_the_connection_nothing_is_lost_and_nothing_comes_tw
 
 
 @pytest.mark.parametrize("times", [0, 2])
-async def test_what_the_server_loses_is_asked_for_and_what_it_doubles_is_dropped(
-    server: StreamServer, times: int
-) -> None:
-    bad = {3, 4, 7, 30}
+async def test_lost_frames_are_requested_and_duplicates_are_dropped(server: StreamServer, times: int) -> None:
+    damaged = {3, 4, 7, 30}
 
-    def damage(frame: Json) -> int:
-        if frame["seq"] not in bad:
+    def copies_of(frame: Json) -> int:
+        if frame["seq"] not in damaged:
             return 1
-        bad.remove(frame["seq"])
+        damaged.remove(frame["seq"])
         return times
 
-    server.damage = damage
+    server.copies_of = copies_of
     async with Stream(server.url, a_token) as stream:
         await live(stream)
-        await server.tell(30)
-        await server.tell()  # the last one tells of what was lost before it
+        await server.add_entries(30)
+        await server.add_entries()  # the gap before the last one shows that frames were lost
 
         assert await until(stream, 31) == list(range(1, 32))
 
 
 @pytest.mark.parametrize("code", [4007, 4013])
-async def test_with_a_useless_cursor_it_lists_again(server: StreamServer, code: int) -> None:
+async def test_it_lists_again_if_the_cursor_is_invalid(server: StreamServer, code: int) -> None:
     async with Stream(server.url, a_token) as stream:
         await live(stream)
-        await server.tell(4)
+        await server.add_entries(4)
         await until(stream, 4)
         server.model.restore(2)
         await server.close_all(code)
@@ -109,7 +107,7 @@ async def test_with_a_useless_cursor_it_lists_again(server: StreamServer, code: 
 
 
 async def test_after_a_restore_it_lists_again(server: StreamServer) -> None:
-    await server.tell(4)
+    await server.add_entries(4)
     async with Stream(server.url, a_token) as stream:
         await live(stream)
         server.model.restore(2)
@@ -121,7 +119,9 @@ async def test_after_a_restore_it_lists_again(server: StreamServer) -> None:
 
 
 @pytest.mark.parametrize(("code", "kind"), [(4400, StreamEnded), (4406, StreamEnded), (4403, LoginRequired)])
-async def test_it_ends_where_it_must(server: StreamServer, code: int, kind: type[StreamEnded]) -> None:
+async def test_it_ends_on_permanent_close_codes(
+    server: StreamServer, code: int, kind: type[StreamEnded]
+) -> None:
     async with Stream(server.url, a_token) as stream:
         await live(stream)
         await server.close_all(code)
@@ -129,7 +129,7 @@ async def test_it_ends_where_it_must(server: StreamServer, code: int, kind: type
             await anext(stream)
 
 
-async def test_each_connection_asks_for_a_token(server: StreamServer) -> None:
+async def test_each_connection_requests_a_token(server: StreamServer) -> None:
     tokens = iter(["one", "its list", "two"])
 
     async def token() -> str:
@@ -146,32 +146,32 @@ async def test_each_connection_asks_for_a_token(server: StreamServer) -> None:
 @pytest.mark.parametrize(
     "status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE]
 )
-async def test_who_is_refused_for_now_comes_again(server: StreamServer, status: HTTPStatus) -> None:
-    server.refuse = [status, status]
+async def test_it_reconnects_after_a_temporary_refusal(server: StreamServer, status: HTTPStatus) -> None:
+    server.refusals = [status, status]
     async with Stream(server.url, a_token) as stream:
         await live(stream)
 
-    assert server.refuse == []
+    assert server.refusals == []
 
 
-async def test_who_is_refused_for_good_does_not(server: StreamServer) -> None:
-    server.refuse = [HTTPStatus.NOT_FOUND]
+async def test_it_ends_after_a_permanent_refusal(server: StreamServer) -> None:
+    server.refusals = [HTTPStatus.NOT_FOUND]
     async with Stream(server.url, a_token) as stream:
         with pytest.raises(StreamEnded):
             await anext(stream)
 
 
-async def test_it_says_where_one_has_read_at_once_or_when_it_can(server: StreamServer) -> None:
-    await server.tell(5)
+async def test_it_sends_the_read_marker_at_once_or_after_reconnecting(server: StreamServer) -> None:
+    await server.add_entries(5)
     async with Stream(server.url, a_token) as stream:
         await stream.mark_read(2)
         await live(stream)
         await stream.mark_read(4)
-        while server.reads != [2, 4]:  # noqa: ASYNC110 - the server of this test has no event for it
+        while server.reads != [2, 4]:  # noqa: ASYNC110 - the test server has no event for it
             await asyncio.sleep(0.01)
 
 
-async def test_shortly_before_its_token_ends_it_gets_a_ticket_with_a_new_one(server: StreamServer) -> None:
+async def test_it_gets_a_ticket_before_its_token_expires(server: StreamServer) -> None:
     asked: list[tuple[str, str, str]] = []
 
     async def request(method: str, url: str, token: str) -> Any:
@@ -187,10 +187,10 @@ async def test_shortly_before_its_token_ends_it_gets_a_ticket_with_a_new_one(ser
     assert asked[1:] == [("POST", "/api/v1/stream/ticket", "a token")]
 
 
-async def test_a_server_that_says_nothing_is_left(
+async def test_it_reconnects_if_the_server_is_silent(
     server: StreamServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its machine is gone, and the connection does not know."""
+    """The machine is gone, but the connection was not closed."""
     async with Stream(server.url, a_token) as stream:
         await live(stream)
         monkeypatch.setattr(stream_module, "TIMEOUT", 0.2)

@@ -1,7 +1,6 @@
-"""Very many entries, made as fast as the store takes them, through real sockets that are cut now and then.
+"""Very many entries, added as fast as the store accepts them, over real sockets that are closed now and then.
 
-Quick: 3,000. `WAGGLE_TEST_LONG=1`: a million, or `WAGGLE_TEST_EVENTS`; it takes some minutes.
-"""
+Quick: 3,000. With `WAGGLE_TEST_LONG=1` a million, or `WAGGLE_TEST_EVENTS`, which takes some minutes."""
 
 import asyncio
 import os
@@ -30,12 +29,12 @@ LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 EVENTS = int(os.environ.get("WAGGLE_TEST_EVENTS", "1000000" if LONG else "3000"))
 USERS = 100 if LONG else 20
 CUT = 50
-"""Entries of each user between two cuts of somebody's connection."""
+"""Entries of each user between two aborted connections."""
 
 
 @asynccontextmanager
 async def a_server(folder: Path) -> AsyncIterator[tuple[Container, str]]:
-    """In this process, so that what it is made of can be called."""
+    """A server in this process, so that the test can call its use cases."""
     settings = Settings.read(
         {"WAGGLE_DATA_DIR": str(folder), "WAGGLE_PASSWORD_COST": "4", "WAGGLE_RATE_LIMITS": "off"}
     )
@@ -66,17 +65,17 @@ async def register(http: httpx.AsyncClient) -> Json:
 
 
 async def count(stream: Stream, up_to: int, counted: list[int]) -> None:
-    """Until that entry was applied."""
+    """Record the numbers of events until that entry was applied."""
     async for item in stream:
         if isinstance(item, StreamEvent):
             counted.append(item.seq)
-            stream.state.items.clear()  # a million of them are not what is tested
+            stream.state.items.clear()  # keeps the memory small
             if item.seq == up_to:
                 return
 
 
 @pytest.mark.timeout(1800 if LONG else 120)
-async def test_of_very_many_entries_each_arrives_once_and_in_order(
+async def test_each_of_very_many_entries_arrives_once_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("waggle_client.protocol.MIN_PAUSE", 0.02)
@@ -101,9 +100,9 @@ async def test_of_very_many_entries_each_arrives_once_and_in_order(
         tasks = [asyncio.create_task(following(*each)) for each in zip(people, counted, strict=True)]
         while len(streams) < USERS or not all(one.protocol.connected for one in streams):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        tell, users = container.notifications.tell(), [UserId(int(one["user"]["id"])) for one in people]
+        notify, users = container.notifications.notify(), [UserId(int(one["user"]["id"])) for one in people]
         for number in range(rounds):
-            await tell(
+            await notify(
                 NotificationRequest(Kind.FOLLOW, UserId(int(actor["user"]["id"])), dedupe=(number,)), users
             )
             if number % CUT == 0:

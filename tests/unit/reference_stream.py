@@ -1,4 +1,4 @@
-"""A stream in thirty lines, as the server keeps it, and the frames and pages that it gives: for tests of clients."""
+"""A reference for the server side of a stream, with the frames and pages that it sends. For tests of clients."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ PAGE = 3
 
 
 @dataclass(frozen=True)
-class Noted:
+class LogEntry:
     seq: int
     type: str
     seqs: tuple[int, ...] = ()
@@ -18,19 +18,19 @@ class Noted:
 
 
 @dataclass
-class Model:
+class ReferenceStream:
     epoch: str = "one"
     floor: int = 1
     read: int = 0
-    log: list[Noted] = field(default_factory=list)
-    """What stands at `seq` is at `seq - 1`; what is below the floor is not given out any more."""
+    log: list[LogEntry] = field(default_factory=list)
+    """The entry with number `seq` is at index `seq - 1`. Entries below the floor are not returned."""
 
     @property
     def head(self) -> int:
         return len(self.log)
 
     @property
-    def items(self) -> list[Noted]:
+    def items(self) -> list[LogEntry]:
         kept = self.log[self.floor - 1 :]
         return [one for one in kept if one.type in {"like", "comment"} and not one.removed]
 
@@ -39,31 +39,31 @@ class Model:
         types = [one.type for one in self.items if one.seq > self.read]
         return {"total": len(types), "by_type": {type_: types.count(type_) for type_ in set(types)}}
 
-    def tell(self, type_: str) -> None:
-        self.log.append(Noted(self.head + 1, type_))
+    def add_entry(self, type_: str) -> None:
+        self.log.append(LogEntry(self.head + 1, type_))
 
     def remove(self, seq: int) -> None:
         if any(one.seq == seq for one in self.items):
             self.log[seq - 1] = replace(self.log[seq - 1], removed=True)
-            self.log.append(Noted(self.head + 1, "removed", (seq,)))
+            self.log.append(LogEntry(self.head + 1, "removed", (seq,)))
 
-    def mark(self, seq: int) -> None:
+    def mark_read(self, seq: int) -> None:
         up_to = max((one.seq for one in self.items if one.seq <= seq), default=0)
         if up_to > self.read:
             self.read = up_to
-            self.log.append(Noted(self.head + 1, "read", (up_to,)))
+            self.log.append(LogEntry(self.head + 1, "read", (up_to,)))
 
-    def cut(self, floor: int) -> None:
+    def trim(self, floor: int) -> None:
         self.floor = max(self.floor, min(floor, self.head + 1))
         self.read = max(self.read, self.floor - 1)
 
     def restore(self, head: int) -> None:
-        """From a backup of then."""
+        """Restore a backup from when this was the head."""
         del self.log[head:]
         self.floor, self.read = min(self.floor, head + 1), min(self.read, head)
 
     def ready(self, hello: str) -> Json | int:
-        """The first frame, or the code that the connection is closed with."""
+        """The first frame, or the code with which the connection is closed."""
         resume = json.loads(hello).get("resume")
         recovered = resume and resume["epoch"] == self.epoch and resume["seq"] >= self.floor - 1
         if recovered and resume["seq"] > self.head:
@@ -81,7 +81,7 @@ class Model:
     def after(self, seq: int) -> Iterator[Json]:
         yield from (self.frame(one) for one in self.log[seq:])
 
-    def frame(self, one: Noted) -> Json:
+    def frame(self, one: LogEntry) -> Json:
         data: Json = {"actor": None, "post": None}
         if one.type == "read":
             data = {"seq": one.seqs[0]}
@@ -105,6 +105,6 @@ class Model:
             "unread": self.unread,
         }
 
-    def item(self, one: Noted) -> Json:
+    def item(self, one: LogEntry) -> Json:
         about = {"seq": one.seq, "id": str(one.seq), "type": one.type, "created_at": f"at {one.seq}"}
         return {**about, "actor": None, "post": None, "read": one.seq <= self.read}

@@ -1,4 +1,4 @@
-"""The client of the stream, without a socket: whatever the connection does, it shows what the server has."""
+"""The stream client without a socket: whatever the connection does, it ends with the state of the server."""
 
 import json
 import random
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.reference_stream import Json, Model
+from tests.unit.reference_stream import Json, ReferenceStream
 from waggle_client.notifications import MissingEvent, Notifications, StreamEvent
 from waggle_client.protocol import (
     OVERLOAD_PAUSE,
@@ -27,120 +27,120 @@ from waggle_client.protocol import (
 STEPS = 400
 
 
-class Device:
-    """A user's stream, one device, and a connection that loses, doubles, and ends when it likes."""
+class DeviceSimulation:
+    """One stream, one device, and a connection that loses and duplicates frames and closes at random."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
-        self.model = Model()
+        self.model = ReferenceStream()
         self.client = StreamProtocol()
-        self.wire: list[Json] | None = None
-        """What was sent and has not arrived; None without a connection."""
+        self.in_flight: list[Json] | None = None
+        """Frames that were sent and have not arrived; None without a connection."""
         self.sent = 0
-        """Up to where the server has sent."""
-        self.older: list[tuple[str, Json]] = []
-        """Pages that are on their way."""
+        """The last sequence number that the server has sent."""
+        self.pages_in_flight: list[tuple[str, Json]] = []
+        """Pages that have been requested and have not arrived."""
 
     def step(self) -> None:
-        names = "tell remove mark cut restore connect send arrive damage disconnect ask_for_older get_older"
+        names = "add_entry remove mark_read trim restore connect send arrive corrupt disconnect request_older receive_older"
         [name] = self.chance.choices(names.split(), [20, 9, 1, 2, 0.3, 15, 20, 40, 2, 5, 9, 9])
         getattr(self, name)()
         self.check()
 
-    # --- What happens at the server
+    # --- The server
 
-    def tell(self) -> None:
-        self.model.tell(self.chance.choice(["like", "comment"]))
+    def add_entry(self) -> None:
+        self.model.add_entry(self.chance.choice(["like", "comment"]))
 
     def remove(self) -> None:
         self.model.remove(self._some())
 
-    def mark(self) -> None:
-        self.model.mark(self._some())
+    def mark_read(self) -> None:
+        self.model.mark_read(self._some())
 
-    def cut(self) -> None:
-        self.model.cut(self.model.floor + self.chance.randrange(12))
+    def trim(self) -> None:
+        self.model.trim(self.model.floor + self.chance.randrange(12))
 
     def restore(self) -> None:
-        """With a new epoch, and all sockets closed, as the operator is told to do."""
+        """Starts a new epoch and closes all sockets, as the documentation tells operators to."""
         self.model.restore(max(0, self.model.head - self.chance.randrange(6)))
         self.model.epoch += "+"
-        self.lose(1012)
+        self.close(1012)
 
     def _some(self) -> int:
         return self.chance.randint(self.model.floor, self.model.head + 1)
 
-    # --- What happens on the way
+    # --- The connection
 
     def connect(self) -> None:
-        if self.wire is not None:
+        if self.in_flight is not None:
             return
         answer = self.model.ready(self.client.hello())
         if isinstance(answer, int):
             self.client.closed(answer, 0.5)
             return
-        self.wire, self.sent = [answer], answer["seq"]
+        self.in_flight, self.sent = [answer], answer["seq"]
         self.send()
-        self.wire.append({"op": "live", "seq": self.model.head})
+        self.in_flight.append({"op": "live", "seq": self.model.head})
 
     def send(self) -> None:
-        if self.wire is not None:
-            self.wire += self.model.after(self.sent)
+        if self.in_flight is not None:
+            self.in_flight += self.model.after(self.sent)
             self.sent = self.model.head
 
     def arrive(self) -> None:
         for _ in range(self.chance.randint(1, 4)):
-            if self.wire:
-                self.give(self.wire.pop(0))
+            if self.in_flight:
+                self.receive(self.in_flight.pop(0))
 
-    def damage(self) -> None:
-        """No honest connection does this; a server with a fault might."""
-        if self.wire:
-            place = self.chance.randrange(len(self.wire))
-            if self.wire[place]["op"] == "event":
-                self.wire[place : place + 1] = [self.wire[place]] * self.chance.choice([0, 2])
+    def corrupt(self) -> None:
+        """A correct connection never does this, but a faulty server might."""
+        if self.in_flight:
+            place = self.chance.randrange(len(self.in_flight))
+            if self.in_flight[place]["op"] == "event":
+                self.in_flight[place : place + 1] = [self.in_flight[place]] * self.chance.choice([0, 2])
 
     def disconnect(self) -> None:
-        self.lose(self.chance.choice([None, 1001, 1012, 4000, 4007, 4008, 4010, 4013, 4014, 4401]))
+        self.close(self.chance.choice([None, 1001, 1012, 4000, 4007, 4008, 4010, 4013, 4014, 4401]))
 
-    def lose(self, code: int | None) -> None:
-        if self.wire is not None:
-            self.wire = None
+    def close(self, code: int | None) -> None:
+        if self.in_flight is not None:
+            self.in_flight = None
             self.client.closed(code, 0.5)
 
-    def ask_for_older(self) -> None:
+    def request_older(self) -> None:
         if self.client.state.more:
-            self.older.append((self.client.state.more, self.page(self.client.state.more)))
+            self.pages_in_flight.append((self.client.state.more, self.page(self.client.state.more)))
 
-    def get_older(self) -> None:
-        if self.older:
-            self.client.state.add_older(*self.older.pop(0))
+    def receive_older(self) -> None:
+        if self.pages_in_flight:
+            self.client.state.add_older(*self.pages_in_flight.pop(0))
 
     def page(self, cursor: str | None = None) -> Json:
-        """As the server makes it: how far it is true is read first, and then the rows."""
+        """As the server makes it: the position is read first, then the rows."""
         before = self.model.page(cursor)
-        self.chance.choice([self.tell, self.remove, self.mark])()
+        self.chance.choice([self.add_entry, self.remove, self.mark_read])()
         return {**before, **{name: self.model.page(cursor)[name] for name in ("items", "next")}}
 
-    def give(self, frame: Json) -> None:
+    def receive(self, frame: Json) -> None:
         try:
             step = self.client.receive(json.dumps(frame))
         except ProtocolError:
-            self.lose(None)
+            self.close(None)
             return
         if isinstance(step, ListRequired):
             self.client.listed(self.page())
         elif isinstance(step, SendFrame):
             asked = json.loads(step.frame)
             assert asked["op"] == "resume"
-            assert self.wire is not None
-            self.wire += self.model.after(asked["seq"])
+            assert self.in_flight is not None
+            self.in_flight += self.model.after(asked["seq"])
             self.sent = self.model.head
 
-    # --- What holds
+    # --- Invariants
 
     def check(self) -> None:
-        """It shows nothing that never was, and lacks nothing that is."""
+        """The client shows nothing that never existed, and lacks nothing that exists."""
         state = self.client.state
         if state.epoch != self.model.epoch:
             return
@@ -153,11 +153,11 @@ class Device:
         assert {one.seq for one in self.model.items if reached <= one.seq <= state.seq} <= shown.keys()
 
     def check_the_end(self) -> None:
-        """When all is quiet, what the client shows is what a fresh one would list."""
-        for _ in range(3):  # the first may find the cursor useless, or what was lost missing
-            self.lose(None)
+        """Once nothing is in flight, the client shows what a new client would list."""
+        for _ in range(3):  # the first attempts may find the cursor invalid, or lost frames missing
+            self.close(None)
             self.connect()
-            while self.wire:
+            while self.in_flight:
                 self.arrive()
         state, model = self.client.state, self.model
         assert (state.read, state.unread) == (model.read, model.unread)
@@ -168,15 +168,15 @@ class Device:
 
 
 @given(st.integers())
-def test_whatever_the_connection_does_the_client_shows_what_the_server_has(seed: int) -> None:
-    device = Device(random.Random(seed))  # noqa: S311 - no secret
+def test_the_client_ends_with_the_state_of_the_server_whatever_the_connection_does(seed: int) -> None:
+    device = DeviceSimulation(random.Random(seed))  # noqa: S311 - no secret
     for _ in range(STEPS):
         device.step()
 
     device.check_the_end()
 
 
-# --- By examples
+# --- Examples
 
 
 def event(seq: int, type_: str = "like", **data: Any) -> str:
@@ -190,8 +190,8 @@ def ready(seq: int, *, recovered: bool = True, epoch: str = "e") -> str:
     return json.dumps({**about, "unread": {"total": 0, "by_type": {}}, "heartbeat_s": 25})
 
 
-def following(seq: int) -> StreamProtocol:
-    """Connected, with everything up to `seq` applied."""
+def a_connected_client(seq: int) -> StreamProtocol:
+    """A connected client that has applied everything up to `seq`."""
     client = StreamProtocol(Notifications("e", seq))
     assert json.loads(client.hello())["resume"] == {"epoch": "e", "seq": seq}
     assert client.receive(ready(seq)) is None
@@ -202,8 +202,8 @@ def steps(client: StreamProtocol, *frames: str) -> list[Action | None]:
     return [client.receive(frame) for frame in frames]
 
 
-def test_each_entry_comes_out_once() -> None:
-    client = following(3)
+def test_each_entry_is_returned_once() -> None:
+    client = a_connected_client(3)
 
     found = steps(client, event(4), event(4), event(3), event(5))
 
@@ -211,8 +211,8 @@ def test_each_entry_comes_out_once() -> None:
     assert client.state.seq == 5
 
 
-def test_what_is_missing_is_asked_for_once_and_what_comes_meanwhile_is_not_shown() -> None:
-    client = following(3)
+def test_missing_entries_are_requested_once_and_later_ones_are_held_back() -> None:
+    client = a_connected_client(3)
 
     found = steps(client, event(5), event(6), event(4), event(5), event(6))
 
@@ -221,8 +221,8 @@ def test_what_is_missing_is_asked_for_once_and_what_comes_meanwhile_is_not_shown
     assert [one.seq for one in found[2:] if isinstance(one, StreamEvent)] == [4, 5, 6]
 
 
-def test_it_is_asked_again_when_the_stream_went_back_and_not_far_enough_and_then_given_up() -> None:
-    client = following(3)
+def test_missing_entries_are_requested_again_after_an_insufficient_rewind_before_giving_up() -> None:
+    client = a_connected_client(3)
 
     asked = steps(client, event(6), event(5), event(5))
 
@@ -231,8 +231,8 @@ def test_it_is_asked_again_when_the_stream_went_back_and_not_far_enough_and_then
         client.receive(event(5))
 
 
-def test_what_every_frame_asks_for() -> None:
-    client = following(3)
+def test_every_frame_leads_to_its_action() -> None:
+    client = a_connected_client(3)
     frames = (
         {"op": "ping"},
         {"op": "reauth", "in_s": 60},
@@ -250,8 +250,8 @@ def test_what_every_frame_asks_for() -> None:
 @pytest.mark.parametrize(
     "bad", ["", "{}", "[]", "null", '{"op":"event"}', '{"op":"ready"}', '{"op":"bye"}', "\x00"]
 )
-def test_a_frame_that_makes_no_sense_ends_the_connection_and_changes_nothing(bad: str) -> None:
-    client = following(3)
+def test_an_invalid_frame_ends_the_connection_and_changes_nothing(bad: str) -> None:
+    client = a_connected_client(3)
 
     with pytest.raises(ProtocolError):
         client.receive(bad)
@@ -259,7 +259,7 @@ def test_a_frame_that_makes_no_sense_ends_the_connection_and_changes_nothing(bad
     assert client.state == Notifications("e", 3)
 
 
-def test_events_before_ready_or_before_the_list_are_none() -> None:
+def test_events_before_ready_or_before_the_list_are_protocol_errors() -> None:
     client = StreamProtocol(Notifications("e", 3))
     client.hello()
     with pytest.raises(ProtocolError):
@@ -271,7 +271,7 @@ def test_events_before_ready_or_before_the_list_are_none() -> None:
 
 
 @pytest.mark.parametrize("claim", [ready(2), ready(3, epoch="f")])
-def test_a_recovery_from_elsewhere_is_none(claim: str) -> None:
+def test_a_recovery_at_another_position_is_a_protocol_error(claim: str) -> None:
     client = StreamProtocol(Notifications("e", 3))
     client.hello()
 
@@ -279,9 +279,9 @@ def test_a_recovery_from_elsewhere_is_none(claim: str) -> None:
         client.receive(claim)
 
 
-def test_a_list_of_another_history_than_the_connection_is_taken_and_the_connection_is_not() -> None:
-    model = Model(epoch="later")
-    model.tell("like")
+def test_a_list_of_another_history_is_applied_and_ends_the_connection() -> None:
+    model = ReferenceStream(epoch="later")
+    model.add_entry("like")
     client = StreamProtocol()
     client.hello()
     client.receive(ready(0, recovered=False))
@@ -293,17 +293,17 @@ def test_a_list_of_another_history_than_the_connection_is_taken_and_the_connecti
 
 
 @pytest.mark.parametrize("code", [4007, 4013])
-def test_a_useless_cursor_is_not_sent_again_until_there_is_a_list(code: int) -> None:
-    client = following(3)
+def test_an_invalid_cursor_is_not_sent_again_before_the_next_list(code: int) -> None:
+    client = a_connected_client(3)
 
     assert client.closed(code, 1.0) == 0
     assert "resume" not in json.loads(client.hello())
-    client.closed(None, 1.0)  # before the list came
+    client.closed(None, 1.0)  # before the list arrived
     assert "resume" not in json.loads(client.hello())
 
 
-def test_the_pauses_grow_up_to_half_a_minute_are_spread_and_begin_anew_when_it_was_live() -> None:
-    client = following(0)
+def test_pauses_grow_to_half_a_minute_are_randomized_and_reset_when_live() -> None:
+    client = a_connected_client(0)
 
     longest = [client.closed(code, 1.0) for code in (None, 1006, 4000, 4008, 4010, 4014)]
     assert longest == [2.0, 8.0, 30.0, 30.0, 30.0, 30.0]
@@ -313,8 +313,8 @@ def test_the_pauses_grow_up_to_half_a_minute_are_spread_and_begin_anew_when_it_w
     assert client.closed(1012, 1.0) == 2.0
 
 
-def test_a_farewell_says_when_to_come_back() -> None:
-    client = following(0)
+def test_bye_sets_the_next_pause() -> None:
+    client = a_connected_client(0)
     client.receive('{"op":"bye","retry_ms":1500}')
 
     assert client.closed(1012, 0.7) == 1.5
@@ -322,29 +322,29 @@ def test_a_farewell_says_when_to_come_back() -> None:
 
 
 @pytest.mark.parametrize("code", [4009, 4029])
-def test_where_it_is_crowded_it_stays_away_for_a_minute(code: int) -> None:
-    assert following(0).closed(code, 0.5) == OVERLOAD_PAUSE
+def test_an_overloaded_server_is_left_alone_for_a_minute(code: int) -> None:
+    assert a_connected_client(0).closed(code, 0.5) == OVERLOAD_PAUSE
 
 
-def test_a_new_token_is_tried_at_once_and_then_with_pauses() -> None:
-    client = following(0)
+def test_a_new_token_is_tried_at_once_then_with_pauses() -> None:
+    client = a_connected_client(0)
 
     assert [client.closed(4401, 0.0) for _ in range(3)] == [0.0, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("code", [4400, 4406])
-def test_it_ends_where_trying_again_would_not_help(code: int) -> None:
+def test_it_ends_on_permanent_errors(code: int) -> None:
     with pytest.raises(StreamEnded) as ended:
-        following(0).closed(code, 0.5)
+        a_connected_client(0).closed(code, 0.5)
     assert ended.value.code == code
 
 
-def test_a_session_that_was_ended_asks_for_a_login() -> None:
+def test_an_ended_session_requires_a_login() -> None:
     with pytest.raises(LoginRequired):
-        following(0).closed(4403, 0.5)
+        a_connected_client(0).closed(4403, 0.5)
 
 
-def test_a_state_is_left_as_it_was_by_what_it_cannot_apply() -> None:
+def test_an_event_that_cannot_be_applied_changes_nothing() -> None:
     state = Notifications("e", 3)
 
     with pytest.raises(MissingEvent):
@@ -353,10 +353,10 @@ def test_a_state_is_left_as_it_was_by_what_it_cannot_apply() -> None:
     assert state == Notifications("e", 3)
 
 
-def test_a_page_from_before_the_state_was_listed_anew_is_out_of_date() -> None:
-    model = Model()
+def test_a_page_from_before_a_new_list_is_rejected() -> None:
+    model = ReferenceStream()
     for _ in range(5):
-        model.tell("like")
+        model.add_entry("like")
     state = Notifications.from_page(model.page())
     assert state.more is not None
     page = model.page(state.more)
@@ -367,10 +367,10 @@ def test_a_page_from_before_the_state_was_listed_anew_is_out_of_date() -> None:
     assert 1 not in state.items
 
 
-def test_a_page_from_before_a_removal_does_not_bring_it_back() -> None:
-    model = Model()
+def test_a_page_from_before_a_removal_does_not_restore_the_item() -> None:
+    model = ReferenceStream()
     for _ in range(5):
-        model.tell("like")
+        model.add_entry("like")
     state = Notifications.from_page(model.page())
     assert state.more is not None
     page = model.page(state.more)
