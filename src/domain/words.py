@@ -1,10 +1,9 @@
-"""What a text is found by: words in one form, the same when it is indexed and when it is asked for.
+"""The words of texts and queries, in one normal form for indexing and for searching.
 
-Every store indexes these words and none takes a text apart by itself, so all of them find the same.
-Case, compatibility forms, the marks that are left out in quick writing and the letters that quick
-writing replaces make no difference (`Café` is found by `cafe`, `Łódź` by `lodz`). Where people write without blanks, each letter stands in a pair with the next one
-(東京都: 東京, 京都, 都), so that a part of what is written is found, without a dictionary. All of it takes
-time linear in the length of the text.
+Every store indexes these words and none splits a text by itself, so all stores find the same. Letter case,
+compatibility forms, accents, and letters that people replace in quick writing make no difference (`cafe` finds `Café`,
+`lodz` finds `Łódź`). In scripts without blanks, each letter forms a pair with the next one (東京都: 東京, 京都, 都), so
+that parts of a text are found without a dictionary. Everything takes time linear in the length of the text.
 """
 
 import re
@@ -17,16 +16,17 @@ from itertools import groupby
 from domain.shared import CountGraphemes, FieldError, Invalid
 
 MAX_GRAPHEMES, MAX_BYTES = 200, 800
-"""Of what somebody asks for."""
+"""Graphemes of a query."""
 MAX_WORD = 64
-"""Code points; of a longer word the beginning counts."""
+"""Code points of a word. A longer word is cut."""
 MAX_WORDS = 8_000
-"""Of one text; the longest post has half as many, unless it is made of signs that stand for whole phrases."""
+"""Words of one text. The longest post has half as many, unless it consists of characters that stand for whole
+phrases."""
 
 _ASCII_WORD = re.compile(r"[0-9a-z]+")
 _SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x20DD, 0x20E3)))
 _TATWEEL = "\u0640"
-# Scripts that are written without blanks, and Korean, which hangs its particles onto words.
+# Scripts that are written without blanks, and Korean, which attaches particles to words.
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Burmese
@@ -44,15 +44,15 @@ _UNSPACED = (
 )
 _OTHER, _LETTER, _UNSPACED_LETTER, _MARK = range(4)
 _SEPARATORS = frozenset("\u200b\u115f\u1160")
-"""The zero-width space and letters that are drawn as blanks. What else cannot be seen separates nothing."""
+"""The zero-width space, and letters that look like blanks. Other invisible characters separate nothing."""
 _LATIN = re.compile(
     r"LATIN (?:SMALL |CAPITAL )?(?:LETTER|LIGATURE) (?:SMALL CAPITAL )?"
     r"(?:AFRICAN |BARRED |BROKEN |DOTLESS |INSULAR |LONG |MIDDLE-WELSH |OPEN |SCRIPT )?"
     r"([A-Z]{1,2}|ALPHA|ENG|ETH|EZH|GAMMA|IOTA|KRA|SCHWA|THORN|TURNED E|UPSILON)"
     r"(?: DIGRAPH)?(?: BAR)?(?: (?:WITH|PRECEDED) .*)?"
 )
-"""Names of Latin letters that Unicode does not decompose. The letters that people write for them are those of the
-transliteration Latin-ASCII of Unicode CLDR, and an `e` for the schwa of Azerbaijani and others."""
+"""Matches the names of Latin letters that Unicode does not decompose. Their replacements are those of the
+transliteration Latin-ASCII of Unicode CLDR, and `e` for the schwa of Azerbaijani and other languages."""
 _LATIN_BASES = {
     "ALPHA": "a",
     "ENG": "n",
@@ -70,14 +70,14 @@ _LATIN_BASES = {
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Words that stand one after the other in what is looked for."""
+    """Consecutive words of a query."""
 
     words: tuple[str, ...]
     prefix: bool = False
-    """Whether the last word is only the beginning of one."""
+    """Whether the last word is a prefix."""
 
     def stands_in(self, text: tuple[str, ...]) -> bool:
-        """The meaning of a phrase, which the stores answer by their indexes."""
+        """Whether the phrase matches: the definition that the indexes of the stores implement."""
         size = len(self.words)
         *before, last = self.words
         return any(
@@ -88,7 +88,7 @@ class Phrase:
 
 
 def check_length(asked: str, graphemes: CountGraphemes) -> None:
-    """Raises Invalid for a query that is longer than any is taken."""
+    """Raises Invalid for a query that is too long."""
     size = len(asked.encode(errors="replace")) if len(asked) <= MAX_BYTES else len(asked)
     if size > MAX_BYTES or graphemes(asked) > MAX_GRAPHEMES:
         limits = f"{MAX_GRAPHEMES} characters and {MAX_BYTES} bytes"
@@ -96,7 +96,7 @@ def check_length(asked: str, graphemes: CountGraphemes) -> None:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of a text, in order, at most MAX_WORDS."""
+    """The words of a text in order, at most MAX_WORDS."""
     if text.isascii():
         return tuple(word[:MAX_WORD] for word in _ASCII_WORD.findall(text.lower())[:MAX_WORDS])
     found: list[str] = []
@@ -108,8 +108,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def phrase(text: str, *, prefix: bool = False) -> Phrase | None:
-    """What to look for where somebody asks for `text`; None if there is no word in it. With `prefix` its
-    last word may go on."""
+    """The phrase of a query; None if `text` contains no word. With `prefix` the last word is a prefix."""
     found = list(words(text))
     if not found:
         return None
@@ -117,21 +116,22 @@ def phrase(text: str, *, prefix: bool = False) -> Phrase | None:
     last, unspaced = runs[-1]
     if not unspaced:
         return Phrase(tuple(found), prefix)
-    if len(_units(last)) > 1:  # its last letter alone would only be found at the end of what is written
+    if len(_units(last)) > 1:  # a last single letter would match only at the end of a text
         return Phrase(tuple(found[:-1]))
     return Phrase(tuple(found), prefix=True)
 
 
 def plain(text: str) -> str:
-    """`text` without what makes no difference."""
+    """`text` in the form in which spellings of the same word are equal."""
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return unicodedata.normalize("NFC", "".join(map(_plain, decomposed)))
 
 
 @lru_cache(4096)
 def _plain(char: str) -> str:
-    """Nothing for accents of Latin, Greek and Cyrillic letters, vowel points of Hebrew and Arabic, and what cannot be
-    seen; ASCII letters for a Latin one. The marks of other scripts are letters to those who read them."""
+    """The empty string for accents of Latin, Greek and Cyrillic letters, vowel points of Hebrew and Arabic, and
+    invisible characters; ASCII letters for a Latin letter. Combining marks of other scripts are kept: their readers
+    treat them as letters."""
     if char.isascii() or char in _SEPARATORS:
         return char
     if char in _SELECTORS or char == _TATWEEL or unicodedata.category(char) == "Cf":
@@ -144,7 +144,7 @@ def _plain(char: str) -> str:
 
 
 def _runs(text: str) -> Iterator[tuple[str, bool]]:
-    """Words, and stretches of letters that are written without blanks, which are told apart."""
+    """The words, and the runs of letters of scripts without blanks, with a flag for the latter."""
     for kind, group in groupby(_kinds(text), key=lambda pair: pair[1]):
         if kind != _OTHER:
             yield "".join(char for char, _ in group), kind == _UNSPACED_LETTER
@@ -154,7 +154,7 @@ def _kinds(text: str) -> Iterator[tuple[str, int]]:
     before = _OTHER
     for char in text:
         kind = _kind(char)
-        if kind == _MARK:  # belongs to what it stands on, and to nothing where there is no letter
+        if kind == _MARK:  # belongs to the letter before it, and is dropped where there is none
             kind = before
         before = kind
         yield char, kind
@@ -172,7 +172,7 @@ def _kind(char: str) -> int:
 
 
 def _units(run: str) -> list[str]:
-    """Letters with their marks."""
+    """Letters with their combining marks."""
     units: list[str] = []
     for char in run:
         if units and _kind(char) == _MARK:

@@ -1,6 +1,6 @@
-"""Lists read page by page, and asked for what is new, while others write, delete and repost all the time.
+"""Crawlers read lists page by page, and poll for new items, while others write, delete and repost all the time.
 
-What was there throughout is neither missed nor given twice, and it keeps its place. Quick: 4 seconds in each
+Items that stay are neither missed nor repeated, and keep their order. Quick: 4 seconds in each
 shape. `WAGGLE_TEST_LONG=1`: 40 seconds.
 """
 
@@ -19,12 +19,12 @@ from .conftest import LONG
 
 SECONDS = 40 if LONG else 4
 PACE = 0.3
-"""Seconds between two posts of one writer: a page of what is new remembers forty of the last ten seconds."""
+"""Seconds between two posts of one writer: the cursor for new items remembers forty items of the last ten seconds."""
 WRITERS = 3
 POSTS = 8
-"""Of each writer, and so many of somebody else that writers repost, and comments: these last."""
+"""Posts of each writer that stay, and as many comments, and posts of another user that writers repost."""
 PASSING = 6
-"""So many more does each writer have at a time."""
+"""Further posts that each writer has at a time."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Listing:
     name: str
     path: str
     lasting: Sequence[str]
-    """In order."""
+    """The ids in order."""
     params: Mapping[str, str] = field(default_factory=dict)
     by_id: bool = True
-    """Whether items are ordered by their own ids, and not by those of reposts."""
+    """Whether items are ordered by their own ids, not by those of reposts."""
 
     def page(self, viewer: Visitor, **params: str | int) -> Json:
         return done(viewer.get(self.path, params={**self.params, **params}))
@@ -46,7 +46,7 @@ def ids(page: Json) -> list[str]:
 
 
 class Scene:
-    """A reader who follows some writers, and what all of them keep on doing."""
+    """A reader who follows some writers, and the background activity of all of them."""
 
     def __init__(self, apis: Sequence[Api], chance: random.Random) -> None:
         self.apis, self.chance = apis, chance
@@ -64,9 +64,9 @@ class Scene:
             done(self.writers[0].put(f"/api/v1/posts/{post['id']}/repost"))
         self.fresh = [self.other.publishes("to be reposted later") for _ in range(SECONDS)]
         self.written: list[str] = []
-        """Since the beginning of it, whatever became of it."""
+        """All ids since the beginning, deleted ones too."""
         self.kept: set[str] = set()
-        """Written or reposted, and never taken back."""
+        """Posts and reposts that are never removed."""
         self.over = threading.Event()
         self.open: list[Api] = []
 
@@ -107,7 +107,7 @@ class Scene:
             comment = writer.comments(self.thread)
             old = self.chance.choice(self.brought)["id"]
             done(writer.put(f"/api/v1/posts/{old}/repost"))
-            if number:  # the first one's reposts are those that stay
+            if number:  # the reposts of the first writer stay
                 done(writer.delete(f"/api/v1/posts/{old}/repost"))
             if number == 0 and self.fresh and self.chance.random() < PACE:
                 fresh = self.fresh.pop()
@@ -126,7 +126,7 @@ class Scene:
         return str(writer.publishes(f"{self.word} #{self.word} lasting")["id"])
 
     def _elsewhere(self, member: Member) -> Member:
-        """The same one at another process, over a connection of its own."""
+        """The same member at another process, over a separate connection."""
         api = Api(self.chance.choice(self.apis).base_url)
         self.open.append(api)
         return Member(api.http, member.user, member.tokens, member.email)
@@ -145,7 +145,7 @@ def scene(apis: list[Api], chance: random.Random) -> Iterator[Scene]:
 
 @pytest.mark.scaled
 @pytest.mark.timeout(180)
-def test_ap4_crawlers_miss_nothing_and_get_nothing_twice_while_others_write(scene: Scene) -> None:
+def test_ap4_crawlers_get_every_item_once_while_others_write(scene: Scene) -> None:
     listings = scene.listings()
     viewers = [scene.viewer() for _ in scene.apis]
     for listing in listings:
@@ -190,7 +190,7 @@ def _compare(listing: Listing, walk: Sequence[str]) -> None:
 
 
 class News:
-    """Somebody who read the first page, and asks again and again for what is new since."""
+    """A client that read the first page, and polls for new items."""
 
     def __init__(self, listing: Listing, viewer: Member) -> None:
         self.listing, self.viewer = listing, viewer
@@ -208,7 +208,7 @@ class News:
         return ids(page)
 
     def until(self, wanted: set[str]) -> None:
-        """All of them have come, and nothing comes any more."""
+        """All items have arrived, and there are no further ones."""
 
         def nothing_more() -> None:
             assert self.ask(100) == []

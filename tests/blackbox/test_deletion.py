@@ -1,4 +1,4 @@
-"""Deleting an account: asked twice, gone at once, and erased whatever happens meanwhile."""
+"""Deleting an account: it needs a confirmation, hides everything at once, and erases it whatever happens meanwhile."""
 
 import random
 import sqlite3
@@ -16,14 +16,14 @@ from .process import Waggle
 
 POSTS = LIKES = 300
 LEASE = 5
-"""Seconds until the facts are free that a killed process had taken, where others may be at work."""
+"""Seconds until the leases of events expire that a killed process had claimed."""
 
 
 def deletes(member: Member, confirm: str | None = None) -> None:
     done(member.delete("/api/v1/me", params={"confirm": confirm or member.username}), 204)
 
 
-def test_the_first_time_it_asks_back(api: Api) -> None:
+def test_deleting_an_account_needs_a_confirmation(api: Api) -> None:
     ann = api.someone()
     for confirm in ({}, {"confirm": ""}, {"confirm": "yes"}, {"confirm": ann.email}, {"confirm": ann.id}):
         problem = refused(ann.delete("/api/v1/me", params=confirm), 409, "confirmation_needed")
@@ -32,7 +32,7 @@ def test_the_first_time_it_asks_back(api: Api) -> None:
     assert ann.sees(ann.publishes())
 
 
-def test_di7_nothing_of_a_deleted_account_answers(api: Api) -> None:
+def test_di7_every_path_of_a_deleted_account_is_not_found(api: Api) -> None:
     ann = api.someone()
     other = api.logs_in(ann.username)
     post = ann.publishes()
@@ -56,7 +56,7 @@ def test_di7_nothing_of_a_deleted_account_answers(api: Api) -> None:
     eventually(hidden, 11.0)
 
 
-def test_di7_others_keep_what_is_theirs_and_their_counts_are_right(api: Api) -> None:
+def test_di7_other_users_keep_their_posts_and_correct_counts(api: Api) -> None:
     ann, bob = api.someone(), api.someone()
     thread = bob.publishes(f"hello @{ann.username}")
     comment = ann.comments(thread)
@@ -75,7 +75,7 @@ def test_di7_others_keep_what_is_theirs_and_their_counts_are_right(api: Api) -> 
     assert not bob.sees(comment)
 
 
-def test_di4_the_name_of_a_deleted_account_rests_and_its_address_is_free(api: Api) -> None:
+def test_di4_the_username_of_a_deleted_account_stays_reserved_and_its_email_is_free(api: Api) -> None:
     ann, other = api.someone(), api.someone()
     deletes(ann)
 
@@ -88,18 +88,18 @@ def test_di4_the_name_of_a_deleted_account_rests_and_its_address_is_free(api: Ap
 
 @pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
 def mortal(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Waggle]:
-    """A server of its own, since it will be killed."""
+    """A separate server, since the test kills it."""
     if RUNNING or request.param == "none":
         pytest.skip("a server of our own is needed, one that keeps its data")
     with a_waggle(request, request.param, tmp_path) as waggle:
         yield waggle
 
 
-def test_an_operator_deletes_an_account(mortal: Waggle) -> None:
+def test_an_operator_can_delete_an_account(mortal: Waggle) -> None:
     with closing(Api(mortal.base_url)) as api:
         ann = api.someone()
         post = ann.publishes()
-        if mortal.shape == "embedded":  # while the server runs, another test does it
+        if mortal.shape == "embedded":  # another test does this while the server runs
             mortal.stop()
         assert mortal.command("users", "delete", "nobody_is_this").returncode == 67
         assert mortal.command("users", "delete", ann.username.upper()).returncode == 0
@@ -121,7 +121,7 @@ def test_di7_an_account_is_erased_however_often_the_server_is_killed(
 ) -> None:
     if mortal.shape == "postgres" and not LONG:
         pytest.skip("waits for leases of the dead, 30 s each: runs with make test-long")
-    # The relay goes on where it was when the lease of the one that died has ended.
+    # The relay continues when the lease of the killed process has expired.
     with closing(Api(mortal.base_url)) as api:
         ann, bob, cat = api.someone(), api.someone(), api.someone()
         done(ann.put("/api/v1/me/notification-preferences", json={"email": {"mention": True}}))
@@ -161,7 +161,7 @@ def unread(member: Member) -> Json:
 
 
 def _left(mortal: Waggle, ann: Member) -> list[Json]:
-    """Rows of the database that name the account; on a database of our own, which nobody else writes."""
+    """The rows of the database that contain the account; the database is used by this test only."""
     if mortal.shape != "embedded":
         return []
     needles = (ann.id, "kanarienvogel", ann.email)
@@ -170,7 +170,7 @@ def _left(mortal: Waggle, ann: Member) -> list[Json]:
         return [
             {"table": table, "row": row}
             for table in tables
-            if table != "restricted_authors"  # a day long it is known who went
+            if table != "restricted_authors"  # the ids of deleted accounts are kept for a day
             for row in database.execute(f'SELECT * FROM "{table}"')
             if any(needle in repr(row) for needle in needles)
         ]

@@ -1,4 +1,4 @@
-"""Editing, the history of a post, and what its text names."""
+"""Editing, the history of a post, and the entities of its text."""
 
 import httpx
 import pytest
@@ -21,7 +21,7 @@ def cut(text: str, entity: Json) -> str:
     return text.encode("utf-16-le")[entity["start"] * 2 : entity["end"] * 2].decode("utf-16-le")
 
 
-def test_an_edit_changes_what_is_sent_and_nothing_else(api: Api) -> None:
+def test_an_edit_changes_only_the_members_that_are_sent(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes("one", content_warning="bees", language="en", visibility="unlisted")
     edited = edit(maya, post, text=" two\r\n")
@@ -32,7 +32,7 @@ def test_an_edit_changes_what_is_sent_and_nothing_else(api: Api) -> None:
     assert (edited["text"], edited["content_warning"], edited["language"]) == ("two", "", None)
 
 
-def test_an_edit_that_changes_nothing_changes_nothing(api: Api) -> None:
+def test_an_edit_without_changes_makes_no_version(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes("one")
     tag = maya.get(f"/api/v1/posts/{post['id']}").headers["etag"]
@@ -42,7 +42,7 @@ def test_an_edit_that_changes_nothing_changes_nothing(api: Api) -> None:
     assert len(history(api, post)) == 1
 
 
-def test_earlier_versions_can_be_read_by_whoever_sees_the_post(api: Api) -> None:
+def test_earlier_versions_have_the_audience_of_the_post(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes("one #bees", content_warning="w")
     second = edit(maya, post, text="two")
@@ -64,12 +64,12 @@ def test_earlier_versions_can_be_read_by_whoever_sees_the_post(api: Api) -> None
         refused(somebody.get(f"/api/v1/posts/{post['id']}/history"), 404, "post_not_found")
 
 
-def test_ap7_of_two_editors_the_second_is_told(api: Api) -> None:
+def test_ap7_the_second_of_two_editors_gets_a_conflict(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes("one")
     path = f"/api/v1/posts/{post['id']}"
     tag = maya.get(path).headers["etag"]
-    api.someone().likes(post)  # changes the answer, but not what is edited
+    api.someone().likes(post)  # changes the answer, but not the edited members
     first = maya.patch(path, {"text": "two"}, headers={"If-Match": tag})
     refused(maya.patch(path, {"text": "three"}, headers={"If-Match": tag}), 412, "precondition_failed")
     assert maya.reads(post)["text"] == done(first)["text"] == "two"
@@ -78,7 +78,7 @@ def test_ap7_of_two_editors_the_second_is_told(api: Api) -> None:
         refused(maya.patch(path, {"text": "x"}, headers={"If-Match": tag}), 412, "precondition_failed")
 
 
-def test_az2_only_the_author_edits_and_what_is_hidden_is_not_there(api: Api) -> None:
+def test_az2_only_the_author_can_edit_and_hidden_posts_are_not_found(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes("one")
     hidden, gone = maya.confides(), maya.publishes("gone")
@@ -110,16 +110,14 @@ def test_az2_only_the_author_edits_and_what_is_hidden_is_not_there(api: Api) -> 
         ({"language": "english", "content_warning": "\x00"}, {"/language": "language_format", "/content_warning": "characters"}),
     ],
 )  # fmt: skip
-def test_an_edit_that_breaks_the_rules_is_refused(
-    api: Api, body: dict[str, object], expected: dict[str, str]
-) -> None:
+def test_an_invalid_edit_is_refused(api: Api, body: dict[str, object], expected: dict[str, str]) -> None:
     maya = api.someone()
     post = maya.publishes("one")
     assert field_errors(maya.patch(f"/api/v1/posts/{post['id']}", body)) == expected
     assert maya.reads(post) == post
 
 
-def test_a_post_is_edited_a_hundred_times_and_no_more(api: Api) -> None:
+def test_a_post_can_be_edited_at_most_a_hundred_times(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes("0")
     for number in range(1, 101):
@@ -129,7 +127,7 @@ def test_a_post_is_edited_a_hundred_times_and_no_more(api: Api) -> None:
     assert [one["text"] for one in history(api, post)] == [str(number) for number in range(101)]
 
 
-def test_az5_a_mention_that_is_edited_in_lets_see_and_one_that_is_edited_out_does_not(api: Api) -> None:
+def test_az5_editing_mentions_changes_who_may_see_the_post(api: Api) -> None:
     maya, willy, flip = api.someone(), api.someone(), api.someone()
     post = maya.publishes(f"@{willy.username}", visibility="followers")
     edited = edit(maya, post, text=f"@{flip.username}")
@@ -149,7 +147,7 @@ def test_az5_a_direct_post_keeps_its_people_when_it_is_edited(api: Api) -> None:
     assert maya.sees(answer)
 
 
-def test_a_replay_tells_the_words_of_the_first_time_until_they_are_deleted(api: Api) -> None:
+def test_a_replay_has_the_first_text_until_it_is_deleted(api: Api) -> None:
     maya = api.someone()
     key = {"Idempotency-Key": fresh_key()}
     post = done(maya.post("/api/v1/posts", {"text": "one #bees"}, headers=key), 201)
@@ -160,14 +158,14 @@ def test_a_replay_tells_the_words_of_the_first_time_until_they_are_deleted(api: 
     refused(maya.post("/api/v1/posts", {"text": "one #bees"}, headers=key), 404, "post_not_found")
 
 
-# --- Earlier versions that are removed -------------------------------------------------------------
+# --- Removing earlier versions -------------------------------------------------------------
 
 
 def forgets(member: Member, post: Json, version: object) -> httpx.Response:
     return member.delete(f"/api/v1/posts/{post['id']}/history/{version}")
 
 
-def test_an_author_removes_earlier_versions_and_the_rest_stays(api: Api) -> None:
+def test_an_author_can_remove_earlier_versions_and_the_others_stay(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     key = {"Idempotency-Key": fresh_key()}
     said = {"text": f"my secret #slip @{willy.username}"}
@@ -202,7 +200,7 @@ def test_a_comment_s_earlier_version_is_removed_too(api: Api) -> None:
     assert [one["text"] for one in history(api, comment)] == ["better"]
 
 
-def test_what_is_no_earlier_version_of_one_s_own_is_not_removed(api: Api) -> None:
+def test_only_one_s_own_earlier_versions_can_be_removed(api: Api) -> None:
     maya, willy, flip = api.someone(), api.someone(), api.someone()
     post, direct = maya.publishes("one"), maya.publishes(f"one @{flip.username}", visibility="direct")
     refused(forgets(maya, post, 1), 409, "current_version")
@@ -218,10 +216,10 @@ def test_what_is_no_earlier_version_of_one_s_own_is_not_removed(api: Api) -> Non
     assert len(history(api, post)) == 2
 
 
-# --- What a text names ------------------------------------------------------------------------------
+# --- Entities ------------------------------------------------------------------------------
 
 
-def test_a_text_tells_whom_and_what_it_names_and_where(api: Api) -> None:
+def test_a_post_has_the_entities_of_its_text(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     text = f"{FAMILY} @{willy.username} @nobody_here_x #Straße #STRASSE ＃日本語 (https://example.org/a_(b)?q=@x#y). שלום #שלום"
     post = maya.publishes(text)
@@ -252,7 +250,7 @@ def test_a_text_tells_whom_and_what_it_names_and_where(api: Api) -> None:
     ["x" * 2000, "🐝" * 2000, FAMILY * 320, "é" * 2000, ZALGO * 8],
     ids=["letters", "astral", "families", "accents", "zalgo"],
 )
-def test_in2_texts_up_to_their_limits_are_taken(api: Api, text: str) -> None:
+def test_in2_texts_up_to_their_limits_are_accepted(api: Api, text: str) -> None:
     maya = api.someone()
     post = maya.publishes("x")
     assert edit(maya, post, text=text)["text"] == maya.publishes(text)["text"] == text
@@ -270,7 +268,7 @@ def test_in2_texts_beyond_their_limits_are_refused(api: Api, text: str) -> None:
     assert field_errors(maya.post("/api/v1/posts", {"text": text})) == {"/text": "too_long"}
 
 
-def test_the_count_of_posts_is_not_changed_by_an_edit(api: Api) -> None:
+def test_an_edit_does_not_change_the_post_count(api: Api) -> None:
     maya = api.someone()
     edit(maya, maya.publishes("one"), text="two")
 

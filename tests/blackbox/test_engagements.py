@@ -50,7 +50,7 @@ def state(post: Json) -> Json:
         ("bookmark", marked(bookmarked=True)),
     ],
 )
-def test_di1_a_mark_and_its_taking_back_are_safe_to_repeat(api: Api, what: str, after: Json) -> None:
+def test_di1_engagements_and_their_undoing_are_safe_to_repeat(api: Api, what: str, after: Json) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
 
@@ -62,7 +62,7 @@ def test_di1_a_mark_and_its_taking_back_are_safe_to_repeat(api: Api, what: str, 
     assert state(willy.reads(post)) == NOTHING
 
 
-def test_every_list_tells_what_the_viewer_has_left_on_its_posts(api: Api) -> None:
+def test_every_list_shows_the_viewer_s_engagements(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     comment = maya.comments(post)
@@ -81,7 +81,7 @@ def test_every_list_tells_what_the_viewer_has_left_on_its_posts(api: Api) -> Non
     assert "viewer" not in api.nobody.reads(post)
 
 
-def test_only_open_posts_are_reposted(api: Api) -> None:
+def test_only_open_posts_can_be_reposted(api: Api) -> None:
     maya = api.someone()
     for post in (maya.publishes(visibility="followers"), maya.confides()):
         refused(maya.put(f"/api/v1/posts/{post['id']}/repost"), 409, "cannot_repost")
@@ -89,7 +89,7 @@ def test_only_open_posts_are_reposted(api: Api) -> None:
     assert puts(maya, maya.publishes(visibility="unlisted"), "repost")["counts"]["reposts"] == 1
 
 
-def test_pinned_posts_stand_apart_the_last_pinned_first(api: Api) -> None:
+def test_pinned_posts_are_listed_separately_the_last_pinned_first(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     posts = [maya.publishes(f"number {number}") for number in range(7)]
     path = f"/api/v1/users/{maya.id}/posts"
@@ -117,7 +117,7 @@ def test_pinned_posts_stand_apart_the_last_pinned_first(api: Api) -> None:
     assert ids(left["items"]) == [posts[number]["id"] for number in (5, 0, 3)]
 
 
-def test_what_cannot_be_pinned(api: Api) -> None:
+def test_posts_that_cannot_be_pinned_are_refused(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     for call in (willy.put, willy.delete):
@@ -131,7 +131,7 @@ def test_what_cannot_be_pinned(api: Api) -> None:
     refused(maya.get(f"/api/v1/users/{maya.id}/posts", params={"pinned": "perhaps"}), 400, "query_invalid")
 
 
-def test_who_likes_and_who_reposts_is_told_newest_first(api: Api) -> None:
+def test_users_who_like_or_repost_are_listed_newest_first(api: Api) -> None:
     maya, *fans = register_members(api, 6)
     post = maya.publishes()
     for fan in fans:
@@ -148,7 +148,7 @@ def test_who_likes_and_who_reposts_is_told_newest_first(api: Api) -> None:
     assert [person["username"] for person in maya.walks(f"{path}/reposts", 2)] == names
 
 
-def test_ones_own_likes_and_bookmarks_are_in_the_order_in_which_they_were_made(api: Api) -> None:
+def test_one_s_own_likes_and_bookmarks_are_ordered_by_engagement(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     posts = [maya.publishes(f"number {number}") for number in range(5)]
     for number in (2, 0, 4, 1, 3):
@@ -162,7 +162,7 @@ def test_ones_own_likes_and_bookmarks_are_in_the_order_in_which_they_were_made(a
     assert maya.walks("/api/v1/me/likes") == maya.walks("/api/v1/me/bookmarks") == []
 
 
-def test_a_cursor_of_ones_own_list_is_nobody_elses(api: Api) -> None:
+def test_a_cursor_of_one_s_own_list_is_not_valid_for_another_user(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     for _ in range(2):
         post = maya.publishes()
@@ -176,7 +176,7 @@ def test_a_cursor_of_ones_own_list_is_nobody_elses(api: Api) -> None:
     refused(willy.get("/api/v1/me/bookmarks", params={"cursor": cursor}), 400, "cursor_invalid")
 
 
-# --- What one may not see ---------------------------------------------------------------------------
+# --- Hidden posts ---------------------------------------------------------------------------
 
 DEEDS: list[tuple[str, str, Any]] = [
     *(
@@ -210,9 +210,7 @@ def hidden_post(maya: Member, how: str) -> Json:
 
 
 @pytest.mark.parametrize("how", HIDDEN)
-def test_az5_to_what_one_may_not_see_nothing_can_be_done_and_nothing_tells_that_it_is_there(
-    api: Api, how: str
-) -> None:
+def test_az5_hidden_posts_refuse_engagements_like_posts_that_do_not_exist(api: Api, how: str) -> None:
     maya, willy = api.someone(), api.someone()
     post = hidden_post(maya, how)
     path = f"/api/v1/posts/{post['id']}"
@@ -226,7 +224,7 @@ def test_az5_to_what_one_may_not_see_nothing_can_be_done_and_nothing_tells_that_
         refused(here, 404, "post_not_found")
 
     after = (maya.get(path).content, maya.get(path).headers.get("etag"), maya.get("/api/v1/me").content)
-    if how != "deleted":  # whose two answers differ by the id of the request
+    if how != "deleted":  # the two answers differ in the request id
         assert after == before
     assert willy.walks("/api/v1/me/likes") == willy.walks("/api/v1/me/bookmarks") == []
 
@@ -236,7 +234,7 @@ def _without_id(response: httpx.Response) -> tuple[int, Json, set[str]]:
     return response.status_code, body, set(response.headers)
 
 
-def test_az7_what_is_counted_on_a_post_is_the_same_for_everybody_who_sees_it(api: Api) -> None:
+def test_az7_the_counts_of_a_post_are_the_same_for_all_its_viewers(api: Api) -> None:
     maya, willy, flora = api.someone(), api.someone(), api.someone()
     post = maya.publishes(f"@{willy.username} look")
     for member in (maya, willy):
@@ -254,7 +252,7 @@ def test_az7_what_is_counted_on_a_post_is_the_same_for_everybody_who_sees_it(api
         assert len(lists[0]) == 2
 
 
-def test_az7_bookmarks_are_seen_by_their_owner_only(api: Api) -> None:
+def test_az7_bookmarks_are_visible_to_their_owner_only(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     before = (api.nobody.reads(post), maya.reads(post), done(maya.get(f"/api/v1/users/{willy.id}")))
@@ -264,11 +262,11 @@ def test_az7_bookmarks_are_seen_by_their_owner_only(api: Api) -> None:
     assert (api.nobody.reads(post), maya.reads(post), done(maya.get(f"/api/v1/users/{willy.id}"))) == before
 
 
-# --- Many at once -----------------------------------------------------------------------------------
+# --- Concurrency -----------------------------------------------------------------------------------
 
 
 @pytest.mark.told_by("embedded", "postgres")
-def test_di2_fifty_who_repost_three_times_at_once_are_fifty_reposts(api: Api) -> None:
+def test_di2_fifty_users_with_three_concurrent_reposts_each_make_fifty_reposts(api: Api) -> None:
     author, *members = register_members(api, 51)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}"
@@ -285,7 +283,7 @@ def test_di2_fifty_who_repost_three_times_at_once_are_fifty_reposts(api: Api) ->
 
 
 @pytest.mark.told_by("embedded", "postgres")
-def test_di2_a_storm_of_marks_leaves_every_counter_exact(api: Api, chance: random.Random) -> None:
+def test_di2_counters_are_exact_after_concurrent_engagements(api: Api, chance: random.Random) -> None:
     author, *members = register_members(api, 11)
     posts = [author.publishes() for _ in range(3)]
     storm = [
@@ -316,7 +314,7 @@ def test_di2_a_storm_of_marks_leaves_every_counter_exact(api: Api, chance: rando
         )
 
 
-def test_racing_pins_are_five_at_most(api: Api) -> None:
+def test_racing_pins_are_at_most_five(api: Api) -> None:
     maya = api.someone()
     posts = [maya.publishes(f"number {number}") for number in range(15)]
     answers = at_once(
@@ -329,7 +327,7 @@ def test_racing_pins_are_five_at_most(api: Api) -> None:
 
 
 @pytest.mark.parametrize("listed", ["likes", "bookmarks", "who"])
-def test_ap4_lists_of_marks_hold_still_for_their_reader_while_others_write(api: Api, listed: str) -> None:
+def test_ap4_lists_of_engagements_are_stable_while_others_write(api: Api, listed: str) -> None:
     maya, *others = register_members(api, 31)
     if listed == "who":
         post = maya.publishes()
@@ -369,7 +367,7 @@ def test_ap4_lists_of_marks_hold_still_for_their_reader_while_others_write(api: 
         assert len(set(walk)) == len(walk)
 
 
-# --- One's own can always be taken back --------------------------------------------------------------
+# --- Undoing engagements with hidden posts --------------------------------------------------------------
 
 
 def blocks(maya: Member, willy: Member, _post: Json) -> None:
@@ -400,11 +398,11 @@ LOSSES = [
     (loses_a_follower, "followers", False),
     (deletes, "public", False),
 ]
-"""How a post gets hidden, its visibility, and whether everybody else still sees its counts."""
+"""How a post becomes hidden, its visibility, and whether everybody else still sees its counts."""
 
 
 @pytest.mark.parametrize(("hide", "visibility", "open_"), LOSSES)
-def test_a_user_can_take_back_their_own_after_the_post_is_hidden_from_them(
+def test_a_user_can_undo_an_engagement_after_the_post_is_hidden_from_them(
     api: Api, hide: Callable[[Member, Member, Json], None], visibility: str, open_: bool
 ) -> None:
     maya, willy, flip = api.someone(), api.someone(), api.someone()
@@ -434,13 +432,13 @@ def test_a_user_can_take_back_their_own_after_the_post_is_hidden_from_them(
         left[flag] = False
         answer = {"counts": counts if open_ else NOTHING["counts"], "viewer": left, "pinned": False}
         assert takes_back(willy, post, what) == answer
-        assert takes_back(willy, post, what) == answer  # whose answer was lost asks again
+        assert takes_back(willy, post, what) == answer  # a client whose answer was lost repeats the request
         refused(willy.put(f"/api/v1/posts/{post['id']}/{what}"), 404, "post_not_found")
         if hide is not deletes:
             assert maya.reads(post)["counts"] == counts
 
 
-def test_who_left_nothing_on_a_hidden_post_is_told_that_there_is_none(api: Api) -> None:
+def test_undoing_an_engagement_that_never_was_with_a_hidden_post_is_not_found(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     willy.likes(post)
@@ -452,7 +450,7 @@ def test_who_left_nothing_on_a_hidden_post_is_told_that_there_is_none(api: Api) 
     assert maya.reads(post)["counts"]["likes"] == 0
 
 
-def test_a_mark_that_is_taken_back_unseen_is_gone_from_every_list(api: Api) -> None:
+def test_an_engagement_undone_with_a_hidden_post_is_in_no_list(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     for what in ("like", "repost", "bookmark"):

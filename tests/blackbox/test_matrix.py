@@ -1,4 +1,4 @@
-"""What has to hold for every operation, drawn from the OpenAPI document: a new route is tested as it appears."""
+"""Rules that hold for every operation of the OpenAPI document: a new route is tested as soon as it exists."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from .contract import Operation, document, operations
 from .pictures import uploaded
 
 NEVER = "1"
-"""An id that nobody has."""
+"""An id of nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +35,10 @@ def ends_the_session(operation: Operation) -> bool:
     return operation.path.startswith("/api/v1/auth/logout")
 
 
-# --- AZ-1: who is not logged in ---------------------------------------------------------------------
+# --- AZ-1: ended sessions ---------------------------------------------------------------------
 
 
-def test_az1_a_token_of_an_ended_session_opens_nothing(api: Api, every: list[Operation]) -> None:
+def test_az1_the_token_of_an_ended_session_is_refused_everywhere(api: Api, every: list[Operation]) -> None:
     maya = api.someone()
     post = maya.publishes()
     done(maya.post("/api/v1/auth/logout"), 204)
@@ -48,17 +48,17 @@ def test_az1_a_token_of_an_ended_session_opens_nothing(api: Api, every: list[Ope
             refused(maya.request(operation.method, path, json=operation.body), 401, "invalid_token")
 
 
-# --- AZ-2: what is not there for one ----------------------------------------------------------------
+# --- AZ-2: hidden things ----------------------------------------------------------------
 
 
 @dataclass
 class Household:
-    """Somebody, and of everything that has an id one that others may not see."""
+    """A user, and one thing of each kind with an id that other users may not see."""
 
     owner: Member
     mentioned: Member
     hidden: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By parameter, and by what it is."""
+    """By parameter and by kind of thing."""
     seen_by_mentioned: set[str] = field(default_factory=set)
 
 
@@ -100,9 +100,9 @@ def household(api: Api) -> Household:
                 )["media"]["id"],
                 "uploaded": uploaded(owner)["id"],
             },
-            "version": {},  # counts those of a post, which is looked at by its id
-            "seq": {},  # counts what one was told oneself: nobody else is named by it
-            "tag": {},  # a word and no id: test_az2_a_tag_that_one_may_not_know_of looks at it
+            "version": {},  # counts those of a post: the test by the post's id covers it
+            "seq": {},  # counts one's own notifications: it names nothing of others
+            "tag": {},  # a word and not an id: test_az2_a_tag_of_hidden_posts_looks_like_one_that_nobody_uses covers it
         },
         {posts["direct"]["id"], posts["a comment in a direct thread"]["id"]},
     )
@@ -134,10 +134,10 @@ def ids_of(operation: Operation) -> list[str]:
 
 
 def bare(response: httpx.Response) -> tuple[int, Json, dict[str, str]]:
-    """An answer without what differs each time."""
+    """An answer without the members that differ each time."""
     body = response.json() if response.content else {}
     body.pop("request_id", None)
-    body.pop("prev", None)  # of a feed: where to ask again depends on when it was asked
+    body.pop("prev", None)  # of a feed: the cursor for new items depends on the time
     each_time = {"x-request-id", "date", "ratelimit", "content-length"}
     return (
         response.status_code,
@@ -146,12 +146,12 @@ def bare(response: httpx.Response) -> tuple[int, Json, dict[str, str]]:
     )
 
 
-def test_az2_every_kind_of_id_is_in_the_matrix(household: Household, every: list[Operation]) -> None:
+def test_az2_every_kind_of_id_is_covered(household: Household, every: list[Operation]) -> None:
     named = {name for operation in every for name in ids_of(operation)}
     assert named <= set(household.hidden), "decide who may see it, and add one that is hidden"
 
 
-def test_az2_what_one_may_not_see_answers_every_operation_as_what_never_was(
+def test_az2_every_operation_answers_hidden_things_like_ones_that_never_existed(
     api: Api, household: Household, every: list[Operation]
 ) -> None:
     viewers: list[Visitor] = [api.someone(), household.mentioned, api.nobody]
@@ -175,7 +175,7 @@ def test_az2_what_one_may_not_see_answers_every_operation_as_what_never_was(
     assert household_as_its_owner_sees_it(household) == before
 
 
-def test_az2_a_tag_that_one_may_not_know_of_looks_like_one_that_nobody_uses(api: Api) -> None:
+def test_az2_a_tag_of_hidden_posts_looks_like_one_that_nobody_uses(api: Api) -> None:
     maya, stranger = api.someone(), api.someone()
     hidden, never = fresh_name(), fresh_name()
     for visibility in ("unlisted", "followers"):
@@ -196,7 +196,9 @@ def household_as_its_owner_sees_it(household: Household) -> list[Json]:
     ]
 
 
-def test_az2_what_one_may_not_see_cannot_be_named_in_a_body_either(api: Api, household: Household) -> None:
+def test_az2_hidden_things_in_a_body_answer_like_ones_that_never_existed(
+    api: Api, household: Household
+) -> None:
     stranger = api.someone()
     never = bare(stranger.post("/api/v1/posts", {"text": "x", "reply_to": NEVER}))
     assert never[0] == 404
@@ -204,11 +206,11 @@ def test_az2_what_one_may_not_see_cannot_be_named_in_a_body_either(api: Api, hou
         assert bare(stranger.post("/api/v1/posts", {"text": "x", "reply_to": id_})) == never, what
 
 
-# --- IN-2: everything has an end ---------------------------------------------------------------------
+# --- IN-2: every input is bounded ---------------------------------------------------------------------
 
 
 def unbounded(schema: Json, schemas: Json, place: str) -> Iterator[str]:
-    """Where a value of this schema could be of any size."""
+    """The places where a value of this schema is unbounded."""
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     if "enum" in schema or "const" in schema:
@@ -240,7 +242,7 @@ def body_of(operation: Operation) -> Json | None:
     return found
 
 
-def test_in2_every_input_has_its_limits(api: Api, every: list[Operation]) -> None:
+def test_in2_every_input_is_bounded(api: Api, every: list[Operation]) -> None:
     schemas = document(api)["components"]["schemas"]
     found: list[str] = []
     for operation in every:
@@ -248,12 +250,12 @@ def test_in2_every_input_has_its_limits(api: Api, every: list[Operation]) -> Non
             found += unbounded(body, schemas, operation.name)
         for parameter in operation.described.get("parameters", []):
             schema = parameter["schema"]
-            schema = schema.get("allOf", [schema])[0]  # a reference with a description beside it
+            schema = schema.get("allOf", [schema])[0]  # a reference with a description
             found += unbounded(schema, schemas, f"{operation.name} {parameter['name']}")
     assert found == []
 
 
-def test_in2_a_lint_that_finds_nothing_would_be_none() -> None:
+def test_in2_the_check_finds_unbounded_inputs() -> None:
     endless: Json = {
         "type": "object",
         "properties": {
@@ -291,7 +293,7 @@ def test_in2_a_text_beyond_its_limit_is_refused_by_name(api: Api, every: list[Op
                 if response.status_code not in {
                     401,
                     404,
-                }:  # nobody has such a name, such a password or such a post
+                }:  # no such username, password or post exists
                     assert f"/{name}" in field_errors(response), (operation.name, name)
 
 
@@ -318,7 +320,7 @@ def test_in2_a_parameter_beyond_its_range_is_refused_by_name(api: Api, every: li
     assert tried > 20
 
 
-# --- IN-8: nothing that is sent is a command -----------------------------------------------------------
+# --- IN-8: no input is a command -----------------------------------------------------------
 
 METACHARACTERS = (
     "'",
@@ -339,7 +341,7 @@ METACHARACTERS = (
 )
 
 
-def test_in8_a_text_is_kept_as_it_is_whatever_it_means_to_a_database(api: Api) -> None:
+def test_in8_special_characters_of_databases_are_stored_unchanged(api: Api) -> None:
     maya = api.someone()
     for text in METACHARACTERS:
         assert maya.reads(maya.publishes(f"a{text}b", content_warning=text))["text"] == f"a{text}b"
@@ -347,7 +349,7 @@ def test_in8_a_text_is_kept_as_it_is_whatever_it_means_to_a_database(api: Api) -
         assert (edited["bio"], edited["display_name"]) == (text, f"Maya {text.strip()}")
 
 
-def test_in8_no_parameter_is_a_pattern_or_a_command(api: Api, every: list[Operation]) -> None:
+def test_in8_no_parameter_is_interpreted_as_a_pattern_or_a_command(api: Api, every: list[Operation]) -> None:
     maya = api.someone()
     post = maya.publishes()
     for operation in every:
@@ -356,7 +358,7 @@ def test_in8_no_parameter_is_a_pattern_or_a_command(api: Api, every: list[Operat
         path = operation.at(post_id=post["id"], user_id=maya.id)
         for parameter in operation.described.get("parameters", []):
             if parameter["in"] == "query":
-                # A search takes any text; where there is no word in it, it says so.
+                # A search accepts any text, and refuses one without a word.
                 taken = {200, 422} if parameter["name"] == "q" else {400, 404}
                 for text in METACHARACTERS:
                     response = maya.get(path, params={parameter["name"]: text})
@@ -365,7 +367,7 @@ def test_in8_no_parameter_is_a_pattern_or_a_command(api: Api, every: list[Operat
                         assert post["id"] not in {item["id"] for item in response.json()["items"]}, text
 
 
-def test_in8_what_stands_for_any_sign_in_a_pattern_stands_for_itself_in_a_name(api: Api) -> None:
+def test_in8_wildcards_match_only_themselves_in_names(api: Api) -> None:
     name = fresh_name()
     done(api.registers(f"{name}x1"), 201)
     for pattern in (f"{name}_1", f"{name}%", f"{name}x_", "%", "_" * (len(name) + 2)):
@@ -377,7 +379,7 @@ def test_in8_what_stands_for_any_sign_in_a_pattern_stands_for_itself_in_a_name(a
         )
 
 
-def test_in8_what_is_one_of_a_few_words_takes_no_other(api: Api, every: list[Operation]) -> None:
+def test_in8_enumerations_accept_no_other_value(api: Api, every: list[Operation]) -> None:
     schemas = document(api)["components"]["schemas"]
     maya = api.someone()
     for operation in every:
@@ -401,8 +403,8 @@ def test_in8_what_is_one_of_a_few_words_takes_no_other(api: Api, every: list[Ope
 # --- AP-2: refusals -----------------------------------------------------------------------------------
 
 
-def test_ap2_a_refusal_of_any_kind_is_a_problem_with_its_request_id(api: Api) -> None:
-    """Each is checked as every answer is: of one form, with an id, and with nothing of what is inside."""
+def test_ap2_every_refusal_is_a_problem_document_with_a_request_id(api: Api) -> None:
+    """Each is checked like every answer: problem form, request id, and no internal details."""
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     path = f"/api/v1/posts/{post['id']}"
@@ -442,7 +444,7 @@ def test_ap2_a_refusal_of_any_kind_is_a_problem_with_its_request_id(api: Api) ->
 
 @dataclass
 class NaiveCache:
-    """A shared cache that believes what the headers say, and no more."""
+    """A shared cache that obeys the headers, and stores nothing else."""
 
     http: httpx.Client
     kept: dict[str, list[tuple[dict[str, str | None], httpx.Response]]] = field(default_factory=dict)
@@ -460,7 +462,7 @@ class NaiveCache:
         return response
 
 
-def test_ap6_nobody_is_given_by_a_cache_what_another_one_may_see(api: Api, every: list[Operation]) -> None:
+def test_ap6_a_shared_cache_never_serves_the_answer_of_another_user(api: Api, every: list[Operation]) -> None:
     alice, bob = api.someone(), api.someone()
     post = alice.publishes()
     bob.comments(post, f"for @{alice.username}", visibility="direct")
@@ -481,8 +483,8 @@ def test_ap6_nobody_is_given_by_a_cache_what_another_one_may_see(api: Api, every
     assert compared > 20
 
 
-def test_ap6_a_cache_that_keeps_what_it_should_not_is_noticed(api: Api) -> None:
-    """The cache above does keep what it is told to."""
+def test_ap6_the_test_notices_a_cache_that_stores_too_much(api: Api) -> None:
+    """The cache above does store what the headers allow."""
     cache = NaiveCache(api.http)
     first = cache.get(api.nobody, "/.well-known/jwks.json")
     assert cache.get(api.someone(), "/.well-known/jwks.json") is first

@@ -1,7 +1,7 @@
-"""Many clients at once follow, request, accept, block, and go private, each pair in both directions.
+"""Many clients at once follow, request, accept, block, and become private, each pair in both directions.
 
-Afterwards the state is a legal one: nobody follows whom they block or are blocked by, the counts are those of
-the lists, and who blocks and mutes whom is what was answered last. Quick: 4 seconds, nobody is killed.
+Afterwards the state is valid: nobody follows an account with a block either way, the counts equal the lists, and
+blocks and mutes are those of the last answers. Quick: 4 seconds, no server is killed.
 `WAGGLE_TEST_LONG=1`: 30 seconds, and every 3 of them one of the servers is killed.
 """
 
@@ -49,12 +49,12 @@ class Opposites:
     chance: random.Random
     over: threading.Event = field(default_factory=threading.Event)
     last: dict[tuple[str, str, str], bool] = field(default_factory=dict)
-    """Relation, who, whom: the last word of each, as it was answered. One client only has this to say."""
+    """By relation and pair: the last answer. Only one client changes each of these."""
     private: dict[str, bool] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
 
     async def befriends(self, crowd: list[httpx.AsyncClient], who: Member) -> None:
-        """Follows and takes back, accepts, rejects and drops."""
+        """Follows and unfollows, accepts, rejects, and removes followers."""
         while not self.over.is_set():
             whom = self.chance.choice([one for one in self.people if one is not who])
             method, what, path = self.chance.choice(
@@ -78,7 +78,7 @@ class Opposites:
             self.last[relation, who.id, whom.id] = on
 
     async def turns(self, crowd: list[httpx.AsyncClient], who: Member) -> None:
-        """Private, and open again."""
+        """Becomes private, and open again."""
         while not self.over.is_set():
             private = self.chance.random() < 0.5
             await self._asks(crowd, who, "PATCH", "me", "me", json={"private": private})
@@ -111,7 +111,7 @@ class Opposites:
 
 
 @pytest.mark.timeout(240)
-def test_di6_opposite_wishes_at_once_end_in_a_legal_state(
+def test_di6_concurrent_opposite_changes_end_in_a_valid_state(
     servers: list[Waggle], chance: random.Random
 ) -> None:
     with closing(Api(servers[0].base_url)) as api:
@@ -144,7 +144,7 @@ def _kill_now_and_then(servers: list[Waggle], storm: Opposites) -> None:
 
 
 def _pairs(storm: Opposites) -> Iterator[tuple[Member, Member, Json, Json]]:
-    """All pairs, and how each of the two stands to the other."""
+    """All pairs, with both relationships."""
     asked = ",".join(one.id for one in storm.people)
     found = {
         who.id: {

@@ -1,4 +1,4 @@
-"""Lists in pages: both directions, links, cursors, and what happens while others write."""
+"""Paging: both directions, links, cursors, and stability while others write."""
 
 import base64
 import re
@@ -55,14 +55,14 @@ def test_a_users_posts_are_read_newest_first_both_ways(api: Api) -> None:
     assert ids(again["items"]) == ids(first["items"])
 
 
-def test_a_page_holds_twenty_if_nothing_is_said(api: Api) -> None:
+def test_a_page_has_twenty_items_by_default(api: Api) -> None:
     _, post, comments = a_thread(api, 21)
     page = done(api.nobody.get(f"/api/v1/posts/{post['id']}/comments"))
     assert ids(page["items"]) == comments[:20]
     assert page["next"] is not None
 
 
-def test_an_empty_list_is_at_its_end(api: Api) -> None:
+def test_an_empty_list_has_no_next_page(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes()
     empty: Json = {"items": [], "next": None, "prev": None}
@@ -70,7 +70,7 @@ def test_an_empty_list_is_at_its_end(api: Api) -> None:
     assert done(api.nobody.get(f"/api/v1/users/{api.someone().id}/posts")) == empty
 
 
-def test_link_headers_say_what_the_body_says(api: Api) -> None:
+def test_link_headers_equal_the_cursors_of_the_body(api: Api) -> None:
     _, post, _ = a_thread(api, 5)
     path = f"/api/v1/posts/{post['id']}/comments"
     cursor: str | None = None
@@ -93,7 +93,7 @@ def test_link_headers_say_what_the_body_says(api: Api) -> None:
     assert seen == {"next", "prev"}
 
 
-def test_a_cursor_is_good_for_its_own_list_only(api: Api) -> None:
+def test_a_cursor_is_valid_for_its_own_list_only(api: Api) -> None:
     maya, post, _ = a_thread(api, 3)
     _, other, _ = a_thread(api, 3)
     maya.publishes("one more")
@@ -144,13 +144,13 @@ def test_ap4_a_cursor_that_was_tampered_with_is_refused(api: Api) -> None:
         "+5",
     ],
 )
-def test_in2_a_limit_that_is_none_is_refused(api: Api, limit: str) -> None:
+def test_in2_an_invalid_limit_is_refused(api: Api, limit: str) -> None:
     _, post, _ = a_thread(api, 1)
     response = api.nobody.get(f"/api/v1/posts/{post['id']}/comments", params={"limit": limit})
     assert refused(response, 400, "query_invalid")["errors"][0]["pointer"] == "/query/limit"
 
 
-def test_ap4_a_cursor_outlives_the_item_that_it_stands_on(api: Api) -> None:
+def test_ap4_a_cursor_stays_valid_when_its_item_is_deleted(api: Api) -> None:
     maya, post, comments = a_thread(api, 6)
     path = f"/api/v1/posts/{post['id']}/comments"
     page = done(api.nobody.get(path, params={"limit": 3}))
@@ -172,7 +172,7 @@ def test_a_page_before_the_beginning_leads_back_into_the_list(api: Api) -> None:
     assert ids(api.nobody.walks(path, 2, cursor=before["next"])) == comments[2:]
 
 
-def test_ap4_new_and_deleted_items_neither_hide_nor_repeat_the_others(api: Api) -> None:
+def test_ap4_new_and_deleted_items_neither_hide_nor_repeat_others(api: Api) -> None:
     maya = api.someone()
     lasting = [maya.publishes(f"lasting {number}")["id"] for number in range(30)]
     passing = [maya.publishes(f"passing {number}") for number in range(15)]
@@ -204,7 +204,7 @@ def test_ap4_new_and_deleted_items_neither_hide_nor_repeat_the_others(api: Api) 
     assert written
 
 
-def test_other_parameters_are_refused(api: Api) -> None:
+def test_undeclared_parameters_are_refused(api: Api) -> None:
     _, post, _ = a_thread(api, 3)
     path = f"/api/v1/posts/{post['id']}/comments"
     response = api.nobody.get(path, params={"limit": 2, "utm": fresh_name()})

@@ -1,4 +1,4 @@
-"""Posting, commenting, liking, and who may see what."""
+"""Posting, commenting and liking, and the visibility of posts."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from .client import Api, done, eventually, field_errors, refused
 VISIBILITIES = ("public", "unlisted", "followers", "direct")
 
 
-def test_a_post_is_as_it_was_written(api: Api) -> None:
+def test_a_post_has_the_members_that_were_sent(api: Api) -> None:
     maya = api.someone(display_name="Maya")
     response = maya.post(
         "/api/v1/posts",
@@ -44,11 +44,11 @@ def test_a_post_is_as_it_was_written(api: Api) -> None:
     assert api.nobody.reads(post) == post
 
 
-def test_a_post_is_public_if_nothing_else_is_said(api: Api) -> None:
+def test_a_post_is_public_by_default(api: Api) -> None:
     assert api.someone().publishes()["visibility"] == "public"
 
 
-def test_a_mention_names_who_exists_whatever_the_case(api: Api) -> None:
+def test_existing_users_are_mentioned_in_any_letter_case(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes(
         f"@{willy.username.upper()} and @{willy.username} and @nobody_here_x, mail@{maya.username}"
@@ -83,13 +83,11 @@ def test_a_mention_names_who_exists_whatever_the_case(api: Api) -> None:
     ],
     ids=lambda value: ascii(value)[:50],
 )
-def test_a_post_that_breaks_the_rules_is_refused(
-    api: Api, body: dict[str, object], expected: dict[str, str]
-) -> None:
+def test_an_invalid_post_is_refused(api: Api, body: dict[str, object], expected: dict[str, str]) -> None:
     assert field_errors(api.someone().post("/api/v1/posts", body)) == expected
 
 
-def test_in2_text_up_to_its_limits_is_taken(api: Api) -> None:
+def test_in2_text_up_to_its_limits_is_accepted(api: Api) -> None:
     maya = api.someone()
     for text in ("x" * 2000, "\U0001f41d" * 2000, "👩‍👩‍👧‍👦" * 320):
         assert maya.publishes(text)["text"] == text
@@ -123,7 +121,7 @@ def test_comments_are_not_among_the_posts_of_a_user(api: Api) -> None:
     assert [item["id"] for item in api.nobody.walks(f"/api/v1/users/{maya.id}/posts")] == [post["id"]]
 
 
-def test_az2_only_the_author_deletes_and_twice_is_once(api: Api) -> None:
+def test_az2_only_the_author_can_delete_and_deleting_is_safe_to_repeat(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     path = f"/api/v1/posts/{post['id']}"
@@ -136,7 +134,7 @@ def test_az2_only_the_author_deletes_and_twice_is_once(api: Api) -> None:
     refused(willy.delete(path), 404, "post_not_found")
 
 
-def test_di5_nothing_can_be_done_to_a_post_that_is_gone(api: Api) -> None:
+def test_di5_a_deleted_post_refuses_every_operation(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     comment = willy.comments(post)
@@ -163,7 +161,7 @@ def test_a_deleted_comment_no_longer_counts(api: Api) -> None:
     assert [item["id"] for item in listed] == [comments[0]["id"], comments[2]["id"]]
 
 
-def test_di3_a_like_counts_once_and_is_taken_back_once(api: Api) -> None:
+def test_di3_a_like_is_counted_once_and_undone_once(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     one = {
@@ -182,7 +180,7 @@ def test_di3_a_like_counts_once_and_is_taken_back_once(api: Api) -> None:
     assert maya.reads(post)["counts"]["likes"] == 1
 
 
-def test_a_like_changes_the_tag_of_a_post(api: Api) -> None:
+def test_a_like_changes_the_etag_of_a_post(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes()
     path = f"/api/v1/posts/{post['id']}"
@@ -245,14 +243,14 @@ def test_a_browser_gets_the_same_answer_as_any_other_client(api: Api) -> None:
                 assert answers[0] == answers[1], (id_, method, headers)
 
 
-# --- Who sees what --------------------------------------------------------------------------------
+# --- Visibility --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("visibility", "stranger", "mentioned"),
     [("public", True, True), ("unlisted", True, True), ("followers", False, True), ("direct", False, True)],
 )
-def test_az2_a_post_is_there_for_whom_it_is_meant(
+def test_az2_a_post_is_visible_to_its_audience(
     api: Api, visibility: str, stranger: bool, mentioned: bool
 ) -> None:
     maya, willy, flip = api.someone(), api.someone(), api.someone()
@@ -272,7 +270,7 @@ def test_az2_a_post_is_there_for_whom_it_is_meant(
         assert answered.status_code == (201 if expected else 404)
 
 
-def test_az2_what_one_may_not_see_answers_like_what_never_was(api: Api) -> None:
+def test_az2_a_hidden_post_answers_like_one_that_never_existed(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     hidden = maya.confides()
     gone = maya.publishes("gone")
@@ -303,14 +301,14 @@ def test_az2_what_one_may_not_see_answers_like_what_never_was(api: Api) -> None:
     assert maya.reads(hidden)["counts"] == {"comments": 0, "likes": 0, "reposts": 0}
 
 
-def test_a_comment_is_seen_by_whoever_sees_the_post(api: Api) -> None:
+def test_a_comment_has_the_audience_of_the_post(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     for visibility in VISIBILITIES:
         post = maya.publishes(f"@{willy.username}", visibility=visibility)
         assert maya.comments(post)["visibility"] == visibility
 
 
-def test_a_comment_is_never_seen_by_more_than_the_post(api: Api) -> None:
+def test_a_comment_never_has_a_wider_audience_than_the_post(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     counted = {"public": 2, "unlisted": 1, "followers": 0, "direct": 1}
     for above, width in zip(VISIBILITIES, range(4), strict=True):
@@ -324,7 +322,7 @@ def test_a_comment_is_never_seen_by_more_than_the_post(api: Api) -> None:
         assert maya.reads(post)["counts"]["comments"] == counted[above]
 
 
-def test_a_direct_thread_stays_among_those_it_began_with(api: Api) -> None:
+def test_a_direct_thread_stays_among_its_first_people(api: Api) -> None:
     maya, willy, cassandra = api.someone(), api.someone(), api.someone()
     post = maya.publishes(text=f"@{willy.username} hush", visibility="direct")
     answer = willy.comments(post, text=f"@{cassandra.username} listen")
@@ -334,7 +332,7 @@ def test_a_direct_thread_stays_among_those_it_began_with(api: Api) -> None:
     refused(cassandra.get(f"/api/v1/posts/{answer['id']}"), 404, "post_not_found")
 
 
-def test_az7_counts_tell_nothing_of_what_is_hidden(api: Api) -> None:
+def test_az7_counts_do_not_include_hidden_posts(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     willy.comments(post, visibility="direct")

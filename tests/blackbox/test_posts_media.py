@@ -1,4 +1,4 @@
-"""Posts with media: seen by others when all of it is ready, shown in its order, and gone with every byte."""
+"""Posts with media: others see them when all media are ready; media are shown in order, and deleted with the post."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def maya(api: Api) -> Member:
 
 @pytest.fixture
 def noah(api: Api, maya: Member) -> Member:
-    """Follows Maya."""
+    """A follower of Maya."""
     noah = api.someone()
     done(noah.put(f"/api/v1/users/{maya.id}/follow"))
     return noah
@@ -46,7 +46,7 @@ def is_gone(address: str) -> Callable[[], None]:
 
 
 def finishes(member: Member, upload: Json, data: bytes) -> Json:
-    """Let the upload that was begun come in; what becomes of it."""
+    """Sends the upload that was begun, and returns the final state of the media."""
     assert puts(upload["upload"], data).is_success
     media = upload["media"]
     done(member.post(f"/api/v1/media/uploads/{media['id']}/complete"), 202)
@@ -96,7 +96,7 @@ def test_a_post_appears_when_its_media_are_ready(maya: Member, noah: Member, api
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
-def test_who_uploaded_is_told_what_came_of_it(maya: Member, noah: Member) -> None:
+def test_the_author_is_notified_of_the_result_of_the_upload(maya: Member, noah: Member) -> None:
     good, bad = begun(maya, picture()), begun(maya, b"<svg></svg>")
     post = maya.publishes(media_ids=[good["media"]["id"], bad["media"]["id"]])
     finishes(maya, good, picture())
@@ -114,7 +114,7 @@ def test_who_uploaded_is_told_what_came_of_it(maya: Member, noah: Member) -> Non
         ]
 
     eventually(told)
-    # What is ready needs no attention: it is listed, and does not count as unread.
+    # The notification about ready media is listed, but does not count as unread.
     page = done(maya.get("/api/v1/notifications"))
     assert page["unread"] == {"total": 2, "by_type": {"follow": 1, "media_failed": 1}}
     assert done(maya.get("/api/v1/notifications/unread"))["unread"] == page["unread"]
@@ -123,7 +123,7 @@ def test_who_uploaded_is_told_what_came_of_it(maya: Member, noah: Member) -> Non
     assert marked["unread"] == {"total": 0, "by_type": {}}
     refused(noah.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
 
-    # The post appears without what failed.
+    # The post appears without the failed media.
     path, keep = f"/api/v1/posts/{post['id']}", {"media_ids": [good["media"]["id"]]}
     tag = maya.get(path).headers["etag"]
     refused(maya.delete(f"/api/v1/media/{bad['media']['id']}"), 409, "media_attached")
@@ -163,7 +163,7 @@ def test_media_are_removed_from_a_post_and_reordered_but_not_added(maya: Member,
     assert done(maya.patch(path, {"text": "no picture", "media_ids": []}))["media"] == []
 
 
-def test_what_may_be_attached(maya: Member, noah: Member) -> None:
+def test_media_that_cannot_be_attached_are_refused(maya: Member, noah: Member) -> None:
     mine, theirs = [uploaded(maya)["id"] for _ in range(5)], uploaded(noah)["id"]
 
     def refused_as(code: str, *ids: str) -> None:
@@ -189,7 +189,7 @@ def test_what_may_be_attached(maya: Member, noah: Member) -> None:
     done(maya.delete(f"/api/v1/media/{mine[4]}"), 204)
 
 
-def test_words_about_a_picture_can_be_mended_later(maya: Member, noah: Member) -> None:
+def test_the_alt_text_of_attached_media_can_be_changed(maya: Member, noah: Member) -> None:
     media = ready(maya, alt_text="a cat")
     post = maya.publishes(media_ids=[media["id"]])
     eventually(lambda: done(noah.get(f"/api/v1/posts/{post['id']}")))
@@ -203,7 +203,7 @@ def test_words_about_a_picture_can_be_mended_later(maya: Member, noah: Member) -
     eventually(mended)
 
 
-def test_a_deleted_post_takes_every_byte_along(maya: Member, api: Api) -> None:
+def test_deleting_a_post_deletes_all_its_media_files(maya: Member, api: Api) -> None:
     media = ready(maya)
     post = maya.publishes(media_ids=[media["id"]])
     address = address_of(media_of(api.nobody, post)[0])
@@ -218,7 +218,9 @@ def test_a_deleted_post_takes_every_byte_along(maya: Member, api: Api) -> None:
     refused(maya.get(f"/api/v1/media/{media['id']}"), 404, "media_not_found")
 
 
-def test_me7_what_is_not_for_everybody_has_addresses_that_end(maya: Member, noah: Member, api: Api) -> None:
+def test_me7_media_of_posts_that_are_not_open_have_expiring_addresses(
+    maya: Member, noah: Member, api: Api
+) -> None:
     media = ready(maya)
     post = maya.publishes(media_ids=[media["id"]], visibility="followers")
 
@@ -234,7 +236,7 @@ def test_me7_what_is_not_for_everybody_has_addresses_that_end(maya: Member, noah
     refused(api.nobody.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
 
 
-def test_me7_who_goes_private_shows_strangers_nothing_at_open_addresses(
+def test_me7_open_addresses_stop_working_when_the_account_becomes_private(
     maya: Member, noah: Member, api: Api
 ) -> None:
     media = ready(maya)
@@ -251,7 +253,7 @@ def test_me7_who_goes_private_shows_strangers_nothing_at_open_addresses(
     assert served(address_of(media_of(noah, post)[0])).status_code == 200
 
 
-def test_di7_an_account_that_is_deleted_takes_its_media_along(api: Api) -> None:
+def test_di7_deleting_an_account_deletes_its_media(api: Api) -> None:
     maya = api.someone()
     attached, alone = ready(maya), ready(maya)
     post = maya.publishes(media_ids=[attached["id"]])

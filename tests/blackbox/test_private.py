@@ -1,4 +1,4 @@
-"""Private accounts: what they write is for their followers, and for those whom they mention."""
+"""Private accounts: their posts are for their followers, and for the users that they mention."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def until_hidden(post: Json, from_: Visitor) -> None:
     eventually(hidden)
 
 
-def test_everybody_sees_that_an_account_is_private(api: Api) -> None:
+def test_profiles_show_that_an_account_is_private(api: Api) -> None:
     ann = a_private_member(api)
 
     assert done(ann.get("/api/v1/me"))["private"] is True
@@ -31,7 +31,7 @@ def test_everybody_sees_that_an_account_is_private(api: Api) -> None:
     assert api.logs_in(ann.username).user["private"] is True
 
 
-def test_az4_going_private_bites_at_once_and_on_what_was_written_before(api: Api) -> None:
+def test_az4_becoming_private_hides_earlier_posts_at_once(api: Api) -> None:
     ann, bob = api.someone(), api.someone()
     posts = [ann.publishes(visibility=visibility) for visibility in ("public", "unlisted")]
     thread = bob.publishes()
@@ -47,14 +47,14 @@ def test_az4_going_private_bites_at_once_and_on_what_was_written_before(api: Api
             assert viewer.walks(f"/api/v1/posts/{thread['id']}/comments") == []
 
     eventually(hidden, 1.0)
-    for post in posts:  # not even that it is unchanged
+    for post in posts:  # not even 304
         tag = {"If-None-Match": known[post["id"]]}
         refused(bob.get(f"/api/v1/posts/{post['id']}", headers=tag), 404, "post_not_found")
         assert ann.sees(post)
     assert len(ann.walks(f"/api/v1/users/{ann.id}/posts")) == 2
 
 
-def test_az4_what_is_written_later_is_hidden_from_the_start(api: Api) -> None:
+def test_az4_later_posts_of_a_private_account_are_hidden_from_the_start(api: Api) -> None:
     ann, bob = a_private_member(api), api.someone()
     first = ann.publishes()
     until_hidden(first, from_=bob)
@@ -66,7 +66,7 @@ def test_az4_what_is_written_later_is_hidden_from_the_start(api: Api) -> None:
     assert not api.nobody.sees(later)
 
 
-def test_nothing_can_be_done_to_what_is_hidden_and_nobody_can_tell_it_from_what_is_not_there(
+def test_hidden_posts_refuse_every_operation_like_posts_that_do_not_exist(
     api: Api,
 ) -> None:
     ann, bob, cat = api.someone(), api.someone(), api.someone()
@@ -93,7 +93,7 @@ def test_nothing_can_be_done_to_what_is_hidden_and_nobody_can_tell_it_from_what_
     assert ann.reads(post)["counts"] == post["counts"] | {"likes": likes}
 
 
-def test_whom_a_private_account_mentions_sees_it(api: Api) -> None:
+def test_users_that_a_private_account_mentions_see_the_post(api: Api) -> None:
     ann, bob = a_private_member(api), api.someone()
 
     post = ann.publishes(f"hello @{bob.username}")
@@ -102,8 +102,11 @@ def test_whom_a_private_account_mentions_sees_it(api: Api) -> None:
     assert bob.likes(post)["counts"]["likes"] == 1
 
 
-def test_a_private_account_s_comment_is_for_whom_it_answers_and_names_and_is_not_counted(api: Api) -> None:
-    """As one for followers: whoever is answered sees it and is told; the count is of what everybody may see."""
+def test_a_comment_of_a_private_account_is_for_the_author_above_and_its_mentions_and_is_not_counted(
+    api: Api,
+) -> None:
+    """It is like a comment for followers: the author above sees it and is notified; the count includes open posts
+    only."""
     ann, bob, cat, dan, eve = a_private_member(api), *(api.someone() for _ in range(4))
     done(dan.put(f"/api/v1/users/{ann.id}/follow"))
     done(ann.put(f"/api/v1/me/follow-requests/{dan.id}"))
@@ -148,7 +151,7 @@ def is_told(who: Member, kind: str, post: Json) -> None:
     assert (kind, post["id"]) in {(item["type"], item["post"]["id"]) for item in items if item["post"]}
 
 
-def test_what_an_account_commented_follows_it_when_it_goes_private_and_opens_again(api: Api) -> None:
+def test_comments_follow_their_account_when_it_becomes_private_and_opens_again(api: Api) -> None:
     ann, bob = api.someone(), api.someone()
     post = bob.publishes()
     comments = [ann.comments(post, f"number {number}") for number in range(3)]
@@ -168,7 +171,7 @@ def test_what_an_account_commented_follows_it_when_it_goes_private_and_opens_aga
     assert bob.reads(post)["counts"]["comments"] == 1
 
 
-def test_an_account_can_open_again(api: Api) -> None:
+def test_an_account_can_become_open_again(api: Api) -> None:
     ann = a_private_member(api)
     post = ann.publishes()
     until_hidden(post, from_=api.nobody)
@@ -178,7 +181,7 @@ def test_an_account_can_open_again(api: Api) -> None:
     eventually(lambda: api.nobody.reads(post))
 
 
-def test_private_is_yes_or_no(api: Api) -> None:
+def test_private_must_be_a_boolean(api: Api) -> None:
     ann = api.someone()
     nonsense: object
     for nonsense in ("true", 1, [], {}):
@@ -188,7 +191,7 @@ def test_private_is_yes_or_no(api: Api) -> None:
 
 
 def test_az8_no_other_member_of_an_account_can_be_set(api: Api) -> None:
-    """Every member of the answers, sent back with another value: refused by name, and nothing changes."""
+    """Each member of the answer, sent back with another value, is refused by name, and nothing changes."""
     ann = api.someone()
     before = done(ann.get("/api/v1/me"))
     changed: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Search from outside: what is found, by whom, and whatever is asked."""
+"""Search over HTTP: what each user finds, with any query."""
 
 import random
 import secrets
@@ -32,7 +32,7 @@ TEXTS = {
     "vi": ("Những con ong trong vườn", "vuon"),
     "zh": ("蜜蜂在花园里飞舞", "花园"),
 }
-"""A text in each language, and what a person would ask for to find it."""
+"""A text in each language, and a query that should find it."""
 
 
 def salt() -> str:
@@ -58,7 +58,7 @@ def walk(
             return
 
 
-def test_a_post_is_found_by_words_phrases_beginnings_tags_and_its_author(api: Api) -> None:
+def test_a_post_is_found_by_words_phrases_prefixes_tags_and_its_author(api: Api) -> None:
     ann, rare = api.someone(), salt()
     post = ann.publishes(f"A busy bee in the {rare} garden #{rare}tag")
     ann.publishes(f"Busy is the {rare} bee")
@@ -79,7 +79,7 @@ def test_words_of_any_language_are_found(api: Api, language: str) -> None:
     assert ids(api.nobody, f"from:{ann.username} {asked.upper()}") == [post["id"]]
 
 
-def test_an_item_is_what_the_post_is_to_who_asks(api: Api) -> None:
+def test_a_found_post_equals_the_post_that_is_read(api: Api) -> None:
     ann, bob, rare = api.someone(), api.someone(), salt()
     post = ann.publishes(rare)
     bob.likes(post)
@@ -99,7 +99,7 @@ def test_edits_and_deletions_are_found_at_once(api: Api) -> None:
 
 
 @pytest.mark.parametrize("visibility", ["unlisted", "followers", "direct"])
-def test_what_is_not_public_is_found_by_its_author_alone(api: Api, visibility: str) -> None:
+def test_posts_that_are_not_public_are_found_by_their_author_only(api: Api, visibility: str) -> None:
     ann, bob, rare = api.someone(), api.someone(), salt()
     post = ann.publishes(f"{rare} for @{bob.username} #{rare}", visibility=visibility)
 
@@ -110,7 +110,7 @@ def test_what_is_not_public_is_found_by_its_author_alone(api: Api, visibility: s
     assert search(ann, rare, "hashtags")["items"] == []
 
 
-def test_a_private_author_is_found_by_name_and_by_no_word(api: Api) -> None:
+def test_a_private_author_is_found_by_name_but_not_by_their_posts(api: Api) -> None:
     ann, rare = api.someone(), salt()
     post = ann.publishes(f"#{rare}")
     done(ann.patch("/api/v1/me", {"private": True}))
@@ -156,7 +156,7 @@ def test_people_are_found_by_their_names(api: Api) -> None:
     assert ids(api.nobody, ann.username, "users") == []
 
 
-def test_who_is_called_exactly_so_comes_first_on_whatever_pages(api: Api) -> None:
+def test_the_exact_username_comes_first_with_pages_of_any_size(api: Api) -> None:
     rare = salt()
     people = [done(api.registers(f"{rare}{end}"), 201)["user"]["id"] for end in ("", "a", "b", "c")]
     expected = [people[0], *people[:0:-1]]
@@ -169,7 +169,7 @@ def test_who_is_called_exactly_so_comes_first_on_whatever_pages(api: Api) -> Non
         assert [item["id"] for page in back[::-1] for item in page["items"]] == expected
 
 
-def test_hashtags_are_found_by_how_they_begin_in_order_with_their_number_of_posts(api: Api) -> None:
+def test_hashtags_are_found_by_their_beginning_in_order_with_their_number_of_posts(api: Api) -> None:
     ann, bob, rare = api.someone(), api.someone(), salt()
     for author, tags in ((ann, "b B c"), (bob, "b d"), (bob, "a")):
         author.publishes(" ".join(f"#{rare}{tag}" for tag in tags.split()))
@@ -188,7 +188,7 @@ def test_hashtags_are_found_by_how_they_begin_in_order_with_their_number_of_post
         assert [item for page in back[::-1] for item in page["items"]] == expected
 
 
-def test_a_page_holds_while_others_write_and_delete(api: Api, chance: random.Random) -> None:
+def test_pages_are_stable_while_others_write_and_delete(api: Api, chance: random.Random) -> None:
     ann, rare = api.someone(), salt()
     posts = [ann.publishes(f"{rare} {number}") for number in range(12)]
     doomed = chance.sample(posts, 4)
@@ -204,7 +204,7 @@ def test_a_page_holds_while_others_write_and_delete(api: Api, chance: random.Ran
     assert len(set(seen)) == len(seen)
 
 
-def test_nobody_of_a_name_has_written_nothing(api: Api) -> None:
+def test_posts_of_an_unknown_username_are_an_empty_result(api: Api) -> None:
     assert search(api.nobody, f"from:{salt()}") == {"items": [], "next": None, "prev": None}
     assert search(api.nobody, "from:??? bee")["items"] == []
 
@@ -226,7 +226,7 @@ def test_nobody_of_a_name_has_written_nothing(api: Api) -> None:
         ("b" * 201, "users", "too_long"),
     ],
 )
-def test_in8_what_cannot_be_looked_for_is_said(api: Api, q: str, type_: str, code: str) -> None:
+def test_in8_an_invalid_query_is_refused_with_the_reason(api: Api, q: str, type_: str, code: str) -> None:
     response = api.nobody.get("/api/v1/search", params={"q": q, "type": type_})
 
     assert field_errors(response) == {"/query/q": code}
@@ -260,12 +260,12 @@ def test_in8_an_operator_neither_widens_nor_narrows_what_is_found(api: Api) -> N
     both = ann.publishes(f"{one} {two}")
     only = ann.publishes(one)
 
-    assert ids(api.nobody, f"{one} OR {two}") == []  # "or" is a word, and not in any of them
+    assert ids(api.nobody, f"{one} OR {two}") == []  # "or" is a word, and none of the texts has it
     assert ids(api.nobody, f"{one} | {two}") == [both["id"]]
     assert ids(api.nobody, f"-{one}") == ids(api.nobody, f"!{one}") == [only["id"], both["id"]]
 
 
-def test_a_cursor_is_good_for_its_own_search_only(api: Api) -> None:
+def test_a_cursor_is_valid_for_its_own_search_only(api: Api) -> None:
     ann, rare = api.someone(), salt()
     for tag in "ab":
         ann.publishes(f"{rare} {rare}x #{rare}{tag}")
@@ -301,7 +301,7 @@ def test_az4_a_block_and_a_mute_take_effect_at_once(api: Api) -> None:
     assert ids(bob, rare) == [post["id"]]
 
 
-def test_a_follower_finds_no_more_than_a_stranger(api: Api) -> None:
+def test_a_follower_finds_no_more_than_others(api: Api) -> None:
     ann, bob, rare = api.someone(), api.someone(), salt()
     done(bob.put(f"/api/v1/users/{ann.id}/follow"))
     ann.publishes(rare, visibility="followers")

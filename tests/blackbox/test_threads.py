@@ -1,4 +1,4 @@
-"""Threads: what stands above and below a post, and what is left when something of it is gone."""
+"""Threads: the posts above and below a post, and tombstones of deleted ones."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,10 +24,10 @@ def ids(items: list[Json]) -> list[str]:
     return [item["id"] for item in items]
 
 
-# --- Several at once --------------------------------------------------------------------------------
+# --- Several posts --------------------------------------------------------------------------------
 
 
-def test_several_posts_come_in_the_order_asked_for_each_once(api: Api) -> None:
+def test_several_posts_are_in_the_order_of_the_ids_each_once(api: Api) -> None:
     maya = api.someone()
     one, two, gone = (maya.publishes(visibility=v) for v in ("public", "unlisted", "public"))
     hidden = maya.confides()
@@ -49,7 +49,7 @@ def test_in2_bad_ids_are_refused(api: Api, asked: str) -> None:
     assert problem["errors"][0]["pointer"] == "/query/ids"
 
 
-def test_in2_a_hundred_ids_are_taken(api: Api) -> None:
+def test_in2_a_hundred_ids_are_accepted(api: Api) -> None:
     asked = ",".join(["9223372036854775807"] * 100)
     assert done(api.nobody.get("/api/v1/posts", params={"ids": asked})) == {"items": []}
     refused(api.nobody.get("/api/v1/posts"), 400, "query_invalid")
@@ -58,7 +58,7 @@ def test_in2_a_hundred_ids_are_taken(api: Api) -> None:
 # --- Context ----------------------------------------------------------------------------------------
 
 
-def test_a_context_has_what_stands_above_and_below(api: Api) -> None:
+def test_a_context_has_the_posts_above_and_below(api: Api) -> None:
     maya = api.someone()
     top = maya.publishes("top")
     middle = maya.comments(top, "middle")
@@ -73,7 +73,7 @@ def test_a_context_has_what_stands_above_and_below(api: Api) -> None:
     assert ids(context(maya, lowest)["ancestors"]) == ids([top, middle, low[0]])
 
 
-def test_a_long_thread_is_cut_and_says_so(api: Api) -> None:
+def test_a_long_thread_is_cut_and_flagged(api: Api) -> None:
     maya = api.someone()
     thread = [maya.publishes("0")]
     for number in range(1, 203):
@@ -88,7 +88,7 @@ def test_a_long_thread_is_cut_and_says_so(api: Api) -> None:
 
 
 def test_a_long_chain_beside_a_wide_level_is_cut_at_the_limit_of_posts(api: Api) -> None:
-    """Level by level: what is wide comes before what is deep."""
+    """Level by level: posts of a wide level come before deeper ones."""
     maya = api.someone()
     top = maya.publishes()
     chain = [maya.comments(top, "first")]
@@ -104,7 +104,7 @@ def test_a_long_chain_beside_a_wide_level_is_cut_at_the_limit_of_posts(api: Api)
     assert found["more_descendants"] is False
 
 
-def test_a_wide_thread_is_cut_and_says_so(api: Api) -> None:
+def test_a_wide_thread_is_cut_and_flagged(api: Api) -> None:
     maya = api.someone()
     top = maya.publishes()
     first = maya.comments(top)
@@ -115,7 +115,7 @@ def test_a_wide_thread_is_cut_and_says_so(api: Api) -> None:
     assert ids(context(maya, first)["descendants"]) == ids(below)
 
 
-def test_az2_one_above_that_is_deleted_looks_like_one_that_is_hidden(api: Api) -> None:
+def test_az2_a_deleted_post_above_looks_like_a_hidden_one(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     stones = []
     for visibility, deleted in (("followers", False), ("followers", True), ("public", True)):
@@ -134,7 +134,7 @@ def test_az2_one_above_that_is_deleted_looks_like_one_that_is_hidden(api: Api) -
 # --- Trees ------------------------------------------------------------------------------------------
 
 
-def test_a_tree_opens_the_first_answers_to_each(api: Api) -> None:
+def test_a_tree_has_the_first_answers_to_each_comment(api: Api) -> None:
     maya = api.someone()
     top = maya.publishes()
     one, two = maya.comments(top, "one"), maya.comments(top, "two")
@@ -204,7 +204,7 @@ def test_a_deleted_comment_with_answers_leaves_a_tombstone(api: Api) -> None:
     refused(maya.put(f"/api/v1/posts/{middle['id']}/like"), 404, "post_not_found")
 
 
-def test_a_tombstone_goes_with_the_last_that_stood_below_it(api: Api) -> None:
+def test_a_tombstone_disappears_with_its_last_answer(api: Api) -> None:
     maya = api.someone()
     top = maya.publishes()
     thread = [top]
@@ -220,7 +220,7 @@ def test_a_tombstone_goes_with_the_last_that_stood_below_it(api: Api) -> None:
         refused(maya.get(f"/api/v1/posts/{post['id']}/comments"), 404, "post_not_found")
 
 
-def test_az5_a_hidden_answer_holds_up_no_tombstone(api: Api) -> None:
+def test_az5_a_hidden_answer_keeps_no_tombstone(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     top = maya.publishes()
     middle = maya.comments(top)
@@ -259,8 +259,8 @@ def test_di5_nothing_is_committed_on_a_post_after_its_deletion_was_answered(api:
             refused(maya.get(f"{path}/comments"), 404, "post_not_found")
 
 
-def test_answers_that_race_with_the_deletion_of_others_leave_the_tree_whole(api: Api) -> None:
-    """Two comments on a comment are deleted at once, and that one too: nothing is left, or all that stands."""
+def test_answers_that_race_with_deletions_leave_a_consistent_tree(api: Api) -> None:
+    """A comment and two comments on it are deleted at the same time: the thread is empty, or keeps all its places."""
     maya = api.someone()
     for _ in range(5):
         top = maya.publishes()

@@ -1,4 +1,4 @@
-"""The words of posts from outside: whom they reach, what they name, in which language, and what finds them."""
+"""The texts of posts over HTTP: mentions, hashtags, links, languages, and search."""
 
 import secrets
 import string
@@ -18,7 +18,7 @@ def salt() -> str:
 
 
 def named(post: Json, kind: str) -> list[str]:
-    """What stands at the positions of the entities, as a client with UTF-16 strings cuts it out."""
+    """The texts of the entities, as a client with UTF-16 strings cuts them out."""
     return [cut(post["text"], entity) for entity in post["entities"] if entity["type"] == kind]
 
 
@@ -31,10 +31,10 @@ def nobody_reached(response: Any) -> None:
     assert [fault["code"] for fault in problem["errors"]] == ["nobody_reached"]
 
 
-# --- Whom a text reaches ----------------------------------------------------------------------------
+# --- Mentions ----------------------------------------------------------------------------
 
 
-def test_people_elsewhere_are_nobody_here(api: Api) -> None:
+def test_addresses_on_other_servers_are_no_mentions(api: Api) -> None:
     maya, lea = api.someone(), api.someone()
     for address in (
         "@{}@example.social",
@@ -67,7 +67,7 @@ def test_people_elsewhere_are_nobody_here(api: Api) -> None:
         "🐝🐝@{}",
     ],
 )
-def test_people_here_are_reached(api: Api, text: str) -> None:
+def test_local_users_are_mentioned(api: Api, text: str) -> None:
     maya, lea = api.someone(), api.someone()
     post = done(confide(maya, text.format(lea.username)), 201)
 
@@ -76,13 +76,13 @@ def test_people_here_are_reached(api: Api, text: str) -> None:
     assert lea.sees(post)
 
 
-def test_a_name_that_goes_on_is_another_name(api: Api) -> None:
+def test_a_longer_name_is_another_name(api: Api) -> None:
     maya, lea = api.someone(), api.someone()
     for end in ("é", "x", "ß", "３", "_"):
         nobody_reached(confide(maya, f"@{lea.username}{end}"))
 
 
-def test_a_direct_post_that_reaches_nobody_is_refused_whatever_the_reason(api: Api) -> None:
+def test_a_direct_post_that_reaches_nobody_is_refused_for_any_reason(api: Api) -> None:
     maya, blocker, blocked, gone = (api.someone() for _ in range(4))
     done(blocker.put(f"/api/v1/users/{maya.id}/block"))
     done(maya.put(f"/api/v1/users/{blocked.id}/block"))
@@ -142,7 +142,7 @@ def test_an_edit_adds_people_while_a_direct_post_has_reached_nobody(api: Api) ->
     assert done(flip.get("/api/v1/notifications"))["items"] == []
 
 
-def test_twenty_people_are_mentioned_and_a_twenty_first_is_refused(api: Api) -> None:
+def test_twenty_mentions_are_accepted_and_a_twenty_first_is_refused(api: Api) -> None:
     maya, lea = api.someone(), api.someone()
     names = [lea.username, *(f"nobody_{number}_{salt()[:8]}" for number in range(19))]
     text = "🐝 " + " ".join(f"@{name}" for name in [*names, *names])
@@ -156,7 +156,7 @@ def test_twenty_people_are_mentioned_and_a_twenty_first_is_refused(api: Api) -> 
     assert maya.reads(post)["text"] == text
 
 
-# --- What a text names ------------------------------------------------------------------------------
+# --- Hashtags and links ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_twenty_people_are_mentioned_and_a_twenty_first_is_refused(api: Api) -> 
         ("می\u200cخواهم~", "می\u200cخواهم~"),
     ],
 )
-def test_a_hashtag_is_whole_and_the_same_on_every_path(api: Api, written: str, tag: str) -> None:
+def test_a_hashtag_is_complete_and_the_same_on_every_path(api: Api, written: str, tag: str) -> None:
     maya, rare = api.someone(), salt()
     written, tag = written.replace("~", f"_{rare}"), tag.replace("~", f"_{rare}")
     post = maya.publishes(f"🐝 #{written}, #{tag}.")
@@ -187,7 +187,7 @@ def test_a_hashtag_is_whole_and_the_same_on_every_path(api: Api, written: str, t
         assert [item["tag"] for item in listed["items"]] == [tag], asked
 
 
-def test_a_link_ends_before_the_mark_that_closes_the_sentence(api: Api) -> None:
+def test_a_link_ends_before_the_punctuation_of_the_sentence(api: Api) -> None:
     maya, link = api.someone(), "https://example.org/a_(b)"
     marks = "، ؟ ؛ ۔ । ։ ። ။ ។ ། ｡ ､ ｣ 。 、 ） 」 ! ?) …".split()
     post = maya.publishes("🐝 " + " ".join(f"{link}{mark}" for mark in marks))
@@ -212,7 +212,7 @@ def test_a_link_ends_before_the_mark_that_closes_the_sentence(api: Api) -> None:
         ("de-de-u-co-phonebk", "de-DE-u-co-phonebk"),
     ],
 )
-def test_a_language_is_taken_in_any_case_and_stored_in_the_usual_one(
+def test_a_language_is_accepted_in_any_case_and_stored_in_the_usual_one(
     api: Api, sent: str, stored: str
 ) -> None:
     maya = api.someone()
@@ -226,7 +226,7 @@ def test_a_language_is_taken_in_any_case_and_stored_in_the_usual_one(
 
 
 @pytest.mark.parametrize("sent", ["", "english", "en_US", "en-", "x", "e", "de-1901-1901", "pt-BR\n", "日本"])
-def test_what_is_no_language_is_refused(api: Api, sent: str) -> None:
+def test_an_invalid_language_is_refused(api: Api, sent: str) -> None:
     maya = api.someone()
     post = maya.publishes(language="en")
     for response in (
@@ -238,7 +238,7 @@ def test_what_is_no_language_is_refused(api: Api, sent: str) -> None:
     assert maya.reads(post)["language"] == "en"
 
 
-# --- What finds them --------------------------------------------------------------------------------
+# --- Search --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

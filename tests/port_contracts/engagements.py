@@ -1,4 +1,4 @@
-"""What every store of likes, reposts, bookmarks and pins must do."""
+"""The contract of stores of likes, reposts, bookmarks and pins."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -59,7 +59,7 @@ async def all_at_once(*work: Callable[[], Awaitable[object]]) -> list[object]:
 
 class EngagementsContract:
     @MARKS
-    async def test_di1_a_mark_is_left_once(self, stores: Stores, engagement: Engagement) -> None:
+    async def test_di1_an_engagement_is_added_once(self, stores: Stores, engagement: Engagement) -> None:
         post, ann = await stores.add_post(), UserId(new_id())
 
         first, second = (
@@ -75,7 +75,7 @@ class EngagementsContract:
         )
 
     @MARKS
-    async def test_di3_taking_back_deducts_only_what_was_there(
+    async def test_di3_removing_reduces_the_count_only_if_there_was_an_engagement(
         self, stores: Stores, engagement: Engagement
     ) -> None:
         post, ann, bob = await stores.add_post(), UserId(new_id()), UserId(new_id())
@@ -92,7 +92,7 @@ class EngagementsContract:
         row = await stores.read(post.id, ann)
         assert (count(row, engagement), left(row)) == (0 if engagement is Engagement.BOOKMARK else 1, set())
 
-    async def test_the_id_of_what_is_taken_back_is_the_one_that_was_left(self, stores: Stores) -> None:
+    async def test_removing_returns_the_id_of_the_engagement(self, stores: Stores) -> None:
         post, ann, id_ = await stores.add_post(), UserId(new_id()), new_id()
         async with stores.open_posts() as tx:
             await tx.engagements.add(Engagement.REPOST, post.id, ann, id_)
@@ -100,7 +100,7 @@ class EngagementsContract:
         assert await take_back(stores, Engagement.REPOST, post.id, ann) == id_
 
     @MARKS
-    async def test_a_mark_is_of_one_kind_one_user_and_one_post(
+    async def test_an_engagement_belongs_to_one_kind_one_user_and_one_post(
         self, stores: Stores, engagement: Engagement
     ) -> None:
         post, other = await stores.add_post(), await stores.add_post()
@@ -117,7 +117,7 @@ class EngagementsContract:
             assert await tx.engagements.of_user(post.id, bob) == frozenset()
 
     @pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.REPOST])
-    async def test_di2_fifty_users_with_three_racing_marks_each_are_fifty(
+    async def test_di2_fifty_users_with_three_racing_engagements_each_count_as_fifty(
         self, stores: Stores, engagement: Engagement
     ) -> None:
         post = await stores.add_post()
@@ -141,7 +141,7 @@ class EngagementsContract:
             max_size=40,
         )
     )
-    async def test_di2_after_any_storm_the_counters_are_what_there_is_to_count(
+    async def test_di2_counters_are_exact_after_any_concurrent_changes(
         self, stores: Stores, storm: list[tuple[Engagement, bool, int, int]]
     ) -> None:
         users = [UserId(new_id()) for _ in range(3)]
@@ -174,7 +174,7 @@ class EngagementsContract:
                 1,
             )
 
-    async def test_bookmarks_of_deleted_posts_are_forgotten_when_asked(self, stores: Stores) -> None:
+    async def test_bookmarks_of_deleted_posts_can_be_removed(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         kept, gone = await stores.add_post(), await stores.add_post()
         for who in (ann, bob):
@@ -204,7 +204,7 @@ class EngagementsContract:
         async with stores.open_posts() as tx:
             assert await tx.engagements.count_pins(post.author) == 1
 
-    async def test_racing_pins_are_five_at_most(self, stores: Stores) -> None:
+    async def test_racing_pins_are_at_most_five(self, stores: Stores) -> None:
         ann, pin_post = UserId(new_id()), PinPost(stores.open_posts, NO_RELATIONSHIPS, new_id)
         posts = [await stores.add_post(author=ann) for _ in range(12)]
 
@@ -221,7 +221,7 @@ class EngagementsContract:
         assert len(shown) == MAX_PINS
         assert MAX_PINS <= pinned.count(True) <= 2 * MAX_PINS
 
-    async def test_forgetting_somebody_takes_back_all_their_marks_in_batches(self, stores: Stores) -> None:
+    async def test_erasing_a_user_removes_all_their_engagements_in_batches(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         posts = [await stores.add_post() for _ in range(7)]
         for post in posts:
@@ -241,7 +241,7 @@ class EngagementsContract:
             assert (row.state.likes, row.state.reposts, left(row)) == (1, 1, set(Engagement))
 
 
-# --- Whom a post concerns ----------------------------------------------------------------------------
+# --- The users involved in a post ----------------------------------------------------------------------------
 
 
 class InvolvedContract:
@@ -258,7 +258,7 @@ class InvolvedContract:
         assert await stores.engagements.involved(post.id, UserId(0), 10) == users
         assert await stores.engagements.involved(other.id, UserId(0), 10) == []
 
-    async def test_who_bookmarked_took_back_deleted_or_answered_an_answer_is_not(
+    async def test_users_who_bookmarked_undid_deleted_or_answered_an_answer_are_not_involved(
         self, stores: Stores
     ) -> None:
         post = await stores.add_post()
@@ -276,7 +276,7 @@ class InvolvedContract:
         assert await stores.engagements.involved(post.id, UserId(0), 10) == [answered]
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 9, 10])
-    async def test_page_by_page_everybody_comes_once_by_id(self, stores: Stores, limit: int) -> None:
+    async def test_pages_have_each_involved_user_once_by_id(self, stores: Stores, limit: int) -> None:
         post = await stores.add_post()
         users = [UserId(new_id()) for _ in range(9)]
         for number, user in enumerate(reversed(users)):
@@ -284,7 +284,7 @@ class InvolvedContract:
                 await leave(stores, Engagement.LIKE, post.id, user)
             if number > 3 and number % 3 != 2:
                 await leave(stores, Engagement.REPOST, post.id, user)
-            for _ in range(number % 4 + 1):  # who answers often makes no page shorter
+            for _ in range(number % 4 + 1):  # several answers by one user make no page shorter
                 await stores.add_post(author=user, reply_to=post.id)
 
         pages, after = list[Sequence[UserId]](), UserId(0)
@@ -301,14 +301,14 @@ class InvolvedContract:
 
 @dataclass
 class Listed:
-    """One of the lists, and how it grows and shrinks. Items are told apart by what is shown of them."""
+    """One of the lists, with ways to add and remove items. Items are identified by what the list shows of them."""
 
     stores: Stores
     kind: str
     of: int
 
     async def add(self) -> int:
-        """Something new at the beginning of the list."""
+        """Adds an item at the beginning of the list."""
         if self.kind in {"who likes", "who reposts"}:
             user = UserId(new_id())
             await leave(self.stores, self._engagement, PostId(self.of), user)
@@ -378,7 +378,7 @@ async def a_list(stores: Stores, kind: str) -> Listed:
 
 KINDS = pytest.mark.parametrize("kind", ["who likes", "who reposts", "liked", "bookmarked", "pinned"])
 CHANGES = st.lists(st.lists(st.tuples(st.integers(-12, 2), st.booleans()), max_size=3), max_size=14)
-"""What happens between two pages: a positive number adds so many, a negative one removes that one."""
+"""A change between two pages: a positive number adds that many items, a negative one removes that item."""
 
 
 class EngagementListsContract:
@@ -398,9 +398,7 @@ class EngagementListsContract:
             assert await listed.walk(2, back_from=last.prev) + [*last.items] == items[::-1]
 
     @KINDS
-    async def test_the_order_is_that_of_the_marks_and_not_that_of_the_posts(
-        self, stores: Stores, kind: str
-    ) -> None:
+    async def test_lists_are_ordered_by_engagements_and_not_by_posts(self, stores: Stores, kind: str) -> None:
         if kind in {"who likes", "who reposts"}:
             return
         listed = await a_list(stores, kind)
@@ -411,7 +409,7 @@ class EngagementListsContract:
         assert await listed.walk(3) == [posts[index].id for index in (1, 3, 0, 2)]
 
     @KINDS
-    async def test_a_list_is_of_one_post_or_one_person(self, stores: Stores, kind: str) -> None:
+    async def test_a_list_belongs_to_one_post_or_one_user(self, stores: Stores, kind: str) -> None:
         listed, other = await a_list(stores, kind), await a_list(stores, kind)
         mine = await listed.add()
         await other.add()
@@ -420,7 +418,7 @@ class EngagementListsContract:
 
     @KINDS
     @given(size=st.integers(0, 10), limit=st.integers(1, 4), changes=CHANGES)
-    async def test_ap4_what_is_there_throughout_is_given_once_whatever_comes_and_goes(
+    async def test_ap4_items_that_stay_are_listed_once_while_others_come_and_go(
         self, stores: Stores, kind: str, size: int, limit: int, changes: list[list[tuple[int, bool]]]
     ) -> None:
         listed = await a_list(stores, kind)
@@ -447,7 +445,7 @@ class EngagementListsContract:
         ], "none is missed, and all in order"
 
     @pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.BOOKMARK])
-    async def test_az5_what_one_may_not_see_any_more_is_left_out_before_the_limit(
+    async def test_az5_hidden_posts_are_left_out_before_the_limit(
         self, stores: Stores, engagement: Engagement
     ) -> None:
         ann = UserId(new_id())
@@ -475,7 +473,7 @@ class EngagementListsContract:
         assert await stores.engagements.posts(engagement, ann, Window(1), viewer_context) == []
 
     @pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.REPOST])
-    async def test_az3_who_is_blocked_or_muted_is_left_out_before_the_limit(
+    async def test_az3_blocked_and_muted_users_are_left_out_before_the_limit(
         self, stores: Stores, engagement: Engagement
     ) -> None:
         post, (ann, shown, blocked, muted) = await stores.add_post(), [UserId(new_id()) for _ in range(4)]
@@ -487,13 +485,13 @@ class EngagementListsContract:
 
         assert [one.user for one in people] == [shown]
 
-    async def test_a_pinned_post_that_one_may_not_see_is_not_in_the_list(self, stores: Stores) -> None:
+    async def test_a_hidden_pinned_post_is_not_listed(self, stores: Stores) -> None:
         post = await stores.add_post(visibility=Visibility.FOLLOWERS, pin=new_id())
 
         assert await stores.engagements.pinned(post.author, Window(5), ViewerContext()) == []
         assert len(await stores.engagements.pinned(post.author, Window(5), ViewerContext(post.author))) == 1
 
-    async def test_a_row_of_a_list_is_the_row_that_is_read_alone(self, stores: Stores) -> None:
+    async def test_a_listed_post_equals_the_post_that_is_read_alone(self, stores: Stores) -> None:
         post, ann = await stores.add_post(reposts=3, pin=new_id()), UserId(new_id())
         for engagement in Engagement:
             await leave(stores, engagement, post.id, ann)

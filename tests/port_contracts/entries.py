@@ -1,4 +1,4 @@
-"""What every store of posts must give as candidates for feeds."""
+"""The contract of stores that read feed entries."""
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ async def tagged(stores: Stores, text: str = "#bees", **members: object) -> Post
 
 
 def part(entries: Collection[FeedEntry], window: Window) -> Sequence[FeedEntry]:
-    """The window of a list, in the plainest of ways."""
+    """The window of a list, computed in the simplest way."""
     if window.back:
         above = sorted(entry for entry in entries if entry.id > (window.edge or 0))
         return above[: window.limit][::-1]
@@ -98,7 +98,7 @@ STEPS = st.lists(
 
 @dataclass
 class Interrupted:
-    """A database in which something happens after the first question."""
+    """A database that runs a change after the first query."""
 
     database: Database
     happens: Callable[[], Awaitable[object]]
@@ -145,7 +145,9 @@ class EntriesContract:
 
         assert [*await stores.entries.by_sources(chosen, window, up_to)] == part(expected, window)
 
-    async def test_of_many_sources_the_newest_come_whoever_they_are_of(self, stores: Stores) -> None:
+    async def test_with_many_sources_the_newest_entries_of_any_source_come_first(
+        self, stores: Stores
+    ) -> None:
         sources = [user() for _ in range(30)]
         prolific = sources[7]
         entries = [place(await stores.add_post(author=source)) for source in sources]
@@ -159,16 +161,16 @@ class EntriesContract:
 
     @pytest.mark.parametrize("back", [False, True])
     @pytest.mark.parametrize("limit", [4, 10])
-    async def test_a_list_is_not_shorter_because_of_what_is_deleted_while_it_is_read(
+    async def test_deletions_during_a_read_make_no_list_shorter(
         self, stores: Stores, limit: int, back: bool
     ) -> None:
-        """Who reads a list that is short takes it for the whole feed: a timeline would be kept so."""
+        """A short list would be taken for the whole feed, and a timeline would be stored like that."""
         posts = [await stores.add_post() for _ in range(2 * limit + 10)]
         entries = [place(post) for post in posts]
         window = Window(limit, 0, back=True) if back else Window(limit)
         gone = part(entries, window)[limit // 2]
         delete = partial(remove, stores, posts[entries.index(gone)])
-        if stores.database is None:  # memory answers in one step
+        if stores.database is None:  # memory reads in one step
             candidates = stores.entries
             await delete()
         else:
@@ -178,7 +180,7 @@ class EntriesContract:
 
         assert [*found] == part([entry for entry in entries if entry != gone], window)
 
-    async def test_nobody_has_nothing(self, stores: Stores) -> None:
+    async def test_no_sources_have_no_entries(self, stores: Stores) -> None:
         await stores.add_post()
 
         assert [*await stores.entries.by_sources([], Window(5))] == []
@@ -200,7 +202,7 @@ class EntriesContract:
         await take_back(stores, post.id, ann)
         assert (await stores.entries.first_reposts(ids, {ann, bob}))[post.id] > of_ann.id
 
-    async def test_the_first_repost_is_found_after_many_by_others(self, stores: Stores) -> None:
+    async def test_the_first_repost_by_a_source_is_found_after_many_by_others(self, stores: Stores) -> None:
         post, ann, bob = await stores.add_post(), user(), user()
         for _ in range(40):
             await leave(stores, Engagement.REPOST, post.id, user())
@@ -210,7 +212,7 @@ class EntriesContract:
         assert await stores.entries.first_reposts([post.id], [bob, ann]) == {post.id: of_ann.id}
         assert await stores.entries.first_reposts([post.id], [user()]) == {}
 
-    async def test_the_public_list_has_what_everybody_may_see(self, stores: Stores) -> None:
+    async def test_the_public_list_has_all_public_posts_without_comments(self, stores: Stores) -> None:
         shown = [await stores.add_post() for _ in range(3)]
         for visibility in (Visibility.UNLISTED, Visibility.FOLLOWERS, Visibility.DIRECT):
             await stores.add_post(visibility=visibility)
@@ -227,7 +229,9 @@ class EntriesContract:
         assert [*back] == [expected[1]]
 
     @pytest.mark.parametrize("kind", ["public", "tagged"])
-    async def test_no_list_of_everybody_s_shows_who_is_hidden(self, stores: Stores, kind: str) -> None:
+    async def test_public_lists_omit_blocked_muted_and_closed_authors(
+        self, stores: Stores, kind: str
+    ) -> None:
         private, gone, blocked, muted = user(), user(), user(), user()
         async with stores.open_posts() as tx:
             await tx.authors.set_private(private, 2, private=True)
@@ -265,7 +269,9 @@ class EntriesContract:
         assert [*await found("bees", Window(1, comment.id))] == [place(post)]
         assert [*await found("wasps", Window(2))] == []
 
-    async def test_who_sees_public_posts_of_somebody_may_know_what_they_repost(self, stores: Stores) -> None:
+    async def test_reposts_of_a_user_are_visible_to_those_who_see_their_public_posts(
+        self, stores: Stores
+    ) -> None:
         open_, private, gone, viewer = user(), user(), user(), user()
         async with stores.open_posts() as tx:
             await tx.authors.set_private(private, 2, private=True)

@@ -1,4 +1,4 @@
-"""What is left of an account that was deleted: on every store nothing that can be read."""
+"""The contract of erasing a deleted account: no store keeps anything readable of it."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ DIRECT = Visibility.DIRECT
 
 
 async def everything(stores: Stores) -> dict[str, str]:
-    """All that is stored, table by table, as text."""
+    """Everything that is stored, as text by table."""
     if stores.database is None:
         assert isinstance(stores.posts, MemoryPostsReader)
         return {name: repr(rows) for name, rows in stores.posts.store._tables.items()}
@@ -49,7 +49,7 @@ async def tables_with(stores: Stores, *needles: object, but: str = "\0") -> set[
 
 @dataclass
 class World:
-    """Ann, who goes, and Bob, who stays; each has left traces with the other."""
+    """Ann, whose account will be deleted, and Bob, who stays. Each has posts and engagements that involve the other."""
 
     waggle: Waggle
     ann: LoggedIn
@@ -95,7 +95,7 @@ class World:
         await waggle.post(bob, f"psst @{self.name}", DIRECT)
         secret = (await waggle.post(bob, "psst @confidant", DIRECT)).post.id
         for text in (f"not for @{self.name}", "nor for anybody"):
-            # Named without being mentioned, and then in an earlier version only.
+            # Named without being mentioned, and later in an earlier version only.
             await waggle.post(bob, text, reply_to=secret)
             await waggle.edit(bob, secret, PostEdit(text=text), None)
         await waggle.edit(bob, self.his[3], PostEdit(text="good day all"), None)
@@ -109,12 +109,12 @@ class World:
         await self.waggle.delete_account(ann.user.id, claims.session_id, self.name)
 
     async def check(self) -> None:
-        """Everything of Ann's is gone, everything of Bob's is there, and what is counted is right."""
+        """Everything of Ann is erased, everything of Bob exists, and all counts are correct."""
         stores = self.waggle.stores
         assert await tables_with(stores, self.ann.user.id) == {"restricted_authors"}
         assert await tables_with(stores, CANARY, self.ann.user.display_name) == set()
         words_of_others = f"@{self.name}"
-        # What others say of her is found by its words, where a mention has no sign any more.
+        # Posts of others about her are found by their words: the mention in them is plain text now.
         assert await tables_with(stores, self.name, but=words_of_others) <= {"post_words"}
         for post_id in self.hers:
             assert await refused(self.waggle.read(self.bob, post_id)) is PostNotFound
@@ -131,7 +131,7 @@ class World:
 
 
 async def settle(waggle: Waggle) -> None:
-    """Until everybody has heard of everything."""
+    """Delivers events until there are none left."""
     while await waggle.relay.deliver():
         pass
 
@@ -143,7 +143,7 @@ class ErasingContract:
         assert "votes" in await tables_with(stores, world.ann.user.id)
 
         await world.ann_goes()
-        # What identity knew went with the answer.
+        # identity deleted its data before it answered.
         assert await tables_with(stores, CANARY) <= {
             "posts",
             "post_edits",
@@ -157,7 +157,7 @@ class ErasingContract:
         assert await refused(world.waggle.read_profile(world.ann.user.id)) is UserNotFound
 
     @pytest.mark.parametrize(("batch", "death"), [(1, 0), (1, 5), (1, 11), (1, 14), (2, 3), (5, 1), (5, 3)])
-    async def test_di7_erasing_goes_on_wherever_it_was_interrupted(
+    async def test_di7_erasing_continues_wherever_it_was_interrupted(
         self, stores: Stores, batch: int, death: int
     ) -> None:
         world = await World.of(stores)
@@ -202,7 +202,7 @@ class ErasingContract:
         assert await waggle.stores.queue.waiting() == 0
         await world.check()
 
-    async def test_di7_it_is_hidden_before_it_is_erased(self, stores: Stores) -> None:
+    async def test_di7_posts_are_hidden_before_they_are_erased(self, stores: Stores) -> None:
         world = await World.of(stores)
         await world.ann_goes()
         fact, id_ = AccountDeleted(user_id=world.ann.user.id), EventId(new_id())
@@ -215,7 +215,7 @@ class ErasingContract:
                 assert await refused(world.waggle.read(viewer, post_id)) is PostNotFound
                 assert await refused(world.waggle.like(world.bob, post_id, liked=True)) is PostNotFound
 
-    async def test_di7_who_is_gone_is_not_mentioned_anew_when_an_answer_to_them_is_edited(
+    async def test_di7_editing_an_answer_does_not_mention_a_deleted_account_again(
         self, stores: Stores
     ) -> None:
         world = await World.of(stores)
@@ -228,11 +228,11 @@ class ErasingContract:
 
         assert edited.post.state.mentioned == ()
 
-    async def test_di7_what_comes_late_is_swept_up(self, stores: Stores) -> None:
+    async def test_di7_a_late_write_is_erased_by_the_sweep(self, stores: Stores) -> None:
         world = await World.of(stores)
         await world.ann_goes()
         await settle(world.waggle)
-        async with stores.open_posts() as tx:  # a request that had begun before
+        async with stores.open_posts() as tx:  # a request that began before the deletion
             await tx.posts.get(world.his[0])
             await tx.engagements.add(Engagement.LIKE, world.his[0], world.ann.user.id, new_id())
 
@@ -259,7 +259,7 @@ class ErasingContract:
 
 
 def dying(stores: Stores, transactions: int) -> OpenTx[PostsTx]:
-    """Opens so many transactions, and dies at the end of the next, before it is committed."""
+    """Opens that many transactions, and fails at the end of the next one, before the commit."""
     opened = 0
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What every store of posts must do."""
+"""The contract of stores of posts."""
 
 import asyncio
 from collections.abc import Sequence
@@ -51,11 +51,11 @@ class PostsContract:
 
         assert await stored(stores, post.id) == post
 
-    async def test_there_is_no_unknown_post(self, stores: Stores) -> None:
+    async def test_an_unknown_post_is_not_found(self, stores: Stores) -> None:
         with pytest.raises(PostNotFound):
             await stored(stores, PostId(new_id()))
 
-    async def test_a_tombstone_is_kept_and_says_nothing(self, stores: Stores) -> None:
+    async def test_a_removed_post_is_stored_without_content(self, stores: Stores) -> None:
         post = await stores.add_post(**EVERYTHING, mentioned=frozenset({UserId(new_id())}))
 
         tombstone = await remove(stores, post)
@@ -71,7 +71,7 @@ class PostsContract:
 
         assert await stored(stores, post.id) == replace(post, text="new", version=2)
 
-    async def test_saving_leaves_alone_what_an_author_cannot_change(self, stores: Stores) -> None:
+    async def test_saving_does_not_change_members_that_an_author_cannot_change(self, stores: Stores) -> None:
         post = await stores.add_post()
 
         async with stores.open_posts() as tx:
@@ -98,11 +98,11 @@ class PostsContract:
             await tx.posts.count_answers(post.id, comments=1, answers=1)
             await tx.posts.count_answers(post.id, comments=1, answers=1)
             await tx.posts.count_answers(post.id, comments=-1, answers=-1)
-            await tx.posts.count_answers(PostId(new_id()), comments=1, answers=1)  # gone: no effect
+            await tx.posts.count_answers(PostId(new_id()), comments=1, answers=1)  # no such post: no effect
 
         assert (await stores.read(post.id)).state.comments == 1
 
-    async def test_twenty_comments_at_once_are_all_counted(self, stores: Stores) -> None:
+    async def test_twenty_concurrent_comments_are_all_counted(self, stores: Stores) -> None:
         post = await stores.add_post()
 
         async def count() -> None:
@@ -150,7 +150,7 @@ class PostsReaderContract:
             content_tag=view.content.tag,
         )
 
-    async def test_a_user_s_list_has_no_comments_and_nobody_else_s_posts(self, stores: Stores) -> None:
+    async def test_the_list_of_a_user_has_only_their_posts_and_no_comments(self, stores: Stores) -> None:
         post = await stores.add_post()
         newer = await stores.add_post(author=post.author)
         await stores.add_post(author=post.author, reply_to=newer.id)
@@ -170,7 +170,7 @@ class PostsReaderContract:
 
         assert [row.id for row in rows] == [first.id, second.id]
 
-    async def test_the_hidden_are_left_out_before_the_limit(self, stores: Stores) -> None:
+    async def test_hidden_posts_are_left_out_before_the_limit(self, stores: Stores) -> None:
         shown = await stores.add_post()
         for _ in range(4):
             await stores.add_post(author=shown.author, visibility=Visibility.DIRECT)
@@ -180,7 +180,7 @@ class PostsReaderContract:
         assert [row.id for row in rows] == [shown.id]
 
 
-# --- Visibility: one rule, two forms ----------------------------------------------------------------
+# --- Visibility: one rule in Python and in SQL ----------------------------------------------------------------
 
 PEOPLE = range(1, 6)
 SOME = st.frozensets(st.sampled_from(PEOPLE))
@@ -188,7 +188,7 @@ SOME = st.frozensets(st.sampled_from(PEOPLE))
 
 @dataclass(frozen=True)
 class Sketch:
-    """A post of a small world whose people are called 1 to 5."""
+    """A random post in a population of users 1 to 5."""
 
     author: int
     visibility: Visibility
@@ -215,12 +215,12 @@ def _state(person: int, private: frozenset[int], gone: frozenset[int]) -> Author
 
 
 class AuthorsContract:
-    """What posts knows of accounts, as it shows in a post that is read."""
+    """The author state of posts, as it shows in a post that is read."""
 
-    async def test_nothing_is_known_of_most(self, stores: Stores) -> None:
+    async def test_an_author_without_data_is_open(self, stores: Stores) -> None:
         assert await state(stores, await stores.add_post()) is AuthorState.OPEN
 
-    async def test_an_account_is_what_was_said_last(self, stores: Stores) -> None:
+    async def test_the_last_change_of_an_account_applies(self, stores: Stores) -> None:
         post = await stores.add_post()
 
         await set_private(stores, post, 2, private=True)
@@ -228,7 +228,7 @@ class AuthorsContract:
         await set_private(stores, post, 3, private=False)
         assert await state(stores, post) is AuthorState.OPEN
 
-    async def test_what_comes_late_changes_nothing(self, stores: Stores) -> None:
+    async def test_a_late_event_of_an_older_version_changes_nothing(self, stores: Stores) -> None:
         post = await stores.add_post()
         await set_private(stores, post, 3, private=False)
 
@@ -238,7 +238,7 @@ class AuthorsContract:
         assert await state(stores, post) is AuthorState.OPEN
 
     @pytest.mark.parametrize("known", [None, True, False])
-    async def test_who_is_gone_stays_gone(self, stores: Stores, known: bool | None) -> None:
+    async def test_a_deleted_account_stays_deleted(self, stores: Stores, known: bool | None) -> None:
         post = await stores.add_post()
         if known is not None:
             await set_private(stores, post, 2, private=known)
@@ -250,7 +250,7 @@ class AuthorsContract:
 
         assert await state(stores, post) is AuthorState.GONE
 
-    async def test_what_is_known_of_an_author_is_not_kept_with_the_post(self, stores: Stores) -> None:
+    async def test_the_author_state_is_not_stored_with_the_post(self, stores: Stores) -> None:
         post = await stores.add_post()
         await set_private(stores, post, 2, private=True)
         async with stores.open_posts() as tx:
@@ -278,7 +278,7 @@ class VisibilityContract:
         private=SOME,
         gone=SOME,
     )
-    async def test_az3_the_store_shows_exactly_what_the_domain_lets_be_seen(
+    async def test_az3_the_store_shows_exactly_the_posts_that_the_domain_rule_allows(
         self,
         stores: Stores,
         sketches: list[Sketch],
@@ -339,7 +339,7 @@ class VisibilityContract:
 
 @dataclass(frozen=True)
 class Walk:
-    """One of the lists, newest or oldest first, and how to read it."""
+    """One of the lists, newest or oldest first, and a way to read it."""
 
     stores: Stores
     of: Post
@@ -374,7 +374,7 @@ async def a_list(stores: Stores, size: int, *, newest_first: bool) -> tuple[Walk
 
 
 CHANGES = st.lists(st.lists(st.integers(-12, 3), max_size=3), max_size=14)
-"""What happens between two pages: a positive number adds so many, a negative one deletes that one."""
+"""A change between two pages: a positive number adds that many items, a negative one deletes that item."""
 
 
 @pytest.mark.parametrize("newest_first", [True, False], ids=["newest first", "oldest first"])
@@ -399,7 +399,7 @@ class PagesContract:
         assert forward[0].prev is None
 
     @given(size=st.integers(0, 12), limit=st.integers(1, 4), changes=CHANGES)
-    async def test_what_is_there_throughout_is_given_once_whatever_comes_and_goes(
+    async def test_items_that_stay_are_listed_once_while_others_come_and_go(
         self, stores: Stores, newest_first: bool, size: int, limit: int, changes: list[list[int]]
     ) -> None:
         walk, posts = await a_list(stores, size, newest_first=newest_first)
@@ -446,7 +446,7 @@ class PagesContract:
         if last.prev is not None:
             assert earlier <= set(back), "none is missed backwards either"
 
-    async def test_a_page_whose_edge_is_gone_goes_on_where_it_was(
+    async def test_a_page_continues_where_its_deleted_edge_was(
         self, stores: Stores, newest_first: bool
     ) -> None:
         walk, posts = await a_list(stores, 5, newest_first=newest_first)
@@ -459,9 +459,7 @@ class PagesContract:
 
         assert [row.id for row in second.items] == order[2:4]
 
-    async def test_an_empty_last_page_leads_back_to_what_was_before(
-        self, stores: Stores, newest_first: bool
-    ) -> None:
+    async def test_an_empty_last_page_leads_back(self, stores: Stores, newest_first: bool) -> None:
         walk, posts = await a_list(stores, 4, newest_first=newest_first)
         order = walk.in_order({post.id for post in posts})
         first = await walk.page(Window(2))

@@ -1,4 +1,4 @@
-"""What counting anew must do on every store."""
+"""The contract of recounting and repairing counters."""
 
 import asyncio
 from datetime import timedelta
@@ -26,7 +26,7 @@ NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}
 
 
 async def publish(stores: Stores, post: Post) -> Post:
-    """As PublishPost does, for authors whom nobody knows."""
+    """Publishes as PublishPost does, for authors without accounts."""
     async with stores.open_posts() as tx:
         above = (
             None
@@ -58,7 +58,7 @@ class RepairContract:
             max_size=8,
         )
     )
-    async def test_di2_what_the_use_cases_counted_is_what_there_is_to_count(
+    async def test_di2_use_cases_leave_counters_without_drift(
         self, stores: Stores, world: list[tuple[Visibility, int, bool, int]]
     ) -> None:
         ann, posts = UserId(new_id()), list[Post]()
@@ -83,7 +83,7 @@ class RepairContract:
 
         assert await RepairPosts(stores.counters)(repair=False) == NONE
 
-    async def test_di2_a_drift_that_was_planted_is_found_and_mended(self, stores: Stores) -> None:
+    async def test_di2_a_planted_drift_is_found_and_repaired(self, stores: Stores) -> None:
         ann, post = UserId(new_id()), await stores.add_post(comments=2, answers=1, likes=5, reposts=0)
         sound = await stores.add_post()
         await SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id)(
@@ -107,7 +107,7 @@ class RepairContract:
         assert (await stores.read(comment.id)).state.comments == 0
         assert await repair(repair=True) == NONE
 
-    async def test_all_posts_are_looked_at_however_small_the_batches(self, stores: Stores) -> None:
+    async def test_all_posts_are_recounted_in_batches_of_any_size(self, stores: Stores) -> None:
         for _ in range(7):
             await stores.add_post(likes=1)
         seen, below = 0, 2**62
@@ -116,7 +116,7 @@ class RepairContract:
 
         assert seen == 7
 
-    async def test_repairing_while_others_write_neither_finds_nor_makes_a_drift(self, stores: Stores) -> None:
+    async def test_repairing_during_writes_neither_finds_nor_causes_drift(self, stores: Stores) -> None:
         people = [UserId(new_id()) for _ in range(8)]
         posts = [await publish(stores, a_post()) for _ in range(3)]
         set_engagement, delete_post = (
@@ -149,7 +149,7 @@ class RepairContract:
         assert all(drift in (NONE, {}) for drift in await looking)
         assert await repair(repair=False) == NONE
 
-    async def test_di2_a_thread_of_tombstones_is_mended_in_one_run(self, stores: Stores) -> None:
+    async def test_di2_a_thread_of_tombstones_is_repaired_in_one_run(self, stores: Stores) -> None:
         top = await stores.add_post()
         stone = await stores.add_post(reply_to=top.id, deleted=True)
         lower = await stores.add_post(reply_to=stone.id, deleted=True)
@@ -161,9 +161,7 @@ class RepairContract:
         assert not any((await repair(repair=False)).values())
         assert await stores.posts.tombstone(stone.id)
 
-    async def test_post_counts_are_compared_with_the_posts_that_everybody_may_see(
-        self, stores: Stores
-    ) -> None:
+    async def test_post_counts_are_compared_with_the_number_of_open_posts(self, stores: Stores) -> None:
         right, wrong = await stores.add_account(posts=2), await stores.add_account(posts=9)
         for account in (right, wrong):
             for visibility in Visibility:
@@ -179,7 +177,7 @@ class RepairContract:
         assert (await stores.people.account(right.id)).posts == 2
         assert await repair(repair=False) == 0
 
-    async def test_facts_that_are_on_their_way_are_not_counted_twice(self, stores: Stores) -> None:
+    async def test_undelivered_events_are_not_counted_twice(self, stores: Stores) -> None:
         ann = await stores.add_account()
         delivered = await publish(stores, a_post(author=ann.id))
         await relay(stores).deliver()
@@ -194,7 +192,7 @@ class RepairContract:
         assert (await stores.people.account(ann.id)).posts == 1
         assert await repair(repair=True) == 0
 
-    async def test_an_event_that_arrived_but_is_not_forgotten_yet_is_counted(self, stores: Stores) -> None:
+    async def test_a_delivered_event_that_is_still_stored_is_not_counted_twice(self, stores: Stores) -> None:
         ann = await stores.add_account()
         await publish(stores, a_post(author=ann.id))
         (delivery,) = await stores.queue.claim_events(10, timedelta(minutes=1))
@@ -208,7 +206,7 @@ class RepairContract:
         assert await repair(repair=True) == 0
         assert (await stores.people.account(ann.id)).posts == 1
 
-    async def test_events_that_are_left_or_dead_are_still_on_their_way(self, stores: Stores) -> None:
+    async def test_pending_and_dead_events_count_as_undelivered(self, stores: Stores) -> None:
         ann = await stores.add_account()
         for _ in range(3):
             await publish(stores, a_post(author=ann.id))

@@ -1,4 +1,4 @@
-"""What is found: the same on every store, whatever it is indexed with."""
+"""The contract of search: every store finds the same, whatever its index."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ async def edit(stores: Stores, post: Post, text: str) -> Post:
 
 
 def salt() -> str:
-    """A word that no other test has: on some stores they share what is stored."""
+    """A word that no other test uses: on some stores the tests share their data."""
     return f"salt{new_id() >> 16}"
 
 
@@ -100,14 +100,14 @@ class PostSearchContract:
 
         assert await found(stores, f'"busy bee" {rare}') == [post.id]
 
-    async def test_a_phrase_does_not_go_from_the_warning_into_the_text(self, stores: Stores) -> None:
+    async def test_a_phrase_does_not_match_across_the_warning_and_the_text(self, stores: Stores) -> None:
         rare = salt()
         post = await says(stores, f"bees {rare}", content_warning="angry")
 
         assert await found(stores, f"angry {rare}") == [post.id]
         assert await found(stores, f'"angry bees" {rare}') == []
 
-    async def test_a_star_finds_what_goes_on(self, stores: Stores) -> None:
+    async def test_a_star_matches_longer_words(self, stores: Stores) -> None:
         rare = salt()
         post = await says(stores, f"{rare}beginning")
 
@@ -141,7 +141,7 @@ class PostSearchContract:
 
         assert await found(stores, rare) == [comment.id]
 
-    async def test_an_edited_post_is_found_by_what_it_says_now(self, stores: Stores) -> None:
+    async def test_an_edited_post_is_found_by_its_current_text(self, stores: Stores) -> None:
         old, new = salt(), salt()
         post = await says(stores, f"{old} #{old}")
 
@@ -159,7 +159,7 @@ class PostSearchContract:
         assert await found(stores, rare, ViewerContext(post.author)) == []
         assert await found(stores, f"#{rare}", ViewerContext(post.author)) == []
 
-    async def test_what_is_rolled_back_is_not_found(self, stores: Stores) -> None:
+    async def test_a_rolled_back_post_is_not_found(self, stores: Stores) -> None:
         rare = salt()
 
         async def fail() -> None:
@@ -172,7 +172,7 @@ class PostSearchContract:
         assert await found(stores, rare) == []
 
     @pytest.mark.parametrize("narrow", [v for v in Visibility if v is not Visibility.PUBLIC])
-    async def test_what_is_not_public_is_found_by_its_author_alone(
+    async def test_posts_that_are_not_public_are_found_by_their_author_only(
         self, stores: Stores, narrow: Visibility
     ) -> None:
         rare, friend = salt(), UserId(new_id())
@@ -182,7 +182,7 @@ class PostSearchContract:
         assert await found(stores, rare, ViewerContext(friend, follows=frozenset({post.author}))) == []
         assert await found(stores, rare) == []
 
-    async def test_neither_the_blocked_nor_the_muted_are_found(self, stores: Stores) -> None:
+    async def test_posts_of_blocked_and_muted_users_are_not_found(self, stores: Stores) -> None:
         rare, viewer = salt(), UserId(new_id())
         blocked, muted, other = [await says(stores, rare) for _ in range(3)]
 
@@ -192,7 +192,7 @@ class PostSearchContract:
 
         assert await found(stores, rare, viewer_context) == [other.id]
 
-    async def test_private_authors_are_found_by_themselves_and_the_gone_by_nobody(
+    async def test_posts_of_private_authors_are_found_by_themselves_and_of_deleted_accounts_by_nobody(
         self, stores: Stores
     ) -> None:
         rare = salt()
@@ -206,7 +206,7 @@ class PostSearchContract:
         assert await found(stores, rare, ViewerContext(private.author)) == [private.id]
         assert await found(stores, rare, ViewerContext(gone.author)) == []
 
-    async def test_the_hidden_are_left_out_before_the_limit(self, stores: Stores) -> None:
+    async def test_hidden_posts_are_left_out_before_the_limit(self, stores: Stores) -> None:
         rare = salt()
         shown = await says(stores, rare)
         for _ in range(4):
@@ -217,7 +217,9 @@ class PostSearchContract:
         assert list(rows) == [shown.id]
 
     @pytest.mark.parametrize("limit", [1, 2, 3])
-    async def test_pages_go_on_and_back_without_gap_or_repetition(self, stores: Stores, limit: int) -> None:
+    async def test_pages_go_forward_and_back_without_gap_or_repetition(
+        self, stores: Stores, limit: int
+    ) -> None:
         rare = salt()
         posts = [(await says(stores, rare)).id for _ in range(5)]
         query = PostQuery.parsed(rare, graphemes)
@@ -232,7 +234,7 @@ class PostSearchContract:
             forth += last.items
             if last.next is None:
                 break
-            await says(stores, rare)  # what comes meanwhile comes before the first page
+            await says(stores, rare)  # new posts come before the first page
             last = await at(last.next)
         assert forth == posts[::-1]
 
@@ -244,7 +246,7 @@ class PostSearchContract:
         assert len(set(seen)) == len(seen)
 
 
-# --- Search and a plain model of it ------------------------------------------------------------------
+# --- Search compared with a reference model ------------------------------------------------------------------
 
 PEOPLE = range(1, 5)
 SOME = st.frozensets(st.sampled_from(PEOPLE))
@@ -303,7 +305,7 @@ class SearchModelContract:
         gone=SOME,
         by=st.none() | st.sampled_from(PEOPLE),
     )
-    async def test_az3_search_finds_exactly_what_a_plain_model_finds(
+    async def test_az3_search_finds_exactly_what_the_reference_model_finds(
         self,
         stores: Stores,
         sketches: list[Sketch],
@@ -361,7 +363,7 @@ async def _made(stores: Stores, sketch: Sketch, ids: dict[int, UserId], rare: st
 
 
 def _has_all(sketch: Sketch, query: PostQuery, rare: str) -> bool:
-    """Looked for in the text as it stands, without any index."""
+    """Searches the text itself, without any index."""
     text = f"{sketch.text if sketch.edit is None else sketch.edit} {rare}"
     tags = hashtags(resolve_mentions(find_entities(text), {}))
     return set(query.tags) <= set(tags) and all(
@@ -404,7 +406,7 @@ class TagSearchContract:
         assert await tags(stores, f"{rare}スターウ") == [FoundTag(f"{rare}スター・ウォーズ", 1)]
         assert await tags(stores, f"{rare}ص") == [FoundTag(f"{rare}ﷺ", 1)]
 
-    async def test_a_tag_that_only_hidden_posts_have_is_not_there(self, stores: Stores) -> None:
+    async def test_a_tag_of_hidden_posts_only_is_not_found(self, stores: Stores) -> None:
         rare, viewer = salt(), UserId(new_id())
         for narrow in (Visibility.UNLISTED, Visibility.FOLLOWERS, Visibility.DIRECT):
             await says(stores, f"#{rare}a #{rare}b", visibility=narrow, mentioned=frozenset({viewer}))
@@ -424,14 +426,14 @@ class TagSearchContract:
 
         assert await tags(stores, rare, viewer_context) == [FoundTag(f"{rare}b", 1)]
 
-    async def test_one_s_own_hidden_tags_are_not_suggested_to_oneself(self, stores: Stores) -> None:
+    async def test_tags_of_one_s_own_hidden_posts_are_not_found(self, stores: Stores) -> None:
         rare = salt()
         post = await says(stores, f"#{rare}", visibility=Visibility.DIRECT)
 
         assert await tags(stores, rare, ViewerContext(post.author)) == []
 
     @pytest.mark.parametrize("limit", [1, 2, 3])
-    async def test_windows_go_on_and_back(self, stores: Stores, limit: int) -> None:
+    async def test_windows_go_forward_and_back(self, stores: Stores, limit: int) -> None:
         rare = salt()
         names = [f"{rare}{end}" for end in ("a", "lodz", "łódz", "łódź", "z")]
         await says(stores, " ".join(f"#{name}" for name in names))
@@ -487,14 +489,14 @@ class PeopleSearchContract:
             await people(stores, f"{rare} {asked}") == await people(stores, f"{rare} {name}") == [person.id]
         )
 
-    async def test_who_is_called_exactly_so_comes_first(self, stores: Stores) -> None:
+    async def test_the_exact_username_comes_first(self, stores: Stores) -> None:
         rare = salt()
         first, exact, last = [await stores.add_account(username=f"{rare}{end}") for end in ("b", "", "a")]
 
         assert await people(stores, rare.upper()) == [exact.id, last.id, first.id]
         assert await people(stores, rare, window=Window(1, exact.id + 1)) == [first.id]
 
-    async def test_an_edited_profile_is_found_by_its_name_of_now(self, stores: Stores) -> None:
+    async def test_an_edited_profile_is_found_by_its_current_name(self, stores: Stores) -> None:
         old, new = salt(), salt()
         ann = await stores.add_account(display_name=old)
 
@@ -512,7 +514,7 @@ class PeopleSearchContract:
 
         assert await people(stores, rare) == []
 
-    async def test_the_blocked_are_left_out_and_the_muted_are_not(self, stores: Stores) -> None:
+    async def test_blocked_users_are_left_out_and_muted_ones_are_not(self, stores: Stores) -> None:
         rare = salt()
         blocked, muted = [await stores.add_account(display_name=rare) for _ in range(2)]
 

@@ -1,4 +1,4 @@
-"""What every store of posts must do with edits and threads."""
+"""The contract of stores of posts for edits and threads."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -33,7 +33,7 @@ async def edit(stores: Stores, post: Post, **words: object) -> Post:
 
 
 async def answer(stores: Stores, above: Post, **members: object) -> Post:
-    """As PublishPost does."""
+    """Adds and counts a comment as PublishPost does."""
     post = a_post(reply_to=above.id, **members)
     async with stores.open_posts() as tx:
         await tx.posts.add(post)
@@ -57,7 +57,7 @@ class EditsContract:
         assert stored == post
         assert (await stores.read(post.id)).content.entities == ENTITIES
 
-    async def test_earlier_versions_are_kept_and_the_present_one_is_the_last(self, stores: Stores) -> None:
+    async def test_earlier_versions_are_kept_and_the_current_one_is_last(self, stores: Stores) -> None:
         post = await stores.add_post(text="one", content_warning="w", language="en", entities=ENTITIES)
         await edit(stores, post, text="two", content_warning="", language=None, entities=())
         await edit(stores, post, text="three")
@@ -86,7 +86,7 @@ class EditsContract:
         assert await versions(Window(2, 4)) == [5]
         assert await versions(Window(2, 4, back=True)) == [1, 2, 3]
 
-    async def test_the_original_has_the_first_words_and_the_present_counters(self, stores: Stores) -> None:
+    async def test_the_original_has_the_first_text_and_the_current_counters(self, stores: Stores) -> None:
         ann = UserId(new_id())
         post = await stores.add_post(text="one", mentioned=frozenset({ann}), entities=ENTITIES)
         await edit(stores, post, text="two", mentioned=frozenset(), entities=())
@@ -100,7 +100,7 @@ class EditsContract:
         assert original == replace(post, comments=1, answers=2)
         assert untouched == replace(edited, id=PostId(1)), "what was never edited is its own original"
 
-    async def test_a_version_that_is_removed_is_gone_with_whom_it_alone_named(self, stores: Stores) -> None:
+    async def test_removing_a_version_removes_the_names_that_only_it_had(self, stores: Stores) -> None:
         ann, bob, cat = (UserId(new_id()) for _ in range(3))
         post = await stores.add_post(text="secret one", mentioned=frozenset({ann, bob}), entities=ENTITIES)
         await edit(stores, post, text="two", mentioned=frozenset({bob}), entities=())
@@ -139,7 +139,7 @@ class EditsContract:
             None,
         )
 
-    async def test_who_does_not_see_a_post_sees_no_version_of_it(self, stores: Stores) -> None:
+    async def test_versions_of_a_hidden_post_are_hidden(self, stores: Stores) -> None:
         post = await stores.add_post(visibility=Visibility.FOLLOWERS)
         await edit(stores, post, text="two")
 
@@ -148,7 +148,7 @@ class EditsContract:
 
 
 class ThreadsContract:
-    async def test_some_posts_are_read_at_once(self, stores: Stores) -> None:
+    async def test_several_posts_are_read_at_once(self, stores: Stores) -> None:
         one, two = await stores.add_post(), await stores.add_post()
         hidden = await stores.add_post(visibility=Visibility.DIRECT)
 
@@ -156,7 +156,7 @@ class ThreadsContract:
 
         assert rows == {one.id: await stores.read(one.id), two.id: await stores.read(two.id)}
 
-    async def test_ancestors_are_given_nearest_first_whatever_they_are(self, stores: Stores) -> None:
+    async def test_ancestors_are_listed_nearest_first_even_if_hidden_or_deleted(self, stores: Stores) -> None:
         top = await stores.add_post(visibility=Visibility.FOLLOWERS)
         middle = await answer(stores, top, visibility=Visibility.DIRECT)
         low = await answer(stores, middle)
@@ -167,12 +167,12 @@ class ThreadsContract:
         assert list(await stores.posts.ancestors(low.id, 1)) == places[:1]
         assert list(await stores.posts.ancestors(top.id, 10)) == []
 
-    async def test_the_first_answers_to_each_are_given_in_order(self, stores: Stores) -> None:
+    async def test_the_first_answers_to_each_post_are_in_order(self, stores: Stores) -> None:
         one, two, none = [await stores.add_post() for _ in range(3)]
         below: dict[PostId, list[PostId]] = {one.id: [], two.id: []}
         for above in (one, two, one, two, one, two, two):
             below[above.id].append((await answer(stores, above)).id)
-            await answer(stores, above, visibility=Visibility.DIRECT)  # hidden, and takes no place
+            await answer(stores, above, visibility=Visibility.DIRECT)  # hidden, so it takes no place
         ids = [one.id, two.id, none.id]
 
         rows = await stores.posts.answers(ids, 2, 10, NOBODY)
@@ -182,9 +182,7 @@ class ThreadsContract:
         assert [row.id for row in fewer] == sorted(below[one.id][:3] + below[two.id][:3])[:4]
         assert set(await stores.posts.answered(ids, NOBODY)) == {one.id, two.id}
 
-    async def test_a_deleted_comment_keeps_its_place_while_something_stands_below_it(
-        self, stores: Stores
-    ) -> None:
+    async def test_a_deleted_comment_leaves_a_tombstone_while_it_has_answers(self, stores: Stores) -> None:
         top = await stores.add_post()
         middle = await answer(stores, top)
         low = await answer(stores, middle)
@@ -201,7 +199,7 @@ class ThreadsContract:
         assert await stores.posts.tombstone(middle.id) is None
         assert set(await stores.posts.answered([top.id], NOBODY)) == set()
 
-    async def test_a_post_that_is_no_comment_leaves_no_tombstone(self, stores: Stores) -> None:
+    async def test_a_post_that_is_not_a_comment_leaves_no_tombstone(self, stores: Stores) -> None:
         top = await stores.add_post()
         await answer(stores, top)
 
@@ -218,7 +216,7 @@ class ThreadsContract:
         deleted=st.permutations(range(11)),
         how_many=st.integers(0, 11),
     )
-    async def test_what_is_shown_depends_on_what_is_left_and_not_on_how_it_came_about(
+    async def test_a_thread_does_not_depend_on_the_order_of_its_changes(
         self, stores: Stores, tree: list[tuple[int, Visibility]], deleted: list[int], how_many: int
     ) -> None:
         posts = [await stores.add_post()]

@@ -1,4 +1,4 @@
-"""What a transaction promises, whatever stores the rows."""
+"""The contract of transactions of every store."""
 
 import asyncio
 from dataclasses import replace
@@ -11,7 +11,7 @@ from tests.port_contracts.stores import Stores, a_post, an_account, with_retries
 
 
 class TransactionsContract:
-    async def test_what_a_block_wrote_is_there_when_it_has_ended(self, stores: Stores) -> None:
+    async def test_writes_are_visible_after_the_transaction(self, stores: Stores) -> None:
         post = a_post()
 
         async with stores.open_posts() as tx:
@@ -20,7 +20,7 @@ class TransactionsContract:
         async with stores.open_posts() as tx:
             assert await tx.posts.get(post.id) == post
 
-    async def test_a_block_that_raises_leaves_nothing(self, stores: Stores) -> None:
+    async def test_an_exception_rolls_the_transaction_back(self, stores: Stores) -> None:
         account, waiting = an_account(), await stores.queue.waiting()
 
         async def fail() -> None:
@@ -37,9 +37,9 @@ class TransactionsContract:
         assert await stores.queue.waiting() == waiting
         await stores.add_account(
             id=account.id, username=account.username, email=account.email
-        )  # its names are free
+        )  # its usernames are free
 
-    async def test_a_block_that_is_cancelled_leaves_nothing_and_blocks_nobody(self, stores: Stores) -> None:
+    async def test_a_cancelled_transaction_is_rolled_back_and_blocks_nobody(self, stores: Stores) -> None:
         account, inside = an_account(), asyncio.Event()
 
         async def hang() -> None:
@@ -59,7 +59,7 @@ class TransactionsContract:
         other = await stores.add_account()
         assert await stores.people.account(other.id) == other
 
-    async def test_a_reader_sees_a_change_when_it_is_committed_and_not_before(self, stores: Stores) -> None:
+    async def test_a_reader_sees_a_change_only_after_the_commit(self, stores: Stores) -> None:
         post = a_post()
 
         async with stores.open_posts() as tx:
@@ -80,13 +80,13 @@ class TransactionsContract:
 
         assert seen == replace(account, posts=2)
 
-    async def test_of_twenty_changes_to_one_row_at_once_none_is_lost(self, stores: Stores) -> None:
+    async def test_twenty_concurrent_changes_of_one_row_are_all_kept(self, stores: Stores) -> None:
         account = await stores.add_account()
 
         async def edit() -> None:
             async with stores.open_identity() as tx:
                 read = await tx.accounts.get(account.id)
-                await asyncio.sleep(0)  # room for whoever would get in between
+                await asyncio.sleep(0)  # a gap in which another transaction could change the row
                 await tx.accounts.save(read.edited(bio=f"{read.bio}x"))
 
         await asyncio.gather(*(with_retries(edit) for _ in range(20)))
@@ -119,7 +119,7 @@ class TransactionsContract:
 
         assert (after_rollback, before_commit, stores.wake.is_set()) == (False, False, True)
 
-    async def test_what_is_not_there_is_said_to_be_not_found(self, stores: Stores) -> None:
+    async def test_missing_rows_are_not_found(self, stores: Stores) -> None:
         async with stores.open_identity() as tx:
             with pytest.raises(UserNotFound):
                 await tx.accounts.get(UserId(1))

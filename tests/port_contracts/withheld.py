@@ -1,4 +1,4 @@
-"""Comments of private accounts: who sees them, and what is counted, whenever an account becomes private or opens."""
+"""Comments of private accounts: their audience and the counts, when an account becomes private or open."""
 
 import random
 
@@ -33,7 +33,7 @@ async def comments(waggle: Waggle, post: PostId) -> int:
 
 
 class WithheldContract:
-    async def test_a_private_account_s_comment_reaches_whom_it_answers_and_names_and_is_not_counted(
+    async def test_a_comment_of_a_private_account_reaches_the_author_above_and_its_mentions_and_is_not_counted(
         self, stores: Stores
     ) -> None:
         waggle = Waggle(stores)
@@ -56,7 +56,7 @@ class WithheldContract:
         await waggle.delete(bob, comment.id)
         assert await RepairPosts(stores.counters)(repair=False) == NONE
 
-    async def test_what_an_account_wrote_before_follows_it_however_much_it_is(self, stores: Stores) -> None:
+    async def test_earlier_comments_follow_their_account_however_many_they_are(self, stores: Stores) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
         post = (await waggle.post(ann)).post.id
@@ -72,7 +72,7 @@ class WithheldContract:
             assert (await waggle.read(None, written[-1])).post.id == written[-1]
         assert await RepairPosts(stores.counters)(repair=False) == NONE
 
-    async def test_it_goes_on_when_the_time_is_up(self, stores: Stores) -> None:
+    async def test_withholding_continues_after_the_time_is_up(self, stores: Stores) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
         post = (await waggle.post(ann)).post.id
@@ -88,14 +88,14 @@ class WithheldContract:
         assert await restrict(changed, EVENT, below) is None
         assert await comments(waggle, post) == 0
 
-    async def test_a_comment_that_was_under_way_when_its_author_went_private_is_put_right(
+    async def test_a_comment_that_raced_with_its_author_becoming_private_is_corrected(
         self, stores: Stores
     ) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
         post = (await waggle.post(ann)).post.id
         comment = (await waggle.post(bob, reply_to=post)).post.id
-        async with stores.open_posts() as tx:  # as if the comment was committed after the rest
+        async with stores.open_posts() as tx:  # as if the comment was committed last
             await tx.authors.set_private(bob, 7, private=True)
         published = Published(post_id=comment, author_id=bob, reply_to=post, visibility="public")
 
@@ -105,7 +105,7 @@ class WithheldContract:
         assert await comments(waggle, post) == 0
         assert await RepairPosts(stores.counters)(repair=False) == NONE
 
-    async def test_a_tombstone_comes_and_goes_with_what_stands_below_it(self, stores: Stores) -> None:
+    async def test_tombstones_appear_and_disappear_with_their_answers(self, stores: Stores) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
         post = (await waggle.post(ann)).post.id
@@ -122,7 +122,7 @@ class WithheldContract:
 
     @settings(max_examples=20)
     @given(seed=st.integers(0, 2**32))
-    async def test_di2_counts_are_of_what_everybody_may_see_whatever_happens(
+    async def test_di2_counts_include_only_open_posts_after_random_changes(
         self, stores: Stores, seed: int
     ) -> None:
         waggle, rng = Waggle(stores), random.Random(seed)  # noqa: S311 - no secret

@@ -1,4 +1,4 @@
-"""What a text names, and where."""
+"""Entities: mentions, hashtags and links in a text, and their positions."""
 
 import os
 import time
@@ -29,7 +29,7 @@ FAMILY = "\U0001f468‍\U0001f469‍\U0001f467‍\U0001f466"
 
 
 def cut(text: str, entity: Entity) -> str:
-    """What stands between two positions, as a client with UTF-16 strings cuts it out."""
+    """The text of an entity, as a client with UTF-16 strings cuts it out."""
     return text.encode("utf-16-le")[entity.start * 2 : entity.end * 2].decode("utf-16-le")
 
 
@@ -65,7 +65,7 @@ class TestMentions:
             ("https://example.org/?to=@ann", []),
             ("https://ann@example.org/ @bob", ["bob"]),
             ("https://example.org/@ann/1", []),
-            # people elsewhere
+            # users of other servers
             ("@lea@example.social", []),
             ("@lea.bsky.social", []),
             ("＠lea＠example.social", []),
@@ -76,7 +76,7 @@ class TestMentions:
             ("@lea.marie@example.social and @bob", ["bob"]),
             ("x@lea müller@lea mu\u0308ller@lea x_@lea 1@lea", []),
             ("иван@lea.рф", []),
-            # and people here
+            # local users
             ("@lea. @bob... @carol@ @dave.", ["lea", "bob", "carol", "dave"]),
             ("@lea's @bob\u2019s @carol\u02bcs", ["lea", "bob", "carol"]),
             ("@lea: see example.org @bob:", ["lea", "bob"]),
@@ -97,10 +97,10 @@ class TestMentions:
             ("@leaé @leae\u0301 @leax\u0323 @leaß @leaｂｃ @lea３ @lea٣ éa@lea ａ@lea", []),
         ],
     )
-    def test_an_at_sign_names_somebody(self, text: str, names: list[str]) -> None:
+    def test_an_at_sign_and_a_name_make_a_mention(self, text: str, names: list[str]) -> None:
         assert mentioned_usernames(find_entities(text)) == names
 
-    def test_twenty_people_are_named_as_often_as_one_likes_and_a_twenty_first_is_refused(self) -> None:
+    def test_twenty_people_can_be_mentioned_any_number_of_times_and_a_twenty_first_is_refused(self) -> None:
         names = [f"user_{number}" for number in range(MAX_MENTIONS)]
         text = " ".join(f"@{name} @{name.upper()}" for name in names)
 
@@ -110,14 +110,14 @@ class TestMentions:
         assert [fault.code for fault in refused.value.field_errors] == ["too_many_mentions"]
 
     @pytest.mark.parametrize("before", ["#a ", "https://example.org/ ", "@bob "])
-    def test_nobody_is_left_out_because_of_what_else_a_text_names(self, before: str) -> None:
+    def test_other_entities_never_displace_a_mention(self, before: str) -> None:
         entities = find_entities(before * 200 + "@lea")
 
         assert len(entities) == MAX_ENTITIES
         assert entities[-1].value == "lea"
 
     @given(text=st.text(st.sampled_from("@@ aA_1/é\n.")))
-    def test_every_name_could_be_a_username(self, text: str) -> None:
+    def test_every_mentioned_name_is_a_possible_username(self, text: str) -> None:
         try:
             named = mentioned_usernames(find_entities(text))
         except Invalid:
@@ -125,7 +125,7 @@ class TestMentions:
         for name in named:
             assert is_reserved(name) or username(name) == name
 
-    def test_a_mention_of_nobody_is_no_entity(self) -> None:
+    def test_a_mention_of_an_unknown_username_is_no_entity(self) -> None:
         entities = resolve_mentions(find_entities("@ann and @bob #bees"), {"bob": UserId(7)})
 
         assert entities == (
@@ -185,24 +185,24 @@ class TestHashtags:
             ("#bees· #bees\u200b#wax", ["bees", "wax"]),
         ],
     )
-    def test_a_number_sign_makes_a_tag(self, text: str, tags: list[str]) -> None:
+    def test_a_number_sign_and_a_word_make_a_hashtag(self, text: str, tags: list[str]) -> None:
         assert hashtags(find_entities(text)) == tags
 
-    def test_a_tag_is_as_long_as_its_limit_and_no_longer(self) -> None:
+    def test_a_tag_beyond_the_length_limit_is_no_tag(self) -> None:
         assert hashtags(find_entities("#" + "a" * MAX_TAG)) == ["a" * MAX_TAG]
         assert find_entities("#" + "a" * (MAX_TAG + 1)) == []
         assert find_entities("#" + "ß" * (MAX_TAG // 2 + 1)) == [], "counted in its canonical form"
 
-    def test_in2_marks_upon_marks_make_no_long_tag(self) -> None:
+    def test_in2_stacked_combining_marks_make_no_long_tag(self) -> None:
         assert find_entities("#Z" + "\N{COMBINING GRAVE ACCENT}" * 1000) == []
 
-    def test_no_more_than_thirty_tags_are_made(self) -> None:
+    def test_a_text_has_at_most_thirty_tags(self) -> None:
         tags = [f"tag{number}" for number in range(40)]
 
         assert hashtags(find_entities(" ".join(f"#{tag}" for tag in tags))) == tags[:MAX_HASHTAGS]
 
     @given(raw=st.text())
-    def test_the_canonical_form_is_its_own(self, raw: str) -> None:
+    def test_the_canonical_form_of_a_canonical_tag_is_itself(self, raw: str) -> None:
         tag = hashtag(raw)
 
         if tag is not None:
@@ -211,7 +211,7 @@ class TestHashtags:
             assert len(tag.encode()) <= 4 * MAX_TAG
 
     @given(raw=st.text(st.sampled_from("aAéÉiIİıŀĿ·・ﾞスｽßﷺ_1\u0307\u0301\u200c\u200dم"), max_size=12))
-    def test_a_tag_that_is_read_in_a_text_is_asked_for_as_it_was_written(self, raw: str) -> None:
+    def test_a_tag_found_in_a_text_has_the_canonical_form_of_its_spelling(self, raw: str) -> None:
         for entity in find_entities(f"#{raw}"):
             written = cut(f"#{raw}", entity)[1:]
             assert hashtag(written) == entity.value
@@ -220,7 +220,7 @@ class TestHashtags:
     @pytest.mark.parametrize(
         "raw", ["", "#bees", "a b", "a-b", "1", "\u0301", "a" * 101, "a\0", "../a", "\u0e33\u0e01"]
     )
-    def test_these_are_no_tags(self, raw: str) -> None:
+    def test_invalid_tags_have_no_canonical_form(self, raw: str) -> None:
         assert hashtag(raw) is None
 
 
@@ -292,16 +292,16 @@ class TestLinks:
         "link", ["https://example.org", "https://example.org/a?b=c", "https://example.org/a_(b)"]
     )
     @pytest.mark.parametrize("after", ["", " and", "\n"])
-    def test_it_ends_before_the_mark_that_closes_a_sentence(self, link: str, after: str) -> None:
+    def test_a_link_ends_before_punctuation_that_closes_a_sentence(self, link: str, after: str) -> None:
         wrong = {mark for mark in CLOSING_MARKS if found(f"{link}{mark}{after}", EntityType.LINK) != [link]}
 
         assert wrong == set()
 
     @pytest.mark.parametrize("mark", "، ؟ ۔ । ։ ። ။ ។ ། ｡ ､ ｣ ）".split())
-    def test_it_ends_there_also_where_no_blank_follows(self, mark: str) -> None:
+    def test_a_link_ends_before_punctuation_without_a_following_blank(self, mark: str) -> None:
         assert found(f"https://example.org/a{mark}字", EntityType.LINK) == ["https://example.org/a"]
 
-    def test_in2_a_link_is_as_long_as_its_limit_and_no_longer(self) -> None:
+    def test_in2_a_link_beyond_the_length_limit_is_no_link(self) -> None:
         longest = "https://example.org/".ljust(MAX_URL, "a")
 
         assert found(longest, EntityType.LINK) == [longest]
@@ -338,14 +338,14 @@ PIECES = [
 
 
 class TestPositions:
-    def test_they_count_utf_16_units(self) -> None:
+    def test_positions_count_utf_16_code_units(self) -> None:
         assert [(entity.start, entity.end) for entity in find_entities("🐝 @ann 🐝#bees")] == [
             (3, 7),
             (10, 15),
         ]
 
     @given(text=st.lists(st.sampled_from(PIECES)).map("".join) | st.text())
-    def test_they_cut_out_exactly_what_was_recognised(self, text: str) -> None:
+    def test_positions_cut_out_exactly_the_entity(self, text: str) -> None:
         text = text.encode("utf-16-le", "ignore").decode("utf-16-le")
         end = 0
         try:
@@ -365,12 +365,12 @@ class TestPositions:
             else:
                 assert piece == entity.value
 
-    def test_in2_a_text_names_a_bounded_number_of_things(self) -> None:
+    def test_in2_the_number_of_entities_is_bounded(self) -> None:
         assert len(find_entities("#a " * 2000 + "@ann " * 100)) == MAX_ENTITIES
 
 
 class TestStoredTexts:
-    def test_hashtags_and_links_are_read_by_the_present_rules_and_mentions_stay(self) -> None:
+    def test_stored_texts_get_hashtags_and_links_by_current_rules_and_keep_their_mentions(self) -> None:
         text = "@lea@example.social #col·legi https://example.org/、 @bob"
         before = (
             Entity(EntityType.MENTION, 0, 4, "lea", UserId(7)),
@@ -384,7 +384,7 @@ class TestStoredTexts:
             Entity(EntityType.LINK, 30, 50, "https://example.org/"),
         )
 
-    def test_more_people_than_a_text_may_name_today_are_no_fault_of_it(self) -> None:
+    def test_a_stored_text_with_too_many_mentions_is_accepted(self) -> None:
         assert find_entities_again(" ".join(f"@user_{number}" for number in range(30)), ()) == ()
 
 
@@ -419,7 +419,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
-def test_in7_hostile_texts_are_looked_through(text: str) -> None:
+def test_in7_hostile_texts_take_linear_time(text: str) -> None:
     start = time.process_time()
     entities = find_entities(text)
     spent = time.process_time() - start

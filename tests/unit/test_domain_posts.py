@@ -1,4 +1,4 @@
-"""What posts may say, who may see them, who may remove them."""
+"""The rules of posts: texts, visibility, removal."""
 
 from dataclasses import replace
 
@@ -29,22 +29,24 @@ class TestVisibility:
     @pytest.mark.parametrize(
         ("visibility", "seen"), [(PUBLIC, True), (UNLISTED, True), (FOLLOWERS, False), (DIRECT, False)]
     )
-    def test_a_stranger_sees_what_is_public_or_unlisted(self, visibility: Visibility, seen: bool) -> None:
+    def test_without_a_relationship_only_public_and_unlisted_posts_are_visible(
+        self, visibility: Visibility, seen: bool
+    ) -> None:
         assert can_view(a_post(visibility), ANONYMOUS) is seen
         assert can_view(a_post(visibility), ViewerContext(BOB)) is seen
 
     @pytest.mark.parametrize("visibility", Visibility)
-    def test_the_author_sees_all_of_hers(self, visibility: Visibility) -> None:
+    def test_authors_see_all_their_own_posts(self, visibility: Visibility) -> None:
         assert can_view(a_post(visibility), ViewerContext(ANN)) is True
 
-    def test_a_follower_sees_what_is_for_followers_but_nothing_direct(self) -> None:
+    def test_a_follower_sees_posts_for_followers_but_no_direct_ones(self) -> None:
         bob = ViewerContext(BOB, follows=frozenset({ANN}))
 
         assert can_view(a_post(FOLLOWERS), bob) is True
         assert can_view(a_post(DIRECT), bob) is False
 
     @pytest.mark.parametrize("visibility", Visibility)
-    def test_who_is_mentioned_sees_it(self, visibility: Visibility) -> None:
+    def test_a_mentioned_user_sees_the_post(self, visibility: Visibility) -> None:
         assert can_view(a_post(visibility, BOB), ViewerContext(BOB)) is True
 
     @pytest.mark.parametrize("visibility", Visibility)
@@ -54,10 +56,10 @@ class TestVisibility:
         assert can_view(a_post(visibility, BOB), bob) is False
 
     @pytest.mark.parametrize("viewer", [ANN, BOB, None])
-    def test_nobody_sees_what_is_deleted(self, viewer: UserId | None) -> None:
+    def test_nobody_sees_a_deleted_post(self, viewer: UserId | None) -> None:
         assert can_view(a_post(PUBLIC, BOB, deleted=True), ViewerContext(viewer)) is False
 
-    def test_the_widths_fall_from_public_to_direct(self) -> None:
+    def test_visibilities_are_ordered_from_public_to_direct(self) -> None:
         assert sorted(Visibility, key=lambda visibility: -visibility.width) == [
             PUBLIC,
             UNLISTED,
@@ -68,7 +70,7 @@ class TestVisibility:
 
 class TestComments:
     @pytest.mark.parametrize("above", Visibility)
-    def test_a_comment_is_seen_like_the_post_it_answers(self, above: Visibility) -> None:
+    def test_a_comment_has_the_visibility_of_the_post_it_answers(self, above: Visibility) -> None:
         assert a_post(above).comment_visibility(None) is above
 
     @pytest.mark.parametrize("above", Visibility)
@@ -84,13 +86,13 @@ class TestComments:
 
 class TestAudience:
     @pytest.mark.parametrize("above", [None, *Visibility])
-    def test_what_everybody_may_see_is_counted(self, above: Visibility | None) -> None:
+    def test_open_posts_are_counted(self, above: Visibility | None) -> None:
         place = a_post(above) if above else None
 
         assert [a_post(visibility).counts_in(place) for visibility in (PUBLIC, UNLISTED)] == [True, True]
 
     @pytest.mark.parametrize("above", [None, PUBLIC, UNLISTED, FOLLOWERS])
-    def test_what_not_everybody_may_see_is_not_counted(self, above: Visibility | None) -> None:
+    def test_posts_that_are_not_open_are_not_counted(self, above: Visibility | None) -> None:
         place = a_post(above) if above else None
 
         assert [a_post(visibility).counts_in(place) for visibility in (FOLLOWERS, DIRECT)] == [False, False]
@@ -99,16 +101,16 @@ class TestAudience:
         assert a_post(DIRECT).counts_in(a_post(DIRECT)) is True
 
     @pytest.mark.parametrize("visibility", [PUBLIC, UNLISTED])
-    def test_an_open_answer_mentions_whom_it_names(self, visibility: Visibility) -> None:
+    def test_an_open_answer_mentions_the_users_that_it_names(self, visibility: Visibility) -> None:
         assert a_post(PUBLIC).audience_of_answer(BOB, visibility, frozenset({CAT})) == {CAT}
 
     @pytest.mark.parametrize("visibility", [FOLLOWERS, DIRECT])
-    def test_a_narrow_answer_reaches_whom_it_answers_too(self, visibility: Visibility) -> None:
+    def test_a_narrow_answer_also_reaches_the_author_above(self, visibility: Visibility) -> None:
         assert a_post(PUBLIC).audience_of_answer(BOB, visibility, frozenset({CAT})) == {ANN, CAT}
         assert a_post(PUBLIC).audience_of_answer(ANN, visibility, frozenset()) == frozenset()
 
     @pytest.mark.parametrize("visibility", [PUBLIC, UNLISTED])
-    def test_an_open_answer_of_a_private_account_reaches_whom_it_answers_and_counts_nowhere(
+    def test_an_open_answer_of_a_private_account_reaches_the_author_above_and_is_not_counted(
         self, visibility: Visibility
     ) -> None:
         above = a_post(PUBLIC)
@@ -124,7 +126,7 @@ class TestAudience:
         answer = a_post(visibility)
         assert answer.with_author(private=True) is answer
 
-    def test_in_a_direct_thread_it_is_the_same_people_throughout(self) -> None:
+    def test_a_direct_thread_keeps_its_people(self) -> None:
         thread = a_post(DIRECT, BOB)
 
         assert thread.audience_of_answer(BOB, DIRECT, frozenset({CAT})) == {ANN}
@@ -134,7 +136,7 @@ class TestAudience:
 class TestRemoval:
     POST = replace(a_post(DIRECT, BOB), content_warning="stings", language="en", likes=3, comments=2)
 
-    def test_a_tombstone_tells_nothing_of_the_post(self) -> None:
+    def test_a_removed_post_has_no_content(self) -> None:
         expected = replace(
             self.POST,
             text="",
@@ -147,7 +149,7 @@ class TestRemoval:
 
         assert self.POST.removed(by=ANN) == expected
 
-    def test_only_the_author_removes(self) -> None:
+    def test_only_the_author_can_remove_a_post(self) -> None:
         with pytest.raises(NotTheAuthor):
             self.POST.removed(by=BOB)
 
@@ -189,7 +191,7 @@ class TestLanguage:
             "cel-gaulish",
         ],
     )
-    def test_these_are_languages_in_any_case(self, tag: str | None) -> None:
+    def test_valid_language_tags_are_accepted_in_any_case(self, tag: str | None) -> None:
         assert language(tag) == tag
         if tag is not None:
             assert language(tag.upper()) == language(tag.lower()) == language(tag.swapcase()) == tag
@@ -224,7 +226,7 @@ class TestLanguage:
             "x-" + "a-" * 16 + "aa",
         ],
     )
-    def test_these_are_none(self, tag: str) -> None:
+    def test_invalid_language_tags_are_refused(self, tag: str) -> None:
         with pytest.raises(Invalid):
             language(tag)
 
@@ -245,5 +247,5 @@ class TestLanguage:
         ("각", 1),
     ],
 )
-def test_a_person_counts_clusters(text: str, seen: int) -> None:
+def test_lengths_count_grapheme_clusters(text: str, seen: int) -> None:
     assert graphemes(text) == seen

@@ -1,4 +1,4 @@
-"""Queries: what is asked for, and that nothing in it is an order to a database."""
+"""Search queries: parsing them, and that nothing in them is a command to a database."""
 
 import re
 
@@ -58,7 +58,7 @@ def one(*words: str, prefix: bool = False) -> Phrase:
         ("蜂", PostQuery((one("蜂", prefix=True),))),
     ],
 )
-def test_a_query_means(raw: str, expected: PostQuery) -> None:
+def test_a_query_is_parsed_into_its_terms(raw: str, expected: PostQuery) -> None:
     assert parsed(raw) == expected
 
 
@@ -81,12 +81,12 @@ def test_a_query_means(raw: str, expected: PostQuery) -> None:
         ("w" * 201, "too_long"),
     ],
 )
-def test_a_query_that_cannot_be_asked_is_refused(raw: str, code: str | None) -> None:
+def test_an_invalid_query_is_refused(raw: str, code: str | None) -> None:
     assert refusal(raw) == code
 
 
 @given(HOSTILE | st.text(max_size=60))
-def test_in8_any_text_is_a_query_or_refused_and_no_sign_of_it_reaches_a_database(raw: str) -> None:
+def test_in8_any_text_is_a_query_or_refused_and_no_special_character_reaches_a_database(raw: str) -> None:
     try:
         query = parsed(raw)
     except Invalid:
@@ -119,7 +119,7 @@ def a_post(text: str, warning: str = "", *, deleted: bool = False) -> Post:
     )
 
 
-def test_a_post_is_found_by_its_words_its_author_and_its_tags() -> None:
+def test_the_terms_of_a_post_are_its_words_its_author_and_its_tags() -> None:
     assert searchable(a_post("A #Bee, a bee", "sting")) == (
         "sting",
         "_",
@@ -132,11 +132,11 @@ def test_a_post_is_found_by_its_words_its_author_and_its_tags() -> None:
     )
 
 
-def test_a_deleted_post_is_found_by_nothing() -> None:
+def test_a_deleted_post_has_no_terms() -> None:
     assert searchable(a_post("a bee", deleted=True)) == ()
 
 
-def test_a_word_counts_so_often_in_one_post() -> None:
+def test_occurrences_of_a_word_are_bounded() -> None:
     found = searchable(a_post("bee " * 400 + "wasp"))
 
     assert (found.count("bee"), found.count("wasp")) == (MAX_REPEATED, 1)
@@ -154,16 +154,16 @@ def test_a_word_counts_so_often_in_one_post() -> None:
         ("田中太郎", PeopleQuery(None, ("中太", "田中"), "太郎")),
     ],
 )
-def test_a_query_for_people_means(raw: str, expected: PeopleQuery) -> None:
+def test_a_query_for_people_is_parsed_into_words(raw: str, expected: PeopleQuery) -> None:
     assert PeopleQuery.parsed(raw, graphemes) == expected
 
 
-def test_people_are_found_by_the_words_of_both_their_names() -> None:
+def test_people_are_found_by_the_words_of_username_and_display_name() -> None:
     assert words_of_name("ann_b", "Zoë 田中") == {"@ann_b", "ann", "b", "zoe", "田中", "中"}
 
 
 @given(st.text(max_size=40))
-def test_what_begins_a_tag_is_a_tag_unless_it_lacks_a_letter(raw: str) -> None:
+def test_the_beginning_of_a_tag_is_a_tag_if_it_has_a_letter(raw: str) -> None:
     tag, beginning = hashtag(raw), beginning_of_tag(raw)
 
     assert tag in {None, beginning}
@@ -181,13 +181,13 @@ def test_what_begins_a_tag_is_a_tag_unless_it_lacks_a_letter(raw: str) -> None:
         ("ـ", "ـ"),
     ],
 )
-def test_a_tag_is_searched_by_its_letters(tag: str, plain: str) -> None:
+def test_the_search_form_of_a_tag_is_its_letters(tag: str, plain: str) -> None:
     assert plain_tag(tag) == plain
     assert tag_key(tag) == f"{plain} {tag}"
 
 
 @given(st.text(max_size=40), st.integers(1, 40))
-def test_a_tag_is_found_by_every_beginning_of_it(raw: str, length: int) -> None:
+def test_a_tag_is_found_by_each_of_its_beginnings(raw: str, length: int) -> None:
     tag = hashtag(raw)
     beginning = tag and beginning_of_tag(tag[:length])
 

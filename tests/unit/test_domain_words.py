@@ -1,4 +1,4 @@
-"""Words: the same for who writes and for who asks, in any language."""
+"""Words are the same in texts and in queries, in any language."""
 
 import pytest
 from hypothesis import given
@@ -50,12 +50,14 @@ TEXT = st.text(max_size=60) | st.text(
         ("𠀀𠀁", ("𠀀𠀁", "𠀁")),
     ],
 )
-def test_words_are_what_a_reader_takes_for_the_same(text: str, expected: tuple[str, ...]) -> None:
+def test_spellings_that_readers_take_for_the_same_word_are_one_word(
+    text: str, expected: tuple[str, ...]
+) -> None:
     assert words(text) == expected
 
 
 @given(TEXT)
-def test_a_word_holds_nothing_that_is_a_sign_anywhere(text: str) -> None:
+def test_words_contain_no_special_characters_of_databases(text: str) -> None:
     for word in words(text):
         assert 0 < len(word) <= MAX_WORD
         assert not set(word) & set(" \t\n\x00\"'\\*:&|!()<>#@_-^%;")
@@ -63,21 +65,19 @@ def test_a_word_holds_nothing_that_is_a_sign_anywhere(text: str) -> None:
 
 
 @given(TEXT, TEXT)
-def test_what_is_written_apart_is_found_apart(one: str, two: str) -> None:
+def test_separate_words_are_found_separately(one: str, two: str) -> None:
     assert words(f"{one}\n{two}") == words(one) + words(two)
 
 
 @given(TEXT, TEXT, TEXT)
-def test_any_part_of_a_text_that_stands_between_blanks_is_found_in_it(
-    before: str, asked: str, after: str
-) -> None:
+def test_any_part_of_a_text_between_blanks_is_found(before: str, asked: str, after: str) -> None:
     found = phrase(asked)
 
     assert found is None or found.stands_in(words(f"{before} {asked} {after}"))
 
 
 @given(st.text(st.sampled_from("東京都蜂蜜หน"), min_size=1, max_size=12), st.data())
-def test_any_part_of_a_text_without_blanks_is_found_in_it(text: str, data: st.DataObject) -> None:
+def test_any_part_of_a_text_without_blanks_is_found(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
     found = phrase(text[start:end])
@@ -87,7 +87,7 @@ def test_any_part_of_a_text_without_blanks_is_found_in_it(text: str, data: st.Da
 
 
 @given(st.text(st.sampled_from("abcdé"), min_size=1, max_size=8), st.integers(1, 8))
-def test_a_beginning_is_found_only_with_a_star(text: str, length: int) -> None:
+def test_a_prefix_matches_only_with_a_star(text: str, length: int) -> None:
     beginning = text[:length]
     starred, plain = phrase(beginning, prefix=True), phrase(beginning)
 
@@ -97,7 +97,7 @@ def test_a_beginning_is_found_only_with_a_star(text: str, length: int) -> None:
     assert plain.stands_in(words(text)) is (words(beginning) == words(text))
 
 
-def test_a_phrase_that_goes_on_after_letters_without_blanks_is_found() -> None:
+def test_a_phrase_that_continues_after_a_script_without_blanks_is_found() -> None:
     found = phrase("東京 waggle")
 
     assert found == Phrase(("東京", "京", "waggle"))
@@ -105,13 +105,13 @@ def test_a_phrase_that_goes_on_after_letters_without_blanks_is_found() -> None:
     assert not found.stands_in(words("東京都 waggle"))
 
 
-def test_of_a_long_word_the_beginning_counts_and_of_a_long_text_the_first_words() -> None:
+def test_long_words_and_long_texts_are_cut() -> None:
     assert words("b" * 1000) == ("b" * MAX_WORD,)
     assert words("é" * 1000) == ("e" * MAX_WORD,)
     assert len(words("b " * 9000)) == len(words("é " * 9000)) == len(words("東" * 9000)) == MAX_WORDS
 
 
-def test_a_query_may_be_so_long_and_no_longer() -> None:
+def test_a_query_beyond_the_length_limit_is_refused() -> None:
     check_length("東" * 200, graphemes)
     check_length("b" * 200, graphemes)
     for long in (

@@ -1,4 +1,4 @@
-"""Posts with media: who may attach what, and who sees the post when."""
+"""Posts with media: what can be attached, and when others see the post."""
 
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
@@ -71,7 +71,7 @@ async def uploads(
 
 
 async def settles(waggle: Waggle, media: Media, outcome: ProcessingResult | FailureReason = RESULT) -> None:
-    """As the worker does it, and then everything that follows."""
+    """Settles the media as the worker does, and delivers the events that follow."""
     async with waggle.stores.open_media() as tx:
         now = await tx.media.get(media.id)
         now = now.ready(outcome) if isinstance(outcome, ProcessingResult) else now.failed(outcome)
@@ -99,9 +99,7 @@ async def sees(waggle: Waggle, viewer: UserId | None, post: PostId) -> Presented
         return None
 
 
-async def test_media_that_are_ready_are_shown_at_once_in_their_order(
-    waggle: Waggle, ann: UserId, bob: UserId
-) -> None:
+async def test_ready_media_are_shown_at_once_in_their_order(waggle: Waggle, ann: UserId, bob: UserId) -> None:
     some = [await uploads(waggle, ann, MediaState.READY) for _ in range(4)]
     post = await publishes(waggle, ann, *reversed(some), text="")
     seen = await sees(waggle, bob, post)
@@ -110,7 +108,7 @@ async def test_media_that_are_ready_are_shown_at_once_in_their_order(
     assert [event for event in await waggle.pending_events() if isinstance(event, Published)]
 
 
-async def test_a_post_that_waits_is_its_author_s_alone_and_then_as_it_was_meant(
+async def test_a_pending_post_is_visible_to_its_author_only_until_it_is_published(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     above = await publishes(waggle, bob, text="show us")
@@ -135,7 +133,7 @@ async def test_a_post_that_waits_is_its_author_s_alone_and_then_as_it_was_meant(
 
 
 @pytest.mark.parametrize("visibility", Visibility)
-async def test_waiting_gives_nobody_more_to_see_than_the_post_will(
+async def test_a_pending_post_never_has_a_wider_audience_than_the_published_one(
     waggle: Waggle, ann: UserId, bob: UserId, visibility: Visibility
 ) -> None:
     media = await uploads(waggle, ann)
@@ -144,24 +142,24 @@ async def test_waiting_gives_nobody_more_to_see_than_the_post_will(
     assert await sees(waggle, bob, post) is None
     await settles(waggle, media)
     seen = await sees(waggle, bob, post)
-    assert seen is not None  # who is mentioned sees it, whatever it is
+    assert seen is not None  # a mentioned user sees it whatever its visibility
     assert seen.post.visibility is visibility
     stranger = await sees(waggle, None, post)
     assert (stranger is not None) == (visibility in {Visibility.PUBLIC, Visibility.UNLISTED})
 
 
-async def test_what_settled_while_the_post_was_written_is_not_missed(
+async def test_media_that_become_ready_while_the_post_is_written_publish_it(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     media = await uploads(waggle, ann)
-    post = await publishes(waggle, ann, media)  # which saw it as it was before
+    post = await publishes(waggle, ann, media)  # it read the media before the change
     async with waggle.stores.open_media() as tx:
         await tx.media.save((await tx.media.get(media.id)).ready(RESULT))
     await delivered(waggle)
     assert await sees(waggle, bob, post) is not None
 
 
-async def test_with_a_failed_one_the_post_waits_and_its_author_sees_why(
+async def test_a_post_with_failed_media_stays_pending_and_shows_its_author_the_reason(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     media = await uploads(waggle, ann)
@@ -176,7 +174,7 @@ async def test_with_a_failed_one_the_post_waits_and_its_author_sees_why(
     assert await sees(waggle, ann, post) is None
 
 
-async def test_without_its_failed_media_the_post_is_whole_and_published_once(
+async def test_removing_failed_media_publishes_the_post_once(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     above = await publishes(waggle, bob, text="show us")
@@ -204,7 +202,9 @@ async def test_without_its_failed_media_the_post_is_whole_and_published_once(
     assert await waggle.stores.media.media([failed.id]) == {}
 
 
-async def test_a_post_goes_on_waiting_for_what_is_left(waggle: Waggle, ann: UserId, bob: UserId) -> None:
+async def test_a_post_stays_pending_while_a_remaining_media_is_not_ready(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
     failed, late = await uploads(waggle, ann), await uploads(waggle, ann)
     post = await publishes(waggle, ann, failed, late)
     await delivered(waggle)
@@ -216,7 +216,7 @@ async def test_a_post_goes_on_waiting_for_what_is_left(waggle: Waggle, ann: User
     assert await sees(waggle, bob, post) is not None
 
 
-async def test_media_are_removed_and_reordered_and_none_is_added(
+async def test_media_can_be_removed_and_reordered_but_not_added(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     one, two, three, other = [await uploads(waggle, ann, MediaState.READY) for _ in range(4)]
@@ -247,9 +247,7 @@ async def test_media_are_removed_and_reordered_and_none_is_added(
     assert await waggle.stores.media.media([two.id, three.id]) == {}
 
 
-async def test_the_last_media_cannot_be_removed_from_a_post_without_words(
-    waggle: Waggle, ann: UserId
-) -> None:
+async def test_the_last_media_cannot_be_removed_from_a_post_without_text(waggle: Waggle, ann: UserId) -> None:
     media = await uploads(waggle, ann, MediaState.READY)
     post = await publishes(waggle, ann, media, text="")
     error = await faulty(waggle.edit(ann, post, PostEdit(media=()), None))
@@ -258,7 +256,9 @@ async def test_the_last_media_cannot_be_removed_from_a_post_without_words(
     assert (await waggle.read(ann, post)).post.content.media == ()
 
 
-async def test_an_edit_while_it_waits_is_what_is_seen_then(waggle: Waggle, ann: UserId, bob: UserId) -> None:
+async def test_an_edit_of_a_pending_post_is_published_with_it(
+    waggle: Waggle, ann: UserId, bob: UserId
+) -> None:
     media = await uploads(waggle, ann)
     post = await publishes(waggle, ann, media, visibility=Visibility.FOLLOWERS)
     await delivered(waggle)
@@ -270,7 +270,7 @@ async def test_an_edit_while_it_waits_is_what_is_seen_then(waggle: Waggle, ann: 
     assert (seen.post.content.text, seen.post.visibility) == ("now for @bob", Visibility.FOLLOWERS)
 
 
-async def test_facts_that_come_twice_or_late_change_nothing(waggle: Waggle, ann: UserId) -> None:
+async def test_events_that_come_twice_or_late_change_nothing(waggle: Waggle, ann: UserId) -> None:
     media = await uploads(waggle, ann)
     post = await publishes(waggle, ann, media)
     await delivered(waggle)
@@ -288,7 +288,7 @@ async def test_facts_that_come_twice_or_late_change_nothing(waggle: Waggle, ann:
     assert (await waggle.read_profile(ann)).posts == 1
 
 
-async def test_only_one_s_own_media_that_did_not_fail_can_be_attached_and_to_one_post(
+async def test_only_one_s_own_media_that_did_not_fail_can_be_attached_to_one_post(
     waggle: Waggle, ann: UserId, bob: UserId
 ) -> None:
     own, other = await uploads(waggle, ann), await uploads(waggle, bob)
@@ -304,7 +304,7 @@ async def test_only_one_s_own_media_that_did_not_fail_can_be_attached_and_to_one
     assert await refused(publishes(waggle, ann, text="")) is Invalid
 
 
-async def test_the_same_attempt_gives_the_same_post_also_when_its_media_failed_since(
+async def test_a_repeated_request_returns_the_same_post_although_its_media_failed_since(
     waggle: Waggle, ann: UserId
 ) -> None:
     media = await uploads(waggle, ann)
@@ -317,7 +317,7 @@ async def test_the_same_attempt_gives_the_same_post_also_when_its_media_failed_s
     assert second.presented.post.id == first.presented.post.id
 
 
-async def test_a_text_may_only_be_taken_away_where_media_are_left(waggle: Waggle, ann: UserId) -> None:
+async def test_the_text_can_be_removed_only_from_a_post_with_media(waggle: Waggle, ann: UserId) -> None:
     media = await uploads(waggle, ann, MediaState.READY)
     pictured, plain = await publishes(waggle, ann, media), await publishes(waggle, ann)
     await waggle.edits(ann, pictured, "")
@@ -326,7 +326,7 @@ async def test_a_text_may_only_be_taken_away_where_media_are_left(waggle: Waggle
     assert error.field_errors == (FieldError("text", "empty", "text must not be empty"),)
 
 
-async def test_a_waiting_post_is_in_no_list_of_others(waggle: Waggle, ann: UserId, bob: UserId) -> None:
+async def test_a_pending_post_is_in_no_list_of_other_users(waggle: Waggle, ann: UserId, bob: UserId) -> None:
     await publishes(waggle, ann, await uploads(waggle, ann))
     await delivered(waggle)
     assert (await waggle.by_author(bob, ann, Window(9))).items == []
@@ -334,7 +334,7 @@ async def test_a_waiting_post_is_in_no_list_of_others(waggle: Waggle, ann: UserI
     assert (await waggle.read_profile(ann)).posts == 0
 
 
-async def test_what_a_post_had_goes_with_it(waggle: Waggle, ann: UserId) -> None:
+async def test_the_media_of_a_deleted_post_are_deleted(waggle: Waggle, ann: UserId) -> None:
     media = await uploads(waggle, ann, MediaState.READY)
     post = await publishes(waggle, ann, media)
     await delivered(waggle)

@@ -1,4 +1,4 @@
-"""Reads go by an index: on SQLite a scan of all posts would stop everybody else meanwhile."""
+"""Every read uses an index: on SQLite a scan of all posts would block everybody else."""
 
 import asyncio
 import sqlite3
@@ -84,7 +84,7 @@ PARAMS = {
     "u": 1,
 }
 BY_HAND = {f"{streams.__name__} _too_long"}
-"""Asked once an hour, apart, of a table with one small row for each user."""
+"""Runs once an hour, in a read thread, on a table with one small row per user."""
 CHANGES = {
     name: getattr(writing, name)
     for name in ("_there", "_lock", "_known", "_at", "_remove", "_between", "_newest", "_cut", "_preferences")
@@ -123,7 +123,7 @@ NEVER = {
     )
 }
 OF_FEW = "SCAN graph_users USING INDEX ix_graph_users_popular"
-"""An index of those few that are asked for."""
+"""A partial index that contains few rows."""
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_no_read_scans_the_posts(database: Database, name: str) -> None:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_no_change_of_a_stream_scans_the_streams(database: Database, name: str) -> None:
-    """Nor goes through all entries of one for a key."""
+    """Nor does any scan all entries of one stream for a key."""
     compiled = CHANGES[name].compile(dialect=database.engine.dialect)
     state = compiled.construct_expanded_state({key: VALUES.get(key, 0) for key in compiled.params})
     plan = plan_of(database, state.statement, state.positional_parameters)

@@ -1,4 +1,4 @@
-"""What is particular to the index on SQLite: what it forgets, and that no search goes through all posts."""
+"""The search index on SQLite: it drops deleted words, and no search scans all posts."""
 
 import asyncio
 import gc
@@ -46,7 +46,7 @@ async def stores(path: Path) -> AsyncIterator[Stores]:
 
 
 def kept(path: Path) -> int:
-    """How many blocks of the index have the word."""
+    """The number of blocks of the index that contain the word."""
     with closing(sqlite3.connect(path)) as connection:
         blocks = connection.execute("SELECT block FROM post_search_data").fetchall()
     return sum(CANARY.encode() in block for (block,) in blocks)
@@ -59,7 +59,7 @@ async def until_forgotten(stores: Stores) -> None:
             more = await tx.erasure.compact_index()
 
 
-async def test_di7_the_index_forgets_what_was_deleted_and_what_was_said_before(
+async def test_di7_the_index_drops_words_of_deleted_posts_and_earlier_versions(
     stores: Stores, path: Path
 ) -> None:
     for _ in range(3):
@@ -74,7 +74,7 @@ async def test_di7_the_index_forgets_what_was_deleted_and_what_was_said_before(
     assert kept(path) == 0
 
 
-async def test_merging_leaves_what_is_there(stores: Stores, path: Path) -> None:
+async def test_merging_keeps_existing_words(stores: Stores, path: Path) -> None:
     for _ in range(20):
         await stores.add_post(text=CANARY)
 
@@ -86,7 +86,7 @@ async def test_merging_leaves_what_is_there(stores: Stores, path: Path) -> None:
         assert await merge_words(connection) is False
 
 
-async def test_a_read_that_takes_too_long_is_given_up(
+async def test_a_read_that_takes_too_long_is_interrupted(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert stores.database is not None
@@ -100,13 +100,13 @@ async def test_a_read_that_takes_too_long_is_given_up(
     assert await stores.database.fetch_apart(Prepared(select(literal_column("1")))) == [(1,)]
 
 
-async def test_a_read_that_is_given_up_twice_is_over_before_the_next_one_begins(
+async def test_a_read_that_was_interrupted_twice_has_ended_before_the_next_one_begins(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     apart, interrupts = sqlite.Apart(str(path), 5.0), 0
 
     class Deaf(sqlite3.Connection):
-        """Takes no notice of the first time that it is interrupted."""
+        """Ignores the first interruption."""
 
         def interrupt(self) -> None:
             nonlocal interrupts
@@ -166,7 +166,7 @@ SEARCHES = {
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_no_search_goes_through_all_there_is(path: Path, name: str) -> None:
+def test_no_search_scans_all_posts(path: Path, name: str) -> None:
     database = Database.at(f"sqlite:///{path}")
     sql_text, values = SEARCHES[name].bound(database.engine.dialect, PARAMS)
     with closing(sqlite3.connect(path)) as connection:
@@ -176,5 +176,5 @@ def test_no_search_goes_through_all_there_is(path: Path, name: str) -> None:
     assert (
         not {f"SCAN {name}" for name in ("posts", "accounts", "hashtags", "name_words", "other")} & scanned
     ), plan
-    if name.startswith("posts"):  # in the order of the index, which ends when there are enough
+    if name.startswith("posts"):  # in the order of the index, so it ends when there are enough rows
         assert not any("TEMP B-TREE" in step for step in plan), plan

@@ -1,4 +1,4 @@
-"""Likes, reposts, bookmarks and pins, as people use them."""
+"""The use cases of likes, reposts, bookmarks and pins."""
 
 import asyncio
 
@@ -46,9 +46,9 @@ def reception(
     )
 
 
-class TestMarking:
+class TestEngaging:
     @COUNTED
-    async def test_di1_a_mark_is_counted_once_and_told_once(
+    async def test_di1_an_engagement_is_counted_once_and_adds_one_event(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
         post = (await waggle.post(ann)).post.id
@@ -69,7 +69,7 @@ class TestMarking:
         assert (event.post_id, event.author_id, event.user_id) == (post, ann, bob)
 
     @COUNTED
-    async def test_di3_a_mark_is_deducted_once_and_told_once(
+    async def test_di3_undoing_an_engagement_is_counted_once_and_adds_one_event(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
         post = (await waggle.post(ann)).post.id
@@ -88,7 +88,7 @@ class TestMarking:
         (event,) = (await waggle.pending_events())[before:]
         assert isinstance(event, Unliked if engagement is Engagement.LIKE else Unreposted)
 
-    async def test_a_repost_taken_back_is_the_one_that_was_made(
+    async def test_the_event_of_an_undone_repost_has_its_id(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         post = (await waggle.post(ann)).post.id
@@ -102,7 +102,7 @@ class TestMarking:
         ]
         assert reposts[0] == reposts[1] < reposts[2]
 
-    async def test_of_a_bookmark_nobody_hears(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    async def test_a_bookmark_adds_no_event(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         post = (await waggle.post(ann)).post.id
         before: list[Event | None] = await waggle.pending_events()
 
@@ -112,7 +112,7 @@ class TestMarking:
         assert await waggle.pending_events() == before
         assert (await waggle.read(ann, post)).post.state.bookmarked is False
 
-    async def test_the_answer_tells_all_that_the_viewer_has_left(
+    async def test_the_answer_has_all_engagements_of_the_viewer(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         post = (await waggle.post(ann)).post.id
@@ -124,7 +124,7 @@ class TestMarking:
         assert done == reception(Engagement.REPOST, Engagement.BOOKMARK, reposts=1)
 
     @MARKS
-    async def test_az5_what_one_may_not_see_one_cannot_mark(
+    async def test_az5_a_hidden_post_cannot_be_engaged_with(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
         hidden = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
@@ -141,7 +141,7 @@ class TestMarking:
         assert await waggle.pending_events() == before
 
     @MARKS
-    async def test_a_mark_is_taken_back_from_a_hidden_post_and_counts_are_told_if_they_are_public(
+    async def test_an_engagement_with_a_hidden_post_can_be_undone_and_shows_only_public_counts(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
         cat = await waggle.new_user("cat")
@@ -161,7 +161,7 @@ class TestMarking:
         for user in (bob, cat, cat):
             assert await waggle.engage(user, post, engagement, on=False) == reception()
 
-    async def test_only_what_everybody_may_see_can_be_reposted(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_only_open_posts_can_be_reposted(self, waggle: Waggle, ann: UserId) -> None:
         hidden = [await waggle.post_directly(ann), await waggle.post(ann, visibility=FOLLOWERS)]
         for post in [seen.post.id for seen in hidden]:
             assert await refused(waggle.engage(ann, post, Engagement.REPOST, on=True)) is CannotRepost
@@ -172,7 +172,7 @@ class TestMarking:
         )
 
     @COUNTED
-    async def test_di2_fifty_who_mark_three_times_at_once_are_fifty(
+    async def test_di2_fifty_users_with_three_concurrent_requests_each_count_as_fifty(
         self, waggle: Waggle, ann: UserId, engagement: Engagement
     ) -> None:
         post = (await waggle.post(ann)).post.id
@@ -186,7 +186,7 @@ class TestMarking:
         assert marked.state.likes + marked.state.reposts == 50
         assert after.state.likes + after.state.reposts == 0
 
-    async def test_bookmarks_are_bounded(
+    async def test_the_number_of_bookmarks_is_bounded(
         self, waggle: Waggle, ann: UserId, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(engagements, "MAX_BOOKMARKS", 3)
@@ -219,20 +219,22 @@ class TestPinning:
         assert [seen.post.id for seen in page.items] == [old, new]
         assert all(seen.post.state.pinned for seen in page.items)
 
-    async def test_unpinning_is_harmless_to_repeat(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_unpinning_is_safe_to_repeat(self, waggle: Waggle, ann: UserId) -> None:
         post = (await waggle.post(ann)).post.id
         await waggle.pin(ann, post, on=True)
 
         assert await waggle.pin(ann, post, on=False) == await waggle.pin(ann, post, on=False) == reception()
         assert (await waggle.pinned(None, ann, Window(10))).items == []
 
-    async def test_only_the_author_pins(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    async def test_only_the_author_can_pin_a_post(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         post = (await waggle.post(ann)).post.id
 
         for on in (True, False):
             assert await refused(waggle.pin(bob, post, on=on)) is NotTheAuthor
 
-    async def test_only_open_posts_that_are_no_comments_are_pinned(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_only_open_posts_that_are_not_comments_can_be_pinned(
+        self, waggle: Waggle, ann: UserId
+    ) -> None:
         post = (await waggle.post(ann)).post.id
         comment = (await waggle.post(ann, reply_to=post)).post.id
         direct = (await waggle.post_directly(ann)).post.id
@@ -241,7 +243,7 @@ class TestPinning:
         for one in (comment, direct, followers):
             assert await refused(waggle.pin(ann, one, on=True)) is CannotPin
 
-    async def test_a_sixth_is_refused_until_one_is_unpinned_or_deleted(
+    async def test_a_sixth_pin_is_refused_until_one_is_unpinned_or_deleted(
         self, waggle: Waggle, ann: UserId
     ) -> None:
         posts = [(await waggle.post(ann)).post.id for _ in range(7)]
@@ -258,7 +260,7 @@ class TestPinning:
         page = await waggle.pinned(None, ann, Window(10))
         assert [seen.post.id for seen in page.items] == [posts[number] for number in (6, 5, 4, 3, 2)]
 
-    async def test_a_pin_does_not_get_in_the_way_of_an_edit(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_a_pin_makes_no_new_version(self, waggle: Waggle, ann: UserId) -> None:
         post = await waggle.post(ann)
 
         await waggle.pin(ann, post.post.id, on=True)
@@ -267,7 +269,9 @@ class TestPinning:
 
 
 class TestLists:
-    async def test_who_marked_is_told_newest_first(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    async def test_engaged_users_are_listed_newest_first(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
         post = (await waggle.post(ann)).post.id
         for user in (bob, ann):
             await waggle.engage(user, post, Engagement.LIKE, on=True)
@@ -279,7 +283,7 @@ class TestLists:
         assert [card.username for card in likes.items] == ["ann", "bob"]
         assert reposts.items == [AuthorCard(bob, "bob", "Bob")]
 
-    async def test_people_who_are_gone_are_left_out_and_the_list_goes_on(
+    async def test_deleted_accounts_are_left_out_and_the_list_goes_on(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         post = (await waggle.post(ann)).post.id
@@ -293,7 +297,7 @@ class TestLists:
         assert (first.items, [card.id for card in second.items], second.next) == ([], [bob], None)
 
     @COUNTED
-    async def test_az5_who_marked_what_one_may_not_see_is_not_told(
+    async def test_az5_engaged_users_of_a_hidden_post_cannot_be_listed(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
         hidden = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
@@ -302,7 +306,7 @@ class TestLists:
             assert await refused(waggle.engaged_users(bob, post, engagement, Window(10))) is PostNotFound
 
     @MARKS
-    async def test_a_post_that_was_marked_and_deleted_is_not_listed(
+    async def test_a_deleted_post_is_not_in_the_lists_of_engaged_posts(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
         kept, gone = [(await waggle.post(ann)).post.id for _ in range(2)]
@@ -317,7 +321,9 @@ class TestLists:
 
 
 class TestRepair:
-    async def test_di2_a_sound_community_has_no_drift(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    async def test_di2_counters_have_no_drift_after_normal_use(
+        self, waggle: Waggle, ann: UserId, bob: UserId
+    ) -> None:
         post = (await waggle.post(ann)).post.id
         comment = (await waggle.post(bob, reply_to=post)).post.id
         for one in (post, comment):

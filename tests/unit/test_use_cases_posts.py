@@ -1,4 +1,4 @@
-"""What people do with posts."""
+"""The use cases of posts."""
 
 import asyncio
 from dataclasses import replace
@@ -42,7 +42,7 @@ PLACES = MediaAddresses(b"key", "http://waggle.test", lambda: 0.0)
 
 
 class TestPublishing:
-    async def test_what_was_answered_is_what_everybody_reads(
+    async def test_the_answer_equals_what_everybody_reads(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         draft = PostDraft(text=" hi @bob \r\n", content_warning=" stings ", language="pt-BR")
@@ -61,7 +61,7 @@ class TestPublishing:
         assert await waggle.read(ann, row.id) == published.presented
         assert await waggle.read(None, row.id) == published.presented._replace(viewer=None)
 
-    async def test_mentions_are_answered_in_the_order_in_which_they_are_read(
+    async def test_mentions_are_in_the_same_order_in_the_answer_and_in_reads(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         cat = await waggle.new_user("cat")
@@ -71,13 +71,13 @@ class TestPublishing:
         assert {card.id for card in seen.mentions} == {ann, bob, cat}
         assert await waggle.read(ann, seen.post.id) == seen
 
-    async def test_other_modules_are_told(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_publishing_adds_an_event(self, waggle: Waggle, ann: UserId) -> None:
         seen = await waggle.post(ann, visibility=UNLISTED)
 
         expected = Published(post_id=seen.post.id, author_id=ann, reply_to=None, visibility="unlisted")
         assert (await waggle.pending_events())[-1] == expected
 
-    async def test_all_faults_are_told_at_once_and_nothing_is_published(
+    async def test_all_field_errors_are_reported_at_once_and_nothing_is_published(
         self, waggle: Waggle, ann: UserId
     ) -> None:
         before = await waggle.pending_events()
@@ -88,7 +88,7 @@ class TestPublishing:
         assert [fault.field for fault in caught.value.field_errors] == ["text", "content_warning", "language"]
         assert await waggle.pending_events() == before
 
-    async def test_a_second_attempt_answers_the_same_and_publishes_nothing(
+    async def test_a_repeated_request_gets_the_same_answer_and_publishes_nothing(
         self, waggle: Waggle, ann: UserId
     ) -> None:
         first = await waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann))
@@ -98,7 +98,7 @@ class TestPublishing:
         page = await waggle.by_author(ann, ann, Window(10))
         assert [seen.post.id for seen in page.items] == [first.presented.post.id]
 
-    async def test_a_replay_answers_the_same_whatever_happened_since(
+    async def test_a_replay_has_the_first_answer_whatever_changed_since(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         first = await waggle.publish_text(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
@@ -115,7 +115,7 @@ class TestPublishing:
         assert second.replayed
         assert PostOut.of(second.presented, PLACES) == PostOut.of(first.presented, PLACES)
 
-    async def test_a_replay_answers_the_same_after_the_post_above_was_deleted(
+    async def test_a_replay_has_the_first_answer_after_the_post_above_was_deleted(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(bob)).post.id
@@ -126,7 +126,7 @@ class TestPublishing:
 
         assert second == replace(first, replayed=True)
 
-    async def test_what_was_deleted_is_not_told_again_by_a_replay(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_a_replay_does_not_return_a_deleted_post(self, waggle: Waggle, ann: UserId) -> None:
         first = await waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann))
         await waggle.delete(ann, first.presented.post.id)
 
@@ -136,10 +136,12 @@ class TestPublishing:
         )
         assert list((await waggle.by_author(ann, ann, Window(10))).items) == []
 
-    async def test_the_token_of_an_account_that_is_gone_publishes_nothing(self, waggle: Waggle) -> None:
+    async def test_the_token_of_a_deleted_account_publishes_nothing(self, waggle: Waggle) -> None:
         assert await refused(waggle.publish_text(UserId(1))) is TokenInvalid
 
-    async def test_the_key_of_another_request_is_refused(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_the_idempotency_key_of_another_request_is_refused(
+        self, waggle: Waggle, ann: UserId
+    ) -> None:
         await waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann))
 
         assert (
@@ -147,7 +149,7 @@ class TestPublishing:
             is KeyReused
         )
 
-    async def test_fifty_attempts_at_once_publish_one_post(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_fifty_concurrent_attempts_publish_one_post(self, waggle: Waggle, ann: UserId) -> None:
         answers = await asyncio.gather(
             *(waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann)) for _ in range(50))
         )
@@ -170,14 +172,14 @@ class TestCommenting:
             await waggle.read(bob, seen.post.id) for seen in (one, two)
         ]
 
-    async def test_a_comment_is_no_post_of_its_author_s_page(
+    async def test_comments_are_not_listed_among_the_posts_of_their_author(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         await waggle.post(bob, reply_to=(await waggle.post(ann)).post.id)
 
         assert list((await waggle.by_author(ann, bob, Window(10))).items) == []
 
-    async def test_a_comment_is_seen_by_whoever_sees_the_post(
+    async def test_a_comment_has_the_audience_of_the_post(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
@@ -185,15 +187,13 @@ class TestCommenting:
         assert (await waggle.post(ann, reply_to=above)).post.visibility is FOLLOWERS
         assert (await waggle.post(ann, "@bob", DIRECT, above)).post.visibility is DIRECT
 
-    async def test_a_comment_that_would_be_wider_is_refused_and_not_counted(
-        self, waggle: Waggle, ann: UserId
-    ) -> None:
+    async def test_a_wider_comment_is_refused_and_not_counted(self, waggle: Waggle, ann: UserId) -> None:
         above = (await waggle.post(ann, visibility=UNLISTED)).post.id
 
         assert await refused(waggle.post(ann, visibility=PUBLIC, reply_to=above)) is WiderThanThread
         assert (await waggle.read(ann, above)).post.state.comments == 0
 
-    async def test_there_is_no_comment_on_what_one_may_not_see(
+    async def test_a_hidden_post_cannot_be_commented_on(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         hidden = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
@@ -202,7 +202,7 @@ class TestCommenting:
         assert await refused(waggle.post(bob, reply_to=NO_POST)) is PostNotFound
         assert (await waggle.read(ann, hidden)).post.state.comments == 0
 
-    async def test_there_is_no_comment_on_a_deleted_post_not_even_its_author_s(
+    async def test_a_deleted_post_cannot_be_commented_on_even_by_its_author(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         gone = (await waggle.post(ann)).post.id
@@ -211,7 +211,7 @@ class TestCommenting:
         assert await refused(waggle.post(ann, reply_to=gone)) is PostNotFound
         assert await refused(waggle.post(bob, reply_to=gone)) is PostNotFound
 
-    async def test_a_comment_that_races_with_the_deletion_is_before_it_or_refused(
+    async def test_a_comment_that_races_with_the_deletion_comes_first_or_is_refused(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(ann)).post.id
@@ -227,7 +227,7 @@ class TestCommenting:
         assert tombstone.comments == comments.count(None)
         assert set(comments) <= {None, PostNotFound}
 
-    async def test_the_comments_of_a_hidden_or_deleted_post_are_not_there(
+    async def test_comments_of_a_hidden_or_deleted_post_cannot_be_listed(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post_directly(ann)).post.id
@@ -239,7 +239,7 @@ class TestCommenting:
         assert await refused(waggle.comments(ann, public, Window(10))) is PostNotFound
         assert await refused(waggle.comments(ann, above, Window(10))) is None
 
-    async def test_a_direct_thread_keeps_its_circle(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    async def test_a_direct_thread_keeps_its_people(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         cat = await waggle.new_user("cat")
         above = (await waggle.post(ann, "psst @bob", DIRECT)).post.id
 
@@ -250,7 +250,7 @@ class TestCommenting:
         assert await refused(waggle.read(cat, answer.post.id)) is PostNotFound
         assert (await waggle.read(ann, above)).post.state.comments == 1
 
-    async def test_a_narrow_answer_reaches_whom_it_answers(
+    async def test_a_narrow_answer_reaches_the_author_above(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(ann)).post.id
@@ -265,7 +265,7 @@ class TestReachingSomebody:
     @pytest.mark.parametrize(
         "text", ["psst", "psst @ann", "psst @nobody", "psst @bob@example.social", "psst @bob.example.social"]
     )
-    async def test_a_direct_post_to_nobody_is_refused(
+    async def test_a_direct_post_that_reaches_nobody_is_refused(
         self, waggle: Waggle, ann: UserId, bob: UserId, text: str
     ) -> None:
         before = await waggle.pending_events()
@@ -275,7 +275,7 @@ class TestReachingSomebody:
         assert await waggle.pending_events() == before
         assert list((await waggle.by_author(ann, ann, Window(10))).items) == []
 
-    async def test_blocked_either_way_and_deleted_are_refused_alike(
+    async def test_blocked_and_deleted_recipients_are_refused_alike(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         cat = await waggle.new_user("cat")
@@ -286,7 +286,7 @@ class TestReachingSomebody:
         await waggle.new_user("dan")
         assert await refused(waggle.post(ann, "psst @bob @dan", DIRECT)) is None
 
-    async def test_a_comment_in_a_direct_thread_of_which_nobody_is_left_is_refused(
+    async def test_a_comment_in_a_direct_thread_without_remaining_people_is_refused(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = (await waggle.post(ann, "psst @bob", DIRECT)).post.id
@@ -304,11 +304,11 @@ class TestReachingSomebody:
         assert await refused(waggle.post(ann, "note to @bob", DIRECT, above)) is None
         assert await refused(waggle.post(bob, "between us", DIRECT, above)) is None
 
-    async def test_an_edit_adds_people_while_nobody_was_reached_and_never_later(
+    async def test_an_edit_adds_people_only_while_nobody_was_reached(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         cat = await waggle.new_user("cat")
-        above = a_post(author=ann, text="psst", visibility=DIRECT)  # from before it was refused
+        above = a_post(author=ann, text="psst", visibility=DIRECT)  # stored before such posts were refused
         async with waggle.stores.open_posts() as tx:
             await tx.posts.add(above)
         await waggle.edits(ann, above.id, "psst, nobody yet")
@@ -324,7 +324,7 @@ class TestReachingSomebody:
         assert (await waggle.read(bob, above.id)).post.content.text == "psst @bob and @cat"
         assert await refused(waggle.read(cat, above.id)) is PostNotFound
 
-    async def test_an_edit_of_a_comment_adds_nobody_who_cannot_see_the_thread(
+    async def test_an_edit_of_a_direct_comment_adds_nobody_outside_the_thread(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         above = a_post(author=ann, text="psst", visibility=DIRECT)
@@ -340,7 +340,7 @@ class TestReachingSomebody:
 
 
 class TestMentioning:
-    async def test_a_twenty_first_person_is_refused_in_a_post_and_in_an_edit(
+    async def test_a_twenty_first_mention_is_refused_in_a_post_and_in_an_edit(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         text = " ".join(f"@user_{number}" for number in range(20))
@@ -354,7 +354,7 @@ class TestMentioning:
             ]
         assert await waggle.read(ann, seen.post.id) == seen
 
-    async def test_a_mention_that_comes_after_much_else_is_not_left_out(
+    async def test_a_mention_after_many_entities_is_not_left_out(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         seen = await waggle.post(ann, "https://a.example/ " * 101 + "@bob", DIRECT)
@@ -382,7 +382,7 @@ class TestDeleting:
             assert await refused(waggle.read(viewer, post)) is PostNotFound
             assert list((await waggle.by_author(viewer, ann, Window(10))).items) == []
 
-    async def test_it_is_harmless_to_repeat_and_told_once(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_deleting_twice_adds_one_event(self, waggle: Waggle, ann: UserId) -> None:
         post = (await waggle.post(ann)).post.id
         before = len(await waggle.pending_events())
 
@@ -393,13 +393,13 @@ class TestDeleting:
             PostDeleted(post_id=post, author_id=ann, reply_to=None, visibility="public")
         ]
 
-    async def test_only_the_author_deletes(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    async def test_only_the_author_can_delete_a_post(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         post = await waggle.post(ann)
 
         assert await refused(waggle.delete(bob, post.post.id)) is NotTheAuthor
         assert await waggle.read(ann, post.post.id) == post
 
-    async def test_of_what_one_may_not_see_one_learns_nothing(
+    async def test_deleting_a_hidden_post_answers_as_if_there_were_none(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         hidden = (await waggle.post_directly(ann)).post.id
@@ -435,21 +435,21 @@ class TestDeleting:
 
 
 class TestReading:
-    async def test_what_one_may_not_see_is_not_there(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
+    async def test_a_hidden_post_is_not_found(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         hidden = (await waggle.post(ann, visibility=FOLLOWERS)).post.id
 
         assert await refused(waggle.read(bob, hidden)) is PostNotFound
         assert await refused(waggle.read(None, hidden)) is PostNotFound
         assert await refused(waggle.read(ann, hidden)) is None
 
-    async def test_who_is_mentioned_sees_what_is_direct(
+    async def test_a_mentioned_user_sees_a_direct_post(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         direct = await waggle.post(ann, "psst @bob", DIRECT)
 
         assert (await waggle.read(bob, direct.post.id)).post == direct.post
 
-    async def test_a_page_shows_what_its_viewer_may_see(
+    async def test_a_page_shows_only_posts_that_the_viewer_may_see(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         posts = [(await waggle.post(ann, visibility=one)).post.id for one in (PUBLIC, UNLISTED, FOLLOWERS)]
@@ -462,10 +462,10 @@ class TestReading:
         assert await seen_by(bob) == posts[:2]
         assert await seen_by(None) == posts[:2]
 
-    async def test_nobody_has_no_page(self, waggle: Waggle) -> None:
+    async def test_an_unknown_user_has_no_page(self, waggle: Waggle) -> None:
         assert await refused(waggle.by_author(None, UserId(1), Window(10))) is UserNotFound
 
-    async def test_a_new_name_is_shown_when_its_fact_arrived(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_a_new_name_is_shown_after_its_event(self, waggle: Waggle, ann: UserId) -> None:
         post = (await waggle.post(ann)).post.id
         await waggle.edit_profile(ann, "Anna", None, None)
 
@@ -473,7 +473,7 @@ class TestReading:
 
         assert (await waggle.read(None, post)).author.display_name == "Anna"
 
-    async def test_a_new_name_is_shown_after_a_second_without_its_fact(
+    async def test_a_new_name_is_shown_after_a_second_without_its_event(
         self, waggle: Waggle, ann: UserId
     ) -> None:
         post = (await waggle.post(ann)).post.id
@@ -485,9 +485,7 @@ class TestReading:
 
 
 class TestCounting:
-    async def test_a_count_tells_of_no_post_that_not_everybody_may_see(
-        self, waggle: Waggle, ann: UserId, bob: UserId
-    ) -> None:
+    async def test_counts_include_only_open_posts(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         above = (await waggle.post(ann)).post.id
         for visibility in Visibility:
             await waggle.post(ann, "@bob", visibility)
@@ -498,9 +496,7 @@ class TestCounting:
         assert (await waggle.read_profile(ann)).posts == 3, "the post, and of the four the open two"
         assert (await waggle.read(bob, above)).post.state.comments == 2
 
-    async def test_deleting_takes_back_what_was_counted_and_no_more(
-        self, waggle: Waggle, ann: UserId, bob: UserId
-    ) -> None:
+    async def test_deleting_reduces_the_count_once(self, waggle: Waggle, ann: UserId, bob: UserId) -> None:
         above = (await waggle.post(ann)).post.id
         for visibility in Visibility:
             post = (await waggle.post(ann, "@bob", visibility)).post.id
@@ -513,7 +509,7 @@ class TestCounting:
         assert (await waggle.read_profile(ann)).posts == 1
         assert (await waggle.read(bob, above)).post.state.comments == 0
 
-    async def test_a_profile_counts_posts_but_no_comments(
+    async def test_a_profile_counts_posts_but_not_comments(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         posts = [(await waggle.post(ann)).post.id for _ in range(3)]

@@ -30,8 +30,8 @@ async def recipients(post: Post, people: People) -> frozenset[UserId]:
 
 
 async def entities_in(text: str, people: People, author: ViewerContext) -> tuple[Entity, ...]:
-    """The entities of `text`. Users who block the author or are blocked by the author are not mentioned. Call it before a
-    transaction: it waits for another module."""
+    """The entities of `text`. Users who block the author or are blocked by the author are not mentioned. Call it before
+    a transaction: it waits for another module."""
     found = find_entities(text)
     names = mentioned_usernames(found)
     ids = await people.ids_named(names) if names else {}

@@ -23,8 +23,9 @@ MAX_ENTITIES = 100
 """Entities of all kinds in one text, repetitions included. Further ones stay plain text, except that each user is
 mentioned at least once."""
 
-# The characters that may begin an entity. Most other text is skipped here, where that costs least. A scheme in the middle
-# of an ASCII word does not begin a link, but in the middle of a Chinese sentence it does: nothing separates words there.
+# The characters that may begin an entity. Most other text is skipped here, where that costs least. A scheme in the
+# middle of an ASCII word does not begin a link, but in the middle of a Chinese sentence it does: nothing separates
+# words there.
 _SIGN = re.compile(
     r"(?<![A-Za-z0-9_])https?://|(?<![a-zA-Z0-9_@/\uff20\ufe6b])[@\uff20\ufe6b](?=[a-zA-Z0-9_]{3})|"
     r"(?<![\w&/])[#\uff03](?=[\w\u00a1-\u1fff])",
@@ -174,8 +175,8 @@ def _continues(text: str, end: int) -> bool:
 @lru_cache(4096)
 def _is_of_a_name(char: str) -> bool:
     """Whether readers take the character for part of a name next to it: digits, `_` and letters of the Latin script, of
-    any width. Usernames are ASCII only, but nobody means `@lea` by `@leaé`. Letters of other scripts do not count, since
-    many scripts are written without blanks."""
+    any width. Usernames are ASCII only, but nobody means `@lea` by `@leaé`. Letters of other scripts do not count,
+    since many scripts are written without blanks."""
     if char == "_" or unicodedata.category(char) == "Nd":
         return True
     plain = unicodedata.normalize("NFKC", char)[0]

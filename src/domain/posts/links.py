@@ -38,8 +38,8 @@ def link_end(text: str, start: int) -> tuple[int | None, int]:
 
 
 def _sentence_end(text: str, begin: int, end: int) -> int:
-    """The index at which a sentence ends the link. Punctuation of another script after an ASCII character ends it even if
-    no blank follows, as in Amharic or Khmer. Within words of that script it may be part of a title."""
+    """The index at which a sentence ends the link. Punctuation of another script after an ASCII character ends it even
+    if no blank follows, as in Amharic or Khmer. Within words of that script it may be part of a title."""
     for found in _BEYOND_ASCII_AFTER_ASCII.finditer(text, begin, end):
         if _is_punctuation(found[0]) and found[0] not in MEDIAL:
             return found.start()

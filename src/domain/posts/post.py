@@ -62,8 +62,8 @@ class CurrentVersion(Conflict):
 
 
 class NobodyReached(Invalid):
-    """A direct post must reach at least one user besides its author. The answer is the same whether the mentioned users do
-    not exist, block the author, or are blocked by the author."""
+    """A direct post must reach at least one user besides its author. The answer is the same whether the mentioned users
+    do not exist, block the author, or are blocked by the author."""
 
     code = "nobody_reached"
 
@@ -143,8 +143,8 @@ class Post:
     language: str | None = None
     reply_to: PostId | None = None
     mentioned: frozenset[UserId] = frozenset()
-    """The users who are notified and may see the post whatever its visibility: mostly, but not only, those that its text
-    names."""
+    """The users who are notified and may see the post whatever its visibility: mostly, but not only, those that its
+    text names."""
     entities: tuple[Entity, ...] = ()
     edited_at: datetime | None = None
     deleted: bool = False

@@ -109,7 +109,8 @@ def tagged(tag: str) -> str:
 
 
 def plain_tag(tag: str) -> str:
-    """The search form of a canonical tag, or of the beginning of one: `lodz` for `łódź`. At most MAX_TAG code points."""
+    """The search form of a canonical tag, or of the beginning of one: `lodz` for `łódź`. At most MAX_TAG code
+    points."""
     letters = "".join(char for char in plain(tag) if char == "_" or unicodedata.category(char)[0] in "LMN")
     return letters[:MAX_TAG] or tag
 

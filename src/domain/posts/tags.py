@@ -27,8 +27,8 @@ def hashtag(raw: str) -> str | None:
 
 
 def beginning_of_tag(raw: str) -> str | None:
-    """The canonical form of the beginning of a tag, which need not be a tag itself: it may consist of digits only. None if
-    no tag begins like this."""
+    """The canonical form of the beginning of a tag, which need not be a tag itself: it may consist of digits only. None
+    if no tag begins like this."""
     if not 0 < len(raw) <= MAX_TAG or not (raw[0].isalnum() or raw[0] == "_"):
         return None
     folded = _compatible("".join(char for char in raw if not is_selector(char))).casefold()
@@ -52,8 +52,8 @@ def _compatible_char(char: str) -> str:
 
 
 def tag_end(text: str, begin: int) -> int:
-    """The end of the run of tag characters that begins at `begin`. A joiner between two of them belongs to it in scripts
-    that write words with joiners, and so does a medial character."""
+    """The end of the run of tag characters that begins at `begin`. A joiner between two of them belongs to it in
+    scripts that write words with joiners, and so does a medial character."""
     at = begin
     while at < len(text):
         if (word := _WORD.match(text, at)) is not None:

@@ -128,8 +128,8 @@ class SqlEngagements:
         return int((await self.connection.execute(_pins_of, {"u": author})).scalar_one())
 
     async def _lock_user(self, user_id: UserId) -> None:
-        """Serialise counting for this user until the commit: of two transactions that add at once, each to a post of its
-        own, one must see the other. SQLite has one writer anyway."""
+        """Serialise counting for this user until the commit: of two transactions that add at once, each to a post of
+        its own, one must see the other. SQLite has one writer anyway."""
         if self.connection.dialect.name == "postgresql":
             lock = text("SELECT pg_advisory_xact_lock(:kind, :user)")
             await self.connection.execute(lock, {"kind": _USER_LOCK, "user": user_id % 2**31})

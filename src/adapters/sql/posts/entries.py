@@ -46,9 +46,9 @@ _sources, _edge, _bound, _n = (
 
 
 class _BySources:
-    """The entries of sources, in one direction, with two queries. The first finds the sources whose heads (first entries
-    beyond the edge) are nearest. The second reads the entries of these sources from the edge to the last of the heads:
-    all entries that are asked for are there, and few others."""
+    """The entries of sources, in one direction, with two queries. The first finds the sources whose heads (first
+    entries beyond the edge) are nearest. The second reads the entries of these sources from the edge to the last of the
+    heads: all entries that are asked for are there, and few others."""
 
     def __init__(self, *, falling: bool) -> None:
         self._falling = falling

@@ -31,7 +31,8 @@ def index_posts(connection: Connection) -> None:
 
 def index_posts_again(connection: Connection) -> None:
     """Apply the current rules to the words of indexed posts, and to their hashtags and links. ASCII texts are the same
-    under all rules, so they are skipped. `media_rev` rises if the entities of a post change, so caches read it again."""
+    under all rules, so they are skipped. `media_rev` rises if the entities of a post change, so caches read it
+    again."""
     for rows in in_batches(connection, _POSTS):
         for row in rows:
             if row.text.isascii() and row.content_warning.isascii():

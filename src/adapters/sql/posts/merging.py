@@ -15,8 +15,8 @@ _changes = text("SELECT total_changes()")
 
 
 async def merge_words(connection: AsyncConnection) -> bool:
-    """Merge some pages of the index. It keeps a word of a deleted post, and a mark of the deletion, until the two meet in
-    a merge. False when everything is merged. The command itself counts as one change."""
+    """Merge some pages of the index. It keeps a word of a deleted post, and a mark of the deletion, until the two meet
+    in a merge. False when everything is merged. The command itself counts as one change."""
     before = (await connection.execute(_changes)).scalar_one()
     await connection.execute(_merge)
     return bool((await connection.execute(_changes)).scalar_one() - before > 1)

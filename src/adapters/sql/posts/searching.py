@@ -38,8 +38,8 @@ from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 from domain.words import Phrase
 
 NEWEST = 5_000
-"""Posts that PostgreSQL checks one by one before it uses its index, which returns all matches at once: a frequent word is
-found among the newest posts, and a rare one has few matches."""
+"""Posts that PostgreSQL checks one by one before it uses its index, which returns all matches at once: a frequent word
+is found among the newest posts, and a rare one has few matches."""
 
 _for_everybody = and_(
     posts.c.deleted == false(),
@@ -86,8 +86,8 @@ def _among_the_nearest(beyond: ColumnElement[bool], order: ColumnElement[Any], *
 
 
 def _by_index(beyond: ColumnElement[bool], order: ColumnElement[Any], *, falling: bool) -> Prepared:
-    """The matches among all posts. They are sorted first, so that visibility is checked for as few as needed: the offset
-    keeps PostgreSQL from checking first, and from scanning all posts beside them."""
+    """The matches among all posts. They are sorted first, so that visibility is checked for as few as needed: the
+    offset keeps PostgreSQL from checking first, and from scanning all posts beside them."""
     every = select(post_words.c.post_id).where(_has, beyond).order_by(order).offset(literal_column("0"))
     ordered = every.subquery("ordered")
     return _found(ordered, select(ordered.c.post_id), falling=falling)

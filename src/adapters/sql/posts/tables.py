@@ -182,8 +182,8 @@ version_mentions = Table(
     Column("user_id", Id, primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
-"""Users that a version of a post names and `mentions` does not contain, so that these posts are found when the account of
-such a user is erased."""
+"""Users that a version of a post names and `mentions` does not contain, so that these posts are found when the account
+of such a user is erased."""
 
 post_words = Table(
     "post_words",

@@ -26,8 +26,8 @@ viewer_id = bindparam("viewer", type_=Id)
 
 
 def has_row(table: Table, of: FromClause = posts) -> ColumnElement[bool]:
-    """Whether the viewer has a row in `table` for the post. Not EXISTS: PostgreSQL may plan that for a page by collecting
-    all rows of the viewer first, for which there is no index."""
+    """Whether the viewer has a row in `table` for the post. Not EXISTS: PostgreSQL may plan that for a page by
+    collecting all rows of the viewer first, for which there is no index."""
     mine = select(true()).where(table.c.post_id == of.c.id, table.c.user_id == viewer_id)
     return func.coalesce(mine.scalar_subquery(), false())
 
@@ -77,8 +77,8 @@ def visible(of: FromClause = posts) -> ColumnElement[bool]:
 
 
 def listed(above: ColumnElement[Any], of: FromClause = posts) -> ColumnElement[bool]:
-    """Whether a post is shown among the answers to `above`, as a post or as a tombstone. Without posts of authors that the
-    viewer muted, bound as `muted`."""
+    """Whether a post is shown among the answers to `above`, as a post or as a tombstone. Without posts of authors that
+    the viewer muted, bound as `muted`."""
     not_muted = not_(among(of.c.author_id, bindparam("muted", type_=IdList)))
     return and_(
         of.c.reply_to == above,

@@ -12,8 +12,8 @@ from domain.words import Phrase
 
 
 class Words(TypeDecorator[Sequence[str]]):
-    """Words in order: for SQLite joined with blanks, at which its index splits them again; for PostgreSQL a tsvector with
-    their positions. Write-only: queries use `MATCH` and `@@`."""
+    """Words in order: for SQLite joined with blanks, at which its index splits them again; for PostgreSQL a tsvector
+    with their positions. Write-only: queries use `MATCH` and `@@`."""
 
     impl = Text
     cache_ok = True

@@ -84,9 +84,9 @@ class PostsController(Controller):
         data: JSONBody[EditPostIn],
         if_match: IfMatch = None,
     ) -> Response[PostOut]:
-        """Only for the author. Earlier versions stay in the history. A direct post keeps the people that it has reached;
-        while it has reached nobody, an edit may mention other people. Media can be removed and reordered, but not added.
-        Each change of the text or of the media makes a new version."""
+        """Only for the author. Earlier versions stay in the history. A direct post keeps the people that it has
+        reached; while it has reached nobody, an edit may mention other people. Media can be removed and reordered, but
+        not added. Each change of the text or of the media makes a new version."""
         presented = await self.edit_post(
             request.user.user_id, post_from_path(post_id), data.edit(), version_in(if_match)
         )

@@ -15,7 +15,8 @@ Text = Annotated[
     str,
     msgspec.Meta(
         max_length=8000,
-        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. `@name` mentions a user; at most 20 different users.",
+        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. `@name` mentions a user; at most 20 different "
+        "users.",
         examples=["The linden trees are in bloom. 🐝"],
     ),
 ]
@@ -23,8 +24,8 @@ PostText = Annotated[
     str,
     msgspec.Meta(
         max_length=8000,
-        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. It may be empty if the post has media. `@name` "
-        "mentions a user; at most 20 different users.",
+        description="1 to 2,000 characters and at most 8,000 bytes of UTF-8. It may be empty if the post has media. "
+        "`@name` mentions a user; at most 20 different users.",
         examples=["The linden trees are in bloom. 🐝"],
     ),
 ]
@@ -45,8 +46,8 @@ MediaIds = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=19)]],
     msgspec.Meta(
         max_length=MAX_MEDIA,
-        description="Up to 4 of your own media, each once, in the order in which they are shown. They need not be ready: until "
-        "all of them are, only you see the post.",
+        description="Up to 4 of your own media, each once, in the order in which they are shown. They need not be ready: "
+        "until all of them are, only you see the post.",
     ),
 ]
 
@@ -55,8 +56,8 @@ KeptMediaIds = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=19)]],
     msgspec.Meta(
         max_length=MAX_MEDIA,
-        description="All media that stay in the post, in their new order. Media that are left out are removed and deleted. Media "
-        "cannot be added. If all remaining media are ready, a pending post is published.",
+        description="All media that stay in the post, in their new order. Media that are left out are removed and deleted. "
+        "Media cannot be added. If all remaining media are ready, a pending post is published.",
     ),
 ]
 

@@ -92,8 +92,8 @@ class CommentPage(Out):
 
 
 class ContextOut(Out):
-    """The posts above a post, oldest first, and those below it, level by level. The flags are true if some are left out;
-    read them with `comments`, or with the context of another post."""
+    """The posts above a post, oldest first, and those below it, level by level. The flags are true if some are left
+    out; read them with `comments`, or with the context of another post."""
 
     ancestors: list[PlaceOfPost]
     more_ancestors: bool
@@ -184,9 +184,9 @@ class ThreadsController(Controller):
             ),
         ] = 1,
     ) -> Response[CommentPage]:
-        """Direct answers, oldest first. With a `depth` above 1, each comment has `answers`: its first five, and so on down
-        to that level, at most 500 comments in one page. If there are more, `answers.next` is a cursor for the comments
-        on that comment. A deleted comment stays as a tombstone while it has answers."""
+        """Direct answers, oldest first. With a `depth` above 1, each comment has `answers`: its first five, and so on
+        down to that level, at most 500 comments in one page. If there are more, `answers.next` is a cursor for the
+        comments on that comment. A deleted comment stays as a tombstone while it has answers."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_comments(viewer(request), post_from_path(post_id), window, depth)
         items = [comment_of(comment, self.fragments, self._next_of) for comment in page.items]
@@ -258,8 +258,8 @@ class ThreadsController(Controller):
     async def forget(
         self, request: AuthenticatedRequest, post_id: FromPath[str], version: FromPath[str]
     ) -> None:
-        """For good, and only for the author. The other versions keep their numbers. The current version cannot be removed:
-        edit or delete the post instead. Safe to repeat."""
+        """For good, and only for the author. The other versions keep their numbers. The current version cannot be
+        removed: edit or delete the post instead. Safe to repeat."""
         number = id_from(version)
         if number is None:
             raise VersionNotFound("the post has no such version")
