@@ -5,7 +5,6 @@ that need nothing but HTTP to a server that runs already; `WAGGLE_TEST_LONG=1` m
 search by chance search longer.
 """
 
-import asyncio
 import os
 import random
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
 from tests.integration.servers import (
     Server,
@@ -56,7 +56,7 @@ def stores_of(request: pytest.FixtureRequest, shape: str) -> Iterator[tuple[str,
             request.getfixturevalue("migrated_template"),
         )
         url = stack.enter_context(fresh_database(server, copy_of=template))
-        asyncio.run(migrated(url))  # finds nothing to do, unless the server makes no copies
+        _migrate(url)  # finds nothing to do, unless the server makes no copies
         if shape == "postgres":
             yield url, {}
             return
@@ -77,16 +77,23 @@ def migrated_template(postgres_server: Server) -> Iterator[str]:
         yield ""
         return
     with fresh_database(postgres_server) as url:
-        asyncio.run(migrated(url))
+        _migrate(url)
         yield url
 
 
+def _migrate(url: str) -> None:
+    with start_blocking_portal() as loop:  # some tests have a loop that runs
+        loop.call(migrated, url)
+
+
 @contextmanager
-def a_waggle(request: pytest.FixtureRequest, shape: str, folder: Path, **settings: str) -> Iterator[Waggle]:
+def a_waggle(
+    request: pytest.FixtureRequest, shape: str, folder: Path, *, executed: bool = False, **settings: str
+) -> Iterator[Waggle]:
     """A server that must end well and must have had nothing to complain about."""
     with ExitStack() as stack:
         url, named = stack.enter_context(stores_of(request, shape))
-        waggle = Waggle(shape, folder, url, settings=named | settings)
+        waggle = Waggle(shape, folder, url, settings=named | settings, executed=executed)
         stack.callback(waggle.kill)
         waggle.start()
         yield waggle
@@ -104,7 +111,8 @@ def server(
     if RUNNING:
         yield None
         return
-    with a_waggle(request, request.param, tmp_path_factory.mktemp(f"waggle-{request.param}")) as waggle:
+    folder = tmp_path_factory.mktemp(f"waggle-{request.param}")
+    with a_waggle(request, request.param, folder, executed=True) as waggle:
         yield waggle
 
 

@@ -1,6 +1,5 @@
 """A Waggle that runs in a process of its own, as an operator would start it."""
 
-import ctypes
 import http.client
 import os
 import signal
@@ -11,6 +10,8 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from .forking import ForkedProcess, end_with_the_parent, fork
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -27,12 +28,6 @@ def free_port() -> int:
         return port
 
 
-def _end_with_the_tests() -> None:
-    """In the new process: whatever ends the tests, a SIGKILL too, ends the server (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
 @dataclass
 class Waggle:
     """One server. It may be killed and started again: port and data stay what they were."""
@@ -43,7 +38,9 @@ class Waggle:
     port: int = field(default_factory=free_port)
     settings: dict[str, str] = field(default_factory=dict)
     """What is set otherwise than for all tests."""
-    _process: subprocess.Popen[bytes] | None = None
+    executed: bool = False
+    """Whether a new interpreter starts the server, as an operator would; else it is forked (see `forking`)."""
+    _process: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
     def base_url(self) -> str:
@@ -59,16 +56,19 @@ class Waggle:
 
     def start(self) -> None:
         """Start the process and wait until it says that it is ready."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "entrypoints.cli", "serve"],
-                cwd=ROOT / "src",
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_end_with_the_tests,  # noqa: PLW1509 - one system call, no lock is taken
-            )
+        if self.executed:
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "entrypoints.cli", "serve"],
+                    cwd=ROOT / "src",
+                    env=self._environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    preexec_fn=end_with_the_parent,  # noqa: PLW1509 - one system call, no lock is taken
+                )
+        else:
+            self._process = fork(["serve"], self._environment(), self.log, self.log)
         end = time.monotonic() + PATIENCE
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > end:
@@ -83,15 +83,15 @@ class Waggle:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`waggle …` with the settings of this server, in a process of its own."""
-        return subprocess.run(
-            [sys.executable, "-m", "entrypoints.cli", *arguments],
-            check=False,
-            cwd=ROOT / "src",
-            env=self._environment(),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
+            process = fork(list(arguments), self._environment(), stdout, stderr)
+            try:
+                status = process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                raise
+            return subprocess.CompletedProcess(arguments, status, stdout.read_text(), stderr.read_text())
 
     def kill(self) -> None:
         """SIGKILL: no chance to finish anything."""
