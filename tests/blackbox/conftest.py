@@ -88,7 +88,7 @@ def _migrate(url: str) -> None:
 
 @contextmanager
 def a_waggle(
-    request: pytest.FixtureRequest, shape: str, folder: Path, *, executed: bool = False, **settings: str
+    request: pytest.FixtureRequest, shape: str, folder: Path, executed: bool = False, /, **settings: str
 ) -> Iterator[Waggle]:
     """A server that must end well and must have had nothing to complain about."""
     with ExitStack() as stack:
@@ -112,7 +112,7 @@ def server(
         yield None
         return
     folder = tmp_path_factory.mktemp(f"waggle-{request.param}")
-    with a_waggle(request, request.param, folder, executed=True) as waggle:
+    with a_waggle(request, request.param, folder, True) as waggle:
         yield waggle
 
 
