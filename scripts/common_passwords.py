@@ -10,7 +10,7 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
-from adapters.security.common_passwords import FILTER, SHORTEST, canonical, positions
+from adapters.security.common_passwords import FILTER, MIN_LENGTH, canonical, positions
 
 SHA256 = "eac6323842b3261da0ef4c180c8e23f4d056522ea97c2925b8687f453b40a2be"
 MOST = 400_000
@@ -21,7 +21,7 @@ def build_filter(source: bytes) -> bytes:
     if sha256(source).hexdigest() != SHA256:
         raise SystemExit("this is a different list, or a different version of it")
     lines = (canonical(line) for line in source.decode().split("\n"))
-    common = list(islice(dict.fromkeys(line for line in lines if len(line) >= SHORTEST), MOST))
+    common = list(islice(dict.fromkeys(line for line in lines if len(line) >= MIN_LENGTH), MOST))
     bits = bytearray(len(common) * BITS_EACH // 8)
     for password in common:
         for at in positions(password, len(bits) * 8):

@@ -1,37 +1,37 @@
-"""Stop asking a dependency that does not answer, and notice when it does again."""
+"""A circuit breaker: stop calling a dependency that fails, and notice when it works again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 WINDOW = 5
 """Seconds over which outcomes are counted."""
-ENOUGH = 20
-"""Outcomes within the window below which their shares tell nothing."""
+MIN_OUTCOMES = 20
+"""The minimum number of outcomes in the window for their failure rate to count."""
 TIMEOUTS = 5
-"""So many one after the other tell enough by themselves."""
+"""This many timeouts in a row open the breaker by themselves."""
 PROBE_SECONDS = 1.0
 PROBES = 3
-"""Successes one after the other that close it again."""
+"""Successful probes in a row that close it again."""
 
 
 @dataclass(slots=True)
 class Breaker:
-    """Closed while the dependency does its work; open, nobody is to ask it but one probe a second.
+    """Closed while the dependency works. While it is open, only one probe per second may call the dependency.
 
-    It opens when half of at least ENOUGH outcomes of the last WINDOW seconds are failures, or after TIMEOUTS
-    timeouts in a row. That somebody stopped waiting is no outcome.
+    It opens when half of at least MIN_OUTCOMES outcomes in the last WINDOW seconds are failures, or after TIMEOUTS timeouts
+    in a row. A call whose caller stopped waiting is not an outcome.
     """
 
     monotonic: Callable[[], float]
     closed: bool = True
     _outcomes: dict[int, list[int]] = field(default_factory=dict)
-    """Per second: how many there were, and how many of them failed."""
+    """The numbers of outcomes and of failures, by second."""
     _timeouts: int = 0
     _probed_at: float = 0.0
     _successes: int = 0
 
     def may_probe(self) -> bool:
-        """Whether an open breaker lets somebody try; it lets in one a second. A closed one needs no probe."""
+        """Whether a probe is due: one per second while the breaker is open, none while it is closed."""
         now = self.monotonic()
         if self.closed or now - self._probed_at < PROBE_SECONDS:
             return False
@@ -61,13 +61,13 @@ class Breaker:
         if not self.closed:
             return
         total, failed = self._count(1, failed=1)
-        if self._timeouts >= TIMEOUTS or (total >= ENOUGH and 2 * failed >= total):
+        if self._timeouts >= TIMEOUTS or (total >= MIN_OUTCOMES and 2 * failed >= total):
             self.closed = False
             self._timeouts = 0
             self._probed_at = self.monotonic()
 
     def _count(self, times: int, failed: int) -> tuple[int, int]:
-        """All outcomes of the window, and how many of them failed."""
+        """Count outcomes. Returns the numbers of outcomes and failures in the window; zeros after a success."""
         now = int(self.monotonic())
         outcomes = self._outcomes
         second = outcomes.get(now)
@@ -78,5 +78,5 @@ class Breaker:
         second[0] += times
         second[1] += failed
         if not failed:
-            return 0, 0  # a success opens nothing, and is the hot path
+            return 0, 0  # a success opens nothing, and is frequent
         return sum(counts[0] for counts in outcomes.values()), sum(counts[1] for counts in outcomes.values())

@@ -1,4 +1,4 @@
-"""Events as JSON and back, the same in every store and on every wire."""
+"""Encode and decode events as JSON, the same for every store and transport."""
 
 import dataclasses
 from typing import Any

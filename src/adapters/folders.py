@@ -1,4 +1,4 @@
-"""Folders for what is under way, on a local disk."""
+"""Temporary folders on a local disk."""
 
 import asyncio
 import fcntl
@@ -18,8 +18,8 @@ _LOCK = "lock"
 
 @dataclass(slots=True)
 class TemporaryFolders:
-    """`application.media.ports.Folder`. Each process has a folder of its own below `root`, and holds a lock in it: what
-    has nobody to hold it was left behind by one that was killed."""
+    """`application.media.ports.Folder`. Each process has a folder of its own below `root`, with a file that it
+    locks. A folder without a lock was left behind by a process that was killed."""
 
     root: Path
     _own: Path | None = None
@@ -32,21 +32,21 @@ class TemporaryFolders:
         except OSError as error:
             if full_disk(error):
                 raise StorageFull("the disk for temporary files is full") from error
-            raise Unavailable(f"there is no room for temporary files: {error.strerror}") from error
+            raise Unavailable(f"no temporary folder can be created: {error.strerror}") from error
         try:
             yield made
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, ignore_errors=True))
 
     def clean(self) -> None:
-        """Remove what dead processes left behind. Best done at the start."""
+        """Remove the folders of dead processes. Call it at the start."""
         for left in self.root.glob("p*"):
             with suppress(OSError):
                 if not _held(left / _LOCK):
                     shutil.rmtree(left, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove the folder of this process with all that is in it."""
+        """Remove the folder of this process with its content."""
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
             self._own = None

@@ -1,4 +1,4 @@
-"""Texts: what a person sees as one character, and domain names."""
+"""Text functions that need libraries: counting graphemes, and the ASCII form of domain names."""
 
 import idna
 import regex
@@ -19,7 +19,7 @@ def ascii_domain(domain: str) -> str:
     """`domain.identity.AsciiDomain`."""
     lower = domain.lower()
     if lower.isascii() and "xn--" not in lower:
-        return lower  # names with two hyphens in odd places are in use, though IDNA refuses them
+        return lower  # IDNA refuses names with two hyphens in some places, but they are in use
     return idna.encode(domain, uts46=True, std3_rules=True).decode()
 
 

@@ -1,4 +1,4 @@
-"""Words every module speaks: ids, time, text within limits, and the shape of a refusal."""
+"""Shared by all modules: ids, viewer contexts, errors, and limits of texts."""
 
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -19,22 +19,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ViewerContext:
-    """How a viewer stands to others, as of one moment. The default is a stranger: nobody is known to nobody."""
+    """The relationships of a viewer that decide what the viewer may see, at one moment. The default is an anonymous viewer."""
 
     viewer: UserId | None = None
     follows: frozenset[UserId] = frozenset()
-    """Whom the viewer follows, accepted requests only."""
+    """The accounts that the viewer follows, without pending requests."""
     blocked: frozenset[UserId] = frozenset()
-    """Who blocks the viewer or is blocked by them: the two see nothing of each other."""
+    """The accounts that block the viewer or are blocked by the viewer: the two see nothing of each other."""
     muted: frozenset[UserId] = frozenset()
-    """Whom the viewer does not want to come across. They hide from lists that mix authors, never from who
-    goes to them: visibility does not ask for it."""
+    """The accounts that the viewer mutes. They are left out of lists that mix authors, but not of their own pages: a mute
+    does not affect visibility."""
     version: int = 0
-    """Rises whenever `follows` or `blocked` changes; 0 if neither ever did."""
+    """Increases whenever `follows` or `blocked` changes; 0 if they never changed."""
 
 
 def id_from(text: str) -> int | None:
-    """The id that `text` spells in canonical decimal digits, or None: `007`, `+7` and `٧` are no ids."""
+    """The id in canonical decimal digits; None for any other text, such as `007`, `+7` and `٧`."""
     if not (text.isascii() and text.isdigit() and len(text) <= 19) or text[0] == "0":
         return None
     value = int(text)
@@ -42,33 +42,33 @@ def id_from(text: str) -> int | None:
 
 
 def made_at(id_: int) -> datetime:
-    """When `id_` was allocated: its upper 48 bits are milliseconds since 1970 in UTC."""
+    """The time at which `id_` was allocated: its upper 48 bits are milliseconds since 1970 in UTC."""
     return _EPOCH + timedelta(milliseconds=id_ >> 16)
 
 
 class DomainError(Exception):
-    """A rule said no. Raise one of the kinds below or a subclass of it, never this one.
+    """A request is refused. Raise one of the classes below or a subclass of them, never this one.
 
-    `code` is stable and part of the API; the message is for people and may change.
+    `code` is stable and part of the API. The message is for people and may change.
     """
 
     code: ClassVar[str]
 
 
 class Unauthenticated(DomainError):
-    """Who is asking is not known: no token, a bad one, or wrong credentials."""
+    """The request has no token, an invalid token, or wrong credentials."""
 
     code = "unauthenticated"
 
 
 class Forbidden(DomainError):
-    """Who is asking is known, and may not."""
+    """The user is not allowed to do this."""
 
     code = "forbidden"
 
 
 class NotFound(DomainError):
-    """It does not exist, or the one who asks may not know that it does."""
+    """The resource does not exist, or the user may not know that it exists."""
 
     code = "not_found"
 
@@ -80,7 +80,7 @@ class UserNotFound(NotFound):
 
 
 class Conflict(DomainError):
-    """The state of things does not allow it (yet, or any more)."""
+    """The current state does not allow the request."""
 
     code = "conflict"
 
@@ -92,7 +92,7 @@ class Stale(DomainError):
 
 
 class Unavailable(DomainError):
-    """Not now: something needed is away or overloaded. Safe to try again after some seconds."""
+    """A required part of the server is unavailable or overloaded. It is safe to retry after some seconds."""
 
     code = "unavailable"
 
@@ -102,7 +102,7 @@ class Unavailable(DomainError):
 
 
 class TooMany(DomainError):
-    """This one asks for too much; others are served. `retry_after` is in whole seconds."""
+    """This client sends too many requests; others are still served. `retry_after` is in whole seconds."""
 
     code = "too_many"
 
@@ -113,7 +113,7 @@ class TooMany(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with the input: where (a member's name), a stable code, and words for people."""
+    """One error in the input: the name of the member, a stable code, and a text for people."""
 
     field: str
     code: str
@@ -121,7 +121,7 @@ class FieldError:
 
 
 class Invalid(DomainError):
-    """The input breaks rules, or has members or query parameters that do not exist. `errors` lists all that was found."""
+    """The input breaks rules, or has unknown members or query parameters. `errors` lists all errors found."""
 
     code = "invalid"
 
@@ -131,11 +131,11 @@ class Invalid(DomainError):
 
 
 class FieldErrors:
-    """Collects the faults of several members, so that a client hears of all of them at once.
+    """Collects the errors of several members, so that a client gets all of them at once.
 
-    >>> with Faults.collected() as faults:
-    ...     with faults: name = Username(raw)
-    ...     with faults: email = Email(raw)
+    >>> with FieldErrors.collected() as field_errors:
+    ...     with field_errors: name = username(raw)
+    ...     with field_errors: address = email(raw)
     """
 
     def __init__(self) -> None:
@@ -160,12 +160,12 @@ class FieldErrors:
 
 
 CountGraphemes = Callable[[str], int]
-"""How many characters a person sees in a text (extended grapheme clusters)."""
+"""The number of characters that a person sees in a text (extended grapheme clusters)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """What a text member may hold. Both limits count: one seen character can be many bytes."""
+    """The rule for a text member. Both limits apply: one visible character can have many bytes."""
 
     field: str
     max_graphemes: int
@@ -174,8 +174,8 @@ class TextRule:
     lines: bool = False
 
     def apply(self, raw: str, graphemes: CountGraphemes) -> str:
-        r"""`raw` in NFC with `\n` line ends and no outer blanks; raises Invalid if it breaks the rule."""
-        if len(raw) > self.max_bytes:  # cheap, before any work on a hostile text
+        r"""`raw` in NFC, with `\n` as line ends and without surrounding blanks. Raises Invalid if it breaks the rule."""
+        if len(raw) > self.max_bytes:  # cheap, before any work on a malicious text
             raise self._too_long()
         if (bad := _unprintable(raw, lines=self.lines)) is not None:
             raise Invalid(FieldError(self.field, "characters", f"the character {bad} is not allowed"))
@@ -193,7 +193,7 @@ class TextRule:
 
 def _unprintable(text: str, *, lines: bool) -> str | None:
     # Cc: controls (NUL among them); Cs: half of a surrogate pair, which no UTF-8 can carry;
-    # Zl, Zp: what breaks a line without being a control
+    # Zl, Zp: line separators that are not controls
     allowed, refused = ("\t\r\n", {"Cc", "Cs"}) if lines else ("", {"Cc", "Cs", "Zl", "Zp"})
     for char in text:
         misleads = not lines and char in _MISLEADING
@@ -206,15 +206,15 @@ _MISLEADING = frozenset(
     "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
     "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u206a\u206b\u206c\u206d\u206e\u206f\ufeff"
 )
-"""Turns the direction of what follows, or cannot be seen: in a name it only deceives. The joiners stay,
-which Persian and emoji need."""
+"""Characters that change the direction of the following text, or are invisible: in a name they only deceive. The joiners
+are allowed, since Persian and emoji need them."""
 
 
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and a sign, going by their category, that are drawn as nothing."""
+"""Letters and a symbol, by their categories, that are rendered as nothing."""
 
 
 def shows_something(text: str) -> bool:
-    """Whether there is anything to see: blanks, controls, and marks that have no letter are nothing."""
+    """Whether the text has a visible character: blanks, controls and marks without a letter are not visible."""
     nothing = {"Zs", "Zl", "Zp", "Cc", "Cf", "Mn", "Me"}
     return any(unicodedata.category(char) not in nothing and char not in _BLANK for char in text)

@@ -76,7 +76,7 @@ class Phrase:
     prefix: bool = False
     """Whether the last word is a prefix."""
 
-    def stands_in(self, text: tuple[str, ...]) -> bool:
+    def occurs_in(self, text: tuple[str, ...]) -> bool:
         """Whether the phrase matches: the definition that the indexes of the stores implement."""
         size = len(self.words)
         *before, last = self.words
@@ -92,7 +92,7 @@ def check_length(asked: str, graphemes: CountGraphemes) -> None:
     size = len(asked.encode(errors="replace")) if len(asked) <= MAX_BYTES else len(asked)
     if size > MAX_BYTES or graphemes(asked) > MAX_GRAPHEMES:
         limits = f"{MAX_GRAPHEMES} characters and {MAX_BYTES} bytes"
-        raise Invalid(FieldError("?q", "too_long", f"what is looked for is longer than {limits}"))
+        raise Invalid(FieldError("?q", "too_long", f"the query is longer than {limits}"))
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -173,7 +173,7 @@ async def test_the_budget_is_for_the_whole_conversation(command: str) -> None:
 async def test_nobody_there_is_unavailable() -> None:
     with black_hole() as port:
         pass
-    with pytest.raises(Unavailable, match="cannot be talked to"):
+    with pytest.raises(Unavailable, match="cannot be reached"):
         await mail_at(f"smtp://127.0.0.1:{port}?from=waggle@example.org").send(MESSAGE)
 
 

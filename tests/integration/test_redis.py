@@ -9,7 +9,7 @@ import pytest
 from adapters.memory.cache import MemoryCache
 from adapters.memory.limits import MemoryLimiter
 from adapters.redis.address import Address
-from adapters.redis.cache import LARGEST, RedisCache
+from adapters.redis.cache import MAX_VALUE, RedisCache
 from adapters.redis.client import Client
 from adapters.redis.feeds import RedisTimelines
 from adapters.redis.limits import RedisLimiter
@@ -141,7 +141,7 @@ class TestCache(CacheContract):
         self, harness: CacheHarness
     ) -> None:
         await harness.cache.set("large", b"small", 60)
-        await harness.cache.set("large", bytes(LARGEST + 1), 60)
+        await harness.cache.set("large", bytes(MAX_VALUE + 1), 60)
 
         assert await harness.cache.get("large") is None
 

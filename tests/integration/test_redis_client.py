@@ -15,7 +15,7 @@ from adapters.memory.limits import MemoryLimiter
 from adapters.redis.address import Address
 from adapters.redis.cache import RedisCache
 from adapters.redis.client import Client
-from adapters.redis.connection import MAX_BYTES, MAX_WAITING, Connection, RedisAway, RedisRefused
+from adapters.redis.connection import MAX_BYTES, MAX_PENDING, Connection, RedisAway, RedisRefused
 from adapters.redis.limits import RedisLimiter
 from application.shared.limits import Rate
 from tests.integration.redis_clients import error_message, running, until_available
@@ -64,7 +64,7 @@ class TestClient:
         async with running(url) as client:
             await asyncio.sleep(0.1)
 
-            assert await error_message(client, "PING") == "Redis is away"
+            assert await error_message(client, "PING") == "Redis is unavailable"
 
     async def test_databases_have_separate_keys(self, server: Server, client: Client) -> None:
         async with running(server.url.removesuffix("/0") + "/3") as third:
@@ -74,7 +74,7 @@ class TestClient:
             assert await client.call("GET", "where") is None
             assert await third.call("GET", "where") == b"third"
 
-    @pytest.mark.parametrize(("size", "commands"), [(1, 2 * MAX_WAITING), (MAX_BYTES // 4, 10)])
+    @pytest.mark.parametrize(("size", "commands"), [(1, 2 * MAX_PENDING), (MAX_BYTES // 4, 10)])
     async def test_waiting_commands_are_limited(self, client: Client, size: int, commands: int) -> None:
         value = bytes(size)
 
@@ -83,7 +83,7 @@ class TestClient:
         )
 
         refused = [str(outcome) for outcome in outcomes if isinstance(outcome, RedisAway)]
-        assert refused.count("too many commands wait for Redis") >= commands // 2
+        assert refused.count("too many commands are waiting for Redis") >= commands // 2
 
     async def test_the_answer_of_a_cancelled_command_goes_to_no_other(self, client: Client) -> None:
         rounds = 10_000 if LONG else 2_000
@@ -178,7 +178,7 @@ class TestUnavailable:
 
         await until_available(client, 10)
 
-        assert (errors, took < 0.002) == ("Redis is away", True)
+        assert (errors, took < 0.002) == ("Redis is unavailable", True)
         assert await client.call("ECHO", "back") == b"back"
 
     async def test_a_closed_connection_is_reopened(self, client: Client) -> None:

@@ -72,7 +72,7 @@ class LimiterContract:
         await harness.limiter.take(key, TEN)
 
         await harness.wait(600)
-        await harness.limiter.give_back(key, TEN, 5)
+        await harness.limiter.refund(key, TEN, 5)
         decisions = [await harness.limiter.take(key, TEN) for _ in range(11)]
 
         assert sum(decision.allowed for decision in decisions) == 10
@@ -85,11 +85,11 @@ class LimiterContract:
         assert (await harness.limiter.take(key, TEN._replace(name="another"))).allowed
         assert not (await harness.limiter.take(key, TEN)).allowed
 
-    async def test_what_is_given_back_can_be_taken_again(self, harness: LimiterHarness) -> None:
+    async def test_refunded_units_can_be_taken_again(self, harness: LimiterHarness) -> None:
         key = a_key()
         await harness.limiter.take(key, TEN, 10)
 
-        await harness.limiter.give_back(key, TEN, 2)
+        await harness.limiter.refund(key, TEN, 2)
         decisions = [await harness.limiter.take(key, TEN) for _ in range(3)]
 
         assert [decision.allowed for decision in decisions] == [True, True, False]

@@ -367,7 +367,7 @@ def _has_all(sketch: Sketch, query: PostQuery, rare: str) -> bool:
     text = f"{sketch.text if sketch.edit is None else sketch.edit} {rare}"
     tags = hashtags(resolve_mentions(find_entities(text), {}))
     return set(query.tags) <= set(tags) and all(
-        phrase.stands_in(words(text)) or phrase.stands_in(words(sketch.warning)) for phrase in query.phrases
+        phrase.occurs_in(words(text)) or phrase.occurs_in(words(sketch.warning)) for phrase in query.phrases
     )
 
 

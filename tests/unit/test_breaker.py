@@ -1,4 +1,4 @@
-"""When a dependency is not asked any more, and when it is again."""
+"""The circuit breaker: when it opens and when it closes."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ def opened() -> tuple[Breaker, Clock]:
     return breaker, clock
 
 
-def test_re4_five_timeouts_in_a_row_open_it() -> None:
+def test_re4_five_timeouts_in_a_row_open_the_breaker() -> None:
     breaker, _ = a_breaker()
     for _ in range(4):
         breaker.timed_out()
@@ -39,7 +39,7 @@ def test_re4_five_timeouts_in_a_row_open_it() -> None:
     assert (still_closed, breaker.closed) == (True, False)
 
 
-def test_re4_a_success_between_begins_the_row_anew() -> None:
+def test_re4_a_success_resets_the_row_of_timeouts() -> None:
     breaker, _ = a_breaker()
     for _ in range(4):
         breaker.timed_out()
@@ -50,7 +50,7 @@ def test_re4_a_success_between_begins_the_row_anew() -> None:
     assert breaker.closed is True
 
 
-def test_re4_half_of_twenty_open_it_and_of_nineteen_do_not() -> None:
+def test_re4_half_of_twenty_outcomes_open_it_and_half_of_nineteen_do_not() -> None:
     breaker, _ = a_breaker()
     breaker.succeeded(10)
     for _ in range(9):
@@ -62,7 +62,7 @@ def test_re4_half_of_twenty_open_it_and_of_nineteen_do_not() -> None:
     assert (of_nineteen, breaker.closed) == (True, False)
 
 
-def test_re4_fewer_than_half_do_not_open_it() -> None:
+def test_re4_fewer_than_half_failures_do_not_open_it() -> None:
     breaker, _ = a_breaker()
     breaker.succeeded(200)
     for _ in range(199):
@@ -71,7 +71,7 @@ def test_re4_fewer_than_half_do_not_open_it() -> None:
     assert breaker.closed is True
 
 
-def test_re4_what_is_older_than_five_seconds_does_not_count() -> None:
+def test_re4_outcomes_older_than_five_seconds_do_not_count() -> None:
     breaker, clock = a_breaker()
     for _ in range(19):
         breaker.failed()
@@ -81,18 +81,18 @@ def test_re4_what_is_older_than_five_seconds_does_not_count() -> None:
     assert breaker.closed is True
 
 
-def test_re4_open_it_lets_in_one_probe_a_second() -> None:
+def test_re4_an_open_breaker_allows_one_probe_per_second() -> None:
     breaker, clock = opened()
     probes = []
     for _ in range(40):
         clock.now += 0.1
         probes.append(breaker.may_probe())
 
-    assert sum(probes) in {3, 4}  # sums of floats
+    assert sum(probes) in {3, 4}  # rounding errors
     assert probes[:9] == [False] * 9
 
 
-def test_re4_three_successes_close_it_and_a_failure_between_begins_anew() -> None:
+def test_re4_three_successes_in_a_row_close_it() -> None:
     breaker, _ = opened()
     breaker.succeeded()
     breaker.succeeded()
@@ -106,7 +106,7 @@ def test_re4_three_successes_close_it_and_a_failure_between_begins_anew() -> Non
     assert (before_the_third, breaker.closed) == (False, True)
 
 
-def test_re4_closed_again_it_has_forgotten_what_was() -> None:
+def test_re4_a_closed_breaker_has_forgotten_earlier_outcomes() -> None:
     breaker, _ = a_breaker()
     for _ in range(20):
         breaker.failed()
@@ -116,7 +116,7 @@ def test_re4_closed_again_it_has_forgotten_what_was() -> None:
     assert breaker.closed is True
 
 
-def test_a_closed_one_needs_no_probe() -> None:
+def test_a_closed_breaker_needs_no_probe() -> None:
     breaker, clock = a_breaker()
     clock.now += 10
 
@@ -124,7 +124,9 @@ def test_a_closed_one_needs_no_probe() -> None:
 
 
 @given(steps=st.lists(st.tuples(st.sampled_from(["good", "bad"]), st.floats(0, 2)), max_size=80))
-def test_re4_it_opens_when_the_last_seconds_say_so_and_only_then(steps: list[tuple[str, float]]) -> None:
+def test_re4_it_opens_exactly_when_the_outcomes_of_the_window_require_it(
+    steps: list[tuple[str, float]],
+) -> None:
     breaker, clock = a_breaker()
     past: list[tuple[int, str]] = []
     for outcome, wait in steps:

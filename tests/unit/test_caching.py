@@ -1,4 +1,4 @@
-"""What is kept for a while: the cache in memory, and values that are made anew when they are old."""
+"""The cache in memory, and cached values that are computed again when they are old."""
 
 import asyncio
 import logging
@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory.cache import MemoryCache
-from application.shared.caching import JITTER, PAUSE, SKEW, Cached, Codec, Times
+from application.shared.caching import JITTER, RETRY_PAUSE, SKEW, Cached, Codec, Times
 from domain.shared import Unavailable
 from tests.port_contracts.cache import CacheContract, CacheHarness
 
 
 class Time:
-    """One for all the clocks."""
+    """One time for all clocks."""
 
     def __init__(self) -> None:
         self.at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,7 +31,7 @@ class Time:
 
 
 class Source:
-    """What the values are made from. It can be closed, and then nobody gets anything before it is opened."""
+    """Computes the values. While it is closed, computations wait until it is opened."""
 
     def __init__(self, value: str | None = "the value") -> None:
         self.value = value
@@ -92,7 +92,7 @@ def a_process(
 
 
 async def settle() -> None:
-    """Let what goes on in the background go as far as it can."""
+    """Let background work proceed as far as it can."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -100,7 +100,7 @@ async def settle() -> None:
 class TestCache(CacheContract): ...
 
 
-async def test_what_was_asked_for_longest_ago_goes_first(time: Time) -> None:
+async def test_the_least_recently_used_entry_is_evicted_first(time: Time) -> None:
     cache = MemoryCache(time.monotonic, max_keys=3)
     for key in ("a", "b", "c"):
         await cache.set(key, b"", 60)
@@ -111,7 +111,7 @@ async def test_what_was_asked_for_longest_ago_goes_first(time: Time) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3000), st.integers(0, 2)), max_size=60))
-async def test_a_cache_takes_no_more_room_than_it_has(steps: list[tuple[str, int, int]]) -> None:
+async def test_a_cache_never_exceeds_its_size(steps: list[tuple[str, int, int]]) -> None:
     time = Time()
     cache = MemoryCache(time.monotonic, max_bytes=10_000, max_keys=4)
 
@@ -131,7 +131,7 @@ async def test_a_cache_takes_no_more_room_than_it_has(steps: list[tuple[str, int
     assert cache.size == (0, 0)
 
 
-async def test_a_value_that_is_too_large_is_not_kept_and_drives_nothing_out(time: Time) -> None:
+async def test_a_value_that_is_too_large_is_not_stored_and_evicts_nothing(time: Time) -> None:
     cache = MemoryCache(time.monotonic, max_bytes=8_000)
     await cache.set("small", b"1", 60)
     await cache.set("large", b"1", 60)
@@ -141,7 +141,9 @@ async def test_a_value_that_is_too_large_is_not_kept_and_drives_nothing_out(time
     assert (await cache.get("small"), await cache.get("large")) == (b"1", None)
 
 
-async def test_a_value_is_made_once_and_then_kept(cached: Cached[str], source: Source, time: Time) -> None:
+async def test_a_value_is_computed_once_and_then_cached(
+    cached: Cached[str], source: Source, time: Time
+) -> None:
     values = [await cached.get(KEY, source)]
     await time.wait(59)
     values.append(await cached.get(KEY, source))
@@ -149,7 +151,7 @@ async def test_a_value_is_made_once_and_then_kept(cached: Cached[str], source: S
     assert (values, source.asked) == (["the value", "the value"], 1)
 
 
-async def test_that_there_is_nothing_is_kept_as_well(cached: Cached[str]) -> None:
+async def test_the_absence_of_a_value_is_cached(cached: Cached[str]) -> None:
     nothing = Source(None)
 
     values = [await cached.get(KEY, nothing) for _ in range(3)]
@@ -157,7 +159,7 @@ async def test_that_there_is_nothing_is_kept_as_well(cached: Cached[str]) -> Non
     assert (values, nothing.asked) == ([None] * 3, 1)
 
 
-async def test_re11_of_many_who_ask_at_once_one_makes_the_value(cached: Cached[str], source: Source) -> None:
+async def test_re11_concurrent_callers_share_one_computation(cached: Cached[str], source: Source) -> None:
     source.close()
     asking = [asyncio.create_task(cached.get(KEY, source)) for _ in range(200)]
     await settle()
@@ -167,7 +169,7 @@ async def test_re11_of_many_who_ask_at_once_one_makes_the_value(cached: Cached[s
     assert source.asked == 1
 
 
-async def test_re11_who_gives_up_waiting_does_not_spoil_it_for_the_others(
+async def test_re11_a_cancelled_caller_does_not_cancel_the_computation(
     cached: Cached[str], source: Source
 ) -> None:
     source.close()
@@ -182,7 +184,7 @@ async def test_re11_who_gives_up_waiting_does_not_spoil_it_for_the_others(
     assert source.asked == 1
 
 
-async def test_re11_a_stale_value_is_served_while_one_is_made_anew(
+async def test_re11_a_stale_value_is_served_during_a_refresh(
     cached: Cached[str], source: Source, time: Time
 ) -> None:
     await cached.get(KEY, source)
@@ -200,9 +202,7 @@ async def test_re11_a_stale_value_is_served_while_one_is_made_anew(
     assert source.asked == 2
 
 
-async def test_what_is_too_old_to_be_served_is_made_anew(
-    cached: Cached[str], source: Source, time: Time
-) -> None:
+async def test_an_expired_value_is_computed_again(cached: Cached[str], source: Source, time: Time) -> None:
     await cached.get(KEY, source)
     await time.wait(661)
     source.value = "a newer value"
@@ -210,7 +210,7 @@ async def test_what_is_too_old_to_be_served_is_made_anew(
     assert await cached.get(KEY, source) == "a newer value"
 
 
-async def test_re11_a_refresh_that_fails_leaves_the_old_value_and_is_said_once(
+async def test_re11_a_failed_refresh_keeps_the_old_value_and_is_logged_once(
     cached: Cached[str], source: Source, time: Time, caplog: pytest.LogCaptureFixture
 ) -> None:
     await cached.get(KEY, source)
@@ -224,11 +224,11 @@ async def test_re11_a_refresh_that_fails_leaves_the_old_value_and_is_said_once(
 
     assert source.asked == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "tests:a key could not be made: the database does not answer"
+        "tests:a key could not be computed: the database does not answer"
     ]
 
 
-async def test_re11_after_a_failure_it_is_tried_again_a_moment_later(
+async def test_re11_a_failed_refresh_is_retried_after_a_pause(
     cached: Cached[str], source: Source, time: Time
 ) -> None:
     await cached.get(KEY, source)
@@ -238,14 +238,14 @@ async def test_re11_after_a_failure_it_is_tried_again_a_moment_later(
     await settle()
 
     source.error, source.value = None, "a newer value"
-    await time.wait(PAUSE)
+    await time.wait(RETRY_PAUSE)
     await cached.get(KEY, source)
     await settle()
 
     assert await cached.get(KEY, source) == "a newer value"
 
 
-async def test_an_error_reaches_who_waits_and_is_not_kept(cached: Cached[str], source: Source) -> None:
+async def test_an_error_is_raised_to_callers_and_not_cached(cached: Cached[str], source: Source) -> None:
     source.error = Unavailable("the database does not answer")
     with pytest.raises(Unavailable):
         await cached.get(KEY, source)
@@ -254,7 +254,7 @@ async def test_an_error_reaches_who_waits_and_is_not_kept(cached: Cached[str], s
     assert await cached.get(KEY, source) == "the value"
 
 
-async def test_re11_values_that_were_made_together_do_not_get_old_together(
+async def test_re11_values_of_the_same_age_do_not_expire_together(
     time: Time, cache: MemoryCache, source: Source
 ) -> None:
     await a_process(time, cache, chance=0.0).get("late", source)
@@ -269,7 +269,7 @@ async def test_re11_values_that_were_made_together_do_not_get_old_together(
     assert source.asked == 3
 
 
-async def test_re11_what_another_schema_wrote_is_not_there(
+async def test_re11_values_of_another_schema_are_ignored(
     time: Time, cache: MemoryCache, source: Source
 ) -> None:
     await a_process(time, cache).get(KEY, source)
@@ -281,7 +281,7 @@ async def test_re11_what_another_schema_wrote_is_not_there(
 
 
 @given(st.data())
-async def test_re11_garbage_is_not_there(data: st.DataObject) -> None:
+async def test_re11_corrupt_values_are_ignored(data: st.DataObject) -> None:
     time, source = Time(), Source()
     cache = MemoryCache(time.monotonic)
     await a_process(time, cache).get(KEY, source)
@@ -303,16 +303,16 @@ async def test_re11_garbage_is_not_there(data: st.DataObject) -> None:
     assert value == "made anew"
 
 
-async def test_what_a_codec_cannot_read_is_not_there(time: Time, cache: MemoryCache, source: Source) -> None:
+async def test_values_that_the_codec_cannot_read_are_ignored(
+    time: Time, cache: MemoryCache, source: Source
+) -> None:
     await a_process(time, cache, TEXT._replace(dump=lambda _: b"\xff")).get(KEY, source)
 
     assert await a_process(time, cache).get(KEY, source) == "the value"
     assert source.asked == 2
 
 
-async def test_what_was_made_by_a_clock_that_is_wrong_is_not_there(
-    time: Time, cache: MemoryCache, source: Source
-) -> None:
+async def test_values_from_a_wrong_clock_are_ignored(time: Time, cache: MemoryCache, source: Source) -> None:
     await time.wait(SKEW + 1)
     await a_process(time, cache).get(KEY, source)
     await time.wait(-SKEW - 1)
@@ -322,7 +322,7 @@ async def test_what_was_made_by_a_clock_that_is_wrong_is_not_there(
     assert source.asked == 2
 
 
-async def test_what_is_forgotten_is_made_anew(cached: Cached[str], source: Source) -> None:
+async def test_a_forgotten_value_is_computed_again(cached: Cached[str], source: Source) -> None:
     await cached.get(KEY, source)
     source.value = "a newer value"
 
@@ -331,7 +331,7 @@ async def test_what_is_forgotten_is_made_anew(cached: Cached[str], source: Sourc
     assert await cached.get(KEY, source) == "a newer value"
 
 
-async def test_what_was_being_made_when_it_was_forgotten_is_not_kept(
+async def test_a_value_that_is_forgotten_during_its_computation_is_not_cached(
     cached: Cached[str], source: Source
 ) -> None:
     source.close()
@@ -349,7 +349,9 @@ async def test_what_was_being_made_when_it_was_forgotten_is_not_kept(
     assert source.asked == 2
 
 
-async def test_a_refresh_makes_only_what_is_not_fresh(time: Time, cache: MemoryCache, source: Source) -> None:
+async def test_a_refresh_computes_only_values_that_are_not_fresh(
+    time: Time, cache: MemoryCache, source: Source
+) -> None:
     one, other = a_process(time, cache), a_process(time, cache)
 
     made = [await one.refresh(KEY, source), await other.refresh(KEY, source)]
@@ -359,9 +361,7 @@ async def test_a_refresh_makes_only_what_is_not_fresh(time: Time, cache: MemoryC
     assert (made, source.asked) == ([True, False, True], 2)
 
 
-async def test_what_was_put_there_can_be_looked_at_until_its_time_is_over(
-    cached: Cached[str], time: Time
-) -> None:
+async def test_a_stored_value_can_be_peeked_at_until_it_expires(cached: Cached[str], time: Time) -> None:
     await cached.put(KEY, "put there")
 
     seen = [await cached.peek(KEY), await cached.peek("another key")]

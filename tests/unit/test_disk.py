@@ -1,4 +1,4 @@
-"""The disk of the data folder: when it counts as full, and what is held back."""
+"""The disk of the data folder: when it counts as full, and the reserve file."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def started(folder: Path, room: Room) -> Disk:
     return disk
 
 
-def test_a_reserve_is_kept_and_what_is_below_the_margin_is_full(tmp_path: Path) -> None:
+def test_there_is_a_reserve_file_and_below_the_margin_the_disk_is_full(tmp_path: Path) -> None:
     room = Room(10 * RESERVE)
     disk = started(tmp_path, room)
     assert (tmp_path / "reserve").stat().st_size == RESERVE
@@ -37,14 +37,14 @@ def test_a_reserve_is_kept_and_what_is_below_the_margin_is_full(tmp_path: Path) 
     disk.check()
 
 
-def test_a_start_on_a_full_disk_uses_the_reserve_and_makes_it_again(tmp_path: Path) -> None:
+def test_a_start_on_a_full_disk_uses_the_reserve_and_later_restores_it(tmp_path: Path) -> None:
     started(tmp_path, Room(10 * RESERVE))
     room = Room(0)
     disk = Disk(tmp_path, room)
     disk.prepare()
     assert not (tmp_path / "reserve").exists()
     room.free = RESERVE
-    disk.check()  # what the start writes
+    disk.check()  # the start may write
     disk.opened()
     with pytest.raises(StorageFull):
         disk.check()
@@ -53,21 +53,21 @@ def test_a_start_on_a_full_disk_uses_the_reserve_and_makes_it_again(tmp_path: Pa
     assert (tmp_path / "reserve").exists()
 
 
-def test_a_disk_that_is_full_from_the_beginning_has_no_reserve(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_at_the_first_start_has_no_reserve(tmp_path: Path) -> None:
     disk = started(tmp_path, Room(0))
     assert not (tmp_path / "reserve").exists()
     with pytest.raises(StorageFull):
         disk.check()
 
 
-def test_without_a_folder_it_is_never_full() -> None:
+def test_without_a_folder_the_disk_is_never_full() -> None:
     disk = Disk(None)
     disk.prepare()
     disk.opened()
     disk.check()
 
 
-async def test_a_check_may_fail_while_the_disk_is_full(tmp_path: Path) -> None:
+async def test_a_tolerant_check_succeeds_while_the_disk_is_full(tmp_path: Path) -> None:
     room = Room(10 * RESERVE)
     disk = started(tmp_path, room)
 

@@ -73,7 +73,7 @@ def test_separate_words_are_found_separately(one: str, two: str) -> None:
 def test_any_part_of_a_text_between_blanks_is_found(before: str, asked: str, after: str) -> None:
     found = phrase(asked)
 
-    assert found is None or found.stands_in(words(f"{before} {asked} {after}"))
+    assert found is None or found.occurs_in(words(f"{before} {asked} {after}"))
 
 
 @given(st.text(st.sampled_from("東京都蜂蜜หน"), min_size=1, max_size=12), st.data())
@@ -83,7 +83,7 @@ def test_any_part_of_a_text_without_blanks_is_found(text: str, data: st.DataObje
     found = phrase(text[start:end])
 
     assert found is not None
-    assert found.stands_in(words(text))
+    assert found.occurs_in(words(text))
 
 
 @given(st.text(st.sampled_from("abcdé"), min_size=1, max_size=8), st.integers(1, 8))
@@ -93,16 +93,16 @@ def test_a_prefix_matches_only_with_a_star(text: str, length: int) -> None:
 
     assert starred is not None
     assert plain is not None
-    assert starred.stands_in(words(text))
-    assert plain.stands_in(words(text)) is (words(beginning) == words(text))
+    assert starred.occurs_in(words(text))
+    assert plain.occurs_in(words(text)) is (words(beginning) == words(text))
 
 
 def test_a_phrase_that_continues_after_a_script_without_blanks_is_found() -> None:
     found = phrase("東京 waggle")
 
     assert found == Phrase(("東京", "京", "waggle"))
-    assert found.stands_in(words("大東京 waggle"))
-    assert not found.stands_in(words("東京都 waggle"))
+    assert found.occurs_in(words("大東京 waggle"))
+    assert not found.occurs_in(words("東京都 waggle"))
 
 
 def test_long_words_and_long_texts_are_cut() -> None:

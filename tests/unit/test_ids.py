@@ -1,4 +1,4 @@
-"""Ids: unique, rising, and telling when they were made, whatever the clocks do."""
+"""Ids are unique, ascending, and contain their time, whatever the clocks do."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ FOREVER = MAX_ID >> 16
 
 @dataclass
 class Clock:
-    """A monotonic clock that goes when it is told to."""
+    """A monotonic clock that the test sets."""
 
     seconds: float = 100.0
 
@@ -27,7 +27,7 @@ class Clock:
 
 @dataclass
 class Process:
-    """An allocator with a lease, and the clocks on both sides of it."""
+    """An allocator with a lease, and the clocks of both sides."""
 
     number: int = 0
     now_ms: int = NOW_MS
@@ -47,14 +47,14 @@ class Process:
         self.now_ms += ms
 
 
-def test_an_id_tells_when_and_by_which_process_it_was_made() -> None:
+def test_an_id_contains_its_time_and_process_number() -> None:
     id_ = Process(number=7).new_id()
 
     assert made_at(id_) == datetime(2026, 1, 1, tzinfo=UTC)
     assert id_ >> 8 & 0xFF == 7
 
 
-def test_more_than_fit_into_a_millisecond_borrow_from_the_next() -> None:
+def test_ids_beyond_256_in_a_millisecond_borrow_from_the_next() -> None:
     process = Process()
 
     ids = [process.new_id() for _ in range(3 * PER_MILLISECOND + 1)]
@@ -63,7 +63,7 @@ def test_more_than_fit_into_a_millisecond_borrow_from_the_next() -> None:
     assert made_at(ids[-1]) - made_at(ids[0]) == timedelta(milliseconds=3)
 
 
-def test_borrowed_time_is_given_back() -> None:
+def test_borrowed_time_is_caught_up() -> None:
     process = Process()
     for _ in range(3 * PER_MILLISECOND):
         process.new_id()
@@ -108,7 +108,7 @@ def test_a_lease_that_is_lost_ends_at_once() -> None:
         process.new_id()
 
 
-def test_a_renewed_lease_goes_on_rising_though_its_giver_s_clock_was_set_back() -> None:
+def test_ids_keep_ascending_after_the_clock_of_the_grantor_went_back() -> None:
     process = Process()
     before = process.new_id()
 
@@ -118,7 +118,7 @@ def test_a_renewed_lease_goes_on_rising_though_its_giver_s_clock_was_set_back() 
     assert process.new_id() > before
 
 
-def test_a_smaller_number_goes_on_rising_within_the_same_millisecond() -> None:
+def test_ids_keep_ascending_with_a_smaller_process_number_in_the_same_millisecond() -> None:
     process = Process(number=9)
     before = process.new_id()
     process.new_id.lost()
@@ -140,7 +140,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-def test_ids_rise_whatever_steps_the_clock_takes_and_the_number_changes(steps: list[tuple[str, int]]) -> None:
+def test_ids_ascend_whatever_the_clock_and_the_process_number_do(steps: list[tuple[str, int]]) -> None:
     process = Process()
     ids: list[int] = []
     for what, amount in steps:
@@ -193,7 +193,7 @@ def test_no_id_is_made_for_a_time_outside_the_lease(lease_ms: int, steps: list[t
 
 
 @given(value=st.integers(1, MAX_ID))
-def test_an_id_is_read_back_from_its_digits(value: int) -> None:
+def test_an_id_is_parsed_from_its_digits(value: int) -> None:
     assert id_from(str(value)) == value
 
 
@@ -224,5 +224,5 @@ def test_an_id_is_read_back_from_its_digits(value: int) -> None:
         "1" * 100_000,
     ],
 )
-def test_what_is_no_id_is_refused(text: str) -> None:
+def test_other_texts_are_not_ids(text: str) -> None:
     assert id_from(text) is None

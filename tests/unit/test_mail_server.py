@@ -21,15 +21,17 @@ def test_a_url_configures_the_server_completely() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "port", "at_once"),
+    ("url", "port", "implicit_tls"),
     [("smtp://hive?from=bee@hive.example", 587, False), ("smtps://hive?from=bee@hive.example", 465, True)],
 )
-def test_other_hosts_require_tls_with_a_verified_certificate(url: str, port: int, *, at_once: bool) -> None:
+def test_other_hosts_require_tls_with_a_verified_certificate(
+    url: str, port: int, *, implicit_tls: bool
+) -> None:
     server = MailServer.of(url)
 
     assert server.tls is not None
     assert (server.tls.verify_mode, server.tls.check_hostname) == (ssl.CERT_REQUIRED, True)
-    assert (server.port, server.at_once) == (port, at_once)
+    assert (server.port, server.implicit_tls) == (port, implicit_tls)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.0.0.9", "[::1]"])
@@ -55,7 +57,7 @@ def test_this_host_needs_no_tls(host: str) -> None:
     ],
 )
 def test_an_invalid_url_is_refused_without_showing_the_password(url: str) -> None:
-    with pytest.raises(ValueError, match=r"is not understood|not understood|must|is no file") as caught:
+    with pytest.raises(ValueError, match=r"cannot be parsed|unknown parameters|must|is not a file") as caught:
         MailServer.of(url)
 
     assert "hunter2" not in str(caught.value)

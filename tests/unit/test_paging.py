@@ -21,10 +21,10 @@ IDS = st.sets(st.integers(1, 60), max_size=25)
 
 def read(ids: set[int], window: Window, *, newest_first: bool) -> Page[int]:
     """The page of a list of ids, read as a store reads it."""
-    falling = newest_first != window.back
-    rows = sorted(ids, reverse=falling)
+    descending = newest_first != window.back
+    rows = sorted(ids, reverse=descending)
     if window.edge is not None:
-        rows = [id_ for id_ in rows if (id_ < window.edge if falling else id_ > window.edge)]
+        rows = [id_ for id_ in rows if (id_ < window.edge if descending else id_ > window.edge)]
     rows = rows[: window.limit + 1]
     return page(rows[::-1] if window.back else rows, window, lambda id_: id_, newest_first=newest_first)
 

@@ -7,7 +7,7 @@ import bcrypt
 import pytest
 
 from adapters.security.common_passwords import HASHES, CommonPasswords
-from adapters.security.passwords import PATIENCE, WAITING_PER_CORE, BcryptPasswords
+from adapters.security.passwords import MAX_WAIT, WAITING_PER_CORE, BcryptPasswords
 from application.shared.errors import Overloaded
 
 LIMIT = 1 + WAITING_PER_CORE
@@ -184,12 +184,12 @@ class TestCommonPasswords:
 async def test_fewer_passwords_may_wait_while_hashing_is_slow(passwords: BcryptPasswords) -> None:
     hashed = await passwords.hash("secret")
     await passwords.verify("secret", None)
-    passwords._took = PATIENCE
+    passwords._took = MAX_WAIT
 
     results = await asyncio.gather(
         *(passwords.verify("secret", hashed) for _ in range(4)), return_exceptions=True
     )
 
     assert [type(result) for result in results] == [tuple, tuple, Overloaded, Overloaded]
-    assert passwords._took < PATIENCE
+    assert passwords._took < MAX_WAIT
     assert await passwords.verify("secret", hashed) == (True, None)

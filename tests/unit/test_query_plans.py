@@ -29,22 +29,22 @@ READS = {
         for of in MODULES
         for name, keyset in vars(of).items()
         if isinstance(keyset, Keyset)
-        for way in ("_rising", "_falling")
+        for way in ("_ascending", "_descending")
     },
     **{
         f"{name} {way}": getattr(keyset, way)
         for name, keyset in graph._lists.items()
-        for way in ("_rising", "_falling")
+        for way in ("_ascending", "_descending")
     },
     **{
-        f"by_sources {what} {falling=}": getattr(entries._BySources(falling=falling), what)
+        f"by_sources {what} {descending=}": getattr(entries._BySources(descending=descending), what)
         for what in ("_heads", "_entries")
-        for falling in (True, False)
+        for descending in (True, False)
     },
     **{
-        f"by_sources of {few} {falling=}": entries._BySources(falling=falling)._of_few[few]
+        f"by_sources of {few} {descending=}": entries._BySources(descending=descending)._of_few[few]
         for few in (1, 2, entries.FEW)
-        for falling in (True, False)
+        for descending in (True, False)
     },
 }
 PARAMS = {

@@ -1,4 +1,4 @@
-"""What is sealed can be opened by this server, in its place, unaltered, and not otherwise."""
+"""Sealed data can be opened only with the same key and context, and only if it is unchanged."""
 
 import pytest
 from hypothesis import given
@@ -8,51 +8,51 @@ from adapters.security.sealing import Secrets
 
 MASTER = bytes(range(32))
 SECRETS = Secrets(MASTER)
-PLACE = "accounts.email/7"
-SEALED = SECRETS.seal(b"ann@example.org", PLACE)
+CONTEXT = "accounts.email/7"
+SEALED = SECRETS.seal(b"ann@example.org", CONTEXT)
 
 
-def opens(secrets: Secrets, sealed: bytes, place: str) -> bool:
+def opens(secrets: Secrets, sealed: bytes, context: str) -> bool:
     try:
-        secrets.open(sealed, place)
+        secrets.open(sealed, context)
     except ValueError:
         return False
     return True
 
 
-@given(plain=st.binary(max_size=300), place=st.text(max_size=30))
-def test_what_was_sealed_is_opened(plain: bytes, place: str) -> None:
-    assert SECRETS.open(SECRETS.seal(plain, place), place) == plain
+@given(plain=st.binary(max_size=300), context=st.text(max_size=30))
+def test_sealed_data_can_be_opened(plain: bytes, context: str) -> None:
+    assert SECRETS.open(SECRETS.seal(plain, context), context) == plain
 
 
-def test_the_same_is_never_sealed_alike() -> None:
-    assert SECRETS.seal(b"ann@example.org", PLACE) != SEALED
+def test_sealing_the_same_data_twice_gives_different_results() -> None:
+    assert SECRETS.seal(b"ann@example.org", CONTEXT) != SEALED
 
 
-def test_what_is_sealed_does_not_show() -> None:
+def test_sealed_data_does_not_contain_the_plain_text() -> None:
     assert b"ann" not in SEALED
 
 
-@pytest.mark.parametrize("place", ["accounts.email/8", "accounts.phone/7", "accounts.email/7 ", ""])
-def test_what_was_moved_does_not_open(place: str) -> None:
-    assert opens(SECRETS, SEALED, place) is False
+@pytest.mark.parametrize("context", ["accounts.email/8", "accounts.phone/7", "accounts.email/7 ", ""])
+def test_another_context_does_not_open_it(context: str) -> None:
+    assert opens(SECRETS, SEALED, context) is False
 
 
 @given(position=st.integers(0, len(SEALED) - 1), bit=st.integers(0, 7))
-def test_what_was_altered_by_one_bit_does_not_open(position: int, bit: int) -> None:
+def test_a_changed_bit_does_not_open(position: int, bit: int) -> None:
     altered = bytearray(SEALED)
     altered[position] ^= 1 << bit
 
-    assert opens(SECRETS, bytes(altered), PLACE) is False
+    assert opens(SECRETS, bytes(altered), CONTEXT) is False
 
 
 @pytest.mark.parametrize("length", [0, 1, 11, 12, 13, 27, 28, len(SEALED) - 1])
-def test_what_was_cut_off_does_not_open(length: int) -> None:
-    assert opens(SECRETS, SEALED[:length], PLACE) is False
+def test_truncated_data_does_not_open(length: int) -> None:
+    assert opens(SECRETS, SEALED[:length], CONTEXT) is False
 
 
 def test_another_master_key_opens_nothing() -> None:
-    assert opens(Secrets(MASTER[::-1]), SEALED, PLACE) is False
+    assert opens(Secrets(MASTER[::-1]), SEALED, CONTEXT) is False
 
 
 def test_a_short_master_key_is_refused() -> None:
@@ -60,7 +60,7 @@ def test_a_short_master_key_is_refused() -> None:
         Secrets(b"short")
 
 
-def test_what_is_sealed_is_found_by_its_index() -> None:
+def test_sealed_data_is_found_by_its_index() -> None:
     assert SECRETS.index("ann@example.org") == SECRETS.index("ann@example.org")
     assert SECRETS.index("ann@example.org") != SECRETS.index("bob@example.org")
     assert SECRETS.index("ann@example.org") != Secrets(MASTER[::-1]).index("ann@example.org")

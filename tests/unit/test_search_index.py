@@ -96,14 +96,14 @@ async def test_a_read_that_takes_too_long_is_interrupted(
     await stores.database.open()
 
     with pytest.raises(Unavailable):
-        await stores.database.fetch_apart(endless)
-    assert await stores.database.fetch_apart(Prepared(select(literal_column("1")))) == [(1,)]
+        await stores.database.fetch_slow(endless)
+    assert await stores.database.fetch_slow(Prepared(select(literal_column("1")))) == [(1,)]
 
 
 async def test_a_read_that_was_interrupted_twice_has_ended_before_the_next_one_begins(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    apart, interrupts = sqlite.Apart(str(path), 5.0), 0
+    thread, interrupts = sqlite.ReadThread(str(path), 5.0), 0
 
     class Deaf(sqlite3.Connection):
         """Ignores the first interruption."""
@@ -114,8 +114,8 @@ async def test_a_read_that_was_interrupted_twice_has_ended_before_the_next_one_b
             if interrupts > 1:
                 super().interrupt()
 
-    apart._connection = sqlite3.connect(path, check_same_thread=False, factory=Deaf)
-    reading = asyncio.create_task(apart.fetch(str(_endless().compile(dialect=sqlite.LoopDialect())), []))
+    thread._connection = sqlite3.connect(path, check_same_thread=False, factory=Deaf)
+    reading = asyncio.create_task(thread.fetch(str(_endless().compile(dialect=sqlite.LoopDialect())), []))
     await asyncio.sleep(0.05)
     reading.cancel()
     await asyncio.sleep(0.01)  # it is being interrupted
@@ -124,8 +124,8 @@ async def test_a_read_that_was_interrupted_twice_has_ended_before_the_next_one_b
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert interrupts > 1
-    assert await apart.fetch("SELECT 1", []) == [(1,)]
-    await apart.close()
+    assert await thread.fetch("SELECT 1", []) == [(1,)]
+    await thread.close()
     gc.collect()
     await asyncio.sleep(0)
     assert caplog.records == []  # nobody asks any more how it ended
@@ -156,12 +156,12 @@ PARAMS = {
     "exactly": "a",
 }
 SEARCHES = {
-    "posts falling": searching._in_sqlite._falling,
-    "posts rising": searching._in_sqlite._rising,
-    "tags falling": searching._tags_falling,
-    "tags rising": searching._tags_rising,
-    "people falling": people_search._people._falling,
-    "people rising": people_search._people._rising,
+    "posts descending": searching._in_sqlite._descending,
+    "posts ascending": searching._in_sqlite._ascending,
+    "tags descending": searching._tags_descending,
+    "tags ascending": searching._tags_ascending,
+    "people descending": people_search._people._descending,
+    "people ascending": people_search._people._ascending,
 }
 
 

@@ -277,7 +277,7 @@ def test_an_invalid_mail_url_is_refused_without_its_secret(tmp_path: Path) -> No
         {"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_MAIL_URL": "smtp://:hunter2@hive?from=nobody"}
     )
 
-    with pytest.raises(BadSettings, match="WAGGLE_MAIL_URL must say") as caught:
+    with pytest.raises(BadSettings, match="WAGGLE_MAIL_URL must name the sender") as caught:
         build(settings)
 
     assert "hunter2" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""How often passwords may be tried, hour after hour."""
+"""How often passwords may be tried per hour."""
 
 from dataclasses import dataclass, field
 
@@ -32,7 +32,7 @@ class Tries:
         recognised: bool = False,
         right: bool = False,
     ) -> bool:
-        """Whether the password was looked at."""
+        """Whether the password was checked."""
         try:
             async with self.throttle.login(user_id, login, network, recognised=recognised):
                 if not right:
@@ -54,18 +54,18 @@ def tries() -> Tries:
 
 
 @pytest.mark.parametrize("user_id", [ANN, None], ids=["an account", "nobody"])
-async def test_id2_in_an_hour_a_hundred_guesses_are_looked_at_at_most(
+async def test_id2_at_most_a_hundred_guesses_an_hour_are_checked(
     tries: Tries, user_id: UserId | None
 ) -> None:
-    looked_at = 0
+    checked = 0
     while tries.now < HOUR:
-        looked_at += await tries.login(f"network {int(tries.now) % 500}", user_id)
+        checked += await tries.login(f"network {int(tries.now) % 500}", user_id)
         tries.now += 1
 
-    assert 20 < looked_at <= 100
+    assert 20 < checked <= 100
 
 
-async def test_id2_guesses_from_elsewhere_are_not_taken_from_a_network_that_is_known(tries: Tries) -> None:
+async def test_id2_guesses_from_elsewhere_do_not_lock_out_a_known_network(tries: Tries) -> None:
     for number in range(5000):
         await tries.login(f"network {number % 50}")
 
@@ -73,20 +73,20 @@ async def test_id2_guesses_from_elsewhere_are_not_taken_from_a_network_that_is_k
     assert await tries.login("home", recognised=True, right=True)
 
 
-async def test_id2_a_known_network_cannot_guess_without_end_either(tries: Tries) -> None:
-    looked_at = 0
+async def test_id2_a_known_network_is_limited_too(tries: Tries) -> None:
+    checked = 0
     while tries.now < HOUR:
-        looked_at += await tries.login("home", recognised=True)
+        checked += await tries.login("home", recognised=True)
         tries.now += 1
 
-    assert looked_at <= 20
+    assert checked <= 20
 
 
-async def test_id2_guesses_at_one_password_are_a_hundred_an_hour_however_they_are_spread(
+async def test_id2_guesses_at_one_password_are_limited_however_they_are_distributed(
     tries: Tries,
 ) -> None:
-    """From strangers, from twenty networks that the account knows, and with twenty stolen tokens."""
-    looked_at: list[float] = []
+    """They come from unknown networks, from twenty known networks, and with twenty stolen tokens."""
+    checked: list[float] = []
 
     async def confirm(session: int) -> bool:
         try:
@@ -100,58 +100,58 @@ async def test_id2_guesses_at_one_password_are_a_hundred_an_hour_however_they_ar
 
     while tries.now < 3 * HOUR:
         number = int(tries.now) % 20
-        for looked in (
+        for was_checked in (
             await tries.login(f"network {number}"),
             await tries.login(f"home {number}", recognised=True),
             await confirm(number),
         ):
-            looked_at += [tries.now] * looked
+            checked += [tries.now] * was_checked
         tries.now += 5
 
     for start in range(0, 2 * HOUR, 60):
-        assert sum(start <= at < start + HOUR for at in looked_at) <= 100
-    assert len(looked_at) > 100, "it is slowed down, not ended"
+        assert sum(start <= at < start + HOUR for at in checked) <= 100
+    assert len(checked) > 100, "guessing is slowed down, not stopped"
 
 
-async def test_id2_an_owner_who_logs_in_gives_others_in_the_network_no_further_guesses(tries: Tries) -> None:
-    looked_at = 0
+async def test_id2_a_login_of_the_owner_gives_others_in_the_network_no_more_guesses(tries: Tries) -> None:
+    checked = 0
     for _ in range(40):
-        looked_at += sum([await tries.login("office", recognised=True) for _ in range(9)])
+        checked += sum([await tries.login("office", recognised=True) for _ in range(9)])
         await tries.login("office", recognised=True, right=True)
 
-    assert looked_at == 50
+    assert checked == 50
 
 
 async def test_id2_one_network_cannot_try_many_accounts(tries: Tries) -> None:
-    looked_at = [await tries.login("network", UserId(number)) for number in range(1, 200)]
+    checked = [await tries.login("network", UserId(number)) for number in range(1, 200)]
 
-    assert sum(looked_at) == 100
+    assert sum(checked) == 100
 
 
-async def test_what_one_budget_refuses_is_not_taken_from_the_others(tries: Tries) -> None:
+async def test_a_refusal_by_one_budget_takes_nothing_from_the_others(tries: Tries) -> None:
     for number in range(20):
         await tries.login(f"network {number}")  # the account's budget is used up
     for _ in range(30):
         assert not await tries.login("another")
 
-    looked_at = [await tries.login("another", UserId(number)) for number in range(100, 300)]
-    assert sum(looked_at) == 100
+    checked = [await tries.login("another", UserId(number)) for number in range(100, 300)]
+    assert sum(checked) == 100
 
 
-async def test_who_is_right_pays_nothing(tries: Tries) -> None:
+async def test_a_correct_password_costs_nothing(tries: Tries) -> None:
     assert all([await tries.login("office", UserId(1 + number % 50), right=True) for number in range(500)])
 
 
-async def test_what_was_not_looked_at_for_lack_of_time_is_not_counted(tries: Tries) -> None:
+async def test_an_attempt_that_was_refused_by_overload_is_not_counted(tries: Tries) -> None:
     for _ in range(50):
         with pytest.raises(Overloaded):
             async with tries.throttle.login(ANN, "ann", "home", recognised=False):
-                raise Overloaded("too many log in at this moment")
+                raise Overloaded("too many logins at this moment")
 
     assert await tries.login("home")
 
 
-async def test_a_session_has_its_own_tries(tries: Tries) -> None:
+async def test_each_session_has_its_own_budget(tries: Tries) -> None:
     async def wrong(session: int) -> bool:
         try:
             async with tries.throttle.confirmation(ANN, SessionId(session)):
@@ -174,7 +174,7 @@ async def registers(tries: Tries, network: str, site: str) -> bool:
     return True
 
 
-async def test_a_site_registers_so_many_accounts_from_however_many_networks(tries: Tries) -> None:
+async def test_a_site_has_one_budget_for_registrations_across_its_networks(tries: Tries) -> None:
     done = [await registers(tries, f"network {number}", "site") for number in range(130)]
 
     assert done == [True] * 120 + [False] * 10
@@ -182,7 +182,7 @@ async def test_a_site_registers_so_many_accounts_from_however_many_networks(trie
     assert await registers(tries, "an IPv4 address", "")
 
 
-async def test_a_registration_that_is_told_again_is_free(tries: Tries) -> None:
+async def test_a_replayed_registration_costs_nothing(tries: Tries) -> None:
     for number in range(300):
         assert await registers(tries, f"network {number}", "site")
         await tries.throttle.registered_before(f"network {number}", "site")

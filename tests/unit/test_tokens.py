@@ -1,4 +1,4 @@
-"""Access tokens that nobody but this server can make, and refresh tokens that form a chain."""
+"""Access tokens that only this server can make, and refresh tokens that form a chain."""
 
 import asyncio
 import base64
@@ -64,7 +64,7 @@ Sign = Callable[[bytes], bytes]
 
 
 def encoded(header: object, claims: object, sign: Sign = PRIVATE.sign) -> str:
-    """A token of any header and claims with, by default, a signature of this server."""
+    """A token with the given header and claims, by default signed by this server."""
 
     def raw(part: object) -> bytes:
         return part if isinstance(part, bytes) else json.dumps(part).encode()
@@ -97,7 +97,7 @@ HEAD, BODY, SIGNATURE = TOKEN.split(".")
 HS256 = {**HEADER, "alg": "HS256"}
 
 HOSTILE = {
-    # signed by nobody, or by somebody else
+    # unsigned, or signed by another party
     "alg none": encoded({**HEADER, "alg": "none"}, CLAIMS, lambda _: b""),
     "alg None": encoded({**HEADER, "alg": "None"}, CLAIMS, lambda _: b""),
     "alg NoNe": encoded({**HEADER, "alg": "NoNe"}, CLAIMS, lambda _: b""),
@@ -222,7 +222,7 @@ HOSTILE = {
 }
 
 
-def test_a_token_says_what_was_put_into_it() -> None:
+def test_a_token_contains_its_claims() -> None:
     expected = Claims(
         USER,
         SESSION,
@@ -233,24 +233,24 @@ def test_a_token_says_what_was_put_into_it() -> None:
     assert TOKENS.verify(TOKEN, NOW) == expected
 
 
-def test_the_hostile_tokens_below_differ_from_a_good_one_by_what_they_are_called() -> None:
+def test_the_hostile_tokens_differ_from_a_valid_one_only_by_their_names() -> None:
     assert TOKENS.verify(encoded(HEADER, CLAIMS), NOW) == TOKENS.verify(TOKEN, NOW)
     assert len(HOSTILE) > 100
 
 
 @pytest.mark.parametrize("token", HOSTILE.values(), ids=HOSTILE.keys())
-def test_id9_a_hostile_token_is_invalid_and_nothing_worse(token: str) -> None:
+def test_id9_a_hostile_token_is_invalid_without_another_error(token: str) -> None:
     with pytest.raises(TokenInvalid):
         TOKENS.verify(token, NOW)
 
 
-def test_id9_a_refresh_token_is_no_access_token() -> None:
+def test_id9_a_refresh_token_is_not_an_access_token() -> None:
     with pytest.raises(TokenInvalid):
         TOKENS.verify(REFRESH.issue(a_session()), NOW)
 
 
 @given(position=st.integers(0, len(TOKEN) - 1), char=st.characters(codec="latin-1"))
-def test_id9_a_token_with_any_other_character_is_invalid(position: int, char: str) -> None:
+def test_id9_a_token_with_a_changed_character_is_invalid(position: int, char: str) -> None:
     changed = TOKEN[:position] + char + TOKEN[position + 1 :]
     if changed != TOKEN:
         with pytest.raises(TokenInvalid):
@@ -269,7 +269,7 @@ def test_id9_any_text_is_an_invalid_token(token: str) -> None:
 @pytest.mark.parametrize(
     ("after", "valid"),
     [
-        (timedelta(seconds=-30), True),  # a clock that is a little behind
+        (timedelta(seconds=-30), True),  # a slightly slow clock
         (timedelta(seconds=-31), False),
         (timedelta(), True),
         (timedelta(seconds=599), True),
@@ -299,7 +299,7 @@ def test_id9_a_token_of_another_server_is_invalid() -> None:
         TOKENS.verify(token, NOW)
 
 
-def test_a_token_of_a_retiring_key_is_good_until_it_is_gone() -> None:
+def test_a_token_of_a_retiring_key_is_valid_until_the_key_is_gone() -> None:
     new = Ed25519PrivateKey.generate()
     keys = SigningKeys("kid-2", new, {"kid-2": new.public_key(), "kid-1": PUBLIC})
     tokens = JwtAccessTokens(keys, ISSUER)
@@ -310,13 +310,13 @@ def test_a_token_of_a_retiring_key_is_good_until_it_is_gone() -> None:
         tokens.verify(TOKEN, NOW)
 
 
-def test_whoever_verifies_needs_the_published_keys_only() -> None:
+def test_the_published_keys_are_enough_to_verify() -> None:
     (published,) = TOKENS.keys.jwks()
 
     claims = jwt.decode(TOKEN, jwt.PyJWK(published), ["EdDSA"], {"verify_exp": False}, audience="waggle")
 
     assert claims == CLAIMS
-    assert set(published) == {"kty", "crv", "alg", "use", "kid", "x"}, "nothing private"
+    assert set(published) == {"kty", "crv", "alg", "use", "kid", "x"}, "no private member"
 
 
 # --- Refresh tokens ---------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def a_session(**members: Any) -> Session:
     )
 
 
-def test_a_refresh_token_is_the_one_of_its_session_and_generation() -> None:
+def test_a_refresh_token_matches_its_session_and_generation() -> None:
     session = a_session()
 
     token = REFRESH.issue(session)
@@ -348,14 +348,14 @@ def test_a_refresh_token_is_the_one_of_its_session_and_generation() -> None:
     [a_session(id=SessionId(7)), a_session(seed=b"t" * 16), a_session(generation=4)],
     ids=["session", "seed", "generation"],
 )
-def test_a_refresh_token_is_no_other_s(other: Session) -> None:
+def test_a_refresh_token_matches_no_other_session(other: Session) -> None:
     token = REFRESH.issue(a_session())
 
     assert REFRESH.matches(token, other, other.generation) is False
     assert REFRESH.issue(other) != token
 
 
-def test_without_the_server_s_key_there_is_no_refresh_token() -> None:
+def test_another_key_makes_no_valid_refresh_token() -> None:
     forged = ChainedRefreshTokens(b"l" * 32).issue(a_session())
 
     assert REFRESH.matches(forged, a_session(), 3) is False
@@ -385,13 +385,13 @@ def test_without_the_server_s_key_there_is_no_refresh_token() -> None:
         TOKEN,
     ],
 )
-def test_what_is_no_refresh_token_is_not_read(token: str) -> None:
+def test_an_invalid_refresh_token_is_refused(token: str) -> None:
     with pytest.raises(SessionEnded):
         REFRESH.read(token)
 
 
 @given(position=st.integers(0, 200), char=st.sampled_from("0123456789abcdefABCDEF_wgr -=\n"))
-def test_a_refresh_token_with_any_other_character_is_refused(position: int, char: str) -> None:
+def test_a_refresh_token_with_a_changed_character_is_refused(position: int, char: str) -> None:
     session = a_session()
     token = REFRESH.issue(session)
     position %= len(token)
@@ -469,7 +469,7 @@ async def test_id10_a_restart_keeps_the_key() -> None:
     assert (await server.process()).takes(token) is True
 
 
-async def test_id10_a_server_of_before_gets_a_next_key() -> None:
+async def test_id10_a_server_without_a_next_key_gets_one() -> None:
     server = Server()
     async with server.store.changing() as keys:
         await keys.put(make_key(SECRETS, NOW, "active"))
@@ -496,11 +496,11 @@ async def test_id10_a_key_is_published_before_it_signs_and_after() -> None:
     server.now = NOW + LIFE - timedelta(seconds=1)
     assert process.takes(old) is True
     server.now = NOW + PUBLISHED + TRUSTED
-    assert await process.reloads() is True, "a key is trusted no more"
+    assert await process.reloads() is True, "a key is no longer trusted"
     assert [key["kid"] for key in process.keys.jwks()] == [second, done.made]
 
 
-async def test_id10_no_process_refuses_what_another_issues_whenever_each_hears_of_a_rotation() -> None:
+async def test_id10_during_a_rotation_every_process_accepts_the_tokens_of_the_others() -> None:
     server = Server()
     quick, slow = await server.process(), await server.process()
 
@@ -556,7 +556,7 @@ async def test_id10_a_revoked_key_is_refused_and_another_signs(state: str) -> No
     assert (await server.states())[-2:] == ["active", "next"]
 
 
-async def test_id10_an_unknown_key_makes_the_server_read_nothing() -> None:
+async def test_id10_an_unknown_key_causes_no_read_of_the_store() -> None:
     process = await (server := Server()).process()
     server.store = None  # type: ignore[assignment]
 

@@ -1,4 +1,4 @@
-"""Where mail is handed over, as a URL says."""
+"""The mail server, parsed from its URL."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -19,26 +19,26 @@ class MailServer:
     username: str = ""
     password: str = field(default="", repr=False)
     tls: ssl.SSLContext | None = field(default=None, repr=False, compare=False)
-    """None on this host only; elsewhere the certificate and its name are always verified."""
-    at_once: bool = False
-    """TLS from the first byte, and not by STARTTLS."""
+    """None on this host only; otherwise the certificate and the host name are always verified."""
+    implicit_tls: bool = False
+    """TLS from the first byte, instead of STARTTLS."""
 
     @classmethod
     def of(cls, url: str) -> "MailServer":
-        """`smtp://[user:password@]host[:587]?from=waggle@example.org` with STARTTLS, which is left out on this host
-        only, or `smtps://` on port 465. `from` may have a name too, and `ssl_ca_certs=/a/file` names authorities of
-        one's own. Raises ValueError, in words that name no password, for anything else."""
+        """Parse `smtp://[user:password@]host[:587]?from=waggle@example.org`, with STARTTLS except on this host, or `smtps://`
+        on port 465. `from` may include a name, and `ssl_ca_certs=/a/file` names your own certificate authorities. Raises
+        ValueError for anything else; the message contains no password."""
         try:
             parts = urlsplit(url)
             host, port, scheme = parts.hostname or "", parts.port, parts.scheme
-        except ValueError:  # its words may tell a part of the password
-            raise ValueError("is not understood") from None
+        except ValueError:  # its message may contain a part of the password
+            raise ValueError("cannot be parsed") from None
         if scheme not in PORTS or not host.isascii() or not host or port == 0 or parts.path.strip("/"):
             raise ValueError("must be like smtp://user:password@host:587?from=waggle@example.org")
         options = _options(parts)
         authorities = options.get("ssl_ca_certs")
         if authorities and not Path(authorities).is_file():
-            raise ValueError(f"names {authorities}, which is no file")
+            raise ValueError(f"names {authorities}, which is not a file")
         plain = scheme == "smtp" and _is_loopback(host) and not authorities
         return cls(
             host,
@@ -52,10 +52,10 @@ class MailServer:
 
 
 def _options(parts: SplitResult) -> dict[str, str]:
-    # Not `+` for a blank, as in forms: it may stand in an address.
+    # A `+` is not a blank here, as it is in forms: it may be part of an address.
     options = dict(parse_qsl(parts.query.replace("+", "%2B")))
     if unknown := sorted(options.keys() - {"from", "ssl_ca_certs"}):
-        raise ValueError(f"has parts that are not understood: {', '.join(unknown)}")
+        raise ValueError(f"has unknown parameters: {', '.join(unknown)}")
     return options
 
 
@@ -63,10 +63,10 @@ def _sender(text: str) -> Address:
     name, address = parseaddr(text)
     try:
         sender = Address(name, addr_spec=address)
-    except Exception:  # noqa: BLE001 - the parser raises many kinds for what is no address
-        raise ValueError("must say whom mail is from: ?from=waggle@example.org") from None
+    except Exception:  # noqa: BLE001 - the parser raises many types for an invalid address
+        raise ValueError("must name the sender: ?from=waggle@example.org") from None
     if not (sender.username and sender.domain and address.isascii() and text.isprintable()):
-        raise ValueError("must say whom mail is from: ?from=waggle@example.org")
+        raise ValueError("must name the sender: ?from=waggle@example.org")
     return sender
 
 

@@ -1,4 +1,4 @@
-"""Mail, handed over to the server that delivers it."""
+"""Send mail by SMTP."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,46 +15,45 @@ from application.shared.ports import Clock
 from domain.shared import Unavailable
 
 BUDGET = 10.0
-"""Seconds, from the first packet to the last."""
+"""Seconds for sending one mail, from the first packet to the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpMail:
-    """A connection for each mail: there are few, and one that is kept may be dead. What the server says is told to
-    nobody but for its code, since it mostly repeats the address."""
+    """Opens a connection for each mail: there are few mails, and a kept connection may be dead. Of the server's answers only
+    the code is logged, since the text usually repeats the address."""
 
     server: MailServer
     own_host: str
-    """How this host presents itself, in ASCII."""
+    """The name of this host in EHLO and message ids, in ASCII."""
     now: Clock
     budget: float = BUDGET
 
     async def send(self, message: Message) -> None:
-        mail = self._written(message)
+        mail = self._compose(message)
         client = self._client()
-        taken = False
+        accepted = False
         try:
             async with asyncio.timeout(self.budget):
                 await client.connect()
-                await _hand_over(client, mail)
-                taken = True
+                await _submit(client, mail)
+                accepted = True
                 await client.quit()
         except (aiosmtplib.SMTPException, OSError) as error:
-            if not taken:  # else it is the farewell that failed
-                raise Unavailable(f"the mail server {_said(error)}") from None
+            if not accepted:  # otherwise only QUIT failed
+                raise Unavailable(f"the mail server {_describe(error)}") from None
         finally:
             client.close()
 
-    def _written(self, message: Message) -> EmailMessage:
-        """Raises Undeliverable if it cannot be written to that address. A header cannot hold more than itself: the
-        policy refuses line breaks."""
+    def _compose(self, message: Message) -> EmailMessage:
+        """Raises Undeliverable if the address cannot be used. Headers cannot be injected: the policy refuses line breaks."""
         mail = EmailMessage(policy=SMTP)
         mail["From"] = self.server.sender
         mail["To"] = _recipient(message.to)
         mail["Subject"] = message.subject
         mail["Date"] = self.now()
         mail["Message-ID"] = f"<{message.id}@{self.own_host}>"
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's autoresponder answers it
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: autoresponders must not answer it
         mail.set_content(message.text)
         return mail
 
@@ -65,10 +64,10 @@ class SmtpMail:
             port=server.port,
             username=server.username or None,
             password=server.password or None,
-            local_hostname=self.own_host,  # it would be looked up in the DNS
+            local_hostname=self.own_host,  # otherwise it would be looked up in the DNS
             timeout=self.budget,
-            use_tls=server.at_once,
-            start_tls=server.tls is not None and not server.at_once,
+            use_tls=server.implicit_tls,
+            start_tls=server.tls is not None and not server.implicit_tls,
             tls_context=server.tls,
         )
 
@@ -78,10 +77,10 @@ def _recipient(address: str) -> Address:
     try:
         return Address(username=local, domain=ascii_domain(domain))
     except ValueError:
-        raise Undeliverable("mail cannot be written to an address of this form") from None
+        raise Undeliverable("an address of this form cannot receive mail") from None
 
 
-async def _hand_over(client: aiosmtplib.SMTP, mail: EmailMessage) -> None:
+async def _submit(client: aiosmtplib.SMTP, mail: EmailMessage) -> None:
     try:
         await client.send_message(mail)
     except aiosmtplib.SMTPRecipientsRefused as refused:
@@ -94,12 +93,12 @@ async def _hand_over(client: aiosmtplib.SMTP, mail: EmailMessage) -> None:
             raise Undeliverable(f"the mail server refuses the mail ({error.code})") from None
         raise
     except (aiosmtplib.SMTPNotSupported, ValueError):
-        raise Undeliverable("the mail server takes no address of this form") from None
+        raise Undeliverable("the mail server does not accept an address of this form") from None
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return f"answered {error.code}"
     if isinstance(error, TimeoutError):
         return "did not answer in time"
-    return f"cannot be talked to ({type(error).__name__})"
+    return f"cannot be reached ({type(error).__name__})"

@@ -1,4 +1,4 @@
-"""Mail where no mail server is set."""
+"""Mail without a mail server."""
 
 import logging
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoggedMail:
-    """For developers: shown in the log, but for the address, and sent to nobody."""
+    """For developers: the mail is logged without its address, and not sent."""
 
     async def send(self, message: Message) -> None:
         log.info(
-            "a mail that is not sent, as WAGGLE_MAIL_URL is empty: %s\n%s", message.subject, message.text
+            "a mail that is not sent because WAGGLE_MAIL_URL is empty: %s\n%s", message.subject, message.text
         )
 
 
 @dataclass(frozen=True, slots=True)
 class NoMail:
-    """Dropped: what waited would be old news on the day that a server is set."""
+    """Drops mail: if it were kept, it would be outdated when a mail server is configured."""
 
     async def send(self, message: Message) -> None:
         pass

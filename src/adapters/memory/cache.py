@@ -1,4 +1,4 @@
-"""A cache in this process."""
+"""A cache in the memory of this process."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from typing import NamedTuple
 MAX_BYTES = 32 * 1024 * 1024
 MAX_KEYS = 50_000
 OVERHEAD = 250
-"""What a key costs beside its value and its letters, in bytes: roughly, and counted like a value's."""
-LARGEST = 8
-"""No value may have more than that part of the bytes."""
+"""The approximate memory of an entry besides its key and value, in bytes."""
+MAX_SHARE = 8
+"""A value may take at most one part in this many of the bytes."""
 
 
 class _Value(NamedTuple):
@@ -18,7 +18,7 @@ class _Value(NamedTuple):
 
 
 class MemoryCache:
-    """When it is full, what was asked for longest ago goes first."""
+    """When it is full, the least recently used entries are evicted first."""
 
     def __init__(
         self, monotonic: Callable[[], float], max_bytes: int = MAX_BYTES, max_keys: int = MAX_KEYS
@@ -31,7 +31,7 @@ class MemoryCache:
 
     @property
     def size(self) -> tuple[int, int]:
-        """How many keys there are, and how many bytes are reckoned for them."""
+        """The number of keys, and the bytes that are counted for them."""
         return len(self._values), self._bytes
 
     async def get(self, key: str) -> bytes | None:
@@ -47,7 +47,7 @@ class MemoryCache:
     async def set(self, key: str, value: bytes, ttl: float) -> None:
         self._drop(key)
         cost = _cost(key, value)
-        if cost > self._max_bytes // LARGEST:
+        if cost > self._max_bytes // MAX_SHARE:
             return
         self._values[key] = _Value(bytes(value), self._now() + ttl)
         self._bytes += cost

@@ -1,4 +1,4 @@
-"""All of Waggle's state in dictionaries, with real transactions: for tests and for developers of clients."""
+"""All state in dictionaries, with real transactions, for tests and for developers of clients."""
 
 import asyncio
 from collections import defaultdict
@@ -11,15 +11,15 @@ from application.shared.ports import OpenTx
 T = TypeVar("T")
 
 
-class _Gone:
+class _Deleted:
     """Marks a row that a transaction has deleted."""
 
 
-_GONE: Final = _Gone()
+_DELETED: Final = _Deleted()
 
 
 class Rows(Protocol):
-    """The rows of all tables, as one reader or one transaction sees them."""
+    """The rows of all tables, as a reader or a transaction sees them."""
 
     def get(self, table: str, key: Any) -> Any:
         """The row, or None."""
@@ -29,7 +29,7 @@ class Rows(Protocol):
 
 
 class Store:
-    """Committed rows. Reading needs no lock: a commit happens within one step of the event loop."""
+    """The committed rows. Reads need no lock: a commit happens within one step of the event loop."""
 
     def __init__(self, committed: Callable[[], None] = lambda: None) -> None:
         self._tables: defaultdict[str, dict[Any, Any]] = defaultdict(dict)
@@ -45,12 +45,12 @@ class Store:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["Draft"]:
-        """One writer at a time; what it wrote is thrown away if the block raises."""
+        """A transaction. There is one writer at a time; its changes are discarded if the block raises."""
         async with self._writer:
             draft = Draft(self)
             yield draft
             for (table, key), row in draft.changes.items():
-                if row is _GONE:
+                if row is _DELETED:
                     self._tables[table].pop(key, None)
                 else:
                     self._tables[table][key] = row
@@ -65,16 +65,16 @@ class Store:
         return open_tx
 
     async def ping(self) -> None:
-        """Always there."""
+        """Succeeds always: memory is always available."""
 
     def next_number(self) -> int:
-        """Never the same twice, also after a rollback."""
+        """A number that is never repeated, not even after a rollback."""
         self._sequence += 1
         return self._sequence
 
 
 class Draft:
-    """The store as one transaction sees it: what is committed, with its own changes on top."""
+    """The store as one transaction sees it: the committed rows and its own changes."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -82,20 +82,20 @@ class Draft:
 
     def get(self, table: str, key: Any) -> Any:
         row = self.changes.get((table, key), self.store.get(table, key))
-        return None if row is _GONE else row
+        return None if row is _DELETED else row
 
     def all(self, table: str) -> Iterator[Any]:
         return (row for _key, row in self.items(table))
 
     def items(self, table: str) -> list[tuple[Any, Any]]:
-        """The keys and rows of a table; what is changed while one goes through them does no harm."""
+        """The keys and rows of a table. Changes during the iteration are harmless."""
         changed = {key: row for (of, key), row in self.changes.items() if of == table}
-        committed = self.store._tables[table]  # noqa: SLF001 - the two are one thing in two classes
+        committed = self.store._tables[table]  # noqa: SLF001 - the two classes belong together
         merged = {**committed, **changed}
-        return [(key, row) for key, row in merged.items() if row is not _GONE]
+        return [(key, row) for key, row in merged.items() if row is not _DELETED]
 
     def put(self, table: str, key: Any, row: Any) -> None:
         self.changes[table, key] = row
 
     def delete(self, table: str, key: Any) -> None:
-        self.changes[table, key] = _GONE
+        self.changes[table, key] = _DELETED

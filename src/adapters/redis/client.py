@@ -1,4 +1,4 @@
-"""Redis for a process: one connection, made again in the background when it ends."""
+"""Redis for a process: one connection, restored in the background when it ends."""
 
 import asyncio
 import hashlib
@@ -16,15 +16,15 @@ from adapters.redis.connection import Connection, RedisAway, RedisRefused
 log = logging.getLogger(__name__)
 
 CONNECT = 1.0
-"""Seconds for a connection, TLS and the first commands included."""
+"""Seconds for connecting, including TLS and the first commands."""
 PAUSES = (0.05, 2.0)
-"""Seconds between attempts: the first, doubled after each failure up to the last, half of it at random."""
+"""Seconds between attempts: the first pause, which doubles after each failure up to the second; half of it is random."""
 STABLE = 5.0
-"""Seconds that a connection must last for the next pause to be short again."""
+"""Seconds that a connection must last before the next pause is short again."""
 
 
 class Script:
-    """Lua that Redis runs as one step."""
+    """A Lua script, which Redis runs atomically."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -32,23 +32,23 @@ class Script:
 
 
 class Client:
-    """Commands to Redis. They fail at once, as RedisAway, while it is known to be away: while there is no
-    connection, and while the breaker is open. Nothing else is raised, and no command is tried again."""
+    """Sends commands to Redis. While Redis is known to be unavailable (no connection, or an open breaker), commands fail
+    immediately. They raise only RedisAway and are never retried."""
 
     def __init__(self, address: Address, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(monotonic)
         self.run_id = ""
-        """Of the server that was reached last: another one after a restart, whose data may be older."""
+        """The run id of the last server. It changes with a restart, after which the data may be older."""
         self._address = address
         self._now = monotonic
         self._connection: Connection | None = None
         self._ended = asyncio.Event()
-        self._told: bool | None = None
+        self._logged_available: bool | None = None
 
     async def call(self, *command: Any) -> Any:
         connection = self._connection
         if connection is None or not self.breaker.closed:
-            raise RedisAway("Redis is away")
+            raise RedisAway("Redis is unavailable")
         return await connection.send(*command)
 
     async def run_script(self, script: Script, keys: Sequence[Any], *arguments: Any) -> Any:
@@ -57,16 +57,16 @@ class Client:
         except RedisRefused as error:
             if not str(error).startswith("NOSCRIPT"):
                 raise
-        # Nothing was run, so this is no second attempt.
+        # Nothing was run, so this is not a retry.
         return await self.call("EVAL", script.source, len(keys), *keys, *arguments)
 
     async def check(self) -> None:
-        """Raises RedisAway if commands fail at present."""
+        """Raises RedisAway if commands fail currently."""
         if self._connection is None or not self.breaker.closed:
-            raise RedisAway("Redis is away")
+            raise RedisAway("Redis is unavailable")
 
     async def run(self) -> None:
-        """Keep a connection, until cancelled."""
+        """Keep a connection open until cancelled."""
         pause, longest = PAUSES
         try:
             while True:
@@ -74,16 +74,16 @@ class Client:
                 try:
                     await self._one_connection()
                 except (OSError, RedisAway) as error:
-                    self._tell(error)
+                    self._log(error)
                 if self._now() - began > STABLE:
                     pause = PAUSES[0]
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - only apart from each other
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the processes, no secret
                 pause = min(2 * pause, longest)
         finally:
             self._drop()
 
     async def _one_connection(self) -> None:
-        """From the first byte to the last. Raises OSError and RedisAway."""
+        """Use one connection until it ends. Raises OSError and RedisAway."""
         self._drop()
         self._ended.clear()
         try:
@@ -94,12 +94,12 @@ class Client:
         self._connection = connection
         while connection.open:
             if self.breaker.closed:
-                self._tell(None)
+                self._log(None)
             elif self.breaker.may_probe():
                 await _quietly(connection.send("PING"))
                 continue
             else:
-                self._tell(RedisAway("it does not answer"))
+                self._log(RedisAway("it does not answer"))
             await self._end_within(PROBE_SECONDS / 4)
         raise RedisAway("the connection was lost")
 
@@ -122,7 +122,7 @@ class Client:
             connection.close()
             raise
         self.run_id = _run_id(info)
-        connection.breaker = self.breaker  # the greeting was no probe
+        connection.breaker = self.breaker  # the handshake does not count as a probe
         return connection
 
     async def _end_within(self, seconds: float) -> None:
@@ -135,19 +135,19 @@ class Client:
         if connection is not None:
             connection.close()
 
-    def _tell(self, error: Exception | None) -> None:
-        """One line when it goes, one when it comes back."""
-        if self._told is (error is None):
+    def _log(self, error: Exception | None) -> None:
+        """Log one line when Redis becomes unavailable, and one when it is available again."""
+        if self._logged_available is (error is None):
             return
-        self._told = error is None
+        self._logged_available = error is None
         if error is None:
-            log.info("Redis is there")
+            log.info("Redis is available")
         else:
-            log.warning("Redis is away: %s; going on without it", error)
+            log.warning("Redis is unavailable: %s; continuing without it", error)
 
 
 async def _quietly(answer: Awaitable[Any]) -> None:
-    """For what may fail without anything being wrong."""
+    """Await a command that may fail harmlessly."""
     with suppress(RedisAway):
         await answer
 

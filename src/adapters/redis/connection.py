@@ -1,4 +1,4 @@
-"""One connection to Redis: commands go out together, answers come back in their order."""
+"""A pipelined connection to Redis: commands are sent together, replies arrive in order."""
 
 import asyncio
 from collections import deque
@@ -11,42 +11,42 @@ from adapters.breaker import Breaker
 from domain.shared import Unavailable
 
 TIMEOUT = 0.25
-"""Seconds for a command, its time in the queue included. It is not tried again."""
+"""Seconds for a command, including its time in the queue. It is not retried."""
 SILENCE = 1.0
-"""Seconds without any answer, while some are due, after which a connection is given up."""
-MAX_WAITING = 5_000
-"""Commands whose answers are due."""
+"""Seconds without any reply, while replies are due, after which the connection is closed."""
+MAX_PENDING = 5_000
+"""Commands whose replies are due."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Bytes that the network has not taken yet."""
+"""Bytes that are not written to the network yet."""
 
 _NOTHING: Any = object()
 
 
 class RedisAway(Unavailable):
-    """Redis did not do it, or did not say so in time. All that it holds can be done without."""
+    """Redis did not run the command, or did not reply in time. Waggle works without everything that Redis stores."""
 
 
 class RedisRefused(RedisAway):
-    """Redis answered with an error, which this tells."""
+    """Redis replied with an error; the message has its text."""
 
 
 class Connection(asyncio.Protocol):
-    """Commands of one turn of the event loop are written at once.
+    """Commands of one iteration of the event loop are written together.
 
-    An answer belongs to the oldest command that has none yet. So a command that nobody waits for any more,
-    because of a timeout or a cancellation, keeps its place until its answer has come: nobody else gets it.
+    A reply belongs to the oldest command without a reply. So a command whose caller no longer waits, because of a timeout
+    or a cancellation, keeps its place until its reply has arrived: no other caller gets it.
     """
 
     def __init__(self, breaker: Breaker, lost: Callable[[], None]) -> None:
         self.breaker = breaker
-        """Told how commands went. What nobody waits for any more went in no way."""
+        """Receives the outcomes of commands, except of those whose callers no longer wait."""
         self._loop = asyncio.get_running_loop()
         self._lost = lost
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
         self._due: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        """When a command was given, and who waits for its answer."""
+        """The time at which each command was sent, and the future of its caller."""
         self._expired = 0
-        """How many of the oldest have timed out."""
+        """How many of the oldest commands have timed out."""
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         self._transport: asyncio.Transport | None = None
@@ -63,14 +63,14 @@ class Connection(asyncio.Protocol):
             self.connection_lost(None)
 
     def send(self, *command: Any) -> "asyncio.Future[Any]":
-        """The answer: bytes, an int, a list of such, or None. Raises RedisAway in the future, or here."""
+        """The reply: bytes, an int, a list of these, or None. Raises RedisAway, here or in the future."""
         transport = self._transport
         if transport is None:
-            raise RedisAway("Redis is away")
+            raise RedisAway("Redis is unavailable")
         packed = hiredis.pack_command(command)
         full = self._unsent_bytes + transport.get_write_buffer_size() + len(packed) > MAX_BYTES
-        if full or len(self._due) >= MAX_WAITING:
-            raise RedisAway("too many commands wait for Redis")
+        if full or len(self._due) >= MAX_PENDING:
+            raise RedisAway("too many commands are waiting for Redis")
         loop = self._loop
         now = loop.time()
         if not self._unsent:
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
     def _expire(self) -> None:
-        """One timer for all: those given first are due first."""
+        """Time out overdue commands. One timer serves all: the oldest commands are due first."""
         self._watch = None
         due, now = self._due, self._loop.time()
         while self._expired < len(due):
@@ -111,7 +111,9 @@ class Connection(asyncio.Protocol):
             self._watch = self._loop.call_at(max(next_one + TIMEOUT, now + 0.005), self._expire)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one too, and no subclass
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's transport is one too, but no subclass
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
@@ -122,7 +124,7 @@ class Connection(asyncio.Protocol):
             while (reply := get()) is not _NOTHING:
                 _, answer = due.popleft()
                 if self._expired:
-                    self._expired -= 1  # counted already, as a timeout
+                    self._expired -= 1  # already counted, as a timeout
                 elif isinstance(reply, hiredis.ReplyError):
                     if not answer.done():
                         answer.set_exception(RedisRefused(str(reply)))
@@ -130,7 +132,7 @@ class Connection(asyncio.Protocol):
                     good += 1
                     if not answer.done():
                         answer.set_result(reply)
-        except (hiredis.ProtocolError, IndexError):  # not Redis, or an answer that nobody asked for
+        except (hiredis.ProtocolError, IndexError):  # not Redis, or a reply without a command
             self.close()
         if good:
             self.breaker.succeeded(good)

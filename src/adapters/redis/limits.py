@@ -1,4 +1,4 @@
-"""Budgets that all processes share."""
+"""Rate limits that all processes share, in Redis."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from application.shared.limits import Decision, Limiter, Rate
 _PREFIX = "waggle:1:limit:"
 
 _TAKE = Script("""
--- GCRA, in microseconds by the clock of Redis: one number is kept, when the budget will be whole again.
+-- GCRA in microseconds by the clock of Redis: one number per budget, the time at which it is full again.
 -- ARGV: limit, seconds, cost. Returns allowed, remaining, retry after, reset.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -18,7 +18,7 @@ local period = ARGV[2] * 1000000
 local each = period / ARGV[1]
 local owed = (tonumber(redis.pcall('GET', KEYS[1]) or 0) or 0) - now
 if not (owed > 0) then owed = 0 end
-if owed > period then owed = period end  -- a clock that was set back must not shut anybody out
+if owed > period then owed = period end  -- a clock that was set back must not lock a client out
 local after = owed + ARGV[3] * each
 if after > period + each * 0.000001 + 1 then
   return {0, math.floor((period - owed) / each + 0.000001), math.ceil(after - period), math.ceil(owed)}
@@ -27,22 +27,22 @@ redis.call('SET', KEYS[1], string.format('%.0f', now + after), 'PX', math.ceil(a
 return {1, math.floor(math.max(0, period - after) / each + 0.00001), 0, math.ceil(after)}
 """)
 
-_GIVE_BACK = Script("""
+_REFUND = Script("""
 -- ARGV: limit, seconds, cost.
-local whole_at = tonumber(redis.pcall('GET', KEYS[1]) or 0) or 0
-if whole_at > 0 then
-  redis.call('SET', KEYS[1], string.format('%.0f', whole_at - ARGV[3] * ARGV[2] * 1000000 / ARGV[1]), 'KEEPTTL')
+local full_at = tonumber(redis.pcall('GET', KEYS[1]) or 0) or 0
+if full_at > 0 then
+  redis.call('SET', KEYS[1], string.format('%.0f', full_at - ARGV[3] * ARGV[2] * 1000000 / ARGV[1]), 'KEEPTTL')
 end
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class RedisLimiter:
-    """While Redis is away each process counts for itself, by its share of the rates: together the processes admit what
-    Redis would."""
+    """While Redis is unavailable, each process counts for itself with its share of the rates. Together the processes allow
+    as much as Redis would."""
 
     client: Client
-    alone: Limiter
+    fallback: Limiter
     processes: Callable[[], int]
     """How many processes share the rates."""
 
@@ -52,25 +52,25 @@ class RedisLimiter:
                 _TAKE, (_key(key, rate),), rate.limit, rate.seconds, cost
             )
         except RedisAway:
-            return await self.alone.take(key, self._share(rate, cost), cost)
+            return await self.fallback.take(key, self._share(rate, cost), cost)
         return Decision(allowed == 1, remaining, retry_after / 1e6, reset / 1e6)
 
-    async def give_back(self, key: str, rate: Rate, cost: int = 1) -> None:
-        await self.alone.give_back(key, self._share(rate, cost), cost)
+    async def refund(self, key: str, rate: Rate, cost: int = 1) -> None:
+        await self.fallback.refund(key, self._share(rate, cost), cost)
         try:
-            await self.client.run_script(_GIVE_BACK, (_key(key, rate),), rate.limit, rate.seconds, cost)
+            await self.client.run_script(_REFUND, (_key(key, rate),), rate.limit, rate.seconds, cost)
         except RedisAway:
             return
 
     async def clear(self, key: str, rate: Rate) -> None:
-        await self.alone.clear(key, rate)
+        await self.fallback.clear(key, rate)
         try:
             await self.client.call("UNLINK", _key(key, rate))
         except RedisAway:
             return
 
     def _share(self, rate: Rate, cost: int) -> Rate:
-        """This process's part of a rate, but enough for one request."""
+        """The share of this process in a rate, at least enough for one request."""
         return Rate(rate.name, max(cost, rate.limit // self.processes()), rate.seconds)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MacConfirmationTokens:
-    """256 bits, made of the seed of a registration and a key that serves nothing else. So the token is stored nowhere,
-    and neither the database nor the key alone can make it."""
+    """256 bits, derived from the seed of a registration and a key for this purpose only. So the token is not stored, and
+    neither the database nor the key alone is enough to make it."""
 
     key: bytes
 

@@ -1,4 +1,4 @@
-"""bcrypt over SHA-256, in a few threads of its own."""
+"""bcrypt over SHA-256, in a few dedicated threads."""
 
 import asyncio
 import os
@@ -16,17 +16,17 @@ from application.shared.errors import Overloaded
 T = TypeVar("T")
 
 WAITING_PER_CORE = 8
-"""Logins that may wait for a thread. At 230 ms each the last one waits two seconds; more than that
-and a client is better told at once to come back."""
-PATIENCE = 2.0
-"""Seconds that a login may have to wait. On a machine that is busy with other things fewer wait."""
+"""Logins that may wait for a thread. At 230 ms each, the last one waits two seconds. Beyond that it is better to refuse at
+once."""
+MAX_WAIT = 2.0
+"""Seconds that a login may have to wait. On a busy machine fewer logins wait."""
 NICE = 10
-"""The threads get a tenth of a core that others want as well: who reads does not feel who logs in."""
+"""The threads get a tenth of a core that is needed elsewhere too, so that logins do not slow down reads."""
 
 
 class BcryptPasswords:
-    """bcrypt releases the GIL, so a thread leaves the event loop free; one for two cores, since the loop wants
-    one too. SHA-256 first, since bcrypt by itself ignores all but 72 bytes."""
+    """bcrypt releases the GIL, so a thread does not block the event loop. There is one thread for two cores, since the event
+    loop needs a core too. SHA-256 comes first, since bcrypt ignores all but the first 72 bytes."""
 
     def __init__(self, cost: int, cores: int | None = None) -> None:
         self._cores = cores or max(1, _cores() // 2)
@@ -35,23 +35,23 @@ class BcryptPasswords:
             deprecated="auto",
             bcrypt_sha256__rounds=cost,
         )
-        self._pool = ThreadPoolExecutor(self._cores, "password", initializer=_step_back)
+        self._pool = ThreadPoolExecutor(self._cores, "password", initializer=_lower_priority)
         self._work = 0
-        self._took = 0.0  # seconds, of the last ones, the newest counting most
+        self._took = 0.0  # seconds, a moving average
         self._dummy: str | None = None
 
     async def hash(self, password: str) -> str:
         return await self._run(lambda: str(self._context.hash(password)))
 
     async def verify(self, password: str, hashed: str | None) -> tuple[bool, str | None]:
-        if self._dummy is None:  # a hash that no password has, at today's cost
+        if self._dummy is None:  # a hash without a password, at the current cost
             self._dummy = await self.hash(os.urandom(16).hex())
         known, against = hashed is not None, hashed or self._dummy
 
         def check() -> tuple[bool, str | None]:
             try:
                 right, new_hash = self._context.verify_and_update(password, against)
-            except ValueError:  # bcrypt without SHA-256 takes neither a NUL nor more than 72 bytes
+            except ValueError:  # bcrypt without SHA-256 accepts neither a NUL nor more than 72 bytes
                 return False, None
             return known and right, new_hash if known else None
 
@@ -59,8 +59,8 @@ class BcryptPasswords:
 
     def admit(self) -> None:
         wait = self._work / self._cores * self._took if self._work >= self._cores else 0.0
-        if wait > PATIENCE or self._work >= self._cores * (1 + WAITING_PER_CORE):
-            raise Overloaded("too many log in at this moment", retry_after=2)
+        if wait > MAX_WAIT or self._work >= self._cores * (1 + WAITING_PER_CORE):
+            raise Overloaded("too many logins at this moment", retry_after=2)
 
     async def _run(self, work: Callable[[], T]) -> T:
         self.admit()
@@ -82,10 +82,10 @@ class BcryptPasswords:
 
 
 def _cores() -> int:
-    """Those that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _step_back() -> None:
-    if sys.platform == "linux":  # where a thread has a priority of its own
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # only there a thread has its own priority
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

@@ -1,4 +1,4 @@
-"""The server's secrets, derived from one master key, each for one purpose."""
+"""The secrets of the server, derived from one master key, each for one purpose."""
 
 import hashlib
 import hmac
@@ -10,15 +10,15 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE = 12
 KEY_NUMBER = b"\x01"
-"""Stands before everything that is sealed, so that keys can change while old ones still open."""
+"""The prefix of everything that is sealed, so that keys can change while old ones still open."""
 
 
 class Secrets:
-    """Keys for one purpose each, so that what one of them leaks says nothing of another."""
+    """Keys for one purpose each, so that a leaked key reveals nothing about another."""
 
     def __init__(self, master: bytes) -> None:
         if len(master) < 32:
-            raise ValueError("the master key has less than 32 bytes")
+            raise ValueError("the master key has fewer than 32 bytes")
         self._master = master
         self._cipher = AESGCM(self.key("seal"))
         self._index = self.key("index")
@@ -27,32 +27,32 @@ class Secrets:
     def key(self, purpose: str) -> bytes:
         return hmac.digest(self._master, f"waggle/{purpose}".encode(), "sha256")
 
-    def seal(self, plain: bytes, bound_to: str) -> bytes:
-        """AES-256-GCM. `bound_to` names the place it is stored in: it cannot be opened elsewhere."""
+    def seal(self, plain: bytes, context: str) -> bytes:
+        """Encrypt with AES-256-GCM. `context` names where the result is stored; it can be opened only with the same context."""
         nonce = os.urandom(NONCE)
-        return KEY_NUMBER + nonce + self._cipher.encrypt(nonce, plain, _place(bound_to))
+        return KEY_NUMBER + nonce + self._cipher.encrypt(nonce, plain, _associated_data(context))
 
-    def open(self, sealed: bytes, bound_to: str) -> bytes:
-        """Raises ValueError if it was altered, moved, or sealed under another master key."""
+    def open(self, sealed: bytes, context: str) -> bytes:
+        """Decrypt. Raises ValueError if the data was changed, moved to another context, or sealed with another master key."""
         number, nonce, rest = sealed[:1], sealed[1 : 1 + NONCE], sealed[1 + NONCE :]
         if number != KEY_NUMBER:
-            raise ValueError(f"what is sealed for {bound_to} is sealed with another key")
+            raise ValueError(f"the data of {context} is sealed with another key")
         try:
-            return self._cipher.decrypt(nonce, rest, _place(bound_to))
+            return self._cipher.decrypt(nonce, rest, _associated_data(context))
         except InvalidTag:
-            raise ValueError(f"cannot open what is sealed for {bound_to}") from None
+            raise ValueError(f"cannot open the data of {context}") from None
 
     def index(self, key: str) -> bytes:
-        """Equal for equal keys and nothing else: to find what is sealed."""
+        """A keyed hash that is equal only for equal keys, to find sealed data."""
         return hmac.digest(self._index, key.encode(errors="surrogatepass"), "sha256")
 
     def fingerprint(self, *parts: bytes) -> str:
-        """Of a request. Keyed, since there may be a password in it."""
+        """A keyed hash of a request, which may contain a password."""
         digest = hmac.new(self._fingerprint, digestmod=hashlib.sha256)
         for part in parts:
             digest.update(len(part).to_bytes(8, "big") + part)
         return urlsafe_b64encode(digest.digest()).decode().rstrip("=")
 
 
-def _place(bound_to: str) -> bytes:
-    return KEY_NUMBER + bound_to.encode()
+def _associated_data(context: str) -> bytes:
+    return KEY_NUMBER + context.encode()

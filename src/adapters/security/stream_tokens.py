@@ -1,4 +1,4 @@
-"""Tokens for the stream alone: a keyed hash over the session, so nothing is stored, and the session's end is theirs."""
+"""Tokens for the stream only: a keyed hash of the session. Nothing is stored, and a token ends with its session."""
 
 import hmac
 import re
@@ -9,7 +9,7 @@ from domain.shared import MAX_ID, SessionId, UserId
 
 _TOKEN = re.compile(r"wgs_([1-9][0-9]{0,18})_([1-9][0-9]{0,18})_([A-Za-z0-9_-]{43})")
 MAX_TOKEN = 90
-"""Characters of one, at most."""
+"""The maximum length in characters."""
 
 
 @dataclass(frozen=True, slots=True)

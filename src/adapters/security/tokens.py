@@ -27,8 +27,8 @@ LIFE = timedelta(minutes=10)
 LEEWAY = timedelta(seconds=30)
 MAX_TOKEN = 4096
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]")
-"""The one spelling of a token with a signature of 64 bytes. Decoders of base64 are lenient: they would
-take the same signature in many spellings."""
+"""The only spelling of a token with a signature of 64 bytes. Lenient base64 decoders would accept the same signature in many
+spellings."""
 _HEADER = frozenset({"alg", "kid", "typ"})
 _CLAIMS = {"iss": str, "aud": str, "sub": str, "sid": str, "jti": str, "iat": int, "exp": int}
 
@@ -39,8 +39,8 @@ def b64(data: bytes) -> str:
 
 @dataclass(slots=True)
 class SigningKeys:
-    """The keys of this server. Filled when the process starts and renewed every two seconds; verification
-    looks nowhere else, so that no token makes the server read."""
+    """The keys of this server. They are loaded when the process starts and reloaded every two seconds. Verification uses only
+    these, so that no token causes a read."""
 
     active_kid: str = ""
     private: Ed25519PrivateKey | None = None
@@ -85,8 +85,8 @@ class JwtAccessTokens:
         return token, int(LIFE.total_seconds())
 
     def verify(self, token: str, now: datetime) -> Claims:
-        """Every member of header and claims is required, of one exact type, and no other may be there:
-        what this server never writes, it never reads."""
+        """Raises TokenInvalid. All members of the header and the claims are required and have an exact type, and no other
+        members are allowed: the server accepts only what it writes."""
         try:
             claims = self._checked(token)
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
@@ -115,7 +115,7 @@ class JwtAccessTokens:
             algorithms=[ALGORITHM],
             issuer=self.issuer,
             audience=AUDIENCE,
-            # times are checked by the clock that is passed in
+            # times are checked with the given clock
             options={"require": list(_CLAIMS), "verify_exp": False, "verify_iat": False, "verify_nbf": False},
         )
         if set(claims) != set(_CLAIMS) or any(
@@ -129,7 +129,7 @@ class JwtAccessTokens:
 
 @dataclass(frozen=True, slots=True)
 class ChainedRefreshTokens:
-    """`wgr_<session>_<generation>_<mac>`: nothing of it is stored, and only key and seed together make it."""
+    """`wgr_<session>_<generation>_<mac>`. Nothing of a token is stored, and making one needs both the key and the seed."""
 
     key: bytes
 
@@ -142,32 +142,32 @@ class ChainedRefreshTokens:
             session_id = id_from(parts[1])
             if session_id is not None:
                 return SessionId(session_id), int(parts[2])
-        raise SessionEnded("this is no refresh token")
+        raise SessionEnded("this is not a refresh token")
 
     def matches(self, token: str, session: Session, generation: int) -> bool:
         return hmac.compare_digest(token.encode(), self._token(session, generation).encode())
 
     def _token(self, session: Session, generation: int) -> str:
         message = b"%d/%d/%b" % (session.id, generation, session.seed)
-        # Hexadecimal: base64 for URLs has the separator among its digits.
+        # Hexadecimal, since base64 for URLs contains the separator.
         return f"wgr_{session.id}_{generation}_{hmac.digest(self.key, message, 'sha256').hex()}"
 
 
 def make_key(secrets: Secrets, now: datetime, state: KeyState) -> StoredKey:
-    """A new key, its private half sealed."""
+    """A new key with a sealed private key."""
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     kid = hashlib.sha256(public).hexdigest()[:16]
-    return StoredKey(kid, secrets.seal(private.private_bytes_raw(), _place(kid)), public, now, state)
+    return StoredKey(kid, secrets.seal(private.private_bytes_raw(), _context(kid)), public, now, state)
 
 
 async def load_keys(keys: SigningKeys, store: KeyStore, secrets: Secrets, now: datetime) -> bool:
-    """Bring `keys` up to what is stored. True if a key that was trusted is trusted no more. Raises
-    ValueError if the active key was sealed under another master key."""
+    """Update `keys` from the store. True if a trusted key is no longer trusted. Raises ValueError if the active key was
+    sealed with another master key."""
     stored = trusted(await store.keys(), now)
     for key in stored:
         if key.state == "active" and key.kid != keys.active_kid:
-            opened = secrets.open(key.private_sealed, _place(key.kid))
+            opened = secrets.open(key.private_sealed, _context(key.kid))
             keys.active_kid, keys.private = key.kid, Ed25519PrivateKey.from_private_bytes(opened)
     before = keys.public
     keys.public = {
@@ -176,5 +176,5 @@ async def load_keys(keys: SigningKeys, store: KeyStore, secrets: Secrets, now: d
     return not before.keys() <= keys.public.keys()
 
 
-def _place(kid: str) -> str:
+def _context(kid: str) -> str:
     return f"signing_keys/{kid}"

@@ -1,4 +1,4 @@
-"""Where PostgreSQL is, as its URL says."""
+"""The address of PostgreSQL, parsed from its URL."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _KNOWN = {"sslmode", "sslrootcert", "host", "pooler"}
 
 @dataclass(frozen=True, slots=True)
 class PostgresAddress:
-    """What a connection needs to know, for both ways to connect (SQLAlchemy's pool and plain asyncpg)."""
+    """The connection parameters for both ways to connect: SQLAlchemy's pool and plain asyncpg."""
 
     host: str
     """A name, an address, or the folder of a Unix socket."""
@@ -28,28 +28,31 @@ class PostgresAddress:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: Tls = field(default=None, repr=False, compare=False)
-    """As asyncpg takes it; None leaves it to asyncpg, which prefers TLS and accepts none."""
+    """In the form of asyncpg. None leaves the choice to asyncpg, which prefers TLS but accepts plain connections."""
     sslmode: str = ""
     pooled: bool = False
-    """Whether a pooler in transaction mode stands between: each transaction may run on another connection of the
-    server, so nothing may be kept on one (prepared statements, settings)."""
+    """Whether there is a pooler in transaction mode. Then each transaction may run on another server connection, so no
+    state may be kept on a connection (prepared statements, settings)."""
 
     @classmethod
     def of(cls, url: str) -> "PostgresAddress":
-        """`postgresql://[user[:password]@]host[:port]/name`, special characters quoted, with `?sslmode=verify-full`
-        (or another of MODES), `&sslrootcert=/a/file` for authorities of your own, `?host=/a/folder` for a Unix socket
-        and `&pooler=transaction`. Raises ValueError, in words that name no password, for anything else."""
+        """Parse `postgresql://[user[:password]@]host[:port]/name`, with special characters percent-encoded, and with
+        `?sslmode=verify-full` (or another of MODES), `&sslrootcert=/a/file` for your own certificate authorities,
+        `?host=/a/folder` for a Unix socket and `&pooler=transaction`. Raises ValueError for anything else; the message
+        contains no password."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
             pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        except ValueError:  # its words may tell a part of the password
-            raise ValueError("is not understood: special characters of the password must be quoted") from None
+        except ValueError:  # its message may contain a part of the password
+            raise ValueError(
+                "cannot be parsed: special characters of the password must be percent-encoded"
+            ) from None
         given = dict(pairs)
         if parts.scheme != "postgresql" or port == 0 or parts.fragment or len(given) != len(pairs):
             raise ValueError("must be like postgresql://user:password@host:5432/name")
         if unknown := sorted(given.keys() - _KNOWN):
-            raise ValueError(f"has parts that are not understood: {', '.join(unknown)}")
+            raise ValueError(f"has unknown parameters: {', '.join(unknown)}")
         database = unquote(parts.path.removeprefix("/"))
         if not database or "/" in database:
             raise ValueError("must end in the name of a database")
@@ -58,9 +61,9 @@ class PostgresAddress:
             raise ValueError("must name a host, or the folder of a Unix socket as ?host=/a/folder")
         sslmode, pooler = given.get("sslmode"), given.get("pooler")
         if sslmode is not None and sslmode not in MODES:
-            raise ValueError(f"has a sslmode that is none of {', '.join(MODES)}")
+            raise ValueError(f"has an sslmode that is not one of {', '.join(MODES)}")
         if pooler not in {None, "transaction"}:
-            raise ValueError("has a pooler that is not transaction")
+            raise ValueError("has a pooler other than transaction")
         return cls(
             host=host,
             port=port or 5432,
@@ -74,7 +77,7 @@ class PostgresAddress:
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody on the way can read or change what is said, or pose as the server."""
+        """Whether the connection is protected from eavesdropping, tampering and impersonation of the server."""
         if self.sslmode in VERIFIED or self.host.startswith("/") or self.host == "localhost":
             return True
         try:
@@ -84,7 +87,7 @@ class PostgresAddress:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """For `asyncpg.connect`."""
+        """The arguments for `asyncpg.connect`."""
         named = {
             "host": self.host,
             "port": self.port,
@@ -97,20 +100,20 @@ class PostgresAddress:
 
     @property
     def url(self) -> URL:
-        """For SQLAlchemy, which takes the rest from `arguments`."""
+        """The URL for SQLAlchemy, which gets the rest from `arguments`."""
         return URL.create("postgresql+asyncpg", database=self.database)
 
 
 def _tls(sslmode: str | None, authorities: str | None) -> Tls:
     if authorities is not None and sslmode not in VERIFIED:
-        raise ValueError("has a sslrootcert, which needs sslmode=verify-full or verify-ca")
+        raise ValueError("has an sslrootcert, which needs sslmode=verify-full or verify-ca")
     if authorities is not None and not Path(authorities).is_file():
-        raise ValueError(f"names {authorities}, which is no file")
+        raise ValueError(f"names {authorities}, which is not a file")
     if sslmode in VERIFIED:
         try:
             context = ssl.create_default_context(cafile=authorities)
         except ssl.SSLError:
-            raise ValueError(f"names {authorities}, which holds no certificate") from None
+            raise ValueError(f"names {authorities}, which contains no certificate") from None
         context.check_hostname = sslmode == "verify-full"
         return context
     return False if sslmode == "disable" else sslmode

@@ -1,4 +1,4 @@
-"""Going through a table by its ids, a little at once."""
+"""Iterate over a table by its ids in batches."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ BATCH = 500
 
 
 def in_batches(connection: Connection, query: str) -> Iterator[Sequence[Any]]:
-    """The rows of `query`, which asks for `:n` of those after `:after`, in the order of their ids."""
+    """The rows of `query`, which selects up to `:n` rows with ids above `:after`, ordered by id."""
     after = 0
     while rows := connection.execute(text(query), {"after": after, "n": BATCH}).all():
         yield rows

@@ -1,4 +1,4 @@
-"""One database, SQLite or PostgreSQL: transactions through SQLAlchemy, reads straight on the driver."""
+"""The database, SQLite or PostgreSQL: transactions with SQLAlchemy, reads directly on the driver."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from adapters.sql import sqlite
 from adapters.sql.address import PostgresAddress
+from adapters.sql.connection_pool import ConnectionPool, PooledConnection
 from adapters.sql.errors import translated
-from adapters.sql.lines import Line, Lines
 from application.shared.ports import OpenTx
 from domain.shared import Unavailable
 
@@ -23,33 +23,33 @@ T = TypeVar("T")
 Row = Sequence[Any]
 
 CONNECTIONS = 16
-"""Connections of a process, half of them for transactions, half for single reads. Five processes fit a PostgreSQL with
-its default of 100."""
+"""Connections of a process, half of them for transactions, half for single reads. Five processes fit into the default of
+100 connections of PostgreSQL."""
 ACQUIRE_TIMEOUT = 1.0
 CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 2.0
-"""Seconds for one statement, from this side: an answer that never comes. The server's own limits follow."""
+"""Seconds for one statement, enforced by this side in case an answer never arrives. The server has limits of its own."""
 SERVER_SETTINGS = {
     "application_name": "waggle",
     "statement_timeout": "2s",
     "lock_timeout": "500ms",
     "idle_in_transaction_session_timeout": "10s",
-    "jit": "off",  # the statements are small: planning code generation would cost more than it saves
+    "jit": "off",  # the statements are small: compiling them would cost more than it saves
 }
 LIMIT_TRANSACTION = "SELECT " + ", ".join(
     f"set_config('{name}', '{value}', true)" for name, value in SERVER_SETTINGS.items() if "timeout" in name
 )
-"""The same limits for one transaction, where a pooler lets nobody set them for a connection."""
+"""The same limits for one transaction, for poolers that do not allow them for a connection."""
 POOLED = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
-"""SQLAlchemy's part of preparing nothing: no cache, and the empty name."""
+"""The options by which SQLAlchemy prepares nothing: no cache, and the empty name."""
 
 
 def _session(address: PostgresAddress, **more: str) -> dict[str, Any]:
-    """Arguments for `asyncpg.connect` that say how a connection behaves. Behind a pooler the server's limits are set
-    in each transaction instead, and nothing is prepared: the next statement may run on another connection, where the
-    same name is another's statement (another query's rows came back with PgBouncer 1.18)."""
+    """The arguments of `asyncpg.connect` for the behaviour of a connection. Behind a pooler, the server's limits are set in
+    each transaction instead, and nothing is prepared: the next statement may run on another connection, where the same name
+    means another statement (with PgBouncer 1.18 a query returned the rows of another one)."""
     if address.pooled:
-        return {"statement_cache_size": 0}  # asyncpg then names none, and sends a statement with its values
+        return {"statement_cache_size": 0}  # then asyncpg uses unnamed statements
     return {"server_settings": SERVER_SETTINGS | more}
 
 
@@ -58,11 +58,11 @@ def _limit_transaction(connection: Connection) -> None:
 
 
 class Prepared:
-    """A Core statement that is compiled once per dialect and then run as text on the driver.
+    """A Core statement that is compiled once per dialect and then executed as text on the driver.
 
-    Building and compiling a small select and wrapping its rows costs SQLAlchemy more than the query
-    itself costs the database: measured per read, 90 µs against 8 on SQLite, 264 against 84 on
-    PostgreSQL. What is lost with it is the conversion of results: rows hold what the driver gives.
+    Building and compiling a small select and wrapping its rows costs SQLAlchemy more than the query itself costs the
+    database: measured per read, 90 µs instead of 8 µs on SQLite, and 264 µs instead of 84 µs on PostgreSQL. In return
+    results are not converted: rows contain the values of the driver.
     """
 
     def __init__(self, statement: Executable) -> None:
@@ -86,12 +86,12 @@ class _Text:
     sql: str
     names: tuple[str, ...]
     constants: dict[str, Any]
-    """Values that stand in the statement itself, which SQLAlchemy sends as parameters too."""
+    """Literal values in the statement, which SQLAlchemy sends as parameters too."""
 
 
 class _Reader(Protocol):
     async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]: ...
-    async def fetch_apart(self, statement: Prepared, params: dict[str, Any]) -> list[Row]: ...
+    async def fetch_slow(self, statement: Prepared, params: dict[str, Any]) -> list[Row]: ...
     async def open(self) -> None: ...
     async def close(self) -> None: ...
 
@@ -101,11 +101,11 @@ class _SqliteReader:
     path: str
     dialect: Dialect
     _connection: sqlite3.Connection | None = None
-    _apart: sqlite.Apart | None = None
+    _read_thread: sqlite.ReadThread | None = None
 
     async def open(self) -> None:
         self._connection = sqlite.reader(self.path)
-        self._apart = sqlite.Apart(self.path, COMMAND_TIMEOUT)
+        self._read_thread = sqlite.ReadThread(self.path, COMMAND_TIMEOUT)
 
     async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
         if self._connection is None:
@@ -114,18 +114,18 @@ class _SqliteReader:
         values = [_json(value) if type(value) is list else value for value in values]
         return self._connection.execute(sql, values).fetchall()
 
-    async def fetch_apart(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
-        if self._apart is None:
+    async def fetch_slow(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
+        if self._read_thread is None:
             raise Unavailable("the database is not open")
         sql, values = statement.bound(self.dialect, params)
-        return await self._apart.fetch(
+        return await self._read_thread.fetch(
             sql, [_json(value) if type(value) is list else value for value in values]
         )
 
     async def close(self) -> None:
-        if self._apart is not None:
-            await self._apart.close()
-            self._apart = None
+        if self._read_thread is not None:
+            await self._read_thread.close()
+            self._read_thread = None
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -140,33 +140,33 @@ class _PostgresReader:
     address: PostgresAddress
     dialect: Dialect
     connections: int
-    _lines: Lines | None = None
+    _pool: ConnectionPool | None = None
 
     async def open(self) -> None:
-        # Connecting waits for the first read: a database that is away does not stop the start.
-        self._lines = Lines(self._connected, self.connections, ACQUIRE_TIMEOUT)
+        # Connections open with the first read: an unavailable database does not prevent the start.
+        self._pool = ConnectionPool(self._connect, self.connections, ACQUIRE_TIMEOUT)
 
-    async def _connected(self) -> Line:
-        line: Line = await asyncpg.connect(
+    async def _connect(self) -> PooledConnection:
+        connection: PooledConnection = await asyncpg.connect(
             **self.address.arguments,
             **_session(self.address, default_transaction_read_only="on"),
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,
         )
-        return line
+        return connection
 
     async def fetch(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
-        if self._lines is None:
+        if self._pool is None:
             raise Unavailable("the database is not open")
-        return await self._lines.fetch(*statement.bound(self.dialect, params))
+        return await self._pool.fetch(*statement.bound(self.dialect, params))
 
-    async def fetch_apart(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
+    async def fetch_slow(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
         return await self.fetch(statement, params)
 
     async def close(self) -> None:
-        if self._lines is not None:
-            self._lines.close()
-            self._lines = None
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
 
 _PING = Prepared(select(literal(1)))
@@ -180,11 +180,11 @@ class Database:
     engine: AsyncEngine
     _reader: _Reader
     committed: Callable[[], None] = lambda: None
-    """Called after each commit of a use case in this process: there may be events to relay."""
+    """Called after each commit of a use case in this process: there may be events to deliver."""
     is_pooled: bool = False
     """See `PostgresAddress.pooled`."""
     check_room: Callable[[], None] = lambda: None
-    """Called before each transaction. Raises StorageFull where nothing can be written."""
+    """Called before each transaction. Raises StorageFull if nothing can be written."""
 
     @classmethod
     def at(
@@ -194,8 +194,8 @@ class Database:
         command_timeout: float | None = COMMAND_TIMEOUT,
         connections: int = CONNECTIONS,
     ) -> "Database":
-        """`sqlite:///path`, or a PostgreSQL as `PostgresAddress` understands it. Migrations may take long: they ask
-        for no `command_timeout`. Raises ValueError for a URL that is not understood."""
+        """The database at `sqlite:///path`, or at a URL of `PostgresAddress`. Migrations may take long: they pass None as
+        `command_timeout`. Raises ValueError for an invalid URL."""
         if url.startswith("sqlite:"):
             parsed = make_url(url)
             path = str(parsed.database)
@@ -208,7 +208,7 @@ class Database:
             pool_size=writing,
             max_overflow=0,
             pool_timeout=ACQUIRE_TIMEOUT,
-            hide_parameters=True,  # an error that is logged must not tell hashes and private posts
+            hide_parameters=True,  # logged errors must not contain hashes and private posts
             connect_args={
                 **address.arguments,
                 **_session(address),
@@ -235,13 +235,13 @@ class Database:
         await self.engine.dispose()
 
     async def fetch(self, statement: Prepared, **params: Any) -> list[Row]:
-        """All rows of a read. A parameter that is a list of ids is bound as one value (see `among`)."""
+        """All rows of a read. A list of ids is bound as one parameter (see `among`)."""
         return await self._translating(self._reader.fetch(statement, params))
 
-    async def fetch_apart(self, statement: Prepared, **params: Any) -> list[Row]:
-        """As `fetch`, for a read that may take long: SQLite answers it in a thread, one at a time, and gives it up
-        after COMMAND_TIMEOUT, as PostgreSQL does."""
-        return await self._translating(self._reader.fetch_apart(statement, params))
+    async def fetch_slow(self, statement: Prepared, **params: Any) -> list[Row]:
+        """As `fetch`, for a read that may be slow: SQLite runs it in a thread, one at a time, and cancels it after
+        COMMAND_TIMEOUT, as PostgreSQL does."""
+        return await self._translating(self._reader.fetch_slow(statement, params))
 
     @staticmethod
     async def _translating(work: Awaitable[T]) -> T:
@@ -265,7 +265,7 @@ class Database:
         except Exception as error:
             if (meant := translated(error)) is error:
                 raise
-            self.check_room()  # a full disk shows itself in several ways
+            self.check_room()  # a full disk causes various errors
             raise meant from error
 
     def transactions(self, ports: Callable[[AsyncConnection], T]) -> OpenTx[T]:

@@ -1,4 +1,4 @@
-"""What an error of a database means to those who use it."""
+"""Translate the errors of databases to those of the application."""
 
 import socket
 import sqlite3
@@ -12,29 +12,29 @@ from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
 
 POOLER_NEEDED = (
-    "a pooler stands before the database server and refuses or drops settings of connections: add pooler=transaction to "
+    "a pooler in front of the database server refuses or drops the settings of connections: add pooler=transaction to "
     "the URL"
 )
 
 
 class DatabaseRefused(Unavailable):
-    """The database cannot be used until an operator changes something: a name, a right, a URL, a setting. The message is
-    for the operator."""
+    """The database cannot be used until the operator changes something: a name, a permission, a URL, a setting. The message
+    is for the operator."""
 
 
 _REFUSED: Mapping[type[BaseException], str] = {
     asyncpg.InvalidPasswordError: "the database server refuses the user or the password",
     asyncpg.InvalidAuthorizationSpecificationError: "the database server refuses the user",
-    asyncpg.InvalidCatalogNameError: "the database server has no database of that name",
-    asyncpg.InsufficientPrivilegeError: "the database user lacks a right that Waggle needs",
+    asyncpg.InvalidCatalogNameError: "the database server has no database with this name",
+    asyncpg.InsufficientPrivilegeError: "the database user lacks a permission that Waggle needs",
     asyncpg.ProtocolViolationError: POOLER_NEEDED,
     ssl.SSLCertVerificationError: "the certificate of the database server is not valid",
 }
 _SQLITE_REFUSED = {
-    "file is not a database": "the database file is not one of SQLite",
+    "file is not a database": "the database file is not an SQLite file",
     "unable to open database file": "the database file cannot be opened",
 }
-_AWAY = (
+_UNAVAILABLE = (
     sa.TimeoutError,
     TimeoutError,
     OSError,
@@ -50,22 +50,22 @@ _AWAY = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that was cut while it was being used: "cannot switch to state 12"
+    asyncpg.InternalClientError,  # a connection that was cut during use: "cannot switch to state 12"
 )
 
 
 def translated(error: Exception) -> Exception:
-    """Unavailable for what the database cannot do now; a mistake of ours stays what it is."""
+    """The Unavailable for an error that the database may recover from; any other error is returned unchanged."""
     cause: object = error
     if _is_full(error):
-        return StorageFull("the disk of the database is full: nothing can be written until there is room")
+        return StorageFull("the disk of the database is full: nothing can be written until there is space")
     if isinstance(error, sa.DBAPIError):
         cause = error.orig.__cause__ if error.orig is not None else None
-        if error.connection_invalidated or _sqlite_away(error.orig):
+        if error.connection_invalidated or _sqlite_unavailable(error.orig):
             return Unavailable("the database does not answer")
     if reason := _refusal(error, cause):
         return DatabaseRefused(reason)
-    if isinstance(cause, _AWAY) or _sqlite_away(cause):
+    if isinstance(cause, _UNAVAILABLE) or _sqlite_unavailable(cause):
         return Unavailable("the database does not answer")
     return error
 
@@ -81,12 +81,12 @@ def _is_full(error: object) -> bool:
 
 def _refusal(error: Exception, cause: object) -> str | None:
     if isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN:
-        return "the host of the database server is not known"
-    by_kind = (said for kind, said in _REFUSED.items() if isinstance(cause, kind))
-    by_words = (said for words, said in _SQLITE_REFUSED.items() if words in str(error))
-    return next(by_kind, None) or next(by_words, None)
+        return "the host of the database server is unknown"
+    by_kind = (reason for kind, reason in _REFUSED.items() if isinstance(cause, kind))
+    by_text = (reason for words, reason in _SQLITE_REFUSED.items() if words in str(error))
+    return next(by_kind, None) or next(by_text, None)
 
 
-def _sqlite_away(error: object) -> bool:
+def _sqlite_unavailable(error: object) -> bool:
     words = ("locked", "busy", "full", "disk i/o", "interrupted")
     return isinstance(error, sqlite3.OperationalError) and any(word in str(error).lower() for word in words)

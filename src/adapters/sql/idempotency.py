@@ -1,4 +1,4 @@
-"""Idempotency keys, stored with the effect that they guard."""
+"""Idempotency keys, stored in the transaction of the effect that they protect."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -23,8 +23,8 @@ idempotency_keys = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("outcome", Text),
     Column("claimed_at", Id, nullable=False),
-    Column("owner", Id),  # whose the outcome is
-    Column("session_id", Id),  # whose credentials it carries
+    Column("owner", Id),  # the user to whom the outcome belongs
+    Column("session_id", Id),  # the session whose credentials the outcome contains
     Index("ix_idempotency_keys_claimed_at", "claimed_at"),
     Index(
         "ix_idempotency_keys_owner",
@@ -55,8 +55,8 @@ _wipe = delete(idempotency_keys).where(idempotency_keys.c.owner == bindparam("of
 
 @dataclass(frozen=True, slots=True)
 class SqlIdempotency:
-    """The row is the claim: inserted first in the transaction of the effect, so a second attempt
-    waits at its unique key until the first has committed or is undone, a crash included."""
+    """The row is the claim. It is inserted first in the transaction of the effect, so a second attempt waits at the unique
+    key until the first has committed or is rolled back, also after a crash."""
 
     connection: AsyncConnection
 
@@ -78,8 +78,8 @@ class SqlIdempotency:
                 _earlier, {"s": idempotent_request.scope, "k": idempotent_request.key}
             )
         ).first()
-        if earlier is None:  # its time was over between the two statements
-            raise KeyInFlight("this Idempotency-Key has just become free, try again")
+        if earlier is None:  # it expired between the two statements
+            raise KeyInFlight("this Idempotency-Key has just expired; try again")
         fingerprint, outcome = earlier
         if fingerprint != idempotent_request.fingerprint:
             raise KeyReused

@@ -1,4 +1,4 @@
-"""Lists in the order of an id, read from an edge."""
+"""Keyset pagination: lists ordered by an id, read from an edge."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,20 +12,20 @@ from domain.shared import MAX_ID
 
 
 class Keyset:
-    """A list in the order of `key`, an id, that can be read from an edge in both directions."""
+    """A list ordered by the id `key`, which can be read from an edge in both directions."""
 
     def __init__(self, query: Select[Any], key: ColumnElement[int], *, newest_first: bool) -> None:
         edge, limit = bindparam("edge", type_=Id), bindparam("n", type_=Integer)
         self._newest_first = newest_first
-        self._falling = Prepared(query.where(key < edge).order_by(key.desc()).limit(limit))
-        self._rising = Prepared(query.where(key > edge).order_by(key).limit(limit))
+        self._descending = Prepared(query.where(key < edge).order_by(key.desc()).limit(limit))
+        self._ascending = Prepared(query.where(key > edge).order_by(key).limit(limit))
 
     async def rows(
-        self, database: Database, window: Window, params: dict[str, Any], *, apart: bool = False
+        self, database: Database, window: Window, params: dict[str, Any], *, slow: bool = False
     ) -> Sequence[Row]:
-        falling = self._newest_first != window.back
-        edge = window.edge if window.edge is not None else MAX_ID if falling else 0
-        statement = self._falling if falling else self._rising
-        fetch = database.fetch_apart if apart else database.fetch
+        descending = self._newest_first != window.back
+        edge = window.edge if window.edge is not None else MAX_ID if descending else 0
+        statement = self._descending if descending else self._ascending
+        fetch = database.fetch_slow if slow else database.fetch
         rows = await fetch(statement, edge=edge, n=window.limit + 1, **params)
         return rows[::-1] if window.back else rows

@@ -1,4 +1,4 @@
-"""What all tables share: types that mean the same on SQLite and PostgreSQL, and the database's clock."""
+"""Shared by all tables: types with the same meaning on SQLite and PostgreSQL, and the clock of the database."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,11 +33,11 @@ metadata = MetaData(
 )
 
 Id = BigInteger().with_variant(Integer(), "sqlite")
-"""64 bits on both; SQLite keeps rows under it only when it is called INTEGER."""
+"""64 bits on both. On SQLite only a primary key of type INTEGER is the row id."""
 
 
-def InOrderOfCode(length: int) -> String:  # noqa: N802 - reads as the type that it is
-    """A string that sorts by its code points on both, so that an index finds what begins with something."""
+def CodePointString(length: int) -> String:  # noqa: N802 - used like a type
+    """A string that sorts by code points on both, so that an index can find prefixes."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
@@ -66,8 +66,8 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else instant(value)
 
 
-class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's clock in milliseconds since 1970. Leases go by it, whatever the processes' clocks say."""
+class now_ms(FunctionElement[int]):  # noqa: N801 - used like an SQL function
+    """The clock of the database in milliseconds since 1970. Leases use it, so the clocks of processes do not matter."""
 
     type = BigInteger()
     inherit_cache = True
@@ -83,7 +83,7 @@ def _now_sqlite(_element: object, _compiler: SQLCompiler, **_: Any) -> str:
     return "cast((julianday('now') - 2440587.5) * 86400000 as integer)"
 
 
-class comma_separated(FunctionElement[str]):  # noqa: N801 - reads as the SQL function that it is
+class comma_separated(FunctionElement[str]):  # noqa: N801 - used like an SQL function
     """The strings of a group in one, None of none."""
 
     type = Text()
@@ -106,13 +106,13 @@ NameList = Text().with_variant(ARRAY(Text), "postgresql")
 """The same for strings."""
 
 
-class among(FunctionElement[bool]):  # noqa: N801 - reads as the SQL operator that it is
-    """`among(column, ids)`: the column's value is in a bound list. One parameter and one plan,
-    however many ids there are."""
+class among(FunctionElement[bool]):  # noqa: N801 - used like an SQL operator
+    """`among(column, ids)`: the value of the column is in a bound list. It has one parameter and one plan, however many ids
+    there are."""
 
     type = Boolean()
     inherit_cache = True
-    _is_implicitly_boolean = True  # else it becomes `… = 1` on SQLite, for which no index is used
+    _is_implicitly_boolean = True  # otherwise it becomes `… = 1` on SQLite, which uses no index
 
 
 @compiles(among, "postgresql")
@@ -128,12 +128,12 @@ def _among_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 class one_of(FunctionElement[bool]):  # noqa: N801 - as above
-    """`one_of(column, select)`: the column's value is among the rows of a select that may refer to other
-    tables of the query and have a limit, and is looked up for each of them by the column's index."""
+    """`one_of(column, select)`: the value of the column is in the rows of a select, which may refer to other tables of the
+    query and have a limit. The index of the column is used for each of the rows."""
 
     type = Boolean()
     inherit_cache = True
-    _is_implicitly_boolean = True  # else it becomes `… = 1` on SQLite, for which no index is used
+    _is_implicitly_boolean = True  # otherwise it becomes `… = 1` on SQLite, which uses no index
 
 
 @compiles(one_of, "postgresql")
@@ -148,7 +148,7 @@ def _one_of_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{compiler.process(column, **kw)} IN {compiler.process(rows, **kw)}"
 
 
-class _each_of(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
+class _each_of(FunctionElement[int]):  # noqa: N801 - used like an SQL function
     inherit_cache = True
 
 
@@ -163,26 +163,26 @@ def _each_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 def each_of(ids: BindParameter[Any], name: str) -> TableValuedAlias:
-    """A bound list of ids as a table with the column `value`, for what is looked up once for each of them."""
+    """A bound list of ids as a table with the column `value`, for a lookup per id."""
     return _each_of(ids).table_valued(column("value", Id), name=name)
 
 
-class nearest_of(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
-    """The greatest of some values, or with `falling=False` the least; none of them is null."""
+class nearest_of(FunctionElement[int]):  # noqa: N801 - used like an SQL function
+    """The greatest of some values, or the least with `descending=False`; none of them may be null."""
 
     type = BigInteger()
-    inherit_cache = False  # it has a parameter of its own
+    inherit_cache = False  # it has a parameter that is not part of the cache key
 
-    def __init__(self, *values: ColumnElement[int], falling: bool) -> None:
-        self.falling = falling
+    def __init__(self, *values: ColumnElement[int], descending: bool) -> None:
+        self.descending = descending
         super().__init__(*values)
 
 
 @compiles(nearest_of, "postgresql")
 def _nearest_postgresql(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"{'greatest' if element.falling else 'least'}({compiler.process(element.clauses, **kw)})"
+    return f"{'greatest' if element.descending else 'least'}({compiler.process(element.clauses, **kw)})"
 
 
 @compiles(nearest_of, "sqlite")
 def _nearest_sqlite(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"{'max' if element.falling else 'min'}({compiler.process(element.clauses, **kw)})"
+    return f"{'max' if element.descending else 'min'}({compiler.process(element.clauses, **kw)})"

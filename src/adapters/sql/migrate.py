@@ -1,4 +1,4 @@
-"""Brings a database to the schema of this code."""
+"""Migrate a database to the schema of this code."""
 
 from pathlib import Path
 
@@ -10,23 +10,23 @@ from adapters.sql.identity.tables import Sealer
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0020"
-"""The newest migration. A test compares it with the files, so that a start need not load Alembic,
-which takes half a second, to learn that there is nothing to do."""
+"""The newest migration. A test compares it with the files. So a start need not load Alembic, which takes half a second,
+to find out that there is nothing to do."""
 
 _LOCK = 0x7761676D
 _version = table("alembic_version", column("version_num", String))
 
 
 async def current(database: Database) -> str | None:
-    """The migration that the database is at; None if it is empty."""
+    """The migration of the database; None if the database is empty."""
 
-    def look(connection: Connection) -> str | None:
+    def read(connection: Connection) -> str | None:
         if not inspect(connection).has_table("alembic_version"):
             return None
         return connection.execute(select(_version.c.version_num)).scalar()
 
     async with database.begin() as connection:
-        return await connection.run_sync(look)
+        return await connection.run_sync(read)
 
 
 async def check_schema(database: Database) -> None:
@@ -46,15 +46,15 @@ def _outdated(found: str | None) -> bool:
 def _refuse_newer(found: str | None) -> None:
     if (found or "") > HEAD:
         raise DatabaseRefused(
-            f"the database is at schema {found}, which this version does not know (it knows {HEAD}): start the newer "
-            "version, or restore a backup of this one"
+            f"the database is at schema {found}, which is newer than this version knows ({HEAD}): start the newer version, or "
+            "restore a backup of this version"
         )
 
 
 async def migrate(database: Database, sealer: Sealer | None = None) -> bool:
-    """Apply what is missing, in one transaction; False if nothing was. Processes that migrate the same
-    database at once go one after the other. `sealer` is needed where there are accounts. Raises DatabaseRefused if a
-    newer version has migrated it, and ValueError if addresses are sealed with another key."""
+    """Apply the missing migrations in one transaction; False if there are none. Processes that migrate the same database
+    concurrently run one after the other. `sealer` is needed if there are accounts. Raises DatabaseRefused if a newer version
+    has migrated the database, and ValueError if addresses are sealed with another key."""
     _refuse_newer(found := await current(database))
     if not _outdated(found):
         return False
@@ -62,7 +62,7 @@ async def migrate(database: Database, sealer: Sealer | None = None) -> bool:
 
     def upgrade(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
-            # A migration may wait for locks and take its time, unlike a request.
+            # Unlike a request, a migration may wait for locks and take long.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))

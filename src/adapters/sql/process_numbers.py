@@ -1,4 +1,4 @@
-"""Leases of process numbers by the database's clock."""
+"""Leases of process numbers, by the clock of the database."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,24 +44,24 @@ class ProcessNumbers:
     """Random, new for each start of a process."""
 
     async def take(self) -> Lease:
-        """Lease a number that nobody holds; raises Unavailable if all are held."""
+        """Lease a free number. Raises Unavailable if there is none."""
         async with self.database.begin() as connection:
             if not self.database.is_sqlite:
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_TAKE_LOCK})"))
             now = await self._now(connection)
-            # locked, so that a renewal under way is either seen or waits
+            # locked, so that a concurrent renewal is either seen or waits
             rows = (await connection.execute(select(process_numbers).with_for_update())).all()
             held = {row.number for row in rows if row.until_ms >= now}
             number = next((number for number in range(PROCESSES) if number not in held), None)
             if number is None:
-                raise Unavailable(f"all {PROCESSES} process numbers are held", retry_after=30)
+                raise Unavailable(f"all {PROCESSES} process numbers are in use", retry_after=30)
             await connection.execute(delete(process_numbers).where(process_numbers.c.number == number))
             row = {"number": number, "holder": self.holder, "until_ms": now + _LEASE_MS}
             await connection.execute(insert(process_numbers), row)
         return Lease(number, now, now + _LEASE_MS, len(held) + 1)
 
     async def renew(self, lease: Lease) -> Lease | None:
-        """The lease with a later end; None if it had ended already and may be somebody else's."""
+        """The lease with a later end; None if it has ended and may belong to another process."""
         async with self.database.begin() as connection:
             now = await self._now(connection)
             until = now + _LEASE_MS

@@ -1,12 +1,12 @@
-"""What the database server allows, asked once when a process starts."""
+"""The limits of the database server, read once when a process starts."""
 
 from sqlalchemy import text
 
 from adapters.sql.database import SERVER_SETTINGS, Database
 from adapters.sql.errors import POOLER_NEEDED, DatabaseRefused
 
-FOR_OTHERS = 10
-"""Connections left for backups, migrations and people (RE-6)."""
+RESERVED = 10
+"""Connections that are reserved for backups, migrations and operators (RE-6)."""
 
 _ASK = text("""
 SELECT current_setting('statement_timeout') AS timeout,
@@ -20,7 +20,7 @@ SELECT current_setting('statement_timeout') AS timeout,
 
 async def allowed_connections(database: Database) -> int | None:
     """How many connections all processes together may open; None behind a pooler, which has limits of its own. Raises
-    DatabaseRefused if something drops what a connection sets, as poolers do."""
+    DatabaseRefused if the settings of a connection are dropped, as an undeclared pooler does."""
     if database.is_pooled:
         return None
     async with database.begin() as connection:
@@ -28,4 +28,4 @@ async def allowed_connections(database: Database) -> int | None:
     if row.timeout != SERVER_SETTINGS["statement_timeout"]:
         raise DatabaseRefused(POOLER_NEEDED)
     limits = [limit for limit in (row.of_user, row.of_database) if limit >= 0]
-    return int(min(row.slots - FOR_OTHERS, *limits)) if limits else int(row.slots - FOR_OTHERS)
+    return int(min(row.slots - RESERVED, *limits)) if limits else int(row.slots - RESERVED)

@@ -1,4 +1,4 @@
-"""All tables at once, for the migrations: each module's file declares its own."""
+"""All tables together, for the migrations. Each module declares its own tables."""
 
 from adapters.sql import idempotency, outbox, process_numbers
 from adapters.sql.feeds import tables as feeds

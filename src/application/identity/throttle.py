@@ -115,7 +115,7 @@ class Throttle:
 
     async def _release(self, budgets: list[Budget]) -> None:
         for budget in budgets:
-            await self.limiter.give_back(*budget)
+            await self.limiter.refund(*budget)
 
 
 def _registration_budgets(network: str, site: str) -> list[Budget]:

@@ -1,4 +1,4 @@
-"""What modules tell each other of media."""
+"""The views of media that modules share."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ class RenditionCard(NamedTuple):
     height: int
     bytes: int
     path: str
-    """Of its address; see Addresses."""
+    """The path of the file; `Addresses` makes URLs of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaCard:
-    """What is shown of media in a post."""
+    """The view of a medium that is shown in a post."""
 
     id: MediaId
     state: str
     """`pending`, `processing`, `ready` or `failed`."""
     version: int
-    """Rises with every change of what follows."""
+    """Increases with every change of the members below."""
     kind: str | None = None
-    """`image`, `animation` or `video`; None while it is not known."""
+    """`image`, `animation` or `video`; None while it is unknown."""
     reason: str | None = None
-    """Why it failed."""
+    """The reason for `failed`."""
     alt_text: str = ""
     focal_point: tuple[float, float] = (0.0, 0.0)
     blurhash: str | None = None
@@ -46,24 +46,24 @@ class MediaCard:
 
 
 class Attachable(Protocol):
-    """What posts asks: what may this author attach."""
+    """Answers which media an author may attach, for posts."""
 
     async def cards(self, owner: UserId, ids: Collection[MediaId]) -> Mapping[MediaId, MediaCard]:
-        """Those of the media that are the owner's and not deleted, attached ones too. Failed ones too, which say so."""
+        """The cards of those media that belong to the owner and are not deleted, including attached and failed ones."""
         ...
 
 
 class Addresses(Protocol):
-    """Where renditions are served."""
+    """The URLs of renditions."""
 
     def open(self, path: str) -> str:
-        """For ever the same. Good as long as the post is one that everybody may see."""
+        """A permanent URL. It works as long as everybody may see the post."""
         ...
 
     def closed(self, path: str) -> str:
-        """Good for 4 to 5 minutes, whoever has it: give it only to who may see the post now."""
+        """A URL that works for 4 to 5 minutes for anybody who has it. Give it only to viewers who may see the post now."""
         ...
 
     def until(self) -> datetime:
-        """Before then `closed` gives the same address as now."""
+        """The time until which `closed` returns the same URL as now."""
         ...

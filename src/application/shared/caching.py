@@ -1,6 +1,6 @@
-"""Answers that are kept for a while because they cost much to find.
+"""Cached results of expensive computations.
 
-A cache never decides who may see what, and nothing is lost with it: what it does not have is made again.
+A cache never decides who may see something, and losing it loses no data: a missing value is computed again.
 """
 
 import asyncio
@@ -20,119 +20,118 @@ log = logging.getLogger(__name__)
 
 
 class Cache(Protocol):
-    """Bytes under a key, among all processes that share the cache.
+    """Bytes by key, for all processes that share the cache.
 
-    Soft: a value may be gone long before its time, and a cache that is away has nothing and takes nothing.
-    No method raises for that, and none waits longer than a fraction of a second.
+    Best effort: a value may be evicted long before it expires, and an unavailable cache finds and stores nothing. No method
+    raises in that case, and none waits longer than a fraction of a second.
     """
 
     async def get(self, key: str) -> bytes | None:
-        """The value as it was set last, if it is there and its time is not over."""
+        """The value that was set last, if it is present and has not expired."""
         ...
 
     async def set(self, key: str, value: bytes, ttl: float) -> None:
-        """Keep the value in place of an earlier one for at most `ttl` seconds, which are more than 0. A value that
-        is too large for the cache is not kept, and an earlier one is gone then."""
+        """Replace the value, for at most `ttl` seconds (above 0). A value that is too large for the cache is not stored, and
+        the earlier value is deleted."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Forget the value; no effect if there is none."""
+        """Delete the value; no effect if there is none."""
         ...
 
 
 class Codec(NamedTuple, Generic[T]):
-    """How values become bytes. `schema` is raised whenever `dump` begins to mean something else: what another
-    version of the code wrote is then not there."""
+    """The encoding of values. Increase `schema` whenever the format of `dump` changes: values that another version of the
+    code wrote are then ignored."""
 
     schema: int
     dump: Callable[[T], bytes]
     load: Callable[[bytes], T]
-    """Raises ValueError, TypeError or KeyError for bytes that it cannot have written."""
+    """Raises ValueError, TypeError or KeyError for bytes that `dump` cannot have written."""
 
 
 class Times(NamedTuple):
-    """In seconds. A value is `fresh` for so long, and after that is still served for `stale` while a fresh one is made."""
+    """In seconds. A value is `fresh` for this long; after that it is still served for `stale` while a new one is computed."""
 
     fresh: float
     stale: float
 
 
 _SUM = struct.Struct(">I")
-"""A checksum of all that follows."""
+"""The checksum of the rest."""
 _HEAD = struct.Struct(">2sIdd?")
-"""What it is, its schema, when it was made and until when it is fresh (seconds since 1970), whether there is
-anything."""
+"""The magic number, the schema, the time of the value and the end of its freshness (seconds since 1970), and whether there
+is a value."""
 _MAGIC = b"wg"
 SKEW = 5.0
-"""Seconds by which the clocks of two processes may differ. What was made later than that from now was made by a
-clock that is wrong."""
+"""Seconds by which the clocks of two processes may differ. A value from further in the future has a wrong time."""
 JITTER = 0.15
-"""The part of its times that a value may lose, so that those made together do not end together."""
-PAUSE = 5.0
-"""Seconds after a refresh that failed before the next one; meanwhile the old value serves."""
-MAX_RESTS = 1000
-"""Of how many keys that is known at most."""
-PATIENCE = 10.0
-"""Seconds after which making a value has failed."""
+"""The maximum fraction by which the times of a value are shortened, so that values of the same age do not expire together."""
+RETRY_PAUSE = 5.0
+"""Seconds between a failed refresh and the next one. Meanwhile the old value is served."""
+MAX_PAUSED = 1000
+"""The maximum number of keys with a recorded pause."""
+COMPUTE_TIMEOUT = 10.0
+"""Seconds after which computing a value fails."""
 
 
-class _Kept(NamedTuple, Generic[T]):
+class _Entry(NamedTuple, Generic[T]):
     value: T | None
     fresh_until: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cached(Generic[T]):
-    """Values that are made when they are asked for, kept in a cache, and made anew when they are old.
+    """Values that are computed on demand, stored in a cache, and computed again when they are old.
 
-    For each key at most one value is made at a time in this process, however many ask for it, and none of those
-    who ask for one that is only stale waits. That there is nothing (None) is kept like a value.
+    This process computes at most one value per key at a time, however many callers there are. A caller never waits if there
+    is a stale value. The absence of a value (None) is cached like a value.
     """
 
     name: str
-    """Begins the keys: two users of one cache have different names."""
+    """The prefix of the keys. Each user of a cache has a different name."""
     cache: Cache
     codec: Codec[T]
     times: Times
     now: Clock
     random: Callable[[], float]
-    """Evenly between 0 and 1."""
-    _flights: dict[str, "asyncio.Task[T | None]"] = field(default_factory=dict, compare=False)
-    _rests: dict[str, float] = field(default_factory=dict, compare=False)
-    """Until when a key is not refreshed, because that has just failed."""
+    """Uniformly distributed between 0 and 1."""
+    _pending: dict[str, "asyncio.Task[T | None]"] = field(default_factory=dict, compare=False)
+    _paused_until: dict[str, float] = field(default_factory=dict, compare=False)
+    """The time until which a key is not refreshed, because a refresh has just failed."""
 
     async def get(self, key: str, make: Callable[[], Awaitable[T | None]]) -> T | None:
-        """The value of `key`, which `make` makes. Raises what `make` raises if there is none to serve."""
-        kept = await self._read(key)
-        if kept is None:
-            return await asyncio.shield(self._flight(key, make))
+        """The value of `key`, which `make` computes. If there is no cached value, raises what `make` raises."""
+        entry = await self._read(key)
+        if entry is None:
+            return await asyncio.shield(self._start(key, make))
         now = self._seconds()
-        if now >= kept.fresh_until and now >= self._rests.get(key, 0.0):
-            self._flight(key, make)  # nobody waits for it
-        return kept.value
+        if now >= entry.fresh_until and now >= self._paused_until.get(key, 0.0):
+            self._start(key, make)  # in the background
+        return entry.value
 
     async def refresh(self, key: str, make: Callable[[], Awaitable[T | None]]) -> bool:
-        """Make the value if there is none that is fresh; whether it was made. Raises what `make` raises."""
-        kept = await self._read(key)
-        if kept is not None and self._seconds() < kept.fresh_until:
+        """Compute the value unless a fresh one exists. True if it was computed. Raises what `make` raises."""
+        entry = await self._read(key)
+        if entry is not None and self._seconds() < entry.fresh_until:
             return False
-        await asyncio.shield(self._flight(key, make))
+        await asyncio.shield(self._start(key, make))
         return True
 
     async def peek(self, key: str) -> T | None:
-        """The value if it is there, fresh or stale; it is not made anew."""
-        kept = await self._read(key)
-        return None if kept is None else kept.value
+        """The cached value, fresh or stale; None if there is none. Computes nothing."""
+        entry = await self._read(key)
+        return None if entry is None else entry.value
 
     async def put(self, key: str, value: T) -> None:
-        """Keep a value that was made elsewhere."""
-        await self.cache.set(self._key(key), self._packed(value), sum(self.times) * self._part())
+        """Store a value that was computed elsewhere."""
+        await self.cache.set(self._key(key), self._pack(value), sum(self.times) * self._jitter())
 
     async def forget(self, key: str) -> None:
-        """From now on a value is made anew: what is being made at the moment, from what was true before, is given
-        to those who wait for it and not kept. What another process is making just then is kept."""
-        self._flights.pop(key, None)
-        self._rests.pop(key, None)
+        """Delete the value. A value that this process is computing from the old state is returned to its callers, but not
+        stored. A value that another process is computing at the same time is stored."""
+        self._pending.pop(key, None)
+        self._paused_until.pop(key, None)
         await self.cache.delete(self._key(key))
 
     def _key(self, key: str) -> str:
@@ -141,61 +140,61 @@ class Cached(Generic[T]):
     def _seconds(self) -> float:
         return self.now().timestamp()
 
-    async def _read(self, key: str) -> _Kept[T] | None:
+    async def _read(self, key: str) -> _Entry[T] | None:
         raw = await self.cache.get(self._key(key))
-        return None if raw is None else self._unpacked(raw)
+        return None if raw is None else self._unpack(raw)
 
-    def _unpacked(self, raw: bytes) -> _Kept[T] | None:
-        """None for what another version of the code wrote, for garbage, and for what is older than it may be."""
+    def _unpack(self, raw: bytes) -> _Entry[T] | None:
+        """The entry; None if another version of the code wrote it, if it is corrupt, or if it is too old."""
         try:
             (checksum,) = _SUM.unpack_from(raw)
-            magic, schema, made, fresh_until, something = _HEAD.unpack_from(raw, _SUM.size)
+            magic, schema, made, fresh_until, has_value = _HEAD.unpack_from(raw, _SUM.size)
             known = (magic, schema) == (_MAGIC, self.codec.schema)
             if not known or zlib.crc32(raw[_SUM.size :]) != checksum:
                 return None
             if not -SKEW <= self._seconds() - made < sum(self.times):
                 return None
-            return _Kept(self.codec.load(raw[_SUM.size + _HEAD.size :]) if something else None, fresh_until)
+            return _Entry(self.codec.load(raw[_SUM.size + _HEAD.size :]) if has_value else None, fresh_until)
         except (struct.error, ValueError, TypeError, KeyError):
             return None
 
-    def _packed(self, value: T | None) -> bytes:
+    def _pack(self, value: T | None) -> bytes:
         made = self._seconds()
-        body = b"" if value is None else self.codec.dump(value)
-        fresh_until = made + self.times.fresh * self._part()
-        checked = _HEAD.pack(_MAGIC, self.codec.schema, made, fresh_until, value is not None) + body
+        content = b"" if value is None else self.codec.dump(value)
+        fresh_until = made + self.times.fresh * self._jitter()
+        checked = _HEAD.pack(_MAGIC, self.codec.schema, made, fresh_until, value is not None) + content
         return _SUM.pack(zlib.crc32(checked)) + checked
 
-    def _part(self) -> float:
+    def _jitter(self) -> float:
         return 1.0 - JITTER * self.random()
 
-    def _flight(self, key: str, make: Callable[[], Awaitable[T | None]]) -> "asyncio.Task[T | None]":
-        if (flight := self._flights.get(key)) is None:
-            flight = self._flights[key] = asyncio.create_task(self._made(key, make))
-            flight.add_done_callback(lambda done: self._landed(key, done))
-        return flight
+    def _start(self, key: str, make: Callable[[], Awaitable[T | None]]) -> "asyncio.Task[T | None]":
+        if (task := self._pending.get(key)) is None:
+            task = self._pending[key] = asyncio.create_task(self._compute(key, make))
+            task.add_done_callback(lambda done: self._finished(key, done))
+        return task
 
-    async def _made(self, key: str, make: Callable[[], Awaitable[T | None]]) -> T | None:
+    async def _compute(self, key: str, make: Callable[[], Awaitable[T | None]]) -> T | None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(COMPUTE_TIMEOUT):
                 value = await make()
         except TimeoutError:
             raise Unavailable(f"{self.name} takes too long") from None
-        if self._flights.get(key) is asyncio.current_task():  # else it was forgotten meanwhile
-            await self.cache.set(self._key(key), self._packed(value), sum(self.times) * self._part())
+        if self._pending.get(key) is asyncio.current_task():  # otherwise it was forgotten meanwhile
+            await self.cache.set(self._key(key), self._pack(value), sum(self.times) * self._jitter())
         return value
 
-    def _landed(self, key: str, flight: "asyncio.Task[T | None]") -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-        if flight.cancelled() or (error := flight.exception()) is None:
-            self._rests.pop(key, None)
+    def _finished(self, key: str, task: "asyncio.Task[T | None]") -> None:
+        if self._pending.get(key) is task:
+            del self._pending[key]
+        if task.cancelled() or (error := task.exception()) is None:
+            self._paused_until.pop(key, None)
             return
         now = self._seconds()
-        if now < self._rests.get(key, 0.0):
-            return  # said already
+        if now < self._paused_until.get(key, 0.0):
+            return  # already logged
         trace = None if isinstance(error, Unavailable) else error
-        log.warning("%s could not be made: %s", self._key(key), error, exc_info=trace)
-        if len(self._rests) >= MAX_RESTS:
-            self._rests.clear()
-        self._rests[key] = now + PAUSE
+        log.warning("%s could not be computed: %s", self._key(key), error, exc_info=trace)
+        if len(self._paused_until) >= MAX_PAUSED:
+            self._paused_until.clear()
+        self._paused_until[key] = now + RETRY_PAUSE

@@ -1,4 +1,4 @@
-"""Refusals that belong to no module."""
+"""Errors that belong to no module."""
 
 import errno
 
@@ -23,13 +23,13 @@ class KeyInFlight(Conflict):
 
 
 class TokenInvalid(Unauthenticated):
-    """The access token is malformed, forged, expired or made for something else, or its session ended."""
+    """The access token is malformed, forged, expired or issued for another purpose, or its session has ended."""
 
     code = "invalid_token"
 
 
 class StorageFull(Unavailable):
-    """The disk of the server, or its database, is full. Reads go on; what was refused had no effect."""
+    """The disk of the server or of its database is full. Reads still work; the refused request had no effect."""
 
     code = "storage_full"
 
@@ -41,11 +41,11 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def full_disk(error: OSError) -> bool:
-    """Whether it says that there is no room."""
+    """Whether the error means that the disk is full."""
     return error.errno in _FULL
 
 
 class Overloaded(Unavailable):
-    """Too much of this kind of work at once."""
+    """The server is doing too much work of this kind at once."""
 
     code = "overloaded"

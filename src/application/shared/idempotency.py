@@ -1,4 +1,4 @@
-"""An effect that happens once, however often the client has to ask."""
+"""Effects that happen once, however often the client retries."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from domain.shared import SessionId, UserId
 
 @dataclass(frozen=True, slots=True)
 class IdempotentResult:
-    """The outcome of an effect, and whether an earlier attempt had brought it about."""
+    """The outcome of an effect, and whether an earlier attempt caused it."""
 
     outcome: Record
     replayed: bool = False
@@ -22,12 +22,12 @@ async def run_once(
     owner: Callable[[Record], UserId] | None = None,
     session: Callable[[Record], SessionId] | None = None,
 ) -> IdempotentResult:
-    """Run `effect`, or give what it gave to an earlier attempt with the same key.
+    """Run `effect`, or return the outcome of an earlier attempt with the same key.
 
-    `store` belongs to the transaction of the effect, so the outcome is stored if and only if the
-    effect is. Without a key the effect simply runs. `owner` tells from the outcome whose it is,
-    where nobody known asked for it, as in a registration, and `session` whose credentials it carries:
-    it is forgotten when that session ends or gets other tokens.
+    `store` belongs to the transaction of the effect, so the outcome is stored if and only if the effect is. Without a key
+    the effect simply runs. `owner` extracts the user that the outcome belongs to, for an anonymous request such as a
+    registration. `session` extracts the session whose credentials the outcome contains: the outcome is deleted when that
+    session ends or gets other tokens.
     """
     if idempotent_request is None:
         return IdempotentResult(await effect())

@@ -1,4 +1,4 @@
-"""How often something may be done: the port of whoever counts."""
+"""The port for rate limits."""
 
 from typing import NamedTuple, Protocol
 
@@ -8,12 +8,12 @@ from domain.shared import TooMany
 class Rate(NamedTuple):
     """At most `limit` at once, and after that one more every `seconds / limit`.
 
-    So nobody gets more than twice the limit within any `seconds`, and there is no full minute whose
-    end everybody waits for.
+    So a client gets at most twice the limit within any `seconds`, and there is no window at whose end all clients return
+    together.
     """
 
     name: str
-    """Budgets of different names never meet."""
+    """Budgets with different names are independent."""
     limit: int
     seconds: int
 
@@ -21,34 +21,34 @@ class Rate(NamedTuple):
 class Decision(NamedTuple):
     allowed: bool
     remaining: int
-    """What could still be taken at once."""
+    """The units that could still be taken immediately."""
     retry_after: float
-    """Seconds until as much as was asked for can be taken; 0.0 if it was."""
+    """Seconds until the requested units can be taken; 0.0 if they were taken."""
     reset: float
-    """Seconds until the budget is whole again."""
+    """Seconds until the budget is full again."""
 
 
 class Limiter(Protocol):
-    """Budgets, one for each rate and key. Every method is atomic among all who count with it.
+    """Budgets, one for each rate and key. Every method is atomic among all processes that share the limiter.
 
-    Bounded in memory: when there are more keys than it keeps, one that is not whole yet may be forgotten,
-    and begins anew. So who makes keys up must be held by another budget first.
+    Its memory is bounded: with too many keys, a budget that is not full may be forgotten and starts again. So a client that
+    can make up keys must be limited by another budget first.
     """
 
     async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
-        """Take `cost` (1 to the limit) from the budget, or nothing if it does not hold as much."""
+        """Take `cost` units (1 to the limit) from the budget, or nothing if it has less."""
         ...
 
-    async def give_back(self, key: str, rate: Rate, cost: int = 1) -> None:
-        """Undo that much of what was taken. The budget never gets larger than it was at first."""
+    async def refund(self, key: str, rate: Rate, cost: int = 1) -> None:
+        """Return units to the budget. It never exceeds its full size."""
         ...
 
     async def clear(self, key: str, rate: Rate) -> None:
-        """Make the budget whole."""
+        """Fill the budget."""
         ...
 
 
 class RateLimited(TooMany):
-    """Too many requests of this kind. `RateLimit` tells what is left, `Retry-After` when to come again."""
+    """Too many requests of this kind. `RateLimit` shows the remaining budget, `Retry-After` when to try again."""
 
     code = "rate_limited"

@@ -1,4 +1,4 @@
-"""How mail leaves this server."""
+"""The port for sending mail."""
 
 import random
 import traceback
@@ -8,45 +8,45 @@ from typing import NamedTuple, Protocol
 from domain.shared import Unavailable
 
 MAX_TRIES = 12
-"""Of one mail."""
+"""Attempts to send one mail."""
 
 
 class Site(NamedTuple):
-    """What a mail calls this server."""
+    """The names of this server in mails."""
 
     url: str
-    """Where people find it: every link in a mail begins with it, and with nothing that came with a request."""
+    """The public URL. Every link in a mail begins with it, never with anything from a request."""
     host: str
 
 
 class Message(NamedTuple):
     to: str
-    """An address. It stands in no log and in no error."""
+    """An address. It must not appear in logs or errors."""
     subject: str
     """One line."""
     text: str
     id: str
-    """Letters and digits; the same when the message is tried again, so that a mailbox can tell that it came twice."""
+    """Letters and digits. The id is the same in every attempt, so that a mailbox can detect duplicates."""
 
 
 class Undeliverable(Exception):
-    """This mail will never be taken, however often it is tried. Says why, without the address."""
+    """The mail will never be accepted, however often it is sent. The message has the reason, without the address."""
 
 
 class Mail(Protocol):
     async def send(self, message: Message) -> None:
-        """Hand it over, within ten seconds. Raises Unavailable if it may succeed later, and Undeliverable if not."""
+        """Send the message within ten seconds. Raises Unavailable if it may succeed later, and Undeliverable if not."""
         ...
 
 
 def reason_of(error: Exception) -> str:
-    """Why a mail was not sent, for the log."""
+    """The reason why a mail was not sent, for the log."""
     if isinstance(error, Unavailable):
         return str(error)
-    # Where it was, and not what it says: that may be an address.
+    # The location of the error and not its message, which may contain an address.
     return f"{type(error).__name__}\n" + "".join(traceback.format_tb(error.__traceback__))
 
 
 def pause_before(attempts: int) -> timedelta:
-    """Half a minute, then twice as long each time up to an hour: all tries together take some hours."""
+    """Half a minute, doubled after each attempt up to an hour. All attempts together take some hours."""
     return timedelta(seconds=min(30 * 2.0**attempts, 3600) * random.uniform(0.5, 1))  # noqa: S311 - no secret

@@ -1,4 +1,4 @@
-"""Pages of lists that are ordered by id, read from an edge and never by offset."""
+"""Pages of lists that are ordered by id. They are read from an edge, never by offset."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ T = TypeVar("T")
 class Window:
     """The part of a list that a page shows: up to `limit` items on one side of the item `edge`.
 
-    The item at the edge is not in the window, and need not exist any more.
+    The item at the edge is not part of the window, and need not exist any more.
     """
 
     limit: int
     edge: int | None = None
-    """None to begin where the list begins."""
+    """None for the beginning of the list."""
     back: bool = False
-    """Towards the beginning of the list, ending just before `edge`."""
+    """Whether the window extends from `edge` towards the beginning of the list."""
     seen: tuple[int, ...] = ()
-    """Items beyond the edge that were given already (see `application.feeds.polling`)."""
+    """Items beyond the edge that were already returned (see `application.feeds.polling`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +31,20 @@ class Page(Generic[T]):
     next: Window | None
     """None at the end of the list, and only there."""
     prev: Window | None
-    """None where the list begins."""
+    """None at the beginning of the list."""
 
 
 def page(rows: Sequence[T], window: Window, key: Callable[[T], int], *, newest_first: bool) -> Page[T]:
-    """The page of `window`, given its rows in the list's order and, if there is one, the next row beyond."""
+    """The page of `window`. `rows` are its rows in the order of the list, and one more row beyond them if there is one."""
     limit = window.limit
     more = len(rows) > limit
     items = (rows[-limit:] if window.back else rows[:limit]) if more else rows
     has_next = window.back or more
     has_prev = more if window.back else window.edge is not None
     if not items:
-        # Going back found nothing: the edge was at the beginning, so there the list goes on.
+        # Nothing was found backwards: the edge was at the beginning, so the list continues from there.
         beginning = MAX_ID if newest_first else 0
-        # Going on found nothing: what was there is gone. Before it lies all else, the edge's item too.
+        # Nothing was found forwards: those items are gone. All others are before the edge, including the item at the edge.
         before = None if window.edge is None else window.edge - 1 if newest_first else window.edge + 1
         if window.back:
             return Page((), Window(limit, beginning), None)

@@ -1,4 +1,4 @@
-"""Ports that every module uses: transactions, time, ids, the outbox, the inbox, idempotency."""
+"""Ports that all modules use: transactions, time, ids, the outbox, the inbox, idempotency."""
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -11,23 +11,23 @@ from domain.shared import EventId, SessionId, UserId, ViewerContext
 
 T = TypeVar("T")
 OpenTx: TypeAlias = Callable[[], AbstractAsyncContextManager[T]]
-"""Open a transaction: commits when the block ends, rolls back when it raises.
+"""Open a transaction: it commits when the block ends, and rolls back when the block raises.
 
-What a block wrote is seen by others all at once or never, and survives a crash once the block has
-ended. Raises Unavailable when the store is away, busy beyond its timeouts or gave the transaction
-up for another; nothing of it is kept then, except that a connection lost during the commit itself
-leaves the outcome unknown: the caller tries again with the same idempotency key.
+Others see all changes of a block or none, and the changes survive a crash once the block has ended. Raises Unavailable if
+the store is unavailable, busy beyond its timeouts, or has aborted the transaction in favour of another. Then nothing is
+stored, with one exception: if the connection is lost during the commit itself, the outcome is unknown, and the caller
+retries with the same idempotency key.
 """
 
 Clock: TypeAlias = Callable[[], datetime]
-"""Now, in UTC. For what people see; never for measuring durations."""
+"""Now, in UTC. For times that people see; never for measuring durations."""
 
 NewId: TypeAlias = Callable[[], int]
-"""A new id: unique among all processes, greater than every id this process made before, its upper
-48 bits the milliseconds since 1970. Raises Unavailable while uniqueness cannot be promised."""
+"""A new id. It is unique among all processes and greater than every earlier id of this process; its upper 48 bits are
+milliseconds since 1970. Raises Unavailable while uniqueness cannot be guaranteed."""
 
 Record: TypeAlias = Mapping[str, Any]
-"""A small outcome that survives being stored as JSON: strings, numbers, None, and lists of them."""
+"""A small outcome that can be stored as JSON: strings, numbers, None, and lists of these."""
 
 
 class Outbox(Protocol):
@@ -52,24 +52,24 @@ class Inbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """One try of a client at an effect that must happen once."""
+    """One attempt of a client at an effect that must happen once."""
 
     scope: str
-    """Who tries what: keys of different users and operations never meet."""
+    """The user and the operation. Keys of different scopes are independent."""
     key: str
     """Chosen by the client, 1 to 255 printable ASCII characters."""
     fingerprint: str
-    """A keyed hash of the request: the same key with another one is a mistake of the client."""
+    """A keyed hash of the request. The same key with another fingerprint is an error of the client."""
     owner: UserId | None = None
-    """Who tries; None for somebody without a token."""
+    """The user of the request; None without a token."""
 
 
 class Idempotency(Protocol):
     async def begin(self, idempotent_request: IdempotentRequest) -> Record | None:
-        """Claim the key in this transaction, or give the outcome of the attempt that had it before.
+        """Claim the key in this transaction, or return the outcome of an earlier attempt.
 
-        Raises KeyReused if that attempt asked for something else, and KeyInFlight if it is still
-        running when the store's lock timeout ends. Outcomes are kept for 24 hours.
+        Raises KeyReused if the earlier attempt was another request, and KeyInFlight if it is still running at the end of the
+        store's lock timeout. Outcomes are kept for 24 hours.
         """
         ...
 
@@ -80,23 +80,23 @@ class Idempotency(Protocol):
         owner: UserId | None = None,
         session: SessionId | None = None,
     ) -> None:
-        """Store the outcome of the attempt that `begin` claimed, with its effect, in one commit. `owner`
-        is whose it is, if that is not who tries. `session` is the one whose credentials it carries."""
+        """Store the outcome of the attempt that `begin` claimed, in the same commit as its effect. `owner` is the user to whom
+        the outcome belongs, if it is not the user of the request. `session` is the session whose credentials it contains."""
         ...
 
     async def wipe(self, user_id: UserId) -> None:
-        """Forget the outcomes that are this user's."""
+        """Delete the outcomes that belong to this user."""
         ...
 
     async def wipe_credentials(self, sessions: Collection[SessionId]) -> None:
-        """Forget the outcomes that carry credentials of these sessions: their keys are free again."""
+        """Delete the outcomes that contain credentials of these sessions. Their keys become free again."""
         ...
 
 
 class ViewerContexts(Protocol):
-    """The question that every read asks first: how does the viewer stand to others. Answered by graph."""
+    """The viewer contexts that every read needs first. The graph module provides them."""
 
     async def of(self, viewer: UserId | None) -> ViewerContext:
-        """As of now for what this process did, and at most half a second old for what others did. Ask
-        before a transaction, not in it. A stranger's for None. Raises Unavailable."""
+        """Up to date with the changes of this process, and at most half a second behind those of others. Call it before a
+        transaction, not in it. The anonymous context for None. Raises Unavailable."""
         ...

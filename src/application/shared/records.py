@@ -1,4 +1,4 @@
-"""Records that are made by the dozen for one answer."""
+"""Fast construction of records, of which one answer needs dozens."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -8,6 +8,6 @@ R = TypeVar("R", bound=tuple[Any, ...])
 
 
 def maker(record: type[R]) -> Callable[[Iterable[Any]], R]:
-    """Makes a NamedTuple of all its members in their order, past the function in Python that its class calls: that
-    takes four times as long."""
+    """A function that makes a NamedTuple of all its members in order. It bypasses the Python function that the class calls,
+    which takes four times as long."""
     return partial(tuple.__new__, record)

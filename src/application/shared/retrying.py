@@ -1,4 +1,4 @@
-"""For work that nobody waits for: try again what the store could not do at the moment."""
+"""Retries for background work, while the store is unavailable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ PAUSE = 0.25
 
 
 async def with_retries(act: Callable[[], Awaitable[T]]) -> T:
-    """What `act` gives. It is tried up to TRIES times while it raises Unavailable, of which nothing is kept."""
+    """The result of `act`, which is tried up to TRIES times while it raises Unavailable. A failed attempt must have no effect."""
     for _ in range(TRIES - 1):
         try:
             return await act()

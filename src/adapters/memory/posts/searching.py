@@ -26,7 +26,7 @@ class MemorySearch:
             if not self._is_own(post, viewer_context) and not self._is_public(post, viewer_context):
                 return False
             words = searchable(post)
-            return terms.issubset(words) and all(phrase.stands_in(words) for phrase in query.phrases)
+            return terms.issubset(words) and all(phrase.occurs_in(words) for phrase in query.phrases)
 
         found = (post.id for post in self.store.all("posts") if is_found(post))
         return window_of(found, window, lambda id_: id_, newest_first=True)

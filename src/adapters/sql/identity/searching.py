@@ -73,5 +73,5 @@ class SqlPeopleSearch:
             "exactly": query.username or "",
             "blocked": [*viewer_context.blocked],
         }
-        rows = await _people.rows(self.database, window, params, apart=True)
+        rows = await _people.rows(self.database, window, params, slow=True)
         return [FoundPerson(place, AuthorCard(UserId(id_), name, shown)) for place, id_, name, shown in rows]

@@ -126,8 +126,8 @@ class SqlStreamReader:
     async def streams_to_trim(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
         floors: dict[UserId, int] = {}
         # Few streams are too long, so there is no index for them: it would slow down every notification.
-        long = await self.database.fetch_apart(_too_long, n=limit)
-        old = await self.database.fetch_apart(_too_old, before=millis(before) << 16, n=limit)
+        long = await self.database.fetch_slow(_too_long, n=limit)
+        old = await self.database.fetch_slow(_too_old, before=millis(before) << 16, n=limit)
         for user, floor in (*long, *old):
             floors[UserId(user)] = max(floor, floors.get(UserId(user), 0))
         return [*floors.items()][:limit]

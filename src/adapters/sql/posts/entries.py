@@ -50,8 +50,8 @@ class _BySources:
     entries beyond the edge) are nearest. The second reads the entries of these sources from the edge to the last of the
     heads: all entries that are asked for are there, and few others."""
 
-    def __init__(self, *, falling: bool) -> None:
-        self._falling = falling
+    def __init__(self, *, descending: bool) -> None:
+        self._descending = descending
         source = each_of(_sources, "source")
         own, mark = posts.alias("own"), reposts.alias("mark")
         published = self._beyond(select(own.c.id).where(*_published_by(source, own)), own.c.id)
@@ -59,7 +59,7 @@ class _BySources:
 
         # Two scalars: PostgreSQL takes half as long again for an aggregate over both.
         either = nearest_of(
-            self._head(published, own, source), self._head(marked, mark, source), falling=falling
+            self._head(published, own, source), self._head(marked, mark, source), descending=descending
         )
         heads = select(source.c.value, either.label("head"))
         self._heads = Prepared(heads.order_by(self._order(literal_column("head"))).limit(_n))
@@ -107,16 +107,16 @@ class _BySources:
 
     @property
     def _nowhere(self) -> int:
-        return 0 if self._falling else MAX_ID
+        return 0 if self._descending else MAX_ID
 
     def _up_to(self, bound: int, id_: int) -> bool:
-        return id_ >= bound if self._falling else id_ <= bound
+        return id_ >= bound if self._descending else id_ <= bound
 
     def _beyond(self, query: Select[Any], key: ColumnElement[int]) -> Select[Any]:
-        return query.where(key < _edge if self._falling else key > _edge)
+        return query.where(key < _edge if self._descending else key > _edge)
 
     def _order(self, key: ColumnElement[int]) -> ColumnElement[int]:
-        return key.desc() if self._falling else key.asc()
+        return key.desc() if self._descending else key.asc()
 
     def _head(self, query: Select[Any], of: FromClause, source: TableValuedAlias) -> ColumnElement[int]:
         head = query.order_by(self._order(of.c.id)).limit(literal_column("1"))
@@ -126,7 +126,7 @@ class _BySources:
         """The last relevant id of one source: its n-th from the edge, or the bound if that comes first. Found
         once per source in the index, so that no long history is read."""
         key = of.c.id
-        before_bound = query.where(key >= _bound if self._falling else key <= _bound)
+        before_bound = query.where(key >= _bound if self._descending else key <= _bound)
         nth = (
             before_bound.order_by(self._order(key))
             .limit(literal_column("1"))
@@ -135,7 +135,7 @@ class _BySources:
         return func.coalesce(nth.correlate(source).scalar_subquery(), _bound)
 
     def _within(self, query: Select[Any], key: ColumnElement[int], last: ColumnElement[int]) -> Select[Any]:
-        return self._beyond(query, key).where(key >= last if self._falling else key <= last)
+        return self._beyond(query, key).where(key >= last if self._descending else key <= last)
 
     async def __call__(
         self, database: Database, sources: Collection[UserId], edge: int, limit: int, last: int | None
@@ -166,7 +166,7 @@ class _BySources:
         if len(near) <= FEW:
             names = {f"who_{number}": source for number, source in enumerate(near)}
             rows = await database.fetch(self._of_few[len(near)], edge=edge, bound=bound, n=limit, **names)
-            return sorted(rows, key=itemgetter(0), reverse=self._falling)[:limit]
+            return sorted(rows, key=itemgetter(0), reverse=self._descending)[:limit]
         return await database.fetch(self._entries, sources=near, edge=edge, bound=bound, n=limit)
 
 
@@ -174,7 +174,7 @@ def _published_by(source: TableValuedAlias, of: FromClause) -> tuple[ColumnEleme
     return of.c.author_id == source.c.value, of.c.reply_to.is_(None), of.c.deleted == false()
 
 
-_falling, _rising = _BySources(falling=True), _BySources(falling=False)
+_descending, _ascending = _BySources(descending=True), _BySources(descending=False)
 
 
 def _for_everybody() -> tuple[ColumnElement[bool], ...]:
@@ -225,10 +225,10 @@ class SqlEntries:
         self, sources: Collection[UserId], window: Window, last: int | None = None
     ) -> Sequence[FeedEntry]:
         if window.back:
-            rows = await _rising(self.database, sources, window.edge or 0, window.limit, last)
+            rows = await _ascending(self.database, sources, window.edge or 0, window.limit, last)
             return [_entry(row) for row in reversed(rows)]
         edge = MAX_ID if window.edge is None else window.edge
-        return [_entry(row) for row in await _falling(self.database, sources, edge, window.limit, last)]
+        return [_entry(row) for row in await _descending(self.database, sources, edge, window.limit, last)]
 
     async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
         rows = await _public.rows(self.database, window, _hidden(viewer_context))

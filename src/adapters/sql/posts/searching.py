@@ -72,7 +72,9 @@ _has: ColumnElement[bool] = post_words.c.words.op("@@", is_comparison=True)(
 )
 
 
-def _among_the_nearest(beyond: ColumnElement[bool], order: ColumnElement[Any], *, falling: bool) -> Prepared:
+def _among_the_nearest(
+    beyond: ColumnElement[bool], order: ColumnElement[Any], *, descending: bool
+) -> Prepared:
     """The matches among the posts next to the edge."""
     near = (
         select(post_words.c.post_id, post_words.c.words)
@@ -82,43 +84,43 @@ def _among_the_nearest(beyond: ColumnElement[bool], order: ColumnElement[Any], *
         .subquery("near")
     )
     has = near.c.words.op("@@", is_comparison=True)(bindparam("sought", type_=TSQUERY))
-    return _found(near, select(near.c.post_id).where(has), falling=falling)
+    return _found(near, select(near.c.post_id).where(has), descending=descending)
 
 
-def _by_index(beyond: ColumnElement[bool], order: ColumnElement[Any], *, falling: bool) -> Prepared:
+def _by_index(beyond: ColumnElement[bool], order: ColumnElement[Any], *, descending: bool) -> Prepared:
     """The matches among all posts. They are sorted first, so that visibility is checked for as few as needed: the
     offset keeps PostgreSQL from checking first, and from scanning all posts beside them."""
     every = select(post_words.c.post_id).where(_has, beyond).order_by(order).offset(literal_column("0"))
     ordered = every.subquery("ordered")
-    return _found(ordered, select(ordered.c.post_id), falling=falling)
+    return _found(ordered, select(ordered.c.post_id), descending=descending)
 
 
-def _found(rows: Subquery, query: Select[Any], *, falling: bool) -> Prepared:
+def _found(rows: Subquery, query: Select[Any], *, descending: bool) -> Prepared:
     key = rows.c.post_id
     shown = select(true()).where(posts.c.id == key, _can_be_found).correlate(rows).scalar_subquery()
     query = query.where(func.coalesce(shown, false()))
-    return Prepared(query.order_by(key.desc() if falling else key).limit(_limit))
+    return Prepared(query.order_by(key.desc() if descending else key).limit(_limit))
 
 
 _newest_first, _oldest_first = post_words.c.post_id.desc(), post_words.c.post_id.asc()
 _older, _newer = post_words.c.post_id < _edge, post_words.c.post_id > _edge
 _in_postgres = {
-    falling: tuple(ask(beyond, order, falling=falling) for ask in (_among_the_nearest, _by_index))
-    for falling, beyond, order in ((True, _older, _newest_first), (False, _newer, _oldest_first))
+    descending: tuple(ask(beyond, order, descending=descending) for ask in (_among_the_nearest, _by_index))
+    for descending, beyond, order in ((True, _older, _newest_first), (False, _newer, _oldest_first))
 }
-"""By whether ids are falling: the first query, and the one that follows if that found too few."""
+"""By whether ids are descending: the first query, and the one that follows if that found too few."""
 
 _from, _to, _beyond = (bindparam(name, type_=String) for name in ("first", "last", "beyond"))
 
 
-def _tags(*, rising: bool) -> Prepared:
+def _tags(*, ascending: bool) -> Prepared:
     """Tags one by one: the query skips from each tag to the next one, past all posts that have it."""
     key = hashtags.c.search_key
-    order = key.asc() if rising else key.desc()
+    order = key.asc() if ascending else key.desc()
     in_range = and_(key >= _from, key <= _to)
 
     def next_to(edge: ColumnElement[Any]) -> Select[Any]:
-        further = key > edge if rising else key < edge
+        further = key > edge if ascending else key < edge
         return select(key).where(in_range, further).order_by(order).limit(literal_column("1"))
 
     each = select(next_to(_beyond).scalar_subquery().label("key")).cte("each", recursive=True)
@@ -142,7 +144,7 @@ def _tags(*, rising: bool) -> Prepared:
     )
 
 
-_tags_rising, _tags_falling = _tags(rising=True), _tags(rising=False)
+_tags_ascending, _tags_descending = _tags(ascending=True), _tags(ascending=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +159,27 @@ class SqlSearch:
         params = {"viewer": viewer_context.viewer, "hidden": [*_hidden(viewer_context)]}
         if self.database.is_sqlite:
             sqlite = {"sought": match(phrases), **params}
-            rows = await _in_sqlite.rows(self.database, window, sqlite, apart=True)
+            rows = await _in_sqlite.rows(self.database, window, sqlite, slow=True)
         else:
             rows = await self._in_postgres(window, {"sought": tsquery(phrases), **params})
         return [PostId(row[0]) for row in rows]
 
     async def _in_postgres(self, window: Window, params: dict[str, Any]) -> Sequence[Row]:
-        falling = not window.back
-        edge = window.edge if window.edge is not None else MAX_ID if falling else 0
-        nearest, every = _in_postgres[falling]
+        descending = not window.back
+        edge = window.edge if window.edge is not None else MAX_ID if descending else 0
+        nearest, every = _in_postgres[descending]
         asked = {"edge": edge, "n": window.limit + 1, **params}
         rows = await self.database.fetch(nearest, nearest=NEWEST, **asked)
         if len(rows) <= window.limit:
             rows = await self.database.fetch(every, **asked)
-        return rows if falling else rows[::-1]
+        return rows if descending else rows[::-1]
 
     async def hashtags(
         self, beginning: str, window: TagWindow, viewer_context: ViewerContext
     ) -> Sequence[FoundTag]:
         first = plain_tag(beginning)
-        rows = await self.database.fetch_apart(
-            _tags_falling if window.back else _tags_rising,
+        rows = await self.database.fetch_slow(
+            _tags_descending if window.back else _tags_ascending,
             first=first,
             last=f"{first}\U0010ffff",
             beyond="" if window.edge is None else tag_key(window.edge),

@@ -18,7 +18,7 @@ from sqlalchemy import (
     true,
 )
 
-from adapters.sql.metadata import Id, InOrderOfCode, Instant, metadata
+from adapters.sql.metadata import CodePointString, Id, Instant, metadata
 from adapters.sql.posts.words import Words
 
 Language = String(35).with_variant(String(12), "sqlite")
@@ -143,10 +143,10 @@ bookmarks = _engagements("bookmarks", listed=False)
 hashtags = Table(
     "hashtags",
     metadata,
-    Column("tag", InOrderOfCode(100), primary_key=True),
+    Column("tag", CodePointString(100), primary_key=True),
     Column("post_id", Id, ForeignKey("posts.id"), primary_key=True),
     Column(
-        "search_key", InOrderOfCode(201), nullable=False, server_default=text("''")
+        "search_key", CodePointString(201), nullable=False, server_default=text("''")
     ),  # see domain: tag_key
     Index("ix_hashtags_post_id", "post_id"),
     Index("ix_hashtags_search_key_post_id", "search_key", "post_id"),

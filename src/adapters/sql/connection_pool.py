@@ -1,0 +1,100 @@
+"""A pool of connections to PostgreSQL for single reads.
+
+asyncpg's own pool creates a task to wait for a connection and another one to release it. Measured, a trivial read costs
+this process 66 to 76 µs with that pool, 28 µs on a bare connection, and 30 µs with this pool.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import asyncpg
+
+
+class PooledConnection(Protocol):
+    """The methods of an asyncpg connection that the pool uses."""
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]: ...
+    def is_closed(self) -> bool: ...
+    def terminate(self) -> None: ...
+
+
+@dataclass(slots=True)
+class ConnectionPool:
+    """Up to `size` connections, each for one statement at a time, opened on demand."""
+
+    connect: Callable[[], Awaitable[PooledConnection]]
+    size: int
+    timeout: float
+    """Seconds that a read waits for a connection before it raises TimeoutError."""
+    _idle: list[PooledConnection] = field(default_factory=list)
+    _all: set[PooledConnection] = field(default_factory=set)
+    _slots: int = 0
+    """Slots that are taken by connections which are open or being opened."""
+    _waiting: deque["asyncio.Future[PooledConnection | None]"] = field(default_factory=deque)
+    """Waiting reads. Each gets a connection, or a free slot (None) to open one."""
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        connection = await self._acquire()
+        try:
+            return await connection.fetch(sql, *values)
+        except asyncpg.PostgresError:  # the server answered: the connection is usable
+            raise
+        except (
+            BaseException
+        ):  # cancelled halfway: the late answer would be taken for that of the next statement
+            connection.terminate()
+            raise
+        finally:
+            self._release(connection)
+
+    async def _acquire(self) -> PooledConnection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            self._all.discard(connection)
+            self._slots -= 1
+        if self._slots < self.size:
+            self._slots += 1
+            return await self._open()
+        granted: asyncio.Future[PooledConnection | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(granted)
+        try:
+            async with asyncio.timeout(self.timeout):
+                found = await granted
+        except BaseException:
+            if granted.done() and not granted.cancelled():  # it was granted at the same moment
+                self._release(granted.result())
+            raise
+        return found or await self._open()
+
+    async def _open(self) -> PooledConnection:
+        try:
+            connection = await self.connect()
+        except BaseException:
+            self._release(None)
+            raise
+        self._all.add(connection)
+        return connection
+
+    def _release(self, connection: PooledConnection | None) -> None:
+        """Pass a connection, or its slot, to the next waiting read, or keep it."""
+        if connection is not None and connection.is_closed():
+            self._all.discard(connection)
+            connection = None
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(connection)
+                return
+        if connection is None:
+            self._slots -= 1
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        for connection in self._all:
+            connection.terminate()
