@@ -1,7 +1,7 @@
-"""The disk of the data folder. When it is full, nothing is written, and everything can still be read.
+"""The disk of the data folder. While it is full, writes are refused and reads still work.
 
-A reserve file keeps some space. A server that starts on a full disk deletes the file, because SQLite needs some space to
-open its files and the start writes a few rows. The file is created again when there is enough space.
+A reserve file keeps some space. A server that starts while the disk is full deletes it, because SQLite needs a little space
+to open its files and the start writes a few rows. The file is created again when there is enough space.
 """
 
 import logging
@@ -15,22 +15,22 @@ from application.shared.errors import StorageFull
 from domain.shared import Unavailable
 
 RESERVE = 4 * 1024 * 1024
-"""Bytes of the reserve file. The WAL of SQLite grows to about this size before it restarts."""
+"""The size of the reserve file in bytes. The write-ahead log of SQLite grows to about this size before it is reset."""
 MARGIN = 1024 * 1024
-"""Bytes that must be free before anything is written."""
+"""Bytes that must be free for a write."""
 
 log = logging.getLogger(__name__)
 
 
 def free_bytes(folder: Path) -> int:
-    """The bytes that this process may still write to the file system of the folder."""
+    """Return the number of bytes that this process can still write there."""
     found = os.statvfs(folder)
     return (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
 
 
 @dataclass(slots=True)
 class Disk:
-    """Without a data folder (`folder` is None) the disk is never full."""
+    """Without a data folder (`folder` is None), the disk is never full."""
 
     folder: Path | None
     free: Callable[[Path], int] = free_bytes
@@ -39,23 +39,23 @@ class Disk:
     _was_full: bool = False
 
     def prepare(self) -> None:
-        """Make room for opening the database, by deleting the reserve file if necessary. Call it before opening."""
+        """Make space to open the files of the folder. Called before any of them is opened."""
         if self.folder is None:
             return
         self._has_reserve = self._file.exists()
         if self.free(self.folder) >= MARGIN:
             self._reserve()
         elif self._has_reserve:
-            log.warning("the disk of the data folder is full: starting for reads only until there is space")
+            log.warning("the disk of the data folder is full: starting read-only until there is space")
             self._file.unlink()
             self._has_reserve = False
 
     def opened(self) -> None:
-        """Activate `check`. Before, the start may write what it has to."""
+        """Enable `check`. Called after the writes of the start."""
         self._is_open = True
 
     def check(self) -> None:
-        """Raises StorageFull if nothing can be written now. Called before each transaction; it costs a system call."""
+        """Raises StorageFull if nothing can be written now. Called before each transaction; it costs one system call."""
         if self.folder is None or not self._is_open:
             return
         if self.free(self.folder) < MARGIN + (0 if self._has_reserve else RESERVE + MARGIN):
@@ -70,7 +70,7 @@ class Disk:
         self.check()
 
     def unless_full(self, check: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-        """The same check, which succeeds while the disk is full: another check reports that."""
+        """Return a check that does not fail while the disk is full, because that is reported separately."""
 
         async def tolerant() -> None:
             try:
@@ -93,8 +93,8 @@ class Disk:
         try:
             with self._file.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE)
-        except OSError as error:  # another process was faster
-            log.warning("the reserve file in the data folder could not be created: %s", error.strerror)
+        except OSError as error:  # another process used the space first
+            log.warning("cannot create the reserve file in the data folder: %s", error.strerror)
             self._file.unlink(missing_ok=True)
         else:
             self._has_reserve = True
@@ -104,6 +104,6 @@ class Disk:
         if full != self._was_full:
             self._was_full = full
             if full:
-                log.warning("the disk of the data folder is full: reads are served, writes are refused")
+                log.warning("the disk of the data folder is full: reads continue, writes are refused")
             else:
                 log.info("the disk of the data folder has space again")

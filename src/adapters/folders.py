@@ -1,4 +1,4 @@
-"""Temporary folders on a local disk."""
+"""Temporary folders for uploads and processing, on a local disk."""
 
 import asyncio
 import fcntl
@@ -18,8 +18,8 @@ _LOCK = "lock"
 
 @dataclass(slots=True)
 class TemporaryFolders:
-    """`application.media.ports.Folder`. Each process has a folder of its own below `root`, with a file that it
-    locks. A folder without a lock was left behind by a process that was killed."""
+    """Implements `application.media.ports.OpenFolder`. Each process has its own folder below `root` and holds a lock in it: a
+    folder without a held lock was left behind by a killed process."""
 
     root: Path
     _own: Path | None = None
@@ -28,25 +28,25 @@ class TemporaryFolders:
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[Path]:
         try:
-            made = await asyncio.to_thread(self._make)
+            folder = await asyncio.to_thread(self._make)
         except OSError as error:
             if full_disk(error):
                 raise StorageFull("the disk for temporary files is full") from error
-            raise Unavailable(f"no temporary folder can be created: {error.strerror}") from error
+            raise Unavailable(f"temporary files cannot be created: {error.strerror}") from error
         try:
-            yield made
+            yield folder
         finally:
-            await asyncio.shield(asyncio.to_thread(shutil.rmtree, made, ignore_errors=True))
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
     def clean(self) -> None:
-        """Remove the folders of dead processes. Call it at the start."""
+        """Remove the folders of dead processes. Called at the start."""
         for left in self.root.glob("p*"):
             with suppress(OSError):
                 if not _held(left / _LOCK):
                     shutil.rmtree(left, ignore_errors=True)
 
     def close(self) -> None:
-        """Remove the folder of this process with its content."""
+        """Remove the folder of this process with its contents."""
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
             self._own = None

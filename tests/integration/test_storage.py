@@ -1,4 +1,4 @@
-"""The storage on S3, with a server that verifies signatures; and with one that says nothing."""
+"""The storage on S3: on a server that verifies signatures, and on servers that fail or do not answer."""
 
 import asyncio
 import logging
@@ -68,13 +68,15 @@ class TestS3(StorageContract):
     pass
 
 
-async def test_the_type_is_kept(storage: S3Storage, tmp_path: Path, bucket: str) -> None:
+async def test_the_content_type_of_an_object_is_stored(
+    storage: S3Storage, tmp_path: Path, bucket: str
+) -> None:
     await put(storage, tmp_path, "kept/a", b"1")
 
     assert _client(bucket).stat_object(S3Address.of(bucket).bucket, "kept/a").content_type == "image/webp"
 
 
-async def test_who_has_no_key_gets_nothing(storage: S3Storage, tmp_path: Path, bucket: str) -> None:
+async def test_anonymous_requests_are_refused(storage: S3Storage, tmp_path: Path, bucket: str) -> None:
     await put(storage, tmp_path, "private/a", b"1")
     address = S3Address.of(bucket)
     place = f"{address.origin}/{address.bucket}"
@@ -86,7 +88,9 @@ async def test_who_has_no_key_gets_nothing(storage: S3Storage, tmp_path: Path, b
     assert await storage.list("probe/") == []
 
 
-async def test_what_is_called_like_no_object_is_none(storage: S3Storage, tmp_path: Path, bucket: str) -> None:
+async def test_an_object_whose_name_is_not_a_key_is_not_listed(
+    storage: S3Storage, tmp_path: Path, bucket: str
+) -> None:
     await put(storage, tmp_path, "called/b", b"1")
     for name in ("called/a a", "called/.hidden"):
         _client(bucket).put_object(S3Address.of(bucket).bucket, name, BytesIO(b"1"), 1)
@@ -94,7 +98,7 @@ async def test_what_is_called_like_no_object_is_none(storage: S3Storage, tmp_pat
     assert [one.key for one in await storage.list("called/", "", 1)] == ["called/b"]
 
 
-async def test_more_is_deleted_than_one_request_takes(storage: S3Storage, bucket: str) -> None:
+async def test_more_objects_are_deleted_than_one_request_allows(storage: S3Storage, bucket: str) -> None:
     client, name = _client(bucket), S3Address.of(bucket).bucket
     with ThreadPoolExecutor(8) as threads:
         for number in range(1_005):
@@ -108,7 +112,7 @@ async def test_more_is_deleted_than_one_request_takes(storage: S3Storage, bucket
     assert await storage.list("many/") == []
 
 
-async def test_a_ticket_may_name_another_origin(bucket: str) -> None:
+async def test_a_ticket_can_have_another_public_origin(bucket: str) -> None:
     storage = S3Storage(S3Address.of(f"{bucket}&public=https://files.example.org"), utc_now)
     ticket = storage.ticket("a/upload", 5, "image/png", utc_now() + timedelta(minutes=10))
     storage.close()
@@ -119,7 +123,7 @@ async def test_a_ticket_may_name_another_origin(bucket: str) -> None:
     assert "X-Amz-SignedHeaders=content-length%3Bcontent-type%3Bhost" in ticket.url
 
 
-async def test_the_bucket_is_made_as_soon_as_the_server_is_there(
+async def test_the_bucket_is_created_as_soon_as_the_server_is_available(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     with fresh_bucket(server) as url:
@@ -128,15 +132,15 @@ async def test_the_bucket_is_made_as_soon_as_the_server_is_there(
             await storage.check()
         with caplog.at_level(logging.INFO):
             task = asyncio.create_task(storage.run())
-            await _until(lambda: "the storage of media is there" in caplog.text)
-        await asyncio.sleep(1)  # the answer of before is told for a second
+            await _until(lambda: "the media storage is available" in caplog.text)
+        await asyncio.sleep(1)  # the result of a check is cached for a second
         await storage.check()
         task.cancel()
         await asyncio.wait([task])
-        assert "anybody" not in caplog.text
+        assert "publicly readable" not in caplog.text
 
 
-async def test_a_bucket_that_was_removed_is_made_again_and_no_object_is_taken_for_gone(
+async def test_a_removed_bucket_is_created_again_and_its_objects_are_not_reported_as_missing(
     server: Server, tmp_path: Path
 ) -> None:
     with fresh_bucket(server) as url:
@@ -144,7 +148,7 @@ async def test_a_bucket_that_was_removed_is_made_again_and_no_object_is_taken_fo
         storage, client = S3Storage(address, utc_now), _client(url)
         await storage.prepare()
         await put(storage, tmp_path, "a/upload", b"1")
-        before = await storage.made_at()
+        before = await storage.created_at()
         for name in [one.object_name for one in client.list_objects(address.bucket, recursive=True)]:
             client.remove_object(address.bucket, str(name))
         client.remove_bucket(address.bucket)
@@ -155,15 +159,15 @@ async def test_a_bucket_that_was_removed_is_made_again_and_no_object_is_taken_fo
             await storage.fetch("a/upload", tmp_path / "target")
         with pytest.raises(BucketMissing):
             await put(storage, tmp_path, "a/upload", b"1")
-        for _ in range(30):  # it answers: the breaker stays closed
+        for _ in range(30):  # the server answers, so the breaker stays closed
             with pytest.raises(BucketMissing):
-                await storage.made_at()
+                await storage.created_at()
         task = asyncio.create_task(storage.run())
         await _until(lambda: client.bucket_exists(address.bucket))
         await put(storage, tmp_path, "a/upload", b"2")
         assert await got(storage, "a/upload") == b"2"
         assert await storage.stat("a/missing") is None
-        after = await storage.made_at()
+        after = await storage.created_at()
         assert before is not None
         assert after is not None
         assert after >= before
@@ -172,7 +176,7 @@ async def test_a_bucket_that_was_removed_is_made_again_and_no_object_is_taken_fo
         await asyncio.wait([task])
 
 
-async def test_a_wrong_secret_is_unavailable_and_told_to_nobody(
+async def test_a_wrong_secret_makes_calls_unavailable_and_appears_nowhere(
     bucket: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     address = S3Address.of(bucket.replace("waggle-test:", "waggle-test:hunter2"))
@@ -187,9 +191,9 @@ async def test_a_wrong_secret_is_unavailable_and_told_to_nobody(
     assert "hunter2" not in caplog.text
 
 
-async def test_a_bucket_that_anybody_can_read_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_publicly_readable_bucket_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     class Open(BaseHTTPRequestHandler):
-        """Lets everybody do everything."""
+        """Allows every request to everyone."""
 
         def do_PUT(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
@@ -204,7 +208,7 @@ async def test_a_bucket_that_anybody_can_read_is_told_of(caplog: pytest.LogCaptu
         do_DELETE = do_HEAD  # noqa: N815 - the library's name
 
         def log_message(self, *_arguments: object) -> None:
-            """Not to the output of the tests."""
+            """Do not write to the output of the tests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Open) as open_to_all:
         Thread(target=open_to_all.serve_forever).start()
@@ -216,10 +220,10 @@ async def test_a_bucket_that_anybody_can_read_is_told_of(caplog: pytest.LogCaptu
             storage.close()
             open_to_all.shutdown()
 
-    assert "anybody can read the bucket hive" in caplog.text
+    assert "the bucket hive is publicly readable" in caplog.text
 
 
-# --- Away -------------------------------------------------------------------------------------------
+# --- Unavailable servers ----------------------------------------------------------------------------
 
 
 def _everything(storage: Storage, folder: Path) -> dict[str, Callable[[], Awaitable[object]]]:
@@ -241,14 +245,12 @@ METHODS = ("put", "fetch", "read", "stat", "delete", "list", "check")
 
 @pytest.fixture
 def hole() -> Iterator[str]:
-    """A port that takes connections and never says anything."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"s3://bee:honey@127.0.0.1:{listener.getsockname()[1]}/hive?tls=off"
 
 
-async def test_a_server_that_says_nothing_costs_each_call_some_seconds_and_soon_none(
-    hole: str, tmp_path: Path
-) -> None:
+async def test_calls_to_a_silent_server_time_out_until_the_breaker_opens(hole: str, tmp_path: Path) -> None:
     storage = S3Storage(S3Address.of(hole), utc_now)
     calls = _everything(storage, tmp_path)
     assert tuple(calls) == METHODS
@@ -266,7 +268,7 @@ async def test_a_server_that_says_nothing_costs_each_call_some_seconds_and_soon_
     storage.close()
 
 
-async def test_a_server_that_answers_in_drops_is_given_up(tmp_path: Path) -> None:
+async def test_a_call_to_a_server_that_answers_byte_by_byte_times_out(tmp_path: Path) -> None:
     over = asyncio.Event()
 
     async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -291,7 +293,7 @@ async def test_a_server_that_answers_in_drops_is_given_up(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("method", METHODS)
-async def test_where_nobody_listens_it_is_unavailable_at_once(method: str, tmp_path: Path) -> None:
+async def test_a_refused_connection_is_unavailable_at_once(method: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     storage = S3Storage(S3Address.of(f"s3://bee:honey@127.0.0.1:{port}/hive?tls=off"), utc_now)
@@ -303,12 +305,12 @@ async def test_where_nobody_listens_it_is_unavailable_at_once(method: str, tmp_p
     storage.close()
 
 
-async def test_too_many_calls_at_a_time_are_refused_at_once(hole: str) -> None:
+async def test_too_many_concurrent_calls_are_refused_at_once(hole: str) -> None:
     storage = S3Storage(S3Address.of(hole), utc_now)
     waiting = [asyncio.create_task(storage.stat("a")) for _ in range(calling.MOST)]
     await asyncio.sleep(0.05)
     began = time.monotonic()
-    with pytest.raises(Unavailable, match="too much"):
+    with pytest.raises(Unavailable, match="overloaded"):
         await storage.stat("a")
     assert time.monotonic() - began < 0.1
     for task in waiting:
@@ -322,8 +324,8 @@ def _client(url: str) -> Minio:
     return calling.client(address, calling.connections(tls=False))
 
 
-async def _until(found: Callable[[], bool], patience: float = 10) -> None:
-    end = time.monotonic() + patience
+async def _until(found: Callable[[], bool], timeout: float = 10) -> None:  # noqa: ASYNC109 - it polls
+    end = time.monotonic() + timeout
     while not found():
         assert time.monotonic() < end
         await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""What an S3, or a proxy in front of it, may answer instead of what one hopes for. The server is the tests' own."""
+"""Unexpected answers of an S3 server, or of a proxy in front of it. The tests run their own server."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
 
 Script = Callable[[str, str], Answer]
-"""The answer to a method and a target."""
+"""Returns the answer to a method and a target."""
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def answering(script: Script) -> Iterator[S3Storage]:
         do_HEAD = do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815 - the library's names
 
         def log_message(self, *_arguments: object) -> None:
-            """Not to the output of the tests."""
+            """Do not write to the output of the tests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -76,10 +76,10 @@ def head(size: int) -> Answer:
     return Answer(200, headers=(modified, ("ETag", '"e"'), ("X-Size", str(size))))
 
 
-# --- A multipart upload that is completed with an error inside ----------------------------------------
+# --- Multipart uploads that are answered with status 200 and fail -------------------------------------
 
 COMPLETED = (
-    '<?xml version="1.0" encoding="UTF-8"?><CompleteMultipartUploadResult><Bucket>hive</Bucket><Key>film</Key>'
+    '<?xml version="1.0" encoding="UTF-8"?><CompleteMultipartUploadResult><Bucket>hive</Bucket><Key>video</Key>'
     "{etag}</CompleteMultipartUploadResult>"
 )
 
@@ -100,48 +100,48 @@ def multipart(completed: str, stat: Answer) -> Script:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
-    path = tmp_path / "film"
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "video"
     path.write_bytes(os.urandom(PART + 1))
     return path
 
 
 @pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
-async def test_a_completion_with_an_error_inside_is_no_success(film: Path, code: str) -> None:
+async def test_a_completion_that_contains_an_error_fails(video: Path, code: str) -> None:
     answers, refused = (
         multipart(error(code), Answer(404)),
         pytest.raises(Unavailable, match="did not complete"),
     )
     with answering(answers) as storage, refused:
-        await storage.put("film", film, "video/mp4")
+        await storage.put("video", video, "video/mp4")
 
 
-async def test_a_completion_that_is_not_xml_is_no_success(film: Path) -> None:
+async def test_a_completion_that_is_not_xml_fails(video: Path) -> None:
     with answering(multipart("<html>", Answer(404))) as storage, pytest.raises(Unavailable):
-        await storage.put("film", film, "video/mp4")
+        await storage.put("video", video, "video/mp4")
 
 
-async def test_a_completion_without_an_etag_is_looked_after(film: Path) -> None:
+async def test_after_a_completion_without_an_etag_the_object_is_checked(video: Path) -> None:
     size = PART + 1
     other = [head(size - 1), head(size)]
     for stat, good in zip(other, (False, True), strict=True):
         with answering(multipart(COMPLETED.format(etag=""), stat)) as storage:
             if good:
-                await storage.put("film", film, "video/mp4")
+                await storage.put("video", video, "video/mp4")
             else:
                 with pytest.raises(Unavailable, match="did not complete"):
-                    await storage.put("film", film, "video/mp4")
+                    await storage.put("video", video, "video/mp4")
     with answering(multipart(COMPLETED.format(etag="<ETag>&quot;e-2&quot;</ETag>"), Answer(404))) as storage:
-        await storage.put("film", film, "video/mp4")
+        await storage.put("video", video, "video/mp4")
 
 
-async def test_an_upload_that_begins_with_an_error_inside_is_no_success(film: Path) -> None:
+async def test_an_initiation_that_contains_an_error_fails(video: Path) -> None:
     failed = Answer(200, error("InternalError"))
     with answering(lambda _method, _target: failed) as storage, pytest.raises(Unavailable):
-        await storage.put("film", film, "video/mp4")
+        await storage.put("video", video, "video/mp4")
 
 
-# --- Kinds of refusals --------------------------------------------------------------------------------
+# --- Refusals -----------------------------------------------------------------------------------------
 
 KINDS: dict[str, tuple[Answer, type[Unavailable]]] = {
     "SlowDown": (Answer(503, error("SlowDown")), StorageSlow),
@@ -157,8 +157,8 @@ KINDS: dict[str, tuple[Answer, type[Unavailable]]] = {
     "502 of a proxy": (Answer(502, "<h1>Bad Gateway</h1>", HTML), Unavailable),
     "404 of a proxy": (Answer(404, "page not found", "text/plain"), Unavailable),
     "an error as text/xml": (Answer(500, error("InternalError"), TEXT), Unavailable),
-    "XML that is none": (Answer(500, "<Error><Code>", XML), Unavailable),
-    "bytes that are none": (
+    "invalid XML": (Answer(500, "<Error><Code>", XML), Unavailable),
+    "invalid bytes": (
         Answer(500, "\udcff".encode("utf-8", "surrogatepass").decode("latin-1"), XML),
         Unavailable,
     ),
@@ -166,7 +166,7 @@ KINDS: dict[str, tuple[Answer, type[Unavailable]]] = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-async def test_every_refusal_is_of_its_kind_and_none_says_that_an_object_is_gone(
+async def test_a_refusal_has_its_exception_and_never_reports_a_missing_object(
     name: str, tmp_path: Path
 ) -> None:
     answer, kind = KINDS[name]
@@ -189,7 +189,7 @@ async def test_every_refusal_is_of_its_kind_and_none_says_that_an_object_is_gone
             await storage.prepare()
 
 
-async def test_only_a_bucket_that_is_there_tells_that_an_object_is_gone(tmp_path: Path) -> None:
+async def test_an_object_is_reported_as_missing_only_if_the_bucket_exists(tmp_path: Path) -> None:
     def script(method: str, target: str) -> Answer:
         if target.rstrip("/") == "/hive":  # the bucket itself
             return Answer(200 if there else 404)

@@ -1,4 +1,4 @@
-"""What every storage of media must do. Each test has a prefix of its own: a shared bucket keeps what others did."""
+"""The contract of the media storages. Each test uses its own prefix, because a shared bucket keeps the objects of others."""
 
 import asyncio
 import itertools
@@ -13,7 +13,9 @@ from application.media.ports import NoSuchObject, Storage, UploadTicket
 
 MB = 1024 * 1024
 Send = Callable[[UploadTicket, bytes], Awaitable[int]]
-"""Do what a client does with a ticket; the status of the answer."""
+"""Upload with a ticket like a client. Returns the status of the answer."""
+Wait = Callable[[float], Awaitable[None]]
+"""Let so many seconds pass on the clock that checks tickets."""
 
 _numbers = itertools.count()
 
@@ -36,7 +38,13 @@ class StorageContract:
     def prefix(self) -> str:
         return f"{os.getpid()}-{next(_numbers)}/"
 
-    async def test_what_was_put_is_read_again(self, storage: Storage, tmp_path: Path, prefix: str) -> None:
+    @pytest.fixture
+    def wait(self) -> Wait:
+        return asyncio.sleep
+
+    async def test_an_object_is_read_as_it_was_put(
+        self, storage: Storage, tmp_path: Path, prefix: str
+    ) -> None:
         data, key = os.urandom(3 * MB + 1), f"{prefix}Some-secret_1/large.webp"
         before = datetime.now(UTC)
         await put(storage, tmp_path, key, data)
@@ -49,11 +57,13 @@ class StorageContract:
         assert (stored.key, stored.bytes) == (key, len(data))
         assert abs(stored.modified - before) < timedelta(seconds=60)
 
-    async def test_a_large_file_is_whole(self, storage: Storage, tmp_path: Path, prefix: str) -> None:
+    async def test_a_large_file_is_stored_completely(
+        self, storage: Storage, tmp_path: Path, prefix: str
+    ) -> None:
         data = os.urandom(MB) * 19 + b"the end"
-        await put(storage, tmp_path, prefix + "film", data)
+        await put(storage, tmp_path, prefix + "video", data)
 
-        await storage.fetch(prefix + "film", tmp_path / "target")
+        await storage.fetch(prefix + "video", tmp_path / "target")
 
         assert (tmp_path / "target").read_bytes() == data
 
@@ -77,7 +87,7 @@ class StorageContract:
             (3, 0, b""),
         ],
     )
-    async def test_a_part_of_it_is_read(
+    async def test_a_range_of_an_object_is_read(
         self,
         storage: Storage,
         tmp_path: Path,
@@ -90,7 +100,7 @@ class StorageContract:
 
         assert await got(storage, prefix + "digits", start, length) == expected
 
-    async def test_whoever_stops_reading_hinders_nobody(
+    async def test_an_abandoned_read_does_not_block_others(
         self, storage: Storage, tmp_path: Path, prefix: str
     ) -> None:
         await put(storage, tmp_path, prefix + "long", os.urandom(2 * MB))
@@ -102,7 +112,7 @@ class StorageContract:
         assert len(await got(storage, prefix + "long")) == 2 * MB
 
     @pytest.mark.parametrize("part", [(0, None), (0, 0), (5, None), (5, 5)])
-    async def test_what_is_not_there_is_said_before_anything_is_read(
+    async def test_a_missing_object_is_reported_before_the_first_chunk(
         self, storage: Storage, tmp_path: Path, prefix: str, part: tuple[int, int | None]
     ) -> None:
         with pytest.raises(NoSuchObject):
@@ -112,59 +122,59 @@ class StorageContract:
             await storage.fetch(prefix + "nothing", tmp_path / "target")
         assert await storage.stat(prefix + "nothing") is None
 
-    async def test_a_prefix_is_no_object(self, storage: Storage, tmp_path: Path, prefix: str) -> None:
+    async def test_a_prefix_is_not_an_object(self, storage: Storage, tmp_path: Path, prefix: str) -> None:
         await put(storage, tmp_path, prefix + "a/b", b"1")
 
         assert await storage.stat(prefix + "a") is None
 
-    async def test_what_is_put_replaces_what_was_there(
-        self, storage: Storage, tmp_path: Path, prefix: str
-    ) -> None:
+    async def test_a_put_replaces_the_object(self, storage: Storage, tmp_path: Path, prefix: str) -> None:
         await put(storage, tmp_path, prefix + "a", b"longer than what comes")
         await put(storage, tmp_path, prefix + "a", b"short")
 
         assert await got(storage, prefix + "a") == b"short"
         assert [one.bytes for one in await storage.list(prefix)] == [5]
 
-    async def test_a_reader_gets_all_of_the_old_or_all_of_the_new(
+    async def test_a_concurrent_reader_gets_either_the_old_or_the_new_object(
         self, storage: Storage, tmp_path: Path, prefix: str
     ) -> None:
-        sorts = [bytes([number]) * 700_000 for number in range(6)]
-        await put(storage, tmp_path, prefix + "a", sorts[0])
+        versions = [bytes([number]) * 700_000 for number in range(6)]
+        await put(storage, tmp_path, prefix + "a", versions[0])
 
         async def write() -> None:
-            for one in sorts * 3:
+            for one in versions * 3:
                 await put(storage, tmp_path, prefix + "a", one)
 
         async def read() -> None:
             while not writing.done():
-                assert await got(storage, prefix + "a") in sorts
-                await asyncio.to_thread(len, b"")  # memory waits for nothing: let the writer's thread run
+                assert await got(storage, prefix + "a") in versions
+                await asyncio.to_thread(
+                    len, b""
+                )  # reading from memory never waits: let the thread of the writer run
 
         writing = asyncio.create_task(write())
         await asyncio.gather(writing, read(), read())
 
-    async def test_lists_are_in_order_and_go_on_after_a_key(
+    async def test_a_list_is_ordered_and_continues_after_a_key(
         self, storage: Storage, tmp_path: Path, prefix: str
     ) -> None:
         names = ["a-b/1", "a.1", "a/1", "a/2/x", "a/2/y", "a0", "b/1", "b_/1", "B/1", "c"]
         for name in names:
             await put(storage, tmp_path, prefix + name, b"1")
-        right = sorted(prefix + name for name in names)
+        expected = sorted(prefix + name for name in names)
 
-        assert [one.key for one in await storage.list(prefix)] == right
+        assert [one.key for one in await storage.list(prefix)] == expected
         for step in (1, 3):
             found: list[str] = []
             while page := await storage.list(prefix, found[-1] if found else "", step):
                 assert len(page) <= step
                 found += [one.key for one in page]
-            assert found == right
-        for one in right:  # a place that is none of the keys' is one, too
+            assert found == expected
+        for one in expected:  # `after` need not be an existing key
             assert [each.key for each in await storage.list(prefix, one + "-")] == [
-                key for key in right if key > one + "-"
+                key for key in expected if key > one + "-"
             ]
 
-    async def test_a_list_has_what_begins_so_and_nothing_else(
+    async def test_a_list_contains_exactly_the_keys_with_the_prefix(
         self, storage: Storage, tmp_path: Path, prefix: str
     ) -> None:
         for name in ("ab", "a/1", "b/a"):
@@ -178,7 +188,7 @@ class StorageContract:
         assert await listed("c") == []
         assert await listed("a/1/2") == []
 
-    async def test_deleting_takes_what_is_there_and_can_be_repeated(
+    async def test_deleting_ignores_missing_objects_and_can_be_repeated(
         self, storage: Storage, tmp_path: Path, prefix: str
     ) -> None:
         for name in ("a", "b/1", "b/2", "c"):
@@ -194,30 +204,30 @@ class StorageContract:
     @pytest.mark.parametrize(
         "key", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", "a b", "ä", "a\n", "a\0b", "a" * 201]
     )
-    async def test_what_is_no_key_is_refused(self, storage: Storage, tmp_path: Path, key: str) -> None:
+    async def test_an_invalid_key_is_refused(self, storage: Storage, tmp_path: Path, key: str) -> None:
         (tmp_path / "source").write_bytes(b"1")
-        with pytest.raises(ValueError, match="is no key"):
+        with pytest.raises(ValueError, match="not a valid object key"):
             await storage.put(key, tmp_path / "source", "image/webp")
-        with pytest.raises(ValueError, match="is no key"):
+        with pytest.raises(ValueError, match="not a valid object key"):
             await storage.fetch(key, tmp_path / "target")
-        with pytest.raises(ValueError, match="is no key"):
+        with pytest.raises(ValueError, match="not a valid object key"):
             await storage.delete([key])
-        with pytest.raises(ValueError, match="is no key"):
+        with pytest.raises(ValueError, match="not a valid object key"):
             storage.ticket(key, 1, "image/png", datetime.now(UTC))
 
-    async def test_it_says_that_it_is_there(self, storage: Storage) -> None:
+    async def test_an_available_storage_passes_its_check(self, storage: Storage) -> None:
         await storage.check()
 
     # --- Tickets ------------------------------------------------------------------------------------
 
-    async def test_a_ticket_lets_in_what_it_says(self, storage: Storage, send: Send, prefix: str) -> None:
+    async def test_a_ticket_accepts_matching_uploads(self, storage: Storage, send: Send, prefix: str) -> None:
         ticket = storage.ticket(prefix + "upload", 5, "image/png", _soon())
 
         for data in (b"12345", b"54321"):
             assert await send(ticket, data) in {200, 201, 204}
             assert await got(storage, prefix + "upload") == data
 
-    async def test_a_ticket_lets_in_nothing_else(self, storage: Storage, send: Send, prefix: str) -> None:
+    async def test_a_ticket_refuses_any_other_upload(self, storage: Storage, send: Send, prefix: str) -> None:
         ticket = storage.ticket(prefix + "upload", 5, "image/png", _soon())
         header = {name.lower(): value for name, value in ticket.headers.items()}
         wrong = {
@@ -232,14 +242,14 @@ class StorageContract:
         assert {name: await send(*one) for name, one in wrong.items()} == dict.fromkeys(wrong, 403)
         assert await storage.list(prefix) == []
 
-    async def test_a_ticket_expires(self, storage: Storage, send: Send, prefix: str) -> None:
+    async def test_a_ticket_expires(self, storage: Storage, send: Send, prefix: str, wait: Wait) -> None:
         ticket = storage.ticket(prefix + "upload", 5, "image/png", datetime.now(UTC) + timedelta(seconds=1))
-        await asyncio.sleep(2.1)  # S3 counts whole seconds
+        await wait(2.1)  # S3 counts whole seconds
 
         assert await send(ticket, b"12345") == 403
         assert await storage.stat(prefix + "upload") is None
 
-    async def test_a_ticket_says_how_to_use_it(self, storage: Storage, prefix: str) -> None:
+    async def test_a_ticket_has_the_method_headers_and_expiry(self, storage: Storage, prefix: str) -> None:
         until = _soon()
         ticket = storage.ticket(prefix + "upload", 5, "image/png", until)
 

@@ -9,7 +9,7 @@ from application.shared.errors import StorageFull
 from domain.shared import Unavailable
 
 
-class Room:
+class FreeSpace:
     def __init__(self, free: int) -> None:
         self.free = free
 
@@ -17,44 +17,44 @@ class Room:
         return self.free
 
 
-def started(folder: Path, room: Room) -> Disk:
-    disk = Disk(folder, room)
+def started_disk(folder: Path, space: FreeSpace) -> Disk:
+    disk = Disk(folder, space)
     disk.prepare()
     disk.opened()
     return disk
 
 
-def test_there_is_a_reserve_file_and_below_the_margin_the_disk_is_full(tmp_path: Path) -> None:
-    room = Room(10 * RESERVE)
-    disk = started(tmp_path, room)
+def test_a_disk_with_less_free_space_than_the_margin_is_full(tmp_path: Path) -> None:
+    space = FreeSpace(10 * RESERVE)
+    disk = started_disk(tmp_path, space)
     assert (tmp_path / "reserve").stat().st_size == RESERVE
-    room.free = MARGIN
+    space.free = MARGIN
     disk.check()
-    room.free = MARGIN - 1
+    space.free = MARGIN - 1
     with pytest.raises(StorageFull):
         disk.check()
-    room.free = MARGIN
+    space.free = MARGIN
     disk.check()
 
 
-def test_a_start_on_a_full_disk_uses_the_reserve_and_later_restores_it(tmp_path: Path) -> None:
-    started(tmp_path, Room(10 * RESERVE))
-    room = Room(0)
-    disk = Disk(tmp_path, room)
+def test_a_start_on_a_full_disk_deletes_the_reserve_and_creates_it_again_later(tmp_path: Path) -> None:
+    started_disk(tmp_path, FreeSpace(10 * RESERVE))
+    space = FreeSpace(0)
+    disk = Disk(tmp_path, space)
     disk.prepare()
     assert not (tmp_path / "reserve").exists()
-    room.free = RESERVE
-    disk.check()  # the start may write
+    space.free = RESERVE
+    disk.check()  # before the start has finished its writes
     disk.opened()
     with pytest.raises(StorageFull):
         disk.check()
-    room.free = RESERVE + 2 * MARGIN
+    space.free = RESERVE + 2 * MARGIN
     disk.check()
     assert (tmp_path / "reserve").exists()
 
 
-def test_a_disk_that_is_full_at_the_first_start_has_no_reserve(tmp_path: Path) -> None:
-    disk = started(tmp_path, Room(0))
+def test_a_disk_that_was_always_full_has_no_reserve(tmp_path: Path) -> None:
+    disk = started_disk(tmp_path, FreeSpace(0))
     assert not (tmp_path / "reserve").exists()
     with pytest.raises(StorageFull):
         disk.check()
@@ -67,16 +67,16 @@ def test_without_a_folder_the_disk_is_never_full() -> None:
     disk.check()
 
 
-async def test_a_tolerant_check_succeeds_while_the_disk_is_full(tmp_path: Path) -> None:
-    room = Room(10 * RESERVE)
-    disk = started(tmp_path, room)
+async def test_a_failed_check_is_ignored_while_the_disk_is_full(tmp_path: Path) -> None:
+    space = FreeSpace(10 * RESERVE)
+    disk = started_disk(tmp_path, space)
 
     async def fails() -> None:
         raise Unavailable("no lease")
 
     with pytest.raises(Unavailable, match="no lease"):
         await disk.unless_full(fails)()
-    room.free = 0
+    space.free = 0
     await disk.unless_full(fails)()
     with pytest.raises(StorageFull):
         await disk.ready()

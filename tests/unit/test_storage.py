@@ -1,5 +1,6 @@
-"""Storages without a network: the contract, the folder's own dangers, and what is signed."""
+"""Storages without a network: their contract, the special cases of the folder, and the signing of URLs."""
 
+import asyncio
 import errno
 import os
 import time
@@ -17,15 +18,37 @@ from adapters.storage.signing import MediaAddresses, TicketSigner
 from application.media.ports import NoSuchObject, Storage, TicketRefused, UploadTicket
 from application.shared.errors import StorageFull
 from domain.shared import Unavailable
-from tests.port_contracts.storage import Send, StorageContract, got, put
+from tests.port_contracts.storage import Send, StorageContract, Wait, got, put
 
 ORIGIN = "https://waggle.example"
-UPLOADS = TicketSigner(b"k" * 32, ORIGIN)
+
+
+class Clock:
+    """The real time and the seconds that a test skipped."""
+
+    def __init__(self) -> None:
+        self.skipped = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.skipped
+
+
+CLOCK = Clock()
+UPLOADS = TicketSigner(b"k" * 32, ORIGIN, CLOCK)
+
+
+@pytest.fixture
+def wait(monkeypatch: pytest.MonkeyPatch) -> Wait:
+    async def wait(seconds: float) -> None:
+        monkeypatch.setattr(CLOCK, "skipped", seconds)
+        await asyncio.sleep(0)
+
+    return wait
 
 
 @pytest.fixture
 def send(storage: Storage, tmp_path: Path) -> Send:
-    """What the HTTP handler does, in short."""
+    """Verifies the ticket and stores the upload, like the HTTP handler."""
 
     async def send(ticket: UploadTicket, data: bytes) -> int:
         url = urlsplit(ticket.url)
@@ -33,12 +56,12 @@ def send(storage: Storage, tmp_path: Path) -> Send:
         key = url.path.removeprefix("/media/uploads/")
         headers = {name.lower(): value for name, value in ticket.headers.items()}
         try:
-            granted = UPLOADS.check(key, dict(parse_qsl(url.query)))
+            terms = UPLOADS.check(key, dict(parse_qsl(url.query)))
         except TicketRefused:
             return 403
-        if (headers["content-length"], headers["content-type"]) != (str(granted.size), granted.content_type):
+        if (headers["content-length"], headers["content-type"]) != (str(terms.size), terms.content_type):
             return 403
-        await put(storage, tmp_path, granted.key, data)
+        await put(storage, tmp_path, terms.key, data)
         return 204
 
     return send
@@ -46,17 +69,25 @@ def send(storage: Storage, tmp_path: Path) -> Send:
 
 class TestMemory(StorageContract):
     @pytest.fixture
+    def wait(self, wait: Wait) -> Wait:
+        return wait
+
+    @pytest.fixture
     def storage(self) -> Storage:
         return MemoryStorage(UPLOADS, utc_now)
 
 
 class TestFolder(StorageContract):
     @pytest.fixture
+    def wait(self, wait: Wait) -> Wait:
+        return wait
+
+    @pytest.fixture
     def storage(self, tmp_path: Path) -> Storage:
         return FolderStorage(tmp_path / "media", UPLOADS)
 
 
-class TestOfTheFolder:
+class TestFolderFiles:
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
         return tmp_path / "media"
@@ -65,7 +96,7 @@ class TestOfTheFolder:
     def storage(self, root: Path) -> FolderStorage:
         return FolderStorage(root, UPLOADS)
 
-    async def test_what_comes_from_the_same_disk_is_moved(
+    async def test_a_file_on_the_same_file_system_is_moved(
         self, storage: FolderStorage, tmp_path: Path
     ) -> None:
         source = tmp_path / "source"
@@ -76,7 +107,7 @@ class TestOfTheFolder:
         assert not source.exists()
         assert (storage.root / "objects/a/b").stat().st_ino == number
 
-    async def test_what_comes_from_another_disk_is_copied(
+    async def test_a_file_on_another_file_system_is_copied(
         self, storage: FolderStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         source = tmp_path / "source"
@@ -94,7 +125,7 @@ class TestOfTheFolder:
         assert await got(storage, "a/b") == b"1"
         assert source.exists()
 
-    async def test_what_is_written_aside_is_not_listed_and_goes_when_it_fails(
+    async def test_an_incomplete_object_is_not_listed_and_is_removed_after_a_failure(
         self, storage: FolderStorage, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         listed: list[list[str]] = []
@@ -115,7 +146,7 @@ class TestOfTheFolder:
         assert await storage.list() == []
         assert os.listdir(root / "incoming") == []  # noqa: PTH208 - blocks no longer than the rest
 
-    async def test_what_a_killed_process_left_goes_with_the_next_that_is_put(
+    async def test_the_next_put_removes_old_leftovers_of_killed_processes(
         self, storage: FolderStorage, root: Path, tmp_path: Path
     ) -> None:
         for name, age in (("old", LEFT_SECONDS + 60), ("new", 60)):
@@ -126,7 +157,7 @@ class TestOfTheFolder:
 
         assert os.listdir(root / "incoming") == ["new"]  # noqa: PTH208 - blocks no longer than the rest
 
-    async def test_what_is_called_like_no_object_is_none(
+    async def test_a_file_whose_name_is_not_a_key_is_not_listed(
         self, storage: FolderStorage, root: Path, tmp_path: Path
     ) -> None:
         await put(storage, tmp_path, "a/b", b"1")
@@ -136,7 +167,7 @@ class TestOfTheFolder:
         assert [one.key for one in await storage.list("", "", 1)] == ["a/b"]
         assert [one.key for one in await storage.list()] == ["a/b"]
 
-    async def test_a_link_leads_nowhere_in_a_list(
+    async def test_a_list_does_not_follow_links(
         self, storage: FolderStorage, root: Path, tmp_path: Path
     ) -> None:
         await put(storage, tmp_path, "a/b", b"1")
@@ -148,7 +179,7 @@ class TestOfTheFolder:
         assert [one.key for one in await storage.list()] == ["a/b", "link"]
 
     @pytest.mark.parametrize("link", ["file", "folder"])
-    async def test_nothing_is_read_or_written_through_a_link(
+    async def test_reads_and_writes_do_not_follow_links(
         self, storage: FolderStorage, root: Path, tmp_path: Path, link: str
     ) -> None:
         outside = tmp_path / "outside"
@@ -172,7 +203,7 @@ class TestOfTheFolder:
             pass
         assert (outside / "secret").read_bytes() == b"precious"
 
-    async def test_deleting_the_last_object_of_a_folder_takes_the_folder(
+    async def test_deleting_the_last_object_of_a_folder_removes_the_folder(
         self, storage: FolderStorage, root: Path, tmp_path: Path
     ) -> None:
         await put(storage, tmp_path, "a/b/c", b"1")
@@ -183,7 +214,7 @@ class TestOfTheFolder:
 
         assert [*(root / "objects").iterdir()] == []
 
-    async def test_a_disk_that_does_not_work_is_unavailable(self, tmp_path: Path) -> None:
+    async def test_an_unusable_folder_is_unavailable(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
         storage = FolderStorage(tmp_path / "file", UPLOADS)
 
@@ -194,17 +225,17 @@ class TestOfTheFolder:
 
 
 class TestTickets:
-    def test_whoever_has_another_key_signs_for_nothing(self) -> None:
+    def test_a_ticket_that_was_signed_with_another_key_is_refused(self) -> None:
         ticket = TicketSigner(b"x" * 32, ORIGIN).ticket(
             "a/b", 5, "image/png", utc_now() + timedelta(minutes=1)
         )
 
-        with pytest.raises(TicketRefused, match="not one of ours"):
+        with pytest.raises(TicketRefused, match="is invalid"):
             UPLOADS.check("a/b", dict(parse_qsl(urlsplit(ticket.url).query)))
 
     @pytest.mark.parametrize("name", ["until", "size", "type", "sig"])
     @pytest.mark.parametrize("value", ["", "1", "99999999999999999999", "٣", "\ud800", "a\nb", None])
-    def test_no_part_can_be_changed(self, name: str, value: str | None) -> None:
+    def test_a_changed_parameter_is_refused(self, name: str, value: str | None) -> None:
         ticket = UPLOADS.ticket("a/b", 5, "image/png", utc_now() + timedelta(minutes=1))
         query = dict(parse_qsl(urlsplit(ticket.url).query))
         if value is None:
@@ -215,7 +246,7 @@ class TestTickets:
         with pytest.raises(TicketRefused):
             UPLOADS.check("a/b", query)
 
-    def test_what_is_signed_for_one_purpose_is_not_for_another(self) -> None:
+    def test_the_signature_of_a_rendition_is_not_valid_for_an_upload(self) -> None:
         address = MediaAddresses(UPLOADS.key, ORIGIN).closed("/media/uploads/a")
         query = dict(parse_qsl(urlsplit(address).query))
 
@@ -224,12 +255,12 @@ class TestTickets:
 
 
 class TestAddresses:
-    def test_an_open_one_is_for_ever_the_same(self) -> None:
+    def test_an_open_url_never_changes(self) -> None:
         assert MediaAddresses(b"k" * 32, ORIGIN).open("/media/1/s/large.webp") == (
             f"{ORIGIN}/media/1/s/large.webp"
         )
 
-    def test_a_closed_one_is_the_same_for_a_minute_and_good_for_four_to_five(self) -> None:
+    def test_a_closed_url_changes_every_minute_and_is_valid_for_four_to_five(self) -> None:
         at = [1_700_000_040.0]  # a whole minute
         addresses = MediaAddresses(b"k" * 32, ORIGIN, lambda: at[0])
         path = "/media/1/s/large.webp"
@@ -258,12 +289,12 @@ class TestAddresses:
             ("1700000340", "A" * 24),
         ],
     )
-    def test_anything_else_is_not_good(self, until: str, signature: str) -> None:
+    def test_an_invalid_signature_is_refused(self, until: str, signature: str) -> None:
         addresses = MediaAddresses(b"k" * 32, ORIGIN, lambda: 1_700_000_040.0)
 
         assert not addresses.check("/media/1/s/large.webp", until, signature)
 
-    def test_it_is_good_for_its_own_path_only(self) -> None:
+    def test_a_signature_is_valid_only_for_its_path(self) -> None:
         addresses = MediaAddresses(b"k" * 32, ORIGIN)
         query = dict(parse_qsl(urlsplit(addresses.closed("/media/1/s/large.webp")).query))
 
@@ -271,8 +302,8 @@ class TestAddresses:
         assert not addresses.check("/media/1/s/small.webp", query["until"], query["sig"])
 
 
-class TestWhereTheyLie:
-    def test_a_url_says_all_of_it(self) -> None:
+class TestUrls:
+    def test_an_s3_url_contains_all_settings(self) -> None:
         address = S3Address.of(
             "s3://bee:h%2Fney@files:9000/hive?region=eu-west-1&tls=off&public=https://files.example"
         )
@@ -290,7 +321,7 @@ class TestWhereTheyLie:
         assert address.origin == "http://files:9000"
         assert "ney" not in repr(address)
 
-    def test_most_of_it_can_be_left_out(self) -> None:
+    def test_the_optional_parts_of_an_s3_url_have_defaults(self) -> None:
         address = S3Address.of("s3://bee:honey@files/hive")
 
         assert (address.tls, address.region, address.origin) == (True, "us-east-1", "https://files")
@@ -315,13 +346,13 @@ class TestWhereTheyLie:
             "https://bee:hunter2@files/hive",
         ],
     )
-    def test_what_is_not_understood_is_refused_without_telling_the_secret(self, url: str) -> None:
+    def test_an_invalid_s3_url_is_refused_without_revealing_the_secret(self, url: str) -> None:
         with pytest.raises(ValueError, match=r"\w") as caught:
             S3Address.of(url)
 
         assert "hunter2" not in str(caught.value)
 
-    def test_a_folder_has_a_whole_path(self) -> None:
+    def test_a_folder_url_has_an_absolute_path(self) -> None:
         assert folder_of("file:///srv/the%20media") == Path("/srv/the media")
         for url in ("file:media", "file://host/media", "/srv/media", "file:///srv?x=1"):
             with pytest.raises(ValueError, match="must be like"):

@@ -148,7 +148,7 @@ class Fallible:
     async def check(self) -> None:
         self._step()
 
-    async def made_at(self) -> datetime | None:
+    async def created_at(self) -> datetime | None:
         self._step()
         return self.made
 

@@ -1,4 +1,4 @@
-"""Blocking calls of an S3, in threads of their own: in bounded number, for a bounded time, behind a breaker."""
+"""Blocking calls to S3 in a thread pool: bounded in number and in time, behind a circuit breaker."""
 
 import asyncio
 import ssl
@@ -23,12 +23,12 @@ from domain.shared import Unavailable
 
 T = TypeVar("T")
 CONNECT, ANSWER = 1.0, 4.0
-"""Seconds for a connection, and for the next bytes of an answer or of a request to go on."""
+"""Timeouts in seconds: to connect, and for the next bytes of a request or an answer."""
 BUDGET = 4.5
-"""Seconds for a whole call, that nobody waits longer for a server that gives its answer in drops; and less than a
-request to Waggle has, so that it is told why."""
+"""Seconds for a whole call, to bound the time of a server that sends its answer slowly. It is shorter than the deadline of a
+request to Waggle, so that the client gets the reason."""
 THREADS, MOST = 12, 48
-"""Calls at a time, and calls that may be under way or wait for a thread."""
+"""The number of threads, and the limit of calls that run or wait for a thread."""
 PIECE = 64 * 1024
 
 NOTHING = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
@@ -36,45 +36,47 @@ _TOO_FAST = frozenset({"SlowDown", "TooManyRequests", "RequestTimeout", "Service
 
 
 class StorageSlow(Unavailable):
-    """It did not answer in time, or asked for fewer requests."""
+    """The storage did not answer in time, or asked for fewer requests."""
 
 
 class StorageRefuses(Unavailable):
-    """It does not accept our key, or the key may not do this: trying again does not help, changing settings does."""
+    """The storage does not accept the key, or the key lacks permission. A retry does not help; the operator must change the
+    settings."""
 
 
 class BucketMissing(Unavailable):
-    """The server is there and the bucket is not: nothing can be said of the objects in it."""
+    """The server answers, but the bucket is missing: whether an object exists is unknown."""
 
 
 class Calls:
-    """Raises NoSuchObject and Unavailable, whatever the SDK or the network raises. A call that nobody waits for any
-    more ends by itself, since a thread cannot be stopped."""
+    """Runs blocking calls. Raises only NoSuchObject and Unavailable, whatever the SDK or the network raises. A call whose
+    caller has given up runs to its end, because a thread cannot be stopped."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(monotonic)
         self._threads = ThreadPoolExecutor(THREADS, "s3")
         self._under_way = 0
 
-    async def __call__(self, work: Callable[[], T], budget: float = BUDGET, *, begun: bool = False) -> T:
-        """`begun` goes on with what was answered before: a breaker that opened since does not end it."""
-        if not (begun or self.breaker.closed or self.breaker.may_probe()):
-            raise Unavailable("the storage of media is away", retry_after=2)
+    async def __call__(self, work: Callable[[], T], budget: float = BUDGET, *, started: bool = False) -> T:
+        """Run `work` within `budget` seconds. `started` means that the call continues an earlier answer: a breaker that has
+        opened since does not refuse it."""
+        if not (started or self.breaker.closed or self.breaker.may_probe()):
+            raise Unavailable("the media storage is unavailable", retry_after=2)
         if self._under_way >= MOST:
-            raise Unavailable("the storage of media has too much to do")
+            raise Unavailable("the media storage is overloaded")
         self._under_way += 1
-        future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: _told(work))
+        future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: _translated(work))
         future.add_done_callback(self._ended)
         try:
             async with asyncio.timeout(budget):
-                # Shielded: it goes on in its thread, and counts until it ends there.
+                # Shielded: after a timeout it runs on in its thread, and counts until it ends.
                 result = await asyncio.shield(future)
         except (NoSuchObject, BucketMissing):
             self.breaker.succeeded()  # it answered
             raise
         except (TimeoutError, StorageSlow) as error:
             self.breaker.timed_out()
-            raise StorageSlow("the storage of media does not answer", retry_after=2) from error
+            raise StorageSlow("the media storage does not answer", retry_after=2) from error
         except Unavailable:
             self.breaker.failed()
             raise
@@ -87,52 +89,52 @@ class Calls:
     def _ended(self, future: "asyncio.Future[Any]") -> None:
         self._under_way -= 1
         if not future.cancelled():
-            future.exception()  # nobody may be there any more to hear of it
+            future.exception()  # retrieve it, because the caller may have given up
 
 
-def _told(work: Callable[[], T]) -> T:
-    """What `work` gives, or why not, in our words. An error of the SDK may name key ids: it is kept as the cause."""
+def _translated(work: Callable[[], T]) -> T:
+    """Run `work`, and translate its errors. An error of the SDK may contain key ids, so it is only kept as the cause."""
     try:
         return work()
     except S3Error as error:
         if error.code in NOTHING:
             raise NoSuchObject(error.object_name or "") from error
         raise _refused(error.response.status, error.code or "") from error
-    except InvalidResponseError as error:  # not XML: of a proxy, as a rule
-        raise _refused(error._code, "") from error  # noqa: SLF001 - it has no other name
+    except InvalidResponseError as error:  # not XML: usually from a proxy
+        raise _refused(error._code, "") from error  # noqa: SLF001 - there is no public attribute
     except ServerError as error:
         raise _refused(error.status_code, "") from error
     except (HTTPTimeoutError, ReadTimeoutError, TimeoutError) as error:
-        raise StorageSlow("the storage of media does not answer", retry_after=2) from error
+        raise StorageSlow("the media storage does not answer", retry_after=2) from error
     except MaxRetryError as error:
         if isinstance(error.reason, HTTPTimeoutError | ResponseError):
-            raise StorageSlow("the storage of media does not answer", retry_after=2) from error
-        raise Unavailable("the storage of media is away", retry_after=2) from error
+            raise StorageSlow("the media storage does not answer", retry_after=2) from error
+        raise Unavailable("the media storage is unavailable", retry_after=2) from error
     except (MinioException, HTTPError, OSError) as error:
-        raise Unavailable("the storage of media is away", retry_after=2) from error
-    except (ParseError, ValueError) as error:  # a success whose body is not what S3 says
-        raise Unavailable("the storage of media does not answer as S3 does", retry_after=2) from error
+        raise Unavailable("the media storage is unavailable", retry_after=2) from error
+    except (ParseError, ValueError) as error:  # a success whose body is not valid S3
+        raise Unavailable("the media storage does not answer like S3", retry_after=2) from error
 
 
 def _refused(status: int, code: str) -> Unavailable:
-    """A refusal by its code, or by its status where there is no code."""
-    told = code or f"status {status}"
+    """Translate a refusal by its code, or by its status if it has no code."""
+    reason = code or f"status {status}"
     if code == "NoSuchBucket":
-        return BucketMissing("the bucket of media is missing", retry_after=5)
+        return BucketMissing("the media bucket is missing", retry_after=5)
     if status in {429, 503} or code in _TOO_FAST:
-        return StorageSlow(f"the storage of media asks for fewer requests: {told}", retry_after=5)
+        return StorageSlow(f"the media storage asks for fewer requests: {reason}", retry_after=5)
     if status in {401, 403}:
-        return StorageRefuses(f"the storage of media does not accept our key: {told}", retry_after=30)
+        return StorageRefuses(f"the media storage does not accept the key: {reason}", retry_after=30)
     if status >= 500:
-        return Unavailable(f"the storage of media is away: {told}", retry_after=2)
-    return Unavailable(f"the storage of media refuses: {told}", retry_after=2)
+        return Unavailable(f"the media storage is unavailable: {reason}", retry_after=2)
+    return Unavailable(f"the media storage refuses: {reason}", retry_after=2)
 
 
 # --- Connections ------------------------------------------------------------------------------------
 
 
-class _Patient(HTTPConnection):
-    """Gives each piece of a request ANSWER seconds, not the time for a connection to the whole of it."""
+class _Timed(HTTPConnection):
+    """Applies the timeout ANSWER to each chunk of a request, instead of CONNECT to the whole request."""
 
     def send(self, data: Any) -> None:
         if self.sock is None:
@@ -146,20 +148,20 @@ class _Patient(HTTPConnection):
             super().send(view[at : at + PIECE])
 
 
-class _PatientTls(_Patient, HTTPSConnection):
+class _TimedTls(_Timed, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Patient
+    ConnectionCls = _Timed
 
 
 class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _PatientTls
+    ConnectionCls = _TimedTls
 
 
 def connections(*, tls: bool) -> PoolManager:
-    """Never tries anything twice, follows no redirect, uses no proxy."""
+    """Return connection pools without retries, redirects and proxies."""
     settings: dict[str, Any] = {"ssl_context": ssl.create_default_context()} if tls else {}
     pools = PoolManager(
         maxsize=THREADS, retries=False, timeout=Timeout(connect=CONNECT, read=ANSWER), **settings
@@ -169,7 +171,7 @@ def connections(*, tls: bool) -> PoolManager:
 
 
 def client(address: S3Address, pools: PoolManager, *, anonymous: bool = False) -> Minio:
-    """A region is always given: else the SDK asks for it."""
+    """Return an SDK client. It always gets a region: otherwise the SDK would request it."""
     return Minio(
         address.endpoint,
         access_key=None if anonymous else address.key,

@@ -1,7 +1,7 @@
-"""Objects as files of a folder, for the embedded shape.
+"""Objects as files in a folder, for the shape `embedded`.
 
-What is put is written aside, on the same file system, and gets its name when it is whole and on the disk: whoever
-reads or lists meanwhile sees the object of before, or all of the new one; so does whoever starts after a crash.
+A new object is written to a separate folder on the same file system, synced to the disk, and then renamed. A concurrent
+reader, and a process that starts after a crash, see either the old object or the whole new one.
 """
 
 import asyncio
@@ -28,22 +28,22 @@ from domain.shared import Unavailable
 T = TypeVar("T")
 PIECE = 256 * 1024
 LEFT_SECONDS = 6 * 3600
-"""Nothing takes so long to be put."""
-_OBJECTS, _ASIDE = "objects", "incoming"
+"""Older files in the folder for incoming objects are leftovers: no upload takes so long."""
+_OBJECTS, _INCOMING = "objects", "incoming"
 _MARKER = "made"
-"""An empty file that says since when the folder is there."""
+"""An empty file whose time is when the storage was created."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderStorage:
-    """`root` is made when something is put; it may be a link. Below it none is followed: what lies behind one is not
-    there."""
+    """`root` is created by the first upload, and may be a symbolic link. Links below it are not followed: objects behind them
+    do not exist."""
 
     root: Path
     uploads: TicketSigner
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
-        del content_type  # the row knows it
+        del content_type  # the row has it
         await _in_thread(lambda: self._put(self._path(key), source))
 
     async def fetch(self, key: str, target: Path) -> None:
@@ -85,9 +85,9 @@ class FolderStorage:
         return self.uploads.ticket(checked(key), size, content_type, until)
 
     async def check(self) -> None:
-        await _in_thread(self._aside)
+        await _in_thread(self._incoming)
 
-    async def made_at(self) -> datetime | None:
+    async def created_at(self) -> datetime | None:
         def work() -> datetime | None:
             with suppress(FileNotFoundError):
                 return datetime.fromtimestamp((self.root / _MARKER).stat().st_mtime, UTC)
@@ -101,7 +101,7 @@ class FolderStorage:
         return self.root / _OBJECTS / checked(key)
 
     def _file(self, path: Path) -> Path:
-        """Raises FileNotFoundError if it is no file, or a link leads away from it."""
+        """Return the path. Raises FileNotFoundError if it is not a file, or contains a symbolic link."""
         if not path.is_file():
             raise FileNotFoundError(path)
         self._refuse_links(path)
@@ -109,17 +109,17 @@ class FolderStorage:
 
     def _refuse_links(self, path: Path) -> None:
         if path.resolve() != self.root.resolve() / path.relative_to(self.root):
-            raise FileNotFoundError(errno.ENOENT, "there is a link in it", str(path))
+            raise FileNotFoundError(errno.ENOENT, "the path contains a symbolic link", str(path))
 
     def _put(self, path: Path, source: Path) -> None:
         self._refuse_links(path.parent)
-        aside = self._aside()
-        _clear(aside)
-        with tempfile.TemporaryDirectory(dir=aside) as mine:
+        incoming = self._incoming()
+        _remove_leftovers(incoming)
+        with tempfile.TemporaryDirectory(dir=incoming) as mine:
             whole = Path(mine) / "object"
             try:
-                source.rename(whole)  # costs nothing
-            except OSError:  # it is on another file system
+                source.rename(whole)  # without copying
+            except OSError:  # the source is on another file system
                 shutil.copyfile(source, whole)
             with whole.open("rb") as file:
                 os.fsync(file.fileno())
@@ -127,19 +127,19 @@ class FolderStorage:
                 try:
                     _make_folder(path.parent)
                     whole.rename(path)
-                except FileNotFoundError:  # a deletion took the empty folder away between the two
+                except FileNotFoundError:  # a deletion removed the empty folder in between
                     continue
                 break
             else:
                 whole.rename(path)
         _sync(path.parent)
 
-    def _aside(self) -> Path:
-        aside = self.root / _ASIDE
-        aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def _incoming(self) -> Path:
+        incoming = self.root / _INCOMING
+        incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):
             (self.root / _MARKER).touch(mode=0o600, exist_ok=False)
-        return aside
+        return incoming
 
     def _delete(self, paths: Sequence[Path]) -> None:
         touched = set()
@@ -150,14 +150,14 @@ class FolderStorage:
                 touched.add(path.parent)
         for folder in touched:
             _sync(folder)
-            with suppress(OSError):  # there is something in it
+            with suppress(OSError):  # the folder is not empty
                 for empty in (folder, *folder.parents):
                     if empty == self.root / _OBJECTS:
                         break
                     empty.rmdir()
 
     def _walk(self, prefix: str, after: str) -> Iterator[StoredObject]:
-        """In the order of keys, reading no more folders than needed."""
+        """Yield the objects in the order of their keys, reading only the folders that are needed."""
         top = self.root / _OBJECTS
         folder, _, _ = prefix.rpartition("/")
         if folder and not is_key(folder):
@@ -170,7 +170,7 @@ def _below(folder: Path, named: str, prefix: str, after: str) -> Iterator[Stored
         entries = [*os.scandir(folder)]
     except (FileNotFoundError, NotADirectoryError):
         return
-    # A folder sorts as what is in it: with the slash that follows its name.
+    # A folder is sorted with the slash after its name, like the keys in it.
     names = sorted((entry.name + "/" * entry.is_dir(follow_symlinks=False), entry) for entry in entries)
     for name, entry in names:
         key = named + name
@@ -179,7 +179,7 @@ def _below(folder: Path, named: str, prefix: str, after: str) -> Iterator[Stored
             if may_begin and (key > after or after.startswith(key)):
                 yield from _below(folder / entry.name, key, prefix, after)
         elif key.startswith(prefix) and key > after:
-            with suppress(FileNotFoundError):  # deleted meanwhile
+            with suppress(FileNotFoundError):  # it was deleted in the meantime
                 found = entry.stat(follow_symlinks=False)
                 yield StoredObject(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
@@ -192,7 +192,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """The names in a folder, too, are on the disk only when it was said."""
+    """Sync a folder: the names in it are durable only after that."""
     with suppress(FileNotFoundError):
         number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -201,9 +201,9 @@ def _sync(folder: Path) -> None:
             os.close(number)
 
 
-def _clear(aside: Path) -> None:
-    """Remove what processes that were killed left there. It is old: another process may be putting just now."""
-    for entry in os.scandir(aside):
+def _remove_leftovers(incoming: Path) -> None:
+    """Remove the leftovers of killed processes. Only old ones, because another process may be writing now."""
+    for entry in os.scandir(incoming):
         with suppress(FileNotFoundError):
             if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFT_SECONDS:
                 shutil.rmtree(entry.path, ignore_errors=True)
@@ -221,7 +221,7 @@ async def _pieces(file: FileIO, length: int | None) -> AsyncIterator[bytes]:
 
 
 async def _in_thread(work: Callable[[], T], key: str = "") -> T:
-    """Raises NoSuchObject for what is not there, and Unavailable for whatever else the disk says."""
+    """Run `work` in a thread. Raises NoSuchObject for a missing file, and Unavailable for other errors of the disk."""
     try:
         return await asyncio.to_thread(work)
     except (FileNotFoundError, NotADirectoryError) as error:

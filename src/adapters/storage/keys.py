@@ -1,4 +1,4 @@
-"""What a key may look like, in every storage."""
+"""The syntax of object keys, for every storage."""
 
 import re
 
@@ -6,9 +6,9 @@ _KEY = re.compile(r"(?!.{201})[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za
 
 
 def checked(key: str) -> str:
-    """Raises ValueError for what is no key: a mistake of ours, since no client chooses one."""
+    """Return the key. Raises ValueError if it is invalid: that is a bug, because clients do not choose keys."""
     if not _KEY.fullmatch(key):
-        raise ValueError(f"{key!r} is no key of an object")
+        raise ValueError(f"{key!r} is not a valid object key")
     return key
 
 

@@ -1,4 +1,4 @@
-"""Objects in memory: for tests, and for developers of clients."""
+"""Objects in memory: for tests and for client developers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -21,7 +21,7 @@ class MemoryStorage:
     _objects: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
-        del content_type  # the row knows it
+        del content_type  # the row has it
         self._objects[checked(key)] = await asyncio.to_thread(source.read_bytes), self.now()
 
     async def fetch(self, key: str, target: Path) -> None:
@@ -49,17 +49,17 @@ class MemoryStorage:
             self._objects.pop(checked(key), None)
 
     async def list(self, prefix: str = "", after: str = "", limit: int = 1_000) -> Sequence[StoredObject]:
-        there = sorted(self._objects.items())
-        found = [StoredObject(key, len(data), at) for key, (data, at) in there if key.startswith(prefix)]
+        ordered = sorted(self._objects.items())
+        found = [StoredObject(key, len(data), at) for key, (data, at) in ordered if key.startswith(prefix)]
         return [one for one in found if one.key > after][:limit]
 
     def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
         return self.uploads.ticket(checked(key), size, content_type, until)
 
     async def check(self) -> None:
-        """Always there."""
+        """It is always available."""
 
-    async def made_at(self) -> datetime:
+    async def created_at(self) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
     def _found(self, key: str) -> bytes:

@@ -1,7 +1,7 @@
-"""Leave to put one object into an S3, in its address: Signature Version 4 in the query.
+"""Presigned URLs to put one object into S3: Signature Version 4 in the query.
 
-The SDK signs the host only, with which one could put anything of any size there. Here length and type are signed, too:
-a server that verifies the signature refuses whatever differs from them.
+The SDK signs only the host, so a client could put an object of any size and type. Here the length and the type are signed,
+too: a server that verifies the signature refuses any difference.
 """
 
 import hashlib
@@ -18,8 +18,8 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 def presigned_put(
     address: S3Address, key: str, headers: Mapping[str, str], now: datetime, seconds: int
 ) -> str:
-    """The address to which to PUT with exactly these headers, good for so many seconds from `now`, which is UTC. It
-    names the bucket in its path, which all servers understand."""
+    """Return the URL for a PUT with exactly these headers, valid for `seconds` from `now` (UTC). The bucket is in its path,
+    which all servers support."""
     origin = address.public or address.origin
     path = "/" + "/".join(quote(part, safe="-_.~") for part in (address.bucket, *key.split("/")))
     signed = {"host": urlsplit(origin).netloc, **{name.lower(): value for name, value in headers.items()}}

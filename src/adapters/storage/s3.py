@@ -1,4 +1,4 @@
-"""Objects in a bucket of a server that speaks S3, where all processes and machines reach them."""
+"""Objects in a bucket of an S3-compatible server, which all processes and machines can reach."""
 
 import asyncio
 import logging
@@ -29,25 +29,24 @@ log = logging.getLogger(__name__)
 
 READ = 256 * 1024
 PART = 8 * 1024 * 1024
-"""Larger files are put in parts of so many bytes, each of which is in memory once while it is sent."""
+"""Larger files are uploaded in parts of this size. One part at a time is in memory."""
 BATCH = 100
-"""Objects that are deleted by one request. A thousand may be, but take some servers longer than we wait."""
+"""Objects per delete request. S3 allows a thousand, but some servers then exceed the timeout."""
 PUTS = 4
-"""Files being put at a time."""
+"""The limit of concurrent uploads."""
 SLOWEST = 64 * 1024
-"""Bytes a second, below which a transfer is given up."""
-LOOK_SECONDS = 5.0
+"""Bytes per second. A slower transfer is cancelled."""
+CHECK_SECONDS = 5.0
 MARKER = ".waggle"
-"""An object that says since when the bucket is there. No key is called so, and no list has it."""
+"""An object whose time is when the bucket was prepared. It is not a valid key, so it never appears in a list."""
 PROBE = "probe/"
-"""What begins so is nothing of ours: it is looked for by whoever has no key, and deleted."""
+"""The prefix of a test object, which an anonymous request tries to read."""
 _BAD_RANGE = frozenset({"InvalidRange", "InvalidArgument"})
-"""A range that begins behind the end; for some servers one that goes beyond it, too."""
+"""The codes for a range that begins after the end; some servers also send them for a range that ends after it."""
 
 
 class S3Storage:
-    """The bucket is private; it is made when it is missing. Every object is whole or not there: that is what S3 says of
-    itself."""
+    """The bucket is private, and is created if it is missing. Every object is complete or absent, as S3 guarantees."""
 
     def __init__(
         self,
@@ -60,9 +59,9 @@ class S3Storage:
         self._client = client(address, self._pools)
         self._calls = Calls(monotonic)
         self._puts = asyncio.Semaphore(PUTS)
-        self._monotonic, self._looked_at, self._problem = monotonic, -1.0, ""
+        self._monotonic, self._checked_at, self._problem = monotonic, -1.0, ""
         self._ready = False
-        self._told: bool | None = None
+        self._was_available: bool | None = None
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
         checked(key)
@@ -86,8 +85,8 @@ class S3Storage:
             await self._calls(work, BUDGET + size / SLOWEST)
 
     def _confirm(self, key: str, size: int) -> None:
-        """Raises Unavailable if the object is not there. A multipart upload may be answered with status 200 and then
-        fail; the SDK takes that for a success, and only the missing etag tells."""
+        """Raises Unavailable if the object is missing. A multipart upload may be answered with status 200 and then fail. The
+        SDK takes that for a success, and only the missing ETag shows it."""
         try:
             found = self._client.stat_object(self._bucket, key).size
         except S3Error as error:
@@ -95,7 +94,7 @@ class S3Storage:
                 raise
             found = None
         if found != size:
-            raise Unavailable("the storage of media did not complete an upload", retry_after=5)
+            raise Unavailable("the media storage did not complete an upload", retry_after=5)
 
     async def fetch(self, key: str, target: Path) -> None:
         async with self.read(key) as pieces:
@@ -106,14 +105,14 @@ class S3Storage:
             except OSError as error:
                 if full_disk(error):
                     raise StorageFull("the disk for temporary files is full") from error
-                # of our own disk: what the network does wrong is Unavailable already
+                # This is the local disk: errors of the network are already Unavailable.
                 raise Unavailable(f"the local disk cannot be used: {error.strerror}") from error
 
     @asynccontextmanager
     async def read(
         self, key: str, start: int = 0, length: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        if length == 0:  # which no range can say
+        if length == 0:  # a range cannot express this
             if await self.stat(key) is None:
                 raise NoSuchObject(key)
             yield self._pieces(None)
@@ -137,7 +136,7 @@ class S3Storage:
         try:
             response = await self._calls(work)
         except NoSuchObject:
-            await self._look()  # where there is no bucket, nothing is known of the object
+            await self._check_bucket()  # without the bucket, it is unknown whether the object exists
             raise
         try:
             yield self._pieces(response)
@@ -147,8 +146,10 @@ class S3Storage:
                 response.release_conn()
 
     async def _pieces(self, response: Any) -> AsyncIterator[bytes]:
-        """Of nothing there are none."""
-        while response is not None and (piece := await self._calls(lambda: response.read(READ), begun=True)):
+        """Yield the chunks of the answer; none if it is None."""
+        while response is not None and (
+            piece := await self._calls(lambda: response.read(READ), started=True)
+        ):
             yield piece
 
     async def stat(self, key: str) -> StoredObject | None:
@@ -156,7 +157,7 @@ class S3Storage:
         try:
             found = await self._calls(lambda: self._client.stat_object(self._bucket, key))
         except NoSuchObject:
-            await self._look()  # an answer to HEAD does not tell a missing object from a missing bucket
+            await self._check_bucket()  # HEAD does not distinguish a missing object from a missing bucket
             return None
         return _stored(key, found)
 
@@ -169,7 +170,7 @@ class S3Storage:
         def work(batch: Sequence[DeleteObject]) -> None:
             failed = [error.code for error in self._client.remove_objects(self._bucket, batch)]
             if failed:
-                raise Unavailable(f"the storage of media did not delete {len(failed)} objects: {failed[0]}")
+                raise Unavailable(f"the media storage did not delete {len(failed)} objects: {failed[0]}")
 
         for at in range(0, len(wanted), BATCH):
             await self._calls(partial(work, wanted[at : at + BATCH]))
@@ -192,21 +193,21 @@ class S3Storage:
         return UploadTicket("PUT", url, headers, until)
 
     async def check(self) -> None:
-        """Asks the server at most once a second, whoever asks this."""
-        if self._monotonic() - self._looked_at >= 1:
-            self._looked_at = self._monotonic()
+        """Raises Unavailable. All callers together cause at most one request per second."""
+        if self._monotonic() - self._checked_at >= 1:
+            self._checked_at = self._monotonic()
             try:
-                await self._look()
+                await self._check_bucket()
             except Unavailable as error:
                 self._problem = str(error)
         if self._problem:
             raise Unavailable(self._problem, retry_after=2)
 
-    async def made_at(self) -> datetime | None:
-        return await self._look()
+    async def created_at(self) -> datetime | None:
+        return await self._check_bucket()
 
-    async def _look(self) -> datetime | None:
-        """When the bucket was prepared; None if that is still to be done. Raises BucketMissing."""
+    async def _check_bucket(self) -> datetime | None:
+        """Return when the bucket was prepared; None if it is not prepared yet. Raises BucketMissing."""
 
         def work() -> datetime | None:
             try:
@@ -215,7 +216,7 @@ class S3Storage:
                 if error.code not in NOTHING:
                     raise
             if not self._client.bucket_exists(self._bucket):
-                raise BucketMissing("the bucket of media is missing", retry_after=5)
+                raise BucketMissing("the media bucket is missing", retry_after=5)
             return None
 
         try:
@@ -227,29 +228,29 @@ class S3Storage:
         self._problem = ""
         return made
 
-    # --- Being there --------------------------------------------------------------------------------
+    # --- Availability -------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Make the bucket as soon as the server is there, look now and then whether both still are, and make the bucket
-        again if it is gone; until cancelled."""
+        """Create the bucket as soon as the server is available, check both regularly, and create the bucket again if it is
+        missing. Runs until cancelled."""
         try:
             while True:
                 try:
                     if self._ready:
                         with suppress(BucketMissing):
-                            await self._look()
+                            await self._check_bucket()
                     if not self._ready:
                         await self.prepare()
                 except Unavailable as error:
-                    self._tell(error)
+                    self._log(error)
                 else:
-                    self._tell(None)
-                await asyncio.sleep(LOOK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - only apart from each other
+                    self._log(None)
+                await asyncio.sleep(CHECK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - only jitter between processes
         finally:
             self.close()
 
     async def prepare(self) -> None:
-        """Make the bucket if it is missing, mark when that was, and say loudly if anybody may read it. Raises
+        """Create the bucket if it is missing, put the marker, and log a warning if the bucket is publicly readable. Raises
         Unavailable."""
 
         def work() -> None:
@@ -260,7 +261,7 @@ class S3Storage:
                     if error.code != "BucketAlreadyOwnedByYou":
                         raise
                 else:
-                    log.warning("the bucket %s was missing, and is made", self._bucket)
+                    log.warning("created the missing bucket %s", self._bucket)
             try:
                 self._client.stat_object(self._bucket, MARKER)
             except S3Error as error:
@@ -272,17 +273,17 @@ class S3Storage:
         self._ready = True
         if await self.is_exposed():
             log.warning(
-                "anybody can read the bucket %s: media of private accounts is open to whoever learns its address. "
-                "Take away what allows anonymous access",
+                "the bucket %s is publicly readable: anyone who learns a URL can read media of private accounts. "
+                "Remove the policy that allows anonymous access",
                 self._bucket,
             )
 
     async def is_exposed(self) -> bool:
-        """Whether who has no key may list the bucket or read an object of it. Raises Unavailable."""
-        anybody = client(self._address, self._pools, anonymous=True)
+        """Return whether an anonymous client can list the bucket or read an object. Raises Unavailable."""
+        anonymous = client(self._address, self._pools, anonymous=True)
         probe = PROBE + secrets.token_hex(8)
 
-        def may(attempt: Callable[[], object]) -> bool:
+        def succeeds(attempt: Callable[[], object]) -> bool:
             try:
                 attempt()
             except S3Error:
@@ -292,8 +293,8 @@ class S3Storage:
         def work() -> bool:
             self._client.put_object(self._bucket, probe, BytesIO(b"bee"), 3)
             try:
-                return may(lambda: anybody.stat_object(self._bucket, probe)) or may(
-                    lambda: next(anybody.list_objects(self._bucket), None)
+                return succeeds(lambda: anonymous.stat_object(self._bucket, probe)) or succeeds(
+                    lambda: next(anonymous.list_objects(self._bucket), None)
                 )
             finally:
                 self._client.remove_object(self._bucket, probe)
@@ -302,20 +303,20 @@ class S3Storage:
 
     def close(self) -> None:
         self._calls.close()
-        with suppress(Exception):  # connections in use elsewhere end by themselves
+        with suppress(Exception):  # connections in use are closed by their threads
             self._pools.clear()
 
-    def _tell(self, error: Exception | None) -> None:
-        """One line when it goes, one when it comes back."""
-        if self._told is (error is None):
+    def _log(self, error: Exception | None) -> None:
+        """Log one line when the storage becomes unavailable, and one when it is available again."""
+        if self._was_available is (error is None):
             return
-        self._told = error is None
+        self._was_available = error is None
         if error is None:
-            log.info("the storage of media is there")
+            log.info("the media storage is available")
         else:
-            log.warning("the storage of media is away: %s; going on without it", error)
+            log.warning("the media storage is unavailable: %s; continuing without it", error)
 
 
 def _stored(key: str, found: Any) -> StoredObject:
-    """From what the SDK gives for a stat and in a list."""
+    """Convert the result of a stat or an entry of a list of the SDK."""
     return StoredObject(key, found.size, found.last_modified)

@@ -1,4 +1,4 @@
-"""Addresses that Waggle signs by itself: leave to upload into a storage of its own, and renditions for a while."""
+"""URLs that Waggle signs itself: tickets for uploads into its own storage, and time-limited URLs of renditions."""
 
 import hmac
 import time
@@ -12,7 +12,7 @@ from adapters.storage.keys import is_key
 from application.media.ports import TicketRefused, TicketTerms, UploadTicket
 
 LIFE, STEP = 300, 60
-"""Seconds for which a closed address is good at most, and for which the same one is given."""
+"""The lifetime of a closed URL in seconds, and the period in which every request gets the same URL."""
 
 
 def _signature(key: bytes, *parts: str) -> str:
@@ -20,17 +20,17 @@ def _signature(key: bytes, *parts: str) -> str:
     return urlsafe_b64encode(hmac.digest(key, text, "sha256")[:18]).decode()
 
 
-def _still(until: str, now: float) -> bool:
+def _is_current(until: str, now: float) -> bool:
     return until.isascii() and until.isdigit() and len(until) <= 12 and int(until) > now
 
 
 @dataclass(frozen=True, slots=True)
 class TicketSigner:
-    """TicketVerifier for the storages in Waggle's own hands."""
+    """Issues and verifies tickets for the storages that Waggle serves itself. Implements TicketVerifier."""
 
     key: bytes
     origin: str
-    """Without a slash at its end."""
+    """Without a trailing slash."""
     clock: Callable[[], float] = time.time
 
     def ticket(self, key: str, size: int, content_type: str, until: datetime) -> UploadTicket:
@@ -44,19 +44,19 @@ class TicketSigner:
         until, size, content_type, given = (query.get(name, "") for name in ("until", "size", "type", "sig"))
         right = _signature(self.key, "upload", key, until, size, content_type)
         if not hmac.compare_digest(right.encode(), given.encode(errors="surrogatepass")) or not is_key(key):
-            raise TicketRefused("this ticket is not one of ours, or was altered")
-        if not _still(until, self.clock()):
-            raise TicketRefused("this ticket has expired: begin another upload")
+            raise TicketRefused("this ticket is invalid or was altered")
+        if not _is_current(until, self.clock()):
+            raise TicketRefused("this ticket has expired: begin a new upload")
         return TicketTerms(key, int(size), content_type)
 
 
 @dataclass(frozen=True, slots=True)
 class MediaAddresses:
-    """Addresses and AddressVerifier."""
+    """Signs and verifies the URLs of renditions. Implements Addresses and AddressVerifier."""
 
     key: bytes
     origin: str
-    """Without a slash at its end."""
+    """Without a trailing slash."""
     clock: Callable[[], float] = time.time
 
     def open(self, path: str) -> str:
@@ -72,7 +72,7 @@ class MediaAddresses:
     def check(self, path: str, until: str, signature: str) -> bool:
         right = _signature(self.key, "rendition", path, until)
         same = hmac.compare_digest(right.encode(), signature.encode(errors="surrogatepass"))
-        return same and _still(until, self.clock())
+        return same and _is_current(until, self.clock())
 
     def _step(self) -> int:
         return int(self.clock()) // STEP * STEP

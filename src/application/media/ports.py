@@ -213,7 +213,7 @@ class Storage(Protocol):
         """Raises Unavailable if the storage cannot be used."""
         ...
 
-    async def made_at(self) -> datetime | None:
+    async def created_at(self) -> datetime | None:
         """Return when the storage was created, by its own clock; None while it is being created. An older object that is
         missing may come back, once the right disk or server is connected again."""
         ...

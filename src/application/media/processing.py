@@ -110,8 +110,8 @@ class ProcessMedia:
                 await self.storage.fetch(media.upload, upload)
                 result = await self._process(upload, renditions, progress)
             except NoSuchObject:
-                made_at = await self.storage.made_at()
-                is_new = made_at is None or made_at > media.created_at
+                created_at = await self.storage.created_at()
+                is_new = created_at is None or created_at > media.created_at
                 if is_new and self._age(media) < LOST_AFTER:
                     raise _UploadMissing from None
                 await self._settle(media, FailureReason.LOST)
