@@ -9,7 +9,7 @@ from tests.port_contracts.identity import AccountsContract, IdentityReaderContra
 from tests.port_contracts.inbox import InboxContract
 from tests.port_contracts.keys import KeysContract
 from tests.port_contracts.mails import MailQueueContract
-from tests.port_contracts.media import JobsContract, MediaContract
+from tests.port_contracts.media import MediaContract, ProcessingQueueContract
 from tests.port_contracts.outbox import OutboxContract
 from tests.port_contracts.parts import PostPartsContract
 from tests.port_contracts.pending import ConfirmationQueueContract, PendingRegistrationsContract
@@ -148,7 +148,7 @@ class TestMailQueue(MailQueueContract): ...
 class TestMedia(MediaContract): ...
 
 
-class TestJobs(JobsContract): ...
+class TestProcessingQueue(ProcessingQueueContract): ...
 
 
 class TestSignals(SignalsContract): ...

@@ -1,4 +1,4 @@
-"""What every store of media must do."""
+"""The contract of the media stores and of the processing queue."""
 
 import asyncio
 import time
@@ -73,7 +73,7 @@ class MediaContract:
         ],
         ids=str,
     )
-    async def test_media_come_back_as_they_were_added_and_as_they_were_saved(
+    async def test_added_and_saved_media_are_read_unchanged(
         self, stores: Stores, changes: dict[str, object]
     ) -> None:
         plain, whole = a_media(), a_media(**changes)
@@ -85,7 +85,7 @@ class MediaContract:
         async with stores.open_media() as tx:
             assert await tx.media.get(plain.id) == changed
 
-    async def test_what_is_not_there_is_not_found(self, stores: Stores) -> None:
+    async def test_missing_media_is_not_found(self, stores: Stores) -> None:
         async with stores.open_media() as tx:
             with pytest.raises(MediaNotFound):
                 await tx.media.get(MediaId(new_id()))
@@ -93,7 +93,7 @@ class MediaContract:
         assert await stores.media.media([MediaId(new_id())]) == {}
         assert await stores.media.media([]) == {}
 
-    async def test_what_is_forgotten_is_gone(self, stores: Stores) -> None:
+    async def test_deleted_rows_are_gone(self, stores: Stores) -> None:
         media = a_media()
         await added(stores, media)
         async with stores.open_media() as tx:
@@ -110,7 +110,7 @@ class MediaContract:
                 raise ZeroDivisionError
         assert await read(stores, media) == media
 
-    async def test_a_post_and_an_owner_have_theirs_in_order(self, stores: Stores) -> None:
+    async def test_the_media_of_a_post_and_of_an_owner_are_ordered(self, stores: Stores) -> None:
         owner, post = UserId(new_id()), PostId(new_id())
         some = [a_media(owner=owner, post=post if n % 2 else None) for n in range(5)]
         gone = a_media(owner=owner, post=post, deleted=True)
@@ -120,7 +120,7 @@ class MediaContract:
             assert await tx.media.of_owner(owner, MediaId(0), 2) == some[:2]
             assert await tx.media.of_owner(owner, some[1].id, 9) == some[2:]
 
-    async def test_what_is_stale_is_deleted_or_old_and_without_a_post(self, stores: Stores) -> None:
+    async def test_stale_media_is_deleted_or_old_and_without_a_post(self, stores: Stores) -> None:
         deleted = a_media(deleted=True, post=PostId(7))
         old, attached = a_media(), a_media(post=PostId(7))
         edge, new_deleted = a_media(), a_media(deleted=True)
@@ -130,14 +130,14 @@ class MediaContract:
         assert stale == [deleted, old, new_deleted]
         assert len(await stores.media.stale(edge.id, 1)) == 1
 
-    async def test_all_are_paged_through(self, stores: Stores) -> None:
+    async def test_all_media_are_read_in_pages(self, stores: Stores) -> None:
         some = [a_media(deleted=n == 1) for n in range(5)]
         await added(stores, *some)
         before = MediaId(some[0].id - 1)
         assert await stores.media.all_after(before, 3) == some[:3]
         assert await stores.media.all_after(some[2].id, 3) == some[3:]
 
-    async def test_what_an_owner_uses_is_what_is_there_and_what_was_uploaded_today(
+    async def test_the_quota_usage_counts_existing_media_and_uploads_of_the_last_24_hours(
         self, stores: Stores
     ) -> None:
         owner, now = UserId(new_id()), int(time.time() * 1000)
@@ -158,60 +158,62 @@ class MediaContract:
             await tx.media.anonymise_uploads(owner)
             assert await tx.media.lock_owner(owner) == QuotaUsage(0, 0)
 
-    async def test_tickets_are_looked_at_when_they_ended_and_their_notes_go(self, stores: Stores) -> None:
+    async def test_expired_tickets_are_due_for_checks_and_their_records_are_purged(
+        self, stores: Stores
+    ) -> None:
         one, two, form = a_media(), a_media(), a_media()
         await added(stores, one, two, form)
         until, session = BEGINNING + timedelta(minutes=10), SessionId(new_id())
-        look_at = until + timedelta(minutes=2)
+        check_at = until + timedelta(minutes=2)
 
         async def ended(at: datetime) -> list[ExpiredTicket]:
             found = await stores.media.expired_tickets(at, 1_000)
             return [each for each in found if each.media_id in {one.id, two.id, form.id}]
 
         async with stores.open_media() as tx:
-            await tx.media.record_ticket(one.id, SessionId(1), until, look_at - timedelta(minutes=5))
-            await tx.media.record_ticket(one.id, session, until, look_at)  # a later one
-            await tx.media.record_ticket(two.id, session, until, look_at - timedelta(seconds=1))
+            await tx.media.record_ticket(one.id, SessionId(1), until, check_at - timedelta(minutes=5))
+            await tx.media.record_ticket(one.id, session, until, check_at)  # a later one
+            await tx.media.record_ticket(two.id, session, until, check_at - timedelta(seconds=1))
             await tx.media.delete(two.id)
         assert await stores.media.ticket_session(one.id) == session
         assert await stores.media.ticket_session(form.id) is None
         assert await stores.media.ticket_session(MediaId(new_id())) is None
-        assert await ended(look_at - timedelta(seconds=2)) == []
+        assert await ended(check_at - timedelta(seconds=2)) == []
         first, second = (
             ExpiredTicket(two.id, two.secret, session, until),
             ExpiredTicket(one.id, one.secret, session, until),
         )
-        assert await ended(look_at) == [first, second]
+        assert await ended(check_at) == [first, second]
         assert second.prefix == one.prefix
         async with stores.open_media() as tx:
             await tx.media.record_check(two.id, None)
-            await tx.media.record_check(one.id, look_at + timedelta(hours=1))
+            await tx.media.record_check(one.id, check_at + timedelta(hours=1))
             await tx.media.record_check(MediaId(new_id()), None)
             await tx.media.purge_upload_records(MediaId(form.id + 1))
-        assert await ended(look_at) == []
-        assert await ended(look_at + timedelta(hours=1)) == [second]
+        assert await ended(check_at) == []
+        assert await ended(check_at + timedelta(hours=1)) == [second]
         assert await stores.media.ticket_session(two.id) is None
         async with stores.open_media() as tx:
             await tx.media.record_check(one.id, None)
             await tx.media.purge_upload_records(MediaId(form.id + 1))
         assert await stores.media.ticket_session(one.id) is None
 
-    async def test_who_locks_an_owner_waits_for_who_did_before(self, stores: Stores) -> None:
+    async def test_the_lock_of_an_owner_serialises_transactions(self, stores: Stores) -> None:
         owner = UserId(new_id())
 
-        async def add_one_if_there_is_room() -> None:
+        async def add_one_within_the_limit() -> None:
             async with stores.open_media() as tx:
                 if (await tx.media.lock_owner(owner)).bytes < 30:
                     await tx.media.add(a_media(owner=owner))
 
-        await asyncio.gather(*(with_retries(add_one_if_there_is_room) for _ in range(8)))
+        await asyncio.gather(*(with_retries(add_one_within_the_limit) for _ in range(8)))
         async with stores.open_media() as tx:
             assert (await tx.media.lock_owner(owner)).bytes == 30
 
 
-class JobsContract:
+class ProcessingQueueContract:
     async def drained(self, stores: Stores) -> None:
-        """Of the jobs that other tests left none is due for a while."""
+        """Postpone the jobs that other tests left."""
         while job := await stores.jobs.claim(MINUTE):
             await stores.jobs.retry(job, timedelta(days=30))
 
@@ -220,7 +222,7 @@ class JobsContract:
         await added(stores, *some)
         return some
 
-    async def test_jobs_are_given_oldest_first_and_each_to_one(self, stores: Stores) -> None:
+    async def test_jobs_are_claimed_oldest_first_and_each_by_one_worker(self, stores: Stores) -> None:
         await self.drained(stores)
         one, two = await self.jobs(stores, 2)
         await added(stores, a_media(), a_media(state=MediaState.PROCESSING, deleted=True))
@@ -228,15 +230,15 @@ class JobsContract:
         assert await stores.jobs.claim(MINUTE) == ProcessingJob(two, 1)
         assert await stores.jobs.claim(MINUTE) is None
 
-    async def test_many_who_claim_at_once_get_different_ones(self, stores: Stores) -> None:
+    async def test_concurrent_claims_get_different_jobs(self, stores: Stores) -> None:
         await self.drained(stores)
         some = await self.jobs(stores, 5)
         claimed = await asyncio.gather(*(with_retries(lambda: stores.jobs.claim(MINUTE)) for _ in range(8)))
-        rest = [await stores.jobs.claim(MINUTE) for _ in range(5)]  # who came too close may have got none
+        rest = [await stores.jobs.claim(MINUTE) for _ in range(5)]  # a concurrent claim may have got none
         ids = [job.media.id for job in [*claimed, *rest] if job]
         assert sorted(ids) == [one.id for one in some]
 
-    async def test_a_job_whose_lease_ended_is_given_again_and_the_first_has_lost_it(
+    async def test_a_job_with_an_expired_lease_is_claimed_again_and_the_first_worker_has_lost_it(
         self, stores: Stores
     ) -> None:
         await self.drained(stores)
@@ -254,7 +256,7 @@ class JobsContract:
         assert await stores.jobs.claim(MINUTE) is None
         assert await stores.jobs.progress(second, 60, MINUTE)
 
-    async def test_progress_keeps_the_lease(self, stores: Stores) -> None:
+    async def test_progress_extends_the_lease(self, stores: Stores) -> None:
         await self.drained(stores)
         await self.jobs(stores, 1)
         job = await stores.jobs.claim(MINUTE)
@@ -264,7 +266,7 @@ class JobsContract:
         await stores.pass_time(timedelta(seconds=40))
         assert await stores.jobs.claim(MINUTE) is None
 
-    async def test_what_is_given_back_comes_again_later(self, stores: Stores) -> None:
+    async def test_a_released_job_is_due_again_later(self, stores: Stores) -> None:
         await self.drained(stores)
         (media,) = await self.jobs(stores, 1)
         job = await stores.jobs.claim(MINUTE)
@@ -275,7 +277,7 @@ class JobsContract:
         await stores.pass_time(timedelta(seconds=61))
         assert await stores.jobs.claim(MINUTE) == ProcessingJob(media, 2)
 
-    async def test_what_is_given_back_uncounted_has_the_same_number_and_old_leases_stay_lost(
+    async def test_an_uncounted_release_keeps_the_number_of_the_attempt_and_lost_leases_stay_lost(
         self, stores: Stores
     ) -> None:
         await self.drained(stores)
@@ -295,7 +297,7 @@ class JobsContract:
     @pytest.mark.parametrize(
         "ended", [{"deleted": True}, {"state": MediaState.READY, "result": RESULT}], ids=str
     )
-    async def test_what_ended_or_is_deleted_is_no_job_any_more(
+    async def test_finished_or_deleted_media_leaves_the_queue(
         self, stores: Stores, ended: dict[str, object]
     ) -> None:
         await self.drained(stores)
@@ -307,15 +309,15 @@ class JobsContract:
         await stores.jobs.retry(job, timedelta())
         assert await stores.jobs.claim(MINUTE) is None
 
-    async def test_who_is_alone_can_end_the_leases_of_the_dead(self, stores: Stores) -> None:
+    async def test_the_only_process_can_end_all_leases(self, stores: Stores) -> None:
         if not isinstance(stores.jobs, SqlProcessingQueue):
-            return  # what is in memory dies with its process
+            return  # leases in memory end with their process
         await self.drained(stores)
         (media,) = await self.jobs(stores, 1)
-        dead = await stores.jobs.claim(MINUTE)
-        assert dead is not None
+        lost = await stores.jobs.claim(MINUTE)
+        assert lost is not None
         await stores.jobs.free_all()
-        assert not await stores.jobs.progress(dead, 50, MINUTE)
+        assert not await stores.jobs.progress(lost, 50, MINUTE)
         again = await stores.jobs.claim(MINUTE)
         assert again is not None
         assert (again.media.id, again.attempt) == (media.id, 2)

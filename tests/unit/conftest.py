@@ -1,7 +1,10 @@
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
+from tests.unit.media_app import MediaApp
 from tests.unit.people import Waggle, waggle_in_memory
 
 
@@ -10,3 +13,19 @@ async def waggle() -> AsyncIterator[Waggle]:
     """All use cases, on empty stores in memory."""
     async with waggle_in_memory() as waggle:
         yield waggle
+
+
+@pytest.fixture
+def inline_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the work of `asyncio.to_thread` in the event loop: for short work, the change of threads costs far more."""
+
+    async def inline(work: Callable[..., object], /, *arguments: object, **options: object) -> object:
+        return work(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "to_thread", inline)
+
+
+@pytest.fixture
+def media_app(tmp_path: Path) -> MediaApp:
+    """The media use cases, on empty stores in memory."""
+    return MediaApp(tmp_path)

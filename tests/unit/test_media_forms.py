@@ -1,4 +1,4 @@
-"""Bodies of uploads: in pieces of any size, whole or not at all, and nothing in them is taken for more than it is."""
+"""Multipart bodies of uploads: in chunks of any size, with strict parsing, limits and timeouts."""
 
 import asyncio
 import hashlib
@@ -25,7 +25,7 @@ FILE = b"\x89PNG\r\n--Y\r" + b"\r\n--" * 50 + bytes(range(256))
 
 
 class Client:
-    """A request whose body comes in these pieces; None never comes."""
+    """A request whose body arrives in these chunks. After a None, nothing arrives any more."""
 
     def __init__(self, body: Iterable[bytes | None], content_type: str = FORM, **headers: str) -> None:
         self.headers = {"content-type": content_type, **headers}
@@ -74,7 +74,8 @@ async def sent(client: Client, folder: Path, max_file: int = 10_000) -> forms.Fo
     return await forms.receive(client, folder / "upload", max_file)
 
 
-async def test_a_form_is_understood_however_it_is_cut(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("inline_threads")
+async def test_a_form_is_parsed_from_chunks_of_any_size(tmp_path: Path) -> None:
     chance = random.Random(7)  # noqa: S311 - no secret
     cuts = [[1] * len(GOOD), [len(GOOD)], *([chance.randint(1, 60) for _ in range(90)] for _ in range(40))]
     for number, sizes in enumerate(cuts):
@@ -88,8 +89,8 @@ async def test_a_form_is_understood_however_it_is_cut(tmp_path: Path) -> None:
         assert [path.name for path in folder.iterdir()] == ["upload"]
 
 
-async def test_what_is_said_differs_when_anything_does(tmp_path: Path) -> None:
-    said = set()
+async def test_different_forms_have_different_fingerprints(tmp_path: Path) -> None:
+    fingerprints = set()
     bodies = [
         GOOD,
         GOOD.replace(b"cat", b"dog"),
@@ -99,11 +100,11 @@ async def test_what_is_said_differs_when_anything_does(tmp_path: Path) -> None:
     ]
     for number, body in enumerate([*bodies, GOOD]):
         (tmp_path / str(number)).mkdir()
-        said.add((await sent(Client([body, b""]), tmp_path / str(number))).said)
-    assert len(said) == len(bodies)
+        fingerprints.add((await sent(Client([body, b""]), tmp_path / str(number))).fingerprint)
+    assert len(fingerprints) == len(bodies)
 
 
-async def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
+async def test_omitted_fields_have_defaults(tmp_path: Path) -> None:
     form = await sent(Client([whole(part("file", b"x")), b""]), tmp_path)
 
     assert (form.alt_text, form.focal_point) == ("", CENTRE)
@@ -165,7 +166,7 @@ BAD: dict[str, tuple[bytes, type[Exception]]] = {
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("piece", [1_000_000, 7])
-async def test_what_is_no_such_form_is_refused(tmp_path: Path, name: str, piece: int) -> None:
+async def test_an_invalid_form_is_refused(tmp_path: Path, name: str, piece: int) -> None:
     body, error = BAD[name]
     pieces = cut(body, [piece] * (len(body) // piece))
 
@@ -191,7 +192,7 @@ async def test_what_is_no_such_form_is_refused(tmp_path: Path, name: str, piece:
         ('multipart/form-data; boundary="é"', BodyMalformed),
     ],
 )
-async def test_another_type_is_refused_before_anything_is_read(
+async def test_another_content_type_is_refused_before_the_body_is_read(
     tmp_path: Path, content_type: str, error: type[Exception]
 ) -> None:
     client = Client([GOOD, b""], content_type)
@@ -202,7 +203,10 @@ async def test_another_type_is_refused_before_anything_is_read(
     assert client.asked == 0
 
 
-async def test_noise_is_refused_and_never_a_mistake_of_ours(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("inline_threads")
+async def test_a_randomly_damaged_form_is_accepted_or_refused_and_never_an_internal_error(
+    tmp_path: Path,
+) -> None:
     chance = random.Random(11)  # noqa: S311 - no secret
     signs = [
         b"--X",
@@ -220,22 +224,21 @@ async def test_noise_is_refused_and_never_a_mistake_of_ours(tmp_path: Path) -> N
         b"name",
         b"A",
     ]
-    for number in range(1500):
+    for _ in range(1500):
         body = bytearray(GOOD)
         for _ in range(chance.randint(1, 6)):
             at = chance.randrange(len(body))
             body[at : at + chance.randint(0, 9)] = chance.choice(signs)
-        folder = tmp_path / str(number)
-        folder.mkdir()
+        (tmp_path / "upload").unlink(missing_ok=True)
         try:
-            _ = (await sent(Client(cut(bytes(body), [50] * 3)), folder)).focal_point
+            _ = (await sent(Client(cut(bytes(body), [50] * 3)), tmp_path)).focal_point
         except (BodyMalformed, Invalid):
             pass
         except HTTPException as error:
-            assert error.status_code == 413  # noqa: PT017 - or none of these at all
+            assert error.status_code == 413  # noqa: PT017 - the form may also be valid
 
 
-async def test_too_much_is_refused_as_soon_as_it_is_known(tmp_path: Path) -> None:
+async def test_a_body_that_is_too_large_is_refused_as_soon_as_possible(tmp_path: Path) -> None:
     announced = Client([GOOD, b""], **{"content-length": str(10**9)})
     with pytest.raises(HTTPException) as refused:
         await sent(announced, tmp_path)
@@ -249,7 +252,7 @@ async def test_too_much_is_refused_as_soon_as_it_is_known(tmp_path: Path) -> Non
     assert endless.asked < 15
 
 
-async def test_a_client_that_stops_or_drips_or_leaves_is_left(
+async def test_a_client_that_pauses_or_disconnects_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receiving, "PATIENCE", 0.05)
@@ -263,7 +266,7 @@ async def test_a_client_that_stops_or_drips_or_leaves_is_left(
         await sent(Client([GOOD[:100]]), tmp_path)
 
 
-def test_so_many_uploads_at_once_and_no_more() -> None:
+def test_the_number_of_concurrent_uploads_is_limited_in_total_and_per_client() -> None:
     uploads = Uploads()
     held = [uploads.one(str(number % 4)) for number in range(32)]
     for one in held:
@@ -287,7 +290,7 @@ def test_so_many_uploads_at_once_and_no_more() -> None:
         pass
 
 
-def test_the_description_names_the_types_that_are_taken() -> None:
+def test_the_openapi_pattern_matches_the_supported_types() -> None:
     pattern = openapi._RULES["BeginUploadIn", "type"]["pattern"]
     assert {kind for kind in UPLOAD_TYPES if re.match(pattern, kind)} == UPLOAD_TYPES
     assert max(map(len, UPLOAD_TYPES)) == openapi._RULES["BeginUploadIn", "type"]["maxLength"]

@@ -1,4 +1,4 @@
-"""Files of renditions: which part of one is asked for, and what becomes of answers that cannot be given to their end."""
+"""Serving the files of renditions: ranges, caching, signatures, and answers that cannot be completed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -62,12 +62,14 @@ MEDIA = Media(
         ("", (0, 1000)),
     ],
 )
-def test_a_range_is_one_range_or_everything(asked: str | None, expected: tuple[int, int] | None) -> None:
+def test_a_range_header_selects_one_range_or_the_whole_file(
+    asked: str | None, expected: tuple[int, int] | None
+) -> None:
     assert _part(asked, SIZE) == expected
 
 
 class Signed:
-    """Takes the signature `good`, until a time that is there."""
+    """Accepts the signature `good` with a fixed expiry."""
 
     def check(self, path: str, until: str, signature: str) -> bool:
         return signature == "good" and path.startswith("/media/7/") and until == "99999999999"
@@ -106,7 +108,7 @@ OPEN = f"/media/7/{MEDIA.secret}/open.webp"
 CLOSED = f"/media/7/{MEDIA.secret}/small.webp"
 
 
-async def test_what_everybody_may_see_is_kept_for_ever_by_whoever_stands_between() -> None:
+async def test_a_public_file_is_cacheable_for_ever_by_every_cache() -> None:
     answer = await asked(OPEN)
 
     assert (answer.status_code, answer.headers["content-length"]) == (200, str(SIZE))
@@ -115,7 +117,7 @@ async def test_what_everybody_may_see_is_kept_for_ever_by_whoever_stands_between
     assert (again.status_code, again.headers["cache-control"]) == (304, answer.headers["cache-control"])
 
 
-async def test_what_is_shown_for_a_while_is_kept_for_that_while_by_who_asked() -> None:
+async def test_a_signed_file_is_cacheable_by_the_client_until_it_expires() -> None:
     answer = await asked(f"{CLOSED}?until=99999999999&sig=good")
 
     assert answer.status_code == 200
@@ -134,14 +136,14 @@ async def test_what_is_shown_for_a_while_is_kept_for_that_while_by_who_asked() -
         OPEN.replace("/s", "/t"),
     ],
 )
-async def test_all_else_is_not_there(target: str) -> None:
+async def test_any_other_url_is_not_found(target: str) -> None:
     answer = await asked(target)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "media_not_found")
     assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_a_part_and_the_head() -> None:
+async def test_a_range_and_a_head_request_are_answered() -> None:
     part = await asked(OPEN, Range="bytes=10-19")
     head = await asked(OPEN, "HEAD")
 
@@ -150,7 +152,7 @@ async def test_a_part_and_the_head() -> None:
 
 
 class Opened:
-    """Gives these pieces, or raises what stands among them; the first of them when it is entered."""
+    """Yields these chunks, and raises an exception among them. An exception in the first place is raised on entering."""
 
     def __init__(self, *pieces: bytes | Exception) -> None:
         self._pieces = pieces
@@ -175,7 +177,8 @@ class Opened:
 
 
 async def answered(opened: Opened, *, takes: int = 1000, stays: bool = True) -> tuple[list[Any], list[str]]:
-    """What was sent, and what was done, to a client that takes so many messages and stays, or leaves before."""
+    """Return the sent messages and the actions, for a client that receives `takes` messages, and disconnects first unless it
+    `stays`."""
     sent: list[Any] = []
     done: list[str] = []
     left = asyncio.Event()
@@ -201,7 +204,7 @@ async def answered(opened: Opened, *, takes: int = 1000, stays: bool = True) -> 
     return sent, done
 
 
-async def test_the_bytes_are_sent_in_their_pieces() -> None:
+async def test_the_file_is_sent_in_chunks() -> None:
     opened = Opened(b"a" * 600, b"b" * 400)
     sent, done = await answered(opened)
 
@@ -216,13 +219,13 @@ async def test_the_bytes_are_sent_in_their_pieces() -> None:
 
 
 @pytest.mark.parametrize(("error", "status"), [(NoSuchObject(), 404), (Unavailable("away"), 503)])
-async def test_what_cannot_be_opened_is_said(error: Exception, status: int) -> None:
+async def test_a_file_that_cannot_be_opened_is_an_error_response(error: Exception, status: int) -> None:
     sent, done = await answered(Opened(error))
 
     assert (sent[0]["status"], done) == (status, [])
 
 
-async def test_a_storage_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_storage_that_does_not_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "OPEN_SECONDS", 0.01)
 
     class Hangs(Opened):
@@ -238,7 +241,7 @@ async def test_a_storage_that_does_not_answer_is_not_waited_for(monkeypatch: pyt
     assert (sent[0]["status"], done) == (503, [])
 
 
-async def test_what_ends_in_the_middle_ends_the_connection() -> None:
+async def test_an_error_after_the_first_chunk_aborts_the_connection() -> None:
     opened = Opened(b"a" * 600, Unavailable("away"))
     sent, done = await answered(opened)
 
@@ -247,7 +250,7 @@ async def test_what_ends_in_the_middle_ends_the_connection() -> None:
     assert opened.closed
 
 
-async def test_who_does_not_take_the_bytes_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_receives_too_slowly_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "PIECE_SECONDS", 0.05)
     opened = Opened(*[b"a"] * 1000)
     _, done = await answered(opened, takes=3)
@@ -256,7 +259,7 @@ async def test_who_does_not_take_the_bytes_is_left(monkeypatch: pytest.MonkeyPat
     assert opened.closed
 
 
-async def test_nothing_more_is_read_for_who_has_left() -> None:
+async def test_reading_stops_after_the_client_disconnected() -> None:
     opened = Opened(*[b"a"] * 1000)
     sent, done = await answered(opened, stays=False)
 

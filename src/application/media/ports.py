@@ -24,13 +24,13 @@ class MediaStore(Protocol):
         ...
 
     async def record_ticket(
-        self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime
+        self, media_id: MediaId, session: SessionId, until: datetime, check_at: datetime
     ) -> None:
         """Record that the session got a ticket for the upload of this media, valid until `until`, and that its objects
-        must be checked at `look_at`. A later ticket replaces an earlier one."""
+        must be checked at `check_at`. A later ticket replaces an earlier one."""
         ...
 
-    async def record_check(self, media_id: MediaId, again: datetime | None) -> None:
+    async def record_check(self, media_id: MediaId, next_check: datetime | None) -> None:
         """Record that its objects were checked after its ticket expired, and when to check again (None: never)."""
         ...
 

@@ -1,4 +1,4 @@
-"""Media and the jobs that process them, in memory."""
+"""Media and the processing queue in memory."""
 
 from adapters.memory.media.queue import MemoryProcessingQueue
 from adapters.memory.media.store import MemoryMediaReader, transactions

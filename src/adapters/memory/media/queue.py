@@ -1,4 +1,4 @@
-"""The media that are processed, as a queue in memory."""
+"""The processing queue in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

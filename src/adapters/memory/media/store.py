@@ -1,4 +1,4 @@
-"""Reading and changing media, in memory."""
+"""Reading and changing media in memory."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +18,8 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class UploadNote:
-    """What is known of an upload after its media is gone."""
+class UploadRecord:
+    """The record of an upload, which outlives its media."""
 
     id: MediaId
     owner: UserId
@@ -27,7 +27,7 @@ class UploadNote:
     bytes: int
     session: SessionId | None = None
     until: datetime | None = None
-    look_at: datetime | None = None
+    check_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +43,28 @@ class MemoryMediaStore:
 
     async def add(self, media: Media) -> None:
         self.rows.put(MEDIA, media.id, media)
-        self.rows.put(UPLOADS, media.id, UploadNote(media.id, media.owner, media.secret, media.bytes))
+        self.rows.put(UPLOADS, media.id, UploadRecord(media.id, media.owner, media.secret, media.bytes))
 
     async def record_ticket(
-        self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime
+        self, media_id: MediaId, session: SessionId, until: datetime, check_at: datetime
     ) -> None:
-        note: UploadNote = self.rows.get(UPLOADS, media_id)
-        self.rows.put(UPLOADS, media_id, replace(note, session=session, until=until, look_at=look_at))
+        record: UploadRecord = self.rows.get(UPLOADS, media_id)
+        self.rows.put(UPLOADS, media_id, replace(record, session=session, until=until, check_at=check_at))
 
-    async def record_check(self, media_id: MediaId, again: datetime | None) -> None:
-        note: UploadNote | None = self.rows.get(UPLOADS, media_id)
-        if note is not None:
-            self.rows.put(UPLOADS, media_id, replace(note, look_at=again))
+    async def record_check(self, media_id: MediaId, next_check: datetime | None) -> None:
+        record: UploadRecord | None = self.rows.get(UPLOADS, media_id)
+        if record is not None:
+            self.rows.put(UPLOADS, media_id, replace(record, check_at=next_check))
 
     async def anonymise_uploads(self, owner: UserId) -> None:
-        for note in self.rows.all(UPLOADS):
-            if note.owner == owner:
-                self.rows.put(UPLOADS, note.id, replace(note, owner=UserId(0)))
+        for record in self.rows.all(UPLOADS):
+            if record.owner == owner:
+                self.rows.put(UPLOADS, record.id, replace(record, owner=UserId(0)))
 
     async def purge_upload_records(self, before: MediaId) -> None:
-        for note in self.rows.all(UPLOADS):
-            if note.id < before and note.look_at is None:
-                self.rows.delete(UPLOADS, note.id)
+        for record in self.rows.all(UPLOADS):
+            if record.id < before and record.check_at is None:
+                self.rows.delete(UPLOADS, record.id)
 
     async def get(self, media_id: MediaId) -> Media:
         media: Media | None = self.rows.get(MEDIA, media_id)
@@ -106,12 +106,12 @@ class MemoryMediaReader:
         ]
 
     async def ticket_session(self, media_id: MediaId) -> SessionId | None:
-        note: UploadNote | None = self.store.get(UPLOADS, media_id)
-        return None if note is None else note.session
+        record: UploadRecord | None = self.store.get(UPLOADS, media_id)
+        return None if record is None else record.session
 
     async def expired_tickets(self, now: datetime, limit: int) -> Sequence[ExpiredTicket]:
-        due = [one for one in self.store.all(UPLOADS) if one.look_at is not None and one.look_at <= now]
-        due.sort(key=lambda one: (one.look_at, one.id))
+        due = [one for one in self.store.all(UPLOADS) if one.check_at is not None and one.check_at <= now]
+        due.sort(key=lambda one: (one.check_at, one.id))
         return [
             ExpiredTicket(one.id, one.secret, one.session, one.until)
             for one in due[:limit]

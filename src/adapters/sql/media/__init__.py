@@ -1,4 +1,4 @@
-"""Media and the jobs that process them, in SQLite and PostgreSQL."""
+"""Media and the processing queue in SQLite and PostgreSQL."""
 
 from adapters.sql.media.queue import SqlProcessingQueue
 from adapters.sql.media.reading import SqlMediaReader

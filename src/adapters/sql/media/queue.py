@@ -1,4 +1,4 @@
-"""The media that are processed, as a queue."""
+"""The processing queue, in the columns of the table of media."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,8 +23,8 @@ _claim = (
 _which = bindparam("which", type_=Id)
 _until = now_ms() + bindparam("span_ms", type_=Id)
 _take = update(media).where(media.c.id == _which).values(leased_until=_until, attempts=media.c.attempts + 1)
-# Each claim counts one more: the number tells this lease from every other of the same media. Only who holds it can
-# take one off, and by giving it back; so no lease that was lost ever has the number of a later one.
+# The number of attempts identifies a lease, because each claim increments it. Only the holder can decrement it, and only by
+# releasing the lease; so a lost lease never has the number of a later one.
 _mine = and_(
     media.c.id == _which,
     media.c.attempts == bindparam("attempt", type_=Integer),
@@ -48,7 +48,7 @@ class SqlProcessingQueue:
     database: Database
 
     async def claim(self, lease: timedelta) -> ProcessingJob | None:
-        if not await self.database.fetch(_is_due):  # a look costs less than a transaction
+        if not await self.database.fetch(_is_due):  # a read costs less than a transaction
             return None
         async with self.database.begin() as connection:
             row = (await connection.execute(_claim)).one_or_none()
@@ -71,7 +71,7 @@ class SqlProcessingQueue:
             )
 
     async def free_all(self) -> None:
-        """End every lease: for a process that knows it is alone."""
+        """End every lease. Only for a process that knows that no other one is running."""
         async with self.database.begin() as connection:
             await connection.execute(_free)
 

@@ -1,4 +1,4 @@
-"""Reading media, outside of transactions."""
+"""Reading media outside of transactions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Between rows and media."""
+"""Conversion between rows and media."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ MEDIA = (
 
 
 def media_of(row: Sequence[Any]) -> Media:
-    """From the columns of MEDIA."""
+    """Convert a row with the columns MEDIA."""
     id_, owner, secret, state, size, progress, reason, result, alt, x, y, post, open_, version, deleted = row
     return Media(
         id=MediaId(id_),
@@ -49,7 +49,7 @@ def media_of(row: Sequence[Any]) -> Media:
 
 
 def row_of(one: Media) -> dict[str, Any]:
-    """What a row says of media; what it says of its job is left alone."""
+    """Return the columns of media; the columns of the queue are left out, so that an update keeps them."""
     return {
         "owner_id": one.owner,
         "secret": one.secret,

@@ -1,4 +1,4 @@
-"""The table of media, each of which is a job while it is processed."""
+"""The table of media, which is also the processing queue, and the table of upload records."""
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text, text
 
@@ -14,7 +14,7 @@ media = Table(
     Column("bytes", Id, nullable=False),
     Column("progress", Integer, nullable=False),
     Column("reason", String(20)),
-    Column("made", Text),  # JSON, once it is ready
+    Column("made", Text),  # the ProcessingResult as JSON, once the media is ready
     Column("alt_text", Text, nullable=False),
     Column("focal_x", Float, nullable=False),
     Column("focal_y", Float, nullable=False),
@@ -22,7 +22,7 @@ media = Table(
     Column("open", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
     Column("deleted", Boolean, nullable=False),
-    # By the database's clock, in milliseconds since 1970.
+    # Milliseconds since 1970, by the clock of the database.
     Column("due_at", Id, nullable=False),
     Column("leased_until", Id, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -42,12 +42,12 @@ uploads = Table(
     Column("secret", String(22), nullable=False),
     Column("bytes", Id, nullable=False),
     Column("session_id", Id),  # of the last ticket
-    # Milliseconds since 1970, by the clock of the processes, as tickets.
+    # Milliseconds since 1970, by the clock of the processes, like the expiry of tickets.
     Column("ticket_until", Id),
     Column("look_at", Id),
     sqlite_with_rowid=False,
 )
-"""Of each upload of a day, and of each whose objects are to be looked at again, also when its media is gone."""
+"""The uploads of the last 24 hours, and those whose objects must be checked; also after their media was deleted."""
 Index("ix_media_uploads_owner_id_media_id", uploads.c.owner_id, uploads.c.media_id)
 Index(
     "ix_media_uploads_look_at",
@@ -59,4 +59,4 @@ JOB = text("state = 'processing' AND NOT deleted")
 STALE = text("deleted OR post_id IS NULL")
 Index("ix_media_jobs", media.c.due_at, sqlite_where=JOB, postgresql_where=JOB)
 Index("ix_media_stale", media.c.id, sqlite_where=STALE, postgresql_where=STALE)
-"""What may have to be swept: seldom much."""
+"""The media that may have to be removed: usually few."""

@@ -1,4 +1,4 @@
-"""Changing media, within transactions."""
+"""Changing media within transactions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _of_post = _locked.where(media.c.post_id == bindparam("post", type_=Id))
 _of_owner = _locked.where(
     media.c.owner_id == _owner, media.c.id > bindparam("above", type_=Id), media.c.deleted.is_(False)
 ).limit(bindparam("n", type_=Integer))
-# Whoever counts waits for who counted before; an id is a key of a lock that nothing else is called by.
+# A transaction waits for earlier ones that count for the same owner. The id is the key of the lock, and no other lock uses it.
 _lock_owner = text("SELECT pg_advisory_xact_lock(:owner)").bindparams(bindparam("owner", type_=Id))
 _today = (now_ms() - _DAY_MS) * 65536
 _older = select(func.coalesce(func.sum(media.c.bytes), 0)).where(
@@ -37,21 +37,21 @@ _of_today = select(func.coalesce(func.sum(uploads.c.bytes), 0), func.count()).wh
     uploads.c.owner_id == _owner, uploads.c.media_id >= _today
 )
 _add = insert(media)
-_note = insert(uploads)
-_grant = (
+_add_record = insert(uploads)
+_record_ticket = (
     update(uploads)
     .where(uploads.c.media_id == _which)
     .values({name: bindparam(f"new_{name}", type_=Id) for name in ("session_id", "ticket_until", "look_at")})
 )
-_looked = (
+_record_check = (
     update(uploads).where(uploads.c.media_id == _which).values(look_at=bindparam("new_look_at", type_=Id))
 )
-_disown = update(uploads).where(uploads.c.owner_id == _owner).values(owner_id=0)
-_forget_uploads = delete(uploads).where(
+_anonymise_uploads = update(uploads).where(uploads.c.owner_id == _owner).values(owner_id=0)
+_purge_upload_records = delete(uploads).where(
     uploads.c.media_id < bindparam("before", type_=Id), uploads.c.look_at.is_(None)
 )
 _save = update(media).where(media.c.id == _which)
-_forget = delete(media).where(media.c.id == _which)
+_delete = delete(media).where(media.c.id == _which)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,25 +68,25 @@ class SqlMediaStore:
     async def add(self, one: Media) -> None:
         job = {"due_at": 0, "leased_until": 0, "attempts": 0}
         await self.connection.execute(_add, {"id": one.id, **row_of(one), **job})
-        note = {"media_id": one.id, "owner_id": one.owner, "secret": one.secret, "bytes": one.bytes}
-        await self.connection.execute(_note, note)
+        record = {"media_id": one.id, "owner_id": one.owner, "secret": one.secret, "bytes": one.bytes}
+        await self.connection.execute(_add_record, record)
 
     async def record_ticket(
-        self, media_id: MediaId, session: SessionId, until: datetime, look_at: datetime
+        self, media_id: MediaId, session: SessionId, until: datetime, check_at: datetime
     ) -> None:
-        values = {"session_id": session, "ticket_until": millis(until), "look_at": millis(look_at)}
+        values = {"session_id": session, "ticket_until": millis(until), "look_at": millis(check_at)}
         new = {f"new_{name}": value for name, value in values.items()}
-        await self.connection.execute(_grant, {"which": media_id, **new})
+        await self.connection.execute(_record_ticket, {"which": media_id, **new})
 
-    async def record_check(self, media_id: MediaId, again: datetime | None) -> None:
-        look_at = None if again is None else millis(again)
-        await self.connection.execute(_looked, {"which": media_id, "new_look_at": look_at})
+    async def record_check(self, media_id: MediaId, next_check: datetime | None) -> None:
+        look_at = None if next_check is None else millis(next_check)
+        await self.connection.execute(_record_check, {"which": media_id, "new_look_at": look_at})
 
     async def anonymise_uploads(self, owner: UserId) -> None:
-        await self.connection.execute(_disown, {"owner": owner})
+        await self.connection.execute(_anonymise_uploads, {"owner": owner})
 
     async def purge_upload_records(self, before: MediaId) -> None:
-        await self.connection.execute(_forget_uploads, {"before": before})
+        await self.connection.execute(_purge_upload_records, {"before": before})
 
     async def get(self, media_id: MediaId) -> Media:
         row = (await self.connection.execute(_get, {"which": media_id})).one_or_none()
@@ -98,7 +98,7 @@ class SqlMediaStore:
         await self.connection.execute(_save.values(row_of(one)), {"which": one.id})
 
     async def delete(self, media_id: MediaId) -> None:
-        await self.connection.execute(_forget, {"which": media_id})
+        await self.connection.execute(_delete, {"which": media_id})
 
     async def of_post(self, post: PostId) -> Sequence[Media]:
         return [media_of(row) for row in await self.connection.execute(_of_post, {"post": post})]

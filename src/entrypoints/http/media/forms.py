@@ -1,4 +1,4 @@
-"""What comes as multipart/form-data (RFC 7578): one file, and fields beside it."""
+"""Parsing multipart/form-data (RFC 7578) with one file and some text fields."""
 
 import re
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ from entrypoints.http.media.receiving import Spool, pieces
 
 MAX_PARTS = 20
 MAX_HEADER, MAX_HEADERS = 8 * 1024, 8
-"""Bytes of a line, and lines of a part."""
+"""Bytes per header line, and header lines per part."""
 MAX_TEXT = 64 * 1024
 FIELDS = ("alt_text", "focal_x", "focal_y")
-AROUND = 256 * 1024
-"""What fields, boundaries and headers may have in bytes beside the file."""
+OVERHEAD = 256 * 1024
+"""The limit in bytes for fields, boundaries and headers, in addition to the file."""
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _DECIMAL = re.compile(r"[+-]?(\d{1,3}(\.\d{0,9})?|\.\d{1,9})", re.ASCII)
 
@@ -56,14 +56,14 @@ class Form:
         return FocalPoint(*(_number(name, self.texts[name]) for name in given))
 
     @property
-    def said(self) -> bytes:
-        """All of it in few bytes: two requests with the same are the same request."""
+    def fingerprint(self) -> bytes:
+        """The whole form in few bytes: requests with equal fingerprints are the same request."""
         return repr((sorted(self.texts.items()), self.size, self.sha256)).encode(errors="replace")
 
 
 async def receive(request: Any, into: Path, max_file: int) -> Form:
-    """Write the file there. Raises WrongMediaType, BodyMalformed and Invalid; 413 as soon as the file, or the form, is
-    too large, and what `pieces` raises."""
+    """Write the file to `into`, and return the form. Raises WrongMediaType, BodyMalformed and Invalid; 413 as soon as the
+    file or the form is too large; and what `pieces` raises."""
     parser = PushMultipartParser(
         _boundary(request.headers.get("content-type", "")),
         max_header_size=MAX_HEADER,
@@ -73,7 +73,7 @@ async def receive(request: Any, into: Path, max_file: int) -> Form:
     spool = Spool(into, hashed=True)
     try:
         gathered = _Gathered(spool, max_file)
-        async for piece in pieces(request, max_file + AROUND):
+        async for piece in pieces(request, max_file + OVERHEAD):
             events = parser.parse(piece)
             while (event := _next(events)) is not _END:
                 await gathered.take(event)
@@ -100,17 +100,17 @@ def _understood() -> Iterator[None]:
         raise HTTPException(status_code=413) from None
     except MultipartError:
         raise BodyMalformed(
-            "the body is not multipart/form-data as RFC 7578 has it, or is not whole"
+            "the body is not valid multipart/form-data (RFC 7578), or is incomplete"
         ) from None
 
 
 class _Gathered:
-    """What has come of a form."""
+    """The parts of a form that have arrived."""
 
     def __init__(self, spool: Spool, max_file: int) -> None:
         self._spool, self._max_file = spool, max_file
         self._names: list[str] = []
-        self._faults: list[FieldError] = []
+        self._errors: list[FieldError] = []
         self._texts: dict[str, bytearray] = {}
         self._text: bytearray | None = None
         self._is_file = False
@@ -132,40 +132,42 @@ class _Gathered:
     def _begin(self, part: MultipartSegment) -> None:
         name = part.name or ""
         if name in self._names:
-            self._faults.append(FieldError(name, "twice", f"there is one {name} only"))
+            self._errors.append(FieldError(name, "twice", f"there must be only one {name}"))
         elif any(
             "filename*" in value.lower() for key, value in part.headerlist if key == "Content-Disposition"
         ):
-            self._faults.append(FieldError("file", "filename", "RFC 7578 has no filename* here"))
+            self._errors.append(FieldError("file", "filename", "RFC 7578 does not allow filename* here"))
         elif _is_encoded(part):
-            self._faults.append(FieldError(name, "encoding", "parts are sent as they are, text in UTF-8"))
+            self._errors.append(
+                FieldError(name, "encoding", "parts must not be encoded, and text must be in UTF-8")
+            )
         elif name == "file":
             self._is_file = True
         elif name in FIELDS and part.filename is None:
             self._text = self._texts[name] = bytearray()
         else:
-            self._faults.append(FieldError(pointer_to(name), "unknown", "there is no such part"))
+            self._errors.append(FieldError(pointer_to(name), "unknown", "there is no such part"))
         if name == "file" or name in FIELDS:
             self._names.append(name)
 
     async def form(self) -> Form:
-        """Raises Invalid with all that is wrong."""
+        """Raises Invalid with all errors."""
         sha256 = await self._spool.close()
         form = Form(self._spool.size, sha256)
         for name, raw in self._texts.items():
             try:
                 form.texts[name] = raw.decode()
             except UnicodeDecodeError:
-                self._faults.append(FieldError(name, "characters", f"{name} is not in UTF-8"))
+                self._errors.append(FieldError(name, "characters", f"{name} is not in UTF-8"))
         if "file" not in self._names:
-            self._faults.append(FieldError("file", "missing", "file is required"))
-        if self._faults:
-            raise Invalid(*self._faults)
+            self._errors.append(FieldError("file", "missing", "file is required"))
+        if self._errors:
+            raise Invalid(*self._errors)
         return form
 
 
 def _is_encoded(part: MultipartSegment) -> bool:
-    """Whether its bytes do not stand for themselves, or not for UTF-8."""
+    """Return whether a part has a transfer encoding, or text in another charset than UTF-8."""
     for key, value in part.headerlist:
         if key.lower() in {"content-encoding", "content-transfer-encoding"}:
             if value.strip().lower() not in {"identity", "binary", "8bit", "7bit"}:
@@ -183,7 +185,7 @@ def _boundary(content_type: str) -> bytes:
         raise WrongMediaType("the charset must be utf-8")
     boundary: str = options.get("boundary", "")
     if not _BOUNDARY.fullmatch(boundary):
-        raise BodyMalformed("the Content-Type has no boundary as RFC 2046 has it")
+        raise BodyMalformed("the Content-Type has no valid boundary (RFC 2046)")
     return boundary.encode()
 
 

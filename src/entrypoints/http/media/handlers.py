@@ -1,4 +1,4 @@
-"""/api/v1/media: uploads, and what their owners do with them."""
+"""/api/v1/media: uploads, and the operations of their owners."""
 
 from typing import Any
 
@@ -43,10 +43,10 @@ FORM: dict[str, Any] = {
                 "properties": {
                     "file": {
                         "type": "string",
-                        "format": "binary",  # what generators know; contentMediaType is what OpenAPI 3.1 says
+                        "format": "binary",  # for client generators; OpenAPI 3.1 specifies contentMediaType
                         "contentMediaType": "application/octet-stream",
                         "minLength": 1,
-                        "description": "The picture, the animation or the film.",
+                        "description": "The image, animation or video.",
                     },
                     "alt_text": {"type": "string", "maxLength": 1500},
                     "focal_x": {"type": "number", "minimum": -1, "maximum": 1},
@@ -77,33 +77,33 @@ class MediaController(Controller):
 
     @post(
         operation_id="uploadMedia",
-        summary="Upload a picture or a film",
+        summary="Upload an image or a video",
         status_code=202,
         opt=policy("token", QuotaReached, TooManyUploads, MediaNotFound, limit="expensive") | {"body": FORM},
     )
     async def upload(
         self, request: AuthenticatedRequest, idempotency_key: IdempotencyKey = None
     ) -> Response[OwnMediaOut]:
-        """It is taken by what it contains, whatever it is called. What comes of it is made later: ask for it by its
-        address, or wait for the stream to tell. It can be attached to a post at once. With an Idempotency-Key the
-        same file sent again is the same media, and goes on where an earlier attempt was cut short."""
+        """The type is detected from the content, not from the file name. The renditions are made later: read the media again,
+        or wait for the event in the stream. The media can be attached to a post immediately. A repeated request with the
+        same Idempotency-Key and the same file returns the same media, and continues an interrupted attempt."""
         owner = request.user.user_id
         self.idempotent_request.of(
             request, idempotency_key, b""
-        )  # a bad key is refused before anything is read
+        )  # refuse an invalid key before reading the body
         with self.uploads.one(str(owner)):
             async with self.folder() as folder:
                 file = folder / "upload"
                 form = await forms.receive(request, file, self.max_file)
                 described = MediaDetails(form.alt_text, form.focal_point)
-                idempotent = self.idempotent_request.of(request, idempotency_key, form.said)
+                idempotent = self.idempotent_request.of(request, idempotency_key, form.fingerprint)
                 try:
                     uploaded = await self.upload_file(owner, file, form.size, described, idempotent)
                 except StorageFull:
                     raise
                 except Unavailable as error:
-                    again = "nothing is lost: send the same again, with the same Idempotency-Key"
-                    raise Unavailable(f"{error}; {again}", retry_after=max(5, error.retry_after)) from error
+                    advice = "nothing is lost: send the same request again, with the same Idempotency-Key"
+                    raise Unavailable(f"{error}; {advice}", retry_after=max(5, error.retry_after)) from error
         return self._accepted(OwnMediaOut.of(uploaded.media, self.addresses), replayed=uploaded.replayed)
 
     @post(
@@ -118,11 +118,11 @@ class MediaController(Controller):
         data: JSONBody[BeginUploadIn],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[BegunUploadOut]:
-        """Send the bytes with the method, to the address and with the headers of `upload` before it expires, and then
-        complete the upload. The ticket ends with the session that got it, and when the upload is completed or deleted.
-        What is not completed within an hour is removed. Sent again with the same key it gives another ticket for the
-        same media."""
-        begun = await self.begin_upload(
+        """Send the bytes with the method, URL and headers of `upload` before it expires, and then complete the upload. The
+        ticket ends with the session that got it, and when the upload is completed or deleted. An upload that is not
+        completed within an hour is removed. A repeated request with the same key returns another ticket for the same
+        media."""
+        started = await self.begin_upload(
             Uploader(request.user.user_id, request.user.session_id),
             data.bytes,
             data.type,
@@ -130,9 +130,10 @@ class MediaController(Controller):
             await self.idempotent_request(request, idempotency_key),
         )
         out = BegunUploadOut(
-            OwnMediaOut.of(begun.media, self.addresses), begun.ticket and UploadTicketOut.of(begun.ticket)
+            OwnMediaOut.of(started.media, self.addresses),
+            started.ticket and UploadTicketOut.of(started.ticket),
         )
-        return created(out, f"/api/v1/media/{begun.media.id}", replayed=begun.replayed)
+        return created(out, f"/api/v1/media/{started.media.id}", replayed=started.replayed)
 
     @post(
         "/uploads/{media_id:str}/complete",
@@ -142,25 +143,30 @@ class MediaController(Controller):
         opt=policy("token", MediaNotFound, MediaNotUploaded),
     )
     async def complete(self, request: AuthenticatedRequest, media_id: FromPath[str]) -> OwnMediaOut:
-        """Harmless to repeat."""
+        """The upload is checked and queued for processing. This operation can be repeated without effect."""
         media = await self.complete_upload(request.user.user_id, a_media(media_id))
         return OwnMediaOut.of(media, self.addresses)
 
-    @get("/{media_id:str}", operation_id="getMedia", summary="Your media", opt=policy("token", MediaNotFound))
+    @get(
+        "/{media_id:str}",
+        operation_id="getMedia",
+        summary="Read your media",
+        opt=policy("token", MediaNotFound),
+    )
     async def read(self, request: AuthenticatedRequest, media_id: FromPath[str]) -> OwnMediaOut:
-        """The addresses of its renditions are good for some minutes."""
+        """The URLs of the renditions are valid for some minutes."""
         return OwnMediaOut.of(await self.read_media(request.user.user_id, a_media(media_id)), self.addresses)
 
     @patch(
         "/{media_id:str}",
         operation_id="updateMedia",
-        summary="Describe your media",
+        summary="Update your media",
         opt=policy("token", MediaNotFound),
     )
     async def describe(
         self, request: AuthenticatedRequest, media_id: FromPath[str], data: JSONBody[DescribeMediaIn]
     ) -> OwnMediaOut:
-        """At any time, also when a post has it."""
+        """The alt text and the focal point can be changed at any time, also when a post has the media."""
         media = await self.describe_media(
             request.user.user_id, a_media(media_id), data.new_text, data.new_point
         )
@@ -173,7 +179,7 @@ class MediaController(Controller):
         opt=policy("token", MediaNotFound, MediaAttached),
     )
     async def remove(self, request: AuthenticatedRequest, media_id: FromPath[str]) -> None:
-        """What a post has is deleted with the post, or by an edit of the post that leaves it out."""
+        """Media that a post has cannot be deleted: it is deleted with the post, or by an edit of the post that removes it."""
         await self.remove_media(request.user.user_id, a_media(media_id))
 
     def _accepted(self, out: OwnMediaOut, *, replayed: bool) -> Response[OwnMediaOut]:

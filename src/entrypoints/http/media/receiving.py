@@ -1,7 +1,7 @@
-"""Large bodies: taken in pieces, at the client's pace within limits, and kept in a file.
+"""Large request bodies: received in chunks, at the pace of the client within limits, and written to a file.
 
-The deadlines of other requests would cut off whoever has a slow network, and memory would fill if bodies were
-gathered. So these have their own: a client must keep up a rate, and only so many are served at once.
+The deadlines of other requests would cut off clients with slow networks, and collecting bodies would fill the memory. So
+uploads have limits of their own: a minimum transfer rate, and a number of concurrent uploads.
 """
 
 import asyncio
@@ -20,24 +20,24 @@ from domain.shared import TooMany, Unavailable
 from entrypoints.http.errors import BodyMalformed
 
 UNDER_WAY = 32
-"""Uploads at once in this process: each holds a file, and on its way to the storage a thread."""
+"""Concurrent uploads in this process: each holds a file, and a thread during the transfer to the storage."""
 UNDER_WAY_OF_ONE = 8
-"""Of them of one client."""
+"""Concurrent uploads of one client."""
 PATIENCE = 10.0
-"""Seconds that a client may keep one waiting, if it was no slower before than..."""
+"""Seconds of pause that a client may make, if its rate was at least..."""
 BYTES_PER_SECOND = 32 * 1024
-"""...this."""
+"""...this before."""
 PIECE = 256 * 1024
 
 
 class TooManyUploads(TooMany):
-    """So many uploads of one client are under way that another has to wait for the end of one of them."""
+    """The client has reached its limit of concurrent uploads, and must wait until one of them ends."""
 
     code = "too_many_uploads"
 
 
 class Uploads:
-    """Counts those that are under way."""
+    """Counts the concurrent uploads."""
 
     def __init__(self) -> None:
         self._of: Counter[str] = Counter()
@@ -46,10 +46,11 @@ class Uploads:
     def one(self, client: str) -> Iterator[None]:
         """Raises Overloaded and TooManyUploads."""
         if self._of.total() >= UNDER_WAY:
-            raise Overloaded("too many uploads are under way", retry_after=5)
+            raise Overloaded("too many uploads are in progress", retry_after=5)
         if self._of[client] >= UNDER_WAY_OF_ONE:
             raise TooManyUploads(
-                f"{UNDER_WAY_OF_ONE} of your uploads are under way: wait for one of them", retry_after=5
+                f"{UNDER_WAY_OF_ONE} of your uploads are in progress: wait until one of them ends",
+                retry_after=5,
             )
         self._of[client] += 1
         try:
@@ -61,27 +62,27 @@ class Uploads:
 
 
 async def pieces(request: Any, at_most: int) -> AsyncIterator[bytes]:
-    """The body as it comes. It has no other deadline than the client's pace; what the one who asks for pieces does
-    between them is not counted. Raises 413 before anything is read, if it is announced to be larger than `at_most`,
-    or as soon as it is; 408 for a client that is too slow; and BodyMalformed if it goes away."""
+    """Yield the body as it arrives. Its only deadline is the pace of the client; the time that the caller spends between
+    chunks does not count. Raises 413 before reading if the announced length exceeds `at_most`, or as soon as the body does;
+    408 if the client is too slow; and BodyMalformed if it disconnects."""
     if (announced := request.headers.get("content-length", "")).isdigit() and int(announced) > at_most:
         raise HTTPException(status_code=413)
     request.scope["drop_deadline"]()
-    patience, come = PATIENCE, 0
+    budget, received = PATIENCE, 0
     while True:
         began = time.monotonic()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(budget):
                 message = await request.receive()
         except TimeoutError:
             raise HTTPException(status_code=408) from None
         if message["type"] == "http.disconnect":
-            raise BodyMalformed("the body ended before it was whole")
+            raise BodyMalformed("the body is incomplete")
         body: bytes = message.get("body", b"")
-        come += len(body)
-        if come > at_most:
+        received += len(body)
+        if received > at_most:
             raise HTTPException(status_code=413)
-        patience = min(PATIENCE, patience - (time.monotonic() - began) + len(body) / BYTES_PER_SECOND)
+        budget = min(PATIENCE, budget - (time.monotonic() - began) + len(body) / BYTES_PER_SECOND)
         if body:
             yield body
         if not message.get("more_body", False):
@@ -89,7 +90,7 @@ async def pieces(request: Any, at_most: int) -> AsyncIterator[bytes]:
 
 
 class Spool:
-    """A file that is written in large pieces, off the event loop, and hashed on the way if that is wanted."""
+    """A file that is written in large chunks outside of the event loop, and optionally hashed."""
 
     def __init__(self, path: Path, *, hashed: bool = False) -> None:
         self.path = path
@@ -105,13 +106,13 @@ class Spool:
             await self._flush()
 
     async def close(self) -> str:
-        """What is missing is written; the SHA-256 in hexadecimal digits, or nothing."""
+        """Write the remaining bytes. Return the SHA-256 in hexadecimal digits, or an empty text if it is not hashed."""
         await self._flush()
         self._file.close()
         return self._hash.hexdigest() if self._hash else ""
 
     def drop(self) -> None:
-        """Close it, whatever it has. Harmless to repeat."""
+        """Close the file without writing the remaining bytes. Idempotent."""
         self._file.close()
 
     async def _flush(self) -> None:
@@ -120,8 +121,8 @@ class Spool:
             await asyncio.to_thread(self._append, data)
         except OSError as error:
             if full_disk(error):
-                raise StorageFull("the disk of the server is full: the upload was not taken") from error
-            raise Unavailable(f"the upload cannot be kept: {error.strerror}") from error
+                raise StorageFull("the disk of the server is full: the upload was not stored") from error
+            raise Unavailable(f"the upload cannot be stored: {error.strerror}") from error
 
     def _append(self, data: bytearray) -> None:
         if self._hash:

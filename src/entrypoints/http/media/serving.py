@@ -1,4 +1,4 @@
-"""/media/…: the files of renditions, for browsers, caches and whoever has their addresses."""
+"""/media/…: the files of renditions, for browsers, caches and every client that has their URLs."""
 
 import asyncio
 import hashlib
@@ -23,9 +23,10 @@ from entrypoints.http.media.shapes import a_media
 from entrypoints.http.openapi import policy
 
 OPEN_SECONDS = 4.0
-"""For the storage to begin, so that whoever asks is told of it before the request is given up."""
+"""The timeout for the storage to begin its answer. It is shorter than the deadline of the request, so that the client gets the
+reason."""
 PIECE_SECONDS = 30.0
-"""For a client to take a piece of at most 256 KB in."""
+"""The timeout for a client to receive a chunk of at most 256 KB."""
 FOR_EVER = b"public, max-age=31536000, immutable"
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _TAGS = 1000
@@ -33,7 +34,7 @@ _GUARDS: RawHeaders = [
     (b"content-security-policy", b"default-src 'none'; sandbox"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
-"""With `nosniff`, which every answer has: what is served is never a page or a script, whoever opens it."""
+"""Together with `nosniff`, which every answer has: a browser never treats a file as a page or a script."""
 
 
 Until = Annotated[str, QueryParameter(max_length=20)]
@@ -97,8 +98,8 @@ def _private(until: str) -> bytes:
 
 
 def _part(asked: str | None, size: int) -> tuple[int, int] | None:
-    """Where to start and how much to give; None for what lies beyond the end. Several ranges, and what is none, mean
-    all of it (RFC 9110, 14.2)."""
+    """Return the start and the length of the range; None if it begins after the end. Several ranges and an invalid range
+    mean the whole file (RFC 9110, 14.2)."""
     match = _RANGE.fullmatch(asked.strip()) if asked else None
     if match is None or match[0] == "bytes=-":
         return 0, size
@@ -113,7 +114,7 @@ def _part(asked: str | None, size: int) -> tuple[int, int] | None:
 
 
 class _Streamed(Ready):
-    """Sends the bytes as fast as they are taken."""
+    """Streams the bytes as fast as the client receives them."""
 
     def __init__(
         self,
@@ -130,7 +131,7 @@ class _Streamed(Ready):
         if scope.get("head"):
             await super().__call__(scope, receive, send)
             return
-        begun = False
+        started = False
         try:
             async with AsyncExitStack() as stack:
                 pieces = await self._opened(stack)
@@ -140,7 +141,7 @@ class _Streamed(Ready):
                     await send(
                         {"type": "http.response.start", "status": self.status, "headers": self.headers}
                     )
-                    begun = True
+                    started = True
                     async for piece in pieces:
                         if gone.done():
                             return
@@ -150,11 +151,11 @@ class _Streamed(Ready):
                 finally:
                     gone.cancel()
         except (NoSuchObject, DomainError, TimeoutError) as error:
-            if begun:  # too late to say it otherwise
+            if started:  # too late for an error response
                 await _abort(scope, receive)
                 return
-            told = error if isinstance(error, DomainError) else MediaNotFound("no such media")
-            await refusal(told, str(scope.get("request_id", "")))(scope, receive, send)
+            problem = error if isinstance(error, DomainError) else MediaNotFound("no such media")
+            await refusal(problem, str(scope.get("request_id", "")))(scope, receive, send)
 
     async def _opened(self, stack: AsyncExitStack) -> AsyncIterator[bytes]:
         try:
@@ -170,7 +171,7 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _abort(scope: Any, receive: Receive) -> None:
-    """End the connection, so that the client takes what it has for what it is: a part."""
+    """Abort the connection, so that the client notices that its file is incomplete."""
     abort = scope.get("abort")
     if abort is not None:
         abort()

@@ -1,4 +1,4 @@
-"""Media as their owners get them, and what they say of them."""
+"""Media as its owner sees it, and the inputs of uploads."""
 
 from collections.abc import Mapping
 from typing import Annotated, Self
@@ -29,12 +29,12 @@ class FocalPointIn(In):
 
 
 class BeginUploadIn(In):
-    """What is going to be uploaded."""
+    """The upload that follows."""
 
     type: str
-    """Its media type. What it is in truth is found out by its content."""
+    """The media type of the upload. The real type is detected from the content."""
     bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_BYTES)]
-    """Exactly so many will come."""
+    """The exact size of the upload."""
     alt_text: str = ""
     focal_point: FocalPointIn | None = None
 
@@ -44,10 +44,10 @@ class BeginUploadIn(In):
 
 
 class DescribeMediaIn(In):
-    """What is left out stays as it is."""
+    """Omitted members stay unchanged."""
 
     alt_text: str | msgspec.UnsetType = msgspec.UNSET
-    """Says what is to be seen, for those who cannot."""
+    """Describes the content for users who cannot see it."""
     focal_point: FocalPointIn | msgspec.UnsetType = msgspec.UNSET
 
     @property
@@ -63,14 +63,14 @@ class OwnMediaOut(MediaOut):
     """Media as its owner sees it."""
 
     progress: int
-    """Of processing, in percent."""
+    """Progress of processing, in percent."""
     created_at: str
     post_id: str | None
-    """Of the post that has it."""
+    """The post that has the media."""
 
     @classmethod
     def of(cls, media: Media, addresses: Addresses) -> Self:
-        # Closed ones, always: whether the account is open too is not asked for the owner alone.
+        # Always closed URLs: the visibility of the account is not read only for its owner.
         shown = MediaOut.of_card(card_of(media), addresses, open=False)
         return cls(
             **msgspec.structs.asdict(shown),
@@ -81,12 +81,12 @@ class OwnMediaOut(MediaOut):
 
 
 class UploadTicketOut(Out):
-    """Leave to upload the bytes straight to the storage. It takes no token of Waggle."""
+    """Permission to upload the bytes directly to the storage, without an access token of Waggle."""
 
     method: str
     url: str
     headers: Mapping[str, str]
-    """To be sent exactly so. A browser sets Content-Length by itself."""
+    """The client must send exactly these headers. A browser sets Content-Length by itself."""
     expires_at: str
 
     @classmethod
@@ -97,7 +97,7 @@ class UploadTicketOut(Out):
 class BegunUploadOut(Out):
     media: OwnMediaOut
     upload: UploadTicketOut | None
-    """Null if it is uploaded and completed already."""
+    """Null if the upload has already been completed."""
 
 
 def a_media(text: str) -> MediaId:

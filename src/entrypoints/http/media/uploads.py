@@ -1,4 +1,4 @@
-"""/media/uploads/…: what is uploaded by a ticket, where Waggle serves the storage by itself."""
+"""/media/uploads/…: uploads with a ticket, where Waggle serves the storage itself."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from entrypoints.http.openapi import policy
 
 _AT = len("/media/uploads/")
 SIGNED = ("until", "size", "type", "sig")
-"""The parameters of a ticket's address."""
+"""The query parameters of the URL of a ticket."""
 
 
 class DirectUploadsController(Controller):
@@ -33,7 +33,7 @@ class DirectUploadsController(Controller):
         opt=policy("public", TicketRefused, TooManyUploads, limit="expensive") | {"query": SIGNED},
     )
     async def take(self, request: AnyRequest) -> None:
-        """Exactly what the ticket says, whole or not at all."""
+        """Take exactly the upload that the ticket allows, completely or not at all."""
         scope: Any = request.scope
         granted = self.direct_uploads.check(scope["path"][_AT:], dict(request.query_params))
         if request.headers.get("content-type", "") != granted.content_type:
