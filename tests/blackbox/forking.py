@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 SRC = Path(__file__).resolve().parents[2] / "src"
-PRELOADED = ("entrypoints.cli", "entrypoints.server", "entrypoints.http.app", "alembic.command")
+PRELOADED = ("entrypoints.cli.main", "entrypoints.server", "entrypoints.http.app", "alembic.command")
 
 
 def end_with_the_parent() -> None:
@@ -125,7 +125,7 @@ def _forked(order: dict[str, Any]) -> int:
         os.environ.clear()
         os.environ.update(order["environment"])
         os.chdir(SRC)
-        status = import_module("entrypoints.cli").main(order["arguments"])
+        status = import_module("entrypoints.cli.main").main(order["arguments"])
     except SystemExit as ended:
         status = ended.code
     except BaseException:  # noqa: BLE001 - as the interpreter does: print it and end
