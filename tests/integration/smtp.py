@@ -1,4 +1,4 @@
-"""A mail server on loopback that keeps what it is given, and says what a test wants it to say."""
+"""A mail server on loopback that keeps its mails and answers as a test requests."""
 
 import base64
 import socket
@@ -20,20 +20,20 @@ class Received(NamedTuple):
     mail: EmailMessage
     encrypted: bool
     login: str
-    """The user and the password, as `AUTH PLAIN` has them."""
+    """User and password, as in `AUTH PLAIN`."""
 
 
 @dataclass
 class Mailbox:
-    """What a server was given."""
+    """The mails that a server received."""
 
     port: int = 0
     answers: dict[str, str] = field(default_factory=dict)
-    """What it says to a command instead of being content. Nothing where that is empty."""
+    """The answer to a command, instead of success. If it is empty, the server does not answer."""
     tls: ssl.SSLContext | None = None
     received: list[Received] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
-    """Every command."""
+    commands: list[str] = field(default_factory=list)
+    """Every command that was received."""
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def put(self, received: Received) -> None:
@@ -41,11 +41,11 @@ class Mailbox:
             self.received.append(received)
             self._changed.notify_all()
 
-    def wait_for(self, count: int, patience: float = 20.0) -> list[Received]:
-        """What was received, when it is so much."""
+    def wait_for(self, count: int, timeout: float = 20.0) -> list[Received]:
+        """The received mails, once there are this many."""
         with self._changed:
-            there = self._changed.wait_for(lambda: len(self.received) >= count, patience)
-        assert there, f"{len(self.received)} of {count} mails came, after {self.heard}"
+            there = self._changed.wait_for(lambda: len(self.received) >= count, timeout)
+        assert there, f"{len(self.received)} of {count} mails came, after {self.commands}"
         return self.received
 
 
@@ -53,18 +53,18 @@ class _Session(socketserver.StreamRequestHandler):
     timeout = 20
 
     def handle(self) -> None:
-        with suppress(OSError):  # a client may go at any moment
+        with suppress(OSError):  # a client may disconnect at any moment
             self._converse(cast("_Server", self.server).mailbox)
 
     def finish(self) -> None:
         super().finish()
-        self.connection.close()  # which TLS has put in the place of the one that the server closes
+        self.connection.close()  # TLS has replaced the connection that the server closes
 
     def _converse(self, box: Mailbox) -> None:
         sender, recipient, login, encrypted = "", "", "", False
         self._say(box.answers.get("CONNECT", "220 hive"))
         while line := self.rfile.readline(2000).decode().rstrip("\r\n"):
-            box.heard.append(line)
+            box.commands.append(line)
             verb = line.split(" ", 1)[0].upper()
             match verb:
                 case _ if verb in box.answers:
@@ -128,7 +128,7 @@ def mail_server(
 
 
 @contextmanager
-def black_hole() -> Iterator[int]:
-    """The port of somebody who listens and never says a word."""
+def silent_server() -> Iterator[int]:
+    """The port of a server that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The contracts of ports, kept by SQLite and PostgreSQL, and what only a database with many connections can be asked."""
+"""The port contracts on SQLite and PostgreSQL, and tests that need a database with several connections."""
 
 import asyncio
 import shutil
@@ -25,7 +25,7 @@ from tests.port_contracts.stream_tickets import StreamDeletionContract
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file: to copy it costs less than to migrate."""
+    """A migrated file. Copying it costs less than migrating."""
     path = tmp_path_factory.mktemp("template") / "waggle.db"
     asyncio.run(migrated(f"sqlite:///{path}"))
     return path
@@ -55,7 +55,7 @@ class TestMaintenance(MaintenanceContract): ...
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    """Empty, and opened as `waggle migrate` does."""
+    """An empty database, opened as `waggle migrate` opens it."""
     with ExitStack() as stack:
         if request.param == "sqlite":
             url = f"sqlite:///{tmp_path}/waggle.db"
@@ -68,7 +68,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 class TestSchema(SchemaContract):
     @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-    async def test_processes_that_migrate_at_once_go_one_after_the_other(self, database: Database) -> None:
+    async def test_concurrent_migrations_run_one_after_the_other(self, database: Database) -> None:
         await asyncio.gather(*(migrate(database) for _ in range(4)))
 
         assert await current(database) == HEAD
@@ -84,7 +84,7 @@ async def unavailable(work: Awaitable[object]) -> bool:
 
 @pytest.mark.parametrize("stores", ["postgres"], indirect=True)
 class TestManyConnections:
-    async def test_a_key_that_is_held_longer_than_one_waits_is_in_flight(self, stores: Stores) -> None:
+    async def test_a_key_held_longer_than_the_timeout_is_in_flight(self, stores: Stores) -> None:
         idempotent_request = an_idempotent_request()
 
         async with stores.open_posts() as tx:
@@ -95,7 +95,7 @@ class TestManyConnections:
 
         assert (await publish_once(stores, idempotent_request)).outcome == {"id": 1}
 
-    async def test_another_key_is_not_waited_for(self, stores: Stores) -> None:
+    async def test_other_keys_are_not_blocked(self, stores: Stores) -> None:
         async with stores.open_posts() as tx:
             await tx.idempotency.begin(an_idempotent_request())
 
@@ -103,7 +103,7 @@ class TestManyConnections:
 
         assert result.replayed is False
 
-    async def test_a_row_that_stays_locked_is_unavailable(self, stores: Stores) -> None:
+    async def test_a_row_that_stays_locked_raises_unavailable(self, stores: Stores) -> None:
         post = await stores.add_post()
 
         async def get() -> None:
@@ -115,9 +115,7 @@ class TestManyConnections:
             assert await unavailable(get()) is True
         assert await unavailable(get()) is False
 
-    async def test_two_that_wait_for_each_other_are_told_so_and_nothing_is_half_done(
-        self, stores: Stores
-    ) -> None:
+    async def test_a_deadlock_raises_unavailable_and_rolls_back(self, stores: Stores) -> None:
         one, two = await stores.add_post(), await stores.add_post()
         both_hold = asyncio.Barrier(2)
 
@@ -133,7 +131,7 @@ class TestManyConnections:
         assert done < 2
         assert [(await stores.read(post.id)).state.comments for post in (one, two)] == [done, done]
 
-    async def test_a_reader_waits_for_no_writer(self, stores: Stores) -> None:
+    async def test_readers_do_not_wait_for_writers(self, stores: Stores) -> None:
         post = await stores.add_post()
 
         async with stores.open_posts() as tx:
@@ -142,7 +140,7 @@ class TestManyConnections:
 
         assert comments_meanwhile == 0
 
-    async def test_more_transactions_than_connections_wait_their_turn_and_then_are_told(
+    async def test_more_transactions_than_connections_wait_and_then_raise_unavailable(
         self, stores: Stores
     ) -> None:
         inside, leave = 0, asyncio.Event()
@@ -163,7 +161,7 @@ class TestManyConnections:
         assert inside >= CONNECTIONS // 2, "that many connections are for transactions"
         assert inside + results.count(True) == 12
 
-    async def test_a_store_that_is_closed_is_unavailable(self, stores: Stores) -> None:
+    async def test_a_closed_store_raises_unavailable(self, stores: Stores) -> None:
         assert stores.database is not None
         post = await stores.add_post()
 

@@ -1,4 +1,4 @@
-"""Handing mail over: to a server of ours, to one that refuses, and to one that never answers."""
+"""SMTP delivery: to a server of the tests, to one that refuses, and to one that never answers."""
 
 import asyncio
 import datetime as dt
@@ -21,7 +21,7 @@ from adapters.mail.server import MailServer
 from adapters.mail.smtp import SmtpMail
 from application.shared.mail import Message, Undeliverable
 from domain.shared import Unavailable
-from tests.integration.smtp import Mailbox, black_hole, mail_server
+from tests.integration.smtp import Mailbox, mail_server, silent_server
 
 CANARY = "canary@example.org"
 MESSAGE = Message(CANARY, "Three bees", "Näktar\n.\nand honey\n", "0123")
@@ -43,7 +43,7 @@ def box() -> Iterator[Mailbox]:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Makes a certificate of a host, with its key in the same file."""
+    """Creates the certificate of a host, with its key in the same file."""
 
     def make(host: str) -> Path:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -75,7 +75,7 @@ def serving(path: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_mail_arrives_as_it_was_written(box: Mailbox) -> None:
+async def test_a_mail_arrives_unchanged(box: Mailbox) -> None:
     await mail_at(url_of(box)).send(MESSAGE)
 
     ((sender, recipient, mail, encrypted, login),) = box.received
@@ -86,7 +86,7 @@ async def test_a_mail_arrives_as_it_was_written(box: Mailbox) -> None:
     assert (mail["To"], mail["Subject"]) == (CANARY, "Three bees")
     assert (mail["Auto-Submitted"], mail.get_content_type()) == ("auto-generated", "text/plain")
     assert abs(mail["Date"].datetime.timestamp() - time.time()) < 60
-    assert box.heard[0] == "EHLO waggle.example.org"
+    assert box.commands[0] == "EHLO waggle.example.org"
 
 
 async def test_it_logs_in_over_tls(certificate: Callable[[str], Path]) -> None:
@@ -99,21 +99,23 @@ async def test_it_logs_in_over_tls(certificate: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "another authority"])
-async def test_a_certificate_of_another_gets_no_mail(host: str, certificate: Callable[[str], Path]) -> None:
+async def test_a_certificate_of_another_host_is_refused(
+    host: str, certificate: Callable[[str], Path]
+) -> None:
     shown = certificate("127.0.0.2" if host == "127.0.0.2" else "127.0.0.1")
     trusted = shown if host == "127.0.0.2" else certificate("127.0.0.1")
     with mail_server(tls=serving(shown)) as box, pytest.raises(Unavailable):
         await mail_at(url_of(box, f"&ssl_ca_certs={trusted}", login="bee:honey@")).send(MESSAGE)
 
     assert not box.received
-    assert not [line for line in box.heard if line.startswith(("AUTH", "RCPT"))]
+    assert not [line for line in box.commands if line.startswith(("AUTH", "RCPT"))]
 
 
-async def test_without_starttls_nothing_is_said(certificate: Callable[[str], Path], box: Mailbox) -> None:
+async def test_without_starttls_nothing_is_sent(certificate: Callable[[str], Path], box: Mailbox) -> None:
     with pytest.raises(Unavailable):
         await mail_at(url_of(box, f"&ssl_ca_certs={certificate('127.0.0.1')}")).send(MESSAGE)
 
-    assert [line.split()[0] for line in box.heard] == ["EHLO"]
+    assert [line.split()[0] for line in box.commands] == ["EHLO"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ async def test_without_starttls_nothing_is_said(certificate: Callable[[str], Pat
         ("MAIL DATA", f"554 {CANARY} wants no such thing", Undeliverable),
     ],
 )
-async def test_what_a_server_refuses_is_tried_again_or_not_and_nobody_is_named(
+async def test_refusals_are_temporary_or_permanent_and_errors_contain_no_address(
     command: str, answer: str, error: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -143,15 +145,15 @@ async def test_what_a_server_refuses_is_tried_again_or_not_and_nobody_is_named(
     assert CANARY not in caplog.text
 
 
-async def test_what_was_taken_is_sent_although_the_farewell_fails() -> None:
+async def test_an_accepted_mail_counts_as_sent_even_if_quit_fails() -> None:
     with mail_server({"QUIT": "500 stay"}) as box:
         await mail_at(url_of(box)).send(MESSAGE)
 
     assert len(box.received) == 1
 
 
-async def test_a_server_that_never_answers_costs_its_budget_and_no_more() -> None:
-    with black_hole() as port:
+async def test_a_silent_server_costs_only_the_budget() -> None:
+    with silent_server() as port:
         started = time.monotonic()
         with pytest.raises(Unavailable, match="did not answer in time"):
             await mail_at(f"smtp://127.0.0.1:{port}?from=waggle@example.org", budget=0.3).send(MESSAGE)
@@ -160,7 +162,7 @@ async def test_a_server_that_never_answers_costs_its_budget_and_no_more() -> Non
 
 
 @pytest.mark.parametrize("command", ["EHLO", "RCPT", "MAIL DATA", "QUIT"])
-async def test_the_budget_is_for_the_whole_conversation(command: str) -> None:
+async def test_the_budget_covers_the_whole_conversation(command: str) -> None:
     with mail_server({command: ""}) as box:
         sending = mail_at(url_of(box), budget=0.3).send(MESSAGE)
         if command == "QUIT":
@@ -170,8 +172,8 @@ async def test_the_budget_is_for_the_whole_conversation(command: str) -> None:
                 await sending
 
 
-async def test_nobody_there_is_unavailable() -> None:
-    with black_hole() as port:
+async def test_a_closed_port_is_unavailable() -> None:
+    with silent_server() as port:
         pass
     with pytest.raises(Unavailable, match="cannot be reached"):
         await mail_at(f"smtp://127.0.0.1:{port}?from=waggle@example.org").send(MESSAGE)
@@ -186,9 +188,7 @@ async def test_nobody_there_is_unavailable() -> None:
         ("a,b;c@example.org", '"a,b;c"@example.org'),
     ],
 )
-async def test_unusual_addresses_are_written_as_they_must_be(
-    address: str, envelope: str, box: Mailbox
-) -> None:
+async def test_unusual_addresses_are_encoded_correctly(address: str, envelope: str, box: Mailbox) -> None:
     await mail_at(url_of(box)).send(MESSAGE._replace(to=address))
 
     ((_, recipient, mail, _, _),) = box.received
@@ -196,7 +196,7 @@ async def test_unusual_addresses_are_written_as_they_must_be(
     assert len(mail["To"].addresses) == 1
 
 
-async def test_nothing_in_a_message_becomes_a_header_or_a_command(box: Mailbox) -> None:
+async def test_no_text_of_a_message_becomes_a_header_or_a_command(box: Mailbox) -> None:
     mail = mail_at(url_of(box))
     hostile = "a\r\nBcc: eve@example.org"
     with pytest.raises(ValueError, match=r"newline|linefeed|carriage"):
@@ -206,15 +206,15 @@ async def test_nothing_in_a_message_becomes_a_header_or_a_command(box: Mailbox) 
     await mail.send(MESSAGE._replace(text=".\r\nMAIL FROM:<eve@example.org>\r\n"))
 
     assert len(box.received) == 1
-    assert not [line for line in box.heard if "eve" in line]
+    assert not [line for line in box.commands if "eve" in line]
 
 
-async def test_who_is_cancelled_leaves_no_connection() -> None:
+async def test_cancelling_closes_the_connection() -> None:
     with mail_server({"EHLO": ""}) as box:
         sending = asyncio.create_task(mail_at(url_of(box)).send(MESSAGE))
-        while not box.heard:  # noqa: ASYNC110 - in another thread
+        while not box.commands:  # noqa: ASYNC110 - it runs in another thread
             await asyncio.sleep(0.01)
         sending.cancel()
         await asyncio.wait([sending])
 
-    assert sending.cancelled()  # and pytest has no warning of a socket that nobody closed
+    assert sending.cancelled()  # pytest would warn about a socket that was not closed

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode: each transaction may run on another connection of the database server."""
+"""PgBouncer in transaction mode: every transaction may run on another connection to the database server."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from tests.integration.servers import Server, fresh_database
 from tests.port_contracts.stores import migrated
 
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 def _free_port() -> int:
@@ -40,7 +40,7 @@ def database_url(postgres_server: Server) -> Iterator[str]:
 
 
 def _configure(folder: Path, url: str, *more: str) -> int:
-    """Write what PgBouncer reads; the port it will listen on."""
+    """Write the configuration of PgBouncer. Returns the port that it will listen on."""
     place, port = urlsplit(url), _free_port()
     user, password = unquote(place.username or ""), unquote(place.password or "")
     (folder / "users").write_text(f'"{user}" "{password}"\n')
@@ -56,20 +56,20 @@ def _configure(folder: Path, url: str, *more: str) -> int:
         ))
     )  # fmt: skip
     for path in (folder, *folder.iterdir()):
-        path.chmod(0o755)  # read by the user it runs as; the password is that of a server of these tests
+        path.chmod(0o755)  # PgBouncer runs as another user; the password is that of a test server
     return port
 
 
 @contextmanager
 def _pooler(folder: Path, url: str, *more: str) -> Iterator[str]:
-    """The URL of the database behind a PgBouncer of our own, which ends with the block."""
+    """The URL of the database behind a PgBouncer that ends with the `with` block."""
     if PGBOUNCER is None:
         pytest.skip("not tested behind a pooler: there is no pgbouncer")
     port = _configure(folder, url, *more)
-    user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else None  # it refuses to be root
+    user = pwd.getpwnam("nobody").pw_uid if os.getuid() == 0 else None  # it refuses to run as root
     process = subprocess.Popen([PGBOUNCER, folder / "pgbouncer.ini"], user=user, stderr=subprocess.DEVNULL)
     try:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not _listens(port):
             assert process.poll() is None, "pgbouncer does not start"
             assert time.monotonic() < end, "pgbouncer does not listen"
@@ -78,7 +78,7 @@ def _pooler(folder: Path, url: str, *more: str) -> Iterator[str]:
         yield place._replace(netloc=f"{place.username}:{place.password}@127.0.0.1:{port}").geturl()
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
 def _listens(port: int) -> bool:
@@ -91,13 +91,13 @@ def _listens(port: int) -> bool:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that the user of PgBouncer can reach, unlike pytest's."""
+    """A folder that the user of PgBouncer can read, unlike those of pytest."""
     with tempfile.TemporaryDirectory(prefix="waggle-pgbouncer-") as made:
         yield Path(made)
 
 
-async def _asks(database: Database, number: int) -> None:
-    """Statements of many shapes, each of which knows its own answer."""
+async def _ask(database: Database, number: int) -> None:
+    """Run statements of many forms whose results are known."""
     for turn in range(20):
         statement = text(
             f"SELECT CAST(:a AS INTEGER){''.join(f', {other}' for other in range(turn % 5))}"
@@ -115,7 +115,7 @@ async def test_every_process_gets_its_own_rows(folder: Path, database_url: str) 
         try:
             for database in databases:
                 await database.open()
-            await asyncio.gather(*(_asks(database, number) for number, database in enumerate(databases * 3)))
+            await asyncio.gather(*(_ask(database, number) for number, database in enumerate(databases * 3)))
         finally:
             for database in databases:
                 await database.close()
@@ -138,7 +138,7 @@ async def test_each_transaction_is_limited(folder: Path, database_url: str) -> N
 @pytest.mark.parametrize(
     "ignored", ["", "ignore_startup_parameters = statement_timeout,lock_timeout,jit,idle_in_transaction_session_timeout"]
 )  # fmt: skip
-async def test_a_pooler_that_nobody_told_of_is_noticed(folder: Path, database_url: str, ignored: str) -> None:
+async def test_an_unconfigured_pooler_is_detected(folder: Path, database_url: str, ignored: str) -> None:
     with _pooler(folder, database_url, ignored) as url:
         database = Database.at(url)
         await database.open()

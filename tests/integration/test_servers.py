@@ -1,4 +1,4 @@
-"""That the servers of the integration tests are our own, and say where they come from."""
+"""The servers of the integration tests belong to the tests, and say where they come from."""
 
 import asyncio
 import os
@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped, unused-ignore]
 import pytest
 
 from tests.integration._servers.stores import MARK, ask_redis
+from tests.integration.postgres_queries import databases, marked, sql, tables
 from tests.integration.servers import (
     Refused,
     Server,
@@ -71,48 +71,20 @@ def private_s3() -> Iterator[Server]:
         pytest.skip(str(reason))
 
 
-def sql(url: str, *statements: str) -> Any:
-    """The first value of the last statement's first row."""
-
-    async def run() -> Any:
-        connection = await asyncpg.connect(url)
-        try:
-            for statement in statements[:-1]:
-                await connection.execute(statement)
-            return await connection.fetchval(statements[-1])
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
-
-
-def marked(url: str) -> bool:
-    return bool(sql(url, f"select to_regnamespace('{MARK}') is not null"))
-
-
-def tables(url: str) -> list[str]:
-    named = "select array_agg(tablename) from pg_tables where schemaname !~ '^(pg_|information_)'"
-    return list(sql(url, named) or [])
-
-
-def databases(url: str) -> set[str]:
-    return set(sql(url, "select array_agg(datname) from pg_database"))
-
-
-class TestAServerStartedHere:
-    def test_says_how_it_was_had_but_not_its_password(self, private_postgres: Server) -> None:
+class TestPrivateServer:
+    def test_describes_itself_without_its_password(self, private_postgres: Server) -> None:
         assert str(private_postgres).startswith("postgresql: private process /")
         password = urlsplit(private_postgres.url).password
         assert password is not None
         assert password not in f"{private_postgres} {private_postgres!r}"
 
-    def test_wants_its_password(self, private_postgres: Server, private_redis: Server) -> None:
+    def test_requires_its_password(self, private_postgres: Server, private_redis: Server) -> None:
         for url in (private_postgres.url, private_redis.url):
             wrong = url.replace(str(urlsplit(url).password), "guess")
             with pytest.raises((asyncpg.InvalidPasswordError, ConnectionError)):
                 sql(wrong, "select 1") if url.startswith("post") else ask_redis(wrong, ("PING",))
 
-    def test_takes_another_port_when_its_own_is_gone(
+    def test_takes_another_port_if_its_own_is_in_use(
         self, private_redis: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         taken, free = urlsplit(private_redis.url).port, _free_port()
@@ -121,10 +93,10 @@ class TestAServerStartedHere:
         for server in _private(redis):
             assert urlsplit(server.url).port == free
 
-    def test_is_not_one_that_somebody_else_started(
+    def test_is_not_a_server_that_another_process_started(
         self, private_redis: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Whoever took the port, and even if it knew the password: it lives somewhere else."""
+        """A process took the port, and even knows the password, but it uses another folder."""
         monkeypatch.setattr("tests.integration._servers.stores.Redis.url", lambda *_: private_redis.url)
         with pytest.raises(Unavailable, match="is held by a server of /"):
             next(_private(redis))
@@ -162,7 +134,7 @@ class TestAServerStartedHere:
             assert time.monotonic() < end
 
     @pytest.mark.parametrize("take", [postgres, redis])
-    def test_comes_from_a_container_where_there_is_an_image(
+    def test_comes_from_a_container_if_there_is_an_image(
         self, take: Take, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("WAGGLE_TEST_SERVERS", "containers")
@@ -178,7 +150,7 @@ class TestAServerStartedHere:
             pytest.skip(str(reason))
 
 
-class TestAFreshDatabase:
+class TestFreshDatabase:
     def test_is_empty_and_is_dropped(self, private_postgres: Server) -> None:
         before = databases(private_postgres.url)
         with fresh_database(private_postgres) as url:
@@ -187,9 +159,9 @@ class TestAFreshDatabase:
             sql(url, "create table posts ()", "select 1")
         assert databases(private_postgres.url) == before
 
-    def test_is_dropped_under_those_who_still_use_it(self, private_postgres: Server) -> None:
+    def test_is_dropped_even_while_it_is_in_use(self, private_postgres: Server) -> None:
         async def use() -> None:
-            with fresh_database(private_postgres) as url:  # in a running loop, as fixtures do
+            with fresh_database(private_postgres) as url:  # within a running event loop, as in fixtures
                 connection = await asyncpg.connect(url)
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 await connection.close()
@@ -198,34 +170,34 @@ class TestAFreshDatabase:
         asyncio.run(use())
         assert databases(private_postgres.url) == before
 
-    def test_is_nobody_elses(self, private_postgres: Server) -> None:
+    def test_is_separate_from_others(self, private_postgres: Server) -> None:
         with fresh_database(private_postgres) as one, fresh_database(private_postgres) as other:
             sql(one, "create table posts ()", "select 1")
             assert tables(other) == []
 
 
-class TestANamedPostgres:
+class TestNamedPostgres:
     @pytest.fixture
     def named(self, private_postgres: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-        """An empty database of a server that others use too."""
+        """An empty database on a server that others use, too."""
         with fresh_database(private_postgres) as url:
             monkeypatch.setenv("WAGGLE_TEST_POSTGRES_URL", url)
             yield url
 
-    def test_is_taken_when_empty_and_marked(self, named: str) -> None:
+    def test_is_used_if_empty_and_gets_a_mark(self, named: str) -> None:
         assert not marked(named)
         with postgres() as server:
             assert server.url == named
             assert server.how.startswith("WAGGLE_TEST_POSTGRES_URL, 127.0.0.1:")
         assert marked(named)
 
-    def test_is_taken_again_whatever_an_earlier_run_left(self, named: str) -> None:
+    def test_is_used_again_whatever_an_earlier_run_left(self, named: str) -> None:
         with postgres():
             sql(named, "create table left_behind ()", "select 1")
         with postgres() as server:
             assert server.url == named
 
-    def test_is_refused_with_somebody_elses_table_and_left_alone(self, named: str) -> None:
+    def test_is_refused_and_unchanged_if_it_has_another_table(self, named: str) -> None:
         sql(named, "create schema work", "create table work.precious ()", "select 1")
         with (
             pytest.raises(Refused, match=r"it holds work\.precious and no schema waggle_test"),
@@ -235,7 +207,7 @@ class TestANamedPostgres:
         assert not marked(named)
         assert tables(named) == ["precious"]
 
-    def test_is_refused_when_nobody_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_refused_if_it_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         url = f"postgresql://me:secret@127.0.0.1:{_free_port()}/x"
         monkeypatch.setenv("WAGGLE_TEST_POSTGRES_URL", url)
         with (
@@ -252,7 +224,7 @@ class TestANamedPostgres:
         with postgres() as server, fresh_database(server) as url:
             assert url.startswith("postgresql://")
 
-    def test_is_emptied_itself_where_it_may_not_create_databases(
+    def test_is_emptied_if_its_role_may_not_create_databases(
         self, named: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         name = urlsplit(named).path.removeprefix("/")
@@ -280,42 +252,42 @@ class TestANamedPostgres:
             assert marked(poor)
 
 
-class TestANamedRedis:
+class TestNamedRedis:
     @pytest.fixture
     def named(self, private_redis: Server, monkeypatch: pytest.MonkeyPatch) -> str:
         ask_redis(private_redis.url, ("FLUSHALL",))
         monkeypatch.setenv("WAGGLE_TEST_REDIS_URL", private_redis.url)
         return private_redis.url
 
-    def test_is_taken_when_empty_and_marked(self, named: str) -> None:
+    def test_is_used_if_empty_and_gets_a_mark(self, named: str) -> None:
         with redis() as server:
             assert server.url == named
             assert server.how.startswith("WAGGLE_TEST_REDIS_URL, 127.0.0.1:")
         assert ask_redis(named, ("KEYS", "*")) == [[MARK]]
 
-    def test_is_taken_again_whatever_an_earlier_run_left(self, named: str) -> None:
+    def test_is_used_again_whatever_an_earlier_run_left(self, named: str) -> None:
         with redis():
             ask_redis(named, ("SET", "left", "behind"))
         with redis() as server:
             clear(server)
         assert ask_redis(named, ("KEYS", "*")) == [[MARK]]
 
-    def test_is_refused_with_somebody_elses_key_and_left_alone(self, named: str) -> None:
+    def test_is_refused_and_unchanged_if_it_has_another_key(self, named: str) -> None:
         ask_redis(named, ("SET", "precious", "1"))
         with pytest.raises(Refused, match="holds 1 keys and not waggle_test_marker"), redis():
             pass  # pragma: no cover
         assert ask_redis(named, ("KEYS", "*")) == [["precious"]]
 
 
-class TestAnS3:
-    def test_ends_with_its_block(self) -> None:
+class TestS3:
+    def test_ends_with_its_with_block(self) -> None:
         with s3() as server:
             place = urlsplit(server.url)
             assert server.how.startswith("private process")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((place.hostname, place.port), 1)
 
-    def test_that_is_named_is_taken_and_keeps_what_others_have(
+    def test_a_named_server_is_used_and_existing_buckets_stay(
         self, private_s3: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("WAGGLE_TEST_S3_URL", private_s3.url)
@@ -324,7 +296,7 @@ class TestAnS3:
             with fresh_bucket(server) as one, fresh_bucket(server) as other:
                 assert len({private_s3.url, one, other}) == 3
 
-    def test_that_is_named_with_another_secret_is_refused(
+    def test_a_named_server_with_a_wrong_secret_is_refused(
         self, private_s3: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(
@@ -335,9 +307,11 @@ class TestAnS3:
         assert "hunter2" not in str(caught.value)
 
 
-class TestWithoutAny:
+class TestNoServer:
     @pytest.mark.parametrize("take", [postgres, redis])
-    def test_the_reason_lists_all_that_was_tried(self, take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_reason_lists_everything_that_was_tried(
+        self, take: Take, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
         for kind in ("Postgres", "Redis"):
             nothing = f"tests.integration._servers.stores.{kind}.programs"
@@ -352,7 +326,7 @@ class TestWithoutAny:
         ):
             assert tried in str(reason.value)
 
-    def test_a_way_that_does_not_exist_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_unknown_kind_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WAGGLE_TEST_SERVERS", "pigeons")
         with pytest.raises(Refused, match="neither containers nor processes"), redis():
             pass  # pragma: no cover

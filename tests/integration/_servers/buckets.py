@@ -1,4 +1,4 @@
-"""What `servers.py` has to know of servers that speak S3."""
+"""What `servers.py` needs to know about servers that speak S3."""
 
 import os
 import secrets
@@ -19,13 +19,13 @@ _Run = Callable[[Sequence[str | Path]], object]
 
 
 class S3:
-    """Tests make buckets of their own and remove them: they touch no other, so a named server needs no mark."""
+    """Tests create and remove their own buckets and touch no others, so a named server needs no mark."""
 
     name, variable, port, signal = "s3", "WAGGLE_TEST_S3_URL", 9000, "TERM"
     least = 0
     sought = "package nanio"
     own_user = True
-    """It runs as we do: the interpreter may lie where nobody else may read."""
+    """Runs as the user of the tests, since the interpreter may be unreadable to others."""
 
     def __init__(self) -> None:
         self._folder = ""
@@ -47,7 +47,7 @@ class S3:
         return f"s3://waggle-test:{password}@{host}:{port}/waggle-test?tls=off"
 
     def home(self, url: str) -> str:
-        """It has our password, which no other server has."""
+        """It accepts the generated password, which no other server does."""
         _asked(url, lambda client: client.list_buckets())
         return self._folder
 
@@ -70,7 +70,7 @@ class S3:
 
 
 def _asked(url: str, work: Callable[[Minio], object]) -> None:
-    """Whatever goes wrong is a ConnectionError."""
+    """Raises ConnectionError for every failure."""
     parts = urlsplit(url)
     tls = "tls=off" not in parts.query.split("&")
     pools = PoolManager(timeout=Timeout(_TIMEOUT), retries=False)

@@ -1,4 +1,4 @@
-"""What `servers.py` has to know of PostgreSQL and of Redis."""
+"""What `servers.py` needs to know about PostgreSQL and Redis."""
 
 import os
 import re
@@ -15,21 +15,21 @@ from urllib.parse import unquote, urlsplit
 import asyncpg  # type: ignore[import-untyped, unused-ignore]
 from anyio.from_thread import start_blocking_portal
 
-MARK = "waggle_test_marker"  # a schema, or a key: "the tests of Waggle may wipe this"
-ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)  # what a failing server raises
+MARK = "waggle_test_marker"  # a schema, or a key: "the tests of Waggle may delete everything here"
+ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)  # the errors of a failing server
 
-_LOCK = 0x776167676C65  # the advisory lock under which a named database is marked, or used
+_LOCK = 0x776167676C65  # the advisory lock for marking and using a named database
 _TIMEOUT = 10  # seconds for an answer
-_Run = Callable[[Sequence[str | Path]], object]  # as the user the server will run as
+_Run = Callable[[Sequence[str | Path]], object]  # as the user of the server
 _Reply = str | int | None | list["_Reply"]
 
 
 class Refused(Exception):
-    """A server was named that cannot be used, or is not ours to write to. No reason to skip."""
+    """A named server cannot be used, or does not belong to the tests. Not a reason to skip."""
 
 
 def _image(tags: list[str], own: str, repository: str, least: int) -> str | None:
-    """Our own image, else the newest official one, else none."""
+    """Our own image, else the newest official one, else None."""
     if own in tags:
         return own
     named = [re.fullmatch(rf"{repository}:(\d+)\b.*", tag) for tag in tags]
@@ -48,7 +48,7 @@ def _on_path(*names: str) -> Iterator[Path]:
 
 
 def _write(path: Path, text: str) -> None:
-    """A file for its owner only, who is the folder's."""
+    """Write a file that only the owner of the folder can read."""
     path.touch(mode=0o600)
     path.write_text(text)
     folder = path.parent.stat()
@@ -97,7 +97,7 @@ class Postgres:
             return loop.call(ask)
 
     def claim(self, url: str) -> None:
-        """Mark the database as ours; Refused if it holds what no mark says is ours."""
+        """Mark the database as belonging to the tests. Raises Refused if it contains anything without a mark."""
 
         async def mark() -> None:
             async with _connection(url) as connection, connection.transaction():
@@ -139,7 +139,7 @@ class Postgres:
 
 _MAY_CREATE = "select rolcreatedb or rolsuper from pg_roles where rolname = current_user"
 
-# What people made in a database: neither the system's nor an extension's.
+# Objects that users created in the database: neither the system nor an extension.
 _HELD = """
 select string_agg(format('%I.%I', nspname, relname), ', ')
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
@@ -161,7 +161,7 @@ async def _connection(url: str) -> AsyncIterator[Any]:
 
 
 async def _create(connection: Any, template: str) -> str:
-    """A database whose name nobody has. The empty one is template0: template1 may hold more than nothing."""
+    """Create a database with an unused name. Uses template0 if it is to be empty: template1 may contain something."""
     for number in count(1):
         name = f"waggle_test_{os.getpid()}_{number}"
         try:
@@ -174,7 +174,8 @@ async def _create(connection: Any, template: str) -> str:
 
 @asynccontextmanager
 async def _emptied(connection: Any) -> AsyncIterator[None]:
-    """The database of the connection, to ourselves, which `claim` found to be ours."""
+    """The database of the connection, emptied and for exclusive use. `claim` has checked that it belongs to the
+    tests."""
     await connection.execute("set lock_timeout = '60s'")
     try:
         await connection.execute("select pg_advisory_lock($1)", _LOCK)
@@ -236,7 +237,7 @@ class Redis:
                 raise ConnectionError(f"CONFIG GET dir answered {other}")
 
     def claim(self, url: str) -> None:
-        """Mark the database as ours; Refused if it holds what no mark says is ours."""
+        """Mark the database as belonging to the tests. Raises Refused if it contains anything without a mark."""
         keys, marked = ask_redis(url, ("DBSIZE",), ("EXISTS", MARK))
         if keys and not marked:
             raise Refused(
@@ -247,7 +248,7 @@ class Redis:
 
 
 def ask_redis(url: str, *commands: tuple[str, ...]) -> list[_Reply]:
-    """The replies, by a client of a few lines: the application's is among what is tested."""
+    """The replies, by a minimal client: the client of the application is itself tested."""
     parts = urlsplit(url)
     if parts.scheme != "redis":
         raise ValueError(f"{parts.scheme}:// is not redis://")
