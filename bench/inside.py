@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 
 from bench.processes import SERVER_CORE
 from bench.stack import Stack
-from entrypoints.configuration import build
-from entrypoints.container import Container
+from entrypoints.container import Container, build
 from entrypoints.runtime import running
 from entrypoints.settings import Settings
 

@@ -71,20 +71,20 @@ class Steps:
 
 def parts(container: Container) -> Sequence[tuple[str, type, str]]:
     """What is timed: its name, its class and its method."""
-    feeds = container.feeds
-    home, page = feeds.read_home_feed(), feeds.read_page()
+    home = container.feeds().read_home_feed
+    page, gather = home.read_page, home.gather
     return (
         ("authenticate: token and session", authentication.Authenticator, "__call__"),
-        ("authenticate: token and session", type(container.identity.authenticate()), "__call__"),
+        ("authenticate: token and session", type(container.identity().authenticate), "__call__"),
         ("limits", limits.RateLimits, "charge_user"),
-        ("viewer context", type(container.viewer_contexts()), "of"),
+        ("viewer context", type(home.viewer_contexts), "of"),
         ("home: use case", type(home), "__call__"),
-        ("home: gather", type(feeds.gather_home()), "__call__"),
-        ("timeline: read", type(feeds.timelines()), "read"),
+        ("home: gather", type(gather), "__call__"),
+        ("timeline: read", type(gather.timelines), "read"),
         ("candidates: own and popular", type(home.candidates), "by_sources"),
         ("rules: first reposts", type(home.candidates), "first_reposts"),
         ("page: rounds, cursors", type(page), "__call__"),
-        ("show: states, contents, author cards", type(page.show), "__call__"),
+        ("show: states, contents, author cards", type(page.hydrate), "__call__"),
         ("SQL", Database, "fetch"),
         ("rules", rules.OncePerPost, "__call__"),
         ("JSON of the posts", fragments.Fragments, "all"),

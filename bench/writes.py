@@ -82,7 +82,7 @@ def _answered(target: Target, post: str) -> Measured:
 async def telling(shape: str, stores: Stack, rounds: int) -> None:
     """Goal 10: what it costs to tell all the followers."""
     async with inside(stores) as (container, _settings):
-        fan_out = container.feeds.fan_out()
+        fan_out = container.feeds().fan_out
         if isinstance(fan_out.timelines, MemoryTimelines):  # with room for all followers
             fan_out = replace(fan_out, timelines=MemoryTimelines(readers=2 * FOLLOWERS[CROWDED]))
         timelines, audience = fan_out.timelines, fan_out.audience

@@ -55,38 +55,37 @@ async def refresh_trending(container: Container, seconds: int) -> None:
     example because another process has refreshed them."""
     while True:
         with suppress(Unavailable):  # it is logged, and the old list is still served
-            await container.trending.refresh_trending()()
+            await container.feeds().refresh_trending()
         await asyncio.sleep(seconds / 4 * random.uniform(0.8, 1.0))  # noqa: S311 - no secret
 
 
 async def sweep_objects(container: Container) -> None:
     """Remove objects that are no longer needed from the storage: those of ended tickets, and in rounds through all objects."""
     while True:
-        await container.media.check_ended_tickets()()
-        await container.media.sweep_objects()()
+        await container.media().check_expired_tickets()
+        await container.media().purge_orphaned_objects()
         await asyncio.sleep(OBJECTS_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the processes, no secret
 
 
 async def follow_keys(container: Container) -> None:
     """Notice what `waggle keys` changed: a revoked key is refused within seconds."""
-    keys, store, secrets = container.keys(), container.key_store(), container.secrets()
+    keys, store, secrets = container.keys(), container.identity_stores().keys, container.secrets()
     while True:
         await asyncio.sleep(KEYS_SECONDS)
         if await load_keys(keys, store, secrets, container.now()()):
-            container.identity.authenticate().forget()
+            container.identity().authenticate.forget()
 
 
 async def run_maintenance(container: Container, settings: Settings) -> None:
     while True:
         try:
-            await container.notifications.trim_streams()()
-            await container.purge_security_events()()
+            await container.notifications().trim_streams()
+            await container.identity().purge_security_events()
             if settings.shape != "memory":
-                await container.posts.sweep_gone()()
+                await container.posts().sweep_gone()
                 await purge_expired(container.database())
-            await (
-                container.media.sweep_media()()
-            )  # last: the storage may be unavailable while everything else works
+            # Last: the storage may be unavailable while everything else works.
+            await container.media().purge_expired_media()
         except Unavailable as error:
             log.warning("maintenance was not finished and runs again in an hour: %s", error)
         except Exception:

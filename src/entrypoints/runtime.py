@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from adapters.ids import Lease
 from adapters.processing.confinement import LAYERS
 from adapters.security.tokens import load_keys
+from adapters.sql.media.queue import SqlProcessingQueue
 from adapters.sql.migrate import HEAD, check_schema, migrate
 from application.identity.security import flushed
 from domain.shared import MAX_ID, Unavailable
@@ -48,8 +49,10 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
             await in_background(stack, "timelines", container.redis_timelines().renew_epochs)
             await in_background(stack, "hints", container.redis_hints().listen)
         try:
-            await container.ensure_keys()()
-            await load_keys(container.keys(), container.key_store(), container.secrets(), container.now()())
+            await container.identity().ensure_keys()
+            await load_keys(
+                container.keys(), container.identity_stores().keys, container.secrets(), container.now()()
+            )
         except ValueError:
             raise BadSettings(OTHER_KEY) from None
         if settings.shape != "memory":  # no other process can change keys in memory
@@ -61,15 +64,15 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         await in_background(stack, "heads of streams", hub.follow_heads)
         await in_background(stack, "sessions of streams", hub.follow_sessions)
         await in_background(stack, "maintenance", lambda: run_maintenance(container, settings))
-        await in_background(stack, "mails", container.notifications.send_mails().run)
+        await in_background(stack, "mails", container.notifications().send_mails.run)
         if settings.confirm_email == "on":
-            await in_background(stack, "confirmations", container.identity.send_confirmations().run)
-        if settings.media_url.startswith("s3:"):  # also while the storage is unavailable
-            await in_background(stack, "storage", container.storage().run)
+            await in_background(stack, "confirmations", container.identity().send_confirmations.run)
+        if container.config().media_in_s3:  # also while the storage is unavailable
+            await in_background(stack, "storage", container.s3().run)
         folders = container.folder()
         folders.clean()
         stack.callback(folders.close)
-        await in_background(stack, "media", container.media.process_media().run)
+        await in_background(stack, "media", container.media().process_media.run)
         await in_background(stack, "objects of media", lambda: sweep_objects(container))
         relay = container.relay()
         await in_background(stack, "relay", relay.bring_events)
@@ -121,7 +124,7 @@ async def open_database(
         await check_schema(database)
         if writes_events:
             await hold_process_number(stack, container, settings)
-        stack.push_async_callback(flushed, container.security(), everything=True)
+        stack.push_async_callback(flushed, container.identity().security, everything=True)
         yield
 
 
@@ -140,7 +143,9 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
             raise BadSettings(OTHER_KEY) from None
         if changed:
             log.info("the database is now at schema %s", HEAD)
-        await container.media_jobs().free_all()  # the lock proves that the holders of all leases are dead
+        await SqlProcessingQueue(
+            database
+        ).free_all()  # the lock proves that the holders of all leases are dead
     else:
         await check_schema(database)
     await hold_process_number(stack, container, settings)

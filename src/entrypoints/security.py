@@ -13,7 +13,7 @@ SECONDS = 1.0
 
 @asynccontextmanager
 async def security_events_stored(container: Container) -> AsyncIterator[None]:
-    security: SecurityLog = container.security()
+    security = container.identity().security
     task = asyncio.create_task(_keep_flushing(security), name="security events")
     try:
         yield

@@ -16,7 +16,7 @@ import uvicorn
 
 from application.notifications.hub import Hub
 from entrypoints.access.networks import Networks
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.http.app import create_app
 from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
 from entrypoints.http.notifications.stream.frames import MAX_FRAME

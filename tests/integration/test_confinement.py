@@ -19,10 +19,10 @@ import pytest
 
 from adapters.processing import parent
 from adapters.processing.confinement import LAYERS, Layer
-from adapters.processing.parent import ChildProcessor
+from adapters.processing.parent import ChildProcessor, ConfinementRequired
 from application.media.ports import UploadRejected
 from domain.shared import Unavailable
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.runtime import running
 from entrypoints.settings import Settings
 from tests.media import corpus
@@ -311,7 +311,7 @@ async def test_the_child_refuses_an_upload_if_a_required_layer_is_missing(
     upload.write_bytes(corpus.photograph(1))
     assert (await ChildProcessor()(upload, into, lambda _: None)).width == 640
     with pytest.raises(Unavailable, match="exited with 78"):
-        await ChildProcessor(confinement_required=True)(upload, into, lambda _: None)
+        await ChildProcessor(confinement_required=ConfinementRequired(True))(upload, into, lambda _: None)
 
 
 def message(**change: object) -> str:

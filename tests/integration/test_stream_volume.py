@@ -17,8 +17,7 @@ import uvicorn
 from application.notifications.notify import NotificationRequest
 from domain.notifications import Kind
 from domain.shared import UserId
-from entrypoints.configuration import build
-from entrypoints.container import Container
+from entrypoints.container import Container, build
 from entrypoints.http.app import create_app
 from entrypoints.runtime import running
 from entrypoints.settings import Settings
@@ -100,7 +99,7 @@ async def test_each_of_very_many_entries_arrives_once_and_in_order(
         tasks = [asyncio.create_task(following(*each)) for each in zip(people, counted, strict=True)]
         while len(streams) < USERS or not all(one.protocol.connected for one in streams):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        notify, users = container.notifications.notify(), [UserId(int(one["user"]["id"])) for one in people]
+        notify, users = container.notifications().notify, [UserId(int(one["user"]["id"])) for one in people]
         for number in range(rounds):
             await notify(
                 NotificationRequest(Kind.FOLLOW, UserId(int(actor["user"]["id"])), dedupe=(number,)), users

@@ -11,41 +11,49 @@ from typing import TypeVar
 
 from sqlalchemy import update
 
-from adapters.bridges import AuthorshipOfPosts
-from adapters.memory import feeds as memory_feeds
-from adapters.memory import graph as memory_graph
-from adapters.memory import identity as memory_identity
-from adapters.memory import media as memory_media
-from adapters.memory import notifications as memory_notifications
-from adapters.memory import posts as memory_posts
+from adapters.in_process.identity import AuthorshipOfPosts
+from adapters.memory.feeds import stores as memory_feeds
+from adapters.memory.graph import stores as memory_graph
+from adapters.memory.identity import stores as memory_identity
+from adapters.memory.media import stores as memory_media
+from adapters.memory.notifications import stores as memory_notifications
 from adapters.memory.outbox import MemoryOutboxQueue
+from adapters.memory.posts import stores as memory_posts
 from adapters.memory.store import Store
+from adapters.memory.technology import Memory
 from adapters.security.sealing import Secrets
-from adapters.sql import feeds as sql_feeds
-from adapters.sql import graph as sql_graph
-from adapters.sql import identity as sql_identity
-from adapters.sql import media as sql_media
-from adapters.sql import notifications as sql_notifications
-from adapters.sql import posts as sql_posts
 from adapters.sql.database import Database
 from adapters.sql.deliveries import queue_on
+from adapters.sql.feeds import stores as sql_feeds
+from adapters.sql.graph import stores as sql_graph
+from adapters.sql.identity import stores as sql_identity
 from adapters.sql.identity.tables import pending_registrations
+from adapters.sql.media import stores as sql_media
 from adapters.sql.media.tables import media
 from adapters.sql.metadata import metadata
 from adapters.sql.migrate import migrate
+from adapters.sql.notifications import stores as sql_notifications
 from adapters.sql.notifications.tables import mails, tickets
 from adapters.sql.outbox import deliveries, outbox
-from application.feeds.ports import Candidates
-from application.feeds.signals import AccountVisibility, SignalsReader, SignalsTx
+from adapters.sql.posts import stores as sql_posts
+from adapters.sql.technology import Sql
+from application.feeds.signals import SignalsReader, SignalsTx
+from application.feeds.stores import FeedsStores
 from application.graph.ports import GraphCounters, GraphReader, GraphTx
+from application.graph.stores import GraphStores
 from application.identity.ports import Authorship, ConfirmationQueue, IdentityReader, IdentityTx, KeyStore
 from application.identity.searching import PeopleSearch
 from application.identity.security import SecurityEvents
+from application.identity.stores import IdentityStores
 from application.media.ports import MediaReader, MediaTx, ProcessingQueue
+from application.media.stores import MediaStores
 from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, StreamTickets
-from application.posts.ports import Counters, EngagementsReader, PostsReader, PostsTx
+from application.notifications.stores import NotificationsStores
+from application.posts.answers import FeedEntries
+from application.posts.ports import ClosedAuthors, Counters, EngagementsReader, PostsReader, PostsTx
 from application.posts.presenting import PostPartsReader
 from application.posts.searching import PostSearch
+from application.posts.stores import PostsStores
 from application.posts.views import PostView
 from application.shared.deliveries import OutboxQueue
 from application.shared.ports import NewId, OpenTx
@@ -64,41 +72,130 @@ POPULAR = 3
 SECRETS = Secrets(bytes(range(32)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
-    open_identity: OpenTx[IdentityTx]
-    open_posts: OpenTx[PostsTx]
-    people: IdentityReader
-    posts: PostsReader
-    parts: PostPartsReader
-    engagements: EngagementsReader
-    entries: Candidates
-    counters: Counters
-    authorship: Authorship
+    """The bundles of one technology, and what the tests need beside them."""
+
+    of_identity: IdentityStores
+    of_graph: GraphStores
+    of_posts: PostsStores
+    of_feeds: FeedsStores
+    of_notifications: NotificationsStores
+    of_media: MediaStores
     queue: OutboxQueue
-    keys: KeyStore
-    security: SecurityEvents
-    search: PostSearch
-    people_search: PeopleSearch
-    open_signals: OpenTx[SignalsTx]
-    signals: SignalsReader
-    accounts: AccountVisibility
-    open_graph: OpenTx[GraphTx]
-    graph: GraphReader
-    graph_counters: GraphCounters
-    open_notifications: OpenTx[NotificationsTx]
-    streams: StreamReader
-    tickets: StreamTickets
-    mail_queue: MailQueue
-    confirmations: ConfirmationQueue
-    open_media: OpenTx[MediaTx]
-    media: MediaReader
-    jobs: ProcessingQueue
     pass_time: Callable[[timedelta], Awaitable[None]]
     """Advances the time of leases, retries, tickets and due mails."""
     wake: asyncio.Event
     """Set after each commit, for the relay."""
     database: Database | None = None
+
+    @property
+    def open_identity(self) -> OpenTx[IdentityTx]:
+        return self.of_identity.open_tx
+
+    @property
+    def people(self) -> IdentityReader:
+        return self.of_identity.reader
+
+    @property
+    def keys(self) -> KeyStore:
+        return self.of_identity.keys
+
+    @property
+    def security(self) -> SecurityEvents:
+        return self.of_identity.security_events
+
+    @property
+    def people_search(self) -> PeopleSearch:
+        return self.of_identity.people_search
+
+    @property
+    def confirmations(self) -> ConfirmationQueue:
+        return self.of_identity.confirmations
+
+    @property
+    def open_posts(self) -> OpenTx[PostsTx]:
+        return self.of_posts.open_tx
+
+    @property
+    def posts(self) -> PostsReader:
+        return self.of_posts.reader
+
+    @property
+    def parts(self) -> PostPartsReader:
+        return self.of_posts.parts
+
+    @property
+    def engagements(self) -> EngagementsReader:
+        return self.of_posts.engagements
+
+    @property
+    def entries(self) -> FeedEntries:
+        return self.of_posts.entries
+
+    @property
+    def counters(self) -> Counters:
+        return self.of_posts.counters
+
+    @property
+    def search(self) -> PostSearch:
+        return self.of_posts.search
+
+    @property
+    def accounts(self) -> ClosedAuthors:
+        return self.of_posts.closed_authors
+
+    @property
+    def open_signals(self) -> OpenTx[SignalsTx]:
+        return self.of_feeds.open_tx
+
+    @property
+    def signals(self) -> SignalsReader:
+        return self.of_feeds.signals
+
+    @property
+    def open_graph(self) -> OpenTx[GraphTx]:
+        return self.of_graph.open_tx
+
+    @property
+    def graph(self) -> GraphReader:
+        return self.of_graph.reader
+
+    @property
+    def graph_counters(self) -> GraphCounters:
+        return self.of_graph.counters
+
+    @property
+    def open_notifications(self) -> OpenTx[NotificationsTx]:
+        return self.of_notifications.open_tx
+
+    @property
+    def streams(self) -> StreamReader:
+        return self.of_notifications.reader
+
+    @property
+    def tickets(self) -> StreamTickets:
+        return self.of_notifications.tickets
+
+    @property
+    def mail_queue(self) -> MailQueue:
+        return self.of_notifications.mail_queue
+
+    @property
+    def open_media(self) -> OpenTx[MediaTx]:
+        return self.of_media.open_tx
+
+    @property
+    def media(self) -> MediaReader:
+        return self.of_media.reader
+
+    @property
+    def jobs(self) -> ProcessingQueue:
+        return self.of_media.jobs
+
+    @property
+    def authorship(self) -> Authorship:
+        return AuthorshipOfPosts(lambda: self.of_posts.authored)
 
     async def add_account(self, **members: object) -> Account:
         account = an_account(**members)
@@ -149,41 +246,22 @@ async def memory() -> AsyncIterator[Stores]:
         nonlocal now
         now += span.total_seconds()
 
+    memory = Memory(
+        store=store,
+        new_id=new_id,
+        now=lambda: datetime.now(UTC) + timedelta(seconds=now),
+        monotonic=lambda: now,
+    )
     yield Stores(
-        memory_identity.transactions(store, new_id),
-        memory_posts.transactions(store, new_id),
-        memory_identity.MemoryIdentityReader(store),
-        memory_posts.MemoryPostsReader(store),
-        memory_posts.MemoryPostParts(store),
-        memory_posts.MemoryEngagementsReader(store),
-        memory_posts.MemoryEntries(store),
-        memory_posts.MemoryCounters(store),
-        AuthorshipOfPosts(memory_posts.MemoryAuthored(store)),
-        MemoryOutboxQueue(store, lambda: now),
-        memory_identity.MemoryKeyStore(store),
-        memory_identity.MemorySecurityEvents(store),
-        memory_posts.MemorySearch(store),
-        memory_identity.MemoryPeopleSearch(store),
-        memory_feeds.transactions(store),
-        memory_feeds.MemorySignalsReader(store),
-        memory_posts.MemoryClosedAuthors(store),
-        memory_graph.transactions(store, new_id, POPULAR),
-        memory_graph.MemoryGraphReader(store),
-        memory_graph.MemoryGraphCounters(store),
-        memory_notifications.transactions(store, new_id),
-        memory_notifications.MemoryStreamReader(store),
-        memory_notifications.MemoryStreamTickets(store, lambda: now),
-        memory_notifications.MemoryMailQueue(
-            store, lambda: datetime.now(UTC) + timedelta(seconds=now), lambda: now
-        ),
-        memory_identity.MemoryConfirmationQueue(
-            store, lambda: datetime.now(UTC) + timedelta(seconds=now), lambda: now
-        ),
-        memory_media.transactions(store, new_id, lambda: datetime.now(UTC)),
-        memory_media.MemoryMediaReader(store),
-        memory_media.MemoryProcessingQueue(store, lambda: now),
-        pass_time,
-        wake,
+        of_identity=memory_identity.stores(memory),
+        of_graph=memory_graph.stores(memory, POPULAR),
+        of_posts=memory_posts.stores(memory),
+        of_feeds=memory_feeds.stores(memory),
+        of_notifications=memory_notifications.stores(memory),
+        of_media=memory_media.stores(memory),
+        queue=MemoryOutboxQueue(store, lambda: now),
+        pass_time=pass_time,
+        wake=wake,
     )
 
 
@@ -222,38 +300,23 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             )
 
     try:
+        sql = Sql(
+            database=database,
+            sealer=SECRETS,
+            new_id=new_id,
+            monotonic=lambda: time.monotonic() + now,
+        )
         yield Stores(
-            sql_identity.transactions(database, SECRETS, new_id),
-            sql_posts.transactions(database, new_id),
-            sql_identity.SqlIdentityReader(database, SECRETS),
-            sql_posts.SqlPostsReader(database),
-            sql_posts.SqlPostParts(database),
-            sql_posts.SqlEngagementsReader(database),
-            sql_posts.SqlEntries(database),
-            sql_posts.SqlCounters(database),
-            AuthorshipOfPosts(sql_posts.SqlAuthored(database)),
-            queue_on(database, lambda: time.monotonic() + now),
-            sql_identity.SqlKeyStore(database),
-            sql_identity.SqlSecurityEvents(database),
-            sql_posts.SqlSearch(database),
-            sql_identity.SqlPeopleSearch(database),
-            sql_feeds.transactions(database),
-            sql_feeds.SqlSignalsReader(database),
-            sql_posts.SqlClosedAuthors(database),
-            sql_graph.transactions(database, new_id, POPULAR),
-            sql_graph.SqlGraphReader(database),
-            sql_graph.SqlGraphCounters(database),
-            sql_notifications.transactions(database, new_id),
-            sql_notifications.SqlStreamReader(database),
-            sql_notifications.SqlStreamTickets(database),
-            sql_notifications.SqlMailQueue(database),
-            sql_identity.SqlConfirmationQueue(database, SECRETS),
-            sql_media.transactions(database, new_id),
-            sql_media.SqlMediaReader(database),
-            sql_media.SqlProcessingQueue(database),
-            pass_time,
-            wake,
-            database,
+            of_identity=sql_identity.stores(sql),
+            of_graph=sql_graph.stores(sql, POPULAR),
+            of_posts=sql_posts.stores(sql),
+            of_feeds=sql_feeds.stores(sql),
+            of_notifications=sql_notifications.stores(sql),
+            of_media=sql_media.stores(sql),
+            queue=queue_on(database, sql.monotonic),
+            pass_time=pass_time,
+            wake=wake,
+            database=database,
         )
     finally:
         await database.close()

@@ -5,74 +5,51 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters.bridges import MediaToAttach, PeopleOfIdentity
+from adapters.folders import TemporaryFolders
+from adapters.in_process.media import OwnersOfPosts
+from adapters.mail.unsent import NoMail
 from adapters.memory.limits import MemoryLimiter
+from adapters.processing.parent import ChildProcessor
 from adapters.security.common_passwords import CommonPasswords
-from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys
+from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, SigningKeys, make_key
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import TicketSigner
 from adapters.text import ascii_domain, graphemes
 from application.feeds.record_signals import EraseAccountSignals, RecordEngagement, RecordPostSignals
-from application.identity.accounts import DeleteAccount, EditProfile
-from application.identity.ending import EndAllSessions, LogOut, LogOutElsewhere, LogOutEverywhere
-from application.identity.event_handlers import CountPosts
-from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
-from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
-from application.identity.registration import Register
-from application.identity.repair import RepairAccounts
-from application.identity.security import AnonymizeSecurityEvents, Origin, SecurityLog
-from application.identity.sessions import (
-    LoggedIn,
-    LogIn,
-    Refresh,
-    SessionMaker,
-)
-from application.identity.throttle import Throttle
-from application.media.event_handlers import AttachMedia, DeleteDetachedMedia
-from application.media.removing import PurgeMedia
-from application.posts.attaching import UpdateAttachedMedia
-from application.posts.deleting import DeletePost
-from application.posts.editing import EditPost, PostEdit
-from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers, ListPinned
-from application.posts.engagements import EngagementSummary, PinPost, SetEngagement
-from application.posts.erasing import EraseAuthor, SweepGone
-from application.posts.event_handlers import RestrictAuthor, RestrictComment
-from application.posts.publishing import PostDraft, PublishedPost, PublishPost
-from application.posts.queries import (
-    ListByAuthor,
-    PresentedPost,
-    PresentPosts,
-    ReadHistory,
-    ReadPost,
-    ReadPosts,
-)
-from application.posts.repair import RepairPosts
-from application.posts.threads import ListComments, ReadContext
+from application.identity.module import IdentityModule, IdentityNeeds
+from application.identity.security import Origin
+from application.identity.sessions import LoggedIn
+from application.media.module import MediaModule, MediaNeeds
+from application.media.uploading import UploadLimits
+from application.posts.editing import PostEdit
+from application.posts.engagements import EngagementSummary
+from application.posts.module import PostsModule, PostsNeeds
+from application.posts.publishing import PostDraft, PublishedPost
+from application.posts.queries import PresentedPost
 from application.shared.errors import Overloaded
 from application.shared.events import (
     AccountDeleted,
-    AttachedMediaChanged,
     Edited,
     Event,
     Liked,
-    MediaAttached,
-    MediaDetached,
     PostDeleted,
-    ProfileChanged,
     Published,
     Reposted,
     Unliked,
     Unreposted,
 )
+from application.shared.mail import Site
 from application.shared.ports import IdempotentRequest
 from application.shared.relay import Relay
-from application.shared.subscriptions import InProcess, Subscription, on, on_long
+from application.shared.subscriptions import InProcess, Subscription, on
 from domain.posts import Engagement, Visibility
 from domain.shared import DomainError, PostId, UserId
-from tests.port_contracts.stores import BEGINNING, Stores, memory, new_id
+from tests.port_contracts.stores import BEGINNING, SECRETS, Stores, memory, new_id
 from tests.unit.viewer_contexts import FakeGraph
 
 
@@ -137,92 +114,102 @@ class Waggle:
     graph: FakeGraph = field(default_factory=FakeGraph)
 
     def __post_init__(self) -> None:
-        stores, time = self.stores, self.time
-        tokens = JwtAccessTokens(_KEYS, "https://waggle.example.org")
-        self.authenticate = Authenticate(tokens, stores.people, time, time.monotonic)
-        ended = self.authenticate.sessions_ended
-        sessions = SessionMaker(time, new_id, self._seed, tokens, ChainedRefreshTokens(b"k" * 32))
-        self.passwords = passwords = PlainPasswords()
-        new_password = NewPassword(COMMON, ["waggle"])
-        self.security = security = SecurityLog(
-            stores.security, time, time.monotonic, lambda: Origin("203.0.113.0/24", "request 1")
+        self.passwords = PlainPasswords()
+        self.identity = identity = self._identity()
+        self.media = media = self._media(identity)
+        self.posts = posts = PostsModule.build(
+            stores=self.stores.of_posts,
+            needs=PostsNeeds(
+                viewer_contexts=self.graph,
+                people=identity.cards,
+                attachable=media.attachable,
+                graphemes=graphemes,
+                now=self.time,
+                monotonic=self.time.monotonic,
+                new_id=new_id,
+            ),
         )
-        throttle = Throttle(MemoryLimiter(time.monotonic), lambda *parts: b" ".join(parts).hex())
-        self.register = Register(
-            stores.open_identity,
-            passwords,
-            new_password,
-            sessions,
-            new_id,
-            graphemes,
-            ascii_domain,
-            throttle,
-            security,
+        self.authenticate, self.security = identity.authenticate, identity.security
+        self.register, self.log_in, self.refresh = identity.register, identity.log_in, identity.refresh
+        self.log_out, self.log_out_elsewhere = identity.log_out, identity.log_out_elsewhere
+        self.log_out_everywhere = identity.log_out_everywhere
+        self.end_all_sessions = identity.end_all_sessions
+        self.list_sessions = identity.list_sessions
+        self.confirm, self.change_password = identity.confirm_password, identity.change_password
+        self.edit_profile, self.delete_account = identity.edit_profile, identity.delete_account
+        self.read_account, self.read_profile = identity.read_account, identity.read_profile
+        self.repair_accounts, self.people = identity.repair_accounts, identity.cards
+        self.publish, self.edit, self.delete = posts.publish_post, posts.edit_post, posts.delete_post
+        self.engage, self.pin = posts.set_engagement, posts.pin_post
+        self.engaged_users, self.engaged_posts, self.pinned = (
+            posts.list_engaged_users,
+            posts.list_engaged_posts,
+            posts.list_pinned,
         )
-        self.log_in = LogIn(
-            stores.open_identity, stores.people, passwords, sessions, ascii_domain, throttle, security, ended
+        self.read, self.read_several, self.history = posts.read_post, posts.read_posts, posts.read_history
+        self.by_author, self.comments, self.context = (
+            posts.list_by_author,
+            posts.list_comments,
+            posts.read_context,
         )
-        self.refresh = Refresh(stores.open_identity, sessions, time, security, ended)
-        self.end_all_sessions = EndAllSessions(stores.open_identity, time, security)
-        self.log_out = LogOut(stores.open_identity, time, security, ended)
-        self.log_out_elsewhere = LogOutElsewhere(stores.open_identity, time, security, ended)
-        self.log_out_everywhere = LogOutEverywhere(stores.open_identity, time, security, ended)
-        self.list_sessions = ListSessions(stores.people, time)
-        check = CheckPassword(stores.people, passwords, throttle)
-        self.confirm = ConfirmPassword(stores.open_identity, check, sessions, time, security)
-        self.change_password = ChangePassword(
-            stores.open_identity,
-            stores.people,
-            check,
-            passwords,
-            new_password,
-            sessions,
-            time,
-            security,
-            ended,
-        )
-        self.edit_profile = EditProfile(stores.open_identity, graphemes)
-        self.delete_account = DeleteAccount(stores.open_identity, time, security, ended)
-        self.read_account = ReadAccount(stores.people)
-        self.read_profile = ReadProfile(stores.people)
-        self.people = PeopleOfIdentity(stores.people, time.monotonic, ttl=1.0)
-        present, viewer_contexts = PresentPosts(self.people), self.graph
-        attachable = MediaToAttach(stores.media, lambda: BEGINNING)
-        self.publish = PublishPost(
-            stores.open_posts, viewer_contexts, self.people, attachable, new_id, graphemes
-        )
-        self.delete = DeletePost(stores.open_posts, viewer_contexts)
-        self.engage = SetEngagement(stores.open_posts, viewer_contexts, new_id)
-        self.pin = PinPost(stores.open_posts, viewer_contexts, new_id)
-        self.engaged_users = ListEngagedUsers(viewer_contexts, stores.posts, stores.engagements, self.people)
-        self.engaged_posts = ListEngagedPosts(viewer_contexts, stores.engagements, present)
-        self.pinned = ListPinned(viewer_contexts, stores.engagements, self.people, present)
-        self.repair_posts = RepairPosts(stores.counters)
-        self.repair_accounts = RepairAccounts(stores.open_identity, stores.authorship)
-        self.read = ReadPost(viewer_contexts, stores.posts, present)
-        self.by_author = ListByAuthor(viewer_contexts, stores.posts, self.people, present)
-        self.comments = ListComments(viewer_contexts, stores.posts, present)
-        self.read_several = ReadPosts(viewer_contexts, stores.posts, present)
-        self.history = ReadHistory(viewer_contexts, stores.posts)
-        self.context = ReadContext(viewer_contexts, stores.posts, present)
-        self.edit = EditPost(stores.open_posts, viewer_contexts, self.people, time, graphemes, self.read)
-        self.sweep = SweepGone(stores.open_posts)
-        self.attachable = attachable
+        self.sweep, self.repair_posts = posts.sweep_gone, posts.repair_posts
         self.subscriptions = self._subscriptions()
-        self.relay = Relay(stores.queue, InProcess(self.subscriptions))
+        self.relay = Relay(self.stores.queue, InProcess(self.subscriptions))
+
+    def _identity(self) -> IdentityModule:
+        return IdentityModule.build(
+            stores=self.stores.of_identity,
+            needs=IdentityNeeds(
+                viewer_contexts=self.graph,
+                authorship=self.stores.authorship,
+                passwords=self.passwords,
+                common_passwords=COMMON,
+                access_tokens=JwtAccessTokens(_KEYS, "https://waggle.example.org"),
+                refresh_tokens=ChainedRefreshTokens(b"k" * 32),
+                confirmation_token=lambda seed: seed.hex(),
+                make_key=partial(make_key, SECRETS),
+                limiter=MemoryLimiter(self.time.monotonic),
+                fingerprint=lambda *parts: b" ".join(parts).hex(),
+                mail=NoMail(),
+                ascii_domain=ascii_domain,
+                graphemes=graphemes,
+                origin=lambda: Origin("203.0.113.0/24", "request 1"),
+                now=self.time,
+                monotonic=self.time.monotonic,
+                new_id=new_id,
+                random_bytes=self._seed,
+                site=Site.at("https://waggle.example.org"),
+                site_names=["waggle"],
+                confirm_email=False,
+                card_ttl=1.0,
+            ),
+        )
+
+    def _media(self, identity: IdentityModule) -> MediaModule:
+        """Without bytes, at the beginning of time."""
+        return MediaModule.build(
+            stores=self.stores.of_media,
+            needs=MediaNeeds(
+                owners=OwnersOfPosts(lambda: self.stores.accounts),
+                sessions=identity.live_sessions,
+                storage=MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: BEGINNING),
+                processor=ChildProcessor(),
+                folder=TemporaryFolders(Path("/nowhere")),
+                limits=UploadLimits(file_bytes=1, user_bytes=1, files_a_day=1),
+                new_secret=lambda: "secret",
+                graphemes=graphemes,
+                now=lambda: BEGINNING,
+                new_id=new_id,
+            ),
+        )
 
     def _subscriptions(self) -> list[Subscription]:
-        stores, time = self.stores, self.time
-        count_posts = CountPosts(stores.open_identity)
-        record_engagement = RecordEngagement(stores.open_signals)
-        record_post_signals = RecordPostSignals(stores.open_signals, time)
-        no_objects = MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: BEGINNING)
-        restrict_comment = RestrictComment(stores.open_posts, stores.accounts)
-        purge = PurgeMedia(stores.open_media, no_objects)
+        record_engagement = RecordEngagement(self.stores.open_signals)
+        record_post_signals = RecordPostSignals(self.stores.open_signals, self.time)
         return [
-            on(Published, "posts.restrict_comment", restrict_comment),
-            on(Published, "identity.count_posts", count_posts),
-            on(PostDeleted, "identity.count_posts", count_posts),
+            *self.identity.subscriptions(),
+            *self.posts.subscriptions(),
+            *self.media.subscriptions(),
             on(Published, "feeds.record_signals", record_post_signals),
             on(Edited, "feeds.record_signals", record_post_signals),
             on(PostDeleted, "feeds.record_signals", record_post_signals),
@@ -230,23 +217,7 @@ class Waggle:
             on(Unliked, "feeds.record_signals", record_engagement),
             on(Reposted, "feeds.record_signals", record_engagement),
             on(Unreposted, "feeds.record_signals", record_engagement),
-            on(AccountDeleted, "identity.forget_card", self.people.forget),
-            on_long(AccountDeleted, "posts.erase_author", EraseAuthor(stores.open_posts, time.monotonic)),
-            on(AccountDeleted, "feeds.erase_signals", EraseAccountSignals(stores.open_signals)),
-            on(
-                AccountDeleted, "identity.anonymize_security_events", AnonymizeSecurityEvents(stores.security)
-            ),
-            on(MediaAttached, "media.track_attachments", AttachMedia(stores.open_media)),
-            on(MediaDetached, "media.track_attachments", DeleteDetachedMedia(stores.open_media, purge)),
-            on(
-                AttachedMediaChanged,
-                "posts.update_attached_media",
-                UpdateAttachedMedia(stores.open_posts, self.attachable),
-            ),
-            on(ProfileChanged, "identity.forget_card", self.people.forget),
-            on_long(
-                ProfileChanged, "posts.restrict_author", RestrictAuthor(stores.open_posts, time.monotonic)
-            ),
+            on(AccountDeleted, "feeds.erase_signals", EraseAccountSignals(self.stores.open_signals)),
         ]
 
     def _seed(self, size: int) -> bytes:

@@ -23,12 +23,11 @@ LAYERS = ("domain", "application", "adapters", "entrypoints")
 MODULES = {"identity", "posts", "graph", "feeds", "notifications", "media", "moderation"}
 ALLOWED = {
     "entrypoints.http.shapes": {"media", "posts"},  # schemas that feeds, search and posts share
-    "adapters.bridges": {
-        "identity",
-        "media",
-        "notifications",
-        "posts",
-    },  # it answers the questions of one module with another one
+    "adapters.in_process.feeds": {"notifications"},  # it answers one module's questions by asking others
+    "adapters.in_process.graph": {"identity"},
+    "adapters.in_process.identity": {"identity", "posts"},
+    "adapters.in_process.media": {"posts"},
+    "adapters.in_process.notifications": {"identity", "notifications", "posts"},
     "adapters.security.tokens": {"identity"},  # the tokens of identity's ports
     "adapters.sql.migrations.versions.0009_search": {"identity", "posts"},  # it indexes the texts of each
     "adapters.sql.migrations.versions.0015_words": {"identity", "posts"},  # it indexes them again
@@ -64,15 +63,23 @@ ALLOWED = {
     "adapters.processing.png": {"media"},
     "adapters.processing.posters": {"media"},
     "adapters.processing.remuxing": {"media"},
-    "entrypoints.runtime": {"identity"},  # security events
-    "entrypoints.configuration": {"media"},  # the limits of uploads
+    "entrypoints.runtime": {"identity", "media"},  # whose events are flushed, and whose leases end at a start
+    "entrypoints.configuration": {"media", "notifications"},  # their limits and times
     "entrypoints.access.authentication": {"identity"},  # the principal of a token
     "entrypoints.access.context": {"identity"},  # the origin of security events
     "entrypoints.access.cursors": {"posts"},  # the windows of hashtags
     "entrypoints.security": {"identity"},  # it stores security events
-    "adapters.sql.migrate": {"identity"},  # a migration indexes addresses again, with the sealer
     "adapters.sql.migrations.versions.0017_addresses": {"identity"},
     "adapters.text": {"identity"},  # the form in which e-mail domains are compared
+    "entrypoints.choosing": {"feeds", "media", "notifications"},  # the adapters that depend on a setting
+    "entrypoints.wiring": {
+        "feeds",
+        "graph",
+        "identity",
+        "media",
+        "notifications",
+        "posts",
+    },  # it connects all modules
     "entrypoints.container": {
         "feeds",
         "graph",
@@ -80,7 +87,7 @@ ALLOWED = {
         "media",
         "notifications",
         "posts",
-    },  # it wires everything
+    },  # it chooses the stores of every module
     "entrypoints.http.app": {
         "feeds",
         "graph",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.http.app import describe
 from entrypoints.http.notifications.stream import asyncapi
 from entrypoints.http.openapi import catalogue

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.memory.feeds import MemoryTimelines, NoTimelines
-from application.feeds.ports import Candidates, Timelines
+from application.feeds.ports import Timelines
+from application.posts.answers import FeedEntries
 from application.shared.events import AccountDeleted
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.posts import Visibility
 from domain.shared import EventId, PostId, UserId
-from tests.port_contracts.stores import memory, new_id
+from tests.port_contracts.stores import Stores, memory, new_id
 from tests.unit.feeds_harness import VISIBILITIES, FeedsHarness, ids_of
 
 TIMELINES: dict[str, Callable[[], Timelines]] = {
@@ -41,7 +42,7 @@ async def feeds(request: pytest.FixtureRequest) -> AsyncIterator[FeedsHarness]:
 class InterleavedCandidates:
     """The candidates. An action runs between the query and its result."""
 
-    candidates: Candidates
+    candidates: FeedEntries
     action: Callable[[], Awaitable[object]] | None = None
     asked: int = 0
 
@@ -60,12 +61,14 @@ class InterleavedCandidates:
         return getattr(self.candidates, name)
 
 
+def with_entries(stores: Stores, entries: InterleavedCandidates) -> Stores:
+    return replace(stores, of_posts=replace(stores.of_posts, entries=cast("FeedEntries", entries)))
+
+
 async def test_a_timeline_contains_posts_published_while_it_is_built() -> None:
     async with memory() as stores:
         interleaved = InterleavedCandidates(stores.entries)
-        feeds = FeedsHarness(
-            replace(stores, entries=cast("Candidates", interleaved)), MemoryTimelines(), users(6)
-        )
+        feeds = FeedsHarness(with_entries(stores, interleaved), MemoryTimelines(), users(6))
         ann, bob, *_ = feeds.users
         feeds.follow(ann, bob)
         early = await feeds.publish(bob)
@@ -80,9 +83,7 @@ async def test_a_timeline_contains_posts_published_while_it_is_built() -> None:
 async def test_concurrent_reads_build_a_timeline_once() -> None:
     async with memory() as stores:
         interleaved = InterleavedCandidates(stores.entries)
-        feeds = FeedsHarness(
-            replace(stores, entries=cast("Candidates", interleaved)), MemoryTimelines(), users(6)
-        )
+        feeds = FeedsHarness(with_entries(stores, interleaved), MemoryTimelines(), users(6))
         ann, bob, *_ = feeds.users
         feeds.follow(ann, bob)
         post = await feeds.publish(bob)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from adapters.sql.database import _PostgresReader
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.data_folder import master_key, prepare
 from entrypoints.production import weak_key
 from entrypoints.settings import BadSettings, Settings

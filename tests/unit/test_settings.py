@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from entrypoints.cli.settings import show_settings
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.settings import BadSettings, Settings, environment_name
 
 KEY = "d3b07384d113edec49eaa6238ad5ff00c2f1a9e85b7640d19fe3ac52708b6e14"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NewType
 
 import msgspec
 
@@ -50,6 +50,9 @@ IMAGE_LIMITS = ProcessLimits(memory=768 * MB, cpu_seconds=20, seconds=30, file_b
 VIDEO_LIMITS = ProcessLimits(memory=1024 * MB, cpu_seconds=60, seconds=120, file_bytes=2_048 * MB)
 
 
+ConfinementRequired = NewType("ConfinementRequired", bool)
+
+
 @dataclass(frozen=True, slots=True)
 class ChildProcessor:
     """Implements `application.media.ports.Processor`; its paths must be absolute. At most half of the cores process uploads
@@ -57,7 +60,7 @@ class ChildProcessor:
 
     audio: bool = True
     """Whether videos may have audio."""
-    confinement_required: bool = False
+    confinement_required: ConfinementRequired = ConfinementRequired(False)  # noqa: FBT003 - a type of its own
     """Whether the child refuses to read the upload if a layer of the confinement is missing."""
     images: ProcessLimits = IMAGE_LIMITS
     video: ProcessLimits = VIDEO_LIMITS

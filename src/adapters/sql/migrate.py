@@ -6,7 +6,7 @@ from sqlalchemy import Connection, String, column, inspect, select, table, text
 
 from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
-from adapters.sql.identity.tables import Sealer
+from adapters.sql.sealing import Sealer
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0020"

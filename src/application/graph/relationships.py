@@ -4,7 +4,7 @@ changes nothing and raises nothing."""
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 from application.graph.ports import AccountDirectory, GraphTx, RelationshipList
 from application.shared.events import (
@@ -157,16 +157,50 @@ class Mute:
 
 @dataclass(frozen=True, slots=True)
 class UpdateRelationship:
-    """Make one change that depends only on the relationship itself: unfollow, block, unblock, unmute, accept or reject
-    a request, remove a follower. Raises UserNotFound, SelfRelationship, TooManyBlocks, and whatever the change
-    raises."""
+    """Make one change that depends only on the relationship itself. Each change is a class of its own below, so that
+    types tell them apart. Raises UserNotFound, SelfRelationship, TooManyBlocks, and whatever the change raises."""
 
+    change: ClassVar[Change]
     change_relationship: ChangeRelationship
     accounts: AccountDirectory
     clock: Clock
-    change: Change
 
     async def __call__(self, user: UserId, other: UserId) -> Relationship:
         if await self.accounts.is_private(other) is None:
             raise UserNotFound("no such user")
-        return (await self.change_relationship(user, other, self.change)).as_of(self.clock())
+        return (await self.change_relationship(user, other, type(self).change)).as_of(self.clock())
+
+
+class Unfollow(UpdateRelationship):
+    __slots__ = ()
+    change = Relationship.unfollowed
+
+
+class Block(UpdateRelationship):
+    __slots__ = ()
+    change = Relationship.blocked
+
+
+class Unblock(UpdateRelationship):
+    __slots__ = ()
+    change = Relationship.unblocked
+
+
+class Unmute(UpdateRelationship):
+    __slots__ = ()
+    change = Relationship.unmuted
+
+
+class RemoveFollower(UpdateRelationship):
+    __slots__ = ()
+    change = Relationship.without_follower
+
+
+class AcceptRequest(UpdateRelationship):
+    __slots__ = ()
+    change = Relationship.accepted
+
+
+class RejectRequest(UpdateRelationship):
+    __slots__ = ()
+    change = Relationship.rejected

@@ -6,11 +6,11 @@ All attempts at one password together are at most 100 in any hour: 40 from netwo
 from known networks and from sessions (`/auth/confirm`, `/auth/password`).
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from math import ceil
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from application.shared.errors import Overloaded
 from application.shared.limits import Limiter, Rate
@@ -47,13 +47,19 @@ class TooManyAttempts(TooMany):
     code = "too_many_attempts"
 
 
+class Fingerprint(Protocol):
+    def __call__(self, *parts: bytes) -> str:
+        """A keyed hash of the parts."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Throttle:
     """Every method raises TooManyAttempts before the password is compared."""
 
     limiter: Limiter
-    fingerprint: Callable[..., str]
-    """A keyed hash of bytes. Logins are stored hashed, because users also type passwords into that field."""
+    fingerprint: Fingerprint
+    """Logins are stored hashed, because users also type passwords into that field."""
 
     @asynccontextmanager
     async def login(

@@ -3,7 +3,8 @@
 import random
 import traceback
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
+from urllib.parse import urlsplit
 
 from domain.shared import Unavailable
 
@@ -17,6 +18,10 @@ class Site(NamedTuple):
     url: str
     """The public URL. Every link in a mail begins with it, never with anything from a request."""
     host: str
+
+    @classmethod
+    def at(cls, url: str) -> Self:
+        return cls(url, urlsplit(url).hostname or "waggle")
 
 
 class Message(NamedTuple):

@@ -4,7 +4,7 @@ import argparse
 
 from application.shared.deliveries import EVERYBODY
 from entrypoints.cli.command import Command, require_stored_data, say
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.runtime import open_database
 from entrypoints.settings import Settings
 

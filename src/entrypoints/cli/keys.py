@@ -10,8 +10,7 @@ from adapters.security.tokens import SigningKeys, load_keys
 from adapters.sql.migrate import check_schema
 from application.identity.security import flushed
 from entrypoints.cli.command import EX_TEMPFAIL, EX_USAGE, Command, complain, require_stored_data, say
-from entrypoints.configuration import build
-from entrypoints.container import Container
+from entrypoints.container import Container, build
 from entrypoints.runtime import OTHER_KEY
 from entrypoints.settings import BadSettings, Settings
 
@@ -24,13 +23,13 @@ async def manage_keys(settings: Settings, arguments: argparse.Namespace) -> int:
         elif arguments.action == "revoke":
             status = await _revoke(container, arguments.kid)
         if status == 0:
-            for key in await container.list_keys()():
+            for key in await container.identity().list_keys():
                 say(f"{key.kid}\t{key.state}\tmade {key.made_at:%Y-%m-%d %H:%M:%S}Z")
     return status
 
 
 async def _rotate(container: Container, published: timedelta) -> int:
-    done = await container.rotate_keys()(published)
+    done = await container.identity().rotate_keys(published)
     if done.activated is None:
         seconds = math.ceil(done.wait.total_seconds())
         say(f"nothing rotated: the next key must be published for {seconds} more seconds before it signs")
@@ -40,13 +39,13 @@ async def _rotate(container: Container, published: timedelta) -> int:
 
 
 async def _revoke(container: Container, kid: str) -> int:
-    revoked = await container.revoke_key()(kid)
+    revoked = await container.identity().revoke_key(kid)
     if revoked is None:
         complain(f"there is no key {kid}")
         return EX_USAGE
     say(f"{kid} is revoked: its tokens are refused within five seconds")
     if revoked.state != "next":  # it may have signed the tokens of any session
-        say(f"{await container.identity.end_all_sessions()()} sessions ended: all users must log in again")
+        say(f"{await container.identity().end_all_sessions()} sessions ended: all users must log in again")
     return 0
 
 
@@ -60,11 +59,13 @@ async def _key_store(settings: Settings) -> AsyncIterator[Container]:
     try:
         await check_schema(database)
         try:  # a key that is sealed with another master key would be of no use to the servers
-            await load_keys(SigningKeys(), container.key_store(), container.secrets(), container.now()())
+            await load_keys(
+                SigningKeys(), container.identity_stores().keys, container.secrets(), container.now()()
+            )
         except ValueError:
             raise BadSettings(OTHER_KEY) from None
         yield container
-        await flushed(container.security(), everything=True)
+        await flushed(container.identity().security, everything=True)
     finally:
         await database.close()
 

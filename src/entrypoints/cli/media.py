@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from application.media.removing import ORPHAN_AGE
 from entrypoints.cli.command import EX_FOUND, Command, require_stored_data, say
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.runtime import open_database
 from entrypoints.settings import Settings
 
@@ -15,8 +15,8 @@ async def sweep_media(settings: Settings, arguments: argparse.Namespace) -> int:
     container, age = build(settings), timedelta(hours=arguments.older_than)
     dry_run: bool = arguments.dry_run
     async with open_database(container, settings, alone=False):
-        removed = 0 if dry_run else await container.media.sweep_media()(age)
-        found = await container.media.reconcile_media()(dry_run=dry_run, older_than=min(age, ORPHAN_AGE))
+        removed = 0 if dry_run else await container.media().purge_expired_media(age)
+        found = await container.media().reconcile_media(dry_run=dry_run, older_than=min(age, ORPHAN_AGE))
     say(f"{removed} unfinished, unattached or deleted media removed")
     say(f"{found.rows} media, {found.processing} of them in processing; {found.objects} files")
     say(f"{found.without_row} files belong to no media" + ("" if dry_run else ": deleted"))

@@ -6,7 +6,7 @@ from adapters.security.sealing import Secrets
 from adapters.sql.database import Database
 from adapters.sql.migrate import HEAD, migrate
 from entrypoints.cli.command import Command, say
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.data_folder import master_key
 from entrypoints.runtime import OTHER_KEY
 from entrypoints.settings import BadSettings, Settings

@@ -5,7 +5,7 @@ import dataclasses
 import json
 
 from entrypoints.cli.command import Command, say
-from entrypoints.configuration import build
+from entrypoints.container import build
 from entrypoints.http.app import describe
 from entrypoints.settings import Settings
 

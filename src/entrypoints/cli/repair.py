@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from entrypoints.cli.command import EX_FOUND, Command, say
-from entrypoints.configuration import build
-from entrypoints.container import Container
+from entrypoints.container import Container, build
 from entrypoints.runtime import open_database
 from entrypoints.settings import BadSettings, Settings
 
@@ -33,9 +32,9 @@ def _check_exists(file: Path) -> None:
 
 async def _counters(container: Container, *, repair: bool) -> dict[str, int]:
     """The drift of each counter, summed over all rows."""
-    posts = await container.posts.repair_posts()(repair=repair)
-    accounts = await container.identity.repair_accounts()(repair=repair)
-    follow_counts = await container.graph.repair_follow_counts()(repair=repair)
+    posts = await container.posts().repair_posts(repair=repair)
+    accounts = await container.identity().repair_accounts(repair=repair)
+    follow_counts = await container.graph().repair_follow_counts(repair=repair)
     return {
         **{f"posts.{counter}": by for counter, by in posts.items()},
         "accounts.posts": accounts,

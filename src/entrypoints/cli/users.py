@@ -7,8 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from domain.shared import UserId, UserNotFound
 from entrypoints.cli.command import EX_NO_USER, Command, complain, require_stored_data, say
-from entrypoints.configuration import build
-from entrypoints.container import Container
+from entrypoints.container import Container, build
 from entrypoints.lock import InUse
 from entrypoints.runtime import open_database, running
 from entrypoints.settings import Settings
@@ -37,7 +36,7 @@ async def manage_users(settings: Settings, arguments: argparse.Namespace) -> int
 async def _log_out(container: Container, settings: Settings, username: str) -> int:
     """The number of sessions that ended."""
     async with open_database(container, settings, alone=False):
-        ended: int = await container.identity.log_out_everywhere().by_operator(
+        ended: int = await container.identity().log_out_everywhere.by_operator(
             await _user_named(container, username)
         )
     return ended
@@ -45,14 +44,13 @@ async def _log_out(container: Container, settings: Settings, username: str) -> i
 
 async def _delete(container: Container, settings: Settings, username: str) -> None:
     async with _relayed(container, settings):
-        await container.identity.delete_account().by_operator(await _user_named(container, username))
+        await container.identity().delete_account.by_operator(await _user_named(container, username))
         if settings.shape == "embedded":  # with PostgreSQL the servers do it
             await _delivered(container)
 
 
 async def _user_named(container: Container, username: str) -> UserId:
-    user: UserId = (await container.identity_reader().account_named(username.lower())).id
-    return user
+    return (await container.identity().read_profile.named(username)).id
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The HTTP application: all routes and the layers around them. It knows no adapter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Controller, Litestar, Router
@@ -9,6 +10,9 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Contact, License
 from litestar.types import ASGIApp
 
+from application.media.ports import AddressVerifier, OpenFolder, TicketVerifier
+from application.shared.attachments import Addresses
+from application.shared.people import FollowSummaries
 from domain.shared import DomainError
 from entrypoints.access.authentication import Authenticator
 from entrypoints.access.cursors import Cursors
@@ -17,6 +21,7 @@ from entrypoints.access.networks import Networks
 from entrypoints.container import Container
 from entrypoints.http import openapi, operations
 from entrypoints.http.auth import authentication
+from entrypoints.http.binding import bound
 from entrypoints.http.bodies import StrictRequest
 from entrypoints.http.cors import Cors, Origins
 from entrypoints.http.errors import fail, refuse, refuse_http
@@ -44,7 +49,7 @@ from entrypoints.http.notifications.stream.sse import StreamController
 from entrypoints.http.notifications.stream.temporary_errors import TemporaryErrorsAsEvents
 from entrypoints.http.paging import Pager
 from entrypoints.http.posts.engagements import EngagedPostsController, EngagementsController
-from entrypoints.http.posts.handlers import PostsController, PostsOfUserController
+from entrypoints.http.posts.handlers import OfUser, PostsController, PostsOfUserController
 from entrypoints.http.posts.threads import ThreadsController
 from entrypoints.http.request_middleware import RequestMiddleware
 from entrypoints.http.resources import IdempotentRequests
@@ -56,15 +61,47 @@ VERSION = "0.1.0"
 MAX_BODY = 64 * 1024
 
 
-def bound(controller: type[Controller], container: Any, **given: Any) -> type[Controller]:
-    """The controller with the use cases that it declares, taken from `container` by their names.
+CONTROLLERS: Sequence[type[Controller]] = (
+    AuthController,
+    MeController,
+    UsersController,
+    PostsController,
+    ThreadsController,
+    PostsOfUserController,
+    EngagementsController,
+    EngagedPostsController,
+    SearchController,
+    TrendingController,
+    FeedsController,
+    UserRelationshipController,
+    MyRelationshipsController,
+    RelationshipsController,
+    NotificationsController,
+    PreferencesController,
+    StreamController,
+    MediaController,
+)
+"""The controllers of the API, in the order of its description."""
 
-    Done once, when the application is made. Litestar would inject them for every request, and starts a
-    task for each where there are two or more: measured, 60 to 80 µs a request.
-    """
-    declared = controller.__annotations__
-    attributes = {name: given[name] if name in given else container.providers[name]() for name in declared}
-    return type(controller.__name__, (controller,), attributes)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What controllers need beside the modules."""
+
+    idempotent_requests: IdempotentRequests
+    client_info: ClientInfoReader
+    pager: Pager
+    fragments: Fragments
+    follow_summaries: FollowSummaries
+    read_user_feed: OfUser
+    streams: StreamServices
+    origin: str
+    addresses: Addresses
+    address_verifier: AddressVerifier
+    ticket_verifier: TicketVerifier
+    folder: OpenFolder
+    uploads: Uploads
+    max_file: int
 
 
 def create_app(
@@ -76,7 +113,7 @@ def create_app(
     handlers, common = _routes(container, settings, fragments, draining)
     documents = operations.documentation(lambda: describe(container, settings), asyncapi.document)
     limits = RateLimits(container.limiter(), rates(settings.rate_limits))
-    authenticator = Authenticator(container.identity.authenticate(), limits)
+    authenticator = Authenticator(container.identity().authenticate, limits)
     app = Litestar(
         [*handlers, documents, operations.home],
         openapi_config=None,
@@ -88,8 +125,8 @@ def create_app(
     lane = FastLane(
         app,
         authenticator,
-        read_post=container.posts.read_post(),
-        read_home_feed=container.feeds.read_home_feed(),
+        read_post=container.posts().read_post,
+        read_home_feed=container.feeds().read_home_feed,
         fragments=fragments,
         pager=_pager(container, settings),
         socket=_socket(container, settings, authenticator, fragments),
@@ -118,73 +155,42 @@ def _routes(
     draining: Callable[[], bool] = lambda: False,
 ) -> tuple[list[Any], dict[str, Any]]:
     """The route handlers, and the options that an application with them needs."""
-    given = {
-        "client": ClientInfoReader(container.secrets().fingerprint),
-        "idempotent_request": IdempotentRequests(container.secrets().fingerprint),
-        "pager": _pager(container, settings),
-        "fragments": fragments,
-    }
-    of_media = {
-        "addresses": container.media_addresses(),
-        "signed_addresses": container.media_addresses(),
-        "direct_uploads": container.direct_uploads(),
-        "storage": container.storage(),
-        "folder": container.folder(),
-        "uploads": Uploads(),
-        "max_file": settings.media_file_mb * 1024 * 1024,
-    }
-    controllers = [
-        bound(AuthController, container.identity, **given),
-        bound(MeController, container.identity),
-        bound(UsersController, container.identity),
-        bound(PostsController, container.posts, **given),
-        bound(ThreadsController, container.posts, **given),
-        bound(
-            PostsOfUserController, container.posts, read_user_feed=container.feeds.read_user_feed(), **given
-        ),
-        bound(EngagementsController, container.posts, **given),
-        bound(EngagedPostsController, container.posts, **given),
-        bound(
-            SearchController,
-            container.posts,
-            search_people=container.identity.search_people(),
-            **given,
-        ),
-        bound(TrendingController, container.trending, **given),
-        bound(FeedsController, container.feeds, **given),
-        bound(UserRelationshipController, container.graph, **given),
-        bound(MyRelationshipsController, container.graph, **given),
-        bound(RelationshipsController, container.graph),
-        bound(NotificationsController, container.notifications, **given),
-        bound(PreferencesController, container.notifications),
-        bound(
-            StreamController,
-            container.notifications,
+    fingerprint = container.secrets().fingerprint
+    offers = (
+        Parts(
+            idempotent_requests=IdempotentRequests(fingerprint),
+            client_info=ClientInfoReader(fingerprint),
+            pager=_pager(container, settings),
+            fragments=fragments,
+            follow_summaries=container.graph().read_follow_summary,
+            read_user_feed=container.feeds().read_user_feed,
             streams=_streams(container, fragments),
             origin=settings.url,
+            addresses=container.media_addresses(),
+            address_verifier=container.media_addresses(),
+            ticket_verifier=container.direct_uploads(),
+            folder=container.folder(),
+            uploads=Uploads(),
+            max_file=settings.media_file_mb * 1024 * 1024,
         ),
-        bound(MediaController, container.media, **of_media, **given),
-    ]
+        container.identity(),
+        container.graph(),
+        container.posts(),
+        container.feeds(),
+        container.notifications(),
+        container.media(),
+    )
     handlers = [
-        Router("/api/v1", route_handlers=controllers),
-        bound(ServingController, container.media, **of_media),
-        *(
-            [bound(DirectUploadsController, container.media, **of_media)]
-            if _serves_storage(container)
-            else []
-        ),
+        Router("/api/v1", route_handlers=[bound(controller, *offers) for controller in CONTROLLERS]),
+        bound(ServingController, *offers),
+        # An S3 takes uploads by itself.
+        *([] if container.config().media_in_s3 else [bound(DirectUploadsController, *offers)]),
         operations.livez,
         operations.readyz(Readiness(container.checks(), container.soft_checks(), draining)),
         operations.jwks(container.keys().jwks),
     ]
     common = {"request_class": StrictRequest, "request_max_body_size": MAX_BODY}
     return handlers, common
-
-
-def _serves_storage(container: Container) -> bool:
-    """Whether uploads with a ticket come to Waggle; S3 receives them itself."""
-    kind: str = container.config.media_store()
-    return kind != "s3"
 
 
 def _pager(container: Container, settings: Settings) -> Pager:
@@ -194,23 +200,23 @@ def _pager(container: Container, settings: Settings) -> Pager:
 def _socket(
     container: Container, settings: Settings, authenticator: Authenticator, fragments: Fragments
 ) -> StreamSocket:
-    notifications = container.notifications
+    notifications = container.notifications()
     return StreamSocket(
         _streams(container, fragments),
         origins=Origins((settings.url, *settings.cors_origins), _local_origins(settings)),
         admit=authenticator,
-        redeem=notifications.redeem_ticket(),
-        mark_read=notifications.mark_read(),
+        redeem=notifications.redeem_ticket,
+        mark_read=notifications.mark_read,
         per_network=None if settings.rate_limits == "off" else settings.sockets_per_network,
     )
 
 
 def _streams(container: Container, fragments: Fragments) -> StreamServices:
-    notifications = container.notifications
+    notifications = container.notifications()
     return StreamServices(
-        container.hub(),
-        notifications.open_stream(),
-        notifications.read_coalesced(),
+        notifications.hub,
+        notifications.open_stream,
+        notifications.read_coalesced,
         container.now(),
         fragments,
     )

@@ -9,9 +9,10 @@ from sqlalchemy import Integer, LargeBinary, String, bindparam, delete, exc, ins
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.identity.tables import Sealer, accounts, resting_names
+from adapters.sql.identity.tables import accounts, resting_names
 from adapters.sql.identity.words import name_words
 from adapters.sql.metadata import Id, Instant
+from adapters.sql.sealing import Sealer
 from adapters.text import email_key
 from application.identity.searching import words_of_name
 from domain.identity import Account, EmailTaken, UsernameTaken

@@ -4,8 +4,8 @@ from sqlalchemy import Connection, delete, text
 
 from adapters.sql.batches import in_batches
 from adapters.sql.identity.accounts import email_context
-from adapters.sql.identity.tables import Sealer
 from adapters.sql.identity.words import name_words
+from adapters.sql.sealing import Sealer
 from adapters.text import email_key
 from application.identity.searching import words_of_name
 

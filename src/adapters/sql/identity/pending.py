@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database, Prepared
 from adapters.sql.identity.accounts import SqlAccounts
-from adapters.sql.identity.tables import Sealer, pending_registrations
+from adapters.sql.identity.tables import pending_registrations
 from adapters.sql.metadata import Id, millis, now_ms
+from adapters.sql.sealing import Sealer
 from adapters.text import email_key
 from application.identity.ports import DueConfirmation, PendingRegistration
 from domain.identity import UsernameTaken

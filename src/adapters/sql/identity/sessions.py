@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.identity.tables import Sealer, sessions
+from adapters.sql.identity.tables import sessions
 from adapters.sql.metadata import Id, instant, millis
+from adapters.sql.sealing import Sealer
 from domain.identity import Session, SessionEnded, TokenExchange
 from domain.shared import SessionId, UserId
 

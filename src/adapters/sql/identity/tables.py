@@ -1,7 +1,5 @@
 """The tables of identity, and the port that encrypts some of their columns."""
 
-from typing import Protocol
-
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -94,11 +92,3 @@ signing_keys = Table(
         postgresql_where=text("state = 'active'"),
     ),
 )
-
-
-class Sealer(Protocol):
-    """Encrypts values that are not searched, and makes keyed hashes to look values up."""
-
-    def seal(self, plain: bytes, context: str) -> bytes: ...
-    def open(self, sealed: bytes, context: str) -> bytes: ...
-    def index(self, key: str) -> bytes: ...

@@ -7,8 +7,8 @@ from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.identity.accounts import SqlAccounts
 from adapters.sql.identity.pending import SqlPendingRegistrations
 from adapters.sql.identity.sessions import SqlSessions
-from adapters.sql.identity.tables import Sealer
 from adapters.sql.outbox import SqlInbox, SqlOutbox
+from adapters.sql.sealing import Sealer
 from application.identity.ports import IdentityTx
 from application.shared.ports import NewId, OpenTx
 

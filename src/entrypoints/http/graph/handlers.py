@@ -9,7 +9,17 @@ from litestar.params import FromPath, QueryParameter
 
 from application.graph.ports import RelationshipList
 from application.graph.queries import ListPeople, ReadRelationships
-from application.graph.relationships import Follow, Mute, UpdateRelationship
+from application.graph.relationships import (
+    AcceptRequest,
+    Block,
+    Follow,
+    Mute,
+    RejectRequest,
+    RemoveFollower,
+    Unblock,
+    Unfollow,
+    Unmute,
+)
 from domain.graph import (
     AccountPrivate,
     BlockedByOther,
@@ -51,11 +61,11 @@ async def _apply(
 
 class UserRelationshipController(Controller):
     follow: Follow
-    unfollow: UpdateRelationship
-    block: UpdateRelationship
-    unblock: UpdateRelationship
+    unfollow: Unfollow
+    block: Block
+    unblock: Unblock
     mute: Mute
-    unmute: UpdateRelationship
+    unmute: Unmute
     list_people: ListPeople
     pager: Pager
 
@@ -169,9 +179,9 @@ class UserRelationshipController(Controller):
 
 class MyRelationshipsController(Controller):
     list_people: ListPeople
-    accept: UpdateRelationship
-    reject: UpdateRelationship
-    remove_follower: UpdateRelationship
+    accept: AcceptRequest
+    reject: RejectRequest
+    remove_follower: RemoveFollower
     pager: Pager
 
     path = "/me"

@@ -1,0 +1,17 @@
+"""What media asks posts, which is made later than media."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from application.posts.ports import ClosedAuthors
+from domain.shared import UserId
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersOfPosts:
+    """Posts knows of every account that is private or gone, by events."""
+
+    authors: Callable[[], ClosedAuthors]
+
+    async def is_open(self, owner: UserId) -> bool:
+        return not await self.authors().closed([owner])

@@ -1,0 +1,9 @@
+"""The stores of feeds in memory."""
+
+from adapters.memory.feeds.signals import MemorySignalsReader, transactions
+from adapters.memory.technology import Memory
+from application.feeds.stores import FeedsStores
+
+
+def stores(memory: Memory) -> FeedsStores:
+    return FeedsStores(open_tx=transactions(memory.store), signals=MemorySignalsReader(memory.store))

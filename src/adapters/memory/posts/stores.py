@@ -1,0 +1,27 @@
+"""The stores of posts in memory."""
+
+from adapters.memory.posts.authors import MemoryClosedAuthors
+from adapters.memory.posts.counters import MemoryAuthored, MemoryCounters
+from adapters.memory.posts.engagements import MemoryEngagementsReader
+from adapters.memory.posts.entries import MemoryEntries
+from adapters.memory.posts.parts import MemoryPostParts
+from adapters.memory.posts.reading import MemoryPostsReader
+from adapters.memory.posts.searching import MemorySearch
+from adapters.memory.posts.writing import transactions
+from adapters.memory.technology import Memory
+from application.posts.stores import PostsStores
+
+
+def stores(memory: Memory) -> PostsStores:
+    store = memory.store
+    return PostsStores(
+        open_tx=transactions(store, memory.new_id),
+        reader=MemoryPostsReader(store),
+        parts=MemoryPostParts(store),
+        engagements=MemoryEngagementsReader(store),
+        counters=MemoryCounters(store),
+        search=MemorySearch(store),
+        entries=MemoryEntries(store),
+        authored=MemoryAuthored(store),
+        closed_authors=MemoryClosedAuthors(store),
+    )

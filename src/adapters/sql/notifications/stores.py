@@ -1,0 +1,18 @@
+"""The stores of notifications in SQL."""
+
+from adapters.sql.notifications.mails import SqlMailQueue
+from adapters.sql.notifications.reading import SqlStreamReader
+from adapters.sql.notifications.tickets import SqlStreamTickets
+from adapters.sql.notifications.writing import transactions
+from adapters.sql.technology import Sql
+from application.notifications.stores import NotificationsStores
+
+
+def stores(sql: Sql) -> NotificationsStores:
+    database = sql.database
+    return NotificationsStores(
+        open_tx=transactions(database, sql.new_id),
+        reader=SqlStreamReader(database),
+        tickets=SqlStreamTickets(database),
+        mail_queue=SqlMailQueue(database),
+    )

@@ -1,0 +1,161 @@
+"""The module feeds: home, public and hashtag feeds, those of users, and what trends."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Self
+
+from application.feeds import ranking_cache
+from application.feeds.event_handlers import DropTimeline, FanOut
+from application.feeds.home import GatherHome, ReadHomeFeed
+from application.feeds.pipeline import ReadPage
+from application.feeds.ports import Audience, Candidates, HomeViewers, People, Timelines
+from application.feeds.read_feeds import ReadHashtagFeed, ReadPublicFeed, ReadUserFeed
+from application.feeds.record_signals import EraseAccountSignals, RecordEngagement, RecordPostSignals
+from application.feeds.signals import AccountVisibility
+from application.feeds.stores import FeedsStores
+from application.feeds.trending import (
+    HydrateTrending,
+    ListTrendingPosts,
+    ListTrendingTags,
+    RankPosts,
+    RankTags,
+    RefreshTrending,
+    S,
+)
+from application.feeds.trending_formula import RankedPost, RankedTag
+from application.shared.caching import Cache, Cached, Times
+from application.shared.events import (
+    AccountDeleted,
+    Edited,
+    Liked,
+    PostDeleted,
+    Published,
+    Reposted,
+    Unliked,
+    Unreposted,
+)
+from application.shared.ports import Clock, ViewerContexts
+from application.shared.subscriptions import Subscription, on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedsNeeds(Generic[S]):
+    """What feeds asks of other modules and of what is around it. `S` is a post as posts shows it."""
+
+    viewer_contexts: ViewerContexts
+    audience: Audience
+    candidates: Candidates
+    hydrate: HydrateTrending[S]
+    canonical_tag: Callable[[str], str | None]
+    """The canonical form of a hashtag; None if it is none."""
+    people: People
+    accounts: AccountVisibility
+    home_viewers: HomeViewers
+    timelines: Timelines
+    cache: Cache
+    times: Times
+    """Of what trends."""
+    random: Callable[[], float]
+    """Evenly between 0 and 1."""
+    now: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedsModule(Generic[S]):
+    """What feeds offers. `S` is a post as posts shows it."""
+
+    read_home_feed: ReadHomeFeed[S]
+    read_public_feed: ReadPublicFeed[S]
+    read_hashtag_feed: ReadHashtagFeed[S]
+    read_user_feed: ReadUserFeed[S]
+    list_trending_posts: ListTrendingPosts[S]
+    list_trending_tags: ListTrendingTags[S]
+
+    # Background work
+    refresh_trending: RefreshTrending
+
+    # Handlers of events
+    fan_out: FanOut
+    drop_timeline: DropTimeline
+    record_engagement: RecordEngagement
+    record_post_signals: RecordPostSignals
+    erase_account_signals: EraseAccountSignals
+
+    @classmethod
+    def build(cls, *, stores: FeedsStores, needs: FeedsNeeds[S]) -> Self:
+        viewer_contexts, candidates, now = needs.viewer_contexts, needs.candidates, needs.now
+        timelines, audience, hydrate = needs.timelines, needs.audience, needs.hydrate
+        read_page = ReadPage(hydrate=hydrate, now=now)
+        gather_home = GatherHome(timelines=timelines, candidates=candidates, audience=audience)
+        posts = ranking_cache.Rankings(
+            kept=Cached(
+                name="trending:posts",
+                cache=needs.cache,
+                codec=ranking_cache.codec(1, RankedPost),
+                times=needs.times,
+                now=now,
+                random=needs.random,
+            ),
+            make=RankPosts(reader=stores.signals, hydrate=hydrate, now=now),
+            now=now,
+        )
+        tags = ranking_cache.Rankings(
+            kept=Cached(
+                name="trending:tags",
+                cache=needs.cache,
+                codec=ranking_cache.codec(1, RankedTag),
+                times=needs.times,
+                now=now,
+                random=needs.random,
+            ),
+            make=RankTags(reader=stores.signals, accounts=needs.accounts, now=now),
+            now=now,
+        )
+        return cls(
+            read_home_feed=ReadHomeFeed(
+                viewer_contexts=viewer_contexts,
+                gather=gather_home,
+                candidates=candidates,
+                read_page=read_page,
+            ),
+            read_public_feed=ReadPublicFeed(
+                viewer_contexts=viewer_contexts, candidates=candidates, read_page=read_page
+            ),
+            read_hashtag_feed=ReadHashtagFeed(
+                canonical=needs.canonical_tag,
+                viewer_contexts=viewer_contexts,
+                candidates=candidates,
+                read_page=read_page,
+            ),
+            read_user_feed=ReadUserFeed(
+                viewer_contexts=viewer_contexts,
+                candidates=candidates,
+                people=needs.people,
+                read_page=read_page,
+            ),
+            list_trending_posts=ListTrendingPosts(
+                rankings=posts, hydrate=hydrate, viewer_contexts=viewer_contexts
+            ),
+            list_trending_tags=ListTrendingTags(rankings=tags, hydrate=hydrate),
+            refresh_trending=RefreshTrending(posts=posts, tags=tags),
+            fan_out=FanOut(timelines=timelines, audience=audience, home_viewers=needs.home_viewers),
+            drop_timeline=DropTimeline(timelines),
+            record_engagement=RecordEngagement(stores.open_tx),
+            record_post_signals=RecordPostSignals(open_tx=stores.open_tx, now=now),
+            erase_account_signals=EraseAccountSignals(stores.open_tx),
+        )
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        return [
+            on(Published, "feeds.fan_out", self.fan_out),
+            on(Reposted, "feeds.fan_out", self.fan_out),
+            on(AccountDeleted, "feeds.drop_timeline", self.drop_timeline),
+            on(Published, "feeds.record_signals", self.record_post_signals),
+            on(Edited, "feeds.record_signals", self.record_post_signals),
+            on(PostDeleted, "feeds.record_signals", self.record_post_signals),
+            on(Liked, "feeds.record_signals", self.record_engagement),
+            on(Unliked, "feeds.record_signals", self.record_engagement),
+            on(Reposted, "feeds.record_signals", self.record_engagement),
+            on(Unreposted, "feeds.record_signals", self.record_engagement),
+            on(AccountDeleted, "feeds.erase_signals", self.erase_account_signals),
+        ]

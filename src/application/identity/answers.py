@@ -1,0 +1,59 @@
+"""What identity answers to other modules."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from application.identity.ports import IdentityReader
+from application.shared.events import AccountDeleted, ProfileChanged
+from application.shared.people import AuthorCard
+from application.shared.ports import Clock
+from domain.shared import EventId, SessionId, UserId
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorCards:
+    """The names of accounts. Cards are read with every post and seldom change, so they are kept for `ttl` seconds, and
+    dropped when the event of a change arrives. That event reaches one process only: where there are several, a name can be
+    `ttl` seconds old."""
+
+    reader: IdentityReader
+    monotonic: Callable[[], float]
+    ttl: float
+    capacity: int = 10_000
+    _cards: OrderedDict[UserId, tuple[AuthorCard, float]] = field(default_factory=OrderedDict, compare=False)
+
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
+        now = self.monotonic()
+        found: dict[UserId, AuthorCard] = {}
+        for user_id in ids:
+            kept = self._cards.get(user_id)
+            if kept is not None and now < kept[1]:
+                found[user_id] = kept[0]
+        if len(found) < len(ids):
+            missing = [user_id for user_id in ids if user_id not in found]
+            for user_id, card in (await self.reader.cards(missing)).items():
+                found[user_id] = AuthorCard(user_id, card.username, card.display_name)
+                self._cards[user_id] = found[user_id], now + self.ttl
+            while len(self._cards) > self.capacity:
+                self._cards.popitem(last=False)
+        return found
+
+    async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
+        """The ids of those of the canonical usernames that exist; not kept."""
+        return await self.reader.ids_named(usernames)
+
+    async def forget(self, event: ProfileChanged | AccountDeleted, _event_id: EventId) -> None:
+        self._cards.pop(UserId(event.user_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSessions:
+    """Which sessions have not ended."""
+
+    reader: IdentityReader
+    clock: Clock
+
+    async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
+        """Those of any number that live now, whose accounts exist: one question for all."""
+        return await self.reader.sessions_alive(sessions, self.clock())

@@ -1,0 +1,171 @@
+"""The module posts: posts, comments, and likes, reposts, bookmarks and pins of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from application.posts.answers import AuthoredPosts, FeedEntries, PostAudience
+from application.posts.attaching import UpdateAttachedMedia
+from application.posts.deleting import DeletePost
+from application.posts.editing import EditPost
+from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers, ListPinned
+from application.posts.engagements import PinPost, SetEngagement
+from application.posts.erasing import EraseAuthor, SweepGone
+from application.posts.event_handlers import RestrictAuthor, RestrictComment
+from application.posts.ports import ClosedAuthors, People
+from application.posts.presenting import ContentCache, PresentEntries, ReadPostViews
+from application.posts.publishing import PublishPost
+from application.posts.queries import ListByAuthor, PresentPosts, ReadHistory, ReadPost, ReadPosts
+from application.posts.repair import RepairPosts
+from application.posts.searching import SearchHashtags, SearchPosts
+from application.posts.stores import PostsStores
+from application.posts.threads import ListComments, ReadContext
+from application.posts.versions import RemoveVersion
+from application.shared.attachments import Attachable
+from application.shared.events import (
+    AccountDeleted,
+    AttachedMediaChanged,
+    PostDeleted,
+    ProfileChanged,
+    Published,
+)
+from application.shared.ports import Clock, NewId, ViewerContexts
+from application.shared.subscriptions import Subscription, on, on_long
+from domain.shared import CountGraphemes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostsNeeds:
+    """What posts asks of other modules and of what is around it."""
+
+    viewer_contexts: ViewerContexts
+    people: People
+    attachable: Attachable
+    graphemes: CountGraphemes
+    now: Clock
+    monotonic: Callable[[], float]
+    new_id: NewId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostsModule:
+    """What posts offers."""
+
+    # Changes
+    publish_post: PublishPost
+    edit_post: EditPost
+    remove_version: RemoveVersion
+    delete_post: DeletePost
+    set_engagement: SetEngagement
+    pin_post: PinPost
+
+    # Questions
+    read_post: ReadPost
+    read_posts: ReadPosts
+    read_history: ReadHistory
+    list_by_author: ListByAuthor
+    list_comments: ListComments
+    read_context: ReadContext
+    list_engaged_users: ListEngagedUsers
+    list_engaged_posts: ListEngagedPosts
+    list_pinned: ListPinned
+    search_posts: SearchPosts
+    search_hashtags: SearchHashtags
+
+    # Background work, for operators
+    sweep_gone: SweepGone
+    repair_posts: RepairPosts
+
+    # Answers to other modules
+    present_entries: PresentEntries
+    entries: FeedEntries
+    authored: AuthoredPosts
+    closed_authors: ClosedAuthors
+    audience: PostAudience
+
+    # Handlers of events
+    content_cache: ContentCache
+    update_attached_media: UpdateAttachedMedia
+    restrict_author: RestrictAuthor
+    restrict_comment: RestrictComment
+    erase_author: EraseAuthor
+
+    @classmethod
+    def build(cls, *, stores: PostsStores, needs: PostsNeeds) -> Self:
+        open_tx, reader, engagements = stores.open_tx, stores.reader, stores.engagements
+        viewer_contexts, people, new_id = needs.viewer_contexts, needs.people, needs.new_id
+        present, content_cache = PresentPosts(people), ContentCache()
+        read_post = ReadPost(viewer_contexts=viewer_contexts, reader=reader, present=present)
+        return cls(
+            publish_post=PublishPost(
+                open_tx=open_tx,
+                viewer_contexts=viewer_contexts,
+                people=people,
+                attachable=needs.attachable,
+                new_id=new_id,
+                graphemes=needs.graphemes,
+            ),
+            edit_post=EditPost(
+                open_tx=open_tx,
+                viewer_contexts=viewer_contexts,
+                people=people,
+                now=needs.now,
+                graphemes=needs.graphemes,
+                read=read_post,
+            ),
+            remove_version=RemoveVersion(open_tx=open_tx, viewer_contexts=viewer_contexts),
+            delete_post=DeletePost(open_tx=open_tx, viewer_contexts=viewer_contexts),
+            set_engagement=SetEngagement(open_tx=open_tx, viewer_contexts=viewer_contexts, new_id=new_id),
+            pin_post=PinPost(open_tx=open_tx, viewer_contexts=viewer_contexts, new_id=new_id),
+            read_post=read_post,
+            read_posts=ReadPosts(viewer_contexts=viewer_contexts, reader=reader, present=present),
+            read_history=ReadHistory(viewer_contexts=viewer_contexts, reader=reader),
+            list_by_author=ListByAuthor(
+                viewer_contexts=viewer_contexts, reader=reader, people=people, present=present
+            ),
+            list_comments=ListComments(viewer_contexts=viewer_contexts, reader=reader, present=present),
+            read_context=ReadContext(viewer_contexts=viewer_contexts, reader=reader, present=present),
+            list_engaged_users=ListEngagedUsers(
+                viewer_contexts=viewer_contexts, posts=reader, engagements=engagements, people=people
+            ),
+            list_engaged_posts=ListEngagedPosts(
+                viewer_contexts=viewer_contexts, engagements=engagements, present=present
+            ),
+            list_pinned=ListPinned(
+                viewer_contexts=viewer_contexts, engagements=engagements, people=people, present=present
+            ),
+            search_posts=SearchPosts(
+                search=stores.search,
+                viewer_contexts=viewer_contexts,
+                people=people,
+                reader=reader,
+                present=present,
+                graphemes=needs.graphemes,
+            ),
+            search_hashtags=SearchHashtags(
+                search=stores.search, viewer_contexts=viewer_contexts, graphemes=needs.graphemes
+            ),
+            sweep_gone=SweepGone(open_tx),
+            repair_posts=RepairPosts(stores.counters),
+            present_entries=PresentEntries(
+                read_post_views=ReadPostViews(parts=stores.parts, cache=content_cache), people=people
+            ),
+            entries=stores.entries,
+            authored=stores.authored,
+            closed_authors=stores.closed_authors,
+            audience=PostAudience(parts=stores.parts, engagements=engagements),
+            content_cache=content_cache,
+            update_attached_media=UpdateAttachedMedia(open_tx=open_tx, attachable=needs.attachable),
+            restrict_author=RestrictAuthor(open_tx=open_tx, monotonic=needs.monotonic),
+            restrict_comment=RestrictComment(open_tx=open_tx, authors=stores.closed_authors),
+            erase_author=EraseAuthor(open_tx=open_tx, monotonic=needs.monotonic),
+        )
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        return [
+            on(Published, "posts.restrict_comment", self.restrict_comment),
+            on(PostDeleted, "posts.forget_content", self.content_cache.forget),
+            on(AttachedMediaChanged, "posts.update_attached_media", self.update_attached_media),
+            on_long(ProfileChanged, "posts.restrict_author", self.restrict_author),
+            on_long(AccountDeleted, "posts.erase_author", self.erase_author),
+        ]

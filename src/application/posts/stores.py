@@ -1,0 +1,24 @@
+"""The driven ports of posts that a store answers."""
+
+from dataclasses import dataclass
+
+from application.posts.answers import AuthoredPosts, FeedEntries
+from application.posts.ports import ClosedAuthors, Counters, EngagementsReader, PostsReader, PostsTx
+from application.posts.presenting import PostPartsReader
+from application.posts.searching import PostSearch
+from application.shared.ports import OpenTx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostsStores:
+    """Each technology that can hold posts offers one of these."""
+
+    open_tx: OpenTx[PostsTx]
+    reader: PostsReader
+    parts: PostPartsReader
+    engagements: EngagementsReader
+    counters: Counters
+    search: PostSearch
+    entries: FeedEntries
+    authored: AuthoredPosts
+    closed_authors: ClosedAuthors

@@ -1,0 +1,119 @@
+"""The adapters that depend on a setting."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from adapters.mail.smtp import SmtpMail
+from adapters.mail.unsent import LoggedMail, NoMail
+from adapters.memory.cache import MemoryCache
+from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
+from adapters.memory.limits import MemoryLimiter, NoLimiter
+from adapters.processing.parent import ChildProcessor, ConfinementRequired
+from adapters.redis.address import Address
+from adapters.redis.cache import RedisCache
+from adapters.redis.client import Client
+from adapters.redis.limits import RedisLimiter
+from adapters.redis.notifications import RedisHints
+from adapters.storage.address import S3Address
+from adapters.storage.folder import FolderStorage
+from adapters.storage.memory import MemoryStorage
+from application.feeds.ports import Timelines
+from application.media.ports import Storage
+from application.notifications.ports import StreamHints
+from application.shared.caching import Cache
+from application.shared.limits import Limiter
+from application.shared.mail import Mail
+from entrypoints.readiness import Check
+
+if TYPE_CHECKING:
+    from adapters.storage.s3 import S3Storage
+    from entrypoints.container import Container
+
+
+def redis(c: "Container") -> Client:
+    """Only where there is one: raises ValueError else."""
+    return Client(_redis_address(c))
+
+
+def redis_hints(c: "Container") -> RedisHints:
+    return RedisHints(c.redis(), _redis_address(c), c.hub())
+
+
+def hints(c: "Container") -> StreamHints:
+    return c.redis_hints() if c.config().redis_address else c.hub()
+
+
+def timelines(c: "Container") -> Timelines:
+    if c.config().redis_address:
+        return c.redis_timelines()
+    # Of several processes each would have a timeline of its own, in which what the others publish is missing.
+    return NoTimelines() if c.config().settings.on_postgres else MemoryTimelines()
+
+
+def limiter(c: "Container") -> Limiter:
+    if c.config().settings.rate_limits == "off":
+        return NoLimiter()
+    own = MemoryLimiter(c.monotonic())
+    return RedisLimiter(c.redis(), own, c.ids().processes) if c.config().redis_address else own
+
+
+def cache(c: "Container") -> Cache:
+    own = MemoryCache(c.monotonic())
+    return RedisCache(c.redis(), own) if c.config().redis_address else own
+
+
+def mail(c: "Container") -> Mail:
+    configuration = c.config()
+    if configuration.mail_server is not None:
+        own_host = configuration.site.host.encode("idna").decode()
+        return SmtpMail(server=configuration.mail_server, own_host=own_host, now=c.now())
+    return LoggedMail() if configuration.settings.env == "development" else NoMail()
+
+
+def s3(c: "Container") -> "S3Storage":
+    """Only where media are there."""
+    # Here and not above: the SDK takes 0.15 s, which only a server with an S3 should pay.
+    from adapters.storage.s3 import S3Storage  # noqa: PLC0415
+
+    place = c.config().media_place
+    if not isinstance(place, S3Address):
+        raise TypeError("media are not in an S3")
+    return S3Storage(place, c.now())
+
+
+def storage(c: "Container") -> Storage:
+    place = c.config().media_place
+    if isinstance(place, S3Address):
+        return c.s3()
+    if place is not None:
+        return FolderStorage(place, c.direct_uploads())
+    return MemoryStorage(c.direct_uploads(), c.now())
+
+
+def processor(c: "Container") -> ChildProcessor:
+    settings = c.config().settings
+    return ChildProcessor(
+        audio=settings.media_audio == "on",
+        confinement_required=ConfinementRequired(settings.media_confinement == "required"),
+    )
+
+
+def checks(c: "Container") -> Mapping[str, Check]:
+    """What /readyz asks."""
+    database = c.store().ping if c.config().store == "memory" else c.database().ping
+    return {"database": database, "ids": c.disk().unless_full(c.ids().check)}
+
+
+def soft_checks(c: "Container") -> Mapping[str, Check]:
+    """What it asks as well, and can do without."""
+    storage: Mapping[str, Check] = {"storage": c.storage().check}
+    if c.config().redis_address:
+        return {"redis": c.redis().check, **storage}
+    return {**storage, "disk": c.disk().ready} if c.config().data_folder else storage
+
+
+def _redis_address(c: "Container") -> Address:
+    address = c.config().redis_address
+    if address is None:
+        raise ValueError("there is no Redis")
+    return address

@@ -1,0 +1,179 @@
+"""How the modules are connected: each gets its stores, the adapters it needs, and the answers of the other ones.
+
+identity comes first; then graph and media, which ask it; posts, which asks all of these; notifications; feeds. A question
+against this order (identity asks graph and posts, media asks posts) is answered by an adapter that looks for the other
+module when the question is asked.
+"""
+
+import os
+import random
+import secrets
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from adapters import text
+from adapters.in_process.feeds import StreamHomeViewers
+from adapters.in_process.graph import AccountsOfIdentity
+from adapters.in_process.identity import AuthorshipOfPosts, ViewerContextsOfGraph
+from adapters.in_process.media import OwnersOfPosts
+from adapters.in_process.notifications import AddressesOfIdentity, NotifiedPosts, ShownPosts
+from adapters.security.common_passwords import CommonPasswords
+from adapters.security.confirmation_tokens import MacConfirmationTokens
+from adapters.security.stream_tokens import MacStreamTokens
+from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, make_key
+from application.feeds.module import FeedsModule, FeedsNeeds
+from application.graph.module import GraphModule, GraphNeeds
+from application.identity.module import IdentityModule, IdentityNeeds
+from application.media.module import MediaModule, MediaNeeds
+from application.notifications.module import NotificationsModule, NotificationsNeeds
+from application.posts.module import PostsModule, PostsNeeds
+from application.posts.queries import PresentedPost
+from application.shared.relay import Relay
+from application.shared.subscriptions import InProcess, Subscription
+from domain.posts import hashtag
+from entrypoints.access.context import origin
+
+if TYPE_CHECKING:
+    from entrypoints.container import Container
+
+
+def identity(c: "Container") -> IdentityModule:
+    configuration, keyed = c.config(), c.secrets()
+    return IdentityModule.build(
+        stores=c.identity_stores(),
+        needs=IdentityNeeds(
+            viewer_contexts=ViewerContextsOfGraph(lambda: c.graph().viewer_contexts),
+            authorship=AuthorshipOfPosts(lambda: c.posts().authored),
+            passwords=c.passwords(),
+            common_passwords=CommonPasswords(),
+            access_tokens=JwtAccessTokens(keys=c.keys(), issuer=configuration.settings.url),
+            refresh_tokens=ChainedRefreshTokens(keyed.key("refresh")),
+            confirmation_token=MacConfirmationTokens(keyed.key("registration confirmations")),
+            make_key=partial(make_key, keyed),
+            limiter=c.limiter(),
+            fingerprint=keyed.fingerprint,
+            mail=c.mail(),
+            ascii_domain=text.ascii_domain,
+            graphemes=text.graphemes,
+            origin=origin,
+            now=c.now(),
+            monotonic=c.monotonic(),
+            new_id=c.ids(),
+            random_bytes=os.urandom,
+            site=configuration.site,
+            site_names=("waggle", configuration.site.host),
+            confirm_email=configuration.settings.confirm_email == "on",
+            card_ttl=configuration.card_ttl,
+        ),
+    )
+
+
+def graph(c: "Container") -> GraphModule:
+    identity = c.identity()
+    return GraphModule.build(
+        stores=c.graph_stores(),
+        needs=GraphNeeds(
+            accounts=AccountsOfIdentity(read_account=identity.read_account, cards=identity.cards),
+            cards=identity.cards,
+            now=c.now(),
+            monotonic=c.monotonic(),
+            new_id=c.ids(),
+        ),
+    )
+
+
+def media(c: "Container") -> MediaModule:
+    return MediaModule.build(
+        stores=c.media_stores(),
+        needs=MediaNeeds(
+            owners=OwnersOfPosts(lambda: c.posts().closed_authors),
+            sessions=c.identity().live_sessions,
+            storage=c.storage(),
+            processor=c.processor(),
+            folder=c.folder(),
+            limits=c.config().media_limits,
+            new_secret=lambda: secrets.token_urlsafe(16),
+            graphemes=text.graphemes,
+            now=c.now(),
+            new_id=c.ids(),
+        ),
+    )
+
+
+def posts(c: "Container") -> PostsModule:
+    return PostsModule.build(
+        stores=c.posts_stores(),
+        needs=PostsNeeds(
+            viewer_contexts=c.graph().viewer_contexts,
+            people=c.identity().cards,
+            attachable=c.media().attachable,
+            graphemes=text.graphemes,
+            now=c.now(),
+            monotonic=c.monotonic(),
+            new_id=c.ids(),
+        ),
+    )
+
+
+def notifications(c: "Container") -> NotificationsModule:
+    configuration, identity, posts = c.config(), c.identity(), c.posts()
+    return NotificationsModule.build(
+        stores=c.notifications_stores(),
+        needs=NotificationsNeeds(
+            viewer_contexts=c.graph().viewer_contexts,
+            cards=identity.cards,
+            addresses=AddressesOfIdentity(identity.read_account),
+            sessions=identity.live_sessions,
+            posts=NotifiedPosts(posts.audience),
+            hydrate_posts=ShownPosts(posts.present_entries),
+            hub=c.hub(),
+            hints=c.hints(),
+            stream_tokens=MacStreamTokens(c.secrets().key("stream tokens")),
+            mail=c.mail(),
+            mail_delay=configuration.mail_delay,
+            mail_pause=configuration.mail_pause,
+            site=configuration.site,
+            now=c.now(),
+            monotonic=c.monotonic(),
+            new_id=c.ids(),
+            random_bytes=os.urandom,
+        ),
+    )
+
+
+def feeds(c: "Container") -> FeedsModule[PresentedPost]:
+    graph, posts = c.graph(), c.posts()
+    return FeedsModule.build(
+        stores=c.feeds_stores(),
+        needs=FeedsNeeds(
+            viewer_contexts=graph.viewer_contexts,
+            audience=graph.audience,
+            candidates=posts.entries,
+            hydrate=posts.present_entries,
+            canonical_tag=hashtag,
+            people=c.identity().cards,
+            accounts=posts.closed_authors,
+            home_viewers=StreamHomeViewers(c.notifications().hints),
+            timelines=c.timelines(),
+            cache=c.cache(),
+            times=c.config().trending,
+            random=random.random,
+            now=c.now(),
+        ),
+    )
+
+
+def relay(c: "Container") -> Relay:
+    return Relay(queue=c.outbox_queue(), subscribers=InProcess(subscriptions(c)), wake=c.wake())
+
+
+def subscriptions(c: "Container") -> Sequence[Subscription]:
+    return [
+        *c.identity().subscriptions(),
+        *c.graph().subscriptions(),
+        *c.posts().subscriptions(),
+        *c.feeds().subscriptions(),
+        *c.notifications().subscriptions(),
+        *c.media().subscriptions(),
+    ]
