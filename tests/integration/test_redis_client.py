@@ -86,6 +86,7 @@ class TestClient:
         assert refused.count("too many commands are waiting for Redis") >= commands // 2
 
     async def test_the_answer_of_a_cancelled_command_goes_to_no_other(self, client: Client) -> None:
+        """RE-9."""
         rounds = 10_000 if LONG else 2_000
         chance = random.Random(9)  # noqa: S311 - reproducible
         for number in range(100):
@@ -112,7 +113,7 @@ class TestClient:
         assert answered >= rounds
 
     async def test_a_late_answer_goes_to_no_other_command(self, client: Client) -> None:
-        """Redis holds the connection up for longer than the timeout, and then answers."""
+        """RE-9: Redis holds the connection up for longer than the timeout, and then answers."""
         late = asyncio.create_task(error_message(client, "BLPOP", "nothing", "0.4"))
         await asyncio.sleep(0)
         also_late = asyncio.create_task(error_message(client, "ECHO", "late"))
@@ -141,6 +142,7 @@ async def a_silent_server() -> AsyncIterator[str]:
 
 class TestUnavailable:
     async def test_a_silent_server_costs_a_quarter_of_a_second(self) -> None:
+        """RE-2."""
         async with a_silent_server() as url:
             address = Address.of(url)
             _, connection = await asyncio.get_running_loop().create_connection(
@@ -155,6 +157,7 @@ class TestUnavailable:
             connection.close()
 
     async def test_a_server_known_to_be_unavailable_is_not_waited_for(self) -> None:
+        """RE-4."""
         async with a_silent_server() as url, running(url) as client:
             await asyncio.sleep(0.5)
             cache = RedisCache(client, MemoryCache(time.monotonic))
@@ -168,6 +171,7 @@ class TestUnavailable:
             assert (time.perf_counter() - began) / 100 < 0.002
 
     async def test_a_hanging_server_is_skipped_until_it_answers_again(self, client: Client) -> None:
+        """RE-4."""
         hung = [asyncio.create_task(error_message(client, "BLPOP", "nothing", "1.5"))]
         await asyncio.sleep(0.01)
         hung += [asyncio.create_task(error_message(client, "ECHO", "x")) for _ in range(10)]

@@ -74,6 +74,7 @@ class AccountsContract:
     async def test_a_mailbox_belongs_to_one_account_however_it_is_spelled(
         self, stores: Stores, taken: str, again: str
     ) -> None:
+        """IN-3."""
         number = new_id()
         await stores.add_account(email=f"{number}{taken}")
 

@@ -149,6 +149,7 @@ class SessionsContract:
     async def test_the_list_and_the_domain_agree_on_the_end_of_a_session(
         self, stores: Stores, after: int
     ) -> None:
+        """ID-6."""
         session = a_session(await stores.add_account())
         for refreshed_at, end in (
             (session.created_at, session.created_at + SESSION_IDLE),

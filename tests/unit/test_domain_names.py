@@ -195,6 +195,7 @@ def test_an_accepted_display_name_is_accepted_again_unchanged(raw: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name in RESERVED if len(name) >= 3))
 def test_look_alikes_of_reserved_usernames_are_refused(name: str) -> None:
+    """IN-3."""
     disguised = name.translate(str.maketrans("oleastb", "01345" + "78"))
     disguises = [
         name,
@@ -239,7 +240,7 @@ def test_other_usernames_are_accepted(name: str) -> None:
     ],
 )
 def test_usernames_that_fold_into_ascii_are_refused(raw: str) -> None:
-    """The domain refuses it before any store is used, so the result does not depend on the store."""
+    """IN-3: The domain refuses it before any store is used, so the result does not depend on the store."""
     assert code_of_username(raw) == "username_format"
 
 

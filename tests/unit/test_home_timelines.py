@@ -175,6 +175,7 @@ async def act_on_post(feeds: FeedsHarness, what: str, user: UserId, post: PostId
 async def test_a_feed_is_the_same_with_warm_cold_flushed_and_rebuilt_timelines(
     kind: str, steps: list[tuple[str, int, int | Visibility, bool]], limit: int
 ) -> None:
+    """DI-8."""
     async with memory() as stores:
         feeds = FeedsHarness(stores, TIMELINES[kind](), users(6))
         for number, user in enumerate(feeds.users):
