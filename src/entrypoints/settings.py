@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from entrypoints.access.limits import rates
 from entrypoints.access.networks import Networks
 from entrypoints.production import problem
+from entrypoints.web_addresses import CORS_SCHEMES, WEB_SCHEMES, is_origin, is_web_address
 
 EX_CONFIG = 78
 """The exit status of a process with a wrong configuration (sysexits.h)."""
@@ -45,19 +46,7 @@ BETWEEN = {
 }
 
 
-WEB_SCHEMES = {"https": 443, "http": 80}
-"""Schemes with their default ports."""
-CORS_SCHEMES = WEB_SCHEMES | dict.fromkeys(
-    ("app", "capacitor", "chrome-extension", "ionic", "moz-extension", "tauri"), None
-)
-"""Also the schemes by which apps built with web technology name their own pages."""
-
-
 _SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
-_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\]")
-
-
 SHAPES = ("memory", "embedded", "postgres", "scaled")
 """Everything in memory; one process with SQLite; processes that share PostgreSQL; the same with Redis."""
 
@@ -242,14 +231,14 @@ class Settings:
 
     def _check_addresses(self) -> None:
         for origin in self.cors_origins:
-            if origin not in {"*", "null"} and not _is_origin(origin, CORS_SCHEMES):
+            if origin not in {"*", "null"} and not is_origin(origin, CORS_SCHEMES):
                 raise BadSettings(
                     f"WAGGLE_CORS_ORIGINS contains {origin[:200]!r}, which no browser sends: an origin is like "
                     "https://app.example.org, in lower case, without a path, a trailing slash or the default port"
                 )
-        if self.media_origin and not _is_origin(self.media_origin.removesuffix("/"), WEB_SCHEMES):
+        if self.media_origin and not is_origin(self.media_origin.removesuffix("/"), WEB_SCHEMES):
             raise BadSettings("WAGGLE_MEDIA_ORIGIN must be an origin like https://media.example.org")
-        if self.public_url and not _is_web_address(self.public_url):
+        if self.public_url and not is_web_address(self.public_url):
             raise BadSettings("WAGGLE_PUBLIC_URL must be like https://waggle.example.org")
 
     def _check_redis(self) -> None:
@@ -325,28 +314,3 @@ def _parse(name: str, text: str, default: Any) -> Any:
 
 def is_key(text: str) -> bool:
     return len(text) == 64 and all(char in "0123456789abcdefABCDEF" for char in text) and len(set(text)) > 8
-
-
-def _is_web_address(text: str) -> bool:
-    """Whether the text is an http(s) URL of a server, without user, query and fragment."""
-    try:
-        url = urlsplit(text)
-        known = url.scheme in WEB_SCHEMES and bool(url.hostname) and url.port != 0
-    except ValueError:
-        return False
-    return known and not (url.username or url.query or url.fragment) and text.isascii() and text.isprintable()
-
-
-def _is_origin(text: str, schemes: Mapping[str, int | None]) -> bool:
-    """Whether a browser can send exactly this text as `Origin` (RFC 6454)."""
-    try:
-        url = urlsplit(text)
-        host, port = url.hostname, url.port
-    except ValueError:
-        return False
-    if not host or url.scheme not in schemes or (port is not None and port in {0, schemes[url.scheme]}):
-        return False
-    named = f"[{host}]" if ":" in host else host
-    return _HOST.fullmatch(named) is not None and text == f"{url.scheme}://{named}" + (
-        f":{port}" if port else ""
-    )

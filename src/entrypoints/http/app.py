@@ -107,8 +107,8 @@ class Parts:
 def create_app(
     container: Container, settings: Settings, draining: Callable[[], bool] = lambda: False
 ) -> ASGIApp:
-    """The ASGI application over `container`, which is started and stopped by whoever serves it. `draining` tells whether it
-    is about to be stopped."""
+    """The ASGI application over `container`. The caller starts and stops the container. `draining` is true when the server
+    is about to stop."""
     fragments = Fragments(container.media_addresses())
     handlers, common = _routes(container, settings, fragments, draining)
     documents = operations.documentation(lambda: describe(container, settings), asyncapi.document)

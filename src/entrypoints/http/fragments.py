@@ -1,6 +1,6 @@
 """Posts as JSON, most of which is encoded once.
 
-The part of a post that is the same for all readers of a version, and stays the same until somebody in it changes their
+The part of a post that is the same for all readers of a version, and stays the same until a user in it changes their
 name, is cached as bytes: it is most of the post and nearly all of the work. The rest is appended to it. `PostOut`
 makes the cached part and so defines the schema; a property test holds the two together. Nothing here checks whether a
 viewer may see a post: the database has decided that for everything that is passed in.

@@ -55,7 +55,7 @@ TAGS = {
     "media": "Images, animations and videos.",
     "feeds": "The home, public and hashtag feeds, and trending posts and hashtags.",
     "search": "Search for posts, users and hashtags.",
-    "notifications": "What a user is told, as a list and as a stream.",
+    "notifications": "The notifications of a user, as a list and as a stream.",
     "operations": "Probes and public keys.",
 }
 

@@ -1,0 +1,40 @@
+"""Check the web addresses in settings: URLs of servers, and origins as browsers send them."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+WEB_SCHEMES = {"https": 443, "http": 80}
+"""Schemes with their default ports."""
+CORS_SCHEMES = WEB_SCHEMES | dict.fromkeys(
+    ("app", "capacitor", "chrome-extension", "ionic", "moz-extension", "tauri"), None
+)
+"""Also the schemes by which apps built with web technology name their own pages."""
+
+_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\]")
+
+
+def is_web_address(text: str) -> bool:
+    """Whether the text is an http(s) URL of a server, without user, query and fragment."""
+    try:
+        url = urlsplit(text)
+        known = url.scheme in WEB_SCHEMES and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+    return known and not (url.username or url.query or url.fragment) and text.isascii() and text.isprintable()
+
+
+def is_origin(text: str, schemes: Mapping[str, int | None]) -> bool:
+    """Whether a browser can send exactly this text as `Origin` (RFC 6454)."""
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname, url.port
+    except ValueError:
+        return False
+    if not host or url.scheme not in schemes or (port is not None and port in {0, schemes[url.scheme]}):
+        return False
+    named = f"[{host}]" if ":" in host else host
+    return _HOST.fullmatch(named) is not None and text == f"{url.scheme}://{named}" + (
+        f":{port}" if port else ""
+    )
