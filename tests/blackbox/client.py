@@ -1,7 +1,7 @@
-"""What the tests know of Waggle: HTTP, JSON and the contract, none of its code.
+"""A client for the black-box tests. It knows HTTP, JSON and the contract, and none of Waggle's code.
 
-Every answer that comes through a `Visitor` or a `Member` is checked against what holds for all of
-them: never a 5xx, problem details for every refusal, ids and times in their one form.
+Every answer to a `Visitor` or a `Member` is checked against the general rules of the API: never a 5xx, problem details for
+every refusal, and ids and times in their only format.
 """
 
 import itertools
@@ -22,7 +22,7 @@ ID = re.compile(r"[1-9][0-9]{0,18}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 PROBLEM = "application/problem+json"
 LEAKS = re.compile(
-    r"Expected `|`\$\.|regex|\bEnum\b|\b(str|int|bool|float|dict)\b|"  # types and expressions of ours
+    r"Expected `|`\$\.|regex|\bEnum\b|\b(str|int|bool|float|dict)\b|"  # internal types and expressions
     r"Traceback|asyncpg|sqlite|psycopg|sqlalchemy|litestar|msgspec|uvicorn|site-packages|\.py\b|SELECT |INSERT |postgres",
     re.IGNORECASE,
 )
@@ -34,7 +34,7 @@ _numbers = itertools.count()
 
 
 def fresh_name() -> str:
-    """A username that nobody has, also on a server that other runs have used."""
+    """An unused username, also on a server that other test runs have used."""
     return f"t{secrets.token_hex(5)}{next(_numbers)}"
 
 
@@ -43,7 +43,7 @@ def fresh_key() -> str:
 
 
 def eventually(check: Callable[[], T], seconds: float = 15.0) -> T:
-    """Repeat `check` until it raises no AssertionError: for facts that follow by the relay."""
+    """Repeat `check` until it raises no AssertionError: for results that event handlers bring about later."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -55,7 +55,7 @@ def eventually(check: Callable[[], T], seconds: float = 15.0) -> T:
 
 
 def check_answer(response: httpx.Response) -> None:
-    """What holds for every answer of the server."""
+    """Check the general rules for every answer of the server."""
     about = (
         f"{response.request.method} {response.request.url} -> {response.status_code} {response.text[:500]!r}"
     )
@@ -63,7 +63,9 @@ def check_answer(response: httpx.Response) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", response.headers["x-request-id"]), about
     assert response.headers["x-content-type-options"] == "nosniff", about
     assert "server" not in response.headers, about
-    if response.request.url.path.startswith("/api/v1/"):  # what one gets is no other one's to see
+    if response.request.url.path.startswith(
+        "/api/v1/"
+    ):  # answers for one user must not be cached for another
         assert re.search("no-store|private", response.headers.get("cache-control", "")), about
     if response.status_code >= 400 and response.request.method != "HEAD":
         check_problem(response)
@@ -96,7 +98,7 @@ def check_problem(response: httpx.Response) -> None:
 
 
 def check_forms(value: Any, name: str = "") -> None:
-    """Ids are decimal strings and times have three digits, wherever they stand."""
+    """Check everywhere in `value` that ids are decimal strings and times have three fractional digits."""
     if isinstance(value, dict):
         for member, inner in value.items():
             check_forms(inner, member)
@@ -110,19 +112,19 @@ def check_forms(value: Any, name: str = "") -> None:
 
 
 def refused(response: httpx.Response, status: int, code: str) -> Json:
-    """The problem, which must be this one."""
+    """The problem details of a refusal, which must have this status and code."""
     assert (response.status_code, response.json()["code"]) == (status, code), response.text
     problem: Json = response.json()
     return problem
 
 
 def field_errors(response: httpx.Response) -> dict[str, str]:
-    """Pointer to code, of a body that was refused."""
+    """The error code of each JSON pointer in a refusal."""
     return {fault["pointer"]: fault["code"] for fault in refused(response, 422, "invalid")["errors"]}
 
 
 def done(response: httpx.Response, status: int = 200) -> Json:
-    """The body of an answer that must be a success."""
+    """The body of an answer that must have succeeded."""
     assert response.status_code == status, (
         f"{response.request.method} {response.request.url}: {response.text}"
     )
@@ -132,17 +134,20 @@ def done(response: httpx.Response, status: int = 200) -> Json:
 
 @dataclass
 class Codes:
-    """The codes that each operation's problems may have, by the server's own document."""
+    """The error codes that each operation may answer with, according to the server's OpenAPI document."""
 
     base_url: str
 
     def check(self, response: httpx.Response) -> None:
-        """A refusal has a code that its operation names for this status. What no operation answers is not looked at."""
+        """Check that the operation names the code of a refusal for its status. Other paths are not checked."""
         path = response.request.url.raw_path.decode().partition("?")[0]
         code, status = response.json()["code"], response.status_code
         for name, method, pattern, allowed in self._operations:
             if method == response.request.method and pattern.fullmatch(path):
-                if code in {"not_found", "method_not_allowed"}:  # of another route, such as /media/uploads
+                if code in {
+                    "not_found",
+                    "method_not_allowed",
+                }:  # the answer of another route, such as /media/uploads
                     return
                 named = allowed.get(str(status), set())
                 assert code in named, f"{name} answers {status} {code}: name the error in its policy()"
@@ -151,7 +156,7 @@ class Codes:
     @cached_property
     def _operations(self) -> list[tuple[str, str, re.Pattern[str], dict[str, set[str]]]]:
         document = httpx.get(f"{self.base_url}/api/openapi.json", timeout=20).json()
-        # Literal segments first: /users/available is no /users/{user_id}.
+        # Literal segments come first: /users/available does not match /users/{user_id}.
         return [
             (
                 f"{method.upper()} {path}",
@@ -170,7 +175,7 @@ class Codes:
 
 @dataclass
 class Visitor:
-    """Somebody without a token."""
+    """A client without a token."""
 
     http: httpx.Client
 
@@ -200,7 +205,7 @@ class Visitor:
         return done(self.get(f"/api/v1/posts/{post['id']}"))
 
     def sees(self, post: Json) -> bool:
-        """Whether the post is there for this one; the refusal is that of a post that never was."""
+        """Whether this client sees the post. A hidden post must be refused like one that does not exist."""
         response = self.get(f"/api/v1/posts/{post['id']}")
         if response.status_code == 404:
             refused(response, 404, "post_not_found")
@@ -211,7 +216,7 @@ class Visitor:
     def walks(
         self, path: str, limit: int = 100, towards: str = "next", cursor: str | None = None
     ) -> list[Json]:
-        """The items of all pages, one page after the other."""
+        """The items of all pages, in order."""
         return [item for page in self.pages(path, limit, towards, cursor) for item in page["items"]]
 
     def pages(
@@ -228,7 +233,7 @@ class Visitor:
 
 @dataclass
 class Member(Visitor):
-    """Somebody who is logged in."""
+    """A client that is logged in."""
 
     user: Json = field(default_factory=dict)
     tokens: Json = field(default_factory=dict)
@@ -250,7 +255,7 @@ class Member(Visitor):
         return done(self.post("/api/v1/posts", {"text": text, **members}), 201)
 
     def confides(self, text: str = "Psst") -> Json:
-        """Publishes a direct post to somebody new, who has no other part in the test."""
+        """Publishes a direct post to a new user, who plays no other part in the test."""
         name = fresh_name()
         body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
         done(Visitor(self.http).post("/api/v1/auth/register", body), 201)
@@ -271,7 +276,7 @@ class Member(Visitor):
 
 @dataclass
 class Api:
-    """A server and the people who come to it."""
+    """A server and its clients."""
 
     base_url: str
     http: httpx.Client = field(init=False)

@@ -1,4 +1,4 @@
-"""What the server says of itself in its OpenAPI document, and what the tests send to each operation."""
+"""The operations of the server's OpenAPI document, and the bodies that the tests send to them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ BODIES: dict[str, Any] = {
     "PUT /api/v1/notifications/read": lambda: {"seq": 0},
     "PUT /api/v1/me/notification-preferences": lambda: {"app": {"like": True}},
 }
-"""A good body for each operation that takes one. A test fails when an operation is missing here."""
+"""A valid body for each operation that takes one. A test fails when an operation is missing here."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Operation:
 
     @property
     def takes_json(self) -> bool:
-        """A form it may take otherwise, which tests/blackbox/test_media.py sends."""
+        """False for an operation that takes a form. tests/blackbox/test_media.py sends forms."""
         return "application/json" in self.described.get("requestBody", {}).get("content", {})
 
     def at(self, **ids: str) -> str:
-        """The path with ids put in; what is not given is an id that nobody has."""
+        """The path with the ids inserted. A missing id is replaced by one that does not exist."""
         path = self.path
         for parameter in self.described.get("parameters", []):
             if parameter["in"] == "path":

@@ -1,7 +1,7 @@
-"""A way to PostgreSQL that counts what passes: every statement that a server has run, none twice.
+"""A proxy to PostgreSQL that counts each statement that a server runs.
 
-It reads the messages of the wire protocol, so that it needs no extension in the database and nothing of
-Waggle's own counters: `Execute` runs a prepared statement, `Query` a plain one, BEGIN and COMMIT among them.
+It reads the messages of the wire protocol, so that it needs neither a database extension nor Waggle's own counters.
+`Execute` runs a prepared statement, `Query` a plain one; BEGIN and COMMIT count too.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ class Counter:
 
 @contextmanager
 def counted(url: str) -> Iterator[tuple[str, Counter]]:
-    """The URL that leads through here, and the count, which goes on while the block runs."""
+    """The URL of the proxy, and its counter, which counts while the block runs."""
     place, counter = urlsplit(url), Counter()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    way = _Way(str(place.hostname), place.port or 5432, counter)
-    listening = asyncio.start_server(way.pass_on, "127.0.0.1", 0)
+    proxy = _Proxy(str(place.hostname), place.port or 5432, counter)
+    listening = asyncio.start_server(proxy.forward, "127.0.0.1", 0)
     server = asyncio.run_coroutine_threadsafe(listening, loop).result(10)
     try:
         port = server.sockets[0].getsockname()[1]
@@ -52,12 +52,12 @@ async def _end() -> None:
 
 
 @dataclass
-class _Way:
+class _Proxy:
     host: str
     port: int
     counter: Counter
 
-    async def pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(self.host, self.port)
         answers = asyncio.create_task(_copy(there, writer))
         try:
@@ -69,7 +69,7 @@ class _Way:
                 one.close()
 
     async def _count(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        """What the client says first has no type; all that follows has."""
+        """The first message of a client has no type byte; all later ones have."""
         asked = True
         while asked:
             head = await reader.readexactly(8)
@@ -84,7 +84,7 @@ class _Way:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until the other side has had enough, which the one behind `writer` may be waiting for."""
+    """Copy until the source ends, and then close `writer`, whose peer may wait for that."""
     with suppress(ConnectionError):
         while data := await reader.read(65_536):
             writer.write(data)

@@ -1,4 +1,4 @@
-"""Registering where addresses must be confirmed, at a mail server of the test's own."""
+"""Registration on a server that confirms e-mail addresses, with a mail server of the test."""
 
 import json
 import re
@@ -21,10 +21,10 @@ from .process import Waggle
 SITE = "https://hive.example"
 TOKEN = re.compile(r"wgc_[0-9a-f]{64}")
 VARYING = {"x-request-id", "date", "ratelimit"}
-"""Headers that differ between any two answers."""
+"""Headers that may differ between equal answers."""
 
 
-class Confirming(NamedTuple):
+class ConfirmingServer(NamedTuple):
     api: Api
     box: Mailbox
     waggle: Waggle
@@ -33,7 +33,7 @@ class Confirming(NamedTuple):
         body = {"username": name, "email": address, "password": PASSWORD}
         return self.api.nobody.post("/api/v1/auth/register", body, headers=headers)
 
-    def confirms(self, token: str) -> httpx.Response:
+    def confirm(self, token: str) -> httpx.Response:
         return self.api.nobody.post("/api/v1/auth/register/confirm", {"token": token})
 
     def mail_to(self, address: str) -> str:
@@ -49,12 +49,12 @@ class Confirming(NamedTuple):
         assert found
         return found[0]
 
-    def joins(self) -> tuple[str, str]:
-        """The name and the address of somebody who has an account."""
+    def register_confirmed(self) -> tuple[str, str]:
+        """Register and confirm an account. Returns its username and address."""
         name = fresh_name()
         address = f"{name}@example.org"
         done(self.registers(name, address), 202)
-        done(self.confirms(self.token_for(address)), 201)
+        done(self.confirm(self.token_for(address)), 201)
         return name, address
 
 
@@ -64,7 +64,7 @@ class Confirming(NamedTuple):
 )
 def confirming(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Confirming]:
+) -> Iterator[ConfirmingServer]:
     with mail_server() as box:
         settings = {
             "WAGGLE_CONFIRM_EMAIL": "true",
@@ -77,7 +77,7 @@ def confirming(
             a_waggle(request, request.param, folder, **settings) as waggle,
             closing(Api(waggle.base_url)) as api,
         ):
-            yield Confirming(api, box, waggle)
+            yield ConfirmingServer(api, box, waggle)
 
 
 def masked(response: httpx.Response) -> tuple[object, ...]:
@@ -86,8 +86,8 @@ def masked(response: httpx.Response) -> tuple[object, ...]:
     return response.status_code, response.content, headers, names
 
 
-def test_id1_a_taken_and_a_fresh_address_are_answered_alike(confirming: Confirming) -> None:
-    name, taken = confirming.joins()
+def test_taken_and_unused_addresses_get_the_same_answer(confirming: ConfirmingServer) -> None:
+    name, taken = confirming.register_confirmed()
     addresses = [taken, f"{fresh_name()}@example.org", taken.upper(), f"{fresh_name()}@example.org"]
     asked = [(fresh_name(), address) for address in addresses]
 
@@ -98,7 +98,7 @@ def test_id1_a_taken_and_a_fresh_address_are_answered_alike(confirming: Confirmi
 
     assert {answer.status_code for answer in (*answers, *replays)} == {202}
     assert len({repr(masked(answer)) for answer in (*answers, *replays)}) == 1
-    # The names are held alike, whoever has the address.
+    # Both usernames are reserved, whether or not the address has an account.
     again = [refused(confirming.registers(one, "x@example.org"), 409, "username_taken") for one, _ in asked]
     assert len({(problem["title"], problem["detail"]) for problem in again}) == 1
     for address in addresses:
@@ -107,7 +107,7 @@ def test_id1_a_taken_and_a_fresh_address_are_answered_alike(confirming: Confirmi
         assert confirming.api.nobody.get("/api/v1/users", params={"username": one}).status_code == 404
 
 
-def test_a_repeated_request_brings_the_same_answer_and_no_second_mail(confirming: Confirming) -> None:
+def test_a_repeated_request_gets_the_same_answer_and_no_second_mail(confirming: ConfirmingServer) -> None:
     name, key = fresh_name(), fresh_key()
     address = f"{name}@example.org"
 
@@ -115,11 +115,11 @@ def test_a_repeated_request_brings_the_same_answer_and_no_second_mail(confirming
 
     assert (first.status_code, first.content) == (second.status_code, second.content)
     assert second.headers["idempotency-replayed"] == "true"
-    confirming.joins()  # a mail that was asked for later has arrived
+    confirming.register_confirmed()  # a mail that was requested later has arrived
     assert len([mail for mail in confirming.box.received if mail.recipient == address]) == 1
 
 
-def test_id14_of_twenty_confirmations_at_once_one_opens_the_account(confirming: Confirming) -> None:
+def test_one_of_twenty_concurrent_confirmations_makes_the_account(confirming: ConfirmingServer) -> None:
     name = fresh_name()
     address = f"{name}@example.org"
     forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "Host": "evil.example"}
@@ -127,7 +127,7 @@ def test_id14_of_twenty_confirmations_at_once_one_opens_the_account(confirming: 
     token = confirming.token_for(address)
 
     with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(confirming.confirms, [token] * 20))
+        answers = list(pool.map(confirming.confirm, [token] * 20))
 
     opened = [answer for answer in answers if answer.status_code == 201]
     assert len(opened) == 1
@@ -142,14 +142,14 @@ def test_id14_of_twenty_confirmations_at_once_one_opens_the_account(confirming: 
         json.dumps(refused(answer, 403, "registration_token_invalid") | {"request_id": ""})
         for answer in (
             *(answer for answer in answers if answer is not opened[0]),
-            *map(confirming.confirms, ("", "x", "wgc_" + "0" * 64, token.upper())),
+            *map(confirming.confirm, ("", "x", "wgc_" + "0" * 64, token.upper())),
         )
     }
     assert len(problems) == 1
 
 
-def test_who_has_the_address_is_told_without_a_token(confirming: Confirming) -> None:
-    _, address = confirming.joins()
+def test_the_owner_of_a_taken_address_is_warned_without_a_token(confirming: ConfirmingServer) -> None:
+    _, address = confirming.register_confirmed()
     done(confirming.registers(fresh_name(), address), 202)
 
     def warned() -> str:
@@ -160,17 +160,17 @@ def test_who_has_the_address_is_told_without_a_token(confirming: Confirming) -> 
     text = eventually(warned)
     assert not TOKEN.search(text)
     done(confirming.registers(fresh_name(), address), 202)
-    confirming.joins()  # a mail that was asked for later has arrived
+    confirming.register_confirmed()  # a mail that was requested later has arrived
     mails = [mail for mail in confirming.box.received if mail.recipient == address]
-    assert len(mails) == 2  # the confirmation, and one warning an hour
+    assert len(mails) == 2  # the confirmation, and one warning per hour
 
 
-def test_a_token_is_neither_logged_nor_stored(confirming: Confirming) -> None:
+def test_tokens_are_neither_logged_nor_stored(confirming: ConfirmingServer) -> None:
     name = fresh_name()
     address = f"{name}@example.org"
     done(confirming.registers(name, address), 202)
     token = confirming.token_for(address)
-    refused(confirming.confirms(token[:-1]), 403, "registration_token_invalid")
+    refused(confirming.confirm(token[:-1]), 403, "registration_token_invalid")
 
     log = confirming.waggle.log.read_text()
     assert token[:-1] not in log
@@ -184,4 +184,4 @@ def test_a_token_is_neither_logged_nor_stored(confirming: Confirming) -> None:
         for secret in secrets:
             assert secret not in stored
             assert secret.encode().hex() not in stored.lower()
-    done(confirming.confirms(token), 201)
+    done(confirming.confirm(token), 201)

@@ -1,5 +1,5 @@
-"""The database server cuts connections: requests under way may be refused for the moment, never with 500, and the
-server heals by itself."""
+"""The database server cuts connections. Requests may be refused temporarily, but never with 500, and the server recovers
+by itself."""
 
 import asyncio
 import secrets
@@ -20,7 +20,7 @@ from .process import Waggle
 
 CUTS, CLIENTS = 25, 6
 AT_MOST = 60.0
-"""Seconds for the whole storm, whatever happens."""
+"""The maximum duration of the load in seconds."""
 
 if "postgres" not in SHAPES:
     pytest.skip("the shape postgres is not among those that are tested", allow_module_level=True)
@@ -40,7 +40,7 @@ def api(waggle: Waggle) -> Iterator[Api]:
 
 
 async def _cut(url: str) -> None:
-    """End every connection to the database but this one."""
+    """Close all other connections to the database."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(
@@ -51,7 +51,7 @@ async def _cut(url: str) -> None:
         await connection.close()
 
 
-def test_i6_cut_connections_bring_503_and_never_500(waggle: Waggle, api: Api) -> None:
+def test_cut_database_connections_cause_503_and_never_500(waggle: Waggle, api: Api) -> None:
     author = api.someone()
     statuses: Counter[int] = Counter()
     published: set[str] = set()
@@ -78,26 +78,26 @@ def test_i6_cut_connections_bring_503_and_never_500(waggle: Waggle, api: Api) ->
     for _ in range(CUTS):
         before = sum(statuses.values())
         asyncio.run(_cut(waggle.database_url))
-        eventually(partial(_more, statuses, before), 10)
+        eventually(partial(_wait_for_answers, statuses, before), 10)
     over.set()
     for client in clients:
         client.join(AT_MOST)
 
     assert set(statuses) <= {200, 201, 503}, statuses
-    _heals_within_three_seconds(waggle, author)
+    _recovers_within_three_seconds(waggle, author)
     assert published <= {post["id"] for post in author.walks(f"/api/v1/users/{author.id}/posts")}
     assert "is restarted" not in waggle.log.read_text()
 
 
-def _more(statuses: Counter[int], before: int) -> None:
+def _wait_for_answers(statuses: Counter[int], before: int) -> None:
     assert sum(statuses.values()) >= before + 10
 
 
-def _heals_within_three_seconds(waggle: Waggle, author: Member) -> None:
-    def all_good() -> None:
+def _recovers_within_three_seconds(waggle: Waggle, author: Member) -> None:
+    def all_succeed() -> None:
         with httpx.Client(base_url=waggle.base_url, headers=author.headers()) as client:
             assert {client.get("/api/v1/me").status_code for _ in range(40)} == {200}
 
-    eventually(all_good, 3)
+    eventually(all_succeed, 3)
     for _ in range(20):
         author.publishes()

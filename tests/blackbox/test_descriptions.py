@@ -1,4 +1,4 @@
-"""What the server says of itself: documents, keys, probes, and what browsers may do."""
+"""The descriptions of the server: documents, keys, probes, and what browsers may do."""
 
 import json
 import re
@@ -18,7 +18,7 @@ LOCAL = ("http://localhost", "http://localhost:5173", "http://127.0.0.1:3000")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def test_ap8_the_openapi_document_is_of_version_3_1_and_whole(api: Api) -> None:
+def test_the_openapi_document_is_valid_and_complete(api: Api) -> None:
     response = api.nobody.get("/api/openapi.json")
     assert response.headers["content-type"] == "application/json"
     found = done(response)
@@ -32,14 +32,14 @@ def test_ap8_the_openapi_document_is_of_version_3_1_and_whole(api: Api) -> None:
         assert ref.rpartition("/")[2] in found["components"]["schemas"]
 
 
-def test_ap8_the_schemas_of_the_document_are_json_schema(api: Api) -> None:
+def test_the_schemas_of_the_document_are_valid_json_schema(api: Api) -> None:
     found = document(api)
     for name, schema in found["components"]["schemas"].items():
         jsonschema_rs.validator_for(schema | {"components": found["components"]})
         assert {"oneOf", "allOf"} & schema.keys() or schema["type"] in {"object", "string"}, name
 
 
-def test_ap8_every_operation_is_described(api: Api) -> None:
+def test_every_operation_is_described(api: Api) -> None:
     for operation in operations(api):
         described = operation.described
         assert described["summary"], operation.name
@@ -53,7 +53,7 @@ def test_ap8_every_operation_is_described(api: Api) -> None:
             assert {"401"} <= set(described["responses"])
 
 
-def test_ap8_every_code_of_a_problem_stands_in_the_catalogue(api: Api) -> None:
+def test_every_error_code_is_in_the_catalogue(api: Api) -> None:
     catalogue = set(re.findall(r'<tr id="(\w+)"', api.nobody.get("/api/errors").text))
     described = set(re.findall(r'"code": "(\w+)"', json.dumps(document(api))))
     assert described
@@ -61,7 +61,7 @@ def test_ap8_every_code_of_a_problem_stands_in_the_catalogue(api: Api) -> None:
     assert {"not_found", "method_not_allowed", "internal", "overloaded", "deadline_exceeded"} <= catalogue
 
 
-def test_the_documentation_needs_nothing_from_elsewhere(api: Api) -> None:
+def test_the_documentation_loads_nothing_from_other_hosts(api: Api) -> None:
     for page in ("/api/docs", "/api/errors"):
         response = api.nobody.get(page)
         assert response.headers["content-type"].startswith("text/html")
@@ -76,23 +76,23 @@ def test_the_documentation_needs_nothing_from_elsewhere(api: Api) -> None:
     assert api.nobody.get("/api/docs/assets/swagger-ui.css").headers["content-type"].startswith("text/css")
 
 
-def test_home_leads_to_the_documentation(api: Api) -> None:
+def test_the_root_path_redirects_to_the_documentation(api: Api) -> None:
     response = api.nobody.get("/")
     assert (response.status_code // 100, response.headers["location"]) == (3, "/api/docs")
 
 
-def test_the_process_says_that_it_lives_and_is_ready(api: Api) -> None:
+def test_the_probes_report_a_live_and_ready_process(api: Api) -> None:
     for probe in ("/livez", "/readyz"):
         response = api.nobody.get(probe)
         assert done(response)["status"] == "ok"
         assert response.headers["cache-control"] == "no-store"
 
 
-def test_ap8_metrics_are_not_served_to_the_public(api: Api) -> None:
+def test_metrics_are_not_public(api: Api) -> None:
     assert api.nobody.get("/metrics").status_code == 404
 
 
-def test_an_access_token_can_be_checked_with_the_public_keys(api: Api) -> None:
+def test_an_access_token_can_be_verified_with_the_public_keys(api: Api) -> None:
     maya = api.someone()
     token = maya.tokens["access_token"]
     keys = jwt.PyJWKSet.from_dict(done(api.nobody.get("/.well-known/jwks.json")))
@@ -111,7 +111,7 @@ def test_an_access_token_can_be_checked_with_the_public_keys(api: Api) -> None:
 
 @pytest.mark.parametrize("origin", LOCAL)
 @pytest.mark.parametrize("method", METHODS)
-def test_ap5_a_local_origin_may_ask_in_development(api: Api, origin: str, method: str) -> None:
+def test_local_origins_are_allowed_in_development(api: Api, origin: str, method: str) -> None:
     wanted = "authorization,content-type,idempotency-key,if-match,if-none-match,x-request-id"
     response = api.nobody.request(
         "OPTIONS",
@@ -134,7 +134,7 @@ def test_ap5_a_local_origin_may_ask_in_development(api: Api, origin: str, method
 @pytest.mark.parametrize(
     "origin", [FOREIGN, "null", "http://localhost.evil.example", "http://evil.example:80/localhost", "https://127.0.0.1.nip.io", "http://localhost:80@evil.example", "http://127x0x0x1", "http://localhost:", "http://xlocalhost"]
 )  # fmt: skip
-def test_ap5_a_foreign_origin_may_not(api: Api, origin: str) -> None:
+def test_foreign_origins_are_refused(api: Api, origin: str) -> None:
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     preflight = exchange(api.base_url, "OPTIONS", "/api/v1/posts", asked.items())
     assert preflight.status < 500
@@ -143,7 +143,7 @@ def test_ap5_a_foreign_origin_may_not(api: Api, origin: str) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
-def test_ap5_an_answer_tells_the_browser_what_the_page_may_read(api: Api) -> None:
+def test_answers_expose_headers_to_allowed_origins(api: Api) -> None:
     maya = api.someone()
     for response in (
         maya.get("/api/v1/me", headers={"Origin": LOCAL[0]}),
@@ -160,7 +160,7 @@ def test_ap5_an_answer_tells_the_browser_what_the_page_may_read(api: Api) -> Non
         assert "access-control-allow-credentials" not in response.headers
 
 
-def test_ap5_a_preflight_needs_no_token_and_opens_nothing(api: Api) -> None:
+def test_a_preflight_needs_no_token_and_has_no_effect(api: Api) -> None:
     asked = {"Origin": LOCAL[0], "Access-Control-Request-Method": "GET"}
     for path in ("/api/v1/me", "/api/v1/posts", "/nope"):
         response = api.nobody.request("OPTIONS", path, headers=asked)
@@ -168,7 +168,7 @@ def test_ap5_a_preflight_needs_no_token_and_opens_nothing(api: Api) -> None:
         assert b"username" not in response.content
 
 
-def test_ap5_a_login_sets_no_cookie_and_a_cookie_is_no_login(api: Api) -> None:
+def test_a_login_sets_no_cookie_and_cookies_are_ignored(api: Api) -> None:
     maya = api.someone()
     body = {"login": maya.username, "password": maya.password}
     answer = api.nobody.post("/api/v1/auth/login", body)
@@ -178,7 +178,7 @@ def test_ap5_a_login_sets_no_cookie_and_a_cookie_is_no_login(api: Api) -> None:
     assert api.nobody.get("/api/v1/me", headers=cookie).status_code == 401
 
 
-def test_answers_carry_the_security_headers(api: Api) -> None:
+def test_answers_have_the_security_headers(api: Api) -> None:
     for path in ("/", "/livez", "/nope", "/api/docs", "/api/v1/me", "/api/openapi.json"):
         headers = api.nobody.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"

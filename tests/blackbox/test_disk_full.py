@@ -1,5 +1,5 @@
-"""The disk of the embedded shape is full: writes are refused with a code, reads go on, a start works, and all is as
-before when there is room. The disk is real: a small tmpfs, which only root may mount."""
+"""The disk of an embedded server is full: writes are refused with an error code, reads and starts work, and everything
+recovers when there is space again. The disk is a real one: a small tmpfs, which only root may mount."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    filler = disk / "of somebody else"
+    filler = disk / "other data"
     with filler.open("ab", buffering=0) as file:
         for piece in (MB, 4096, 1):
             with suppress(OSError):
@@ -51,17 +51,17 @@ def fill(disk: Path) -> Path:
 
 def state(waggle: Waggle) -> tuple[int, str, str]:
     answer = httpx.get(f"{waggle.base_url}/readyz", timeout=10)
-    told = answer.json()
-    return answer.status_code, told["status"], told["checks"]["disk"]
+    body = answer.json()
+    return answer.status_code, body["status"], body["checks"]["disk"]
 
 
-def full(answer: httpx.Response) -> None:
+def check_refused_as_full(answer: httpx.Response) -> None:
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full"), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def reads_go_on(waggle: Waggle, maya: Member, post: Json, address: str) -> None:
+def check_reads_work(waggle: Waggle, maya: Member, post: Json, address: str) -> None:
     with closing(Api(waggle.base_url)) as api:
         assert api.nobody.sees(post)
         for path in (
@@ -76,22 +76,24 @@ def reads_go_on(waggle: Waggle, maya: Member, post: Json, address: str) -> None:
         assert served(address).status_code == 200
 
 
-def writes_are_refused(waggle: Waggle, maya: Member, post: Json, upload: Json) -> None:
+def check_writes_are_refused(waggle: Waggle, maya: Member, post: Json, upload: Json) -> None:
     with httpx.Client(base_url=waggle.base_url, headers=maya.headers(), timeout=30) as http:
-        full(http.post("/api/v1/posts", json={"text": "no room"}))
-        full(http.patch(f"/api/v1/posts/{post['id']}", json={"text": "no room"}))
-        full(http.put(f"/api/v1/posts/{post['id']}/like"))
-        full(http.delete(f"/api/v1/posts/{post['id']}"))
-        full(http.post("/api/v1/media", files={"file": ("x", picture(500, 500) + bytes(MB))}))
-        full(http.post("/api/v1/media/uploads", json={"type": "image/png", "bytes": 9}))
+        check_refused_as_full(http.post("/api/v1/posts", json={"text": "no room"}))
+        check_refused_as_full(http.patch(f"/api/v1/posts/{post['id']}", json={"text": "no room"}))
+        check_refused_as_full(http.put(f"/api/v1/posts/{post['id']}/like"))
+        check_refused_as_full(http.delete(f"/api/v1/posts/{post['id']}"))
+        check_refused_as_full(
+            http.post("/api/v1/media", files={"file": ("x", picture(500, 500) + bytes(MB))})
+        )
+        check_refused_as_full(http.post("/api/v1/media/uploads", json={"type": "image/png", "bytes": 9}))
         name = fresh_name()
         account = {"username": name, "email": f"{name}@example.org", "password": "correct horse battery"}
-        full(http.post("/api/v1/auth/register", json=account))
-    full(puts(upload["upload"], picture(200, 200)))
+        check_refused_as_full(http.post("/api/v1/auth/register", json=account))
+    check_refused_as_full(puts(upload["upload"], picture(200, 200)))
 
 
 @pytest.mark.timeout(240)
-def test_a_full_disk_refuses_writes_only_and_is_survived(disk: Path, tmp_path: Path) -> None:
+def test_a_full_disk_refuses_writes_only_and_the_server_recovers(disk: Path, tmp_path: Path) -> None:
     waggle = Waggle("embedded", tmp_path, settings={"WAGGLE_DATA_DIR": str(disk / "data")})
     waggle.start()
     try:
@@ -101,25 +103,25 @@ def test_a_full_disk_refuses_writes_only_and_is_survived(disk: Path, tmp_path: P
             address = ready(maya)["renditions"]["small"]["url"]
             done(maya.get("/api/v1/notifications"))
             upload = begun(maya, picture(200, 200))
-        is_well(waggle)
+        check_is_ok(waggle)
         filler = fill(disk)
 
-        reads_go_on(waggle, maya, post, address)
-        writes_are_refused(waggle, maya, post, upload)
-        eventually(lambda: is_degraded(waggle))
+        check_reads_work(waggle, maya, post, address)
+        check_writes_are_refused(waggle, maya, post, upload)
+        eventually(lambda: check_is_degraded(waggle))
         waggle.kill()
         waggle.start()
-        eventually(lambda: is_degraded(waggle))
-        reads_go_on(waggle, maya, post, address)
-        writes_are_refused(waggle, maya, post, upload)
+        eventually(lambda: check_is_degraded(waggle))
+        check_reads_work(waggle, maya, post, address)
+        check_writes_are_refused(waggle, maya, post, upload)
 
         filler.unlink()
-        eventually(lambda: is_well(waggle), 40)
+        eventually(lambda: check_is_ok(waggle), 40)
         fill(disk)
-        assert waggle.stop() == 0  # whose files SQLite removes
+        assert waggle.stop() == 0  # SQLite removes its temporary files
         waggle.start()
-        reads_go_on(waggle, maya, post, address)
-        writes_are_refused(waggle, maya, post, upload)
+        check_reads_work(waggle, maya, post, address)
+        check_writes_are_refused(waggle, maya, post, upload)
         filler.unlink()
 
         with closing(Api(waggle.base_url)) as api:
@@ -128,16 +130,16 @@ def test_a_full_disk_refuses_writes_only_and_is_survived(disk: Path, tmp_path: P
             assert maya.sees(post)
             assert puts(upload["upload"], picture(200, 200)).is_success
             assert settled(maya, uploaded(maya))["state"] == "ready"
-            eventually(lambda: is_well(waggle))
+            eventually(lambda: check_is_ok(waggle))
         assert waggle.stop() == 0
         assert waggle.complaints() == []
     finally:
         waggle.kill()
 
 
-def is_well(waggle: Waggle) -> None:
+def check_is_ok(waggle: Waggle) -> None:
     assert state(waggle) == (200, "ok", "ok")
 
 
-def is_degraded(waggle: Waggle) -> None:
+def check_is_degraded(waggle: Waggle) -> None:
     assert state(waggle) == (200, "degraded", "StorageFull")

@@ -1,7 +1,7 @@
-"""Redis loses everything while 200 requests come in each second: nobody notices, least of all the database.
+"""Redis loses all its data while 200 requests arrive each second: clients notice nothing, and the database gets no burst.
 
-Two processes share a PostgreSQL, to which all statements go through a proxy that counts them, and a Redis that is
-emptied again and again. Quick: three times. `WAGGLE_TEST_LONG=1`: twenty times.
+Two processes share a PostgreSQL server, behind a proxy that counts all statements, and a Redis server that is flushed
+several times: three times in a short run, twenty times with `WAGGLE_TEST_LONG=1`.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ from .load import ask, at_once, register_members
 from .process import Waggle
 
 RATE = 200
-"""Requests per second, whether or not the last ones have been answered."""
+"""Requests per second, whether or not the earlier ones have been answered."""
 NORMAL = 3
-"""Seconds that tell what is usual."""
+"""Seconds of load that establish the normal number of statements."""
 FLUSHES = 20 if LONG else 3
 READERS, AUTHORS, POSTS = 40, 8, 3
 FOLLOWED = 5
 
 
 @dataclass(frozen=True)
-class Page:
-    """A page that does not change any more, and who reads it."""
+class StablePage:
+    """A page that no longer changes, and its reader."""
 
     path: str
     reader: Member
@@ -42,27 +42,27 @@ class Page:
 
 
 @dataclass
-class Load:
-    """Readers who ask at an even pace for one page after the other."""
+class SteadyReaders:
+    """Readers that request one page after the other at a constant rate."""
 
-    pages: Sequence[Page]
-    crowd: Sequence[httpx.AsyncClient]
+    pages: Sequence[StablePage]
+    clients: Sequence[httpx.AsyncClient]
     statuses: Tally[int] = field(default_factory=Tally)
     other_pages: list[str] = field(default_factory=list)
     asked: int = 0
     seconds: float = 0.0
-    """How long it took to ask and be answered."""
+    """The time from the first request to the last answer, summed up over all runs."""
 
     async def run(self, seconds: int) -> None:
         begun, asking = time.monotonic(), set[asyncio.Task[None]]()
         for number in range(RATE * seconds):
             await asyncio.sleep(begun + number / RATE - time.monotonic())
-            asking.add(asyncio.create_task(self._ask()))
+            asking.add(asyncio.create_task(self._read()))
         await asyncio.gather(*asking)
         self.seconds += time.monotonic() - begun
 
-    async def _ask(self) -> None:
-        page, http = self.pages[self.asked % len(self.pages)], self.crowd[self.asked % len(self.crowd)]
+    async def _read(self) -> None:
+        page, http = self.pages[self.asked % len(self.pages)], self.clients[self.asked % len(self.clients)]
         self.asked += 1
         response = await http.get(page.path, headers=page.reader.headers())
         self.statuses[response.status_code] += 1
@@ -71,14 +71,14 @@ class Load:
 
 
 @dataclass
-class Scene:
+class FlushHarness:
     servers: list[Waggle]
     statements: Counter
     redis: Server
 
 
 @pytest.fixture
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FlushHarness]:
     if RUNNING or "scaled" not in SHAPES:
         pytest.skip("servers of our own are needed, with a Redis")
     with ExitStack() as stack:
@@ -90,12 +90,12 @@ def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
         for waggle in servers:
             stack.callback(waggle.kill)
             waggle.start()
-        yield Scene(servers, statements, Server("redis", named["WAGGLE_REDIS_URL"], "of this test"))
+        yield FlushHarness(servers, statements, Server("redis", named["WAGGLE_REDIS_URL"], "of this test"))
         assert [waggle.complaints() for waggle in servers] == [[], []]
         assert [waggle.stop() for waggle in servers] == [0, 0]
 
 
-def some_pages(api: Api) -> list[Page]:
+def stable_pages(api: Api) -> list[StablePage]:
     members = register_members(api, READERS + AUTHORS)
     readers, authors = members[:READERS], members[READERS:]
 
@@ -109,10 +109,10 @@ def some_pages(api: Api) -> list[Page]:
     for number in range(AUTHORS * POSTS):
         authors[number % AUTHORS].publishes(f"number {number} #bees")
 
-    def page(path: str, reader: Member) -> Page:
-        return Page(path, reader, done(reader.get(path))["items"])
+    def page(path: str, reader: Member) -> StablePage:
+        return StablePage(path, reader, done(reader.get(path))["items"])
 
-    def all_there() -> list[Page]:
+    def all_delivered() -> list[StablePage]:
         pages = [page("/api/v1/feeds/home", reader) for reader in readers]
         assert {len(one.items) for one in pages} == {FOLLOWED * POSTS}
         return pages
@@ -121,7 +121,7 @@ def some_pages(api: Api) -> list[Page]:
         ranked = done(readers[0].get("/api/v1/trending/hashtags"))["items"]
         assert {one["tag"]: one["posts"] for one in ranked} == {"bees": AUTHORS * POSTS}
 
-    homes = eventually(all_there)
+    homes = eventually(all_delivered)
     eventually(all_counted)
     paths = ("/api/v1/feeds/public", "/api/v1/feeds/hashtags/bees", "/api/v1/trending/hashtags")
     others = [page(path, reader) for path in paths for reader in readers[:2]]
@@ -129,34 +129,34 @@ def some_pages(api: Api) -> list[Page]:
 
 
 @pytest.mark.timeout(180)
-def test_re11_a_redis_that_forgets_all_at_200_requests_a_second_is_not_noticed(scene: Scene) -> None:
-    with closing(Api(scene.servers[0].base_url)) as api:
-        pages = some_pages(api)
+def test_flushes_of_redis_at_200_requests_a_second_go_unnoticed(harness: FlushHarness) -> None:
+    with closing(Api(harness.servers[0].base_url)) as api:
+        pages = stable_pages(api)
 
-    async def run() -> tuple[Load, float, list[int]]:
+    async def run() -> tuple[SteadyReaders, float, list[int]]:
         limits = httpx.Limits(max_connections=8, max_keepalive_connections=8)
         async with AsyncExitStack() as stack:
-            clients = [
-                httpx.AsyncClient(base_url=one.base_url, limits=limits, timeout=30) for one in scene.servers
+            made = [
+                httpx.AsyncClient(base_url=one.base_url, limits=limits, timeout=30) for one in harness.servers
             ]
-            crowd = [await stack.enter_async_context(client) for client in clients]
-            load = Load(pages, crowd)
-            await load.run(1)  # both processes learn who these people are
-            before = scene.statements.statements
+            clients = [await stack.enter_async_context(client) for client in made]
+            load = SteadyReaders(pages, clients)
+            await load.run(1)  # both processes cache the tokens and names
+            before = harness.statements.statements
             await load.run(NORMAL)
-            normal = (scene.statements.statements - before) / NORMAL
+            normal = (harness.statements.statements - before) / NORMAL
             return load, normal, [await flushed(load) for _ in range(FLUSHES)]
 
-    async def flushed(load: Load) -> int:
-        """Statements in the second after it."""
-        await asyncio.to_thread(clear, scene.redis)
-        before = scene.statements.statements
+    async def flushed(load: SteadyReaders) -> int:
+        """Flush Redis. Returns the number of statements in the second after it."""
+        await asyncio.to_thread(clear, harness.redis)
+        before = harness.statements.statements
         await load.run(1)
-        return scene.statements.statements - before
+        return harness.statements.statements - before
 
     load, normal, after = asyncio.run(run())
     rate = load.asked / load.seconds
-    print(f"{rate:.0f} requests a second; {normal:.0f} statements for {RATE}, {after} after a flush")  # noqa: T201 - shown with a failure
+    print(f"{rate:.0f} requests a second; {normal:.0f} statements for {RATE}, {after} after a flush")  # noqa: T201 - pytest shows it with a failure
     assert load.statuses == {200: RATE * (1 + NORMAL + FLUSHES)}
     assert load.other_pages == []
     assert max(after) <= 3 * normal

@@ -1,4 +1,4 @@
-"""What is true of every request and every answer, whatever they are about."""
+"""Rules for every request and every answer, whatever the route."""
 
 import gzip
 import http.client
@@ -25,8 +25,8 @@ PIPELINED = b"GET /livez HTTP/1.1\r\nHost: waggle\r\n\r\n"
 
 @pytest.mark.skipif(bool(RUNNING), reason="needs a server whose memory can be seen")
 @ONE
-def test_in5_requests_ahead_of_their_answers_cost_no_memory(api: Api, server: Waggle) -> None:
-    """150,000 requests on three connections whose answers nobody reads."""
+def test_pipelined_requests_use_no_memory(api: Api, server: Waggle) -> None:
+    """Sends 150,000 requests on three connections and reads no answer."""
     before = server.memory()
     with ExitStack() as stack:
         senders = {}
@@ -38,13 +38,13 @@ def test_in5_requests_ahead_of_their_answers_cost_no_memory(api: Api, server: Wa
         while senders and time.monotonic() < end:
             _, ready, _ = select.select([], [*senders], [], 1.0)
             if not ready:
-                break  # nothing more is read
+                break  # the server stopped reading
             for sender in ready:
                 senders[sender] = senders[sender][sender.send(senders[sender][:65536]) :]
                 if not senders[sender]:
                     del senders[sender]
         peak, end = before, time.monotonic() + 5
-        while time.monotonic() < end:  # others are served meanwhile
+        while time.monotonic() < end:  # other clients are served meanwhile
             assert api.nobody.get("/livez").status_code == 200
             peak = max(peak, server.memory())
 
@@ -53,7 +53,7 @@ def test_in5_requests_ahead_of_their_answers_cost_no_memory(api: Api, server: Wa
 
 @pytest.mark.skipif(bool(RUNNING), reason="needs a server at a port of this machine")
 @ONE
-def test_requests_ahead_of_their_answers_are_all_answered_in_order(server: Waggle) -> None:
+def test_pipelined_requests_are_answered_in_order(server: Waggle) -> None:
     asked = [f"/api/v1/posts/{number}" if number % 3 else "/livez" for number in range(500)]
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
         connection.sendall(
@@ -76,7 +76,7 @@ def _one_answer(answers: Any) -> int:
 
 
 @ONE
-def test_a_host_there_must_be_and_one_only(base_url: str) -> None:
+def test_exactly_one_host_header_is_required(base_url: str) -> None:
     place = base_url.partition("//")[2]
     for hosts in ([], [place, place], [place, "evil.example"], [""], ["a b"], ["evil@example"]):
         head = [b"GET /livez HTTP/1.1", *(b"Host: " + host.encode() for host in hosts), b"Connection: close"]
@@ -87,7 +87,7 @@ def test_a_host_there_must_be_and_one_only(base_url: str) -> None:
 
 
 @ONE
-def test_what_is_no_http_is_a_problem_like_every_other(base_url: str) -> None:
+def test_invalid_http_is_answered_with_problem_details(base_url: str) -> None:
     status, headers, body = raw(base_url, b"GET / HTTP/1.1\r\nbroken\r\n\r\n")
 
     assert (status, json.loads(body)["code"]) == (400, "bad_request")
@@ -119,7 +119,7 @@ def raw(base_url: str, sent: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 @ONE
-def test_bodies_that_are_encoded_or_in_another_charset_are_refused(api: Api) -> None:
+def test_encoded_bodies_and_other_charsets_are_refused(api: Api) -> None:
     maya = api.someone()
     body = json.dumps({"text": "hällo"})
     token = {"Authorization": f"Bearer {maya.tokens['access_token']}"}
@@ -156,9 +156,7 @@ def test_bodies_that_are_encoded_or_in_another_charset_are_refused(api: Api) -> 
         ("POST", "/api/v1/media/uploads", b'{"bytes": 1, "type": "image/png", "focal_point": {"x": 0, "x": 1, "y": 0}}', "/focal_point/x"),
     ],
 )  # fmt: skip
-def test_a_member_that_is_there_twice_is_refused(
-    api: Api, method: str, path: str, body: bytes, pointer: str
-) -> None:
+def test_a_duplicate_member_is_refused(api: Api, method: str, path: str, body: bytes, pointer: str) -> None:
     maya = api.someone()
     headers = {
         "Authorization": f"Bearer {maya.tokens['access_token']}",
@@ -169,7 +167,7 @@ def test_a_member_that_is_there_twice_is_refused(
 
 
 @ONE
-def test_every_answer_says_on_which_headers_it_depends(api: Api) -> None:
+def test_every_answer_has_a_vary_header(api: Api) -> None:
     maya = api.someone()
     post = done(maya.post("/api/v1/posts", {"text": "hello"}), 201)
     paths = ("/livez", "/readyz", "/nope", "/api/docs", "/api/openapi.json", "/.well-known/jwks.json", "/media/1/x/y.webp")  # fmt: skip
@@ -195,7 +193,7 @@ def varies(response: httpx.Response) -> set[str]:
 
 
 @ONE
-def test_last_event_id_may_be_sent_across_origins_and_a_refusal_is_a_problem(api: Api) -> None:
+def test_last_event_id_is_allowed_across_origins_and_refusals_are_readable(api: Api) -> None:
     asked = {"Origin": LOCAL, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "last-event-id"}  # fmt: skip
     allowed = api.nobody.request("OPTIONS", "/api/v1/stream", headers=asked)
     assert allowed.status_code == 204
@@ -212,7 +210,7 @@ def test_last_event_id_may_be_sent_across_origins_and_a_refusal_is_a_problem(api
 
 
 @ONE
-def test_data_and_pages_say_what_a_browser_may_do_with_them(api: Api) -> None:
+def test_data_and_pages_have_content_security_policies(api: Api) -> None:
     maya = api.someone()
     for answer in (maya.get("/api/v1/me"), api.nobody.get("/nope"), api.nobody.get("/livez"), api.nobody.get("/api/openapi.json")):  # fmt: skip
         assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
@@ -229,9 +227,7 @@ def long_post(api: Api) -> tuple[Any, str]:
 
 @ONE
 @pytest.mark.parametrize("change", ["{}", "W/{}", "{}-gzip", "W/{}-gzip", "{};gzip", "{}--gzip", '"other", {}', "{} , W/{}"])  # fmt: skip
-def test_a_tag_that_a_proxy_has_changed_still_names_the_version(
-    long_post: tuple[Any, str], change: str
-) -> None:
+def test_an_etag_changed_by_a_proxy_is_still_recognised(long_post: tuple[Any, str], change: str) -> None:
     maya, post_id = long_post
     path = f"/api/v1/posts/{post_id}"
     tag = maya.get(path, headers={"Accept-Encoding": "identity"}).headers["etag"]
@@ -249,7 +245,7 @@ def test_a_tag_that_a_proxy_has_changed_still_names_the_version(
 
 
 def changed(change: str, tag: str) -> str:
-    """The tag as it comes back: suffixes stand within the quotes."""
+    """The ETag as a proxy returns it. Suffixes are inside the quotes."""
     suffix = next((suffix for suffix in ("--gzip", "-gzip", ";gzip") if suffix in change), "")
     return (
         change.replace(suffix, "").replace("{}", tag[:-1] + suffix + '"')
@@ -259,7 +255,7 @@ def changed(change: str, tag: str) -> str:
 
 
 @ONE
-def test_answers_are_compressed_for_who_asks_and_their_tags_can_be_sent_back(
+def test_answers_are_compressed_on_request_and_their_etags_are_accepted(
     api: Api, long_post: tuple[Any, str]
 ) -> None:
     maya, post_id = long_post
@@ -294,7 +290,7 @@ def test_answers_are_compressed_for_who_asks_and_their_tags_can_be_sent_back(
 
 
 @ONE
-def test_what_holds_a_token_and_what_is_small_is_never_compressed(api: Api) -> None:
+def test_answers_with_tokens_and_small_answers_are_not_compressed(api: Api) -> None:
     maya = api.someone()
     headers = [("Accept-Encoding", "gzip, zstd"), ("Content-Type", "application/json")]
     body = json.dumps({"login": maya.username, "password": maya.password}).encode()
@@ -305,7 +301,7 @@ def test_what_holds_a_token_and_what_is_small_is_never_compressed(api: Api) -> N
     assert exchange(api.base_url, "GET", "/api/openapi.json", headers).headers["content-encoding"] == "zstd"
 
 
-def test_idempotency_keys_of_two_who_are_not_known_do_not_collide(api: Api) -> None:
+def test_idempotency_keys_of_anonymous_clients_do_not_collide(api: Api) -> None:
     key = {"Idempotency-Key": "1"}
     bodies = [
         {"username": name, "email": f"{name}@example.org", "password": PASSWORD}

@@ -1,17 +1,17 @@
-"""A key makes a request safe to send again."""
+"""Idempotency keys: a request with a key can be repeated safely."""
 
 import pytest
 
 from .client import PASSWORD, Api, Member, done, eventually, fresh_key, fresh_name, refused
 
 
-def test_ap1_the_same_request_again_brings_the_same_answer_and_no_second_effect(api: Api) -> None:
+def test_a_repeated_request_gets_the_same_answer_and_has_no_second_effect(api: Api) -> None:
     maya = api.someone()
     above = maya.publishes()
     for path in ("/api/v1/posts", f"/api/v1/posts/{above['id']}/comments"):
         key = {"Idempotency-Key": fresh_key()}
         first = maya.post(path, {"text": "once"}, headers=key)
-        maya.likes(first.json())  # what came after does not show in the answer to the first request
+        maya.likes(first.json())  # later changes do not show in the answer to the first request
         second = maya.post(path, {"text": "once"}, headers=key)
         assert (first.status_code, second.status_code) == (201, 201)
         assert first.content == second.content
@@ -22,7 +22,7 @@ def test_ap1_the_same_request_again_brings_the_same_answer_and_no_second_effect(
     assert maya.reads(above)["counts"]["comments"] == 1
 
 
-def test_ap1_a_registration_is_replayed_with_the_same_account_and_session(api: Api) -> None:
+def test_a_repeated_registration_returns_the_same_account_and_session(api: Api) -> None:
     name, key = fresh_name(), {"Idempotency-Key": fresh_key()}
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     first = api.nobody.post("/api/v1/auth/register", body, headers=key)
@@ -35,7 +35,7 @@ def test_ap1_a_registration_is_replayed_with_the_same_account_and_session(api: A
     )
 
 
-def test_ap1_a_login_is_replayed_with_the_same_session(api: Api) -> None:
+def test_a_repeated_login_returns_the_same_session(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     body = {"login": maya.username, "password": PASSWORD}
     first = api.nobody.post("/api/v1/auth/login", body, headers=key)
@@ -44,7 +44,7 @@ def test_ap1_a_login_is_replayed_with_the_same_session(api: Api) -> None:
     assert second.headers["idempotency-replayed"] == "true"
 
 
-def test_ap1_a_key_with_another_request_is_refused(api: Api) -> None:
+def test_a_key_with_another_request_is_refused(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     post = done(maya.post("/api/v1/posts", {"text": "one"}, headers=key), 201)
     refused(maya.post("/api/v1/posts", {"text": "two"}, headers=key), 422, "idempotency_key_reused")
@@ -56,7 +56,7 @@ def test_ap1_a_key_with_another_request_is_refused(api: Api) -> None:
     refused(maya.post(comments[1], {"text": "hello"}, headers=key), 422, "idempotency_key_reused")
 
 
-def test_ap1_a_key_belongs_to_the_one_who_sent_it(api: Api) -> None:
+def test_keys_of_different_users_are_independent(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     key = {"Idempotency-Key": fresh_key()}
     posts = [
@@ -65,7 +65,7 @@ def test_ap1_a_key_belongs_to_the_one_who_sent_it(api: Api) -> None:
     assert [post["author"]["id"] for post in posts] == [maya.id, willy.id]
 
 
-def test_ap1_a_request_that_was_refused_does_not_spend_its_key(api: Api) -> None:
+def test_a_refused_request_does_not_use_up_its_key(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     post = maya.confides()
     path = f"/api/v1/posts/{post['id']}/comments"
@@ -75,7 +75,7 @@ def test_ap1_a_request_that_was_refused_does_not_spend_its_key(api: Api) -> None
     assert "idempotency-replayed" not in response.headers
 
 
-def test_ap1_a_replay_tells_nobody_what_they_may_no_longer_do(api: Api) -> None:
+def test_a_replay_needs_the_same_access_as_a_new_request(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     done(maya.post("/api/v1/posts", {"text": "x"}, headers=key), 201)
     done(maya.post("/api/v1/auth/logout"), 204)
@@ -83,7 +83,7 @@ def test_ap1_a_replay_tells_nobody_what_they_may_no_longer_do(api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", b"\xe9", b"\xf0\x9f\x90\x9d"], ids=ascii)
-def test_ap1_a_key_that_is_none_is_refused(api: Api, key: str | bytes) -> None:
+def test_a_malformed_key_is_refused(api: Api, key: str | bytes) -> None:
     maya = api.someone()
     response = maya.post("/api/v1/posts", {"text": "x"}, headers={"Idempotency-Key": key})
     refused(response, 400, "query_invalid")
@@ -91,13 +91,13 @@ def test_ap1_a_key_that_is_none_is_refused(api: Api, key: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "!~'\"\\;,", "'; DROP TABLE posts; --".replace(" ", "_")])
-def test_ap1_a_key_of_any_printable_characters_works(api: Api, key: str) -> None:
+def test_a_key_of_any_printable_characters_is_accepted(api: Api, key: str) -> None:
     maya, headers = api.someone(), {"Idempotency-Key": key}
     first, second = (maya.post("/api/v1/posts", {"text": "x"}, headers=headers) for _ in range(2))
     assert done(first, 201) == done(second, 201)
 
 
-def test_ap1_the_count_of_posts_does_not_count_a_replay(api: Api) -> None:
+def test_the_post_count_does_not_include_replays(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     for _ in range(3):
         done(maya.post("/api/v1/posts", {"text": "x"}, headers=key), 201)

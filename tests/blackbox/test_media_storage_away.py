@@ -11,9 +11,9 @@ import pytest
 from adapters.storage import calling
 from adapters.storage.address import S3Address
 
-from .between import Between, between
 from .client import Api, done, eventually, fresh_key
 from .conftest import RUNNING, SHAPES, stores_of
+from .network_proxy import NetworkProxy, network_proxy
 from .pictures import begun, picture, puts, ready, served, settled, uploads
 from .process import Waggle
 
@@ -26,7 +26,7 @@ if RUNNING or "scaled" not in SHAPES:
 @dataclass
 class World:
     waggle: Waggle
-    way: Between
+    network: NetworkProxy
     api: Api
     bucket: str
     """Its address, past what may be cut."""
@@ -43,24 +43,24 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url, named = stack.enter_context(stores_of(request, "scaled"))
         if "WAGGLE_MEDIA_URL" not in named:
             pytest.skip("not tested with S3: there is none")
-        way = stack.enter_context(between(named["WAGGLE_MEDIA_URL"]))
-        settings = named | {"WAGGLE_MEDIA_URL": way.through}
+        network = stack.enter_context(network_proxy(named["WAGGLE_MEDIA_URL"]))
+        settings = named | {"WAGGLE_MEDIA_URL": network.url}
         waggle = Waggle("scaled", tmp_path_factory.mktemp("away"), url, settings=settings)
         stack.callback(waggle.kill)
         waggle.migrate()
         waggle.start()
         api = stack.enter_context(closing(Api(waggle.base_url)))
-        yield World(waggle, way, api, named["WAGGLE_MEDIA_URL"])
-        way.heal()
+        yield World(waggle, network, api, named["WAGGLE_MEDIA_URL"])
+        network.restore()
         assert waggle.stop() == 0
         assert waggle.complaints() == []
 
 
 @pytest.fixture(params=["cut", "hang"])
 def away(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
-    """Away when the test says so, by `world.way`; back when it ends."""
+    """Away when the test says so, by `world.network`; back when it ends."""
     yield world
-    world.way.heal()
+    world.network.restore()
 
     def check() -> None:
         assert world.storage() == (200, "ok", "ok")
@@ -95,7 +95,7 @@ def test_a_bucket_that_is_removed_is_made_again_and_uploads_go_on(world: World) 
 
 
 def ends(away: World, how: str) -> None:
-    (away.way.cut if how == "cut" else away.way.hang)()
+    (away.network.cut if how == "cut" else away.network.hang)()
 
 
 def test_uploads_are_refused_for_now_and_everything_else_goes_on(
@@ -132,7 +132,7 @@ def test_uploads_are_refused_for_now_and_everything_else_goes_on(
         assert storage != "ok"
 
     eventually(check)
-    away.way.heal()
+    away.network.restore()
 
     def taken() -> str:
         with httpx.Client(base_url=away.waggle.base_url, headers=maya.headers(), timeout=30) as http:

@@ -23,7 +23,7 @@ from .client import Api, Json, Member, done, eventually
 from .conftest import LONG
 from .load import client_pool, register_members
 from .process import Waggle
-from .test_storm import ask, rows
+from .test_concurrent_load import rows, send_until_answered
 
 PEOPLE = 6
 SECONDS = 30 if LONG else 4
@@ -95,7 +95,9 @@ class Opposites:
         json: Json | None = None,
     ) -> None:
         options = {"json": json} if json is not None else {}
-        response = await ask(self.chance.choice(crowd), method, f"/api/v1/{path}", who, **options)
+        response = await send_until_answered(
+            self.chance.choice(crowd), method, f"/api/v1/{path}", who, **options
+        )
         name = f"{method} {what}"
         self.done[f"{name} {response.status_code}"] += 1
         assert response.status_code in ALLOWED[name], (name, response.text)

@@ -1,4 +1,4 @@
-"""Refusals: problem details, whatever is wrong."""
+"""Refused requests are answered with problem details."""
 
 import pytest
 
@@ -9,11 +9,11 @@ from .wire import check, exchange
 pytestmark = pytest.mark.told_by("embedded")
 
 
-def test_every_operation_with_a_body_has_a_good_one_here(api: Api) -> None:
+def test_the_tests_have_a_valid_body_for_every_operation(api: Api) -> None:
     assert {operation.name for operation in operations(api) if operation.takes_json} == set(BODIES)
 
 
-def test_ap2_an_address_that_is_none_is_not_found(api: Api) -> None:
+def test_an_unknown_path_is_not_found(api: Api) -> None:
     for path in (
         "/nope",
         "/api",
@@ -30,7 +30,7 @@ def test_ap2_an_address_that_is_none_is_not_found(api: Api) -> None:
             refused(api.nobody.request(method, path), 404, "not_found")
 
 
-def test_in6_a_method_that_is_none_is_refused_with_those_that_are(api: Api) -> None:
+def test_an_unknown_method_is_refused_with_the_allowed_ones(api: Api) -> None:
     allowed: dict[str, set[str]] = {}
     for operation in operations(api):
         allowed.setdefault(operation.at(), set()).add(operation.method)
@@ -47,7 +47,7 @@ def test_in6_a_method_that_is_none_is_refused_with_those_that_are(api: Api) -> N
         assert check(exchange(api.base_url, method, "/api/v1/me")).status in {400, 404, 405}
 
 
-def test_in5_a_body_that_is_too_large_is_refused(api: Api) -> None:
+def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
     maya = api.someone()
     for operation in operations(api):
         if operation.body is None:
@@ -63,7 +63,7 @@ def test_in5_a_body_that_is_too_large_is_refused(api: Api) -> None:
     "kind",
     [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "application/json-patch+json", "application/merge-patch+json", "application", "*/*", "text/json", "application/xml", "application/problem+json", "application/json, text/plain"],
 )  # fmt: skip
-def test_in6_a_body_of_another_kind_is_refused(api: Api, kind: str | None) -> None:
+def test_a_body_of_another_content_type_is_refused(api: Api, kind: str | None) -> None:
     maya = api.someone()
     for operation in operations(api):
         if operation.body is None:
@@ -82,7 +82,7 @@ def test_in6_a_body_of_another_kind_is_refused(api: Api, kind: str | None) -> No
         "application/json;charset=UTF-8",
     ],
 )
-def test_in6_json_is_declared_in_any_case_with_or_without_its_charset(api: Api, kind: str) -> None:
+def test_the_json_content_type_is_accepted_in_any_case_and_with_a_charset(api: Api, kind: str) -> None:
     response = api.someone().request(
         "POST", "/api/v1/posts", content='{"text":"é"}'.encode(), headers={"Content-Type": kind}
     )
@@ -93,7 +93,7 @@ def test_in6_json_is_declared_in_any_case_with_or_without_its_charset(api: Api, 
 @pytest.mark.parametrize(
     "body", [b"", b" ", b"{", b"}", b"{]", b'{"text": "x"', b"{'text': 'x'}", b'{"text": "x",}', b'{"text": "x"} x', b"\xff\xfe", b'\xef\xbb\xbf{"text": "x"}', b'{"text": "\xff"}', b"nope", b'{"text": "\x01"}']
 )  # fmt: skip
-def test_what_is_not_json_is_refused(api: Api, body: bytes) -> None:
+def test_invalid_json_is_refused(api: Api, body: bytes) -> None:
     maya = api.someone()
     for operation in operations(api):
         if operation.body is None:
@@ -105,7 +105,7 @@ def test_what_is_not_json_is_refused(api: Api, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"x"', b"true", b"[{}]"])
-def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(api: Api, body: bytes) -> None:
     maya = api.someone()
     for operation in operations(api):
         if operation.body is None:
@@ -116,7 +116,7 @@ def test_a_body_that_is_no_object_is_refused(api: Api, body: bytes) -> None:
         assert field_errors(response) == {"": "type"}  # the whole body (RFC 6901)
 
 
-def test_az8_members_that_are_not_described_are_refused_by_name(api: Api) -> None:
+def test_unknown_members_are_refused_by_name(api: Api) -> None:
     maya = api.someone()
     for operation in operations(api):
         body = operation.body
@@ -127,12 +127,12 @@ def test_az8_members_that_are_not_described_are_refused_by_name(api: Api) -> Non
         assert field_errors(response) == {f"/{name}": "unknown" for name in extra}
 
 
-def test_a_pointer_names_a_member_as_rfc_6901_has_it(api: Api) -> None:
+def test_pointers_are_escaped_as_in_rfc_6901(api: Api) -> None:
     response = api.someone().post("/api/v1/posts", {"text": "x", "a/b": 1, "c~d": 1})
     assert field_errors(response) == {"/a~1b": "unknown", "/c~0d": "unknown"}
 
 
-def test_a_pointer_names_what_is_inside_a_member(api: Api) -> None:
+def test_a_pointer_can_name_a_nested_member(api: Api) -> None:
     maya = api.someone()
     for method, path, body, expected in (
         (
@@ -157,7 +157,7 @@ def test_a_pointer_names_what_is_inside_a_member(api: Api) -> None:
         assert field_errors(maya.request(method, path, json=body)) == expected
 
 
-def test_a_problem_says_what_is_expected_in_words_of_the_contract(api: Api) -> None:
+def test_a_problem_describes_the_expected_value_in_terms_of_the_contract(api: Api) -> None:
     maya = api.someone()
     bodies: dict[str, Json] = {"text": {"text": 5}, "visibility": {"text": "x", "visibility": "secret"}}
     said = {
@@ -177,7 +177,7 @@ def test_a_problem_says_what_is_expected_in_words_of_the_contract(api: Api) -> N
         assert problem["detail"] == detail
 
 
-def test_ap2_parameters_that_are_wrong_are_named(api: Api) -> None:
+def test_invalid_parameters_are_named(api: Api) -> None:
     maya = api.someone()
     page = api.nobody.get("/api/v1/feeds/public").json()
     for path, params, pointers in (
@@ -195,7 +195,7 @@ def test_ap2_parameters_that_are_wrong_are_named(api: Api) -> None:
         assert all(fault["detail"] for fault in problem["errors"])
 
 
-def test_ap2_headers_that_are_wrong_are_named(api: Api) -> None:
+def test_invalid_headers_are_named(api: Api) -> None:
     maya = api.someone()
     for method, path, name, value, body in (
         ("PATCH", "/api/v1/me", "If-Match", "x" * 1001, {}),
@@ -207,7 +207,7 @@ def test_ap2_headers_that_are_wrong_are_named(api: Api) -> None:
         assert [fault["pointer"] for fault in problem["errors"]] == [f"/header/{name}"]
 
 
-def test_az8_query_parameters_that_are_not_described_are_refused_by_name(api: Api) -> None:
+def test_unknown_query_parameters_are_refused_by_name(api: Api) -> None:
     maya = api.someone()
     expected = {"/query/surprise": "unknown", "/query/_": "unknown", "/query/a~1b~0": "unknown"}
     for operation in operations(api):
@@ -217,7 +217,7 @@ def test_az8_query_parameters_that_are_not_described_are_refused_by_name(api: Ap
         assert field_errors(response) == expected, operation.name
 
 
-def test_az8_the_fast_lane_knows_unknown_parameters_too(api: Api) -> None:
+def test_the_fast_lane_refuses_unknown_parameters_too(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes()
     for path in (f"/api/v1/posts/{post['id']}", "/api/v1/feeds/home"):
@@ -225,25 +225,25 @@ def test_az8_the_fast_lane_knows_unknown_parameters_too(api: Api) -> None:
         assert field_errors(maya.get(path + "?surprise=1")) == {"/query/surprise": "unknown"}
 
 
-def test_a_query_parameter_that_is_sent_twice_is_refused(api: Api) -> None:
+def test_a_repeated_query_parameter_is_refused(api: Api) -> None:
     response = api.nobody.get("/api/v1/feeds/public?limit=1&limit=2")
     assert field_errors(response) == {"/query/limit": "twice"}
 
 
-def test_a_request_without_a_token_is_not_told_which_parameters_there_are(api: Api) -> None:
+def test_a_refusal_without_a_token_does_not_list_the_parameters(api: Api) -> None:
     refused(api.nobody.get("/api/v1/me?surprise=1"), 401, "token_missing")
 
 
 # --- Request ids ----------------------------------------------------------------------------------
 
 
-def test_a_request_id_is_taken_over(api: Api) -> None:
+def test_a_request_id_of_the_client_is_used(api: Api) -> None:
     for id_ in ("x", "a.b-c_D9", "x" * 128):
         for path in ("/livez", "/nope", "/api/v1/me"):
             assert api.nobody.get(path, headers={"X-Request-Id": id_}).headers["x-request-id"] == id_
 
 
-def test_a_request_id_that_could_do_harm_is_replaced(api: Api) -> None:
+def test_an_unsafe_request_id_is_replaced(api: Api) -> None:
     for id_ in (
         "",
         "a b",
@@ -263,7 +263,7 @@ def test_a_request_id_that_could_do_harm_is_replaced(api: Api) -> None:
         refused(response, 404, "not_found")
 
 
-def test_every_request_has_an_id_of_its_own(api: Api) -> None:
+def test_every_request_has_its_own_id(api: Api) -> None:
     found = {api.nobody.get("/livez").headers["x-request-id"] for _ in range(50)}
     assert len(found) == 50
 
@@ -271,7 +271,7 @@ def test_every_request_has_an_id_of_its_own(api: Api) -> None:
 # --- Mass assignment ------------------------------------------------------------------------------
 
 
-def test_az8_no_member_of_an_answer_can_be_set_by_sending_it(api: Api) -> None:
+def test_a_client_cannot_set_members_of_answers(api: Api) -> None:
     maya = api.someone()
     answered = _answered(api)
     assert {"id", "counts", "created_at", "author", "viewer", "email", "token_type", "version"} <= answered
@@ -288,7 +288,7 @@ def test_az8_no_member_of_an_answer_can_be_set_by_sending_it(api: Api) -> None:
 
 
 def _answered(api: Api) -> set[str]:
-    """The members of all answers, and what such servers often have inside."""
+    """The members of all answers, and names that such servers often use internally."""
     schemas = document(api)["components"]["schemas"]
     answers = [schema for name, schema in schemas.items() if not name.endswith("In")]
     found = {name for schema in answers for name in schema.get("properties", {})}
@@ -297,6 +297,6 @@ def _answered(api: Api) -> set[str]:
 
 
 def _taken(api: Api, described: Json) -> set[str]:
-    """The members that the operation's body has."""
+    """The members that the operation accepts in its body."""
     body: str = described["requestBody"]["content"]["application/json"]["schema"]["$ref"]
     return set(document(api)["components"]["schemas"][body.rpartition("/")[2]]["properties"])

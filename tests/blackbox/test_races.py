@@ -1,4 +1,4 @@
-"""Many do the same thing at the same moment."""
+"""Concurrent requests for the same thing."""
 
 import random
 from collections import Counter
@@ -9,10 +9,10 @@ import pytest
 from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refused
 from .load import ask, at_once, register_members
 
-pytestmark = pytest.mark.told_by("embedded", "postgres")  # in memory nothing waits within a transaction
+pytestmark = pytest.mark.told_by("embedded", "postgres")  # in memory no transaction waits for another
 
 
-def test_di1_fifty_who_like_three_times_at_once_are_fifty_likes(api: Api) -> None:
+def test_concurrent_repeated_likes_of_fifty_users_count_fifty(api: Api) -> None:
     author, *members = register_members(api, 51)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}"
@@ -31,7 +31,7 @@ def test_di1_fifty_who_like_three_times_at_once_are_fifty_likes(api: Api) -> Non
     assert not any(member.reads(post)["viewer"]["liked"] for member in members)
 
 
-def test_di2_a_storm_of_likes_and_unlikes_leaves_the_counter_exact(api: Api, chance: random.Random) -> None:
+def test_concurrent_likes_and_unlikes_leave_the_counter_exact(api: Api, chance: random.Random) -> None:
     author, *members = register_members(api, 11)
     posts = [author.publishes() for _ in range(3)]
     storm = [
@@ -50,7 +50,7 @@ def test_di2_a_storm_of_likes_and_unlikes_leaves_the_counter_exact(api: Api, cha
         assert author.reads(post)["counts"]["likes"] == rows
 
 
-def test_di4_a_hundred_who_register_one_name_at_once_are_one_account(api: Api) -> None:
+def test_concurrent_registrations_of_one_username_make_one_account(api: Api) -> None:
     name = fresh_name()
     spellings = [name, name.upper(), name.title(), name.capitalize()]
 
@@ -70,8 +70,8 @@ def test_di4_a_hundred_who_register_one_name_at_once_are_one_account(api: Api) -
     assert api.logs_in(name).id == winner["user"]["id"]
 
 
-def test_di4_a_hundred_who_register_one_address_at_once_are_one_account(api: Api) -> None:
-    """However it is written: in either case, composed or not, and with the domain in either form."""
+def test_concurrent_registrations_of_one_address_make_one_account(api: Api) -> None:
+    """In every spelling: upper and lower case, composed and decomposed, and with the domain in both forms."""
     name = fresh_name()
     forms = ["josés", "JOSÉS", "jose\N{COMBINING ACUTE ACCENT}s"]
     domains = ["Bücher.example", "xn--bcher-kva.example"]
@@ -88,7 +88,7 @@ def test_di4_a_hundred_who_register_one_address_at_once_are_one_account(api: Api
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"email_taken"}
 
 
-def test_ap1_fifty_posts_with_one_key_at_once_are_one_post(api: Api) -> None:
+def test_concurrent_posts_with_one_key_make_one_post(api: Api) -> None:
     maya = api.someone()
     key = {"Idempotency-Key": fresh_key()}
     answers = at_once(
@@ -103,7 +103,7 @@ def test_ap1_fifty_posts_with_one_key_at_once_are_one_post(api: Api) -> None:
     assert len(maya.walks(f"/api/v1/users/{maya.id}/posts")) == 1
 
 
-def test_ap1_racing_registrations_with_one_key_are_one_account_and_one_session(api: Api) -> None:
+def test_concurrent_registrations_with_one_key_make_one_account_and_session(api: Api) -> None:
     name, key = fresh_name(), {"Idempotency-Key": fresh_key()}
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     answers = at_once(
@@ -114,7 +114,7 @@ def test_ap1_racing_registrations_with_one_key_are_one_account_and_one_session(a
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_id5_racing_refreshes_have_one_successor(api: Api) -> None:
+def test_concurrent_refreshes_get_the_same_successor(api: Api) -> None:
     maya = api.someone()
     body = {"refresh_token": maya.tokens["refresh_token"]}
     answers = at_once(
@@ -125,7 +125,7 @@ def test_id5_racing_refreshes_have_one_successor(api: Api) -> None:
     done(api.refreshes(answers[0].json()))
 
 
-def test_ap7_of_racing_edits_of_one_version_one_wins(api: Api) -> None:
+def test_one_of_several_concurrent_edits_of_one_version_succeeds(api: Api) -> None:
     maya = api.someone()
     tag = {"If-Match": maya.get("/api/v1/me").headers["etag"]}
     answers = at_once(
@@ -140,12 +140,12 @@ def test_ap7_of_racing_edits_of_one_version_one_wins(api: Api) -> None:
     assert done(maya.get("/api/v1/me"))["bio"] == winner["bio"]
 
 
-def test_di2_racing_comments_and_their_deletions_leave_the_counter_exact(api: Api) -> None:
+def test_concurrent_comments_and_deletions_leave_the_counter_exact(api: Api) -> None:
     author, *members = register_members(api, 11)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}/comments"
 
-    async def comments_and_regrets(http: httpx.AsyncClient, number: int) -> None:
+    async def comment_and_delete(http: httpx.AsyncClient, number: int) -> None:
         member = members[number % 10]
         made = await ask(http, "POST", path, by=member, json={"text": f"number {number}"})
         assert made.status_code == 201
@@ -155,12 +155,12 @@ def test_di2_racing_comments_and_their_deletions_leave_the_counter_exact(api: Ap
             ]:
                 assert answer.status_code == 204
 
-    at_once(api.base_url, lambda http: (comments_and_regrets(http, number) for number in range(60)))
+    at_once(api.base_url, lambda http: (comment_and_delete(http, number) for number in range(60)))
     assert len(author.walks(path)) == 30
     assert author.reads(post)["counts"]["comments"] == 30
 
 
-def test_di3_one_comment_deleted_by_many_requests_is_deducted_once(api: Api) -> None:
+def test_concurrent_deletions_of_one_comment_count_once(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes()
     maya.comments(post)
@@ -173,7 +173,7 @@ def test_di3_one_comment_deleted_by_many_requests_is_deducted_once(api: Api) -> 
     assert maya.reads(post)["counts"]["comments"] == 1
 
 
-def test_di5_nothing_is_added_to_a_post_after_its_deletion_was_answered(api: Api) -> None:
+def test_nothing_is_added_to_a_post_after_its_deletion(api: Api) -> None:
     author, *members = register_members(api, 11)
     post = author.publishes()
     path = f"/api/v1/posts/{post['id']}"
@@ -201,16 +201,16 @@ def test_di5_nothing_is_added_to_a_post_after_its_deletion_was_answered(api: Api
     refused(author.get(f"{path}/comments"), 404, "post_not_found")
 
 
-def test_the_count_of_posts_is_right_after_many_wrote_at_once(api: Api) -> None:
+def test_the_post_count_is_exact_after_concurrent_posts(api: Api) -> None:
     members = register_members(api, 5)
 
-    async def writes(http: httpx.AsyncClient, number: int) -> None:
+    async def publish(http: httpx.AsyncClient, number: int) -> None:
         member = members[number % 5]
         made = await ask(http, "POST", "/api/v1/posts", by=member, json={"text": f"number {number}"})
         if number % 3 == 0:
             await ask(http, "DELETE", f"/api/v1/posts/{made.json()['id']}", by=member)
 
-    at_once(api.base_url, lambda http: (writes(http, number) for number in range(90)))
+    at_once(api.base_url, lambda http: (publish(http, number) for number in range(90)))
 
     def settled() -> None:
         for member in members:
@@ -222,7 +222,7 @@ def test_the_count_of_posts_is_right_after_many_wrote_at_once(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
-def test_id4_probes_answer_while_many_log_in(api: Api, path: str) -> None:
+def test_probes_answer_during_many_concurrent_logins(api: Api, path: str) -> None:
     member = api.someone()
     body = {"login": member.username, "password": PASSWORD}
     answers = at_once(

@@ -1,4 +1,4 @@
-"""Redis may hang, lose what it has, or not be there at all: nobody who uses Waggle notices more than a moment."""
+"""Redis may hang, lose its data, or be unavailable: clients of Waggle notice it for a moment at most."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -34,11 +34,11 @@ def api(waggle: Waggle) -> Iterator[Api]:
     api.close()
 
 
-def ask(waggle: Waggle, *command: str) -> None:
+def send_command(waggle: Waggle, *command: str) -> None:
     ask_redis(waggle.settings["WAGGLE_REDIS_URL"], command)
 
 
-def at_home(reader: Member) -> list[str]:
+def home_feed(reader: Member) -> list[str]:
     return [item["id"] for item in done(reader.get(HOME))["items"]]
 
 
@@ -48,7 +48,7 @@ def state(waggle: Waggle) -> tuple[int, str, str]:
     return answer.status_code, told["status"], told["checks"]["redis"]
 
 
-def becomes(found: Callable[[], object], expected: object) -> None:
+def wait_for(found: Callable[[], object], expected: object) -> None:
     def check() -> None:
         assert found() == expected
 
@@ -56,48 +56,48 @@ def becomes(found: Callable[[], object], expected: object) -> None:
 
 
 def reader_and_author(api: Api) -> tuple[Member, Member, list[str]]:
-    """A reader whose home is warm, an author whom they follow, and what stands there."""
+    """A reader with a cached home feed, an author whom the reader follows, and the ids of that feed."""
     reader, author = api.someone(), api.someone()
     done(reader.put(f"/api/v1/users/{author.id}/follow"))
     said = [author.publishes()["id"] for _ in range(3)][::-1]
-    becomes(lambda: at_home(reader), said)
+    wait_for(lambda: home_feed(reader), said)
     return reader, author, said
 
 
-def test_re4_op5_while_redis_hangs_everything_goes_on(waggle: Waggle, api: Api) -> None:
+def test_requests_succeed_while_redis_hangs(waggle: Waggle, api: Api) -> None:
     reader, author, said = reader_and_author(api)
-    becomes(lambda: state(waggle), (200, "ok", "ok"))
+    wait_for(lambda: state(waggle), (200, "ok", "ok"))
 
-    ask(waggle, "CLIENT", "PAUSE", "6000", "ALL")
-    for _ in range(8):  # until it is known
-        assert at_home(reader) == said
-    becomes(lambda: state(waggle), (200, "degraded", "RedisAway"))  # kept for a second
+    send_command(waggle, "CLIENT", "PAUSE", "6000", "ALL")
+    for _ in range(8):  # until the failure is detected
+        assert home_feed(reader) == said
+    wait_for(lambda: state(waggle), (200, "degraded", "RedisAway"))  # readiness is cached for a second
     said = [author.publishes()["id"], *said]
-    becomes(lambda: at_home(reader), said)
+    wait_for(lambda: home_feed(reader), said)
     times = []
     for _ in range(10):
         began = time.perf_counter()
-        assert at_home(reader) == said
+        assert home_feed(reader) == said
         times.append(time.perf_counter() - began)
 
     assert sorted(times)[5] < 0.2
-    becomes(lambda: state(waggle), (200, "ok", "ok"))
-    assert at_home(reader) == said
+    wait_for(lambda: state(waggle), (200, "ok", "ok"))
+    assert home_feed(reader) == said
     said = [author.publishes()["id"], *said]
-    becomes(lambda: at_home(reader), said)
+    wait_for(lambda: home_feed(reader), said)
 
 
-def test_re11_what_redis_has_may_be_lost_at_any_time(waggle: Waggle, api: Api) -> None:
+def test_a_flush_of_redis_loses_nothing(waggle: Waggle, api: Api) -> None:
     reader, author, said = reader_and_author(api)
     for _ in range(5):
         clear(Server("redis", waggle.settings["WAGGLE_REDIS_URL"], "as named"))
-        assert at_home(reader) == said
-        ask(waggle, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        assert home_feed(reader) == said
+        send_command(waggle, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         said = [author.publishes()["id"], *said]
-        becomes(lambda: at_home(reader), said)
+        wait_for(lambda: home_feed(reader), said)
 
 
-def test_op5_ap3_without_any_redis_it_starts_and_counts_for_itself(
+def test_without_redis_the_server_starts_and_limits_by_itself(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("nowhere")
@@ -110,4 +110,4 @@ def test_op5_ap3_without_any_redis_it_starts_and_counts_for_itself(
 
         assert answers[:5] == [200] * 5
         assert answers[-1] == 429
-        becomes(lambda: state(waggle), (200, "degraded", "RedisAway"))
+        wait_for(lambda: state(waggle), (200, "degraded", "RedisAway"))

@@ -1,4 +1,4 @@
-"""A server that cannot work says why in one line and ends with 78: nobody has to read a traceback at night."""
+"""A server that cannot start says why in one line and exits with status 78, without a traceback."""
 
 import asyncio
 import sqlite3
@@ -38,20 +38,20 @@ def assert_refused(waggle: Waggle, *words: str, command: str = "serve") -> None:
     assert len([line for line in said if not line.startswith("{")]) == 1, done.stderr
 
 
-def test_a_data_folder_that_is_a_file(waggle: Waggle) -> None:
+def test_a_data_folder_that_is_a_file_is_refused(waggle: Waggle) -> None:
     waggle.data_dir.touch()
 
     assert_refused(waggle, "WAGGLE_DATA_DIR")
 
 
-def test_a_key_file_that_holds_junk(waggle: Waggle) -> None:
+def test_an_invalid_key_file_is_refused(waggle: Waggle) -> None:
     waggle.data_dir.mkdir()
     (waggle.data_dir / "secret.key").write_text("junk")
 
     assert_refused(waggle, "secret.key")
 
 
-def test_addresses_to_confirm_without_a_mail_server(tmp_path: Path) -> None:
+def test_address_confirmation_without_a_mail_server_is_refused(tmp_path: Path) -> None:
     settings = {
         "WAGGLE_ENV": "production",
         "WAGGLE_PUBLIC_URL": "https://hive.example",
@@ -63,7 +63,7 @@ def test_addresses_to_confirm_without_a_mail_server(tmp_path: Path) -> None:
     assert_refused(Waggle("embedded", tmp_path, settings=settings), "WAGGLE_CONFIRM_EMAIL", "WAGGLE_MAIL_URL")
 
 
-def test_a_database_file_that_is_none(waggle: Waggle) -> None:
+def test_an_invalid_database_file_is_refused(waggle: Waggle) -> None:
     waggle.data_dir.mkdir()
     (waggle.data_dir / "waggle.db").write_text("not a database, but a letter to its owner" * 100)
 
@@ -71,7 +71,7 @@ def test_a_database_file_that_is_none(waggle: Waggle) -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
-def test_an_embedded_schema_of_a_newer_version(waggle: Waggle, command: str) -> None:
+def test_an_embedded_schema_of_a_newer_version_is_refused(waggle: Waggle, command: str) -> None:
     assert waggle.command("migrate").returncode == 0
     with sqlite3.connect(waggle.data_dir / "waggle.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -80,7 +80,7 @@ def test_an_embedded_schema_of_a_newer_version(waggle: Waggle, command: str) -> 
     assert_refused(waggle, "9999", "does not know", command=command)
 
 
-def test_a_shared_schema_of_a_newer_version(waggle: Waggle, postgres_url: str) -> None:
+def test_a_shared_schema_of_a_newer_version_is_refused(waggle: Waggle, postgres_url: str) -> None:
     waggle.database_url = postgres_url
     waggle.migrate()
     asyncio.run(_execute(postgres_url, "UPDATE alembic_version SET version_num = '9999'"))
@@ -88,14 +88,16 @@ def test_a_shared_schema_of_a_newer_version(waggle: Waggle, postgres_url: str) -
     assert_refused(waggle, "9999", "does not know")
 
 
-def test_a_schema_that_was_not_migrated(waggle: Waggle, postgres_url: str) -> None:
+def test_a_schema_without_migrations_is_refused(waggle: Waggle, postgres_url: str) -> None:
     waggle.database_url = postgres_url
 
     assert_refused(waggle, "waggle migrate")
 
 
 @pytest.mark.parametrize("part", ["user", "password", "database", "host"])
-def test_a_database_server_that_knows_us_not(waggle: Waggle, postgres_server: Server, part: str) -> None:
+def test_an_unknown_database_user_or_password_or_name_is_refused(
+    waggle: Waggle, postgres_server: Server, part: str
+) -> None:
     url = urlsplit(postgres_server.url)
     wrong = {
         "user": url._replace(netloc=f"nobody:{url.password}@{url.hostname}:{url.port}"),
@@ -108,7 +110,7 @@ def test_a_database_server_that_knows_us_not(waggle: Waggle, postgres_server: Se
     assert_refused(waggle, "database server", part)
 
 
-def test_more_connections_than_the_server_allows(waggle: Waggle, postgres_url: str) -> None:
+def test_more_connections_than_the_server_allows_are_refused(waggle: Waggle, postgres_url: str) -> None:
     waggle.database_url = postgres_url
     waggle.settings["WAGGLE_DATABASE_CONNECTIONS"] = "400"
     waggle.migrate()

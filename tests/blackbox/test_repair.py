@@ -25,7 +25,7 @@ def waggle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
         yield waggle
 
 
-def a_community(api: Api) -> tuple[Member, Json, Json]:
+def populate(api: Api) -> tuple[Member, Json, Json]:
     maya, willy, flora = register_members(api, 3)
     post = maya.publishes()
     comment = willy.comments(post)
@@ -39,7 +39,7 @@ def a_community(api: Api) -> tuple[Member, Json, Json]:
     return maya, post, comment
 
 
-def plant(waggle: Waggle, *statements: str) -> None:
+def damage(waggle: Waggle, *statements: str) -> None:
     async def in_postgres() -> None:
         connection = await asyncpg.connect(waggle.database_url)
         for statement in statements:
@@ -55,9 +55,9 @@ def plant(waggle: Waggle, *statements: str) -> None:
         connection.commit()
 
 
-def test_di2_repair_finds_nothing_on_a_sound_database_and_mends_what_was_planted(waggle: Waggle) -> None:
+def test_repair_finds_nothing_in_a_consistent_database_and_corrects_wrong_counters(waggle: Waggle) -> None:
     api = Api(waggle.base_url)
-    maya, post, comment = a_community(api)
+    maya, post, comment = populate(api)
     if waggle.shape == "embedded":
         refused = waggle.command("repair", "counters")
         assert (refused.returncode, refused.stdout) == (78, "")
@@ -67,7 +67,7 @@ def test_di2_repair_finds_nothing_on_a_sound_database_and_mends_what_was_planted
     sound = waggle.command("repair", "counters")
     assert (sound.returncode, sound.stdout.splitlines()[-1]) == (0, "0 drift"), sound.stderr
 
-    plant(
+    damage(
         waggle,
         f"UPDATE posts SET likes = likes + 7, reposts = 0, comments = 5 WHERE id = {post['id']}",
         f"UPDATE posts SET likes = 2 WHERE id = {comment['id']}",
@@ -96,14 +96,14 @@ def test_di2_repair_finds_nothing_on_a_sound_database_and_mends_what_was_planted
     assert maya.reads(post)["counts"] == {"comments": 1, "likes": 2, "reposts": 1}
     assert maya.reads(comment)["counts"]["likes"] == 0
 
-    def told() -> None:
+    def delivered() -> None:
         assert done(maya.get("/api/v1/me"))["counts"]["posts"] == 1
 
-    eventually(told)
+    eventually(delivered)
     api.close()
 
 
-def test_where_there_is_no_database_nothing_is_made(tmp_path: Path) -> None:
+def test_repair_without_a_database_creates_nothing(tmp_path: Path) -> None:
     waggle = Waggle("embedded", tmp_path)
 
     refused = waggle.command("repair", "counters")

@@ -1,10 +1,8 @@
-"""Sessions: where one is logged in, and that an end is an end, on every process."""
+"""Sessions: list and end them, confirm and change passwords."""
 
 import json
 import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +25,6 @@ from .client import (
 from .conftest import RUNNING, SHAPES, a_waggle
 from .process import Waggle, free_port
 
-WITHIN = 5.0
 NEW = "another horse, another battery"
 
 
@@ -35,7 +32,7 @@ def sessions(member: Member) -> list[Json]:
     return member.walks("/api/v1/auth/sessions")
 
 
-def test_id8_one_sees_where_one_is_logged_in(api: Api) -> None:
+def test_a_user_lists_its_own_sessions(api: Api) -> None:
     maya = api.someone()
     body = {"login": maya.username, "password": PASSWORD}
     phone = api.nobody.post("/api/v1/auth/login", body, headers={"User-Agent": "Bee\tphone 7"})
@@ -48,7 +45,7 @@ def test_id8_one_sees_where_one_is_logged_in(api: Api) -> None:
     assert "127.0.0.1" not in str(sessions(maya))
 
 
-def test_id8_one_ends_ones_own_sessions_and_nobody_elses(api: Api) -> None:
+def test_a_user_can_end_its_own_sessions_only(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     elsewhere = api.logs_in(maya.username)
     (theirs,) = (session for session in sessions(maya) if not session["current"])
@@ -63,7 +60,7 @@ def test_id8_one_ends_ones_own_sessions_and_nobody_elses(api: Api) -> None:
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_id7_logging_out_everywhere_ends_all_or_all_others(api: Api, keep: bool) -> None:
+def test_logout_everywhere_ends_all_or_all_other_sessions(api: Api, keep: bool) -> None:
     maya = api.someone()
     elsewhere = api.logs_in(maya.username)
     done(maya.post("/api/v1/auth/logout-all", params={"keep_current": "true"} if keep else {}), 204)
@@ -75,7 +72,7 @@ def test_id7_logging_out_everywhere_ends_all_or_all_others(api: Api, keep: bool)
         refused(maya.get("/api/v1/me"), 401, "invalid_token")
 
 
-def test_id8_a_password_is_confirmed(api: Api) -> None:
+def test_a_password_confirmation_issues_new_tokens(api: Api) -> None:
     maya = api.someone()
     before = maya.tokens
     maya.tokens = done(maya.post("/api/v1/auth/confirm", {"password": PASSWORD}))
@@ -87,14 +84,14 @@ def test_id8_a_password_is_confirmed(api: Api) -> None:
         refused(maya.post("/api/v1/auth/confirm", {"password": wrong}), 403, "wrong_password")
 
 
-def test_id8_a_stolen_token_alone_changes_no_password(api: Api) -> None:
+def test_a_token_without_the_password_cannot_change_the_password(api: Api) -> None:
     maya = api.someone()
     body = {"current_password": "wrong password", "new_password": NEW}
     refused(maya.post("/api/v1/auth/password", body), 403, "wrong_password")
     api.logs_in(maya.username)
 
 
-def test_id7_a_new_password_ends_the_other_sessions(api: Api) -> None:
+def test_a_password_change_ends_the_other_sessions(api: Api) -> None:
     maya = api.someone()
     elsewhere = api.logs_in(maya.username)
     before = maya.tokens
@@ -112,18 +109,18 @@ def test_id7_a_new_password_ends_the_other_sessions(api: Api) -> None:
 
 @pytest.mark.parametrize("path", ["register", "login"])
 @pytest.mark.parametrize("end", ["logout", "logout-all", "confirm", "password"])
-def test_in4_a_replay_gives_no_credentials_once_they_have_ended(api: Api, path: str, end: str) -> None:
+def test_a_replay_returns_no_credentials_of_an_ended_session(api: Api, path: str, end: str) -> None:
     maya = api.someone() if path == "login" else None
     name = maya.username if maya else fresh_name()
     body: Json = {"password": PASSWORD}
     body |= {"login": name} if maya else {"username": name, "email": f"{name}@example.org"}
     headers = {"Idempotency-Key": fresh_key()}
 
-    def asks() -> httpx.Response:
+    def send() -> httpx.Response:
         return api.nobody.post(f"/api/v1/auth/{path}", body, headers=headers)
 
-    first = asks().json()
-    assert asks().json() == first
+    first = send().json()
+    assert send().json() == first
     me = Member(api.http, first["user"], first["tokens"])
     said = {
         "confirm": {"password": PASSWORD},
@@ -131,7 +128,7 @@ def test_in4_a_replay_gives_no_credentials_once_they_have_ended(api: Api, path: 
     }
     assert me.post(f"/api/v1/auth/{end}", said.get(end)).status_code in {200, 204}
 
-    again = asks()
+    again = send()
 
     assert "idempotency-replayed" not in again.headers
     if path == "register":
@@ -144,7 +141,7 @@ def test_in4_a_replay_gives_no_credentials_once_they_have_ended(api: Api, path: 
 
 
 @pytest.mark.told_by("embedded", "postgres")
-def test_of_an_account_a_hundred_sessions_live(api: Api) -> None:
+def test_an_account_has_at_most_a_hundred_sessions(api: Api) -> None:
     maya = api.someone()
     body = {"login": maya.username, "password": PASSWORD}
     newest = [done(api.nobody.post("/api/v1/auth/login", body)) for _ in range(100)][-1]
@@ -164,7 +161,7 @@ def test_of_an_account_a_hundred_sessions_live(api: Api) -> None:
         ("x" * 257, "password_too_long"),
     ],
 )
-def test_id3_a_new_password_follows_the_rules_wherever_it_is_chosen(api: Api, new: str, code: str) -> None:
+def test_the_password_rules_apply_wherever_a_password_is_chosen(api: Api, new: str, code: str) -> None:
     maya = api.someone()
     secret = new.format(name=maya.username)
     change = {"current_password": PASSWORD, "new_password": secret}
@@ -174,80 +171,8 @@ def test_id3_a_new_password_follows_the_rules_wherever_it_is_chosen(api: Api, ne
         assert field_errors(api.registers(name, password=secret)) == {"/password": code}
 
 
-ENDS: dict[str, Callable[[Member, Member], httpx.Response]] = {
-    "logout": lambda _, there: there.post("/api/v1/auth/logout"),
-    "logout-all": lambda here, _: here.post("/api/v1/auth/logout-all"),
-    "revoked": lambda here, _: here.delete(
-        "/api/v1/auth/sessions/" + next(each["id"] for each in sessions(here) if not each["current"])
-    ),
-    "password": lambda here, _: here.post(
-        "/api/v1/auth/password", {"current_password": PASSWORD, "new_password": NEW}
-    ),
-}
-
-
-@pytest.mark.timeout(120)
-def test_id7_an_end_reaches_every_process_within_seconds(apis: list[Api]) -> None:
-    for name, end in ENDS.items():
-        here = apis[0].someone()
-        there = apis[0].logs_in(here.username)
-        for api in apis:
-            done(api.http.get("/api/v1/me", headers=there.headers()))
-        assert end(here, there).status_code in {200, 204}, name
-        until = time.monotonic() + WITHIN
-
-        def out(api: Api, member: Member = there) -> None:
-            assert api.http.get("/api/v1/me", headers=member.headers()).status_code == 401
-
-        out(apis[0])
-        for api in apis:
-            eventually(lambda api=api: out(api), until - time.monotonic())  # type: ignore[misc]
-            refused(api.refreshes(there.tokens), 401, "session_ended")
-
-
-@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
-def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
-    if RUNNING or request.param == "none":
-        pytest.skip("a server of our own is needed, one that keeps its data")
-    with a_waggle(request, request.param, tmp_path) as waggle:
-        yield waggle
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("after", [None, 0.0, 0.004])
-def test_id5_a_server_killed_at_a_refresh_leaves_the_client_logged_in(
-    mortal: Waggle, after: float | None
-) -> None:
-    """Killed after the commit, its answer lost (`None`), or anywhere in between: the old token goes on."""
-    with closing(Api(mortal.base_url)) as api:
-        maya = api.someone()
-        answer: list[httpx.Response] = []
-
-        def refresh() -> None:
-            try:
-                answer.append(api.refreshes(maya.tokens))
-            except httpx.TransportError:
-                return
-
-        request = threading.Thread(target=refresh)
-        request.start()
-        if after is None:
-            request.join()
-        else:
-            time.sleep(after)
-        mortal.kill()
-        request.join()
-        mortal.start()
-        again = done(api.refreshes(maya.tokens))
-        if answer:
-            assert again["refresh_token"] == answer[0].json()["refresh_token"]
-        maya.tokens = again
-        done(maya.get("/api/v1/me"))
-        done(api.refreshes(maya.tokens))
-
-
-def passes(waggle: Waggle, seconds: int) -> None:
-    """So much time passes for the sessions of an embedded server, which is stopped."""
+def advance_time(waggle: Waggle, seconds: int) -> None:
+    """Move the times of all sessions of a stopped embedded server into the past."""
     ms = {"ms": seconds * 1000}
     with closing(sqlite3.connect(waggle.data_dir / "waggle.db")) as database:
         database.execute("UPDATE sessions SET refreshed_at = refreshed_at - :ms", ms)
@@ -264,12 +189,12 @@ def embedded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]
         yield waggle
 
 
-def test_id5_a_token_that_is_used_long_after_its_exchange_ends_the_session(embedded: Waggle) -> None:
+def test_a_late_reuse_of_a_refresh_token_ends_the_session(embedded: Waggle) -> None:
     with closing(Api(embedded.base_url)) as api:
         maya = api.someone()
         newest = done(api.refreshes(maya.tokens))
         embedded.stop()
-        passes(embedded, 31)
+        advance_time(embedded, 31)
         embedded.start()
 
         refused(api.refreshes(maya.tokens), 401, "session_ended")
@@ -279,14 +204,14 @@ def test_id5_a_token_that_is_used_long_after_its_exchange_ends_the_session(embed
         refused(maya.get("/api/v1/me"), 401, "invalid_token")
 
 
-def test_id8_to_end_other_sessions_needs_a_recent_password(embedded: Waggle) -> None:
+def test_ending_other_sessions_needs_a_recent_password(embedded: Waggle) -> None:
     with closing(Api(embedded.base_url)) as api:
         maya = api.someone()
         elsewhere = api.logs_in(maya.username)
         (other,) = (each["id"] for each in sessions(maya) if not each["current"])
         (own,) = (each["id"] for each in sessions(maya) if each["current"])
         embedded.stop()
-        passes(embedded, 301)
+        advance_time(embedded, 301)
         embedded.start()
 
         for keep in ("true", "false"):
@@ -300,61 +225,12 @@ def test_id8_to_end_other_sessions_needs_a_recent_password(embedded: Waggle) -> 
         done(maya.delete(f"/api/v1/auth/sessions/{own}"), 204)
 
 
-@pytest.mark.timeout(90)
-@pytest.mark.told_by("embedded", "postgres")
-def test_id7_an_operator_logs_somebody_out_while_the_servers_run(
-    servers: list[Waggle], apis: list[Api]
-) -> None:
-    maya, willy = apis[0].someone(), apis[0].someone()
-    for api in apis:
-        done(api.http.get("/api/v1/me", headers=maya.headers()))
-
-    command = servers[0].command("users", "logout", maya.username.upper())
-
-    assert (command.returncode, "1 sessions ended" in command.stdout) == (0, True), command
-    for api in apis:
-        refused(api.refreshes(maya.tokens), 401, "session_ended")
-
-        def out(api: Api = api) -> None:
-            assert api.http.get("/api/v1/me", headers=maya.headers()).status_code == 401
-
-        eventually(out, WITHIN)
-        done(api.http.get("/api/v1/me", headers=willy.headers()))
-    done(apis[0].refreshes(willy.tokens))
-    assert servers[0].command("users", "logout", "nobody_here").returncode == 67
-
-
-@pytest.mark.timeout(90)
-@pytest.mark.told_by("embedded", "postgres")
-def test_an_operator_deletes_an_account_while_the_servers_run(servers: list[Waggle], apis: list[Api]) -> None:
-    maya, willy = apis[0].someone(), apis[-1].someone()
-    post = maya.publishes()
-    willy.reads(post)
-
-    command = servers[0].command("users", "delete", maya.username)
-
-    assert command.returncode == 0, command
-    eventually(lambda: refused(willy.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found"))
-    eventually(lambda: refused(maya.get("/api/v1/me"), 401, "invalid_token"), WITHIN)
-    refused(willy.get(f"/api/v1/users/{maya.id}"), 404, "user_not_found")
-    done(willy.get("/api/v1/me"))
-
-
-def test_a_second_server_is_refused_whatever_was_deleted_in_the_folder(embedded: Waggle) -> None:
-    for left in embedded.data_dir.glob("*.lock"):
-        left.unlink()
-
-    second = replace(embedded, port=free_port()).command("serve")
-
-    assert (second.returncode, "another process uses" in second.stderr) == (78, True), second
-
-
 def security_lines(waggle: Waggle) -> list[Json]:
     lines = [line for line in waggle.log.read_text().splitlines() if "security event" in line]
     return [json.loads(line) for line in lines]
 
 
-def test_security_events_are_in_the_log_and_in_the_table(embedded: Waggle) -> None:
+def test_security_events_are_logged_and_stored(embedded: Waggle) -> None:
     with closing(Api(embedded.base_url)) as api:
         maya = api.someone()
         for number in range(80):
@@ -393,3 +269,12 @@ def test_security_events_are_in_the_log_and_in_the_table(embedded: Waggle) -> No
     assert (
         stored["key_revoked", "ok"] == stored["password_changed", "ok"] == stored["registration", "ok"] == 1
     )
+
+
+def test_a_second_server_is_refused_even_if_files_of_the_data_folder_were_deleted(embedded: Waggle) -> None:
+    for left in embedded.data_dir.glob("*.lock"):
+        left.unlink()
+
+    second = replace(embedded, port=free_port()).command("serve")
+
+    assert (second.returncode, "another process uses" in second.stderr) == (78, True), second

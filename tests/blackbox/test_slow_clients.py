@@ -1,4 +1,4 @@
-"""Who says nothing, or says it slowly, keeps nobody else from being served, and is not waited for."""
+"""Clients that send nothing, or send slowly, do not delay other clients and are disconnected."""
 
 import socket
 import time
@@ -25,7 +25,7 @@ Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r
 """
 KINDS: dict[str, tuple[bytes, bytes]] = {
     "says nothing": (b"", b""),
-    "half a header": (b"GET /livez " + HEAD + b"X-Slow: ", b"x"),
+    "half a header": (b"GET /livez " + HEAD + b"X-SlowClient: ", b"x"),
     "blank lines": (b"", b"\r\n"),
     "blank lines after a request": (b"GET /livez " + HEAD + b"\r\n", b"\r\n"),
     "half a header after a request": (b"GET /livez " + HEAD + b"\r\nGET /livez ", b"x"),
@@ -35,20 +35,20 @@ KINDS: dict[str, tuple[bytes, bytes]] = {
     "an upgrade with a body": (b"GET /api/v1/x " + HEAD + UPGRADE + b"Content-Length: 1000\r\n\r\n", b" "),
     "headers without end in chunks": (POST + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"),
 }
-"""What is sent at first, and then once a second."""
+"""The bytes that are sent at first, and those that are sent every second afterwards."""
 EACH = 20
 PATIENCE = 16.0
-"""Seconds after which all must be closed: 10 for headers or a body, and what the machine needs."""
+"""Seconds after which all connections must be closed: 10 for headers or a body, and a margin for the machine."""
 
 
 @dataclass
-class Slow:
+class SlowClient:
     kind: str
     connection: socket.socket
     ended: float | None = None
 
-    def goes_on(self) -> None:
-        """One byte more; notes when the server has closed."""
+    def send_byte(self) -> None:
+        """Send one more byte. Records when the server has closed the connection."""
         with suppress(BlockingIOError):
             try:
                 self.connection.send(KINDS[self.kind][1])
@@ -65,17 +65,17 @@ def connect(waggle: Waggle, source: str = "127.0.0.1") -> socket.socket:
     return socket.create_connection(("127.0.0.1", waggle.port), 10, (source, 0))
 
 
-def slow_ones(waggle: Waggle, stack: ExitStack) -> Iterator[Slow]:
+def slow_clients(waggle: Waggle, stack: ExitStack) -> Iterator[SlowClient]:
     for number, (kind, (first, _)) in enumerate(KINDS.items()):
         for _ in range(EACH):
             connection = stack.enter_context(connect(waggle, f"127.0.{number + 1}.1"))
             connection.sendall(first)
             connection.setblocking(False)
-            yield Slow(kind, connection)
+            yield SlowClient(kind, connection)
 
 
-def times(http: httpx.Client, seconds: float) -> list[float]:
-    """How long ordinary requests take, for that long; sorted."""
+def response_times(http: httpx.Client, seconds: float) -> list[float]:
+    """The response times of ordinary requests during `seconds` seconds, sorted."""
     found = []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -87,21 +87,21 @@ def times(http: httpx.Client, seconds: float) -> list[float]:
 
 
 @pytest.mark.parametrize("shape", SHAPES[:1])
-def test_in5_two_hundred_slow_clients_hold_up_nobody_and_are_closed(
+def test_two_hundred_slow_clients_are_closed_and_do_not_delay_others(
     request: pytest.FixtureRequest, shape: str, tmp_path: Path
 ) -> None:
     with a_waggle(request, shape, tmp_path) as waggle, ExitStack() as stack:
         http = stack.enter_context(httpx.Client(base_url=waggle.base_url, timeout=10))
-        before = times(http, 2)
-        slow = list(slow_ones(waggle, stack))
+        before = response_times(http, 2)
+        slow = list(slow_clients(waggle, stack))
         assert len(slow) == 200
         began = time.monotonic()
         meanwhile: list[float] = []
         while any(one.ended is None for one in slow) and time.monotonic() < began + PATIENCE:
             for one in slow:
                 if one.ended is None:
-                    one.goes_on()
-            meanwhile += times(http, 1)
+                    one.send_byte()
+            meanwhile += response_times(http, 1)
 
         held = {one.kind for one in slow if one.ended is None}
         assert not held
@@ -111,7 +111,7 @@ def test_in5_two_hundred_slow_clients_hold_up_nobody_and_are_closed(
 
 
 @pytest.mark.parametrize("shape", SHAPES[:1])
-def test_in5_a_network_holds_a_hundred_connections_and_not_more(
+def test_a_network_can_hold_at_most_a_hundred_connections(
     request: pytest.FixtureRequest, shape: str, tmp_path: Path
 ) -> None:
     with a_waggle(request, shape, tmp_path, WAGGLE_RATE_LIMITS="on") as waggle:
@@ -125,14 +125,14 @@ def test_in5_a_network_holds_a_hundred_connections_and_not_more(
         assert one_more == b"HTTP/1.1 503 Service Unavailable"
         assert another == b"HTTP/1.1 200 OK"
         end = time.monotonic() + 10
-        while _again(waggle) != b"HTTP/1.1 200 OK":  # when the others have gone
+        while _retry(waggle) != b"HTTP/1.1 200 OK":  # until the other connections are closed
             assert time.monotonic() < end
 
 
-def test_in5_headers_without_end_are_refused(api: Api, server: Waggle) -> None:
+def test_endless_headers_are_refused(api: Api, server: Waggle) -> None:
     with connect(server) as connection:
         connection.sendall(b"GET /livez " + HEAD)
-        with suppress(OSError):  # it is closed while we still send
+        with suppress(OSError):  # the server closes while the test still sends
             for number in range(100):
                 connection.sendall(b"X-%d: %s\r\n" % (number, b"x" * 8_000))
         with suppress(ConnectionResetError):
@@ -149,6 +149,6 @@ def _probe(connection: socket.socket) -> bytes:
         return b""
 
 
-def _again(waggle: Waggle) -> bytes:
+def _retry(waggle: Waggle) -> bytes:
     with connect(waggle, "127.0.5.1") as connection:
         return _probe(connection)

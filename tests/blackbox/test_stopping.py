@@ -1,4 +1,4 @@
-"""Starting and stopping: nobody notices the one, and the other leaves nothing behind where it fails."""
+"""Stops and starts: clients notice no stop, and a failed start leaves nothing behind."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from .process import Waggle
 pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs servers of its own")
 
 LONG_DRAIN = {"WAGGLE_DRAIN_SECONDS": "300"}
-"""Longer than any test waits: who ends sooner has ended the drain."""
+"""Longer than any test waits: a server that ends sooner has ended its drain early."""
 
 
 @pytest.fixture(params=[shape for shape in ("memory",) if shape in SHAPES] or SHAPES[:1])
@@ -33,7 +33,7 @@ def draining(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]
         assert not waggle.complaints()
 
 
-def test_op7_everything_is_served_until_the_drain_is_over_and_a_second_signal_ends_it(
+def test_a_draining_server_serves_requests_until_a_second_signal(
     draining: Waggle,
 ) -> None:
     with closing(Api(draining.base_url)) as api:
@@ -69,19 +69,19 @@ def _is_draining(waggle: Waggle) -> None:
     assert answer.json()["checks"] == {"process": "draining"}
 
 
-def test_op7_who_stops_it_at_a_terminal_does_not_wait(draining: Waggle) -> None:
+def test_an_interrupt_at_a_terminal_stops_without_a_drain(draining: Waggle) -> None:
     draining.signal(signal.SIGINT)
 
     assert draining.ended() == 0
 
 
 CHECKED_EVERY = 2.0
-"""Seconds between two questions of the balancer to a server."""
+"""Seconds between two readiness checks of a server by the balancer."""
 
 
 @dataclass
 class Balancer:
-    """Leads requests to the servers that said last that they are ready, over connections that are kept."""
+    """Sends requests over kept connections to the servers that were ready at their last check."""
 
     servers: list[Waggle]
     ready: dict[str, bool] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Balancer:
 
     async def until(self, server: Waggle, *, ready: bool) -> None:
         async with asyncio.timeout(60):
-            while self.ready[server.base_url] is not ready:  # noqa: ASYNC110 - the balancer says it to nobody
+            while self.ready[server.base_url] is not ready:  # noqa: ASYNC110 - the balancer has no event for it
                 await asyncio.sleep(0.05)
 
     async def ask(self, http: httpx.AsyncClient, member: Member, method: str, path: str) -> None:
@@ -130,10 +130,11 @@ class Balancer:
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape == "postgres"] or ["none"])
-async def test_op7_a_rolling_restart_behind_a_balancer_fails_no_request(
+async def test_a_rolling_restart_behind_a_balancer_fails_no_request(
     request: pytest.FixtureRequest, shape: str, tmp_path: Path
 ) -> None:
-    """Two servers under load: one is restarted, then the other one stops. The balancer asks every two seconds."""
+    """Two servers are under load. One is restarted, then the other one is stopped. The balancer checks them every two
+    seconds."""
     if shape == "none":
         pytest.skip("two servers need a PostgreSQL: WAGGLE_TEST_SHAPES leaves it out")
     with ExitStack() as stack:
@@ -176,7 +177,7 @@ async def test_op7_a_rolling_restart_behind_a_balancer_fails_no_request(
     assert balancer.asked > 200
 
 
-def test_serve_on_a_port_that_is_taken_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_start_on_a_taken_port_leaves_nothing_behind(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for name, database in (("embedded", ""), ("scaled", "postgresql://nobody@127.0.0.1:1/nothing")):
@@ -187,7 +188,7 @@ def test_serve_on_a_port_that_is_taken_leaves_nothing_behind(tmp_path: Path) -> 
             assert not os.path.lexists(waggle.data_dir)
 
 
-def test_the_version_is_told(tmp_path: Path) -> None:
+def test_the_version_command_prints_the_version(tmp_path: Path) -> None:
     told = Waggle("memory", tmp_path, "memory:").command("--version")
 
     assert (told.returncode, told.stderr) == (0, "")

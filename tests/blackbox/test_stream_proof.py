@@ -23,10 +23,10 @@ import pytest
 from tests.integration._servers.stores import ask_redis
 from waggle_client import LoginRequired, Notifications
 
-from .between import Between, between
 from .client import Api, Member, done, eventually
 from .conftest import LONG, RUNNING, SHAPES, a_waggle, stores_of
 from .load import register_members
+from .network_proxy import NetworkProxy, network_proxy
 from .notification_load import NotificationLoad, Recipient, keys_of
 from .process import Waggle
 from .recording import Recorder, Run, check, devices, snapshot, soon, the_list
@@ -43,7 +43,7 @@ KEPT = [shape for shape in SHAPES if shape == "embedded" or (LONG and shape != "
 def waggle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
     """A server of its own, since it will be killed."""
     if RUNNING or request.param == "none":
-        pytest.skip("a server of our own is needed, one that keeps its data")
+        pytest.skip("this needs its own server that keeps its data")
     with a_waggle(request, request.param, tmp_path) as running:
         yield running
 
@@ -58,8 +58,8 @@ class Pair(NamedTuple):
     """Two processes on one PostgreSQL and one Redis, which can both be cut off."""
 
     servers: list[Waggle]
-    database: Between
-    redis: Between
+    database: NetworkProxy
+    redis: NetworkProxy
     urls: list[str]
 
 
@@ -69,11 +69,11 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         pytest.skip("the shape scaled is not among those that are tested")
     with ExitStack() as stack:
         url, named = stack.enter_context(stores_of(request, "scaled"))
-        database = stack.enter_context(between(url))
-        redis = stack.enter_context(between(named["WAGGLE_REDIS_URL"]))
-        settings = {"WAGGLE_PUBLIC_URL": "http://waggle.test", "WAGGLE_REDIS_URL": redis.through}
+        database = stack.enter_context(network_proxy(url))
+        redis = stack.enter_context(network_proxy(named["WAGGLE_REDIS_URL"]))
+        settings = {"WAGGLE_PUBLIC_URL": "http://waggle.test", "WAGGLE_REDIS_URL": redis.url}
         folder = tmp_path_factory.mktemp("pair")
-        servers = [Waggle("scaled", folder, database.through, settings=settings) for _ in range(2)]
+        servers = [Waggle("scaled", folder, database.url, settings=settings) for _ in range(2)]
         servers[0].migrate()
         for waggle in servers:
             stack.callback(waggle.kill)
@@ -205,7 +205,7 @@ def test_re4_re11_redis_may_be_away_hang_and_forget(pair: Pair, run: Run, chance
                 for fault in (pair.redis.cut, pair.redis.hang):
                     fault()
                     wait(DEEDS)
-                    pair.redis.heal()
+                    pair.redis.restore()
                     wait(DEEDS)
                 ask_redis(pair.redis.url, ("FLUSHALL",))
                 wait(DEEDS)
@@ -231,7 +231,7 @@ def test_the_database_may_be_away_and_come_back(pair: Pair, run: Run, chance: ra
                 chance.choice([pair.database.cut, pair.database.hang])()
                 run.portal.call(recorders[0].cut)
                 time.sleep(chance.uniform(0.3, 2))  # there is nothing to wait for: nothing happens
-                pair.database.heal()
+                pair.database.restore()
                 wait(DEEDS)
         every_recipient_is_notified_once(load)
         for recorder in recorders:
@@ -416,7 +416,7 @@ def test_id7_a_session_that_ends_elsewhere_is_silenced_without_redis_too(
     here, there = pair.urls
     with closing(Api(here)) as api, closing(Api(there)) as other:
         maya = api.someone()
-        for fault in (pair.redis.heal, pair.redis.cut):
+        for fault in (pair.redis.restore, pair.redis.cut):
             fault()
             kept, ended = (Recorder(one, [there], chance) for one in (maya, other.logs_in(maya.username)))
             run(kept, ended)
@@ -429,7 +429,7 @@ def test_id7_a_session_that_ends_elsewhere_is_silenced_without_redis_too(
             check(kept)
             assert kept.watching.codes == []
             run.stop(kept)
-        pair.redis.heal()
+        pair.redis.restore()
 
 
 @pytest.mark.told_by("embedded")

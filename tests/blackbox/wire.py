@@ -1,4 +1,4 @@
-"""Bytes on the wire, for what a well-behaved HTTP client would not send."""
+"""Raw bytes over a socket, for requests that a well-behaved HTTP client does not send."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ class Answer:
 
     @property
     def handled(self) -> bool:
-        """Whether the application answered; the HTTP server itself refuses what is no HTTP."""
+        """Whether the application answered. The HTTP server itself refuses invalid HTTP."""
         return "x-request-id" in self.headers
 
 
@@ -36,7 +36,7 @@ def exchange(
     body: bytes | None = None,
     raw_body: bytes | None = None,
 ) -> Answer:
-    """One request as it is given, nothing escaped; `raw_body` is sent without a Content-Length."""
+    """Send one request exactly as given, without escaping. `raw_body` is sent without a Content-Length."""
     place = urlsplit(base_url)
     lines = [method.encode() + b" " + _bytes(target) + b" HTTP/1.1"]
     lines += [b"Host: " + place.netloc.encode(), b"Connection: close"]
@@ -45,7 +45,7 @@ def exchange(
         lines.append(b"Content-Length: %d" % len(body))
     sent = b"\r\n".join(lines) + b"\r\n\r\n" + (body or b"") + (raw_body or b"")
     with socket.create_connection((str(place.hostname), place.port or 80), timeout=30) as connection:
-        with suppress(BrokenPipeError, ConnectionResetError):  # it was refused before it was read
+        with suppress(BrokenPipeError, ConnectionResetError):  # the request was refused before it was read
             connection.sendall(sent)
         response = http.client.HTTPResponse(connection, method=method)
         response.begin()
@@ -54,7 +54,7 @@ def exchange(
 
 
 def check(answer: Answer, about: object = "") -> Answer:
-    """No request is answered with a mistake of the server, and every refusal is a problem."""
+    """Check that the answer is no server error, and that a refusal has problem details."""
     assert answer.status < 500, (about, answer)
     if answer.status >= 400:
         assert answer.headers["content-type"] == PROBLEM, (about, answer)

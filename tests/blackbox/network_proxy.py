@@ -1,4 +1,4 @@
-"""A network between Waggle and a server that it needs, which can be cut and can hang."""
+"""A TCP proxy network_proxy Waggle and a server that it needs. It can cut connections, and it can hang."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,56 +12,56 @@ _PIECE = 65536
 
 
 @dataclass
-class Between:
-    """Listens on a port of its own, in a thread of its own."""
+class NetworkProxy:
+    """Listens on its own port, in its own thread."""
 
-    url: str
-    """Of the server."""
+    server_url: str
+    """The URL of the real server."""
     portal: BlockingPortal
     port: int = 0
-    _way: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while bytes go through."""
+    _forwarding: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while bytes are forwarded."""
     _is_cut: bool = False
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
-    def through(self) -> str:
-        """The URL of the server by this way."""
-        place = urlsplit(self.url)
-        login, _, _ = place.netloc.rpartition("@")
-        return place._replace(netloc=f"{login}@127.0.0.1:{self.port}").geturl()
+    def url(self) -> str:
+        """The URL of the server through this proxy."""
+        parts = urlsplit(self.server_url)
+        login, _, _ = parts.netloc.rpartition("@")
+        return parts._replace(netloc=f"{login}@127.0.0.1:{self.port}").geturl()
 
     def cut(self) -> None:
-        """All connections are reset, and new ones are."""
+        """Reset all connections, and new ones too."""
         self._is_cut = True
         self.portal.call(self._abort)
 
     def hang(self) -> None:
-        """Nothing goes through any more, and nobody is told."""
-        self.portal.call(self._way.clear)
+        """Stop forwarding without closing any connection."""
+        self.portal.call(self._forwarding.clear)
 
-    def heal(self) -> None:
+    def restore(self) -> None:
         self._is_cut = False
-        self.portal.call(self._way.set)
+        self.portal.call(self._forwarding.set)
 
     def _abort(self) -> None:
         for writer in self._open:
             writer.transport.abort()
 
     async def start(self) -> asyncio.Server:
-        server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
-        self._way.set()
+        self._forwarding.set()
         return server
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        place = urlsplit(self.url)
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        parts = urlsplit(self.server_url)
         self._open.add(writer)
         with suppress(OSError):
             if self._is_cut:
                 writer.transport.abort()
                 return
-            there, back = await asyncio.open_connection(place.hostname, place.port)
+            there, back = await asyncio.open_connection(parts.hostname, parts.port)
             self._open.add(back)
             await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
             self._open.discard(back)
@@ -70,21 +70,21 @@ class Between:
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while piece := await source.read(_PIECE):
-                await self._way.wait()
+                await self._forwarding.wait()
                 sink.write(piece)
                 await sink.drain()
         sink.close()
 
 
 @contextmanager
-def between(url: str) -> Iterator[Between]:
+def network_proxy(url: str) -> Iterator[NetworkProxy]:
     with start_blocking_portal() as portal:
-        way = Between(url, portal)
-        server = portal.call(way.start)
+        proxy = NetworkProxy(url, portal)
+        server = portal.call(proxy.start)
         try:
-            yield way
+            yield proxy
         finally:
-            way.heal()
-            way.cut()
+            proxy.restore()
+            proxy.cut()
             portal.call(server.close)
-            portal.call(asyncio.sleep, 0.05)  # for those that were aborted to end
+            portal.call(asyncio.sleep, 0.05)  # until the aborted connections have ended
