@@ -26,6 +26,7 @@ from tests.integration.servers import (
 from tests.port_contracts.stores import migrated
 
 from .client import Api
+from .contract import Operation, operations
 from .process import Waggle
 
 RUNNING = os.environ.get("WAGGLE_TEST_BASE_URL", "").rstrip("/")
@@ -196,3 +197,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     server = getattr(item, "funcargs", {}).get("server")
     if report.failed and isinstance(server, Waggle):
         report.sections.append((f"log of the {server.shape} server", server.tail()))
+
+
+@pytest.fixture(scope="module")
+def every(api: Api) -> list[Operation]:
+    """Every operation of the OpenAPI document of the server."""
+    return list(operations(api))

@@ -1,6 +1,7 @@
 """Every contract that every store keeps, once: a test module imports `*` and says in a fixture `stores` which stores."""
 
-from tests.port_contracts.engagements import EngagementListsContract, EngagementsContract, InvolvedContract
+from tests.port_contracts.engagement_lists import EngagementListsContract
+from tests.port_contracts.engagements import EngagementsContract, InvolvedContract
 from tests.port_contracts.entries import EntriesContract
 from tests.port_contracts.erasing import ErasingContract
 from tests.port_contracts.graph import GraphContract
@@ -13,21 +14,17 @@ from tests.port_contracts.media import MediaContract, ProcessingQueueContract
 from tests.port_contracts.outbox import OutboxContract
 from tests.port_contracts.parts import PostPartsContract
 from tests.port_contracts.pending import ConfirmationQueueContract, PendingRegistrationsContract
+from tests.port_contracts.post_pages import PagesContract
 from tests.port_contracts.posts import (
     AuthorsContract,
-    PagesContract,
     PostsContract,
     PostsReaderContract,
     VisibilityContract,
 )
 from tests.port_contracts.relay import LongHandlersContract, RelayContract
 from tests.port_contracts.repair import RepairContract
-from tests.port_contracts.search import (
-    PeopleSearchContract,
-    PostSearchContract,
-    SearchModelContract,
-    TagSearchContract,
-)
+from tests.port_contracts.search import PostSearchContract, SearchModelContract
+from tests.port_contracts.search_tags_and_people import PeopleSearchContract, TagSearchContract
 from tests.port_contracts.security import SecurityEventsContract
 from tests.port_contracts.sessions import SessionsContract
 from tests.port_contracts.signals import SignalsContract

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.shared import UserId
 from tests.unit.media_app import MediaApp
 from tests.unit.people import Waggle, waggle_in_memory
 
@@ -13,6 +14,18 @@ async def waggle() -> AsyncIterator[Waggle]:
     """All use cases, on empty stores in memory."""
     async with waggle_in_memory() as waggle:
         yield waggle
+
+
+@pytest.fixture
+async def ann(waggle: Waggle) -> UserId:
+    """A user of `waggle`."""
+    return await waggle.new_user("ann")
+
+
+@pytest.fixture
+async def bob(waggle: Waggle) -> UserId:
+    """Another user of `waggle`."""
+    return await waggle.new_user("bob")
 
 
 @pytest.fixture

@@ -34,16 +34,6 @@ async def waggle() -> AsyncIterator[Waggle]:
         yield some
 
 
-@pytest.fixture
-async def ann(waggle: Waggle) -> UserId:
-    return await waggle.new_user("ann")
-
-
-@pytest.fixture
-async def bob(waggle: Waggle) -> UserId:
-    return await waggle.new_user("bob")
-
-
 async def delivered(waggle: Waggle) -> None:
     while await waggle.relay.deliver():
         pass

@@ -30,11 +30,6 @@ async def ann(waggle: Waggle) -> LoggedIn:
     return await waggle.register_user("ann")
 
 
-@pytest.fixture
-async def bob(waggle: Waggle) -> UserId:
-    return await waggle.new_user("bob")
-
-
 async def set_private(waggle: Waggle, ann: LoggedIn, *, private: bool) -> None:
     await waggle.edit_profile(ann.user.id, None, None, None, private=private)
     await waggle.relay.deliver()

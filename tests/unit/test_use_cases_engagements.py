@@ -28,16 +28,6 @@ MARKS = pytest.mark.parametrize("engagement", Engagement)
 COUNTED = pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.REPOST])
 
 
-@pytest.fixture
-async def ann(waggle: Waggle) -> UserId:
-    return await waggle.new_user("ann")
-
-
-@pytest.fixture
-async def bob(waggle: Waggle) -> UserId:
-    return await waggle.new_user("bob")
-
-
 def reception(
     *engagements: Engagement, likes: int = 0, reposts: int = 0, pinned: bool = False
 ) -> EngagementSummary:

@@ -16,16 +16,6 @@ PAGE = Window(10)
 
 
 @pytest.fixture
-async def ann(waggle: Waggle) -> UserId:
-    return await waggle.new_user("ann")
-
-
-@pytest.fixture
-async def bob(waggle: Waggle) -> UserId:
-    return await waggle.new_user("bob")
-
-
-@pytest.fixture
 async def cat(waggle: Waggle) -> UserId:
     return await waggle.new_user("cat")
 

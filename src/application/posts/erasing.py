@@ -1,4 +1,4 @@
-"""Erasing what an account leaves behind: a little at once, and from wherever it was interrupted."""
+"""Erasing everything that a deleted account leaves in posts, in small batches that may be interrupted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from application.shared.subscriptions import BUDGET, MORE
 from domain.shared import EventId, UserId
 
 BATCH = 20
-"""Posts in one transaction: on SQLite nothing else happens meanwhile."""
+"""Posts in one transaction: on SQLite other writers wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class EraseAuthor:
-    """Hides all that a deleted account wrote, at once, and then erases it for good.
+    """Hides everything that a deleted account wrote at once, and then erases it for good.
 
-    Each batch is one transaction, and what is erased is not found again: so it may be stopped anywhere,
-    and begun again. When the time is up, other events have their turn before it goes on.
+    Each batch is one transaction, and erased rows are not found again: so it may be interrupted anywhere and repeated.
+    When the time is up, other events have their turn before it continues.
     """
 
     open_tx: OpenTx[PostsTx]
@@ -44,7 +44,7 @@ class EraseAuthor:
 
 
 async def _erase_some(tx: PostsTx, user: UserId, limit: int) -> int:
-    """Erase one batch of the first thing of which there is any; 0 when there is nothing of anything."""
+    """Erase one batch of the first kind of data that is left. Returns 0 when nothing is left."""
     return (
         await _posts(tx, user, limit)
         or await tx.engagements.erase_user(user, limit)
@@ -74,8 +74,8 @@ async def _mentions(tx: PostsTx, user: UserId, limit: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SweepGone:
-    """Tells again of the accounts that were deleted lately: a request that was under way at that moment
-    may have left something after all was erased."""
+    """Adds the events of recently deleted accounts again: a request that was running at the moment of the deletion may
+    have written something after everything was erased."""
 
     open_tx: OpenTx[PostsTx]
 

@@ -12,14 +12,16 @@ from domain.posts import OPEN_VISIBILITIES, PostNotFound
 from domain.shared import MAX_ID, EventId, PostId, UserId
 
 BATCH = 20
-"""Comments in one transaction: on SQLite nothing else happens meanwhile."""
+"""Comments in one transaction: on SQLite other writers wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestrictAuthor:
-    """Shows the posts of a private account to its followers only, from the next read on, and takes its comments out of
-    the counts on what they answer; the other way round when the account opens. It may be stopped anywhere and begun
-    again; when the time is up it goes on below the last comment."""
+    """Restricts the posts of a private account to its followers, from the next read on, and removes its comments from the
+    counts of the posts above. Does the opposite when the account opens.
+
+    It may be interrupted anywhere and repeated. When the time is up it continues below the last comment.
+    """
 
     open_tx: OpenTx[PostsTx]
     monotonic: Callable[[], float]
@@ -33,7 +35,7 @@ class RestrictAuthor:
         author, last = UserId(event.user_id), PostId(MAX_ID if below is None else int(below))
         until = self.monotonic() + self.budget
         while True:
-            async with self.open_tx() as tx:  # an event that comes late has an older version
+            async with self.open_tx() as tx:  # a late event has an older version, and no effect
                 await tx.authors.set_private(author, event.version, private=event.private)
                 private = await tx.authors.is_private(author)
                 found = await tx.authors.comments(author, last, BATCH, withheld=not private)
@@ -65,7 +67,8 @@ class RestrictComment:
 
 
 async def _follow_author(tx: PostsTx, post_id: PostId, *, private: bool) -> None:
-    """Withhold the comment, or do so no more, and count it accordingly. Safe to repeat."""
+    """Withhold the comment if the account is private, otherwise stop withholding it, and correct the counts. Safe to
+    repeat."""
     try:
         before = await tx.posts.get(post_id)
     except PostNotFound:
