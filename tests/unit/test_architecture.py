@@ -8,6 +8,7 @@ import logging.config
 import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
@@ -133,26 +134,60 @@ VIOLATIONS = [
 ]
 
 
+class Source:
+    """A copy of the source. `restore` undoes the changes of a test, so that the tests share the copy and the cache of its
+    imports: only changed files are parsed again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.cache = folder / "src", str(folder / "cache")
+        self._changed: set[Path] = set()
+        ignored = shutil.ignore_patterns("__pycache__", "assets")
+        shutil.copytree(ROOT / "src", self.folder, ignore=ignored)
+
+    def write(self, path: str, text: str) -> None:
+        self._changed.add(self.folder / path)
+        (self.folder / path).write_text(text)
+
+    def append(self, path: str, text: str) -> None:
+        file = self.folder / path
+        self.write(path, (file.read_text() if file.exists() else "") + text)
+
+    def restore(self) -> None:
+        for path in self._changed:
+            original = ROOT / "src" / path.relative_to(self.folder)
+            if original.exists():
+                shutil.copy2(original, path)  # with its time of modification, which the cache compares
+            else:
+                path.unlink()
+        self._changed.clear()
+
+    def keeps(self, *contracts: str) -> bool:
+        config = str(ROOT / "pyproject.toml")
+        return lint_imports(config, limit_to_contracts=contracts, cache_dir=self.cache) == 0
+
+    def graph(self) -> grimp.ImportGraph:
+        return grimp.build_graph(*LAYERS, cache_dir=self.cache)
+
+
+@pytest.fixture(scope="module")
+def shared_source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return Source(tmp_path_factory.mktemp("architecture"))
+
+
 @pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def source(shared_source: Source, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
     """A copy of the source, which imports find instead of the original."""
-    copy = tmp_path / "src"
-    shutil.copytree(ROOT / "src", copy, ignore=shutil.ignore_patterns("__pycache__", "assets"))
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(shared_source.folder.parent)
     monkeypatch.setattr(logging.config, "dictConfig", lambda _: None)  # it would silence all other loggers
-    monkeypatch.syspath_prepend(copy)
+    monkeypatch.syspath_prepend(shared_source.folder)
     for layer in LAYERS:  # imported packages would be found in the original
         monkeypatch.delitem(sys.modules, layer, raising=False)
-    return copy
+    yield shared_source
+    shared_source.restore()
 
 
-def kept(*contracts: str) -> bool:
-    config = str(ROOT / "pyproject.toml")
-    return lint_imports(config_filename=config, limit_to_contracts=contracts, no_cache=True) == 0
-
-
-def test_every_contract_is_kept(source: Path) -> None:
-    assert kept()
+def test_every_contract_is_kept(source: Source) -> None:
+    assert source.keeps()
 
 
 def test_every_contract_has_a_violation_below() -> None:
@@ -161,12 +196,11 @@ def test_every_contract_has_a_violation_below() -> None:
 
 @pytest.mark.parametrize(("contract", "path", "offence"), VIOLATIONS)
 def test_a_violation_breaks_its_contract(
-    source: Path, capsys: pytest.CaptureFixture[str], contract: str, path: str, offence: str
+    source: Source, capsys: pytest.CaptureFixture[str], contract: str, path: str, offence: str
 ) -> None:
-    with (source / path).open("a") as file:
-        file.write(f"\n{offence}\n")
+    source.append(path, f"\n{offence}\n")
 
-    assert not kept(contract)
+    assert not source.keeps(contract)
     assert f"{CONTRACTS[contract]} BROKEN" in capsys.readouterr().out
 
 
@@ -174,8 +208,8 @@ def owner(path: str) -> str | None:
     return next((part for part in path.split(".") if part in MODULES), None)
 
 
-def crossings() -> list[str]:
-    graph = grimp.build_graph(*LAYERS, cache_dir=None)
+def crossings(source: Source) -> list[str]:
+    graph = source.graph()
     return sorted(
         f"{importer} -> {imported}"
         for importer in graph.modules
@@ -184,22 +218,22 @@ def crossings() -> list[str]:
     )
 
 
-def test_no_import_crosses_from_one_module_to_another(source: Path) -> None:
-    assert crossings() == []
+def test_no_import_crosses_from_one_module_to_another(source: Source) -> None:
+    assert crossings(source) == []
 
 
-def test_a_crossing_import_is_found(source: Path) -> None:
-    (source / "entrypoints/http/posts/handlers.py").write_text("from application.identity import queries")
-    (source / "adapters/text.py").write_text("import domain.posts")
+def test_a_crossing_import_is_found(source: Source) -> None:
+    source.write("entrypoints/http/posts/handlers.py", "from application.identity import queries")
+    source.write("adapters/text.py", "import domain.posts")
 
-    assert crossings() == [
+    assert crossings(source) == [
         "adapters.text -> domain.posts",
         "entrypoints.http.posts.handlers -> application.identity.queries",
     ]
 
 
-def test_the_allowed_crossings_are_all_needed(source: Path) -> None:
-    graph = grimp.build_graph(*LAYERS, cache_dir=None)
+def test_the_allowed_crossings_are_all_needed(source: Source) -> None:
+    graph = source.graph()
     needed = {
         module: {owner(imported) for imported in graph.find_modules_directly_imported_by(module)} - {None}
         for module in ALLOWED
