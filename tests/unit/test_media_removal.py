@@ -171,6 +171,7 @@ async def test_orphaned_objects_are_removed_some_pages_per_call(media_app: Media
     assert await media_app.keys() == foreign | {fine.key(one) for one in RESULT.renditions}
 
 
+@pytest.mark.usefixtures("inline_threads")
 async def test_the_objects_of_another_database_are_kept(
     media_app: MediaApp, caplog: pytest.LogCaptureFixture
 ) -> None:
