@@ -8,6 +8,7 @@ from adapters.mail.unsent import LoggedMail, NoMail
 from adapters.memory.cache import MemoryCache
 from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
 from adapters.memory.limits import MemoryLimiter, NoLimiter
+from adapters.packed_cache import PackedCache
 from adapters.processing.parent import ChildProcessor, ConfinementRequired
 from adapters.redis.address import Address
 from adapters.redis.cache import RedisCache
@@ -59,7 +60,7 @@ def limiter(c: "Container") -> Limiter:
 
 def cache(c: "Container") -> Cache:
     own = MemoryCache(c.monotonic())
-    return RedisCache(c.redis(), own) if c.config().redis_address else own
+    return PackedCache(RedisCache(c.redis(), own) if c.config().redis_address else own)
 
 
 def mail(c: "Container") -> Mail:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from application.shared.caching import Cache
+from adapters.packed_cache import ByteCache
 
 _keys = itertools.count()
 
@@ -17,7 +17,7 @@ def a_key() -> str:
 class CacheHarness:
     """A cache, and a function that lets time pass for it."""
 
-    cache: Cache
+    cache: ByteCache
     wait: Callable[[float], Awaitable[None]]
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.memory.cache import MemoryCache
+from adapters.packed_cache import PackedCache
 from application.shared.caching import JITTER, RETRY_PAUSE, SKEW, Cached, Codec, Times
 from domain.shared import Unavailable
 from tests.port_contracts.cache import CacheContract, CacheHarness
@@ -88,7 +89,7 @@ def source() -> Source:
 def a_process(
     time: Time, cache: MemoryCache, codec: Codec[str] = TEXT, *, chance: float = 0.0
 ) -> Cached[str]:
-    return Cached("tests", cache, codec, TIMES, time.now, lambda: chance)
+    return Cached("tests", PackedCache(cache), codec, TIMES, time.now, lambda: chance)
 
 
 async def settle() -> None:

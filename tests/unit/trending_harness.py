@@ -8,6 +8,7 @@ from typing import TypeVar
 from adapters.memory.cache import MemoryCache
 from adapters.memory.feeds import MemorySignalsReader, transactions
 from adapters.memory.store import Store
+from adapters.packed_cache import PackedCache
 from application.feeds.ranking_cache import Ranking, Rankings, codec
 from application.feeds.record_signals import EraseAccountSignals, RecordEngagement, RecordPostSignals
 from application.feeds.trending import (
@@ -77,7 +78,9 @@ class TrendingHarness:
 
     def rankings(self, of: Codec[Ranking[P]], make: Callable[[], Awaitable[Sequence[P]]]) -> Rankings[P]:
         name = type(make).__name__
-        return Rankings(Cached(name, self.cache, of, Times(60, 600), self.now, lambda: 0.0), make, self.now)
+        return Rankings(
+            Cached(name, PackedCache(self.cache), of, Times(60, 600), self.now, lambda: 0.0), make, self.now
+        )
 
     def now(self) -> datetime:
         return self.at

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from adapters.packed_cache import ByteCache
 from adapters.redis.client import Client
 from adapters.redis.connection import RedisAway
-from application.shared.caching import Cache
 
 PREFIX = b"waggle:1:cache:"
 MAX_VALUE = 2 * 1024 * 1024
@@ -16,7 +16,7 @@ class RedisCache:
     """While Redis is unavailable, each process caches for itself: expensive values must not be computed for every request."""
 
     client: Client
-    fallback: Cache
+    fallback: ByteCache
 
     async def get(self, key: str) -> bytes | None:
         try:

@@ -5,8 +5,6 @@ A cache never decides who may see something, and losing it loses no data: a miss
 
 import asyncio
 import logging
-import struct
-import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -19,18 +17,28 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Cache(Protocol):
-    """Bytes by key, for all processes that share the cache.
+class CachedValue(NamedTuple):
+    schema: int
+    """The `schema` of the codec that wrote it."""
+    made_at: float
+    """Seconds since 1970, as is the following."""
+    fresh_until: float
+    content: bytes | None
+    """None if it is the absence of a value that is cached."""
 
-    Best effort: a value may be evicted long before it expires, and an unavailable cache finds and stores nothing. No method
-    raises in that case, and none waits longer than a fraction of a second.
+
+class Cache(Protocol):
+    """Values by key, for all processes that share the cache.
+
+    Best effort: a value may be evicted long before it expires, and an unavailable cache finds and stores nothing. A value
+    that was damaged is not found. No method raises in that case, and none waits longer than a fraction of a second.
     """
 
-    async def get(self, key: str) -> bytes | None:
+    async def get(self, key: str) -> CachedValue | None:
         """The value that was set last, if it is present and has not expired."""
         ...
 
-    async def set(self, key: str, value: bytes, ttl: float) -> None:
+    async def set(self, key: str, value: CachedValue, ttl: float) -> None:
         """Replace the value, for at most `ttl` seconds (above 0). A value that is too large for the cache is not stored, and
         the earlier value is deleted."""
         ...
@@ -57,12 +65,6 @@ class Times(NamedTuple):
     stale: float
 
 
-_SUM = struct.Struct(">I")
-"""The checksum of the rest."""
-_HEAD = struct.Struct(">2sIdd?")
-"""The magic number, the schema, the time of the value and the end of its freshness (seconds since 1970), and whether there
-is a value."""
-_MAGIC = b"wg"
 SKEW = 5.0
 """Seconds by which the clocks of two processes may differ. A value from further in the future has a wrong time."""
 JITTER = 0.15
@@ -125,7 +127,7 @@ class Cached(Generic[T]):
 
     async def put(self, key: str, value: T) -> None:
         """Store a value that was computed elsewhere."""
-        await self.cache.set(self._key(key), self._pack(value), sum(self.times) * self._jitter())
+        await self._store(key, value)
 
     async def forget(self, key: str) -> None:
         """Delete the value. A value that this process is computing from the old state is returned to its callers, but not
@@ -141,29 +143,24 @@ class Cached(Generic[T]):
         return self.now().timestamp()
 
     async def _read(self, key: str) -> _Entry[T] | None:
-        raw = await self.cache.get(self._key(key))
-        return None if raw is None else self._unpack(raw)
-
-    def _unpack(self, raw: bytes) -> _Entry[T] | None:
         """The entry; None if another version of the code wrote it, if it is corrupt, or if it is too old."""
-        try:
-            (checksum,) = _SUM.unpack_from(raw)
-            magic, schema, made, fresh_until, has_value = _HEAD.unpack_from(raw, _SUM.size)
-            known = (magic, schema) == (_MAGIC, self.codec.schema)
-            if not known or zlib.crc32(raw[_SUM.size :]) != checksum:
-                return None
-            if not -SKEW <= self._seconds() - made < sum(self.times):
-                return None
-            return _Entry(self.codec.load(raw[_SUM.size + _HEAD.size :]) if has_value else None, fresh_until)
-        except (struct.error, ValueError, TypeError, KeyError):
+        stored = await self.cache.get(self._key(key))
+        if stored is None or stored.schema != self.codec.schema:
             return None
+        if not -SKEW <= self._seconds() - stored.made_at < sum(self.times):
+            return None
+        try:
+            value = None if stored.content is None else self.codec.load(stored.content)
+        except (ValueError, TypeError, KeyError):
+            return None
+        return _Entry(value, stored.fresh_until)
 
-    def _pack(self, value: T | None) -> bytes:
-        made = self._seconds()
-        content = b"" if value is None else self.codec.dump(value)
-        fresh_until = made + self.times.fresh * self._jitter()
-        checked = _HEAD.pack(_MAGIC, self.codec.schema, made, fresh_until, value is not None) + content
-        return _SUM.pack(zlib.crc32(checked)) + checked
+    async def _store(self, key: str, value: T | None) -> None:
+        made_at = self._seconds()
+        fresh_until = made_at + self.times.fresh * self._jitter()
+        content = None if value is None else self.codec.dump(value)
+        stored = CachedValue(self.codec.schema, made_at, fresh_until, content)
+        await self.cache.set(self._key(key), stored, sum(self.times) * self._jitter())
 
     def _jitter(self) -> float:
         return 1.0 - JITTER * self.random()
@@ -181,7 +178,7 @@ class Cached(Generic[T]):
         except TimeoutError:
             raise Unavailable(f"{self.name} takes too long") from None
         if self._pending.get(key) is asyncio.current_task():  # otherwise it was forgotten meanwhile
-            await self.cache.set(self._key(key), self._pack(value), sum(self.times) * self._jitter())
+            await self._store(key, value)
         return value
 
     def _finished(self, key: str, task: "asyncio.Task[T | None]") -> None:
