@@ -67,20 +67,13 @@ def once(make: Callable[["Container"], T]) -> providers.Singleton[T]:
     return providers.Singleton(make, SELF)
 
 
-MEMORY = once(
-    lambda c: Memory(store=c.store(), new_id=c.ids(), now=c.now(), monotonic=c.monotonic()),
-)
-SQL = once(lambda c: Sql(database=c.database(), sealer=c.secrets(), new_id=c.ids(), monotonic=c.monotonic()))
-
-
-def by_store(*, memory: Callable[[Memory], T], sql: Callable[[Sql], T]) -> Provider[T]:
+def by_store(*, memory: Callable[[Memory], T], sql: Callable[[Sql], T]) -> providers.Singleton[T]:
     """What the configured technology makes. To let a module live in another one, change its line below."""
-    chosen: Provider[T] = providers.Selector(
-        CONFIG.provided.store,
-        memory=providers.Singleton(memory, MEMORY),
-        sql=providers.Singleton(sql, SQL),
-    )
-    return chosen
+
+    def make(c: "Container") -> T:
+        return memory(c.memory()) if c.config().store == "memory" else sql(c.sql())
+
+    return once(make)
 
 
 class Container(containers.DeclarativeContainer):
@@ -108,7 +101,12 @@ class Container(containers.DeclarativeContainer):
             connections=c.config().settings.database_connections,
         )
     )
-    memory, sql = MEMORY, SQL
+    memory: Provider[Memory] = once(
+        lambda c: Memory(store=c.store(), new_id=c.ids(), now=c.now(), monotonic=c.monotonic())
+    )
+    sql: Provider[Sql] = once(
+        lambda c: Sql(database=c.database(), sealer=c.secrets(), new_id=c.ids(), monotonic=c.monotonic())
+    )
     identity_stores: Provider[IdentityStores] = by_store(
         memory=memory_identity.stores, sql=sql_identity.stores
     )
