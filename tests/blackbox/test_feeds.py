@@ -1,4 +1,4 @@
-"""Home, public and hashtag feeds, and a user's posts with reposts, over HTTP."""
+"""The home feed, the public feed, hashtag feeds and the posts of an account with reposts, over HTTP."""
 
 import secrets
 from urllib.parse import quote
@@ -7,7 +7,7 @@ import pytest
 
 from .client import Api, Json, Member, Visitor, done, eventually, refused
 
-pytestmark = pytest.mark.scaled  # timelines are in Redis there
+pytestmark = pytest.mark.scaled  # where timelines are in Redis
 
 HOME, PUBLIC = "/api/v1/feeds/home", "/api/v1/feeds/public"
 
@@ -20,18 +20,18 @@ def a_tag() -> str:
     return f"bees{secrets.token_hex(6)}x"
 
 
-def reposts(member: Member, post: Json) -> None:
+def repost(member: Member, post: Json) -> None:
     done(member.put(f"/api/v1/posts/{post['id']}/repost"))
 
 
-def test_one_s_own_posts_and_reposts_are_at_home_at_once(api: Api) -> None:
+def test_own_posts_and_reposts_are_in_the_home_feed_at_once(api: Api) -> None:
     maya, noah = api.someone(), api.someone()
     other = noah.publishes()
     own = maya.publishes()
     assert ids(done(maya.get(HOME))) == [own["id"]]
 
-    reposts(maya, other)
-    reposts(maya, own)
+    repost(maya, other)
+    repost(maya, own)
 
     page = done(maya.get(HOME))
     assert ids(page) == [other["id"], own["id"]]
@@ -41,10 +41,10 @@ def test_one_s_own_posts_and_reposts_are_at_home_at_once(api: Api) -> None:
     assert "reposted_by" not in done(maya.get(f"/api/v1/posts/{other['id']}"))
 
 
-def test_what_is_deleted_or_taken_back_is_not_at_home(api: Api) -> None:
+def test_deleted_posts_and_undone_reposts_are_not_in_the_home_feed(api: Api) -> None:
     maya, noah = api.someone(), api.someone()
     first, second, other = maya.publishes(), maya.publishes(), noah.publishes()
-    reposts(maya, other)
+    repost(maya, other)
     assert ids(done(maya.get(HOME))) == [other["id"], second["id"], first["id"]]
 
     maya.removes(second)
@@ -53,49 +53,49 @@ def test_what_is_deleted_or_taken_back_is_not_at_home(api: Api) -> None:
     assert ids(done(maya.get(HOME))) == [first["id"]]
 
 
-def test_comments_are_not_at_home_unless_they_are_reposted(api: Api) -> None:
+def test_comments_are_in_the_home_feed_only_if_reposted(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes()
     comment = maya.comments(post)
     assert ids(done(maya.get(HOME))) == [post["id"]]
 
-    reposts(maya, comment)
+    repost(maya, comment)
 
     assert ids(done(maya.get(HOME))) == [comment["id"], post["id"]]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 100])
-def test_home_is_read_in_pages_of_any_size(api: Api, limit: int) -> None:
+def test_the_home_feed_has_pages_of_any_size(api: Api, limit: int) -> None:
     maya = api.someone()
-    said = [maya.publishes(f"number {number}")["id"] for number in range(5)]
+    published = [maya.publishes(f"number {number}")["id"] for number in range(5)]
 
     pages = list(maya.pages(HOME, limit))
 
-    assert [id_ for page in pages for id_ in ids(page)] == said[::-1]
+    assert [id_ for page in pages for id_ in ids(page)] == published[::-1]
     assert all(page["prev"] for page in pages)
 
 
-def test_since_a_page_only_what_is_new_comes_and_comes_once(api: Api) -> None:
+def test_since_returns_each_new_post_once(api: Api) -> None:
     maya = api.someone()
     empty = done(maya.get(HOME))
     assert (empty["items"], empty["next"]) == ([], None)
-    said = [maya.publishes(f"number {number}")["id"] for number in range(5)]
+    published = [maya.publishes(f"number {number}")["id"] for number in range(5)]
 
-    found, since = [], empty["prev"]
+    received, since = [], empty["prev"]
     for expected in ([1, 0], [3, 2], [4], []):
         page = done(maya.get(HOME, params={"since": since, "limit": 2}))
-        assert ids(page) == [said[number] for number in expected]
+        assert ids(page) == [published[number] for number in expected]
         assert len(page["prev"]) <= 512
-        found += ids(page)
+        received += ids(page)
         since = page["prev"]
     newest = maya.publishes()
 
     assert ids(done(maya.get(HOME, params={"since": since}))) == [newest["id"]]
     assert ids(done(maya.get(HOME, params={"cursor": since}))) == [newest["id"]]
-    assert sorted(found) == sorted(said)
+    assert sorted(received) == sorted(published)
 
 
-def test_a_link_leads_to_what_is_new(api: Api) -> None:
+def test_the_link_header_leads_to_newer_posts(api: Api) -> None:
     maya = api.someone()
     link = maya.get(HOME, params={"limit": 3}).headers["link"]
 
@@ -105,13 +105,13 @@ def test_a_link_leads_to_what_is_new(api: Api) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 20])
-def test_the_first_page_is_the_same_on_whatever_way_it_is_asked_for(api: Api, limit: int) -> None:
-    """Plainly, it goes past the framework; with a browser's Origin it does not."""
+def test_the_first_page_is_the_same_with_and_without_the_framework(api: Api, limit: int) -> None:
+    """A plain request bypasses the framework; one with a browser's Origin does not."""
     maya, noah = api.someone(), api.someone()
-    ties(maya, "follow", noah)
+    set_relationship(maya, "follow", noah)
     for _ in range(3):
         noah.publishes("of #bees and @" + maya.username)
-    reposts(maya, noah.comments(noah.publishes()))
+    repost(maya, noah.comments(noah.publishes()))
 
     def ask(**headers: str) -> tuple[Json, list[str]]:
         response = maya.get(HOME, params={"limit": limit}, headers=headers)
@@ -130,7 +130,7 @@ def test_the_first_page_is_the_same_on_whatever_way_it_is_asked_for(api: Api, li
     refused(maya.get(HOME, headers={"Authorization": "Bearer x"}), 401, "invalid_token")
 
 
-def test_what_is_no_place_in_a_feed_is_refused(api: Api) -> None:
+def test_invalid_cursors_are_refused(api: Api) -> None:
     maya = api.someone()
     for _ in range(2):
         maya.publishes()
@@ -143,25 +143,25 @@ def test_what_is_no_place_in_a_feed_is_refused(api: Api) -> None:
     refused(api.nobody.get(HOME), 401, "token_missing")
 
 
-def test_the_public_feed_shows_public_posts_and_no_comments(api: Api) -> None:
+def test_the_public_feed_has_public_posts_and_no_comments(api: Api) -> None:
     maya = api.someone()
     since = done(api.nobody.get(PUBLIC))["prev"]
     post = maya.publishes()
     hidden = [maya.publishes(visibility=kind) for kind in ("unlisted", "followers")] + [maya.confides()]
     comment = maya.comments(post)
 
-    found: list[str] = []
+    received: list[str] = []
     while (page := done(api.nobody.get(PUBLIC, params={"since": since, "limit": 100})))["items"]:
-        found += ids(page)
+        received += ids(page)
         since = page["prev"]
 
-    assert found.count(post["id"]) == 1
-    assert not {other["id"] for other in [*hidden, comment]} & set(found)
+    assert received.count(post["id"]) == 1
+    assert not {other["id"] for other in [*hidden, comment]} & set(received)
     maya.removes(post)
     assert post["id"] not in ids(done(api.nobody.get(PUBLIC, params={"limit": 100})))
 
 
-def test_the_feed_of_a_hashtag_finds_it_however_it_is_written(api: Api) -> None:
+def test_a_hashtag_feed_ignores_case(api: Api) -> None:
     maya, tag = api.someone(), a_tag()
     post = maya.publishes(f"of #{tag.upper()} and others")
     comment = maya.comments(post, f"#{tag}")
@@ -176,21 +176,21 @@ def test_the_feed_of_a_hashtag_finds_it_however_it_is_written(api: Api) -> None:
 
 
 @pytest.mark.parametrize("written", ["123", "a b", "x" * 101, "#bees", "\u0301a"])
-def test_what_can_be_no_hashtag_is_not_found(api: Api, written: str) -> None:
+def test_invalid_hashtags_are_not_found(api: Api, written: str) -> None:
     refused(api.nobody.get(f"/api/v1/feeds/hashtags/{quote(written)}"), 404, "hashtag_not_found")
 
 
-def test_nothing_may_have_a_hashtag(api: Api) -> None:
+def test_an_unused_hashtag_has_an_empty_feed(api: Api) -> None:
     assert done(api.nobody.get(f"/api/v1/feeds/hashtags/{a_tag()}"))["items"] == []
 
 
-def test_a_user_s_posts_come_with_reposts_if_one_asks_for_them(api: Api) -> None:
+def test_posts_of_a_user_include_reposts_on_request(api: Api) -> None:
     maya, noah = api.someone(), api.someone()
     path = f"/api/v1/users/{maya.id}/posts"
     own, other = maya.publishes(), noah.publishes()
     comment = maya.comments(other)
     for post in (other, own, comment):
-        reposts(maya, post)
+        repost(maya, post)
     newest = maya.publishes()
 
     plain = done(api.nobody.get(path))
@@ -208,10 +208,10 @@ def test_a_user_s_posts_come_with_reposts_if_one_asks_for_them(api: Api) -> None
     refused(api.nobody.get("/api/v1/users/1/posts", params={"reposts": "true"}), 404, "user_not_found")
 
 
-def test_the_reposts_of_a_private_account_are_not_for_everybody(api: Api) -> None:
+def test_reposts_of_a_private_account_are_hidden(api: Api) -> None:
     maya, noah = api.someone(), api.someone()
     post = noah.publishes()
-    reposts(maya, post)
+    repost(maya, post)
     path = f"/api/v1/users/{maya.id}/posts"
     done(maya.patch("/api/v1/me", {"private": True}))
 
@@ -225,17 +225,17 @@ def test_the_reposts_of_a_private_account_are_not_for_everybody(api: Api) -> Non
     assert shown(maya) == [post["id"]]
 
 
-# --- With people around -----------------------------------------------------------------------------
+# --- With several accounts --------------------------------------------------------------------------
 
 
-def ties(member: Member, what: str, other: Member, *, on: bool = True) -> None:
+def set_relationship(member: Member, what: str, other: Member, *, on: bool = True) -> None:
     path = f"/api/v1/users/{other.id}/{what}"
     response = member.put(path) if on else member.delete(path)
     assert response.status_code in {200, 204}, response.text
 
 
-def shows(member: Member, *posts: Json, path: str = HOME) -> None:
-    """These posts, newest first, as soon as the facts have come."""
+def wait_for_feed(member: Member, *posts: Json, path: str = HOME) -> None:
+    """Wait until the feed has exactly these posts, newest first."""
 
     def check() -> None:
         assert ids(done(member.get(path))) == [post["id"] for post in posts]
@@ -243,87 +243,87 @@ def shows(member: Member, *posts: Json, path: str = HOME) -> None:
     eventually(check, 5.0)
 
 
-def test_what_those_whom_one_follows_publish_comes_home(api: Api) -> None:
+def test_posts_of_followed_accounts_are_in_the_home_feed(api: Api) -> None:
     maya, noah, olga = api.someone(), api.someone(), api.someone()
     early = noah.publishes()
-    shows(maya)
+    wait_for_feed(maya)
 
-    ties(maya, "follow", noah)
+    set_relationship(maya, "follow", noah)
     assert ids(done(maya.get(HOME))) == [early["id"]]
     later, own = noah.publishes(), maya.publishes()
     olga.publishes()
     noah.comments(later)
-    shows(maya, own, later, early)
+    wait_for_feed(maya, own, later, early)
 
     for_followers = noah.publishes(visibility="followers")
     noah.confides()
-    shows(maya, for_followers, own, later, early)
-    ties(maya, "follow", noah, on=False)
+    wait_for_feed(maya, for_followers, own, later, early)
+    set_relationship(maya, "follow", noah, on=False)
     assert ids(done(maya.get(HOME))) == [own["id"]]
 
 
-def test_a_repost_comes_once_and_not_beside_its_post(api: Api) -> None:
+def test_a_repost_appears_once_and_not_beside_its_post(api: Api) -> None:
     maya, noah, olga, paul = (api.someone() for _ in range(4))
     for other in (noah, olga):
-        ties(maya, "follow", other)
-    of_paul, of_noah = paul.publishes(), noah.publishes()
-    shows(maya, of_noah)
+        set_relationship(maya, "follow", other)
+    by_paul, by_noah = paul.publishes(), noah.publishes()
+    wait_for_feed(maya, by_noah)
 
     for member in (olga, noah):
-        reposts(member, of_paul)
-    reposts(olga, of_noah)
+        repost(member, by_paul)
+    repost(olga, by_noah)
 
-    shows(maya, of_paul, of_noah)
+    wait_for_feed(maya, by_paul, by_noah)
     assert done(maya.get(HOME))["items"][0]["reposted_by"]["id"] == olga.id
-    done(olga.delete(f"/api/v1/posts/{of_paul['id']}/repost"))
+    done(olga.delete(f"/api/v1/posts/{by_paul['id']}/repost"))
 
-    def is_noah_s() -> None:  # whose repost may still be on its way home
+    def is_noah_s() -> None:  # noah's repost may not have been delivered yet
         items = done(maya.get(HOME))["items"]
         assert [item.get("reposted_by", {}).get("id") for item in items] == [noah.id, None]
 
     eventually(is_noah_s, 5.0)
 
 
-def test_a_block_and_a_mute_are_felt_in_every_feed_at_once(api: Api) -> None:
+def test_blocks_and_mutes_apply_to_every_feed_at_once(api: Api) -> None:
     maya, noah, olga, paul = (api.someone() for _ in range(4))
     tag = a_tag()
     feeds = (HOME, PUBLIC, f"/api/v1/feeds/hashtags/{tag}")
     for other in (noah, olga):
-        ties(maya, "follow", other)
+        set_relationship(maya, "follow", other)
     posts = {member.id: member.publishes(f"#{tag}") for member in (noah, olga, paul)}
-    reposts(olga, posts[paul.id])
-    shows(maya, posts[paul.id], posts[olga.id], posts[noah.id])
+    repost(olga, posts[paul.id])
+    wait_for_feed(maya, posts[paul.id], posts[olga.id], posts[noah.id])
 
-    def seen(member: Member) -> list[set[str]]:
-        there = {post["id"] for post in posts.values()}
-        return [there & set(ids(done(member.get(path, params={"limit": 100})))) for path in feeds]
+    def visible_in_feeds(member: Member) -> list[set[str]]:
+        known = {post["id"] for post in posts.values()}
+        return [known & set(ids(done(member.get(path, params={"limit": 100})))) for path in feeds]
 
-    ties(maya, "mute", noah)
-    assert not any(posts[noah.id]["id"] in feed for feed in seen(maya))
-    ties(paul, "block", maya)
-    assert not any(posts[paul.id]["id"] in feed for feed in seen(maya))
-    assert [posts[olga.id]["id"] in feed for feed in seen(maya)] == [True, True, True]
-    ties(maya, "mute", noah, on=False)
-    assert all(posts[noah.id]["id"] in feed for feed in seen(maya))
-    ties(maya, "block", olga)
-    assert not any(posts[olga.id]["id"] in feed for feed in seen(maya))
+    set_relationship(maya, "mute", noah)
+    assert not any(posts[noah.id]["id"] in feed for feed in visible_in_feeds(maya))
+    set_relationship(paul, "block", maya)
+    assert not any(posts[paul.id]["id"] in feed for feed in visible_in_feeds(maya))
+    assert [posts[olga.id]["id"] in feed for feed in visible_in_feeds(maya)] == [True, True, True]
+    set_relationship(maya, "mute", noah, on=False)
+    assert all(posts[noah.id]["id"] in feed for feed in visible_in_feeds(maya))
+    set_relationship(maya, "block", olga)
+    assert not any(posts[olga.id]["id"] in feed for feed in visible_in_feeds(maya))
 
 
-def test_one_is_told_since_a_page_what_others_publish(api: Api) -> None:
+def test_since_returns_new_posts_of_followed_accounts(api: Api) -> None:
     maya, noah = api.someone(), api.someone()
-    ties(maya, "follow", noah)
+    set_relationship(maya, "follow", noah)
     since = done(maya.get(HOME))["prev"]
-    said = [noah.publishes(f"number {number}")["id"] for number in range(12)]
-    found: list[str] = []
+    published = [noah.publishes(f"number {number}")["id"] for number in range(12)]
+    received: list[str] = []
 
     def ask() -> None:
         nonlocal since
         page = done(maya.get(HOME, params={"since": since, "limit": 5}))
-        found.extend(ids(page))
+        received.extend(ids(page))
         since = page["prev"]
-        assert len(found) >= len(said)
+        assert len(received) >= len(published)
 
     eventually(ask, 5.0)
 
-    assert sorted(found) == sorted(said)
+    assert sorted(received) == sorted(published)
     assert done(maya.get(HOME, params={"since": since}))["items"] == []

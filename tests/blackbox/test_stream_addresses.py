@@ -1,4 +1,4 @@
-"""What opens the stream beside an access token: tickets for sockets, and an address for EventSource."""
+"""Credentials for the stream other than access tokens: tickets for sockets, and addresses for EventSource."""
 
 import json
 from collections.abc import Iterator
@@ -11,27 +11,27 @@ import pytest
 
 from .client import Api, Json, Member, done, eventually, refused
 from .conftest import RUNNING, a_waggle
-from .test_stream import STREAM, Streams
+from .stream_socket import STREAM, StreamConnector
 
-PATIENCE = 15.0
+TIMEOUT = 15.0
 EVENTS = {"Accept": "text/event-stream"}
 TOKEN = "token"  # the query parameter
 
 
 @pytest.fixture
-def streams(api: Api) -> Streams:
-    return Streams(api)
+def streams(api: Api) -> StreamConnector:
+    return StreamConnector(api)
 
 
-def address_of(member: Member) -> str:
+def get_address(member: Member) -> str:
     return str(done(member.post("/api/v1/stream/address"))["url"])
 
 
 @contextmanager
-def event_source(url: str, last_event_id: str = "") -> Iterator[Iterator[tuple[str, Json]]]:
-    """The events, with their ids, as a browser asks for them: no Authorization."""
+def open_event_source(url: str, last_event_id: str = "") -> Iterator[Iterator[tuple[str, Json]]]:
+    """The events with their ids, requested as a browser does: without an Authorization header."""
     headers = EVENTS | ({"Last-Event-ID": last_event_id} if last_event_id else {})
-    with httpx.stream("GET", url, headers=headers, timeout=PATIENCE) as response:
+    with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT) as response:
         assert (response.status_code, response.headers["content-type"]) == (200, "text/event-stream")
         yield _events(response)
 
@@ -47,69 +47,69 @@ def _events(response: httpx.Response) -> Iterator[tuple[str, Json]]:
             found = {}
 
 
-def heard(events: Iterator[tuple[str, Json]], op: str) -> tuple[str, Json]:
+def first_event(events: Iterator[tuple[str, Json]], op: str) -> tuple[str, Json]:
     return next(event for event in events if event[1]["op"] == op)
 
 
 @pytest.mark.scaled
-def test_a_ticket_of_an_ended_session_opens_nothing(api: Api, streams: Streams) -> None:
+def test_a_ticket_of_an_ended_session_is_refused(api: Api, streams: StreamConnector) -> None:
     maya, willy = api.someone(), api.someone()
     ticket = done(maya.post("/api/v1/stream/ticket"), 201)["ticket"]
     done(maya.post("/api/v1/auth/logout"), 204)
     done(willy.put(f"/api/v1/users/{maya.id}/follow"))
 
-    with streams.opens() as socket:
-        socket.says(op="hello", ticket=ticket)
+    with streams.connect() as socket:
+        socket.send(op="hello", ticket=ticket)
 
-        assert socket.first() == 4401, "not a single frame comes before the refusal"
+        assert socket.first_frame_or_code() == 4401, "not a single frame comes before the refusal"
 
 
 @pytest.mark.scaled
-def test_an_address_opens_the_stream_again_and_again(api: Api) -> None:
+def test_an_address_can_be_used_repeatedly(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
-    url = address_of(maya)
+    url = get_address(maya)
 
-    with event_source(url) as events:
-        last, _ = heard(events, "ready")
+    with open_event_source(url) as events:
+        last, _ = first_event(events, "ready")
     done(willy.put(f"/api/v1/users/{maya.id}/follow"))
-    with event_source(url, last) as events:
-        last, followed = heard(events, "event")
+    with open_event_source(url, last) as events:
+        last, followed = first_event(events, "event")
     done(willy.delete(f"/api/v1/users/{maya.id}/follow"))
-    with event_source(url, last) as events:
-        _, ready = heard(events, "ready")
+    with open_event_source(url, last) as events:
+        _, ready = first_event(events, "ready")
 
     assert followed["type"] == "follow"
     assert ready["recovered"] is True
 
 
 @pytest.mark.scaled
-def test_an_address_is_good_until_its_session_ends(api: Api) -> None:
+def test_an_address_is_valid_until_its_session_ends(api: Api) -> None:
     maya = api.someone()
     other = api.logs_in(maya.username)
-    url, kept = address_of(maya), address_of(other)
+    url, kept = get_address(maya), get_address(other)
 
-    with event_source(url) as events:
-        heard(events, "ready")
+    with open_event_source(url) as events:
+        first_event(events, "ready")
         done(maya.post("/api/v1/auth/logout"), 204)
         assert all(event["op"] != "event" for _, event in events), "the open stream ends as well"
 
     refused(api.http.get(url, headers=EVENTS), 401, "invalid_token")
-    with event_source(kept) as events:
-        heard(events, "ready")
+    with open_event_source(kept) as events:
+        first_event(events, "ready")
 
 
-def test_the_token_of_an_address_opens_nothing_else(api: Api) -> None:
+def test_the_token_of_an_address_is_valid_for_the_stream_only(api: Api) -> None:
     maya = api.someone()
-    token = httpx.URL(address_of(maya)).params[TOKEN]
+    token = httpx.URL(get_address(maya)).params[TOKEN]
 
     refused(api.nobody.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}), 401, "invalid_token")
     refused(api.nobody.get("/api/v1/me", params={TOKEN: token}), 401, "token_missing")
 
 
 @pytest.mark.parametrize("change", ["other user", "cut", "access token", "empty", "long"])
-def test_no_other_token_opens_the_stream(api: Api, change: str) -> None:
+def test_other_tokens_do_not_open_the_stream(api: Api, change: str) -> None:
     maya, willy = api.someone(), api.someone()
-    token = httpx.URL(address_of(maya)).params[TOKEN]
+    token = httpx.URL(get_address(maya)).params[TOKEN]
     wrong = {
         "other user": token.replace(maya.id, willy.id, 1),
         "cut": token[:-1],
@@ -125,7 +125,7 @@ def test_no_other_token_opens_the_stream(api: Api, change: str) -> None:
 
 @pytest.fixture(scope="module")
 def limited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server that lets a user read three times a minute, and logs every request."""
+    """A server that allows three reads per minute and user, and logs every request."""
     if RUNNING:
         pytest.skip("a server of our own is needed")
     settings = {"WAGGLE_RATE_LIMITS": "read=3/600", "WAGGLE_ACCESS_LOG": "all"}
@@ -133,7 +133,7 @@ def limited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield waggle
 
 
-def test_what_is_temporary_is_a_stream_that_says_when_to_come_back(limited: Any) -> None:
+def test_temporary_errors_are_answered_with_a_stream_that_says_bye(limited: Any) -> None:
     api = Api(limited.base_url)
     maya = api.someone()
     answers = [
@@ -155,9 +155,9 @@ def test_what_is_temporary_is_a_stream_that_says_when_to_come_back(limited: Any)
 
 def test_the_token_of_an_address_is_not_logged(limited: Any, tmp_path: Path) -> None:
     api = Api(limited.base_url)
-    url = address_of(api.someone())
-    with event_source(url) as events:
-        heard(events, "ready")
+    url = get_address(api.someone())
+    with open_event_source(url) as events:
+        first_event(events, "ready")
     api.close()
 
     def logged() -> None:

@@ -1,11 +1,10 @@
-"""A device that follows the stream, and writes down whether it was sent each entry once and in order.
+"""A device that follows the stream and records whether every entry was sent once and in order.
 
 with devices() as run:
-phone = Recorder(maya, [waggle.base_url], chance)
-run(phone)
-...
-check(phone)
-"""
+    phone = Recorder(maya, [waggle.base_url], chance)
+    run(phone)
+    ...
+    check(phone)"""
 
 import asyncio
 import json
@@ -23,22 +22,22 @@ from waggle_client.protocol import OVERLOAD_PAUSE, Action, ProtocolError, SendFr
 
 from .client import Json, Member, done, eventually
 
-HASTE = 0.1
-"""Tests have less time than people: pauses are so much shorter."""
+PAUSE_FACTOR = 0.1
+"""Pauses are shortened by this factor."""
 
 
 @dataclass
-class Watching(StreamProtocol):
-    """The client, and what it should not have been sent."""
+class CheckingProtocol(StreamProtocol):
+    """The client protocol, which also records what the server should not have sent."""
 
-    faults: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     events: dict[tuple[str, int], StreamEvent] = field(default_factory=dict)
-    """All that were applied."""
+    """All events that were applied."""
     connections: int = 0
     codes: list[int | None] = field(default_factory=list)
-    """How the connections ended."""
+    """The close codes of the connections."""
     _next: int | None = None
-    """The number that has to come next on this connection; None before it is ready."""
+    """The next number on this connection; None before `ready`."""
     _is_live: bool = False
 
     def hello(self, ticket: str | None = None) -> str:
@@ -51,85 +50,85 @@ class Watching(StreamProtocol):
         try:
             step = super().receive(text)
         except ProtocolError as error:
-            self.faults.append(f"broken: {error}")
+            self.violations.append(f"broken: {error}")
             raise
         if isinstance(step, SendFrame) and "resume" in step.frame:
-            self.faults.append(f"asked with {step.frame} after {text[:80]!r}")
+            self.violations.append(f"asked with {step.frame} after {text[:80]!r}")
         if isinstance(step, StreamEvent):
             if (self.state.epoch, step.seq) in self.events:
-                self.faults.append(f"{self.state.epoch}:{step.seq} was applied twice")
+                self.violations.append(f"{self.state.epoch}:{step.seq} was applied twice")
             self.events[self.state.epoch, step.seq] = step
         return step
 
     def listed(self, page: Any) -> None:
         again = page["epoch"] == self.state.epoch and not self._cursor_rejected
         if again and page["seq"] < self.state.seq:
-            self.faults.append(f"the list goes back from {self.state.seq} to {page['seq']}")
+            self.violations.append(f"the list goes back from {self.state.seq} to {page['seq']}")
         super().listed(page)
 
     def closed(self, code: int | None, chance: float) -> float:
         self.codes.append(code)
         pause = super().closed(code, chance)
-        return pause if pause == OVERLOAD_PAUSE else pause * HASTE
+        return pause if pause == OVERLOAD_PAUSE else pause * PAUSE_FACTOR
 
     def _check(self, frame: Json) -> None:
         match frame["op"]:
             case "ready":
                 if self._next is not None:
-                    self.faults.append("ready twice")
+                    self.violations.append("ready twice")
                 self._next = frame["seq"] + 1
             case "event":
                 if frame["seq"] != self._next:
-                    self.faults.append(f"{frame['seq']} was sent in place of {self._next}")
+                    self.violations.append(f"{frame['seq']} was sent in place of {self._next}")
                 self._next = frame["seq"] + 1
             case "live":
                 if self._is_live or self._next != frame["seq"] + 1:
-                    self.faults.append(f"live at {frame['seq']} before {self._next}, {self._is_live=}")
+                    self.violations.append(f"live at {frame['seq']} before {self._next}, {self._is_live=}")
                 self._is_live = True
 
 
 @dataclass
 class Recorder:
-    """A device of `member`, which connects to any of `urls`."""
+    """A device of `member` that connects to a random one of `urls`."""
 
     member: Member
     urls: Sequence[str]
     chance: random.Random
     state: Notifications = field(default_factory=Notifications)
-    """Where it goes on: as it left off, or from the beginning."""
+    """Where it continues: the state of an earlier device, or the beginning."""
     stream: Stream = field(init=False)
-    lives: int = 0
-    lists: int = 0
-    _going: asyncio.Event = field(default_factory=asyncio.Event)
+    live_count: int = 0
+    list_count: int = 0
+    _reading: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.stream = Stream(self.urls[0], self._token, self.state)
-        self.stream.protocol = Watching(self.state)
-        self._going.set()
+        self.stream.protocol = CheckingProtocol(self.state)
+        self._reading.set()
 
     @property
-    def watching(self) -> Watching:
-        assert isinstance(self.stream.protocol, Watching)
+    def protocol(self) -> CheckingProtocol:
+        assert isinstance(self.stream.protocol, CheckingProtocol)
         return self.stream.protocol
 
     async def run(self) -> None:
         async with self.stream as stream:
             async for item in stream:
-                self.lives += isinstance(item, Live)
-                self.lists += isinstance(item, ListReloaded)
-                await self._going.wait()
+                self.live_count += isinstance(item, Live)
+                self.list_count += isinstance(item, ListReloaded)
+                await self._reading.wait()
 
-    async def cut(self) -> None:
-        """As when the cable is pulled."""
+    async def abort(self) -> None:
+        """As if the cable were unplugged."""
         if self.stream._socket is not None:
             self.stream._socket.transport.abort()
 
     async def stall(self) -> None:
-        """Read nothing more."""
-        self._going.clear()
+        """Stop reading."""
+        self._reading.clear()
 
-    async def go_on(self) -> None:
-        self._going.set()
+    async def resume(self) -> None:
+        self._reading.set()
 
     async def _token(self) -> str:
         self.stream.url = self.chance.choice(self.urls)
@@ -137,57 +136,57 @@ class Recorder:
 
 
 @dataclass
-class Run:
-    """Where the devices run: an event loop in another thread."""
+class DeviceRunner:
+    """Runs devices in an event loop in another thread."""
 
     portal: BlockingPortal
     _running: dict[int, tuple[Recorder, Future[None]]] = field(default_factory=dict)
 
     def __call__(self, *recorders: Recorder) -> None:
-        """Follow from now on."""
+        """Start these devices and wait until they are live."""
         for recorder in recorders:
             self._running[id(recorder)] = recorder, self.portal.start_task_soon(recorder.run)
-        soon(lambda: all(recorder.lives or self._over(recorder) for recorder in recorders), 60)
+        wait_until(lambda: all(recorder.live_count or self._ended(recorder) for recorder in recorders), 60)
 
     def stop(self, *recorders: Recorder) -> None:
-        """Switch off those that are not off already."""
+        """Stop these devices, unless they are stopped already."""
         for recorder in recorders:
             _, task = self._running.pop(id(recorder), (recorder, None))
             if task is not None:
                 task.cancel()
 
     def result(self, recorder: Recorder, seconds: float = 10.0) -> None:
-        """Raise what ends it."""
+        """Raise the exception that ends the device."""
         _, task = self._running.pop(id(recorder))
         task.result(seconds)
 
-    async def cut_all(self) -> None:
+    async def abort_all(self) -> None:
         for recorder, _ in self._running.values():
-            await recorder.cut()
+            await recorder.abort()
 
-    def _over(self, recorder: Recorder) -> bool:
-        """Raise what ended it."""
+    def _ended(self, recorder: Recorder) -> bool:
+        """Raises the exception that ended the device."""
         _, task = self._running[id(recorder)]
         return task.done() and task.result() is None
 
     def end(self) -> None:
         for recorder, task in self._running.values():
-            self._over(recorder)
+            self._ended(recorder)
             task.cancel()
 
 
 @contextmanager
-def devices() -> Iterator[Run]:
+def devices() -> Iterator[DeviceRunner]:
     with start_blocking_portal() as portal:
-        run = Run(portal)
+        run = DeviceRunner(portal)
         try:
             yield run
         finally:
             run.end()
 
 
-def soon(condition: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until it is so."""
+def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until the condition holds."""
 
     def check() -> None:
         assert condition()
@@ -195,20 +194,20 @@ def soon(condition: Callable[[], object], seconds: float = 20.0) -> None:
     eventually(check, seconds)
 
 
-def the_list(member: Member, limit: int = 100) -> tuple[Json, list[Json]]:
+def list_all(member: Member, limit: int = 100) -> tuple[Json, list[Json]]:
     """The first page, and the items of all pages."""
     pages = list(member.pages("/api/v1/notifications", limit))
     return pages[0], [item for page in pages for item in page["items"]]
 
 
-def plain(item: Any) -> tuple[Any, ...]:
-    """What of a notification does not change while others like and comment. It may be hidden: then it is not listed."""
+def comparable(item: Any) -> tuple[Any, ...]:
+    """The parts of a notification that do not change while others like and comment."""
     of = tuple(item[name] and item[name]["id"] for name in ("actor", "post"))
     return (item["seq"], item["id"], item["type"], *of, item["created_at"], item["read"])
 
 
 def snapshot(member: Member) -> Notifications:
-    """What a device shows that has just been switched on."""
+    """The state of a device that was just switched on."""
     pages = member.pages("/api/v1/notifications", 50)
     state = Notifications.from_page(next(pages))
     for page in pages:
@@ -218,32 +217,34 @@ def snapshot(member: Member) -> Notifications:
 
 
 def check(recorder: Recorder, snapshots: Sequence[Notifications] = (), seconds: float = 20.0) -> None:
-    """As soon as all is quiet: the device shows what the list has, and so does each of the snapshots with all events
-    that came after it. No entry was missing, came twice, or came in another order."""
+    """Once nothing is in flight, the device shows what the list contains, and so does every snapshot after applying the
+    events that followed it. No entry was missing, duplicated or out of order."""
 
     def same() -> None:
-        page, items = the_list(recorder.member)
+        page, items = list_all(recorder.member)
         state = recorder.state
-        shown, listed = map(plain, _whole(recorder)), map(plain, items)
+        shown, listed = map(comparable, _all_items(recorder)), map(comparable, items)
         found = (state.epoch, state.seq, state.read, state.unread, list(shown))
         expected = (page["epoch"], page["seq"], page["read"], page["unread"], list(listed))
         assert found == expected, f"{found}\nis not\n{expected}"
 
     eventually(same, seconds)
-    watching = recorder.watching
-    assert watching.faults == [], watching.faults
+    protocol = recorder.protocol
+    assert protocol.violations == [], protocol.violations
     final = recorder.state
     for state in snapshots:
         began = state.seq
         for seq in range(began + 1, final.seq + 1):
-            state.apply(watching.events[state.epoch, seq])
-        assert [plain(item) for item in state.newest_first] == [plain(item) for item in final.newest_first]
+            state.apply(protocol.events[state.epoch, seq])
+        assert [comparable(item) for item in state.newest_first] == [
+            comparable(item) for item in final.newest_first
+        ]
         if began < final.seq:
             assert (state.read, state.unread) == (final.read, final.unread)
 
 
-def _whole(recorder: Recorder) -> list[Json]:
-    """All that the device shows when one scrolls to the end."""
+def _all_items(recorder: Recorder) -> list[Json]:
+    """Everything that the device shows after scrolling to the end."""
     state = recorder.state
     while state.more:
         page = done(recorder.member.get("/api/v1/notifications", params={"cursor": state.more}))
