@@ -137,8 +137,8 @@ def test_encoded_bodies_and_other_charsets_are_refused(api: Api) -> None:
         "content_encoding_unsupported",
     )
     said = {"file": ("a.png", b"x", "image/png"), "alt_text": (None, "häh".encode("latin-1"), "text/plain; charset=latin-1")}  # fmt: skip
-    told = refused(api.http.post("/api/v1/media", files=said, headers=token), 422, "invalid")
-    assert [(fault["pointer"], fault["code"]) for fault in told["errors"]] == [("/alt_text", "encoding")]
+    problem = refused(api.http.post("/api/v1/media", files=said, headers=token), 422, "invalid")
+    assert [(error["pointer"], error["code"]) for error in problem["errors"]] == [("/alt_text", "encoding")]
     for good in ("application/json; charset=UTF-8", 'application/json; charset="utf-8"'):
         assert done(
             api.http.post("/api/v1/posts", content=body, headers={**token, "Content-Type": good}), 201
@@ -162,8 +162,8 @@ def test_a_duplicate_member_is_refused(api: Api, method: str, path: str, body: b
         "Authorization": f"Bearer {maya.tokens['access_token']}",
         "Content-Type": "application/json",
     }
-    told = refused(api.http.request(method, path, content=body, headers=headers), 422, "invalid")
-    assert (pointer, "duplicate") in {(fault["pointer"], fault["code"]) for fault in told["errors"]}
+    problem = refused(api.http.request(method, path, content=body, headers=headers), 422, "invalid")
+    assert (pointer, "duplicate") in {(error["pointer"], error["code"]) for error in problem["errors"]}
 
 
 @ONE

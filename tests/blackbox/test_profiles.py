@@ -9,8 +9,8 @@ def test_only_the_own_account_shows_its_address(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     mine = done(maya.get("/api/v1/me"))
     assert mine == maya.user | {"email": maya.email}
-    for somebody in (willy, maya, api.nobody):
-        assert "email" not in done(somebody.get(f"/api/v1/users/{maya.id}"))
+    for visitor in (willy, maya, api.nobody):
+        assert "email" not in done(visitor.get(f"/api/v1/users/{maya.id}"))
 
 
 def test_an_edit_changes_only_the_given_members(api: Api) -> None:
@@ -80,10 +80,10 @@ def test_head_answers_like_get_without_a_body(api: Api) -> None:
 
 def test_a_profile_is_found_by_id_and_by_username_in_any_case(api: Api) -> None:
     maya = api.someone()
-    for somebody in (api.nobody, maya, api.someone()):
-        by_id = done(somebody.get(f"/api/v1/users/{maya.id}"))
+    for visitor in (api.nobody, maya, api.someone()):
+        by_id = done(visitor.get(f"/api/v1/users/{maya.id}"))
         for name in (maya.username, maya.username.upper()):
-            assert done(somebody.get("/api/v1/users", params={"username": name})) == by_id
+            assert done(visitor.get("/api/v1/users", params={"username": name})) == by_id
 
 
 def test_an_unknown_user_is_not_found(api: Api) -> None:

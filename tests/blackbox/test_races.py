@@ -34,14 +34,14 @@ def test_concurrent_repeated_likes_of_fifty_users_count_fifty(api: Api) -> None:
 def test_concurrent_likes_and_unlikes_leave_the_counter_exact(api: Api, chance: random.Random) -> None:
     author, *members = register_members(api, 11)
     posts = [author.publishes() for _ in range(3)]
-    storm = [
+    toggles = [
         (chance.choice(["PUT", "DELETE"]), chance.choice(posts)["id"], chance.choice(members))
         for _ in range(300)
     ]
     at_once(
         api.base_url,
         lambda http: (
-            ask(http, method, f"/api/v1/posts/{id_}/like", by=member) for method, id_, member in storm
+            ask(http, method, f"/api/v1/posts/{id_}/like", by=member) for method, id_, member in toggles
         ),
         connections=20,
     )

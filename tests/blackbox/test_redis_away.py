@@ -44,8 +44,8 @@ def home_feed(reader: Member) -> list[str]:
 
 def state(waggle: Waggle) -> tuple[int, str, str]:
     answer = httpx.get(f"{waggle.base_url}/readyz")
-    told = answer.json()
-    return answer.status_code, told["status"], told["checks"]["redis"]
+    body = answer.json()
+    return answer.status_code, body["status"], body["checks"]["redis"]
 
 
 def wait_for(found: Callable[[], object], expected: object) -> None:

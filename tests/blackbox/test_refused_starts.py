@@ -67,7 +67,7 @@ def test_an_invalid_database_file_is_refused(waggle: Waggle) -> None:
     waggle.data_dir.mkdir()
     (waggle.data_dir / "waggle.db").write_text("not a database, but a letter to its owner" * 100)
 
-    assert_refused(waggle, "not one of SQLite")
+    assert_refused(waggle, "not an SQLite file")
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
@@ -77,7 +77,7 @@ def test_an_embedded_schema_of_a_newer_version_is_refused(waggle: Waggle, comman
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
 
-    assert_refused(waggle, "9999", "does not know", command=command)
+    assert_refused(waggle, "9999", "newer than this version knows", command=command)
 
 
 def test_a_shared_schema_of_a_newer_version_is_refused(waggle: Waggle, postgres_url: str) -> None:
@@ -85,7 +85,7 @@ def test_a_shared_schema_of_a_newer_version_is_refused(waggle: Waggle, postgres_
     waggle.migrate()
     asyncio.run(_execute(postgres_url, "UPDATE alembic_version SET version_num = '9999'"))
 
-    assert_refused(waggle, "9999", "does not know")
+    assert_refused(waggle, "9999", "newer than this version knows")
 
 
 def test_a_schema_without_migrations_is_refused(waggle: Waggle, postgres_url: str) -> None:
@@ -95,7 +95,7 @@ def test_a_schema_without_migrations_is_refused(waggle: Waggle, postgres_url: st
 
 
 @pytest.mark.parametrize("part", ["user", "password", "database", "host"])
-def test_an_unknown_database_user_or_password_or_name_is_refused(
+def test_a_wrong_part_of_the_database_url_is_refused(
     waggle: Waggle, postgres_server: Server, part: str
 ) -> None:
     url = urlsplit(postgres_server.url)

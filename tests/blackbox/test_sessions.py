@@ -49,8 +49,8 @@ def test_a_user_can_end_its_own_sessions_only(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     elsewhere = api.logs_in(maya.username)
     (theirs,) = (session for session in sessions(maya) if not session["current"])
-    for somebody, path in ((willy, theirs["id"]), (maya, "1"), (maya, "nonsense")):
-        refused(somebody.delete(f"/api/v1/auth/sessions/{path}"), 404, "session_not_found")
+    for visitor, path in ((willy, theirs["id"]), (maya, "1"), (maya, "nonsense")):
+        refused(visitor.delete(f"/api/v1/auth/sessions/{path}"), 404, "session_not_found")
     done(elsewhere.get("/api/v1/me"))
     done(maya.delete(f"/api/v1/auth/sessions/{theirs['id']}"), 204)
     refused(elsewhere.get("/api/v1/me"), 401, "invalid_token")

@@ -37,7 +37,7 @@ KINDS: dict[str, tuple[bytes, bytes]] = {
 }
 """The bytes that are sent at first, and those that are sent every second afterwards."""
 EACH = 20
-PATIENCE = 16.0
+CLOSED_WITHIN = 16.0
 """Seconds after which all connections must be closed: 10 for headers or a body, and a margin for the machine."""
 
 
@@ -97,7 +97,7 @@ def test_two_hundred_slow_clients_are_closed_and_do_not_delay_others(
         assert len(slow) == 200
         began = time.monotonic()
         meanwhile: list[float] = []
-        while any(one.ended is None for one in slow) and time.monotonic() < began + PATIENCE:
+        while any(one.ended is None for one in slow) and time.monotonic() < began + CLOSED_WITHIN:
             for one in slow:
                 if one.ended is None:
                     one.send_byte()

@@ -57,8 +57,8 @@ def test_a_draining_server_serves_requests_until_a_second_signal(
             with http.stream("GET", "/api/v1/stream", headers=events) as during:
                 assert during.status_code == 200
                 draining.signal(signal.SIGTERM)
-                told = "\n".join(during.iter_lines())
-            assert "event: bye" in told
+                stream = "\n".join(during.iter_lines())
+            assert "event: bye" in stream
             assert "event: bye" in "\n".join(first)
         assert draining.ended() == 0
 
@@ -189,7 +189,7 @@ def test_a_start_on_a_taken_port_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_the_version_command_prints_the_version(tmp_path: Path) -> None:
-    told = Waggle("memory", tmp_path, "memory:").command("--version")
+    printed = Waggle("memory", tmp_path, "memory:").command("--version")
 
-    assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout.startswith("waggle 0.")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert printed.stdout.startswith("waggle 0.")

@@ -50,11 +50,11 @@ class AccountsContract:
             await stores.add_account(username=account.username)
 
     async def test_a_taken_username_hides_whether_the_address_is_taken(self, stores: Stores) -> None:
-        living, deleted = await stores.add_account(), await stores.add_account()
+        existing, deleted = await stores.add_account(), await stores.add_account()
         await remove(stores, deleted, deleted.created_at + timedelta(days=90))
 
-        for name in (living.username, deleted.username):
-            for address in (living.email, f"free{new_id()}@example.org"):
+        for name in (existing.username, deleted.username):
+            for address in (existing.email, f"free{new_id()}@example.org"):
                 with pytest.raises(UsernameTaken):
                     await stores.add_account(username=name, email=address)
 

@@ -121,8 +121,8 @@ class SessionsContract:
         assert await stores.people.sessions_alive([], now) == frozenset()
         long_after = made_at(ids[4]) + SESSION_LIFE
         await save_session(stores, a_session(ann, id=ids[4], refreshed_at=long_after))
-        for late, living in ((timedelta(milliseconds=-1), {ids[4]}), (timedelta(), set[int]())):
-            assert await stores.people.sessions_alive(many, long_after + late) == living
+        for late, active in ((timedelta(milliseconds=-1), {ids[4]}), (timedelta(), set[int]())):
+            assert await stores.people.sessions_alive(many, long_after + late) == active
 
     async def test_active_sessions_are_listed_newest_first_in_pages(self, stores: Stores) -> None:
         ann, bob = await stores.add_account(), await stores.add_account()
@@ -140,7 +140,9 @@ class SessionsContract:
             return list(await stores.people.sessions_of(ann.id, now, window))
 
         assert await listed(Window(5)) == rows
-        assert await listed(Window(1)) == rows[:2], "one more than the limit tells that there is more"
+        assert await listed(Window(1)) == rows[:2], (
+            "one more than the limit, so that the caller knows that there is more"
+        )
         assert await listed(Window(5, ids[4])) == rows[2:]
         assert await listed(Window(5, ids[3], back=True)) == rows[:2]
         assert await listed(Window(1, ids[3], back=True)) == rows[:2]

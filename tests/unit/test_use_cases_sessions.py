@@ -185,11 +185,11 @@ class TestEndOtherSessions:
 
         await waggle.log_out_everywhere(here.user.id, session, keep_current=keep)
 
-        for joined, lives in ((here, keep), (there, False), (bob, True)):
+        for joined, active in ((here, keep), (there, False), (bob, True)):
             refusal = await refused(waggle.authenticate(joined.tokens.access_token))
-            assert refusal is (None if lives else TokenInvalid)
+            assert refusal is (None if active else TokenInvalid)
             refusal = await refused(waggle.refresh(joined.tokens.refresh_token))
-            assert refusal is (None if lives else SessionEnded)
+            assert refusal is (None if active else SessionEnded)
 
     @pytest.mark.parametrize("act", ["one", "all", "others"])
     async def test_ending_other_sessions_needs_a_recent_password(self, waggle: Waggle, act: str) -> None:

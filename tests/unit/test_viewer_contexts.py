@@ -181,11 +181,11 @@ async def test_an_unavailable_store_is_read_again(harness: ViewerContextsHarness
 async def test_a_cancelled_request_does_not_cancel_the_shared_read(harness: ViewerContextsHarness) -> None:
     harness.graph.gate = asyncio.Event()
     impatient = asyncio.create_task(harness.viewer_contexts.of(ANN))
-    patient = asyncio.create_task(harness.viewer_contexts.of(ANN))
+    waiting_request = asyncio.create_task(harness.viewer_contexts.of(ANN))
     await asyncio.sleep(0)
     impatient.cancel()
     await asyncio.sleep(0)
     harness.graph.gate.set()
 
-    assert await patient == ViewerContext(ANN)
+    assert await waiting_request == ViewerContext(ANN)
     assert harness.graph.loads == 1

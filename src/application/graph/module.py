@@ -1,4 +1,4 @@
-"""The module graph: who follows, blocks and mutes whom."""
+"""The module graph: follows, follow requests, blocks and mutes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from application.shared.subscriptions import Subscription, on_long
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphNeeds:
-    """What graph asks of other modules and of what is around it."""
+    """The dependencies of graph: other modules and services."""
 
     accounts: AccountDirectory
     cards: Cards
@@ -42,7 +42,7 @@ class GraphNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphModule:
-    """What graph offers."""
+    """The use cases of graph, and its answers to other modules."""
 
     # Changes
     follow: Follow
@@ -55,7 +55,7 @@ class GraphModule:
     reject: RejectRequest
     remove_follower: RemoveFollower
 
-    # Questions
+    # Queries
     read_relationships: ReadRelationships
     read_follow_summary: ReadFollowSummary
     list_people: ListPeople

@@ -1,4 +1,4 @@
-"""What identity answers to other modules."""
+"""The answers of identity to other modules."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
@@ -13,9 +13,9 @@ from domain.shared import EventId, SessionId, UserId
 
 @dataclass(frozen=True, slots=True)
 class AuthorCards:
-    """The names of accounts. Cards are read with every post and seldom change, so they are kept for `ttl` seconds, and
-    dropped when the event of a change arrives. That event reaches one process only: where there are several, a name can be
-    `ttl` seconds old."""
+    """The cards of accounts. Cards are read with every post and seldom change. So they are cached for `ttl` seconds, and
+    dropped when the event of a change arrives. The event reaches one process only: with several processes a name can be up
+    to `ttl` seconds old."""
 
     reader: IdentityReader
     monotonic: Callable[[], float]
@@ -27,20 +27,20 @@ class AuthorCards:
         now = self.monotonic()
         found: dict[UserId, AuthorCard] = {}
         for user_id in ids:
-            kept = self._cards.get(user_id)
-            if kept is not None and now < kept[1]:
-                found[user_id] = kept[0]
+            cached = self._cards.get(user_id)
+            if cached is not None and now < cached[1]:
+                found[user_id] = cached[0]
         if len(found) < len(ids):
             missing = [user_id for user_id in ids if user_id not in found]
             for user_id, card in (await self.reader.cards(missing)).items():
-                found[user_id] = AuthorCard(user_id, card.username, card.display_name)
-                self._cards[user_id] = found[user_id], now + self.ttl
+                found[user_id] = card
+                self._cards[user_id] = card, now + self.ttl
             while len(self._cards) > self.capacity:
                 self._cards.popitem(last=False)
         return found
 
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
-        """The ids of those of the canonical usernames that exist; not kept."""
+        """The ids of the accounts with these canonical usernames, as far as they exist. Not cached."""
         return await self.reader.ids_named(usernames)
 
     async def forget(self, event: ProfileChanged | AccountDeleted, _event_id: EventId) -> None:
@@ -49,11 +49,11 @@ class AuthorCards:
 
 @dataclass(frozen=True, slots=True)
 class LiveSessions:
-    """Which sessions have not ended."""
+    """The sessions that have not ended."""
 
     reader: IdentityReader
     clock: Clock
 
     async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
-        """Those of any number that live now, whose accounts exist: one question for all."""
+        """The sessions of `sessions` that are active now and whose accounts exist, read with one query."""
         return await self.reader.sessions_alive(sessions, self.clock())

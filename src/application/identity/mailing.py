@@ -18,7 +18,7 @@ AT_ONCE = 5
 LEASE = timedelta(seconds=60)
 """Ten seconds are for the mail server, the rest for a slow store."""
 CONFIRMATIONS_AN_HOUR = 5
-"""To one address, whoever requests them."""
+"""Confirmations to one address, by whichever client they are requested."""
 WARNINGS_AN_HOUR = 1
 """To one address that has an account already."""
 

@@ -32,7 +32,7 @@ from domain.shared import CountGraphemes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityNeeds:
-    """What identity asks of other modules and of what is around it."""
+    """The dependencies of identity: other modules, services and settings."""
 
     viewer_contexts: ViewerContexts
     authorship: Authorship
@@ -56,21 +56,21 @@ class IdentityNeeds:
 
     site: Site
     site_names: Sequence[str]
-    """Words that no password consists of."""
+    """The names of this site, which a password must not contain."""
     confirm_email: bool
-    """Whether a registration waits for the confirmation of its address."""
+    """Whether a registration must be confirmed by e-mail."""
     card_ttl: float
-    """Seconds; see `AuthorCards`."""
+    """Seconds for which AuthorCards caches a card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityModule:
-    """What identity offers."""
+    """The use cases of identity, and its answers to other modules."""
 
     # Accounts
     register: Register
     request_registration: RequestRegistration | None
-    """None where a registration needs no confirmation."""
+    """None if registrations are not confirmed by e-mail."""
     confirm_registration: ConfirmRegistration
     read_account: ReadAccount
     read_profile: ReadProfile

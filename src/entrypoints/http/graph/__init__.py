@@ -1,1 +1,1 @@
-"""Who follows, blocks and mutes whom, over HTTP."""
+"""HTTP for follows, blocks and mutes."""
