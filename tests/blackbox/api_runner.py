@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from .api_model import Action, ApiModel, Verdict, text_of
+from .api_model import ApiModel
+from .api_state import Action, Verdict, text_of
 from .client import PASSWORD, Api, Json, Visitor, eventually, fresh_key
 
 ROUTES = {

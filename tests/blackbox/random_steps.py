@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .api_model import ENGAGEMENTS, OPEN, Action, ApiModel, Post
+from .api_model import ApiModel
+from .api_state import ENGAGEMENTS, OPEN, Action, Post
 
 READ_EVERY = 125
 """Actions after which everything that can be read is compared, for several viewers."""

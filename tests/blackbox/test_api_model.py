@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from .api_model import Action, ApiModel
+from .api_model import ApiModel
 from .api_runner import ROUTES, ApiRunner, Mismatch
+from .api_state import Action
 from .client import Api
 from .conftest import LONG
 from .random_steps import WEIGHTS, ActionGenerator, minimise

@@ -28,7 +28,7 @@ def puts(member: Member, post: Json, what: str) -> Json:
     return done(member.put(f"/api/v1/posts/{post['id']}/{what}"))
 
 
-def takes_back(member: Member, post: Json, what: str) -> Json:
+def undoes(member: Member, post: Json, what: str) -> Json:
     return done(member.delete(f"/api/v1/posts/{post['id']}/{what}"))
 
 
@@ -56,7 +56,7 @@ def test_di1_engagements_and_their_undoing_are_safe_to_repeat(api: Api, what: st
     assert state(willy.reads(post)) == after
     assert maya.reads(post)["viewer"] == NOTHING["viewer"]
     assert maya.reads(post)["counts"] == after["counts"]
-    assert (takes_back(willy, post, what), takes_back(willy, post, what)) == (NOTHING, NOTHING)
+    assert (undoes(willy, post, what), undoes(willy, post, what)) == (NOTHING, NOTHING)
     assert state(willy.reads(post)) == NOTHING
 
 
@@ -83,7 +83,7 @@ def test_only_open_posts_can_be_reposted(api: Api) -> None:
     maya = api.someone()
     for post in (maya.publishes(visibility="followers"), maya.confides()):
         refused(maya.put(f"/api/v1/posts/{post['id']}/repost"), 409, "cannot_repost")
-        assert takes_back(maya, post, "repost") == NOTHING
+        assert undoes(maya, post, "repost") == NOTHING
     assert puts(maya, maya.publishes(visibility="unlisted"), "repost")["counts"]["reposts"] == 1
 
 
@@ -110,7 +110,7 @@ def test_pinned_posts_are_listed_separately_the_last_pinned_first(api: Api) -> N
     refused(willy.get(path, params={"cursor": first["next"]}), 400, "cursor_invalid")
 
     maya.removes(posts[4])
-    assert takes_back(maya, posts[1], "pin") == takes_back(maya, posts[1], "pin") == NOTHING
+    assert undoes(maya, posts[1], "pin") == undoes(maya, posts[1], "pin") == NOTHING
     left = done(willy.get(path, params={"pinned": "true"}))
     assert ids(left["items"]) == [posts[number]["id"] for number in (5, 0, 3)]
 
@@ -136,7 +136,7 @@ def test_users_who_like_or_repost_are_listed_newest_first(api: Api) -> None:
         puts(fan, post, "like")
     for fan in fans[::-1]:
         puts(fan, post, "repost")
-    takes_back(fans[2], post, "like")
+    undoes(fans[2], post, "like")
     path = f"/api/v1/posts/{post['id']}"
     names = [fan.username for fan in fans]
 
@@ -153,7 +153,7 @@ def test_one_s_own_likes_and_bookmarks_are_ordered_by_engagement(api: Api) -> No
         puts(willy, posts[number], "like")
         puts(willy, posts[4 - number], "bookmark")
     maya.removes(posts[0])
-    takes_back(willy, posts[3], "like")
+    undoes(willy, posts[3], "like")
 
     assert ids(willy.walks("/api/v1/me/likes", 1)) == [posts[number]["id"] for number in (1, 4, 2)]
     assert ids(willy.walks("/api/v1/me/bookmarks", 2)) == [posts[number]["id"] for number in (1, 3, 4, 2)]
@@ -176,7 +176,7 @@ def test_a_cursor_of_one_s_own_list_is_not_valid_for_another_user(api: Api) -> N
 
 # --- Hidden posts ---------------------------------------------------------------------------
 
-DEEDS: list[tuple[str, str, Any]] = [
+OPERATIONS: list[tuple[str, str, Any]] = [
     *(
         (method, f"/{what}", None)
         for method in ("PUT", "DELETE")
@@ -214,7 +214,7 @@ def test_az5_hidden_posts_refuse_engagements_like_posts_that_do_not_exist(api: A
     path = f"/api/v1/posts/{post['id']}"
     before = (maya.get(path).content, maya.get(path).headers.get("etag"), maya.get("/api/v1/me").content)
 
-    for method, below, body in DEEDS:
+    for method, below, body in OPERATIONS:
         options = {} if body is None else {"json": body}
         here = willy.request(method, path + below, **options)
         nowhere = willy.request(method, f"/api/v1/posts/1{below}", **options)
@@ -324,8 +324,8 @@ def test_a_user_can_undo_an_engagement_after_the_post_is_hidden_from_them(
         counts = {name: number - (name == count) for name, number in counts.items()}
         left[flag] = False
         answer = {"counts": counts if open_ else NOTHING["counts"], "viewer": left, "pinned": False}
-        assert takes_back(willy, post, what) == answer
-        assert takes_back(willy, post, what) == answer  # a client whose answer was lost repeats the request
+        assert undoes(willy, post, what) == answer
+        assert undoes(willy, post, what) == answer  # a client whose answer was lost repeats the request
         refused(willy.put(f"/api/v1/posts/{post['id']}/{what}"), 404, "post_not_found")
         if hide is not deletes:
             assert maya.reads(post)["counts"] == counts
@@ -350,7 +350,7 @@ def test_an_engagement_undone_with_a_hidden_post_is_in_no_list(api: Api) -> None
         puts(willy, post, what)
     done(maya.put(f"/api/v1/users/{willy.id}/block"))
     for what in ("like", "repost", "bookmark"):
-        takes_back(willy, post, what)
+        undoes(willy, post, what)
     done(maya.delete(f"/api/v1/users/{willy.id}/block"))
 
     assert state(willy.reads(post)) == NOTHING
@@ -359,4 +359,4 @@ def test_an_engagement_undone_with_a_hidden_post_is_in_no_list(api: Api) -> None
         assert maya.walks(f"/api/v1/posts/{post['id']}/{what}") == []
     assert puts(willy, post, "like") == marked({"likes": 1}, liked=True)
     done(maya.put(f"/api/v1/users/{willy.id}/block"))
-    assert takes_back(willy, post, "like") == NOTHING
+    assert undoes(willy, post, "like") == NOTHING

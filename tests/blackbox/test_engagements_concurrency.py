@@ -7,7 +7,7 @@ import pytest
 
 from .client import Api, Member, done
 from .load import ask, at_once, register_members
-from .test_engagements import ids, puts, takes_back
+from .test_engagements import ids, puts, undoes
 
 # --- Concurrency -----------------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ def test_ap4_lists_of_engagements_are_stable_while_others_write(api: Api, listed
         while not walked.is_set():
             for member, post in passing:
                 writer = Member(other.http, member.user, member.tokens, member.email)
-                takes_back(writer, post, what)
+                undoes(writer, post, what)
                 puts(writer, post, what)  # now at the beginning of the list
         other.close()
 

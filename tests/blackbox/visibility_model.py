@@ -245,8 +245,6 @@ class VisibilityModel:
         known = self.may_list(viewer, author) and not self.blocked(viewer, author)
         return [place for place in places if known or place[2] is None]
 
-    # --- Threads ------------------------------------------------------------------------------------
-
     def answers(self, post: ModelPost) -> list[ModelPost]:
         return [one for one in self.posts.values() if one.above is post]
 
@@ -295,8 +293,6 @@ class VisibilityModel:
             "likes": len(post.engagements["like"]),
             "reposts": len(post.engagements["repost"]),
         }
-
-    # --- People -------------------------------------------------------------------------------------
 
     def engaged_users(self, viewer: Person | None, post: ModelPost, engagement: str) -> list[Person]:
         """The last one first."""

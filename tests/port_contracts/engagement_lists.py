@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from application.shared.paging import Page, Window, page
 from domain.posts import Engagement, Visibility
 from domain.shared import PostId, UserId, ViewerContext
-from tests.port_contracts.engagements import leave, pin, take_back
+from tests.port_contracts.engagements import disengage, engage, pin
 from tests.port_contracts.stores import Stores, a_post, new_id
 
 # --- Lists ------------------------------------------------------------------------------------------
@@ -27,7 +27,7 @@ class Listed:
         """Adds an item at the beginning of the list."""
         if self.kind in {"who likes", "who reposts"}:
             user = UserId(new_id())
-            await leave(self.stores, self._engagement, PostId(self.of), user)
+            await engage(self.stores, self._engagement, PostId(self.of), user)
             return user
         post = await self.stores.add_post(**({"author": self.of} if self.kind == "pinned" else {}))
         await self._set(post.id)
@@ -37,11 +37,11 @@ class Listed:
         if self.kind == "pinned":
             await pin(self.stores, post_id, new_id())
         else:
-            await leave(self.stores, self._engagement, post_id, UserId(self.of))
+            await engage(self.stores, self._engagement, post_id, UserId(self.of))
 
     async def remove(self, item: int, *, deleted: bool) -> None:
         if self.kind in {"who likes", "who reposts"}:
-            await take_back(self.stores, self._engagement, PostId(self.of), UserId(item))
+            await disengage(self.stores, self._engagement, PostId(self.of), UserId(item))
         elif deleted:
             async with self.stores.open_posts() as tx:
                 post = await tx.posts.get(PostId(item))
@@ -49,7 +49,7 @@ class Listed:
         elif self.kind == "pinned":
             await pin(self.stores, PostId(item), None)
         else:
-            await take_back(self.stores, self._engagement, PostId(item), UserId(self.of))
+            await disengage(self.stores, self._engagement, PostId(item), UserId(self.of))
 
     @property
     def _engagement(self) -> Engagement:
@@ -176,7 +176,7 @@ class EngagementListsContract:
             for post in hidden:
                 await tx.posts.add(post)
         for post in [shown, *hidden]:
-            await leave(stores, engagement, post.id, ann)
+            await engage(stores, engagement, post.id, ann)
 
         viewer_context = ViewerContext(ann, blocked=frozenset({shown.author}))
         assert [
@@ -194,7 +194,7 @@ class EngagementListsContract:
     ) -> None:
         post, (ann, shown, blocked, muted) = await stores.add_post(), [UserId(new_id()) for _ in range(4)]
         for user in (shown, blocked, muted):
-            await leave(stores, engagement, post.id, user)
+            await engage(stores, engagement, post.id, user)
         viewer_context = ViewerContext(ann, blocked=frozenset({blocked}), muted=frozenset({muted}))
 
         people = await stores.engagements.users(engagement, post.id, Window(1), viewer_context)
@@ -210,7 +210,7 @@ class EngagementListsContract:
     async def test_a_listed_post_equals_the_post_that_is_read_alone(self, stores: Stores) -> None:
         post, ann = await stores.add_post(reposts=3, pin=new_id()), UserId(new_id())
         for engagement in Engagement:
-            await leave(stores, engagement, post.id, ann)
+            await engage(stores, engagement, post.id, ann)
 
         alone = await stores.read(post.id, ann)
 

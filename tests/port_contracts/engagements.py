@@ -16,16 +16,16 @@ from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import Stores, new_id, with_retries
 from tests.unit.viewer_contexts import NO_RELATIONSHIPS
 
-MARKS = pytest.mark.parametrize("engagement", Engagement)
+KINDS = pytest.mark.parametrize("engagement", Engagement)
 
 
-async def leave(stores: Stores, engagement: Engagement, post_id: PostId, user: UserId) -> bool:
+async def engage(stores: Stores, engagement: Engagement, post_id: PostId, user: UserId) -> bool:
     async with stores.open_posts() as tx:
         await tx.posts.get(post_id)
         return await tx.engagements.add(engagement, post_id, user, new_id())
 
 
-async def take_back(stores: Stores, engagement: Engagement, post_id: PostId, user: UserId) -> int | None:
+async def disengage(stores: Stores, engagement: Engagement, post_id: PostId, user: UserId) -> int | None:
     async with stores.open_posts() as tx:
         await tx.posts.get(post_id)
         return await tx.engagements.remove(engagement, post_id, user)
@@ -57,13 +57,13 @@ async def all_at_once(*work: Callable[[], Awaitable[object]]) -> list[object]:
 
 
 class EngagementsContract:
-    @MARKS
+    @KINDS
     async def test_di1_an_engagement_is_added_once(self, stores: Stores, engagement: Engagement) -> None:
         post, ann = await stores.add_post(), UserId(new_id())
 
         first, second = (
-            await leave(stores, engagement, post.id, ann),
-            await leave(stores, engagement, post.id, ann),
+            await engage(stores, engagement, post.id, ann),
+            await engage(stores, engagement, post.id, ann),
         )
 
         assert (first, second) == (True, False)
@@ -73,17 +73,17 @@ class EngagementsContract:
             {engagement},
         )
 
-    @MARKS
+    @KINDS
     async def test_di3_removing_reduces_the_count_only_if_there_was_an_engagement(
         self, stores: Stores, engagement: Engagement
     ) -> None:
         post, ann, bob = await stores.add_post(), UserId(new_id()), UserId(new_id())
-        await leave(stores, engagement, post.id, ann)
-        await leave(stores, engagement, post.id, bob)
+        await engage(stores, engagement, post.id, ann)
+        await engage(stores, engagement, post.id, bob)
 
         first, second = (
-            await take_back(stores, engagement, post.id, ann),
-            await take_back(stores, engagement, post.id, ann),
+            await disengage(stores, engagement, post.id, ann),
+            await disengage(stores, engagement, post.id, ann),
         )
 
         assert first is not None
@@ -96,16 +96,16 @@ class EngagementsContract:
         async with stores.open_posts() as tx:
             await tx.engagements.add(Engagement.REPOST, post.id, ann, id_)
 
-        assert await take_back(stores, Engagement.REPOST, post.id, ann) == id_
+        assert await disengage(stores, Engagement.REPOST, post.id, ann) == id_
 
-    @MARKS
+    @KINDS
     async def test_an_engagement_belongs_to_one_kind_one_user_and_one_post(
         self, stores: Stores, engagement: Engagement
     ) -> None:
         post, other = await stores.add_post(), await stores.add_post()
         ann, bob = UserId(new_id()), UserId(new_id())
 
-        await leave(stores, engagement, post.id, ann)
+        await engage(stores, engagement, post.id, ann)
 
         assert left(await stores.read(post.id, ann)) == {engagement}
         assert left(await stores.read(post.id, bob)) == set()
@@ -123,11 +123,11 @@ class EngagementsContract:
         fans = [UserId(new_id()) for _ in range(50)]
 
         engagements = await all_at_once(
-            *(lambda fan=fan: leave(stores, engagement, post.id, fan) for fan in fans * 3)
+            *(lambda fan=fan: engage(stores, engagement, post.id, fan) for fan in fans * 3)
         )
         counted = count(await stores.read(post.id), engagement)
         taken = await all_at_once(
-            *(lambda fan=fan: take_back(stores, engagement, post.id, fan) for fan in fans * 3)
+            *(lambda fan=fan: disengage(stores, engagement, post.id, fan) for fan in fans * 3)
         )
 
         assert (engagements.count(True), counted) == (50, 50)
@@ -164,8 +164,8 @@ class EngagementsContract:
     async def test_bookmarks_are_counted_for_each_user(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         for _ in range(3):
-            await leave(stores, Engagement.BOOKMARK, (await stores.add_post()).id, ann)
-        await leave(stores, Engagement.BOOKMARK, (await stores.add_post()).id, bob)
+            await engage(stores, Engagement.BOOKMARK, (await stores.add_post()).id, ann)
+        await engage(stores, Engagement.BOOKMARK, (await stores.add_post()).id, bob)
 
         async with stores.open_posts() as tx:
             assert (await tx.engagements.count_bookmarks(ann), await tx.engagements.count_bookmarks(bob)) == (
@@ -178,7 +178,7 @@ class EngagementsContract:
         kept, gone = await stores.add_post(), await stores.add_post()
         for who in (ann, bob):
             for post in (kept, gone):
-                await leave(stores, Engagement.BOOKMARK, post.id, who)
+                await engage(stores, Engagement.BOOKMARK, post.id, who)
         await DeletePost(stores.open_posts, NO_RELATIONSHIPS)(gone.author, gone.id)
 
         async with stores.open_posts() as tx:
@@ -225,8 +225,8 @@ class EngagementsContract:
         posts = [await stores.add_post() for _ in range(7)]
         for post in posts:
             for engagement in Engagement:
-                await leave(stores, engagement, post.id, ann)
-                await leave(stores, engagement, post.id, bob)
+                await engage(stores, engagement, post.id, ann)
+                await engage(stores, engagement, post.id, bob)
 
         batches: list[int] = []
         while not batches or batches[-1]:
@@ -248,9 +248,9 @@ class InvolvedContract:
         post, other = await stores.add_post(), await stores.add_post()
         liked, reposted, answered, all_of_it = users = sorted(UserId(new_id()) for _ in range(4))
         for user in (liked, all_of_it):
-            await leave(stores, Engagement.LIKE, post.id, user)
+            await engage(stores, Engagement.LIKE, post.id, user)
         for user in (reposted, all_of_it):
-            await leave(stores, Engagement.REPOST, post.id, user)
+            await engage(stores, Engagement.REPOST, post.id, user)
         for user in (answered, answered, all_of_it):
             await stores.add_post(author=user, reply_to=post.id)
 
@@ -262,10 +262,10 @@ class InvolvedContract:
     ) -> None:
         post = await stores.add_post()
         bookmarked, took_back, deleted, answered = (UserId(new_id()) for _ in range(4))
-        await leave(stores, Engagement.BOOKMARK, post.id, bookmarked)
+        await engage(stores, Engagement.BOOKMARK, post.id, bookmarked)
         for engagement in (Engagement.LIKE, Engagement.REPOST):
-            await leave(stores, engagement, post.id, took_back)
-            await take_back(stores, engagement, post.id, took_back)
+            await engage(stores, engagement, post.id, took_back)
+            await disengage(stores, engagement, post.id, took_back)
         gone = await stores.add_post(author=deleted, reply_to=post.id)
         async with stores.open_posts() as tx:
             await tx.posts.save((await tx.posts.get(gone.id)).removed(by=deleted))
@@ -280,9 +280,9 @@ class InvolvedContract:
         users = [UserId(new_id()) for _ in range(9)]
         for number, user in enumerate(reversed(users)):
             if number > 3 and number % 3 != 1:
-                await leave(stores, Engagement.LIKE, post.id, user)
+                await engage(stores, Engagement.LIKE, post.id, user)
             if number > 3 and number % 3 != 2:
-                await leave(stores, Engagement.REPOST, post.id, user)
+                await engage(stores, Engagement.REPOST, post.id, user)
             for _ in range(number % 4 + 1):  # several answers by one user make no page shorter
                 await stores.add_post(author=user, reply_to=post.id)
 

@@ -14,7 +14,7 @@ from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.posts import Engagement, Post, Visibility, find_entities, resolve_mentions
 from domain.shared import PostId, UserId, ViewerContext
-from tests.port_contracts.engagements import leave
+from tests.port_contracts.engagements import engage
 from tests.port_contracts.posts import remove
 from tests.port_contracts.stores import Stores, new_id
 
@@ -35,7 +35,7 @@ async def repost(stores: Stores, post: PostId, by: UserId) -> FeedEntry:
     return FeedEntry(engagement_id, post, by)
 
 
-async def take_back(stores: Stores, post: PostId, by: UserId) -> None:
+async def disengage(stores: Stores, post: PostId, by: UserId) -> None:
     async with stores.open_posts() as tx:
         await tx.posts.get(post)
         await tx.engagements.remove(Engagement.REPOST, post, by)
@@ -199,13 +199,13 @@ class EntriesContract:
         assert (await stores.entries.first_reposts(ids, {cid}))[post.id] == of_cid.id
         assert await stores.entries.first_reposts([post.id], frozenset[UserId]()) == {}
 
-        await take_back(stores, post.id, ann)
+        await disengage(stores, post.id, ann)
         assert (await stores.entries.first_reposts(ids, {ann, bob}))[post.id] > of_ann.id
 
     async def test_the_first_repost_by_a_source_is_found_after_many_by_others(self, stores: Stores) -> None:
         post, ann, bob = await stores.add_post(), user(), user()
         for _ in range(40):
-            await leave(stores, Engagement.REPOST, post.id, user())
+            await engage(stores, Engagement.REPOST, post.id, user())
         of_ann = await repost(stores, post.id, ann)
         await repost(stores, post.id, bob)
 

@@ -6,7 +6,7 @@ from application.posts.presenting import ContentCache, ReadPostViews
 from application.posts.views import PostView
 from domain.posts import AuthorState, Engagement, Post
 from domain.shared import PostId, UserId, ViewerContext
-from tests.port_contracts.engagements import leave
+from tests.port_contracts.engagements import engage
 from tests.port_contracts.posts import EVERYTHING, remove
 from tests.port_contracts.stores import Stores, new_id
 from tests.port_contracts.threads import ENTITIES, edit
@@ -19,7 +19,7 @@ async def everything(stores: Stores) -> Post:
 class PostPartsContract:
     async def test_the_parts_make_the_view(self, stores: Stores) -> None:
         post, ann = await everything(stores), UserId(new_id())
-        await leave(stores, Engagement.REPOST, post.id, ann)
+        await engage(stores, Engagement.REPOST, post.id, ann)
 
         [state] = await stores.parts.states([post.id, PostId(1)], ann)
         contents = await stores.parts.contents([post.id, PostId(1)])
@@ -32,7 +32,7 @@ class PostPartsContract:
     async def test_engagements_are_those_of_the_viewer(self, stores: Stores) -> None:
         post, ann, bob = await stores.add_post(), UserId(new_id()), UserId(new_id())
         for engagement in Engagement:
-            await leave(stores, engagement, post.id, ann)
+            await engage(stores, engagement, post.id, ann)
 
         for viewer in (ann, bob, None):
             [state] = await stores.parts.states([post.id], viewer)

@@ -12,7 +12,7 @@ from application.posts.views import PostContent, PostState
 from application.shared.paging import Window
 from domain.posts import AuthorState, Engagement, Post, PostNotFound, Visibility, can_view
 from domain.shared import PostId, UserId, ViewerContext, made_at
-from tests.port_contracts.engagements import leave
+from tests.port_contracts.engagements import engage
 from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
 
 EVERYTHING = {
@@ -117,7 +117,7 @@ class PostsReaderContract:
         above, ann = await stores.add_post(), UserId(new_id())
         named = frozenset(UserId(new_id()) for _ in range(3))
         post = await stores.add_post(**EVERYTHING, reply_to=above.id, mentioned=named)
-        await leave(stores, Engagement.LIKE, post.id, ann)
+        await engage(stores, Engagement.LIKE, post.id, ann)
 
         view = await stores.read(post.id, ann)
         assert view.content == PostContent(

@@ -24,7 +24,7 @@ from tests.unit.people import Waggle, refused
 
 FOLLOWERS, UNLISTED = Visibility.FOLLOWERS, Visibility.UNLISTED
 NO_POST = PostId(1)
-MARKS = pytest.mark.parametrize("engagement", Engagement)
+KINDS = pytest.mark.parametrize("engagement", Engagement)
 COUNTED = pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.REPOST])
 
 
@@ -113,7 +113,7 @@ class TestEngaging:
 
         assert done == reception(Engagement.REPOST, Engagement.BOOKMARK, reposts=1)
 
-    @MARKS
+    @KINDS
     async def test_az5_a_hidden_post_cannot_be_engaged_with(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
@@ -130,7 +130,7 @@ class TestEngaging:
         assert (row.state.likes, row.state.reposts) == (0, 0)
         assert await waggle.pending_events() == before
 
-    @MARKS
+    @KINDS
     async def test_an_engagement_with_a_hidden_post_can_be_undone_and_shows_only_public_counts(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
@@ -295,7 +295,7 @@ class TestLists:
         for post in (hidden, NO_POST):
             assert await refused(waggle.engaged_users(bob, post, engagement, Window(10))) is PostNotFound
 
-    @MARKS
+    @KINDS
     async def test_a_deleted_post_is_not_in_the_lists_of_engaged_posts(
         self, waggle: Waggle, ann: UserId, bob: UserId, engagement: Engagement
     ) -> None:
