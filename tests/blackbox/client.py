@@ -213,7 +213,7 @@ class Visitor:
         done(response)
         return True
 
-    def walks(
+    def all_items(
         self, path: str, limit: int = 100, towards: str = "next", cursor: str | None = None
     ) -> list[Json]:
         """The items of all pages, in order."""
@@ -254,7 +254,7 @@ class Member(Visitor):
     def publishes(self, text: str = "The linden trees are in bloom.", **members: Any) -> Json:
         return done(self.post("/api/v1/posts", {"text": text, **members}), 201)
 
-    def confides(self, text: str = "Psst") -> Json:
+    def publishes_direct(self, text: str = "Psst") -> Json:
         """Publishes a direct post to a new user, who plays no other part in the test."""
         name = fresh_name()
         body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}

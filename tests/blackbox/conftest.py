@@ -118,18 +118,18 @@ def server(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, in a short run, what another shape tells as well: `pytest.mark.told_by("embedded")`. Redis
-    has a say in few of the tests: those are marked `pytest.mark.scaled`."""
+    """In a short run, leave out tests in shapes that give the same result as another one:
+    `pytest.mark.short_run_shapes("embedded")`. Tests where Redis makes a difference are marked `pytest.mark.scaled`."""
     if LONG or RUNNING:
         return
     kept: dict[bool, list[pytest.Item]] = {True: [], False: []}
     for item in items:
-        marker = item.get_closest_marker("told_by")
+        marker = item.get_closest_marker("short_run_shapes")
         shaped = isinstance(item, pytest.Function) and hasattr(item, "callspec")
         params = item.callspec.params if shaped else {}  # type: ignore[attr-defined]
         shape = params.get("server", params.get("servers"))
-        told = set(marker.args) & set(SHAPES) if marker else set()
-        wanted = not told or shape is None or shape in told
+        chosen = set(marker.args) & set(SHAPES) if marker else set()
+        wanted = not chosen or shape is None or shape in chosen
         if "scaled" in params.values():
             wanted = "postgres" not in SHAPES or item.get_closest_marker("scaled") is not None
         kept[wanted].append(item)

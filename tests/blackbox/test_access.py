@@ -9,7 +9,7 @@ from .client import Api, done, refused
 from .contract import operations
 from .wire import check, exchange
 
-pytestmark = pytest.mark.told_by("embedded")
+pytestmark = pytest.mark.short_run_shapes("embedded")
 
 ACCESS = {
     "POST /api/v1/auth/register": "public",

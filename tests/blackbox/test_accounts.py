@@ -236,7 +236,7 @@ def test_an_invalid_refresh_token_is_refused(api: Api, token: str) -> None:
         "ann b@example.org",
     ],
 )
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 def test_an_invalid_address_is_refused(api: Api, address: str) -> None:
     assert field_errors(api.registers(fresh_name(), address)) == {"/email": "email_format"}
 

@@ -201,7 +201,7 @@ def _check_against_the_api(api: Api, load: ConcurrentLoad, members: list[Member]
             for member in members[:: 1 if LONG else 9]:
                 stance = member.reads({"id": post})["viewer"]
                 assert stance["liked" if kind == "like" else "reposted"] is (member.id in on)
-        listed = [item["id"] for item in api.nobody.walks(f"/api/v1/posts/{post}/comments")]
+        listed = [item["id"] for item in api.nobody.all_items(f"/api/v1/posts/{post}/comments")]
         assert sorted(listed) == sorted(created for created, above in load.comments.items() if above == post)
         assert read["counts"]["comments"] == len(listed)
     for post in load.removed:

@@ -198,11 +198,11 @@ def _check(api: Api, killable: Waggle, load: RandomLoad) -> None:
 
     # Every post and every comment exists once, and none that no worker sent.
     listed: dict[str, list[Json]] = {
-        author.id: api.nobody.walks(f"/api/v1/users/{author.id}/posts") for author in load.authors
+        author.id: api.nobody.all_items(f"/api/v1/users/{author.id}/posts") for author in load.authors
     }
     thread = load.thread["id"]
     posted = [item for posts in listed.values() for item in posts if item["id"] != thread]
-    comments = api.nobody.walks(f"/api/v1/posts/{thread}/comments")
+    comments = api.nobody.all_items(f"/api/v1/posts/{thread}/comments")
     for found, requests in ((posted, by_kind["post"]), (comments, by_kind["comment"])):
         assert Counter(item["text"] for item in found) == {request.body["text"]: 1 for request in requests}
         assert {item["id"] for item in found} == {

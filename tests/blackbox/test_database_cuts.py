@@ -85,7 +85,7 @@ def test_cut_database_connections_cause_503_and_never_500(waggle: Waggle, api: A
 
     assert set(statuses) <= {200, 201, 503}, statuses
     _recovers_within_three_seconds(waggle, author)
-    assert published <= {post["id"] for post in author.walks(f"/api/v1/users/{author.id}/posts")}
+    assert published <= {post["id"] for post in author.all_items(f"/api/v1/users/{author.id}/posts")}
     assert "is restarted" not in waggle.log.read_text()
 
 

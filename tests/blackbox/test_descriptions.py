@@ -11,7 +11,7 @@ from .client import Api, done
 from .contract import document, operations
 from .wire import exchange
 
-pytestmark = pytest.mark.told_by("embedded")
+pytestmark = pytest.mark.short_run_shapes("embedded")
 
 FOREIGN = "https://elsewhere.example"
 LOCAL = ("http://localhost", "http://localhost:5173", "http://127.0.0.1:3000")

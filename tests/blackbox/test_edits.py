@@ -14,7 +14,7 @@ def edit(member: Member, post: Json, **members: object) -> Json:
 
 
 def history(api: Api, post: Json) -> list[Json]:
-    return api.nobody.walks(f"/api/v1/posts/{post['id']}/history", limit=2)
+    return api.nobody.all_items(f"/api/v1/posts/{post['id']}/history", limit=2)
 
 
 def cut(text: str, entity: Json) -> str:
@@ -81,7 +81,7 @@ def test_ap7_the_second_of_two_editors_gets_a_conflict(api: Api) -> None:
 def test_az2_only_the_author_can_edit_and_hidden_posts_are_not_found(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes("one")
-    hidden, gone = maya.confides(), maya.publishes("gone")
+    hidden, gone = maya.publishes_direct(), maya.publishes("gone")
     maya.removes(gone)
     refused(willy.patch(f"/api/v1/posts/{post['id']}", {"text": "two"}), 403, "not_the_author")
     refused(api.nobody.patch(f"/api/v1/posts/{post['id']}", {"text": "two"}), 401, "token_missing")

@@ -69,9 +69,9 @@ def test_every_list_shows_the_viewer_s_engagements(api: Api) -> None:
         for what in ("repost", "bookmark"):
             puts(willy, one, what)
 
-    (of_maya,) = willy.walks(f"/api/v1/users/{maya.id}/posts")
-    (below,) = willy.walks(f"/api/v1/posts/{post['id']}/comments")
-    bookmarks = willy.walks("/api/v1/me/bookmarks")
+    (of_maya,) = willy.all_items(f"/api/v1/users/{maya.id}/posts")
+    (below,) = willy.all_items(f"/api/v1/posts/{post['id']}/comments")
+    bookmarks = willy.all_items("/api/v1/me/bookmarks")
 
     assert state(of_maya) == marked({"reposts": 1, "comments": 1}, reposted=True, bookmarked=True)
     assert state(below) == after
@@ -81,7 +81,7 @@ def test_every_list_shows_the_viewer_s_engagements(api: Api) -> None:
 
 def test_only_open_posts_can_be_reposted(api: Api) -> None:
     maya = api.someone()
-    for post in (maya.publishes(visibility="followers"), maya.confides()):
+    for post in (maya.publishes(visibility="followers"), maya.publishes_direct()):
         refused(maya.put(f"/api/v1/posts/{post['id']}/repost"), 409, "cannot_repost")
         assert undoes(maya, post, "repost") == NOTHING
     assert puts(maya, maya.publishes(visibility="unlisted"), "repost")["counts"]["reposts"] == 1
@@ -100,7 +100,7 @@ def test_pinned_posts_are_listed_separately_the_last_pinned_first(api: Api) -> N
     assert ids(pinned["items"]) == [posts[number]["id"] for number in (4, 1, 5, 0, 3)]
     assert (pinned["next"], pinned["prev"]) == (None, None)
     assert ids(done(willy.get(path, params={"pinned": "false"}))["items"]) == ids(posts[::-1])
-    assert [post["pinned"] for post in willy.walks(path)] == [
+    assert [post["pinned"] for post in willy.all_items(path)] == [
         number in {0, 1, 3, 4, 5} for number in range(6, -1, -1)
     ]
 
@@ -122,7 +122,7 @@ def test_posts_that_cannot_be_pinned_are_refused(api: Api) -> None:
         refused(call(f"/api/v1/posts/{post['id']}/pin"), 403, "not_the_author")
     for other in (
         maya.comments(post),
-        maya.confides(),
+        maya.publishes_direct(),
         maya.publishes(visibility="followers"),
     ):
         refused(maya.put(f"/api/v1/posts/{other['id']}/pin"), 409, "cannot_pin")
@@ -140,10 +140,10 @@ def test_users_who_like_or_repost_are_listed_newest_first(api: Api) -> None:
     path = f"/api/v1/posts/{post['id']}"
     names = [fan.username for fan in fans]
 
-    likes = api.nobody.walks(f"{path}/likes", 2)
+    likes = api.nobody.all_items(f"{path}/likes", 2)
     assert [person["username"] for person in likes] == [name for name in names[::-1] if name != names[2]]
     assert set(likes[0]) == {"id", "username", "display_name", "avatar_url"}
-    assert [person["username"] for person in maya.walks(f"{path}/reposts", 2)] == names
+    assert [person["username"] for person in maya.all_items(f"{path}/reposts", 2)] == names
 
 
 def test_one_s_own_likes_and_bookmarks_are_ordered_by_engagement(api: Api) -> None:
@@ -155,9 +155,9 @@ def test_one_s_own_likes_and_bookmarks_are_ordered_by_engagement(api: Api) -> No
     maya.removes(posts[0])
     undoes(willy, posts[3], "like")
 
-    assert ids(willy.walks("/api/v1/me/likes", 1)) == [posts[number]["id"] for number in (1, 4, 2)]
-    assert ids(willy.walks("/api/v1/me/bookmarks", 2)) == [posts[number]["id"] for number in (1, 3, 4, 2)]
-    assert maya.walks("/api/v1/me/likes") == maya.walks("/api/v1/me/bookmarks") == []
+    assert ids(willy.all_items("/api/v1/me/likes", 1)) == [posts[number]["id"] for number in (1, 4, 2)]
+    assert ids(willy.all_items("/api/v1/me/bookmarks", 2)) == [posts[number]["id"] for number in (1, 3, 4, 2)]
+    assert maya.all_items("/api/v1/me/likes") == maya.all_items("/api/v1/me/bookmarks") == []
 
 
 def test_a_cursor_of_one_s_own_list_is_not_valid_for_another_user(api: Api) -> None:
@@ -199,12 +199,12 @@ def hidden_post(maya: Member, how: str) -> Json:
     if how == "followers":
         return maya.publishes("hidden", visibility=how)
     if how == "direct":
-        return maya.confides()
+        return maya.publishes_direct()
     if how == "deleted":
         post = maya.publishes("hidden")
         maya.removes(post)
         return post
-    return maya.comments(maya.confides(), "hidden too")
+    return maya.comments(maya.publishes_direct(), "hidden too")
 
 
 @pytest.mark.parametrize("how", HIDDEN)
@@ -224,7 +224,7 @@ def test_az5_hidden_posts_refuse_engagements_like_posts_that_do_not_exist(api: A
     after = (maya.get(path).content, maya.get(path).headers.get("etag"), maya.get("/api/v1/me").content)
     if how != "deleted":  # the two answers differ in the request id
         assert after == before
-    assert willy.walks("/api/v1/me/likes") == willy.walks("/api/v1/me/bookmarks") == []
+    assert willy.all_items("/api/v1/me/likes") == willy.all_items("/api/v1/me/bookmarks") == []
 
 
 def _without_id(response: httpx.Response) -> tuple[int, Json, set[str]]:
@@ -245,7 +245,9 @@ def test_az7_the_counts_of_a_post_are_the_same_for_all_its_viewers(api: Api) -> 
 
     assert counts == [{"comments": 1, "likes": 2, "reposts": 2}] * 4
     for what in ("likes", "reposts"):
-        lists = [who.walks(f"/api/v1/posts/{post['id']}/{what}") for who in (maya, willy, flora, api.nobody)]
+        lists = [
+            who.all_items(f"/api/v1/posts/{post['id']}/{what}") for who in (maya, willy, flora, api.nobody)
+        ]
         assert lists == lists[:1] * 4
         assert len(lists[0]) == 2
 
@@ -354,9 +356,9 @@ def test_an_engagement_undone_with_a_hidden_post_is_in_no_list(api: Api) -> None
     done(maya.delete(f"/api/v1/users/{willy.id}/block"))
 
     assert state(willy.reads(post)) == NOTHING
-    assert willy.walks("/api/v1/me/likes") == willy.walks("/api/v1/me/bookmarks") == []
+    assert willy.all_items("/api/v1/me/likes") == willy.all_items("/api/v1/me/bookmarks") == []
     for what in ("likes", "reposts"):
-        assert maya.walks(f"/api/v1/posts/{post['id']}/{what}") == []
+        assert maya.all_items(f"/api/v1/posts/{post['id']}/{what}") == []
     assert puts(willy, post, "like") == marked({"likes": 1}, liked=True)
     done(maya.put(f"/api/v1/users/{willy.id}/block"))
     assert undoes(willy, post, "like") == NOTHING

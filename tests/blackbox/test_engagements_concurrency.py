@@ -12,7 +12,7 @@ from .test_engagements import ids, puts, undoes
 # --- Concurrency -----------------------------------------------------------------------------------
 
 
-@pytest.mark.told_by("embedded", "postgres")
+@pytest.mark.short_run_shapes("embedded", "postgres")
 def test_di2_fifty_users_with_three_concurrent_reposts_each_make_fifty_reposts(api: Api) -> None:
     author, *members = register_members(api, 51)
     post = author.publishes()
@@ -26,10 +26,10 @@ def test_di2_fifty_users_with_three_concurrent_reposts_each_make_fifty_reposts(a
         )
         assert {answer.status_code for answer in answers} == {200}
         assert author.reads(post)["counts"]["reposts"] == counted
-        assert len(author.walks(f"{path}/reposts")) == counted
+        assert len(author.all_items(f"{path}/reposts")) == counted
 
 
-@pytest.mark.told_by("embedded", "postgres")
+@pytest.mark.short_run_shapes("embedded", "postgres")
 def test_di2_counters_are_exact_after_concurrent_engagements(api: Api, chance: random.Random) -> None:
     author, *members = register_members(api, 11)
     posts = [author.publishes() for _ in range(3)]
@@ -53,11 +53,13 @@ def test_di2_counters_are_exact_after_concurrent_engagements(api: Api, chance: r
         views = [member.reads(post)["viewer"] for member in members]
         counts = author.reads(post)["counts"]
         path = f"/api/v1/posts/{post['id']}"
-        assert counts["likes"] == sum(view["liked"] for view in views) == len(author.walks(f"{path}/likes"))
+        assert (
+            counts["likes"] == sum(view["liked"] for view in views) == len(author.all_items(f"{path}/likes"))
+        )
         assert (
             counts["reposts"]
             == sum(view["reposted"] for view in views)
-            == len(author.walks(f"{path}/reposts"))
+            == len(author.all_items(f"{path}/reposts"))
         )
 
 
@@ -105,7 +107,7 @@ def test_ap4_lists_of_engagements_are_stable_while_others_write(api: Api, listed
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        walks = [ids(maya.walks(path, limit=3)) for _ in range(4)]
+        walks = [ids(maya.all_items(path, limit=3)) for _ in range(4)]
     finally:
         walked.set()
         thread.join()

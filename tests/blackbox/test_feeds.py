@@ -147,7 +147,9 @@ def test_the_public_feed_has_public_posts_and_no_comments(api: Api) -> None:
     maya = api.someone()
     since = done(api.nobody.get(PUBLIC))["prev"]
     post = maya.publishes()
-    hidden = [maya.publishes(visibility=kind) for kind in ("unlisted", "followers")] + [maya.confides()]
+    hidden = [maya.publishes(visibility=kind) for kind in ("unlisted", "followers")] + [
+        maya.publishes_direct()
+    ]
     comment = maya.comments(post)
 
     received: list[str] = []
@@ -256,7 +258,7 @@ def test_posts_of_followed_accounts_are_in_the_home_feed(api: Api) -> None:
     wait_for_feed(maya, own, later, early)
 
     for_followers = noah.publishes(visibility="followers")
-    noah.confides()
+    noah.publishes_direct()
     wait_for_feed(maya, for_followers, own, later, early)
     set_relationship(maya, "follow", noah, on=False)
     assert ids(done(maya.get(HOME))) == [own["id"]]

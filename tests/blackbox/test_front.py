@@ -19,7 +19,7 @@ from .process import Waggle
 from .wire import check, exchange
 
 LOCAL = "http://localhost:5173"
-ONE = pytest.mark.told_by("embedded")
+ONE = pytest.mark.short_run_shapes("embedded")
 PIPELINED = b"GET /livez HTTP/1.1\r\nHost: waggle\r\n\r\n"
 
 

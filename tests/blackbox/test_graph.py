@@ -45,7 +45,7 @@ def counts(viewer: Visitor, of: Member) -> tuple[int, int]:
 
 
 def listed_usernames(viewer: Visitor, of: Member, what: str, limit: int = 100) -> list[str]:
-    return [item["username"] for item in viewer.walks(f"/api/v1/users/{of.id}/{what}", limit)]
+    return [item["username"] for item in viewer.all_items(f"/api/v1/users/{of.id}/{what}", limit)]
 
 
 def private_member(api: Api) -> Member:
@@ -101,14 +101,14 @@ def test_a_private_account_accepts_or_rejects_follow_requests(api: Api) -> None:
     assert put_relation(maya, "follow", private) == to(private, requested=True)
     assert put_relation(willy, "follow", private) == to(private, requested=True)
     assert counts(maya, private) == (0, 0)
-    requests = [item["username"] for item in private.walks("/api/v1/me/follow-requests", 1)]
+    requests = [item["username"] for item in private.all_items("/api/v1/me/follow-requests", 1)]
     assert requests == [willy.username, maya.username]
     path = f"/api/v1/me/follow-requests/{maya.id}"
     assert [done(private.put(path)) for _ in range(2)] == [to(maya, followed_by=True)] * 2
     path = f"/api/v1/me/follow-requests/{willy.id}"
     assert [done(private.delete(path)) for _ in range(2)] == [to(willy)] * 2
     refused(private.put(path), 404, "follow_request_not_found")
-    assert private.walks("/api/v1/me/follow-requests") == []
+    assert private.all_items("/api/v1/me/follow-requests") == []
     assert relationship(maya, private) == to(private, following=True)
     assert relationship(willy, private) == to(private)
     assert counts(maya, private) == (1, 0)
@@ -119,7 +119,7 @@ def test_a_follow_request_can_be_withdrawn(api: Api) -> None:
     put_relation(maya, "follow", private)
 
     assert delete_relation(maya, "follow", private) == to(private)
-    assert private.walks("/api/v1/me/follow-requests") == []
+    assert private.all_items("/api/v1/me/follow-requests") == []
 
 
 def test_follow_requests_are_accepted_when_the_account_becomes_public(api: Api) -> None:
@@ -162,8 +162,8 @@ def test_a_block_ends_follows_in_both_directions_and_prevents_new_ones(api: Api)
     assert counts(api.nobody, maya) == counts(api.nobody, willy) == (0, 0)
     refused(willy.put(f"/api/v1/users/{maya.id}/follow"), 403, "blocked")
     refused(maya.put(f"/api/v1/users/{willy.id}/follow"), 409, "blocking")
-    assert [item["username"] for item in maya.walks("/api/v1/me/blocks")] == [willy.username]
-    assert willy.walks("/api/v1/me/blocks") == []
+    assert [item["username"] for item in maya.all_items("/api/v1/me/blocks")] == [willy.username]
+    assert willy.all_items("/api/v1/me/blocks") == []
     assert delete_relation(maya, "block", willy) == to(willy)
     assert put_relation(willy, "follow", maya) == to(maya, following=True)
 
@@ -178,9 +178,9 @@ def test_a_mute_is_private_and_can_have_an_end(api: Api) -> None:
     assert relationship(willy, maya) == to(maya)
     assert put_relation(maya, "follow", willy) == {**muted, "following": True}
     assert put_relation(maya, "mute", willy) == to(willy, muting=True, following=True)
-    assert [item["username"] for item in maya.walks("/api/v1/me/mutes")] == [willy.username]
+    assert [item["username"] for item in maya.all_items("/api/v1/me/mutes")] == [willy.username]
     assert [delete_relation(maya, "mute", willy) for _ in range(2)] == [to(willy, following=True)] * 2
-    assert maya.walks("/api/v1/me/mutes") == []
+    assert maya.all_items("/api/v1/me/mutes") == []
 
 
 @pytest.mark.parametrize("duration", ["0", "59", "31536001", "-1", "x", "1.5", ""])
@@ -202,7 +202,7 @@ def test_followers_are_listed_newest_first_in_pages(api: Api) -> None:
         assert listed_usernames(api.nobody, star, "followers", limit) == newest
         assert listed_usernames(fans[0], star, "following", limit) == newest
     (*_, last) = api.nobody.pages(f"/api/v1/users/{star.id}/followers", 3)
-    back = api.nobody.walks(f"/api/v1/users/{star.id}/followers", 2, "prev", last["prev"])
+    back = api.nobody.all_items(f"/api/v1/users/{star.id}/followers", 2, "prev", last["prev"])
     assert {item["username"] for item in back} == set(newest[:6])
     assert set(last["items"][0]) == {"id", "username", "display_name", "avatar_url"}
 

@@ -73,9 +73,9 @@ def test_a_block_takes_effect_in_another_process_within_a_second(apis: list[Api]
     put_relation(willy, "follow", star)
     path = f"/api/v1/users/{star.id}/followers"
     elsewhere = Member(apis[-1].http, maya.user, maya.tokens)
-    assert [item["id"] for item in elsewhere.walks(path)] == [willy.id]
+    assert [item["id"] for item in elsewhere.all_items(path)] == [willy.id]
     put_relation(maya, "block", willy)
-    here = maya.walks(path)
+    here = maya.all_items(path)
     time.sleep(1)
 
-    assert (here, elsewhere.walks(path)) == ([], [])
+    assert (here, elsewhere.all_items(path)) == ([], [])

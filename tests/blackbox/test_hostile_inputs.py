@@ -12,7 +12,7 @@ from .hostile_values import BODIES, HEADER_VALUES, HEADERS, IDS, KINDS, QUERIES,
 from .process import Waggle
 from .wire import Answer, check, chunked, exchange
 
-pytestmark = pytest.mark.told_by("embedded", "postgres")
+pytestmark = pytest.mark.short_run_shapes("embedded", "postgres")
 
 JSON = ("Content-Type", "application/json")
 
@@ -45,7 +45,7 @@ def _token(maya: Member) -> tuple[str, str]:
     return ("Authorization", f"Bearer {maya.tokens['access_token']}")
 
 
-@pytest.mark.told_by("postgres")  # PostgreSQL refuses more values than SQLite
+@pytest.mark.short_run_shapes("postgres")  # PostgreSQL refuses more values than SQLite
 @pytest.mark.parametrize("name", VALUES)
 def test_a_hostile_value_in_any_member_causes_no_server_error(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation], name: str
@@ -70,7 +70,7 @@ def test_a_hostile_value_in_any_member_causes_no_server_error(
     done(maya.get("/api/v1/me"))
 
 
-@pytest.mark.told_by("embedded")  # no store is used
+@pytest.mark.short_run_shapes("embedded")  # no store is used
 @pytest.mark.parametrize("name", BODIES)
 def test_a_hostile_body_causes_no_server_error(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation], name: str
@@ -135,11 +135,11 @@ def test_a_chunked_body_is_accepted(api: Api, maya: Member) -> None:
 def test_a_body_of_ambiguous_length_is_refused_or_read_correctly(
     api: Api, maya: Member, headers: list[tuple[str, str]]
 ) -> None:
-    before = len(maya.walks(f"/api/v1/users/{maya.id}/posts"))
+    before = len(maya.all_items(f"/api/v1/users/{maya.id}/posts"))
     sent = [JSON, _token(maya), *headers]
     answer = exchange(api.base_url, "POST", "/api/v1/posts", sent, raw_body=b"{}\r\n\r\n")
     assert 400 <= check(answer, headers).status < 500
-    assert len(maya.walks(f"/api/v1/users/{maya.id}/posts")) == before
+    assert len(maya.all_items(f"/api/v1/users/{maya.id}/posts")) == before
 
 
 def test_unexpected_bodies_cause_no_server_error(api: Api, maya: Member, post_id: str) -> None:
@@ -156,7 +156,7 @@ def test_unexpected_bodies_cause_no_server_error(api: Api, maya: Member, post_id
 # --- Paths and queries ----------------------------------------------------------------------------
 
 
-@pytest.mark.told_by("postgres")
+@pytest.mark.short_run_shapes("postgres")
 @pytest.mark.parametrize("id_", IDS, ids=lambda value: ascii(value)[:30])
 def test_a_hostile_id_is_not_found(api: Api, maya: Member, id_: str) -> None:
     for operation in operations(api):
@@ -183,7 +183,7 @@ def test_a_hostile_query_causes_no_server_error(api: Api, maya: Member, post_id:
 # --- Headers --------------------------------------------------------------------------------------
 
 
-@pytest.mark.told_by("embedded")  # no store is used
+@pytest.mark.short_run_shapes("embedded")  # no store is used
 @pytest.mark.parametrize("header", HEADERS)
 def test_a_hostile_header_causes_no_server_error(api: Api, maya: Member, post_id: str, header: str) -> None:
     body = b'{"display_name":"Maya"}'
@@ -218,7 +218,7 @@ def test_many_headers_cause_no_server_error(api: Api, maya: Member) -> None:
         check(exchange(api.base_url, "POST", "/api/v1/posts", [*headers, _token(maya)], b"{}"))
 
 
-@pytest.mark.told_by("embedded")  # no store is used
+@pytest.mark.short_run_shapes("embedded")  # no store is used
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS", "TRACE"])
 def test_hostile_headers_cause_no_server_error_on_any_route(
     api: Api, maya: Member, post_id: str, method: str

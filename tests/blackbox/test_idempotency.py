@@ -18,7 +18,7 @@ def test_a_repeated_request_gets_the_same_answer_and_has_no_second_effect(api: A
         assert first.headers["location"] == second.headers["location"]
         assert "idempotency-replayed" not in first.headers
         assert second.headers["idempotency-replayed"] == "true"
-    assert len(maya.walks(f"/api/v1/users/{maya.id}/posts")) == 2
+    assert len(maya.all_items(f"/api/v1/users/{maya.id}/posts")) == 2
     assert maya.reads(above)["counts"]["comments"] == 1
 
 
@@ -48,7 +48,7 @@ def test_a_key_with_another_request_is_refused(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     post = done(maya.post("/api/v1/posts", {"text": "one"}, headers=key), 201)
     refused(maya.post("/api/v1/posts", {"text": "two"}, headers=key), 422, "idempotency_key_reused")
-    assert [item["text"] for item in maya.walks(f"/api/v1/users/{maya.id}/posts")] == ["one"]
+    assert [item["text"] for item in maya.all_items(f"/api/v1/users/{maya.id}/posts")] == ["one"]
     other = done(maya.post("/api/v1/posts", {"text": "other"}), 201)
     comments = [f"/api/v1/posts/{above['id']}/comments" for above in (post, other)]
     key = {"Idempotency-Key": fresh_key()}
@@ -67,7 +67,7 @@ def test_keys_of_different_users_are_independent(api: Api) -> None:
 
 def test_a_refused_request_does_not_use_up_its_key(api: Api) -> None:
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
-    post = maya.confides()
+    post = maya.publishes_direct()
     path = f"/api/v1/posts/{post['id']}/comments"
     refused(maya.post(path, {"text": "x", "visibility": "public"}, headers=key), 409, "wider_than_thread")
     response = maya.post(path, {"text": "x", "visibility": "direct"}, headers=key)
@@ -87,7 +87,7 @@ def test_a_malformed_key_is_refused(api: Api, key: str | bytes) -> None:
     maya = api.someone()
     response = maya.post("/api/v1/posts", {"text": "x"}, headers={"Idempotency-Key": key})
     refused(response, 400, "query_invalid")
-    assert maya.walks(f"/api/v1/users/{maya.id}/posts") == []
+    assert maya.all_items(f"/api/v1/users/{maya.id}/posts") == []
 
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "!~'\"\\;,", "'; DROP TABLE posts; --".replace(" ", "_")])

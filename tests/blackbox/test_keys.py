@@ -64,7 +64,7 @@ class Traffic:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.told_by("postgres")
+@pytest.mark.short_run_shapes("postgres")
 def test_a_key_rotation_under_load_refuses_no_request(servers: list[Waggle], apis: list[Api]) -> None:
     first = published(apis[0])
     early = servers[0].command("keys", "rotate")

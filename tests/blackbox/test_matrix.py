@@ -67,7 +67,7 @@ def household(api: Api) -> Household:
     leaver_post = leaver.publishes()
     leaves(api, leaver, leaver_post)
     posts = {
-        "for somebody else": owner.confides(),
+        "for somebody else": owner.publishes_direct(),
         "for followers": owner.publishes(visibility="followers"),
         "direct": direct,
         "a comment in a direct thread": owner.comments(direct),
@@ -172,7 +172,7 @@ def test_az2_a_tag_of_hidden_posts_looks_like_one_that_nobody_uses(api: Api) -> 
     hidden, never = fresh_name(), fresh_name()
     for visibility in ("unlisted", "followers"):
         maya.publishes(f"#{hidden}", visibility=visibility)
-    maya.confides(f"#{hidden}")
+    maya.publishes_direct(f"#{hidden}")
     for viewer in (stranger, api.nobody):
         for path in ("/api/v1/feeds/hashtags/{}", "/api/v1/search?type=hashtags&q={}"):
             found = [done(viewer.get(path.format(tag))) for tag in (hidden, never)]

@@ -147,7 +147,7 @@ BAD_FORMS: dict[str, tuple[str, bytes, int]] = {
 }  # fmt: skip
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 @pytest.mark.parametrize("name", BAD_FORMS)
 def test_a_form_that_is_none_is_refused(maya: Member, name: str) -> None:
     content_type, body, status = BAD_FORMS[name]
@@ -157,7 +157,7 @@ def test_a_form_that_is_none_is_refused(maya: Member, name: str) -> None:
     check_problem(response)
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 def test_me4_a_file_may_be_called_anything(maya: Member) -> None:
     for name in ("../../../etc/passwd", "-i", "concat:a|b", "a\r\nX-Evil: 1", "x" * 3000, "ü💥", ".", "con"):
         media = done(uploads(maya, picture(8, 8), name=name), 202)
@@ -220,7 +220,7 @@ ENDS: dict[str, Callable[[Member, Json], object]] = {
 }
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 @pytest.mark.parametrize("end", ENDS)
 def test_me5_a_ticket_ends_with_its_media_and_its_session(api: Api, end: str) -> None:
     owner, data = api.someone(), picture(64, 64)
@@ -233,7 +233,7 @@ def test_me5_a_ticket_ends_with_its_media_and_its_session(api: Api, end: str) ->
     refused(puts(upload["upload"], data), 403, "ticket_refused")
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 def test_what_is_announced_must_be_possible(maya: Member) -> None:
     good = {"type": "image/png", "bytes": 10}
     for bad, expected in (
@@ -347,7 +347,7 @@ def test_ranges_and_tags(cat: Json) -> None:
     assert 0 < int(head.headers["cache-control"].partition("=")[2]) <= 300
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 def test_no_method_and_no_path_but_these(api: Api, cat: Json) -> None:
     url = urlsplit(cat["renditions"]["small"]["url"])
     for method in ("POST", "PUT", "PATCH", "DELETE"):
@@ -373,7 +373,7 @@ def test_no_method_and_no_path_but_these(api: Api, cat: Json) -> None:
 # --- Browsers ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 def test_a_browser_may_put_what_it_has_a_ticket_for(api: Api, maya: Member) -> None:
     upload = begun(maya, picture(9, 9))["upload"]
     if not upload["url"].startswith(api.base_url):

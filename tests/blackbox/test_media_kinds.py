@@ -13,7 +13,7 @@ from PIL import Image
 from .client import Api, Json, Member, done
 from .pictures import animation, opened, picture, ready, served, settled, uploaded, uploads, video
 
-pytestmark = pytest.mark.told_by("embedded")
+pytestmark = pytest.mark.short_run_shapes("embedded")
 CANARY = b"CANARY-d4f0"
 
 

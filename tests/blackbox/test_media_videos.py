@@ -13,7 +13,7 @@ from tests.media.videos import numbered, numbers_in, numbers_shown, trimmed, vid
 from .client import Api, Json, Member
 from .pictures import opened, ready, served, settled, uploaded
 
-pytestmark = pytest.mark.told_by("embedded")
+pytestmark = pytest.mark.short_run_shapes("embedded")
 
 
 @pytest.fixture(scope="module")

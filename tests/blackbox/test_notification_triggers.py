@@ -238,7 +238,7 @@ def test_hidden_posts_and_unwanted_kinds_do_not_notify(api: Api) -> None:
     wait_for_exactly(maya, notified("follow", flip))  # the notification of the first edit is hidden since
 
 
-@pytest.mark.told_by("memory", "postgres")
+@pytest.mark.short_run_shapes("memory", "postgres")
 def test_deleting_an_account_removes_notifications_by_it_and_for_it(api: Api) -> None:
     maya, willy, flip = api.someone(), api.someone(), api.someone()
     post, of_willy = maya.publishes(), willy.publishes(f"for @{maya.username}")

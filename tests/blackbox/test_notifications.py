@@ -225,7 +225,9 @@ def apply_events(events: list[Json]) -> dict[int, tuple[str, str, bool]]:
 
 
 def list_items(member: Member) -> dict[int, tuple[str, str, bool]]:
-    return {one["seq"]: (one["type"], one["actor"]["id"], one["read"]) for one in member.walks(NOTIFICATIONS)}
+    return {
+        one["seq"]: (one["type"], one["actor"]["id"], one["read"]) for one in member.all_items(NOTIFICATIONS)
+    }
 
 
 def test_counters_are_exact_after_concurrent_changes(api: Api) -> None:

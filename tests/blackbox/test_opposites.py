@@ -176,7 +176,7 @@ def _legal(storm: Opposites) -> None:
 def _as_the_lists_have_it(storm: Opposites) -> None:
     for who in storm.people:
         counts = done(who.get(f"/api/v1/users/{who.id}"))["counts"]
-        lists = {name: who.walks(f"/api/v1/users/{who.id}/{name}") for name in ("followers", "following")}
+        lists = {name: who.all_items(f"/api/v1/users/{who.id}/{name}") for name in ("followers", "following")}
         assert {name: counts[name] for name in lists} == {name: len(people) for name, people in lists.items()}
 
 

@@ -48,7 +48,7 @@ def test_a_users_posts_are_read_newest_first_both_ways(api: Api) -> None:
     posts = [maya.publishes(f"number {number}")["id"] for number in range(5)]
     path = f"/api/v1/users/{maya.id}/posts"
     for limit in (1, 2, 5, 100):
-        assert ids(api.nobody.walks(path, limit)) == posts[::-1]
+        assert ids(api.nobody.all_items(path, limit)) == posts[::-1]
     first = done(api.nobody.get(path, params={"limit": 2}))
     second = done(api.nobody.get(path, params={"limit": 2, "cursor": first["next"]}))
     again = done(api.nobody.get(path, params={"limit": 2, "cursor": second["prev"]}))
@@ -156,7 +156,7 @@ def test_ap4_a_cursor_stays_valid_when_its_item_is_deleted(api: Api) -> None:
     page = done(api.nobody.get(path, params={"limit": 3}))
     for gone in (comments[2], comments[3]):
         maya.removes({"id": gone})
-    rest = api.nobody.walks(path, 3, cursor=page["next"])
+    rest = api.nobody.all_items(path, 3, cursor=page["next"])
     assert ids(rest) == comments[4:]
 
 
@@ -169,7 +169,7 @@ def test_a_page_before_the_beginning_leads_back_into_the_list(api: Api) -> None:
         maya.removes({"id": gone})
     before = done(api.nobody.get(path, params={"limit": 2, "cursor": second["prev"]}))
     assert before["items"] == []
-    assert ids(api.nobody.walks(path, 2, cursor=before["next"])) == comments[2:]
+    assert ids(api.nobody.all_items(path, 2, cursor=before["next"])) == comments[2:]
 
 
 def test_ap4_new_and_deleted_items_neither_hide_nor_repeat_others(api: Api) -> None:
@@ -193,7 +193,7 @@ def test_ap4_new_and_deleted_items_neither_hide_nor_repeat_others(api: Api) -> N
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        walks = [ids(api.nobody.walks(path, limit=2)) for _ in range(3)]
+        walks = [ids(api.nobody.all_items(path, limit=2)) for _ in range(3)]
     finally:
         walked.set()
         thread.join()

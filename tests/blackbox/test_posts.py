@@ -106,10 +106,10 @@ def test_a_comment_is_a_post_that_answers_another(api: Api) -> None:
     assert (comment["reply_to"], answer["reply_to"]) == (post["id"], comment["id"])
     assert maya.reads(post)["counts"]["comments"] == 1
     assert maya.reads(comment)["counts"]["comments"] == 1
-    assert [item["id"] for item in api.nobody.walks(f"/api/v1/posts/{post['id']}/comments")] == [
+    assert [item["id"] for item in api.nobody.all_items(f"/api/v1/posts/{post['id']}/comments")] == [
         comment["id"]
     ]
-    assert [item["id"] for item in api.nobody.walks(f"/api/v1/posts/{comment['id']}/comments")] == [
+    assert [item["id"] for item in api.nobody.all_items(f"/api/v1/posts/{comment['id']}/comments")] == [
         answer["id"]
     ]
 
@@ -118,7 +118,7 @@ def test_comments_are_not_among_the_posts_of_a_user(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes()
     maya.comments(post)
-    assert [item["id"] for item in api.nobody.walks(f"/api/v1/users/{maya.id}/posts")] == [post["id"]]
+    assert [item["id"] for item in api.nobody.all_items(f"/api/v1/users/{maya.id}/posts")] == [post["id"]]
 
 
 def test_az2_only_the_author_can_delete_and_deleting_is_safe_to_repeat(api: Api) -> None:
@@ -147,7 +147,7 @@ def test_di5_a_deleted_post_refuses_every_operation(api: Api) -> None:
         refused(member.delete(f"{path}/like"), 404, "post_not_found")
         refused(member.get(f"{path}/comments"), 404, "post_not_found")
     assert willy.sees(comment)
-    assert api.nobody.walks(f"/api/v1/users/{maya.id}/posts") == []
+    assert api.nobody.all_items(f"/api/v1/users/{maya.id}/posts") == []
 
 
 def test_a_deleted_comment_no_longer_counts(api: Api) -> None:
@@ -157,7 +157,7 @@ def test_a_deleted_comment_no_longer_counts(api: Api) -> None:
     willy.removes(comments[1])
     willy.removes(comments[1])
     assert api.nobody.reads(post)["counts"]["comments"] == 2
-    listed = api.nobody.walks(f"/api/v1/posts/{post['id']}/comments")
+    listed = api.nobody.all_items(f"/api/v1/posts/{post['id']}/comments")
     assert [item["id"] for item in listed] == [comments[0]["id"], comments[2]["id"]]
 
 
@@ -206,7 +206,7 @@ def test_ap6_viewers_do_not_get_each_others_state(api: Api) -> None:
 
 def test_a_browser_gets_the_same_answer_as_any_other_client(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
-    post, hidden, gone = maya.publishes(), maya.confides(), maya.publishes()
+    post, hidden, gone = maya.publishes(), maya.publishes_direct(), maya.publishes()
     maya.removes(gone)
     tag = willy.get(f"/api/v1/posts/{post['id']}").headers["etag"]
     token = willy.tokens["access_token"]
@@ -258,7 +258,7 @@ def test_az2_a_post_is_visible_to_its_audience(
     audience = [(maya, True), (willy, mentioned), (flip, stranger), (api.nobody, stranger)]
     for somebody, expected in audience:
         assert somebody.sees(post) is expected
-        listed = [item["id"] for item in somebody.walks(f"/api/v1/users/{maya.id}/posts")]
+        listed = [item["id"] for item in somebody.all_items(f"/api/v1/users/{maya.id}/posts")]
         assert (post["id"] in listed) is expected
         thread = somebody.get(f"/api/v1/posts/{post['id']}/comments")
         assert thread.status_code == (200 if expected else 404)
@@ -272,7 +272,7 @@ def test_az2_a_post_is_visible_to_its_audience(
 
 def test_az2_a_hidden_post_answers_like_one_that_never_existed(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
-    hidden = maya.confides()
+    hidden = maya.publishes_direct()
     gone = maya.publishes("gone")
     maya.removes(gone)
     for member in (willy, api.nobody):
@@ -336,7 +336,7 @@ def test_az7_counts_do_not_include_hidden_posts(api: Api) -> None:
     maya, willy = api.someone(), api.someone()
     post = maya.publishes()
     willy.comments(post, visibility="direct")
-    maya.confides()
+    maya.publishes_direct()
     maya.publishes(visibility="followers")
     maya.publishes(visibility="unlisted")
 
@@ -353,6 +353,6 @@ def test_a_narrower_comment_is_hidden_in_the_thread(api: Api) -> None:
     post = maya.publishes()
     shown, hidden = maya.comments(post), maya.comments(post, f"@{flip.username}", visibility="direct")
     path = f"/api/v1/posts/{post['id']}/comments"
-    assert [item["id"] for item in maya.walks(path)] == [shown["id"], hidden["id"]]
+    assert [item["id"] for item in maya.all_items(path)] == [shown["id"], hidden["id"]]
     for somebody in (willy, api.nobody):
-        assert [item["id"] for item in somebody.walks(path, limit=1)] == [shown["id"]]
+        assert [item["id"] for item in somebody.all_items(path, limit=1)] == [shown["id"]]

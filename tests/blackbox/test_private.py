@@ -43,15 +43,15 @@ def test_az4_becoming_private_hides_earlier_posts_at_once(api: Api) -> None:
     def hidden() -> None:
         for viewer in (api.nobody, bob):
             assert not any(viewer.sees(post) for post in [*posts, comment])
-            assert viewer.walks(f"/api/v1/users/{ann.id}/posts") == []
-            assert viewer.walks(f"/api/v1/posts/{thread['id']}/comments") == []
+            assert viewer.all_items(f"/api/v1/users/{ann.id}/posts") == []
+            assert viewer.all_items(f"/api/v1/posts/{thread['id']}/comments") == []
 
     eventually(hidden, 1.0)
     for post in posts:  # not even 304
         tag = {"If-None-Match": known[post["id"]]}
         refused(bob.get(f"/api/v1/posts/{post['id']}", headers=tag), 404, "post_not_found")
         assert ann.sees(post)
-    assert len(ann.walks(f"/api/v1/users/{ann.id}/posts")) == 2
+    assert len(ann.all_items(f"/api/v1/users/{ann.id}/posts")) == 2
 
 
 def test_az4_later_posts_of_a_private_account_are_hidden_from_the_start(api: Api) -> None:
@@ -129,7 +129,7 @@ def test_a_comment_of_a_private_account_is_for_the_author_above_and_its_mentions
             assert viewer.sees(comment) is sees
             below = [open_comment["id"], comment["id"]] if sees else [open_comment["id"]]
             path = f"/api/v1/posts/{post['id']}"
-            assert [one["id"] for one in viewer.walks(f"{path}/comments")] == below
+            assert [one["id"] for one in viewer.all_items(f"{path}/comments")] == below
             context = done(viewer.get(f"{path}/context"))
             assert [one["id"] for one in context["descendants"]] == below
             assert viewer.reads(post)["counts"]["comments"] == 1
@@ -141,7 +141,7 @@ def test_a_comment_of_a_private_account_is_for_the_author_above_and_its_mentions
         assert ann.sees(answer)
         ann.removes(comment)
         assert bob.reads(post)["counts"]["comments"] == 1
-        assert [one["id"] for one in eve.walks(f"/api/v1/posts/{post['id']}/comments")] == [
+        assert [one["id"] for one in eve.all_items(f"/api/v1/posts/{post['id']}/comments")] == [
             open_comment["id"]
         ]
 

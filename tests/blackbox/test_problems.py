@@ -6,7 +6,7 @@ from .client import Api, Json, field_errors, refused
 from .contract import BODIES, document, operations
 from .wire import check, exchange
 
-pytestmark = pytest.mark.told_by("embedded")
+pytestmark = pytest.mark.short_run_shapes("embedded")
 
 
 def test_the_tests_have_a_valid_body_for_every_operation(api: Api) -> None:

@@ -9,7 +9,9 @@ import pytest
 from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refused
 from .load import ask, at_once, register_members
 
-pytestmark = pytest.mark.told_by("embedded", "postgres")  # in memory no transaction waits for another
+pytestmark = pytest.mark.short_run_shapes(
+    "embedded", "postgres"
+)  # in memory no transaction waits for another
 
 
 def test_concurrent_repeated_likes_of_fifty_users_count_fifty(api: Api) -> None:
@@ -100,7 +102,7 @@ def test_concurrent_posts_with_one_key_make_one_post(api: Api) -> None:
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
-    assert len(maya.walks(f"/api/v1/users/{maya.id}/posts")) == 1
+    assert len(maya.all_items(f"/api/v1/users/{maya.id}/posts")) == 1
 
 
 def test_concurrent_registrations_with_one_key_make_one_account_and_session(api: Api) -> None:
@@ -156,7 +158,7 @@ def test_concurrent_comments_and_deletions_leave_the_counter_exact(api: Api) -> 
                 assert answer.status_code == 204
 
     at_once(api.base_url, lambda http: (comment_and_delete(http, number) for number in range(60)))
-    assert len(author.walks(path)) == 30
+    assert len(author.all_items(path)) == 30
     assert author.reads(post)["counts"]["comments"] == 30
 
 
@@ -218,7 +220,7 @@ def test_the_post_count_is_exact_after_concurrent_posts(api: Api) -> None:
 
     eventually(settled)
     for member in members:
-        assert len(member.walks(f"/api/v1/users/{member.id}/posts")) == 12
+        assert len(member.all_items(f"/api/v1/users/{member.id}/posts")) == 12
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])

@@ -27,7 +27,7 @@ ENDS: dict[str, Callable[[Member, Member], httpx.Response]] = {
     "logout-all": lambda here, _: here.post("/api/v1/auth/logout-all"),
     "revoked": lambda here, _: here.delete(
         "/api/v1/auth/sessions/"
-        + next(each["id"] for each in here.walks("/api/v1/auth/sessions") if not each["current"])
+        + next(each["id"] for each in here.all_items("/api/v1/auth/sessions") if not each["current"])
     ),
     "password": lambda here, _: here.post(
         "/api/v1/auth/password", {"current_password": PASSWORD, "new_password": NEW}
@@ -97,7 +97,7 @@ def test_a_server_killed_during_a_refresh_leaves_the_client_logged_in(
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.told_by("embedded", "postgres")
+@pytest.mark.short_run_shapes("embedded", "postgres")
 def test_an_operator_can_log_a_user_out_while_the_servers_run(servers: list[Waggle], apis: list[Api]) -> None:
     maya, willy = apis[0].someone(), apis[0].someone()
     for api in apis:
@@ -119,7 +119,7 @@ def test_an_operator_can_log_a_user_out_while_the_servers_run(servers: list[Wagg
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.told_by("embedded", "postgres")
+@pytest.mark.short_run_shapes("embedded", "postgres")
 def test_an_operator_can_delete_an_account_while_the_servers_run(
     servers: list[Waggle], apis: list[Api]
 ) -> None:

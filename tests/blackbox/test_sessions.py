@@ -29,7 +29,7 @@ NEW = "another horse, another battery"
 
 
 def sessions(member: Member) -> list[Json]:
-    return member.walks("/api/v1/auth/sessions")
+    return member.all_items("/api/v1/auth/sessions")
 
 
 def test_a_user_lists_its_own_sessions(api: Api) -> None:
@@ -140,7 +140,7 @@ def test_a_replay_returns_no_credentials_of_an_ended_session(api: Api, path: str
     refused(api.refreshes(first["tokens"]), 401, "session_ended")
 
 
-@pytest.mark.told_by("embedded", "postgres")
+@pytest.mark.short_run_shapes("embedded", "postgres")
 def test_an_account_has_at_most_a_hundred_sessions(api: Api) -> None:
     maya = api.someone()
     body = {"login": maya.username, "password": PASSWORD}

@@ -131,7 +131,7 @@ def test_invalid_frames_are_tolerated_up_to_a_limit(api: Api, streams: StreamCon
         assert socket.close_code() == 4029
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 def test_foreign_origins_are_refused_before_the_handshake(api: Api, streams: StreamConnector) -> None:
     maya = api.someone()
     for origin in ("https://evil.example", "null", f"{api.base_url}.evil.example", "http://localhost.evil"):

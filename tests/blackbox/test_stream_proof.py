@@ -164,7 +164,7 @@ def test_nothing_is_lost_while_the_database_is_unavailable(
         print_summary("database away", recorders)
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 @pytest.mark.timeout(900 if LONG else 60)
 def test_connecting_during_writes_misses_nothing_between_list_and_stream(
     api: Api, base_url: str, run: DeviceRunner, chance: random.Random
@@ -324,7 +324,7 @@ def test_ending_a_session_on_another_server_ends_its_streams_even_without_redis(
         pair.redis.restore()
 
 
-@pytest.mark.told_by("embedded")
+@pytest.mark.short_run_shapes("embedded")
 @pytest.mark.timeout(600 if LONG else 60)
 def test_all_devices_can_reconnect_at_once(
     api: Api, base_url: str, run: DeviceRunner, chance: random.Random

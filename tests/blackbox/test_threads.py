@@ -30,7 +30,7 @@ def ids(items: list[Json]) -> list[str]:
 def test_several_posts_are_in_the_order_of_the_ids_each_once(api: Api) -> None:
     maya = api.someone()
     one, two, gone = (maya.publishes(visibility=v) for v in ("public", "unlisted", "public"))
-    hidden = maya.confides()
+    hidden = maya.publishes_direct()
     maya.removes(gone)
     asked = ",".join([two["id"], "1", hidden["id"], one["id"], gone["id"], two["id"]])
     assert done(maya.get("/api/v1/posts", params={"ids": asked})) == {"items": [two, maya.reads(hidden), one]}
@@ -254,7 +254,7 @@ def test_di5_nothing_is_committed_on_a_post_after_its_deletion_was_answered(api:
         kept = sum(answer.status_code == 201 for answer in answers)
         if deleted == "a comment" and kept:
             assert comments(maya, top)["items"] == [tombstone(post)]
-            assert len(maya.walks(f"{path}/comments")) == kept
+            assert len(maya.all_items(f"{path}/comments")) == kept
         else:
             refused(maya.get(f"{path}/comments"), 404, "post_not_found")
 

@@ -21,11 +21,11 @@ def wait_until(check: Callable[[], object]) -> None:
 
 
 def is_trending(visitor: Visitor, post: Json) -> bool:
-    return post["id"] in {item["id"] for item in visitor.walks(POSTS)}
+    return post["id"] in {item["id"] for item in visitor.all_items(POSTS)}
 
 
 def trending_tag(visitor: Visitor, tag: str) -> Json | None:
-    return next((item for item in visitor.walks(TAGS) if item["tag"] == tag), None)
+    return next((item for item in visitor.all_items(TAGS) if item["tag"] == tag), None)
 
 
 def new_members(api: Api, count: int = MIN_ACCOUNTS) -> list[Member]:
@@ -46,7 +46,7 @@ def test_a_post_trends_with_engagement_by_several_accounts(api: Api) -> None:
     eve.comments(post)
 
     wait_until(lambda: is_trending(api.nobody, post))
-    shown = next(item for item in ann.walks(POSTS) if item["id"] == post["id"])
+    shown = next(item for item in ann.all_items(POSTS) if item["id"] == post["id"])
     assert shown == ann.reads(post)
     assert shown["counts"] == {"comments": 1, "likes": 1, "reposts": 1}
     assert shown["viewer"]["liked"] is True
@@ -68,7 +68,7 @@ def test_an_author_has_at_most_three_trending_posts(api: Api) -> None:
         liked_by(members, maya.publishes())
 
     def hers() -> list[Json]:
-        return [item for item in api.nobody.walks(POSTS) if item["author"]["id"] == maya.id]
+        return [item for item in api.nobody.all_items(POSTS) if item["author"]["id"] == maya.id]
 
     wait_until(lambda: len(hers()) == 3)
 
@@ -93,7 +93,7 @@ def test_only_public_posts_trend(api: Api) -> None:
 
     wait_until(lambda: is_trending(api.nobody, public))
     for viewer in (api.nobody, members[0], maya):
-        shown = {item["id"] for item in viewer.walks(POSTS)}
+        shown = {item["id"] for item in viewer.all_items(POSTS)}
         assert shown.isdisjoint({unlisted["id"], direct["id"], comment["id"]})
 
 
@@ -116,7 +116,7 @@ def test_pages_list_each_post_once(api: Api) -> None:
     wait_until(lambda: all(is_trending(api.nobody, post) for post in posts))
 
     for limit in (1, 3):
-        shown = [item["id"] for item in api.nobody.walks(POSTS, limit)]
+        shown = [item["id"] for item in api.nobody.all_items(POSTS, limit)]
         assert len(shown) == len(set(shown))
         assert {post["id"] for post in posts} <= set(shown)
 

@@ -57,7 +57,7 @@ def trending_was_seen(walk: RandomWalk) -> None:
     assert walk.checker.shown["/api/v1/trending/posts"]
 
 
-@pytest.mark.told_by("embedded", "postgres")
+@pytest.mark.short_run_shapes("embedded", "postgres")
 @pytest.mark.parametrize("number", range(WALKS))
 @pytest.mark.timeout(300)
 def test_az3_az4_az6_every_path_shows_what_the_viewer_may_see(api: Api, number: int) -> None:
@@ -100,7 +100,7 @@ def lies(walk: RandomWalk) -> Iterator[str]:
     post.texts[-1] += "!"
 
 
-@pytest.mark.told_by("memory")
+@pytest.mark.short_run_shapes("memory")
 def test_a_difference_is_reported(api: Api) -> None:
     walk = RandomWalk([api], random.Random("any"))  # noqa: S311 - it must be reproducible
     viewer, *_ = walk.model.people.values()

@@ -10,7 +10,7 @@ import pytest
 from .client import Api, Json, Member, done, eventually, field_errors, refused
 from .test_edits import cut
 
-pytestmark = pytest.mark.told_by("embedded", "postgres")
+pytestmark = pytest.mark.short_run_shapes("embedded", "postgres")
 
 
 def salt() -> str:
@@ -100,7 +100,7 @@ def test_a_direct_post_that_reaches_nobody_is_refused_for_any_reason(api: Api) -
     lea = api.someone()
     post = done(confide(maya, f"psst @{lea.username} @{blocker.username}"), 201)
     assert [mention["id"] for mention in post["mentions"]] == [lea.id]
-    assert maya.walks(f"/api/v1/users/{maya.id}/posts") == [post]
+    assert maya.all_items(f"/api/v1/users/{maya.id}/posts") == [post]
 
 
 def test_a_comment_that_reaches_nobody_is_refused(api: Api) -> None:
