@@ -1,4 +1,4 @@
-"""The floor of the stream: an ASGI application that does nothing but send given bytes to every socket."""
+"""The floor for the stream: an ASGI application that only sends given bytes to every socket."""
 
 import sys
 from typing import Any
@@ -25,7 +25,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.send", "text": text})
     listening.add(send)
     try:
-        await receive()  # that it is gone: it says nothing
+        await receive()  # the disconnect; clients send nothing
     finally:
         listening.discard(send)
 

@@ -1,8 +1,7 @@
-"""A community as rows, as the adapters write them: who follows, blocks and mutes whom, what they wrote and reposted.
+"""A community as database rows, as the adapters write them: follows, blocks, mutes, posts and reposts.
 
-Everything follows from the number of users and of posts, so that two sizes are alike but for their size. Counters
-agree with what there is to count. A few people write much and are followed much.
-"""
+Everything follows from the number of users and of posts, so that two communities differ only in size. Counters are
+exact. A few users write much and have many followers."""
 
 import json
 from array import array
@@ -17,15 +16,14 @@ from adapters.security.sealing import Secrets
 NOW_MS = 1_790_000_000_000
 TEXT = "The linden trees along the river are in bloom, and every one of them hums from morning to night. "
 SECRET = "5eed" + "0123456789abcdef" * 3 + "c0ffee123456"
-"""The master key of every Waggle that is measured: with it the sessions of readers are made beforehand."""
+"""The master key of every server that is measured, so that access tokens of readers can be made in advance."""
 
 POPULAR, CROWDED, SMALL, ALONE = 0, 1, 2, 3
-"""Numbers of users: one with more followers than are told of a post, one with nearly so many, one with 99, one
-with none."""
+"""Users by number: one with more followers than fan-out allows, one with nearly as many, one with 99, one with none."""
 FOLLOWERS = {POPULAR: 12_000, CROWDED: 9_999, SMALL: 99, ALONE: 0}
 THRESHOLD = 10_000
 BLOCKED, BLOCKING, MUTED = 10, 5, 10
-"""How many a reader blocks, is blocked by, and mutes."""
+"""How many accounts a reader blocks, is blocked by, and mutes."""
 
 Table = tuple[str, tuple[str, ...], Iterator[tuple[Any, ...]]]
 
@@ -43,13 +41,13 @@ class Community:
     users: int
     posts: int
     readers: Mapping[int, int]
-    """How many readers there are, by how many each of them follows."""
+    """The number of readers, by the number of accounts that each of them follows."""
     now_ms: int
-    """The time at which the sessions of readers were opened."""
+    """The time at which the sessions of the readers begin."""
 
     @cached_property
     def groups(self) -> dict[int, range]:
-        """The numbers of the readers: the last of all users, who write least."""
+        """The readers by number: the last of all users, who write least."""
         found, end = {}, self.users
         for following, count in self.readers.items():
             found[following] = range(end - count, end)
@@ -58,7 +56,7 @@ class Community:
 
     @cached_property
     def follows(self) -> dict[int, set[int]]:
-        """Whom each user follows, by numbers."""
+        """The accounts that each user follows, by number."""
         chance = Random(2)
         found: dict[int, set[int]] = {}
         for following, group in self.groups.items():
@@ -74,13 +72,13 @@ class Community:
         return found
 
     def _anyone(self, chance: Random) -> int:
-        """Drawn with a skew; nobody of whom a number of followers was promised."""
+        """A random user with a skewed distribution, excluding users with a fixed number of followers."""
         least = len(FOLLOWERS)
         return least + int((self.users - least) * chance.random() ** 2)
 
     @cached_property
     def _apart(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """Who blocks whom, and who mutes whom."""
+        """The blocks and the mutes."""
         chance = Random(3)
         blocks, mutes = set(), set()
         for group in self.groups.values():
@@ -223,7 +221,7 @@ def _mentioned(number: int, users: int) -> int:
 
 
 def _named(number: int, users: int) -> tuple[str, str, str] | None:
-    """What a post names, if it does: kind, sign and value."""
+    """What the post refers to, if anything: kind, sign and value."""
     if number % 10 == 0:
         return "hashtag", "#", f"hive{number % 50}"
     if number % 25 == 4:

@@ -2,10 +2,9 @@
 
     python -m bench.feeds [--posts 20000 2000000] [--shapes embedded scaled] [--rounds 3] [--seconds 3]
 
-Warm: readers who asked before, in turn, beside a bare Litestar answer of the same bytes. Cold: a server that has
-just started, with nothing in Redis, is asked by each of many readers once, one after the other. Then the warm
-home page with 80 % of the requests that could be answered, coming by chance.
-"""
+Warm: readers who have read before, in turn, beside a bare Litestar answer of the same bytes. Cold: each of many readers
+asks a newly started server with an empty Redis once, one after the other. Then the warm home page with 80 % of the
+requests that the server can answer, arriving at random."""
 
 import argparse
 import statistics
@@ -22,7 +21,7 @@ from bench.stack import STORES, Measured, Stack, beside_floor, call, stack
 USERS = 100_000
 READERS = {100: 1_000, 2_000: 100}
 WARM = 64
-"""Readers who take turns. More, and each asks so seldom that its session is looked up for every page."""
+"""Readers who take turns. With more, each would read so seldom that its session is looked up for every page."""
 COLD = 300
 FULL = 20
 CAPACITY = 0.8
@@ -56,7 +55,7 @@ def measure(shape: str, posts: int, rounds: int, seconds: float) -> None:
     members = community(posts)
     with tempfile.TemporaryDirectory() as name, stack(shape, members.tables(), Path(name)) as stores:
         with stores.serving():
-            pass  # the first start makes the keys
+            pass  # the first start creates the keys
         for following, readers in members.groups.items():
             row = f"| {shape} | {posts:,} | {following:,} "
             found = warm(stores, readers, rounds, seconds)

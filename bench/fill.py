@@ -1,4 +1,4 @@
-"""Fills a database, faster than the API could, with rows as the adapters write them."""
+"""Fills a database with rows as the adapters write them, faster than the API could."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ def post_ids(count: int) -> list[int]:
 
 
 def posts(count: int, seed: int = 1) -> Iterator[tuple[Any, ...]]:
-    """Authors are drawn with a skew: a few write much."""
+    """Authors have a skewed distribution: a few write much."""
     chance = random.Random(seed)
     for id_ in post_ids(count):
         author = user_id(int(USERS * chance.random() ** 2))
@@ -79,9 +79,7 @@ def fill_sqlite(path: str, tables: Iterable[Table]) -> None:
 
 async def _fill_postgres(url: str, tables: Iterable[Table]) -> None:
     connection = await asyncpg.connect(url)
-    await connection.execute(
-        "SET session_replication_role = replica"
-    )  # what is loaded refers to what is there
+    await connection.execute("SET session_replication_role = replica")  # later rows refer to these
     for table, columns, rows in tables:
         await connection.copy_records_to_table(table, records=rows, columns=columns)
     await connection.execute("VACUUM ANALYZE")

@@ -1,5 +1,5 @@
-"""The floor: a Litestar application that does nothing but answer given bytes. What a handler of ours
-costs is judged beside it, in the same run."""
+"""The floor: a Litestar application that only answers given bytes. Handlers of Waggle are compared with it in the same
+run."""
 
 import os
 import sys

@@ -2,9 +2,8 @@
 
     python -m bench.footprint [--starts 5]
 
-Beside a bare Litestar application on the same server, in turn, in one run. Started as `make run` starts it:
-installed packages compiled, an existing data folder (the first start, which also migrates, is shown apart).
-"""
+Beside a bare Litestar application on the same server, in turn, in one run. Started as `make run` does: installed
+packages are compiled, and the data folder exists. The first start, which also migrates, is shown separately."""
 
 import argparse
 import statistics
@@ -23,7 +22,7 @@ def start(arguments: list[str], path: str, env: dict[str, str]) -> tuple[float, 
     command = [*arguments, str(port)] if arguments[-1] == "bench.floor" else arguments
     with server(*command, port=port, path=path, env=env) as process:
         took = time.perf_counter() - began
-        time.sleep(2)  # what is loaded late is loaded by now: this is the idle that is meant
+        time.sleep(2)  # everything that loads late is loaded by then
         return took, rss_mb(process.pid)
 
 

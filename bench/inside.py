@@ -1,4 +1,4 @@
-"""A Waggle within this process, over the stores of a stack: to look at its parts."""
+"""Runs Waggle within this process, over the stores of a stack, to measure its parts."""
 
 import os
 from collections.abc import AsyncIterator

@@ -1,11 +1,10 @@
 """A small HTTP/1.1 load generator over keep-alive connections.
 
-Without `--rate` each connection sends one request after the other, for so many seconds or, with `--once`, until
-each request was sent once. With it requests come by chance, so many per second in the mean, whether or not the
-answers do: what waits for a free connection waits already.
+Without `--rate` each connection sends one request after the other, for a number of seconds or, with `--once`, until
+each request was sent once. With `--rate` requests arrive at random with this mean rate, whether or not answers keep up;
+the time of waiting for a free connection counts.
 
-It runs in a process of its own on a core of its own, so that what it costs is not the server's.
-"""
+It runs in its own process on its own core, so that its cost is not the server's."""
 
 import argparse
 import asyncio
@@ -49,7 +48,7 @@ class _Answers:
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time; an answer ends where its Content-Length says."""
+    """One request at a time. An answer ends where its Content-Length says."""
 
     def __init__(self, answers: _Answers, free: Callable[["_Connection"], None]) -> None:
         self._answers, self._free = answers, free
@@ -61,7 +60,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def send(self, request: bytes, since: float) -> None:
-        """`since` is when it was wanted."""
+        """`since` is the time at which the request was due."""
         self._since = since
         self._transport.write(request)
 
@@ -100,7 +99,7 @@ async def _connect(
 async def closed(
     port: int, requests: Sequence[bytes], connections: int, seconds: float, *, once: bool
 ) -> Result:
-    """As fast as the answers come."""
+    """As fast as answers arrive."""
     answers = _Answers()
     started = time.perf_counter()
     until = started + seconds
@@ -127,7 +126,7 @@ async def closed(
 async def at_rate(
     port: int, requests: Sequence[bytes], connections: int, seconds: float, rate: float
 ) -> Result:
-    """As often as they are wanted. Spins: a timer of a millisecond would be coarser than the answers."""
+    """At the given rate. Spins, since a timer of a millisecond would be coarser than the answers."""
     answers = _Answers()
     chance = random.Random(1)
     idle: deque[_Connection] = deque()

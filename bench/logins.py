@@ -1,12 +1,11 @@
-"""What a login tells and what it costs the others.
+"""What login times reveal, and what logins cost other requests.
 
     python -m bench.logins [--samples 300] [--crowd 200] [--cost 12]
 
-First the time of refused logins: unknown, wrong password, right one, a password that is too long, in turn, one
-after the other. Their medians must not differ by 5 ms. Then many log in at once, while one post is read
-again and again: the reads' 99th percentile must stay below 150 ms, and who finds no room must hear so within
-100 ms. The server runs on one core, the clients on the other.
-"""
+First the time of logins: unknown user, wrong password, correct password, a password that is too long, in turn, one
+after the other. The medians of the refused ones must not differ by 5 ms. Then many log in at once while one post is
+read again and again: the 99th percentile of the reads must stay below 150 ms, and clients for whom there is no capacity
+must be refused within 100 ms. The server runs on one core, the clients on the other."""
 
 import argparse
 import asyncio
@@ -23,7 +22,7 @@ from bench.processes import server
 
 PORT = 18_470
 URL = f"http://127.0.0.1:{PORT}"
-PASSWORD = "correct horse battery"  # noqa: S105 - of an account that lives for a minute
+PASSWORD = "correct horse battery"  # noqa: S105 - of an account that exists for a minute
 UNLIKE = 5.0
 """Milliseconds."""
 
@@ -58,12 +57,12 @@ async def alike(http: httpx.AsyncClient, samples: int) -> bool:
             f"{kind:9} median {medians[kind]:7.1f} ms, 90 % below {sorted(values)[len(values) * 9 // 10]:7.1f}"
         )
     refused = [medians[kind] for kind in ("unknown", "wrong", "too long")]
-    print(f"refused logins differ by {max(refused) - min(refused):.2f} ms")
+    print(f"the medians of refused logins differ by {max(refused) - min(refused):.2f} ms")
     return max(refused) - min(refused) < UNLIKE
 
 
 async def crowd(http: httpx.AsyncClient, people: int) -> bool:
-    """Whether reads go on while many log in at once, and who is too many hears so at once."""
+    """Whether reads continue while many log in at once, and whether excess logins are refused at once."""
     token = await register(http, "reader")
     headers = {"Authorization": f"Bearer {token}"}
     post = (await http.post("/api/v1/posts", json={"text": "hello"}, headers=headers)).json()["id"]
@@ -91,9 +90,9 @@ async def crowd(http: httpx.AsyncClient, people: int) -> bool:
             reads.append((time.perf_counter() - started) * 1000)
             await asyncio.sleep(0.005)
 
-    for _ in range(20):  # connections and statements are made
+    for _ in range(20):  # opens connections and prepares statements
         await http.get(f"/api/v1/posts/{post}", headers=headers)
-    # Bare connections, opened before: what the clients cost is not the server's.
+    # Bare connections, opened in advance: the cost of the clients is not the server's.
     connections = [await asyncio.open_connection("127.0.0.1", PORT) for _ in range(people)]
     done = asyncio.Event()
     reading = asyncio.create_task(read(done))
@@ -102,7 +101,7 @@ async def crowd(http: httpx.AsyncClient, people: int) -> bool:
     await reading
     late = sorted(reads)[len(reads) * 99 // 100]
     slowest = sorted(surplus)[len(surplus) * 99 // 100] if surplus else 0.0
-    print(f"{people} logins at once: {dict(statuses)}; refused within {slowest:.1f} ms (99 %)")
+    print(f"{people} concurrent logins: {dict(statuses)}; refused within {slowest:.1f} ms (99 %)")
     print(f"{len(reads)} reads meanwhile: median {statistics.median(reads):.1f} ms, 99 % below {late:.1f} ms")
     return late < 150 and slowest < 100
 

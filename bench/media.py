@@ -1,11 +1,11 @@
-"""What an upload through Waggle costs beside a bare copy of the same bytes to the same storage, in the same run.
+"""The cost of an upload through Waggle, beside a bare copy of the same bytes to the same storage in the same run.
 
     python -m bench.media [--mb 100] [--rounds 5]
 
-The embedded shape: the storage is a folder, so the copy is the same bytes written there, in pieces of the same size and
-down to the disk. In turn: the copy; the same bytes sent to a bare socket and written there in the same way; an upload by
-the API; an upload by a ticket. What is uploaded is no picture, so nothing is decoded meanwhile. The server runs on one core, the client on the other.
-"""
+The embedded shape: the storage is a folder, so the copy writes the same bytes there, in chunks of the same size and
+synced to disk. In turn: the copy; the same bytes sent to a bare socket and written there in the same way; an upload by
+the API; an upload by a ticket. The uploaded bytes are no picture, so nothing is decoded meanwhile. The server runs on
+one core, the client on the other."""
 
 import argparse
 import os
@@ -36,7 +36,7 @@ def pieces(size: int) -> Iterator[bytes]:
 
 
 def written(folder: Path, data: Iterator[bytes]) -> None:
-    """Durable, as the storage has it."""
+    """Durable, like the storage."""
     with (folder / "copy").open("wb", buffering=0) as file:
         for piece in data:
             file.write(piece)

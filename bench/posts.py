@@ -1,11 +1,10 @@
-"""Goal 7 and its neighbours: reading a post, a page of a user's posts, creating a post.
+"""Goal 7 and related ones: reading a post, a page of a user's posts, creating a post.
 
     python -m bench.posts [--rows 100000 1000000] [--shapes embedded postgres] [--rounds 3] [--seconds 3]
 
-Each is measured beside a bare Litestar answer of the same bytes, in turn, in one run, with the server
-(PostgreSQL included) on one core and the load on the other. The figure to trust is the processor time
-per request of all server processes; the ratio is floor / ours, so 60 % means that ours costs 1.67 × the floor.
-"""
+Each is measured beside a bare Litestar answer of the same bytes, in turn, in one run, with the server (including
+PostgreSQL) on one core and the load on the other. The figure to trust is the processor time per request of all server
+processes. The ratio is floor / ours: 60 % means that ours costs 1.67 × the floor."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Server processes under measurement: started on one core, their processor time read from the kernel."""
+"""Server processes that are measured: pinned to one core, their processor time read from the kernel."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def on_core(core: int) -> list[str]:
 
 @contextmanager
 def server(*arguments: str, port: int, path: str, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process that serves on `port`; ended when the block ends."""
+    """A Python process that serves on `port`. Ends with the `with` block."""
     environment = {**os.environ, **env, "PYTHONPATH": str(ROOT / "src"), "PORT": str(port)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: compiled once
     command = [*on_core(SERVER_CORE), sys.executable, *arguments]
@@ -52,7 +52,7 @@ def answers(process: subprocess.Popen[bytes], url: str, within: float = 60) -> f
 
 
 def cpu_us(pids: list[int]) -> float:
-    """Processor time of the processes, user and system, in microseconds."""
+    """User and system time of the processes, in microseconds."""
     total = 0
     for pid in pids:
         try:

@@ -15,7 +15,7 @@ HOME = "/api/v1/feeds/home"
 
 
 def tokens(stores: Stack, numbers: Iterable[int]) -> list[str]:
-    """Good for ten minutes. A server must have run on `stores` before: it makes the key that signs."""
+    """Valid for ten minutes. A server must have run on `stores` before, since it creates the signing key."""
     return asyncio.run(_tokens(stores.database, numbers))
 
 

@@ -1,9 +1,8 @@
-"""Sockets that listen, in a process of its own: what arrives, and when. Told by lines of JSON, which it answers.
+"""Sockets that listen to the stream, in a separate process: what arrives, and when. Controlled by lines of JSON.
 
 {"open": 200, "port": 8000, "tokens": […], "per_token": 10, "stalled": false, "hello": "{…}"}
-{"mark": true}                    forget what was heard
-{"wait": 200, "op": "event", "seconds": 10}   the times at which so many arrived since then
-"""
+{"mark": true}                    forget what was received
+{"wait": 200, "op": "event", "seconds": 10}   the times at which so many arrived since then"""
 
 import asyncio
 import base64
@@ -19,7 +18,7 @@ import uvloop
 
 
 class Listener(asyncio.Protocol):
-    """A client that does as little as it can, since it is not what is measured."""
+    """A client that does as little as possible, since it is not measured itself."""
 
     def __init__(self, world: "World", token: str, hello: str, *, stalled: bool) -> None:
         self.world, self.token, self.hello, self.stalled = world, token, hello, stalled
@@ -28,7 +27,7 @@ class Listener(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
-        if self.stalled:  # so that little of what is sent fits on the way
+        if self.stalled:  # so that little of what is sent fits into buffers on the way
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         key = base64.b64encode(os.urandom(16)).decode()
         transport.write(
@@ -56,7 +55,7 @@ class Listener(asyncio.Protocol):
             self._heard(frame)
 
     def _frame(self) -> bytes | None:
-        """The next whole frame: a server masks nothing."""
+        """The next complete frame. Servers do not mask frames."""
         data = self.rest
         if len(data) < 2:
             return None
@@ -125,7 +124,7 @@ class World:
                 "127.0.0.1",
                 order["port"],
             )
-            if number % 50 == 49:  # a few at a time: the queue of those who knock is short
+            if number % 50 == 49:  # a few at a time: the accept queue is short
                 few = wanted - order["open"] + number - 100
                 await until(lambda few=few: self.live + self.refused > few)  # type: ignore[misc]
         end = time.perf_counter() + 60

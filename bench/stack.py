@@ -1,4 +1,4 @@
-"""A Waggle in one of its shapes, to be measured: its stores, its server, and what they cost together."""
+"""Waggle in one of its shapes, to be measured: its stores, its server, and their joint cost."""
 
 import json
 import os
@@ -23,10 +23,10 @@ from tests.integration import servers
 from tests.integration._servers.stores import ask_redis
 
 LIMITS = ",".join(f"{name}=1000000/1" for name in ("read", "write", "expensive", "anonymous"))
-"""They are counted, since a server in use counts them, and never reached."""
+"""Counted, since a server in use counts them, but never reached."""
 ISSUER = "http://waggle.bench"
 STORES = {"embedded": (), "postgres": ("postgres",), "scaled": ("postgres", "redis")}
-"""What each shape needs beside the server. `postgres` is the scaled shape without Redis."""
+"""What each shape needs besides the server. `postgres` is the scaled shape without Redis."""
 _CALLS = re.compile(r"cmdstat_([^:]+):calls=(\d+)")
 PROGRAMS = {"postgres", "postmaster", "redis-server", "valkey-server"}
 
@@ -43,7 +43,7 @@ class Measured:
 class Target:
     port: int
     roots: Sequence[int]
-    """Processes that cost something, and with them all their children: PostgreSQL has one per connection."""
+    """Processes whose cost counts, including all their children: PostgreSQL has one per connection."""
 
     def spent(self) -> float:
         """CPU so far, in microseconds."""
@@ -58,13 +58,13 @@ class Target:
         return _measured(result, spent)
 
     def measure_until_idle(self, requests: Sequence[str], connections: int) -> Measured:
-        """Each request once, and all that they cause."""
+        """Each request once, including everything that it causes."""
         before = self.idle()
         result = self.load(requests, "--once", "--seconds", 60, "--connections", connections)
         return _measured(result, self.idle() - before)
 
     def idle(self) -> float:
-        """CPU so far, as soon as there is little to do for half a second."""
+        """CPU so far, once there has been little to do for half a second."""
         before = self.spent()
         while True:
             time.sleep(0.5)
@@ -99,7 +99,7 @@ def _measured(result: dict[str, Any], spent: float) -> Measured:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The stores of a Waggle, filled; servers come and go."""
+    """The stores of Waggle, filled; servers are started on them as needed."""
 
     folder: Path
     env: dict[str, str]
@@ -116,8 +116,8 @@ class Stack:
 
     def redis_calls(self) -> "Counter[str]":
         """How often each command was called so far."""
-        told = str(ask_redis(self.redis.url, ("INFO", "commandstats"))[0]) if self.redis else ""
-        return Counter({name: int(calls) for name, calls in _CALLS.findall(told)})
+        answer = str(ask_redis(self.redis.url, ("INFO", "commandstats"))[0]) if self.redis else ""
+        return Counter({name: int(calls) for name, calls in _CALLS.findall(answer)})
 
     def forget(self) -> None:
         """Empty Redis."""
@@ -137,7 +137,7 @@ def stack(shape: str, tables: Iterable[Table], folder: Path) -> Iterator[Stack]:
             "WAGGLE_PUBLIC_URL": ISSUER,
         }
         others = set(family(os.getpid()))
-        os.environ["WAGGLE_TEST_SERVERS"] = "processes"  # what runs in a container could not be counted
+        os.environ["WAGGLE_TEST_SERVERS"] = "processes"  # processes in containers could not be measured
         redis = None
         file = folder / "waggle.db"
         if "postgres" in STORES[shape]:
@@ -160,7 +160,7 @@ def stack(shape: str, tables: Iterable[Table], folder: Path) -> Iterator[Stack]:
                 stores.append(pid)
         if len(stores) < len(STORES[shape]):
             raise SystemExit(f"what {shape} needs runs where its processor time cannot be counted")
-        # The main process of each; its children come and go, and are found when they are counted.
+        # The main process of each. Its children change and are determined when they are measured.
         stores = [pid for pid in stores if not any(pid in family(other)[1:] for other in stores)]
         url = env.get("WAGGLE_DATABASE_URL", "")
         if url:

@@ -1,11 +1,10 @@
-"""Where the time of a home page goes: its steps, and how often stores are asked, within one process.
+"""How the time of a home page is spent: its steps, and how often stores are asked, within one process.
 
     python -m bench.steps [--shapes embedded scaled] [--posts 20000] [--follows 100] [--pages 3000]
 
-Each figure is processor time of this process that a step takes itself, without the steps within it; what stores of
-their own spend is not in it. Measuring adds a microsecond or two to each call of a step, so what is called often
-looks a little worse than it is.
-"""
+Each figure is the processor time that a step takes in this process, without the steps that it calls; the cost of the
+stores is not included. Measuring adds a microsecond or two to each call of a step, so steps that are called often look
+slightly worse than they are."""
 
 import argparse
 import functools
@@ -34,7 +33,7 @@ from entrypoints.http.app import create_app
 
 
 class Steps:
-    """Time by step, each without those that it calls."""
+    """Time by step, each without the steps that it calls."""
 
     def __init__(self) -> None:
         self.spent: Counter[str] = Counter()
@@ -70,7 +69,7 @@ class Steps:
 
 
 def parts(container: Container) -> Sequence[tuple[str, type, str]]:
-    """What is timed: its name, its class and its method."""
+    """What is measured: its name, its class and its method."""
     home = container.feeds().read_home_feed
     page, gather = home.read_page, home.gather
     return (
@@ -93,7 +92,7 @@ def parts(container: Container) -> Sequence[tuple[str, type, str]]:
 
 
 async def ask(app: Any, token: str) -> int:
-    """One request, without a network; the length of the answer."""
+    """One request, without a network. Returns the length of the answer."""
     scope = {
         "type": "http",
         "http_version": "1.1",
@@ -169,7 +168,7 @@ def main() -> None:
     for shape in chosen.shapes:
         with tempfile.TemporaryDirectory() as name, stack(shape, members.tables(), Path(name)) as stores:
             with stores.serving():
-                pass  # the first start makes the keys
+                pass  # the first start creates the keys
             given = tokens(stores, members.groups[chosen.follows][:WARM])
             print(f"| {shape}: step | µs a page | share | calls a page |")
             print("| --- | --- | --- | --- |", flush=True)

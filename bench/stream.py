@@ -2,11 +2,10 @@
 
     python -m bench.stream [--sockets 1 200 1000 5000] [--shapes embedded scaled] [--rounds 30] [--stalled 500]
 
-With so many sockets open, ten of each user: memory of one that is idle; the time from a like to the frame of who
-wrote the post; and one message to all of them, in two ways: "a new post" is the hint that home has one, which is made
-once; "an entry" is an edit of a post that all have liked, so each of them has an entry in a stream of their own. Then
-the times of a like for 50 sockets, beside many that ask for a long backlog and read nothing of it.
-"""
+With so many sockets open, ten per user: the memory of an idle one; the time from a like to the frame for the author of
+the post; and one message to all of them, in two ways. "a new post" is the hint that the home feed has one, which is
+encoded once. "an entry" is an edit of a post that all have liked, so that each of them gets an entry in their own
+stream. Then the times of a like for 50 sockets, beside many that request a long backlog and read nothing of it."""
 
 import argparse
 import json
@@ -34,12 +33,12 @@ USERS, POSTS = 20_000, 2_000
 PER_USER = 10
 FILES = 20_000
 HOME_SECONDS = 2.5
-"""More than the stream leaves between two hints."""
+"""More than the least time between two hints."""
 BACKLOG, EPOCH = 4_000, "beefbeefbeefbeef"
 
 
 class Sockets:
-    """Those that listen, in another process."""
+    """Listening sockets in another process."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -53,15 +52,15 @@ class Sockets:
         self, port: int, number: int, tokens: Sequence[str], hello: str = '{"op":"hello"}', **more: Any
     ) -> None:
         order = {"open": number, "port": port, "tokens": tokens, "per_token": PER_USER, "hello": hello}
-        told = self.do(**order, **({"stalled": False} | more))
-        if told["live"] < number:
-            raise SystemExit(f"not all sockets are open: {told}")
+        answer = self.do(**order, **({"stalled": False} | more))
+        if answer["live"] < number:
+            raise SystemExit(f"not all sockets are open: {answer}")
 
     def times(self, number: int, op: str = "event") -> list[float]:
-        told = self.do(wait=number, op=op, seconds=30)
-        if len(told["at"]) != number:
-            raise SystemExit(f"{len(told['at'])} of {number} frames arrived: {told['closed'][:5]}")
-        return list(told["at"])
+        answer = self.do(wait=number, op=op, seconds=30)
+        if len(answer["at"]) != number:
+            raise SystemExit(f"{len(answer['at'])} of {number} frames arrived: {answer['closed'][:5]}")
+        return list(answer["at"])
 
 
 @contextmanager
@@ -124,7 +123,7 @@ def ours(stores: Stack, number: int, rounds: int, readers: Sequence[int]) -> dic
 
 
 def slow_readers(stores: Stack, number: int, rounds: int, readers: Sequence[int]) -> dict[str, float]:
-    """Goal 12: those who read nothing delay nobody, and are sent away."""
+    """Goal 12: clients that read nothing delay no others, and are closed."""
     hello = json.dumps({"op": "hello", "resume": {"epoch": EPOCH, "seq": 0}})
     with stores.serving() as target, sockets() as listening:
         people = tokens(stores, readers)
@@ -147,7 +146,7 @@ def slow_readers(stores: Stack, number: int, rounds: int, readers: Sequence[int]
 
 
 def backlog(readers: Sequence[int], actor: int) -> Iterator[Table]:
-    """Long streams for those who will read nothing of them."""
+    """Long streams for the clients that will read nothing of them."""
     columns = ("user_id", "epoch", "floor", "head", "read_to", "unread")
     unread = json.dumps({"follow": BACKLOG})
     yield "streams", columns, ((user_id(n), EPOCH, 1, BACKLOG, 0, unread) for n in readers)
@@ -164,9 +163,9 @@ def _files(pid: int) -> int:
 def _liked(
     target: Target, listening: Sockets, author: str, liker: str, sockets: int
 ) -> Iterator[tuple[float, float]]:
-    """When it was asked for, and when each of the author's sockets had it."""
+    """When it was requested, and when each of the author's sockets had it."""
     post = json.loads(call(target.port, "/api/v1/posts", {"text": "in bloom"}, author))["id"]
-    time.sleep(0.3)  # what the post itself brings about comes first, as facts of a post do in their order
+    time.sleep(0.3)  # events of a post are delivered in order, so those of its publication come first
     began = listening.do(mark=True)["now"]
     _send(target.port, "PUT", f"/api/v1/posts/{post}/like", liker)
     yield from ((began, at) for at in listening.times(sockets))
@@ -175,7 +174,7 @@ def _liked(
 def _published(
     target: Target, listening: Sockets, listeners: Sequence[str], author: str, number: int, rounds: int
 ) -> tuple[float, list[float]]:
-    """CPU of all processes per delivery of a hint that home has a new post, and the delays."""
+    """CPU of all processes per delivered hint about a new post, and the delays."""
     whom = json.loads(call(target.port, "/api/v1/posts", {"text": "hello"}, author))["author"]["id"]
     for follower in listeners:
         _send(target.port, "PUT", f"/api/v1/users/{whom}/follow", follower)
@@ -189,9 +188,9 @@ def _published(
 def _edited(
     target: Target, listening: Sockets, listeners: Sequence[str], author: str, number: int, rounds: int
 ) -> tuple[float, list[float]]:
-    """CPU of all processes per delivery of an entry in each listener's stream, and the delays."""
+    """CPU of all processes per delivered entry in the streams of the listeners, and the delays."""
     posts = []
-    for _ in range(rounds):  # who likes a post is told once a day that it was edited
+    for _ in range(rounds):  # users who like a post are notified once a day that it was edited
         post = json.loads(call(target.port, "/api/v1/posts", {"text": "in bloom"}, author))["id"]
         for liker in listeners:
             _send(target.port, "PUT", f"/api/v1/posts/{post}/like", liker)
@@ -218,7 +217,7 @@ def _to_all(
 
 
 def _register(port: int) -> str:
-    """The token of someone who can be followed: those of the community have no address that a server can read."""
+    """The token of an account that can be followed: the addresses of the community cannot be read by a server."""
     name = f"author{secrets.token_hex(4)}"
     account = {"username": name, "email": f"{name}@example.org", "password": secrets.token_urlsafe(16)}
     token: str = json.loads(call(port, "/api/v1/auth/register", account))["tokens"]["access_token"]
@@ -254,7 +253,7 @@ def measure(shape: str, numbers: Sequence[int], rounds: int, slow: int) -> None:
     with tempfile.TemporaryDirectory() as name, stack(shape, tables, Path(name)) as stores:
         stores.env.update({"WAGGLE_SOCKETS_PER_NETWORK": "10000", "WAGGLE_TRUSTED_PROXIES": "127.0.0.1"})
         with stores.serving():
-            pass  # the first start makes the keys
+            pass  # the first start creates the keys
         for number in numbers:
             floor = bare(number, max(1, rounds // 10))
             found = ours(stores, number, rounds, [*members.groups[100]])

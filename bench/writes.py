@@ -1,11 +1,10 @@
-"""Goals 8, 9 and 10: what a post costs until all that it causes is done, and what its followers add to it.
+"""Goals 8, 9 and 10: the cost of a post until everything that it causes is done, and what its followers add to it.
 
     python -m bench.writes [--shapes embedded scaled] [--rounds 3]
 
 A post with 99 followers among 100,000 users, and the same among 100, in turn. Then an author with 9,999 followers
-beside one with none: how long each waits for the answer, and what fan-out costs for each follower, all of whom
-have a full timeline.
-"""
+beside one with none: how long each waits for the answer, and what fan-out costs per follower, all of whom have a full
+timeline."""
 
 import argparse
 import os
@@ -30,9 +29,9 @@ from domain.shared import MAX_ID, EventId, PostId, UserId
 
 POSTS = 20_000
 BATCH = 300
-"""Posts that are made for one figure."""
+"""Posts per figure."""
 PER_SECOND = 3.0
-"""Of an author whose answers are waited for: by then the fan-out of the post before is over."""
+"""Posts per second of an author whose answers are timed: by then the fan-out of the previous post is done."""
 
 
 def small(now_ms: int) -> Community:
@@ -51,7 +50,7 @@ def by_size(shape: str, large: Stack, folder: Path, rounds: int) -> None:
         for turn in range(rounds + 1):
             for cost, (stores, target) in zip(costs, servers, strict=True):
                 found = target.measure_until_idle([posting(stores, SMALL)] * BATCH, connections=4)
-                if turn:  # the first warms up
+                if turn:  # the first one warms up
                     cost.append(found.cpu_us)
         many, few = (statistics.median(cost) for cost in costs)
         ratio = statistics.median(a / b for a, b in zip(*costs, strict=True))
@@ -60,7 +59,7 @@ def by_size(shape: str, large: Stack, folder: Path, rounds: int) -> None:
 
 
 def waiting(shape: str, stores: Stack, readers: list[int], rounds: int) -> None:
-    """Goal 10: what the author notices."""
+    """Goal 10: the delay for the author."""
     with stores.serving() as target:
         target.load(homes(stores, readers), "--once", "--connections", 4)
         crowded, alone = posting(stores, CROWDED), posting(stores, ALONE)
@@ -79,8 +78,8 @@ def _answered(target: Target, post: str) -> Measured:
     return target.measure([post], 8, 1, rate=PER_SECOND)
 
 
-async def telling(shape: str, stores: Stack, rounds: int) -> None:
-    """Goal 10: what it costs to tell all the followers."""
+async def fanning_out(shape: str, stores: Stack, rounds: int) -> None:
+    """Goal 10: the cost of fan-out to all followers."""
     async with inside(stores) as (container, _settings):
         fan_out = container.feeds().fan_out
         if isinstance(fan_out.timelines, MemoryTimelines):  # with room for all followers
@@ -109,7 +108,7 @@ async def telling(shape: str, stores: Stack, rounds: int) -> None:
             took.append(time.perf_counter() - started)
             spent.append(here.spent() - before)
         if len(followers) != FOLLOWERS[CROWDED]:
-            raise SystemExit(f"{len(followers)} followers were told")
+            raise SystemExit(f"only {len(followers)} followers got the post")
     cpu = statistics.mean(spent) / len(followers)
     print(f"| {shape} | fan-out to {len(followers):,} warm followers | {cpu:.1f} µs of CPU for each |")
     print(
@@ -126,10 +125,10 @@ def measure(shape: str, rounds: int) -> None:
         stack(shape, members.tables(), Path(name)) as stores,
     ):
         with stores.serving():
-            pass  # the first start makes the keys
+            pass  # the first start creates the keys
         by_size(shape, stores, Path(other), rounds)
         waiting(shape, stores, [*members.groups[100]], rounds)
-        uvloop.run(telling(shape, stores, rounds))
+        uvloop.run(fanning_out(shape, stores, rounds))
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
 """A device that follows the stream and records whether every entry was sent once and in order.
 
 with devices() as run:
-    phone = Recorder(maya, [waggle.base_url], chance)
-    run(phone)
-    ...
-    check(phone)"""
+phone = Recorder(maya, [waggle.base_url], chance)
+run(phone)
+...
+check(phone)
+"""
 
 import asyncio
 import json
