@@ -1,4 +1,4 @@
-"""A Waggle that runs in a process of its own, as an operator would start it."""
+"""A Waggle server that runs in its own process, as an operator would start it."""
 
 import http.client
 import os
@@ -19,7 +19,7 @@ PATIENCE = 60.0
 
 
 class NotUp(Exception):
-    """The server does not come up or does not end; the message has the end of its log."""
+    """The server does not start or does not end. The message contains the end of its log."""
 
 
 def free_port() -> int:
@@ -30,14 +30,14 @@ def free_port() -> int:
 
 @dataclass
 class Waggle:
-    """One server. It may be killed and started again: port and data stay what they were."""
+    """One server. It can be killed and restarted, with the same port and the same data."""
 
     shape: str
     folder: Path
     database_url: str = ""
     port: int = field(default_factory=free_port)
     settings: dict[str, str] = field(default_factory=dict)
-    """What is set otherwise than for all tests."""
+    """Settings that differ from those of all tests."""
     executed: bool = False
     """Whether a new interpreter starts the server, as an operator would; else it is forked (see `forking`)."""
     _process: subprocess.Popen[bytes] | ForkedProcess | None = None
@@ -55,7 +55,7 @@ class Waggle:
         return self.folder / "server.log"
 
     def start(self) -> None:
-        """Start the process and wait until it says that it is ready."""
+        """Start the process and wait until it reports that it is ready."""
         if self.executed:
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -82,7 +82,7 @@ class Waggle:
             raise NotUp(f"migrate ended with {done.returncode}:\n{done.stderr}")
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`waggle …` with the settings of this server, in a process of its own."""
+        """Run `waggle …` with the settings of this server, in its own process."""
         with tempfile.TemporaryDirectory() as folder:
             stdout, stderr = Path(folder) / "stdout", Path(folder) / "stderr"
             process = fork(list(arguments), self._environment(), stdout, stderr)
@@ -94,13 +94,13 @@ class Waggle:
             return subprocess.CompletedProcess(arguments, status, stdout.read_text(), stderr.read_text())
 
     def kill(self) -> None:
-        """SIGKILL: no chance to finish anything."""
+        """Send SIGKILL, so that the server cannot finish anything."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
     def stop(self) -> int:
-        """SIGTERM; the exit status."""
+        """Send SIGTERM. Returns the exit status."""
         self.signal(signal.SIGTERM)
         return self.ended()
 
@@ -110,7 +110,7 @@ class Waggle:
         self._process.send_signal(number)
 
     def ended(self) -> int:
-        """The exit status, once it has ended by itself."""
+        """Wait until the server has ended by itself. Returns the exit status."""
         if self._process is None:
             raise NotUp("it was never started")
         try:
@@ -120,12 +120,12 @@ class Waggle:
             raise NotUp(f"the server does not end:\n{self.tail()}") from None
 
     def cpu_seconds(self) -> float:
-        """Processor time that the server has taken until now (Linux only)."""
+        """The processor time that the server has used so far, in seconds (Linux only)."""
         fields = self._of_proc("stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> int:
-        """Bytes that the server has in memory (Linux only)."""
+        """The resident memory of the server in bytes (Linux only)."""
         return int(self._of_proc("statm").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def _of_proc(self, name: str) -> str:
@@ -134,7 +134,7 @@ class Waggle:
         return Path(f"/proc/{self._process.pid}/{name}").read_text()
 
     def complaints(self) -> list[str]:
-        """The lines of the log that should not be there."""
+        """The lines of the log that must not be there."""
         bad = ('"level": "error"', '"level": "critical"', "Traceback", "RuntimeWarning", "was never awaited")
         text = self.log.read_text(errors="replace")
         return [line for line in text.splitlines() if any(word in line for word in bad)]
@@ -144,7 +144,7 @@ class Waggle:
 
     def _ready(self) -> bool:
         asking = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-        try:  # a client that does more takes the processor from the server that is about to start
+        try:  # a simple client, because a larger one would slow down the server that is about to start
             asking.request("GET", "/readyz")
             return asking.getresponse().status == 200
         except (OSError, http.client.HTTPException):
@@ -154,15 +154,18 @@ class Waggle:
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("WAGGLE_")}
-        return inherited | {
-            "PORT": str(self.port),
-            "WAGGLE_DATA_DIR": str(self.data_dir),
-            "WAGGLE_DATABASE_URL": self.database_url,
-            "WAGGLE_PASSWORD_COST": "4",
-            "WAGGLE_RATE_LIMITS": "off",
-            "WAGGLE_TRENDING_SECONDS": "1",
-            "WAGGLE_DRAIN_SECONDS": "0",
-            "TMPDIR": tempfile.gettempdir(),
-            "PYTHONDONTWRITEBYTECODE": "",  # each of hundreds of starts would compile all modules again
-            **self.settings,
-        }
+        return (
+            inherited
+            | {
+                "PORT": str(self.port),
+                "WAGGLE_DATA_DIR": str(self.data_dir),
+                "WAGGLE_DATABASE_URL": self.database_url,
+                "WAGGLE_PASSWORD_COST": "4",
+                "WAGGLE_RATE_LIMITS": "off",
+                "WAGGLE_TRENDING_SECONDS": "1",
+                "WAGGLE_DRAIN_SECONDS": "0",
+                "TMPDIR": tempfile.gettempdir(),
+                "PYTHONDONTWRITEBYTECODE": "",  # otherwise each of hundreds of starts would compile all modules again
+                **self.settings,
+            }
+        )

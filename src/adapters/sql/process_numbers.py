@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Column, Integer, String, Table, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import Column, Integer, String, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.ids import PROCESSES, Lease
 from adapters.sql.database import Database
+from adapters.sql.leases import serialize
 from adapters.sql.metadata import Id, metadata, now_ms
 from domain.shared import Unavailable
 
@@ -46,8 +47,7 @@ class ProcessNumbers:
     async def take(self) -> Lease:
         """Lease a free number. Raises Unavailable if there is none."""
         async with self.database.begin() as connection:
-            if not self.database.is_sqlite:
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_TAKE_LOCK})"))
+            await serialize(self.database, connection, _TAKE_LOCK)
             now = await self._now(connection)
             # locked, so that a concurrent renewal is either seen or waits
             rows = (await connection.execute(select(process_numbers).with_for_update())).all()

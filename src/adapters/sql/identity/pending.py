@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Integer, and_, bindparam, delete, func, literal, null, select, text, update
+from sqlalchemy import Integer, and_, bindparam, delete, func, literal, null, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database, Prepared
 from adapters.sql.identity.accounts import SqlAccounts
 from adapters.sql.identity.tables import pending_registrations
+from adapters.sql.leases import end_of_lease, serialize
 from adapters.sql.metadata import Id, millis, now_ms
 from adapters.sql.sealing import Sealer
 from adapters.text import email_key
@@ -18,8 +19,6 @@ from application.identity.ports import DueConfirmation, PendingRegistration
 from domain.identity import UsernameTaken
 
 _CLAIM_LOCK = 0x636F6E66
-"""The key of an advisory lock. Claims of several processes run one after the other, because each must see the leases of
-the ones before."""
 _HOUR_MS = 3_600_000
 
 _c = pending_registrations.c
@@ -118,12 +117,10 @@ class SqlConfirmationQueue:
         if not await self.database.fetch(_is_due):
             return []
         async with self.database.begin() as connection:
-            if not self.database.is_sqlite:
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
+            await serialize(self.database, connection, _CLAIM_LOCK)
             rows = (await connection.execute(_claim, {"n": limit})).all()
             rows = list({row.email_index: row for row in reversed(rows)}.values())[::-1]
-            now = (await connection.execute(select(now_ms()))).scalar_one()
-            until = now + lease // timedelta(milliseconds=1)
+            until = await end_of_lease(connection, lease)
             if rows:
                 await connection.execute(_take, [{"which": row.id, "lease": until} for row in rows])
             counted = await connection.execute(_sent, {"indexes": [row.email_index for row in rows]})

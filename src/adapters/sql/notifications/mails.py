@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Integer, and_, bindparam, delete, literal, select, text, update
+from sqlalchemy import Integer, and_, bindparam, delete, literal, select, update
 
 from adapters.sql.database import Database, Prepared
+from adapters.sql.leases import end_of_lease, serialize
 from adapters.sql.metadata import Id, now_ms
 from adapters.sql.notifications.tables import mails
 from application.notifications.ports import DueMail
@@ -18,7 +19,6 @@ _CLAIM_LOCK = 0x6D61696C
 _due = and_(mails.c.due_at <= now_ms(), mails.c.leased_until <= now_ms())
 _is_due = Prepared(select(literal(1)).select_from(mails).where(_due).limit(literal(1)))
 _claim = select(mails).where(_due).order_by(mails.c.due_at).limit(bindparam("n", type_=Integer))
-_now = select(now_ms())
 _who, _lease = bindparam("who", type_=Id), bindparam("lease", type_=Id)
 _take = update(mails).where(mails.c.user_id == _who).values(leased_until=_lease)
 # The end of a lease identifies it.
@@ -41,10 +41,9 @@ class SqlMailQueue:
         if not await self.database.fetch(_is_due):
             return []
         async with self.database.begin() as connection:
-            if not self.database.is_sqlite:
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
+            await serialize(self.database, connection, _CLAIM_LOCK)
             rows = (await connection.execute(_claim, {"n": limit})).all()
-            until = (await connection.execute(_now)).scalar_one() + lease // timedelta(milliseconds=1)
+            until = await end_of_lease(connection, lease)
             if rows:
                 await connection.execute(_take, [{"who": row.user_id, "lease": until} for row in rows])
         return [DueMail(UserId(row.user_id), row.since, row.attempts, until) for row in rows]
