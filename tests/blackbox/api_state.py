@@ -88,7 +88,7 @@ def text_of(action: Action) -> str:
 
 
 class ApiState:
-    """What the model knows, who may see it, and how it looks in answers."""
+    """The state of the model, the rule of visibility, and the views that answers contain."""
 
     def __init__(self) -> None:
         self.people: dict[str, Person] = {}
