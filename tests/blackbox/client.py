@@ -86,9 +86,9 @@ def check_problem(response: httpx.Response) -> None:
     assert body["detail"], about
     assert set(body) <= {"type", "title", "status", "detail", "code", "request_id", "errors"}, about
     assert not LEAKS.search(response.text), about
-    for fault in body.get("errors", []):
-        assert set(fault) == {"pointer", "code", "detail"}, about
-        assert POINTER.fullmatch(fault["pointer"]), about
+    for error in body.get("errors", []):
+        assert set(error) == {"pointer", "code", "detail"}, about
+        assert POINTER.fullmatch(error["pointer"]), about
     if response.status_code == 401:
         assert response.headers["www-authenticate"].startswith("Bearer "), about
     if response.status_code == 405:
@@ -120,7 +120,7 @@ def refused(response: httpx.Response, status: int, code: str) -> Json:
 
 def field_errors(response: httpx.Response) -> dict[str, str]:
     """The error code of each JSON pointer in a refusal."""
-    return {fault["pointer"]: fault["code"] for fault in refused(response, 422, "invalid")["errors"]}
+    return {error["pointer"]: error["code"] for error in refused(response, 422, "invalid")["errors"]}
 
 
 def done(response: httpx.Response, status: int = 200) -> Json:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.graph.audience import Audience
+from application.graph.audience import FollowerAudience
 from application.graph.event_handlers import AcceptFollowRequests, EraseRelationships
 from application.graph.relationships import ChangeRelationship, Follow
 from application.graph.repair import RepairFollowCounts
@@ -175,7 +175,7 @@ class GraphContract:
         star, *fans = people.users
         for fan in (fans[3], fans[0], fans[4], fans[1]):
             await people.do(fan, "follow", star)
-        audience = Audience(stores.graph, lambda: 0.0)
+        audience = FollowerAudience(stores.graph, lambda: 0.0)
 
         first = await audience.followers_of(star, UserId(0), 3)
         rest = await audience.followers_of(star, first[-1], 3)
@@ -185,7 +185,7 @@ class GraphContract:
     async def test_a_popular_account_stays_popular(self, stores: Stores) -> None:
         people, seconds = add_people(stores, POPULAR + 1), 0.0
         star, *fans = people.users
-        audience = Audience(stores.graph, lambda: seconds)
+        audience = FollowerAudience(stores.graph, lambda: seconds)
         for fan in fans[:-1]:
             await people.do(fan, "follow", star)
         before = star in await audience.popular()

@@ -39,7 +39,7 @@ class TestRegistration:
         with pytest.raises(Invalid) as caught:
             await waggle.register("a", "nowhere", "short", "x" * 51, None)
 
-        assert [fault.field for fault in caught.value.field_errors] == [
+        assert [error.field for error in caught.value.field_errors] == [
             "username",
             "email",
             "password",
@@ -261,7 +261,7 @@ class TestProfiles:
         with pytest.raises(Invalid) as caught:
             await waggle.edit_profile(ann.user.id, "x" * 51, "\0", None)
 
-        assert [fault.field for fault in caught.value.field_errors] == ["display_name", "bio"]
+        assert [error.field for error in caught.value.field_errors] == ["display_name", "bio"]
 
     @pytest.mark.parametrize("name", ["ann", "ANN"])
     async def test_a_profile_is_found_by_its_username(self, waggle: Waggle, ann: LoggedIn, name: str) -> None:

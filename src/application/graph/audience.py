@@ -8,7 +8,7 @@ from domain.shared import UserId
 
 
 @dataclass(slots=True)
-class Audience:
+class FollowerAudience:
     """The followers of an author, and the authors with too many followers for a fan-out. Answers feeds."""
 
     reader: GraphReader

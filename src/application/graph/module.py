@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from application.graph.audience import Audience
+from application.graph.audience import FollowerAudience
 from application.graph.event_handlers import AcceptFollowRequests, EraseRelationships
 from application.graph.ports import AccountDirectory
 from application.graph.queries import ListPeople, ReadFollowSummary, ReadRelationships
@@ -65,7 +65,7 @@ class GraphModule:
 
     # Answers to other modules
     viewer_contexts: CachedViewerContexts
-    audience: Audience
+    audience: FollowerAudience
 
     # Handlers of events
     accept_follow_requests: AcceptFollowRequests
@@ -101,7 +101,7 @@ class GraphModule:
             ),
             repair_follow_counts=RepairFollowCounts(stores.counters),
             viewer_contexts=viewer_contexts,
-            audience=Audience(reader=reader, monotonic=monotonic),
+            audience=FollowerAudience(reader=reader, monotonic=monotonic),
             accept_follow_requests=AcceptFollowRequests(
                 open_tx=open_tx, accounts=accounts, new_id=new_id, forget=forget, monotonic=monotonic
             ),

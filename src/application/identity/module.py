@@ -12,7 +12,7 @@ from application.identity.event_handlers import CountPosts
 from application.identity.keys import EnsureKeys, ListKeys, MakeKey, RevokeKey, RotateKeys
 from application.identity.mailing import SendConfirmations
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
-from application.identity.ports import AccessTokens, Authorship, CommonPasswords, Passwords, RefreshTokens
+from application.identity.ports import AccessTokens, Authorship, CommonPasswordCheck, Passwords, RefreshTokens
 from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
 from application.identity.registration import Register
 from application.identity.repair import RepairAccounts
@@ -38,7 +38,7 @@ class IdentityNeeds:
     authorship: Authorship
 
     passwords: Passwords
-    common_passwords: CommonPasswords
+    common_passwords: CommonPasswordCheck
     access_tokens: AccessTokens
     refresh_tokens: RefreshTokens
     confirmation_token: ConfirmationToken

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from application.identity.ports import CommonPasswords, IdentityReader, IdentityTx, Passwords
+from application.identity.ports import CommonPasswordCheck, IdentityReader, IdentityTx, Passwords
 from application.identity.security import SecurityLog
 from application.identity.sessions import SessionMaker, SessionsEnded, Tokens
 from application.identity.throttle import Throttle
@@ -16,7 +16,7 @@ from domain.shared import Invalid, SessionId, UserId
 class NewPassword:
     """Check and normalise a new password. Raises Invalid."""
 
-    common: CommonPasswords
+    common: CommonPasswordCheck
     site: Sequence[str]
     """The names of this site, which a password must not contain."""
 

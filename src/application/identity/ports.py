@@ -213,7 +213,7 @@ class Passwords(Protocol):
         ...
 
 
-class CommonPasswords(Protocol):
+class CommonPasswordCheck(Protocol):
     def __call__(self, secret: str) -> bool:
         """Whether the password is one of the most common ones, whatever its case."""
         ...
