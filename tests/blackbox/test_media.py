@@ -1,18 +1,15 @@
-"""Pictures come in by two ways, and what is made of them is served to whom it was shown, and to nobody else."""
+"""Uploads in two ways, their processing, and serving of the renditions to the clients that may see them."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from .client import Api, Json, Member, check_problem, done, field_errors, fresh_key, refused
 from .pictures import begun, opened, picture, puts, ready, served, settled, uploaded, uploads
 from .wire import exchange
 
-pytestmark = pytest.mark.scaled  # where the storage is another one
+pytestmark = pytest.mark.scaled  # its storage differs
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +19,14 @@ def maya(api: Api) -> Member:
 
 @pytest.fixture(scope="module")
 def cat(maya: Member) -> Json:
-    """A picture that is ready."""
+    """An image that is ready."""
     return ready(maya, picture(1200, 900), alt_text="a cat", focal_x="0.25", focal_y="-1")
 
 
-# --- In, by the API ---------------------------------------------------------------------------------
+# --- Uploads through the API ------------------------------------------------------------------------
 
 
-def test_an_upload_is_taken_at_once_and_ready_soon(maya: Member) -> None:
+def test_an_upload_is_accepted_at_once_and_processed_soon(maya: Member) -> None:
     response = uploads(maya, picture(1200, 900), alt_text=" a cat ", focal_x="0.25", focal_y="-1")
     taken = done(response, 202)
 
@@ -44,7 +41,7 @@ def test_an_upload_is_taken_at_once_and_ready_soon(maya: Member) -> None:
     assert {"thumbnail", "small", "large"} <= set(media["renditions"])
 
 
-def test_every_rendition_is_what_it_says(cat: Json) -> None:
+def test_every_rendition_has_its_declared_type_and_size(cat: Json) -> None:
     for name, rendition in cat["renditions"].items():
         answer = served(rendition["url"])
 
@@ -57,7 +54,8 @@ def test_every_rendition_is_what_it_says(cat: Json) -> None:
         assert not image.getexif()
 
 
-def test_me6_what_is_served_is_never_a_page_or_a_script(cat: Json) -> None:
+def test_a_file_is_never_served_as_a_page_or_a_script(cat: Json) -> None:
+    """ME-6."""
     for rendition in cat["renditions"].values():
         for headers in ({}, {"Range": "bytes=1-5"}):
             found = served(rendition["url"], **headers).headers
@@ -70,7 +68,7 @@ def test_me6_what_is_served_is_never_a_page_or_a_script(cat: Json) -> None:
             assert "server" not in found
 
 
-def test_what_is_no_picture_fails_with_a_reason(maya: Member) -> None:
+def test_an_invalid_image_fails_with_a_reason(maya: Member) -> None:
     for data, reason in (
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "type_unsupported"),
         (picture()[:-30], "damaged"),
@@ -94,7 +92,7 @@ def test_the_same_key_and_file_are_the_same_media(maya: Member) -> None:
     assert uploads(maya, data, alt_text="red").json()["id"] != taken[0].json()["id"]
 
 
-def test_an_answer_that_was_lost_is_had_by_asking_again(api: Api, maya: Member) -> None:
+def test_a_repeated_upload_returns_a_lost_answer(api: Api, maya: Member) -> None:
     key, data = fresh_key(), picture(colour="blue")
     request = maya.http.build_request("POST", "/api/v1/media", files={"file": ("x", data)})
     request.read()
@@ -125,7 +123,7 @@ FILE = PART % (b"file", b"x")
 END = b"--X--\r\n"
 BAD_FORMS: dict[str, tuple[str, bytes, int]] = {
     "JSON": ("application/json", b"{}", 415),
-    "a bare picture": ("image/png", picture(), 415),
+    "a bare image": ("image/png", picture(), 415),
     "no type": ("", FILE + END, 415),
     "no boundary": ("multipart/form-data", FILE + END, 400),
     "a long boundary": (f"multipart/form-data; boundary={'X' * 80}", FILE + END, 400),
@@ -136,7 +134,7 @@ BAD_FORMS: dict[str, tuple[str, bytes, int]] = {
     "an empty file": (FORM, PART % (b"file", b"") + END, 422),
     "two files": (FORM, FILE + FILE + END, 422),
     "an unknown part": (FORM, FILE + PART % (b"owner_id", b"1") + END, 422),
-    "a text that is no UTF-8": (FORM, FILE + PART % (b"alt_text", b"\xff") + END, 422),
+    "a text in another charset": (FORM, FILE + PART % (b"alt_text", b"\xff") + END, 422),
     "a text with NUL": (FORM, FILE + PART % (b"alt_text", b"\0") + END, 422),
     "a long text": (FORM, FILE + PART % (b"alt_text", b"x" * 1501) + END, 422),
     "a very long text": (FORM, FILE + PART % (b"alt_text", b"x" * 70_000) + END, 413),
@@ -149,7 +147,7 @@ BAD_FORMS: dict[str, tuple[str, bytes, int]] = {
 
 @pytest.mark.short_run_shapes("embedded")
 @pytest.mark.parametrize("name", BAD_FORMS)
-def test_a_form_that_is_none_is_refused(maya: Member, name: str) -> None:
+def test_an_invalid_form_is_refused(maya: Member, name: str) -> None:
     content_type, body, status = BAD_FORMS[name]
     response = maya.request("POST", "/api/v1/media", content=body, headers={"Content-Type": content_type})
 
@@ -158,40 +156,42 @@ def test_a_form_that_is_none_is_refused(maya: Member, name: str) -> None:
 
 
 @pytest.mark.short_run_shapes("embedded")
-def test_me4_a_file_may_be_called_anything(maya: Member) -> None:
+def test_a_file_may_have_any_name(maya: Member) -> None:
+    """ME-4."""
     for name in ("../../../etc/passwd", "-i", "concat:a|b", "a\r\nX-Evil: 1", "x" * 3000, "ü💥", ".", "con"):
         media = done(uploads(maya, picture(8, 8), name=name), 202)
         assert len(name) < 3 or name not in str(media)
 
 
-# --- In, by a ticket --------------------------------------------------------------------------------
+# --- Uploads with a ticket --------------------------------------------------------------------------
 
 
-def test_a_direct_upload_is_completed_once_however_often_one_asks(maya: Member) -> None:
+def test_a_direct_upload_is_completed_once_however_often_it_is_requested(maya: Member) -> None:
     data = picture(900, 600)
     key = fresh_key()
     members = {"type": "image/png", "bytes": len(data), "alt_text": "b", "focal_point": {"x": 1, "y": 0}}
     first, again = [
         maya.post("/api/v1/media/uploads", members, headers={"Idempotency-Key": key}) for _ in range(2)
     ]
-    begun_ = done(again, 201)
-    media = begun_["media"]
+    started = done(again, 201)
+    media = started["media"]
     path = f"/api/v1/media/uploads/{media['id']}/complete"
 
     assert done(first, 201)["media"]["id"] == media["id"]
     assert first.headers["location"] == f"/api/v1/media/{media['id']}"
     assert (media["state"], media["alt_text"], media["focal_point"]) == ("pending", "b", {"x": 1.0, "y": 0.0})
     refused(maya.post(path), 409, "media_not_uploaded")
-    assert puts(begun_["upload"], data).is_success
+    assert puts(started["upload"], data).is_success
     assert {done(maya.post(path), 202)["id"] for _ in range(3)} == {media["id"]}
-    made = settled(maya, media)
-    assert (made["state"], made["width"], made["height"]) == ("ready", 900, 600)
+    result = settled(maya, media)
+    assert (result["state"], result["width"], result["height"]) == ("ready", 900, 600)
     done(maya.post(path), 202)
     repeated = done(maya.post("/api/v1/media/uploads", members, headers={"Idempotency-Key": key}), 201)
     assert (repeated["media"]["id"], repeated["upload"]) == (media["id"], None)
 
 
-def test_me5_a_ticket_is_good_for_what_it_was_given_for(maya: Member) -> None:
+def test_a_ticket_accepts_only_the_announced_upload(maya: Member) -> None:
+    """ME-5."""
     data, other = picture(64, 64), picture(64, 65)
     one, another = begun(maya, data), begun(maya, other)
     url = one["upload"]["url"]
@@ -222,11 +222,12 @@ ENDS: dict[str, Callable[[Member, Json], object]] = {
 
 @pytest.mark.short_run_shapes("embedded")
 @pytest.mark.parametrize("end", ENDS)
-def test_me5_a_ticket_ends_with_its_media_and_its_session(api: Api, end: str) -> None:
+def test_a_ticket_ends_with_its_media_and_its_session(api: Api, end: str) -> None:
+    """ME-5."""
     owner, data = api.someone(), picture(64, 64)
     upload = begun(owner, data)
     if not upload["upload"]["url"].startswith(api.base_url):
-        pytest.skip("this storage takes uploads by itself: what nothing needs is removed later")
+        pytest.skip("this storage accepts uploads without Waggle: unneeded ones are removed later")
     assert puts(upload["upload"], data).is_success
     ENDS[end](owner, upload["media"])
 
@@ -234,7 +235,7 @@ def test_me5_a_ticket_ends_with_its_media_and_its_session(api: Api, end: str) ->
 
 
 @pytest.mark.short_run_shapes("embedded")
-def test_what_is_announced_must_be_possible(maya: Member) -> None:
+def test_an_invalid_announcement_is_refused(maya: Member) -> None:
     good = {"type": "image/png", "bytes": 10}
     for bad, expected in (
         ({"type": "image/svg+xml"}, {"/type"}),
@@ -249,10 +250,11 @@ def test_what_is_announced_must_be_possible(maya: Member) -> None:
         assert set(field_errors(maya.post("/api/v1/media/uploads", good | bad))) == expected, bad
 
 
-# --- Whose it is ------------------------------------------------------------------------------------
+# --- Owners -----------------------------------------------------------------------------------------
 
 
-def test_az2_other_peoples_media_are_not_there(api: Api, maya: Member, cat: Json) -> None:
+def test_media_of_another_user_is_not_found(api: Api, maya: Member, cat: Json) -> None:
+    """AZ-2."""
     stranger = api.someone()
     for id_ in (cat["id"], "1", "007", "x", "9" * 30):
         refused(stranger.get(f"/api/v1/media/{id_}"), 404, "media_not_found")
@@ -263,7 +265,7 @@ def test_az2_other_peoples_media_are_not_there(api: Api, maya: Member, cat: Json
     assert done(maya.get(f"/api/v1/media/{cat['id']}"))["alt_text"] == "a cat"
 
 
-def test_an_owner_describes_and_deletes(maya: Member) -> None:
+def test_an_owner_updates_and_deletes_media(maya: Member) -> None:
     media = ready(maya)
     path = f"/api/v1/media/{media['id']}"
 
@@ -279,114 +281,3 @@ def test_an_owner_describes_and_deletes(maya: Member) -> None:
     refused(maya.delete(path), 404, "media_not_found")
     for rendition in media["renditions"].values():
         assert served(rendition["url"]).status_code == 404
-
-
-# --- Out --------------------------------------------------------------------------------------------
-
-
-def test_me7_an_address_is_good_as_it_was_given_and_no_other(api: Api, maya: Member, cat: Json) -> None:
-    url = cat["renditions"]["small"]["url"]
-    bare, _, query = url.partition("?")
-    place, secret = bare.rsplit("/", 2)[0], bare.rsplit("/", 2)[1]
-    until = dict(pair.split("=") for pair in query.split("&"))["until"]
-    other = ready(maya)["renditions"]["small"]["url"]
-    altered = [
-        bare,
-        url[:-1] + ("0" if url[-1] != "0" else "1"),
-        url.replace(f"until={until}", f"until={int(until) + 60}"),
-        url.replace(f"until={until}", "until="),
-        url.replace(f"until={until}", f"until={'9' * 20}"),
-        url.replace(f"until={until}", "until=%D9%A1"),
-        url.replace("/small.", "/large."),
-        url.replace("/small.", "/upload."),
-        url.replace("/small.", "/nothing."),
-        f"{place}/{'x' * len(secret)}/small.webp?{query}",
-        f"{place}/{secret}/?{query}",
-        f"{place}/{secret}/upload?{query}",
-        f"{bare}?{other.partition('?')[2]}",
-        url + "/..",
-    ]
-
-    assert served(url).status_code == 200
-    assert 60 < int(until) - time.time() <= 300
-    for address in altered:
-        answer = served(address)
-        assert answer.status_code == 404, address
-        check_problem(answer)
-        assert "no-store" in answer.headers["cache-control"]
-    assert len({served(address).json()["code"] for address in altered[:-4]}) == 1
-
-
-def test_ranges_and_tags(cat: Json) -> None:
-    url = cat["renditions"]["large"]["url"]
-    whole = served(url)
-    data, tag = whole.content, whole.headers["etag"]
-    size = len(data)
-
-    for asked, part in (
-        ("bytes=0-99", data[:100]),
-        ("bytes=100-", data[100:]),
-        ("bytes=-7", data[-7:]),
-        (f"bytes=5-{size * 2}", data[5:]),
-    ):
-        answer = served(url, Range=asked)
-        assert (answer.status_code, answer.content) == (206, part)
-        start = size - len(part) if not asked.startswith("bytes=0") else 0
-        assert answer.headers["content-range"] == f"bytes {start}-{start + len(part) - 1}/{size}"
-    beyond = served(url, Range=f"bytes={size}-")
-    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
-    for ignored in ("bytes=0-1,3-4", "lines=0-1", "bytes=9-1"):
-        assert served(url, Range=ignored).content == data
-    assert served(url, **{"Range": "bytes=0-9", "If-Range": tag}).status_code == 206
-    assert served(url, **{"Range": "bytes=0-9", "If-Range": '"other"'}).content == data
-    kept = served(url, **{"If-None-Match": tag})
-    assert (kept.status_code, kept.content, kept.headers["etag"]) == (304, b"", tag)
-    head = served(url, "HEAD")
-    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(size))
-    assert head.headers["cache-control"].startswith("private, max-age=")
-    assert 0 < int(head.headers["cache-control"].partition("=")[2]) <= 300
-
-
-@pytest.mark.short_run_shapes("embedded")
-def test_no_method_and_no_path_but_these(api: Api, cat: Json) -> None:
-    url = urlsplit(cat["renditions"]["small"]["url"])
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
-        assert served(url.geturl(), method).status_code == 405
-    for path in (
-        "/media",
-        "/media/",
-        "/media/uploads",
-        "/media/uploads/",
-        "/media/../data/waggle.db",
-        "/media/uploads/../../waggle.db",
-        "/media/%2e%2e/%2e%2e/waggle.db",
-        "/media/1/2/..%2f..%2fwaggle.db",
-        f"{url.path}%00?{url.query}",
-        f"/api/v1{url.path}?{url.query}",
-    ):
-        for method in ("GET", "PUT"):
-            answer = exchange(api.base_url, method, path)
-            assert answer.status in {400, 401, 403, 404, 405, 422}, (method, path, answer)
-            assert b"SQLite" not in answer.body
-
-
-# --- Browsers ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.short_run_shapes("embedded")
-def test_a_browser_may_put_what_it_has_a_ticket_for(api: Api, maya: Member) -> None:
-    upload = begun(maya, picture(9, 9))["upload"]
-    if not upload["url"].startswith(api.base_url):
-        pytest.skip("which origins may is told to this storage, not to Waggle")
-    preflight = httpx.options(
-        upload["url"],
-        headers={
-            "Origin": "http://localhost:3000",
-            "Access-Control-Request-Method": "PUT",
-            "Access-Control-Request-Headers": "content-type",
-        },
-    )
-    assert preflight.status_code == 204
-    assert preflight.headers["access-control-allow-origin"] == "http://localhost:3000"
-    assert "PUT" in preflight.headers["access-control-allow-methods"]
-    assert puts(upload, picture(9, 9), Origin="http://localhost:3000").is_success

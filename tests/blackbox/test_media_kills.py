@@ -1,5 +1,5 @@
-"""A server that is killed while pictures come in, are processed, attached and deleted: after one sweep no file is without
-its media, and no media without its files."""
+"""A server that is killed while media is uploaded, processed, attached and deleted: after one sweep every file has its media,
+and every media its files."""
 
 import random
 import threading
@@ -21,14 +21,16 @@ BETWEEN = 0.3, 1.5
 """Seconds."""
 
 
-@pytest.fixture(params=["embedded", *(["postgres"] if LONG else [])])  # the leases of the dead last 30 s
+@pytest.fixture(
+    params=["embedded", *(["postgres"] if LONG else [])]
+)  # the leases of killed processes last 30 s
 def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
     with a_waggle(request, request.param, tmp_path) as waggle:
         yield waggle
 
 
 class Uploader(threading.Thread):
-    """Does with pictures whatever one can do, again and again, and asks no more than that the server comes back."""
+    """Runs random operations on media until it is stopped. Errors while the server is down are ignored."""
 
     def __init__(self, member: Member, chance: random.Random) -> None:
         super().__init__(daemon=True)
@@ -44,12 +46,15 @@ class Uploader(threading.Thread):
             try:
                 self.chance.choice([self._upload, self._upload, self._direct, self._publish, self._remove])()
                 self.done += 1
-                time.sleep(0.15 if LONG else 0.3)  # so that the worker keeps up
-            except (httpx.HTTPError, AssertionError):  # killed in the middle, or an effect of that
+                time.sleep(0.15 if LONG else 0.3)  # so that processing keeps up
+            except (
+                httpx.HTTPError,
+                AssertionError,
+            ):  # the server was killed during the request, or before it
                 time.sleep(0.05)
 
     def found(self) -> Iterator[tuple[str, Json]]:
-        """What is left of it."""
+        """Yield the media that still exist."""
         for id_ in self.all:
             response = self.member.get(f"/api/v1/media/{id_}")
             if response.status_code != 404:
@@ -77,7 +82,7 @@ class Uploader(threading.Thread):
             self.member.removes(self.posts.pop(self.chance.randrange(len(self.posts))))
         elif self.media:
             media = self.media.pop(self.chance.randrange(len(self.media)))
-            with suppress(AssertionError):  # a post has it
+            with suppress(AssertionError):  # a post may have it
                 done(self.member.delete(f"/api/v1/media/{media}"), 204)
 
     def _has(self, media: Json) -> None:
@@ -89,11 +94,14 @@ class Uploader(threading.Thread):
 
 
 @pytest.mark.timeout(600)
-def test_me9_after_kills_and_one_sweep_rows_and_files_agree(mortal: Waggle, chance: random.Random) -> None:
+def test_after_kills_and_one_sweep_rows_and_files_are_consistent(
+    mortal: Waggle, chance: random.Random
+) -> None:
+    """ME-9."""
     with closing(Api(mortal.base_url)) as api:
         members = [api.someone() for _ in range(3)]
         threads = [Uploader(member, random.Random(chance.random())) for member in members]  # noqa: S311
-        stays = done(uploads(members[0], picture()), 202)  # of the others chance may leave none
+        stays = done(uploads(members[0], picture()), 202)  # the random operations may leave no others
         members[0].publishes(media_ids=[stays["id"]])
         threads[0].all.add(stays["id"])
         for thread in threads:
@@ -109,7 +117,7 @@ def test_me9_after_kills_and_one_sweep_rows_and_files_agree(mortal: Waggle, chan
             thread.join()
         assert sum(thread.done for thread in threads) > 10
 
-        all_is_told(mortal)
+        wait_for_events_and_processing(mortal)
         swept = mortal.command("media", "sweep", "--older-than", "0")
         assert swept.returncode == 0, swept
         again = mortal.command("media", "sweep", "--dry-run", "--older-than", "0")
@@ -120,17 +128,17 @@ def test_me9_after_kills_and_one_sweep_rows_and_files_agree(mortal: Waggle, chan
         assert alive[stays["id"]]["state"] == "ready"
         for id_, media in alive.items():
             assert media["post_id"] is not None
-            there = files.pop(id_, set())
-            if media["state"] == "pending":  # a post waits for it, and its owner may complete it yet
-                assert there <= {"upload"}
+            names = files.pop(id_, set())
+            if media["state"] == "pending":  # a post has it, and its owner may still complete it
+                assert names <= {"upload"}
                 continue
-            assert len(there) == len(media["renditions"]), media
+            assert len(names) == len(media["renditions"]), media
             assert all(served(one["url"]).status_code == 200 for one in media["renditions"].values())
         assert files == {}
 
 
-def all_is_told(waggle: Waggle) -> None:
-    """Facts have arrived, also those that a killed process held under a lease, and nothing waits to be processed."""
+def wait_for_events_and_processing(waggle: Waggle) -> None:
+    """Wait until all events are delivered, including those that a killed process leased, and all media is processed."""
 
     def check() -> None:
         waiting = waggle.command("media", "sweep", "--dry-run")
@@ -141,7 +149,7 @@ def all_is_told(waggle: Waggle) -> None:
 
 
 def files_of(waggle: Waggle) -> dict[str, set[str]]:
-    """The names of all files in the storage, by their media."""
+    """Return the names of all files in the storage, by the id of their media."""
     files: dict[str, set[str]] = {}
     root = waggle.data_dir / "media" / "objects"
     for path in root.rglob("*"):

@@ -1,4 +1,4 @@
-"""Uploads have an end: in bytes, in number, in what they take of the server, and in how long they may take."""
+"""Limits of uploads: their size and number, the memory that they use, and their duration."""
 
 import os
 import re
@@ -45,7 +45,7 @@ def noise(size: int) -> bytes:
     return os.urandom(size)
 
 
-def test_a_file_beyond_the_limit_is_refused(api: Api) -> None:
+def test_a_file_above_the_size_limit_is_refused(api: Api) -> None:
     maya = api.someone()
 
     refused(uploads(maya, noise(MB + 1)), 413, "body_too_large")
@@ -56,7 +56,7 @@ def test_a_file_beyond_the_limit_is_refused(api: Api) -> None:
     done(uploads(maya, noise(MB)), 202)
 
 
-def test_a_file_without_an_announced_length_ends_at_the_limit(waggle: Waggle, api: Api) -> None:
+def test_a_chunked_upload_is_refused_at_the_size_limit(waggle: Waggle, api: Api) -> None:
     maya = api.someone()
     place = urlsplit(waggle.base_url)
     head = (
@@ -73,7 +73,8 @@ def test_a_file_without_an_announced_length_ends_at_the_limit(waggle: Waggle, ap
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_me9_a_user_has_so_many_bytes_and_files(api: Api) -> None:
+def test_a_user_has_a_quota_of_bytes_and_files(api: Api) -> None:
+    """ME-9."""
     maya, willy = api.someone(), api.someone()
     for _ in range(2):
         uploaded(maya, noise(MB - 100))
@@ -86,13 +87,14 @@ def test_me9_a_user_has_so_many_bytes_and_files(api: Api) -> None:
     refused(uploads(willy, picture(9, 9)), 429, "media_quota")
 
 
-def test_me9_what_was_uploaded_today_counts_also_when_it_is_deleted(api: Api) -> None:
+def test_deleted_uploads_of_the_last_24_hours_count_towards_the_quota(api: Api) -> None:
+    """ME-9."""
     maya, willy = api.someone(), api.someone()
     for _ in range(2):
         media = settled(maya, uploaded(maya, noise(MB - 100)))
         done(maya.delete(f"/api/v1/media/{media['id']}"), 204)
     refused(uploads(maya, noise(MB // 2)), 429, "media_quota")
-    for _ in range(2):  # by tickets, too
+    for _ in range(2):  # also with tickets
         media = begun(willy, noise(9))["media"]
         done(willy.delete(f"/api/v1/media/{media['id']}"), 204)
         media = settled(willy, uploaded(willy, noise(9)))
@@ -101,7 +103,8 @@ def test_me9_what_was_uploaded_today_counts_also_when_it_is_deleted(api: Api) ->
     refused(willy.post("/api/v1/media/uploads", {"type": "image/png", "bytes": 9}), 429, "media_quota")
 
 
-def test_me9_objects_of_no_media_go_by_themselves(waggle: Waggle, api: Api) -> None:
+def test_orphaned_objects_are_removed_automatically(waggle: Waggle, api: Api) -> None:
+    """ME-9."""
     maya = api.someone()
     media = ready(maya)
     folder = waggle.data_dir / "media" / "objects"
@@ -114,14 +117,14 @@ def test_me9_objects_of_no_media_go_by_themselves(waggle: Waggle, api: Api) -> N
         if path != young:
             os.utime(path, (hour_ago, hour_ago))
     assert waggle.stop() == 0
-    waggle.start()  # a round through all objects begins now, and then every twenty minutes
+    waggle.start()  # a round through all objects starts now, and then every twenty minutes
 
-    def swept() -> None:
+    def removed() -> None:
         assert [path for path in orphans if path.exists()] == []
 
-    eventually(swept)
+    eventually(removed)
     assert foreign.exists()
-    assert young.exists()  # a while later
+    assert young.exists()  # it is removed later
     api.http.close()
     with closing(Api(waggle.base_url)) as again:
         maya.http = again.http
@@ -131,7 +134,7 @@ def test_me9_objects_of_no_media_go_by_themselves(waggle: Waggle, api: Api) -> N
         )
 
 
-def test_nothing_of_what_was_refused_or_cut_short_stays(waggle: Waggle, api: Api) -> None:
+def test_refused_and_interrupted_uploads_leave_no_temporary_file(waggle: Waggle, api: Api) -> None:
     maya = api.someone()
     place = urlsplit(waggle.base_url)
     for _ in range(5):
@@ -153,8 +156,8 @@ def test_nothing_of_what_was_refused_or_cut_short_stays(waggle: Waggle, api: Api
     eventually(check)
 
 
-@pytest.mark.skipif(not LONG, reason="it takes as long as it tests that it may")
-def test_who_is_slow_but_steady_is_waited_for(waggle: Waggle, api: Api) -> None:
+@pytest.mark.skipif(not LONG, reason="a slow upload takes long")
+def test_a_slow_and_steady_upload_is_accepted(waggle: Waggle, api: Api) -> None:
     maya = api.someone()
     data = picture(60, 60) + bytes(900_000)
     place = urlsplit(waggle.base_url)
@@ -176,7 +179,7 @@ def test_who_is_slow_but_steady_is_waited_for(waggle: Waggle, api: Api) -> None:
     assert answer.startswith(b"HTTP/1.1 202 ")
 
 
-def test_who_stops_in_the_middle_is_told_and_left(waggle: Waggle, api: Api) -> None:
+def test_a_stalled_upload_times_out(waggle: Waggle, api: Api) -> None:
     maya = api.someone()
     place = urlsplit(waggle.base_url)
     with socket.create_connection((str(place.hostname), place.port or 80), timeout=20) as connection:
@@ -192,7 +195,7 @@ def test_who_stops_in_the_middle_is_told_and_left(waggle: Waggle, api: Api) -> N
     assert 8 < time.monotonic() - began < 16
 
 
-def test_no_address_of_a_file_stands_in_the_log(waggle: Waggle, api: Api) -> None:
+def test_the_log_contains_no_url_of_a_file(waggle: Waggle, api: Api) -> None:
     maya = api.someone()
     url = urlsplit(ready(maya)["renditions"]["small"]["url"])
     ticket = urlsplit(begun(maya, picture(9, 9))["upload"]["url"])
@@ -213,7 +216,7 @@ SIZE = (500 if LONG else 100) * MB
 
 
 class Stream:
-    """A form with a file of so many made-up bytes, which nobody has in memory."""
+    """A form with a generated file of this size, which is never in memory as a whole."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -230,7 +233,7 @@ class Stream:
 
 
 def highest(waggle: Waggle, work: Callable[[], None]) -> int:
-    """By how many bytes the server's memory grew at most while that was done."""
+    """Return the largest growth of the memory of the server in bytes during `work`."""
     before, most, done_ = waggle.memory(), [0], threading.Event()
 
     def watch() -> None:
@@ -249,7 +252,7 @@ def highest(waggle: Waggle, work: Callable[[], None]) -> int:
 
 @pytest.mark.scaled
 @pytest.mark.parametrize("shape", sorted({*OWN, *(["scaled"] if "scaled" in SHAPES else [])}))
-def test_a_large_upload_and_its_download_take_little_memory(
+def test_a_large_upload_uses_little_memory(
     request: pytest.FixtureRequest, tmp_path: Path, shape: str
 ) -> None:
     with ExitStack() as stack:
@@ -261,7 +264,7 @@ def test_a_large_upload_and_its_download_take_little_memory(
         )
         api = stack.enter_context(closing(Api(waggle.base_url)))
         maya = api.someone()
-        ready(maya)  # whatever is loaded when it is first needed
+        ready(maya)  # loads everything that is loaded on first use
 
         def by_the_api() -> None:
             answer = httpx.post(

@@ -1,4 +1,4 @@
-"""The storage may hang or not be there at all: uploads wait for their turn, and everything else goes on."""
+"""The storage hangs or is unreachable: uploads are refused for the time being, and everything else works."""
 
 import time
 from collections.abc import Iterator
@@ -24,21 +24,24 @@ if RUNNING or "scaled" not in SHAPES:
 
 
 @dataclass
-class World:
+class StorageSetup:
     waggle: Waggle
     network: NetworkProxy
     api: Api
     bucket: str
-    """Its address, past what may be cut."""
+    """The URL of the storage that bypasses the proxy."""
 
     def storage(self) -> tuple[int, str, str]:
+        """Return the status of the readiness check, its state, and the state of the storage."""
         answer = httpx.get(f"{self.waggle.base_url}/readyz")
-        told = answer.json()
-        return answer.status_code, told["status"], told["checks"]["storage"]
+        health = answer.json()
+        return answer.status_code, health["status"], health["checks"]["storage"]
 
 
 @pytest.fixture(scope="module", params=["scaled"])
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def storage_setup(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StorageSetup]:
     with ExitStack() as stack:
         url, named = stack.enter_context(stores_of(request, "scaled"))
         if "WAGGLE_MEDIA_URL" not in named:
@@ -50,37 +53,40 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         waggle.migrate()
         waggle.start()
         api = stack.enter_context(closing(Api(waggle.base_url)))
-        yield World(waggle, network, api, named["WAGGLE_MEDIA_URL"])
+        yield StorageSetup(waggle, network, api, named["WAGGLE_MEDIA_URL"])
         network.restore()
         assert waggle.stop() == 0
         assert waggle.complaints() == []
 
 
 @pytest.fixture(params=["cut", "hang"])
-def away(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
-    """Away when the test says so, by `world.network`; back when it ends."""
-    yield world
-    world.network.restore()
+def unreachable(storage_setup: StorageSetup, request: pytest.FixtureRequest) -> Iterator[StorageSetup]:
+    """The storage becomes unreachable when the test calls `interrupt`, and reachable again at the end of the test."""
+    yield storage_setup
+    storage_setup.network.restore()
 
     def check() -> None:
-        assert world.storage() == (200, "ok", "ok")
+        assert storage_setup.storage() == (200, "ok", "ok")
 
     eventually(check)
 
 
-def test_a_bucket_that_is_removed_is_made_again_and_uploads_go_on(world: World) -> None:
-    maya, data = world.api.someone(), picture(80, 80)
+def test_a_removed_bucket_is_created_again_and_uploads_continue(storage_setup: StorageSetup) -> None:
+    maya, data = storage_setup.api.someone(), picture(80, 80)
     waiting = begun(maya, data)
     assert puts(waiting["upload"], data).is_success
-    address = S3Address.of(world.bucket)
+    address = S3Address.of(storage_setup.bucket)
     client = calling.client(address, calling.connections(tls=False))
     for one in [*client.list_objects(address.bucket, recursive=True)]:
         client.remove_object(address.bucket, str(one.object_name))
     client.remove_bucket(address.bucket)
     complete = f"/api/v1/media/uploads/{waiting['media']['id']}/complete"
-    with httpx.Client(base_url=world.waggle.base_url, headers=maya.headers(), timeout=30) as http:
-        told = http.post(complete)  # the bucket is gone, or was made again already
-        assert (told.status_code, told.json()["code"]) in {(503, "unavailable"), (409, "media_not_uploaded")}
+    with httpx.Client(base_url=storage_setup.waggle.base_url, headers=maya.headers(), timeout=30) as http:
+        answer = http.post(complete)  # the bucket is missing, or has already been created again
+        assert (answer.status_code, answer.json()["code"]) in {
+            (503, "unavailable"),
+            (409, "media_not_uploaded"),
+        }
 
         def taken() -> str:
             answer = http.post("/api/v1/media", files={"file": ("x", data)})
@@ -94,20 +100,20 @@ def test_a_bucket_that_is_removed_is_made_again_and_uploads_go_on(world: World) 
     assert settled(maya, waiting["media"])["state"] == "ready"
 
 
-def ends(away: World, how: str) -> None:
-    (away.network.cut if how == "cut" else away.network.hang)()
+def interrupt(setup: StorageSetup, how: str) -> None:
+    (setup.network.cut if how == "cut" else setup.network.hang)()
 
 
-def test_uploads_are_refused_for_now_and_everything_else_goes_on(
-    away: World, request: pytest.FixtureRequest
+def test_uploads_are_temporarily_refused_and_everything_else_works(
+    unreachable: StorageSetup, request: pytest.FixtureRequest
 ) -> None:
     how: str = request.node.callspec.params["away"]
-    maya, data, key = away.api.someone(), picture(100, 100), fresh_key()
+    maya, data, key = unreachable.api.someone(), picture(100, 100), fresh_key()
     before = ready(maya)
-    ends(away, how)
+    interrupt(unreachable, how)
 
-    # By a client without the checks of every answer, which take no 503.
-    with httpx.Client(base_url=away.waggle.base_url, headers=maya.headers(), timeout=30) as http:
+    # With a client that does not check every answer, because those checks accept no 503.
+    with httpx.Client(base_url=unreachable.waggle.base_url, headers=maya.headers(), timeout=30) as http:
         began = time.monotonic()
         refusal = http.post("/api/v1/media", files={"file": ("x", data)}, headers={"Idempotency-Key": key})
         took = time.monotonic() - began
@@ -127,15 +133,15 @@ def test_uploads_are_refused_for_now_and_everything_else_goes_on(
     assert sorted(times)[5] < 0.5
 
     def check() -> None:
-        status, state, storage = away.storage()
+        status, state, storage = unreachable.storage()
         assert (status, state) == (200, "degraded")
         assert storage != "ok"
 
     eventually(check)
-    away.network.restore()
+    unreachable.network.restore()
 
     def taken() -> str:
-        with httpx.Client(base_url=away.waggle.base_url, headers=maya.headers(), timeout=30) as http:
+        with httpx.Client(base_url=unreachable.waggle.base_url, headers=maya.headers(), timeout=30) as http:
             again = http.post("/api/v1/media", files={"file": ("x", data)}, headers={"Idempotency-Key": key})
         return str(done(again, 202)["id"])
 
