@@ -142,7 +142,7 @@ def wait_for_events_and_processing(waggle: Waggle) -> None:
 
     def check() -> None:
         waiting = waggle.command("media", "sweep", "--dry-run")
-        assert " 0 are processed" in waiting.stdout, waiting
+        assert " 0 of them in processing" in waiting.stdout, waiting
 
     time.sleep(2 if waggle.shape == "embedded" else 35)
     eventually(check, 90)

@@ -107,7 +107,7 @@ def interrupt(setup: StorageSetup, how: str) -> None:
 def test_uploads_are_temporarily_refused_and_everything_else_works(
     unreachable: StorageSetup, request: pytest.FixtureRequest
 ) -> None:
-    how: str = request.node.callspec.params["away"]
+    how: str = request.node.callspec.params["unreachable"]
     maya, data, key = unreachable.api.someone(), picture(100, 100), fresh_key()
     before = ready(maya)
     interrupt(unreachable, how)
