@@ -153,6 +153,7 @@ class Container(containers.DeclarativeContainer):
     posts = once(wiring.posts)
     notifications = once(wiring.notifications)
     feeds = once(wiring.feeds)
+    modules = once(wiring.modules)
     relay: providers.Singleton[Relay] = once(wiring.relay)
 
     # What /readyz asks.

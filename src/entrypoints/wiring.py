@@ -10,7 +10,7 @@ import random
 import secrets
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from adapters import text
 from adapters.in_process.feeds import StreamHomeViewers
@@ -36,6 +36,10 @@ from entrypoints.access.context import origin
 
 if TYPE_CHECKING:
     from entrypoints.container import Container
+
+
+class Module(Protocol):
+    def subscriptions(self) -> Sequence[Subscription]: ...
 
 
 def identity(c: "Container") -> IdentityModule:
@@ -164,16 +168,10 @@ def feeds(c: "Container") -> FeedsModule[PresentedPost]:
     )
 
 
+def modules(c: "Container") -> Sequence[Module]:
+    return c.identity(), c.graph(), c.posts(), c.feeds(), c.notifications(), c.media()
+
+
 def relay(c: "Container") -> Relay:
-    return Relay(queue=c.outbox_queue(), subscribers=InProcess(subscriptions(c)), wake=c.wake())
-
-
-def subscriptions(c: "Container") -> Sequence[Subscription]:
-    return [
-        *c.identity().subscriptions(),
-        *c.graph().subscriptions(),
-        *c.posts().subscriptions(),
-        *c.feeds().subscriptions(),
-        *c.notifications().subscriptions(),
-        *c.media().subscriptions(),
-    ]
+    subscriptions = [one for module in c.modules() for one in module.subscriptions()]
+    return Relay(queue=c.outbox_queue(), subscribers=InProcess(subscriptions), wake=c.wake())

@@ -21,7 +21,7 @@ from adapters.sql.posts import tables as posts
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "entrypoints")
-MODULES = {"identity", "posts", "graph", "feeds", "notifications", "media", "moderation"}
+MODULES = {path.parent.name for path in (ROOT / "src/application").glob("*/module.py")}
 ALLOWED = {
     "entrypoints.http.shapes": {"media", "posts"},  # schemas that feeds, search and posts share
     "adapters.in_process.feeds": {"notifications"},  # it answers one module's questions by asking others
@@ -39,14 +39,7 @@ ALLOWED = {
         "notifications",
         "posts",
     },  # it deletes the expired rows of each
-    "adapters.sql.tables": {
-        "feeds",
-        "graph",
-        "identity",
-        "media",
-        "notifications",
-        "posts",
-    },  # the migrations need all tables at once
+    "adapters.sql.tables": MODULES,  # the migrations need all tables at once
     "entrypoints.cli.keys": {"identity"},  # it records security events
     "entrypoints.cli.main": {"media"},  # it lists the commands, one of which is named after a module
     "entrypoints.server": {"notifications"},  # streams are notified when the server stops
@@ -73,30 +66,9 @@ ALLOWED = {
     "adapters.sql.migrations.versions.0017_addresses": {"identity"},
     "adapters.text": {"identity"},  # the form in which e-mail domains are compared
     "entrypoints.choosing": {"feeds", "media", "notifications"},  # the adapters that depend on a setting
-    "entrypoints.wiring": {
-        "feeds",
-        "graph",
-        "identity",
-        "media",
-        "notifications",
-        "posts",
-    },  # it connects all modules
-    "entrypoints.container": {
-        "feeds",
-        "graph",
-        "identity",
-        "media",
-        "notifications",
-        "posts",
-    },  # it chooses the stores of every module
-    "entrypoints.http.app": {
-        "feeds",
-        "graph",
-        "identity",
-        "media",
-        "notifications",
-        "posts",
-    },  # it mounts the handlers of every module
+    "entrypoints.wiring": MODULES,  # it connects all modules
+    "entrypoints.container": MODULES,  # it chooses the stores of every module
+    "entrypoints.http.app": MODULES,  # it mounts the handlers of every module
     "entrypoints.http.auth": {"identity"},  # the principal of a request
     "entrypoints.http.search": {"identity", "posts"},  # one address for the searches of each
     "entrypoints.http.fast_lane": {"posts"},  # as app, without the framework
@@ -277,14 +249,18 @@ def test_no_foreign_key_crosses_from_one_module_to_another() -> None:
     assert [key for key in keys if owners[key[0]] != owners[key[1]]] == []
 
 
-def test_a_module_has_the_same_name_in_every_layer() -> None:
-    for module in ("identity", "posts"):
-        for place in (
-            f"domain/{module}",
-            f"application/{module}",
-            f"adapters/sql/{module}",
-            f"adapters/memory/{module}",
-            f"entrypoints/http/{module}",
-        ):
-            path = ROOT / "src" / place
-            assert path.is_dir() or path.with_suffix(".py").exists(), place
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_has_the_same_name_in_every_layer(module: str) -> None:
+    for place in (f"domain/{module}", f"entrypoints/http/{module}"):
+        path = ROOT / "src" / place
+        assert path.is_dir() or path.with_suffix(".py").exists(), place
+    for file in (
+        f"application/{module}/stores.py",
+        f"adapters/sql/{module}/stores.py",
+        f"adapters/memory/{module}/stores.py",
+    ):
+        assert (ROOT / "src" / file).exists(), file
+
+
+def test_every_module_is_found() -> None:
+    assert len(MODULES) >= 6

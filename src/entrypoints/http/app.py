@@ -173,12 +173,7 @@ def _routes(
             uploads=Uploads(),
             max_file=settings.media_file_mb * 1024 * 1024,
         ),
-        container.identity(),
-        container.graph(),
-        container.posts(),
-        container.feeds(),
-        container.notifications(),
-        container.media(),
+        *container.modules(),
     )
     handlers = [
         Router("/api/v1", route_handlers=[bound(controller, *offers) for controller in CONTROLLERS]),
