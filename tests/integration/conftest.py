@@ -1,7 +1,9 @@
-"""A PostgreSQL database with the schema of Waggle, created once for all integration tests."""
+"""A PostgreSQL database with the schema of Waggle, created once for all integration tests, and a data folder."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +28,17 @@ async def postgres_stores(migrated_postgres: str) -> AsyncIterator[Stores]:
 @pytest.fixture
 def stores(postgres_stores: Stores) -> Stores:
     return postgres_stores
+
+
+@pytest.fixture
+def data_folder() -> Iterator[Path]:
+    """A data folder that every user may read, so that only a layer can refuse access. It is not below the folder of pytest,
+    because every new run of pytest closes that folder to other users."""
+    with tempfile.TemporaryDirectory(prefix="waggle-confinement-") as name:
+        folder = Path(name)
+        (folder / "tmp/made").mkdir(parents=True)
+        for file in ("secret.key", "waggle.db", "tmp/upload"):
+            (folder / file).write_text("harmless")
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o777)
+        yield folder
