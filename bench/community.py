@@ -221,7 +221,7 @@ def _mentioned(number: int, users: int) -> int:
 
 
 def _named(number: int, users: int) -> tuple[str, str, str] | None:
-    """What the post refers to, if anything: kind, sign and value."""
+    """The entity that a post contains, if any: kind, sign and value."""
     if number % 10 == 0:
         return "hashtag", "#", f"hive{number % 50}"
     if number % 25 == 4:

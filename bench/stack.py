@@ -26,7 +26,7 @@ LIMITS = ",".join(f"{name}=1000000/1" for name in ("read", "write", "expensive",
 """Counted, since a server in use counts them, but never reached."""
 ISSUER = "http://waggle.bench"
 STORES = {"embedded": (), "postgres": ("postgres",), "scaled": ("postgres", "redis")}
-"""What each shape needs besides the server. `postgres` is the scaled shape without Redis."""
+"""The stores that each shape needs besides the server. `postgres` is the scaled shape without Redis."""
 _CALLS = re.compile(r"cmdstat_([^:]+):calls=(\d+)")
 PROGRAMS = {"postgres", "postmaster", "redis-server", "valkey-server"}
 

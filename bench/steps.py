@@ -69,7 +69,7 @@ class Steps:
 
 
 def parts(container: Container) -> Sequence[tuple[str, type, str]]:
-    """What is measured: its name, its class and its method."""
+    """The parts that are measured: name, class and method."""
     home = container.feeds().read_home_feed
     page, gather = home.read_page, home.gather
     return (

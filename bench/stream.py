@@ -76,7 +76,7 @@ def sockets() -> Iterator[Sockets]:
 
 
 def bare(number: int, rounds: int) -> dict[str, float]:
-    """What a server that does nothing else needs for one message to all."""
+    """A server that only sends frames, for comparison: what it needs for one message to all sockets."""
     port = free_port()
     with (
         server("-m", "bench.bare_socket", str(port), port=port, path="/", env={}) as process,

@@ -15,7 +15,7 @@ MAX_REPEATS_PER_DAY = 3
 it."""
 
 
-class Kind(StrEnum):
+class NotificationKind(StrEnum):
     """The kinds of notification. A user can turn each of them off."""
 
     LIKE = "like"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
     def is_quiet(self) -> bool:
         """Whether a notification of this kind appears in the list and the stream only. It is never unread and never
         mailed: the user caused it and expects it, so it needs no attention."""
-        return self is Kind.MEDIA_READY
+        return self is NotificationKind.MEDIA_READY
 
 
 class StreamChange(StrEnum):
@@ -50,7 +50,7 @@ class StreamChange(StrEnum):
     the user."""
 
 
-EntryType: TypeAlias = Kind | StreamChange
+EntryType: TypeAlias = NotificationKind | StreamChange
 
 
 class Channel(StrEnum):
@@ -64,12 +64,12 @@ class Preferences:
     """The notifications that a user wants, per channel. Defaults: everything in the app, nothing by mail. Only changes
     are stored."""
 
-    changed: Mapping[Channel, Mapping[Kind, bool]] = field(default_factory=dict)
+    changed: Mapping[Channel, Mapping[NotificationKind, bool]] = field(default_factory=dict)
 
-    def wants(self, kind: Kind, channel: Channel) -> bool:
+    def wants(self, kind: NotificationKind, channel: Channel) -> bool:
         return self.changed.get(channel, {}).get(kind, channel is Channel.APP)
 
-    def with_changes(self, changes: Mapping[Channel, Mapping[Kind, bool]]) -> "Preferences":
+    def with_changes(self, changes: Mapping[Channel, Mapping[NotificationKind, bool]]) -> "Preferences":
         """Kinds that `changes` does not name keep their setting."""
         return Preferences(
             {channel: {**self.changed.get(channel, {}), **changes.get(channel, {})} for channel in Channel}
@@ -89,7 +89,7 @@ class Stream:
     """The highest sequence number; 0 if there never was an entry."""
     read: int = 0
     """Entries up to this sequence number are read."""
-    unread: Mapping[Kind, int] = field(default_factory=dict)
+    unread: Mapping[NotificationKind, int] = field(default_factory=dict)
     """Unread notifications by kind: those above `read` that are not removed. Contains neither zeros nor quiet kinds."""
 
     @property
@@ -98,19 +98,19 @@ class Stream:
 
     def with_entry(self, type_: EntryType) -> "Stream":
         """The stream after one more entry, which is the new head. A StreamChange does not count as unread."""
-        unread = self._counted({type_: 1}) if isinstance(type_, Kind) else self.unread
+        unread = self._counted({type_: 1}) if isinstance(type_, NotificationKind) else self.unread
         return replace(self, head=self.head + 1, unread=unread)
 
-    def without_removed(self, removed: Collection[tuple[int, Kind]]) -> "Stream":
+    def without_removed(self, removed: Collection[tuple[int, NotificationKind]]) -> "Stream":
         """The stream after these notifications (sequence number and kind) were removed. Each may be given once, and
         must not have been removed before."""
-        gone: dict[Kind, int] = {}
+        decrements: dict[NotificationKind, int] = {}
         for seq, kind in removed:
             if seq > self.read:
-                gone[kind] = gone.get(kind, 0) - 1
-        return replace(self, unread=self._counted(gone))
+                decrements[kind] = decrements.get(kind, 0) - 1
+        return replace(self, unread=self._counted(decrements))
 
-    def read_up_to(self, seq: int, passed: Mapping[Kind, int]) -> "Stream":
+    def read_up_to(self, seq: int, passed: Mapping[NotificationKind, int]) -> "Stream":
         """The stream with the read marker at `seq`. `passed` counts by kind the unread notifications between the old
         marker and the new one. The marker never moves back."""
         if seq <= self.read:
@@ -118,7 +118,7 @@ class Stream:
         less = {kind: -count for kind, count in passed.items()}
         return replace(self, read=min(seq, self.head), unread=self._counted(less))
 
-    def trimmed_to(self, floor: int, lost: Mapping[Kind, int]) -> "Stream":
+    def trimmed_to(self, floor: int, lost: Mapping[NotificationKind, int]) -> "Stream":
         """The stream after all entries below `floor` were deleted. `lost` counts the unread notifications among them by
         kind; they count as read."""
         if floor <= self.floor:
@@ -126,7 +126,7 @@ class Stream:
         less = {kind: -count for kind, count in lost.items()}
         return replace(self, floor=floor, read=max(self.read, floor - 1), unread=self._counted(less))
 
-    def _counted(self, changes: Mapping[Kind, int]) -> Mapping[Kind, int]:
+    def _counted(self, changes: Mapping[NotificationKind, int]) -> Mapping[NotificationKind, int]:
         counts = {kind: self.unread.get(kind, 0) + changes.get(kind, 0) for kind in (*self.unread, *changes)}
         return {kind: count for kind, count in counts.items() if count > 0 and not kind.is_quiet}
 
@@ -152,10 +152,10 @@ class StreamEntry:
 
     @property
     def is_notification(self) -> bool:
-        return isinstance(self.type, Kind) and not self.removed
+        return isinstance(self.type, NotificationKind) and not self.removed
 
     def is_read(self, stream: Stream) -> bool:
-        return self.seq <= stream.read or (isinstance(self.type, Kind) and self.type.is_quiet)
+        return self.seq <= stream.read or (isinstance(self.type, NotificationKind) and self.type.is_quiet)
 
 
 Resume: TypeAlias = tuple[str, int]

@@ -96,7 +96,7 @@ class Recorder:
     urls: Sequence[str]
     chance: random.Random
     state: Notifications = field(default_factory=Notifications)
-    """Where it continues: the state of an earlier device, or the beginning."""
+    """The state from which it continues: that of an earlier device, or the beginning."""
     stream: Stream = field(init=False)
     live_count: int = 0
     list_count: int = 0

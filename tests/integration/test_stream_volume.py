@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 
 from application.notifications.notify import NotificationRequest
-from domain.notifications import Kind
+from domain.notifications import NotificationKind
 from domain.shared import UserId
 from entrypoints.container import Container, build
 from entrypoints.http.app import create_app
@@ -102,7 +102,10 @@ async def test_each_of_very_many_entries_arrives_once_and_in_order(
         notify, users = container.notifications().notify, [UserId(int(one["user"]["id"])) for one in people]
         for number in range(rounds):
             await notify(
-                NotificationRequest(Kind.FOLLOW, UserId(int(actor["user"]["id"])), dedupe=(number,)), users
+                NotificationRequest(
+                    NotificationKind.FOLLOW, UserId(int(actor["user"]["id"])), dedupe=(number,)
+                ),
+                users,
             )
             if number % CUT == 0:
                 broken = chance.choice(streams)._socket

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from application.notifications.ports import NotificationsTx
 from domain.notifications import (
-    Kind,
+    NotificationKind,
     Stream,
     StreamChange,
     StreamEntry,
@@ -13,7 +13,7 @@ from domain.notifications import (
 from domain.shared import PostId, UserId
 from tests.port_contracts.stores import Stores, new_id
 
-LIKE, COMMENT, FOLLOW = Kind.LIKE, Kind.COMMENT, Kind.FOLLOW
+LIKE, COMMENT, FOLLOW = NotificationKind.LIKE, NotificationKind.COMMENT, NotificationKind.FOLLOW
 
 
 class Rollback(Exception):
@@ -31,7 +31,7 @@ def a_post_id() -> PostId:
 async def notify_in(
     tx: NotificationsTx,
     users: Collection[UserId],
-    kind: Kind = LIKE,
+    kind: NotificationKind = LIKE,
     actor: UserId | None = None,
     post: PostId | None = None,
     key: str | None = None,
@@ -53,7 +53,7 @@ async def notify_in(
 async def notify(
     stores: Stores,
     user: UserId,
-    kind: Kind = LIKE,
+    kind: NotificationKind = LIKE,
     *,
     actor: UserId | None = None,
     post: PostId | None = None,
@@ -64,7 +64,7 @@ async def notify(
     return entries[0] if entries else None
 
 
-async def notify_kinds(stores: Stores, user: UserId, *kinds: Kind) -> list[StreamEntry]:
+async def notify_kinds(stores: Stores, user: UserId, *kinds: NotificationKind) -> list[StreamEntry]:
     entries = [await notify(stores, user, kind) for kind in kinds]
     return [entry for entry in entries if entry is not None]
 
@@ -76,7 +76,7 @@ async def add_change(stores: Stores, user: UserId, what: StreamChange, *refs: in
         await tx.streams.save([stream])
 
 
-async def remove(stores: Stores, user: UserId, *seqs: int) -> Sequence[tuple[int, Kind]]:
+async def remove(stores: Stores, user: UserId, *seqs: int) -> Sequence[tuple[int, NotificationKind]]:
     async with stores.open_notifications() as tx:
         stream = (await tx.streams.lock([user]))[user]
         removed = await tx.streams.remove(user, seqs)

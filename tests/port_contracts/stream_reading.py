@@ -13,7 +13,7 @@ from application.shared.paging import Page, Window, page
 from domain.notifications import (
     MAX_STREAM_ENTRIES,
     RETENTION_DAYS,
-    Kind,
+    NotificationKind,
     StreamChange,
     StreamEntry,
 )
@@ -37,7 +37,7 @@ from tests.port_contracts.stream_data import (
 
 ACTIONS = st.lists(
     st.one_of(
-        st.tuples(st.just("notify"), st.sampled_from(list(Kind)), st.integers(0, 5)),
+        st.tuples(st.just("notify"), st.sampled_from(list(NotificationKind)), st.integers(0, 5)),
         st.tuples(st.just("mark"), st.integers(0, 20)),
         st.tuples(st.just("remove"), st.integers(0, 20), st.integers(0, 20)),
         st.tuples(st.just("cut"), st.integers(1, 20)),
@@ -57,7 +57,7 @@ class StreamCountersContract:
         for action in actions:
             stream = await stream_of(stores, user)
             match action:
-                case ("notify", Kind() as kind, int(key)):
+                case ("notify", NotificationKind() as kind, int(key)):
                     await notify(stores, user, kind, key=f"{kind}:{key}")
                 case ("mark", int(seq)):
                     await mark_read(stores, user, seq)
@@ -75,7 +75,7 @@ class StreamReaderContract:
         await add_change(stores, user, StreamChange.READ, 3)
         await remove(stores, user, 4)
 
-        async def pages(kinds: Collection[Kind], limit: int) -> list[list[int]]:
+        async def pages(kinds: Collection[NotificationKind], limit: int) -> list[list[int]]:
             found, window = [], Window(limit)
             while True:
                 some: Page[StreamEntry] = page(
@@ -89,10 +89,10 @@ class StreamReaderContract:
                     return found
                 window = some.next
 
-        assert await pages(tuple(Kind), 4) == [[7, 6, 5, 3], [2, 1]]
+        assert await pages(tuple(NotificationKind), 4) == [[7, 6, 5, 3], [2, 1]]
         assert await pages([LIKE, FOLLOW], 2) == [[7, 6], [3, 1]]
-        assert await pages([Kind.EDIT], 2) == [[]]
-        back = await stores.streams.latest(user, Window(2, 1, back=True), tuple(Kind))
+        assert await pages([NotificationKind.EDIT], 2) == [[]]
+        back = await stores.streams.latest(user, Window(2, 1, back=True), tuple(NotificationKind))
         assert [entry.seq for entry in back] == [5, 3, 2]
 
     async def test_notifications_are_found_by_post_and_by_actor(self, stores: Stores) -> None:
@@ -101,14 +101,14 @@ class StreamReaderContract:
         await notify(stores, user, COMMENT, actor=actor, post=a_post_id())
         await notify(stores, user, FOLLOW, actor=actor)
         await notify(stores, user, LIKE, post=post)
-        await notify(stores, other, Kind.MENTION, actor=actor, post=post)
+        await notify(stores, other, NotificationKind.MENTION, actor=actor, post=post)
         reader = stores.streams
 
         assert sorted(await reader.about_post(post, 9)) == sorted(
             [
                 NotificationRef(user, 1, LIKE),
                 NotificationRef(user, 4, LIKE),
-                NotificationRef(other, 1, Kind.MENTION),
+                NotificationRef(other, 1, NotificationKind.MENTION),
             ]
         )
         assert sorted(await reader.by_actor(actor, 9)) == sorted(
@@ -116,7 +116,7 @@ class StreamReaderContract:
                 NotificationRef(user, 1, LIKE),
                 NotificationRef(user, 2, COMMENT),
                 NotificationRef(user, 3, FOLLOW),
-                NotificationRef(other, 1, Kind.MENTION),
+                NotificationRef(other, 1, NotificationKind.MENTION),
             ]
         )
         assert len(await reader.about_post(post, 2)) == len(await reader.by_actor(actor, 2)) == 2
@@ -129,7 +129,7 @@ class StreamReaderContract:
         assert (
             await reader.about_post(post, 9)
             == await reader.by_actor(actor, 9)
-            == [NotificationRef(other, 1, Kind.MENTION)]
+            == [NotificationRef(other, 1, NotificationKind.MENTION)]
         )
         assert await reader.between(user, actor) == []
 

@@ -10,7 +10,7 @@ from application.notifications.ports import BATCH
 from application.shared.paging import Window
 from domain.notifications import (
     Channel,
-    Kind,
+    NotificationKind,
     Preferences,
     Stream,
     StreamChange,
@@ -75,10 +75,10 @@ class StreamsContract:
         user, actor, post = a_user(), UserId(MAX_ID), PostId(MAX_ID - 1)
         entries = [
             StreamEntry(user, number, new_id(), kind, actor, post)
-            for number, kind in enumerate(Kind, start=1)
+            for number, kind in enumerate(NotificationKind, start=1)
         ]
         head = len(entries)
-        entries.append(StreamEntry(user, head + 1, new_id(), Kind.FOLLOW, actor))
+        entries.append(StreamEntry(user, head + 1, new_id(), NotificationKind.FOLLOW, actor))
         entries.append(StreamEntry(user, head + 2, new_id(), StreamChange.READ, refs=(5,)))
         entries.append(StreamEntry(user, head + 3, new_id(), StreamChange.REMOVED, refs=tuple(range(1, 101))))
         async with stores.open_notifications() as tx:
@@ -196,7 +196,9 @@ class StreamsContract:
         assert [one.seq for one in entries if one.is_notification] == [3]
         assert dict((await stream_of(stores, user)).unread) == {FOLLOW: 1}
         assert await stores.streams.entry(user, 1) is None
-        assert [one.seq for one in await stores.streams.latest(user, Window(9), tuple(Kind))] == [3]
+        assert [one.seq for one in await stores.streams.latest(user, Window(9), tuple(NotificationKind))] == [
+            3
+        ]
 
     async def test_ranges_are_counted_without_tombstones_and_changes(self, stores: Stores) -> None:
         user = a_user()
@@ -266,7 +268,9 @@ class StreamsContract:
 
     async def test_preferences_are_stored(self, stores: Stores) -> None:
         user, other = a_user(), a_user()
-        preferences = Preferences({Channel.APP: {LIKE: False}, Channel.EMAIL: {Kind.MENTION: True}})
+        preferences = Preferences(
+            {Channel.APP: {LIKE: False}, Channel.EMAIL: {NotificationKind.MENTION: True}}
+        )
         for some in (Preferences(), preferences):
             async with stores.open_notifications() as tx:
                 await tx.streams.set_preferences(user, some)
@@ -276,9 +280,13 @@ class StreamsContract:
             found = await tx.streams.preferences([user, other])
         for one in (kept, found[user]):
             assert [
-                (kind, one.wants(kind, Channel.APP)) for kind in Kind if not one.wants(kind, Channel.APP)
+                (kind, one.wants(kind, Channel.APP))
+                for kind in NotificationKind
+                if not one.wants(kind, Channel.APP)
             ] == [(LIKE, False)]
-            assert [kind for kind in Kind if one.wants(kind, Channel.EMAIL)] == [Kind.MENTION]
+            assert [kind for kind in NotificationKind if one.wants(kind, Channel.EMAIL)] == [
+                NotificationKind.MENTION
+            ]
         assert found[other] == await stores.streams.preferences(other) == Preferences()
 
     async def test_concurrent_notifications_leave_no_gap_and_no_duplicate(self, stores: Stores) -> None:

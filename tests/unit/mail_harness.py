@@ -9,7 +9,7 @@ from application.notifications.compose_mail import ComposeMail
 from application.notifications.send_mails import SendMails
 from application.shared.mail import Message, Site
 from application.shared.people import AuthorCard
-from domain.notifications import Channel, Kind
+from domain.notifications import Channel, NotificationKind
 from domain.shared import PostId, UserId
 from tests.unit.stream_harness import POST, StreamHarness
 
@@ -59,11 +59,15 @@ class MailHarness(StreamHarness):
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
         return {id_: self.names.get(id_) or AuthorCard(id_, f"bee_{id_}", "") for id_ in ids}
 
-    async def set_wanted(self, *kinds: Kind, user: UserId = MAYA) -> None:
-        await self.set_preferences(user, {Channel.EMAIL: {kind: kind in kinds for kind in Kind}})
+    async def set_wanted(self, *kinds: NotificationKind, user: UserId = MAYA) -> None:
+        await self.set_preferences(user, {Channel.EMAIL: {kind: kind in kinds for kind in NotificationKind}})
 
     async def notify(
-        self, kind: Kind = Kind.LIKE, actor: UserId = WILLY, post: PostId | None = POST, user: UserId = MAYA
+        self,
+        kind: NotificationKind = NotificationKind.LIKE,
+        actor: UserId = WILLY,
+        post: PostId | None = POST,
+        user: UserId = MAYA,
     ) -> int:
         """Add a notification and schedule a mail if the user wants one, as `Notify` does."""
         seq = await self.add(user, kind, actor, post)

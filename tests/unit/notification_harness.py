@@ -27,7 +27,7 @@ from application.shared.events import (
 )
 from application.shared.people import AuthorCard
 from application.shared.subscriptions import Subscription, in_turn, on, on_long
-from domain.notifications import Kind, StreamChange
+from domain.notifications import NotificationKind, StreamChange
 from domain.posts import AuthorState, Visibility, can_view
 from domain.shared import EventId, PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
@@ -37,7 +37,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 MAIL_DELAY = timedelta(minutes=10)
 
 MAYA, WILLY, FLIP, THEKLA, *_ = USERS = [UserId(number) for number in range(1, 6)]
-Notified = tuple[Kind, int | None, int | None]
+Notified = tuple[NotificationKind, int | None, int | None]
 """Kind, actor and post of a notification."""
 
 
@@ -245,7 +245,7 @@ class NotificationHarness(StreamHarness):
         """As `all_notifications_of`, for a stream in which nothing is read."""
         notifications = await self.all_notifications_of(user)
         stream = await self.reader.stream(user)
-        kinds = [kind for kind, _, _ in notifications if kind is not Kind.MEDIA_READY]
+        kinds = [kind for kind, _, _ in notifications if kind is not NotificationKind.MEDIA_READY]
         assert stream is None or stream.unread == Counter(kinds)
         return notifications
 
@@ -259,11 +259,13 @@ class NotificationHarness(StreamHarness):
             return []
         assert [entry.seq for entry in entries] == [*range(1, stream.head + 1)]
         unread = [entry.type for entry in notifications if entry.seq > stream.read]
-        assert stream.unread == Counter(type_ for type_ in unread if type_ != Kind.MEDIA_READY)
+        assert stream.unread == Counter(type_ for type_ in unread if type_ != NotificationKind.MEDIA_READY)
         removed = [ref for entry in entries if entry.type is StreamChange.REMOVED for ref in entry.refs]
         assert sorted(removed) == [entry.seq for entry in entries if entry.removed]
         return [
-            (entry.type, entry.actor, entry.post) for entry in notifications if isinstance(entry.type, Kind)
+            (entry.type, entry.actor, entry.post)
+            for entry in notifications
+            if isinstance(entry.type, NotificationKind)
         ]
 
 

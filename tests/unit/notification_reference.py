@@ -20,7 +20,7 @@ from application.shared.events import (
     Unliked,
     Unreposted,
 )
-from domain.notifications import MAX_REPEATS_PER_DAY, Kind
+from domain.notifications import MAX_REPEATS_PER_DAY, NotificationKind
 from domain.posts import Visibility
 from domain.shared import EventId, PostId, UserId, made_at
 from tests.unit.notification_harness import (
@@ -124,7 +124,7 @@ def redelivered(events: list[tuple[EventId, Event]], rng: random.Random) -> Iter
 
 
 async def expected(  # noqa: C901, PLR0912 - one case per event
-    harness: NotificationHarness, off: dict[UserId, set[Kind]]
+    harness: NotificationHarness, off: dict[UserId, set[NotificationKind]]
 ) -> dict[int, Counter[Notified]]:
     """The reference: the notifications that exist once all events are delivered, given the final state."""
     notifications_of: dict[int, dict[object, Notified]] = {user: {} for user in USERS}
@@ -151,43 +151,58 @@ async def expected(  # noqa: C901, PLR0912 - one case per event
         day = made_at(id_).date()
         match event:
             case Liked(post_id=post, author_id=author, user_id=user):
-                await notify(author, ("like", user, post, day), (Kind.LIKE, user, post), MAX_REPEATS_PER_DAY)
+                await notify(
+                    author,
+                    ("like", user, post, day),
+                    (NotificationKind.LIKE, user, post),
+                    MAX_REPEATS_PER_DAY,
+                )
             case Reposted(post_id=post, author_id=author, user_id=user):
                 await notify(
-                    author, ("repost", user, post, day), (Kind.REPOST, user, post), MAX_REPEATS_PER_DAY
+                    author,
+                    ("repost", user, post, day),
+                    (NotificationKind.REPOST, user, post),
+                    MAX_REPEATS_PER_DAY,
                 )
             case Unliked(post_id=post, author_id=author, user_id=user):
-                retract(author, (Kind.LIKE, user, post))
+                retract(author, (NotificationKind.LIKE, user, post))
             case Unreposted(post_id=post, author_id=author, user_id=user):
-                retract(author, (Kind.REPOST, user, post))
+                retract(author, (NotificationKind.REPOST, user, post))
             case Published(post_id=post, author_id=author, reply_to=parent):
                 if parent is not None and not harness.stored_posts[PostId(parent)].deleted:
                     await notify(
-                        harness.stored_posts[PostId(parent)].author, post, (Kind.COMMENT, author, post)
+                        harness.stored_posts[PostId(parent)].author,
+                        post,
+                        (NotificationKind.COMMENT, author, post),
                     )
                 for user in harness.stored_posts[PostId(post)].mentioned:
-                    await notify(user, post, (Kind.MENTION, author, post))
+                    await notify(user, post, (NotificationKind.MENTION, author, post))
             case Edited(post_id=post, author_id=author, mentioned_new=new):
                 for user in new:
-                    await notify(user, post, (Kind.MENTION, author, post))
+                    await notify(user, post, (NotificationKind.MENTION, author, post))
                 for user in harness.all_involved(PostId(post)):
-                    await notify(user, ("edit", post, day), (Kind.EDIT, author, post))
+                    await notify(user, ("edit", post, day), (NotificationKind.EDIT, author, post))
             case FollowRequested(user_id=user, other_id=other):
                 await notify(
-                    other, ("request", user, day), (Kind.FOLLOW_REQUEST, user, None), MAX_REPEATS_PER_DAY
+                    other,
+                    ("request", user, day),
+                    (NotificationKind.FOLLOW_REQUEST, user, None),
+                    MAX_REPEATS_PER_DAY,
                 )
             case FollowRequestEnded(user_id=user, other_id=other):
-                retract(other, (Kind.FOLLOW_REQUEST, user, None))
+                retract(other, (NotificationKind.FOLLOW_REQUEST, user, None))
             case Followed(user_id=user, other_id=other, accepted=True):
-                retract(other, (Kind.FOLLOW_REQUEST, user, None))
-                notification = (Kind.FOLLOW_ACCEPTED, other, None)
+                retract(other, (NotificationKind.FOLLOW_REQUEST, user, None))
+                notification = (NotificationKind.FOLLOW_ACCEPTED, other, None)
                 await notify(user, ("accepted", other, day), notification, MAX_REPEATS_PER_DAY)
             case Followed(user_id=user, other_id=other):
-                retract(other, (Kind.FOLLOW_REQUEST, user, None))
-                await notify(other, ("follow", user, day), (Kind.FOLLOW, user, None), MAX_REPEATS_PER_DAY)
+                retract(other, (NotificationKind.FOLLOW_REQUEST, user, None))
+                await notify(
+                    other, ("follow", user, day), (NotificationKind.FOLLOW, user, None), MAX_REPEATS_PER_DAY
+                )
             case Unfollowed(user_id=user, other_id=other):
-                retract(other, (Kind.FOLLOW, user, None))
-                retract(user, (Kind.FOLLOW_ACCEPTED, other, None))
+                retract(other, (NotificationKind.FOLLOW, user, None))
+                retract(user, (NotificationKind.FOLLOW_ACCEPTED, other, None))
             case PostDeleted() | Blocked() | AccountDeleted():
                 pass  # the final state excludes notifications of deleted and blocked accounts
     return {user: Counter(of_user.values()) for user, of_user in notifications_of.items()}

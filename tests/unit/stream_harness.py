@@ -14,7 +14,7 @@ from application.notifications.read_stream import OpenStream, ReadAfter
 from application.notifications.remove import RemoveNotifications
 from application.shared.people import AuthorCard
 from application.shared.ports import OpenTx
-from domain.notifications import EntryType, Kind, StreamEntry
+from domain.notifications import EntryType, NotificationKind, StreamEntry
 from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.stores import new_id
 from tests.unit.viewer_contexts import FakeGraph
@@ -82,7 +82,7 @@ class StreamHarness:
     async def add(
         self,
         user: UserId,
-        type_: EntryType = Kind.LIKE,
+        type_: EntryType = NotificationKind.LIKE,
         actor: UserId | None = None,
         post: PostId | None = POST,
         refs: tuple[int, ...] = (),

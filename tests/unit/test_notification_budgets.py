@@ -1,7 +1,7 @@
 """Handlers of notifications that run out of time, and continue where they stopped."""
 
 from application.notifications.ports import BATCH
-from domain.notifications import Kind
+from domain.notifications import NotificationKind
 from tests.unit.notification_harness import MAYA, WILLY, NotificationHarness, make_users
 
 
@@ -28,7 +28,7 @@ async def test_notifying_a_thousand_users_of_an_edit_continues_where_it_stopped(
         *(("notify_of_edit", at) for at in (None, *map(str, after))),
     ]
     for user in many_users:
-        assert await harness.notifications_of(user) == [(Kind.EDIT, MAYA, post)]
+        assert await harness.notifications_of(user) == [(NotificationKind.EDIT, MAYA, post)]
 
 
 async def test_an_interrupted_and_restarted_edit_notifies_every_user_once() -> None:
@@ -40,7 +40,7 @@ async def test_an_interrupted_and_restarted_edit_notifies_every_user_once() -> N
     await harness.deliver(times=2)
 
     for user in many_users:
-        assert await harness.notifications_of(user) == [(Kind.EDIT, MAYA, post)]
+        assert await harness.notifications_of(user) == [(NotificationKind.EDIT, MAYA, post)]
 
 
 async def test_an_edit_continued_after_midnight_counts_for_its_own_day() -> None:
@@ -60,7 +60,7 @@ async def test_an_edit_continued_after_midnight_counts_for_its_own_day() -> None
     await harness.deliver()
 
     for user in many_users:
-        assert await harness.notifications_of(user) == [(Kind.EDIT, MAYA, post)]
+        assert await harness.notifications_of(user) == [(NotificationKind.EDIT, MAYA, post)]
 
 
 async def test_a_thousand_notifications_about_a_deleted_post_are_retracted_in_steps() -> None:

@@ -10,7 +10,7 @@ from application.notifications import compose_mail, send_mails
 from application.notifications.compose_mail import plain
 from application.shared.mail import MAX_TRIES, Message, Undeliverable, pause_before
 from application.shared.people import AuthorCard
-from domain.notifications import Kind
+from domain.notifications import NotificationKind
 from domain.shared import PostId, Unavailable
 from tests.unit.mail_harness import ADDRESS, COOLDOWN, DELAY, FLIP, MAYA, THEKLA, WILLY, MailHarness
 
@@ -19,7 +19,7 @@ from tests.unit.mail_harness import ADDRESS, COOLDOWN, DELAY, FLIP, MAYA, THEKLA
 async def harness() -> MailHarness:
     harness = MailHarness()
     for user in (MAYA, WILLY):
-        await harness.set_wanted(*Kind, user=user)
+        await harness.set_wanted(*NotificationKind, user=user)
     return harness
 
 
@@ -28,8 +28,8 @@ def lines(message: Message) -> list[str]:
 
 
 async def test_a_mail_reports_actions_after_a_delay(harness: MailHarness) -> None:
-    await harness.notify(Kind.COMMENT, WILLY)
-    await harness.notify(Kind.FOLLOW, FLIP, None)
+    await harness.notify(NotificationKind.COMMENT, WILLY)
+    await harness.notify(NotificationKind.FOLLOW, FLIP, None)
     assert await harness.wait(timedelta(seconds=100)) == []
 
     (mail,) = await harness.wait()
@@ -41,7 +41,7 @@ async def test_a_mail_reports_actions_after_a_delay(harness: MailHarness) -> Non
 
 
 async def test_every_mailed_kind_has_its_own_line(harness: MailHarness) -> None:
-    for kind in Kind:
+    for kind in NotificationKind:
         await harness.notify(kind)
 
     (mail,) = await harness.wait()
@@ -60,12 +60,12 @@ async def test_every_mailed_kind_has_its_own_line(harness: MailHarness) -> None:
 
 
 async def test_notifications_read_meanwhile_are_not_mailed(harness: MailHarness) -> None:
-    first = await harness.notify(Kind.COMMENT)
+    first = await harness.notify(NotificationKind.COMMENT)
     await harness.mark_read(MAYA, first)
     assert await harness.wait() == []
 
-    second = await harness.notify(Kind.COMMENT)
-    await harness.notify(Kind.MENTION)
+    second = await harness.notify(NotificationKind.COMMENT)
+    await harness.notify(NotificationKind.MENTION)
     await harness.mark_read(MAYA, second)
 
     (mail,) = await harness.wait()
@@ -73,24 +73,24 @@ async def test_notifications_read_meanwhile_are_not_mailed(harness: MailHarness)
 
 
 async def test_only_kinds_wanted_by_mail_are_mailed(harness: MailHarness) -> None:
-    await harness.set_wanted(Kind.MENTION)
-    await harness.notify(Kind.LIKE)
+    await harness.set_wanted(NotificationKind.MENTION)
+    await harness.notify(NotificationKind.LIKE)
     assert await harness.wait() == []
 
-    await harness.notify(Kind.MENTION)
-    await harness.notify(Kind.LIKE)
+    await harness.notify(NotificationKind.MENTION)
+    await harness.notify(NotificationKind.LIKE)
     (mail,) = await harness.wait()
     assert lines(mail) == ["- Willy (@willy) mentioned you."]
 
-    await harness.notify(Kind.MENTION)
+    await harness.notify(NotificationKind.MENTION)
     await harness.set_wanted()  # turned off before the mail is due
     assert await harness.wait(COOLDOWN + DELAY) == []
 
 
 async def test_hidden_notifications_are_not_mailed(harness: MailHarness) -> None:
-    await harness.notify(Kind.COMMENT, WILLY, PostId(1))
-    await harness.notify(Kind.COMMENT, FLIP, PostId(2))
-    await harness.notify(Kind.LIKE, FLIP, PostId(3))
+    await harness.notify(NotificationKind.COMMENT, WILLY, PostId(1))
+    await harness.notify(NotificationKind.COMMENT, FLIP, PostId(2))
+    await harness.notify(NotificationKind.LIKE, FLIP, PostId(3))
     harness.graph.block(MAYA, WILLY)
     harness.hidden.add(PostId(2))
 
@@ -100,12 +100,12 @@ async def test_hidden_notifications_are_not_mailed(harness: MailHarness) -> None
     assert "1 notification" in mail.subject
     stream = await harness.reader.stream(MAYA)
     assert stream is not None
-    assert stream.unread == {Kind.LIKE: 1}
+    assert stream.unread == {NotificationKind.LIKE: 1}
 
 
 async def test_no_mail_is_sent_if_everything_was_dismissed_or_hidden(harness: MailHarness) -> None:
-    seq = await harness.notify(Kind.COMMENT, WILLY, PostId(1))
-    await harness.notify(Kind.COMMENT, WILLY, PostId(2))
+    seq = await harness.notify(NotificationKind.COMMENT, WILLY, PostId(1))
+    await harness.notify(NotificationKind.COMMENT, WILLY, PostId(2))
     await harness.dismiss(MAYA, seq)
     harness.hidden.add(PostId(2))
 
@@ -123,9 +123,9 @@ async def test_a_deleted_account_gets_no_mail(harness: MailHarness) -> None:
 
 async def test_likes_of_one_post_share_a_line(harness: MailHarness) -> None:
     for actor in (THEKLA, FLIP, WILLY):
-        await harness.notify(Kind.LIKE, actor)
-    await harness.notify(Kind.LIKE, THEKLA, PostId(1))
-    await harness.notify(Kind.LIKE, WILLY, PostId(1))
+        await harness.notify(NotificationKind.LIKE, actor)
+    await harness.notify(NotificationKind.LIKE, THEKLA, PostId(1))
+    await harness.notify(NotificationKind.LIKE, WILLY, PostId(1))
 
     (mail,) = await harness.wait()
 
@@ -138,7 +138,7 @@ async def test_likes_of_one_post_share_a_line(harness: MailHarness) -> None:
 
 async def test_a_mail_has_at_most_twenty_lines_and_counts_the_rest(harness: MailHarness) -> None:
     for _ in range(23):
-        await harness.notify(Kind.COMMENT)
+        await harness.notify(NotificationKind.COMMENT)
 
     (mail,) = await harness.wait()
 
@@ -149,7 +149,7 @@ async def test_a_mail_has_at_most_twenty_lines_and_counts_the_rest(harness: Mail
 
 async def test_a_mail_about_very_many_only_says_that_there_are_more(harness: MailHarness) -> None:
     for _ in range(compose_mail.MAX_COVERED + 1):
-        await harness.notify(Kind.COMMENT)
+        await harness.notify(NotificationKind.COMMENT)
 
     (mail,) = await harness.wait()
 
@@ -158,10 +158,10 @@ async def test_a_mail_about_very_many_only_says_that_there_are_more(harness: Mai
 
 
 async def test_notifications_during_the_cooldown_are_in_the_next_mail(harness: MailHarness) -> None:
-    await harness.notify(Kind.COMMENT)
+    await harness.notify(NotificationKind.COMMENT)
     (first,) = await harness.wait()
-    await harness.notify(Kind.MENTION)
-    await harness.notify(Kind.FOLLOW)
+    await harness.notify(NotificationKind.MENTION)
+    await harness.notify(NotificationKind.FOLLOW)
 
     assert await harness.wait(COOLDOWN - timedelta(seconds=1)) == []
     (second,) = await harness.wait(timedelta(seconds=2))
@@ -176,7 +176,7 @@ async def test_the_delay_applies_after_the_cooldown_too(harness: MailHarness) ->
     await harness.notify()
     await harness.wait()
     await harness.wait(COOLDOWN - timedelta(seconds=10))
-    await harness.notify(Kind.MENTION)
+    await harness.notify(NotificationKind.MENTION)
 
     assert await harness.wait(timedelta(seconds=20)) == []
     (mail,) = await harness.wait()
@@ -184,11 +184,11 @@ async def test_the_delay_applies_after_the_cooldown_too(harness: MailHarness) ->
 
 
 async def test_notifications_added_while_a_mail_is_sent_are_in_the_next(harness: MailHarness) -> None:
-    await harness.notify(Kind.COMMENT)
+    await harness.notify(NotificationKind.COMMENT)
     send = harness.send
 
     async def meanwhile(message: Message) -> None:
-        await harness.notify(Kind.MENTION)
+        await harness.notify(NotificationKind.MENTION)
         await send(message)
 
     harness.send = meanwhile  # type: ignore[method-assign]
@@ -211,9 +211,9 @@ async def test_retries_back_off_while_the_mail_server_is_unavailable(
 
     monkeypatch.setattr(send_mails, "pause_before", record)
     harness.errors = [Unavailable("away") for _ in range(MAX_TRIES - 1)]
-    await harness.notify(Kind.COMMENT)
+    await harness.notify(NotificationKind.COMMENT)
     while not harness.sent:
-        await harness.notify(Kind.LIKE, post=PostId(len(pauses)))
+        await harness.notify(NotificationKind.LIKE, post=PostId(len(pauses)))
         await harness.wait(timedelta(hours=1))
 
     assert len(pauses) == MAX_TRIES - 1
@@ -236,7 +236,7 @@ async def test_a_retried_mail_keeps_its_id(harness: MailHarness) -> None:
     await harness.notify()
     await harness.notify(user=WILLY, actor=MAYA)
     await harness.wait()
-    await harness.notify(Kind.MENTION)
+    await harness.notify(NotificationKind.MENTION)
     await harness.wait(timedelta(hours=1))
 
     assert len(seen) == 3
@@ -247,22 +247,22 @@ async def test_a_mail_is_dropped_after_too_many_attempts_and_the_next_starts_fre
     harness: MailHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     harness.errors = [Unavailable("away") for _ in range(MAX_TRIES)]
-    await harness.notify(Kind.COMMENT)
+    await harness.notify(NotificationKind.COMMENT)
     for _ in range(MAX_TRIES):
         await harness.wait(timedelta(hours=1))
     assert (harness.sent, harness.errors) == ([], [])
     assert "dropped the mail to user 1: away" in caplog.text
 
-    await harness.notify(Kind.MENTION)
+    await harness.notify(NotificationKind.MENTION)
     (mail,) = await harness.wait(COOLDOWN + DELAY)
     assert lines(mail) == ["- Willy (@willy) mentioned you."]
 
 
 async def test_a_refused_address_gets_no_mail_for_a_day(harness: MailHarness) -> None:
     harness.errors = [Undeliverable("no such box (550)")]
-    await harness.notify(Kind.COMMENT)
+    await harness.notify(NotificationKind.COMMENT)
     await harness.wait()
-    await harness.notify(Kind.MENTION)
+    await harness.notify(NotificationKind.MENTION)
 
     assert await harness.wait(timedelta(hours=23)) == []
     (mail,) = await harness.wait(timedelta(hours=1))

@@ -10,7 +10,7 @@ from application.shared.events import (
     Liked,
     Reposted,
 )
-from domain.notifications import Channel, Kind
+from domain.notifications import Channel, NotificationKind
 from domain.shared import PostId, UserId
 from tests.unit.notification_harness import (
     USERS,
@@ -25,7 +25,7 @@ async def test_events_delivered_three_times_in_any_order_give_the_expected_notif
 ) -> None:
     rng, harness = random.Random(seed), NotificationHarness(budget=2.0)  # noqa: S311 - no secret
     relationships: dict[tuple[int, int], str] = {}
-    off = {user: {kind for kind in Kind if rng.random() < 0.1} for user in USERS}
+    off = {user: {kind for kind in NotificationKind if rng.random() < 0.1} for user in USERS}
     for user, kinds in off.items():
         await harness.set_preferences(user, {Channel.APP: dict.fromkeys(kinds, False)})
     for _ in range(size):
@@ -58,10 +58,12 @@ async def test_nothing_hidden_is_left_whenever_events_are_delivered(seed: int, s
             assert actor is not None
             assert actor not in viewer_context.blocked | harness.deleted_accounts
             assert post is None or user in await harness.who_sees(PostId(post), [viewer_context])
-            assert kind is not Kind.LIKE or (Liked, actor, post) in harness.engagements
-            assert kind is not Kind.REPOST or (Reposted, actor, post) in harness.engagements
-            assert kind is not Kind.FOLLOW or relationships.get((actor, user)) == "follows"
-            assert kind is not Kind.FOLLOW_ACCEPTED or relationships.get((user, actor)) == "follows"
-            assert kind is not Kind.FOLLOW_REQUEST or relationships.get((actor, user)) == "asks"
+            assert kind is not NotificationKind.LIKE or (Liked, actor, post) in harness.engagements
+            assert kind is not NotificationKind.REPOST or (Reposted, actor, post) in harness.engagements
+            assert kind is not NotificationKind.FOLLOW or relationships.get((actor, user)) == "follows"
+            assert (
+                kind is not NotificationKind.FOLLOW_ACCEPTED or relationships.get((user, actor)) == "follows"
+            )
+            assert kind is not NotificationKind.FOLLOW_REQUEST or relationships.get((actor, user)) == "asks"
         if user in harness.deleted_accounts:
             assert await harness.reader.stream(user) is None

@@ -8,7 +8,7 @@ from application.shared.events import (
     FollowRequested,
     MediaSettled,
 )
-from domain.notifications import Channel, Kind
+from domain.notifications import Channel, NotificationKind
 from domain.posts import Visibility
 from tests.unit.notification_harness import (
     FLIP,
@@ -34,7 +34,10 @@ async def test_the_author_is_notified_of_likes_and_reposts(harness: Notification
     harness.repost(FLIP, post)
     await harness.deliver()
 
-    assert await harness.notifications_of(MAYA) == [(Kind.LIKE, WILLY, post), (Kind.REPOST, FLIP, post)]
+    assert await harness.notifications_of(MAYA) == [
+        (NotificationKind.LIKE, WILLY, post),
+        (NotificationKind.REPOST, FLIP, post),
+    ]
     assert harness.hinted_users == [MAYA, MAYA]
 
 
@@ -45,20 +48,20 @@ async def test_a_mentioned_author_of_the_parent_is_notified_of_the_comment_only(
     comment = harness.publish(WILLY, MAYA, FLIP, reply_to=post)
     await harness.deliver()
 
-    assert await harness.notifications_of(MAYA) == [(Kind.COMMENT, WILLY, comment)]
-    assert await harness.notifications_of(FLIP) == [(Kind.MENTION, WILLY, comment)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.COMMENT, WILLY, comment)]
+    assert await harness.notifications_of(FLIP) == [(NotificationKind.MENTION, WILLY, comment)]
 
 
 async def test_a_user_who_wants_no_comments_is_notified_of_mentions_in_them(
     harness: NotificationHarness,
 ) -> None:
-    await harness.set_preferences(MAYA, {Channel.APP: {Kind.COMMENT: False}})
+    await harness.set_preferences(MAYA, {Channel.APP: {NotificationKind.COMMENT: False}})
     post = harness.publish(MAYA)
     harness.publish(FLIP, reply_to=post)
     comment = harness.publish(WILLY, MAYA, reply_to=post)
     await harness.deliver()
 
-    assert await harness.notifications_of(MAYA) == [(Kind.MENTION, WILLY, comment)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.MENTION, WILLY, comment)]
 
 
 async def test_comments_on_deleted_posts_notify_nobody(harness: NotificationHarness) -> None:
@@ -78,8 +81,8 @@ async def test_an_edit_notifies_newly_mentioned_users_only(harness: Notification
     harness.edit(post, WILLY, FLIP)
     await harness.deliver()
 
-    assert await harness.notifications_of(WILLY) == [(Kind.MENTION, MAYA, post)]
-    assert await harness.notifications_of(FLIP) == [(Kind.MENTION, MAYA, post)]
+    assert await harness.notifications_of(WILLY) == [(NotificationKind.MENTION, MAYA, post)]
+    assert await harness.notifications_of(FLIP) == [(NotificationKind.MENTION, MAYA, post)]
 
 
 async def test_involved_users_are_notified_of_edits_once_a_day(harness: NotificationHarness) -> None:
@@ -97,7 +100,7 @@ async def test_involved_users_are_notified_of_edits_once_a_day(harness: Notifica
     await harness.deliver()
 
     for user in (WILLY, FLIP, THEKLA):
-        assert await harness.notifications_of(user) == [(Kind.EDIT, MAYA, post)] * 2
+        assert await harness.notifications_of(user) == [(NotificationKind.EDIT, MAYA, post)] * 2
     assert await harness.notifications_of(MAYA) == before
 
 
@@ -105,13 +108,13 @@ async def test_users_are_notified_of_follows_requests_and_acceptance(harness: No
     harness.emit(Followed(user_id=WILLY, other_id=MAYA))
     harness.emit(FollowRequested(user_id=WILLY, other_id=THEKLA))
     await harness.deliver()
-    assert await harness.notifications_of(MAYA) == [(Kind.FOLLOW, WILLY, None)]
-    assert await harness.notifications_of(THEKLA) == [(Kind.FOLLOW_REQUEST, WILLY, None)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.FOLLOW, WILLY, None)]
+    assert await harness.notifications_of(THEKLA) == [(NotificationKind.FOLLOW_REQUEST, WILLY, None)]
 
     harness.emit(Followed(user_id=WILLY, other_id=THEKLA, accepted=True))
     await harness.deliver()
     assert await harness.notifications_of(THEKLA) == []  # the request was answered
-    assert await harness.notifications_of(WILLY) == [(Kind.FOLLOW_ACCEPTED, THEKLA, None)]
+    assert await harness.notifications_of(WILLY) == [(NotificationKind.FOLLOW_ACCEPTED, THEKLA, None)]
 
 
 async def test_users_are_not_notified_of_their_own_actions(harness: NotificationHarness) -> None:
@@ -132,18 +135,18 @@ async def test_the_owner_is_notified_once_of_the_result_of_an_upload(harness: No
     await harness.deliver()
 
     assert await harness.notifications_of(MAYA) == [
-        (Kind.MEDIA_READY, None, None),
-        (Kind.MEDIA_FAILED, None, None),
+        (NotificationKind.MEDIA_READY, None, None),
+        (NotificationKind.MEDIA_FAILED, None, None),
     ]
 
 
 async def test_ready_media_is_listed_but_neither_unread_nor_mailed(harness: NotificationHarness) -> None:
-    await harness.set_preferences(MAYA, {Channel.EMAIL: {Kind.MEDIA_READY: True}})
+    await harness.set_preferences(MAYA, {Channel.EMAIL: {NotificationKind.MEDIA_READY: True}})
     harness.emit(MediaSettled(media_id=7, owner_id=MAYA, reason=None))
     await harness.deliver()
 
     stream = await harness.reader.stream(MAYA)
-    assert await harness.notifications_of(MAYA) == [(Kind.MEDIA_READY, None, None)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.MEDIA_READY, None, None)]
     assert stream is not None
     assert (stream.head, stream.total, stream.unread) == (1, 0, {})
     assert list(harness.store.all(MAILS)) == []
@@ -155,7 +158,7 @@ async def test_every_kind_of_action_notifies(harness: NotificationHarness) -> No
     await harness.deliver()
 
     kinds = {kind for kind, _, _ in await harness.notifications_of(MAYA)}
-    assert kinds == {*Kind} - {Kind.FOLLOW_REQUEST}  # answered
+    assert kinds == {*NotificationKind} - {NotificationKind.FOLLOW_REQUEST}  # answered
 
 
 @pytest.mark.parametrize("relation", ["blocks", "is blocked", "mutes"])
@@ -177,18 +180,20 @@ async def test_a_muted_user_is_still_notified(harness: NotificationHarness) -> N
     harness.like(WILLY, post := harness.publish(MAYA))
     await harness.deliver()
 
-    assert await harness.notifications_of(MAYA) == [(Kind.LIKE, WILLY, post)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.LIKE, WILLY, post)]
 
 
-@pytest.mark.parametrize("kind", Kind)
-async def test_kinds_that_are_off_in_the_app_are_not_stored(harness: NotificationHarness, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", NotificationKind)
+async def test_kinds_that_are_off_in_the_app_are_not_stored(
+    harness: NotificationHarness, kind: NotificationKind
+) -> None:
     await harness.set_preferences(MAYA, {Channel.APP: {kind: False}, Channel.EMAIL: {kind: True}})
     every_kind_of_action(harness, MAYA, WILLY)
     settle_media(harness, MAYA)
     await harness.deliver()
 
     kinds = {one for one, _, _ in await harness.notifications_of(MAYA)}
-    assert kinds == {*Kind} - {Kind.FOLLOW_REQUEST, kind}
+    assert kinds == {*NotificationKind} - {NotificationKind.FOLLOW_REQUEST, kind}
     assert [*harness.store.all(MAILS)] == []
 
 
@@ -205,12 +210,15 @@ async def test_users_are_not_notified_of_posts_that_they_may_not_see(harness: No
     await harness.deliver()
 
     assert await harness.notifications_of(WILLY) == []
-    assert [kind for kind, _, _ in await harness.notifications_of(FLIP)] == [Kind.COMMENT]
-    assert await harness.notifications_of(THEKLA) == [(Kind.MENTION, MAYA, secret), (Kind.EDIT, MAYA, secret)]
+    assert [kind for kind, _, _ in await harness.notifications_of(FLIP)] == [NotificationKind.COMMENT]
+    assert await harness.notifications_of(THEKLA) == [
+        (NotificationKind.MENTION, MAYA, secret),
+        (NotificationKind.EDIT, MAYA, secret),
+    ]
 
 
 async def test_a_mail_is_scheduled_for_kinds_wanted_by_mail(harness: NotificationHarness) -> None:
-    await harness.set_preferences(MAYA, {Channel.EMAIL: {Kind.LIKE: True}})
+    await harness.set_preferences(MAYA, {Channel.EMAIL: {NotificationKind.LIKE: True}})
     post = harness.publish(MAYA)
     harness.repost(FLIP, post)
     harness.like(MAYA, post)

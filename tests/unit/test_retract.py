@@ -12,7 +12,7 @@ from application.shared.events import (
     FollowRequestEnded,
     Unfollowed,
 )
-from domain.notifications import MAX_REPEATS_PER_DAY, Kind
+from domain.notifications import MAX_REPEATS_PER_DAY, NotificationKind
 from domain.shared import PostId
 from tests.unit.notification_harness import (
     FLIP,
@@ -31,24 +31,24 @@ def harness() -> NotificationHarness:
 
 
 Step = Callable[[NotificationHarness, PostId, int], None]
-REPEATABLE: dict[Kind, tuple[Step, Step]] = {
-    Kind.LIKE: (
+REPEATABLE: dict[NotificationKind, tuple[Step, Step]] = {
+    NotificationKind.LIKE: (
         lambda harness, post, day: harness.like(WILLY, post, day),
         lambda harness, post, day: harness.unlike(WILLY, post, day),
     ),
-    Kind.REPOST: (
+    NotificationKind.REPOST: (
         lambda harness, post, day: harness.repost(WILLY, post, day),
         lambda harness, post, day: harness.unrepost(WILLY, post, day),
     ),
-    Kind.FOLLOW: (
+    NotificationKind.FOLLOW: (
         lambda harness, _post, day: harness.emit(Followed(user_id=WILLY, other_id=MAYA), day),
         lambda harness, _post, day: harness.emit(Unfollowed(user_id=WILLY, other_id=MAYA), day),
     ),
-    Kind.FOLLOW_REQUEST: (
+    NotificationKind.FOLLOW_REQUEST: (
         lambda harness, _post, day: harness.emit(FollowRequested(user_id=WILLY, other_id=MAYA), day),
         lambda harness, _post, day: harness.emit(FollowRequestEnded(user_id=WILLY, other_id=MAYA), day),
     ),
-    Kind.FOLLOW_ACCEPTED: (
+    NotificationKind.FOLLOW_ACCEPTED: (
         lambda harness, _post, day: harness.emit(Followed(user_id=MAYA, other_id=WILLY, accepted=True), day),
         lambda harness, _post, day: harness.emit(Unfollowed(user_id=MAYA, other_id=WILLY), day),
     ),
@@ -59,11 +59,11 @@ REPEATABLE: dict[Kind, tuple[Step, Step]] = {
 @pytest.mark.parametrize("kind", REPEATABLE)
 @pytest.mark.parametrize("read", [False, True])
 async def test_undone_and_repeated_actions_notify_again_a_few_times_a_day(
-    harness: NotificationHarness, kind: Kind, *, read: bool
+    harness: NotificationHarness, kind: NotificationKind, *, read: bool
 ) -> None:
     post = harness.publish(MAYA)
     begin, undo = REPEATABLE[kind]
-    notification = (kind, WILLY, post if kind in {Kind.LIKE, Kind.REPOST} else None)
+    notification = (kind, WILLY, post if kind in {NotificationKind.LIKE, NotificationKind.REPOST} else None)
     for day in (0, 1):
         for number in range(1, MAX_REPEATS_PER_DAY + 2):
             begin(harness, post, day)
@@ -108,7 +108,7 @@ async def test_redelivery_of_an_undo_does_not_retract_the_repeated_action(
 
     await harness.handle_event(*unliked)
 
-    assert await harness.notifications_of(MAYA) == [(Kind.LIKE, WILLY, post)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.LIKE, WILLY, post)]
 
 
 async def test_repeat_limits_are_separate_for_each_pair_of_users(harness: NotificationHarness) -> None:
@@ -120,8 +120,8 @@ async def test_repeat_limits_are_separate_for_each_pair_of_users(harness: Notifi
     harness.emit(FollowRequested(user_id=WILLY, other_id=THEKLA))
     await harness.deliver()
 
-    assert await harness.notifications_of(MAYA) == [(Kind.FOLLOW_REQUEST, FLIP, None)]
-    assert await harness.notifications_of(THEKLA) == [(Kind.FOLLOW_REQUEST, WILLY, None)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.FOLLOW_REQUEST, FLIP, None)]
+    assert await harness.notifications_of(THEKLA) == [(NotificationKind.FOLLOW_REQUEST, WILLY, None)]
 
 
 async def test_undone_actions_are_retracted_and_others_stay(harness: NotificationHarness) -> None:
@@ -143,13 +143,13 @@ async def test_undone_actions_are_retracted_and_others_stay(harness: Notificatio
 
     assert Counter(await harness.notifications_of(MAYA)) == Counter(
         [
-            (Kind.REPOST, WILLY, first),
-            (Kind.LIKE, WILLY, second),
-            (Kind.LIKE, FLIP, first),
-            (Kind.LIKE, FLIP, second),
+            (NotificationKind.REPOST, WILLY, first),
+            (NotificationKind.LIKE, WILLY, second),
+            (NotificationKind.LIKE, FLIP, first),
+            (NotificationKind.LIKE, FLIP, second),
         ]
     )
-    assert await harness.notifications_of(WILLY) == [(Kind.FOLLOW, MAYA, None)]
+    assert await harness.notifications_of(WILLY) == [(NotificationKind.FOLLOW, MAYA, None)]
 
 
 async def test_an_unfollow_retracts_the_acceptance(harness: NotificationHarness) -> None:
@@ -174,7 +174,7 @@ async def test_a_block_retracts_notifications_of_both_users_about_each_other(
     harness.block(*((MAYA, WILLY) if blocker == "maya" else (WILLY, MAYA)))
     await harness.deliver()
 
-    assert await harness.notifications_of(MAYA) == [(Kind.LIKE, FLIP, post)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.LIKE, FLIP, post)]
     assert await harness.notifications_of(WILLY) == []
 
 
@@ -189,8 +189,8 @@ async def test_deleting_a_post_retracts_all_notifications_about_it(harness: Noti
     harness.delete(post)
     await harness.deliver()
 
-    assert await harness.notifications_of(MAYA) == [(Kind.REPOST, WILLY, other)]
-    assert await harness.notifications_of(THEKLA) == [(Kind.MENTION, MAYA, other)]
+    assert await harness.notifications_of(MAYA) == [(NotificationKind.REPOST, WILLY, other)]
+    assert await harness.notifications_of(THEKLA) == [(NotificationKind.MENTION, MAYA, other)]
     assert await harness.notifications_of(WILLY) == []
 
 
@@ -204,7 +204,7 @@ async def test_deleting_an_account_retracts_all_notifications_by_it_and_deletes_
     harness.emit(Followed(user_id=WILLY, other_id=MAYA))
     harness.like(MAYA, kept := harness.publish(many_users[0]))
     await harness.deliver()
-    assert await harness.notifications_of(WILLY) == [(Kind.LIKE, MAYA, of_willy)]
+    assert await harness.notifications_of(WILLY) == [(NotificationKind.LIKE, MAYA, of_willy)]
 
     harness.delete_account(WILLY)
     harness.like(WILLY, kept)  # emitted before the deletion, delivered late
@@ -213,4 +213,4 @@ async def test_deleting_an_account_retracts_all_notifications_by_it_and_deletes_
     assert await harness.reader.stream(WILLY) is None
     for user in (*many_users[1:], MAYA, FLIP):
         assert await harness.notifications_of(user) == []
-    assert await harness.notifications_of(many_users[0]) == [(Kind.LIKE, MAYA, kept)]
+    assert await harness.notifications_of(many_users[0]) == [(NotificationKind.LIKE, MAYA, kept)]

@@ -11,7 +11,7 @@ from application.notifications.ports import BATCH
 from application.notifications.remove import AT_ONCE
 from application.notifications.renew_streams import RenewStreams
 from application.shared.paging import Window
-from domain.notifications import Channel, Kind, Preferences, StreamChange
+from domain.notifications import Channel, NotificationKind, Preferences, StreamChange
 from domain.shared import PostId, UserId
 from tests.unit.people import refused
 from tests.unit.stream_harness import StreamHarness
@@ -23,7 +23,12 @@ MAYA, WILLY = UserId(1), UserId(2)
 async def streams() -> StreamHarness:
     """Maya has notifications of three likes and a follow."""
     streams = StreamHarness()
-    for kind in (Kind.LIKE, Kind.FOLLOW, Kind.LIKE, Kind.LIKE):
+    for kind in (
+        NotificationKind.LIKE,
+        NotificationKind.FOLLOW,
+        NotificationKind.LIKE,
+        NotificationKind.LIKE,
+    ):
         await streams.add(MAYA, kind, WILLY)
     return streams
 
@@ -35,7 +40,7 @@ async def changes(streams: StreamHarness) -> list[tuple[int, object, tuple[int, 
 
 async def test_the_marker_moves_to_the_newest_notification_and_adds_one_entry(streams: StreamHarness) -> None:
     after = await streams.mark_read(MAYA, 2)
-    assert (after.read, after.unread) == (2, {Kind.LIKE: 2})
+    assert (after.read, after.unread) == (2, {NotificationKind.LIKE: 2})
     assert await streams.find_stream(MAYA) == after
     assert await changes(streams) == [(5, StreamChange.READ, (2,))]
     assert streams.hinted_users == [MAYA]
@@ -77,8 +82,11 @@ async def test_a_dismissed_notification_is_removed_once_and_leaves_the_counters(
     for seq in (1, 4, 4):
         await streams.dismiss(MAYA, seq)
     after = await streams.find_stream(MAYA)
-    assert after.unread == {Kind.FOLLOW: 1, Kind.LIKE: 1}
-    assert [entry.seq for entry in await streams.reader.latest(MAYA, Window(9), tuple(Kind))] == [3, 2]
+    assert after.unread == {NotificationKind.FOLLOW: 1, NotificationKind.LIKE: 1}
+    assert [entry.seq for entry in await streams.reader.latest(MAYA, Window(9), tuple(NotificationKind))] == [
+        3,
+        2,
+    ]
     assert (await changes(streams))[1:] == [(6, StreamChange.REMOVED, (1,)), (7, StreamChange.REMOVED, (4,))]
     assert streams.hinted_users == [MAYA] * 3
 
@@ -92,10 +100,10 @@ async def test_only_notifications_can_be_dismissed(streams: StreamHarness, seq: 
 
 async def test_dismissing_all_adds_one_entry_per_hundred(streams: StreamHarness) -> None:
     for number in range(2 * AT_ONCE):
-        await streams.add(MAYA, Kind.LIKE, WILLY, PostId(number))
+        await streams.add(MAYA, NotificationKind.LIKE, WILLY, PostId(number))
     await streams.dismiss.all(MAYA)
     after = await streams.find_stream(MAYA)
-    assert (after.unread, await streams.reader.latest(MAYA, Window(9), tuple(Kind))) == ({}, [])
+    assert (after.unread, await streams.reader.latest(MAYA, Window(9), tuple(NotificationKind))) == ({}, [])
     assert [len(refs) for _, _, refs in await changes(streams)] == [100, 100, 4]
     await streams.dismiss.all(MAYA)
     await streams.dismiss.all(WILLY)
@@ -104,7 +112,7 @@ async def test_dismissing_all_adds_one_entry_per_hundred(streams: StreamHarness)
 
 async def test_removing_many_adds_one_entry_per_hundred(streams: StreamHarness) -> None:
     for number in range(AT_ONCE):
-        await streams.add(MAYA, Kind.LIKE, WILLY, PostId(number))
+        await streams.add(MAYA, NotificationKind.LIKE, WILLY, PostId(number))
     await streams.remove(MAYA, range(1, 500))
     assert [len(refs) for _, _, refs in await changes(streams)] == [100, 4]
     assert (await streams.find_stream(MAYA)).head == 106
@@ -113,7 +121,9 @@ async def test_removing_many_adds_one_entry_per_hundred(streams: StreamHarness) 
 async def test_concurrent_commands_leave_exact_counters(streams: StreamHarness) -> None:
     async with asyncio.TaskGroup() as group:
         for number in range(1, 40):
-            group.create_task(streams.add(MAYA, (Kind.LIKE, Kind.COMMENT)[number % 2], WILLY))
+            group.create_task(
+                streams.add(MAYA, (NotificationKind.LIKE, NotificationKind.COMMENT)[number % 2], WILLY)
+            )
             group.create_task(streams.mark_read(MAYA, number // 2))
             group.create_task(streams.remove(MAYA, [number, number + 1]))
     stream = await streams.find_stream(MAYA)
@@ -125,14 +135,17 @@ async def test_concurrent_commands_leave_exact_counters(streams: StreamHarness) 
 
 async def test_preferences_change_only_the_given_kinds(streams: StreamHarness) -> None:
     assert await streams.reader.preferences(MAYA) == Preferences()
-    await streams.set_preferences(MAYA, {Channel.APP: {Kind.LIKE: False}})
+    await streams.set_preferences(MAYA, {Channel.APP: {NotificationKind.LIKE: False}})
     await streams.set_preferences(
-        MAYA, {Channel.APP: {Kind.REPOST: False}, Channel.EMAIL: {Kind.MENTION: True}}
+        MAYA, {Channel.APP: {NotificationKind.REPOST: False}, Channel.EMAIL: {NotificationKind.MENTION: True}}
     )
     now = await streams.reader.preferences(MAYA)
-    unwanted = [kind for kind in Kind if not now.wants(kind, Channel.APP)]
-    mailed = [kind for kind in Kind if now.wants(kind, Channel.EMAIL)]
-    assert (unwanted, mailed) == ([Kind.LIKE, Kind.REPOST], [Kind.MENTION])
+    unwanted = [kind for kind in NotificationKind if not now.wants(kind, Channel.APP)]
+    mailed = [kind for kind in NotificationKind if now.wants(kind, Channel.EMAIL)]
+    assert (unwanted, mailed) == (
+        [NotificationKind.LIKE, NotificationKind.REPOST],
+        [NotificationKind.MENTION],
+    )
 
 
 async def test_renewing_gives_every_stream_a_new_epoch_and_changes_nothing_else() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.shared.people import AuthorCard
-from domain.notifications import EntryType, Kind, StreamChange, StreamEntry
+from domain.notifications import EntryType, NotificationKind, StreamChange, StreamEntry
 from domain.shared import PostId, UserId, ViewerContext
 from tests.unit.viewer_contexts import FakeGraph
 
@@ -54,7 +54,10 @@ def card(user: UserId) -> AuthorCard:
 
 
 def entry(
-    seq: int, type_: EntryType = Kind.LIKE, actor: UserId | None = WILLY, post: PostId | None = POST
+    seq: int,
+    type_: EntryType = NotificationKind.LIKE,
+    actor: UserId | None = WILLY,
+    post: PostId | None = POST,
 ) -> StreamEntry:
     return StreamEntry(MAYA, seq, seq, type_, actor, post)
 
@@ -66,10 +69,10 @@ def void(entry: StreamEntry) -> HydratedEntry:
 async def test_entries_are_hydrated_in_order_with_one_query_per_module(harness: HydrationHarness) -> None:
     entries = [
         entry(9),
-        entry(8, Kind.FOLLOW, FLIP, None),
+        entry(8, NotificationKind.FOLLOW, FLIP, None),
         StreamEntry(MAYA, 7, 7, StreamChange.READ, refs=(3,)),
-        entry(6, Kind.COMMENT, FLIP),
-        StreamEntry(MAYA, 5, 5, Kind.LIKE, removed=True),
+        entry(6, NotificationKind.COMMENT, FLIP),
+        StreamEntry(MAYA, 5, 5, NotificationKind.LIKE, removed=True),
     ]
     assert await harness.hydrate(MAYA, entries) == [
         HydratedEntry(entries[0], card(WILLY), f"post {POST}"),
@@ -83,14 +86,14 @@ async def test_entries_are_hydrated_in_order_with_one_query_per_module(harness: 
 
 
 async def test_an_entry_without_an_actor_is_hydrated(harness: HydrationHarness) -> None:
-    alone = entry(1, Kind.EDIT, None, POST)
+    alone = entry(1, NotificationKind.EDIT, None, POST)
     assert await harness.hydrate(MAYA, [alone]) == [HydratedEntry(alone, None, f"post {POST}")]
 
 
 async def test_changes_and_tombstones_need_no_query(harness: HydrationHarness) -> None:
     entries = [
         StreamEntry(MAYA, 2, 2, StreamChange.REMOVED, refs=(1,)),
-        StreamEntry(MAYA, 1, 1, Kind.LIKE, removed=True),
+        StreamEntry(MAYA, 1, 1, NotificationKind.LIKE, removed=True),
     ]
     assert await harness.hydrate(MAYA, entries) == [HydratedEntry(entries[0]), void(entries[1])]
     assert await harness.hydrate(MAYA, []) == []

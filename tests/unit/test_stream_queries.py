@@ -10,13 +10,13 @@ from application.notifications.grouping import ACTORS
 from application.notifications.queries import MAX_ROUNDS, News, NotificationListing
 from application.notifications.read_stream import CursorAhead
 from application.shared.paging import Window
-from domain.notifications import Kind, StreamChange
+from domain.notifications import NotificationKind, StreamChange
 from domain.shared import PostId, UserId
 from tests.unit.people import refused
 from tests.unit.stream_harness import StreamHarness
 
 MAYA, WILLY, FLIP, THEKLA = map(UserId, range(1, 5))
-ALL_KINDS = tuple(Kind)
+ALL_KINDS = tuple(NotificationKind)
 
 
 @pytest.fixture
@@ -32,23 +32,26 @@ async def test_a_stream_keeps_the_epoch_of_its_first_read(streams: StreamHarness
     before = await streams.find_stream(MAYA)
     await streams.add(MAYA)
     after = await streams.find_stream(MAYA)
-    assert (before.head, after.head, after.unread) == (0, 1, {Kind.LIKE: 1})
+    assert (before.head, after.head, after.unread) == (0, 1, {NotificationKind.LIKE: 1})
     assert before.epoch == after.epoch != (await streams.find_stream(WILLY)).epoch
 
 
 async def test_pages_have_notifications_of_the_requested_kinds_newest_first(streams: StreamHarness) -> None:
     for actor in (WILLY, FLIP, THEKLA):
-        await streams.add(MAYA, Kind.LIKE, actor)
-        await streams.add(MAYA, Kind.COMMENT, actor)
+        await streams.add(MAYA, NotificationKind.LIKE, actor)
+        await streams.add(MAYA, NotificationKind.COMMENT, actor)
         await streams.add(MAYA, StreamChange.READ, refs=(1,))
     assert seqs_of(await streams.list_notifications(MAYA, Window(9), ALL_KINDS)) == [8, 7, 5, 4, 2, 1]
-    first = await streams.list_notifications(MAYA, Window(2), [Kind.LIKE])
+    first = await streams.list_notifications(MAYA, Window(2), [NotificationKind.LIKE])
     assert first.page.next is not None
     assert (seqs_of(first), first.page.prev) == ([7, 4], None)
-    second = await streams.list_notifications(MAYA, first.page.next, [Kind.LIKE])
+    second = await streams.list_notifications(MAYA, first.page.next, [NotificationKind.LIKE])
     assert second.page.prev is not None
     assert (seqs_of(second), second.page.next) == ([1], None)
-    assert seqs_of(await streams.list_notifications(MAYA, second.page.prev, [Kind.LIKE])) == [7, 4]
+    assert seqs_of(await streams.list_notifications(MAYA, second.page.prev, [NotificationKind.LIKE])) == [
+        7,
+        4,
+    ]
     assert first.stream == await streams.find_stream(MAYA)
 
 
@@ -56,9 +59,9 @@ async def test_hidden_notifications_do_not_shorten_a_page_and_leave_the_counters
     streams: StreamHarness,
 ) -> None:
     for _ in range(10):
-        await streams.add(MAYA, Kind.LIKE, WILLY)
-        await streams.add(MAYA, Kind.LIKE, FLIP)
-        await streams.add(MAYA, Kind.COMMENT, FLIP, PostId(78))
+        await streams.add(MAYA, NotificationKind.LIKE, WILLY)
+        await streams.add(MAYA, NotificationKind.LIKE, FLIP)
+        await streams.add(MAYA, NotificationKind.COMMENT, FLIP, PostId(78))
     streams.graph.block(WILLY, MAYA)
     streams.hidden.add(PostId(78))
     listed = await streams.list_notifications(MAYA, Window(4), ALL_KINDS)
@@ -66,16 +69,16 @@ async def test_hidden_notifications_do_not_shorten_a_page_and_leave_the_counters
     assert listed.stream.total == 30 - 7  # those down to this page were found hidden
     everything = await streams.list_notifications(MAYA, Window(100), ALL_KINDS)
     assert len(seqs_of(everything)) == 10
-    assert everything.stream.unread == {Kind.LIKE: 10}
+    assert everything.stream.unread == {NotificationKind.LIKE: 10}
     assert everything.stream == await streams.find_stream(MAYA)
 
 
 async def test_a_page_with_too_many_hidden_notifications_is_short_but_has_a_next(
     streams: StreamHarness,
 ) -> None:
-    await streams.add(MAYA, Kind.LIKE, FLIP)
+    await streams.add(MAYA, NotificationKind.LIKE, FLIP)
     for _ in range(MAX_ROUNDS * 2):
-        await streams.add(MAYA, Kind.LIKE, WILLY)
+        await streams.add(MAYA, NotificationKind.LIKE, WILLY)
     streams.graph.block(MAYA, WILLY)
     listed = await streams.list_notifications(MAYA, Window(2), ALL_KINDS)
     assert seqs_of(listed) == []
@@ -85,12 +88,12 @@ async def test_a_page_with_too_many_hidden_notifications_is_short_but_has_a_next
 
 async def test_likes_of_one_post_are_grouped_and_comments_are_not(streams: StreamHarness) -> None:
     people = [UserId(100 + number) for number in range(ACTORS + 2)]
-    await streams.add(MAYA, Kind.COMMENT, WILLY)
+    await streams.add(MAYA, NotificationKind.COMMENT, WILLY)
     for user in people:
-        await streams.add(MAYA, Kind.LIKE, user)
-    await streams.add(MAYA, Kind.LIKE, WILLY, PostId(78))
-    await streams.add(MAYA, Kind.REPOST, WILLY)
-    await streams.add(MAYA, Kind.COMMENT, WILLY)
+        await streams.add(MAYA, NotificationKind.LIKE, user)
+    await streams.add(MAYA, NotificationKind.LIKE, WILLY, PostId(78))
+    await streams.add(MAYA, NotificationKind.REPOST, WILLY)
+    await streams.add(MAYA, NotificationKind.COMMENT, WILLY)
     listed = await streams.list_notifications(MAYA, Window(20), ALL_KINDS, in_groups=True)
     assert [(len(one.newest), one.oldest, one.count) for one in listed.page.items] == [
         (1, 11, 1),
@@ -104,17 +107,20 @@ async def test_likes_of_one_post_are_grouped_and_comments_are_not(streams: Strea
 
 async def test_hidden_accounts_are_left_out_of_groups(streams: StreamHarness) -> None:
     for actor in (WILLY, FLIP, WILLY, THEKLA):
-        await streams.add(MAYA, Kind.LIKE, actor)
-    await streams.add(MAYA, Kind.REPOST, WILLY)
+        await streams.add(MAYA, NotificationKind.LIKE, actor)
+    await streams.add(MAYA, NotificationKind.REPOST, WILLY)
     streams.graph.block(WILLY, MAYA)
     (group,) = (await streams.list_notifications(MAYA, Window(5), ALL_KINDS, in_groups=True)).page.items
     assert [one.entry.actor for one in group.newest] == [THEKLA, FLIP]
     assert (group.oldest, group.count) == (2, 2)
 
 
-@given(st.lists(st.tuples(st.sampled_from([Kind.LIKE, Kind.FOLLOW]), st.integers(1, 4))), st.integers(1, 4))
+@given(
+    st.lists(st.tuples(st.sampled_from([NotificationKind.LIKE, NotificationKind.FOLLOW]), st.integers(1, 4))),
+    st.integers(1, 4),
+)
 async def test_pages_of_groups_add_up_to_the_list_in_both_directions(
-    news_after: list[tuple[Kind, int]], limit: int
+    news_after: list[tuple[NotificationKind, int]], limit: int
 ) -> None:
     streams = StreamHarness()
     for kind, post in news_after:
@@ -136,7 +142,7 @@ async def news_after(streams: StreamHarness, after: int, epoch: str | None = Non
 
 async def test_news_contain_every_entry_after_a_number_in_batches(streams: StreamHarness) -> None:
     for actor in (WILLY, FLIP, WILLY, FLIP):
-        await streams.add(MAYA, Kind.LIKE, actor)
+        await streams.add(MAYA, NotificationKind.LIKE, actor)
     await streams.mark_read(MAYA, 1)
     await streams.dismiss(MAYA, 2)
     epoch = (await streams.find_stream(MAYA)).epoch
@@ -156,12 +162,12 @@ async def test_news_contain_every_entry_after_a_number_in_batches(streams: Strea
 async def test_entries_found_hidden_do_not_count_and_their_removal_follows(
     streams: StreamHarness,
 ) -> None:
-    await streams.add(MAYA, Kind.LIKE, WILLY)
-    await streams.add(MAYA, Kind.LIKE, FLIP)
+    await streams.add(MAYA, NotificationKind.LIKE, WILLY)
+    await streams.add(MAYA, NotificationKind.LIKE, FLIP)
     streams.graph.block(WILLY, MAYA)
     news = await news_after(streams, 0)
     assert [one.void for one in news.items] == [True, False]
-    assert (news.stream.unread, news.more) == ({Kind.LIKE: 1}, True)
+    assert (news.stream.unread, news.more) == ({NotificationKind.LIKE: 1}, True)
     (removed,) = (await news_after(streams, news.last)).items
     assert (removed.entry.type, removed.entry.refs) == (StreamChange.REMOVED, (1,))
 
@@ -172,7 +178,7 @@ async def test_a_number_of_another_epoch_or_below_the_floor_is_not_recovered(str
     async with streams.open_tx() as tx:
         stream = (await tx.streams.lock([MAYA]))[MAYA]
         await tx.streams.cut(MAYA, 3)
-        await tx.streams.save([stream.trimmed_to(3, {Kind.LIKE: 2})])
+        await tx.streams.save([stream.trimmed_to(3, {NotificationKind.LIKE: 2})])
     for news in (
         await news_after(streams, 1),
         await news_after(streams, 3, "another"),

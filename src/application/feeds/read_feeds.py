@@ -54,7 +54,7 @@ class ReadHashtagFeed(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class ReadUserFeed(Generic[S]):
-    """What one account publishes and reposts, without comments. Raises UserNotFound."""
+    """Reads what one account publishes and reposts, without comments. Raises UserNotFound."""
 
     viewer_contexts: ViewerContexts
     candidates: Candidates

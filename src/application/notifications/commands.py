@@ -7,7 +7,7 @@ from application.notifications.hydration import PruneHidden
 from application.notifications.ports import BATCH, NotificationsTx, StreamHint, StreamHints, StreamReader
 from application.shared.paging import Window
 from application.shared.ports import NewId, OpenTx
-from domain.notifications import Channel, Kind, Preferences, Stream, StreamChange, StreamEntry
+from domain.notifications import Channel, NotificationKind, Preferences, Stream, StreamChange, StreamEntry
 from domain.shared import NotFound, UserId
 
 
@@ -50,7 +50,7 @@ class Dismiss:
 
     async def __call__(self, user: UserId, seq: int) -> None:
         found = await self.reader.after(user, seq - 1, 1)
-        if not found or found[0].seq != seq or not isinstance(found[0].type, Kind):
+        if not found or found[0].seq != seq or not isinstance(found[0].type, NotificationKind):
             raise NoSuchNotification("there is no such notification")
         await self.remove(user, [seq])
 
@@ -58,7 +58,7 @@ class Dismiss:
         """Removes all notifications that exist when it begins."""
         stream = await self.reader.stream(user)
         window = Window(BATCH, 1 + stream.head if stream else 0)
-        while rows := await self.reader.latest(user, window, tuple(Kind)):
+        while rows := await self.reader.latest(user, window, tuple(NotificationKind)):
             seqs = [entry.seq for entry in rows[:BATCH]]
             await self.remove(user, seqs)
             window = Window(BATCH, seqs[-1])
@@ -70,7 +70,9 @@ class SetPreferences:
 
     open_tx: OpenTx[NotificationsTx]
 
-    async def __call__(self, user: UserId, changes: Mapping[Channel, Mapping[Kind, bool]]) -> Preferences:
+    async def __call__(
+        self, user: UserId, changes: Mapping[Channel, Mapping[NotificationKind, bool]]
+    ) -> Preferences:
         async with self.open_tx() as tx:
             await tx.streams.lock([user])
             before = (await tx.streams.preferences([user]))[user]

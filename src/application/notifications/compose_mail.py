@@ -14,24 +14,24 @@ from application.notifications.ports import Addresses, DueMail, StreamReader
 from application.shared.mail import Message, Site
 from application.shared.paging import Window
 from application.shared.people import AuthorCard
-from domain.notifications import Channel, Kind
+from domain.notifications import Channel, NotificationKind
 
 MAX_LINES = 20
 MAX_COVERED = 100
 """Most notifications that one mail covers, the newest. If there are more, the mail only says so."""
 
 _ACTIONS = {
-    Kind.LIKE: "liked your post",
-    Kind.REPOST: "reposted your post",
-    Kind.COMMENT: "replied to you",
-    Kind.MENTION: "mentioned you",
-    Kind.FOLLOW: "followed you",
-    Kind.FOLLOW_REQUEST: "asked to follow you",
-    Kind.FOLLOW_ACCEPTED: "accepted your follow request",
-    Kind.EDIT: "edited a post that you liked, reposted or replied to",
+    NotificationKind.LIKE: "liked your post",
+    NotificationKind.REPOST: "reposted your post",
+    NotificationKind.COMMENT: "replied to you",
+    NotificationKind.MENTION: "mentioned you",
+    NotificationKind.FOLLOW: "followed you",
+    NotificationKind.FOLLOW_REQUEST: "asked to follow you",
+    NotificationKind.FOLLOW_ACCEPTED: "accepted your follow request",
+    NotificationKind.EDIT: "edited a post that you liked, reposted or replied to",
 }
 _EVENTS = {
-    Kind.MEDIA_FAILED: "A picture or video that you uploaded could not be processed",
+    NotificationKind.MEDIA_FAILED: "A picture or video that you uploaded could not be processed",
 }
 
 
@@ -58,7 +58,9 @@ class ComposeMail:
             return ComposedMail(None, mail.since)
         nothing = ComposedMail(None, stream.head)
         preferences = await self.reader.preferences(mail.user)
-        wanted = [kind for kind in Kind if not kind.is_quiet and preferences.wants(kind, Channel.EMAIL)]
+        wanted = [
+            kind for kind in NotificationKind if not kind.is_quiet and preferences.wants(kind, Channel.EMAIL)
+        ]
         first = max(mail.since, stream.read + 1)
         if not wanted or first > stream.head:
             return nothing
@@ -100,7 +102,7 @@ class ComposeMail:
 
 
 def _line(newest: HydratedEntry, count: int) -> str:
-    kind = Kind(newest.entry.type)
+    kind = NotificationKind(newest.entry.type)
     if (event := _EVENTS.get(kind)) is not None:
         return f"{event}."
     who = _name(newest.actor) if newest.actor else "Somebody"

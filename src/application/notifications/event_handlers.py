@@ -15,7 +15,7 @@ from application.shared.events import (
     Reposted,
 )
 from application.shared.subscriptions import BUDGET
-from domain.notifications import Kind
+from domain.notifications import NotificationKind
 from domain.shared import EventId, MediaId, PostId, UserId, made_at
 
 
@@ -26,7 +26,7 @@ class NotifyOfEngagement:
     notify: Notify
 
     async def __call__(self, event: Liked | Reposted, event_id: EventId) -> None:
-        kind = Kind.LIKE if isinstance(event, Liked) else Kind.REPOST
+        kind = NotificationKind.LIKE if isinstance(event, Liked) else NotificationKind.REPOST
         request = NotificationRequest(kind, UserId(event.user_id), PostId(event.post_id), event=event_id)
         await self.notify(request, [UserId(event.author_id)])
 
@@ -49,13 +49,16 @@ class NotifyOfPost:
             return
         if addressees.replied_to is not None:
             await self.notify(
-                NotificationRequest(Kind.COMMENT, author, post, dedupe=_of(post)), [addressees.replied_to]
+                NotificationRequest(NotificationKind.COMMENT, author, post, dedupe=_of(post)),
+                [addressees.replied_to],
             )
         await self._mention(post, author, [*addressees.mentioned])
 
     async def _mention(self, post: PostId, author: UserId, users: list[UserId]) -> None:
         if users:
-            await self.notify(NotificationRequest(Kind.MENTION, author, post, dedupe=_of(post)), users)
+            await self.notify(
+                NotificationRequest(NotificationKind.MENTION, author, post, dedupe=_of(post)), users
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class NotifyOfMedia:
     notify: Notify
 
     async def __call__(self, event: MediaSettled, _event_id: EventId) -> None:
-        kind = Kind.MEDIA_READY if event.reason is None else Kind.MEDIA_FAILED
+        kind = NotificationKind.MEDIA_READY if event.reason is None else NotificationKind.MEDIA_FAILED
         media = MediaId(event.media_id)
         await self.notify.notify_owner(
             NotificationRequest(kind, UserId(event.owner_id), media=media, dedupe=("media", media))
@@ -94,7 +97,9 @@ class NotifyOfEdit:
     async def __call__(self, event: Edited, event_id: EventId, after: str | None = None) -> str | None:
         post, last = PostId(event.post_id), UserId(int(after or 0))
         day = _day(event_id)
-        request = NotificationRequest(Kind.EDIT, UserId(event.author_id), post, dedupe=("edit", post, day))
+        request = NotificationRequest(
+            NotificationKind.EDIT, UserId(event.author_id), post, dedupe=("edit", post, day)
+        )
         until = self.monotonic() + self.budget
         while True:
             users = await self.posts.involved(post, last, BATCH)
@@ -115,9 +120,9 @@ class NotifyOfFollow:
     async def __call__(self, event: Followed | FollowRequested, event_id: EventId) -> None:
         user, other = UserId(event.user_id), UserId(event.other_id)
         if isinstance(event, FollowRequested):
-            kind, actor, recipient = Kind.FOLLOW_REQUEST, user, other
+            kind, actor, recipient = NotificationKind.FOLLOW_REQUEST, user, other
         elif event.accepted:
-            kind, actor, recipient = Kind.FOLLOW_ACCEPTED, other, user
+            kind, actor, recipient = NotificationKind.FOLLOW_ACCEPTED, other, user
         else:
-            kind, actor, recipient = Kind.FOLLOW, user, other
+            kind, actor, recipient = NotificationKind.FOLLOW, user, other
         await self.notify(NotificationRequest(kind, actor, event=event_id), [recipient])

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from application.shared.paging import Window
-from domain.notifications import Kind, StreamEntry
+from domain.notifications import NotificationKind, StreamEntry
 
 ACTORS = 5
-GROUPED = frozenset({Kind.LIKE, Kind.REPOST})
+GROUPED = frozenset({NotificationKind.LIKE, NotificationKind.REPOST})
 """Notifications of these kinds are grouped by kind and post."""
 
 

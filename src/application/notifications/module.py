@@ -200,8 +200,8 @@ class NotificationsModule:
         )
 
     def subscriptions(self) -> Sequence[Subscription]:
-        """Handlers that must see the events of an aggregate in order are one subscriber: else a like whose notification is
-        retried would be notified after it was taken back."""
+        """Handlers that must see the events of an aggregate in order share a subscriber. Otherwise a retried notification
+        of a like could be added after the like was undone."""
         return [
             on(Published, "notifications.notify_of_post", self.notify_of_post),
             on(Edited, "notifications.notify_of_post", self.notify_of_post),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from application.notifications.ports import BATCH, NotificationsTx, Posts, StreamHint, StreamHints
 from application.shared.people import Cards
 from application.shared.ports import Clock, NewId, OpenTx, ViewerContexts
-from domain.notifications import MAX_REPEATS_PER_DAY, Channel, Kind, Stream, StreamEntry
+from domain.notifications import MAX_REPEATS_PER_DAY, Channel, NotificationKind, Stream, StreamEntry
 from domain.shared import EventId, MediaId, PostId, UserId, ViewerContext, made_at
 
 
@@ -17,7 +17,7 @@ class NotificationRequest:
     action can be undone and repeated, the user is notified again, up to MAX_REPEATS_PER_DAY times a day, each time for
     another event."""
 
-    kind: Kind
+    kind: NotificationKind
     actor: UserId
     post: PostId | None = None
     media: MediaId | None = None

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from application.shared.paging import Window
 from application.shared.ports import Outbox
-from domain.notifications import Kind, Preferences, Stream, StreamEntry
+from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import PostId, SessionId, UserId, ViewerContext
 
 BATCH = 100
@@ -43,12 +43,12 @@ class Streams(Protocol):
         """Store the new state of these locked streams."""
         ...
 
-    async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, Kind]]:
+    async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, NotificationKind]]:
         """Turn the notifications among `seqs` into tombstones, which keep only their `refs` and a hash of their dedupe
         key. Returns number and kind of each that was removed, without those that were removed before."""
         ...
 
-    async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[Kind, int]:
+    async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[NotificationKind, int]:
         """Notifications with above < seq <= up_to, counted by kind, without tombstones."""
         ...
 
@@ -90,7 +90,7 @@ class NotificationRef(NamedTuple):
 
     user: UserId
     seq: int
-    kind: Kind
+    kind: NotificationKind
 
 
 class StreamReader(Protocol):
@@ -105,7 +105,9 @@ class StreamReader(Protocol):
         1`."""
         ...
 
-    async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[StreamEntry]:
+    async def latest(
+        self, user: UserId, window: Window, kinds: Collection[NotificationKind]
+    ) -> Sequence[StreamEntry]:
         """A page of the notifications of these kinds, without tombstones, newest first, ordered and windowed by `seq`.
         Returns up to `limit + 1` rows, as `application.shared.paging.page` requires."""
         ...
@@ -136,7 +138,7 @@ class StreamReader(Protocol):
         self,
         user: UserId,
         actor: UserId,
-        kinds: Collection[Kind] = tuple(Kind),
+        kinds: Collection[NotificationKind] = tuple(NotificationKind),
         post: PostId | None = None,
     ) -> Sequence[NotificationRef]:
         """All notifications of the user about the actor, of these kinds and, if given, about that post."""

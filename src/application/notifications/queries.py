@@ -10,7 +10,7 @@ from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.notifications.ports import StreamReader
 from application.notifications.read_stream import OpenStream, ReadAfter, TooFarBehind
 from application.shared.paging import Page, Window, page
-from domain.notifications import MAX_STREAM_ENTRIES, Kind, Stream
+from domain.notifications import MAX_STREAM_ENTRIES, NotificationKind, Stream
 from domain.shared import UserId
 
 MAX_ROUNDS = 6
@@ -43,7 +43,7 @@ class ListNotifications:
     hydrate: HydrateStream
 
     async def __call__(
-        self, user: UserId, window: Window, kinds: Collection[Kind], *, in_groups: bool = False
+        self, user: UserId, window: Window, kinds: Collection[NotificationKind], *, in_groups: bool = False
     ) -> NotificationListing:
         for _ in range(MAX_ROUNDS):
             stream = await self.find(user)
@@ -54,10 +54,14 @@ class ListNotifications:
                 break
         return NotificationListing(stream, Page(shown, found.next, found.prev))
 
-    async def _single(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[EntryGroup]:
+    async def _single(
+        self, user: UserId, window: Window, kinds: Collection[NotificationKind]
+    ) -> Sequence[EntryGroup]:
         return [alone(entry) for entry in await self.reader.latest(user, window, kinds)]
 
-    async def _groups(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[EntryGroup]:
+    async def _groups(
+        self, user: UserId, window: Window, kinds: Collection[NotificationKind]
+    ) -> Sequence[EntryGroup]:
         # Read them all: a database needs as long to group a full stream as to return it, 13 ms.
         return within(grouped(await self.reader.latest(user, Window(MAX_STREAM_ENTRIES), kinds)), window)
 

@@ -17,7 +17,7 @@ from application.shared.events import (
 )
 from application.shared.ports import OpenTx
 from application.shared.subscriptions import BUDGET, MORE
-from domain.notifications import Kind
+from domain.notifications import NotificationKind
 from domain.shared import EventId, PostId, UserId
 
 BATCH = 200
@@ -41,28 +41,40 @@ class RetractNotifications:
         dedupe_key = f"ended:{event_id}"
         match event:
             case Unliked() | Unreposted():
-                kind = Kind.LIKE if isinstance(event, Unliked) else Kind.REPOST
+                kind = NotificationKind.LIKE if isinstance(event, Unliked) else NotificationKind.REPOST
                 author, post = UserId(event.author_id), PostId(event.post_id)
                 await self._retract(dedupe_key, author, UserId(event.user_id), [kind], post)
             case Followed() | FollowRequestEnded():  # the follow request was answered
                 await self._retract(
-                    dedupe_key, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW_REQUEST]
+                    dedupe_key,
+                    UserId(event.other_id),
+                    UserId(event.user_id),
+                    [NotificationKind.FOLLOW_REQUEST],
                 )
             case Unfollowed():
-                await self._retract(dedupe_key, UserId(event.other_id), UserId(event.user_id), [Kind.FOLLOW])
                 await self._retract(
-                    dedupe_key, UserId(event.user_id), UserId(event.other_id), [Kind.FOLLOW_ACCEPTED]
+                    dedupe_key, UserId(event.other_id), UserId(event.user_id), [NotificationKind.FOLLOW]
+                )
+                await self._retract(
+                    dedupe_key,
+                    UserId(event.user_id),
+                    UserId(event.other_id),
+                    [NotificationKind.FOLLOW_ACCEPTED],
                 )
             case Blocked():
-                await self._retract(dedupe_key, UserId(event.other_id), UserId(event.user_id), tuple(Kind))
-                await self._retract(dedupe_key, UserId(event.user_id), UserId(event.other_id), tuple(Kind))
+                await self._retract(
+                    dedupe_key, UserId(event.other_id), UserId(event.user_id), tuple(NotificationKind)
+                )
+                await self._retract(
+                    dedupe_key, UserId(event.user_id), UserId(event.other_id), tuple(NotificationKind)
+                )
 
     async def _retract(
         self,
         dedupe_key: str,
         user: UserId,
         actor: UserId,
-        kinds: Collection[Kind],
+        kinds: Collection[NotificationKind],
         post: PostId | None = None,
     ) -> None:
         notifications = await self.reader.between(user, actor, kinds, post)

@@ -235,6 +235,7 @@ def _renamed(schema: dict[str, Any]) -> dict[str, Any]:
 
 _NAMES = {
     "FailureReason": "MediaReason",
+    "NotificationKind": "Kind",
 }
 """Names of enumerations that only their modules distinguish."""
 

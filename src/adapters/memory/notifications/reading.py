@@ -9,7 +9,7 @@ from adapters.memory.paging import window_of
 from adapters.memory.store import Store
 from application.notifications.ports import NotificationRef
 from application.shared.paging import Window
-from domain.notifications import MAX_STREAM_ENTRIES, Kind, Preferences, Stream, StreamEntry
+from domain.notifications import MAX_STREAM_ENTRIES, NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import PostId, UserId, made_at
 
 
@@ -27,7 +27,9 @@ class MemoryStreamReader:
         found = (self.store.get(ENTRIES, (user, number)) for number in range(seq + 1, last + 1))
         return [entry for entry in found if entry is not None]
 
-    async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[StreamEntry]:
+    async def latest(
+        self, user: UserId, window: Window, kinds: Collection[NotificationKind]
+    ) -> Sequence[StreamEntry]:
         found = notifications(self.store, user, kinds)
         return window_of(found, window, lambda entry: entry.seq, newest_first=True)
 
@@ -55,13 +57,15 @@ class MemoryStreamReader:
         self,
         user: UserId,
         actor: UserId,
-        kinds: Collection[Kind] = tuple(Kind),
+        kinds: Collection[NotificationKind] = tuple(NotificationKind),
         post: PostId | None = None,
     ) -> Sequence[NotificationRef]:
         return [
             NotificationRef(user, entry.seq, entry.type)
             for entry in notifications(self.store, user, kinds)
-            if entry.actor == actor and (post is None or entry.post == post) and isinstance(entry.type, Kind)
+            if entry.actor == actor
+            and (post is None or entry.post == post)
+            and isinstance(entry.type, NotificationKind)
         ]
 
     async def streams_to_trim(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.memory.store import Rows
-from domain.notifications import Kind, Stream, StreamEntry
+from domain.notifications import NotificationKind, Stream, StreamEntry
 from domain.shared import UserId
 
 STREAMS, ENTRIES = "streams", "stream_entries"
@@ -27,7 +27,9 @@ class DueRow:
     leased_until: float = 0.0
 
 
-def notifications(rows: Rows, user: UserId, kinds: Collection[Kind] = tuple(Kind)) -> Iterator[StreamEntry]:
+def notifications(
+    rows: Rows, user: UserId, kinds: Collection[NotificationKind] = tuple(NotificationKind)
+) -> Iterator[StreamEntry]:
     """The user's notifications without tombstones, newest first."""
     stream: Stream | None = rows.get(STREAMS, user)
     for seq in range(stream.head, stream.floor - 1, -1) if stream else ():

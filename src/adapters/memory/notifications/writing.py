@@ -21,7 +21,7 @@ from adapters.memory.outbox import MemoryOutbox
 from adapters.memory.store import Draft, Store
 from application.notifications.ports import NotificationsTx
 from application.shared.ports import NewId, OpenTx
-from domain.notifications import Kind, Preferences, Stream, StreamEntry
+from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import UserId
 
 
@@ -56,19 +56,19 @@ class MemoryStreams:
         for stream in streams:
             self.rows.put(STREAMS, stream.user, stream)
 
-    async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, Kind]]:
-        removed: list[tuple[int, Kind]] = []
+    async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, NotificationKind]]:
+        removed: list[tuple[int, NotificationKind]] = []
         for seq in sorted(set(seqs)):
             entry: StreamEntry | None = self.rows.get(ENTRIES, (user, seq))
-            if entry is not None and entry.is_notification and isinstance(entry.type, Kind):
+            if entry is not None and entry.is_notification and isinstance(entry.type, NotificationKind):
                 removed.append((seq, entry.type))
                 hole = replace(entry, actor=None, post=None, removed=True)
                 self.rows.put(ENTRIES, (user, seq), hole)
         return removed
 
-    async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[Kind, int]:
+    async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[NotificationKind, int]:
         found = (entry for entry in notifications(self.rows, user) if above < entry.seq <= up_to)
-        return Counter(entry.type for entry in found if isinstance(entry.type, Kind))
+        return Counter(entry.type for entry in found if isinstance(entry.type, NotificationKind))
 
     async def newest_up_to(self, user: UserId, seq: int) -> int:
         return next((entry.seq for entry in notifications(self.rows, user) if entry.seq <= seq), 0)

@@ -23,7 +23,7 @@ from adapters.sql.notifications.rows import (
 from adapters.sql.notifications.tables import entries, preferences, streams
 from application.notifications.ports import NotificationRef
 from application.shared.paging import Window
-from domain.notifications import MAX_STREAM_ENTRIES, Kind, Preferences, Stream, StreamEntry
+from domain.notifications import MAX_STREAM_ENTRIES, NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import PostId, UserId
 
 _n = bindparam("n", type_=Integer)
@@ -88,7 +88,9 @@ class SqlStreamReader:
     async def after(self, user: UserId, seq: int, limit: int) -> Sequence[StreamEntry]:
         return [entry_of(row) for row in await self.database.fetch(_after, user=user, seq=seq, n=limit)]
 
-    async def latest(self, user: UserId, window: Window, kinds: Collection[Kind]) -> Sequence[StreamEntry]:
+    async def latest(
+        self, user: UserId, window: Window, kinds: Collection[NotificationKind]
+    ) -> Sequence[StreamEntry]:
         rows = await _latest.rows(self.database, window, {"user": user, "kinds": _names(kinds)})
         return [entry_of(row) for row in rows]
 
@@ -117,7 +119,7 @@ class SqlStreamReader:
         self,
         user: UserId,
         actor: UserId,
-        kinds: Collection[Kind] = tuple(Kind),
+        kinds: Collection[NotificationKind] = tuple(NotificationKind),
         post: PostId | None = None,
     ) -> Sequence[NotificationRef]:
         rows = await self.database.fetch(_between, user=user, actor=actor, kinds=_names(kinds))
@@ -133,9 +135,9 @@ class SqlStreamReader:
         return [*floors.items()][:limit]
 
 
-def _names(kinds: Collection[Kind]) -> list[str]:
+def _names(kinds: Collection[NotificationKind]) -> list[str]:
     return [kind.value for kind in kinds]
 
 
 def _refs(rows: Sequence[Any]) -> Sequence[NotificationRef]:
-    return [NotificationRef(UserId(user), seq, Kind(type_)) for user, seq, type_ in rows]
+    return [NotificationRef(UserId(user), seq, NotificationKind(type_)) for user, seq, type_ in rows]

@@ -8,7 +8,15 @@ from sqlalchemy import ColumnElement, and_, bindparam, false
 from adapters.sql.database import Row
 from adapters.sql.metadata import Id, NameList, among
 from adapters.sql.notifications.tables import entries, streams
-from domain.notifications import Channel, EntryType, Kind, Preferences, Stream, StreamChange, StreamEntry
+from domain.notifications import (
+    Channel,
+    EntryType,
+    NotificationKind,
+    Preferences,
+    Stream,
+    StreamChange,
+    StreamEntry,
+)
 from domain.shared import PostId, UserId
 
 STREAM = (
@@ -29,15 +37,19 @@ ENTRY = (
     entries.c.refs,
     entries.c.removed,
 )
-KINDS = [kind.value for kind in Kind]
-_TYPES: dict[str, EntryType] = {type_.value: type_ for type_ in (*Kind, *StreamChange)}
+KINDS = [kind.value for kind in NotificationKind]
+_TYPES: dict[str, EntryType] = {type_.value: type_ for type_ in (*NotificationKind, *StreamChange)}
 
 user_id = bindparam("user", type_=Id)
 
 
 def stream_of(row: Row) -> Stream:
     user, epoch, floor, head, read, unread = row
-    stored = {Kind(kind): count for kind, count in json.loads(unread).items()} if unread != "{}" else {}
+    stored = (
+        {NotificationKind(kind): count for kind, count in json.loads(unread).items()}
+        if unread != "{}"
+        else {}
+    )
     # Earlier versions counted quiet kinds as well.
     counts = {kind: count for kind, count in stored.items() if not kind.is_quiet}
     return Stream(UserId(user), epoch, floor, head, read, counts)
@@ -74,7 +86,7 @@ def refs_of(refs: str | None) -> tuple[int, ...]:
 def preferences_of(changed: str) -> Preferences:
     return Preferences(
         {
-            Channel(channel): {Kind(kind): wanted for kind, wanted in kinds.items()}
+            Channel(channel): {NotificationKind(kind): wanted for kind, wanted in kinds.items()}
             for channel, kinds in json.loads(changed).items()
         }
     )

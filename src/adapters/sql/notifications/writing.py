@@ -37,7 +37,7 @@ from adapters.sql.notifications.tables import entries, mails, preferences, strea
 from adapters.sql.outbox import SqlOutbox, insert_new
 from application.notifications.ports import NotificationsTx
 from application.shared.ports import NewId, OpenTx
-from domain.notifications import Kind, Preferences, Stream, StreamEntry
+from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import Unavailable, UserId
 
 _users = bindparam("users", type_=Id, expanding=True)
@@ -145,15 +145,15 @@ class SqlStreams:
             rows = [{"whose": stream.user, **row_of(stream)} for stream in streams]
             await self.connection.execute(_save, rows)
 
-    async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, Kind]]:
+    async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, NotificationKind]]:
         rows = (await self.connection.execute(_at, {"user": user, "seqs": sorted(set(seqs))})).all()
         if rows:
             await self.connection.execute(_remove, {"user": user, "seqs": [seq for seq, _ in rows]})
-        return [(seq, Kind(type_)) for seq, type_ in rows]
+        return [(seq, NotificationKind(type_)) for seq, type_ in rows]
 
-    async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[Kind, int]:
+    async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[NotificationKind, int]:
         found = await self.connection.execute(_between, {"user": user, "above": above, "up_to": up_to})
-        return {Kind(type_): count for type_, count in found}
+        return {NotificationKind(type_): count for type_, count in found}
 
     async def newest_up_to(self, user: UserId, seq: int) -> int:
         found = (await self.connection.execute(_newest, {"user": user, "up_to": seq})).scalar()

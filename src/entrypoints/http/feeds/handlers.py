@@ -30,8 +30,8 @@ class FeedsController(Controller):
     async def home(
         self, request: AuthenticatedRequest, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
     ) -> Response[PageOut[PostOut]]:
-        """What you and the accounts that you follow publish and repost, newest first. Each post appears once, where it
-        first came. Comments appear only if they are reposted."""
+        """The posts and reposts of you and of the accounts that you follow, newest first. Each post appears once, where
+        it first came. Comments appear only if they are reposted."""
         window = self.pager.newer(request, limit, cursor, since)
         return self._answer(request, await self.read_home_feed(request.user.user_id, window))
 

@@ -11,7 +11,7 @@ from application.notifications.commands import Dismiss, MarkRead, NoSuchNotifica
 from application.notifications.find_stream import FindStream
 from application.notifications.queries import ListNotifications, ReadNews
 from application.notifications.read_stream import CursorAhead
-from domain.notifications import Kind
+from domain.notifications import NotificationKind
 from domain.shared import FieldError, id_from
 from entrypoints.http.answers import Answer, as_json
 from entrypoints.http.auth import AuthenticatedRequest
@@ -31,14 +31,14 @@ from entrypoints.http.notifications.shapes import (
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, Pager
 
-_KIND = f"({'|'.join(Kind)})"
+_KIND = f"({'|'.join(NotificationKind)})"
 Kinds = Annotated[
     str | None,
     QueryParameter(
         min_length=1,
         max_length=200,
-        pattern=f"^{_KIND}(,{_KIND}){{0,{len(Kind) - 1}}}$",
-        description=f"Only notifications of these kinds. A comma-separated list of {', '.join(Kind)}.",
+        pattern=f"^{_KIND}(,{_KIND}){{0,{len(NotificationKind) - 1}}}$",
+        description=f"Only notifications of these kinds. A comma-separated list of {', '.join(NotificationKind)}.",
     ),
 ]
 Grouped = Annotated[
@@ -112,7 +112,11 @@ class NotificationsController(Controller):
             )
         # The path is the same for every user, and a cursor is valid for one list only.
         of = f"{user}\0{kinds}\0{grouped}"
-        wanted = tuple(Kind) if kinds is None else [Kind(kind) for kind in set(kinds.split(","))]
+        wanted = (
+            tuple(NotificationKind)
+            if kinds is None
+            else [NotificationKind(kind) for kind in set(kinds.split(","))]
+        )
         window = self.pager.window(request, limit, cursor, of)
         stream, page = await self.list_notifications(user, window, wanted, in_groups=grouped)
         items = [

@@ -8,7 +8,7 @@ from litestar.params import JSONBody
 
 from application.notifications.commands import SetPreferences
 from application.notifications.ports import StreamReader
-from domain.notifications import Channel, Kind, Preferences
+from domain.notifications import Channel, NotificationKind, Preferences
 from entrypoints.http.answers import Out
 from entrypoints.http.auth import AuthenticatedRequest
 from entrypoints.http.bodies import In
@@ -56,8 +56,10 @@ class WantedIn(In):
     media_ready: bool | None = None
     media_failed: bool | None = None
 
-    def changes(self) -> dict[Kind, bool]:
-        return {Kind(kind): on for kind, on in msgspec.structs.asdict(self).items() if on is not None}
+    def changes(self) -> dict[NotificationKind, bool]:
+        return {
+            NotificationKind(kind): on for kind, on in msgspec.structs.asdict(self).items() if on is not None
+        }
 
 
 class NotificationPreferencesIn(In):
@@ -66,7 +68,7 @@ class NotificationPreferencesIn(In):
     app: WantedIn | None = None
     email: WantedIn | None = None
 
-    def changes(self) -> dict[Channel, dict[Kind, bool]]:
+    def changes(self) -> dict[Channel, dict[NotificationKind, bool]]:
         sent = {Channel.APP: self.app, Channel.EMAIL: self.email}
         return {channel: wanted.changes() for channel, wanted in sent.items() if wanted is not None}
 
@@ -98,4 +100,4 @@ class PreferencesController(Controller):
 
 
 def _wanted(preferences: Preferences, channel: Channel) -> Wanted:
-    return Wanted(**{kind.value: preferences.wants(kind, channel) for kind in Kind})
+    return Wanted(**{kind.value: preferences.wants(kind, channel) for kind in NotificationKind})

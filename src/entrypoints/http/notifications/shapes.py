@@ -4,7 +4,7 @@ from typing import Any, Self, TypeAlias, cast
 
 from application.notifications.hydration import HydratedEntry
 from application.notifications.queries import HydratedGroup, News
-from domain.notifications import Kind, Stream, StreamChange
+from domain.notifications import NotificationKind, Stream, StreamChange
 from domain.shared import made_at
 from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.fragments import Fragments
@@ -19,7 +19,7 @@ class Unread(Out):
     """Unread notifications. A `media_ready` is never unread: it needs no attention."""
 
     total: int
-    by_type: dict[Kind, int]
+    by_type: dict[NotificationKind, int]
     """Contains no zeros."""
 
     @classmethod
@@ -48,7 +48,7 @@ class Notification(Out):
 
     seq: int
     id: str
-    type: Kind
+    type: NotificationKind
     actor: Author | None
     """The account that acted."""
     post: PostOut | None
@@ -64,7 +64,7 @@ class Notification(Out):
         return cls(
             entry.seq,
             str(entry.id),
-            Kind(entry.type),
+            NotificationKind(entry.type),
             _author(seen),
             _post(seen.post, fragments),
             _media(seen),
@@ -81,7 +81,7 @@ class NotificationGroup(Out):
     oldest: int
     """Of the oldest notification in the group."""
     count: int
-    type: Kind
+    type: NotificationKind
     actors: list[Author]
     """The accounts that acted, latest first, at most 5."""
     post: PostOut | None
@@ -99,7 +99,7 @@ class NotificationGroup(Out):
             entry.seq,
             group.oldest,
             group.count,
-            Kind(entry.type),
+            NotificationKind(entry.type),
             [Author.of(one.actor) for one in group.newest if one.actor is not None],
             _post(newest.post, fragments),
             _media(newest),
@@ -183,7 +183,7 @@ class _Event(Out):
 class ToldEvent(_Event):
     """A new notification."""
 
-    type: Kind
+    type: NotificationKind
     data: ToldData
 
 
@@ -226,7 +226,7 @@ def event_of(seen: HydratedEntry, fragments: Fragments) -> ToldEvent | ReadEvent
         case VoidData() as data:
             return VoidEvent(seq, id_, at, data)
         case data:
-            return ToldEvent(seq, id_, at, Kind(entry.type), data)
+            return ToldEvent(seq, id_, at, NotificationKind(entry.type), data)
 
 
 class NotificationNews(Out, tag_field="view", tag="news"):
@@ -290,7 +290,11 @@ def _author(seen: HydratedEntry) -> Author | None:
 
 def _media(seen: HydratedEntry) -> str | None:
     entry = seen.entry
-    return str(entry.refs[0]) if entry.type in {Kind.MEDIA_READY, Kind.MEDIA_FAILED} else None
+    return (
+        str(entry.refs[0])
+        if entry.type in {NotificationKind.MEDIA_READY, NotificationKind.MEDIA_FAILED}
+        else None
+    )
 
 
 def _post(post: Any, fragments: Fragments) -> Any:

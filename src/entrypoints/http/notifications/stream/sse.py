@@ -173,7 +173,7 @@ class _EventStream(Ready):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
-        gone = asyncio.create_task(self._wait_for_end(receive))
+        disconnected = asyncio.create_task(self._wait_for_end(receive))
         try:
             scope["drop_deadline"]()  # type: ignore[typeddict-item]  # set by the outermost middleware
             await send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS]})
@@ -190,7 +190,7 @@ class _EventStream(Ready):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             self._streams.hub.leave(self._listener)
-            gone.cancel()
+            disconnected.cancel()
 
     async def _wait_for_end(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -57,8 +57,8 @@ class _Replacing:
             headers: Any = message["headers"]
             self._body = goodbye(_pause(headers))
             kept = [(name, value) for name, value in headers if name.lower() not in _REPLACED]
-            told = [(b"content-type", EVENTS), (b"cache-control", b"no-store")]
-            message = {**message, "status": 200, "headers": [*kept, *told]}
+            added = [(b"content-type", EVENTS), (b"cache-control", b"no-store")]
+            message = {**message, "status": 200, "headers": [*kept, *added]}
         elif message["type"] == "http.response.body" and self._body is not None:
             message = {**message, "body": self._body}
             self._body = b""
