@@ -100,13 +100,13 @@ def processor(c: "Container") -> ChildProcessor:
 
 
 def checks(c: "Container") -> Mapping[str, Check]:
-    """What /readyz asks."""
+    """The required parts that /readyz checks."""
     database = c.store().ping if c.config().store == "memory" else c.database().ping
     return {"database": database, "ids": c.disk().unless_full(c.ids().check)}
 
 
 def soft_checks(c: "Container") -> Mapping[str, Check]:
-    """What it asks as well, and can do without."""
+    """The optional parts that /readyz checks."""
     storage: Mapping[str, Check] = {"storage": c.storage().check}
     if c.config().redis_address:
         return {"redis": c.redis().check, **storage}

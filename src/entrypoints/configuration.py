@@ -1,4 +1,4 @@
-"""What the settings mean for the adapters: addresses that are taken apart, folders, and the master key."""
+"""The settings as adapters need them: parsed addresses, folders, and the master key."""
 
 import os
 import tempfile
@@ -33,14 +33,13 @@ class Configuration:
     media_place: S3Address | Path | None
     """A bucket or a folder; None for memory."""
     data_folder: Path | None
-    """Where the embedded shape has its database."""
+    """The folder of an embedded database."""
     temporary: Path
     master_key: bytes
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Makes the data folder and the master key in it where they are needed and not there yet; opens nothing. Raises
-        BadSettings."""
+        """Creates the data folder and its master key if they are missing. Opens nothing. Raises BadSettings."""
         if settings.shape == "embedded":
             prepare(settings)
         try:
@@ -76,12 +75,12 @@ class Configuration:
 
     @property
     def store(self) -> Literal["memory", "sql"]:
-        """The technology that holds what must not be lost."""
+        """The technology of the stores, whose data must not be lost."""
         return "memory" if self.settings.shape == "memory" else "sql"
 
     @property
     def media_in_s3(self) -> bool:
-        """Whether clients upload to an S3, past Waggle."""
+        """True if clients upload to an S3 directly."""
         return isinstance(self.media_place, S3Address)
 
     @property
@@ -115,7 +114,7 @@ class Configuration:
 
     @property
     def card_ttl(self) -> float:
-        """Seconds for which names are kept: a change in another process is not noticed sooner."""
+        """Seconds for which names are cached. A change in another process is noticed only after this time."""
         return 10.0 if self.settings.on_postgres else 60.0
 
 

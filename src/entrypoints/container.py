@@ -1,8 +1,8 @@
-"""The composition root: which adapters there are, each made once, when it is first asked for.
+"""The composition root: all adapters, each created once, on first use.
 
-`dependency-injector` chooses, keeps and, in tests, overrides. Its own arguments are untyped, so nothing is passed through
-them but this container: every factory is a function of it, which mypy checks. The modules are connected in
-`entrypoints/wiring.py`.
+`dependency-injector` caches them, and lets tests override them. It does not check the types of its arguments, so the only
+argument is this container: every factory is a function of it, which mypy checks. `entrypoints/wiring.py` connects the
+modules.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ def once(make: Callable[["Container"], T]) -> providers.Singleton[T]:
 
 
 def by_store(*, memory: Callable[[Memory], T], sql: Callable[[Sql], T]) -> providers.Singleton[T]:
-    """What the configured technology makes. To let a module live in another one, change its line below."""
+    """Created by the configured technology. To move a module to another technology, change its line below."""
 
     def make(c: "Container") -> T:
         return memory(c.memory()) if c.config().store == "memory" else sql(c.sql())

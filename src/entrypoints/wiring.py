@@ -1,8 +1,8 @@
-"""How the modules are connected: each gets its stores, the adapters it needs, and the answers of the other ones.
+"""Connects the modules: each gets its stores, the adapters it needs, and the answers of the others.
 
-identity comes first; then graph and media, which ask it; posts, which asks all of these; notifications; feeds. A question
-against this order (identity asks graph and posts, media asks posts) is answered by an adapter that looks for the other
-module when the question is asked.
+The modules are created in this order: identity; graph and media, which ask identity; posts, which asks all of these;
+notifications; feeds. Identity also asks graph and posts, and media asks posts. The adapters of these questions look the
+other module up when the question is asked.
 """
 
 import os

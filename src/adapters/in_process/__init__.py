@@ -1,6 +1,6 @@
-"""The answers to one module's questions by another one that is in this process: a file for each module that asks.
+"""Answers of other modules in the same process, one file for each module that asks.
 
-An adapter takes what the other module offers, never its store. Where the other module is made later, as it asks in turn, the
-adapter takes a function that gives the answer when it is needed. A module whose answer has the form of the question needs no
-adapter: the wiring gives its object, and nothing stands between.
+An adapter takes what the other module offers, never its store. If the other module is created later, because it asks
+questions too, the adapter takes a function that returns the answer when it is needed. If an answer already has the form of
+the question, there is no adapter: the wiring passes the object itself, without another call in between.
 """

@@ -1,4 +1,4 @@
-"""What feeds asks notifications."""
+"""The answer of notifications to feeds."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What graph asks identity."""
+"""The answer of identity to graph."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from domain.shared import UserId, UserNotFound
 
 @dataclass(frozen=True, slots=True)
 class AccountsOfIdentity:
-    """Whether an account exists, and whether it is private. Each question goes to the store: an account that has just
+    """Tells whether an account exists, and whether it is private. Each question goes to the store: an account that has just
     become private must not be followed without a request."""
 
     read_account: ReadAccount

@@ -1,4 +1,4 @@
-"""What identity asks graph and posts. Both are made later than identity."""
+"""The answers of graph and posts to identity. Both are created after identity."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from domain.shared import UserId, ViewerContext
 
 @dataclass(frozen=True, slots=True)
 class AuthorshipOfPosts:
-    """How many posts each of some accounts has written."""
+    """The post counts of accounts."""
 
     posts: Callable[[], AuthoredPosts]
 

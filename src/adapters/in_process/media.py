@@ -1,4 +1,4 @@
-"""What media asks posts, which is made later than media."""
+"""The answer of posts to media. Posts is created after media."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What notifications asks identity and posts."""
+"""The answers of identity and posts to notifications."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Memory as the stores of every module need it."""
+"""The common parts of all stores in Memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from application.shared.ports import Clock, NewId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """`adapters.memory.<module>.stores.stores` makes the stores of a module of it."""
+    """`adapters.memory.<module>.stores.stores` takes this and returns the stores of that module."""
 
     store: Store
     new_id: NewId
-    """For the ids of events."""
+    """Makes the ids of events."""
     now: Clock
-    """Stands for the clock of a database."""
+    """Replaces the clock of a database."""
     monotonic: Callable[[], float]
     """For leases, and for pauses before the next attempt."""

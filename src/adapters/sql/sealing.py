@@ -1,4 +1,4 @@
-"""What SQL needs of the server's keys."""
+"""The encryption that SQL stores need."""
 
 from typing import Protocol
 

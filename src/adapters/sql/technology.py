@@ -1,4 +1,4 @@
-"""SQLite or PostgreSQL as the stores of every module need it."""
+"""The common parts of all stores in SQLite or PostgreSQL."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from application.shared.ports import NewId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sql:
-    """`adapters.sql.<module>.stores.stores` makes the stores of a module of it."""
+    """`adapters.sql.<module>.stores.stores` takes this and returns the stores of that module."""
 
     database: Database
     sealer: Sealer
     new_id: NewId
-    """For the ids of events."""
+    """Makes the ids of events."""
     monotonic: Callable[[], float]
     """For leases that stay in this process."""

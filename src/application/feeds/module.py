@@ -40,7 +40,7 @@ from application.shared.subscriptions import Subscription, on
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsNeeds(Generic[S]):
-    """What feeds asks of other modules and of what is around it. `S` is a post as posts shows it."""
+    """The dependencies of feeds: other modules, services and settings. `S` is the type of a presented post."""
 
     viewer_contexts: ViewerContexts
     audience: Audience
@@ -62,7 +62,7 @@ class FeedsNeeds(Generic[S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsModule(Generic[S]):
-    """What feeds offers. `S` is a post as posts shows it."""
+    """The use cases of feeds, and its answers to other modules. `S` is the type of a presented post."""
 
     read_home_feed: ReadHomeFeed[S]
     read_public_feed: ReadPublicFeed[S]

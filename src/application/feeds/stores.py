@@ -1,4 +1,4 @@
-"""The driven ports of feeds that a store answers."""
+"""The ports of feeds that a store implements."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The driven ports of graph that a store answers."""
+"""The ports of graph that a store implements."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from application.shared.ports import OpenTx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphStores:
-    """Each technology that can hold follows, requests, blocks and mutes offers one of these."""
+    """The stores of graph. Each technology that can store relationships offers one."""
 
     open_tx: OpenTx[GraphTx]
     reader: GraphReader

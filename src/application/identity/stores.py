@@ -1,4 +1,4 @@
-"""The driven ports of identity that a store answers."""
+"""The ports of identity that a store implements."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from application.shared.ports import OpenTx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityStores:
-    """Each technology that can hold accounts offers one of these."""
+    """The stores of identity. Each technology that can store accounts offers one."""
 
     open_tx: OpenTx[IdentityTx]
     reader: IdentityReader

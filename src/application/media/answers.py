@@ -1,4 +1,4 @@
-"""What media answers to other modules."""
+"""The answers of media to other modules."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from domain.shared import MediaId, UserId
 
 @dataclass(frozen=True, slots=True)
 class AttachableMedia:
-    """The media that an author may attach to a post, and how each is shown."""
+    """The media that an author may attach to a post, as cards."""
 
     reader: MediaReader
     clock: Clock

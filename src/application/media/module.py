@@ -34,7 +34,7 @@ from domain.shared import CountGraphemes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaNeeds:
-    """What media asks of other modules and of what is around it."""
+    """The dependencies of media: other modules, services and settings."""
 
     owners: OwnerVisibility
     sessions: Sessions
@@ -51,7 +51,7 @@ class MediaNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaModule:
-    """What media offers."""
+    """The use cases of media, and its answers to other modules."""
 
     # Uploads
     upload_file: UploadFile

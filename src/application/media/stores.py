@@ -1,4 +1,4 @@
-"""The driven ports of media that a store answers."""
+"""The ports of media that a store implements."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from application.shared.ports import OpenTx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaStores:
-    """Each technology that can hold the rows of media offers one of these. Their bytes are in a `Storage`."""
+    """The stores of media. Each technology that can store their rows offers one. Their bytes are in a `Storage`."""
 
     open_tx: OpenTx[MediaTx]
     reader: MediaReader

@@ -69,7 +69,7 @@ MailPause = NewType("MailPause", timedelta)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationsNeeds:
-    """What notifications asks of other modules and of what is around it."""
+    """The dependencies of notifications: other modules, services and settings."""
 
     viewer_contexts: ViewerContexts
     cards: Cards
@@ -94,7 +94,7 @@ class NotificationsNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationsModule:
-    """What notifications offers."""
+    """The use cases of notifications, and its answers to other modules."""
 
     # Questions
     find_stream: FindStream

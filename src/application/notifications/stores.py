@@ -1,4 +1,4 @@
-"""The driven ports of notifications that a store answers."""
+"""The ports of notifications that a store implements."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from application.shared.ports import OpenTx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationsStores:
-    """Each technology that can hold the streams of notifications offers one of these."""
+    """The stores of notifications. Each technology that can store their streams offers one."""
 
     open_tx: OpenTx[NotificationsTx]
     reader: StreamReader

@@ -1,4 +1,4 @@
-"""What posts answers to other modules, and the ports that it needs for these answers only."""
+"""The answers of posts to other modules, and the ports that only these answers need."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from domain.shared import EventId, PostId, UserId, ViewerContext
 
 
 class FeedEntries(Protocol):
-    """Which posts and reposts may stand in a feed. A list is newest first and holds up to the window's limit, those next
+    """The posts and reposts that may appear in a feed. A list is newest first and holds up to the window's limit, those next
     to its edge; it is shorter only where the feed ends."""
 
     async def by_sources(
@@ -41,17 +41,17 @@ class FeedEntries(Protocol):
         ...
 
     async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
-        """Whether the viewer may know what the user reposts: whoever may see a public post of that user may."""
+        """True if the viewer may see the reposts of the user, that is, a public post of that user."""
         ...
 
 
 class AuthoredPosts(Protocol):
-    """How many posts a profile counts."""
+    """The posts that a profile counts."""
 
     async def authored(
         self, authors: Collection[UserId], subscriber: str
     ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
-        """How many posts each has that everybody may see, comments aside, and the events about posts that are
+        """The number of posts of each author that everybody may see, comments excluded, and the events about posts that are
         not delivered to `subscriber` yet, dead letters included: both as of one moment."""
         ...
 

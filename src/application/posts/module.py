@@ -36,7 +36,7 @@ from domain.shared import CountGraphemes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostsNeeds:
-    """What posts asks of other modules and of what is around it."""
+    """The dependencies of posts: other modules, services and settings."""
 
     viewer_contexts: ViewerContexts
     people: People
@@ -49,7 +49,7 @@ class PostsNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostsModule:
-    """What posts offers."""
+    """The use cases of posts, and its answers to other modules."""
 
     # Changes
     publish_post: PublishPost

@@ -1,4 +1,4 @@
-"""The driven ports of posts that a store answers."""
+"""The ports of posts that a store implements."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from application.shared.ports import OpenTx
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostsStores:
-    """Each technology that can hold posts offers one of these."""
+    """The stores of posts. Each technology that can store posts offers one."""
 
     open_tx: OpenTx[PostsTx]
     reader: PostsReader

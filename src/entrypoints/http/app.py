@@ -86,7 +86,7 @@ CONTROLLERS: Sequence[type[Controller]] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What controllers need beside the modules."""
+    """The needs of controllers besides the modules."""
 
     idempotent_requests: IdempotentRequests
     client_info: ClientInfoReader

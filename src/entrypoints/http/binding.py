@@ -1,4 +1,4 @@
-"""Gives each controller what it declares, by type."""
+"""Binds the declared attributes of controllers, by type."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -8,8 +8,8 @@ from litestar import Controller
 
 
 def bound(controller: type[Controller], *offers: Any) -> type[Controller]:
-    """The controller, each of whose declared attributes is the member of one of the `offers` (dataclasses) that is declared
-    with the same type; names do not matter. Raises TypeError if there is no such member, or more than one.
+    """The controller with its declared attributes bound. Each is the member of one of the `offers` (dataclasses) that is
+    declared with the same type, whatever its name. Raises TypeError if there is no such member, or more than one.
 
     Done once, when the application is made. Litestar would inject them for every request, and starts a
     task for each where there are two or more: measured, 60 to 80 µs a request.
