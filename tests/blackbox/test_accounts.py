@@ -99,6 +99,7 @@ def test_an_invalid_username_is_refused(api: Api, name: str) -> None:
     ids=["bees", "long", "blanks", "ligatures", "nul"],
 )
 def test_a_password_of_any_characters_is_accepted(api: Api, password: str) -> None:
+    """ID-3."""
     name = fresh_name()
     done(api.registers(name, password=password), 201)
     api.logs_in(name, password)
@@ -113,6 +114,7 @@ def test_login_works_with_username_and_address_in_any_case(api: Api) -> None:
 
 
 def test_a_wrong_password_and_an_unknown_username_are_refused_alike(api: Api) -> None:
+    """ID-1."""
     maya = api.someone()
     answers = []
     for login, password in (
@@ -145,6 +147,7 @@ def test_a_refresh_returns_new_valid_tokens(api: Api) -> None:
 
 
 def test_a_refresh_repeated_at_once_returns_the_same_tokens(api: Api) -> None:
+    """ID-5."""
     maya = api.someone()
     successors = {done(api.refreshes(maya.tokens))["refresh_token"] for _ in range(5)}
     assert len(successors) == 1
@@ -152,6 +155,7 @@ def test_a_refresh_repeated_at_once_returns_the_same_tokens(api: Api) -> None:
 
 
 def test_recent_refresh_tokens_of_all_generations_return_the_same_answer(api: Api) -> None:
+    """ID-5."""
     maya = api.someone()
     answers = [maya.tokens]
     for _ in range(4):
@@ -165,6 +169,7 @@ def test_recent_refresh_tokens_of_all_generations_return_the_same_answer(api: Ap
 
 
 def test_a_taken_username_hides_whether_the_address_is_taken(api: Api) -> None:
+    """ID-1."""
     maya = api.someone()
     problems = [
         refused(api.registers(maya.username, address), 409, "username_taken")
@@ -185,6 +190,7 @@ def test_a_logout_does_not_end_other_sessions(api: Api) -> None:
 
 
 def test_a_logout_invalidates_all_tokens_of_the_session_at_once(api: Api) -> None:
+    """ID-7."""
     maya = api.someone()
     first = dict(maya.tokens)
     maya.tokens = done(api.refreshes(maya.tokens))

@@ -87,6 +87,7 @@ def masked(response: httpx.Response) -> tuple[object, ...]:
 
 
 def test_taken_and_unused_addresses_get_the_same_answer(confirming: ConfirmingServer) -> None:
+    """ID-1."""
     name, taken = confirming.register_confirmed()
     addresses = [taken, f"{fresh_name()}@example.org", taken.upper(), f"{fresh_name()}@example.org"]
     asked = [(fresh_name(), address) for address in addresses]
@@ -120,6 +121,7 @@ def test_a_repeated_request_gets_the_same_answer_and_no_second_mail(confirming: 
 
 
 def test_one_of_twenty_concurrent_confirmations_makes_the_account(confirming: ConfirmingServer) -> None:
+    """ID-14."""
     name = fresh_name()
     address = f"{name}@example.org"
     forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "Host": "evil.example"}

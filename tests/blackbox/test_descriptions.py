@@ -112,6 +112,7 @@ def test_an_access_token_can_be_verified_with_the_public_keys(api: Api) -> None:
 @pytest.mark.parametrize("origin", LOCAL)
 @pytest.mark.parametrize("method", METHODS)
 def test_local_origins_are_allowed_in_development(api: Api, origin: str, method: str) -> None:
+    """AP-5."""
     wanted = "authorization,content-type,idempotency-key,if-match,if-none-match,x-request-id"
     response = api.nobody.request(
         "OPTIONS",
@@ -135,6 +136,7 @@ def test_local_origins_are_allowed_in_development(api: Api, origin: str, method:
     "origin", [FOREIGN, "null", "http://localhost.evil.example", "http://evil.example:80/localhost", "https://127.0.0.1.nip.io", "http://localhost:80@evil.example", "http://127x0x0x1", "http://localhost:", "http://xlocalhost"]
 )  # fmt: skip
 def test_foreign_origins_are_refused(api: Api, origin: str) -> None:
+    """AP-5."""
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     preflight = exchange(api.base_url, "OPTIONS", "/api/v1/posts", asked.items())
     assert preflight.status < 500
@@ -144,6 +146,7 @@ def test_foreign_origins_are_refused(api: Api, origin: str) -> None:
 
 
 def test_answers_expose_headers_to_allowed_origins(api: Api) -> None:
+    """AP-5."""
     maya = api.someone()
     for response in (
         maya.get("/api/v1/me", headers={"Origin": LOCAL[0]}),
@@ -161,6 +164,7 @@ def test_answers_expose_headers_to_allowed_origins(api: Api) -> None:
 
 
 def test_a_preflight_needs_no_token_and_has_no_effect(api: Api) -> None:
+    """AP-5."""
     asked = {"Origin": LOCAL[0], "Access-Control-Request-Method": "GET"}
     for path in ("/api/v1/me", "/api/v1/posts", "/nope"):
         response = api.nobody.request("OPTIONS", path, headers=asked)
@@ -169,6 +173,7 @@ def test_a_preflight_needs_no_token_and_has_no_effect(api: Api) -> None:
 
 
 def test_a_login_sets_no_cookie_and_cookies_are_ignored(api: Api) -> None:
+    """AP-5."""
     maya = api.someone()
     body = {"login": maya.username, "password": maya.password}
     answer = api.nobody.post("/api/v1/auth/login", body)

@@ -50,6 +50,7 @@ def _token(maya: Member) -> tuple[str, str]:
 def test_a_hostile_value_in_any_member_causes_no_server_error(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation], name: str
 ) -> None:
+    """IN-1."""
     for operation in with_bodies:
         for member in [*_members(api, operation), "unknown"]:
             good = operation.body or {}
@@ -75,6 +76,7 @@ def test_a_hostile_value_in_any_member_causes_no_server_error(
 def test_a_hostile_body_causes_no_server_error(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation], name: str
 ) -> None:
+    """IN-1."""
     for operation in with_bodies:
         answer = _send(api, maya, operation, post_id, [JSON], BODIES[name])
         assert answer.status in {200, 201, 400, 413, 422}, (operation.name, answer)
@@ -90,6 +92,7 @@ def test_a_hostile_body_causes_no_server_error(
 def test_a_hostile_content_type_causes_no_server_error(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation]
 ) -> None:
+    """IN-1."""
     for operation in with_bodies:
         for kind in KINDS:
             _send(api, maya, operation, post_id, [("Content-Type", kind)], b'{"text":"x"}')
@@ -98,6 +101,7 @@ def test_a_hostile_content_type_causes_no_server_error(
 def test_a_chunked_body_has_the_same_limit(
     api: Api, maya: Member, post_id: str, with_bodies: list[Operation]
 ) -> None:
+    """IN-1."""
     for operation in with_bodies:
         parts = [b'{"text":"', *[b"x" * 8_192] * 12, b'"}']
         headers = [JSON, ("Transfer-Encoding", "chunked"), _token(maya)]
@@ -135,6 +139,7 @@ def test_a_chunked_body_is_accepted(api: Api, maya: Member) -> None:
 def test_a_body_of_ambiguous_length_is_refused_or_read_correctly(
     api: Api, maya: Member, headers: list[tuple[str, str]]
 ) -> None:
+    """IN-1."""
     before = len(maya.all_items(f"/api/v1/users/{maya.id}/posts"))
     sent = [JSON, _token(maya), *headers]
     answer = exchange(api.base_url, "POST", "/api/v1/posts", sent, raw_body=b"{}\r\n\r\n")
@@ -143,6 +148,7 @@ def test_a_body_of_ambiguous_length_is_refused_or_read_correctly(
 
 
 def test_unexpected_bodies_cause_no_server_error(api: Api, maya: Member, post_id: str) -> None:
+    """IN-1."""
     for operation in operations(api):
         if operation.body is None and "/auth/logout" not in operation.name:
             for body in (b"{}", b"\xff" * 100, b"x" * 100_000):
@@ -159,6 +165,7 @@ def test_unexpected_bodies_cause_no_server_error(api: Api, maya: Member, post_id
 @pytest.mark.short_run_shapes("postgres")
 @pytest.mark.parametrize("id_", IDS, ids=lambda value: ascii(value)[:30])
 def test_a_hostile_id_is_not_found(api: Api, maya: Member, id_: str) -> None:
+    """IN-1."""
     for operation in operations(api):
         if "{" not in operation.path:
             continue
@@ -171,6 +178,7 @@ def test_a_hostile_id_is_not_found(api: Api, maya: Member, id_: str) -> None:
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_hostile_query_causes_no_server_error(api: Api, maya: Member, post_id: str, name: str) -> None:
+    """IN-1."""
     for operation in operations(api):
         if operation.method == "GET":
             target = operation.at(post_id=post_id, user_id=maya.id) + "?" + QUERIES[name]
@@ -186,6 +194,7 @@ def test_a_hostile_query_causes_no_server_error(api: Api, maya: Member, post_id:
 @pytest.mark.short_run_shapes("embedded")  # no store is used
 @pytest.mark.parametrize("header", HEADERS)
 def test_a_hostile_header_causes_no_server_error(api: Api, maya: Member, post_id: str, header: str) -> None:
+    """IN-1."""
     body = b'{"display_name":"Maya"}'
     for value in HEADER_VALUES:
         for method, target, content in (
@@ -204,6 +213,7 @@ def test_a_hostile_header_causes_no_server_error(api: Api, maya: Member, post_id
 
 
 def test_many_headers_cause_no_server_error(api: Api, maya: Member) -> None:
+    """IN-1."""
     for headers in (
         [(f"X-{number}", "x") for number in range(2_000)],
         [("X-Long", "x" * 65_536)],
@@ -223,7 +233,7 @@ def test_many_headers_cause_no_server_error(api: Api, maya: Member) -> None:
 def test_hostile_headers_cause_no_server_error_on_any_route(
     api: Api, maya: Member, post_id: str, method: str
 ) -> None:
-    """The worst values of each kind on every route, not only on those that read the header."""
+    """The worst values of each kind on every route, not only on those that read the header (IN-1)."""
     worst: list[tuple[str, str | bytes]] = [
         ("Idempotency-Key", b"\xff"),
         ("If-Match", b'"\xff"'),
@@ -239,6 +249,7 @@ def test_hostile_headers_cause_no_server_error_on_any_route(
 
 
 def test_a_hundred_thousand_parameters_are_refused(api: Api) -> None:
+    """IN-1."""
     query = "&".join(f"a{number}=1" for number in range(100_000))
     with suppress(ConnectionResetError):  # the server closes while the test still sends
         answer = exchange(api.base_url, "GET", f"/api/v1/users?{query}")
@@ -249,6 +260,7 @@ def test_a_hundred_thousand_parameters_are_refused(api: Api) -> None:
 def test_no_hostile_body_takes_a_second_of_processor_time(
     api: Api, server: Waggle | None, maya: Member, post_id: str, with_bodies: list[Operation]
 ) -> None:
+    """IN-1."""
     if server is None:
         pytest.skip("needs a server of its own")
     (operation,) = [one for one in with_bodies if one.name == "POST /api/v1/posts"]
@@ -263,6 +275,7 @@ def test_no_hostile_body_takes_a_second_of_processor_time(
 
 
 def test_hostile_inputs_leave_no_memory_behind(server: Waggle | None, memory_before: int) -> None:
+    """IN-1."""
     if server is not None:
         assert server.memory() - memory_before < 50_000_000
 

@@ -6,6 +6,7 @@ from .client import PASSWORD, Api, Member, done, eventually, fresh_key, fresh_na
 
 
 def test_a_repeated_request_gets_the_same_answer_and_has_no_second_effect(api: Api) -> None:
+    """AP-1."""
     maya = api.someone()
     above = maya.publishes()
     for path in ("/api/v1/posts", f"/api/v1/posts/{above['id']}/comments"):
@@ -23,6 +24,7 @@ def test_a_repeated_request_gets_the_same_answer_and_has_no_second_effect(api: A
 
 
 def test_a_repeated_registration_returns_the_same_account_and_session(api: Api) -> None:
+    """AP-1."""
     name, key = fresh_name(), {"Idempotency-Key": fresh_key()}
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     first = api.nobody.post("/api/v1/auth/register", body, headers=key)
@@ -36,6 +38,7 @@ def test_a_repeated_registration_returns_the_same_account_and_session(api: Api) 
 
 
 def test_a_repeated_login_returns_the_same_session(api: Api) -> None:
+    """AP-1."""
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     body = {"login": maya.username, "password": PASSWORD}
     first = api.nobody.post("/api/v1/auth/login", body, headers=key)
@@ -45,6 +48,7 @@ def test_a_repeated_login_returns_the_same_session(api: Api) -> None:
 
 
 def test_a_key_with_another_request_is_refused(api: Api) -> None:
+    """AP-1."""
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     post = done(maya.post("/api/v1/posts", {"text": "one"}, headers=key), 201)
     refused(maya.post("/api/v1/posts", {"text": "two"}, headers=key), 422, "idempotency_key_reused")
@@ -57,6 +61,7 @@ def test_a_key_with_another_request_is_refused(api: Api) -> None:
 
 
 def test_keys_of_different_users_are_independent(api: Api) -> None:
+    """AP-1."""
     maya, willy = api.someone(), api.someone()
     key = {"Idempotency-Key": fresh_key()}
     posts = [
@@ -66,6 +71,7 @@ def test_keys_of_different_users_are_independent(api: Api) -> None:
 
 
 def test_a_refused_request_does_not_use_up_its_key(api: Api) -> None:
+    """AP-1."""
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     post = maya.publishes_direct()
     path = f"/api/v1/posts/{post['id']}/comments"
@@ -76,6 +82,7 @@ def test_a_refused_request_does_not_use_up_its_key(api: Api) -> None:
 
 
 def test_a_replay_needs_the_same_access_as_a_new_request(api: Api) -> None:
+    """AP-1."""
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     done(maya.post("/api/v1/posts", {"text": "x"}, headers=key), 201)
     done(maya.post("/api/v1/auth/logout"), 204)
@@ -84,6 +91,7 @@ def test_a_replay_needs_the_same_access_as_a_new_request(api: Api) -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", b"\xe9", b"\xf0\x9f\x90\x9d"], ids=ascii)
 def test_a_malformed_key_is_refused(api: Api, key: str | bytes) -> None:
+    """AP-1."""
     maya = api.someone()
     response = maya.post("/api/v1/posts", {"text": "x"}, headers={"Idempotency-Key": key})
     refused(response, 400, "query_invalid")
@@ -92,12 +100,14 @@ def test_a_malformed_key_is_refused(api: Api, key: str | bytes) -> None:
 
 @pytest.mark.parametrize("key", ["x", "x" * 255, "!~'\"\\;,", "'; DROP TABLE posts; --".replace(" ", "_")])
 def test_a_key_of_any_printable_characters_is_accepted(api: Api, key: str) -> None:
+    """AP-1."""
     maya, headers = api.someone(), {"Idempotency-Key": key}
     first, second = (maya.post("/api/v1/posts", {"text": "x"}, headers=headers) for _ in range(2))
     assert done(first, 201) == done(second, 201)
 
 
 def test_the_post_count_does_not_include_replays(api: Api) -> None:
+    """AP-1."""
     maya, key = api.someone(), {"Idempotency-Key": fresh_key()}
     for _ in range(3):
         done(maya.post("/api/v1/posts", {"text": "x"}, headers=key), 201)

@@ -31,6 +31,7 @@ def test_an_unknown_path_is_not_found(api: Api) -> None:
 
 
 def test_an_unknown_method_is_refused_with_the_allowed_ones(api: Api) -> None:
+    """IN-6."""
     allowed: dict[str, set[str]] = {}
     for operation in operations(api):
         allowed.setdefault(operation.at(), set()).add(operation.method)
@@ -64,6 +65,7 @@ def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
     [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp", "application/json-patch+json", "application/merge-patch+json", "application", "*/*", "text/json", "application/xml", "application/problem+json", "application/json, text/plain"],
 )  # fmt: skip
 def test_a_body_of_another_content_type_is_refused(api: Api, kind: str | None) -> None:
+    """IN-6."""
     maya = api.someone()
     for operation in operations(api):
         if operation.body is None:
@@ -83,6 +85,7 @@ def test_a_body_of_another_content_type_is_refused(api: Api, kind: str | None) -
     ],
 )
 def test_the_json_content_type_is_accepted_in_any_case_and_with_a_charset(api: Api, kind: str) -> None:
+    """IN-6."""
     response = api.someone().request(
         "POST", "/api/v1/posts", content='{"text":"é"}'.encode(), headers={"Content-Type": kind}
     )

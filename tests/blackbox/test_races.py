@@ -91,6 +91,7 @@ def test_concurrent_registrations_of_one_address_make_one_account(api: Api) -> N
 
 
 def test_concurrent_posts_with_one_key_make_one_post(api: Api) -> None:
+    """AP-1."""
     maya = api.someone()
     key = {"Idempotency-Key": fresh_key()}
     answers = at_once(
@@ -106,6 +107,7 @@ def test_concurrent_posts_with_one_key_make_one_post(api: Api) -> None:
 
 
 def test_concurrent_registrations_with_one_key_make_one_account_and_session(api: Api) -> None:
+    """AP-1."""
     name, key = fresh_name(), {"Idempotency-Key": fresh_key()}
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     answers = at_once(
@@ -117,6 +119,7 @@ def test_concurrent_registrations_with_one_key_make_one_account_and_session(api:
 
 
 def test_concurrent_refreshes_get_the_same_successor(api: Api) -> None:
+    """ID-5."""
     maya = api.someone()
     body = {"refresh_token": maya.tokens["refresh_token"]}
     answers = at_once(
@@ -225,6 +228,7 @@ def test_the_post_count_is_exact_after_concurrent_posts(api: Api) -> None:
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])
 def test_probes_answer_during_many_concurrent_logins(api: Api, path: str) -> None:
+    """ID-4."""
     member = api.someone()
     body = {"login": member.username, "password": PASSWORD}
     answers = at_once(

@@ -37,6 +37,7 @@ ENDS: dict[str, Callable[[Member, Member], httpx.Response]] = {
 
 @pytest.mark.timeout(120)
 def test_an_ended_session_is_refused_by_every_process_within_seconds(apis: list[Api]) -> None:
+    """ID-7."""
     for name, end in ENDS.items():
         here = apis[0].someone()
         there = apis[0].logs_in(here.username)
@@ -68,7 +69,7 @@ def test_a_server_killed_during_a_refresh_leaves_the_client_logged_in(
     killable: Waggle, after: float | None
 ) -> None:
     """The server is killed after the commit with its answer lost (`None`), or at any moment before: the old token stays
-    usable."""
+    usable (ID-5)."""
     with closing(Api(killable.base_url)) as api:
         maya = api.someone()
         answer: list[httpx.Response] = []
@@ -99,6 +100,7 @@ def test_a_server_killed_during_a_refresh_leaves_the_client_logged_in(
 @pytest.mark.timeout(90)
 @pytest.mark.short_run_shapes("embedded", "postgres")
 def test_an_operator_can_log_a_user_out_while_the_servers_run(servers: list[Waggle], apis: list[Api]) -> None:
+    """ID-7."""
     maya, willy = apis[0].someone(), apis[0].someone()
     for api in apis:
         done(api.http.get("/api/v1/me", headers=maya.headers()))

@@ -33,6 +33,7 @@ def sessions(member: Member) -> list[Json]:
 
 
 def test_a_user_lists_its_own_sessions(api: Api) -> None:
+    """ID-8."""
     maya = api.someone()
     body = {"login": maya.username, "password": PASSWORD}
     phone = api.nobody.post("/api/v1/auth/login", body, headers={"User-Agent": "Bee\tphone 7"})
@@ -46,6 +47,7 @@ def test_a_user_lists_its_own_sessions(api: Api) -> None:
 
 
 def test_a_user_can_end_its_own_sessions_only(api: Api) -> None:
+    """ID-8."""
     maya, willy = api.someone(), api.someone()
     elsewhere = api.logs_in(maya.username)
     (theirs,) = (session for session in sessions(maya) if not session["current"])
@@ -61,6 +63,7 @@ def test_a_user_can_end_its_own_sessions_only(api: Api) -> None:
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_logout_everywhere_ends_all_or_all_other_sessions(api: Api, keep: bool) -> None:
+    """ID-7."""
     maya = api.someone()
     elsewhere = api.logs_in(maya.username)
     done(maya.post("/api/v1/auth/logout-all", params={"keep_current": "true"} if keep else {}), 204)
@@ -73,6 +76,7 @@ def test_logout_everywhere_ends_all_or_all_other_sessions(api: Api, keep: bool) 
 
 
 def test_a_password_confirmation_issues_new_tokens(api: Api) -> None:
+    """ID-8."""
     maya = api.someone()
     before = maya.tokens
     maya.tokens = done(maya.post("/api/v1/auth/confirm", {"password": PASSWORD}))
@@ -85,6 +89,7 @@ def test_a_password_confirmation_issues_new_tokens(api: Api) -> None:
 
 
 def test_a_token_without_the_password_cannot_change_the_password(api: Api) -> None:
+    """ID-8."""
     maya = api.someone()
     body = {"current_password": "wrong password", "new_password": NEW}
     refused(maya.post("/api/v1/auth/password", body), 403, "wrong_password")
@@ -92,6 +97,7 @@ def test_a_token_without_the_password_cannot_change_the_password(api: Api) -> No
 
 
 def test_a_password_change_ends_the_other_sessions(api: Api) -> None:
+    """ID-7."""
     maya = api.someone()
     elsewhere = api.logs_in(maya.username)
     before = maya.tokens
@@ -110,6 +116,7 @@ def test_a_password_change_ends_the_other_sessions(api: Api) -> None:
 @pytest.mark.parametrize("path", ["register", "login"])
 @pytest.mark.parametrize("end", ["logout", "logout-all", "confirm", "password"])
 def test_a_replay_returns_no_credentials_of_an_ended_session(api: Api, path: str, end: str) -> None:
+    """IN-4."""
     maya = api.someone() if path == "login" else None
     name = maya.username if maya else fresh_name()
     body: Json = {"password": PASSWORD}
@@ -162,6 +169,7 @@ def test_an_account_has_at_most_a_hundred_sessions(api: Api) -> None:
     ],
 )
 def test_the_password_rules_apply_wherever_a_password_is_chosen(api: Api, new: str, code: str) -> None:
+    """ID-3."""
     maya = api.someone()
     secret = new.format(name=maya.username)
     change = {"current_password": PASSWORD, "new_password": secret}
@@ -190,6 +198,7 @@ def embedded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]
 
 
 def test_a_late_reuse_of_a_refresh_token_ends_the_session(embedded: Waggle) -> None:
+    """ID-5."""
     with closing(Api(embedded.base_url)) as api:
         maya = api.someone()
         newest = done(api.refreshes(maya.tokens))
@@ -205,6 +214,7 @@ def test_a_late_reuse_of_a_refresh_token_ends_the_session(embedded: Waggle) -> N
 
 
 def test_ending_other_sessions_needs_a_recent_password(embedded: Waggle) -> None:
+    """ID-8."""
     with closing(Api(embedded.base_url)) as api:
         maya = api.someone()
         elsewhere = api.logs_in(maya.username)

@@ -238,22 +238,27 @@ class TestPasswords:
         ],
     )
     def test_valid_passwords_are_accepted(self, raw: str) -> None:
+        """ID-3."""
         assert any_new_password(raw) == raw
 
     def test_the_length_limits_apply_to_the_nfkc_form(self) -> None:
+        """ID-3."""
         assert len(any_new_password("e\u0301" * 256)) == 256
         assert code_of(any_new_password, "e\u0301" * 257) == "password_too_long"
         assert code_of(any_new_password, "\ufdfa" * 15) == "password_too_long"  # a ligature of 18 characters
 
     def test_equivalent_unicode_input_is_the_same_password(self) -> None:
+        """ID-3."""
         composed, decomposed, wide = "Ångström1", "A\u030angstro\u0308m1", "Ångström１"
 
         assert password(composed) == password(decomposed) == password(wide) == composed
 
     def test_surrounding_spaces_are_part_of_a_password(self) -> None:
+        """ID-3."""
         assert password("  secret  ") == "  secret  "
 
     def test_a_password_longer_than_72_bytes_is_not_truncated(self) -> None:
+        """ID-3."""
         assert password("x" * 72 + "a") != password("x" * 72 + "b")
 
     @pytest.mark.parametrize(
@@ -269,6 +274,7 @@ class TestPasswords:
         ],
     )
     def test_invalid_passwords_are_refused(self, raw: str, code: str) -> None:
+        """ID-3."""
         assert code_of(any_new_password, raw) == code
 
     @pytest.mark.parametrize(
@@ -290,6 +296,7 @@ class TestPasswords:
     def test_common_passwords_and_passwords_that_contain_a_name_are_refused(
         self, raw: str, code: str | None
     ) -> None:
+        """ID-3."""
         names = ("anna_banana", "anna.banana", "Waggle", "social.example.net", "ann", "")
 
         def rule(raw: str) -> str:

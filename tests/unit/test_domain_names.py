@@ -92,6 +92,7 @@ def code_of_username(raw: str) -> str | None:
     ],
 )
 def test_display_names_of_many_languages_are_accepted(name: str) -> None:
+    """IN-4."""
     shown = display_name(name, graphemes)
 
     assert shown == unicodedata.normalize("NFC", name).strip()
@@ -116,6 +117,7 @@ def test_display_names_of_many_languages_are_accepted(name: str) -> None:
     ],
 )
 def test_a_word_that_mixes_alphabets_is_refused(name: str) -> None:
+    """IN-4."""
     assert code_of_display_name(name) == "mixed_scripts"
 
 
@@ -152,10 +154,12 @@ def test_a_word_that_mixes_alphabets_is_refused(name: str) -> None:
     ],
 )
 def test_display_names_that_claim_authority_are_refused(name: str) -> None:
+    """IN-4."""
     assert code_of_display_name(name) in {"name_reserved", "mixed_scripts"}
 
 
 def test_look_alikes_of_reserved_names_within_one_alphabet_are_refused() -> None:
+    """IN-4."""
     assert code_of_display_name("ѕуѕтем") == "name_reserved"  # all of it is Cyrillic
 
 
@@ -183,11 +187,13 @@ def test_look_alikes_of_reserved_names_within_one_alphabet_are_refused() -> None
     ],
 )
 def test_deceptive_and_invisible_display_names_are_refused(name: str, expected: str) -> None:
+    """IN-4."""
     assert code_of_display_name(name) == expected
 
 
 @given(raw=st.text(st.characters(), max_size=30))
 def test_an_accepted_display_name_is_accepted_again_unchanged(raw: str) -> None:
+    """IN-4."""
     if code_of_display_name(raw) is None:
         name = display_name(raw, graphemes)
         assert display_name(name, graphemes) == name

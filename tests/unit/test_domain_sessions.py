@@ -58,6 +58,7 @@ class TestDevices:
 
 class TestSessions:
     def test_dangerous_actions_need_a_password_from_the_last_five_minutes(self) -> None:
+        """ID-8."""
         session = a_session()
 
         session.require_recent(NOW + RECENT)
@@ -98,11 +99,13 @@ class TestSessions:
         assert session.refreshed(2, NOW + after) is session
 
     def test_a_use_of_the_parent_token_does_not_extend_its_grace(self) -> None:
+        """ID-5."""
         session = a_session(3).refreshed(2, NOW + REUSE_GRACE)
 
         assert session.refreshed(2, NOW + REUSE_GRACE + MS).alive(NOW) is False
 
     def test_each_token_has_its_own_grace_of_thirty_seconds(self) -> None:
+        """ID-5."""
         session, second = a_session(), timedelta(seconds=1)
         for number in range(40):  # one per second
             session = session.refreshed(number, NOW + number * second)
@@ -119,6 +122,7 @@ class TestSessions:
         assert session.refreshed(35, NOW + 35 * second + REUSE_GRACE + MS).ended_at is not None
 
     def test_the_number_of_stored_exchanges_is_bounded(self) -> None:
+        """ID-5."""
         session, now = a_session(), NOW
         for number in range(5000):
             now = NOW + number * timedelta(milliseconds=20)
@@ -146,13 +150,14 @@ class TestSessions:
         ],
     )
     def test_any_other_token_ends_the_session(self, generation: int, after: timedelta) -> None:
+        """ID-5."""
         session = a_session(3)
 
         assert session.refreshed(generation, NOW + after) == replace(session, ended_at=NOW + after)
 
     @given(uses=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 60)), max_size=12))
     def test_at_most_one_chain_continues_whatever_tokens_are_used(self, uses: list[tuple[int, int]]) -> None:
-        """A token stays usable for thirty seconds after its own exchange. A later use ends the session."""
+        """A token stays usable for thirty seconds after its own exchange. A later use ends the session (ID-5)."""
         session, now, moved_at = a_session(), NOW, dict[int, datetime]()
         for back, seconds in uses:
             now += timedelta(seconds=seconds)

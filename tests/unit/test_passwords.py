@@ -44,6 +44,7 @@ async def test_a_hashed_password_is_verified(passwords: BcryptPasswords, secret:
 async def test_passwords_that_differ_in_one_character_do_not_match(
     passwords: BcryptPasswords, one: str, other: str
 ) -> None:
+    """ID-4."""
     assert await passwords.verify(other, await passwords.hash(one)) == (False, None)
 
 
@@ -52,6 +53,7 @@ async def test_equal_passwords_have_different_hashes(passwords: BcryptPasswords)
 
 
 async def test_a_hash_fits_its_column_and_contains_its_cost(passwords: BcryptPasswords) -> None:
+    """ID-4."""
     hashed = await passwords.hash("x" * 256)
 
     assert len(hashed) <= 128
@@ -59,6 +61,7 @@ async def test_a_hash_fits_its_column_and_contains_its_cost(passwords: BcryptPas
 
 
 async def test_a_hash_of_another_cost_is_renewed(passwords: BcryptPasswords) -> None:
+    """ID-4."""
     dearer = BcryptPasswords(cost=5, cores=1)
     hashed = await passwords.hash("secret")
 
@@ -73,6 +76,7 @@ async def test_a_hash_of_another_cost_is_renewed(passwords: BcryptPasswords) -> 
 
 
 async def test_a_plain_bcrypt_hash_is_accepted_and_renewed(passwords: BcryptPasswords) -> None:
+    """ID-4."""
     plain = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).decode()
 
     right, new_hash = await passwords.verify("secret", plain)
@@ -92,6 +96,7 @@ async def test_a_password_that_plain_bcrypt_cannot_hash_is_wrong(
 
 
 async def test_no_password_matches_an_unknown_account(passwords: BcryptPasswords) -> None:
+    """ID-1."""
     assert await passwords.verify("", None) == (False, None)
     assert await passwords.verify("anything", None) == (False, None)
 
@@ -100,6 +105,7 @@ async def test_no_password_matches_an_unknown_account(passwords: BcryptPasswords
 async def test_an_overload_is_refused_alike_for_known_and_unknown_accounts(
     passwords: BcryptPasswords, known: bool
 ) -> None:
+    """ID-1."""
     hashed = await passwords.hash("secret")
     await passwords.verify("secret", None)  # after that both take the same single step
 
@@ -113,6 +119,7 @@ async def test_an_overload_is_refused_alike_for_known_and_unknown_accounts(
 
 
 async def test_after_an_overload_passwords_are_accepted_again(passwords: BcryptPasswords) -> None:
+    """ID-4."""
     hashed = await passwords.hash("secret")
     await passwords.verify("secret", None)
     await asyncio.gather(
@@ -182,6 +189,7 @@ class TestCommonPasswords:
 
 
 async def test_fewer_passwords_may_wait_while_hashing_is_slow(passwords: BcryptPasswords) -> None:
+    """ID-4."""
     hashed = await passwords.hash("secret")
     await passwords.verify("secret", None)
     passwords._took = MAX_WAIT

@@ -30,6 +30,7 @@ SECOND = timedelta(seconds=1)
 
 class TestRefresh:
     async def test_a_refresh_token_is_exchanged_for_the_next_one(self, waggle: Waggle) -> None:
+        """ID-5."""
         tokens = (await waggle.register_user()).tokens
 
         for _ in range(3):
@@ -39,6 +40,7 @@ class TestRefresh:
             assert await refused(waggle.authenticate(tokens.access_token)) is None
 
     async def test_a_repeated_refresh_within_the_grace_returns_the_same_answer(self, waggle: Waggle) -> None:
+        """ID-5."""
         first = (await waggle.register_user()).tokens.refresh_token
 
         answer = await waggle.refresh(first)
@@ -49,6 +51,7 @@ class TestRefresh:
         assert await refused(waggle.refresh(again.refresh_token)) is None
 
     async def test_two_concurrent_refreshes_get_the_same_successor(self, waggle: Waggle) -> None:
+        """ID-5."""
         first = (await waggle.register_user()).tokens.refresh_token
 
         one, two = await asyncio.gather(waggle.refresh(first), waggle.refresh(first))
@@ -56,6 +59,7 @@ class TestRefresh:
         assert one.refresh_token == two.refresh_token
 
     async def test_reuse_after_the_grace_ends_the_session(self, waggle: Waggle) -> None:
+        """ID-5."""
         stolen = (await waggle.register_user()).tokens.refresh_token
         owner = await waggle.refresh(stolen)
         waggle.time.advance(REUSE_GRACE + SECOND)
@@ -69,6 +73,7 @@ class TestRefresh:
     async def test_a_token_of_any_generation_returns_the_same_answer_within_its_grace(
         self, waggle: Waggle
     ) -> None:
+        """ID-5."""
         token = (await waggle.register_user()).tokens.refresh_token
         answers = []
         for _ in range(6):
@@ -85,6 +90,7 @@ class TestRefresh:
         assert await refused(waggle.refresh(token)) is SessionEnded
 
     async def test_a_session_ended_by_reuse_is_refused_at_once(self, waggle: Waggle) -> None:
+        """ID-5."""
         joined = await waggle.register_user()
         newest = await waggle.refresh(joined.tokens.refresh_token)
         await waggle.authenticate(newest.access_token)
@@ -95,6 +101,7 @@ class TestRefresh:
         assert await refused(waggle.authenticate(newest.access_token)) is TokenInvalid
 
     async def test_a_forged_token_ends_no_session(self, waggle: Waggle) -> None:
+        """ID-5."""
         token = (await waggle.register_user()).tokens.refresh_token
         head, mac = token.rsplit("_", 1)
 
@@ -127,6 +134,7 @@ class TestRefresh:
 
 class TestLogout:
     async def test_logout_ends_both_tokens_at_once(self, waggle: Waggle) -> None:
+        """ID-7."""
         tokens = (await waggle.register_user()).tokens
         principal = await waggle.authenticate(tokens.access_token)
 
@@ -145,6 +153,7 @@ class TestLogout:
 
 class TestEndOtherSessions:
     async def test_users_list_only_their_own_sessions(self, waggle: Waggle) -> None:
+        """ID-8."""
         ann = await waggle.new_user("ann")
         await waggle.new_user("bob")
         waggle.time.advance(SECOND)
@@ -157,6 +166,7 @@ class TestEndOtherSessions:
         assert [row.device for row in rows] == ["Bee phone 7", ""]
 
     async def test_only_its_owner_can_end_a_session(self, waggle: Waggle) -> None:
+        """ID-8."""
         ann, bob = await waggle.register_user("ann"), await waggle.register_user("bob")
         of_ann = (await waggle.authenticate(ann.tokens.access_token)).session_id
         of_bob = (await waggle.authenticate(bob.tokens.access_token)).session_id
@@ -175,6 +185,7 @@ class TestEndOtherSessions:
 
     @pytest.mark.parametrize("keep", [True, False])
     async def test_logout_everywhere_ends_all_sessions_at_once(self, waggle: Waggle, keep: bool) -> None:
+        """ID-7."""
         here, there, bob = (
             await waggle.register_user("ann"),
             await waggle.log_in_user("ann"),
@@ -193,6 +204,7 @@ class TestEndOtherSessions:
 
     @pytest.mark.parametrize("act", ["one", "all", "others"])
     async def test_ending_other_sessions_needs_a_recent_password(self, waggle: Waggle, act: str) -> None:
+        """ID-8."""
         here, there = await waggle.register_user("ann"), await waggle.log_in_user("ann")
         me = await waggle.authenticate(here.tokens.access_token)
         other = (await waggle.authenticate(there.tokens.access_token)).session_id
@@ -273,6 +285,7 @@ class TestAuthentication:
     async def test_a_session_ended_elsewhere_is_accepted_for_at_most_two_seconds(
         self, waggle: Waggle
     ) -> None:
+        """ID-7."""
         elsewhere = replace(waggle.authenticate, _tokens=OrderedDict())
         token = (await waggle.register_user()).tokens.access_token
         principal = await elsewhere(token)
