@@ -206,6 +206,10 @@ class TestHashtags:
             assert len(tag) <= MAX_TAG
             assert len(tag.encode()) <= 4 * MAX_TAG
 
+    @pytest.mark.parametrize("raw", ["İ\uff9e", "i\u0307\uff9e", "I\u3099\u0307", "i\u3099\u0307"])
+    def test_marks_between_an_i_and_its_dot_make_no_other_tag(self, raw: str) -> None:
+        assert hashtag(raw) == "i\u3099"
+
     @given(raw=st.text(st.sampled_from("aAéÉiIİıŀĿ·・ﾞスｽßﷺ_1\u0307\u0301\u200c\u200dم"), max_size=12))
     def test_a_tag_found_in_a_text_has_the_canonical_form_of_its_spelling(self, raw: str) -> None:
         for entity in find_entities(f"#{raw}"):

@@ -14,6 +14,7 @@ MEDIAL = frozenset("\u00b7\u05be\u05f3\u05f4\u0f0b\u0f0c\u2027\u30a0\u30fb\uff65
 """Characters inside words of some languages, after the medial characters of UAX #31: the middle dot of Catalan and of
 foreign names in Chinese and Japanese, Hebrew maqaf, geresh and gershayim, the Tibetan tsheg. Without hyphens,
 apostrophes and full stops: those end a hashtag in every other social network too."""
+_DOT = "\u0307"
 _NOT_AT_THE_END = "".join(MEDIAL | _JOINERS)
 
 
@@ -32,12 +33,24 @@ def beginning_of_tag(raw: str) -> str | None:
     if not 0 < len(raw) <= MAX_TAG or not (raw[0].isalnum() or raw[0] == "_"):
         return None
     folded = _compatible("".join(char for char in raw if not is_selector(char))).casefold()
-    # İ folds to an i with a combining dot, which no other spelling of the same word has.
-    tag = _compatible(folded.replace("i\u0307", "i")).rstrip(_NOT_AT_THE_END)
+    tag = _compatible(_without_dots_on_i(folded)).rstrip(_NOT_AT_THE_END)
     # Folding can make a letter begin with a combining mark, and a search for such a tag would not find it.
     if len(tag) > MAX_TAG or is_mark(tag[:1]) or tag_end(tag, 0) != len(tag):
         return None
     return tag
+
+
+def _without_dots_on_i(folded: str) -> str:
+    """İ folds to an i with a combining dot, which no other spelling of the same word has. Other marks of the i may stand
+    between the two: the canonical order of marks puts some before the dot."""
+    if _DOT not in folded:
+        return folded
+    kept, base = list[str](), ""
+    for char in folded:
+        base = base if unicodedata.combining(char) else char
+        if char != _DOT or base != "i":
+            kept.append(char)
+    return "".join(kept)
 
 
 def _compatible(text: str) -> str:
