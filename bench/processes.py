@@ -19,12 +19,14 @@ def on_core(core: int) -> list[str]:
 
 
 @contextmanager
-def server(*arguments: str, port: int, path: str, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process that serves on `port`. Ends with the `with` block."""
-    environment = {**os.environ, **env, "PYTHONPATH": str(ROOT / "src"), "PORT": str(port)}
+def server(
+    *arguments: str, port: int, path: str, env: dict[str, str], root: Path = ROOT
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A Python process that serves on `port`, of the checkout at `root`. Ends with the `with` block."""
+    environment = {**os.environ, **env, "PYTHONPATH": str(root / "src"), "PORT": str(port)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: compiled once
     command = [*on_core(SERVER_CORE), sys.executable, *arguments]
-    process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, cwd=root, stdout=subprocess.DEVNULL)
     try:
         answers(process, f"http://127.0.0.1:{port}{path}")
         yield process
