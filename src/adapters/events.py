@@ -1,7 +1,6 @@
 """Encode and decode events as JSON, the same for every store and transport."""
 
-import dataclasses
-from typing import Any
+from functools import cache
 
 import msgspec
 
@@ -18,9 +17,12 @@ def load(kind: str, data: str) -> Event | None:
     event_type = Event.kinds.get(kind)
     if event_type is None:
         return None
-    known = {field.name for field in dataclasses.fields(event_type)}
     try:
-        stored = msgspec.json.decode(data, type=dict[str, Any])
-        return msgspec.convert({name: stored[name] for name in known & stored.keys()}, event_type)
+        return _decoder(event_type).decode(data)
     except msgspec.MsgspecError:  # one event must not stop the delivery of all others
         return None
+
+
+@cache
+def _decoder(event_type: type[Event]) -> msgspec.json.Decoder[Event]:
+    return msgspec.json.Decoder(event_type)

@@ -2,10 +2,25 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol, TypeVar
 
 from application.shared.deliveries import Delivery
+
+
+class Placed(Protocol):
+    """A delivery, as the store has it."""
+
+    @property
+    def aggregate(self) -> str: ...
+    @property
+    def subscriber(self) -> str: ...
+    @property
+    def key(self) -> tuple[int, str]: ...
+
+
+P = TypeVar("P", bound=Placed)
 
 
 @dataclass(slots=True)
@@ -18,21 +33,21 @@ class OwnLeases:
     def __len__(self) -> int:
         return len(self._held)
 
-    def take(self, due: Iterable[Delivery], limit: int, lease: timedelta) -> list[Delivery]:
-        """Lease up to `limit` of the `due` deliveries, which are in order: none behind one that is leased."""
+    def take(self, due: Iterable[P], limit: int, lease: timedelta) -> tuple[list[P], int]:
+        """Lease up to `limit` of what is `due`, which is in order: nothing behind what is leased. The second is the
+        number of the lease."""
         now = self.monotonic()
         self._held = {key: held for key, held in self._held.items() if held[1] > now}
         held_up: set[tuple[str, str]] = set()
-        taken: list[Delivery] = []
+        taken: list[P] = []
         number, until = next(self._numbers), now + lease.total_seconds()
-        for delivery in due:
-            place = delivery.aggregate, delivery.subscriber
-            if delivery.key in self._held:
-                held_up.add(place)
-            elif place not in held_up and len(taken) < limit:
-                taken.append(replace(delivery, lease=number))
-        self._held.update((delivery.key, (number, until)) for delivery in taken)
-        return taken
+        for one in due:
+            if one.key in self._held:
+                held_up.add((one.aggregate, one.subscriber))
+            elif len(taken) < limit and (one.aggregate, one.subscriber) not in held_up:
+                taken.append(one)
+        self._held.update((one.key, (number, until)) for one in taken)
+        return taken, number
 
     def owns(self, delivery: Delivery) -> bool:
         """Whether this lease is still in force, or ended without anybody else claiming the delivery."""

@@ -29,7 +29,7 @@ class _Entry:
     continue_from: str | None = None
     error: str = ""
 
-    def delivery(self, behind: frozenset[str] = frozenset()) -> Delivery:
+    def delivery(self, behind: frozenset[str] = frozenset(), lease: int = 0) -> Delivery:
         return Delivery(
             self.seq,
             self.subscriber,
@@ -40,6 +40,7 @@ class _Entry:
             self.attempts,
             self.continue_from,
             behind,
+            lease,
         )
 
     def left(self, left: Left, now: float) -> "_Entry":
@@ -102,17 +103,16 @@ class MemoryOutboxQueue:
         behind: defaultdict[str, set[str]] = defaultdict(set)
         for entry in self.store.all("deliveries"):
             behind[entry.aggregate].add(entry.subscriber)
-        due = self._due(entries)
-        return self.leases.take(
-            (entry.delivery(frozenset(behind.get(entry.aggregate, ()))) for entry in due), limit, lease
-        )
+        taken, number = self.leases.take(self._due(entries), limit, lease)
+        return [entry.delivery(frozenset(behind.get(entry.aggregate, ())), number) for entry in taken]
 
     async def claim_left(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         first: dict[tuple[str, str], _Entry] = {}
         for entry in sorted(self.store.all("deliveries"), key=_by_seq):
             first.setdefault((entry.aggregate, entry.subscriber), entry)
         due = sorted(self._due(first.values()), key=lambda entry: (entry.due_at, entry.seq))
-        return self.leases.take((entry.delivery() for entry in due), limit, lease)
+        taken, number = self.leases.take(due, limit, lease)
+        return [entry.delivery(lease=number) for entry in taken]
 
     def _due(self, entries: Iterable[_Entry]) -> Iterable[_Entry]:
         """Those of the entries, oldest first, that are due and behind none that is not."""

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -185,6 +185,7 @@ class Database:
     """See `PostgresAddress.pooled`."""
     check_room: Callable[[], None] = lambda: None
     """Called before each transaction. Raises StorageFull if nothing can be written."""
+    _unsynced: AsyncEngine = field(init=False)
 
     @classmethod
     def at(
@@ -222,6 +223,9 @@ class Database:
         reader = _PostgresReader(address, engine.dialect, max(1, connections - writing))
         return cls(address.url, engine, reader, committed, address.pooled)
 
+    def __post_init__(self) -> None:
+        self._unsynced = self.engine.execution_options(**sqlite.UNSYNCED)
+
     @property
     def is_sqlite(self) -> bool:
         return self.url.get_backend_name() == "sqlite"
@@ -257,10 +261,14 @@ class Database:
         await self.fetch(_PING)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, *, is_synced: bool = True) -> AsyncIterator[AsyncConnection]:
+        """A transaction. One that is not synced survives the death of this process; on SQLite it may be lost in a power
+        cut, together with what was committed later without being synced, and costs a fraction. For what can be done
+        again, since the outbox still has the event."""
         self.check_room()
+        engine = self.engine if is_synced or not self.is_sqlite else self._unsynced
         try:
-            async with self.engine.begin() as connection:
+            async with engine.begin() as connection:
                 yield connection
         except Exception as error:
             if (meant := translated(error)) is error:
@@ -268,10 +276,10 @@ class Database:
             self.check_room()  # a full disk causes various errors
             raise meant from error
 
-    def transactions(self, ports: Callable[[AsyncConnection], T]) -> OpenTx[T]:
+    def transactions(self, ports: Callable[[AsyncConnection], T], *, is_synced: bool = True) -> OpenTx[T]:
         @asynccontextmanager
         async def open_tx() -> AsyncIterator[T]:
-            async with self.begin() as connection:
+            async with self.begin(is_synced=is_synced) as connection:
                 yield ports(connection)
             self.committed()
 

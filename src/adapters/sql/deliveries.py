@@ -156,7 +156,8 @@ class _SqlOutboxQueue:
     database: Database
 
     async def _settle(self, settled: Sequence[Settled]) -> None:
-        async with self.database.begin() as connection:
+        # An event that is delivered again, because its end was lost, changes nothing.
+        async with self.database.begin(is_synced=False) as connection:
             for statements, are_left in ((_EVENTS, False), (_LEFT, True)):
                 done = [_key(one) for one, left in settled if not left and bool(one.subscriber) is are_left]
                 if done:
@@ -265,8 +266,11 @@ class SqliteOutboxQueue(_SqlOutboxQueue):
 
     async def _claim(self, statements: _Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
         rows = await self.database.fetch(statements.due, n=limit + len(self.leases))
+        if not rows:
+            return []
         # Nothing is waited for from here on, so that no other claim comes in between.
-        return self.leases.take(map(_delivery, rows), limit, lease) if rows else []
+        taken, number = self.leases.take(map(_delivery, rows), limit, lease)
+        return [replace(delivery, lease=number) for delivery in taken]
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         # Without a number: on SQLite no row says that it is leased.

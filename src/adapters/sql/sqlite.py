@@ -35,12 +35,26 @@ class _Cursor(sqlite3.Cursor):
 
 
 class _Connection(sqlite3.Connection):
+    is_synced = True
+    """Whether a commit waits until it is on the disk. See `UNSYNCED`."""
+
     def cursor(self, factory: Any = _Cursor) -> Any:
         return super().cursor(factory)
 
 
 BUSY_SECONDS = 2.0
 """How long a transaction waits for another process, such as a backup, to release the lock on the file."""
+
+
+UNSYNCED = {"waggle_unsynced": True}
+"""Execution option of a transaction that need not be on the disk when its commit returns. It survives the death of the
+process. A power cut may undo it, with all that was committed after it and was not synced either, and nothing that was
+committed before: the log of SQLite is read up to the first gap. The commit waits for no disk, so it needs no thread."""
+_PRAGMAS_OF = {
+    # Moving the log into the file does wait for the disk, and is left to the next commit that is synced.
+    False: ("PRAGMA synchronous=NORMAL", "PRAGMA wal_autocheckpoint=0"),
+    True: ("PRAGMA synchronous=FULL", "PRAGMA wal_autocheckpoint=1000"),
+}
 
 
 async def _return() -> None:
@@ -71,8 +85,13 @@ class LoopDialect(SQLiteDialect_pysqlite):
         cursor.execute(statement)
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        if dbapi_connection.in_transaction:
+        if not dbapi_connection.in_transaction:
+            return
+        if dbapi_connection.is_synced:
             await_only(_commit(dbapi_connection))
+        else:
+            await_only(_return())
+            dbapi_connection.commit()
 
 
 async def _commit(connection: sqlite3.Connection) -> None:
@@ -113,6 +132,11 @@ def writer(path: str) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
         raw = connection.connection.dbapi_connection
+        is_synced = not connection.get_execution_options().get("waggle_unsynced", False)
+        if raw.is_synced is not is_synced:
+            for pragma in _PRAGMAS_OF[is_synced]:
+                raw.execute(pragma)
+            raw.is_synced = is_synced
         deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
         while not raw.in_transaction:
             try:

@@ -11,6 +11,10 @@ BATCH = 1_000
 """Followers per batch."""
 
 
+def is_no_comment(event: Published) -> bool:
+    return event.reply_to is None
+
+
 @dataclass(frozen=True, slots=True)
 class FanOut:
     """Adds a published or reposted post to the timelines of the author's followers. Idempotent.

@@ -5,12 +5,17 @@ from dataclasses import dataclass
 from typing import Generic, Self
 
 from application.feeds import ranking_cache
-from application.feeds.event_handlers import DropTimeline, FanOut
+from application.feeds.event_handlers import DropTimeline, FanOut, is_no_comment
 from application.feeds.home import GatherHome, ReadHomeFeed
 from application.feeds.pipeline import ReadPage
 from application.feeds.ports import Audience, Candidates, HomeViewers, People, Timelines
 from application.feeds.read_feeds import ReadHashtagFeed, ReadPublicFeed, ReadUserFeed
-from application.feeds.record_signals import EraseAccountSignals, RecordEngagement, RecordPostSignals
+from application.feeds.record_signals import (
+    EraseAccountSignals,
+    RecordEngagement,
+    RecordPostSignals,
+    gives_signals,
+)
 from application.feeds.signals import AccountVisibility
 from application.feeds.stores import FeedsStores
 from application.feeds.trending import (
@@ -147,11 +152,11 @@ class FeedsModule(Generic[S]):
 
     def subscriptions(self) -> Sequence[Subscription]:
         return [
-            on(Published, "feeds.fan_out", self.fan_out),
+            on(Published, "feeds.fan_out", self.fan_out, is_no_comment),
             on(Reposted, "feeds.fan_out", self.fan_out),
             on(AccountDeleted, "feeds.drop_timeline", self.drop_timeline),
-            on(Published, "feeds.record_signals", self.record_post_signals),
-            on(Edited, "feeds.record_signals", self.record_post_signals),
+            on(Published, "feeds.record_signals", self.record_post_signals, gives_signals),
+            on(Edited, "feeds.record_signals", self.record_post_signals, gives_signals),
             on(PostDeleted, "feeds.record_signals", self.record_post_signals),
             on(Liked, "feeds.record_signals", self.record_engagement),
             on(Unliked, "feeds.record_signals", self.record_engagement),

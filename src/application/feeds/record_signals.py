@@ -55,6 +55,13 @@ class RecordEngagement:
                     await tx.signals.remove(post, user, REPOSTED)
 
 
+def gives_signals(event: Published | Edited) -> bool:
+    """Most posts give no signals, and then cost no transaction."""
+    if isinstance(event, Edited):
+        return event.visibility == "public" and event.hashtags is not None
+    return bool(event.reply_to or event.hashtags) and event.visibility in OPEN_VISIBILITIES
+
+
 @dataclass(frozen=True, slots=True)
 class RecordPostSignals:
     """Records a comment as a signal for the post it replies to, and a public post as a signal for its hashtags. The
@@ -67,7 +74,7 @@ class RecordPostSignals:
         post, author = PostId(event.post_id), UserId(event.author_id)
         if isinstance(event, PostDeleted):
             await self._forget(event)
-        elif self._gives_signals(event) and made_at(post) > self.now() - WINDOW:
+        elif gives_signals(event) and made_at(post) > self.now() - WINDOW:
             async with self.open_tx() as tx:
                 if (
                     isinstance(event, Published)
@@ -80,13 +87,6 @@ class RecordPostSignals:
                 if event.visibility == "public" and event.hashtags is not None:
                     tags = [HashtagSignal(tag, post, author, millis(post)) for tag in event.hashtags]
                     await tx.signals.set_tags(post, tags)
-
-    @staticmethod
-    def _gives_signals(event: Published | Edited) -> bool:
-        """Most posts give no signals, and then cost no transaction."""
-        if isinstance(event, Edited):
-            return event.visibility == "public" and event.hashtags is not None
-        return bool(event.reply_to or event.hashtags) and event.visibility in OPEN_VISIBILITIES
 
     async def _forget(self, event: PostDeleted) -> None:
         post = PostId(event.post_id)

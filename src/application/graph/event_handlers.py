@@ -15,6 +15,10 @@ BATCH = 20
 """Relationships that are looked up at once. Each of them is changed in a transaction of its own."""
 
 
+def opens_account(event: ProfileChanged) -> bool:
+    return event.private is False
+
+
 @dataclass(frozen=True, slots=True)
 class AcceptFollowRequests:
     """Accept all follow requests of an account when it becomes public. The event may arrive late: if the account is
@@ -30,7 +34,7 @@ class AcceptFollowRequests:
     async def __call__(
         self, event: ProfileChanged, _event_id: EventId, _more: str | None = None
     ) -> str | None:
-        if event.private is not False:
+        if not opens_account(event):
             return None
         user = UserId(event.user_id)
         until = self.monotonic() + self.budget

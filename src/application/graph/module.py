@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from application.graph.audience import FollowerAudience
-from application.graph.event_handlers import AcceptFollowRequests, EraseRelationships
+from application.graph.event_handlers import AcceptFollowRequests, EraseRelationships, opens_account
 from application.graph.ports import AccountDirectory
 from application.graph.queries import ListPeople, ReadFollowSummary, ReadRelationships
 from application.graph.relationships import (
@@ -112,6 +112,8 @@ class GraphModule:
 
     def subscriptions(self) -> Sequence[Subscription]:
         return [
-            on_long(ProfileChanged, "graph.accept_follow_requests", self.accept_follow_requests),
+            on_long(
+                ProfileChanged, "graph.accept_follow_requests", self.accept_follow_requests, opens_account
+            ),
             on_long(AccountDeleted, "graph.erase_relationships", self.erase_relationships),
         ]

@@ -18,6 +18,10 @@ def post_count_change(event: Published | PostDeleted) -> int:
     return 1 if isinstance(event, Published) else -1
 
 
+def is_counted(event: Published | PostDeleted) -> bool:
+    return post_count_change(event) != 0
+
+
 @dataclass(frozen=True, slots=True)
 class CountPosts:
     """Keeps the post count of a profile up to date."""

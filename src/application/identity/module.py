@@ -8,7 +8,7 @@ from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.answers import AuthorCards, LiveSessions
 from application.identity.confirming import ConfirmationToken, ConfirmRegistration, RequestRegistration
 from application.identity.ending import EndAllSessions, LogOut, LogOutElsewhere, LogOutEverywhere
-from application.identity.event_handlers import CountPosts
+from application.identity.event_handlers import CountPosts, is_counted
 from application.identity.keys import EnsureKeys, ListKeys, MakeKey, RevokeKey, RotateKeys
 from application.identity.mailing import SendConfirmations
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
@@ -216,14 +216,14 @@ class IdentityModule:
             repair_accounts=RepairAccounts(open_tx=open_tx, authorship=needs.authorship),
             cards=AuthorCards(reader=reader, monotonic=needs.monotonic, ttl=needs.card_ttl),
             live_sessions=LiveSessions(reader=reader, clock=clock),
-            count_posts=CountPosts(open_tx),
+            count_posts=CountPosts(stores.open_handler_tx),
             anonymize_security_events=AnonymizeSecurityEvents(stores.security_events),
         )
 
     def subscriptions(self) -> Sequence[Subscription]:
         return [
-            on(Published, "identity.count_posts", self.count_posts),
-            on(PostDeleted, "identity.count_posts", self.count_posts),
+            on(Published, "identity.count_posts", self.count_posts, is_counted),
+            on(PostDeleted, "identity.count_posts", self.count_posts, is_counted),
             on(ProfileChanged, "identity.forget_card", self.cards.forget),
             on(AccountDeleted, "identity.forget_card", self.cards.forget),
             on(AccountDeleted, "identity.anonymize_security_events", self.anonymize_security_events),

@@ -13,6 +13,8 @@ class IdentityStores:
     """The stores of identity. Each technology that can store accounts offers one."""
 
     open_tx: OpenTx[IdentityTx]
+    open_handler_tx: OpenTx[IdentityTx]
+    """For handlers whose effect is seen in the store only: a power cut may undo it, and the event comes again."""
     reader: IdentityReader
     keys: KeyStore
     security_events: SecurityEvents

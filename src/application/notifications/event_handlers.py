@@ -31,6 +31,13 @@ class NotifyOfEngagement:
         await self.notify(request, [UserId(event.author_id)])
 
 
+def may_have_addressees(event: Published | Edited) -> bool:
+    """Most posts reply to nothing and mention nobody, and then cost no question."""
+    if isinstance(event, Edited):
+        return bool(event.mentioned_new)
+    return event.reply_to is not None or event.mentioned != ()
+
+
 @dataclass(frozen=True, slots=True)
 class NotifyOfPost:
     """Notifies the author of the post that a comment replies to, and mentioned users. A user who is both gets the

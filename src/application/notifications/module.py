@@ -13,6 +13,7 @@ from application.notifications.event_handlers import (
     NotifyOfFollow,
     NotifyOfMedia,
     NotifyOfPost,
+    may_have_addressees,
 )
 from application.notifications.find_stream import FindStream
 from application.notifications.hub import Hub
@@ -203,8 +204,8 @@ class NotificationsModule:
         """Handlers that must see the events of an aggregate in order share a subscriber. Otherwise a retried notification
         of a like could be added after the like was undone."""
         return [
-            on(Published, "notifications.notify_of_post", self.notify_of_post),
-            on(Edited, "notifications.notify_of_post", self.notify_of_post),
+            on(Published, "notifications.notify_of_post", self.notify_of_post, may_have_addressees),
+            on(Edited, "notifications.notify_of_post", self.notify_of_post, may_have_addressees),
             on_long(Edited, "notifications.notify_of_edit", self.notify_of_edit),
             on_long(PostDeleted, "notifications.retract_post", self.retract_post_notifications),
             on(Liked, "notifications.track_engagements", self.notify_of_engagement),

@@ -48,6 +48,14 @@ class RestrictAuthor:
                 return str(last)
 
 
+def is_open_comment(event: Published) -> bool:
+    return event.reply_to is not None and event.visibility in OPEN_VISIBILITIES
+
+
+def is_of_privacy(event: ProfileChanged) -> bool:
+    return event.private is not None
+
+
 @dataclass(frozen=True, slots=True)
 class RestrictComment:
     """Corrects a comment that was written at the moment when its author's account became private, or open."""
@@ -56,7 +64,7 @@ class RestrictComment:
     authors: ClosedAuthors
 
     async def __call__(self, event: Published, _event_id: EventId) -> None:
-        if event.reply_to is None or event.visibility not in OPEN_VISIBILITIES:
+        if not is_open_comment(event):
             return
         author = UserId(event.author_id)
         if (author in await self.authors.closed([author])) is event.withheld:

@@ -11,7 +11,7 @@ from application.posts.editing import EditPost
 from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers, ListPinned
 from application.posts.engagements import PinPost, SetEngagement
 from application.posts.erasing import EraseAuthor, SweepGone
-from application.posts.event_handlers import RestrictAuthor, RestrictComment
+from application.posts.event_handlers import RestrictAuthor, RestrictComment, is_of_privacy, is_open_comment
 from application.posts.ports import ClosedAuthors, People
 from application.posts.presenting import ContentCache, PresentEntries, ReadPostViews
 from application.posts.publishing import PublishPost
@@ -163,9 +163,9 @@ class PostsModule:
 
     def subscriptions(self) -> Sequence[Subscription]:
         return [
-            on(Published, "posts.restrict_comment", self.restrict_comment),
+            on(Published, "posts.restrict_comment", self.restrict_comment, is_open_comment),
             on(PostDeleted, "posts.forget_content", self.content_cache.forget),
             on(AttachedMediaChanged, "posts.update_attached_media", self.update_attached_media),
-            on_long(ProfileChanged, "posts.restrict_author", self.restrict_author),
+            on_long(ProfileChanged, "posts.restrict_author", self.restrict_author, is_of_privacy),
             on_long(AccountDeleted, "posts.erase_author", self.erase_author),
         ]

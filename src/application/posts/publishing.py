@@ -194,6 +194,7 @@ async def announce_published(tx: PostsTx, post: Post) -> None:
             visibility=post.visibility,
             withheld=post.withheld,
             hashtags=tuple(hashtags(post.entities)),
+            mentioned=tuple(sorted(post.mentioned)),
         )
     )
 

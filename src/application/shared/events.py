@@ -93,6 +93,8 @@ class Published(_OfPost):
     visibility: str
     hashtags: tuple[str, ...] = ()
     """Canonical, each once."""
+    mentioned: tuple[int, ...] | None = None
+    """The users that it mentions; None from an older process, which did not say."""
     withheld: bool = False
     """Of an open comment: its author's account is private, so it is not for everybody."""
 

@@ -21,6 +21,7 @@ class LeasedBatch:
     lease: timedelta
     _held: dict[tuple[int, str], Delivery]
     _tried: dict[tuple[int, str], Sequence[Left]] = field(default_factory=dict)
+    _renewing: asyncio.Task[None] | None = None
 
     @classmethod
     @asynccontextmanager
@@ -30,12 +31,15 @@ class LeasedBatch:
         """Renew the lease while the block runs. At its end, also if it is cancelled, settle what was tried, all in
         one transaction, and release the rest: nobody shall have to wait for the lease to end."""
         batch = cls(queue, lease, {delivery.key: delivery for delivery in claimed})
-        renewing = asyncio.create_task(batch._renew(), name="lease of events")
+        # Most batches are over before: they need no task.
+        timer = asyncio.get_running_loop().call_later(batch._pause, batch._begin_renewing)
         try:
             yield batch
         finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
+            timer.cancel()
+            if batch._renewing is not None:
+                batch._renewing.cancel()
+                await asyncio.wait([batch._renewing])
             await batch._end()
 
     def holds(self, delivery: Delivery) -> bool:
@@ -55,12 +59,19 @@ class LeasedBatch:
             if untried:
                 await self.queue.release(untried)
 
+    @property
+    def _pause(self) -> float:
+        return self.lease.total_seconds() / 3
+
+    def _begin_renewing(self) -> None:
+        self._renewing = asyncio.create_task(self._renew(), name="lease of events")
+
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self.lease.total_seconds() / 3)
             try:
                 renewed = await self.queue.renew(list(self._held.values()), self.lease)
             except Unavailable as error:
                 log.warning("the lease of %d deliveries is not renewed: %s", len(self._held), error)
-                continue
-            self._held = {delivery.key: delivery for delivery in renewed}
+            else:
+                self._held = {delivery.key: delivery for delivery in renewed}
+            await asyncio.sleep(self._pause)

@@ -91,7 +91,7 @@ class Relay:
         if event is None:
             return [_again(delivery, delivery.subscriber, "unreadable", delivery.attempts)]
         left: list[Left] = []
-        for name in [delivery.subscriber] if delivery.subscriber else self.subscribers.of(type(event)):
+        for name in [delivery.subscriber] if delivery.subscriber else self.subscribers.of(event):
             if name in delivery.behind or (delivery.aggregate, name) in held_up:
                 left.append(Left(name))
                 continue

@@ -37,22 +37,34 @@ class Subscription:
     Events of one aggregate come to a subscriber in order; between subscribers there is none. Handlers that must see
     each other's events in order share one name."""
     handle: LongHandler[Event]
+    concerns: Callable[[Event], bool] | None = None
+    """Whether this event is for the subscriber; None where each is. What concerns nobody costs no transaction."""
 
 
-def on(event_type: type[E], subscriber: str, handler: Handler[E]) -> Subscription:
+def on(
+    event_type: type[E], subscriber: str, handler: Handler[E], when: Callable[[E], bool] | None = None
+) -> Subscription:
+    """With `when` only those events of the type for which it is true."""
+
     async def handle(event: Event, event_id: EventId, _continue_from: str | None) -> str | None:
         if isinstance(event, event_type):
             await handler(event, event_id)
         return None
 
-    return Subscription(event_type, subscriber, handle)
+    return Subscription(event_type, subscriber, handle, _concerns(event_type, when))
 
 
-def on_long(event_type: type[E], subscriber: str, handler: LongHandler[E]) -> Subscription:
+def on_long(
+    event_type: type[E], subscriber: str, handler: LongHandler[E], when: Callable[[E], bool] | None = None
+) -> Subscription:
     async def handle(event: Event, event_id: EventId, continue_from: str | None) -> str | None:
         return await handler(event, event_id, continue_from) if isinstance(event, event_type) else None
 
-    return Subscription(event_type, subscriber, handle)
+    return Subscription(event_type, subscriber, handle, _concerns(event_type, when))
+
+
+def _concerns(event_type: type[E], when: Callable[[E], bool] | None) -> Callable[[Event], bool] | None:
+    return None if when is None else lambda event: isinstance(event, event_type) and when(event)
 
 
 def in_turn(*handlers: Handler[E]) -> Handler[E]:
@@ -91,8 +103,8 @@ class Subscribers(Protocol):
     """Brings one event to one subscriber. `InProcess` calls a function; a broker can be another way to a module that
     runs elsewhere."""
 
-    def of(self, event_type: type[Event]) -> Sequence[str]:
-        """The subscribers that take events of this type."""
+    def of(self, event: Event) -> Sequence[str]:
+        """The subscribers that the event is for."""
         ...
 
     async def deliver(
@@ -107,27 +119,27 @@ class InProcess:
 
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
         """Raises ValueError if a subscriber takes one type of event twice."""
-        handlers: dict[type[Event], dict[str, LongHandler[Event]]] = {}
+        by_type: dict[type[Event], dict[str, Subscription]] = {}
         for one in subscriptions:
-            of_type = handlers.setdefault(one.event_type, {})
+            of_type = by_type.setdefault(one.event_type, {})
             if one.subscriber in of_type:
                 raise ValueError(f"{one.subscriber} takes {one.event_type.__name__} twice")
-            of_type[one.subscriber] = one.handle
-        self._handlers: Mapping[type[Event], Mapping[str, LongHandler[Event]]] = handlers
-        self._names = {event_type: tuple(of_type) for event_type, of_type in handlers.items()}
+            of_type[one.subscriber] = one
+        self._subscriptions: Mapping[type[Event], Mapping[str, Subscription]] = by_type
 
-    def of(self, event_type: type[Event]) -> Sequence[str]:
-        return self._names.get(event_type, ())
+    def of(self, event: Event) -> Sequence[str]:
+        of_type = self._subscriptions.get(type(event), {})
+        return [name for name, one in of_type.items() if one.concerns is None or one.concerns(event)]
 
     async def deliver(
         self, subscriber: str, event: Event, event_id: EventId, continue_from: str | None = None
     ) -> Outcome:
-        handle = self._handlers.get(type(event), {}).get(subscriber)
-        if handle is None:
+        subscription = self._subscriptions.get(type(event), {}).get(subscriber)
+        if subscription is None:
             return Unknown()
         try:
             async with asyncio.timeout(TIMEOUT.total_seconds()):
-                return Handled(await handle(event, event_id, continue_from))
+                return Handled(await subscription.handle(event, event_id, continue_from))
         except Unavailable as error:
             return Failed(_reason(error), is_counted=False)
         except (Exception, asyncio.CancelledError) as error:  # one that fails must not stop the others

@@ -14,6 +14,7 @@ def stores(memory: Memory) -> IdentityStores:
     store = memory.store
     return IdentityStores(
         open_tx=transactions(store, memory.new_id),
+        open_handler_tx=transactions(store, memory.new_id),
         reader=MemoryIdentityReader(store),
         keys=MemoryKeyStore(store),
         security_events=MemorySecurityEvents(store),

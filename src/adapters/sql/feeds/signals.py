@@ -78,7 +78,8 @@ class SqlSignals:
 
 
 def transactions(database: Database) -> OpenTx[SignalsTx]:
-    return database.transactions(lambda connection: SignalsTx(SqlSignals(connection)))
+    # Only handlers of events write signals.
+    return database.transactions(lambda connection: SignalsTx(SqlSignals(connection)), is_synced=False)
 
 
 _place = (

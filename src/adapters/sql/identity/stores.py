@@ -14,6 +14,7 @@ def stores(sql: Sql) -> IdentityStores:
     database, sealer = sql.database, sql.sealer
     return IdentityStores(
         open_tx=transactions(database, sealer, sql.new_id),
+        open_handler_tx=transactions(database, sealer, sql.new_id, is_synced=False),
         reader=SqlIdentityReader(database, sealer),
         keys=SqlKeyStore(database),
         security_events=SqlSecurityEvents(database),

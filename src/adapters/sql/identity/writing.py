@@ -13,7 +13,11 @@ from application.identity.ports import IdentityTx
 from application.shared.ports import NewId, OpenTx
 
 
-def transactions(database: Database, sealer: Sealer, new_id: NewId) -> OpenTx[IdentityTx]:
+def transactions(
+    database: Database, sealer: Sealer, new_id: NewId, *, is_synced: bool = True
+) -> OpenTx[IdentityTx]:
+    """Without `is_synced`, for handlers whose effect nobody sees but in the database: see `Database.begin`."""
+
     def ports(connection: AsyncConnection) -> IdentityTx:
         return IdentityTx(
             SqlAccounts(connection, sealer),
@@ -24,4 +28,4 @@ def transactions(database: Database, sealer: Sealer, new_id: NewId) -> OpenTx[Id
             SqlIdempotency(connection),
         )
 
-    return database.transactions(ports)
+    return database.transactions(ports, is_synced=is_synced)
