@@ -11,6 +11,8 @@ from dataclasses import fields
 from http import HTTPStatus
 from pathlib import Path
 
+from entrypoints.event_catalogue import event_catalogue
+
 import entrypoints.http.app  # noqa: F401 - it defines every error class, so that all of them are listed
 from entrypoints.http.notifications.stream.asyncapi import document
 from entrypoints.http.openapi import catalogue
@@ -87,7 +89,17 @@ def errors() -> str:
     )
 
 
-GENERATED = {"openapi.json": openapi, "asyncapi.json": asyncapi, "settings.md": settings, "errors.md": errors}
+def events() -> str:
+    return event_catalogue(NOTE.format(source="src/application/shared/events.py and the subscriptions"))
+
+
+GENERATED = {
+    "openapi.json": openapi,
+    "asyncapi.json": asyncapi,
+    "settings.md": settings,
+    "errors.md": errors,
+    "events.md": events,
+}
 
 
 def main() -> int:
