@@ -11,9 +11,8 @@ from dataclasses import fields
 from http import HTTPStatus
 from pathlib import Path
 
-from entrypoints.event_catalogue import event_catalogue
-
 import entrypoints.http.app  # noqa: F401 - it defines every error class, so that all of them are listed
+from entrypoints.event_catalogue import event_catalogue
 from entrypoints.http.notifications.stream.asyncapi import document
 from entrypoints.http.openapi import catalogue
 from entrypoints.settings import Settings, environment_name

@@ -1,8 +1,7 @@
-"""The published language: facts that one module tells the others.
+"""The events that modules publish to each other. `docs/events.md` is generated from this file.
 
-Frozen dataclasses of primitives. An event is versioned by adding optional members; a member is
-never renamed, removed or given another meaning. `aggregate` names what the order of delivery
-holds for.
+Frozen dataclasses of primitives. An event is versioned by adding optional members; a member is never renamed or removed,
+and never changes its meaning. Events with the same `aggregate` are delivered in order.
 """
 
 from abc import ABC, abstractmethod
@@ -57,8 +56,9 @@ class _OfMedia(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _OfPair(Event):
     user_id: int
-    """Who acts."""
+    """The user who acts."""
     other_id: int
+    """The user that the action is about."""
 
     @property
     def aggregate(self) -> str:
@@ -68,52 +68,57 @@ class _OfPair(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered(_OfUser):
-    """Somebody opened an account."""
+    """A user registered an account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChanged(_OfUser):
+    """A user changed its profile, or made its account private or public."""
+
     private: bool | None = None
-    """What the account is from now on, if that is what changed."""
+    """Whether the account is private from now on; None if that did not change."""
     version: int = 0
-    """Of the profile; rises with every change."""
+    """The version of the profile, which increases with every change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDeleted(_OfUser):
-    """The account was deleted, and what is left of it elsewhere is to go."""
+    """An account was deleted. Each module erases what it stores of the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published(_OfPost):
-    """A post or, with `reply_to`, a comment was published."""
+    """A post was published; with `reply_to`, a comment."""
 
     author_id: int
     reply_to: int | None
     visibility: str
     hashtags: tuple[str, ...] = ()
-    """Canonical, each once."""
+    """In canonical form, without duplicates."""
     mentioned: tuple[int, ...] | None = None
-    """The users that it mentions; None from an older process, which did not say."""
+    """The mentioned users; None if an older version published the event."""
     withheld: bool = False
-    """Of an open comment: its author's account is private, so it is not for everybody."""
+    """True for a public or unlisted comment whose author has a private account: not everyone may see it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited(_OfPost):
-    """The words of a post were changed; `mentioned_new` are those whom only the new ones mention."""
+    """The content of a post was edited."""
 
     author_id: int
     version: int
     visibility: str
     reply_to: int | None = None
     mentioned_new: tuple[int, ...] = ()
+    """The users that only the new content mentions."""
     hashtags: tuple[str, ...] | None = None
-    """Those of the new words; None from a process that did not tell."""
+    """The hashtags of the new content; None if an older version published the event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostDeleted(_OfPost):
+    """A post or comment was deleted."""
+
     author_id: int
     reply_to: int | None
     visibility: str = "public"
@@ -121,78 +126,86 @@ class PostDeleted(_OfPost):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Liked(_OfPost):
+    """A user liked a post."""
+
     author_id: int
     user_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unliked(_OfPost):
+    """A user took back a like."""
+
     author_id: int
     user_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reposted(_OfPost):
+    """A user reposted a post."""
+
     author_id: int
     user_id: int
     repost_id: int
-    """Orders reposts among posts: an id of the same kind."""
+    """The id of the repost. It is ordered by time like the ids of posts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreposted(_OfPost):
+    """A user took back a repost."""
+
     author_id: int
     user_id: int
     repost_id: int
-    """That of the repost that was taken back."""
+    """The id of the repost that was taken back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followed(_OfPair):
-    """`user_id` follows `other_id` from now on: of an open account at once, else because it accepted."""
+    """`user_id` follows `other_id` from now on. A private account has accepted the request; a public one is followed at once."""
 
     accepted: bool = False
-    """Whether it was requested before."""
+    """Whether there was a request before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfollowed(_OfPair):
-    """`user_id` does not follow `other_id` any more, whoever ended it."""
+    """`user_id` does not follow `other_id` any more. Either of the two may have ended it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowRequested(_OfPair):
-    """`user_id` asks to follow `other_id`, whose account is private."""
+    """`user_id` requested to follow `other_id`, whose account is private."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowRequestEnded(_OfPair):
-    """The request of `user_id` was withdrawn or rejected; one that is accepted ends in Followed."""
+    """The request of `user_id` was withdrawn or rejected. An accepted request is published as Followed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked(_OfPair):
-    """`user_id` blocks `other_id`: neither follows the other any more."""
+    """`user_id` blocked `other_id`: neither follows the other any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unblocked(_OfPair):
-    """`user_id` does not block `other_id` any more."""
+    """`user_id` unblocked `other_id`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaAttached(_OfPost):
-    """A post has these media, in this order, each of which belongs to it from now on and goes with it."""
+    """Media were attached to a post, in this order. They belong to the post from now on and are deleted with it."""
 
     author_id: int
     media_ids: tuple[int, ...]
     open: bool
-    """Whether the post is one that everybody may see, if its author's account is."""
+    """Whether everyone may see the post, provided that its author's account is public."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaDetached(_OfPost):
-    """The author removed these media from the post. They belong to nothing any more."""
+    """The author removed media from a post. They do not belong to any post any more."""
 
     author_id: int
     media_ids: tuple[int, ...]
@@ -200,17 +213,17 @@ class MediaDetached(_OfPost):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaSettled(_OfMedia):
-    """Processing of media ended: it is ready, or failed for good. Told to its owner."""
+    """The processing of media ended: it is ready, or it failed permanently. Its owner is notified."""
 
     owner_id: int
     reason: str | None = None
-    """Why it failed; None if it is ready."""
+    """The reason of the failure; None if the media is ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttachedMediaChanged(_OfMedia):
-    """What a post shows of attached media is another from now on: it settled, or is described in other words. Told
-    once more when media is attached that had settled before."""
+    """Attached media changed what its post shows: it was processed, or its description was edited. Published again when media
+    that was already processed is attached."""
 
     post_id: int
     owner_id: int
