@@ -45,7 +45,7 @@ async def publish(stores: Stores, post: Post) -> Post:
 
 
 def relay(stores: Stores) -> Relay:
-    count_posts = CountPosts(stores.open_identity)
+    count_posts = CountPosts(stores.of_identity.open_post_counts)
     both = [on(Published, COUNT_POSTS, count_posts), on(PostDeleted, COUNT_POSTS, count_posts)]
     return Relay(stores.queue, InProcess(both))
 
@@ -197,7 +197,7 @@ class RepairContract:
         await publish(stores, a_post(author=ann.id))
         (delivery,) = await stores.queue.claim_events(10, timedelta(minutes=1))
         assert isinstance(delivery.event, Published)
-        await CountPosts(stores.open_identity)(delivery.event, delivery.event_id)
+        await CountPosts(stores.of_identity.open_post_counts)(delivery.event, delivery.event_id)
         repair = RepairAccounts(stores.open_identity, stores.authorship)
 
         assert await repair(repair=True) == 0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from application.identity.ports import IdentityTx
+from application.identity.ports import PostCountsTx
 from application.shared.events import OPEN_VISIBILITIES, PostDeleted, Published
 from application.shared.ports import OpenTx
 from domain.shared import EventId, UserId
@@ -26,7 +26,7 @@ def is_counted(event: Published | PostDeleted) -> bool:
 class CountPosts:
     """Keeps the post count of a profile up to date."""
 
-    open_tx: OpenTx[IdentityTx]
+    open_tx: OpenTx[PostCountsTx]
 
     async def __call__(self, event: Published | PostDeleted, event_id: EventId) -> None:
         change = post_count_change(event)

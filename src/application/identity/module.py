@@ -216,7 +216,7 @@ class IdentityModule:
             repair_accounts=RepairAccounts(open_tx=open_tx, authorship=needs.authorship),
             cards=AuthorCards(reader=reader, monotonic=needs.monotonic, ttl=needs.card_ttl),
             live_sessions=LiveSessions(reader=reader, clock=clock),
-            count_posts=CountPosts(stores.open_handler_tx),
+            count_posts=CountPosts(stores.open_post_counts),
             anonymize_security_events=AnonymizeSecurityEvents(stores.security_events),
         )
 

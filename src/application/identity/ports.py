@@ -125,6 +125,12 @@ class IdentityTx:
 
 
 @dataclass(frozen=True, slots=True)
+class PostCountsTx:
+    accounts: Accounts
+    inbox: Inbox
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     user_id: UserId
     password_hash: str

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from application.identity.ports import ConfirmationQueue, IdentityReader, IdentityTx, KeyStore
+from application.identity.ports import ConfirmationQueue, IdentityReader, IdentityTx, KeyStore, PostCountsTx
 from application.identity.searching import PeopleSearch
 from application.identity.security import SecurityEvents
 from application.shared.ports import OpenTx
@@ -13,8 +13,8 @@ class IdentityStores:
     """The stores of identity. Each technology that can store accounts offers one."""
 
     open_tx: OpenTx[IdentityTx]
-    open_handler_tx: OpenTx[IdentityTx]
-    """For handlers whose effect is seen in the store only: a power cut may undo it, and the event comes again."""
+    open_post_counts: OpenTx[PostCountsTx]
+    """A power cut may undo what it committed last. The event then comes again."""
     reader: IdentityReader
     keys: KeyStore
     security_events: SecurityEvents

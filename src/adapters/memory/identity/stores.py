@@ -5,7 +5,7 @@ from adapters.memory.identity.pending import MemoryConfirmationQueue
 from adapters.memory.identity.reading import MemoryIdentityReader
 from adapters.memory.identity.searching import MemoryPeopleSearch
 from adapters.memory.identity.security import MemorySecurityEvents
-from adapters.memory.identity.writing import transactions
+from adapters.memory.identity.writing import post_counts, transactions
 from adapters.memory.technology import Memory
 from application.identity.stores import IdentityStores
 
@@ -14,7 +14,7 @@ def stores(memory: Memory) -> IdentityStores:
     store = memory.store
     return IdentityStores(
         open_tx=transactions(store, memory.new_id),
-        open_handler_tx=transactions(store, memory.new_id),
+        open_post_counts=post_counts(store),
         reader=MemoryIdentityReader(store),
         keys=MemoryKeyStore(store),
         security_events=MemorySecurityEvents(store),

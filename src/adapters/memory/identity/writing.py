@@ -5,7 +5,7 @@ from adapters.memory.identity.pending import MemoryPendingRegistrations
 from adapters.memory.identity.sessions import MemorySessions
 from adapters.memory.outbox import MemoryIdempotency, MemoryInbox, MemoryOutbox
 from adapters.memory.store import Draft, Store
-from application.identity.ports import IdentityTx
+from application.identity.ports import IdentityTx, PostCountsTx
 from application.shared.ports import NewId, OpenTx
 
 
@@ -21,3 +21,7 @@ def transactions(store: Store, new_id: NewId) -> OpenTx[IdentityTx]:
         )
 
     return store.transactions(ports)
+
+
+def post_counts(store: Store) -> OpenTx[PostCountsTx]:
+    return store.transactions(lambda rows: PostCountsTx(MemoryAccounts(rows), MemoryInbox(rows)))

@@ -5,7 +5,7 @@ from adapters.sql.identity.pending import SqlConfirmationQueue
 from adapters.sql.identity.reading import SqlIdentityReader
 from adapters.sql.identity.searching import SqlPeopleSearch
 from adapters.sql.identity.security import SqlSecurityEvents
-from adapters.sql.identity.writing import transactions
+from adapters.sql.identity.writing import post_counts, transactions
 from adapters.sql.technology import Sql
 from application.identity.stores import IdentityStores
 
@@ -14,7 +14,7 @@ def stores(sql: Sql) -> IdentityStores:
     database, sealer = sql.database, sql.sealer
     return IdentityStores(
         open_tx=transactions(database, sealer, sql.new_id),
-        open_handler_tx=transactions(database, sealer, sql.new_id, is_synced=False),
+        open_post_counts=post_counts(database, sealer),
         reader=SqlIdentityReader(database, sealer),
         keys=SqlKeyStore(database),
         security_events=SqlSecurityEvents(database),

@@ -9,15 +9,11 @@ from adapters.sql.identity.pending import SqlPendingRegistrations
 from adapters.sql.identity.sessions import SqlSessions
 from adapters.sql.outbox import SqlInbox, SqlOutbox
 from adapters.sql.sealing import Sealer
-from application.identity.ports import IdentityTx
+from application.identity.ports import IdentityTx, PostCountsTx
 from application.shared.ports import NewId, OpenTx
 
 
-def transactions(
-    database: Database, sealer: Sealer, new_id: NewId, *, is_synced: bool = True
-) -> OpenTx[IdentityTx]:
-    """Without `is_synced`, for handlers whose effect nobody sees but in the database: see `Database.begin`."""
-
+def transactions(database: Database, sealer: Sealer, new_id: NewId) -> OpenTx[IdentityTx]:
     def ports(connection: AsyncConnection) -> IdentityTx:
         return IdentityTx(
             SqlAccounts(connection, sealer),
@@ -28,4 +24,13 @@ def transactions(
             SqlIdempotency(connection),
         )
 
-    return database.transactions(ports, is_synced=is_synced)
+    return database.transactions(ports)
+
+
+def post_counts(database: Database, sealer: Sealer) -> OpenTx[PostCountsTx]:
+    """Not synced, since only events change these counts: see `Database.begin`."""
+
+    def ports(connection: AsyncConnection) -> PostCountsTx:
+        return PostCountsTx(SqlAccounts(connection, sealer), SqlInbox(connection))
+
+    return database.transactions(ports, is_synced=False)
