@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack, suppress
 
 from adapters.security.tokens import load_keys
 from adapters.sql.maintenance import purge_expired
-from domain.shared import Unavailable
+from application.shared.events import AccountDeleted
+from application.shared.subscriptions import deliver_again
+from domain.shared import EventId, Unavailable
 from entrypoints.container import Container
 from entrypoints.settings import Settings
 
@@ -76,13 +78,19 @@ async def follow_keys(container: Container) -> None:
             container.identity().authenticate.forget()
 
 
+async def _erase_late_writes(container: Container) -> None:
+    for user in await container.posts().list_recently_deleted():
+        event = AccountDeleted(user_id=user)
+        await deliver_again(container.subscribers(), event, EventId(container.ids()()))
+
+
 async def run_maintenance(container: Container, settings: Settings) -> None:
     while True:
         try:
             await container.notifications().trim_streams()
             await container.identity().purge_security_events()
             if settings.shape != "memory":
-                await container.posts().sweep_gone()
+                await _erase_late_writes(container)
                 await purge_expired(container.database())
             # Last: the storage may be unavailable while everything else works.
             await container.media().purge_expired_media()

@@ -52,6 +52,7 @@ from application.posts.stores import PostsStores
 from application.shared.deliveries import OutboxQueue
 from application.shared.ports import Clock
 from application.shared.relay import Relay
+from application.shared.subscriptions import Subscribers
 from entrypoints import choosing, wiring
 from entrypoints.configuration import Configuration
 from entrypoints.settings import Settings
@@ -154,6 +155,7 @@ class Container(containers.DeclarativeContainer):
     notifications = once(wiring.notifications)
     feeds = once(wiring.feeds)
     modules = once(wiring.modules)
+    subscribers: Provider[Subscribers] = once(wiring.subscribers)
     relay: providers.Singleton[Relay] = once(wiring.relay)
 
     # What /readyz asks.

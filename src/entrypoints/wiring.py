@@ -30,7 +30,7 @@ from application.notifications.module import NotificationsModule, NotificationsN
 from application.posts.module import PostsModule, PostsNeeds
 from application.posts.queries import PresentedPost
 from application.shared.relay import Relay
-from application.shared.subscriptions import InProcess, Subscription
+from application.shared.subscriptions import InProcess, Subscribers, Subscription
 from domain.posts import hashtag
 from entrypoints.access.context import origin
 
@@ -172,6 +172,9 @@ def modules(c: "Container") -> Sequence[Module]:
     return c.identity(), c.graph(), c.posts(), c.feeds(), c.notifications(), c.media()
 
 
+def subscribers(c: "Container") -> Subscribers:
+    return InProcess(one for module in c.modules() for one in module.subscriptions())
+
+
 def relay(c: "Container") -> Relay:
-    subscriptions = [one for module in c.modules() for one in module.subscriptions()]
-    return Relay(queue=c.outbox_queue(), subscribers=InProcess(subscriptions), wake=c.wake())
+    return Relay(queue=c.outbox_queue(), subscribers=c.subscribers(), wake=c.wake())

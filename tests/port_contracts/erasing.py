@@ -236,7 +236,7 @@ class ErasingContract:
             await tx.posts.get(world.his[0])
             await tx.engagements.add(Engagement.LIKE, world.his[0], world.ann.user.id, new_id())
 
-        await world.waggle.sweep()
+        await world.waggle.erase_late_writes()
         await settle(world.waggle)
 
         await world.check()
@@ -251,7 +251,7 @@ class ErasingContract:
         long_ago = datetime(2020, 1, 1, tzinfo=UTC)
         async with stores.database.begin() as connection:
             await connection.execute(update(restricted_authors).values(gone_at=long_ago))
-        await world.waggle.sweep()
+        await world.waggle.erase_late_writes()
         await settle(world.waggle)
         await purge_expired(stores.database)
 

@@ -46,9 +46,9 @@ from application.shared.events import (
 from application.shared.mail import Site
 from application.shared.ports import IdempotentRequest
 from application.shared.relay import Relay
-from application.shared.subscriptions import InProcess, Subscription, on
+from application.shared.subscriptions import InProcess, Subscription, deliver_again, on
 from domain.posts import Engagement, Visibility
-from domain.shared import DomainError, PostId, UserId
+from domain.shared import DomainError, EventId, PostId, UserId
 from tests.port_contracts.stores import BEGINNING, SECRETS, Stores, memory, new_id
 from tests.unit.viewer_contexts import FakeGraph
 
@@ -152,7 +152,7 @@ class Waggle:
             posts.list_comments,
             posts.read_context,
         )
-        self.sweep, self.repair_posts = posts.sweep_gone, posts.repair_posts
+        self.repair_posts = posts.repair_posts
         self.subscriptions = self._subscriptions()
         self.relay = Relay(self.stores.queue, InProcess(self.subscriptions))
 
@@ -219,6 +219,11 @@ class Waggle:
             on(Unreposted, "feeds.record_signals", record_engagement),
             on(AccountDeleted, "feeds.erase_signals", EraseAccountSignals(self.stores.open_signals)),
         ]
+
+    async def erase_late_writes(self) -> None:
+        """As the maintenance of a server does."""
+        for user in await self.posts.list_recently_deleted():
+            await deliver_again(self.relay.subscribers, AccountDeleted(user_id=user), EventId(new_id()))
 
     def _seed(self, size: int) -> bytes:
         self.seeds += 1

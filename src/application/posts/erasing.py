@@ -1,6 +1,6 @@
 """Erasing everything that a deleted account leaves in posts, in small batches that may be interrupted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from application.posts.deleting import remove
@@ -73,13 +73,12 @@ async def _mentions(tx: PostsTx, user: UserId, limit: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepGone:
-    """Adds the events of recently deleted accounts again: a request that was running at the moment of the deletion may
+class ListRecentlyDeleted:
+    """The accounts that were deleted in the last 12 hours. A request that was running at the moment of the deletion may
     have written something after everything was erased."""
 
     open_tx: OpenTx[PostsTx]
 
-    async def __call__(self) -> None:
+    async def __call__(self) -> Sequence[UserId]:
         async with self.open_tx() as tx:
-            for user in await tx.authors.recently_gone():
-                await tx.outbox.add(AccountDeleted(user_id=user))
+            return await tx.authors.recently_gone()

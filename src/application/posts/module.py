@@ -10,7 +10,7 @@ from application.posts.deleting import DeletePost
 from application.posts.editing import EditPost
 from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers, ListPinned
 from application.posts.engagements import PinPost, SetEngagement
-from application.posts.erasing import EraseAuthor, SweepGone
+from application.posts.erasing import EraseAuthor, ListRecentlyDeleted
 from application.posts.event_handlers import RestrictAuthor, RestrictComment, is_of_privacy, is_open_comment
 from application.posts.ports import ClosedAuthors, People
 from application.posts.presenting import ContentCache, PresentEntries, ReadPostViews
@@ -73,7 +73,7 @@ class PostsModule:
     search_hashtags: SearchHashtags
 
     # Background work, for operators
-    sweep_gone: SweepGone
+    list_recently_deleted: ListRecentlyDeleted
     repair_posts: RepairPosts
 
     # Answers to other modules
@@ -145,7 +145,7 @@ class PostsModule:
             search_hashtags=SearchHashtags(
                 search=stores.search, viewer_contexts=viewer_contexts, graphemes=needs.graphemes
             ),
-            sweep_gone=SweepGone(open_tx),
+            list_recently_deleted=ListRecentlyDeleted(open_tx),
             repair_posts=RepairPosts(stores.counters),
             present_entries=PresentEntries(
                 read_post_views=ReadPostViews(parts=stores.parts, cache=content_cache), people=people

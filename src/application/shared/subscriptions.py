@@ -1,6 +1,7 @@
 """The receiving side of events: which subscriber takes which, and how one is called."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,8 @@ from application.shared.events import Event
 from domain.shared import EventId, Unavailable
 
 E = TypeVar("E", bound=Event)
+
+log = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[E, EventId], Awaitable[None]]
 """Takes an event and its id. It may be called again with the same id and must then have no further effect: by its
@@ -146,6 +149,16 @@ class InProcess:
             if isinstance(error, asyncio.CancelledError) and _is_stopping():
                 raise
             return Failed(_reason(error))
+
+
+async def deliver_again(subscribers: Subscribers, event: Event, event_id: EventId) -> None:
+    """Bring an event once more to all its subscribers, each to its end. A failure is logged and not retried."""
+    for subscriber in subscribers.of(event):
+        outcome = await subscribers.deliver(subscriber, event, event_id)
+        while isinstance(outcome, Handled) and outcome.continue_from is not None:
+            outcome = await subscribers.deliver(subscriber, event, event_id, outcome.continue_from)
+        if isinstance(outcome, Failed):
+            log.warning("%s to %s failed once more: %s", type(event).__name__, subscriber, outcome.reason)
 
 
 def _is_stopping() -> bool:
