@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.shared.deliveries import EVERYBODY, Counts, Delivery, Left, Settled
+from application.shared.deliveries import NOT_DISTRIBUTED, Counts, Delivery, Remaining, Settled
 from application.shared.events import (
     AccountDeleted,
     AttachedMediaChanged,
@@ -56,19 +56,19 @@ async def events(stores: Stores, limit: int = 100) -> Sequence[Delivery]:
     return await stores.queue.claim_events(limit, MINUTE)
 
 
-async def left(stores: Stores, limit: int = 100) -> Sequence[Delivery]:
-    return await stores.queue.claim_left(limit, MINUTE)
+async def remaining(stores: Stores, limit: int = 100) -> Sequence[Delivery]:
+    return await stores.queue.claim_remaining(limit, MINUTE)
 
 
-async def settle(stores: Stores, delivery: Delivery, *left: Left) -> None:
-    await stores.queue.settle([Settled(delivery, left)])
+async def settle(stores: Stores, delivery: Delivery, *remaining: Remaining) -> None:
+    await stores.queue.settle([Settled(delivery, remaining)])
 
 
 async def failed(stores: Stores, *users: int, subscriber: str = "a") -> None:
     """An event for each user, which failed at one subscriber and is due again."""
     await tell(stores, *changed(*users))
     for delivery in await events(stores):
-        await settle(stores, delivery, Left(subscriber, 1, error="no"))
+        await settle(stores, delivery, Remaining(subscriber, 1, error="no"))
 
 
 class OutboxContract:
@@ -107,7 +107,7 @@ class OutboxContract:
 
         assert delivery.event == event
         assert (delivery.aggregate, delivery.kind) == (event.aggregate, type(event).__name__)
-        assert (delivery.subscriber, delivery.attempts, delivery.continue_from) == (EVERYBODY, 0, None)
+        assert (delivery.subscriber, delivery.attempts, delivery.continue_from) == (NOT_DISTRIBUTED, 0, None)
 
     async def test_every_kind_of_event_is_tried_above(self, stores: Stores) -> None:
         marks = {Liked, Unliked, Reposted, Unreposted}
@@ -146,17 +146,17 @@ class OutboxContract:
     async def test_a_renewed_lease_begins_anew(self, stores: Stores) -> None:
         await failed(stores, 2)
         await tell(stores, *changed(1))
-        claimed = [*await events(stores, 1), *await left(stores, 1)]
+        claimed = [*await events(stores, 1), *await remaining(stores, 1)]
 
         await stores.queue.renew(claimed, LONG)
         await stores.pass_time(MINUTE)
 
-        assert [*await events(stores), *await left(stores)] == []
+        assert [*await events(stores), *await remaining(stores)] == []
 
     async def test_only_what_the_renewal_gave_can_be_settled(self, stores: Stores) -> None:
         await failed(stores, 2)
         await tell(stores, *changed(1))
-        claimed = [*await events(stores), *await left(stores)]
+        claimed = [*await events(stores), *await remaining(stores)]
 
         renewed = await stores.queue.renew(claimed, LONG)
 
@@ -167,21 +167,21 @@ class OutboxContract:
     async def test_a_lost_lease_is_not_renewed(self, stores: Stores) -> None:
         await failed(stores, 2)
         await tell(stores, *changed(1))
-        lost = [*await events(stores), *await left(stores)]
+        lost = [*await events(stores), *await remaining(stores)]
         await stores.pass_time(LONG)
-        assert len([*await events(stores), *await left(stores)]) == 2
+        assert len([*await events(stores), *await remaining(stores)]) == 2
 
         assert await stores.queue.renew(lost, MINUTE) == []
 
     async def test_a_lease_that_ended_frees_the_delivery(self, stores: Stores) -> None:
         await failed(stores, 2)
         await tell(stores, *changed(1))
-        first = [*await events(stores), *await left(stores)]
+        first = [*await events(stores), *await remaining(stores)]
 
         await stores.pass_time(MINUTE - timedelta(seconds=10))
-        early = [*await events(stores), *await left(stores)]
+        early = [*await events(stores), *await remaining(stores)]
         await stores.pass_time(timedelta(seconds=11))
-        late = [*await events(stores), *await left(stores)]
+        late = [*await events(stores), *await remaining(stores)]
 
         assert early == []
         assert late == first
@@ -189,16 +189,16 @@ class OutboxContract:
     async def test_whoever_lost_a_lease_changes_nothing_any_more(self, stores: Stores) -> None:
         await failed(stores, 2)
         await tell(stores, *changed(1))
-        lost = [*await events(stores), *await left(stores)]
+        lost = [*await events(stores), *await remaining(stores)]
         await stores.pass_time(MINUTE + timedelta(seconds=1))
-        held = [*await events(stores), *await left(stores)]
+        held = [*await events(stores), *await remaining(stores)]
 
         await stores.queue.release(lost)
         for delivery in lost:
-            await settle(stores, delivery, Left("a"), Left("b", 1, error="no", is_dead=True))
+            await settle(stores, delivery, Remaining("a"), Remaining("b", 1, error="no", is_dead=True))
         await stores.queue.settle([Settled(delivery) for delivery in lost])
 
-        assert [*await events(stores), *await left(stores)] == []
+        assert [*await events(stores), *await remaining(stores)] == []
         assert ([*await stores.queue.dead(1)], await stores.queue.waiting()) == ([], 2)
         await stores.queue.settle([Settled(delivery) for delivery in held])
         assert await stores.queue.waiting() == 0
@@ -212,7 +212,7 @@ class OutboxContract:
         await stores.queue.settle([])
         await stores.pass_time(LONG)
 
-        assert [*await events(stores), *await left(stores)] == []
+        assert [*await events(stores), *await remaining(stores)] == []
         assert (await stores.queue.waiting(), await stores.queue.counts()) == (0, {})
 
     async def test_who_is_late_to_settle_what_is_done_changes_nothing(self, stores: Stores) -> None:
@@ -220,19 +220,19 @@ class OutboxContract:
         (delivery,) = await events(stores)
         await settle(stores, delivery)
 
-        await settle(stores, delivery, Left("a", 1, MINUTE, error="late"), Left("b", is_dead=True))
+        await settle(stores, delivery, Remaining("a", 1, MINUTE, error="late"), Remaining("b", is_dead=True))
 
         assert (await stores.queue.waiting(), await stores.queue.counts()) == (0, {})
 
     async def test_what_is_released_comes_again_as_untried(self, stores: Stores) -> None:
         await failed(stores, 3)
         await tell(stores, *changed(1, 2))
-        claimed = [*await events(stores), *await left(stores)]
+        claimed = [*await events(stores), *await remaining(stores)]
 
         await stores.queue.release(claimed)
         await stores.queue.release([])
 
-        assert [*await events(stores), *await left(stores)] == claimed
+        assert [*await events(stores), *await remaining(stores)] == claimed
 
     async def test_what_is_left_for_one_subscriber_comes_to_it_alone_when_it_is_due(
         self, stores: Stores
@@ -240,10 +240,10 @@ class OutboxContract:
         await tell(stores, *changed(1))
         (event,) = await events(stores)
 
-        await settle(stores, event, Left("a", 1, MINUTE, error="no"), Left("b", continue_from="17"))
-        now = await left(stores)
+        await settle(stores, event, Remaining("a", 1, MINUTE, error="no"), Remaining("b", continue_from="17"))
+        now = await remaining(stores)
         await stores.pass_time(LONG)
-        later = await left(stores)
+        later = await remaining(stores)
 
         assert await events(stores) == []
         assert [(one.subscriber, one.attempts, one.continue_from) for one in now] == [("b", 0, "17")]
@@ -255,29 +255,29 @@ class OutboxContract:
 
     async def test_what_is_left_again_keeps_its_place_before_later_events(self, stores: Stores) -> None:
         await failed(stores, 1, 1)
-        (first,) = await left(stores)
+        (first,) = await remaining(stores)
 
-        await settle(stores, first, Left("a", 2, MINUTE, "5", "again"))
-        meanwhile = await left(stores)
+        await settle(stores, first, Remaining("a", 2, MINUTE, "5", "again"))
+        meanwhile = await remaining(stores)
         await stores.pass_time(MINUTE)
-        (again,) = await left(stores)
+        (again,) = await remaining(stores)
         await settle(stores, again)
 
         assert meanwhile == []
         assert (again.key, again.attempts, again.continue_from) == (first.key, 2, "5")
-        assert len(await left(stores)) == 1
+        assert len(await remaining(stores)) == 1
 
     async def test_what_is_left_holds_up_one_subscriber_of_one_aggregate(self, stores: Stores) -> None:
         await failed(stores, 1)
         await failed(stores, 1, 2, subscriber="b")
 
-        assert {(one.subscriber, *users([one])) for one in await left(stores)} == {
+        assert {(one.subscriber, *users([one])) for one in await remaining(stores)} == {
             ("a", 1),
             ("b", 1),
             ("b", 2),
         }
         await failed(stores, 1)
-        assert await left(stores) == []
+        assert await remaining(stores) == []
 
     async def test_an_event_says_which_subscribers_have_an_earlier_one_before_them(
         self, stores: Stores
@@ -293,18 +293,18 @@ class OutboxContract:
         self, stores: Stores
     ) -> None:
         await failed(stores, 1, 2, 3)
-        (first,) = await left(stores, 1)
+        (first,) = await remaining(stores, 1)
 
-        await settle(stores, first, Left("a", 2, timedelta(milliseconds=1), error="no"))
+        await settle(stores, first, Remaining("a", 2, timedelta(milliseconds=1), error="no"))
         await stores.pass_time(MINUTE)
 
-        assert users(await left(stores)) == [2, 3, 1]
+        assert users(await remaining(stores)) == [2, 3, 1]
 
     async def test_an_event_that_waits_holds_up_only_its_own_aggregate(self, stores: Stores) -> None:
         await tell(stores, *changed(1, 1, 2))
         (unknown,) = await events(stores, 1)
 
-        await settle(stores, unknown, Left(EVERYBODY, 1, LONG))
+        await settle(stores, unknown, Remaining(NOT_DISTRIBUTED, 1, LONG))
         others = await events(stores)
         await stores.queue.settle([Settled(delivery) for delivery in others])
         await stores.pass_time(LONG)
@@ -317,11 +317,11 @@ class OutboxContract:
 
     async def test_the_dead_are_kept_with_their_error_and_hold_up_nobody(self, stores: Stores) -> None:
         await failed(stores, 1, 1)
-        (dead,) = await left(stores)
+        (dead,) = await remaining(stores)
 
-        await settle(stores, dead, Left("a", 12, error="it is no use", continue_from="7", is_dead=True))
+        await settle(stores, dead, Remaining("a", 12, error="it is no use", continue_from="7", is_dead=True))
 
-        assert users(await left(stores)) == [1]
+        assert users(await remaining(stores)) == [1]
         ((letter, error),) = await stores.queue.dead(10)
         assert (letter.key, letter.event, letter.event_id) == (dead.key, dead.event, dead.event_id)
         assert (letter.attempts, letter.continue_from, error) == (12, "7", "it is no use")
@@ -329,7 +329,7 @@ class OutboxContract:
     async def test_the_dead_of_one_subscriber_are_listed_oldest_first(self, stores: Stores) -> None:
         await tell(stores, *changed(1, 2, 3))
         for delivery in reversed(await events(stores)):
-            await settle(stores, delivery, Left("a", is_dead=True), Left("b", is_dead=True))
+            await settle(stores, delivery, Remaining("a", is_dead=True), Remaining("b", is_dead=True))
 
         assert users([letter for letter, _ in await stores.queue.dead(2, "b")]) == [1, 2]
         assert [letter.subscriber for letter, _ in await stores.queue.dead(3)] == ["a", "b", "a"]
@@ -341,11 +341,11 @@ class OutboxContract:
         await tell(stores, *changed(1, 2))
         for delivery in await events(stores):
             await settle(
-                stores, delivery, *(Left(name, 12, MINUTE, "9", "no", is_dead=True) for name in "ab")
+                stores, delivery, *(Remaining(name, 12, MINUTE, "9", "no", is_dead=True) for name in "ab")
             )
 
         replayed = await stores.queue.replay(subscriber="a")
-        again = await left(stores)
+        again = await remaining(stores)
 
         assert replayed == 2
         assert await events(stores) == []
@@ -354,14 +354,14 @@ class OutboxContract:
 
     async def test_single_dead_letters_are_replayed_in_their_old_order(self, stores: Stores) -> None:
         await failed(stores, 1, 2, 3)
-        claimed = await left(stores)
+        claimed = await remaining(stores)
         for delivery in claimed:
-            await settle(stores, delivery, Left("a", is_dead=True))
+            await settle(stores, delivery, Remaining("a", is_dead=True))
 
         replayed = await stores.queue.replay([claimed[2].seq, claimed[0].seq, 10**9])
 
         assert replayed == 2
-        assert users(await left(stores)) == [1, 3]
+        assert users(await remaining(stores)) == [1, 3]
         assert users([letter for letter, _ in await stores.queue.dead(10)]) == [2]
         assert await stores.queue.replay([]) == 0
         assert await stores.queue.replay([claimed[1].seq], "b") == 0
@@ -369,23 +369,27 @@ class OutboxContract:
     async def test_a_dead_event_that_nobody_knew_is_replayed_to_everybody(self, stores: Stores) -> None:
         await tell(stores, *changed(1, 2))
         for delivery in await events(stores):
-            await settle(stores, delivery, Left(EVERYBODY, 12, error="unknown", is_dead=True))
+            await settle(stores, delivery, Remaining(NOT_DISTRIBUTED, 12, error="unknown", is_dead=True))
 
         assert await stores.queue.replay() == 2
         assert users(again := await events(stores)) == [1, 2]
-        assert [(one.subscriber, one.attempts) for one in again] == [(EVERYBODY, 0)] * 2
+        assert [(one.subscriber, one.attempts) for one in again] == [(NOT_DISTRIBUTED, 0)] * 2
 
     async def test_deliveries_are_counted_by_subscriber(self, stores: Stores) -> None:
         await tell(stores, *changed(1, 2))
         first, second = await events(stores)
-        await settle(stores, first, Left("a", 1, error="no"), Left("b", continue_from="1"), Left("c"))
-        await settle(stores, second, Left("a", 12, error="no", is_dead=True), Left("b", 0, error="away"))
+        await settle(
+            stores, first, Remaining("a", 1, error="no"), Remaining("b", continue_from="1"), Remaining("c")
+        )
+        await settle(
+            stores, second, Remaining("a", 12, error="no", is_dead=True), Remaining("b", 0, error="away")
+        )
         await tell(stores, *changed(1, 1, 3))
         unknown, *_ = await events(stores)
-        await settle(stores, unknown, Left(EVERYBODY, 1, error="unknown"))
+        await settle(stores, unknown, Remaining(NOT_DISTRIBUTED, 1, error="unknown"))
 
         assert await stores.queue.counts() == {
-            EVERYBODY: Counts(pending=2, retrying=1),
+            NOT_DISTRIBUTED: Counts(pending=2, retrying=1),
             "a": Counts(retrying=1, dead=1),
             "b": Counts(pending=1, retrying=1),
             "c": Counts(pending=1),

@@ -274,7 +274,7 @@ class RelayContract:
         await failed(stores, 3, subscriber="seen")
         await tell(stores, *changed(1, 2))
         await stores.queue.claim_events(10, relaying.LEASE)  # by a relay that is never heard of again
-        await stores.queue.claim_left(10, relaying.LEASE)
+        await stores.queue.claim_remaining(10, relaying.LEASE)
 
         await stores.pass_time(relaying.LEASE)
         await relay_to(stores, seen=seen).deliver()
@@ -308,7 +308,7 @@ class RelayContract:
             arrived.put_nowait(event.user_id)
 
         relay, poll = relay_to(stores, note=note), timedelta(milliseconds=5)
-        running = [asyncio.create_task(work(poll)) for work in (relay.bring_events, relay.bring_left)]
+        running = [asyncio.create_task(work(poll)) for work in (relay.bring_events, relay.bring_remaining)]
         try:
             async with asyncio.timeout(5):
                 assert {await arrived.get(), await arrived.get()} == {1, 2}
@@ -383,7 +383,7 @@ class LongHandlersContract:
             return None if number == 20 else str(number)
 
         relay = long_relay(stores, counts, Seen())
-        running = [asyncio.create_task(work(LONG)) for work in (relay.bring_events, relay.bring_left)]
+        running = [asyncio.create_task(work(LONG)) for work in (relay.bring_events, relay.bring_remaining)]
         try:
             await asyncio.sleep(0.01)  # both are asleep
             await tell(stores, *changed(1))
@@ -401,7 +401,7 @@ class LongHandlersContract:
             stores, steps, other
         ).deliver()  # of what is left the first part is done, the next fails
         await stores.pass_time(MINUTE)
-        await stores.queue.claim_left(10, relaying.LEASE)  # by a process that is killed
+        await stores.queue.claim_remaining(10, relaying.LEASE)  # by a process that is killed
         await stores.pass_time(relaying.LEASE)
 
         await passing(stores, long_relay(stores, steps, other), 2, MINUTE)

@@ -13,7 +13,7 @@ from application.posts.access import locked_if_visible
 from application.posts.deleting import DeletePost
 from application.posts.engagements import SetEngagement
 from application.posts.repair import RepairPosts
-from application.shared.deliveries import EVERYBODY, Left, Settled
+from application.shared.deliveries import NOT_DISTRIBUTED, Remaining, Settled
 from application.shared.events import PostDeleted, Published
 from application.shared.relay import Relay
 from application.shared.subscriptions import InProcess, on
@@ -201,7 +201,10 @@ class RepairContract:
         repair = RepairAccounts(stores.open_identity, stores.authorship)
 
         assert await repair(repair=True) == 0
-        others = [Left("another", 1, error="failed"), Left("a third", 12, error="failed", is_dead=True)]
+        others = [
+            Remaining("another", 1, error="failed"),
+            Remaining("a third", 12, error="failed", is_dead=True),
+        ]
         await stores.queue.settle([Settled(delivery, others)])
         assert await repair(repair=True) == 0
         assert (await stores.people.account(ann.id)).posts == 1
@@ -213,9 +216,12 @@ class RepairContract:
         first, second, third = await stores.queue.claim_events(10, timedelta(minutes=1))
         await stores.queue.settle(
             [
-                Settled(first, [Left("another", 1, error="failed"), Left(COUNT_POSTS, 1, error="failed")]),
-                Settled(second, [Left(COUNT_POSTS, 12, error="failed", is_dead=True)]),
-                Settled(third, [Left(EVERYBODY, 12, error="unknown", is_dead=True)]),
+                Settled(
+                    first,
+                    [Remaining("another", 1, error="failed"), Remaining(COUNT_POSTS, 1, error="failed")],
+                ),
+                Settled(second, [Remaining(COUNT_POSTS, 12, error="failed", is_dead=True)]),
+                Settled(third, [Remaining(NOT_DISTRIBUTED, 12, error="unknown", is_dead=True)]),
             ]
         )
 

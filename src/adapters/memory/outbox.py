@@ -9,7 +9,7 @@ from datetime import timedelta
 from adapters import events
 from adapters.leases import OwnLeases
 from adapters.memory.store import Draft, Store
-from application.shared.deliveries import EVERYBODY, Counts, DeadLetter, Delivery, Left, Settled
+from application.shared.deliveries import NOT_DISTRIBUTED, Counts, DeadLetter, Delivery, Remaining, Settled
 from application.shared.errors import KeyReused
 from application.shared.events import Event
 from application.shared.ports import IdempotentRequest, NewId, Record
@@ -23,7 +23,7 @@ class _Entry:
     aggregate: str
     kind: str
     data: str  # JSON, so that events make the same round trip as in a database
-    subscriber: str = EVERYBODY
+    subscriber: str = NOT_DISTRIBUTED
     attempts: int = 0
     due_at: float = 0
     continue_from: str | None = None
@@ -43,14 +43,14 @@ class _Entry:
             lease,
         )
 
-    def left(self, left: Left, now: float) -> "_Entry":
+    def remaining(self, remaining: Remaining, now: float) -> "_Entry":
         return replace(
             self,
-            subscriber=left.subscriber,
-            attempts=left.attempts,
-            due_at=now + left.after.total_seconds(),
-            continue_from=left.continue_from,
-            error=left.error,
+            subscriber=remaining.subscriber,
+            attempts=remaining.attempts,
+            due_at=now + remaining.after.total_seconds(),
+            continue_from=remaining.continue_from,
+            error=remaining.error,
         )
 
     @property
@@ -106,7 +106,7 @@ class MemoryOutboxQueue:
         taken, number = self.leases.take(self._due(entries), limit, lease)
         return [entry.delivery(frozenset(behind.get(entry.aggregate, ())), number) for entry in taken]
 
-    async def claim_left(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+    async def claim_remaining(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         first: dict[tuple[str, str], _Entry] = {}
         for entry in sorted(self.store.all("deliveries"), key=_by_seq):
             first.setdefault((entry.aggregate, entry.subscriber), entry)
@@ -126,13 +126,13 @@ class MemoryOutboxQueue:
     async def settle(self, settled: Sequence[Settled]) -> None:
         now = self.monotonic()
         async with self.store.begin() as rows:
-            for delivery, left in settled:
+            for delivery, remaining in settled:
                 entry = rows.get("deliveries" if delivery.subscriber else "outbox", delivery.key)
                 if entry is None or not self.leases.owns(delivery):
                     continue
                 rows.delete(entry.table, entry.key)
-                for one in left:
-                    after = entry.left(one, now)
+                for one in remaining:
+                    after = entry.remaining(one, now)
                     rows.put("dead_letters" if one.is_dead else after.table, after.key, after)
         self.leases.end(delivery for delivery, _ in settled)
 
@@ -163,9 +163,9 @@ class MemoryOutboxQueue:
         )
 
     async def counts(self) -> Mapping[str, Counts]:
-        left = [*self.store.all("outbox"), *self.store.all("deliveries")]
-        pending = Counter(entry.subscriber for entry in left if not entry.error)
-        retrying = Counter(entry.subscriber for entry in left if entry.error)
+        remaining = [*self.store.all("outbox"), *self.store.all("deliveries")]
+        pending = Counter(entry.subscriber for entry in remaining if not entry.error)
+        retrying = Counter(entry.subscriber for entry in remaining if entry.error)
         dead = Counter(entry.subscriber for entry in self.store.all("dead_letters"))
         return {name: Counts(pending[name], retrying[name], dead[name]) for name in pending | retrying | dead}
 

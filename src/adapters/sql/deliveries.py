@@ -33,12 +33,12 @@ from adapters.sql.database import Database, Prepared
 from adapters.sql.metadata import Id, comma_separated, now_ms
 from adapters.sql.outbox import dead_letters, deliveries, insert_new, outbox
 from application.shared.deliveries import (
-    EVERYBODY,
+    NOT_DISTRIBUTED,
     Counts,
     DeadLetter,
     Delivery,
-    Left,
     OutboxQueue,
+    Remaining,
     Settled,
 )
 
@@ -62,7 +62,11 @@ _behind = (
 )
 _due_events = (
     select(
-        *(outbox.c[name] for name in _EVENT), literal(EVERYBODY), outbox.c.attempts, literal(None), _behind
+        *(outbox.c[name] for name in _EVENT),
+        literal(NOT_DISTRIBUTED),
+        outbox.c.attempts,
+        literal(None),
+        _behind,
     )
     .where(
         _free(outbox),
@@ -133,7 +137,10 @@ def _counted(table: Table, subscriber: Any, error: Any, dead: int) -> Any:
 _counts = Prepared(
     union_all(
         select(
-            literal(EVERYBODY), func.count(), func.sum(case((outbox.c.attempts > 0, 1), else_=0)), literal(0)
+            literal(NOT_DISTRIBUTED),
+            func.count(),
+            func.sum(case((outbox.c.attempts > 0, 1), else_=0)),
+            literal(0),
         ),
         _counted(deliveries, deliveries.c.subscriber, deliveries.c.error != "", 0),
         _counted(dead_letters, dead_letters.c.subscriber, true(), 1),
@@ -159,21 +166,25 @@ class _SqlOutboxQueue:
         # An event that is delivered again, because its end was lost, changes nothing.
         async with self.database.begin(is_synced=False) as connection:
             for statements, are_left in ((_EVENTS, False), (_LEFT, True)):
-                done = [_key(one) for one, left in settled if not left and bool(one.subscriber) is are_left]
+                done = [
+                    _key(one)
+                    for one, remaining in settled
+                    if not remaining and bool(one.subscriber) is are_left
+                ]
                 if done:
                     await connection.execute(statements.remove, done)
-            for delivery, left in settled:
-                if left:
-                    await self._keep(connection, delivery, left)
+            for delivery, remaining in settled:
+                if remaining:
+                    await self._keep(connection, delivery, remaining)
 
     @staticmethod
-    async def _keep(connection: AsyncConnection, delivery: Delivery, left: Sequence[Left]) -> None:
+    async def _keep(connection: AsyncConnection, delivery: Delivery, remaining: Sequence[Remaining]) -> None:
         statements = _of(delivery)
         row = (await connection.execute(statements.lock, _key(delivery))).mappings().one_or_none()
         if row is None:  # the lease was lost
             return
         stays = False
-        for one in left:
+        for one in remaining:
             if one.subscriber == delivery.subscriber and not one.is_dead:
                 stays = True
                 await connection.execute(statements.again, _key(delivery) | _new(one))
@@ -225,8 +236,8 @@ class _SqlOutboxQueue:
             c.continue_from,
             literal(""),
         ]
-        everybody = select(*to_all).where(chosen, c.subscriber == EVERYBODY).order_by(c.seq)
-        one = select(*to_one).where(chosen, c.subscriber != EVERYBODY)
+        everybody = select(*to_all).where(chosen, c.subscriber == NOT_DISTRIBUTED).order_by(c.seq)
+        one = select(*to_one).where(chosen, c.subscriber != NOT_DISTRIBUTED)
         names = [*_EVENT, "subscriber", "attempts", "due_at", "continue_from", "error"]
         async with self.database.begin() as connection:
             # As new events: their numbers may have been passed by events that are delivered now.
@@ -261,7 +272,7 @@ class SqliteOutboxQueue(_SqlOutboxQueue):
     async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         return await self._claim(_EVENTS, limit, lease)
 
-    async def claim_left(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+    async def claim_remaining(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         return await self._claim(_LEFT, limit, lease)
 
     async def _claim(self, statements: _Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
@@ -274,7 +285,9 @@ class SqliteOutboxQueue(_SqlOutboxQueue):
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         # Without a number: on SQLite no row says that it is leased.
-        mine = [Settled(replace(one, lease=0), left) for one, left in settled if self.leases.owns(one)]
+        mine = [
+            Settled(replace(one, lease=0), remaining) for one, remaining in settled if self.leases.owns(one)
+        ]
         if mine:
             await self._settle(mine)
         self.leases.end(delivery for delivery, _ in settled)
@@ -291,7 +304,7 @@ class PostgresOutboxQueue(_SqlOutboxQueue):
     async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         return await self._claim(_EVENTS, limit, lease)
 
-    async def claim_left(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+    async def claim_remaining(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         return await self._claim(_LEFT, limit, lease)
 
     async def _claim(self, statements: _Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
@@ -344,10 +357,12 @@ def _key(delivery: Delivery) -> _Key:
     return _place(delivery) | {"lease": delivery.lease}
 
 
-def _new(left: Left) -> dict[str, Any]:
-    new = {"after_ms": left.after // _MS, "new_attempts": left.attempts}
+def _new(remaining: Remaining) -> dict[str, Any]:
+    new = {"after_ms": remaining.after // _MS, "new_attempts": remaining.attempts}
     return (
-        new | {"new_continue_from": left.continue_from, "new_error": left.error} if left.subscriber else new
+        new | {"new_continue_from": remaining.continue_from, "new_error": remaining.error}
+        if remaining.subscriber
+        else new
     )
 
 

@@ -21,7 +21,7 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class AttachMedia:
-    """AttachMedia media to its post. If its processing has already ended, posts may have read the state before that, so publish
+    """Attach media to its post. If its processing has already ended, posts may have read the state before that, so publish
     AttachedMediaChanged."""
 
     open_tx: OpenTx[MediaTx]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from application.notifications.hydration import PruneHidden
+from application.notifications.hydration import RemoveEntries
 from application.notifications.ports import BATCH, NotificationsTx, StreamHint, StreamHints, StreamReader
 from application.shared.paging import Window
 from application.shared.ports import NewId, OpenTx
@@ -46,7 +46,7 @@ class Dismiss:
     """Removes notifications permanently. Has no effect on those that are removed already. Raises NoSuchNotification."""
 
     reader: StreamReader
-    remove: PruneHidden
+    remove: RemoveEntries
 
     async def __call__(self, user: UserId, seq: int) -> None:
         found = await self.reader.after(user, seq - 1, 1)

@@ -23,7 +23,7 @@ class HydratedEntry(NamedTuple):
     """Nothing of the entry is visible except its number."""
 
 
-class PruneHidden(Protocol):
+class RemoveEntries(Protocol):
     """Removes entries permanently that the user may not see any more, so that the counters become correct and all
     devices learn of it."""
 
@@ -40,7 +40,7 @@ class HydrateStream:
     viewer_contexts: ViewerContexts
     hydrate_posts: HydrateNotificationPosts
     cards: Cards
-    prune: PruneHidden
+    prune: RemoveEntries
 
     async def __call__(self, user: UserId, entries: Sequence[StreamEntry]) -> list[HydratedEntry]:
         notifications = [entry for entry in entries if entry.is_notification]

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from application.shared.events import Event
 from domain.shared import EventId
 
-EVERYBODY = ""
+NOT_DISTRIBUTED = ""
 """Stands in the place of a subscriber: the event was not brought to anybody yet."""
 
 
@@ -38,7 +38,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Remaining:
     """What is left to do for one subscriber after a try."""
 
     subscriber: str
@@ -54,7 +54,7 @@ class Left:
 
 class Settled(NamedTuple):
     delivery: Delivery
-    left: Sequence[Left] = ()
+    remaining: Sequence[Remaining] = ()
     """Nothing, if it is done. For an event to everybody: one for each subscriber that does not have it for good."""
 
 
@@ -82,7 +82,7 @@ class OutboxQueue(Protocol):
         while an earlier one of its aggregate is leased or waits, unless that one is in the same answer."""
         ...
 
-    async def claim_left(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
+    async def claim_remaining(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         """Lease up to `limit` due deliveries to single subscribers, longest due first. One is never given while an
         earlier one of the same aggregate and subscriber is left."""
         ...

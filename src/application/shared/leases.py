@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from application.shared.deliveries import Delivery, Left, OutboxQueue, Settled
+from application.shared.deliveries import Delivery, OutboxQueue, Remaining, Settled
 from domain.shared import Unavailable
 
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ class LeasedBatch:
     queue: OutboxQueue
     lease: timedelta
     _held: dict[tuple[int, str], Delivery]
-    _tried: dict[tuple[int, str], Sequence[Left]] = field(default_factory=dict)
+    _tried: dict[tuple[int, str], Sequence[Remaining]] = field(default_factory=dict)
     _renewing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -46,12 +46,14 @@ class LeasedBatch:
         """False once the lease was lost: another relay may be delivering the event."""
         return delivery.key in self._held
 
-    def tried(self, delivery: Delivery, left: Sequence[Left]) -> None:
-        self._tried[delivery.key] = left
+    def tried(self, delivery: Delivery, remaining: Sequence[Remaining]) -> None:
+        self._tried[delivery.key] = remaining
 
     async def _end(self) -> None:
         untried = [delivery for key, delivery in self._held.items() if key not in self._tried]
-        tried = [Settled(self._held[key], left) for key, left in self._tried.items() if key in self._held]
+        tried = [
+            Settled(self._held[key], remaining) for key, remaining in self._tried.items() if key in self._held
+        ]
         try:
             if tried:
                 await self.queue.settle(tried)

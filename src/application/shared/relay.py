@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from application.shared.deliveries import Delivery, Left, OutboxQueue
+from application.shared.deliveries import Delivery, OutboxQueue, Remaining
 from application.shared.events import Event
 from application.shared.leases import LeasedBatch
 from application.shared.subscriptions import Failed, Handled, Outcome, Subscribers
@@ -41,25 +41,25 @@ class Relay:
     subscribers: Subscribers
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when events were committed in this process; the relay also looks by itself."""
-    wake_left: asyncio.Event = field(default_factory=asyncio.Event)
+    wake_remaining: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def bring_events(self, poll: timedelta = POLL) -> None:
         """Deliver new events until cancelled. Raises nothing but what the store raises; the caller restarts it."""
         await _again_and_again(self.deliver_events, BATCH, self.wake, poll)
 
-    async def bring_left(self, poll: timedelta = POLL) -> None:
+    async def bring_remaining(self, poll: timedelta = POLL) -> None:
         """Beside `bring_events`, so that no new event waits for retries and long work: deliver what is left."""
-        await _again_and_again(self.deliver_left, 1, self.wake_left, poll)
+        await _again_and_again(self.deliver_remaining, 1, self.wake_remaining, poll)
 
     async def deliver(self) -> int:
         """One batch of each kind; how many deliveries were claimed."""
-        return await self.deliver_events() + await self.deliver_left()
+        return await self.deliver_events() + await self.deliver_remaining()
 
     async def deliver_events(self) -> int:
         return await self._deliver(await self.queue.claim_events(BATCH, LEASE))
 
-    async def deliver_left(self) -> int:
-        return await self._deliver(await self.queue.claim_left(BATCH, LEASE))
+    async def deliver_remaining(self) -> int:
+        return await self._deliver(await self.queue.claim_remaining(BATCH, LEASE))
 
     async def _deliver(self, claimed: Sequence[Delivery]) -> int:
         if not claimed:
@@ -75,70 +75,72 @@ class Relay:
                 if place in held_up or loop.time() > last_start or not batch.holds(delivery):
                     held_up.add(place)
                     continue
-                left = await self._try(delivery, held_up)
-                held_up.update((delivery.aggregate, one.subscriber) for one in left if not one.is_dead)
-                batch.tried(delivery, left)
-                is_more_due = is_more_due or any(not one.after for one in left)
+                remaining = await self._try(delivery, held_up)
+                held_up.update((delivery.aggregate, one.subscriber) for one in remaining if not one.is_dead)
+                batch.tried(delivery, remaining)
+                is_more_due = is_more_due or any(not one.after for one in remaining)
         if is_more_due:
-            self.wake_left.set()
+            self.wake_remaining.set()
         return len(claimed)
 
-    async def _try(self, delivery: Delivery, held_up: set[tuple[str, str]]) -> Sequence[Left]:
+    async def _try(self, delivery: Delivery, held_up: set[tuple[str, str]]) -> Sequence[Remaining]:
         """What is left to do."""
         event = delivery.event
         if event is None and delivery.kind not in Event.kinds:
             return [_again_if_known(delivery, delivery.subscriber, "unknown kind")]
         if event is None:
             return [_again(delivery, delivery.subscriber, "unreadable", delivery.attempts)]
-        left: list[Left] = []
+        remaining: list[Remaining] = []
         for name in [delivery.subscriber] if delivery.subscriber else self.subscribers.of(event):
             if name in delivery.behind or (delivery.aggregate, name) in held_up:
-                left.append(Left(name))
+                remaining.append(Remaining(name))
                 continue
             outcome = await self.subscribers.deliver(name, event, delivery.event_id, delivery.continue_from)
             if outcome != DONE:
-                left.append(_left(delivery, name, outcome))
-        return left
+                remaining.append(_left(delivery, name, outcome))
+        return remaining
 
 
 DONE = Handled()
 
 
-def _left(delivery: Delivery, subscriber: str, outcome: Outcome) -> Left:
+def _left(delivery: Delivery, subscriber: str, outcome: Outcome) -> Remaining:
     failed_before = delivery.attempts if delivery.subscriber else 0
     match outcome:
         case Handled(continue_from):
-            return Left(subscriber, continue_from=continue_from)
+            return Remaining(subscriber, continue_from=continue_from)
         case Failed(reason, is_counted=False):
             log.info("%s waits with %s %s: %s", subscriber, delivery.kind, delivery.event_id, reason)
             pause = AWAY_PAUSE * _jitter()
-            return Left(subscriber, failed_before, pause, delivery.continue_from, reason)
+            return Remaining(subscriber, failed_before, pause, delivery.continue_from, reason)
         case Failed(reason):
             return _again(delivery, subscriber, reason, failed_before)
         case _:
             return _again_if_known(delivery, subscriber, "unknown subscriber")
 
 
-def _again(delivery: Delivery, subscriber: str, reason: str, failed_before: int) -> Left:
+def _again(delivery: Delivery, subscriber: str, reason: str, failed_before: int) -> Remaining:
     pause = timedelta(seconds=min(2.0**failed_before, 300) * _jitter())  # about 1, 2, 4 ... 300
     return _next_try(
-        delivery, Left(subscriber, failed_before + 1, pause, delivery.continue_from, reason), MAX_ATTEMPTS
+        delivery,
+        Remaining(subscriber, failed_before + 1, pause, delivery.continue_from, reason),
+        MAX_ATTEMPTS,
     )
 
 
-def _again_if_known(delivery: Delivery, subscriber: str, reason: str) -> Left:
-    left = Left(subscriber, delivery.attempts + 1, UNKNOWN_PAUSE, delivery.continue_from, reason)
-    return _next_try(delivery, left, UNKNOWN_ATTEMPTS)
+def _again_if_known(delivery: Delivery, subscriber: str, reason: str) -> Remaining:
+    remaining = Remaining(subscriber, delivery.attempts + 1, UNKNOWN_PAUSE, delivery.continue_from, reason)
+    return _next_try(delivery, remaining, UNKNOWN_ATTEMPTS)
 
 
-def _next_try(delivery: Delivery, left: Left, most: int) -> Left:
+def _next_try(delivery: Delivery, remaining: Remaining, most: int) -> Remaining:
     """It is a dead letter if it had `most` attempts."""
-    what = f"{delivery.kind} {delivery.event_id} to {left.subscriber or 'everybody'}"
-    if left.attempts < most:
-        log.warning("%s failed: %s", what, left.error)
-        return left
-    log.error("%s goes to the dead letters: %s", what, left.error)
-    return replace(left, is_dead=True)
+    what = f"{delivery.kind} {delivery.event_id} to {remaining.subscriber or 'everybody'}"
+    if remaining.attempts < most:
+        log.warning("%s failed: %s", what, remaining.error)
+        return remaining
+    log.error("%s goes to the dead letters: %s", what, remaining.error)
+    return replace(remaining, is_dead=True)
 
 
 async def _again_and_again(

@@ -2,7 +2,7 @@
 
 import argparse
 
-from application.shared.deliveries import EVERYBODY
+from application.shared.deliveries import NOT_DISTRIBUTED
 from entrypoints.cli.command import Command, require_stored_data, say
 from entrypoints.container import build
 from entrypoints.runtime import open_database
@@ -22,7 +22,7 @@ async def manage_events(settings: Settings, arguments: argparse.Namespace) -> in
             say(f"{replayed} dead letters are delivered again")
             return 0
         for letter, error in await queue.dead(MAX_LISTED, arguments.subscriber):
-            subscriber = letter.subscriber if letter.subscriber != EVERYBODY else "(all)"
+            subscriber = letter.subscriber if letter.subscriber != NOT_DISTRIBUTED else "(all)"
             say(f"{letter.seq}\t{subscriber}\t{letter.kind}\t{letter.aggregate}\t{error}")
         for subscriber, counts in sorted((await queue.counts()).items()):
             if counts.dead and arguments.subscriber in {None, subscriber}:

@@ -61,7 +61,7 @@ class MemoryAuthors:
 
 @dataclass(frozen=True, slots=True)
 class MemoryClosedAuthors:
-    """Answers feeds: which accounts are private or deleted."""
+    """Finds the accounts that are private or deleted, for this and other modules."""
 
     store: Store
 

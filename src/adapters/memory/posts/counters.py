@@ -9,7 +9,7 @@ from adapters import events
 from adapters.memory.posts.engagements import table
 from adapters.memory.store import Draft, Store
 from application.posts.ports import RecountedPosts
-from application.shared.deliveries import EVERYBODY
+from application.shared.deliveries import NOT_DISTRIBUTED
 from application.shared.events import PostDeleted, Published
 from domain.posts import OPEN_VISIBILITIES, Engagement, Post
 from domain.shared import EventId, PostId, UserId
@@ -69,6 +69,6 @@ class MemoryAuthored:
             (entry.event_id, events.load(entry.kind, entry.data))
             for table in ("outbox", "deliveries", "dead_letters")
             for entry in self.store.all(table)
-            if entry.subscriber in {EVERYBODY, subscriber}
+            if entry.subscriber in {NOT_DISTRIBUTED, subscriber}
         ]
         return counts, [(id_, event) for id_, event in loaded if isinstance(event, Published | PostDeleted)]

@@ -87,7 +87,7 @@ _closed = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class SqlClosedAuthors:
-    """Answers feeds: which accounts are private or deleted."""
+    """Finds the accounts that are private or deleted, for this and other modules."""
 
     database: Database
 

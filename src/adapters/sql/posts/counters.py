@@ -32,7 +32,7 @@ from adapters.sql.outbox import dead_letters, deliveries, outbox
 from adapters.sql.posts.tables import likes, posts, reposts
 from adapters.sql.posts.visibility import is_tombstone
 from application.posts.ports import RecountedPosts
-from application.shared.deliveries import EVERYBODY
+from application.shared.deliveries import NOT_DISTRIBUTED
 from application.shared.events import PostDeleted, Published
 from domain.posts import OPEN_VISIBILITIES, Visibility
 from domain.shared import EventId, PostId, UserId
@@ -131,7 +131,7 @@ _authored = Prepared(
         _undelivered(deliveries, deliveries.c.subscriber == _subscriber),
         _undelivered(
             dead_letters,
-            or_(dead_letters.c.subscriber == EVERYBODY, dead_letters.c.subscriber == _subscriber),
+            or_(dead_letters.c.subscriber == NOT_DISTRIBUTED, dead_letters.c.subscriber == _subscriber),
         ),
     )
 )
