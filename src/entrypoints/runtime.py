@@ -75,8 +75,8 @@ async def running(container: Container, settings: Settings) -> AsyncIterator[Non
         await in_background(stack, "media", container.media().process_media.run)
         await in_background(stack, "objects of media", lambda: sweep_objects(container))
         relay = container.relay()
-        await in_background(stack, "relay", relay.bring_events)
-        await in_background(stack, "retries", relay.bring_remaining)
+        await in_background(stack, "relay", relay.run_events)
+        await in_background(stack, "retries", relay.run_remaining)
         container.disk().opened()
         await confinement  # it ran beside all of the above, and takes about as long
         yield

@@ -288,7 +288,7 @@ class RelayContract:
             arrived.put_nowait(event.user_id)
 
         relay = relay_to(stores, note=note)
-        running = asyncio.create_task(relay.bring_events(poll=LONG))
+        running = asyncio.create_task(relay.run_events(poll=LONG))
         try:
             async with asyncio.timeout(5):
                 for user in (1, 2, 3):  # the second finds it asleep
@@ -308,7 +308,7 @@ class RelayContract:
             arrived.put_nowait(event.user_id)
 
         relay, poll = relay_to(stores, note=note), timedelta(milliseconds=5)
-        running = [asyncio.create_task(work(poll)) for work in (relay.bring_events, relay.bring_remaining)]
+        running = [asyncio.create_task(work(poll)) for work in (relay.run_events, relay.run_remaining)]
         try:
             async with asyncio.timeout(5):
                 assert {await arrived.get(), await arrived.get()} == {1, 2}
@@ -383,7 +383,7 @@ class LongHandlersContract:
             return None if number == 20 else str(number)
 
         relay = long_relay(stores, counts, Seen())
-        running = [asyncio.create_task(work(LONG)) for work in (relay.bring_events, relay.bring_remaining)]
+        running = [asyncio.create_task(work(LONG)) for work in (relay.run_events, relay.run_remaining)]
         try:
             await asyncio.sleep(0.01)  # both are asleep
             await tell(stores, *changed(1))

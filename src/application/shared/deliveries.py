@@ -1,4 +1,4 @@
-"""The other end of the outbox: what is still to be delivered, to whom, and what came of it."""
+"""The receiving end of the outbox: pending deliveries and their outcomes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,28 +9,28 @@ from application.shared.events import Event
 from domain.shared import EventId
 
 NOT_DISTRIBUTED = ""
-"""Stands in the place of a subscriber: the event was not brought to anybody yet."""
+"""In place of a subscriber: no subscriber was called yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event on its way, leased to one relay: to everybody at first, later to a single subscriber."""
+    """An event that is leased to one relay: for all subscribers at first, later for a single one."""
 
     seq: int
-    """Position of the event in the outbox; greater means committed later within an aggregate."""
+    """The position of the event in the outbox. Within an aggregate, a greater number was committed later."""
     subscriber: str
     event_id: EventId
     aggregate: str
     kind: str
     event: Event | None
-    """None if this process cannot read it: mostly because a newer one wrote it."""
+    """None if this process cannot read it, mostly because a newer version wrote it."""
     attempts: int = 0
-    """How often it failed before."""
+    """The number of earlier failures."""
     continue_from: str | None = None
     behind: frozenset[str] = frozenset()
-    """Of an event to everybody: subscribers that still have an earlier event of the aggregate before them."""
+    """For an event that is not distributed yet: the subscribers that still have an earlier event of the aggregate."""
     lease: int = field(default=0, compare=False)
-    """Tells this lease from every other one of the delivery."""
+    """Distinguishes this lease from earlier and later ones."""
 
     @property
     def key(self) -> tuple[int, str]:
@@ -39,23 +39,23 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """What is left to do for one subscriber after a try."""
+    """The work that remains for one subscriber after a call."""
 
     subscriber: str
     attempts: int = 0
     after: timedelta = timedelta()
-    """From now until it is tried again."""
+    """The time until the next call."""
     continue_from: str | None = None
     error: str = ""
-    """Why it failed; empty if it did not."""
+    """The reason of the failure; empty if it did not fail."""
     is_dead: bool = False
-    """It is not tried again: it goes to the dead letters."""
+    """It becomes a dead letter and is not retried."""
 
 
 class Settled(NamedTuple):
     delivery: Delivery
     remaining: Sequence[Remaining] = ()
-    """Nothing, if it is done. For an event to everybody: one for each subscriber that does not have it for good."""
+    """Empty if the delivery is done. For an event for all subscribers: one item for each subscriber that is not done."""
 
 
 class DeadLetter(NamedTuple):
@@ -65,38 +65,39 @@ class DeadLetter(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Deliveries of one subscriber; of EVERYBODY, those of events that were not brought to anybody yet."""
+    """The deliveries of one subscriber; of NOT_DISTRIBUTED, the events that are not distributed yet."""
 
     pending: int = 0
-    """Did not fail: they wait behind an earlier event, or go on in parts."""
+    """Deliveries that did not fail: they wait behind an earlier event, or continue in parts."""
     retrying: int = 0
     dead: int = 0
 
 
 class OutboxQueue(Protocol):
-    """Each call is a transaction of its own. None has an effect on a delivery whose lease was lost, because it ended
-    and another relay claimed the delivery."""
+    """Each call is a transaction of its own. No call changes a delivery whose lease was lost, which happens when the lease
+    ends and another relay claims the delivery."""
 
     async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
-        """Lease up to `limit` due events that were not brought to anybody yet, oldest first. An event is never given
-        while an earlier one of its aggregate is leased or waits, unless that one is in the same answer."""
+        """Lease up to `limit` due events that are not distributed yet, oldest first. An event is not leased while an
+        earlier one of its aggregate is leased or waits, unless both are in the same answer."""
         ...
 
     async def claim_remaining(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
-        """Lease up to `limit` due deliveries to single subscribers, longest due first. One is never given while an
-        earlier one of the same aggregate and subscriber is left."""
+        """Lease up to `limit` due deliveries for single subscribers, the longest due first. A delivery is not leased while
+        an earlier one of the same aggregate and subscriber remains."""
         ...
 
     async def settle(self, settled: Sequence[Settled]) -> None:
-        """End these leases: forget what is done, and keep what is left."""
+        """End these leases. Delete the deliveries that are done, and store what remains."""
         ...
 
     async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
-        """Those whose lease was not lost, with a lease that begins now. Only these can be settled or released."""
+        """Extend the leases from now on. Returns the deliveries whose lease was not lost; only these can be settled or
+        released."""
         ...
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """Give deliveries back untried."""
+        """End the leases of deliveries that were not tried."""
         ...
 
     async def dead(self, limit: int, subscriber: str | None = None) -> Sequence[DeadLetter]:
@@ -104,14 +105,14 @@ class OutboxQueue(Protocol):
         ...
 
     async def replay(self, seqs: Collection[int] | None = None, subscriber: str | None = None) -> int:
-        """Make dead letters due as new: those of these events or of all, of this subscriber or of all. Each goes to
-        its subscriber alone. Returns how many there were."""
+        """Make dead letters due again, with no failures: those of these events or of all, of this subscriber or of all.
+        Each is delivered to its subscriber only. Returns their number."""
         ...
 
     async def counts(self) -> Mapping[str, Counts]:
-        """By subscriber; without those of which there is nothing to count."""
+        """The counts by subscriber. Subscribers without deliveries are left out."""
         ...
 
     async def waiting(self) -> int:
-        """How many deliveries are not done yet, dead letters aside; an event to everybody is one."""
+        """The number of deliveries that are not done, without dead letters. An event that is not distributed yet counts once."""
         ...

@@ -1,4 +1,4 @@
-"""The lease of what one relay claimed, renewed until all of it is settled or released."""
+"""The lease of a batch of deliveries, renewed until each is settled or released."""
 
 import asyncio
 import logging
@@ -28,10 +28,10 @@ class LeasedBatch:
     async def of(
         cls, queue: OutboxQueue, claimed: Iterable[Delivery], lease: timedelta
     ) -> AsyncIterator["LeasedBatch"]:
-        """Renew the lease while the block runs. At its end, also if it is cancelled, settle what was tried, all in
-        one transaction, and release the rest: nobody shall have to wait for the lease to end."""
+        """Renew the lease while the block runs. When the block ends or is cancelled, settle the deliveries that were tried in
+        one transaction, and release the others, so that nothing has to wait until the lease ends."""
         batch = cls(queue, lease, {delivery.key: delivery for delivery in claimed})
-        # Most batches are over before: they need no task.
+        # Most batches end earlier and need no task.
         timer = asyncio.get_running_loop().call_later(batch._pause, batch._begin_renewing)
         try:
             yield batch
@@ -43,7 +43,7 @@ class LeasedBatch:
             await batch._end()
 
     def holds(self, delivery: Delivery) -> bool:
-        """False once the lease was lost: another relay may be delivering the event."""
+        """Whether the lease is still held. If it was lost, another relay may be delivering the event."""
         return delivery.key in self._held
 
     def tried(self, delivery: Delivery, remaining: Sequence[Remaining]) -> None:

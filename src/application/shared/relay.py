@@ -1,4 +1,4 @@
-"""Brings the outbox's events to their subscribers, each of which has its own attempts, order and dead letters."""
+"""Delivers the events of the outbox. Each subscriber has its own attempts, order and dead letters."""
 
 import asyncio
 import logging
@@ -16,43 +16,44 @@ log = logging.getLogger(__name__)
 
 BATCH = 200
 LEASE = timedelta(seconds=5)
-"""Renewed while events are delivered. So what a killed process had claimed goes on within seconds."""
+"""Renewed while events are delivered. If a process is killed, other processes continue within seconds."""
 MAX_ATTEMPTS = 12
 UNKNOWN_ATTEMPTS, UNKNOWN_PAUSE = 2880, timedelta(seconds=30)
-"""An event or a subscriber that is not known here waits a day for a newer process that knows it."""
+"""An unknown event type or subscriber waits a day for a process of a newer version."""
 AWAY_PAUSE = timedelta(seconds=2)
-"""After a subscriber said that something it needs is away. That does not count as an attempt."""
+"""After a subscriber raised Unavailable. That does not count as an attempt."""
 BATCH_SECONDS = 20.0
-"""After that no further delivery of a batch is begun: other relays may be free to do it."""
+"""After that, no further delivery of a batch is started: another relay may be idle."""
 POLL = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """At least once, in order within an aggregate and subscriber, with retries and dead letters.
+    """Delivers at least once, in order within an aggregate and subscriber, with retries and dead letters.
 
-    An event is one row of the outbox until it was brought to all its subscribers. For each that failed or wants to go
-    on, a delivery of its own is left; later events of the aggregate wait behind it for this subscriber only. It is
-    retried until it has failed MAX_ATTEMPTS times, in about a quarter of an hour, and then goes to the dead letters; one
-    whose subscriber raises Unavailable is retried until what it needs is back. Several relays may work on one outbox.
+    An event is one row of the outbox until every subscriber was called. A subscriber that failed, or that has more work to
+    do, gets a delivery of its own; later events of the aggregate wait behind it, for this subscriber only. A delivery that
+    fails MAX_ATTEMPTS times, within about a quarter of an hour, becomes a dead letter. A delivery whose subscriber raises
+    Unavailable is retried without limit. Several relays may work on one outbox.
     """
 
     queue: OutboxQueue
     subscribers: Subscribers
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when events were committed in this process; the relay also looks by itself."""
+    """Set when this process has committed events. The relay also polls."""
     wake_remaining: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def bring_events(self, poll: timedelta = POLL) -> None:
-        """Deliver new events until cancelled. Raises nothing but what the store raises; the caller restarts it."""
-        await _again_and_again(self.deliver_events, BATCH, self.wake, poll)
+    async def run_events(self, poll: timedelta = POLL) -> None:
+        """Deliver new events until cancelled. Raises only the errors of the store; the caller restarts it."""
+        await _repeat(self.deliver_events, BATCH, self.wake, poll)
 
-    async def bring_remaining(self, poll: timedelta = POLL) -> None:
-        """Beside `bring_events`, so that no new event waits for retries and long work: deliver what is left."""
-        await _again_and_again(self.deliver_remaining, 1, self.wake_remaining, poll)
+    async def run_remaining(self, poll: timedelta = POLL) -> None:
+        """Deliver what remains after the first calls, until cancelled. Runs beside `run_events`, so that no new event waits for
+        retries and long work."""
+        await _repeat(self.deliver_remaining, 1, self.wake_remaining, poll)
 
     async def deliver(self) -> int:
-        """One batch of each kind; how many deliveries were claimed."""
+        """Deliver one batch of each kind. Returns the number of claimed deliveries."""
         return await self.deliver_events() + await self.deliver_remaining()
 
     async def deliver_events(self) -> int:
@@ -68,7 +69,7 @@ class Relay:
         last_start = loop.time() + BATCH_SECONDS
         is_more_due = False
         held_up: set[tuple[str, str]] = set()
-        """Aggregates and subscribers whose turn in this batch is over."""
+        """Pairs of aggregate and subscriber that get nothing more in this batch."""
         async with LeasedBatch.of(self.queue, claimed, LEASE) as batch:
             for delivery in claimed:
                 place = delivery.aggregate, delivery.subscriber
@@ -84,7 +85,7 @@ class Relay:
         return len(claimed)
 
     async def _try(self, delivery: Delivery, held_up: set[tuple[str, str]]) -> Sequence[Remaining]:
-        """What is left to do."""
+        """Call the subscribers of the delivery. Returns what remains to be done."""
         event = delivery.event
         if event is None and delivery.kind not in Event.kinds:
             return [_again_if_known(delivery, delivery.subscriber, "unknown kind")]
@@ -97,14 +98,14 @@ class Relay:
                 continue
             outcome = await self.subscribers.deliver(name, event, delivery.event_id, delivery.continue_from)
             if outcome != DONE:
-                remaining.append(_left(delivery, name, outcome))
+                remaining.append(_remaining(delivery, name, outcome))
         return remaining
 
 
 DONE = Handled()
 
 
-def _left(delivery: Delivery, subscriber: str, outcome: Outcome) -> Remaining:
+def _remaining(delivery: Delivery, subscriber: str, outcome: Outcome) -> Remaining:
     failed_before = delivery.attempts if delivery.subscriber else 0
     match outcome:
         case Handled(continue_from):
@@ -134,8 +135,8 @@ def _again_if_known(delivery: Delivery, subscriber: str, reason: str) -> Remaini
 
 
 def _next_try(delivery: Delivery, remaining: Remaining, most: int) -> Remaining:
-    """It is a dead letter if it had `most` attempts."""
-    what = f"{delivery.kind} {delivery.event_id} to {remaining.subscriber or 'everybody'}"
+    """`remaining`, as a dead letter if it had `most` attempts."""
+    what = f"{delivery.kind} {delivery.event_id} to {remaining.subscriber or 'all subscribers'}"
     if remaining.attempts < most:
         log.warning("%s failed: %s", what, remaining.error)
         return remaining
@@ -143,10 +144,10 @@ def _next_try(delivery: Delivery, remaining: Remaining, most: int) -> Remaining:
     return replace(remaining, is_dead=True)
 
 
-async def _again_and_again(
+async def _repeat(
     work: Callable[[], Awaitable[int]], full: int, wake: asyncio.Event, poll: timedelta
 ) -> None:
-    """Work at once while there is as much as `full` to do, else when woken and after `poll`."""
+    """Call `work` again at once while it does `full` or more, otherwise when woken or after `poll`."""
     while True:
         wake.clear()
         if await work() < full:
@@ -154,10 +155,10 @@ async def _again_and_again(
                 async with asyncio.timeout(poll.total_seconds()):
                     await wake.wait()
             except TimeoutError:
-                pass  # nobody called: look all the same, another process may have written
-        await asyncio.sleep(0)  # a store that never waits must not starve everybody else
+                pass  # another process may have committed events
+        await asyncio.sleep(0)  # a store that never waits must not starve other tasks
 
 
 def _jitter() -> float:
-    """Half and all of a pause: what failed together is not tried together."""
+    """A factor from 0.5 to 1, so that deliveries that failed together are not retried together."""
     return random.uniform(0.5, 1)  # noqa: S311 - no secret

@@ -1,4 +1,4 @@
-"""The receiving side of events: which subscriber takes which, and how one is called."""
+"""Subscriptions to events, and the calls of their handlers."""
 
 import asyncio
 import logging
@@ -15,24 +15,24 @@ E = TypeVar("E", bound=Event)
 log = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[E, EventId], Awaitable[None]]
-"""Takes an event and its id. It may be called again with the same id and must then have no further effect: by its
-nature, or with the help of `Inbox`. To raise is to ask for another try."""
+"""Takes an event and its id. It may be called again with the same id, and must then have no further effect: because it is
+idempotent, or with the help of `Inbox`. If it raises, it is called again later."""
 
 LongHandler: TypeAlias = Callable[[E, EventId, str | None], Awaitable[str | None]]
-"""Does a part of the work, and returns where to go on (`continue_from`, at most 64 characters); None when it is done.
-It is then called with that string, as often as it takes; None the first time. Other work gets its turn in between."""
+"""Does a part of the work and returns where to continue (`continue_from`, at most 64 characters), or None when it is done.
+It is called again with that string until it is done; the first time with None. Other deliveries are made in between."""
 
 MORE = "more"
-"""To go on from, for a handler that finds what is left to do by looking."""
+"""A `continue_from` for handlers that find the remaining work in the store."""
 TIMEOUT = timedelta(seconds=10)
-"""A handler that takes longer has failed."""
+"""After this time a handler has failed."""
 BUDGET = 1.0
-"""Seconds after which a long handler should return where to go on. A fraction of TIMEOUT."""
+"""Seconds after which a long handler should return where to continue. A fraction of TIMEOUT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscriber takes events of this type. Make it with `on` or `on_long`."""
+    """A subscriber takes events of this type. Created with `on` or `on_long`."""
 
     event_type: type[Event]
     subscriber: str
@@ -71,7 +71,7 @@ def _concerns(event_type: type[E], when: Callable[[E], bool] | None) -> Callable
 
 
 def in_turn(*handlers: Handler[E]) -> Handler[E]:
-    """One handler that calls these, one after the other."""
+    """A handler that calls these handlers one after the other."""
 
     async def handle(event: E, event_id: EventId) -> None:
         for handler in handlers:
@@ -82,7 +82,7 @@ def in_turn(*handlers: Handler[E]) -> Handler[E]:
 
 @dataclass(frozen=True, slots=True)
 class Handled:
-    """The subscriber took the event; with `continue_from` it wants to go on with it."""
+    """The subscriber handled the event; with `continue_from`, a part of it."""
 
     continue_from: str | None = None
 
@@ -91,20 +91,19 @@ class Handled:
 class Failed:
     reason: str
     is_counted: bool = True
-    """False where something that the subscriber needs is away: the event is not to blame."""
+    """False if something that the subscriber needs is unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """There is no such subscriber here. A newer version may know it."""
+    """This process has no such subscriber. A newer version may have it."""
 
 
 Outcome: TypeAlias = Handled | Failed | Unknown
 
 
 class Subscribers(Protocol):
-    """Brings one event to one subscriber. `InProcess` calls a function; a broker can be another way to a module that
-    runs elsewhere."""
+    """Delivers an event to a subscriber. `InProcess` calls a function; a broker can reach a module in another process."""
 
     def of(self, event: Event) -> Sequence[str]:
         """The subscribers that the event is for."""
@@ -113,7 +112,7 @@ class Subscribers(Protocol):
     async def deliver(
         self, subscriber: str, event: Event, event_id: EventId, continue_from: str | None = None
     ) -> Outcome:
-        """Returns once the subscriber has the event for good, or why it does not have it. Raises nothing."""
+        """Returns when the subscriber has handled the event, or why it has not. Raises nothing."""
         ...
 
 
@@ -145,7 +144,7 @@ class InProcess:
                 return Handled(await subscription.handle(event, event_id, continue_from))
         except Unavailable as error:
             return Failed(_reason(error), is_counted=False)
-        except (Exception, asyncio.CancelledError) as error:  # one that fails must not stop the others
+        except (Exception, asyncio.CancelledError) as error:  # a failure must not stop the other subscribers
             if isinstance(error, asyncio.CancelledError) and _is_stopping():
                 raise
             return Failed(_reason(error))
@@ -162,12 +161,12 @@ async def deliver_again(subscribers: Subscribers, event: Event, event_id: EventI
 
 
 def _is_stopping() -> bool:
-    """Whether it is this task that was cancelled, and not something that a handler waited for."""
+    """Whether this task was cancelled, and not something that a handler waited for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 def _reason(error: BaseException) -> str:
-    """What can be stored: a database refuses NUL, and halves of surrogate pairs."""
+    """The error as text that can be stored: databases refuse NUL and lone surrogates."""
     text = f"{type(error).__name__}: {error}"[:500]
     return text.encode(errors="replace").decode().replace("\0", "?")
