@@ -229,9 +229,11 @@ class Media:
         return replace(self, state=MediaState.FAILED, reason=reason, result=None, version=self.version + 1)
 
     def attached(self, post: PostId, *, open: bool) -> "Media":  # noqa: A002 - the word for it
-        """Raises MediaAttached if the media belongs to another post."""
+        """The media itself if it is attached so already. Raises MediaAttached if it belongs to another post."""
         if self.post not in {None, post}:
             raise MediaAttached("this media belongs to another post")
+        if (self.post, self.open) == (post, open):
+            return self
         return replace(self, post=post, open=open, version=self.version + 1)
 
     def removed(self) -> "Media":

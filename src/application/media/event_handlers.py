@@ -33,9 +33,12 @@ class AttachMedia:
                     media = await tx.media.get(MediaId(media_id))
                     if media.deleted or media.owner != event.author_id:
                         continue
-                    media = media.attached(PostId(event.post_id), open=event.open)
+                    attached = media.attached(PostId(event.post_id), open=event.open)
                 except (MediaNotFound, AttachedElsewhere):
                     continue
+                if attached is media:  # the event comes again
+                    continue
+                media = attached
                 await tx.media.save(media)
                 if media.state in {MediaState.READY, MediaState.FAILED}:
                     await tx.outbox.add(
