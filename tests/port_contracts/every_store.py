@@ -1,5 +1,6 @@
 """Every contract that every store keeps, once: a test module imports `*` and says in a fixture `stores` which stores."""
 
+from tests.port_contracts.deliveries import DeliveriesContract
 from tests.port_contracts.engagement_lists import EngagementListsContract
 from tests.port_contracts.engagements import EngagementsContract, InvolvedContract
 from tests.port_contracts.entries import EntriesContract
@@ -9,6 +10,7 @@ from tests.port_contracts.idempotency import IdempotencyContract
 from tests.port_contracts.identity import AccountsContract, IdentityReaderContract
 from tests.port_contracts.inbox import InboxContract
 from tests.port_contracts.keys import KeysContract
+from tests.port_contracts.long_handlers import LongHandlersContract
 from tests.port_contracts.mails import MailQueueContract
 from tests.port_contracts.media import MediaContract, ProcessingQueueContract
 from tests.port_contracts.outbox import OutboxContract
@@ -21,7 +23,7 @@ from tests.port_contracts.posts import (
     PostsReaderContract,
     VisibilityContract,
 )
-from tests.port_contracts.relay import LongHandlersContract, RelayContract
+from tests.port_contracts.relay import RelayContract
 from tests.port_contracts.repair import RepairContract
 from tests.port_contracts.search import PostSearchContract, SearchModelContract
 from tests.port_contracts.search_tags_and_people import PeopleSearchContract, TagSearchContract
@@ -74,6 +76,9 @@ class TestIdempotency(IdempotencyContract): ...
 
 
 class TestOutbox(OutboxContract): ...
+
+
+class TestDeliveries(DeliveriesContract): ...
 
 
 class TestRelay(RelayContract): ...

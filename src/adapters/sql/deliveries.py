@@ -8,29 +8,21 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
-    Integer,
-    Table,
     and_,
-    bindparam,
-    case,
     delete,
-    exists,
-    func,
     insert,
     literal,
-    or_,
     select,
     text,
     true,
-    union_all,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters import events
 from adapters.leases import OwnLeases
-from adapters.sql.database import Database, Prepared
-from adapters.sql.metadata import Id, comma_separated, now_ms
+from adapters.sql.database import Database
+from adapters.sql.delivery_statements import COUNTS, EVENT_COLUMNS, EVENTS, REMAINING, WAITING, Statements
+from adapters.sql.metadata import now_ms
 from adapters.sql.outbox import dead_letters, deliveries, insert_new, outbox
 from application.shared.deliveries import (
     NOT_DISTRIBUTED,
@@ -44,114 +36,14 @@ from application.shared.deliveries import (
 
 _CLAIM_LOCK = 0x7761676F
 """Claims of several relays go one after the other: a claim must see the leases of the one before."""
-_EVENT = ("seq", "event_id", "aggregate", "kind", "data")
 _MS = timedelta(milliseconds=1)
 
 _Key: TypeAlias = dict[str, int | str]
 
 
-def _free(table: Any) -> ColumnElement[bool]:
-    return and_(table.c.due_at <= now_ms(), table.c.leased_until <= now_ms())
-
-
-_earlier = outbox.alias("earlier")
-_behind = (
-    select(comma_separated(deliveries.c.subscriber))
-    .where(deliveries.c.aggregate == outbox.c.aggregate)
-    .scalar_subquery()
-)
-_due_events = (
-    select(
-        *(outbox.c[name] for name in _EVENT),
-        literal(NOT_DISTRIBUTED),
-        outbox.c.attempts,
-        literal(None),
-        _behind,
-    )
-    .where(
-        _free(outbox),
-        ~exists().where(
-            _earlier.c.aggregate == outbox.c.aggregate,
-            _earlier.c.seq < outbox.c.seq,
-            or_(_earlier.c.due_at > now_ms(), _earlier.c.leased_until > now_ms()),
-        ),
-    )
-    .order_by(outbox.c.seq)
-    .limit(bindparam("n", type_=Integer))
-)
-_before = deliveries.alias("before")
-_due_left = (
-    select(
-        *(deliveries.c[name] for name in (*_EVENT, "subscriber", "attempts", "continue_from")), literal(None)
-    )
-    .where(
-        _free(deliveries),
-        ~exists().where(
-            _before.c.aggregate == deliveries.c.aggregate,
-            _before.c.subscriber == deliveries.c.subscriber,
-            _before.c.seq < deliveries.c.seq,
-        ),
-    )
-    .order_by(deliveries.c.due_at, deliveries.c.seq)
-    .limit(bindparam("n", type_=Integer))
-)
-
-
-def _row(table: Table) -> ColumnElement[bool]:
-    seq = table.c.seq == bindparam("which", type_=Id)
-    return seq if table is outbox else and_(seq, table.c.subscriber == bindparam("whose"))
-
-
-class _Statements:
-    """Of one table. A delivery whose lease was lost has no row: the end of a lease tells it from every other."""
-
-    def __init__(self, table: Table, due: Any, *members: str) -> None:
-        self.claim, self.due = due, Prepared(due)
-        self.is_due = Prepared(select(literal(1)).where(exists().where(_free(table))))
-        until = bindparam("until", type_=Id)
-        self.lease = update(table).where(_row(table)).values(leased_until=until)
-        mine = and_(_row(table), table.c.leased_until == bindparam("lease", type_=Id))
-        self.renew = update(table).where(mine).values(leased_until=until)
-        self.release = update(table).where(mine).values(leased_until=0)
-        self.remove = delete(table).where(mine)
-        self.lock = select(table).where(mine).with_for_update()
-        later: dict[str, Any] = {name: bindparam(f"new_{name}") for name in members}
-        later["due_at"] = now_ms() + bindparam("after_ms", type_=Id)
-        self.again = update(table).where(mine).values(leased_until=0, **later)
-
-
-_EVENTS = _Statements(outbox, _due_events, "attempts")
-_LEFT = _Statements(deliveries, _due_left, "attempts", "continue_from", "error")
-
-
 def _dead_of(seqs: Collection[int] | None, subscriber: str | None) -> ColumnElement[bool]:
     of_event = true() if seqs is None else dead_letters.c.seq.in_(seqs)
     return of_event if subscriber is None else and_(of_event, dead_letters.c.subscriber == subscriber)
-
-
-def _counted(table: Table, subscriber: Any, error: Any, dead: int) -> Any:
-    failed = func.sum(case((error, 1), else_=0))
-    return select(subscriber, func.count(), failed, literal(dead)).select_from(table).group_by(subscriber)
-
-
-_counts = Prepared(
-    union_all(
-        select(
-            literal(NOT_DISTRIBUTED),
-            func.count(),
-            func.sum(case((outbox.c.attempts > 0, 1), else_=0)),
-            literal(0),
-        ),
-        _counted(deliveries, deliveries.c.subscriber, deliveries.c.error != "", 0),
-        _counted(dead_letters, dead_letters.c.subscriber, true(), 1),
-    )
-)
-_waiting = Prepared(
-    select(
-        select(func.count()).select_from(outbox).scalar_subquery()
-        + select(func.count()).select_from(deliveries).scalar_subquery()
-    )
-)
 
 
 def queue_on(database: Database, monotonic: Callable[[], float]) -> OutboxQueue:
@@ -165,11 +57,11 @@ class _SqlOutboxQueue:
     async def _settle(self, settled: Sequence[Settled]) -> None:
         # An event that is delivered again, because its end was lost, changes nothing.
         async with self.database.begin(is_synced=False) as connection:
-            for statements, are_left in ((_EVENTS, False), (_LEFT, True)):
+            for statements, are_remaining in ((EVENTS, False), (REMAINING, True)):
                 done = [
                     _key(one)
                     for one, remaining in settled
-                    if not remaining and bool(one.subscriber) is are_left
+                    if not remaining and bool(one.subscriber) is are_remaining
                 ]
                 if done:
                     await connection.execute(statements.remove, done)
@@ -189,7 +81,7 @@ class _SqlOutboxQueue:
                 stays = True
                 await connection.execute(statements.again, _key(delivery) | _new(one))
                 continue
-            kept = {name: row[name] for name in _EVENT} | {
+            kept = {name: row[name] for name in EVENT_COLUMNS} | {
                 "subscriber": one.subscriber,
                 "attempts": one.attempts,
                 "continue_from": one.continue_from,
@@ -227,9 +119,9 @@ class _SqlOutboxQueue:
 
     async def replay(self, seqs: Collection[int] | None = None, subscriber: str | None = None) -> int:
         chosen, c = _dead_of(seqs, subscriber), dead_letters.c
-        to_all = [c[name] for name in _EVENT if name != "seq"]
+        to_all = [c[name] for name in EVENT_COLUMNS if name != "seq"]
         to_one = [
-            *(c[name] for name in _EVENT),
+            *(c[name] for name in EVENT_COLUMNS),
             c.subscriber,
             literal(0),
             now_ms(),
@@ -238,7 +130,7 @@ class _SqlOutboxQueue:
         ]
         everybody = select(*to_all).where(chosen, c.subscriber == NOT_DISTRIBUTED).order_by(c.seq)
         one = select(*to_one).where(chosen, c.subscriber != NOT_DISTRIBUTED)
-        names = [*_EVENT, "subscriber", "attempts", "due_at", "continue_from", "error"]
+        names = [*EVENT_COLUMNS, "subscriber", "attempts", "due_at", "continue_from", "error"]
         async with self.database.begin() as connection:
             # As new events: their numbers may have been passed by events that are delivered now.
             await connection.execute(
@@ -249,7 +141,7 @@ class _SqlOutboxQueue:
 
     async def counts(self) -> Mapping[str, Counts]:
         found: dict[str, Counts] = {}
-        for subscriber, count, failed, is_dead in await self.database.fetch(_counts):
+        for subscriber, count, failed, is_dead in await self.database.fetch(COUNTS):
             before = found.get(subscriber, Counts())
             if is_dead:
                 found[subscriber] = replace(before, dead=count)
@@ -258,7 +150,7 @@ class _SqlOutboxQueue:
         return found
 
     async def waiting(self) -> int:
-        return int((await self.database.fetch(_waiting))[0][0])
+        return int((await self.database.fetch(WAITING))[0][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,12 +162,12 @@ class SqliteOutboxQueue(_SqlOutboxQueue):
         object.__setattr__(self, "leases", OwnLeases(self.monotonic))
 
     async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
-        return await self._claim(_EVENTS, limit, lease)
+        return await self._claim(EVENTS, limit, lease)
 
     async def claim_remaining(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
-        return await self._claim(_LEFT, limit, lease)
+        return await self._claim(REMAINING, limit, lease)
 
-    async def _claim(self, statements: _Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
+    async def _claim(self, statements: Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
         rows = await self.database.fetch(statements.due, n=limit + len(self.leases))
         if not rows:
             return []
@@ -302,12 +194,12 @@ class SqliteOutboxQueue(_SqlOutboxQueue):
 @dataclass(frozen=True, slots=True)
 class PostgresOutboxQueue(_SqlOutboxQueue):
     async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
-        return await self._claim(_EVENTS, limit, lease)
+        return await self._claim(EVENTS, limit, lease)
 
     async def claim_remaining(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
-        return await self._claim(_LEFT, limit, lease)
+        return await self._claim(REMAINING, limit, lease)
 
-    async def _claim(self, statements: _Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
+    async def _claim(self, statements: Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
         if not await self.database.fetch(statements.is_due):  # a look costs less than a transaction
             return []
         async with self.database.begin() as connection:
@@ -344,8 +236,8 @@ class PostgresOutboxQueue(_SqlOutboxQueue):
                 await connection.execute(_of(delivery).release, _key(delivery))
 
 
-def _of(delivery: Delivery) -> _Statements:
-    return _LEFT if delivery.subscriber else _EVENTS
+def _of(delivery: Delivery) -> Statements:
+    return REMAINING if delivery.subscriber else EVENTS
 
 
 def _place(delivery: Delivery) -> _Key:

@@ -20,11 +20,12 @@ LEASE = timedelta(seconds=5)
 MAX_ATTEMPTS = 12
 UNKNOWN_ATTEMPTS, UNKNOWN_PAUSE = 2880, timedelta(seconds=30)
 """An unknown event type or subscriber waits a day for a process of a newer version."""
-AWAY_PAUSE = timedelta(seconds=2)
+UNAVAILABLE_PAUSE = timedelta(seconds=2)
 """After a subscriber raised Unavailable. That does not count as an attempt."""
 BATCH_SECONDS = 20.0
 """After that, no further delivery of a batch is started: another relay may be idle."""
 POLL = timedelta(seconds=1)
+DONE = Handled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,9 @@ class Relay:
         """Call the subscribers of the delivery. Returns what remains to be done."""
         event = delivery.event
         if event is None and delivery.kind not in Event.kinds:
-            return [_again_if_known(delivery, delivery.subscriber, "unknown kind")]
+            return [_unknown(delivery, delivery.subscriber, "unknown kind")]
         if event is None:
-            return [_again(delivery, delivery.subscriber, "unreadable", delivery.attempts)]
+            return [_failed(delivery, delivery.subscriber, "unreadable")]
         remaining: list[Remaining] = []
         for name in [delivery.subscriber] if delivery.subscriber else self.subscribers.of(event):
             if name in delivery.behind or (delivery.aggregate, name) in held_up:
@@ -102,46 +103,42 @@ class Relay:
         return remaining
 
 
-DONE = Handled()
-
-
 def _remaining(delivery: Delivery, subscriber: str, outcome: Outcome) -> Remaining:
-    failed_before = delivery.attempts if delivery.subscriber else 0
+    if not delivery.subscriber:  # its attempts were attempts to read the event at all
+        delivery = replace(delivery, attempts=0)
     match outcome:
         case Handled(continue_from):
             return Remaining(subscriber, continue_from=continue_from)
         case Failed(reason, is_counted=False):
             log.info("%s waits with %s %s: %s", subscriber, delivery.kind, delivery.event_id, reason)
-            pause = AWAY_PAUSE * _jitter()
-            return Remaining(subscriber, failed_before, pause, delivery.continue_from, reason)
+            pause = UNAVAILABLE_PAUSE * _jitter()
+            return Remaining(subscriber, delivery.attempts, pause, delivery.continue_from, reason)
         case Failed(reason):
-            return _again(delivery, subscriber, reason, failed_before)
+            return _failed(delivery, subscriber, reason)
         case _:
-            return _again_if_known(delivery, subscriber, "unknown subscriber")
+            return _unknown(delivery, subscriber, "unknown subscriber")
 
 
-def _again(delivery: Delivery, subscriber: str, reason: str, failed_before: int) -> Remaining:
-    pause = timedelta(seconds=min(2.0**failed_before, 300) * _jitter())  # about 1, 2, 4 ... 300
-    return _next_try(
-        delivery,
-        Remaining(subscriber, failed_before + 1, pause, delivery.continue_from, reason),
-        MAX_ATTEMPTS,
-    )
+def _failed(delivery: Delivery, subscriber: str, reason: str) -> Remaining:
+    pause = timedelta(seconds=min(2.0**delivery.attempts, 300) * _jitter())  # about 1, 2, 4 ... 300
+    return _again(delivery, subscriber, reason, pause, MAX_ATTEMPTS)
 
 
-def _again_if_known(delivery: Delivery, subscriber: str, reason: str) -> Remaining:
-    remaining = Remaining(subscriber, delivery.attempts + 1, UNKNOWN_PAUSE, delivery.continue_from, reason)
-    return _next_try(delivery, remaining, UNKNOWN_ATTEMPTS)
+def _unknown(delivery: Delivery, subscriber: str, reason: str) -> Remaining:
+    return _again(delivery, subscriber, reason, UNKNOWN_PAUSE, UNKNOWN_ATTEMPTS)
 
 
-def _next_try(delivery: Delivery, remaining: Remaining, most: int) -> Remaining:
-    """`remaining`, as a dead letter if it had `most` attempts."""
-    what = f"{delivery.kind} {delivery.event_id} to {remaining.subscriber or 'all subscribers'}"
-    if remaining.attempts < most:
-        log.warning("%s failed: %s", what, remaining.error)
-        return remaining
-    log.error("%s goes to the dead letters: %s", what, remaining.error)
-    return replace(remaining, is_dead=True)
+def _again(
+    delivery: Delivery, subscriber: str, reason: str, pause: timedelta, max_attempts: int
+) -> Remaining:
+    """A retry, or a dead letter after `max_attempts`."""
+    attempts = delivery.attempts + 1
+    what = f"{delivery.kind} {delivery.event_id} to {subscriber or 'all subscribers'}"
+    if is_dead := attempts >= max_attempts:
+        log.error("%s goes to the dead letters: %s", what, reason)
+    else:
+        log.warning("%s failed: %s", what, reason)
+    return Remaining(subscriber, attempts, pause, delivery.continue_from, reason, is_dead)
 
 
 async def _repeat(

@@ -1,0 +1,120 @@
+"""How the relay calls handlers that do their work in parts, on every outbox."""
+
+import asyncio
+from datetime import timedelta
+
+from application.shared import relay as relaying
+from application.shared.events import ProfileChanged
+from application.shared.relay import MAX_ATTEMPTS, Relay
+from application.shared.subscriptions import InProcess, LongHandler, on, on_long
+from domain.shared import EventId
+from tests.port_contracts.outbox import LONG, MINUTE, changed, tell
+from tests.port_contracts.relay import Seen, passing
+from tests.port_contracts.stores import Stores
+
+
+class Steps:
+    """A long handler that does three parts of each event, and fails before those it should fail before."""
+
+    def __init__(self, *failing: str | None) -> None:
+        self.calls: list[tuple[int, str | None]] = []
+        self.failing = [*failing]
+
+    async def __call__(self, event: ProfileChanged, _: EventId, continue_from: str | None) -> str | None:
+        self.calls.append((event.user_id, continue_from))
+        if continue_from in self.failing:
+            self.failing.remove(continue_from)
+            raise ValueError
+        return {None: "1", "1": "2"}.get(continue_from)
+
+
+def long_relay(stores: Stores, steps: LongHandler[ProfileChanged], other: Seen) -> Relay:
+    chosen = [on_long(ProfileChanged, "steps", steps), on(ProfileChanged, "other", other)]
+    return Relay(stores.queue, InProcess(chosen), stores.wake)
+
+
+class LongHandlersContract:
+    async def test_a_long_handler_is_called_until_it_is_done_and_no_other_again(self, stores: Stores) -> None:
+        steps, other = Steps(), Seen()
+        relay = long_relay(stores, steps, other)
+        await tell(stores, *changed(1, 2))
+
+        while await relay.deliver():
+            pass
+
+        assert steps.calls == [(1, None), (2, None), (1, "1"), (2, "1"), (1, "2"), (2, "2")]
+        assert other.users == [1, 2]
+        assert await stores.queue.waiting() == 0
+
+    async def test_later_events_of_the_aggregate_wait_until_it_is_done(self, stores: Stores) -> None:
+        steps, other = Steps(), Seen()
+        relay = long_relay(stores, steps, other)
+        await tell(stores, *changed(1, 1))
+
+        while await relay.deliver():
+            pass
+
+        assert steps.calls == [(1, None), (1, "1"), (1, "2")] * 2
+        assert other.users == [1, 1]
+
+    async def test_other_events_have_their_turn_in_between(self, stores: Stores) -> None:
+        steps, other = Steps(), Seen()
+        relay = long_relay(stores, steps, other)
+        await tell(stores, *changed(1))
+        await relay.deliver_events()
+        await tell(stores, *changed(2))
+
+        await relay.deliver()
+
+        assert (other.users, steps.calls) == ([1, 2], [(1, None), (2, None), (1, "1"), (2, "1")])
+
+    async def test_it_goes_on_at_once_while_the_relay_runs(self, stores: Stores) -> None:
+        done = asyncio.Event()
+
+        async def counts(_event: ProfileChanged, _: EventId, continue_from: str | None) -> str | None:
+            number = int(continue_from or 0) + 1
+            if number == 20:
+                done.set()
+            return None if number == 20 else str(number)
+
+        relay = long_relay(stores, counts, Seen())
+        running = [asyncio.create_task(work(LONG)) for work in (relay.run_events, relay.run_remaining)]
+        try:
+            await asyncio.sleep(0.01)  # both are asleep
+            await tell(stores, *changed(1))
+            async with asyncio.timeout(5):
+                await done.wait()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+
+    async def test_where_to_go_on_survives_a_failure_and_a_death(self, stores: Stores) -> None:
+        steps, other = Steps("1"), Seen()
+        await tell(stores, *changed(1))
+        await long_relay(
+            stores, steps, other
+        ).deliver()  # of what is left the first part is done, the next fails
+        await stores.pass_time(MINUTE)
+        await stores.queue.claim_remaining(10, relaying.LEASE)  # by a process that is killed
+        await stores.pass_time(relaying.LEASE)
+
+        await passing(stores, long_relay(stores, steps, other), 2, MINUTE)
+
+        assert steps.calls == [(1, None), (1, "1"), (1, "1"), (1, "2")]
+        assert other.users == [1]
+        assert await stores.queue.waiting() == 0
+
+    async def test_a_replayed_dead_letter_goes_on_where_it_had_stopped(self, stores: Stores) -> None:
+        steps, other = Steps(*["2"] * MAX_ATTEMPTS), Seen()
+        relay = long_relay(stores, steps, other)
+        await tell(stores, *changed(1))
+        await passing(stores, relay, MAX_ATTEMPTS + 3, timedelta(minutes=10))
+        assert [letter.subscriber for letter, _ in await stores.queue.dead(10)] == ["steps"]
+        del steps.calls[:]
+
+        await stores.queue.replay()
+        await relay.deliver()
+
+        assert steps.calls == [(1, "2")]
+        assert await stores.queue.waiting() == 0
