@@ -176,7 +176,9 @@ async def test_removing_failed_media_publishes_the_post_once(
 
     await waggle.edit(ann, post, PostEdit(media=(good.id,)), 1)
     assert [event for event in await waggle.pending_events() if isinstance(event, Published | Edited)] == [
-        Published(post_id=post, author_id=ann, reply_to=above, visibility="public", hashtags=())
+        Published(
+            post_id=post, author_id=ann, reply_to=above, visibility="public", hashtags=(), mentioned=(bob,)
+        )
     ]
     await delivered(waggle)
 
