@@ -6,7 +6,7 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 # Lists the slowest tests, and every skipped test with its reason.
-PYTEST := $(BIN)/python -m pytest --durations=15 --durations-min=0.1 -rsxX
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --durations=15 --durations-min=0.1 -rsxX
 # Unit tests keep two cores busy. The others often wait, so three workers finish sooner. If WAGGLE_TEST_POSTGRES_URL names
 # a role that may not create databases, only one worker can use it: WORKERS=1.
 SPREAD := -n $(or $(WORKERS),2) --dist worksteal

@@ -63,7 +63,9 @@ class TestPublishing:
     async def test_publishing_adds_an_event(self, waggle: Waggle, ann: UserId) -> None:
         seen = await waggle.post(ann, visibility=UNLISTED)
 
-        expected = Published(post_id=seen.post.id, author_id=ann, reply_to=None, visibility="unlisted")
+        expected = Published(
+            post_id=seen.post.id, author_id=ann, reply_to=None, visibility="unlisted", mentioned=()
+        )
         assert (await waggle.pending_events())[-1] == expected
 
     async def test_all_field_errors_are_reported_at_once_and_nothing_is_published(
