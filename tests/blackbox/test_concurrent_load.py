@@ -85,7 +85,8 @@ class ConcurrentLoad:
                 await self.toggle(http, member, post, kind)
 
     async def toggle(self, http: httpx.AsyncClient, member: Member, post: str, kind: str) -> None:
-        wanted, late = self.chance.random() < 0.6, post in self.removed
+        wanted = self.chance.random() < 0.6
+        late = wanted and post in self.removed  # an engagement can be undone after the deletion
         path = f"/api/v1/posts/{post}/{kind}"
         answer = await send_until_answered(http, "PUT" if wanted else "DELETE", path, member)
         self.record(late, answer, 200, f"{kind} {post}")
