@@ -1,4 +1,4 @@
-"""What is still to be delivered, for the relay: on PostgreSQL with leases in the rows, since several processes claim;
+"""Pending deliveries, for the relay: on PostgreSQL with leases in the rows, since several processes claim;
 on SQLite with leases of the one process that has the file, which cost no commit."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

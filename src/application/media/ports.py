@@ -66,7 +66,7 @@ class MediaStore(Protocol):
 
 
 class QuotaUsage(NamedTuple):
-    """What an owner has used of the quota. Uploads of the last 24 hours count even if they were deleted: otherwise a
+    """The part of the quota that an owner has used. Uploads of the last 24 hours count even if they were deleted: otherwise a
     user who uploads and deletes in turns would have no limit."""
 
     bytes: int
@@ -230,7 +230,7 @@ class TicketRefused(Forbidden):
 
 
 class TicketTerms(NamedTuple):
-    """What a ticket allows: an upload must match it exactly."""
+    """The upload that a ticket allows. An upload must match it exactly."""
 
     key: str
     size: int

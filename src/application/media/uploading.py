@@ -55,7 +55,7 @@ class UploadLimits:
 
 @dataclass(frozen=True, slots=True)
 class MediaDetails:
-    """What the owner adds to media: alt text and focal point."""
+    """The details that the owner adds to media: alt text and focal point."""
 
     alt_text: str = ""
     focal_point: FocalPoint = CENTRE

@@ -80,7 +80,7 @@ class TooManyEdits(Conflict):
 
 
 class Visibility(StrEnum):
-    """Who may see a post, from the widest audience to the narrowest."""
+    """The audience of a post, from the widest to the narrowest."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
@@ -103,7 +103,7 @@ OPEN_VISIBILITIES = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 
 
 class AuthorState(StrEnum):
-    """What posts knows about the author's account."""
+    """The state of the author's account, as posts stores it."""
 
     OPEN = "open"
     PRIVATE = "private"

@@ -71,7 +71,7 @@ class Cursors:
         return TagWindow(limit, content[1:].decode(errors="replace"), bool(content[0]))
 
     def _content(self, list_: str, cursor: str, variant: str) -> bytes:
-        """What was signed. Raises CursorInvalid."""
+        """The signed value. Raises CursorInvalid."""
         try:
             raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except (BinasciiError, ValueError):

@@ -71,7 +71,7 @@ class Caller:
         self.rate: Rate | None = None
         """The rate that was charged last; None if nothing was charged yet."""
         self.decision: Decision | None = None
-        """What is left of that budget."""
+        """The remaining part of that budget."""
 
 
 class RateLimits:

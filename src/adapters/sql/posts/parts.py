@@ -48,7 +48,7 @@ _CONTENT = (
     posts.c.pending,
 )
 VIEW_COLUMNS = (*_STATE, *_CONTENT)
-"""What `view_in` takes. A query may select one more column after them, see `position_in`."""
+"""The columns that `view_in` takes. A query may select one more column after them, see `position_in`."""
 _CONTENT_PART = slice(len(_STATE), len(VIEW_COLUMNS))
 
 _among_ids = among(posts.c.id, bindparam("ids", type_=IdList))

@@ -1,4 +1,4 @@
-"""Who may see a post, in SQL."""
+"""The rule of visibility of a post, in SQL."""
 
 from typing import Any
 
