@@ -151,12 +151,16 @@ def redirects(proxy: RunningProxy) -> None:
 @pytest.mark.parametrize("name", PROXIES)
 def test_waggle_works_behind_the_proxy(name: str, waggle: Waggle, tmp_path: Path) -> None:
     with running_proxy(name, waggle.port, tmp_path) as proxy:
-        counts_by_client(proxy)
-        keeps_etags(proxy)
-        takes_uploads(proxy)
-        streams_by_socket(proxy)
-        token = streams_by_events(proxy)
-        redirects(proxy)
+        try:
+            counts_by_client(proxy)
+            keeps_etags(proxy)
+            takes_uploads(proxy)
+            streams_by_socket(proxy)
+            token = streams_by_events(proxy)
+            redirects(proxy)
+        except Exception as error:
+            error.add_note(f"The log of Waggle:\n{waggle.tail()}")
+            raise
 
     keeps_secret(tmp_path, token)
 
