@@ -42,7 +42,7 @@ def fresh_key() -> str:
     return secrets.token_hex(16)
 
 
-def eventually(check: Callable[[], T], seconds: float = 15.0) -> T:
+def eventually(check: Callable[[], T], seconds: float = 45.0) -> T:
     """Repeat `check` until it raises no AssertionError: for results that event handlers bring about later."""
     end = time.monotonic() + seconds
     while True:
@@ -156,7 +156,7 @@ class Codes:
 
     @cached_property
     def _operations(self) -> list[tuple[str, str, re.Pattern[str], dict[str, set[str]]]]:
-        document = httpx.get(f"{self.base_url}/api/openapi.json", timeout=20).json()
+        document = httpx.get(f"{self.base_url}/api/openapi.json", timeout=60).json()
         # Literal segments come first: /users/available does not match /users/{user_id}.
         return [
             (
@@ -291,7 +291,7 @@ class Api:
             if response.status_code >= 400 and response.request.method != "HEAD":
                 codes.check(response)
 
-        self.http = httpx.Client(base_url=self.base_url, timeout=20, event_hooks={"response": [check]})
+        self.http = httpx.Client(base_url=self.base_url, timeout=60, event_hooks={"response": [check]})
 
     def close(self) -> None:
         self.http.close()

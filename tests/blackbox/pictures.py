@@ -62,12 +62,12 @@ def begun(member: Member, data: bytes, kind: str = "image/png", **members: Any) 
 def puts(upload: Json, data: bytes, **headers: str) -> httpx.Response:
     """Upload with a ticket as a browser does, to the storage or to Waggle."""
     sent = {name: value for name, value in upload["headers"].items() if name.lower() != "content-length"}
-    return httpx.request(upload["method"], upload["url"], content=data, headers=sent | headers, timeout=20)
+    return httpx.request(upload["method"], upload["url"], content=data, headers=sent | headers, timeout=60)
 
 
 def served(url: str, method: str = "GET", **headers: str) -> httpx.Response:
     """Fetch the file at a URL without a token."""
-    return httpx.request(method, url, headers=headers, timeout=20)
+    return httpx.request(method, url, headers=headers, timeout=60)
 
 
 def video(seconds: float = 1.0, width: int = 160, height: int = 120) -> bytes:

@@ -16,7 +16,7 @@ import schemathesis
 def _token() -> str:
     name = f"s{secrets.token_hex(8)}"
     body = {"username": name, "email": f"{name}@example.org", "password": "correct horse battery"}
-    response = httpx.post(f"{os.environ['WAGGLE_TEST_TARGET']}/api/v1/auth/register", json=body, timeout=20)
+    response = httpx.post(f"{os.environ['WAGGLE_TEST_TARGET']}/api/v1/auth/register", json=body, timeout=60)
     response.raise_for_status()
     token: str = response.json()["tokens"]["access_token"]
     return token

@@ -14,7 +14,7 @@ from websockets.typing import Origin, Subprotocol
 from .client import Api, Json, Member, done
 
 STREAM = "/api/v1/stream"
-TIMEOUT = 15.0
+TIMEOUT = 45.0  # only ends what hangs
 
 
 class StreamSocket:

@@ -59,7 +59,7 @@ def test_cut_database_connections_cause_503_and_never_500(waggle: Waggle, api: A
     end = time.monotonic() + AT_MOST
 
     def write_and_read() -> None:
-        with httpx.Client(base_url=waggle.base_url, timeout=20) as client:
+        with httpx.Client(base_url=waggle.base_url, timeout=60) as client:
             while not over.is_set() and time.monotonic() < end:
                 headers = author.headers()
                 write = client.post(

@@ -122,7 +122,7 @@ def test_the_first_page_is_the_same_with_and_without_the_framework(api: Api, lim
         assert ask() == ask(Origin="http://localhost:3000")
         assert len(ask()[0]) == min(limit, 5)
 
-    eventually(equal, 5.0)
+    eventually(equal)
     refused(maya.get(HOME, params={"limit": 101}), 400, "query_invalid")
     refused(
         maya.get(HOME, params={"limit": "07"}, headers={"Authorization": "Bearer x"}), 401, "invalid_token"
@@ -242,7 +242,7 @@ def wait_for_feed(member: Member, *posts: Json, path: str = HOME) -> None:
     def check() -> None:
         assert ids(done(member.get(path))) == [post["id"] for post in posts]
 
-    eventually(check, 5.0)
+    eventually(check)
 
 
 def test_posts_of_followed_accounts_are_in_the_home_feed(api: Api) -> None:
@@ -283,7 +283,7 @@ def test_a_repost_appears_once_and_not_beside_its_post(api: Api) -> None:
         items = done(maya.get(HOME))["items"]
         assert [item.get("reposted_by", {}).get("id") for item in items] == [noah.id, None]
 
-    eventually(is_noah_s, 5.0)
+    eventually(is_noah_s)
 
 
 def test_blocks_and_mutes_apply_to_every_feed_at_once(api: Api) -> None:
@@ -325,7 +325,7 @@ def test_since_returns_new_posts_of_followed_accounts(api: Api) -> None:
         since = page["prev"]
         assert len(received) >= len(published)
 
-    eventually(ask, 5.0)
+    eventually(ask)
 
     assert sorted(received) == sorted(published)
     assert done(maya.get(HOME, params={"since": since}))["items"] == []
