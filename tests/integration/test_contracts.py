@@ -87,7 +87,7 @@ class TestManyConnections:
     async def test_a_key_held_longer_than_the_timeout_is_in_flight(self, stores: Stores) -> None:
         idempotent_request = an_idempotent_request()
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.idempotency.begin(idempotent_request)
             with pytest.raises(KeyInFlight):
                 await publish_once(stores, idempotent_request)
@@ -96,7 +96,7 @@ class TestManyConnections:
         assert (await publish_once(stores, idempotent_request)).outcome == {"id": 1}
 
     async def test_other_keys_are_not_blocked(self, stores: Stores) -> None:
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.idempotency.begin(an_idempotent_request())
 
             result = await publish_once(stores, an_idempotent_request())
@@ -107,10 +107,10 @@ class TestManyConnections:
         post = await stores.add_post()
 
         async def get() -> None:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.posts.get(post.id)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.get(post.id)
             assert await unavailable(get()) is True
         assert await unavailable(get()) is False
@@ -120,7 +120,7 @@ class TestManyConnections:
         both_hold = asyncio.Barrier(2)
 
         async def count(first: Post, then: Post) -> None:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.posts.count_answers(first.id, comments=1, answers=1)
                 await both_hold.wait()
                 await tx.posts.count_answers(then.id, comments=1, answers=1)
@@ -134,7 +134,7 @@ class TestManyConnections:
     async def test_readers_do_not_wait_for_writers(self, stores: Stores) -> None:
         post = await stores.add_post()
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.count_answers(post.id, comments=1, answers=1)
             comments_meanwhile = (await stores.read(post.id)).state.comments
 
@@ -147,7 +147,7 @@ class TestManyConnections:
 
         async def hold() -> None:
             nonlocal inside
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.posts.add(a_post())
                 inside += 1
                 await leave.wait()
@@ -167,4 +167,4 @@ class TestManyConnections:
 
         await stores.database.close()
 
-        assert await unavailable(stores.posts.post(post.id, ViewerContext())) is True
+        assert await unavailable(stores.posts.reader.post(post.id, ViewerContext())) is True

@@ -24,7 +24,7 @@ async def until_waiting(stores: Stores, number: int) -> None:
 
 
 async def notify_all(stores: Stores, users: list[UserId]) -> None:
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         await notify_in(tx, users)
 
 
@@ -36,7 +36,7 @@ async def test_notifying_the_same_users_in_opposite_orders_does_not_deadlock(
     if not new:
         await notify_all(stores, users[::-1])
 
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         await notify_in(tx, [users[2]])
         others = [asyncio.create_task(notify_all(stores, some)) for some in (users, users[::-1])]
         await until_waiting(stores, 2)
@@ -51,10 +51,10 @@ async def test_a_notification_during_a_deletion_is_deleted_too(stores: Stores) -
     await notify(stores, user)
 
     async def delete_stream() -> None:
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             await tx.streams.delete(user)
 
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         await notify_in(tx, [user])
         await tx.streams.set_preferences(user, Preferences())
         deleting = asyncio.create_task(delete_stream())
@@ -68,7 +68,7 @@ async def test_waiting_for_a_stream_that_is_deleted_raises_unavailable(stores: S
     user = a_user()
     await notify(stores, user)
 
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         await tx.streams.delete(user)
         notifying = asyncio.create_task(notify(stores, user))
         await until_waiting(stores, 1)

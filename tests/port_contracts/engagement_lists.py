@@ -43,7 +43,7 @@ class Listed:
         if self.kind in {"who likes", "who reposts"}:
             await disengage(self.stores, self._engagement, PostId(self.of), UserId(item))
         elif deleted:
-            async with self.stores.open_posts() as tx:
+            async with self.stores.posts.open_tx() as tx:
                 post = await tx.posts.get(PostId(item))
                 await tx.posts.save(post.removed(by=post.author))
         elif self.kind == "pinned":
@@ -63,16 +63,18 @@ class Listed:
     async def page(self, window: Window) -> Page[int]:
         rows: list[tuple[int, int]]
         if self.kind in {"who likes", "who reposts"}:
-            people = await self.stores.engagements.users(
+            people = await self.stores.posts.engagements.users(
                 self._engagement, PostId(self.of), window, ViewerContext()
             )
             rows = [(one.position, one.user) for one in people]
         else:
             user, viewer_context = UserId(self.of), ViewerContext(UserId(self.of))
             if self.kind == "pinned":
-                found = await self.stores.engagements.pinned(user, window, viewer_context)
+                found = await self.stores.posts.engagements.pinned(user, window, viewer_context)
             else:
-                found = await self.stores.engagements.posts(self._engagement, user, window, viewer_context)
+                found = await self.stores.posts.engagements.posts(
+                    self._engagement, user, window, viewer_context
+                )
             rows = [(one.position, one.post.id) for one in found]
         shown = page(rows, window, lambda row: row[0], newest_first=True)
         return Page([item for _, item in shown.items], shown.next, shown.prev)
@@ -172,7 +174,7 @@ class EngagementListsContract:
             a_post(text="", deleted=True),
             a_post(author=shown.author),
         ]
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             for post in hidden:
                 await tx.posts.add(post)
         for post in [shown, *hidden]:
@@ -181,12 +183,12 @@ class EngagementListsContract:
         viewer_context = ViewerContext(ann, blocked=frozenset({shown.author}))
         assert [
             one.post.id
-            for one in await stores.engagements.posts(engagement, ann, Window(1), ViewerContext(ann))
+            for one in await stores.posts.engagements.posts(engagement, ann, Window(1), ViewerContext(ann))
         ] == [
             hidden[3].id,
             shown.id,
         ]
-        assert await stores.engagements.posts(engagement, ann, Window(1), viewer_context) == []
+        assert await stores.posts.engagements.posts(engagement, ann, Window(1), viewer_context) == []
 
     @pytest.mark.parametrize("engagement", [Engagement.LIKE, Engagement.REPOST])
     async def test_az3_blocked_and_muted_users_are_left_out_before_the_limit(
@@ -197,15 +199,18 @@ class EngagementListsContract:
             await engage(stores, engagement, post.id, user)
         viewer_context = ViewerContext(ann, blocked=frozenset({blocked}), muted=frozenset({muted}))
 
-        people = await stores.engagements.users(engagement, post.id, Window(1), viewer_context)
+        people = await stores.posts.engagements.users(engagement, post.id, Window(1), viewer_context)
 
         assert [one.user for one in people] == [shown]
 
     async def test_a_hidden_pinned_post_is_not_listed(self, stores: Stores) -> None:
         post = await stores.add_post(visibility=Visibility.FOLLOWERS, pin=new_id())
 
-        assert await stores.engagements.pinned(post.author, Window(5), ViewerContext()) == []
-        assert len(await stores.engagements.pinned(post.author, Window(5), ViewerContext(post.author))) == 1
+        assert await stores.posts.engagements.pinned(post.author, Window(5), ViewerContext()) == []
+        assert (
+            len(await stores.posts.engagements.pinned(post.author, Window(5), ViewerContext(post.author)))
+            == 1
+        )
 
     async def test_a_listed_post_equals_the_post_that_is_read_alone(self, stores: Stores) -> None:
         post, ann = await stores.add_post(reposts=3, pin=new_id()), UserId(new_id())
@@ -217,7 +222,9 @@ class EngagementListsContract:
         for engagement in Engagement:
             assert [
                 one.post
-                for one in await stores.engagements.posts(engagement, ann, Window(5), ViewerContext(ann))
+                for one in await stores.posts.engagements.posts(
+                    engagement, ann, Window(5), ViewerContext(ann)
+                )
             ] == [alone]
-        pinned = await stores.engagements.pinned(post.author, Window(5), ViewerContext(ann))
+        pinned = await stores.posts.engagements.pinned(post.author, Window(5), ViewerContext(ann))
         assert [(one.position, one.post) for one in pinned] == [(post.pin, alone)]

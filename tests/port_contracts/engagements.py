@@ -20,19 +20,19 @@ KINDS = pytest.mark.parametrize("engagement", Engagement)
 
 
 async def engage(stores: Stores, engagement: Engagement, post_id: PostId, user: UserId) -> bool:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         await tx.posts.get(post_id)
         return await tx.engagements.add(engagement, post_id, user, new_id())
 
 
 async def disengage(stores: Stores, engagement: Engagement, post_id: PostId, user: UserId) -> int | None:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         await tx.posts.get(post_id)
         return await tx.engagements.remove(engagement, post_id, user)
 
 
 async def pin(stores: Stores, post_id: PostId, pin: int | None) -> None:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         await tx.posts.get(post_id)
         await tx.engagements.set_pin(post_id, pin)
 
@@ -93,7 +93,7 @@ class EngagementsContract:
 
     async def test_removing_returns_the_id_of_the_engagement(self, stores: Stores) -> None:
         post, ann, id_ = await stores.add_post(), UserId(new_id()), new_id()
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.engagements.add(Engagement.REPOST, post.id, ann, id_)
 
         assert await disengage(stores, Engagement.REPOST, post.id, ann) == id_
@@ -111,7 +111,7 @@ class EngagementsContract:
         assert left(await stores.read(post.id, bob)) == set()
         assert left(await stores.read(post.id)) == set()
         assert left(await stores.read(other.id, ann)) == set()
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert await tx.engagements.of_user(post.id, ann) == {engagement}
             assert await tx.engagements.of_user(post.id, bob) == frozenset()
 
@@ -145,7 +145,7 @@ class EngagementsContract:
     ) -> None:
         users = [UserId(new_id()) for _ in range(3)]
         posts = [await stores.add_post() for _ in range(2)]
-        set_engagement = SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id)
+        set_engagement = SetEngagement(stores.posts.open_tx, NO_RELATIONSHIPS, new_id)
 
         await all_at_once(
             *(
@@ -167,7 +167,7 @@ class EngagementsContract:
             await engage(stores, Engagement.BOOKMARK, (await stores.add_post()).id, ann)
         await engage(stores, Engagement.BOOKMARK, (await stores.add_post()).id, bob)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert (await tx.engagements.count_bookmarks(ann), await tx.engagements.count_bookmarks(bob)) == (
                 3,
                 1,
@@ -179,12 +179,12 @@ class EngagementsContract:
         for who in (ann, bob):
             for post in (kept, gone):
                 await engage(stores, Engagement.BOOKMARK, post.id, who)
-        await DeletePost(stores.open_posts, NO_RELATIONSHIPS)(gone.author, gone.id)
+        await DeletePost(stores.posts.open_tx, NO_RELATIONSHIPS)(gone.author, gone.id)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.engagements.remove_bookmarks_of_deleted_posts(ann)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert (await tx.engagements.count_bookmarks(ann), await tx.engagements.count_bookmarks(bob)) == (
                 1,
                 2,
@@ -200,11 +200,11 @@ class EngagementsContract:
 
         await pin(stores, post.id, None)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert await tx.engagements.count_pins(post.author) == 1
 
     async def test_racing_pins_are_at_most_five(self, stores: Stores) -> None:
-        ann, pin_post = UserId(new_id()), PinPost(stores.open_posts, NO_RELATIONSHIPS, new_id)
+        ann, pin_post = UserId(new_id()), PinPost(stores.posts.open_tx, NO_RELATIONSHIPS, new_id)
         posts = [await stores.add_post(author=ann) for _ in range(12)]
 
         async def try_to_pin(post: Post) -> bool:
@@ -216,7 +216,7 @@ class EngagementsContract:
 
         pinned = await all_at_once(*(lambda post=post: try_to_pin(post) for post in posts * 2))
 
-        shown = await stores.engagements.pinned(ann, Window(100), ViewerContext())
+        shown = await stores.posts.engagements.pinned(ann, Window(100), ViewerContext())
         assert len(shown) == MAX_PINS
         assert MAX_PINS <= pinned.count(True) <= 2 * MAX_PINS
 
@@ -230,7 +230,7 @@ class EngagementsContract:
 
         batches: list[int] = []
         while not batches or batches[-1]:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 batches.append(await tx.engagements.erase_user(ann, 3))
 
         assert (max(batches), sum(batches), batches[-1]) == (3, 7 * len(Engagement), 0)
@@ -254,8 +254,8 @@ class InvolvedContract:
         for user in (answered, answered, all_of_it):
             await stores.add_post(author=user, reply_to=post.id)
 
-        assert await stores.engagements.involved(post.id, UserId(0), 10) == users
-        assert await stores.engagements.involved(other.id, UserId(0), 10) == []
+        assert await stores.posts.engagements.involved(post.id, UserId(0), 10) == users
+        assert await stores.posts.engagements.involved(other.id, UserId(0), 10) == []
 
     async def test_users_who_bookmarked_undid_deleted_or_answered_an_answer_are_not_involved(
         self, stores: Stores
@@ -267,12 +267,12 @@ class InvolvedContract:
             await engage(stores, engagement, post.id, took_back)
             await disengage(stores, engagement, post.id, took_back)
         gone = await stores.add_post(author=deleted, reply_to=post.id)
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.save((await tx.posts.get(gone.id)).removed(by=deleted))
         answer = await stores.add_post(author=answered, reply_to=post.id)
         await stores.add_post(reply_to=answer.id)
 
-        assert await stores.engagements.involved(post.id, UserId(0), 10) == [answered]
+        assert await stores.posts.engagements.involved(post.id, UserId(0), 10) == [answered]
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 9, 10])
     async def test_pages_have_each_involved_user_once_by_id(self, stores: Stores, limit: int) -> None:
@@ -287,7 +287,9 @@ class InvolvedContract:
                 await stores.add_post(author=user, reply_to=post.id)
 
         pages, after = list[Sequence[UserId]](), UserId(0)
-        while (some := await stores.engagements.involved(post.id, after, limit)) and len(pages) < len(users):
+        while (some := await stores.posts.engagements.involved(post.id, after, limit)) and len(pages) < len(
+            users
+        ):
             pages.append(some)
             after = some[-1]
 

@@ -33,8 +33,8 @@ DIRECT = Visibility.DIRECT
 async def everything(stores: Stores) -> dict[str, str]:
     """Everything that is stored, as text by table."""
     if stores.database is None:
-        assert isinstance(stores.posts, MemoryPostsReader)
-        return {name: repr(rows) for name, rows in stores.posts.store._tables.items()}
+        assert isinstance(stores.posts.reader, MemoryPostsReader)
+        return {name: repr(rows) for name, rows in stores.posts.reader.store._tables.items()}
     async with stores.database.begin() as connection:
         return {
             table.name: repr([tuple(row) for row in await connection.execute(select(table))])
@@ -166,7 +166,7 @@ class ErasingContract:
 
         with pytest.raises(ZeroDivisionError):
             await EraseAuthor(dying(stores, death), lambda: 0.0, batch)(fact, id_)
-        await EraseAuthor(stores.open_posts, lambda: 0.0, batch)(fact, id_)
+        await EraseAuthor(stores.posts.open_tx, lambda: 0.0, batch)(fact, id_)
 
         await settle(world.waggle)
         await world.check()
@@ -180,7 +180,7 @@ class ErasingContract:
             world.hers.append((await waggle.post(world.ann.user.id, CANARY)).post.id)
         await settle(waggle)
         await world.ann_goes()
-        hasty = EraseAuthor(stores.open_posts, lambda: 0.0, batch=4, budget=0.0)
+        hasty = EraseAuthor(stores.posts.open_tx, lambda: 0.0, batch=4, budget=0.0)
 
         def counted(one: Subscription) -> Subscription:
             async def handle(event: Event, event_id: EventId, continue_from: str | None) -> str | None:
@@ -232,7 +232,7 @@ class ErasingContract:
         world = await World.of(stores)
         await world.ann_goes()
         await settle(world.waggle)
-        async with stores.open_posts() as tx:  # a request that began before the deletion
+        async with stores.posts.open_tx() as tx:  # a request that began before the deletion
             await tx.posts.get(world.his[0])
             await tx.engagements.add(Engagement.LIKE, world.his[0], world.ann.user.id, new_id())
 
@@ -265,7 +265,7 @@ def dying(stores: Stores, transactions: int) -> OpenTx[PostsTx]:
     @asynccontextmanager
     async def open_tx() -> AsyncIterator[PostsTx]:
         nonlocal opened
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             yield tx
             if opened == transactions:
                 raise ZeroDivisionError

@@ -40,21 +40,21 @@ class GraphContract:
             others = [other for other in people.users if other != user]
             expected = model.lists(user)
             assert {name: await people.listed(name, user) for name in expected} == expected
-            assert await stores.graph.counts(user) == (
+            assert await stores.graph.reader.counts(user) == (
                 len(expected["followers"]),
                 len(expected["following"]),
             )
-            assert await stores.graph.relationships(user, others) == {
+            assert await stores.graph.reader.relationships(user, others) == {
                 other: model.relationships(user, other) for other in others
             }
-            relations = await stores.graph.viewer_relations(user)
-            assert relations.version == await stores.graph.version(user)
+            relations = await stores.graph.reader.viewer_relations(user)
+            assert relations.version == await stores.graph.reader.version(user)
             assert relations.follows == {*expected["following"]}
             assert relations.blocked == {
                 other for other in others if {(user, other), (other, user)} & {*model.blocks}
             }
             assert relations.mutes == {b: until for (a, b), until in model.mutes.items() if a == user}
-        assert await RepairFollowCounts(stores.graph_counters)(repair=False) == NONE
+        assert await RepairFollowCounts(stores.graph.counters)(repair=False) == NONE
 
     @given(
         steps=st.lists(
@@ -66,9 +66,9 @@ class GraphContract:
     ) -> None:
         people = add_people(stores, 3)
         for who, action, away in steps:
-            before = [await stores.graph.viewer_relations(user) for user in people.users]
+            before = [await stores.graph.reader.viewer_relations(user) for user in people.users]
             await people.do(people.users[who], action, people.users[(who + away) % 3])
-            after = [await stores.graph.viewer_relations(user) for user in people.users]
+            after = [await stores.graph.reader.viewer_relations(user) for user in people.users]
             for was, now in zip(before, after, strict=True):
                 assert now.version >= was.version
                 assert now.version > was.version or now == was
@@ -102,7 +102,7 @@ class GraphContract:
             relationship
             for user in people.users
             for relationship in (
-                await stores.graph.relationships(user, [one for one in people.users if one != user])
+                await stores.graph.reader.relationships(user, [one for one in people.users if one != user])
             ).values()
         ]
         for relationship in relationships:
@@ -116,8 +116,8 @@ class GraphContract:
             following = sum(
                 relationship.following for relationship in relationships if relationship.user == user
             )
-            assert await stores.graph.counts(user) == (followers, following)
-        assert await RepairFollowCounts(stores.graph_counters)(repair=False) == NONE
+            assert await stores.graph.reader.counts(user) == (followers, following)
+        assert await RepairFollowCounts(stores.graph.counters)(repair=False) == NONE
 
     async def test_of_a_concurrent_follow_and_block_only_the_block_stays(self, stores: Stores) -> None:
         for _ in range(10):
@@ -134,13 +134,13 @@ class GraphContract:
                     )
                 )
             )
-            relationship = (await stores.graph.relationships(ann, [bob]))[bob]
+            relationship = (await stores.graph.reader.relationships(ann, [bob]))[bob]
             assert (relationship.blocked_by, relationship.following, relationship.followed_by) == (
                 True,
                 False,
                 False,
             )
-            assert await stores.graph.counts(ann) == await stores.graph.counts(bob) == (0, 0)
+            assert await stores.graph.reader.counts(ann) == await stores.graph.reader.counts(bob) == (0, 0)
 
     async def test_lists_are_read_in_pages_both_ways_without_hidden_accounts(self, stores: Stores) -> None:
         people = add_people(stores, 8)
@@ -150,9 +150,9 @@ class GraphContract:
         newest = fans[::-1]
         hidden = {newest[0], newest[3]}
 
-        first = await stores.graph.listed_users("followers", star, Window(2), hidden, NOW)
-        rest = await stores.graph.listed_users("followers", star, Window(10, first[1].id), hidden, NOW)
-        back = await stores.graph.listed_users(
+        first = await stores.graph.reader.listed_users("followers", star, Window(2), hidden, NOW)
+        rest = await stores.graph.reader.listed_users("followers", star, Window(10, first[1].id), hidden, NOW)
+        back = await stores.graph.reader.listed_users(
             "followers", star, Window(10, rest[-1].id, back=True), hidden, NOW
         )
 
@@ -165,7 +165,10 @@ class GraphContract:
         ann, bob, cid = people.users
         await people.do(ann, "mute for an hour", bob)
         await people.do(ann, "mute", cid)
-        at = {now: await stores.graph.listed_users("mutes", ann, Window(5), (), now) for now in (NOW, LATER)}
+        at = {
+            now: await stores.graph.reader.listed_users("mutes", ann, Window(5), (), now)
+            for now in (NOW, LATER)
+        }
 
         assert [one.user for one in at[NOW]] == [cid, bob]
         assert [one.user for one in at[LATER]] == [cid]
@@ -175,7 +178,7 @@ class GraphContract:
         star, *fans = people.users
         for fan in (fans[3], fans[0], fans[4], fans[1]):
             await people.do(fan, "follow", star)
-        audience = FollowerAudience(stores.graph, lambda: 0.0)
+        audience = FollowerAudience(stores.graph.reader, lambda: 0.0)
 
         first = await audience.followers_of(star, UserId(0), 3)
         rest = await audience.followers_of(star, first[-1], 3)
@@ -185,7 +188,7 @@ class GraphContract:
     async def test_a_popular_account_stays_popular(self, stores: Stores) -> None:
         people, seconds = add_people(stores, POPULAR + 1), 0.0
         star, *fans = people.users
-        audience = FollowerAudience(stores.graph, lambda: seconds)
+        audience = FollowerAudience(stores.graph.reader, lambda: seconds)
         for fan in fans[:-1]:
             await people.do(fan, "follow", star)
         before = star in await audience.popular()
@@ -201,19 +204,19 @@ class GraphContract:
     async def test_wrong_counts_are_found_and_repaired(self, stores: Stores) -> None:
         people = add_people(stores, 3)
         ann, bob, cid = people.users
-        async with stores.open_graph() as tx:
+        async with stores.graph.open_tx() as tx:
             relationship = await tx.relationships.lock(ann, bob)
             for _ in range(3):  # each time as if nothing was stored before
                 await tx.relationships.save(relationship, relationship.followed(private=False), new_id())
         await people.do(cid, "follow", ann)
-        repair = RepairFollowCounts(stores.graph_counters)
+        repair = RepairFollowCounts(stores.graph.counters)
 
         found, repaired = await repair(repair=False), await repair(repair=True)
 
         assert found == repaired == {"followers": 2, "following": 2}
         assert await repair(repair=False) == NONE
-        assert await stores.graph.counts(ann) == (1, 1)
-        assert await stores.graph.counts(bob) == (1, 0)
+        assert await stores.graph.reader.counts(ann) == (1, 1)
+        assert await stores.graph.reader.counts(bob) == (1, 0)
 
     async def test_a_deleted_account_leaves_no_relationships_and_no_counts(self, stores: Stores) -> None:
         people = add_people(stores, 30)
@@ -223,20 +226,20 @@ class GraphContract:
             await people.do(other, ("follow", "mute", "block")[number % 3], gone)
             await people.do(gone, "follow", other)
         await people.do(others[0], "follow", others[3])
-        erase = EraseRelationships(stores.open_graph, new_id, forget, lambda: 0.0)
+        erase = EraseRelationships(stores.graph.open_tx, new_id, forget, lambda: 0.0)
 
         await erase(AccountDeleted(user_id=gone), EventId(1))
         await erase(AccountDeleted(user_id=gone), EventId(2))
 
-        assert not any((await stores.graph.viewer_relations(gone))[1:])
-        assert await stores.graph.version(gone) == 0
+        assert not any((await stores.graph.reader.viewer_relations(gone))[1:])
+        assert await stores.graph.reader.version(gone) == 0
         for other in others:
-            assert (await stores.graph.relationships(other, [gone]))[gone] == Relationship(
+            assert (await stores.graph.reader.relationships(other, [gone]))[gone] == Relationship(
                 user=other, other=gone
             )
-        assert await stores.graph.counts(others[0]) == (0, 1)
-        assert await stores.graph.counts(others[3]) == (1, 0)
-        assert await RepairFollowCounts(stores.graph_counters)(repair=False) == NONE
+        assert await stores.graph.reader.counts(others[0]) == (0, 1)
+        assert await stores.graph.reader.counts(others[3]) == (1, 0)
+        assert await RepairFollowCounts(stores.graph.counters)(repair=False) == NONE
 
     async def test_an_interrupted_erasure_continues(self, stores: Stores) -> None:
         people = add_people(stores, 25)
@@ -244,15 +247,15 @@ class GraphContract:
         for other in others:
             await people.do(other, "follow", gone)
         ticks = iter(range(100))
-        erase = EraseRelationships(stores.open_graph, new_id, forget, lambda: float(next(ticks)))
+        erase = EraseRelationships(stores.graph.open_tx, new_id, forget, lambda: float(next(ticks)))
 
         more = await erase(AccountDeleted(user_id=gone), EventId(1))
-        left = await stores.graph.counts(gone)
+        left = await stores.graph.reader.counts(gone)
         assert (more, 0 < left.followers < 25) == (MORE, True)
         while more is not None:
             more = await erase(AccountDeleted(user_id=gone), EventId(1), more)
 
-        assert await stores.graph.counts(gone) == (0, 0)
+        assert await stores.graph.reader.counts(gone) == (0, 0)
 
     async def test_follow_requests_are_accepted_when_the_account_becomes_public(self, stores: Stores) -> None:
         people = add_people(stores, 25)
@@ -260,15 +263,15 @@ class GraphContract:
         people.private = {star}
         for fan in fans:
             await people.do(fan, "follow", star)
-        accept = AcceptFollowRequests(stores.open_graph, people, new_id, forget, lambda: 0.0)
+        accept = AcceptFollowRequests(stores.graph.open_tx, people, new_id, forget, lambda: 0.0)
         opened = ProfileChanged(user_id=star, private=False)
 
         await accept(opened, EventId(1))  # the event is late: the account is private again
-        before = await stores.graph.counts(star)
+        before = await stores.graph.reader.counts(star)
         people.private.clear()
         await accept(opened, EventId(2))
 
-        assert (before.followers, (await stores.graph.counts(star)).followers) == (0, 24)
+        assert (before.followers, (await stores.graph.reader.counts(star)).followers) == (0, 24)
         assert await people.listed("requests", star) == []
 
     async def test_a_request_to_an_account_that_just_became_public_is_accepted(self, stores: Stores) -> None:
@@ -281,7 +284,9 @@ class GraphContract:
                 return next(answers)
 
         relationship = await Follow(
-            ChangeRelationship(stores.open_graph, new_id, forget), Opening(stores, people.users), lambda: NOW
+            ChangeRelationship(stores.graph.open_tx, new_id, forget),
+            Opening(stores, people.users),
+            lambda: NOW,
         )(ann, bob)
 
         assert (relationship.following, relationship.requested) == (True, False)

@@ -45,7 +45,7 @@ class People:
 
     async def do(self, user: UserId, action: str, other: UserId) -> bool:
         """Whether the action was done; False if it was refused for a reason that the model expects."""
-        change = ChangeRelationship(self.stores.open_graph, new_id, forget)
+        change = ChangeRelationship(self.stores.graph.open_tx, new_id, forget)
         try:
             if action == "follow":
                 await Follow(change, self, lambda: NOW)(user, other)
@@ -59,7 +59,7 @@ class People:
         return True
 
     async def listed(self, relationship_list: RelationshipList, user: UserId) -> list[UserId]:
-        found = await self.stores.graph.listed_users(relationship_list, user, Window(100), (), NOW)
+        found = await self.stores.graph.reader.listed_users(relationship_list, user, Window(100), (), NOW)
         return [one.user for one in found]
 
 

@@ -37,7 +37,7 @@ def an_idempotent_request(
 
 
 async def publish_once(stores: Stores, idempotent_request: IdempotentRequest) -> IdempotentResult:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
 
         async def effect() -> Record:
             post = a_post()
@@ -68,16 +68,16 @@ class IdempotencyContract:
         user, one, other = UserId(new_id()), SessionId(new_id()), SessionId(new_id())
         attempts = {session: an_idempotent_request(scope="anyone:log_in") for session in (one, other, None)}
         for session, idempotent_request in attempts.items():
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 of = None if session is None else (lambda _, session=session: session)
                 await run_once(tx.idempotency, idempotent_request, _joined(user), lambda _: user, of)
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.idempotency.wipe_credentials([one, SessionId(new_id())])
             await tx.idempotency.wipe_credentials([])
 
         for session, idempotent_request in attempts.items():
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 assert (await tx.idempotency.begin(idempotent_request) is None) is (session == one)
 
     @given(outcome=OUTCOMES, key=st.text(PRINTABLE, min_size=1, max_size=255))
@@ -85,11 +85,11 @@ class IdempotencyContract:
         self, stores: Stores, outcome: Record, key: str
     ) -> None:
         idempotent_request = an_idempotent_request(key=key, scope=f"scope {new_id()}")
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert await tx.idempotency.begin(idempotent_request) is None
             await tx.idempotency.finish(idempotent_request, outcome)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert await tx.idempotency.begin(idempotent_request) == outcome
 
     async def test_a_key_of_another_request_is_refused(self, stores: Stores) -> None:
@@ -120,7 +120,7 @@ class IdempotencyContract:
         idempotent_request = an_idempotent_request("one")
 
         async def fail() -> None:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.idempotency.begin(idempotent_request)
                 raise ZeroDivisionError
 
@@ -134,7 +134,7 @@ class IdempotencyContract:
         idempotent_request, post = an_idempotent_request(), a_post()
 
         async def fail() -> None:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.idempotency.begin(idempotent_request)
                 await tx.posts.add(post)
                 await tx.idempotency.finish(idempotent_request, {"id": post.id})
@@ -143,7 +143,7 @@ class IdempotencyContract:
         with pytest.raises(ZeroDivisionError):
             await fail()
 
-        assert await stores.posts.post(post.id, ViewerContext()) is None
+        assert await stores.posts.reader.post(post.id, ViewerContext()) is None
         assert (await publish_once(stores, idempotent_request)).replayed is False
 
     async def test_the_outcomes_of_one_user_can_be_deleted(self, stores: Stores) -> None:
@@ -152,7 +152,7 @@ class IdempotencyContract:
         await publish_once(stores, hers)
         await publish_once(stores, his)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.idempotency.wipe(ann)
 
         assert (await publish_once(stores, hers)).replayed is False
@@ -160,15 +160,15 @@ class IdempotencyContract:
 
     async def test_an_outcome_can_get_its_owner_from_the_effect(self, stores: Stores) -> None:
         idempotent_request, ann = an_idempotent_request(), UserId(new_id())
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await run_once(
                 tx.idempotency, idempotent_request, _joined(ann), owner=lambda outcome: UserId(outcome["id"])
             )
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.idempotency.wipe(ann)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert await tx.idempotency.begin(idempotent_request) is None
 
     async def test_fifty_concurrent_requests_have_one_effect(self, stores: Stores) -> None:
@@ -176,7 +176,7 @@ class IdempotencyContract:
         made: list[int] = []
 
         async def publish() -> IdempotentResult:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
 
                 async def effect() -> Record:
                     post = a_post(author=author)
@@ -192,7 +192,7 @@ class IdempotencyContract:
         assert sum(not result.replayed for result in results) == 1
         kept = results[0].outcome["id"]
         for post_id in made:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 if post_id == kept:
                     assert (await tx.posts.get(PostId(post_id))).author == author
                 else:

@@ -20,7 +20,7 @@ from tests.port_contracts.stores import Stores, an_account, new_id
 
 
 async def remove(stores: Stores, account: Account, rests_until: datetime) -> None:
-    async with stores.open_identity() as tx:
+    async with stores.identity.open_tx() as tx:
         await tx.accounts.remove(await tx.accounts.get(account.id), rests_until)
 
 
@@ -35,13 +35,13 @@ class AccountsContract:
             version=3,
         )
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.add(account)
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             assert await tx.accounts.get(account.id) == account
-        assert await stores.people.account(account.id) == account
-        assert await stores.people.account_named(account.username) == account
+        assert await stores.identity.reader.account(account.id) == account
+        assert await stores.identity.reader.account_named(account.username) == account
 
     async def test_a_username_belongs_to_one_account(self, stores: Stores) -> None:
         account = await stores.add_account()
@@ -95,20 +95,20 @@ class AccountsContract:
         account = await stores.add_account(posts=2)
         edited = account.edited(display_name="Ann", bio="bees")
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.save(
                 replace(edited, posts=99, password_hash="other", username="other", email="o@example.org")
             )
 
-        assert await stores.people.account(account.id) == edited
+        assert await stores.identity.reader.account(account.id) == edited
 
     async def test_a_new_password_hash_changes_nothing_else(self, stores: Stores) -> None:
         account = await stores.add_account()
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.set_password_hash(account.id, "new")
 
-        assert await stores.people.account(account.id) == replace(account, password_hash="new")
+        assert await stores.identity.reader.account(account.id) == replace(account, password_hash="new")
 
     async def test_a_removed_account_is_not_found(self, stores: Stores) -> None:
         account = await stores.add_account()
@@ -116,10 +116,12 @@ class AccountsContract:
         await remove(stores, account, account.created_at + timedelta(days=1))
 
         with pytest.raises(UserNotFound):
-            await stores.people.account(account.id)
-        assert await stores.people.cards([account.id]) == {}
-        assert await stores.people.ids_named([account.username]) == {}
-        credentials = stores.people.credentials(username=account.username, email=email_key(account.email))
+            await stores.identity.reader.account(account.id)
+        assert await stores.identity.reader.cards([account.id]) == {}
+        assert await stores.identity.reader.ids_named([account.username]) == {}
+        credentials = stores.identity.reader.credentials(
+            username=account.username, email=email_key(account.email)
+        )
         assert await credentials is None
 
     async def test_the_username_of_a_removed_account_stays_reserved_for_a_time(self, stores: Stores) -> None:
@@ -146,35 +148,37 @@ class AccountsContract:
     async def test_the_post_count_goes_up_and_down(self, stores: Stores) -> None:
         account = await stores.add_account()
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.count_posts(account.id, 3)
             await tx.accounts.count_posts(account.id, -1)
 
-        assert (await stores.people.account(account.id)).posts == 2
+        assert (await stores.identity.reader.account(account.id)).posts == 2
 
     async def test_a_post_count_of_an_unknown_account_has_no_effect(self, stores: Stores) -> None:
         nobody = UserId(new_id())
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.count_posts(nobody, 1)
 
         with pytest.raises(UserNotFound):
-            await stores.people.account(nobody)
+            await stores.identity.reader.account(nobody)
 
 
 class IdentityReaderContract:
     async def test_an_unknown_id_or_username_is_not_found(self, stores: Stores) -> None:
         with pytest.raises(UserNotFound):
-            await stores.people.account(UserId(new_id()))
+            await stores.identity.reader.account(UserId(new_id()))
         with pytest.raises(UserNotFound):
-            await stores.people.account_named("nobody_has_this")
+            await stores.identity.reader.account_named("nobody_has_this")
 
     async def test_credentials_are_found_by_username_and_by_address(self, stores: Stores) -> None:
         account = await stores.add_account(password_hash="secret")
         expected = Credentials(account.id, "secret")
 
-        by_name = await stores.people.credentials(username=account.username, email="-")
-        by_address = await stores.people.credentials(username="", email=email_key(account.email.upper()))
+        by_name = await stores.identity.reader.credentials(username=account.username, email="-")
+        by_address = await stores.identity.reader.credentials(
+            username="", email=email_key(account.email.upper())
+        )
 
         assert (expected, expected) == (by_name, by_address)
 
@@ -185,7 +189,7 @@ class IdentityReaderContract:
         await add_session(stores, a_session(bob, network="elsewhere"))
         await add_session(stores, a_session(bob))
 
-        recognised = stores.people.recognises
+        recognised = stores.identity.reader.recognises
         assert [await recognised(ann.id, network) for network in ("home", "train", "elsewhere", "")] == [
             True,
             True,
@@ -201,21 +205,23 @@ class IdentityReaderContract:
         await stores.add_account()
         name = login if login.isascii() else ""
 
-        assert await stores.people.credentials(username=name, email=email_key(login)) is None
+        assert await stores.identity.reader.credentials(username=name, email=email_key(login)) is None
 
     async def test_only_existing_accounts_have_cards(self, stores: Stores) -> None:
         ann, bob = await stores.add_account(display_name="Ann"), await stores.add_account()
 
-        cards = await stores.people.cards({ann.id, bob.id, UserId(1)})
+        cards = await stores.identity.reader.cards({ann.id, bob.id, UserId(1)})
 
         assert cards == {
             ann.id: AuthorCard(ann.id, ann.username, "Ann"),
             bob.id: AuthorCard(bob.id, bob.username, ""),
         }
-        assert await stores.people.cards([]) == {}
+        assert await stores.identity.reader.cards([]) == {}
 
     async def test_only_existing_usernames_have_ids(self, stores: Stores) -> None:
         ann = await stores.add_account()
 
-        assert await stores.people.ids_named([ann.username, "nobody_has_this"]) == {ann.username: ann.id}
-        assert await stores.people.ids_named([]) == {}
+        assert await stores.identity.reader.ids_named([ann.username, "nobody_has_this"]) == {
+            ann.username: ann.id
+        }
+        assert await stores.identity.reader.ids_named([]) == {}

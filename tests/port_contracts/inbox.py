@@ -11,7 +11,7 @@ class InboxContract:
         event, other = EventId(new_id()), EventId(new_id())
 
         async def first_time(handler: str, event: EventId) -> bool:
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 return await tx.inbox.first_time(handler, event)
 
         assert await first_time("count", event) is True
@@ -23,12 +23,12 @@ class InboxContract:
         event = EventId(new_id())
 
         async def fail() -> None:
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 await tx.inbox.first_time("count", event)
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await fail()
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             assert await tx.inbox.first_time("count", event) is True

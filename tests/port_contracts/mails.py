@@ -14,12 +14,12 @@ HOUR = timedelta(hours=1)
 
 
 async def schedule_mail(stores: Stores, user: UserId, seq: int, after: timedelta = -MINUTE) -> None:
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         await tx.streams.schedule_mail(user, seq, datetime.now(UTC) + after)
 
 
 async def claim(stores: Stores, *users: UserId, lease: timedelta = MINUTE) -> Sequence[DueMail]:
-    return [mail for mail in await stores.mail_queue.claim(100, lease) if mail.user in users]
+    return [mail for mail in await stores.notifications.mail_queue.claim(100, lease) if mail.user in users]
 
 
 async def claim_one(stores: Stores, user: UserId) -> DueMail:
@@ -57,7 +57,7 @@ class MailQueueContract:
         await schedule_mail(stores, early, 1, after=-HOUR)
 
         assert [mail.user for mail in await claim(stores, late, early)] == [early, late]
-        assert not await stores.mail_queue.claim(0, MINUTE)
+        assert not await stores.notifications.mail_queue.claim(0, MINUTE)
 
     async def test_one_of_two_claims_gets_a_mail_until_its_lease_ends(self, stores: Stores) -> None:
         user = a_user()
@@ -76,11 +76,11 @@ class MailQueueContract:
         await stores.pass_time(2 * MINUTE)
         mail = await claim_one(stores, user)
 
-        await stores.mail_queue.done(lost, 9, NO_COOLDOWN)
-        await stores.mail_queue.retry(lost, NO_COOLDOWN)
+        await stores.notifications.mail_queue.done(lost, 9, NO_COOLDOWN)
+        await stores.notifications.mail_queue.retry(lost, NO_COOLDOWN)
         assert not await claim(stores, user)
 
-        await stores.mail_queue.retry(mail, NO_COOLDOWN)
+        await stores.notifications.mail_queue.retry(mail, NO_COOLDOWN)
         assert (await claim_one(stores, user))[:3] == (user, 1, 1)
 
     async def test_a_retry_waits_and_covers_entries_scheduled_meanwhile(self, stores: Stores) -> None:
@@ -89,7 +89,7 @@ class MailQueueContract:
         mail = await claim_one(stores, user)
         await schedule_mail(stores, user, 2)
 
-        await stores.mail_queue.retry(mail, HOUR)
+        await stores.notifications.mail_queue.retry(mail, HOUR)
         assert not await claim(stores, user)
         await stores.pass_time(2 * HOUR)
 
@@ -99,7 +99,7 @@ class MailQueueContract:
         user = a_user()
         await schedule_mail(stores, user, 1)
 
-        await stores.mail_queue.done(await claim_one(stores, user), 1, NO_COOLDOWN)
+        await stores.notifications.mail_queue.done(await claim_one(stores, user), 1, NO_COOLDOWN)
         assert not await claim(stores, user)
 
         await schedule_mail(stores, user, 2, after=HOUR)
@@ -115,15 +115,17 @@ class MailQueueContract:
         await schedule_mail(stores, user, 3)
         await schedule_mail(stores, another, 2)
 
-        await stores.mail_queue.done(mails[user], 2, NO_COOLDOWN)  # 3 is not covered by this mail
-        await stores.mail_queue.done(mails[another], 2, NO_COOLDOWN)  # 2 is
+        await stores.notifications.mail_queue.done(
+            mails[user], 2, NO_COOLDOWN
+        )  # 3 is not covered by this mail
+        await stores.notifications.mail_queue.done(mails[another], 2, NO_COOLDOWN)  # 2 is
 
         assert [(mail.user, mail.since) for mail in await claim(stores, user, another)] == [(user, 3)]
 
     async def test_entries_scheduled_during_the_cooldown_wait_for_its_end(self, stores: Stores) -> None:
         user = a_user()
         await schedule_mail(stores, user, 1)
-        await stores.mail_queue.done(await claim_one(stores, user), 1, 2 * HOUR)
+        await stores.notifications.mail_queue.done(await claim_one(stores, user), 1, 2 * HOUR)
 
         await schedule_mail(stores, user, 2)
         await schedule_mail(stores, user, 3)
@@ -138,7 +140,7 @@ class MailQueueContract:
     ) -> None:
         user = a_user()
         await schedule_mail(stores, user, 1)
-        await stores.mail_queue.done(await claim_one(stores, user), 1, timedelta(seconds=1))
+        await stores.notifications.mail_queue.done(await claim_one(stores, user), 1, timedelta(seconds=1))
 
         await schedule_mail(stores, user, 2, after=HOUR)
         await stores.pass_time(MINUTE)
@@ -150,12 +152,12 @@ class MailQueueContract:
     async def test_a_cooldown_without_new_entries_ends(self, stores: Stores) -> None:
         user = a_user()
         await schedule_mail(stores, user, 1)
-        await stores.mail_queue.done(await claim_one(stores, user), 5, HOUR)
+        await stores.notifications.mail_queue.done(await claim_one(stores, user), 5, HOUR)
         await stores.pass_time(2 * HOUR)
 
         empty = await claim_one(stores, user)  # whoever claims it finds nothing to send
         assert empty.since == 6
-        await stores.mail_queue.done(empty, 6, NO_COOLDOWN)
+        await stores.notifications.mail_queue.done(empty, 6, NO_COOLDOWN)
 
         await stores.pass_time(HOUR)
         assert not await claim(stores, user)
@@ -163,7 +165,7 @@ class MailQueueContract:
     async def test_a_deleted_user_has_no_mail_due(self, stores: Stores) -> None:
         user = a_user()
         await schedule_mail(stores, user, 1)
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             await tx.streams.delete(user)
 
         assert not await claim(stores, user)
@@ -172,7 +174,7 @@ class MailQueueContract:
         user = a_user()
 
         async def fail() -> None:
-            async with stores.open_notifications() as tx:
+            async with stores.notifications.open_tx() as tx:
                 await tx.streams.schedule_mail(user, 1, datetime.now(UTC) - MINUTE)
                 raise LookupError
 

@@ -60,23 +60,23 @@ class MaintenanceContract:
         account = await stores.add_account()
         for age in (SESSIONS - LITTLE, SESSIONS + LITTLE):
             await add_session(stores, a_session(account, id=SessionId(id_of_age(age))))
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             for age in (HANDLED_EVENTS - LITTLE, HANDLED_EVENTS + LITTLE):
                 await tx.inbox.first_time("count", EventId(id_of_age(age)))
 
-        async with stores.open_signals() as tx:
+        async with stores.feeds.open_tx() as tx:
             for age in (SIGNALS - LITTLE, SIGNALS + LITTLE):
                 post, at = PostId(id_of_age(age)), id_of_age(age) >> 16
                 await tx.signals.add(EngagementSignal(post, account.id, 1, 1, at))
                 await tx.signals.set_tags(post, [HashtagSignal("bees", post, account.id, at)])
 
-        async with stores.open_graph() as tx:
+        async with stores.graph.open_tx() as tx:
             for until in (datetime.now(UTC) + LITTLE, datetime.now(UTC) - LITTLE, None):
                 pair = await tx.relationships.lock(account.id, UserId(new_id()))
                 await tx.relationships.save(pair, pair.muted(until), new_id())
 
         for lasts in (LITTLE, -LITTLE):
-            await stores.tickets.add(*a_ticket(), lasts)
+            await stores.notifications.tickets.add(*a_ticket(), lasts)
 
         for left in (LITTLE, -LITTLE):
             await add(stores, a_pending(expires_at=datetime.now(UTC) + left))
@@ -91,7 +91,7 @@ class MaintenanceContract:
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(maintenance, "BATCH", 2)
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             for number in range(5):
                 await tx.inbox.first_time("count", EventId(id_of_age(HANDLED_EVENTS + LITTLE) + number))
 

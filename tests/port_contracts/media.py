@@ -43,17 +43,17 @@ def a_media(**members: object) -> Media:
 
 
 async def added(stores: Stores, *some: Media) -> None:
-    async with stores.open_media() as tx:
+    async with stores.media.open_tx() as tx:
         for one in some:
             await tx.media.add(one)
 
 
 async def read(stores: Stores, media: Media) -> Media:
-    return (await stores.media.media([media.id]))[media.id]
+    return (await stores.media.reader.media([media.id]))[media.id]
 
 
 async def saved(stores: Stores, media: Media) -> None:
-    async with stores.open_media() as tx:
+    async with stores.media.open_tx() as tx:
         await tx.media.get(media.id)
         await tx.media.save(media)
 
@@ -82,29 +82,29 @@ class MediaContract:
         changed = replace(plain, **changes)  # type: ignore[arg-type]
         await saved(stores, changed)
         assert await read(stores, plain) == changed
-        async with stores.open_media() as tx:
+        async with stores.media.open_tx() as tx:
             assert await tx.media.get(plain.id) == changed
 
     async def test_missing_media_is_not_found(self, stores: Stores) -> None:
-        async with stores.open_media() as tx:
+        async with stores.media.open_tx() as tx:
             with pytest.raises(MediaNotFound):
                 await tx.media.get(MediaId(new_id()))
             await tx.media.delete(MediaId(new_id()))
-        assert await stores.media.media([MediaId(new_id())]) == {}
-        assert await stores.media.media([]) == {}
+        assert await stores.media.reader.media([MediaId(new_id())]) == {}
+        assert await stores.media.reader.media([]) == {}
 
     async def test_deleted_rows_are_gone(self, stores: Stores) -> None:
         media = a_media()
         await added(stores, media)
-        async with stores.open_media() as tx:
+        async with stores.media.open_tx() as tx:
             await tx.media.delete(media.id)
-        assert await stores.media.media([media.id]) == {}
+        assert await stores.media.reader.media([media.id]) == {}
 
     async def test_a_transaction_that_fails_changes_nothing(self, stores: Stores) -> None:
         media = a_media()
         await added(stores, media)
         with pytest.raises(ZeroDivisionError):  # noqa: PT012 - it raises at its end
-            async with stores.open_media() as tx:
+            async with stores.media.open_tx() as tx:
                 await tx.media.save(media.uploaded(5))
                 await tx.outbox.add(MediaSettled(media_id=media.id, owner_id=media.owner))
                 raise ZeroDivisionError
@@ -115,7 +115,7 @@ class MediaContract:
         some = [a_media(owner=owner, post=post if n % 2 else None) for n in range(5)]
         gone = a_media(owner=owner, post=post, deleted=True)
         await added(stores, *reversed(some), gone, a_media(post=PostId(new_id())))
-        async with stores.open_media() as tx:
+        async with stores.media.open_tx() as tx:
             assert await tx.media.of_post(post) == [some[1], some[3], gone]
             assert await tx.media.of_owner(owner, MediaId(0), 2) == some[:2]
             assert await tx.media.of_owner(owner, some[1].id, 9) == some[2:]
@@ -126,16 +126,16 @@ class MediaContract:
         edge, new_deleted = a_media(), a_media(deleted=True)
         await added(stores, deleted, old, attached, edge, new_deleted)
         mine = {deleted.id, old.id, attached.id, edge.id, new_deleted.id}
-        stale = [one for one in await stores.media.stale(edge.id, 1000) if one.id in mine]
+        stale = [one for one in await stores.media.reader.stale(edge.id, 1000) if one.id in mine]
         assert stale == [deleted, old, new_deleted]
-        assert len(await stores.media.stale(edge.id, 1)) == 1
+        assert len(await stores.media.reader.stale(edge.id, 1)) == 1
 
     async def test_all_media_are_read_in_pages(self, stores: Stores) -> None:
         some = [a_media(deleted=n == 1) for n in range(5)]
         await added(stores, *some)
         before = MediaId(some[0].id - 1)
-        assert await stores.media.all_after(before, 3) == some[:3]
-        assert await stores.media.all_after(some[2].id, 3) == some[3:]
+        assert await stores.media.reader.all_after(before, 3) == some[:3]
+        assert await stores.media.reader.all_after(some[2].id, 3) == some[3:]
 
     async def test_the_quota_usage_counts_existing_media_and_uploads_of_the_last_24_hours(
         self, stores: Stores
@@ -149,7 +149,7 @@ class MediaContract:
             a_media(id=old, owner=owner, bytes=5, deleted=True),
             a_media(),
         )
-        async with stores.open_media() as tx:
+        async with stores.media.open_tx() as tx:
             assert await tx.media.lock_owner(owner) == QuotaUsage(2**33 + 5, 1)
             assert await tx.media.lock_owner(UserId(new_id())) == QuotaUsage(0, 0)
             for media_id in (recent, old):
@@ -167,17 +167,17 @@ class MediaContract:
         check_at = until + timedelta(minutes=2)
 
         async def ended(at: datetime) -> list[ExpiredTicket]:
-            found = await stores.media.expired_tickets(at, 1_000)
+            found = await stores.media.reader.expired_tickets(at, 1_000)
             return [each for each in found if each.media_id in {one.id, two.id, form.id}]
 
-        async with stores.open_media() as tx:
+        async with stores.media.open_tx() as tx:
             await tx.media.record_ticket(one.id, SessionId(1), until, check_at - timedelta(minutes=5))
             await tx.media.record_ticket(one.id, session, until, check_at)  # a later one
             await tx.media.record_ticket(two.id, session, until, check_at - timedelta(seconds=1))
             await tx.media.delete(two.id)
-        assert await stores.media.ticket_session(one.id) == session
-        assert await stores.media.ticket_session(form.id) is None
-        assert await stores.media.ticket_session(MediaId(new_id())) is None
+        assert await stores.media.reader.ticket_session(one.id) == session
+        assert await stores.media.reader.ticket_session(form.id) is None
+        assert await stores.media.reader.ticket_session(MediaId(new_id())) is None
         assert await ended(check_at - timedelta(seconds=2)) == []
         first, second = (
             ExpiredTicket(two.id, two.secret, session, until),
@@ -185,37 +185,37 @@ class MediaContract:
         )
         assert await ended(check_at) == [first, second]
         assert second.prefix == one.prefix
-        async with stores.open_media() as tx:
+        async with stores.media.open_tx() as tx:
             await tx.media.record_check(two.id, None)
             await tx.media.record_check(one.id, check_at + timedelta(hours=1))
             await tx.media.record_check(MediaId(new_id()), None)
             await tx.media.purge_upload_records(MediaId(form.id + 1))
         assert await ended(check_at) == []
         assert await ended(check_at + timedelta(hours=1)) == [second]
-        assert await stores.media.ticket_session(two.id) is None
-        async with stores.open_media() as tx:
+        assert await stores.media.reader.ticket_session(two.id) is None
+        async with stores.media.open_tx() as tx:
             await tx.media.record_check(one.id, None)
             await tx.media.purge_upload_records(MediaId(form.id + 1))
-        assert await stores.media.ticket_session(one.id) is None
+        assert await stores.media.reader.ticket_session(one.id) is None
 
     async def test_the_lock_of_an_owner_serialises_transactions(self, stores: Stores) -> None:
         owner = UserId(new_id())
 
         async def add_one_within_the_limit() -> None:
-            async with stores.open_media() as tx:
+            async with stores.media.open_tx() as tx:
                 if (await tx.media.lock_owner(owner)).bytes < 30:
                     await tx.media.add(a_media(owner=owner))
 
         await asyncio.gather(*(with_retries(add_one_within_the_limit) for _ in range(8)))
-        async with stores.open_media() as tx:
+        async with stores.media.open_tx() as tx:
             assert (await tx.media.lock_owner(owner)).bytes == 30
 
 
 class ProcessingQueueContract:
     async def drained(self, stores: Stores) -> None:
         """Postpone the jobs that other tests left."""
-        while job := await stores.jobs.claim(MINUTE):
-            await stores.jobs.retry(job, timedelta(days=30))
+        while job := await stores.media.jobs.claim(MINUTE):
+            await stores.media.jobs.retry(job, timedelta(days=30))
 
     async def jobs(self, stores: Stores, number: int) -> list[Media]:
         some = [a_media(state=MediaState.PROCESSING) for _ in range(number)]
@@ -226,15 +226,19 @@ class ProcessingQueueContract:
         await self.drained(stores)
         one, two = await self.jobs(stores, 2)
         await added(stores, a_media(), a_media(state=MediaState.PROCESSING, deleted=True))
-        assert await stores.jobs.claim(MINUTE) == ProcessingJob(one, 1)
-        assert await stores.jobs.claim(MINUTE) == ProcessingJob(two, 1)
-        assert await stores.jobs.claim(MINUTE) is None
+        assert await stores.media.jobs.claim(MINUTE) == ProcessingJob(one, 1)
+        assert await stores.media.jobs.claim(MINUTE) == ProcessingJob(two, 1)
+        assert await stores.media.jobs.claim(MINUTE) is None
 
     async def test_concurrent_claims_get_different_jobs(self, stores: Stores) -> None:
         await self.drained(stores)
         some = await self.jobs(stores, 5)
-        claimed = await asyncio.gather(*(with_retries(lambda: stores.jobs.claim(MINUTE)) for _ in range(8)))
-        rest = [await stores.jobs.claim(MINUTE) for _ in range(5)]  # a concurrent claim may have got none
+        claimed = await asyncio.gather(
+            *(with_retries(lambda: stores.media.jobs.claim(MINUTE)) for _ in range(8))
+        )
+        rest = [
+            await stores.media.jobs.claim(MINUTE) for _ in range(5)
+        ]  # a concurrent claim may have got none
         ids = [job.media.id for job in [*claimed, *rest] if job]
         assert sorted(ids) == [one.id for one in some]
 
@@ -243,56 +247,56 @@ class ProcessingQueueContract:
     ) -> None:
         await self.drained(stores)
         (media,) = await self.jobs(stores, 1)
-        first = await stores.jobs.claim(MINUTE)
+        first = await stores.media.jobs.claim(MINUTE)
         assert first is not None
-        assert await stores.jobs.progress(first, 30, MINUTE)
+        assert await stores.media.jobs.progress(first, 30, MINUTE)
         assert (await read(stores, media)).progress == 30
         await stores.pass_time(timedelta(seconds=61))
-        second = await stores.jobs.claim(MINUTE)
+        second = await stores.media.jobs.claim(MINUTE)
         assert second is not None
         assert (second.media.id, second.attempt) == (media.id, 2)
-        assert not await stores.jobs.progress(first, 90, MINUTE)
-        await stores.jobs.retry(first, timedelta())
-        assert await stores.jobs.claim(MINUTE) is None
-        assert await stores.jobs.progress(second, 60, MINUTE)
+        assert not await stores.media.jobs.progress(first, 90, MINUTE)
+        await stores.media.jobs.retry(first, timedelta())
+        assert await stores.media.jobs.claim(MINUTE) is None
+        assert await stores.media.jobs.progress(second, 60, MINUTE)
 
     async def test_progress_extends_the_lease(self, stores: Stores) -> None:
         await self.drained(stores)
         await self.jobs(stores, 1)
-        job = await stores.jobs.claim(MINUTE)
+        job = await stores.media.jobs.claim(MINUTE)
         assert job is not None
         await stores.pass_time(timedelta(seconds=40))
-        assert await stores.jobs.progress(job, 30, MINUTE)
+        assert await stores.media.jobs.progress(job, 30, MINUTE)
         await stores.pass_time(timedelta(seconds=40))
-        assert await stores.jobs.claim(MINUTE) is None
+        assert await stores.media.jobs.claim(MINUTE) is None
 
     async def test_a_released_job_is_due_again_later(self, stores: Stores) -> None:
         await self.drained(stores)
         (media,) = await self.jobs(stores, 1)
-        job = await stores.jobs.claim(MINUTE)
+        job = await stores.media.jobs.claim(MINUTE)
         assert job is not None
-        await stores.jobs.retry(job, MINUTE)
-        assert not await stores.jobs.progress(job, 50, MINUTE)
-        assert await stores.jobs.claim(MINUTE) is None
+        await stores.media.jobs.retry(job, MINUTE)
+        assert not await stores.media.jobs.progress(job, 50, MINUTE)
+        assert await stores.media.jobs.claim(MINUTE) is None
         await stores.pass_time(timedelta(seconds=61))
-        assert await stores.jobs.claim(MINUTE) == ProcessingJob(media, 2)
+        assert await stores.media.jobs.claim(MINUTE) == ProcessingJob(media, 2)
 
     async def test_an_uncounted_release_keeps_the_number_of_the_attempt_and_lost_leases_stay_lost(
         self, stores: Stores
     ) -> None:
         await self.drained(stores)
         (media,) = await self.jobs(stores, 1)
-        lost = await stores.jobs.claim(MINUTE)
+        lost = await stores.media.jobs.claim(MINUTE)
         assert lost is not None
         await stores.pass_time(timedelta(seconds=61))
         for _ in range(3):
-            job = await stores.jobs.claim(MINUTE)
+            job = await stores.media.jobs.claim(MINUTE)
             assert job == ProcessingJob(media, 2)
-            assert not await stores.jobs.progress(lost, 50, MINUTE)
-            await stores.jobs.retry(job, timedelta(), counted=False)
-            assert not await stores.jobs.progress(lost, 50, MINUTE)
-            await stores.jobs.retry(lost, MINUTE)
-        assert await stores.jobs.claim(MINUTE) == ProcessingJob(media, 2)
+            assert not await stores.media.jobs.progress(lost, 50, MINUTE)
+            await stores.media.jobs.retry(job, timedelta(), counted=False)
+            assert not await stores.media.jobs.progress(lost, 50, MINUTE)
+            await stores.media.jobs.retry(lost, MINUTE)
+        assert await stores.media.jobs.claim(MINUTE) == ProcessingJob(media, 2)
 
     @pytest.mark.parametrize(
         "ended", [{"deleted": True}, {"state": MediaState.READY, "result": RESULT}], ids=str
@@ -302,22 +306,22 @@ class ProcessingQueueContract:
     ) -> None:
         await self.drained(stores)
         (media,) = await self.jobs(stores, 1)
-        job = await stores.jobs.claim(MINUTE)
+        job = await stores.media.jobs.claim(MINUTE)
         assert job is not None
         await saved(stores, replace(media, **ended))  # type: ignore[arg-type]
-        assert not await stores.jobs.progress(job, 50, MINUTE)
-        await stores.jobs.retry(job, timedelta())
-        assert await stores.jobs.claim(MINUTE) is None
+        assert not await stores.media.jobs.progress(job, 50, MINUTE)
+        await stores.media.jobs.retry(job, timedelta())
+        assert await stores.media.jobs.claim(MINUTE) is None
 
     async def test_the_only_process_can_end_all_leases(self, stores: Stores) -> None:
-        if not isinstance(stores.jobs, SqlProcessingQueue):
+        if not isinstance(stores.media.jobs, SqlProcessingQueue):
             return  # leases in memory end with their process
         await self.drained(stores)
         (media,) = await self.jobs(stores, 1)
-        lost = await stores.jobs.claim(MINUTE)
+        lost = await stores.media.jobs.claim(MINUTE)
         assert lost is not None
-        await stores.jobs.free_all()
-        assert not await stores.jobs.progress(lost, 50, MINUTE)
-        again = await stores.jobs.claim(MINUTE)
+        await stores.media.jobs.free_all()
+        assert not await stores.media.jobs.progress(lost, 50, MINUTE)
+        again = await stores.media.jobs.claim(MINUTE)
         assert again is not None
         assert (again.media.id, again.attempt) == (media.id, 2)

@@ -39,7 +39,7 @@ LONG = timedelta(hours=1)
 async def tell(stores: Stores, *events: Event) -> None:
     """Commit the events, each in a transaction of its own."""
     for event in events:
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.outbox.add(event)
 
 

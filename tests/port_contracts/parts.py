@@ -21,8 +21,8 @@ class PostPartsContract:
         post, ann = await everything(stores), UserId(new_id())
         await engage(stores, Engagement.REPOST, post.id, ann)
 
-        [state] = await stores.parts.states([post.id, PostId(1)], ann)
-        contents = await stores.parts.contents([post.id, PostId(1)])
+        [state] = await stores.posts.parts.states([post.id, PostId(1)], ann)
+        contents = await stores.posts.parts.contents([post.id, PostId(1)])
 
         assert contents.keys() == {post.id}
         assert contents[post.id].belongs_to(state)
@@ -35,7 +35,7 @@ class PostPartsContract:
             await engage(stores, engagement, post.id, ann)
 
         for viewer in (ann, bob, None):
-            [state] = await stores.parts.states([post.id], viewer)
+            [state] = await stores.posts.parts.states([post.id], viewer)
             engagements = state.liked, state.reposted, state.bookmarked
             assert engagements == (viewer == ann,) * 3
             assert (state.likes, state.reposts) == (1, 1)
@@ -43,11 +43,11 @@ class PostPartsContract:
     async def test_a_state_shows_deleted_posts_and_private_or_deleted_authors(self, stores: Stores) -> None:
         gone, private, deleted = [await stores.add_post() for _ in range(3)]
         await remove(stores, deleted)
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.authors.set_gone(gone.author)
             await tx.authors.set_private(private.author, 2, private=True)
 
-        found = await stores.parts.states([gone.id, private.id, deleted.id], None)
+        found = await stores.posts.parts.states([gone.id, private.id, deleted.id], None)
         states = {state.id: state for state in found}
 
         assert states[gone.id].author_state is AuthorState.GONE
@@ -55,7 +55,7 @@ class PostPartsContract:
         assert (states[deleted.id].deleted, states[deleted.id].author_state) == (True, AuthorState.OPEN)
 
     async def test_cached_content_is_never_joined_with_another_state(self, stores: Stores) -> None:
-        read_views, post = ReadPostViews(stores.parts, ContentCache()), await everything(stores)
+        read_views, post = ReadPostViews(stores.posts.parts, ContentCache()), await everything(stores)
 
         async def view() -> object:
             return (await read_views([post.id], ViewerContext())).get(post.id)
@@ -74,6 +74,6 @@ class PostPartsContract:
 
 async def unmention(stores: Stores, post_id: PostId) -> None:
     """As the erasure of an account does: it makes no version of the post."""
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         post = await tx.posts.get(post_id)
         await tx.posts.save(replace(post, entities=ENTITIES).without_mention(of=UserId(7)))

@@ -36,7 +36,7 @@ async def add(
 ) -> type[DomainError] | None:
     """Add the registration as if it was requested `after` from now. Returns the type of the error, if any."""
     try:
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.pending.add(pending, datetime.now(UTC) + after)
     except UsernameTaken as error:
         return type(error)
@@ -44,7 +44,7 @@ async def add(
 
 
 async def take(stores: Stores, digest: bytes, after: timedelta = timedelta()) -> PendingRegistration | None:
-    async with stores.open_identity() as tx:
+    async with stores.identity.open_tx() as tx:
         return await tx.pending.take(digest, datetime.now(UTC) + after)
 
 
@@ -52,7 +52,7 @@ async def claimed(
     stores: Stores, *ours: PendingRegistration, lease: timedelta = MINUTE
 ) -> Sequence[DueConfirmation]:
     ids = {pending.id for pending in ours}
-    return [due for due in await stores.confirmations.claim(100, lease) if due.id in ids]
+    return [due for due in await stores.identity.confirmations.claim(100, lease) if due.id in ids]
 
 
 async def claimed_mail(stores: Stores, pending: PendingRegistration) -> DueConfirmation:
@@ -105,7 +105,7 @@ class PendingRegistrationsContract:
 
     async def test_the_username_of_a_deleted_account_is_refused(self, stores: Stores) -> None:
         account = await stores.add_account()
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.remove(account, datetime.now(UTC) + DAY)
 
         assert await add(stores, a_pending(username=account.username)) is UsernameTaken
@@ -132,7 +132,7 @@ class ConfirmationQueueContract:
         assert (due.username, due.email, due.seed) == (pending.username, pending.email, pending.seed)
         assert (due.sent, due.attempts) == (0, 0)
         assert not await claimed(stores, pending)
-        await stores.confirmations.done(due, sent=True)
+        await stores.identity.confirmations.done(due, sent=True)
         await stores.pass_time(2 * HOUR)
         assert not await claimed(stores, pending)
 
@@ -153,17 +153,17 @@ class ConfirmationQueueContract:
         await stores.pass_time(2 * MINUTE)
         due = await claimed_mail(stores, pending)
 
-        await stores.confirmations.done(lost, sent=True)
-        await stores.confirmations.retry(lost, -MINUTE)
+        await stores.identity.confirmations.done(lost, sent=True)
+        await stores.identity.confirmations.retry(lost, -MINUTE)
         assert not await claimed(stores, pending)
 
-        await stores.confirmations.retry(due, -MINUTE)
+        await stores.identity.confirmations.retry(due, -MINUTE)
         assert (await claimed_mail(stores, pending)).attempts == 1
 
     async def test_a_retried_mail_is_due_later(self, stores: Stores) -> None:
         pending = a_pending()
         await add(stores, pending)
-        await stores.confirmations.retry(await claimed_mail(stores, pending), HOUR)
+        await stores.identity.confirmations.retry(await claimed_mail(stores, pending), HOUR)
 
         assert not await claimed(stores, pending)
         await stores.pass_time(HOUR + MINUTE)
@@ -177,10 +177,10 @@ class ConfirmationQueueContract:
 
         one = await claimed_mail(stores, first)
         assert not await claimed(stores, first, second, third)
-        await stores.confirmations.done(one, sent=True)
+        await stores.identity.confirmations.done(one, sent=True)
         (two,) = await claimed(stores, second, third)
         assert (two.id, two.sent) == (second.id, 1)
-        await stores.confirmations.done(two, sent=False)
+        await stores.identity.confirmations.done(two, sent=False)
         await stores.pass_time(HOUR + MINUTE)
 
         assert (await claimed_mail(stores, third)).sent == 0

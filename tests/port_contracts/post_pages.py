@@ -32,13 +32,13 @@ class Walk:
     async def page(self, window: Window) -> Page[PostView | Tombstone]:
         rows: Sequence[PostView | Tombstone]
         if self.newest_first:
-            rows = await self.stores.posts.by_author(self.of.author, window, ViewerContext())
+            rows = await self.stores.posts.reader.by_author(self.of.author, window, ViewerContext())
         else:
-            rows = await self.stores.posts.comments(self.of.id, window, ViewerContext())
+            rows = await self.stores.posts.reader.comments(self.of.id, window, ViewerContext())
         return page(rows, window, lambda row: row.id, newest_first=self.newest_first)
 
     async def add(self, posts: Sequence[Post]) -> None:
-        async with self.stores.open_posts() as tx:
+        async with self.stores.posts.open_tx() as tx:
             for post in posts:
                 await tx.posts.add(post)
 

@@ -30,14 +30,14 @@ EVERYTHING = {
 
 
 async def remove(stores: Stores, post: Post) -> Post:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         tombstone = (await tx.posts.get(post.id)).removed(by=post.author)
         await tx.posts.save(tombstone)
     return tombstone
 
 
 async def stored(stores: Stores, post_id: PostId) -> Post:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         return await tx.posts.get(post_id)
 
 
@@ -64,7 +64,7 @@ class PostsContract:
     async def test_saving_leaves_the_counters_alone(self, stores: Stores) -> None:
         post = await stores.add_post(likes=2, comments=1)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.save(replace(post, text="new", likes=99, comments=99, reposts=99, version=2))
 
         assert await stored(stores, post.id) == replace(post, text="new", version=2)
@@ -72,7 +72,7 @@ class PostsContract:
     async def test_saving_does_not_change_members_that_an_author_cannot_change(self, stores: Stores) -> None:
         post = await stores.add_post()
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.save(
                 replace(post, author=UserId(1), visibility=Visibility.DIRECT, reply_to=post.id, text="new")
             )
@@ -83,16 +83,16 @@ class PostsContract:
         ann, bob = UserId(new_id()), UserId(new_id())
         post = await stores.add_post(visibility=Visibility.DIRECT, mentioned=frozenset({ann}))
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.save(replace(post, mentioned=frozenset({bob})))
 
-        assert await stores.posts.post(post.id, ViewerContext(ann)) is None
+        assert await stores.posts.reader.post(post.id, ViewerContext(ann)) is None
         assert (await stores.read(post.id, bob)).state.mentioned == (bob,)
 
     async def test_comments_are_counted_up_and_down(self, stores: Stores) -> None:
         post = await stores.add_post()
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.count_answers(post.id, comments=1, answers=1)
             await tx.posts.count_answers(post.id, comments=1, answers=1)
             await tx.posts.count_answers(post.id, comments=-1, answers=-1)
@@ -104,7 +104,7 @@ class PostsContract:
         post = await stores.add_post()
 
         async def count() -> None:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.posts.count_answers(post.id, comments=1, answers=1)
 
         await asyncio.gather(*(with_retries(count) for _ in range(20)))
@@ -154,7 +154,7 @@ class PostsReaderContract:
         await stores.add_post(author=post.author, reply_to=newer.id)
         await stores.add_post()
 
-        rows = await stores.posts.by_author(post.author, Window(10), ViewerContext())
+        rows = await stores.posts.reader.by_author(post.author, Window(10), ViewerContext())
 
         assert [row.id for row in rows] == [newer.id, post.id]
 
@@ -164,7 +164,7 @@ class PostsReaderContract:
         second = await stores.add_post(reply_to=post.id)
         await stores.add_post(reply_to=first.id)
 
-        rows = await stores.posts.comments(post.id, Window(10), ViewerContext())
+        rows = await stores.posts.reader.comments(post.id, Window(10), ViewerContext())
 
         assert [row.id for row in rows] == [first.id, second.id]
 
@@ -173,7 +173,7 @@ class PostsReaderContract:
         for _ in range(4):
             await stores.add_post(author=shown.author, visibility=Visibility.DIRECT)
 
-        rows = await stores.posts.by_author(shown.author, Window(1), ViewerContext())
+        rows = await stores.posts.reader.by_author(shown.author, Window(1), ViewerContext())
 
         assert [row.id for row in rows] == [shown.id]
 
@@ -242,7 +242,7 @@ class AuthorsContract:
             await set_private(stores, post, 2, private=known)
 
         for _ in range(2):
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.authors.set_gone(post.author)
         await set_private(stores, post, 9, private=False)
 
@@ -251,7 +251,7 @@ class AuthorsContract:
     async def test_the_author_state_is_not_stored_with_the_post(self, stores: Stores) -> None:
         post = await stores.add_post()
         await set_private(stores, post, 2, private=True)
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.save(await tx.posts.get(post.id))
             await tx.engagements.add(Engagement.LIKE, post.id, UserId(new_id()), new_id())
 
@@ -265,7 +265,7 @@ async def state(stores: Stores, post: Post) -> AuthorState:
 
 
 async def set_private(stores: Stores, post: Post, version: int, *, private: bool) -> None:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         await tx.authors.set_private(post.author, version, private=private)
 
 
@@ -297,7 +297,7 @@ class VisibilityContract:
             )
             for sketch in sketches
         ]
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             for post in [above, *world]:
                 await tx.posts.add(post)
             for person in private:
@@ -316,17 +316,19 @@ class VisibilityContract:
             visible = [post for post in world if can_view(post, viewer_context)]
 
             for post in world:
-                assert (await stores.posts.post(post.id, viewer_context) is not None) is (post in visible)
+                assert (await stores.posts.reader.post(post.id, viewer_context) is not None) is (
+                    post in visible
+                )
             every = [post.id for post in world]
-            states = await stores.parts.states(every, viewer_context.viewer)
+            states = await stores.posts.parts.states(every, viewer_context.viewer)
             assert {state.id for state in states if can_view(state, viewer_context)} == {
                 p.id for p in visible
             }
-            assert {*await stores.posts.by_ids(every, viewer_context)} == {post.id for post in visible}
-            answers = await stores.posts.comments(above.id, Window(10), viewer_context)
+            assert {*await stores.posts.reader.by_ids(every, viewer_context)} == {post.id for post in visible}
+            answers = await stores.posts.reader.comments(above.id, Window(10), viewer_context)
             listed = [post for post in visible if post.author not in viewer_context.muted]
             assert [row.id for row in answers] == [post.id for post in listed if post.reply_to]
             for person, id_ in ids.items():
-                rows = await stores.posts.by_author(id_, Window(10), viewer_context)
+                rows = await stores.posts.reader.by_author(id_, Window(10), viewer_context)
                 mine = [p.id for p in visible if p.author == id_ and p.reply_to is None]
                 assert [row.id for row in rows] == mine[::-1], person

@@ -27,7 +27,7 @@ NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}
 
 async def publish(stores: Stores, post: Post) -> Post:
     """Publishes as PublishPost does, for authors without accounts."""
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         above = (
             None
             if post.reply_to is None
@@ -45,7 +45,7 @@ async def publish(stores: Stores, post: Post) -> Post:
 
 
 def relay(stores: Stores) -> Relay:
-    count_posts = CountPosts(stores.of_identity.open_post_counts)
+    count_posts = CountPosts(stores.identity.open_post_counts)
     both = [on(Published, COUNT_POSTS, count_posts), on(PostDeleted, COUNT_POSTS, count_posts)]
     return Relay(stores.queue, InProcess(both))
 
@@ -63,8 +63,8 @@ class RepairContract:
     ) -> None:
         ann, posts = UserId(new_id()), list[Post]()
         set_engagement, delete_post = (
-            SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id),
-            DeletePost(stores.open_posts, NO_RELATIONSHIPS),
+            SetEngagement(stores.posts.open_tx, NO_RELATIONSHIPS, new_id),
+            DeletePost(stores.posts.open_tx, NO_RELATIONSHIPS),
         )
         for visibility, above, _, _ in world:
             under = posts[above] if 0 <= above < len(posts) else None
@@ -81,19 +81,19 @@ class RepairContract:
             if deleted:
                 await delete_post(ann, post.id)
 
-        assert await RepairPosts(stores.counters)(repair=False) == NONE
+        assert await RepairPosts(stores.posts.counters)(repair=False) == NONE
 
     async def test_di2_a_planted_drift_is_found_and_repaired(self, stores: Stores) -> None:
         ann, post = UserId(new_id()), await stores.add_post(comments=2, answers=1, likes=5, reposts=0)
         sound = await stores.add_post()
-        await SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id)(
+        await SetEngagement(stores.posts.open_tx, NO_RELATIONSHIPS, new_id)(
             ann, post.id, Engagement.LIKE, on=True
         )
-        await SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id)(
+        await SetEngagement(stores.posts.open_tx, NO_RELATIONSHIPS, new_id)(
             ann, sound.id, Engagement.REPOST, on=True
         )
         comment = await publish(stores, a_post(reply_to=post.id))
-        repair = RepairPosts(stores.counters)
+        repair = RepairPosts(stores.posts.counters)
 
         found = await repair(repair=False)
         unchanged = await stores.read(post.id)
@@ -111,7 +111,7 @@ class RepairContract:
         for _ in range(7):
             await stores.add_post(likes=1)
         seen, below = 0, 2**62
-        while (batch := await stores.counters.recount(below, 2, repair=True)).last is not None:  # type: ignore[arg-type]
+        while (batch := await stores.posts.counters.recount(below, 2, repair=True)).last is not None:  # type: ignore[arg-type]
             seen, below = seen + batch.drift["likes"], batch.last
 
         assert seen == 7
@@ -120,10 +120,10 @@ class RepairContract:
         people = [UserId(new_id()) for _ in range(8)]
         posts = [await publish(stores, a_post()) for _ in range(3)]
         set_engagement, delete_post = (
-            SetEngagement(stores.open_posts, NO_RELATIONSHIPS, new_id),
-            DeletePost(stores.open_posts, NO_RELATIONSHIPS),
+            SetEngagement(stores.posts.open_tx, NO_RELATIONSHIPS, new_id),
+            DeletePost(stores.posts.open_tx, NO_RELATIONSHIPS),
         )
-        repair, busy = RepairPosts(stores.counters), True
+        repair, busy = RepairPosts(stores.posts.counters), True
 
         async def write(user: UserId) -> None:
             for post in posts:
@@ -154,12 +154,12 @@ class RepairContract:
         stone = await stores.add_post(reply_to=top.id, deleted=True)
         lower = await stores.add_post(reply_to=stone.id, deleted=True)
         await stores.add_post(reply_to=lower.id)
-        repair = RepairPosts(stores.counters)
+        repair = RepairPosts(stores.posts.counters)
 
         await repair(repair=True)
 
         assert not any((await repair(repair=False)).values())
-        assert await stores.posts.tombstone(stone.id)
+        assert await stores.posts.reader.tombstone(stone.id)
 
     async def test_post_counts_are_compared_with_the_number_of_open_posts(self, stores: Stores) -> None:
         right, wrong = await stores.add_account(posts=2), await stores.add_account(posts=9)
@@ -168,13 +168,13 @@ class RepairContract:
                 await stores.add_post(author=account.id, visibility=visibility)
             await stores.add_post(author=account.id, deleted=True)
             await stores.add_post(author=account.id, reply_to=(await stores.add_post()).id)
-        repair = RepairAccounts(stores.open_identity, stores.authorship)
+        repair = RepairAccounts(stores.identity.open_tx, stores.authorship)
 
         found, mended = await repair(repair=False), await repair(repair=True)
 
         assert (found, mended) == (7, 7)
-        assert (await stores.people.account(wrong.id)).posts == 2
-        assert (await stores.people.account(right.id)).posts == 2
+        assert (await stores.identity.reader.account(wrong.id)).posts == 2
+        assert (await stores.identity.reader.account(right.id)).posts == 2
         assert await repair(repair=False) == 0
 
     async def test_undelivered_events_are_not_counted_twice(self, stores: Stores) -> None:
@@ -182,14 +182,14 @@ class RepairContract:
         delivered = await publish(stores, a_post(author=ann.id))
         await relay(stores).deliver()
         await publish(stores, a_post(author=ann.id))
-        await DeletePost(stores.open_posts, NO_RELATIONSHIPS)(ann.id, delivered.id)
-        repair = RepairAccounts(stores.open_identity, stores.authorship)
+        await DeletePost(stores.posts.open_tx, NO_RELATIONSHIPS)(ann.id, delivered.id)
+        repair = RepairAccounts(stores.identity.open_tx, stores.authorship)
 
         before = await repair(repair=True)
         await relay(stores).deliver()
 
         assert before == 0
-        assert (await stores.people.account(ann.id)).posts == 1
+        assert (await stores.identity.reader.account(ann.id)).posts == 1
         assert await repair(repair=True) == 0
 
     async def test_a_delivered_event_that_is_still_stored_is_not_counted_twice(self, stores: Stores) -> None:
@@ -197,8 +197,8 @@ class RepairContract:
         await publish(stores, a_post(author=ann.id))
         (delivery,) = await stores.queue.claim_events(10, timedelta(minutes=1))
         assert isinstance(delivery.event, Published)
-        await CountPosts(stores.of_identity.open_post_counts)(delivery.event, delivery.event_id)
-        repair = RepairAccounts(stores.open_identity, stores.authorship)
+        await CountPosts(stores.identity.open_post_counts)(delivery.event, delivery.event_id)
+        repair = RepairAccounts(stores.identity.open_tx, stores.authorship)
 
         assert await repair(repair=True) == 0
         others = [
@@ -207,7 +207,7 @@ class RepairContract:
         ]
         await stores.queue.settle([Settled(delivery, others)])
         assert await repair(repair=True) == 0
-        assert (await stores.people.account(ann.id)).posts == 1
+        assert (await stores.identity.reader.account(ann.id)).posts == 1
 
     async def test_pending_and_dead_events_count_as_undelivered(self, stores: Stores) -> None:
         ann = await stores.add_account()
@@ -225,9 +225,9 @@ class RepairContract:
             ]
         )
 
-        assert await RepairAccounts(stores.open_identity, stores.authorship)(repair=True) == 0
+        assert await RepairAccounts(stores.identity.open_tx, stores.authorship)(repair=True) == 0
         await stores.queue.replay()
         while await relay(stores).deliver():
             pass
 
-        assert (await stores.people.account(ann.id)).posts == 3
+        assert (await stores.identity.reader.account(ann.id)).posts == 3

@@ -27,14 +27,16 @@ async def found(
     stores: Stores, asked: str, viewer_context: ViewerContext | None = None, *, by: Sequence[UserId] = ()
 ) -> list[PostId]:
     query = PostQuery.parsed(asked, graphemes)
-    return list(await stores.search.posts(query, by, Window(FIND_ALL), viewer_context or ViewerContext()))
+    return list(
+        await stores.posts.search.posts(query, by, Window(FIND_ALL), viewer_context or ViewerContext())
+    )
 
 
 async def edit(stores: Stores, post: Post, text: str) -> Post:
     edited = replace(
         post, text=text, entities=resolve_mentions(find_entities(text), {}), version=post.version + 1
     )
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         await tx.posts.archive_version(post)
         await tx.posts.save(edited)
     return edited
@@ -161,7 +163,7 @@ class PostSearchContract:
         rare = salt()
 
         async def fail() -> None:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.posts.add(a_post(text=rare))
                 raise RuntimeError
 
@@ -195,7 +197,7 @@ class PostSearchContract:
     ) -> None:
         rare = salt()
         private, gone = [await says(stores, rare) for _ in range(2)]
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.authors.set_private(private.author, 2, private=True)
             await tx.authors.set_gone(gone.author)
 
@@ -210,7 +212,9 @@ class PostSearchContract:
         for _ in range(4):
             await says(stores, rare, visibility=Visibility.UNLISTED)
 
-        rows = await stores.search.posts(PostQuery.parsed(rare, graphemes), (), Window(1), ViewerContext())
+        rows = await stores.posts.search.posts(
+            PostQuery.parsed(rare, graphemes), (), Window(1), ViewerContext()
+        )
 
         assert list(rows) == [shown.id]
 
@@ -223,7 +227,7 @@ class PostSearchContract:
         query = PostQuery.parsed(rare, graphemes)
 
         async def at(window: Window) -> Page[PostId]:
-            rows = await stores.search.posts(query, (), window, ViewerContext())
+            rows = await stores.posts.search.posts(query, (), window, ViewerContext())
             return page(rows, window, lambda id_: id_, newest_first=True)
 
         forth: list[PostId] = []
@@ -324,7 +328,7 @@ class SearchModelContract:
             muted=frozenset(ids[person] for person in muted),
         )
         posts = [await _made(stores, sketch, ids, rare) for sketch in sketches]
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             for person in private:
                 await tx.authors.set_private(ids[person], 2, private=True)
             for person in gone:
@@ -343,7 +347,7 @@ class SearchModelContract:
                 if may_find(sketch) and by in {None, sketch.author} and _has_all(sketch, query, rare)
             ]
             authors = () if by is None else (ids[by],)
-            rows = await stores.search.posts(query, authors, Window(FIND_ALL), viewer_context)
+            rows = await stores.posts.search.posts(query, authors, Window(FIND_ALL), viewer_context)
             assert list(rows) == expected[::-1], query
 
 

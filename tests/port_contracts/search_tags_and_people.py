@@ -24,7 +24,7 @@ async def tags(
     window: TagWindow | None = None,
 ) -> list[FoundTag]:
     window = window or TagWindow(FIND_ALL)
-    return list(await stores.search.hashtags(beginning, window, viewer_context or ViewerContext()))
+    return list(await stores.posts.search.hashtags(beginning, window, viewer_context or ViewerContext()))
 
 
 class TagSearchContract:
@@ -57,7 +57,7 @@ class TagSearchContract:
             await says(stores, f"#{rare}{end}") for end in ("c", "d", "e", "f", "g", "b")
         ]
         await remove(stores, deleted)
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.authors.set_private(private.author, 2, private=True)
             await tx.authors.set_gone(gone.author)
         viewer_context = ViewerContext(
@@ -95,7 +95,7 @@ async def people(
     stores: Stores, asked: str, viewer_context: ViewerContext | None = None, window: Window | None = None
 ) -> list[UserId]:
     query = PeopleQuery.parsed(asked, graphemes)
-    found = await stores.people_search.people(
+    found = await stores.identity.people_search.people(
         query, window or Window(FIND_ALL), viewer_context or ViewerContext()
     )
     return [one.card.id for one in found]
@@ -143,7 +143,7 @@ class PeopleSearchContract:
         old, new = salt(), salt()
         ann = await stores.add_account(display_name=old)
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.save(replace(await tx.accounts.get(ann.id), display_name=new))
 
         assert (await people(stores, old), await people(stores, new)) == ([], [ann.id])
@@ -152,7 +152,7 @@ class PeopleSearchContract:
         rare = salt()
         ann = await stores.add_account(username=rare, display_name=rare)
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.remove(ann, made_at(new_id()))
 
         assert await people(stores, rare) == []

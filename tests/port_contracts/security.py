@@ -28,32 +28,32 @@ class SecurityEventsContract:
         first = an_event(ann)
         second = an_event(ann, session_id=None, reason="", outcome="ok", network="", request_id="", count=1)
 
-        await stores.security.add([first, an_event(bob), an_event(None)])
-        await stores.security.add([second])
+        await stores.identity.security_events.add([first, an_event(bob), an_event(None)])
+        await stores.identity.security_events.add([second])
 
-        assert list(await stores.security.of_user(ann, 10)) == [second, first]
-        assert list(await stores.security.of_user(ann, 1)) == [second]
-        assert list(await stores.security.of_user(UserId(new_id()), 10)) == []
+        assert list(await stores.identity.security_events.of_user(ann, 10)) == [second, first]
+        assert list(await stores.identity.security_events.of_user(ann, 1)) == [second]
+        assert list(await stores.identity.security_events.of_user(UserId(new_id()), 10)) == []
 
     async def test_the_events_of_an_account_are_anonymized(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         of_bob = an_event(bob)
-        await stores.security.add([an_event(ann), of_bob])
+        await stores.identity.security_events.add([an_event(ann), of_bob])
 
-        await stores.security.anonymize(ann)
+        await stores.identity.security_events.anonymize(ann)
 
-        assert list(await stores.security.of_user(ann, 10)) == []
-        assert list(await stores.security.of_user(bob, 10)) == [of_bob]
+        assert list(await stores.identity.security_events.of_user(ann, 10)) == []
+        assert list(await stores.identity.security_events.of_user(bob, 10)) == [of_bob]
 
     async def test_old_events_are_deleted_and_those_of_deleted_accounts_anonymized(
         self, stores: Stores
     ) -> None:
         account, gone = await stores.add_account(), UserId(new_id())
         old, young = an_event(account.id), an_event(account.id)
-        await stores.security.add([old, young, an_event(gone)])
+        await stores.identity.security_events.add([old, young, an_event(gone)])
 
-        assert await stores.security.purge(old.at + timedelta(milliseconds=1)) >= 1
+        assert await stores.identity.security_events.purge(old.at + timedelta(milliseconds=1)) >= 1
 
-        assert list(await stores.security.of_user(account.id, 10)) == [young]
-        assert list(await stores.security.of_user(gone, 10)) == []
-        assert await stores.security.purge(young.at) == 0
+        assert list(await stores.identity.security_events.of_user(account.id, 10)) == [young]
+        assert list(await stores.identity.security_events.of_user(gone, 10)) == []
+        assert await stores.identity.security_events.purge(young.at) == 0

@@ -31,12 +31,12 @@ def a_session(of: Account, **members: object) -> Session:
 
 
 async def save_session(stores: Stores, session: Session) -> None:
-    async with stores.open_identity() as tx:
+    async with stores.identity.open_tx() as tx:
         await tx.sessions.save(session)
 
 
 async def add_session(stores: Stores, session: Session) -> Session:
-    async with stores.open_identity() as tx:
+    async with stores.identity.open_tx() as tx:
         await tx.sessions.add(session)
     return session
 
@@ -55,7 +55,7 @@ class SessionsContract:
         )
         await add_session(stores, session)
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             assert await tx.sessions.get(session.id) == session
 
     async def test_a_save_replaces_the_members_that_a_refresh_changes(self, stores: Stores) -> None:
@@ -64,11 +64,11 @@ class SessionsContract:
 
         await save_session(stores, refreshed)
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             assert await tx.sessions.get(session.id) == refreshed
 
     async def test_an_unknown_session_counts_as_ended(self, stores: Stores) -> None:
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             with pytest.raises(SessionEnded):
                 await tx.sessions.get(SessionId(new_id()))
 
@@ -77,27 +77,27 @@ class SessionsContract:
         hers = [await add_session(stores, a_session(ann)) for _ in range(2)]
         his = await add_session(stores, a_session(bob))
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             removed = await tx.sessions.remove_all(ann.id)
 
         assert sorted(removed) == [session.id for session in hers]
-        assert await stores.people.session_alive(his.id, his.refreshed_at) is True
+        assert await stores.identity.reader.session_alive(his.id, his.refreshed_at) is True
         for session in hers:
-            assert await stores.people.session_alive(session.id, session.refreshed_at) is False
+            assert await stores.identity.reader.session_alive(session.id, session.refreshed_at) is False
 
     async def test_the_reader_and_the_domain_agree_on_active_sessions(self, stores: Stores) -> None:
         session = await add_session(stores, a_session(await stores.add_account()))
         now = session.refreshed_at
 
         async def alive(after: timedelta) -> bool:
-            return await stores.people.session_alive(session.id, now + after)
+            return await stores.identity.reader.session_alive(session.id, now + after)
 
         assert await alive(timedelta()) is True
         assert await alive(SESSION_IDLE - timedelta(milliseconds=1)) is True
         assert await alive(SESSION_IDLE) is False
         await save_session(stores, session.ended(now))
         assert await alive(timedelta()) is False
-        assert await stores.people.session_alive(SessionId(new_id()), now) is False
+        assert await stores.identity.reader.session_alive(SessionId(new_id()), now) is False
 
     async def test_the_active_ones_of_many_sessions_are_found_with_one_read(self, stores: Stores) -> None:
         ann, bob = await stores.add_account(), await stores.add_account()
@@ -114,15 +114,15 @@ class SessionsContract:
             await add_session(stores, session)
         many = [SessionId(id_) for id_ in (*ids, *range(1, 3_000))]
 
-        assert await stores.people.sessions_alive(many, now) == {ids[2], ids[3], ids[4]}
+        assert await stores.identity.reader.sessions_alive(many, now) == {ids[2], ids[3], ids[4]}
         for id_ in ids:
-            alone = await stores.people.sessions_alive([SessionId(id_)], now)
-            assert (id_ in alone) is await stores.people.session_alive(SessionId(id_), now)
-        assert await stores.people.sessions_alive([], now) == frozenset()
+            alone = await stores.identity.reader.sessions_alive([SessionId(id_)], now)
+            assert (id_ in alone) is await stores.identity.reader.session_alive(SessionId(id_), now)
+        assert await stores.identity.reader.sessions_alive([], now) == frozenset()
         long_after = made_at(ids[4]) + SESSION_LIFE
         await save_session(stores, a_session(ann, id=ids[4], refreshed_at=long_after))
         for late, active in ((timedelta(milliseconds=-1), {ids[4]}), (timedelta(), set[int]())):
-            assert await stores.people.sessions_alive(many, long_after + late) == active
+            assert await stores.identity.reader.sessions_alive(many, long_after + late) == active
 
     async def test_active_sessions_are_listed_newest_first_in_pages(self, stores: Stores) -> None:
         ann, bob = await stores.add_account(), await stores.add_account()
@@ -137,7 +137,7 @@ class SessionsContract:
         rows = [SessionRow(SessionId(id_), f"device {id_}", now) for id_ in reversed(ids[3:])]
 
         async def listed(window: Window) -> list[SessionRow]:
-            return list(await stores.people.sessions_of(ann.id, now, window))
+            return list(await stores.identity.reader.sessions_of(ann.id, now, window))
 
         assert await listed(Window(5)) == rows
         assert await listed(Window(1)) == rows[:2], (
@@ -161,7 +161,7 @@ class SessionsContract:
             await add_session(stores, session)
             now = end + timedelta(milliseconds=after)
 
-            listed = await stores.people.sessions_of(session.user_id, now, Window(5))
+            listed = await stores.identity.reader.sessions_of(session.user_id, now, Window(5))
 
             assert (session.id in [row.id for row in listed]) == session.alive(now) == (after < 0)
 
@@ -172,7 +172,7 @@ class SessionsContract:
         assert len(session.exchanges) == 2
         await save_session(stores, session)
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             assert await tx.sessions.get(session.id) == session
 
     async def test_ended_and_then_long_unused_sessions_make_room(self, stores: Stores) -> None:
@@ -187,13 +187,13 @@ class SessionsContract:
         his = await add_session(stores, a_session(bob))
 
         async def room(keep: int) -> list[int]:
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 return sorted(await tx.sessions.make_room(ann.id, keep))
 
         assert await room(4) == []
         assert await room(3) == [ended.id]
         assert await room(1) == sorted([idle.id, used.id])
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             assert await tx.sessions.get(oldest.id) == oldest
             assert await tx.sessions.get(his.id) == his
             with pytest.raises(SessionEnded):
@@ -205,17 +205,17 @@ class SessionsContract:
         later = await add_session(stores, a_session(ann))
         now = made_at(new_id())
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             while await tx.sessions.end_some(hers[0].created_at, now, 500):
                 pass  # end the sessions that other tests left
         ended = []
         for _ in range(3):
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 ended.append(await tx.sessions.end_some(later.created_at, now, 2))
 
         assert sorted(len(some) for some in ended) == [0, 1, 2]
         assert sorted(id_ for some in ended for id_ in some) == [session.id for session in hers]
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             assert (await tx.sessions.get(hers[0].id)).ended_at == now
             assert (await tx.sessions.get(later.id)).ended_at is None
 
@@ -226,11 +226,11 @@ class SessionsContract:
         of_bob = await add_session(stores, a_session(bob))
         now = made_at(new_id())
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             ended = await tx.sessions.end_all(ann.id, now, but=of_ann[0].id)
 
         assert sorted(ended) == [session.id for session in of_ann[1:]]
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             stored = [await tx.sessions.get(session.id) for session in (*of_ann, before, of_bob)]
             assert [session.ended_at for session in stored] == [None, now, now, before.ended_at, None]
             assert await tx.sessions.end_all(ann.id, now) == [of_ann[0].id]

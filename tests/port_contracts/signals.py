@@ -24,13 +24,13 @@ def a_post_id() -> PostId:
 
 
 async def add(stores: Stores, *signals: EngagementSignal) -> None:
-    async with stores.open_signals() as tx:
+    async with stores.feeds.open_tx() as tx:
         for signal in signals:
             await tx.signals.add(signal)
 
 
 async def set_tags(stores: Stores, post: PostId, *signals: HashtagSignal) -> None:
-    async with stores.open_signals() as tx:
+    async with stores.feeds.open_tx() as tx:
         await tx.signals.set_tags(post, signals)
 
 
@@ -39,7 +39,7 @@ async def signals_for(
 ) -> list[EngagementSignal]:
     found: list[EngagementSignal] = []
     last: EngagementSignal | None = None
-    while some := await stores.signals.signals(since, last, batch):
+    while some := await stores.feeds.signals.signals(since, last, batch):
         found += [signal for signal in some if signal.post in posts]
         last = some[-1]
     return found
@@ -48,7 +48,7 @@ async def signals_for(
 async def tags_of(stores: Stores, *posts: PostId, since: int = 0, batch: int = 1000) -> list[HashtagSignal]:
     found: list[HashtagSignal] = []
     last: HashtagSignal | None = None
-    while some := await stores.signals.hashtag_signals(since, last, batch):
+    while some := await stores.feeds.signals.hashtag_signals(since, last, batch):
         found += [signal for signal in some if signal.post in posts]
         last = some[-1]
     return found
@@ -86,7 +86,7 @@ class SignalsContract:
         reposted = liked._replace(source=REPOSTED, weight=2)
         await add(stores, liked, reposted)
 
-        async with stores.open_signals() as tx:
+        async with stores.feeds.open_tx() as tx:
             for _ in range(2):
                 await tx.signals.remove(post, liked.user, LIKED)
 
@@ -144,7 +144,7 @@ class SignalsContract:
 
         deleted_counts = []
         for _ in range(4):
-            async with stores.open_signals() as tx:
+            async with stores.feeds.open_tx() as tx:
                 deleted_counts.append(await tx.signals.delete_for_post(post, 3))
 
         assert deleted_counts == [3, 3, 1, 0]
@@ -159,7 +159,7 @@ class SignalsContract:
 
         deleted_counts = []
         for _ in range(3):
-            async with stores.open_signals() as tx:
+            async with stores.feeds.open_tx() as tx:
                 deleted_counts.append(await tx.signals.delete_by_user(user, 3))
 
         assert deleted_counts == [3, 1, 0]
@@ -169,11 +169,14 @@ class SignalsContract:
 
     async def test_private_and_deleted_accounts_are_closed(self, stores: Stores) -> None:
         private, deleted, open_again, unknown = (UserId(new_id()) for _ in range(4))
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.authors.set_private(private, 1, private=True)
             await tx.authors.set_gone(deleted)
             await tx.authors.set_private(open_again, 1, private=True)
             await tx.authors.set_private(open_again, 2, private=False)
 
-        assert await stores.accounts.closed([private, deleted, open_again, unknown]) == {private, deleted}
-        assert await stores.accounts.closed([]) == frozenset()
+        assert await stores.posts.closed_authors.closed([private, deleted, open_again, unknown]) == {
+            private,
+            deleted,
+        }
+        assert await stores.posts.closed_authors.closed([]) == frozenset()

@@ -37,26 +37,16 @@ from adapters.sql.notifications.tables import mails, tickets
 from adapters.sql.outbox import deliveries, outbox
 from adapters.sql.posts import stores as sql_posts
 from adapters.sql.technology import Sql
-from application.feeds.signals import SignalsReader, SignalsTx
 from application.feeds.stores import FeedsStores
-from application.graph.ports import GraphCounters, GraphReader, GraphTx
 from application.graph.stores import GraphStores
-from application.identity.ports import Authorship, ConfirmationQueue, IdentityReader, IdentityTx, KeyStore
-from application.identity.searching import PeopleSearch
-from application.identity.security import SecurityEvents
+from application.identity.ports import Authorship
 from application.identity.stores import IdentityStores
-from application.media.ports import MediaReader, MediaTx, ProcessingQueue
 from application.media.stores import MediaStores
-from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, StreamTickets
 from application.notifications.stores import NotificationsStores
-from application.posts.answers import FeedEntries
-from application.posts.ports import ClosedAuthors, Counters, EngagementsReader, PostsReader, PostsTx
-from application.posts.presenting import PostPartsReader
-from application.posts.searching import PostSearch
 from application.posts.stores import PostsStores
 from application.posts.views import PostView
 from application.shared.deliveries import OutboxQueue
-from application.shared.ports import NewId, OpenTx
+from application.shared.ports import NewId
 from domain.identity import Account
 from domain.posts import Post, Visibility
 from domain.shared import PostId, Unavailable, UserId, ViewerContext
@@ -76,12 +66,12 @@ SECRETS = Secrets(bytes(range(32)))
 class Stores:
     """The bundles of one technology, and what the tests need beside them."""
 
-    of_identity: IdentityStores
-    of_graph: GraphStores
-    of_posts: PostsStores
-    of_feeds: FeedsStores
-    of_notifications: NotificationsStores
-    of_media: MediaStores
+    identity: IdentityStores
+    graph: GraphStores
+    posts: PostsStores
+    feeds: FeedsStores
+    notifications: NotificationsStores
+    media: MediaStores
     queue: OutboxQueue
     pass_time: Callable[[timedelta], Awaitable[None]]
     """Advances the time of leases, retries, tickets and due mails."""
@@ -90,127 +80,23 @@ class Stores:
     database: Database | None = None
 
     @property
-    def open_identity(self) -> OpenTx[IdentityTx]:
-        return self.of_identity.open_tx
-
-    @property
-    def people(self) -> IdentityReader:
-        return self.of_identity.reader
-
-    @property
-    def keys(self) -> KeyStore:
-        return self.of_identity.keys
-
-    @property
-    def security(self) -> SecurityEvents:
-        return self.of_identity.security_events
-
-    @property
-    def people_search(self) -> PeopleSearch:
-        return self.of_identity.people_search
-
-    @property
-    def confirmations(self) -> ConfirmationQueue:
-        return self.of_identity.confirmations
-
-    @property
-    def open_posts(self) -> OpenTx[PostsTx]:
-        return self.of_posts.open_tx
-
-    @property
-    def posts(self) -> PostsReader:
-        return self.of_posts.reader
-
-    @property
-    def parts(self) -> PostPartsReader:
-        return self.of_posts.parts
-
-    @property
-    def engagements(self) -> EngagementsReader:
-        return self.of_posts.engagements
-
-    @property
-    def entries(self) -> FeedEntries:
-        return self.of_posts.entries
-
-    @property
-    def counters(self) -> Counters:
-        return self.of_posts.counters
-
-    @property
-    def search(self) -> PostSearch:
-        return self.of_posts.search
-
-    @property
-    def accounts(self) -> ClosedAuthors:
-        return self.of_posts.closed_authors
-
-    @property
-    def open_signals(self) -> OpenTx[SignalsTx]:
-        return self.of_feeds.open_tx
-
-    @property
-    def signals(self) -> SignalsReader:
-        return self.of_feeds.signals
-
-    @property
-    def open_graph(self) -> OpenTx[GraphTx]:
-        return self.of_graph.open_tx
-
-    @property
-    def graph(self) -> GraphReader:
-        return self.of_graph.reader
-
-    @property
-    def graph_counters(self) -> GraphCounters:
-        return self.of_graph.counters
-
-    @property
-    def open_notifications(self) -> OpenTx[NotificationsTx]:
-        return self.of_notifications.open_tx
-
-    @property
-    def streams(self) -> StreamReader:
-        return self.of_notifications.reader
-
-    @property
-    def tickets(self) -> StreamTickets:
-        return self.of_notifications.tickets
-
-    @property
-    def mail_queue(self) -> MailQueue:
-        return self.of_notifications.mail_queue
-
-    @property
-    def open_media(self) -> OpenTx[MediaTx]:
-        return self.of_media.open_tx
-
-    @property
-    def media(self) -> MediaReader:
-        return self.of_media.reader
-
-    @property
-    def jobs(self) -> ProcessingQueue:
-        return self.of_media.jobs
-
-    @property
     def authorship(self) -> Authorship:
-        return AuthorshipOfPosts(lambda: self.of_posts.authored)
+        return AuthorshipOfPosts(lambda: self.posts.authored)
 
     async def add_account(self, **members: object) -> Account:
         account = an_account(**members)
-        async with self.open_identity() as tx:
+        async with self.identity.open_tx() as tx:
             await tx.accounts.add(account)
         return account
 
     async def add_post(self, **members: object) -> Post:
         post = a_post(**members)
-        async with self.open_posts() as tx:
+        async with self.posts.open_tx() as tx:
             await tx.posts.add(post)
         return post
 
     async def read(self, post_id: PostId, viewer: UserId | None = None) -> PostView:
-        row = await self.posts.post(post_id, ViewerContext(viewer))
+        row = await self.posts.reader.post(post_id, ViewerContext(viewer))
         assert row is not None
         return row
 
@@ -253,12 +139,12 @@ async def memory() -> AsyncIterator[Stores]:
         monotonic=lambda: now,
     )
     yield Stores(
-        of_identity=memory_identity.stores(memory),
-        of_graph=memory_graph.stores(memory, POPULAR),
-        of_posts=memory_posts.stores(memory),
-        of_feeds=memory_feeds.stores(memory),
-        of_notifications=memory_notifications.stores(memory),
-        of_media=memory_media.stores(memory),
+        identity=memory_identity.stores(memory),
+        graph=memory_graph.stores(memory, POPULAR),
+        posts=memory_posts.stores(memory),
+        feeds=memory_feeds.stores(memory),
+        notifications=memory_notifications.stores(memory),
+        media=memory_media.stores(memory),
         queue=MemoryOutboxQueue(store, lambda: now),
         pass_time=pass_time,
         wake=wake,
@@ -307,12 +193,12 @@ async def sql(url: str) -> AsyncIterator[Stores]:
             monotonic=lambda: time.monotonic() + now,
         )
         yield Stores(
-            of_identity=sql_identity.stores(sql),
-            of_graph=sql_graph.stores(sql, POPULAR),
-            of_posts=sql_posts.stores(sql),
-            of_feeds=sql_feeds.stores(sql),
-            of_notifications=sql_notifications.stores(sql),
-            of_media=sql_media.stores(sql),
+            identity=sql_identity.stores(sql),
+            graph=sql_graph.stores(sql, POPULAR),
+            posts=sql_posts.stores(sql),
+            feeds=sql_feeds.stores(sql),
+            notifications=sql_notifications.stores(sql),
+            media=sql_media.stores(sql),
             queue=queue_on(database, sql.monotonic),
             pass_time=pass_time,
             wake=wake,

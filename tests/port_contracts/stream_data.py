@@ -59,7 +59,7 @@ async def notify(
     post: PostId | None = None,
     key: str | None = None,
 ) -> StreamEntry | None:
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         entries = await notify_in(tx, [user], kind, actor, post, key)
     return entries[0] if entries else None
 
@@ -70,14 +70,14 @@ async def notify_kinds(stores: Stores, user: UserId, *kinds: NotificationKind) -
 
 
 async def add_change(stores: Stores, user: UserId, what: StreamChange, *refs: int) -> None:
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         stream = (await tx.streams.lock([user]))[user].with_entry(what)
         await tx.streams.add([(StreamEntry(user, stream.head, new_id(), what, refs=refs), None)])
         await tx.streams.save([stream])
 
 
 async def remove(stores: Stores, user: UserId, *seqs: int) -> Sequence[tuple[int, NotificationKind]]:
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         stream = (await tx.streams.lock([user]))[user]
         removed = await tx.streams.remove(user, seqs)
         await tx.streams.save([stream.without_removed(removed)])
@@ -85,7 +85,7 @@ async def remove(stores: Stores, user: UserId, *seqs: int) -> Sequence[tuple[int
 
 
 async def mark_read(stores: Stores, user: UserId, seq: int) -> Stream:
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         stream = (await tx.streams.lock([user]))[user]
         newest = await tx.streams.newest_up_to(user, seq)
         stream = stream.read_up_to(newest, await tx.streams.unread_between(user, stream.read, newest))
@@ -94,7 +94,7 @@ async def mark_read(stores: Stores, user: UserId, seq: int) -> Stream:
 
 
 async def cut(stores: Stores, user: UserId, floor: int) -> None:
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         stream = (await tx.streams.lock([user]))[user]
         lost = await tx.streams.unread_between(user, stream.read, floor - 1)
         await tx.streams.cut(user, floor)
@@ -102,7 +102,7 @@ async def cut(stores: Stores, user: UserId, floor: int) -> None:
 
 
 async def stream_of(stores: Stores, user: UserId) -> Stream:
-    stream = await stores.streams.stream(user)
+    stream = await stores.notifications.reader.stream(user)
     assert stream is not None
     return stream
 
@@ -110,7 +110,7 @@ async def stream_of(stores: Stores, user: UserId) -> Stream:
 async def entries_of(stores: Stores, user: UserId) -> Sequence[StreamEntry]:
     """All entries of the stream. Checks that they have no gap and that the counters are exact."""
     stream = await stream_of(stores, user)
-    entries = await stores.streams.after(user, stream.floor - 1, 10_000)
+    entries = await stores.notifications.reader.after(user, stream.floor - 1, 10_000)
     assert [entry.seq for entry in entries] == [*range(stream.floor, stream.head + 1)]
     unread = Counter(entry.type for entry in entries if entry.is_notification and not entry.is_read(stream))
     assert dict(stream.unread) == dict(unread)

@@ -79,7 +79,7 @@ class StreamReaderContract:
             found, window = [], Window(limit)
             while True:
                 some: Page[StreamEntry] = page(
-                    await stores.streams.latest(user, window, kinds),
+                    await stores.notifications.reader.latest(user, window, kinds),
                     window,
                     lambda entry: entry.seq,
                     newest_first=True,
@@ -92,7 +92,9 @@ class StreamReaderContract:
         assert await pages(tuple(NotificationKind), 4) == [[7, 6, 5, 3], [2, 1]]
         assert await pages([LIKE, FOLLOW], 2) == [[7, 6], [3, 1]]
         assert await pages([NotificationKind.EDIT], 2) == [[]]
-        back = await stores.streams.latest(user, Window(2, 1, back=True), tuple(NotificationKind))
+        back = await stores.notifications.reader.latest(
+            user, Window(2, 1, back=True), tuple(NotificationKind)
+        )
         assert [entry.seq for entry in back] == [5, 3, 2]
 
     async def test_notifications_are_found_by_post_and_by_actor(self, stores: Stores) -> None:
@@ -102,7 +104,7 @@ class StreamReaderContract:
         await notify(stores, user, FOLLOW, actor=actor)
         await notify(stores, user, LIKE, post=post)
         await notify(stores, other, NotificationKind.MENTION, actor=actor, post=post)
-        reader = stores.streams
+        reader = stores.notifications.reader
 
         assert sorted(await reader.about_post(post, 9)) == sorted(
             [
@@ -149,13 +151,16 @@ class TrimStreamsContract:
         await add_aged(stores, user, *ages)
         await add_aged(stores, young, *ages[2:])
         await add_aged(stores, idle, *ages[:2])
-        trim = TrimStreams(stores.open_notifications, stores.streams, lambda: NOW)
+        trim = TrimStreams(stores.notifications.open_tx, stores.notifications.reader, lambda: NOW)
 
-        assert sorted(await stores.streams.streams_to_trim(NOW - month, 9)) == [(user, 3), (idle, 3)]
-        assert len(await stores.streams.streams_to_trim(NOW - month, 1)) == 1
+        assert sorted(await stores.notifications.reader.streams_to_trim(NOW - month, 9)) == [
+            (user, 3),
+            (idle, 3),
+        ]
+        assert len(await stores.notifications.reader.streams_to_trim(NOW - month, 1)) == 1
         await trim()
 
-        assert await stores.streams.streams_to_trim(NOW - month, 9) == []
+        assert await stores.notifications.reader.streams_to_trim(NOW - month, 9) == []
         assert [entry.seq for entry in await entries_of(stores, user)] == [3, 4]
         assert [entry.seq for entry in await entries_of(stores, young)] == [1, 2]
         assert await entries_of(stores, idle) == []
@@ -166,7 +171,7 @@ class TrimStreamsContract:
         user = a_user()
         await add_aged(stores, user, *[timedelta()] * (MAX_STREAM_ENTRIES + STEP + 7))
 
-        await TrimStreams(stores.open_notifications, stores.streams, lambda: NOW)()
+        await TrimStreams(stores.notifications.open_tx, stores.notifications.reader, lambda: NOW)()
 
         entries = await entries_of(stores, user)
         assert (len(entries), entries[0].seq) == (MAX_STREAM_ENTRIES, STEP + 8)
@@ -177,9 +182,9 @@ class TrimStreamsContract:
         await add_aged(stores, user, timedelta(days=RETENTION_DAYS + 1))
         deletes_meanwhile = DeletesMeanwhile(stores, user)
 
-        await TrimStreams(stores.open_notifications, deletes_meanwhile, lambda: NOW)()  # type: ignore[arg-type]
+        await TrimStreams(stores.notifications.open_tx, deletes_meanwhile, lambda: NOW)()  # type: ignore[arg-type]
 
-        assert await stores.streams.stream(user) is None
+        assert await stores.notifications.reader.stream(user) is None
 
 
 @dataclass
@@ -190,14 +195,14 @@ class DeletesMeanwhile:
     user: UserId
 
     async def streams_to_trim(self, before: datetime, limit: int) -> Sequence[tuple[UserId, int]]:
-        found = await self.stores.streams.streams_to_trim(before, limit)
-        async with self.stores.open_notifications() as tx:
+        found = await self.stores.notifications.reader.streams_to_trim(before, limit)
+        async with self.stores.notifications.open_tx() as tx:
             await tx.streams.delete(self.user)
         return found
 
 
 async def add_aged(stores: Stores, user: UserId, *ages: timedelta) -> None:
-    async with stores.open_notifications() as tx:
+    async with stores.notifications.open_tx() as tx:
         stream = (await tx.streams.lock([user]))[user]
         entries = []
         for age in ages:

@@ -40,9 +40,9 @@ from tests.port_contracts.stream_data import (
 class StreamsContract:
     async def test_the_first_lock_creates_the_stream(self, stores: Stores) -> None:
         user, other = a_user(), a_user()
-        assert await stores.streams.stream(user) is None
+        assert await stores.notifications.reader.stream(user) is None
 
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             locked = await tx.streams.lock([user, other])
         stream = await stream_of(stores, user)
 
@@ -64,7 +64,7 @@ class StreamsContract:
         await notify_kinds(stores, user, LIKE)
         assert (await stream_of(stores, user)).epoch == first
 
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             stream = (await tx.streams.lock([user]))[user]
             await tx.streams.save([Stream(user, "f" * 16, 3, 7, 5, {COMMENT: 2})])
 
@@ -81,7 +81,7 @@ class StreamsContract:
         entries.append(StreamEntry(user, head + 1, new_id(), NotificationKind.FOLLOW, actor))
         entries.append(StreamEntry(user, head + 2, new_id(), StreamChange.READ, refs=(5,)))
         entries.append(StreamEntry(user, head + 3, new_id(), StreamChange.REMOVED, refs=tuple(range(1, 101))))
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             stream = (await tx.streams.lock([user]))[user]
             for entry in entries:
                 stream = stream.with_entry(entry.type)
@@ -89,19 +89,19 @@ class StreamsContract:
             await tx.streams.save([stream])
 
         assert await entries_of(stores, user) == entries
-        assert await stores.streams.after(user, 1, 2) == entries[1:3]
-        assert await stores.streams.after(user, head + 3, 2) == []
-        assert await stores.streams.after(a_user(), 0, 2) == []
-        assert await stores.streams.entry(user, 1) == entries[0]
+        assert await stores.notifications.reader.after(user, 1, 2) == entries[1:3]
+        assert await stores.notifications.reader.after(user, head + 3, 2) == []
+        assert await stores.notifications.reader.after(a_user(), 0, 2) == []
+        assert await stores.notifications.reader.entry(user, 1) == entries[0]
         for seq in (0, head + 2, head + 4):
-            assert await stores.streams.entry(user, seq) is None
+            assert await stores.notifications.reader.entry(user, seq) is None
 
     async def test_a_rollback_leaves_neither_a_gap_nor_a_key(self, stores: Stores) -> None:
         user = a_user()
         first = await notify(stores, user, key="like:1:2")
 
         async def fail() -> None:
-            async with stores.open_notifications() as tx:
+            async with stores.notifications.open_tx() as tx:
                 await notify_in(tx, [user], key="like:1:3")
                 raise Rollback
 
@@ -120,7 +120,7 @@ class StreamsContract:
         users, chance = [a_user() for _ in range(3)], random.Random(7)  # noqa: S311 - no secret
 
         async def attempt(key: str) -> None:
-            async with stores.open_notifications() as tx:
+            async with stores.notifications.open_tx() as tx:
                 await notify_in(tx, users, key=key)
                 await asyncio.sleep(0)
                 if chance.random() < 0.3:
@@ -148,14 +148,14 @@ class StreamsContract:
         assert entry is not None
         await remove(stores, user, entry.seq)
 
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             asked = [(user, long), (user, "another"), (other, long), (other, "another"), (a_user(), long)]
             assert await tx.streams.known(asked) == {(user, long): (), (other, "another"): ()}
             assert await tx.streams.known([]) == {}
 
     async def test_known_keys_have_the_refs_even_of_tombstones(self, stores: Stores) -> None:
         user, event = a_user(), new_id()
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             stream = (await tx.streams.lock([user]))[user].with_entry(LIKE)
             entry = StreamEntry(user, stream.head, new_id(), LIKE, a_user(), a_post_id(), (event,))
             await tx.streams.add([(entry, "one")])
@@ -163,7 +163,7 @@ class StreamsContract:
         await notify(stores, user, key="two")
         await remove(stores, user, entry.seq)
 
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             known = await tx.streams.known([(user, key) for key in ("one", "two", "three")])
         assert known == {(user, "one"): (event,), (user, "two"): ()}
         hole = StreamEntry(user, entry.seq, entry.id, LIKE, refs=(event,), removed=True)
@@ -172,10 +172,10 @@ class StreamsContract:
     async def test_many_users_are_notified_at_once(self, stores: Stores) -> None:
         users = [a_user() for _ in range(BATCH)]
         for key in ("one", "one", "two"):
-            async with stores.open_notifications() as tx:
+            async with stores.notifications.open_tx() as tx:
                 await notify_in(tx, users[::-1], key=key)
 
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             known = await tx.streams.known([(user, key) for user in users for key in ("one", "three")])
         assert known == {(user, "one"): () for user in users}
         for user in users:
@@ -195,10 +195,11 @@ class StreamsContract:
         assert entries[0] == StreamEntry(user, 1, entry.id, LIKE, removed=True)
         assert [one.seq for one in entries if one.is_notification] == [3]
         assert dict((await stream_of(stores, user)).unread) == {FOLLOW: 1}
-        assert await stores.streams.entry(user, 1) is None
-        assert [one.seq for one in await stores.streams.latest(user, Window(9), tuple(NotificationKind))] == [
-            3
-        ]
+        assert await stores.notifications.reader.entry(user, 1) is None
+        assert [
+            one.seq
+            for one in await stores.notifications.reader.latest(user, Window(9), tuple(NotificationKind))
+        ] == [3]
 
     async def test_ranges_are_counted_without_tombstones_and_changes(self, stores: Stores) -> None:
         user = a_user()
@@ -207,7 +208,7 @@ class StreamsContract:
         await notify_kinds(stores, user, FOLLOW)
         await remove(stores, user, 2)
 
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             assert dict(await tx.streams.unread_between(user, 0, 6)) == {LIKE: 2, COMMENT: 1, FOLLOW: 1}
             assert dict(await tx.streams.unread_between(user, 1, 4)) == {LIKE: 1, COMMENT: 1}
             assert dict(await tx.streams.unread_between(user, 4, 4)) == {}
@@ -239,7 +240,7 @@ class StreamsContract:
         assert [entry.seq for entry in await entries_of(stores, other)] == [1, 2, 3]
         stream = await stream_of(stores, user)
         assert (stream.floor, stream.head, stream.read, stream.total) == (3, 3, 2, 1)
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             assert await tx.streams.known([(user, "one"), (user, "three")]) == {(user, "three"): ()}
 
         await cut(stores, user, 4)
@@ -253,18 +254,18 @@ class StreamsContract:
         await notify_kinds(stores, users[0], LIKE, LIKE)
         await notify_kinds(stores, users[1], LIKE)
 
-        assert await stores.streams.heads([*users, *map(UserId, range(1, 5_000))]) == {
+        assert await stores.notifications.reader.heads([*users, *map(UserId, range(1, 5_000))]) == {
             users[0]: 2,
             users[1]: 1,
         }
-        assert await stores.streams.heads([]) == {}
+        assert await stores.notifications.reader.heads([]) == {}
 
     async def test_users_with_a_stream_are_listed_by_id(self, stores: Stores) -> None:
         users = [a_user() for _ in range(5)]
         for user in users[1:]:
             await notify_kinds(stores, user, LIKE)
-        assert await stores.streams.users(users[1], 2) == users[2:4]
-        assert await stores.streams.users(users[3], 5) == users[4:]
+        assert await stores.notifications.reader.users(users[1], 2) == users[2:4]
+        assert await stores.notifications.reader.users(users[3], 5) == users[4:]
 
     async def test_preferences_are_stored(self, stores: Stores) -> None:
         user, other = a_user(), a_user()
@@ -272,11 +273,11 @@ class StreamsContract:
             {Channel.APP: {LIKE: False}, Channel.EMAIL: {NotificationKind.MENTION: True}}
         )
         for some in (Preferences(), preferences):
-            async with stores.open_notifications() as tx:
+            async with stores.notifications.open_tx() as tx:
                 await tx.streams.set_preferences(user, some)
 
-        kept = await stores.streams.preferences(user)
-        async with stores.open_notifications() as tx:
+        kept = await stores.notifications.reader.preferences(user)
+        async with stores.notifications.open_tx() as tx:
             found = await tx.streams.preferences([user, other])
         for one in (kept, found[user]):
             assert [
@@ -287,14 +288,14 @@ class StreamsContract:
             assert [kind for kind in NotificationKind if one.wants(kind, Channel.EMAIL)] == [
                 NotificationKind.MENTION
             ]
-        assert found[other] == await stores.streams.preferences(other) == Preferences()
+        assert found[other] == await stores.notifications.reader.preferences(other) == Preferences()
 
     async def test_concurrent_notifications_leave_no_gap_and_no_duplicate(self, stores: Stores) -> None:
         """Twenty transactions use ten keys twice each; six of them roll back."""
         user = a_user()
 
         async def attempt_once(number: int) -> None:
-            async with stores.open_notifications() as tx:
+            async with stores.notifications.open_tx() as tx:
                 entries = await notify_in(tx, [user], (LIKE, COMMENT)[number % 2], key=f"key:{number % 10}")
                 await asyncio.sleep(0)
                 if number % 10 in {1, 4, 7}:
@@ -318,17 +319,17 @@ class StreamsContract:
 
     async def test_deleting_a_stream_leaves_nothing_of_it(self, stores: Stores) -> None:
         user, other = a_user(), a_user()
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             await notify_in(tx, [user, other], key="one")
             await tx.streams.set_preferences(user, Preferences({Channel.APP: {LIKE: False}}))
         epoch = (await stream_of(stores, user)).epoch
 
-        async with stores.open_notifications() as tx:
+        async with stores.notifications.open_tx() as tx:
             await tx.streams.delete(user)
 
-        assert await stores.streams.stream(user) is None
-        assert await stores.streams.after(user, 0, 9) == []
-        assert await stores.streams.preferences(user) == Preferences()
+        assert await stores.notifications.reader.stream(user) is None
+        assert await stores.notifications.reader.after(user, 0, 9) == []
+        assert await stores.notifications.reader.preferences(user) == Preferences()
         assert len(await entries_of(stores, other)) == 1
         entry = await notify(stores, user, key="one")
         assert entry is not None

@@ -23,7 +23,7 @@ NOBODY = ViewerContext()
 
 
 async def edit(stores: Stores, post: Post, **words: object) -> Post:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         stored = await tx.posts.get(post.id)
         at = made_at(post.id) + timedelta(minutes=stored.version)
         edited = replace(stored, edited_at=at, version=stored.version + 1, **words)  # type: ignore[arg-type]
@@ -35,7 +35,7 @@ async def edit(stores: Stores, post: Post, **words: object) -> Post:
 async def answer(stores: Stores, above: Post, **members: object) -> Post:
     """Adds and counts a comment as PublishPost does."""
     post = a_post(reply_to=above.id, **members)
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         await tx.posts.add(post)
         if post.counts_in(above):
             await tx.posts.count_answers(above.id, comments=1, answers=1)
@@ -43,7 +43,7 @@ async def answer(stores: Stores, above: Post, **members: object) -> Post:
 
 
 async def delete(stores: Stores, post: Post) -> None:
-    async with stores.open_posts() as tx:
+    async with stores.posts.open_tx() as tx:
         await remove(tx, await tx.posts.get(post.id), by=post.author)
 
 
@@ -51,7 +51,7 @@ class EditsContract:
     async def test_entities_make_the_round_trip(self, stores: Stores) -> None:
         post = await stores.add_post(entities=ENTITIES)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             stored = await tx.posts.get(post.id)
 
         assert stored == post
@@ -62,7 +62,7 @@ class EditsContract:
         await edit(stores, post, text="two", content_warning="", language=None, entities=())
         await edit(stores, post, text="three")
 
-        rows = await stores.posts.versions(post.id, Window(10), NOBODY)
+        rows = await stores.posts.reader.versions(post.id, Window(10), NOBODY)
 
         assert [(row.version, row.text, row.content_warning, row.language) for row in rows] == [
             (1, "one", "w", "en"),
@@ -79,7 +79,7 @@ class EditsContract:
             await edit(stores, post, text=f"edit {number}")
 
         async def versions(window: Window) -> list[int]:
-            return [row.version for row in await stores.posts.versions(post.id, window, NOBODY)]
+            return [row.version for row in await stores.posts.reader.versions(post.id, window, NOBODY)]
 
         assert await versions(Window(2)) == [1, 2, 3]
         assert await versions(Window(2, 2)) == [3, 4, 5]
@@ -92,7 +92,7 @@ class EditsContract:
         await edit(stores, post, text="two", mentioned=frozenset(), entities=())
         edited = await edit(stores, post, text="three")
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.count_answers(post.id, comments=1, answers=2)
             original = await tx.posts.original(await tx.posts.get(post.id))
             untouched = await tx.posts.original(replace(edited, id=PostId(1)))
@@ -107,14 +107,14 @@ class EditsContract:
         edited = await edit(stores, post, text="three", mentioned=frozenset({cat}))
 
         for _ in range(2):
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 stored = await tx.posts.get(post.id)
                 await tx.posts.remove_version(stored, 1)
                 assert (await tx.posts.original(stored)).text == "two"
 
-        rows = await stores.posts.versions(post.id, Window(10), ViewerContext(post.author))
+        rows = await stores.posts.reader.versions(post.id, Window(10), ViewerContext(post.author))
         assert [(row.version, row.text) for row in rows] == [(2, "two"), (3, "three")]
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert await tx.posts.get(post.id) == edited
             naming = [await tx.erasure.find_posts_naming(user, 10) for user in (ann, bob, cat)]
             assert naming == [[], [post.id], [post.id]]
@@ -128,8 +128,8 @@ class EditsContract:
 
         await delete(stores, post)
 
-        assert list(await stores.posts.versions(post.id, Window(10), ViewerContext(post.author))) == []
-        async with stores.open_posts() as tx:
+        assert list(await stores.posts.reader.versions(post.id, Window(10), ViewerContext(post.author))) == []
+        async with stores.posts.open_tx() as tx:
             stored = await tx.posts.get(post.id)
             assert await tx.posts.original(stored) == stored
         assert (stored.text, stored.entities, stored.mentioned, stored.edited_at) == (
@@ -143,8 +143,8 @@ class EditsContract:
         post = await stores.add_post(visibility=Visibility.FOLLOWERS)
         await edit(stores, post, text="two")
 
-        assert list(await stores.posts.versions(post.id, Window(10), NOBODY)) == []
-        assert len(await stores.posts.versions(post.id, Window(10), ViewerContext(post.author))) == 2
+        assert list(await stores.posts.reader.versions(post.id, Window(10), NOBODY)) == []
+        assert len(await stores.posts.reader.versions(post.id, Window(10), ViewerContext(post.author))) == 2
 
 
 class ThreadsContract:
@@ -152,7 +152,7 @@ class ThreadsContract:
         one, two = await stores.add_post(), await stores.add_post()
         hidden = await stores.add_post(visibility=Visibility.DIRECT)
 
-        rows = await stores.posts.by_ids([two.id, hidden.id, PostId(1), one.id], NOBODY)
+        rows = await stores.posts.reader.by_ids([two.id, hidden.id, PostId(1), one.id], NOBODY)
 
         assert rows == {one.id: await stores.read(one.id), two.id: await stores.read(two.id)}
 
@@ -163,9 +163,9 @@ class ThreadsContract:
         await delete(stores, middle)
 
         places = [Tombstone(middle.id, top.id), Tombstone(top.id, None)]
-        assert list(await stores.posts.ancestors(low.id, 10)) == places
-        assert list(await stores.posts.ancestors(low.id, 1)) == places[:1]
-        assert list(await stores.posts.ancestors(top.id, 10)) == []
+        assert list(await stores.posts.reader.ancestors(low.id, 10)) == places
+        assert list(await stores.posts.reader.ancestors(low.id, 1)) == places[:1]
+        assert list(await stores.posts.reader.ancestors(top.id, 10)) == []
 
     async def test_the_first_answers_to_each_post_are_in_order(self, stores: Stores) -> None:
         one, two, none = [await stores.add_post() for _ in range(3)]
@@ -175,12 +175,12 @@ class ThreadsContract:
             await answer(stores, above, visibility=Visibility.DIRECT)  # hidden, so it takes no place
         ids = [one.id, two.id, none.id]
 
-        rows = await stores.posts.answers(ids, 2, 10, NOBODY)
-        fewer = await stores.posts.answers(ids, 3, 4, NOBODY)
+        rows = await stores.posts.reader.answers(ids, 2, 10, NOBODY)
+        fewer = await stores.posts.reader.answers(ids, 3, 4, NOBODY)
 
         assert [row.id for row in rows] == sorted(below[one.id][:2] + below[two.id][:2])
         assert [row.id for row in fewer] == sorted(below[one.id][:3] + below[two.id][:3])[:4]
-        assert set(await stores.posts.answered(ids, NOBODY)) == {one.id, two.id}
+        assert set(await stores.posts.reader.answered(ids, NOBODY)) == {one.id, two.id}
 
     async def test_a_deleted_comment_leaves_a_tombstone_while_it_has_answers(self, stores: Stores) -> None:
         top = await stores.add_post()
@@ -189,15 +189,18 @@ class ThreadsContract:
 
         await delete(stores, middle)
         stone = Tombstone(middle.id, top.id)
-        listed = await stores.posts.comments(top.id, Window(10), NOBODY)
-        opened = await stores.posts.answers([top.id], 5, 10, NOBODY)
-        shown, comments = await stores.posts.tombstone(middle.id), (await stores.read(top.id)).state.comments
+        listed = await stores.posts.reader.comments(top.id, Window(10), NOBODY)
+        opened = await stores.posts.reader.answers([top.id], 5, 10, NOBODY)
+        shown, comments = (
+            await stores.posts.reader.tombstone(middle.id),
+            (await stores.read(top.id)).state.comments,
+        )
         await delete(stores, low)
 
         assert (list(listed), list(opened), shown, comments) == ([stone], [stone], stone, 0)
-        assert list(await stores.posts.comments(top.id, Window(10), NOBODY)) == []
-        assert await stores.posts.tombstone(middle.id) is None
-        assert set(await stores.posts.answered([top.id], NOBODY)) == set()
+        assert list(await stores.posts.reader.comments(top.id, Window(10), NOBODY)) == []
+        assert await stores.posts.reader.tombstone(middle.id) is None
+        assert set(await stores.posts.reader.answered([top.id], NOBODY)) == set()
 
     async def test_a_post_that_is_not_a_comment_leaves_no_tombstone(self, stores: Stores) -> None:
         top = await stores.add_post()
@@ -205,7 +208,7 @@ class ThreadsContract:
 
         await delete(stores, top)
 
-        assert await stores.posts.tombstone(top.id) is None
+        assert await stores.posts.reader.tombstone(top.id) is None
 
     @given(
         tree=st.lists(
@@ -241,9 +244,9 @@ class ThreadsContract:
                 and one.visibility is Visibility.PUBLIC
                 and (one.id not in gone or stands(one))
             ]
-            rows = await stores.posts.comments(post.id, Window(20), NOBODY)
+            rows = await stores.posts.reader.comments(post.id, Window(20), NOBODY)
             assert [(row.id, not isinstance(row, PostView)) for row in rows] == expected
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 stored = await tx.posts.get(post.id)
             live = sum(not buried for _, buried in expected)
             assert (stored.comments, stored.answers) == (live, len(expected))

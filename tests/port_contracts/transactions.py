@@ -14,17 +14,17 @@ class TransactionsContract:
     async def test_writes_are_visible_after_the_transaction(self, stores: Stores) -> None:
         post = a_post()
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.add(post)
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             assert await tx.posts.get(post.id) == post
 
     async def test_an_exception_rolls_the_transaction_back(self, stores: Stores) -> None:
         account, waiting = an_account(), await stores.queue.waiting()
 
         async def fail() -> None:
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 await tx.accounts.add(account)
                 await tx.outbox.add(Registered(user_id=account.id))
                 raise ZeroDivisionError
@@ -33,7 +33,7 @@ class TransactionsContract:
             await fail()
 
         with pytest.raises(UserNotFound):
-            await stores.people.account(account.id)
+            await stores.identity.reader.account(account.id)
         assert await stores.queue.waiting() == waiting
         await stores.add_account(
             id=account.id, username=account.username, email=account.email
@@ -43,7 +43,7 @@ class TransactionsContract:
         account, inside = an_account(), asyncio.Event()
 
         async def hang() -> None:
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 await tx.accounts.add(account)
                 inside.set()
                 await asyncio.Event().wait()
@@ -55,17 +55,17 @@ class TransactionsContract:
 
         assert task.cancelled()
         with pytest.raises(UserNotFound):
-            await stores.people.account(account.id)
+            await stores.identity.reader.account(account.id)
         other = await stores.add_account()
-        assert await stores.people.account(other.id) == other
+        assert await stores.identity.reader.account(other.id) == other
 
     async def test_a_reader_sees_a_change_only_after_the_commit(self, stores: Stores) -> None:
         post = a_post()
 
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.add(post)
-            before = await stores.posts.post(post.id, ViewerContext())
-        after = await stores.posts.post(post.id, ViewerContext())
+            before = await stores.posts.reader.post(post.id, ViewerContext())
+        after = await stores.posts.reader.post(post.id, ViewerContext())
 
         assert before is None
         assert after is not None
@@ -73,7 +73,7 @@ class TransactionsContract:
     async def test_a_transaction_sees_its_own_writes(self, stores: Stores) -> None:
         account = an_account()
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.add(account)
             await tx.accounts.count_posts(account.id, 2)
             seen = await tx.accounts.get(account.id)
@@ -84,20 +84,20 @@ class TransactionsContract:
         account = await stores.add_account()
 
         async def edit() -> None:
-            async with stores.open_identity() as tx:
+            async with stores.identity.open_tx() as tx:
                 read = await tx.accounts.get(account.id)
                 await asyncio.sleep(0)  # a gap in which another transaction could change the row
                 await tx.accounts.save(read.edited(bio=f"{read.bio}x"))
 
         await asyncio.gather(*(with_retries(edit) for _ in range(20)))
 
-        edited = await stores.people.account(account.id)
+        edited = await stores.identity.reader.account(account.id)
         assert (edited.bio, edited.version) == ("x" * 20, 21)
 
     async def test_a_change_and_its_event_are_committed_together(self, stores: Stores) -> None:
         account, waiting = an_account(), await stores.queue.waiting()
 
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             await tx.accounts.add(account)
             await tx.outbox.add(Registered(user_id=account.id))
             assert await stores.queue.waiting() == waiting
@@ -106,20 +106,20 @@ class TransactionsContract:
 
     async def test_a_commit_is_announced_and_a_rollback_is_not(self, stores: Stores) -> None:
         async def fail() -> None:
-            async with stores.open_posts() as tx:
+            async with stores.posts.open_tx() as tx:
                 await tx.posts.add(a_post())
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             await fail()
         after_rollback = stores.wake.is_set()
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             await tx.posts.add(a_post())
             before_commit = stores.wake.is_set()
 
         assert (after_rollback, before_commit, stores.wake.is_set()) == (False, False, True)
 
     async def test_missing_rows_are_not_found(self, stores: Stores) -> None:
-        async with stores.open_identity() as tx:
+        async with stores.identity.open_tx() as tx:
             with pytest.raises(UserNotFound):
                 await tx.accounts.get(UserId(1))

@@ -54,7 +54,7 @@ class WithheldContract:
         await waggle.edits(bob, comment.id, "hello")
         assert (await waggle.read(ann, comment.id)).post.state.mentioned == (ann,)
         await waggle.delete(bob, comment.id)
-        assert await RepairPosts(stores.counters)(repair=False) == NONE
+        assert await RepairPosts(stores.posts.counters)(repair=False) == NONE
 
     async def test_earlier_comments_follow_their_account_however_many_they_are(self, stores: Stores) -> None:
         waggle = Waggle(stores)
@@ -70,7 +70,7 @@ class WithheldContract:
             await goes_private(waggle, bob, private=False)
             assert await comments(waggle, post) == len(written)
             assert (await waggle.read(None, written[-1])).post.id == written[-1]
-        assert await RepairPosts(stores.counters)(repair=False) == NONE
+        assert await RepairPosts(stores.posts.counters)(repair=False) == NONE
 
     async def test_withholding_continues_after_the_time_is_up(self, stores: Stores) -> None:
         waggle = Waggle(stores)
@@ -79,7 +79,7 @@ class WithheldContract:
         for _ in range(BATCH + 1):
             await waggle.post(bob, reply_to=post)
         await settle(waggle)
-        restrict = RestrictAuthor(stores.open_posts, lambda: 0.0, budget=0.0)
+        restrict = RestrictAuthor(stores.posts.open_tx, lambda: 0.0, budget=0.0)
 
         changed = ProfileChanged(user_id=bob, private=True, version=7)
         below = await restrict(changed, EVENT)
@@ -95,15 +95,15 @@ class WithheldContract:
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
         post = (await waggle.post(ann)).post.id
         comment = (await waggle.post(bob, reply_to=post)).post.id
-        async with stores.open_posts() as tx:  # as if the comment was committed last
+        async with stores.posts.open_tx() as tx:  # as if the comment was committed last
             await tx.authors.set_private(bob, 7, private=True)
         published = Published(post_id=comment, author_id=bob, reply_to=post, visibility="public")
 
         for _ in range(2):
-            await RestrictComment(stores.open_posts, stores.accounts)(published, EVENT)
+            await RestrictComment(stores.posts.open_tx, stores.posts.closed_authors)(published, EVENT)
 
         assert await comments(waggle, post) == 0
-        assert await RepairPosts(stores.counters)(repair=False) == NONE
+        assert await RepairPosts(stores.posts.counters)(repair=False) == NONE
 
     async def test_tombstones_appear_and_disappear_with_their_answers(self, stores: Stores) -> None:
         waggle = Waggle(stores)
@@ -118,7 +118,7 @@ class WithheldContract:
             await goes_private(waggle, bob, private=private)
             below = await waggle.context(None, post)
             assert len(below.descendants) == (3 if stones else 0)
-            assert await RepairPosts(stores.counters)(repair=False) == NONE
+            assert await RepairPosts(stores.posts.counters)(repair=False) == NONE
 
     @settings(max_examples=20)
     @given(seed=st.integers(0, 2**32))
@@ -156,4 +156,4 @@ class WithheldContract:
                 for one in posts.values()
             )
             assert (await waggle.read(posts[id_].author, id_)).post.state.comments == counted
-        assert await RepairPosts(stores.counters)(repair=False) == NONE
+        assert await RepairPosts(stores.posts.counters)(repair=False) == NONE

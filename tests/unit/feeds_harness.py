@@ -50,7 +50,7 @@ class FeedsHarness:
         read_page: ReadPage[ShownPost] = ReadPage(
             self.show, lambda: made_at(new_id()) + timedelta(seconds=self.clock)
         )
-        entries = self.stores.entries
+        entries = self.stores.posts.entries
         self.home = ReadHomeFeed(self, GatherHome(self.timelines, entries, self), entries, read_page)
         self.public = ReadPublicFeed(self, entries, read_page)
         self.tagged = ReadHashtagFeed(hashtag, self, entries, read_page)
@@ -75,7 +75,7 @@ class FeedsHarness:
         self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
     ) -> Mapping[int, ShownPost]:
         self.hydrated += len(entries)
-        rows = await self.stores.posts.by_ids({entry.post for entry in entries}, viewer_context)
+        rows = await self.stores.posts.reader.by_ids({entry.post for entry in entries}, viewer_context)
         return {
             entry.id: ShownPost(rows[entry.post], entry.by if entry.is_repost else None)
             for entry in entries
@@ -119,7 +119,7 @@ class FeedsHarness:
         if (post, user) in self.reposts:
             return self.reposts[post, user]
         engagement = new_id()
-        async with self.stores.open_posts() as tx:
+        async with self.stores.posts.open_tx() as tx:
             await tx.posts.get(post)
             await tx.engagements.add(Engagement.REPOST, post, user, engagement)
         self.reposts[post, user] = engagement
@@ -130,13 +130,13 @@ class FeedsHarness:
         return engagement
 
     async def unrepost(self, user: UserId, post: PostId) -> None:
-        async with self.stores.open_posts() as tx:
+        async with self.stores.posts.open_tx() as tx:
             await tx.posts.get(post)
             await tx.engagements.remove(Engagement.REPOST, post, user)
         self.reposts.pop((post, user), None)
 
     async def delete(self, post: PostId) -> None:
-        async with self.stores.open_posts() as tx:
+        async with self.stores.posts.open_tx() as tx:
             stored = await tx.posts.get(post)
             if not stored.deleted:
                 await tx.posts.save(stored.removed(by=stored.author))

@@ -118,7 +118,7 @@ class Waggle:
         self.identity = identity = self._identity()
         self.media = media = self._media(identity)
         self.posts = posts = PostsModule.build(
-            stores=self.stores.of_posts,
+            stores=self.stores.posts,
             needs=PostsNeeds(
                 viewer_contexts=self.graph,
                 people=identity.cards,
@@ -158,7 +158,7 @@ class Waggle:
 
     def _identity(self) -> IdentityModule:
         return IdentityModule.build(
-            stores=self.stores.of_identity,
+            stores=self.stores.identity,
             needs=IdentityNeeds(
                 viewer_contexts=self.graph,
                 authorship=self.stores.authorship,
@@ -188,9 +188,9 @@ class Waggle:
     def _media(self, identity: IdentityModule) -> MediaModule:
         """Without bytes, at the beginning of time."""
         return MediaModule.build(
-            stores=self.stores.of_media,
+            stores=self.stores.media,
             needs=MediaNeeds(
-                owners=OwnersOfPosts(lambda: self.stores.accounts),
+                owners=OwnersOfPosts(lambda: self.stores.posts.closed_authors),
                 sessions=identity.live_sessions,
                 storage=MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: BEGINNING),
                 processor=ChildProcessor(),
@@ -204,8 +204,8 @@ class Waggle:
         )
 
     def _subscriptions(self) -> list[Subscription]:
-        record_engagement = RecordEngagement(self.stores.open_signals)
-        record_post_signals = RecordPostSignals(self.stores.open_signals, self.time)
+        record_engagement = RecordEngagement(self.stores.feeds.open_tx)
+        record_post_signals = RecordPostSignals(self.stores.feeds.open_tx, self.time)
         return [
             *self.identity.subscriptions(),
             *self.posts.subscriptions(),
@@ -217,7 +217,7 @@ class Waggle:
             on(Unliked, "feeds.record_signals", record_engagement),
             on(Reposted, "feeds.record_signals", record_engagement),
             on(Unreposted, "feeds.record_signals", record_engagement),
-            on(AccountDeleted, "feeds.erase_signals", EraseAccountSignals(self.stores.open_signals)),
+            on(AccountDeleted, "feeds.erase_signals", EraseAccountSignals(self.stores.feeds.open_tx)),
         ]
 
     async def erase_late_writes(self) -> None:

@@ -44,13 +44,13 @@ class ConfirmationHarness:
         self.waggle, self.mail = waggle, FakeMail()
         stores, sessions = waggle.stores, waggle.register.sessions
         token = MacConfirmationTokens(b"k" * 32)
-        assert isinstance(stores.confirmations, MemoryConfirmationQueue)
-        queue = replace(stores.confirmations, now=waggle.time, monotonic=waggle.time.monotonic)
+        assert isinstance(stores.identity.confirmations, MemoryConfirmationQueue)
+        queue = replace(stores.identity.confirmations, now=waggle.time, monotonic=waggle.time.monotonic)
         self.request = RequestRegistration(waggle.register, token, waggle.time)
         self.confirm = ConfirmRegistration(
-            stores.open_identity, sessions, new_id, waggle.time, waggle.security
+            stores.identity.open_tx, sessions, new_id, waggle.time, waggle.security
         )
-        self.send = SendConfirmations(queue, stores.people, token, self.mail, SITE, ascii_domain)
+        self.send = SendConfirmations(queue, stores.identity.reader, token, self.mail, SITE, ascii_domain)
 
     async def request_registration(
         self, name: str, address: str, idempotent_request: IdempotentRequest | None = None
@@ -99,7 +99,7 @@ async def test_the_mail_links_to_the_site_and_the_token_is_not_stored(
     (mail,) = confirming.mail.received
     assert (mail.to, mail.subject) == ("ann@example.org", "Confirm your account on hive.example")
     assert f"https://hive.example/confirm#token={token}\n" in mail.text
-    async with waggle.stores.open_identity() as tx:
+    async with waggle.stores.identity.open_tx() as tx:
         pending = await tx.pending.take(digest_of(token), waggle.time())
     assert pending is not None
     assert token not in repr(pending)
@@ -235,5 +235,5 @@ async def test_requests_and_confirmations_record_security_events(
     await refused(confirming.confirm("wrong"))
     await waggle.security.flush()
 
-    (event,) = await waggle.stores.security.of_user(joined.user.id, 10)
+    (event,) = await waggle.stores.identity.security_events.of_user(joined.user.id, 10)
     assert (event.kind, event.outcome) == ("registration_confirmed", "ok")

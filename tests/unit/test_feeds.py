@@ -98,7 +98,7 @@ async def test_only_followers_see_reposts_of_a_private_account(feeds: FeedsHarne
     ann, bob, cid, *_ = feeds.users
     by_bob = await feeds.publish(bob)
     await feeds.repost(ann, by_bob.id)
-    async with feeds.stores.open_posts() as tx:
+    async with feeds.stores.posts.open_tx() as tx:
         await tx.authors.set_private(ann, 2, private=True)
     feeds.follow(cid, ann)
 

@@ -62,12 +62,12 @@ class InterleavedCandidates:
 
 
 def with_entries(stores: Stores, entries: InterleavedCandidates) -> Stores:
-    return replace(stores, of_posts=replace(stores.of_posts, entries=cast("FeedEntries", entries)))
+    return replace(stores, posts=replace(stores.posts, entries=cast("FeedEntries", entries)))
 
 
 async def test_a_timeline_contains_posts_published_while_it_is_built() -> None:
     async with memory() as stores:
-        interleaved = InterleavedCandidates(stores.entries)
+        interleaved = InterleavedCandidates(stores.posts.entries)
         feeds = FeedsHarness(with_entries(stores, interleaved), MemoryTimelines(), users(6))
         ann, bob, *_ = feeds.users
         feeds.follow(ann, bob)
@@ -82,7 +82,7 @@ async def test_a_timeline_contains_posts_published_while_it_is_built() -> None:
 
 async def test_concurrent_reads_build_a_timeline_once() -> None:
     async with memory() as stores:
-        interleaved = InterleavedCandidates(stores.entries)
+        interleaved = InterleavedCandidates(stores.posts.entries)
         feeds = FeedsHarness(with_entries(stores, interleaved), MemoryTimelines(), users(6))
         ann, bob, *_ = feeds.users
         feeds.follow(ann, bob)

@@ -55,14 +55,14 @@ async def uploads(
     media = Media(id=MediaId(new_id()), owner=owner, secret="s" * 22, state=state, bytes=9, **more)  # type: ignore[arg-type]
     if state is MediaState.READY:
         media = replace(media, result=RESULT)
-    async with waggle.stores.open_media() as tx:
+    async with waggle.stores.media.open_tx() as tx:
         await tx.media.add(media)
     return media
 
 
 async def settles(waggle: Waggle, media: Media, outcome: ProcessingResult | FailureReason = RESULT) -> None:
     """Settles the media as the worker does, and delivers the events that follow."""
-    async with waggle.stores.open_media() as tx:
+    async with waggle.stores.media.open_tx() as tx:
         now = await tx.media.get(media.id)
         now = now.ready(outcome) if isinstance(outcome, ProcessingResult) else now.failed(outcome)
         await tx.media.save(now)
@@ -143,7 +143,7 @@ async def test_media_that_become_ready_while_the_post_is_written_publish_it(
 ) -> None:
     media = await uploads(waggle, ann)
     post = await publishes(waggle, ann, media)  # it read the media before the change
-    async with waggle.stores.open_media() as tx:
+    async with waggle.stores.media.open_tx() as tx:
         await tx.media.save((await tx.media.get(media.id)).ready(RESULT))
     await delivered(waggle)
     assert await sees(waggle, bob, post) is not None
@@ -191,7 +191,7 @@ async def test_removing_failed_media_publishes_the_post_once(
     )
     assert [card.id for card in seen.post.content.media] == [good.id]
     assert (await waggle.read(bob, above)).post.state.comments == 1
-    assert await waggle.stores.media.media([failed.id]) == {}
+    assert await waggle.stores.media.reader.media([failed.id]) == {}
 
 
 async def test_a_post_stays_pending_while_a_remaining_media_is_not_ready(
@@ -230,13 +230,13 @@ async def test_media_can_be_removed_and_reordered_but_not_added(
     await waggle.edit(ann, post, PostEdit(text="two of them", media=(two.id, three.id)), 2)
     await delivered(waggle)
     assert await has(two, three) == 3
-    assert [*await waggle.stores.media.media([one.id, two.id])] == [two.id]
+    assert [*await waggle.stores.media.reader.media([one.id, two.id])] == [two.id]
     assert await refused(waggle.edit(ann, post, PostEdit(media=()), 2)) is Stale
     assert await refused(waggle.edit(bob, post, PostEdit(media=()), None)) is NotTheAuthor
     await waggle.edit(ann, post, PostEdit(media=()), None)
     await delivered(waggle)
     assert await has() == 4
-    assert await waggle.stores.media.media([two.id, three.id]) == {}
+    assert await waggle.stores.media.reader.media([two.id, three.id]) == {}
 
 
 async def test_the_last_media_cannot_be_removed_from_a_post_without_text(waggle: Waggle, ann: UserId) -> None:
@@ -270,7 +270,7 @@ async def test_events_that_come_twice_or_late_change_nothing(waggle: Waggle, ann
     before = await waggle.read(ann, post)
     told = AttachedMediaChanged(media_id=media.id, post_id=post, owner_id=ann, version=2)
     attached = MediaAttached(post_id=post, author_id=ann, media_ids=(media.id,), open=True)
-    async with waggle.stores.open_media() as tx:
+    async with waggle.stores.media.open_tx() as tx:
         await tx.outbox.add(told)
         await tx.outbox.add(attached)
     await delivered(waggle)
@@ -331,7 +331,7 @@ async def test_the_media_of_a_deleted_post_are_deleted(waggle: Waggle, ann: User
     post = await publishes(waggle, ann, media)
     await delivered(waggle)
     await waggle.delete(ann, post)
-    open_media = waggle.stores.open_media
+    open_media = waggle.stores.media.open_tx
 
     class Nothing:
         async def list(self, prefix: str) -> list[object]:
@@ -340,4 +340,4 @@ async def test_the_media_of_a_deleted_post_are_deleted(waggle: Waggle, ann: User
     forget = DeletePostMedia(open_media, PurgeMedia(open_media, Nothing()))  # type: ignore[arg-type]
     event = PostDeleted(post_id=post, author_id=ann, reply_to=None)
     await forget(event, EventId(1))
-    assert await waggle.stores.media.media([media.id]) == {}
+    assert await waggle.stores.media.reader.media([media.id]) == {}

@@ -42,13 +42,13 @@ class Parts:
     content_queries: int = 0
 
     async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[PostState]:
-        return await self.stores.parts.states(ids, viewer)
+        return await self.stores.posts.parts.states(ids, viewer)
 
     async def contents(self, ids: Collection[PostId]) -> Mapping[PostId, PostContent]:
         self.content_queries += 1
         if self.between:
             await edit(self.stores, self.between.pop(), text=f"edited {self.content_queries}")
-        return await self.stores.parts.contents(ids)
+        return await self.stores.posts.parts.contents(ids)
 
 
 @dataclass
@@ -167,7 +167,7 @@ async def test_the_cache_is_bounded_by_number_and_size_and_keeps_the_newest_cont
     presenting: Presenting,
 ) -> None:
     post = await presenting.stores.add_post()
-    [state] = await presenting.stores.parts.states([post.id], None)
+    [state] = await presenting.stores.posts.parts.states([post.id], None)
     few, small = ContentCache(capacity=2), ContentCache(max_bytes=10_000)
 
     for id_ in (1, 2):

@@ -55,7 +55,7 @@ def kept(path: Path) -> int:
 async def until_forgotten(stores: Stores) -> None:
     more = True
     while more:
-        async with stores.open_posts() as tx:
+        async with stores.posts.open_tx() as tx:
             more = await tx.erasure.compact_index()
 
 

@@ -18,7 +18,7 @@ SECOND = timedelta(seconds=1)
 async def recorded_events(waggle: Waggle, user: UserId) -> list[SecurityEvent]:
     """All events about an account, oldest first."""
     await waggle.security.flush(everything=True)
-    return list(await waggle.stores.security.of_user(user, 1000))[::-1]
+    return list(await waggle.stores.identity.security_events.of_user(user, 1000))[::-1]
 
 
 def kinds_of(events: list[SecurityEvent]) -> list[tuple[str, str, str]]:

@@ -77,7 +77,7 @@ class TestCommenting:
             *(refused(waggle.post(bob, reply_to=above)) for _ in range(10)),
         )
 
-        async with waggle.stores.open_posts() as tx:
+        async with waggle.stores.posts.open_tx() as tx:
             tombstone = await tx.posts.get(above)
         assert deleted is None
         assert tombstone.comments == comments.count(None)
@@ -165,7 +165,7 @@ class TestReachingSomebody:
     ) -> None:
         cat = await waggle.new_user("cat")
         above = a_post(author=ann, text="psst", visibility=DIRECT)  # stored before such posts were refused
-        async with waggle.stores.open_posts() as tx:
+        async with waggle.stores.posts.open_tx() as tx:
             await tx.posts.add(above)
         await waggle.edits(ann, above.id, "psst, nobody yet")
         assert await refused(waggle.read(bob, above.id)) is PostNotFound
@@ -185,7 +185,7 @@ class TestReachingSomebody:
     ) -> None:
         above = a_post(author=ann, text="psst", visibility=DIRECT)
         comment = a_post(author=ann, text="psst", visibility=DIRECT, reply_to=above.id)
-        async with waggle.stores.open_posts() as tx:
+        async with waggle.stores.posts.open_tx() as tx:
             await tx.posts.add(above)
             await tx.posts.add(comment)
 

@@ -100,7 +100,7 @@ async def test_follows_blocks_and_mutes_are_limited(
 
     assert await refused(people.do(ann, action, others[2])) is error
     await people.do(ann, action, others[0])
-    assert (await waggle.stores.graph.relationships(ann, [others[2]]))[others[2]] == Relationship(
+    assert (await waggle.stores.graph.reader.relationships(ann, [others[2]]))[others[2]] == Relationship(
         user=ann, other=others[2]
     )
 
@@ -120,7 +120,7 @@ async def test_unknown_accounts_and_ones_own_account_are_refused(waggle: Waggle,
 async def test_too_short_and_too_long_mutes_are_refused(
     waggle: Waggle, people: People, lasting: timedelta
 ) -> None:
-    mute = Mute(ChangeRelationship(waggle.stores.open_graph, new_id, lambda *_: None), people, lambda: NOW)
+    mute = Mute(ChangeRelationship(waggle.stores.graph.open_tx, new_id, lambda *_: None), people, lambda: NOW)
 
     assert await refused(mute(people.users[0], people.users[1], lasting)) is Invalid
 
@@ -133,7 +133,7 @@ async def test_cached_viewer_contexts_are_dropped_even_if_the_commit_fails(
     def fails(_relationship: Relationship) -> Relationship:
         raise TimeoutError
 
-    change = ChangeRelationship(waggle.stores.open_graph, new_id, lambda *users: dropped.extend(users))
+    change = ChangeRelationship(waggle.stores.graph.open_tx, new_id, lambda *users: dropped.extend(users))
     with pytest.raises(TimeoutError):
         await change(people.users[0], people.users[1], fails)
     await Follow(change, people, lambda: NOW)(people.users[2], people.users[3])

@@ -182,7 +182,7 @@ class TestLogin:
 
     async def test_an_outdated_hash_is_replaced_at_login(self, waggle: Waggle) -> None:
         ann = await waggle.new_user("ann")
-        async with waggle.stores.open_identity() as tx:
+        async with waggle.stores.identity.open_tx() as tx:
             await tx.accounts.set_password_hash(ann, f"old:{PASSWORD}")
 
         await waggle.log_in("ann", PASSWORD, None)
@@ -191,7 +191,7 @@ class TestLogin:
 
     async def test_two_concurrent_logins_with_an_outdated_hash_both_succeed(self, waggle: Waggle) -> None:
         ann = await waggle.new_user("ann")
-        async with waggle.stores.open_identity() as tx:
+        async with waggle.stores.identity.open_tx() as tx:
             await tx.accounts.set_password_hash(ann, f"old:{PASSWORD}")
 
         answers = await asyncio.gather(*(refused(waggle.log_in("ann", PASSWORD, None)) for _ in range(2)))
@@ -205,7 +205,7 @@ class TestLogin:
         login = asyncio.create_task(refused(waggle.log_in("ann", PASSWORD, None)))
         await asyncio.sleep(0)
 
-        async with waggle.stores.open_identity() as tx:
+        async with waggle.stores.identity.open_tx() as tx:
             await tx.accounts.set_password_hash(ann, "new:another password")
 
         assert await login is WrongCredentials

@@ -130,7 +130,7 @@ class TestPasswords:
         waggle.time.advance(timedelta(minutes=6))
 
         async def recent() -> bool:
-            async with waggle.stores.open_identity() as tx:
+            async with waggle.stores.identity.open_tx() as tx:
                 session = await tx.sessions.get(me.session_id)
             return await refused(_as_coroutine(lambda: session.require_recent(waggle.time.now))) is None
 

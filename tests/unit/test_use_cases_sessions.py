@@ -325,4 +325,6 @@ class TestAuthentication:
         principal = await waggle.authenticate(joined.tokens.access_token)
 
         assert principal == Principal(joined.user.id, principal.session_id, principal.until)
-        assert await waggle.stores.people.session_alive(principal.session_id, waggle.time.now) is True
+        assert (
+            await waggle.stores.identity.reader.session_alive(principal.session_id, waggle.time.now) is True
+        )
