@@ -37,7 +37,7 @@ class MediaNotFound(NotFound):
     code = "media_not_found"
 
 
-class MediaAttached(Conflict):
+class MediaInUse(Conflict):
     """The media belongs to a post. Media belongs to at most one post."""
 
     code = "media_attached"
@@ -229,15 +229,15 @@ class Media:
         return replace(self, state=MediaState.FAILED, reason=reason, result=None, version=self.version + 1)
 
     def attached(self, post: PostId, *, open: bool) -> "Media":  # noqa: A002 - the word for it
-        """The media itself if it is attached so already. Raises MediaAttached if it belongs to another post."""
+        """The media itself if it is attached so already. Raises MediaInUse if it belongs to another post."""
         if self.post not in {None, post}:
-            raise MediaAttached("this media belongs to another post")
+            raise MediaInUse("this media belongs to another post")
         if (self.post, self.open) == (post, open):
             return self
         return replace(self, post=post, open=open, version=self.version + 1)
 
     def removed(self) -> "Media":
-        """Raises MediaAttached while a post has the media: it is deleted with the post, or when an edit removes it."""
+        """Raises MediaInUse while a post has the media: it is deleted with the post, or when an edit removes it."""
         if self.post is not None:
-            raise MediaAttached("this media belongs to a post: remove it from the post, or delete the post")
+            raise MediaInUse("this media belongs to a post: remove it from the post, or delete the post")
         return replace(self, deleted=True)

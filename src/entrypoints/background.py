@@ -88,7 +88,7 @@ async def run_maintenance(container: Container, settings: Settings) -> None:
     while True:
         try:
             await container.notifications().trim_streams()
-            await container.identity().purge_security_events()
+            await container.identity().purge_security_records()
             if settings.shape != "memory":
                 await _erase_late_writes(container)
                 await purge_expired(container.database())

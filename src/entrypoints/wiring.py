@@ -28,7 +28,7 @@ from application.identity.module import IdentityModule, IdentityNeeds
 from application.media.module import MediaModule, MediaNeeds
 from application.notifications.module import NotificationsModule, NotificationsNeeds
 from application.posts.module import PostsModule, PostsNeeds
-from application.posts.queries import PresentedPost
+from application.posts.queries import HydratedPost
 from application.shared.relay import Relay
 from application.shared.subscriptions import InProcess, Subscribers, Subscription
 from domain.posts import hashtag
@@ -91,7 +91,7 @@ def media(c: "Container") -> MediaModule:
     return MediaModule.build(
         stores=c.media_stores(),
         needs=MediaNeeds(
-            owners=OwnersOfPosts(lambda: c.posts().closed_authors),
+            owners=OwnersOfPosts(lambda: c.posts().restricted_authors),
             sessions=c.identity().live_sessions,
             storage=c.storage(),
             processor=c.processor(),
@@ -130,7 +130,7 @@ def notifications(c: "Container") -> NotificationsModule:
             addresses=AddressesOfIdentity(identity.read_account),
             sessions=identity.live_sessions,
             posts=NotifiedPosts(posts.audience),
-            hydrate_posts=ShownPosts(posts.present_entries),
+            hydrate_posts=ShownPosts(posts.hydrate_entries),
             hub=c.hub(),
             hints=c.hints(),
             stream_tokens=MacStreamTokens(c.secrets().key("stream tokens")),
@@ -146,7 +146,7 @@ def notifications(c: "Container") -> NotificationsModule:
     )
 
 
-def feeds(c: "Container") -> FeedsModule[PresentedPost]:
+def feeds(c: "Container") -> FeedsModule[HydratedPost]:
     graph, posts = c.graph(), c.posts()
     return FeedsModule.build(
         stores=c.feeds_stores(),
@@ -154,10 +154,10 @@ def feeds(c: "Container") -> FeedsModule[PresentedPost]:
             viewer_contexts=graph.viewer_contexts,
             audience=graph.audience,
             candidates=posts.entries,
-            hydrate=posts.present_entries,
+            hydrate=posts.hydrate_entries,
             canonical_tag=hashtag,
             people=c.identity().cards,
-            accounts=posts.closed_authors,
+            accounts=posts.restricted_authors,
             home_viewers=StreamHomeViewers(c.notifications().hints),
             timelines=c.timelines(),
             cache=c.cache(),

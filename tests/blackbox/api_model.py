@@ -64,7 +64,7 @@ class ApiModel(ApiState):
         self.sessions[str(action.by)].alive = False
         return 204, {}
 
-    def log_out_everywhere(self, action: Action) -> Verdict:
+    def end_sessions(self, action: Action) -> Verdict:
         person = self.member(action)
         for session in self.sessions.values():
             if session.person is person and not (action.how["but_here"] and session.label == action.by):

@@ -17,7 +17,7 @@ WEIGHTS = {
     "register": 2,
     "log_in": 3,
     "log_out": 2,
-    "log_out_everywhere": 1,
+    "end_sessions": 1,
     "read_sessions": 2,
     "refresh": 3,
     "read_me": 2,
@@ -130,7 +130,7 @@ class ActionGenerator:
         self.add("log_out", self.somebody(spare=True))
 
     def choose_log_out_everywhere(self, _: str | None) -> None:
-        self.add("log_out_everywhere", self.somebody(), but_here=self.chance.random() < 0.7)
+        self.add("end_sessions", self.somebody(), but_here=self.chance.random() < 0.7)
 
     def choose_refresh(self, _: str | None) -> None:
         self.add("refresh", None, self.chance.choice(list(self.model.sessions)))

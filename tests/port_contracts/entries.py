@@ -235,7 +235,7 @@ class EntriesContract:
         private, gone, blocked, muted = user(), user(), user(), user()
         async with stores.posts.open_tx() as tx:
             await tx.authors.set_private(private, 2, private=True)
-            await tx.authors.set_gone(gone)
+            await tx.authors.set_deleted(gone)
         edge = new_id()
         for author in (private, gone, blocked, muted):
             await tagged(stores, author=author)
@@ -275,7 +275,7 @@ class EntriesContract:
         open_, private, gone, viewer = user(), user(), user(), user()
         async with stores.posts.open_tx() as tx:
             await tx.authors.set_private(private, 2, private=True)
-            await tx.authors.set_gone(gone)
+            await tx.authors.set_deleted(gone)
         follower = ViewerContext(viewer, frozenset({private, gone}))
 
         async def shown(viewer_context: ViewerContext) -> list[bool]:

@@ -78,7 +78,7 @@ class World:
             key = IdempotentRequest(f"{ann}:publish", f"key {ann} {number}", "f", owner=ann)
             hers = (
                 await waggle.publish_text(ann, f"{CANARY} {number} @{self.name}", idempotent_request=key)
-            ).presented.post.id
+            ).hydrated.post.id
             his = (await waggle.post(bob, f"hello @{self.name}")).post.id
             comment = (await waggle.post(ann, CANARY, reply_to=his)).post.id
             answer = (await waggle.post(bob, "indeed", reply_to=comment)).post.id

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from application.posts.presenting import ContentCache, ReadPostViews
+from application.posts.hydration import ContentCache, ReadPostViews
 from application.posts.views import PostView
 from domain.posts import AuthorState, Engagement, Post
 from domain.shared import PostId, UserId, ViewerContext
@@ -27,7 +27,7 @@ class PostPartsContract:
         assert contents.keys() == {post.id}
         assert contents[post.id].belongs_to(state)
         assert PostView(state, contents[post.id]) == await stores.read(post.id, ann)
-        assert (state.deleted, state.author_state) == (False, AuthorState.OPEN)
+        assert (state.deleted, state.author_state) == (False, AuthorState.PUBLIC)
 
     async def test_engagements_are_those_of_the_viewer(self, stores: Stores) -> None:
         post, ann, bob = await stores.add_post(), UserId(new_id()), UserId(new_id())
@@ -44,15 +44,15 @@ class PostPartsContract:
         gone, private, deleted = [await stores.add_post() for _ in range(3)]
         await remove(stores, deleted)
         async with stores.posts.open_tx() as tx:
-            await tx.authors.set_gone(gone.author)
+            await tx.authors.set_deleted(gone.author)
             await tx.authors.set_private(private.author, 2, private=True)
 
         found = await stores.posts.parts.states([gone.id, private.id, deleted.id], None)
         states = {state.id: state for state in found}
 
-        assert states[gone.id].author_state is AuthorState.GONE
+        assert states[gone.id].author_state is AuthorState.DELETED
         assert states[private.id].author_state is AuthorState.PRIVATE
-        assert (states[deleted.id].deleted, states[deleted.id].author_state) == (True, AuthorState.OPEN)
+        assert (states[deleted.id].deleted, states[deleted.id].author_state) == (True, AuthorState.PUBLIC)
 
     async def test_cached_content_is_never_joined_with_another_state(self, stores: Stores) -> None:
         read_views, post = ReadPostViews(stores.posts.parts, ContentCache()), await everything(stores)

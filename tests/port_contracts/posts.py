@@ -122,7 +122,7 @@ class PostsReaderContract:
         view = await stores.read(post.id, ann)
         assert view.content == PostContent(
             version=4,
-            tag=view.state.content_tag,
+            revision=view.state.content_revision,
             text=post.text,
             content_warning=post.content_warning,
             language=post.language,
@@ -143,9 +143,9 @@ class PostsReaderContract:
             liked=True,
             reposted=False,
             bookmarked=False,
-            author_state=AuthorState.OPEN,
+            author_state=AuthorState.PUBLIC,
             deleted=False,
-            content_tag=view.content.tag,
+            content_revision=view.content.revision,
         )
 
     async def test_the_list_of_a_user_has_only_their_posts_and_no_comments(self, stores: Stores) -> None:
@@ -208,15 +208,15 @@ STANDINGS = st.tuples(st.none() | st.sampled_from(PEOPLE), SOME, SOME, SOME)
 
 def _state(person: int, private: frozenset[int], gone: frozenset[int]) -> AuthorState:
     if person in gone:
-        return AuthorState.GONE
-    return AuthorState.PRIVATE if person in private else AuthorState.OPEN
+        return AuthorState.DELETED
+    return AuthorState.PRIVATE if person in private else AuthorState.PUBLIC
 
 
 class AuthorsContract:
     """The author state of posts, as it shows in a post that is read."""
 
     async def test_an_author_without_data_is_open(self, stores: Stores) -> None:
-        assert await state(stores, await stores.add_post()) is AuthorState.OPEN
+        assert await state(stores, await stores.add_post()) is AuthorState.PUBLIC
 
     async def test_the_last_change_of_an_account_applies(self, stores: Stores) -> None:
         post = await stores.add_post()
@@ -224,7 +224,7 @@ class AuthorsContract:
         await set_private(stores, post, 2, private=True)
         assert await state(stores, post) is AuthorState.PRIVATE
         await set_private(stores, post, 3, private=False)
-        assert await state(stores, post) is AuthorState.OPEN
+        assert await state(stores, post) is AuthorState.PUBLIC
 
     async def test_a_late_event_of_an_older_version_changes_nothing(self, stores: Stores) -> None:
         post = await stores.add_post()
@@ -233,7 +233,7 @@ class AuthorsContract:
         await set_private(stores, post, 2, private=True)
         await set_private(stores, post, 3, private=True)
 
-        assert await state(stores, post) is AuthorState.OPEN
+        assert await state(stores, post) is AuthorState.PUBLIC
 
     @pytest.mark.parametrize("known", [None, True, False])
     async def test_a_deleted_account_stays_deleted(self, stores: Stores, known: bool | None) -> None:
@@ -243,10 +243,10 @@ class AuthorsContract:
 
         for _ in range(2):
             async with stores.posts.open_tx() as tx:
-                await tx.authors.set_gone(post.author)
+                await tx.authors.set_deleted(post.author)
         await set_private(stores, post, 9, private=False)
 
-        assert await state(stores, post) is AuthorState.GONE
+        assert await state(stores, post) is AuthorState.DELETED
 
     async def test_the_author_state_is_not_stored_with_the_post(self, stores: Stores) -> None:
         post = await stores.add_post()
@@ -303,7 +303,7 @@ class VisibilityContract:
             for person in private:
                 await tx.authors.set_private(ids[person], 2, private=True)
             for person in gone:
-                await tx.authors.set_gone(ids[person])
+                await tx.authors.set_deleted(ids[person])
             assert [await tx.posts.get(post.id) for post in world] == world
 
         for viewer, follows, blocked, muted in viewers:

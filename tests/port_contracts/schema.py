@@ -20,7 +20,7 @@ from adapters.sql.posts.tables import FULL_TEXT, post_words
 from adapters.sql.tables import metadata
 from adapters.text import email_key, graphemes
 from application.identity.searching import PeopleQuery
-from application.posts.event_handlers import RestrictAuthor
+from application.posts.event_handlers import ApplyPrivacy
 from application.posts.ports import Tombstone
 from application.posts.repair import RepairPosts
 from application.posts.searching import FoundTag, TagWindow
@@ -254,7 +254,7 @@ class SchemaContract:
         await migrate(database)
 
         await database.open()
-        restrict = RestrictAuthor(posts.transactions(database, new_id), lambda: 0.0)
+        restrict = ApplyPrivacy(posts.transactions(database, new_id), lambda: 0.0)
         subscribers = InProcess([on_long(ProfileChanged, "posts.restrict_author", restrict)])
         assert await Relay(queue_on(database, lambda: 0.0), subscribers).deliver() == 1
         shown = await posts.SqlPostsReader(database).post(PostId(1), ViewerContext())

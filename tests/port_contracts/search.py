@@ -199,7 +199,7 @@ class PostSearchContract:
         private, gone = [await says(stores, rare) for _ in range(2)]
         async with stores.posts.open_tx() as tx:
             await tx.authors.set_private(private.author, 2, private=True)
-            await tx.authors.set_gone(gone.author)
+            await tx.authors.set_deleted(gone.author)
 
         assert await found(stores, rare) == []
         assert await found(stores, rare, ViewerContext(UserId(1), follows=frozenset({private.author}))) == []
@@ -332,7 +332,7 @@ class SearchModelContract:
             for person in private:
                 await tx.authors.set_private(ids[person], 2, private=True)
             for person in gone:
-                await tx.authors.set_gone(ids[person])
+                await tx.authors.set_deleted(ids[person])
 
         def may_find(sketch: Sketch) -> bool:
             if sketch.deleted or sketch.author in gone:

@@ -59,7 +59,7 @@ class TagSearchContract:
         await remove(stores, deleted)
         async with stores.posts.open_tx() as tx:
             await tx.authors.set_private(private.author, 2, private=True)
-            await tx.authors.set_gone(gone.author)
+            await tx.authors.set_deleted(gone.author)
         viewer_context = ViewerContext(
             viewer,
             follows=frozenset({private.author, shown.author}),

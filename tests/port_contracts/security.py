@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from application.identity.security import SecurityEvent
+from application.identity.security import SecurityRecord
 from domain.shared import SessionId, UserId, made_at
 from tests.port_contracts.stores import Stores, new_id
 
 
-def an_event(user_id: UserId | None, **members: object) -> SecurityEvent:
+def an_event(user_id: UserId | None, **members: object) -> SecurityRecord:
     defaults = {
         "at": made_at(new_id()),
         "kind": "login",
@@ -19,7 +19,7 @@ def an_event(user_id: UserId | None, **members: object) -> SecurityEvent:
         "request_id": "r" * 128,
         "count": 75,
     }
-    return SecurityEvent(**{**defaults, **members})  # type: ignore[arg-type]
+    return SecurityRecord(**{**defaults, **members})  # type: ignore[arg-type]
 
 
 class SecurityEventsContract:
@@ -28,32 +28,32 @@ class SecurityEventsContract:
         first = an_event(ann)
         second = an_event(ann, session_id=None, reason="", outcome="ok", network="", request_id="", count=1)
 
-        await stores.identity.security_events.add([first, an_event(bob), an_event(None)])
-        await stores.identity.security_events.add([second])
+        await stores.identity.security_records.add([first, an_event(bob), an_event(None)])
+        await stores.identity.security_records.add([second])
 
-        assert list(await stores.identity.security_events.of_user(ann, 10)) == [second, first]
-        assert list(await stores.identity.security_events.of_user(ann, 1)) == [second]
-        assert list(await stores.identity.security_events.of_user(UserId(new_id()), 10)) == []
+        assert list(await stores.identity.security_records.of_user(ann, 10)) == [second, first]
+        assert list(await stores.identity.security_records.of_user(ann, 1)) == [second]
+        assert list(await stores.identity.security_records.of_user(UserId(new_id()), 10)) == []
 
     async def test_the_events_of_an_account_are_anonymized(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         of_bob = an_event(bob)
-        await stores.identity.security_events.add([an_event(ann), of_bob])
+        await stores.identity.security_records.add([an_event(ann), of_bob])
 
-        await stores.identity.security_events.anonymize(ann)
+        await stores.identity.security_records.anonymize(ann)
 
-        assert list(await stores.identity.security_events.of_user(ann, 10)) == []
-        assert list(await stores.identity.security_events.of_user(bob, 10)) == [of_bob]
+        assert list(await stores.identity.security_records.of_user(ann, 10)) == []
+        assert list(await stores.identity.security_records.of_user(bob, 10)) == [of_bob]
 
     async def test_old_events_are_deleted_and_those_of_deleted_accounts_anonymized(
         self, stores: Stores
     ) -> None:
         account, gone = await stores.add_account(), UserId(new_id())
         old, young = an_event(account.id), an_event(account.id)
-        await stores.identity.security_events.add([old, young, an_event(gone)])
+        await stores.identity.security_records.add([old, young, an_event(gone)])
 
-        assert await stores.identity.security_events.purge(old.at + timedelta(milliseconds=1)) >= 1
+        assert await stores.identity.security_records.purge(old.at + timedelta(milliseconds=1)) >= 1
 
-        assert list(await stores.identity.security_events.of_user(account.id, 10)) == [young]
-        assert list(await stores.identity.security_events.of_user(gone, 10)) == []
-        assert await stores.identity.security_events.purge(young.at) == 0
+        assert list(await stores.identity.security_records.of_user(account.id, 10)) == [young]
+        assert list(await stores.identity.security_records.of_user(gone, 10)) == []
+        assert await stores.identity.security_records.purge(young.at) == 0

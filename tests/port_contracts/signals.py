@@ -171,12 +171,12 @@ class SignalsContract:
         private, deleted, open_again, unknown = (UserId(new_id()) for _ in range(4))
         async with stores.posts.open_tx() as tx:
             await tx.authors.set_private(private, 1, private=True)
-            await tx.authors.set_gone(deleted)
+            await tx.authors.set_deleted(deleted)
             await tx.authors.set_private(open_again, 1, private=True)
             await tx.authors.set_private(open_again, 2, private=False)
 
-        assert await stores.posts.closed_authors.closed([private, deleted, open_again, unknown]) == {
+        assert await stores.posts.restricted_authors.restricted([private, deleted, open_again, unknown]) == {
             private,
             deleted,
         }
-        assert await stores.posts.closed_authors.closed([]) == frozenset()
+        assert await stores.posts.restricted_authors.restricted([]) == frozenset()

@@ -5,7 +5,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.posts.event_handlers import BATCH, RestrictAuthor, RestrictComment
+from application.posts.event_handlers import BATCH, ApplyPrivacy, ApplyPrivacyToComment
 from application.posts.repair import RepairPosts
 from application.shared.events import ProfileChanged, Published
 from domain.posts import OPEN_VISIBILITIES, PostNotFound, Visibility
@@ -79,7 +79,7 @@ class WithheldContract:
         for _ in range(BATCH + 1):
             await waggle.post(bob, reply_to=post)
         await settle(waggle)
-        restrict = RestrictAuthor(stores.posts.open_tx, lambda: 0.0, budget=0.0)
+        restrict = ApplyPrivacy(stores.posts.open_tx, lambda: 0.0, budget=0.0)
 
         changed = ProfileChanged(user_id=bob, private=True, version=7)
         below = await restrict(changed, EVENT)
@@ -100,7 +100,9 @@ class WithheldContract:
         published = Published(post_id=comment, author_id=bob, reply_to=post, visibility="public")
 
         for _ in range(2):
-            await RestrictComment(stores.posts.open_tx, stores.posts.closed_authors)(published, EVENT)
+            await ApplyPrivacyToComment(stores.posts.open_tx, stores.posts.restricted_authors)(
+                published, EVENT
+            )
 
         assert await comments(waggle, post) == 0
         assert await RepairPosts(stores.posts.counters)(repair=False) == NONE

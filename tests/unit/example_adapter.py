@@ -46,7 +46,7 @@ class LineProtocol:
             self.fingerprint, key, owner=user, operation="line publish", target="posts", content=text.encode()
         )
         published = await self.publish_post(user, PostDraft(text=text), request)
-        return f"{'replayed' if published.replayed else 'ok'} {published.presented.post.id}"
+        return f"{'replayed' if published.replayed else 'ok'} {published.hydrated.post.id}"
 
     async def _read(self, principal: Principal | None, post: str) -> str:
         seen = await self.read_post(principal.user_id if principal else None, PostId(id_from(post) or 0))

@@ -52,7 +52,7 @@ class StoredPost:
     visibility: Visibility = Visibility.PUBLIC
     deleted: bool = False
     version: int = 1
-    author_state: AuthorState = AuthorState.OPEN
+    author_state: AuthorState = AuthorState.PUBLIC
 
 
 @dataclass

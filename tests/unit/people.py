@@ -30,7 +30,7 @@ from application.posts.editing import PostEdit
 from application.posts.engagements import EngagementSummary
 from application.posts.module import PostsModule, PostsNeeds
 from application.posts.publishing import PostDraft, PublishedPost
-from application.posts.queries import PresentedPost
+from application.posts.queries import HydratedPost
 from application.shared.errors import Overloaded
 from application.shared.events import (
     AccountDeleted,
@@ -131,9 +131,9 @@ class Waggle:
         )
         self.authenticate, self.security = identity.authenticate, identity.security
         self.register, self.log_in, self.refresh = identity.register, identity.log_in, identity.refresh
-        self.log_out, self.log_out_elsewhere = identity.log_out, identity.log_out_elsewhere
-        self.log_out_everywhere = identity.log_out_everywhere
-        self.end_all_sessions = identity.end_all_sessions
+        self.log_out, self.end_session = identity.log_out, identity.end_own_session
+        self.end_sessions = identity.end_own_sessions
+        self.end_sessions_of_all_users = identity.end_sessions_of_all_users
         self.list_sessions = identity.list_sessions
         self.confirm, self.change_password = identity.confirm_password, identity.change_password
         self.edit_profile, self.delete_account = identity.edit_profile, identity.delete_account
@@ -190,7 +190,7 @@ class Waggle:
         return MediaModule.build(
             stores=self.stores.media,
             needs=MediaNeeds(
-                owners=OwnersOfPosts(lambda: self.stores.posts.closed_authors),
+                owners=OwnersOfPosts(lambda: self.stores.posts.restricted_authors),
                 sessions=identity.live_sessions,
                 storage=MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: BEGINNING),
                 processor=ChildProcessor(),
@@ -256,10 +256,10 @@ class Waggle:
         text: str = "hello",
         visibility: Visibility | None = None,
         reply_to: PostId | None = None,
-    ) -> PresentedPost:
-        return (await self.publish_text(author, text, visibility, reply_to)).presented
+    ) -> HydratedPost:
+        return (await self.publish_text(author, text, visibility, reply_to)).hydrated
 
-    async def post_directly(self, author: UserId) -> PresentedPost:
+    async def post_directly(self, author: UserId) -> HydratedPost:
         """A direct post to a user who plays no other part in the test."""
         await self.new_user("confidant")
         return await self.post(author, "psst @confidant", Visibility.DIRECT)
@@ -269,7 +269,7 @@ class Waggle:
 
     async def edits(
         self, user: UserId, post: PostId, text: str | None = None, version: int | None = None
-    ) -> PresentedPost:
+    ) -> HydratedPost:
         return await self.edit(user, post, PostEdit(text=text), version)
 
     async def pending_events(self) -> list[Event | None]:

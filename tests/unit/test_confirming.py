@@ -235,5 +235,5 @@ async def test_requests_and_confirmations_record_security_events(
     await refused(confirming.confirm("wrong"))
     await waggle.security.flush()
 
-    (event,) = await waggle.stores.identity.security_events.of_user(joined.user.id, 10)
+    (event,) = await waggle.stores.identity.security_records.of_user(joined.user.id, 10)
     assert (event.kind, event.outcome) == ("registration_confirmed", "ok")

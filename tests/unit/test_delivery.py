@@ -92,7 +92,7 @@ class Actions:
         visibility = self.rng.choice([*Visibility, Visibility.PUBLIC])
         draft = PostDraft(text=text, visibility=visibility, media=media)
         published = await self.container.posts().publish_post(user, draft, None)
-        self.posts.append(published.presented.post.id)
+        self.posts.append(published.hydrated.post.id)
 
     async def upload(self, owner: UserId) -> MediaId:
         state = self.rng.choice([MediaState.READY, MediaState.PROCESSING])
@@ -108,7 +108,7 @@ class Actions:
     async def comment(self, user: UserId, other: UserId) -> None:
         draft = PostDraft(text="indeed", reply_to=self.rng.choice(self.posts or [PostId(1)]))
         published = await self.container.posts().publish_post(user, draft, None)
-        self.posts.append(published.presented.post.id)
+        self.posts.append(published.hydrated.post.id)
 
     async def engage(self, user: UserId, other: UserId) -> None:
         post, kind = self.rng.choice(self.posts or [PostId(1)]), self.rng.choice([*Engagement])

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.posts.queries import PresentedPost
+from application.posts.queries import HydratedPost
 from application.posts.views import PostContent, PostState, PostView
 from application.shared.attachments import MediaCard, RenditionCard
 from application.shared.people import AuthorCard
@@ -62,7 +62,7 @@ class Places:
 CONTENTS = st.builds(
     PostContent,
     version=NUMBERS,
-    tag=NUMBERS,
+    revision=NUMBERS,
     text=TEXTS,
     content_warning=TEXTS,
     language=st.none() | st.just("pt-BR"),
@@ -86,18 +86,18 @@ STATES = st.builds(
     liked=st.booleans(),
     reposted=st.booleans(),
     bookmarked=st.booleans(),
-    author_state=st.sampled_from([AuthorState.OPEN, AuthorState.PRIVATE]),
+    author_state=st.sampled_from([AuthorState.PUBLIC, AuthorState.PRIVATE]),
     deleted=st.just(False),
-    content_tag=NUMBERS,
+    content_revision=NUMBERS,
 )
 
 
 def view(state: PostState, content: PostContent) -> PostView:
-    return PostView(state._replace(version=content.version, content_tag=content.tag), content)
+    return PostView(state._replace(version=content.version, content_revision=content.revision), content)
 
 
-PRESENTED = st.builds(
-    PresentedPost,
+HYDRATED = st.builds(
+    HydratedPost,
     post=st.builds(view, STATES, CONTENTS),
     author=CARDS,
     mentions=st.lists(CARDS, max_size=3),
@@ -109,23 +109,23 @@ PRESENTED = st.builds(
 PLACES = Places()
 
 
-def encoded(presented: PresentedPost) -> bytes:
-    return msgspec.json.encode(PostOut.of(presented, PLACES))
+def encoded(hydrated: HydratedPost) -> bytes:
+    return msgspec.json.encode(PostOut.of(hydrated, PLACES))
 
 
-def with_content(presented: PresentedPost, content: PostContent) -> PresentedPost:
-    return presented._replace(post=view(presented.post.state, content))
+def with_content(hydrated: HydratedPost, content: PostContent) -> HydratedPost:
+    return hydrated._replace(post=view(hydrated.post.state, content))
 
 
-@given(PRESENTED, st.data())
-def test_a_fragment_equals_a_fresh_encoding(presented: PresentedPost, data: st.DataObject) -> None:
+@given(HYDRATED, st.data())
+def test_a_fragment_equals_a_fresh_encoding(hydrated: HydratedPost, data: st.DataObject) -> None:
     fragments = Fragments(PLACES)
-    assert bytes(fragments(presented)) == encoded(presented)
+    assert bytes(fragments(hydrated)) == encoded(hydrated)
 
     # The same version, and the people have the same names: everything else may have changed.
-    later = data.draw(PRESENTED)
+    later = data.draw(HYDRATED)
     new = later.post.state
-    state = presented.post.state._replace(
+    state = hydrated.post.state._replace(
         comments=new.comments,
         likes=new.likes,
         reposts=new.reposts,
@@ -135,47 +135,49 @@ def test_a_fragment_equals_a_fresh_encoding(presented: PresentedPost, data: st.D
         bookmarked=new.bookmarked,
         mentioned=new.mentioned,
     )
-    again = presented._replace(
-        post=presented.post._replace(state=state), viewer=later.viewer, reposted_by=later.reposted_by
+    again = hydrated._replace(
+        post=hydrated.post._replace(state=state), viewer=later.viewer, reposted_by=later.reposted_by
     )
     assert bytes(fragments(again)) == encoded(again)
 
 
-@given(PRESENTED, PRESENTED)
+@given(HYDRATED, HYDRATED)
 def test_another_version_or_other_names_are_encoded_again(
-    presented: PresentedPost, other: PresentedPost
+    hydrated: HydratedPost, other: HydratedPost
 ) -> None:
     fragments = Fragments(PLACES)
-    fragments(presented)
-    content = presented.post.content
+    fragments(hydrated)
+    content = hydrated.post.content
     edited = with_content(other, other.post.content._replace(version=content.version + 1))
-    renamed = presented._replace(author=other.author, mentions=other.mentions)
+    renamed = hydrated._replace(author=other.author, mentions=other.mentions)
     fewer = with_content(
-        presented,
-        content._replace(entities=content.entities[1:], tag=content.tag + len(content.entities[:1])),
+        hydrated,
+        content._replace(
+            entities=content.entities[1:], revision=content.revision + len(content.entities[:1])
+        ),
     )
     with_media = with_content(
-        presented, content._replace(media=other.post.content.media, tag=content.tag + 10**13)
+        hydrated, content._replace(media=other.post.content.media, revision=content.revision + 10**13)
     )
-    state = presented.post.state._replace(author_state=other.post.state.author_state)
-    closed = presented._replace(post=presented.post._replace(state=state))
+    state = hydrated.post.state._replace(author_state=other.post.state.author_state)
+    closed = hydrated._replace(post=hydrated.post._replace(state=state))
 
     for one in (
         edited,
-        presented,
+        hydrated,
         renamed,
-        presented,
+        hydrated,
         fewer,
-        presented,
+        hydrated,
         with_media,
-        presented,
+        hydrated,
         closed,
-        presented,
+        hydrated,
     ):
         assert bytes(fragments(one)) == encoded(one)
 
 
-def a_post(text: str) -> PresentedPost:
+def a_post(text: str) -> HydratedPost:
     card = AuthorCard(UserId(1), "ann", "Ann")
     post_id = PostId(new_id())
     state = PostState(
@@ -192,11 +194,11 @@ def a_post(text: str) -> PresentedPost:
         liked=False,
         reposted=False,
         bookmarked=False,
-        author_state=AuthorState.OPEN,
+        author_state=AuthorState.PUBLIC,
         deleted=False,
-        content_tag=0,
+        content_revision=0,
     )
-    return PresentedPost(PostView(state, PostContent(1, 0, text, "", None, None, ())), card, [], None)
+    return HydratedPost(PostView(state, PostContent(1, 0, text, "", None, None, ())), card, [], None)
 
 
 def test_the_cache_is_bounded_by_size() -> None:

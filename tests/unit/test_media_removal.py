@@ -20,9 +20,9 @@ from domain.media import (
     ATTACH_WITHIN,
     FailureReason,
     Media,
+    MediaInUse,
     MediaState,
 )
-from domain.media import MediaAttached as AttachedElsewhere
 from domain.shared import EventId, MediaId, PostId
 from tests.port_contracts.stores import new_id
 from tests.unit.media_app import ANN, BOB, POST, RESULT, CrashPoint, KilledError, MediaApp, assert_consistent
@@ -51,7 +51,7 @@ async def test_only_unattached_media_of_the_author_is_attached(media_app: MediaA
     await media_app.attach_media(one.id, other.id, MediaId(99))
     await media_app.attach_media(one.id, post=PostId(8))
     assert [(await media_app.read(media.id)).post for media in (one, other)] == [POST, None]
-    with pytest.raises(AttachedElsewhere):
+    with pytest.raises(MediaInUse):
         await media_app.delete_media(ANN, one.id)
 
 

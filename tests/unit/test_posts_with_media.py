@@ -9,7 +9,7 @@ from application.media.event_handlers import DeletePostMedia
 from application.media.removing import PurgeMedia
 from application.posts.editing import PostEdit
 from application.posts.publishing import PostDraft
-from application.posts.queries import PresentedPost
+from application.posts.queries import HydratedPost
 from application.shared.events import AttachedMediaChanged, Edited, MediaAttached, PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.ports import IdempotentRequest
@@ -79,10 +79,10 @@ async def publishes(
 ) -> PostId:
     draft = PostDraft(text=text, media=tuple(one.id for one in media), **more)  # type: ignore[arg-type]
     done = await waggle.publish(author, draft, None)
-    return done.presented.post.id
+    return done.hydrated.post.id
 
 
-async def sees(waggle: Waggle, viewer: UserId | None, post: PostId) -> PresentedPost | None:
+async def sees(waggle: Waggle, viewer: UserId | None, post: PostId) -> HydratedPost | None:
     try:
         return await waggle.read(viewer, post)
     except PostNotFound:
@@ -306,7 +306,7 @@ async def test_a_repeated_request_returns_the_same_post_although_its_media_faile
     await settles(waggle, media, FailureReason.DAMAGED)
     second = await waggle.publish(ann, draft, an_idempotent_request(ann))
     assert second.replayed
-    assert second.presented.post.id == first.presented.post.id
+    assert second.hydrated.post.id == first.hydrated.post.id
 
 
 async def test_the_text_can_be_removed_only_from_a_post_with_media(waggle: Waggle, ann: UserId) -> None:

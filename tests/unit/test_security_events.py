@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from application.identity.security import MAX_KINDS, MAX_PENDING, ONE_BY_ONE, SecurityEvent
+from application.identity.security import MAX_KINDS, MAX_PENDING, ONE_BY_ONE, SecurityRecord
 from application.shared.ports import IdempotentRequest
 from domain.identity import RECENT, REUSE_GRACE
 from domain.shared import Unavailable, UserId
@@ -15,13 +15,13 @@ from tests.unit.people import PASSWORD, Waggle, refused
 SECOND = timedelta(seconds=1)
 
 
-async def recorded_events(waggle: Waggle, user: UserId) -> list[SecurityEvent]:
+async def recorded_events(waggle: Waggle, user: UserId) -> list[SecurityRecord]:
     """All events about an account, oldest first."""
     await waggle.security.flush(everything=True)
-    return list(await waggle.stores.identity.security_events.of_user(user, 1000))[::-1]
+    return list(await waggle.stores.identity.security_records.of_user(user, 1000))[::-1]
 
 
-def kinds_of(events: list[SecurityEvent]) -> list[tuple[str, str, str]]:
+def kinds_of(events: list[SecurityRecord]) -> list[tuple[str, str, str]]:
     return [(event.kind, event.outcome, event.reason) for event in events]
 
 
@@ -35,9 +35,9 @@ async def test_each_action_on_an_account_is_recorded_once(waggle: Waggle) -> Non
     await refused(waggle.log_in("ann", "wrong password", None))
     await refused(waggle.confirm(me.user_id, me.session_id, "wrong password"))
     waggle.time.advance(RECENT + SECOND)
-    await refused(waggle.log_out_elsewhere(me.user_id, me.session_id, other))
+    await refused(waggle.end_session(me.user_id, me.session_id, other))
     tokens = await waggle.confirm(me.user_id, me.session_id, PASSWORD)
-    await waggle.log_out_elsewhere(me.user_id, me.session_id, other)
+    await waggle.end_session(me.user_id, me.session_id, other)
     await refused(waggle.change_password(me.user_id, me.session_id, "wrong password", "another horse"))
     tokens = await waggle.change_password(me.user_id, me.session_id, PASSWORD, "another horse")
     newer = await waggle.refresh(tokens.refresh_token)
@@ -46,7 +46,7 @@ async def test_each_action_on_an_account_is_recorded_once(waggle: Waggle) -> Non
     await refused(waggle.refresh(tokens.refresh_token))
     again = await waggle.log_in("ann", "another horse", None)
     third = await waggle.authenticate(again.tokens.access_token)
-    await waggle.log_out_everywhere(third.user_id, third.session_id, keep_current=True)
+    await waggle.end_sessions(third.user_id, third.session_id, keep_current=True)
     await waggle.log_out(third.session_id)
 
     events = await recorded_events(waggle, joined.user.id)
@@ -119,13 +119,13 @@ async def test_the_number_of_distinguished_events_is_bounded(waggle: Waggle) -> 
 async def test_a_bounded_number_of_events_waits_for_an_unavailable_store(waggle: Waggle) -> None:
     ann = await waggle.new_user("ann")
     await waggle.security.flush()
-    stored = waggle.security.events
+    stored = waggle.security.records
 
     class UnavailableEvents:
         async def add(self, events: object) -> None:
             raise Unavailable("away")
 
-    waggle.security.events = UnavailableEvents()  # type: ignore[assignment]
+    waggle.security.records = UnavailableEvents()  # type: ignore[assignment]
     waggle.security("logout", user_id=ann)
     with pytest.raises(Unavailable):
         await waggle.security.flush()
@@ -133,7 +133,7 @@ async def test_a_bounded_number_of_events_waits_for_an_unavailable_store(waggle:
         waggle.security(f"kind {number % 50}", user_id=ann)
         waggle.time.advance(timedelta(minutes=2))
     assert len(waggle.security._pending) == MAX_PENDING
-    waggle.security.events = stored
+    waggle.security.records = stored
 
     assert len(await recorded_events(waggle, ann)) == 1000
 

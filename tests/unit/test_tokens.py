@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.memory.identity import MemoryKeyStore, MemorySecurityEvents
+from adapters.memory.identity import MemoryKeyStore, MemorySecurityRecords
 from adapters.memory.store import Store
 from adapters.security.sealing import Secrets
 from adapters.security.tokens import (
@@ -418,7 +418,7 @@ class Server:
         self.now = NOW
         self.store = MemoryKeyStore(Store())
         parts = self.store, partial(make_key, SECRETS), lambda: self.now
-        events = MemorySecurityEvents(Store())
+        events = MemorySecurityRecords(Store())
         self.security = SecurityLog(events, lambda: self.now, lambda: 0.0, Origin)
         self.ensure = EnsureKeys(*parts)
         self.rotate, self.revoke = RotateKeys(*parts, self.security), RevokeKey(*parts, self.security)

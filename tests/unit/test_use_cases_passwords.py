@@ -33,18 +33,18 @@ class TestStoredCredentials:
         if how == "logout":
             await waggle.log_out(me.session_id)
         elif how == "elsewhere":
-            await waggle.log_out_elsewhere(me.user_id, me.session_id, me.session_id)
+            await waggle.end_session(me.user_id, me.session_id, me.session_id)
         elif how == "everywhere":
-            await waggle.log_out_everywhere(me.user_id, me.session_id)
+            await waggle.end_sessions(me.user_id, me.session_id)
         elif how == "password":
             await waggle.change_password(me.user_id, me.session_id, PASSWORD, "another horse")
         elif how == "confirm":
             await waggle.confirm(me.user_id, me.session_id, PASSWORD)
         elif how == "operator":
-            await waggle.log_out_everywhere.by_operator(me.user_id)
+            await waggle.end_sessions.by_operator(me.user_id)
         elif how == "key revoked":
             waggle.time.advance(timedelta(days=1))
-            await waggle.end_all_sessions()
+            await waggle.end_sessions_of_all_users()
         elif how == "reuse":
             await waggle.refresh(joined.tokens.refresh_token)
             waggle.time.advance(REUSE_GRACE + SECOND)
@@ -104,7 +104,7 @@ class TestStoredCredentials:
 
         assert (
             await waggle.publish_text(joined.user.id, idempotent_request=idempotent_request)
-        ).presented == first.presented
+        ).hydrated == first.hydrated
         assert await waggle.log_in("ann", PASSWORD, login) == replace(there, replayed=True)
 
 

@@ -38,17 +38,17 @@ class TestPublishing:
 
         published = await waggle.publish(ann, draft, None)
 
-        row = published.presented.post
+        row = published.hydrated.post
         assert (row.content.text, row.content.content_warning, row.content.language) == (
             "hi @bob",
             "stings",
             "pt-BR",
         )
         assert (row.visibility, row.reply_to, row.state.likes, row.state.comments) == (PUBLIC, None, 0, 0)
-        assert published.presented.author == AuthorCard(ann, "ann", "Ann")
-        assert published.presented.mentions == [AuthorCard(bob, "bob", "Bob")]
-        assert await waggle.read(ann, row.id) == published.presented
-        assert await waggle.read(None, row.id) == published.presented._replace(viewer=None)
+        assert published.hydrated.author == AuthorCard(ann, "ann", "Ann")
+        assert published.hydrated.mentions == [AuthorCard(bob, "bob", "Bob")]
+        assert await waggle.read(ann, row.id) == published.hydrated
+        assert await waggle.read(None, row.id) == published.hydrated._replace(viewer=None)
 
     async def test_mentions_are_in_the_same_order_in_the_answer_and_in_reads(
         self, waggle: Waggle, ann: UserId, bob: UserId
@@ -87,24 +87,24 @@ class TestPublishing:
 
         assert second == replace(first, replayed=True)
         page = await waggle.by_author(ann, ann, Window(10))
-        assert [seen.post.id for seen in page.items] == [first.presented.post.id]
+        assert [seen.post.id for seen in page.items] == [first.hydrated.post.id]
 
     async def test_a_replay_has_the_first_answer_whatever_changed_since(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         first = await waggle.publish_text(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
-        await waggle.like(bob, first.presented.post.id, liked=True)
-        await waggle.post(bob, reply_to=first.presented.post.id)
+        await waggle.like(bob, first.hydrated.post.id, liked=True)
+        await waggle.post(bob, reply_to=first.hydrated.post.id)
         await waggle.edit_profile(ann, "Another Ann", None, None)
         await waggle.edit_profile(bob, "Another Bob", None, None)
-        await waggle.edits(ann, first.presented.post.id, "bye")
-        await waggle.edits(ann, first.presented.post.id, "gone")
+        await waggle.edits(ann, first.hydrated.post.id, "bye")
+        await waggle.edits(ann, first.hydrated.post.id, "gone")
         waggle.time.advance(timedelta(minutes=1))
 
         second = await waggle.publish_text(ann, "hi @bob", idempotent_request=an_idempotent_request(ann))
 
         assert second.replayed
-        assert PostOut.of(second.presented, PLACES) == PostOut.of(first.presented, PLACES)
+        assert PostOut.of(second.hydrated, PLACES) == PostOut.of(first.hydrated, PLACES)
 
     async def test_a_replay_has_the_first_answer_after_the_post_above_was_deleted(
         self, waggle: Waggle, ann: UserId, bob: UserId
@@ -119,7 +119,7 @@ class TestPublishing:
 
     async def test_a_replay_does_not_return_a_deleted_post(self, waggle: Waggle, ann: UserId) -> None:
         first = await waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann))
-        await waggle.delete(ann, first.presented.post.id)
+        await waggle.delete(ann, first.hydrated.post.id)
 
         assert (
             await refused(waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann)))
@@ -145,14 +145,14 @@ class TestPublishing:
             *(waggle.publish_text(ann, idempotent_request=an_idempotent_request(ann)) for _ in range(50))
         )
 
-        assert len({answer.presented.post.id for answer in answers}) == 1
+        assert len({answer.hydrated.post.id for answer in answers}) == 1
         assert [answer.replayed for answer in answers].count(False) == 1
         assert len((await waggle.by_author(ann, ann, Window(100))).items) == 1
 
 
 class TestLanguages:
     async def test_a_language_is_stored_in_its_usual_case(self, waggle: Waggle, ann: UserId) -> None:
-        seen = (await waggle.publish(ann, PostDraft(text="oi", language="PT-br"), None)).presented
+        seen = (await waggle.publish(ann, PostDraft(text="oi", language="PT-br"), None)).hydrated
         edited = await waggle.edit(ann, seen.post.id, PostEdit(language="zh-HANT-tw"), None)
 
         assert (seen.post.content.language, edited.post.content.language) == ("pt-BR", "zh-Hant-TW")

@@ -175,12 +175,12 @@ class TestEndOtherSessions:
             (ann.user.id, of_ann, of_bob),
             (bob.user.id, of_bob, SessionId(7)),
         ):
-            assert await refused(waggle.log_out_elsewhere(stranger, current, session)) is SessionNotFound
-        assert await refused(waggle.log_out_elsewhere(bob.user.id, of_bob, of_bob)) is None
+            assert await refused(waggle.end_session(stranger, current, session)) is SessionNotFound
+        assert await refused(waggle.end_session(bob.user.id, of_bob, of_bob)) is None
 
         assert await refused(waggle.authenticate(bob.tokens.access_token)) is TokenInvalid
         assert await refused(waggle.refresh(bob.tokens.refresh_token)) is SessionEnded
-        assert await refused(waggle.log_out_elsewhere(bob.user.id, of_bob, of_bob)) is SessionNotFound
+        assert await refused(waggle.end_session(bob.user.id, of_bob, of_bob)) is SessionNotFound
         assert await refused(waggle.authenticate(ann.tokens.access_token)) is None
 
     @pytest.mark.parametrize("keep", [True, False])
@@ -194,7 +194,7 @@ class TestEndOtherSessions:
         session = (await waggle.authenticate(here.tokens.access_token)).session_id
         await waggle.authenticate(there.tokens.access_token)
 
-        await waggle.log_out_everywhere(here.user.id, session, keep_current=keep)
+        await waggle.end_sessions(here.user.id, session, keep_current=keep)
 
         for joined, active in ((here, keep), (there, False), (bob, True)):
             refusal = await refused(waggle.authenticate(joined.tokens.access_token))
@@ -211,9 +211,9 @@ class TestEndOtherSessions:
 
         async def end() -> type[Exception] | None:
             if act == "one":
-                return await refused(waggle.log_out_elsewhere(me.user_id, me.session_id, other))
+                return await refused(waggle.end_session(me.user_id, me.session_id, other))
             keep = act == "others"
-            return await refused(waggle.log_out_everywhere(me.user_id, me.session_id, keep_current=keep))
+            return await refused(waggle.end_sessions(me.user_id, me.session_id, keep_current=keep))
 
         waggle.time.advance(RECENT + SECOND)
         assert await end() is RecentLoginRequired
@@ -226,7 +226,7 @@ class TestEndOtherSessions:
         me = await waggle.authenticate((await waggle.register_user("ann")).tokens.access_token)
         waggle.time.advance(RECENT + SECOND)
 
-        assert await refused(waggle.log_out_elsewhere(me.user_id, me.session_id, me.session_id)) is None
+        assert await refused(waggle.end_session(me.user_id, me.session_id, me.session_id)) is None
 
     async def test_an_account_has_at_most_a_hundred_sessions(self, waggle: Waggle) -> None:
         first = await waggle.register_user("ann")
@@ -248,14 +248,14 @@ class TestEndOtherSessions:
     async def test_an_operator_can_end_all_sessions_of_one_or_of_all_users(self, waggle: Waggle) -> None:
         ann, bob, eve = [await waggle.register_user(name) for name in ("ann", "bob", "eve")]
 
-        assert await waggle.log_out_everywhere.by_operator(ann.user.id) == 1
+        assert await waggle.end_sessions.by_operator(ann.user.id) == 1
         assert await refused(waggle.refresh(ann.tokens.refresh_token)) is SessionEnded
         assert await refused(waggle.refresh(bob.tokens.refresh_token)) is None
         waggle.time.advance(timedelta(days=1))
-        assert await waggle.end_all_sessions() >= 2
+        assert await waggle.end_sessions_of_all_users() >= 2
         for joined in (bob, eve):
             assert await refused(waggle.refresh(joined.tokens.refresh_token)) is SessionEnded
-        assert await waggle.end_all_sessions() == 0
+        assert await waggle.end_sessions_of_all_users() == 0
 
 
 class DelayedReader:

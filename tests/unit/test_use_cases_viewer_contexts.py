@@ -144,4 +144,4 @@ async def test_a_replay_is_unchanged_after_a_block_of_the_parent_post(
 
     second = await waggle.publish(bob, draft, idempotent_request)
 
-    assert (second.presented, second.replayed) == (first.presented, True)
+    assert (second.hydrated, second.replayed) == (first.hydrated, True)

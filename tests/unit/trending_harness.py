@@ -107,7 +107,7 @@ class TrendingHarness:
             and (post.visibility in {"public", "unlisted"} or post.author == viewer_context.viewer)
         }
 
-    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
+    async def restricted(self, users: Collection[UserId]) -> frozenset[UserId]:
         return frozenset(self.hidden & set(users))
 
     async def of(self, viewer: UserId | None) -> ViewerContext:
@@ -167,7 +167,7 @@ class TrendingHarness:
 
     async def expire_rankings(self) -> None:
         for kept in (self.ranked_posts.kept, self.ranked_tags.kept):
-            await kept.forget("present")
+            await kept.forget("current")
 
     def ids(self, page: Page[ShownPost]) -> list[PostId]:
         known = {id(post): post_id for post_id, post in self.posts.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from application.posts.ports import ClosedAuthors
+from application.posts.ports import RestrictedAuthors
 from domain.shared import UserId
 
 
@@ -11,7 +11,7 @@ from domain.shared import UserId
 class OwnersOfPosts:
     """Posts knows of every account that is private or gone, by events."""
 
-    authors: Callable[[], ClosedAuthors]
+    authors: Callable[[], RestrictedAuthors]
 
     async def is_open(self, owner: UserId) -> bool:
-        return not await self.authors().closed([owner])
+        return not await self.authors().restricted([owner])

@@ -45,7 +45,7 @@ from application.shared.subscriptions import Subscription, on
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsNeeds(Generic[S]):
-    """The dependencies of feeds: other modules, services and settings. `S` is the type of a presented post."""
+    """The dependencies of feeds: other modules, services and settings. `S` is the type of a hydrated post."""
 
     viewer_contexts: ViewerContexts
     audience: Audience
@@ -67,7 +67,7 @@ class FeedsNeeds(Generic[S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsModule(Generic[S]):
-    """The use cases of feeds, and its answers to other modules. `S` is the type of a presented post."""
+    """The use cases of feeds, and its answers to other modules. `S` is the type of a hydrated post."""
 
     read_home_feed: ReadHomeFeed[S]
     read_public_feed: ReadPublicFeed[S]

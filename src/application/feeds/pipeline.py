@@ -57,7 +57,7 @@ Rules: TypeAlias = Callable[[Sequence[FeedEntry], Mapping[int, FeedPost]], Await
 """Returns the entries that belong to the feed, in their order. Every given entry is among the hydrated posts."""
 
 
-async def no_rules(entries: Sequence[FeedEntry], _shown: Mapping[int, FeedPost]) -> Sequence[FeedEntry]:
+async def no_rules(entries: Sequence[FeedEntry], _hydrated: Mapping[int, FeedPost]) -> Sequence[FeedEntry]:
     """For feeds whose skeleton returns nothing that rules would hide."""
     return entries
 
@@ -83,9 +83,11 @@ class ReadPage(Generic[S]):
             more = len(entries) == size
             if window.seen:
                 entries = [entry for entry in entries if entry.id not in window.seen]
-            shown = await self.hydrate(viewer_context, entries) if entries else {}
-            for id_, _post, _by in await rules([entry for entry in entries if entry[0] in shown], shown):
-                found[id_] = shown[id_]
+            hydrated = await self.hydrate(viewer_context, entries) if entries else {}
+            for id_, _post, _by in await rules(
+                [entry for entry in entries if entry[0] in hydrated], hydrated
+            ):
+                found[id_] = hydrated[id_]
             if not more or len(found) > window.limit:
                 break
             missing = window.limit + 1 - len(found)

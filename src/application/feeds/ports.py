@@ -47,7 +47,7 @@ class Timelines(Protocol):
         the database. The timeline cannot be read before `fill`.
 
         A timeline of another version is dropped; one of the same version stays unchanged. Returns False if nothing can
-        be stored at present."""
+        be stored now."""
         ...
 
     async def fill(self, reader: UserId, version: int, segment: TimelineSegment) -> None:

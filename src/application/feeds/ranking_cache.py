@@ -12,7 +12,7 @@ from application.shared.ports import Clock
 P = TypeVar("P")
 S = TypeVar("S")
 
-PRESENT = "present"
+CURRENT = "current"
 RANKS = 1024
 """More than any ranking has items. An edge is `created_ms * RANKS + rank`."""
 
@@ -40,9 +40,9 @@ def _as_tuple(member: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Rankings(Generic[P]):
-    """The present ranking, and those of the last minutes for readers who are paging through them.
+    """The current ranking, and those of the last minutes for readers who are paging through them.
 
-    If a ranking is no longer cached, its readers continue at the same rank of the present one."""
+    If a ranking is no longer cached, its readers continue at the same rank of the current one."""
 
     kept: Cached[Ranking[P]]
     make: Callable[[], Awaitable[Sequence[P]]]
@@ -50,7 +50,7 @@ class Rankings(Generic[P]):
 
     async def refresh(self) -> bool:
         """Make the ranking if the cached one is not fresh. Returns whether it was made."""
-        return await self.kept.refresh(PRESENT, self._made)
+        return await self.kept.refresh(CURRENT, self._made)
 
     async def page(
         self, window: Window, visible: Callable[[Sequence[P]], Awaitable[Sequence[S | None]]], most: int
@@ -74,7 +74,7 @@ class Rankings(Generic[P]):
 
     async def _of(self, created_ms: int) -> Ranking[P]:
         ranking = await self.kept.peek(str(created_ms)) if created_ms else None
-        return ranking or await self.kept.get(PRESENT, self._made) or Ranking(0, ())
+        return ranking or await self.kept.get(CURRENT, self._made) or Ranking(0, ())
 
     async def _made(self) -> Ranking[P]:
         now = int(self.now().timestamp() * 1000)

@@ -81,5 +81,7 @@ async def _empty(_window: Window) -> Sequence[FeedEntry]:
     return ()
 
 
-async def published_only(entries: Sequence[FeedEntry], _shown: Mapping[int, FeedPost]) -> Sequence[FeedEntry]:
+async def published_only(
+    entries: Sequence[FeedEntry], _hydrated: Mapping[int, FeedPost]
+) -> Sequence[FeedEntry]:
     return [entry for entry in entries if not entry.is_repost]

@@ -20,13 +20,13 @@ class OncePerPost:
     muted: Collection[UserId] = ()
 
     async def __call__(
-        self, entries: Sequence[FeedEntry], shown: Mapping[int, FeedPost]
+        self, entries: Sequence[FeedEntry], hydrated: Mapping[int, FeedPost]
     ) -> Sequence[FeedEntry]:
         kept: list[FeedEntry] = []
         reposts: set[FeedEntry] = set()
         for entry in entries:
             id_, post, _by = entry
-            seen = shown[id_].post
+            seen = hydrated[id_].post
             author = seen.author
             if author in self.muted:
                 continue

@@ -55,7 +55,7 @@ class SignalsReader(Protocol):
 class AccountVisibility(Protocol):
     """The question that trending asks the module that stores posts."""
 
-    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
+    async def restricted(self, users: Collection[UserId]) -> frozenset[UserId]:
         """Those of the users, at most a few thousand, who are private or deleted, so that not everybody may see their
         posts."""
         ...

@@ -88,10 +88,12 @@ class RankPosts(Generic[S]):
     async def _authors(self, posts: Sequence[PostId]) -> Mapping[PostId, UserId]:
         found: dict[PostId, UserId] = {}
         for start in range(0, len(posts), HYDRATE_BATCH):
-            shown = await self.hydrate(
+            hydrated = await self.hydrate(
                 ViewerContext(), [_entry(post) for post in posts[start : start + HYDRATE_BATCH]]
             )
-            found |= {PostId(post): seen.post.author for post, seen in shown.items() if may_trend(seen.post)}
+            found |= {
+                PostId(post): seen.post.author for post, seen in hydrated.items() if may_trend(seen.post)
+            }
         return found
 
 
@@ -109,8 +111,8 @@ class RankTags:
 
         async def add(last: HashtagSignal | None) -> Sequence[HashtagSignal]:
             signals = await self.reader.hashtag_signals(now - WINDOW_MS, last, BATCH)
-            closed = await self.accounts.closed({signal.user for signal in signals})
-            tally.add(signal for signal in signals if signal.user not in closed)
+            restricted = await self.accounts.restricted({signal.user for signal in signals})
+            tally.add(signal for signal in signals if signal.user not in restricted)
             return signals
 
         await _in_batches(add)
@@ -129,8 +131,8 @@ class ListTrendingPosts(Generic[S]):
         viewer_context = await self.viewer_contexts.of(viewer)
 
         async def visible(ranking: Sequence[RankedPost]) -> Sequence[S | None]:
-            shown = await self.hydrate(viewer_context, [_entry(ranked.post) for ranked in ranking])
-            found = [shown.get(ranked.post) for ranked in ranking]
+            hydrated = await self.hydrate(viewer_context, [_entry(ranked.post) for ranked in ranking])
+            found = [hydrated.get(ranked.post) for ranked in ranking]
             return [seen if seen and _listed(seen.post, viewer_context) else None for seen in found]
 
         return await self.rankings.page(window, visible, HYDRATE_BATCH)
@@ -147,14 +149,14 @@ class ListTrendingTags(Generic[S]):
     async def __call__(self, window: Window) -> Page[RankedTag]:
         async def visible(ranking: Sequence[RankedTag]) -> Sequence[RankedTag | None]:
             samples = [_entry(post) for ranked in ranking for post in ranked.samples]
-            shown = await self.hydrate(ViewerContext(), list(dict.fromkeys(samples)))
-            return [ranked if self._in_use(ranked, shown) else None for ranked in ranking]
+            hydrated = await self.hydrate(ViewerContext(), list(dict.fromkeys(samples)))
+            return [ranked if self._in_use(ranked, hydrated) else None for ranked in ranking]
 
         return await self.rankings.page(window, visible, HYDRATE_BATCH // SAMPLES)
 
     @staticmethod
-    def _in_use(ranked: RankedTag, shown: Mapping[int, S]) -> bool:
-        rows = [shown[post].post for post in ranked.samples if post in shown]
+    def _in_use(ranked: RankedTag, hydrated: Mapping[int, S]) -> bool:
+        rows = [hydrated[post].post for post in ranked.samples if post in hydrated]
         return len({row.author for row in rows if row.visibility == "public"}) >= MIN_TAG_ACCOUNTS
 
 

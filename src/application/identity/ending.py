@@ -35,7 +35,7 @@ class LogOut:
 
 
 @dataclass(frozen=True, slots=True)
-class LogOutElsewhere:
+class EndOwnSession:
     """End one of the user's own sessions. Raises SessionNotFound for any other session, and RecentLoginRequired unless
     `current`, the session of the request, ends itself or has given the password recently."""
 
@@ -68,7 +68,7 @@ class LogOutElsewhere:
 
 
 @dataclass(frozen=True, slots=True)
-class LogOutEverywhere:
+class EndOwnSessions:
     """End all sessions of the user, or with `keep_current` all others. Raises RecentLoginRequired unless `current`, the
     session of the request, has given the password recently."""
 
@@ -101,7 +101,7 @@ class LogOutEverywhere:
 
 
 @dataclass(frozen=True, slots=True)
-class EndAllSessions:
+class EndSessionsOfAllUsers:
     """End every session of every user that began until now, because a key leaked. Returns how many were ended. Works in
     small transactions, so that servers can go on meanwhile."""
 

@@ -7,7 +7,7 @@ from typing import Self
 from application.identity.accounts import DeleteAccount, EditProfile
 from application.identity.answers import AuthorCards, LiveSessions
 from application.identity.confirming import ConfirmationToken, ConfirmRegistration, RequestRegistration
-from application.identity.ending import EndAllSessions, LogOut, LogOutElsewhere, LogOutEverywhere
+from application.identity.ending import EndOwnSession, EndOwnSessions, EndSessionsOfAllUsers, LogOut
 from application.identity.event_handlers import CountPosts, is_counted
 from application.identity.keys import EnsureKeys, ListKeys, MakeKey, RevokeKey, RotateKeys
 from application.identity.mailing import SendConfirmations
@@ -17,7 +17,7 @@ from application.identity.queries import Authenticate, ListSessions, ReadAccount
 from application.identity.registration import Register
 from application.identity.repair import RepairAccounts
 from application.identity.searching import SearchPeople
-from application.identity.security import AnonymizeSecurityEvents, Origin, PurgeSecurityEvents, SecurityLog
+from application.identity.security import AnonymizeSecurityRecords, Origin, PurgeSecurityRecords, SecurityLog
 from application.identity.sessions import LogIn, RandomBytes, Refresh, SessionMaker
 from application.identity.stores import IdentityStores
 from application.identity.throttle import Fingerprint, Throttle
@@ -83,9 +83,9 @@ class IdentityModule:
     log_in: LogIn
     refresh: Refresh
     log_out: LogOut
-    log_out_elsewhere: LogOutElsewhere
-    log_out_everywhere: LogOutEverywhere
-    end_all_sessions: EndAllSessions
+    end_own_session: EndOwnSession
+    end_own_sessions: EndOwnSessions
+    end_sessions_of_all_users: EndSessionsOfAllUsers
     list_sessions: ListSessions
     confirm_password: ConfirmPassword
     change_password: ChangePassword
@@ -99,7 +99,7 @@ class IdentityModule:
     # Background work, for operators
     send_confirmations: SendConfirmations
     security: SecurityLog
-    purge_security_events: PurgeSecurityEvents
+    purge_security_records: PurgeSecurityRecords
     repair_accounts: RepairAccounts
 
     # Answers to other modules
@@ -108,13 +108,13 @@ class IdentityModule:
 
     # Handlers of events
     count_posts: CountPosts
-    anonymize_security_events: AnonymizeSecurityEvents
+    anonymize_security_records: AnonymizeSecurityRecords
 
     @classmethod
     def build(cls, *, stores: IdentityStores, needs: IdentityNeeds) -> Self:
         open_tx, reader, clock = stores.open_tx, stores.reader, needs.now
         security = SecurityLog(
-            events=stores.security_events, clock=clock, monotonic=needs.monotonic, origin=needs.origin
+            records=stores.security_records, clock=clock, monotonic=needs.monotonic, origin=needs.origin
         )
         authenticate = Authenticate(
             tokens=needs.access_tokens, reader=reader, clock=clock, monotonic=needs.monotonic
@@ -177,13 +177,13 @@ class IdentityModule:
                 open_tx=open_tx, sessions=sessions, clock=clock, security=security, sessions_ended=ended
             ),
             log_out=LogOut(open_tx=open_tx, clock=clock, security=security, sessions_ended=ended),
-            log_out_elsewhere=LogOutElsewhere(
+            end_own_session=EndOwnSession(
                 open_tx=open_tx, clock=clock, security=security, sessions_ended=ended
             ),
-            log_out_everywhere=LogOutEverywhere(
+            end_own_sessions=EndOwnSessions(
                 open_tx=open_tx, clock=clock, security=security, sessions_ended=ended
             ),
-            end_all_sessions=EndAllSessions(open_tx=open_tx, clock=clock, security=security),
+            end_sessions_of_all_users=EndSessionsOfAllUsers(open_tx=open_tx, clock=clock, security=security),
             list_sessions=ListSessions(reader=reader, clock=clock),
             confirm_password=ConfirmPassword(
                 open_tx=open_tx, check=check, sessions=sessions, clock=clock, security=security
@@ -212,12 +212,12 @@ class IdentityModule:
                 ascii_domain=needs.ascii_domain,
             ),
             security=security,
-            purge_security_events=PurgeSecurityEvents(events=stores.security_events, clock=clock),
+            purge_security_records=PurgeSecurityRecords(records=stores.security_records, clock=clock),
             repair_accounts=RepairAccounts(open_tx=open_tx, authorship=needs.authorship),
             cards=AuthorCards(reader=reader, monotonic=needs.monotonic, ttl=needs.card_ttl),
             live_sessions=LiveSessions(reader=reader, clock=clock),
             count_posts=CountPosts(stores.open_post_counts),
-            anonymize_security_events=AnonymizeSecurityEvents(stores.security_events),
+            anonymize_security_records=AnonymizeSecurityRecords(stores.security_records),
         )
 
     def subscriptions(self) -> Sequence[Subscription]:
@@ -226,5 +226,5 @@ class IdentityModule:
             on(PostDeleted, "identity.count_posts", self.count_posts, is_counted),
             on(ProfileChanged, "identity.forget_card", self.cards.forget),
             on(AccountDeleted, "identity.forget_card", self.cards.forget),
-            on(AccountDeleted, "identity.anonymize_security_events", self.anonymize_security_events),
+            on(AccountDeleted, "identity.anonymize_security_events", self.anonymize_security_records),
         ]

@@ -1,7 +1,7 @@
 """The security log: which account did what, from which network, and with which outcome.
 
-Each event is written to the log at once and stored a moment later. Repeated events are counted: within a minute five of a
-kind are recorded one by one, and the rest as one event with a count.
+Each record is written to the log at once and stored a moment later. Repeated records are counted: within a minute five of a
+kind are recorded one by one, and the rest as one record with a count.
 """
 
 import logging
@@ -27,20 +27,21 @@ from domain.shared import (
 log = logging.getLogger("waggle.security")
 
 KEPT = timedelta(days=90)
-"""For this long the events stay stored."""
+"""For this long the records stay stored."""
 WINDOW = 60.0
-"""Seconds within which repeated events are counted."""
+"""Seconds within which repeated records are counted."""
 ONE_BY_ONE = 5
-"""Events of one kind, user and network that are recorded one by one within a window."""
+"""Records of one kind, user and network that are recorded one by one within a window."""
 MAX_KINDS = 200
 """Combinations of kind, user and network that are distinguished within a window. Further ones are counted by kind only."""
 MAX_PENDING = 1000
-"""Events that wait to be stored while the store is unavailable. Beyond that the oldest are dropped; they are in the log."""
+"""Records that wait to be stored while the store is unavailable. Beyond that the oldest are dropped; they are in the log."""
 
 
 @dataclass(frozen=True, slots=True)
-class SecurityEvent:
-    """Contains no address, no name and no secret, and no input of a client."""
+class SecurityRecord:
+    """An entry of the security log, which operators know as a security event. It is no event of the outbox. Contains no
+    address, no name and no secret, and no input of a client."""
 
     at: datetime
     kind: str
@@ -49,30 +50,30 @@ class SecurityEvent:
     reason: str = ""
     """Why the action was refused (the error code), or a detail of its success."""
     user_id: UserId | None = None
-    """The account that the event is about; None if it is about no account, or if the account was deleted."""
+    """The account that the record is about; None if it is about no account, or if the account was deleted."""
     session_id: SessionId | None = None
     network: str = ""
     """The IPv4 /24 or IPv6 /48 of the client; empty for commands of the operator."""
     request_id: str = ""
     count: int = 1
-    """The number of equal events that this one stands for."""
+    """The number of equal records that this one stands for."""
 
 
-class SecurityEvents(Protocol):
-    """The stored events. Each call is a transaction of its own. All methods raise Unavailable."""
+class SecurityRecords(Protocol):
+    """The stored records. Each call is a transaction of its own. All methods raise Unavailable."""
 
-    async def add(self, events: Sequence[SecurityEvent]) -> None: ...
+    async def add(self, records: Sequence[SecurityRecord]) -> None: ...
 
-    async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
-        """Up to `limit` events about the account, newest first."""
+    async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityRecord]:
+        """Up to `limit` records about the account, newest first."""
         ...
 
     async def anonymize(self, user_id: UserId) -> None:
-        """Remove the account and its sessions from its events. The events stay."""
+        """Remove the account and its sessions from its records. The records stay."""
         ...
 
     async def purge(self, before: datetime) -> int:
-        """Delete the events from before `before`, and remove deleted accounts from the rest. Returns how many events were
+        """Delete the records from before `before`, and remove deleted accounts from the rest. Returns how many records were
         deleted."""
         ...
 
@@ -90,21 +91,21 @@ _Key: TypeAlias = tuple[str, str, str, UserId | None, str]
 @dataclass(slots=True)
 class _Repeated:
     until: float
-    last: SecurityEvent
+    last: SecurityRecord
     recorded: int = 1
     more: int = 0
 
 
 @dataclass(slots=True)
 class SecurityLog:
-    """Records events without waiting for the store; `flush` stores them."""
+    """Records records without waiting for the store; `flush` stores them."""
 
-    events: SecurityEvents
+    records: SecurityRecords
     clock: Clock
     monotonic: Callable[[], float]
     origin: Callable[[], Origin]
     _repeated: dict[_Key, _Repeated] = field(default_factory=dict)
-    _pending: list[SecurityEvent] = field(default_factory=list)
+    _pending: list[SecurityRecord] = field(default_factory=list)
 
     def __call__(
         self,
@@ -116,20 +117,20 @@ class SecurityLog:
         session_id: SessionId | None = None,
     ) -> None:
         network, request_id = self.origin()
-        event = SecurityEvent(self.clock(), kind, outcome, reason, user_id, session_id, network, request_id)
+        record = SecurityRecord(self.clock(), kind, outcome, reason, user_id, session_id, network, request_id)
         self._end_windows(self.monotonic())
-        if self._key(event) not in self._repeated and len(self._repeated) >= MAX_KINDS:
-            event = replace(event, user_id=None, session_id=None, network="many")
-        key = self._key(event)
+        if self._key(record) not in self._repeated and len(self._repeated) >= MAX_KINDS:
+            record = replace(record, user_id=None, session_id=None, network="many")
+        key = self._key(record)
         seen = self._repeated.get(key)
         if seen is None:
-            self._repeated[key] = _Repeated(self.monotonic() + WINDOW, event)
+            self._repeated[key] = _Repeated(self.monotonic() + WINDOW, record)
         elif seen.recorded < ONE_BY_ONE:
             seen.recorded += 1
         else:
-            seen.more, seen.last = seen.more + 1, event
+            seen.more, seen.last = seen.more + 1, record
             return
-        self._record(event)
+        self._record(record)
 
     @contextmanager
     def recording_refusals(
@@ -143,11 +144,11 @@ class SecurityLog:
             raise
 
     async def flush(self, *, everything: bool = False) -> None:
-        """Store the pending events, and with `everything` also those that were only counted so far. If it raises
-        Unavailable the events stay pending."""
+        """Store the pending records, and with `everything` also those that were only counted so far. If it raises
+        Unavailable the records stay pending."""
         self._end_windows(self.monotonic() + (WINDOW if everything else 0))
         if some := self._pending[:]:
-            await self.events.add(some)
+            await self.records.add(some)
             del self._pending[: len(some)]
 
     def _end_windows(self, now: float) -> None:
@@ -156,56 +157,56 @@ class SecurityLog:
             if seen.more:
                 self._record(replace(seen.last, count=seen.more, session_id=None))
 
-    def _record(self, event: SecurityEvent) -> None:
+    def _record(self, record: SecurityRecord) -> None:
         log.info(
             "security event",
             extra={
-                "kind": event.kind,
-                "outcome": event.outcome,
-                "reason": event.reason,
-                "user_id": str(event.user_id or ""),
-                "session_id": str(event.session_id or ""),
-                "network": event.network,
-                "request_id": event.request_id,
-                "count": event.count,
+                "kind": record.kind,
+                "outcome": record.outcome,
+                "reason": record.reason,
+                "user_id": str(record.user_id or ""),
+                "session_id": str(record.session_id or ""),
+                "network": record.network,
+                "request_id": record.request_id,
+                "count": record.count,
             },
         )
         if (
-            event.kind == "account_deleted" and event.outcome == "ok"
-        ):  # a stored event names no deleted account
-            deleted, event = event.user_id, _anonymized(event)
+            record.kind == "account_deleted" and record.outcome == "ok"
+        ):  # a stored record names no deleted account
+            deleted, record = record.user_id, _anonymized(record)
             self._repeated = {key: seen for key, seen in self._repeated.items() if key[3] != deleted}
             self._pending = [_anonymized(each) if each.user_id == deleted else each for each in self._pending]
         if len(self._pending) >= MAX_PENDING:
             del self._pending[0]
-        self._pending.append(event)
+        self._pending.append(record)
 
     @staticmethod
-    def _key(event: SecurityEvent) -> _Key:
-        return event.kind, event.outcome, event.reason, event.user_id, event.network
+    def _key(record: SecurityRecord) -> _Key:
+        return record.kind, record.outcome, record.reason, record.user_id, record.network
 
 
-def _anonymized(event: SecurityEvent) -> SecurityEvent:
-    return replace(event, user_id=None, session_id=None)
+def _anonymized(record: SecurityRecord) -> SecurityRecord:
+    return replace(record, user_id=None, session_id=None)
 
 
 @dataclass(frozen=True, slots=True)
-class AnonymizeSecurityEvents:
-    """Removes a deleted account from the stored events."""
+class AnonymizeSecurityRecords:
+    """Removes a deleted account from the stored records."""
 
-    events: SecurityEvents
+    records: SecurityRecords
 
     async def __call__(self, event: AccountDeleted, _event_id: EventId) -> None:
-        await self.events.anonymize(UserId(event.user_id))
+        await self.records.anonymize(UserId(event.user_id))
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeSecurityEvents:
-    events: SecurityEvents
+class PurgeSecurityRecords:
+    records: SecurityRecords
     clock: Clock
 
     async def __call__(self) -> int:
-        return await self.events.purge(self.clock() - KEPT)
+        return await self.records.purge(self.clock() - KEPT)
 
 
 async def flushed(security: SecurityLog, *, everything: bool = False) -> None:

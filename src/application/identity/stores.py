@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from application.identity.ports import ConfirmationQueue, IdentityReader, IdentityTx, KeyStore, PostCountsTx
 from application.identity.searching import PeopleSearch
-from application.identity.security import SecurityEvents
+from application.identity.security import SecurityRecords
 from application.shared.ports import OpenTx
 
 
@@ -17,6 +17,6 @@ class IdentityStores:
     """A power cut may undo what it committed last. The event then comes again."""
     reader: IdentityReader
     keys: KeyStore
-    security_events: SecurityEvents
+    security_records: SecurityRecords
     people_search: PeopleSearch
     confirmations: ConfirmationQueue

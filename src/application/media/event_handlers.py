@@ -12,8 +12,7 @@ from application.shared.events import (
     PostDeleted,
 )
 from application.shared.ports import OpenTx
-from domain.media import Media, MediaNotFound, MediaState
-from domain.media import MediaAttached as AttachedElsewhere
+from domain.media import Media, MediaInUse, MediaNotFound, MediaState
 from domain.shared import EventId, MediaId, PostId, UserId
 
 PAGE = 100
@@ -34,7 +33,7 @@ class AttachMedia:
                     if media.deleted or media.owner != event.author_id:
                         continue
                     attached = media.attached(PostId(event.post_id), open=event.open)
-                except (MediaNotFound, AttachedElsewhere):
+                except (MediaNotFound, MediaInUse):
                     continue
                 if attached is media:  # the event comes again
                     continue

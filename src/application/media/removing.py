@@ -42,7 +42,7 @@ class PurgeMedia:
 
 @dataclass(frozen=True, slots=True)
 class DeleteMedia:
-    """Delete media that no post has. Raises MediaNotFound and MediaAttached."""
+    """Delete media that no post has. Raises MediaNotFound and MediaInUse."""
 
     open_tx: OpenTx[MediaTx]
     purge: PurgeMedia

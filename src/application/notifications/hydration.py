@@ -18,7 +18,7 @@ class HydratedEntry(NamedTuple):
     entry: StreamEntry
     actor: AuthorCard | None = None
     post: object | None = None
-    """As posts presents it; None if the entry is about no post."""
+    """As posts hydrates it; None if the entry is about no post."""
     void: bool = False
     """Nothing of the entry is visible except its number."""
 

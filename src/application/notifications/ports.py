@@ -215,12 +215,12 @@ class Posts(Protocol):
 
 
 class HydrateNotificationPosts(Protocol):
-    """How the module that stores posts presents them."""
+    """Hydration of posts, by the module that stores them."""
 
     async def __call__(
         self, viewer_context: ViewerContext, posts: Collection[PostId]
     ) -> Mapping[PostId, object]:
-        """Those of the posts that `viewer_context` may see, as of now, ready to be presented."""
+        """Those of the posts that `viewer_context` may see, as of now, ready to be hydrated."""
         ...
 
 

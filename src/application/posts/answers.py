@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from application.posts.hydration import PostPartsReader
 from application.posts.ports import EngagementsReader
-from application.posts.presenting import PostPartsReader
 from application.posts.views import PostState
 from application.shared.events import PostDeleted, Published
 from application.shared.feed_entries import FeedEntry

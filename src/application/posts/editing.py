@@ -6,7 +6,7 @@ from enum import Enum
 from application.posts.access import entities_in, locked_if_visible, recipients
 from application.posts.ports import People, PostsTx
 from application.posts.publishing import announce_published
-from application.posts.queries import PresentedPost, ReadPost
+from application.posts.queries import HydratedPost, ReadPost
 from application.shared.attachments import MediaCard
 from application.shared.events import Edited, MediaDetached
 from application.shared.ports import Clock, OpenTx, ViewerContexts
@@ -73,7 +73,7 @@ class EditPost:
 
     async def __call__(
         self, user: UserId, post_id: PostId, edit: PostEdit, version: int | None
-    ) -> PresentedPost:
+    ) -> HydratedPost:
         edit = edit.checked(self.graphemes)
         viewer_context = await self.viewer_contexts.of(user)
         entities = () if edit.text is None else await entities_in(edit.text, self.people, viewer_context)

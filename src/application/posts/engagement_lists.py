@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.posts.ports import EngagedPost, EngagementsReader, People, PostsReader
-from application.posts.queries import PresentedPost, PresentPosts
+from application.posts.queries import HydratedPost, HydratePosts
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
 from application.shared.ports import ViewerContexts
@@ -47,11 +47,11 @@ class ListEngagedPosts:
 
     viewer_contexts: ViewerContexts
     engagements: EngagementsReader
-    present: PresentPosts
+    hydrate: HydratePosts
 
-    async def __call__(self, user: UserId, engagement: Engagement, window: Window) -> Page[PresentedPost]:
+    async def __call__(self, user: UserId, engagement: Engagement, window: Window) -> Page[HydratedPost]:
         posts = await self.engagements.posts(engagement, user, window, await self.viewer_contexts.of(user))
-        return await _presented(self.present, posts, window, user)
+        return await _hydrated(self.hydrate, posts, window, user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +61,19 @@ class ListPinned:
     viewer_contexts: ViewerContexts
     engagements: EngagementsReader
     people: People
-    present: PresentPosts
+    hydrate: HydratePosts
 
-    async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[PresentedPost]:
+    async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[HydratedPost]:
         if not await self.people.cards([author]):
             raise UserNotFound("no such user")
         posts = await self.engagements.pinned(author, window, await self.viewer_contexts.of(viewer))
-        return await _presented(self.present, posts, window, viewer)
+        return await _hydrated(self.hydrate, posts, window, viewer)
 
 
-async def _presented(
-    present: PresentPosts, posts: Sequence[EngagedPost], window: Window, viewer: UserId | None
-) -> Page[PresentedPost]:
+async def _hydrated(
+    hydrate: HydratePosts, posts: Sequence[EngagedPost], window: Window, viewer: UserId | None
+) -> Page[HydratedPost]:
     """A page of posts, in the order of their positions."""
     found = page(posts, window, lambda one: one.position, newest_first=True)
-    presented = await present([one.post for one in found.items], viewer)
-    return Page(presented, found.next, found.prev)
+    hydrated = await hydrate([one.post for one in found.items], viewer)
+    return Page(hydrated, found.next, found.prev)

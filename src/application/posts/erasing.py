@@ -34,7 +34,7 @@ class EraseAuthor:
         until = self.monotonic() + self.budget
         if more is None:
             async with self.open_tx() as tx:
-                await tx.authors.set_gone(user)
+                await tx.authors.set_deleted(user)
         while True:
             async with self.open_tx() as tx:
                 if not await _erase_some(tx, user, self.batch):
@@ -81,4 +81,4 @@ class ListRecentlyDeleted:
 
     async def __call__(self) -> Sequence[UserId]:
         async with self.open_tx() as tx:
-            return await tx.authors.recently_gone()
+            return await tx.authors.recently_deleted()

@@ -1,10 +1,10 @@
-"""Event handlers of posts for authors whose account becomes private, or open again."""
+"""Event handlers of posts for accounts that become private, or public again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.posts.counting import count_above
-from application.posts.ports import ClosedAuthors, PostsTx
+from application.posts.ports import PostsTx, RestrictedAuthors
 from application.shared.events import ProfileChanged, Published
 from application.shared.ports import OpenTx
 from application.shared.subscriptions import BUDGET
@@ -16,9 +16,9 @@ BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
-class RestrictAuthor:
-    """Restricts the posts of a private account to its followers, from the next read on, and removes its comments from the
-    counts of the posts above. Does the opposite when the account opens.
+class ApplyPrivacy:
+    """Restricts the posts of an account that becomes private to its followers, from the next read on, and removes its
+    comments from the counts of the posts above. Does the opposite when the account becomes public again.
 
     It may be interrupted anywhere and repeated. When the time is up it continues below the last comment.
     """
@@ -57,17 +57,17 @@ def is_of_privacy(event: ProfileChanged) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class RestrictComment:
-    """Corrects a comment that was written at the moment when its author's account became private, or open."""
+class ApplyPrivacyToComment:
+    """Corrects a comment that was written at the moment when its author's account became private, or public."""
 
     open_tx: OpenTx[PostsTx]
-    authors: ClosedAuthors
+    authors: RestrictedAuthors
 
     async def __call__(self, event: Published, _event_id: EventId) -> None:
         if not is_open_comment(event):
             return
         author = UserId(event.author_id)
-        if (author in await self.authors.closed([author])) is event.withheld:
+        if (author in await self.authors.restricted([author])) is event.withheld:
             return
         async with self.open_tx() as tx:
             private = await tx.authors.is_private(author)

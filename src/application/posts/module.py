@@ -11,11 +11,16 @@ from application.posts.editing import EditPost
 from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers, ListPinned
 from application.posts.engagements import PinPost, SetEngagement
 from application.posts.erasing import EraseAuthor, ListRecentlyDeleted
-from application.posts.event_handlers import RestrictAuthor, RestrictComment, is_of_privacy, is_open_comment
-from application.posts.ports import ClosedAuthors, People
-from application.posts.presenting import ContentCache, PresentEntries, ReadPostViews
+from application.posts.event_handlers import (
+    ApplyPrivacy,
+    ApplyPrivacyToComment,
+    is_of_privacy,
+    is_open_comment,
+)
+from application.posts.hydration import ContentCache, HydrateEntries, ReadPostViews
+from application.posts.ports import People, RestrictedAuthors
 from application.posts.publishing import PublishPost
-from application.posts.queries import ListByAuthor, PresentPosts, ReadHistory, ReadPost, ReadPosts
+from application.posts.queries import HydratePosts, ListByAuthor, ReadHistory, ReadPost, ReadPosts
 from application.posts.repair import RepairPosts
 from application.posts.searching import SearchHashtags, SearchPosts
 from application.posts.stores import PostsStores
@@ -77,25 +82,25 @@ class PostsModule:
     repair_posts: RepairPosts
 
     # Answers to other modules
-    present_entries: PresentEntries
+    hydrate_entries: HydrateEntries
     entries: FeedEntries
     authored: AuthoredPosts
-    closed_authors: ClosedAuthors
+    restricted_authors: RestrictedAuthors
     audience: PostAudience
 
     # Handlers of events
     content_cache: ContentCache
     update_attached_media: UpdateAttachedMedia
-    restrict_author: RestrictAuthor
-    restrict_comment: RestrictComment
+    apply_privacy: ApplyPrivacy
+    apply_privacy_to_comment: ApplyPrivacyToComment
     erase_author: EraseAuthor
 
     @classmethod
     def build(cls, *, stores: PostsStores, needs: PostsNeeds) -> Self:
         open_tx, reader, engagements = stores.open_tx, stores.reader, stores.engagements
         viewer_contexts, people, new_id = needs.viewer_contexts, needs.people, needs.new_id
-        present, content_cache = PresentPosts(people), ContentCache()
-        read_post = ReadPost(viewer_contexts=viewer_contexts, reader=reader, present=present)
+        hydrate, content_cache = HydratePosts(people), ContentCache()
+        read_post = ReadPost(viewer_contexts=viewer_contexts, reader=reader, hydrate=hydrate)
         return cls(
             publish_post=PublishPost(
                 open_tx=open_tx,
@@ -118,28 +123,28 @@ class PostsModule:
             set_engagement=SetEngagement(open_tx=open_tx, viewer_contexts=viewer_contexts, new_id=new_id),
             pin_post=PinPost(open_tx=open_tx, viewer_contexts=viewer_contexts, new_id=new_id),
             read_post=read_post,
-            read_posts=ReadPosts(viewer_contexts=viewer_contexts, reader=reader, present=present),
+            read_posts=ReadPosts(viewer_contexts=viewer_contexts, reader=reader, hydrate=hydrate),
             read_history=ReadHistory(viewer_contexts=viewer_contexts, reader=reader),
             list_by_author=ListByAuthor(
-                viewer_contexts=viewer_contexts, reader=reader, people=people, present=present
+                viewer_contexts=viewer_contexts, reader=reader, people=people, hydrate=hydrate
             ),
-            list_comments=ListComments(viewer_contexts=viewer_contexts, reader=reader, present=present),
-            read_context=ReadContext(viewer_contexts=viewer_contexts, reader=reader, present=present),
+            list_comments=ListComments(viewer_contexts=viewer_contexts, reader=reader, hydrate=hydrate),
+            read_context=ReadContext(viewer_contexts=viewer_contexts, reader=reader, hydrate=hydrate),
             list_engaged_users=ListEngagedUsers(
                 viewer_contexts=viewer_contexts, posts=reader, engagements=engagements, people=people
             ),
             list_engaged_posts=ListEngagedPosts(
-                viewer_contexts=viewer_contexts, engagements=engagements, present=present
+                viewer_contexts=viewer_contexts, engagements=engagements, hydrate=hydrate
             ),
             list_pinned=ListPinned(
-                viewer_contexts=viewer_contexts, engagements=engagements, people=people, present=present
+                viewer_contexts=viewer_contexts, engagements=engagements, people=people, hydrate=hydrate
             ),
             search_posts=SearchPosts(
                 search=stores.search,
                 viewer_contexts=viewer_contexts,
                 people=people,
                 reader=reader,
-                present=present,
+                hydrate=hydrate,
                 graphemes=needs.graphemes,
             ),
             search_hashtags=SearchHashtags(
@@ -147,25 +152,27 @@ class PostsModule:
             ),
             list_recently_deleted=ListRecentlyDeleted(open_tx),
             repair_posts=RepairPosts(stores.counters),
-            present_entries=PresentEntries(
+            hydrate_entries=HydrateEntries(
                 read_post_views=ReadPostViews(parts=stores.parts, cache=content_cache), people=people
             ),
             entries=stores.entries,
             authored=stores.authored,
-            closed_authors=stores.closed_authors,
+            restricted_authors=stores.restricted_authors,
             audience=PostAudience(parts=stores.parts, engagements=engagements),
             content_cache=content_cache,
             update_attached_media=UpdateAttachedMedia(open_tx=open_tx, attachable=needs.attachable),
-            restrict_author=RestrictAuthor(open_tx=open_tx, monotonic=needs.monotonic),
-            restrict_comment=RestrictComment(open_tx=open_tx, authors=stores.closed_authors),
+            apply_privacy=ApplyPrivacy(open_tx=open_tx, monotonic=needs.monotonic),
+            apply_privacy_to_comment=ApplyPrivacyToComment(
+                open_tx=open_tx, authors=stores.restricted_authors
+            ),
             erase_author=EraseAuthor(open_tx=open_tx, monotonic=needs.monotonic),
         )
 
     def subscriptions(self) -> Sequence[Subscription]:
         return [
-            on(Published, "posts.restrict_comment", self.restrict_comment, is_open_comment),
+            on(Published, "posts.restrict_comment", self.apply_privacy_to_comment, is_open_comment),
             on(PostDeleted, "posts.forget_content", self.content_cache.forget),
             on(AttachedMediaChanged, "posts.update_attached_media", self.update_attached_media),
-            on_long(ProfileChanged, "posts.restrict_author", self.restrict_author, is_of_privacy),
+            on_long(ProfileChanged, "posts.restrict_author", self.apply_privacy, is_of_privacy),
             on_long(AccountDeleted, "posts.erase_author", self.erase_author),
         ]

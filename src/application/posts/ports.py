@@ -97,7 +97,7 @@ class Engagements(Protocol):
 
 
 class Authors(Protocol):
-    """The accounts whose posts not everybody may see: private and deleted ones."""
+    """The restricted authors, within a transaction: private and deleted accounts, whose posts not everybody may see."""
 
     async def set_private(self, author: UserId, version: int, *, private: bool) -> None:
         """No effect if this or a later version of the account is known, or if the account is deleted."""
@@ -114,19 +114,19 @@ class Authors(Protocol):
         not, withheld; newest first, without deleted and pending ones."""
         ...
 
-    async def set_gone(self, author: UserId) -> None:
+    async def set_deleted(self, author: UserId) -> None:
         """Hide everything that the author wrote, for good. Safe to repeat."""
         ...
 
-    async def recently_gone(self) -> Sequence[UserId]:
+    async def recently_deleted(self) -> Sequence[UserId]:
         """The accounts that were deleted in the last 12 hours."""
         ...
 
 
-class ClosedAuthors(Protocol):
-    """Reads outside of transactions."""
+class RestrictedAuthors(Protocol):
+    """The authors whose posts not everybody may see. Read outside of a transaction."""
 
-    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
+    async def restricted(self, users: Collection[UserId]) -> frozenset[UserId]:
         """Those of the users whose accounts are private or deleted."""
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from application.posts.access import entities_in, locked_if_visible, recipients
 from application.posts.counting import count_above
 from application.posts.ports import People, PostsTx
-from application.posts.queries import PresentedPost
+from application.posts.queries import HydratedPost
 from application.posts.views import PostContent, PostState, PostView
 from application.shared.attachments import Attachable, MediaCard
 from application.shared.errors import TokenInvalid
@@ -72,7 +72,7 @@ class PostDraft:
 
 @dataclass(frozen=True, slots=True)
 class PublishedPost:
-    presented: PresentedPost
+    hydrated: HydratedPost
     replayed: bool
 
 
@@ -116,7 +116,7 @@ class PublishPost:
             media = await tx.posts.cards(post.id) if post.media else ()
         known = {**cards, **await self.people.cards(post.mentioned - cards.keys())}
         return PublishedPost(
-            _presented(post, AuthorCard(**result.outcome["author"]), known, media), result.replayed
+            _hydrated(post, AuthorCard(**result.outcome["author"]), known, media), result.replayed
         )
 
     @staticmethod
@@ -210,11 +210,11 @@ def _usable(ids: tuple[MediaId, ...], known: Mapping[MediaId, MediaCard]) -> lis
     return [known[id_] for id_ in ids]
 
 
-def _presented(
+def _hydrated(
     post: Post, author: AuthorCard, known: Mapping[UserId, AuthorCard], media: Sequence[MediaCard]
-) -> PresentedPost:
+) -> HydratedPost:
     """The post as its author saw it at the moment of publication."""
-    content_tag = len(post.entities)  # compared with nothing: this view is not cached
+    content_revision = len(post.entities)  # compared with nothing: this view is not cached
     state = PostState(
         id=post.id,
         author=author.id,
@@ -231,11 +231,11 @@ def _presented(
         bookmarked=False,
         author_state=post.author_state,
         deleted=False,
-        content_tag=content_tag,
+        content_revision=content_revision,
     )
     content = PostContent(
         version=1,
-        tag=content_tag,
+        revision=content_revision,
         text=post.text,
         content_warning=post.content_warning,
         language=post.language,
@@ -245,4 +245,4 @@ def _presented(
         pending_visibility=post.pending and post.pending.visibility,
     )
     mentions = [known[user] for user in state.mentioned if user in known]
-    return PresentedPost(PostView(state, content), author, mentions, author.id)
+    return HydratedPost(PostView(state, content), author, mentions, author.id)

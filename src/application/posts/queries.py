@@ -13,7 +13,7 @@ from domain.posts import PostNotFound
 from domain.shared import PostId, UserId, UserNotFound
 
 
-class PresentedPost(NamedTuple):
+class HydratedPost(NamedTuple):
     """A post as its viewer gets it, with the names of its people."""
 
     post: PostView
@@ -25,8 +25,8 @@ class PresentedPost(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class PresentPosts:
-    """Joins views with the cards of their people, which it reads once per page.
+class HydratePosts:
+    """Joins the views of posts with the cards of their people, which it reads once per page.
 
     A post whose author has no card is left out: the account was deleted a moment ago. So a page may be
     short without being the last one.
@@ -34,26 +34,24 @@ class PresentPosts:
 
     people: People
 
-    async def __call__(self, posts: Sequence[PostView], viewer: UserId | None) -> list[PresentedPost]:
+    async def __call__(self, posts: Sequence[PostView], viewer: UserId | None) -> list[HydratedPost]:
         ids = {post.author for post in posts}
         for post in posts:
             ids.update(post.state.mentioned)
         cards = await self.people.cards(ids)
-        return [self._presented(post, cards, viewer) for post in posts if post.author in cards]
+        return [self._hydrated(post, cards, viewer) for post in posts if post.author in cards]
 
     async def page(
         self, posts: Sequence[PostView], window: Window, viewer: UserId | None, *, newest_first: bool
-    ) -> Page[PresentedPost]:
+    ) -> Page[HydratedPost]:
         """The page of the posts that a reader returned for `window`: up to `limit + 1` of them."""
         found = page(posts, window, lambda post: post.id, newest_first=newest_first)
         return Page(await self(found.items, viewer), found.next, found.prev)
 
     @staticmethod
-    def _presented(
-        post: PostView, cards: Mapping[UserId, AuthorCard], viewer: UserId | None
-    ) -> PresentedPost:
+    def _hydrated(post: PostView, cards: Mapping[UserId, AuthorCard], viewer: UserId | None) -> HydratedPost:
         mentions = [cards[user] for user in post.state.mentioned if user in cards]
-        return PresentedPost(post, cards[post.author], mentions, viewer)
+        return HydratedPost(post, cards[post.author], mentions, viewer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +60,16 @@ class ReadPost:
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    present: PresentPosts
+    hydrate: HydratePosts
 
-    async def __call__(self, viewer: UserId | None, post_id: PostId) -> PresentedPost:
+    async def __call__(self, viewer: UserId | None, post_id: PostId) -> HydratedPost:
         post = await self.reader.post(post_id, await self.viewer_contexts.of(viewer))
         if post is None:
             raise PostNotFound("no such post")
-        presented = await self.present([post], viewer)
-        if not presented:
+        hydrated = await self.hydrate([post], viewer)
+        if not hydrated:
             raise PostNotFound("no such post")
-        return presented[0]
+        return hydrated[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +79,13 @@ class ListByAuthor:
     viewer_contexts: ViewerContexts
     reader: PostsReader
     people: People
-    present: PresentPosts
+    hydrate: HydratePosts
 
-    async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[PresentedPost]:
+    async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[HydratedPost]:
         if not await self.people.cards([author]):
             raise UserNotFound("no such user")
         posts = await self.reader.by_author(author, window, await self.viewer_contexts.of(viewer))
-        return await self.present.page(posts, window, viewer, newest_first=True)
+        return await self.hydrate.page(posts, window, viewer, newest_first=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +95,12 @@ class ReadPosts:
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    present: PresentPosts
+    hydrate: HydratePosts
 
-    async def __call__(self, viewer: UserId | None, ids: Sequence[PostId]) -> list[PresentedPost]:
+    async def __call__(self, viewer: UserId | None, ids: Sequence[PostId]) -> list[HydratedPost]:
         wanted = list(dict.fromkeys(ids))
         posts = await self.reader.by_ids(wanted, await self.viewer_contexts.of(viewer))
-        return await self.present([posts[id_] for id_ in wanted if id_ in posts], viewer)
+        return await self.hydrate([posts[id_] for id_ in wanted if id_ in posts], viewer)
 
 
 @dataclass(frozen=True, slots=True)

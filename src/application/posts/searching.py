@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from application.posts.ports import People, PostsReader
-from application.posts.queries import PresentedPost, PresentPosts
+from application.posts.queries import HydratedPost, HydratePosts
 from application.shared.paging import Page, Window, page
 from application.shared.ports import ViewerContexts
 from domain.posts.searching import PostQuery
@@ -65,10 +65,10 @@ class SearchPosts:
     viewer_contexts: ViewerContexts
     people: People
     reader: PostsReader
-    present: PresentPosts
+    hydrate: HydratePosts
     graphemes: CountGraphemes
 
-    async def __call__(self, viewer: UserId | None, asked: str, window: Window) -> Page[PresentedPost]:
+    async def __call__(self, viewer: UserId | None, asked: str, window: Window) -> Page[HydratedPost]:
         query = PostQuery.parsed(asked, self.graphemes)
         viewer_context = await self.viewer_contexts.of(viewer)
         named = await self.people.ids_named(query.authors) if query.authors else {}
@@ -77,7 +77,7 @@ class SearchPosts:
         ids = await self.search.posts(query, [*named.values()], window, viewer_context)
         found = page(ids, window, lambda id_: id_, newest_first=True)
         rows = await self.reader.by_ids(found.items, viewer_context) if found.items else {}
-        seen = await self.present([rows[id_] for id_ in found.items if id_ in rows], viewer)
+        seen = await self.hydrate([rows[id_] for id_ in found.items if id_ in rows], viewer)
         return Page(seen, found.next, found.prev)
 
 

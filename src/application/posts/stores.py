@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from application.posts.answers import AuthoredPosts, FeedEntries
-from application.posts.ports import ClosedAuthors, Counters, EngagementsReader, PostsReader, PostsTx
-from application.posts.presenting import PostPartsReader
+from application.posts.hydration import PostPartsReader
+from application.posts.ports import Counters, EngagementsReader, PostsReader, PostsTx, RestrictedAuthors
 from application.posts.searching import PostSearch
 from application.shared.ports import OpenTx
 
@@ -21,4 +21,4 @@ class PostsStores:
     search: PostSearch
     entries: FeedEntries
     authored: AuthoredPosts
-    closed_authors: ClosedAuthors
+    restricted_authors: RestrictedAuthors

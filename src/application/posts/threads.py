@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from application.posts.ports import PostsReader, Tombstone
-from application.posts.queries import PresentedPost, PresentPosts
+from application.posts.queries import HydratedPost, HydratePosts
 from application.posts.views import PostView
 from application.shared.paging import Page, Window, page
 from application.shared.ports import ViewerContexts
@@ -24,7 +24,7 @@ ANSWERS_EACH = 5
 MAX_NODES = 500
 """The most comments in one tree. A comment that is not opened has a cursor with which its answers can be listed."""
 
-ThreadItem: TypeAlias = PresentedPost | Tombstone
+ThreadItem: TypeAlias = HydratedPost | Tombstone
 _Place: TypeAlias = PostView | Tombstone
 
 
@@ -55,17 +55,17 @@ class ThreadContext:
 
 
 @dataclass(frozen=True, slots=True)
-class PresentThreadItems:
-    """Presents posts, and leaves tombstones as they are. A post whose author has no account any more is left out."""
+class HydrateThreadItems:
+    """Hydrates posts, and leaves tombstones as they are. A post whose author has no account any more is left out."""
 
-    present: PresentPosts
+    hydrate: HydratePosts
 
     async def __call__(self, places: Iterable[_Place], viewer: UserId | None) -> dict[PostId, ThreadItem]:
         items: dict[PostId, ThreadItem] = {
             place.id: place for place in places if isinstance(place, Tombstone)
         }
-        presented = await self.present([place for place in places if isinstance(place, PostView)], viewer)
-        return items | {one.post.id: one for one in presented}
+        hydrated = await self.hydrate([place for place in places if isinstance(place, PostView)], viewer)
+        return items | {one.post.id: one for one in hydrated}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ListComments:
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    present: PresentPosts
+    hydrate: HydratePosts
 
     async def __call__(
         self, viewer: UserId | None, post_id: PostId, window: Window, depth: int = 1
@@ -89,7 +89,7 @@ class ListComments:
         if depth > 1:
             below = await self._below(found.items, depth, viewer_context)
         every = [*found.items, *(place for answers in below.values() for place in answers.places)]
-        items = await PresentThreadItems(self.present)(every, viewer)
+        items = await HydrateThreadItems(self.hydrate)(every, viewer)
         return Page(_comments(found.items, items, below), found.next, found.prev)
 
     async def _below(
@@ -156,7 +156,7 @@ class ReadContext:
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    present: PresentPosts
+    hydrate: HydratePosts
 
     async def __call__(self, viewer: UserId | None, post_id: PostId) -> ThreadContext:
         viewer_context = await self.viewer_contexts.of(viewer)
@@ -169,7 +169,7 @@ class ReadContext:
         visible = await self.reader.by_ids([place.id for place in kept], viewer_context) if kept else {}
         ancestors: list[_Place] = [visible.get(place.id, place) for place in reversed(kept)]
         descendants, more = await self._descendants(post, viewer_context)
-        items = await PresentThreadItems(self.present)([*ancestors, *descendants], viewer)
+        items = await HydrateThreadItems(self.hydrate)([*ancestors, *descendants], viewer)
         return ThreadContext(
             [items.get(place.id, tombstones[place.id]) for place in ancestors],
             len(above) > len(kept),

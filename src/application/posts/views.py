@@ -27,7 +27,7 @@ class PostState(NamedTuple):
     bookmarked: bool
     author_state: AuthorState
     deleted: bool
-    content_tag: int
+    content_revision: int
     """Opaque, made by the store: two contents of one post are equal if their version and their tag are equal. The tag
     changes with every change of the media, which makes no version, and where a mention is removed because the
     account was deleted."""
@@ -35,15 +35,15 @@ class PostState(NamedTuple):
     @property
     def open(self) -> bool:
         """Whether everybody may see the post."""
-        return self.visibility in OPEN_VISIBILITIES and self.author_state is AuthorState.OPEN
+        return self.visibility in OPEN_VISIBILITIES and self.author_state is AuthorState.PUBLIC
 
 
 class PostContent(NamedTuple):
     """The text and the media of one version of a post: the same for everybody who may see it, so it can be cached."""
 
     version: int
-    tag: int
-    """As `PostState.content_tag`."""
+    revision: int
+    """As `PostState.content_revision`."""
     text: str
     content_warning: str
     language: str | None
@@ -55,7 +55,7 @@ class PostContent(NamedTuple):
 
     def belongs_to(self, state: PostState) -> bool:
         """Whether this is the content of the post in this state."""
-        return self.version == state.version and self.tag == state.content_tag
+        return self.version == state.version and self.revision == state.content_revision
 
 
 class PostView(NamedTuple):

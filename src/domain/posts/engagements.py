@@ -48,7 +48,7 @@ def check_engagement(post: Post, engagement: Engagement) -> None:
     """Check that a user who may see the post may engage with it like this. Others see a repost, so only a post that
     everybody may see can be reposted. Raises CannotRepost."""
     if engagement is Engagement.REPOST and (
-        post.visibility not in OPEN_VISIBILITIES or post.author_state is not AuthorState.OPEN
+        post.visibility not in OPEN_VISIBILITIES or post.author_state is not AuthorState.PUBLIC
     ):
         raise CannotRepost("only a post that everybody may see can be reposted")
 

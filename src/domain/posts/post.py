@@ -105,16 +105,16 @@ OPEN_VISIBILITIES = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
 class AuthorState(StrEnum):
     """The state of the author's account, as posts stores it."""
 
-    OPEN = "open"
+    PUBLIC = "public"
     PRIVATE = "private"
     """Its posts are for its followers and for the users that they mention, whatever their own visibility."""
-    GONE = "gone"
+    DELETED = "deleted"
     """The account was deleted: its posts are hidden while they are erased."""
 
 
 _PRIVATE, _GONE = (
     AuthorState.PRIVATE,
-    AuthorState.GONE,
+    AuthorState.DELETED,
 )  # for can_view, which runs for every post: an enum member by its name costs a look-up
 
 
@@ -166,7 +166,7 @@ class Post:
     withheld: bool = False
     """True of a public or unlisted comment of a private account: only the account's followers and the users that it
     mentions may see it, and it is counted nowhere. Does not change any more when the comment is deleted."""
-    author_state: AuthorState = AuthorState.OPEN
+    author_state: AuthorState = AuthorState.PUBLIC
     """As of the moment when the post was read. It is stored with the author, not with each post."""
 
     @property
@@ -228,7 +228,7 @@ class Post:
         return replace(self, mentioned=self.mentioned - {of}, entities=entities, pending=pending)
 
     def with_author(self, *, private: bool) -> "Post":
-        """This comment when its author's account has become private, or open; the same object if nothing changes."""
+        """This comment when its author's account has become private, or public; the same object if nothing changes."""
         return (
             self
             if self.visibility not in OPEN_VISIBILITIES or self.withheld is private

@@ -45,7 +45,9 @@ async def _revoke(container: Container, kid: str) -> int:
         return EX_USAGE
     say(f"{kid} is revoked: its tokens are refused within five seconds")
     if revoked.state != "next":  # it may have signed the tokens of any session
-        say(f"{await container.identity().end_all_sessions()} sessions ended: all users must log in again")
+        say(
+            f"{await container.identity().end_sessions_of_all_users()} sessions ended: all users must log in again"
+        )
     return 0
 
 

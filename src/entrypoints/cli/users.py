@@ -36,7 +36,7 @@ async def manage_users(settings: Settings, arguments: argparse.Namespace) -> int
 async def _log_out(container: Container, settings: Settings, username: str) -> int:
     """The number of sessions that ended."""
     async with open_database(container, settings, alone=False):
-        ended: int = await container.identity().log_out_everywhere.by_operator(
+        ended: int = await container.identity().end_own_sessions.by_operator(
             await _user_named(container, username)
         )
     return ended

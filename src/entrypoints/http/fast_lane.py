@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from application.posts.queries import PresentedPost
+from application.posts.queries import HydratedPost
 from application.shared.paging import Page, Window
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.access.authentication import Authenticator
@@ -31,8 +31,8 @@ _LIMITS = {b"": 20} | {b"limit=%d" % limit: limit for limit in range(1, 101)}
 
 STREAM = "/api/v1/stream"
 
-ReadHomeFeed: TypeAlias = Callable[[UserId, Window], Awaitable[Page[PresentedPost]]]
-ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[PresentedPost]]
+ReadHomeFeed: TypeAlias = Callable[[UserId, Window], Awaitable[Page[HydratedPost]]]
+ReadPost: TypeAlias = Callable[[UserId | None, PostId], Awaitable[HydratedPost]]
 
 
 class FastLane:
@@ -90,10 +90,10 @@ class FastLane:
         scope["path_template"] = TEMPLATE
         try:
             principal = await self._authenticate(scope["caller"], token, "read")
-            presented = await self._read_post(principal.user_id if principal else None, post_id)
+            hydrated = await self._read_post(principal.user_id if principal else None, post_id)
         except DomainError as error:
             return refusal(error, scope["request_id"])
-        return tagged(self._fragments(presented), presented.post.state.version, known)
+        return tagged(self._fragments(hydrated), hydrated.post.state.version, known)
 
 
 def _token_and_tags(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None] | None:

@@ -16,7 +16,7 @@ import msgspec
 
 from application.shared.attachments import Addresses
 from application.shared.people import AuthorCard
-from entrypoints.http.shapes import Author, PostCounts, PostOut, Presented, Viewer
+from entrypoints.http.shapes import Author, HydratedPost, PostCounts, PostOut, Viewer
 
 MAX_BYTES = 32 * 1024 * 1024
 _OVERHEAD = 700
@@ -36,7 +36,7 @@ def _counts(comments: int, likes: int, reposts: int) -> bytes:
 
 class _Fragment(NamedTuple):
     version: int
-    content_tag: int
+    content_revision: int
     author: AuthorCard
     mentions: Sequence[AuthorCard]
     json: bytes
@@ -51,26 +51,26 @@ class Fragments:
         self._max_bytes, self.bytes = max_bytes, 0
         self._fragments: OrderedDict[int, _Fragment] = OrderedDict()
 
-    def __call__(self, presented: Presented) -> msgspec.Raw:
-        """The bytes of `PostOut.of(presented)`."""
-        return msgspec.Raw(self._json(presented))
+    def __call__(self, hydrated: HydratedPost) -> msgspec.Raw:
+        """The bytes of `PostOut.of(hydrated)`."""
+        return msgspec.Raw(self._json(hydrated))
 
-    def all(self, presented: Iterable[Presented]) -> Any:
+    def all(self, hydrated: Iterable[HydratedPost]) -> Any:
         """The bytes of a list of them."""
-        return msgspec.Raw(b"[%b]" % b",".join(map(self._json, presented)))
+        return msgspec.Raw(b"[%b]" % b",".join(map(self._json, hydrated)))
 
-    def _json(self, presented: Presented) -> bytes:
-        (state, content), author, mentions, viewer, reposted_by = presented
+    def _json(self, hydrated: HydratedPost) -> bytes:
+        (state, content), author, mentions, viewer, reposted_by = hydrated
         cached = self._fragments.get(state.id)
         if (
             cached is None
             or cached.version != state.version
-            or cached.content_tag != state.content_tag
+            or cached.content_revision != state.content_revision
             or (cached.author is not author and cached.author != author)
             or (cached.mentions is not mentions and [*cached.mentions] != [*mentions])
             or (content.media and not state.open)
         ):
-            fixed = self._encode(presented)
+            fixed = self._encode(hydrated)
         else:
             fixed = cached.json
         parts = [fixed, _counts(state.comments, state.likes, state.reposts), _PINNED[state.pinned]]
@@ -81,14 +81,14 @@ class Fragments:
         parts.append(b"}")
         return b"".join(parts)
 
-    def _encode(self, presented: Presented) -> bytes:
-        encoded = _ENCODER.encode(PostOut.of(presented, self.addresses))
+    def _encode(self, hydrated: HydratedPost) -> bytes:
+        encoded = _ENCODER.encode(PostOut.of(hydrated, self.addresses))
         fixed = encoded[: encoded.rindex(_COUNTS)]
-        state, content = presented.post
+        state, content = hydrated.post
         # The addresses of media that not everybody may see expire soon: they are not cached.
         if state.open or not content.media:
             fragment = _Fragment(
-                state.version, state.content_tag, presented.author, presented.mentions, fixed
+                state.version, state.content_revision, hydrated.author, hydrated.mentions, fixed
             )
             self._put(state.id, fragment)
         return fixed

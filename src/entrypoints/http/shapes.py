@@ -1,14 +1,14 @@
 """Response bodies that several modules use: people and posts."""
 
 from collections.abc import Callable
-from typing import Self, TypeAlias
+from typing import Self
 
 import msgspec
 from litestar import Response
 
 from application.posts.engagements import EngagementSummary
 from application.posts.publishing import PublishedPost
-from application.posts.queries import PresentedPost
+from application.posts.queries import HydratedPost as HydratedPost  # noqa: PLC0414 - for controllers of other modules
 from application.shared.attachments import Addresses, MediaCard, RenditionCard
 from application.shared.people import AuthorCard, RelationshipView
 from domain.media import FailureReason, MediaKind, MediaState
@@ -138,10 +138,6 @@ class Viewer(Out):
     bookmarked: bool
 
 
-Presented: TypeAlias = PresentedPost
-"""For whatever shows posts without belonging to the module: it must not import `application.posts`."""
-
-
 class PostOut(Out, tag_field="type", tag="post"):
     """A post, or a comment: a comment is a post with `reply_to`."""
 
@@ -169,12 +165,12 @@ class PostOut(Out, tag_field="type", tag="post"):
     """Present only in feeds, if this user's repost brought the post there."""
 
     @classmethod
-    def of(cls, presented: PresentedPost, addresses: Addresses) -> Self:
-        state, content = presented.post
+    def of(cls, hydrated: HydratedPost, addresses: Addresses) -> Self:
+        state, content = hydrated.post
         is_open = state.open
         return cls(
             id=str(state.id),
-            author=Author.of(presented.author),
+            author=Author.of(hydrated.author),
             text=content.text,
             visibility=content.pending_visibility or state.visibility,
             content_warning=content.content_warning,
@@ -183,15 +179,15 @@ class PostOut(Out, tag_field="type", tag="post"):
             created_at=rfc3339(made_at(state.id)),
             edited_at=None if content.edited_at is None else rfc3339(content.edited_at),
             media=[MediaOut.of_card(card, addresses, open=is_open) for card in content.media],
-            mentions=[Mention(str(card.id), card.username) for card in presented.mentions],
+            mentions=[Mention(str(card.id), card.username) for card in hydrated.mentions],
             hashtags=hashtags(content.entities),
             entities=[EntityOut.of(entity) for entity in content.entities],
             counts=PostCounts(state.comments, state.likes, state.reposts),
             pinned=state.pinned,
             viewer=msgspec.UNSET
-            if presented.viewer is None
+            if hydrated.viewer is None
             else Viewer(state.liked, state.reposted, state.bookmarked),
-            reposted_by=msgspec.UNSET if presented.reposted_by is None else Author.of(presented.reposted_by),
+            reposted_by=msgspec.UNSET if hydrated.reposted_by is None else Author.of(hydrated.reposted_by),
         )
 
 
@@ -200,7 +196,7 @@ class PostList(Out):
 
 
 def published(done: PublishedPost, addresses: Addresses) -> Response[PostOut]:
-    out = PostOut.of(done.presented, addresses)
+    out = PostOut.of(done.hydrated, addresses)
     return created(out, f"/api/v1/posts/{out.id}", replayed=done.replayed)
 
 

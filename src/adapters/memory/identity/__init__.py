@@ -4,7 +4,7 @@ from adapters.memory.identity.keys import MemoryKeyStore
 from adapters.memory.identity.pending import MemoryConfirmationQueue
 from adapters.memory.identity.reading import MemoryIdentityReader
 from adapters.memory.identity.searching import MemoryPeopleSearch
-from adapters.memory.identity.security import MemorySecurityEvents
+from adapters.memory.identity.security import MemorySecurityRecords
 from adapters.memory.identity.writing import transactions
 
 __all__ = [
@@ -12,6 +12,6 @@ __all__ = [
     "MemoryIdentityReader",
     "MemoryKeyStore",
     "MemoryPeopleSearch",
-    "MemorySecurityEvents",
+    "MemorySecurityRecords",
     "transactions",
 ]

@@ -4,7 +4,7 @@ from adapters.memory.identity.keys import MemoryKeyStore
 from adapters.memory.identity.pending import MemoryConfirmationQueue
 from adapters.memory.identity.reading import MemoryIdentityReader
 from adapters.memory.identity.searching import MemoryPeopleSearch
-from adapters.memory.identity.security import MemorySecurityEvents
+from adapters.memory.identity.security import MemorySecurityRecords
 from adapters.memory.identity.writing import post_counts, transactions
 from adapters.memory.technology import Memory
 from application.identity.stores import IdentityStores
@@ -17,7 +17,7 @@ def stores(memory: Memory) -> IdentityStores:
         open_post_counts=post_counts(store),
         reader=MemoryIdentityReader(store),
         keys=MemoryKeyStore(store),
-        security_events=MemorySecurityEvents(store),
+        security_records=MemorySecurityRecords(store),
         people_search=MemoryPeopleSearch(store),
         confirmations=MemoryConfirmationQueue(store, now=memory.now, monotonic=memory.monotonic),
     )

@@ -1,6 +1,6 @@
 """Posts, comments, mentions and engagements in memory."""
 
-from adapters.memory.posts.authors import MemoryClosedAuthors
+from adapters.memory.posts.authors import MemoryRestrictedAuthors
 from adapters.memory.posts.counters import MemoryAuthored, MemoryCounters
 from adapters.memory.posts.engagements import MemoryEngagementsReader
 from adapters.memory.posts.entries import MemoryEntries
@@ -11,12 +11,12 @@ from adapters.memory.posts.writing import transactions
 
 __all__ = [
     "MemoryAuthored",
-    "MemoryClosedAuthors",
     "MemoryCounters",
     "MemoryEngagementsReader",
     "MemoryEntries",
     "MemoryPostParts",
     "MemoryPostsReader",
+    "MemoryRestrictedAuthors",
     "MemorySearch",
     "transactions",
 ]

@@ -17,7 +17,7 @@ class _Author:
 def with_author(rows: Rows, post: Post) -> Post:
     """The post with the current state of its author."""
     author: _Author | None = rows.get("restricted_authors", post.author)
-    state = author.state if author else AuthorState.OPEN
+    state = author.state if author else AuthorState.PUBLIC
     return post if post.author_state is state else replace(post, author_state=state)
 
 
@@ -27,13 +27,13 @@ class MemoryAuthors:
 
     async def set_private(self, author: UserId, version: int, *, private: bool) -> None:
         known: _Author | None = self.rows.get("restricted_authors", author)
-        if known is None or (known.version < version and known.state is not AuthorState.GONE):
-            state = AuthorState.PRIVATE if private else AuthorState.OPEN
+        if known is None or (known.version < version and known.state is not AuthorState.DELETED):
+            state = AuthorState.PRIVATE if private else AuthorState.PUBLIC
             self.rows.put("restricted_authors", author, _Author(state, version))
 
     async def is_private(self, author: UserId) -> bool:
         known: _Author | None = self.rows.get("restricted_authors", author)
-        return known is not None and known.state is not AuthorState.OPEN
+        return known is not None and known.state is not AuthorState.PUBLIC
 
     async def comments(
         self, author: UserId, below: PostId, limit: int, *, withheld: bool
@@ -51,20 +51,20 @@ class MemoryAuthors:
         )
         return sorted(found, reverse=True)[:limit]
 
-    async def set_gone(self, author: UserId) -> None:
-        self.rows.put("restricted_authors", author, _Author(AuthorState.GONE, 0))
+    async def set_deleted(self, author: UserId) -> None:
+        self.rows.put("restricted_authors", author, _Author(AuthorState.DELETED, 0))
 
-    async def recently_gone(self) -> Sequence[UserId]:
+    async def recently_deleted(self) -> Sequence[UserId]:
         known = self.rows.items("restricted_authors")
-        return [author for author, row in known if row.state is AuthorState.GONE]
+        return [author for author, row in known if row.state is AuthorState.DELETED]
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryClosedAuthors:
+class MemoryRestrictedAuthors:
     """Finds the accounts that are private or deleted, for this and other modules."""
 
     store: Store
 
-    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
+    async def restricted(self, users: Collection[UserId]) -> frozenset[UserId]:
         known = {user: self.store.get("restricted_authors", user) for user in users}
-        return frozenset(user for user, row in known.items() if row and row.state is not AuthorState.OPEN)
+        return frozenset(user for user, row in known.items() if row and row.state is not AuthorState.PUBLIC)

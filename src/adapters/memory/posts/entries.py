@@ -53,7 +53,7 @@ class MemoryEntries:
         return first
 
     async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
-        return can_view(with_author(self.store, open_post_of(user, AuthorState.OPEN)), viewer_context)
+        return can_view(with_author(self.store, open_post_of(user, AuthorState.PUBLIC)), viewer_context)
 
     def _public_posts(self, viewer_context: ViewerContext) -> Iterable[Post]:
         return (
@@ -61,7 +61,7 @@ class MemoryEntries:
             for post in self.store.all("posts")
             if post.visibility is Visibility.PUBLIC
             and not post.deleted
-            and with_author(self.store, post).author_state is AuthorState.OPEN
+            and with_author(self.store, post).author_state is AuthorState.PUBLIC
             and post.author not in viewer_context.blocked
             and post.author not in viewer_context.muted
         )

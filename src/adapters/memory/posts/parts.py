@@ -62,14 +62,14 @@ def state_of(rows: Rows, post: Post, viewer: UserId | None) -> PostState:
         bookmarked=has(Engagement.BOOKMARK),
         author_state=with_author(rows, post).author_state,
         deleted=post.deleted,
-        content_tag=_content_tag(rows, post),
+        content_revision=_content_revision(rows, post),
     )
 
 
 def content_of(rows: Rows, post: Post) -> PostContent:
     return PostContent(
         version=post.version,
-        tag=_content_tag(rows, post),
+        revision=_content_revision(rows, post),
         text=post.text,
         content_warning=post.content_warning,
         language=post.language,
@@ -80,7 +80,7 @@ def content_of(rows: Rows, post: Post) -> PostContent:
     )
 
 
-def _content_tag(rows: Rows, post: Post) -> int:
+def _content_revision(rows: Rows, post: Post) -> int:
     return len(post.entities) + (attached(rows, post.id).revision << 32)
 
 

@@ -50,12 +50,12 @@ class MemorySearch:
 
     def _is_own(self, post: Post, viewer_context: ViewerContext) -> bool:
         state = with_author(self.store, post).author_state
-        return not post.deleted and post.author == viewer_context.viewer and state is not AuthorState.GONE
+        return not post.deleted and post.author == viewer_context.viewer and state is not AuthorState.DELETED
 
     def _is_public(self, post: Post, viewer_context: ViewerContext) -> bool:
         return (
             not post.deleted
             and post.visibility is Visibility.PUBLIC
             and post.author not in viewer_context.blocked | viewer_context.muted
-            and with_author(self.store, post).author_state is AuthorState.OPEN
+            and with_author(self.store, post).author_state is AuthorState.PUBLIC
         )

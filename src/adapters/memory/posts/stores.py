@@ -1,6 +1,6 @@
 """The stores of posts in memory."""
 
-from adapters.memory.posts.authors import MemoryClosedAuthors
+from adapters.memory.posts.authors import MemoryRestrictedAuthors
 from adapters.memory.posts.counters import MemoryAuthored, MemoryCounters
 from adapters.memory.posts.engagements import MemoryEngagementsReader
 from adapters.memory.posts.entries import MemoryEntries
@@ -23,5 +23,5 @@ def stores(memory: Memory) -> PostsStores:
         search=MemorySearch(store),
         entries=MemoryEntries(store),
         authored=MemoryAuthored(store),
-        closed_authors=MemoryClosedAuthors(store),
+        restricted_authors=MemoryRestrictedAuthors(store),
     )

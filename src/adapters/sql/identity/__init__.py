@@ -4,7 +4,7 @@ from adapters.sql.identity.keys import SqlKeyStore
 from adapters.sql.identity.pending import SqlConfirmationQueue
 from adapters.sql.identity.reading import SqlIdentityReader
 from adapters.sql.identity.searching import SqlPeopleSearch
-from adapters.sql.identity.security import SqlSecurityEvents
+from adapters.sql.identity.security import SqlSecurityRecords
 from adapters.sql.identity.writing import transactions
 
 __all__ = [
@@ -12,6 +12,6 @@ __all__ = [
     "SqlIdentityReader",
     "SqlKeyStore",
     "SqlPeopleSearch",
-    "SqlSecurityEvents",
+    "SqlSecurityRecords",
     "transactions",
 ]

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from adapters.sql.database import Database, Prepared
 from adapters.sql.identity.tables import accounts
 from adapters.sql.metadata import Id, Instant, instant, metadata
-from application.identity.security import SecurityEvent
+from application.identity.security import SecurityRecord
 from domain.shared import SessionId, UserId
 
 security_events = Table(
@@ -34,7 +34,7 @@ security_events = Table(
     Column("kind", String(40), nullable=False),
     Column("outcome", String(10), nullable=False),
     Column("reason", String(64), nullable=False),
-    Column("user_id", Id),  # NULL if the event is about no account, or the account was deleted
+    Column("user_id", Id),  # NULL if the record is about no account, or the account was deleted
     Column("session_id", Id),
     Column("network", String(50), nullable=False),
     Column("request_id", String(128), nullable=False),
@@ -62,17 +62,17 @@ _anonymous = {"user_id": null(), "session_id": null()}
 
 
 @dataclass(frozen=True, slots=True)
-class SqlSecurityEvents:
+class SqlSecurityRecords:
     database: Database
 
-    async def add(self, events: Sequence[SecurityEvent]) -> None:
+    async def add(self, records: Sequence[SecurityRecord]) -> None:
         async with self.database.begin() as connection:
-            await connection.execute(insert(security_events), [asdict(event) for event in events])
+            await connection.execute(insert(security_events), [asdict(record) for record in records])
 
-    async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityEvent]:
+    async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityRecord]:
         rows = await self.database.fetch(_of_user, user_id=user_id, n=limit)
         return [
-            SecurityEvent(
+            SecurityRecord(
                 instant(at), kind, outcome, reason, UserId(user), session and SessionId(session), *rest
             )
             for at, kind, outcome, reason, user, session, *rest in rows

@@ -1,6 +1,6 @@
 """Posts, comments, mentions and engagements in SQLite and PostgreSQL."""
 
-from adapters.sql.posts.authors import SqlClosedAuthors
+from adapters.sql.posts.authors import SqlRestrictedAuthors
 from adapters.sql.posts.counters import SqlAuthored, SqlCounters
 from adapters.sql.posts.engagements import SqlEngagementsReader
 from adapters.sql.posts.entries import SqlEntries
@@ -11,12 +11,12 @@ from adapters.sql.posts.writing import transactions
 
 __all__ = [
     "SqlAuthored",
-    "SqlClosedAuthors",
     "SqlCounters",
     "SqlEngagementsReader",
     "SqlEntries",
     "SqlPostParts",
     "SqlPostsReader",
+    "SqlRestrictedAuthors",
     "SqlSearch",
     "transactions",
 ]

@@ -70,10 +70,10 @@ class SqlAuthors:
         params = {"author": author, "below": below, "n": limit, "held": withheld}
         return [PostId(row.id) for row in await self.connection.execute(_comments, params)]
 
-    async def set_gone(self, author: UserId) -> None:
+    async def set_deleted(self, author: UserId) -> None:
         await self.connection.execute(_set_gone, {"author": author})
 
-    async def recently_gone(self) -> Sequence[UserId]:
+    async def recently_deleted(self) -> Sequence[UserId]:
         return [UserId(row.user_id) for row in await self.connection.execute(_recently_gone)]
 
 
@@ -86,12 +86,12 @@ _closed = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
-class SqlClosedAuthors:
+class SqlRestrictedAuthors:
     """Finds the accounts that are private or deleted, for this and other modules."""
 
     database: Database
 
-    async def closed(self, users: Collection[UserId]) -> frozenset[UserId]:
+    async def restricted(self, users: Collection[UserId]) -> frozenset[UserId]:
         if not users:
             return frozenset()
         return frozenset(UserId(row[0]) for row in await self.database.fetch(_closed, ids=list(users)))

@@ -256,8 +256,8 @@ class SqlEntries:
     async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
         rows = await self.database.fetch(_author, user=user)
         private, gone_at = rows[0] if rows else (False, None)
-        state = AuthorState.PRIVATE if private else AuthorState.OPEN
-        return can_view(open_post_of(user, AuthorState.GONE if gone_at else state), viewer_context)
+        state = AuthorState.PRIVATE if private else AuthorState.PUBLIC
+        return can_view(open_post_of(user, AuthorState.DELETED if gone_at else state), viewer_context)
 
 
 _entry = maker(FeedEntry)

@@ -72,14 +72,14 @@ FLAGS: ColumnElement[int] = (
 
 
 def _decode(number: int) -> Flags:
-    author_state = AuthorState.PRIVATE if number & _PRIVATE else AuthorState.OPEN
+    author_state = AuthorState.PRIVATE if number & _PRIVATE else AuthorState.PUBLIC
     return Flags(
         visibility=_VISIBILITIES[number % len(_VISIBILITIES)],
         pinned=bool(number & _PINNED),
         liked=bool(number & _LIKED),
         reposted=bool(number & _REPOSTED),
         bookmarked=bool(number & _BOOKMARKED),
-        author_state=AuthorState.GONE if number & _GONE else author_state,
+        author_state=AuthorState.DELETED if number & _GONE else author_state,
         deleted=bool(number & _DELETED),
     )
 

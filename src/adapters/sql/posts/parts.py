@@ -33,7 +33,7 @@ _STATE = (
     posts.c.reposts,
     posts.c.mentioned,
     (func.length(posts.c.entities) + posts.c.media_rev * literal_column(str(_REVISION_UNIT))).label(
-        "content_tag"
+        "content_revision"
     ),
     FLAGS,
 )
@@ -62,7 +62,9 @@ _make_state, _make_view = maker(PostState), maker(PostView)
 
 def state_in(row: Row) -> PostState:
     """The state in a row of `VIEW_COLUMNS`, or of those of them that make a state."""
-    id_, author, version, reply_to, comments, likes, reposts, stored_mentions, content_tag, flags, *_ = row
+    id_, author, version, reply_to, comments, likes, reposts, stored_mentions, content_revision, flags, *_ = (
+        row
+    )
     mentioned = () if stored_mentions == "[]" else tuple(json.loads(stored_mentions))
     return _make_state(
         (
@@ -75,7 +77,7 @@ def state_in(row: Row) -> PostState:
             reposts,
             mentioned,
             *DECODED[flags],
-            content_tag,
+            content_revision,
         )
     )
 

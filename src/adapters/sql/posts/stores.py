@@ -1,6 +1,6 @@
 """The stores of posts in SQL."""
 
-from adapters.sql.posts.authors import SqlClosedAuthors
+from adapters.sql.posts.authors import SqlRestrictedAuthors
 from adapters.sql.posts.counters import SqlAuthored, SqlCounters
 from adapters.sql.posts.engagements import SqlEngagementsReader
 from adapters.sql.posts.entries import SqlEntries
@@ -23,5 +23,5 @@ def stores(sql: Sql) -> PostsStores:
         search=SqlSearch(database),
         entries=SqlEntries(database),
         authored=SqlAuthored(database),
-        closed_authors=SqlClosedAuthors(database),
+        restricted_authors=SqlRestrictedAuthors(database),
     )

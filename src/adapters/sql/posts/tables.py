@@ -34,7 +34,7 @@ posts = Table(
     Column("visibility", String(10), nullable=False),
     Column("content_warning", Text, nullable=False),
     Column("language", Language),
-    Column("mentioned", Text, nullable=False),  # ids as JSON, for presenting; `mentions` is for queries
+    Column("mentioned", Text, nullable=False),  # ids as JSON, for hydration; `mentions` is for queries
     Column("entities", Text, nullable=False, server_default="[]"),  # as JSON
     Column("edited_at", Instant),
     Column("deleted", Boolean, nullable=False),

@@ -281,8 +281,8 @@ def _post(row: Row[Any]) -> Post:
 
 def _author_state(row: Row[Any]) -> AuthorState:
     if row.gone_at is not None:
-        return AuthorState.GONE
-    return AuthorState.PRIVATE if row.private else AuthorState.OPEN
+        return AuthorState.DELETED
+    return AuthorState.PRIVATE if row.private else AuthorState.PUBLIC
 
 
 def _content(row: Row[Any]) -> dict[str, Any]:

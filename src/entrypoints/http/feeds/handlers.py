@@ -13,13 +13,13 @@ from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
-from entrypoints.http.shapes import PostOut, Presented
+from entrypoints.http.shapes import HydratedPost, PostOut
 
 
 class FeedsController(Controller):
-    read_home_feed: ReadHomeFeed[Presented]
-    read_public_feed: ReadPublicFeed[Presented]
-    read_hashtag_feed: ReadHashtagFeed[Presented]
+    read_home_feed: ReadHomeFeed[HydratedPost]
+    read_public_feed: ReadPublicFeed[HydratedPost]
+    read_hashtag_feed: ReadHashtagFeed[HydratedPost]
     pager: Pager
     fragments: Fragments
 
@@ -61,5 +61,5 @@ class FeedsController(Controller):
         window = self.pager.newer(request, limit, cursor, since)
         return self._answer(request, await self.read_hashtag_feed(viewer(request), tag, window))
 
-    def _answer(self, request: Request[Any, Any, Any], page: Page[Presented]) -> Answer:
+    def _answer(self, request: Request[Any, Any, Any], page: Page[HydratedPost]) -> Answer:
         return self.pager.answer(request, page, self.fragments.all(page.items))

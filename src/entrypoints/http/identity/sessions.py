@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.identity.confirming import ConfirmRegistration, RequestRegistration
-from application.identity.ending import LogOut, LogOutElsewhere, LogOutEverywhere
+from application.identity.ending import EndOwnSession, EndOwnSessions, LogOut
 from application.identity.passwords import ChangePassword, ConfirmPassword
 from application.identity.queries import ListSessions
 from application.identity.registration import Register
@@ -80,8 +80,8 @@ class AuthController(Controller):
     log_in: LogIn
     refresh: Refresh
     log_out: LogOut
-    log_out_elsewhere: LogOutElsewhere
-    log_out_everywhere: LogOutEverywhere
+    end_own_session: EndOwnSession
+    end_own_sessions: EndOwnSessions
     list_sessions: ListSessions
     confirm_password: ConfirmPassword
     change_password: ChangePassword
@@ -188,7 +188,7 @@ class AuthController(Controller):
         """Ends all sessions of the account, on every device. Their tokens are refused within five seconds. Needs a session
         that gave its password within the last five minutes."""
         user = request.user
-        await self.log_out_everywhere(user.user_id, user.session_id, keep_current=keep_current)
+        await self.end_own_sessions(user.user_id, user.session_id, keep_current=keep_current)
 
     @get("/sessions", operation_id="listSessions", summary="List your sessions", opt=policy("token"))
     async def sessions(
@@ -209,7 +209,7 @@ class AuthController(Controller):
         """Ends one of your sessions, which may be the current one. Its tokens are refused within five seconds. To end any
         other session, the current one must have given its password within the last five minutes."""
         user = request.user
-        await self.log_out_elsewhere(user.user_id, user.session_id, session_from_path(session_id))
+        await self.end_own_session(user.user_id, user.session_id, session_from_path(session_id))
 
     @post(
         "/confirm",

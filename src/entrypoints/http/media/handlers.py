@@ -12,7 +12,7 @@ from application.media.uploading import BeginUpload, CompleteUpload, MediaDetail
 from application.shared.attachments import Addresses
 from application.shared.errors import StorageFull
 from domain.media import (
-    MediaAttached,
+    MediaInUse,
     MediaNotFound,
     MediaNotUploaded,
     QuotaReached,
@@ -176,7 +176,7 @@ class MediaController(Controller):
         "/{media_id:str}",
         operation_id="deleteMedia",
         summary="Delete your media",
-        opt=policy("token", MediaNotFound, MediaAttached),
+        opt=policy("token", MediaNotFound, MediaInUse),
     )
     async def remove(self, request: AuthenticatedRequest, media_id: FromPath[str]) -> None:
         """Media that a post has cannot be deleted: it is deleted with the post, or by an edit of the post that removes it."""

@@ -9,7 +9,7 @@ from application.posts.deleting import DeletePost
 from application.posts.editing import EditPost
 from application.posts.engagement_lists import ListPinned
 from application.posts.publishing import PublishPost
-from application.posts.queries import ListByAuthor, PresentedPost, ReadPost, ReadPosts
+from application.posts.queries import HydratedPost, ListByAuthor, ReadPost, ReadPosts
 from application.shared.paging import Page, Window
 from domain.posts import MediaTaken, NobodyReached, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
 from domain.shared import FieldError, PostId, UserId, UserNotFound
@@ -62,14 +62,14 @@ class PostsController(Controller):
         post_id: FromPath[str],
         if_none_match: IfNoneMatch = None,
     ) -> Response[PostOut]:
-        presented = await self.read_post(viewer(request), post_from_path(post_id))
-        return Answer(tagged(self.fragments(presented), presented.post.state.version, if_none_match))
+        hydrated = await self.read_post(viewer(request), post_from_path(post_id))
+        return Answer(tagged(self.fragments(hydrated), hydrated.post.state.version, if_none_match))
 
     @get(operation_id="listPosts", summary="Several posts", opt=policy("optional"))
     async def read_several(self, request: AnyRequest, ids: Ids) -> PostList:
         """In the order of `ids`, each once. Posts that do not exist, or that you may not see, are left out."""
-        presented = await self.read_posts(viewer(request), [PostId(id_) for id_ in ids_from_query(ids)])
-        return PostList(self.fragments.all(presented))
+        hydrated = await self.read_posts(viewer(request), [PostId(id_) for id_ in ids_from_query(ids)])
+        return PostList(self.fragments.all(hydrated))
 
     @patch(
         "/{post_id:str}",
@@ -87,10 +87,10 @@ class PostsController(Controller):
         """Only for the author. Earlier versions stay in the history. A direct post keeps the people that it has
         reached; while it has reached nobody, an edit may mention other people. Media can be removed and reordered, but
         not added. Each change of the text or of the media makes a new version."""
-        presented = await self.edit_post(
+        hydrated = await self.edit_post(
             request.user.user_id, post_from_path(post_id), data.edit(), version_in(if_match)
         )
-        return Answer(tagged(self.fragments(presented), presented.post.state.version, None))
+        return Answer(tagged(self.fragments(hydrated), hydrated.post.state.version, None))
 
     @delete(
         "/{post_id:str}",
@@ -121,7 +121,7 @@ class OfUser(Protocol):
 
     async def __call__(
         self, viewer: UserId | None, user: UserId, window: Window, /
-    ) -> Page[PresentedPost]: ...
+    ) -> Page[HydratedPost]: ...
 
 
 class PostsOfUserController(Controller):

@@ -9,7 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.posts.ports import PostVersion, Tombstone
 from application.posts.publishing import PublishPost
-from application.posts.queries import PresentedPost, ReadHistory
+from application.posts.queries import HydratedPost, ReadHistory
 from application.posts.threads import MAX_DEPTH, Comment, ListComments, ReadContext, ThreadContext, ThreadItem
 from application.posts.versions import RemoveVersion
 from application.shared.paging import Window
@@ -133,16 +133,16 @@ class VersionOut(Out):
 
 
 def _place(item: ThreadItem, fragments: Fragments) -> PlaceOfPost:
-    out = fragments(item) if isinstance(item, PresentedPost) else TombstoneOut.of(item)
+    out = fragments(item) if isinstance(item, HydratedPost) else TombstoneOut.of(item)
     return cast("PlaceOfPost", out)
 
 
 def comment_of(comment: Comment, fragments: Fragments, next_of: NextOf) -> PlaceOfComment:
     item, answers = comment.item, comment.answers
-    if answers is None and isinstance(item, PresentedPost):
+    if answers is None and isinstance(item, HydratedPost):
         return cast("PlaceOfComment", fragments(item))
     out: CommentOut | BuriedCommentOut
-    if isinstance(item, PresentedPost):
+    if isinstance(item, HydratedPost):
         id_, out = item.post.id, CommentOut.of(item, fragments.addresses)
     else:
         id_, out = item.id, BuriedCommentOut.of(item)

@@ -1,11 +1,11 @@
-"""Presenting the posts of feed entries, and the cache of their content."""
+"""Hydration the posts of feed entries, and the cache of their content."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
-from application.posts.presenting import ContentCache, PostPartsReader, PresentEntries, ReadPostViews
+from application.posts.hydration import ContentCache, HydrateEntries, PostPartsReader, ReadPostViews
 from application.posts.views import PostContent, PostState
 from application.shared.events import PostDeleted
 from application.shared.feed_entries import FeedEntry
@@ -52,107 +52,105 @@ class Parts:
 
 
 @dataclass
-class Presenting:
+class Hydration:
     stores: Stores
     parts: Parts
     cards: Cards
     cache: ContentCache
-    present: PresentEntries
+    hydrate: HydrateEntries
 
     async def visible(self, *entries: FeedEntry, to: ViewerContext | None = None) -> set[int]:
-        return {*await self.present(to or ViewerContext(), entries)}
+        return {*await self.hydrate(to or ViewerContext(), entries)}
 
 
 @pytest.fixture
-async def presenting() -> Presenting:
+async def hydration() -> Hydration:
     async with memory() as stores:
         parts, cards, cache = Parts(stores), Cards(), ContentCache()
         reader: PostPartsReader = parts
-        return Presenting(stores, parts, cards, cache, PresentEntries(ReadPostViews(reader, cache), cards))
+        return Hydration(stores, parts, cards, cache, HydrateEntries(ReadPostViews(reader, cache), cards))
 
 
 def entry_of(post: Post) -> FeedEntry:
     return FeedEntry(post.id, post.id, post.author)
 
 
-async def test_a_post_and_a_repost_of_it_are_two_entries(presenting: Presenting) -> None:
-    post = await presenting.stores.add_post(author=ANN, mentioned=frozenset({CAT}))
+async def test_a_post_and_a_repost_of_it_are_two_entries(hydration: Hydration) -> None:
+    post = await hydration.stores.add_post(author=ANN, mentioned=frozenset({CAT}))
     repost = FeedEntry(new_id(), post.id, BOB)
 
-    presented = await presenting.present(ViewerContext(CAT), [entry_of(post), repost])
+    hydrated = await hydration.hydrate(ViewerContext(CAT), [entry_of(post), repost])
 
     card = {who: AuthorCard(who, f"user_{who}", "") for who in (ANN, BOB, CAT)}
-    assert {id_: one.reposted_by for id_, one in presented.items()} == {post.id: None, repost.id: card[BOB]}
-    for one in presented.values():
+    assert {id_: one.reposted_by for id_, one in hydrated.items()} == {post.id: None, repost.id: card[BOB]}
+    for one in hydrated.values():
         assert (one.author, [*one.mentions], one.viewer) == (card[ANN], [card[CAT]], CAT)
-        assert one.post == await presenting.stores.read(post.id, CAT)
+        assert one.post == await hydration.stores.read(post.id, CAT)
 
 
-async def test_az3_posts_that_the_viewer_may_not_see_are_left_out(presenting: Presenting) -> None:
-    hidden = await presenting.stores.add_post(author=ANN, visibility=Visibility.FOLLOWERS)
-    post = await presenting.stores.add_post(author=ANN)
+async def test_az3_posts_that_the_viewer_may_not_see_are_left_out(hydration: Hydration) -> None:
+    hidden = await hydration.stores.add_post(author=ANN, visibility=Visibility.FOLLOWERS)
+    post = await hydration.stores.add_post(author=ANN)
     entries = [entry_of(hidden), entry_of(post), FeedEntry(new_id(), post.id, BOB)]
 
-    assert await presenting.visible(*entries) == {post.id, entries[2].id}
-    assert await presenting.visible(*entries, to=ViewerContext(CAT, frozenset({ANN}))) == {
+    assert await hydration.visible(*entries) == {post.id, entries[2].id}
+    assert await hydration.visible(*entries, to=ViewerContext(CAT, frozenset({ANN}))) == {
         entry.id for entry in entries
     }
-    assert await presenting.visible(*entries, to=ViewerContext(CAT, blocked=frozenset({ANN}))) == set()
-    assert await presenting.visible(*entries, to=ViewerContext(CAT, blocked=frozenset({BOB}))) == {post.id}
-    assert await presenting.visible(*entries, to=ViewerContext(CAT, muted=frozenset({ANN, BOB}))) == {
+    assert await hydration.visible(*entries, to=ViewerContext(CAT, blocked=frozenset({ANN}))) == set()
+    assert await hydration.visible(*entries, to=ViewerContext(CAT, blocked=frozenset({BOB}))) == {post.id}
+    assert await hydration.visible(*entries, to=ViewerContext(CAT, muted=frozenset({ANN, BOB}))) == {
         post.id,
         entries[2].id,
     }
 
 
-async def test_az4_a_deleted_post_is_left_out_although_its_content_is_cached(presenting: Presenting) -> None:
-    post = await presenting.stores.add_post()
-    assert await presenting.visible(entry_of(post)) == {post.id}
+async def test_az4_a_deleted_post_is_left_out_although_its_content_is_cached(hydration: Hydration) -> None:
+    post = await hydration.stores.add_post()
+    assert await hydration.visible(entry_of(post)) == {post.id}
 
-    await remove(presenting.stores, post)
+    await remove(hydration.stores, post)
 
-    assert await presenting.visible(entry_of(post)) == set()
+    assert await hydration.visible(entry_of(post)) == set()
     event = PostDeleted(post_id=post.id, author_id=post.author, reply_to=None)
-    await presenting.cache.forget(event, EventId(1))
-    assert (len(presenting.cache), presenting.cache.bytes) == (0, 0)
+    await hydration.cache.forget(event, EventId(1))
+    assert (len(hydration.cache), hydration.cache.bytes) == (0, 0)
 
 
-async def test_entries_of_deleted_accounts_are_left_out(presenting: Presenting) -> None:
-    post, other = await presenting.stores.add_post(author=ANN), await presenting.stores.add_post(author=CAT)
-    presenting.cards.gone.add(ANN)
+async def test_entries_of_deleted_accounts_are_left_out(hydration: Hydration) -> None:
+    post, other = await hydration.stores.add_post(author=ANN), await hydration.stores.add_post(author=CAT)
+    hydration.cards.gone.add(ANN)
 
-    assert await presenting.visible(entry_of(post), FeedEntry(7, other.id, ANN), entry_of(other)) == {
-        other.id
-    }
+    assert await hydration.visible(entry_of(post), FeedEntry(7, other.id, ANN), entry_of(other)) == {other.id}
 
 
-async def test_content_is_read_once(presenting: Presenting) -> None:
-    post = await presenting.stores.add_post()
+async def test_content_is_read_once(hydration: Hydration) -> None:
+    post = await hydration.stores.add_post()
 
     for _ in range(3):
-        await presenting.visible(entry_of(post))
+        await hydration.visible(entry_of(post))
 
-    assert presenting.parts.content_queries == 1
+    assert hydration.parts.content_queries == 1
 
 
-async def test_a_post_edited_between_the_two_queries_is_read_again(presenting: Presenting) -> None:
-    post = await presenting.stores.add_post(text="first")
-    presenting.parts.between = [post]
+async def test_a_post_edited_between_the_two_queries_is_read_again(hydration: Hydration) -> None:
+    post = await hydration.stores.add_post(text="first")
+    hydration.parts.between = [post]
 
-    presented = await presenting.present(ViewerContext(), [entry_of(post)])
+    hydrated = await hydration.hydrate(ViewerContext(), [entry_of(post)])
 
-    assert presented[post.id].post == await presenting.stores.read(post.id)
-    assert (presented[post.id].post.content.text, presented[post.id].post.state.version) == ("edited 1", 2)
+    assert hydrated[post.id].post == await hydration.stores.read(post.id)
+    assert (hydrated[post.id].post.content.text, hydrated[post.id].post.state.version) == ("edited 1", 2)
 
 
 async def test_a_post_that_is_edited_again_and_again_is_left_out_rather_than_mixed(
-    presenting: Presenting,
+    hydration: Hydration,
 ) -> None:
-    post = await presenting.stores.add_post(text="first")
-    presenting.parts.between = [post, post]
+    post = await hydration.stores.add_post(text="first")
+    hydration.parts.between = [post, post]
 
-    assert await presenting.visible(entry_of(post)) == set()
-    assert await presenting.visible(entry_of(post)) == {post.id}
+    assert await hydration.visible(entry_of(post)) == set()
+    assert await hydration.visible(entry_of(post)) == {post.id}
 
 
 def content(text: str) -> PostContent:
@@ -164,10 +162,10 @@ def is_cached(cache: ContentCache, post_id: int, state: PostState) -> bool:
 
 
 async def test_the_cache_is_bounded_by_number_and_size_and_keeps_the_newest_content(
-    presenting: Presenting,
+    hydration: Hydration,
 ) -> None:
-    post = await presenting.stores.add_post()
-    [state] = await presenting.stores.posts.parts.states([post.id], None)
+    post = await hydration.stores.add_post()
+    [state] = await hydration.stores.posts.parts.states([post.id], None)
     few, small = ContentCache(capacity=2), ContentCache(max_bytes=10_000)
 
     for id_ in (1, 2):

@@ -1,4 +1,4 @@
-"""Presenting the posts of feed entries: the database decides each time who may see them, their content is cached."""
+"""Hydrates feed entries: the database decides each time who may see their posts, the content is cached."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from application.posts.ports import People
-from application.posts.queries import PresentedPost
+from application.posts.queries import HydratedPost
 from application.posts.views import PostContent, PostState, PostView
 from application.shared.events import PostDeleted
 from application.shared.feed_entries import FeedEntry
@@ -25,11 +25,11 @@ class PostPartsReader(Protocol):
     """Reads posts in two parts, outside of transactions, whoever may see them: the caller decides that."""
 
     async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[PostState]:
-        """The present states of those posts that exist, deleted ones too, in any order. `ids` has no duplicates."""
+        """The current states of those posts that exist, deleted ones too, in any order. `ids` has no duplicates."""
         ...
 
     async def contents(self, ids: Collection[PostId]) -> Mapping[PostId, PostContent]:
-        """The present contents. A post may have changed since its state was read."""
+        """The current contents. A post may have changed since its state was read."""
         ...
 
 
@@ -118,7 +118,7 @@ class ReadPostViews:
 
 
 @dataclass(frozen=True, slots=True)
-class PresentEntries:
+class HydrateEntries:
     """The posts of feed entries that `viewer_context` may see now, by the ids of the entries.
 
     A repost is also left out if the viewer and the reposter are blocked either way.
@@ -129,7 +129,7 @@ class PresentEntries:
 
     async def __call__(
         self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
-    ) -> Mapping[int, PresentedPost]:
+    ) -> Mapping[int, HydratedPost]:
         views = await self.read_post_views({post for _id, post, _by in entries}, viewer_context)
         viewer, blocked = viewer_context.viewer, viewer_context.blocked
         visible = []
@@ -141,15 +141,15 @@ class PresentEntries:
                 visible.append((id_, view, author_id, mentioned, by if id_ != post_id else None))
                 people.update((by, author_id), mentioned)
         cards = await self.people.cards(people)
-        presented: dict[int, PresentedPost] = {}
+        hydrated: dict[int, HydratedPost] = {}
         for id_, view, author_id, mentioned, reposter in visible:
             author = cards.get(author_id)
             reposted_by = None if reposter is None else cards.get(reposter)
             if author is None or (reposted_by is None and reposter is not None):
                 continue  # the account was deleted a moment ago
             mentions = [cards[user] for user in mentioned if user in cards] if mentioned else ()
-            presented[id_] = _make_presented((view, author, mentions, viewer, reposted_by))
-        return presented
+            hydrated[id_] = _make_hydrated((view, author, mentions, viewer, reposted_by))
+        return hydrated
 
 
-_make_view, _make_presented = maker(PostView), maker(PresentedPost)
+_make_view, _make_hydrated = maker(PostView), maker(HydratedPost)
