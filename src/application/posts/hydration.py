@@ -49,8 +49,13 @@ class ContentCache:
         return len(self._entries)
 
     def get(self, state: PostState) -> PostContent | None:
-        cached = self._entries.get(state.id)
-        return cached[0] if cached is not None and cached[0].belongs_to(state) else None
+        if (cached := self._entries.get(state.id)) is None:
+            return None
+        content, _cost = cached
+        # `belongs_to`, without a call: a page gets two dozen contents.
+        if content.version == state.version and content.revision == state.content_revision:
+            return content
+        return None
 
     def put(self, post_id: PostId, content: PostContent) -> None:
         self._remove(post_id)
