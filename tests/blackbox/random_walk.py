@@ -280,7 +280,7 @@ class RandomWalk:
         response = self._do(who, method, path, status, concerns=whom)
         if status == 200:
             found, expected = response.json(), self.model.relationship(who, whom)
-            assert {name: found[name] for name in expected} == expected, self.told()
+            assert {name: found[name] for name in expected} == expected, self.recent_steps()
 
     def _do(
         self,
@@ -298,11 +298,11 @@ class RandomWalk:
         self.concerned = [one for one in (who, concerns) if one is not None and not one.gone]
         wanted = status if isinstance(status, set) else {status}
         assert response.status_code in wanted, (
-            f"{response.status_code} {response.text}, not {wanted}\n{self.told()}"
+            f"{response.status_code} {response.text}, not {wanted}\n{self.recent_steps()}"
         )
         alone = len(self.apis) == 1
         self.checker.disturbed(0.0 if alone else MOMENT, 0.0 if alone else LATER)
         return response
 
-    def told(self, last: int = 25) -> str:
+    def recent_steps(self, last: int = 25) -> str:
         return "\n".join(f"  {step}" for step in self.steps[-last:])

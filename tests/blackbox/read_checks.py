@@ -213,7 +213,7 @@ class ExpectedReads:
             yield self._expect(f"/api/v1/feeds/hashtags/~{tag}", self._shown(model.tagged(viewer, tag)))
         yield self._expect("/api/v1/trending/posts", self._shown(model.may_trend(viewer)), some=True)
 
-    def told(self) -> Iterator[ExpectedRead]:
+    def notifications(self) -> Iterator[ExpectedRead]:
         """Notifications must not show hidden people or posts. Other tests check which notifications there must be."""
         model, viewer = self.model, self.viewer
         if viewer is None:

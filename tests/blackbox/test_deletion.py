@@ -126,13 +126,13 @@ def test_di7_an_account_is_erased_however_often_the_server_is_killed(
         ann, bob, cat = api.someone(), api.someone(), api.someone()
         done(ann.put("/api/v1/me/notification-preferences", json={"email": {"mention": True}}))
         his = [bob.publishes(f"{number} for @{ann.username}") for number in range(LIKES // 3)]
-        with ThreadPoolExecutor(8) as crowd:
-            hers = list(crowd.map(ann.comments, his))
-            hers += list(crowd.map(lambda _: ann.publishes("kanarienvogel"), range(POSTS - len(his))))
-            list(crowd.map(bob.likes, hers[:50]))
-            answers = list(crowd.map(bob.comments, hers[: LIKES - len(his)]))
-            list(crowd.map(ann.likes, his + answers))
-            list(crowd.map(cat.likes, his))
+        with ThreadPoolExecutor(8) as pool:
+            hers = list(pool.map(ann.comments, his))
+            hers += list(pool.map(lambda _: ann.publishes("kanarienvogel"), range(POSTS - len(his))))
+            list(pool.map(bob.likes, hers[:50]))
+            answers = list(pool.map(bob.comments, hers[: LIKES - len(his)]))
+            list(pool.map(ann.likes, his + answers))
+            list(pool.map(cat.likes, his))
 
         deletes(ann)
         for _ in range(4):

@@ -53,7 +53,7 @@ class Opposites:
     private: dict[str, bool] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
 
-    async def befriends(self, crowd: list[httpx.AsyncClient], who: Member) -> None:
+    async def befriends(self, clients: list[httpx.AsyncClient], who: Member) -> None:
         """Follows and unfollows, accepts, rejects, and removes followers."""
         while not self.over.is_set():
             whom = self.chance.choice([one for one in self.people if one is not who])
@@ -67,27 +67,27 @@ class Opposites:
                     ("DELETE", "follower", f"me/followers/{whom.id}"),
                 ]
             )
-            await self._asks(crowd, who, method, what, path)
+            await self._asks(clients, who, method, what, path)
 
-    async def avoids(self, crowd: list[httpx.AsyncClient], who: Member) -> None:
+    async def avoids(self, clients: list[httpx.AsyncClient], who: Member) -> None:
         while not self.over.is_set():
             whom = self.chance.choice([one for one in self.people if one is not who])
             relation, on = self.chance.choice(RELATIONS), self.chance.random() < 0.4
             method = "PUT" if on else "DELETE"
-            await self._asks(crowd, who, method, relation, f"users/{whom.id}/{relation}")
+            await self._asks(clients, who, method, relation, f"users/{whom.id}/{relation}")
             self.last[relation, who.id, whom.id] = on
 
-    async def turns(self, crowd: list[httpx.AsyncClient], who: Member) -> None:
+    async def turns(self, clients: list[httpx.AsyncClient], who: Member) -> None:
         """Becomes private, and open again."""
         while not self.over.is_set():
             private = self.chance.random() < 0.5
-            await self._asks(crowd, who, "PATCH", "me", "me", json={"private": private})
+            await self._asks(clients, who, "PATCH", "me", "me", json={"private": private})
             self.private[who.id] = private
             await asyncio.sleep(self.chance.uniform(0, 0.2))
 
     async def _asks(
         self,
-        crowd: list[httpx.AsyncClient],
+        clients: list[httpx.AsyncClient],
         who: Member,
         method: str,
         what: str,
@@ -96,7 +96,7 @@ class Opposites:
     ) -> None:
         options = {"json": json} if json is not None else {}
         response = await send_until_answered(
-            self.chance.choice(crowd), method, f"/api/v1/{path}", who, **options
+            self.chance.choice(clients), method, f"/api/v1/{path}", who, **options
         )
         name = f"{method} {what}"
         self.done[f"{name} {response.status_code}"] += 1
@@ -104,11 +104,11 @@ class Opposites:
 
     async def rage(self, servers: list[Waggle]) -> None:
         async with client_pool(servers[0].base_url) as first, client_pool(servers[-1].base_url) as other:
-            crowd = [first, other]
+            clients = [first, other]
             await asyncio.gather(
-                *(self.befriends(crowd, who) for who in self.people for _ in range(3)),
-                *(self.avoids(crowd, who) for who in self.people),
-                *(self.turns(crowd, who) for who in self.people),
+                *(self.befriends(clients, who) for who in self.people for _ in range(3)),
+                *(self.avoids(clients, who) for who in self.people),
+                *(self.turns(clients, who) for who in self.people),
             )
 
 

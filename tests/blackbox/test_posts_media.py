@@ -102,7 +102,7 @@ def test_the_author_is_notified_of_the_result_of_the_upload(maya: Member, noah: 
     finishes(maya, good, picture())
     finishes(maya, bad, b"<svg></svg>")
 
-    def told() -> None:
+    def notified() -> None:
         found = done(maya.get("/api/v1/notifications"))["items"]
         assert {(one["type"], one["media_id"]) for one in found if one["media_id"]} == {
             ("media_ready", good["media"]["id"]),
@@ -113,7 +113,7 @@ def test_the_author_is_notified_of_the_result_of_the_upload(maya: Member, noah: 
             ("failed", "type_unsupported"),
         ]
 
-    eventually(told)
+    eventually(notified)
     # The notification about ready media is listed, but does not count as unread.
     page = done(maya.get("/api/v1/notifications"))
     assert page["unread"] == {"total": 2, "by_type": {"follow": 1, "media_failed": 1}}

@@ -220,7 +220,7 @@ def test_unknown_query_parameters_are_refused_by_name(api: Api) -> None:
         assert field_errors(response) == expected, operation.name
 
 
-def test_the_fast_lane_refuses_unknown_parameters_too(api: Api) -> None:
+def test_the_routes_without_the_framework_refuse_unknown_parameters_too(api: Api) -> None:
     maya = api.someone()
     post = maya.publishes()
     for path in (f"/api/v1/posts/{post['id']}", "/api/v1/feeds/home"):

@@ -60,6 +60,6 @@ def test_ap8_schemathesis_finds_nothing(base_url: str, tmp_path: Path) -> None:
 def shut_out(report: str) -> set[str]:
     """The operations that answered with nothing but 401 and 403."""
     warnings = report.partition(" WARNINGS ")[2].partition(" SUMMARY ")[0]
-    told = re.split(r"^(?=\S.*: \d+ operations? )", warnings, flags=re.MULTILINE)
-    refused = [warning for warning in told if warning.startswith("Authentication failed")]
+    listed = re.split(r"^(?=\S.*: \d+ operations? )", warnings, flags=re.MULTILINE)
+    refused = [warning for warning in listed if warning.startswith("Authentication failed")]
     return {name for warning in refused for name in re.findall(r"^  - (\w+ /\S+)", warning, re.MULTILINE)}

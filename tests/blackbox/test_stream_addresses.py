@@ -145,7 +145,7 @@ def test_temporary_errors_are_answered_with_a_stream_that_says_bye(limited: Any)
     api.close()
 
     assert [answer.status_code for answer in answers] == [400, 400, 400, 200], (
-        "a lasting fault is told as one"
+        "a permanent error is reported as permanent"
     )
     assert (over.status_code, over.headers["content-type"]) == (200, "text/event-stream")
     pause = next(line for line in over.text.splitlines() if line.startswith("retry: "))

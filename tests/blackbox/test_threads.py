@@ -163,7 +163,7 @@ def test_in2_a_depth_out_of_range_is_refused(api: Api, depth: str) -> None:
     refused(response, 400, "query_invalid")
 
 
-def test_the_pages_of_a_tree_go_on(api: Api) -> None:
+def test_a_thread_continues_on_further_pages(api: Api) -> None:
     maya = api.someone()
     top = maya.publishes()
     listed = [maya.comments(top) for _ in range(5)]

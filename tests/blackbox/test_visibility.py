@@ -29,7 +29,13 @@ def everything(walk: RandomWalk, viewer: Person | None) -> list[ExpectedRead]:
     """Every read path, for the last posts and some others, since relationships may hide any."""
     expected, posts = ExpectedReads(walk.model, viewer), list(walk.model.posts.values())
     some: list[ModelPost] = posts[-8:] + walk.chance.sample(posts[:-8], min(6, len(posts[:-8])))
-    return [*expected.feeds(), *expected.told(), *expected.finds(), *expected.people(), *expected.posts(some)]
+    return [
+        *expected.feeds(),
+        *expected.notifications(),
+        *expected.finds(),
+        *expected.people(),
+        *expected.posts(some),
+    ]
 
 
 def watch(walk: RandomWalk, reads: list[ExpectedRead]) -> None:
@@ -37,7 +43,7 @@ def watch(walk: RandomWalk, reads: list[ExpectedRead]) -> None:
         try:
             walk.checker.check(read)
         except Mismatch as difference:
-            pytest.fail(f"{difference}\nafter these steps:\n{walk.told()}")
+            pytest.fail(f"{difference}\nafter these steps:\n{walk.recent_steps()}")
 
 
 def live(walk: RandomWalk) -> None:
@@ -104,11 +110,11 @@ def lies(walk: RandomWalk) -> Iterator[str]:
 def test_a_difference_is_reported(api: Api) -> None:
     walk = RandomWalk([api], random.Random("any"))  # noqa: S311 - it must be reproducible
     viewer, *_ = walk.model.people.values()
-    told = lies(walk)
-    next(told)
-    for lie in told:
+    reports = lies(walk)
+    next(reports)
+    for lie in reports:
         reads = [one for one in everything(walk, viewer) if not one.soft]
         with pytest.raises(Mismatch):  # noqa: PT012 - whichever of them
             for read in reads:
                 walk.checker.check(read)
-            pytest.fail(f"nobody noticed before it was that {lie}")
+            pytest.fail(f"no read noticed this difference: {lie}")

@@ -76,7 +76,7 @@ def test_local_users_are_mentioned(api: Api, text: str) -> None:
     assert lea.sees(post)
 
 
-def test_a_longer_name_is_another_name(api: Api) -> None:
+def test_a_mention_of_a_longer_username_does_not_mention_its_prefix(api: Api) -> None:
     maya, lea = api.someone(), api.someone()
     for end in ("é", "x", "ß", "３", "_"):
         nobody_reached(confide(maya, f"@{lea.username}{end}"))
@@ -134,11 +134,11 @@ def test_an_edit_adds_people_while_a_direct_post_has_reached_nobody(api: Api) ->
     assert (lea.sees(post), flip.sees(post)) == (True, False)
     assert [mention["id"] for mention in maya.reads(post)["mentions"]] == [lea.id]
 
-    def told() -> None:
+    def notified() -> None:
         items = done(lea.get("/api/v1/notifications"))["items"]
         assert [(item["type"], item["post"]["id"]) for item in items] == [("mention", post["id"])]
 
-    eventually(told)
+    eventually(notified)
     assert done(flip.get("/api/v1/notifications"))["items"] == []
 
 

@@ -42,7 +42,7 @@ async def live(stream: Stream) -> None:
         pass
 
 
-async def test_it_lists_first_and_then_follows_the_stream(server: StreamServer) -> None:
+async def test_the_client_lists_first_and_then_follows_the_stream(server: StreamServer) -> None:
     await server.add_entries(5)
     async with Stream(server.url, a_token) as stream:
         assert await anext(stream) == ListReloaded()
@@ -94,7 +94,7 @@ async def test_lost_frames_are_requested_and_duplicates_are_dropped(server: Stre
 
 
 @pytest.mark.parametrize("code", [4007, 4013])
-async def test_it_lists_again_if_the_cursor_is_invalid(server: StreamServer, code: int) -> None:
+async def test_the_client_lists_again_if_the_cursor_is_invalid(server: StreamServer, code: int) -> None:
     async with Stream(server.url, a_token) as stream:
         await live(stream)
         await server.add_entries(4)
@@ -106,7 +106,7 @@ async def test_it_lists_again_if_the_cursor_is_invalid(server: StreamServer, cod
         assert [item["seq"] for item in stream.state.newest_first] == [2, 1]
 
 
-async def test_after_a_restore_it_lists_again(server: StreamServer) -> None:
+async def test_the_client_lists_again_after_a_restore(server: StreamServer) -> None:
     await server.add_entries(4)
     async with Stream(server.url, a_token) as stream:
         await live(stream)
@@ -119,7 +119,7 @@ async def test_after_a_restore_it_lists_again(server: StreamServer) -> None:
 
 
 @pytest.mark.parametrize(("code", "kind"), [(4400, StreamEnded), (4406, StreamEnded), (4403, LoginRequired)])
-async def test_it_ends_on_permanent_close_codes(
+async def test_the_client_ends_on_permanent_close_codes(
     server: StreamServer, code: int, kind: type[StreamEnded]
 ) -> None:
     async with Stream(server.url, a_token) as stream:
@@ -146,7 +146,9 @@ async def test_each_connection_requests_a_token(server: StreamServer) -> None:
 @pytest.mark.parametrize(
     "status", [HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE]
 )
-async def test_it_reconnects_after_a_temporary_refusal(server: StreamServer, status: HTTPStatus) -> None:
+async def test_the_client_reconnects_after_a_temporary_refusal(
+    server: StreamServer, status: HTTPStatus
+) -> None:
     server.refusals = [status, status]
     async with Stream(server.url, a_token) as stream:
         await live(stream)
@@ -154,14 +156,14 @@ async def test_it_reconnects_after_a_temporary_refusal(server: StreamServer, sta
     assert server.refusals == []
 
 
-async def test_it_ends_after_a_permanent_refusal(server: StreamServer) -> None:
+async def test_the_client_ends_after_a_permanent_refusal(server: StreamServer) -> None:
     server.refusals = [HTTPStatus.NOT_FOUND]
     async with Stream(server.url, a_token) as stream:
         with pytest.raises(StreamEnded):
             await anext(stream)
 
 
-async def test_it_sends_the_read_marker_at_once_or_after_reconnecting(server: StreamServer) -> None:
+async def test_the_client_sends_the_read_marker_at_once_or_after_reconnecting(server: StreamServer) -> None:
     await server.add_entries(5)
     async with Stream(server.url, a_token) as stream:
         await stream.mark_read(2)
@@ -171,7 +173,7 @@ async def test_it_sends_the_read_marker_at_once_or_after_reconnecting(server: St
             await asyncio.sleep(0.01)
 
 
-async def test_it_gets_a_ticket_before_its_token_expires(server: StreamServer) -> None:
+async def test_the_client_gets_a_ticket_before_its_token_expires(server: StreamServer) -> None:
     asked: list[tuple[str, str, str]] = []
 
     async def request(method: str, url: str, token: str) -> Any:
@@ -187,7 +189,7 @@ async def test_it_gets_a_ticket_before_its_token_expires(server: StreamServer) -
     assert asked[1:] == [("POST", "/api/v1/stream/ticket", "a token")]
 
 
-async def test_it_reconnects_if_the_server_is_silent(
+async def test_the_client_reconnects_if_the_server_is_silent(
     server: StreamServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The machine is gone, but the connection was not closed."""

@@ -89,7 +89,7 @@ async def test_a_mail_arrives_unchanged(box: Mailbox) -> None:
     assert box.commands[0] == "EHLO waggle.example.org"
 
 
-async def test_it_logs_in_over_tls(certificate: Callable[[str], Path]) -> None:
+async def test_the_mailer_logs_in_over_tls(certificate: Callable[[str], Path]) -> None:
     path = certificate("127.0.0.1")
     with mail_server(tls=serving(path)) as box:
         await mail_at(url_of(box, f"&ssl_ca_certs={path}", login="bee:h%2Fney@")).send(MESSAGE)
@@ -111,7 +111,9 @@ async def test_a_certificate_of_another_host_is_refused(
     assert not [line for line in box.commands if line.startswith(("AUTH", "RCPT"))]
 
 
-async def test_without_starttls_nothing_is_sent(certificate: Callable[[str], Path], box: Mailbox) -> None:
+async def test_the_mailer_sends_nothing_without_starttls(
+    certificate: Callable[[str], Path], box: Mailbox
+) -> None:
     with pytest.raises(Unavailable):
         await mail_at(url_of(box, f"&ssl_ca_certs={certificate('127.0.0.1')}")).send(MESSAGE)
 
@@ -162,7 +164,7 @@ async def test_a_silent_server_costs_only_the_budget() -> None:
 
 
 @pytest.mark.parametrize("command", ["EHLO", "RCPT", "MAIL DATA", "QUIT"])
-async def test_the_budget_covers_the_whole_conversation(command: str) -> None:
+async def test_the_time_limit_covers_the_whole_smtp_conversation(command: str) -> None:
     with mail_server({command: ""}) as box:
         sending = mail_at(url_of(box), budget=0.3).send(MESSAGE)
         if command == "QUIT":
@@ -188,7 +190,9 @@ async def test_a_closed_port_is_unavailable() -> None:
         ("a,b;c@example.org", '"a,b;c"@example.org'),
     ],
 )
-async def test_unusual_addresses_are_encoded_correctly(address: str, envelope: str, box: Mailbox) -> None:
+async def test_unusual_mail_addresses_are_encoded_correctly(
+    address: str, envelope: str, box: Mailbox
+) -> None:
     await mail_at(url_of(box)).send(MESSAGE._replace(to=address))
 
     ((_, recipient, mail, _, _),) = box.received
@@ -209,7 +213,7 @@ async def test_no_text_of_a_message_becomes_a_header_or_a_command(box: Mailbox) 
     assert not [line for line in box.commands if "eve" in line]
 
 
-async def test_cancelling_closes_the_connection() -> None:
+async def test_cancelling_a_mail_closes_the_connection() -> None:
     with mail_server({"EHLO": ""}) as box:
         sending = asyncio.create_task(mail_at(url_of(box)).send(MESSAGE))
         while not box.commands:  # noqa: ASYNC110 - it runs in another thread

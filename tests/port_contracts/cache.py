@@ -22,7 +22,7 @@ class CacheHarness:
 
 
 class CacheContract:
-    async def test_get_returns_the_last_value(self, harness: CacheHarness) -> None:
+    async def test_a_cache_returns_the_value_stored_last(self, harness: CacheHarness) -> None:
         cache, key = harness.cache, a_key()
         await cache.set(key, b"first", 60)
         await cache.set(key, bytes(range(256)), 60)

@@ -3,15 +3,25 @@
 from datetime import timedelta
 
 from application.shared.deliveries import NOT_DISTRIBUTED, Counts, Remaining
-from tests.port_contracts.outbox import LONG, MINUTE, changed, events, failed, remaining, settle, tell, users
+from tests.port_contracts.outbox import (
+    LONG,
+    MINUTE,
+    changed,
+    events,
+    failed,
+    publish,
+    remaining,
+    settle,
+    users,
+)
 from tests.port_contracts.stores import Stores
 
 
 class DeliveriesContract:
-    async def test_what_is_left_for_one_subscriber_comes_to_it_alone_when_it_is_due(
+    async def test_a_remaining_delivery_goes_only_to_its_subscriber_and_only_when_it_is_due(
         self, stores: Stores
     ) -> None:
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         (event,) = await events(stores)
 
         await settle(
@@ -32,7 +42,9 @@ class DeliveriesContract:
         ]
         assert all((one.event, one.event_id) == (event.event, event.event_id) for one in later)
 
-    async def test_what_is_left_again_keeps_its_place_before_later_events(self, stores: Stores) -> None:
+    async def test_a_delivery_that_fails_again_stays_before_later_events_of_its_aggregate(
+        self, stores: Stores
+    ) -> None:
         await failed(stores, 1, 1)
         (first,) = await remaining(stores)
 
@@ -46,7 +58,9 @@ class DeliveriesContract:
         assert (again.key, again.attempts, again.continue_from) == (first.key, 2, "5")
         assert len(await remaining(stores)) == 1
 
-    async def test_what_is_left_holds_up_one_subscriber_of_one_aggregate(self, stores: Stores) -> None:
+    async def test_a_remaining_delivery_delays_only_its_subscriber_and_its_aggregate(
+        self, stores: Stores
+    ) -> None:
         await failed(stores, 1)
         await failed(stores, 1, 2, subscriber="b")
 
@@ -58,9 +72,7 @@ class DeliveriesContract:
         await failed(stores, 1)
         assert await remaining(stores) == []
 
-    async def test_what_is_longest_due_comes_first_so_that_nothing_that_fails_keeps_others_away(
-        self, stores: Stores
-    ) -> None:
+    async def test_remaining_deliveries_are_claimed_longest_due_first(self, stores: Stores) -> None:
         await failed(stores, 1, 2, 3)
         (first,) = await remaining(stores, 1)
 
@@ -69,7 +81,7 @@ class DeliveriesContract:
 
         assert users(await remaining(stores)) == [2, 3, 1]
 
-    async def test_the_dead_are_kept_with_their_error_and_hold_up_nobody(self, stores: Stores) -> None:
+    async def test_a_dead_letter_keeps_its_error_and_delays_no_later_event(self, stores: Stores) -> None:
         await failed(stores, 1, 1)
         (dead,) = await remaining(stores)
 
@@ -80,8 +92,8 @@ class DeliveriesContract:
         assert (letter.key, letter.event, letter.event_id) == (dead.key, dead.event, dead.event_id)
         assert (letter.attempts, letter.continue_from, error) == (12, "7", "it is no use")
 
-    async def test_the_dead_of_one_subscriber_are_listed_oldest_first(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 2, 3))
+    async def test_dead_letters_of_one_subscriber_are_listed_oldest_first(self, stores: Stores) -> None:
+        await publish(stores, *changed(1, 2, 3))
         for delivery in reversed(await events(stores)):
             await settle(stores, delivery, Remaining("a", is_dead=True), Remaining("b", is_dead=True))
 
@@ -89,10 +101,10 @@ class DeliveriesContract:
         assert [letter.subscriber for letter, _ in await stores.queue.dead(3)] == ["a", "b", "a"]
         assert await stores.queue.dead(3, "c") == []
 
-    async def test_the_replayed_go_to_their_subscriber_alone_as_new_where_it_had_stopped(
+    async def test_a_replay_goes_only_to_its_subscriber_and_continues_where_the_handler_stopped(
         self, stores: Stores
     ) -> None:
-        await tell(stores, *changed(1, 2))
+        await publish(stores, *changed(1, 2))
         for delivery in await events(stores):
             await settle(
                 stores,
@@ -108,7 +120,7 @@ class DeliveriesContract:
         assert [(one.subscriber, one.attempts, one.continue_from) for one in again] == [("a", 0, "9")] * 2
         assert {letter.subscriber for letter, _ in await stores.queue.dead(10)} == {"b"}
 
-    async def test_single_dead_letters_are_replayed_in_their_old_order(self, stores: Stores) -> None:
+    async def test_selected_dead_letters_are_replayed_in_their_original_order(self, stores: Stores) -> None:
         await failed(stores, 1, 2, 3)
         claimed = await remaining(stores)
         for delivery in claimed:
@@ -122,8 +134,10 @@ class DeliveriesContract:
         assert await stores.queue.replay([]) == 0
         assert await stores.queue.replay([claimed[1].seq], "b") == 0
 
-    async def test_a_dead_event_that_nobody_knew_is_replayed_to_everybody(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 2))
+    async def test_a_dead_letter_without_a_subscriber_is_replayed_to_all_subscribers(
+        self, stores: Stores
+    ) -> None:
+        await publish(stores, *changed(1, 2))
         for delivery in await events(stores):
             await settle(stores, delivery, Remaining(NOT_DISTRIBUTED, 12, error="unknown", is_dead=True))
 
@@ -132,7 +146,7 @@ class DeliveriesContract:
         assert [(one.subscriber, one.attempts) for one in again] == [(NOT_DISTRIBUTED, 0)] * 2
 
     async def test_deliveries_are_counted_by_subscriber(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 2))
+        await publish(stores, *changed(1, 2))
         first, second = await events(stores)
         await settle(
             stores,
@@ -147,7 +161,7 @@ class DeliveriesContract:
             Remaining("a", 12, error="no", is_dead=True),
             Remaining("b", 0, error="away"),
         )
-        await tell(stores, *changed(1, 1, 3))
+        await publish(stores, *changed(1, 1, 3))
         unknown, *_ = await events(stores)
         await settle(stores, unknown, Remaining(NOT_DISTRIBUTED, 1, error="unknown"))
 

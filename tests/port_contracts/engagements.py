@@ -244,7 +244,7 @@ class EngagementsContract:
 
 
 class InvolvedContract:
-    async def test_who_liked_reposted_or_answered_is_involved_once(self, stores: Stores) -> None:
+    async def test_users_who_liked_reposted_or_answered_are_involved_once(self, stores: Stores) -> None:
         post, other = await stores.add_post(), await stores.add_post()
         liked, reposted, answered, all_of_it = users = sorted(UserId(new_id()) for _ in range(4))
         for user in (liked, all_of_it):

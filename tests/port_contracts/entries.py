@@ -180,7 +180,7 @@ class EntriesContract:
 
         assert [*found] == part([entry for entry in entries if entry != gone], window)
 
-    async def test_no_sources_have_no_entries(self, stores: Stores) -> None:
+    async def test_without_sources_there_are_no_entries(self, stores: Stores) -> None:
         await stores.add_post()
 
         assert [*await stores.posts.entries.by_sources([], Window(5))] == []

@@ -157,21 +157,21 @@ class ErasingContract:
         assert await refused(world.waggle.read_profile(world.ann.user.id)) is UserNotFound
 
     @pytest.mark.parametrize(("batch", "death"), [(1, 0), (1, 5), (1, 11), (1, 14), (2, 3), (5, 1), (5, 3)])
-    async def test_di7_erasing_continues_wherever_it_was_interrupted(
+    async def test_di7_an_interrupted_erasure_continues_from_any_point(
         self, stores: Stores, batch: int, death: int
     ) -> None:
         world = await World.of(stores)
         await world.ann_goes()
-        fact, id_ = AccountDeleted(user_id=world.ann.user.id), EventId(new_id())
+        event, id_ = AccountDeleted(user_id=world.ann.user.id), EventId(new_id())
 
         with pytest.raises(ZeroDivisionError):
-            await EraseAuthor(dying(stores, death), lambda: 0.0, batch)(fact, id_)
-        await EraseAuthor(stores.posts.open_tx, lambda: 0.0, batch)(fact, id_)
+            await EraseAuthor(dying(stores, death), lambda: 0.0, batch)(event, id_)
+        await EraseAuthor(stores.posts.open_tx, lambda: 0.0, batch)(event, id_)
 
         await settle(world.waggle)
         await world.check()
 
-    async def test_di7_what_takes_long_is_gone_on_with_after_other_events_and_calls_nobody_else_again(
+    async def test_di7_a_long_erasure_runs_in_steps_and_calls_no_other_subscriber_again(
         self, stores: Stores
     ) -> None:
         world = await World.of(stores)
@@ -205,10 +205,10 @@ class ErasingContract:
     async def test_di7_posts_are_hidden_before_they_are_erased(self, stores: Stores) -> None:
         world = await World.of(stores)
         await world.ann_goes()
-        fact, id_ = AccountDeleted(user_id=world.ann.user.id), EventId(new_id())
+        event, id_ = AccountDeleted(user_id=world.ann.user.id), EventId(new_id())
 
         with pytest.raises(ZeroDivisionError):
-            await EraseAuthor(dying(stores, 1), lambda: 0.0)(fact, id_)
+            await EraseAuthor(dying(stores, 1), lambda: 0.0)(event, id_)
 
         for post_id in world.hers:
             for viewer in (None, world.bob, world.ann.user.id):

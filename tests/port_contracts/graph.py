@@ -119,7 +119,7 @@ class GraphContract:
             assert await stores.graph.reader.counts(user) == (followers, following)
         assert await RepairFollowCounts(stores.graph.counters)(repair=False) == NONE
 
-    async def test_of_a_concurrent_follow_and_block_only_the_block_stays(self, stores: Stores) -> None:
+    async def test_a_concurrent_follow_and_block_leave_only_the_block(self, stores: Stores) -> None:
         for _ in range(10):
             people = add_people(stores, 2)
             ann, bob = people.users

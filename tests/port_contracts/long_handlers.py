@@ -8,8 +8,8 @@ from application.shared.events import ProfileChanged
 from application.shared.relay import MAX_ATTEMPTS, Relay
 from application.shared.subscriptions import InProcess, LongHandler, on, on_long
 from domain.shared import EventId
-from tests.port_contracts.outbox import LONG, MINUTE, changed, tell
-from tests.port_contracts.relay import Seen, passing
+from tests.port_contracts.outbox import LONG, MINUTE, changed, publish
+from tests.port_contracts.relay import Recorder, passing
 from tests.port_contracts.stores import Stores
 
 
@@ -28,16 +28,18 @@ class Steps:
         return {None: "1", "1": "2"}.get(continue_from)
 
 
-def long_relay(stores: Stores, steps: LongHandler[ProfileChanged], other: Seen) -> Relay:
+def long_relay(stores: Stores, steps: LongHandler[ProfileChanged], other: Recorder) -> Relay:
     chosen = [on_long(ProfileChanged, "steps", steps), on(ProfileChanged, "other", other)]
     return Relay(stores.queue, InProcess(chosen), stores.wake)
 
 
 class LongHandlersContract:
-    async def test_a_long_handler_is_called_until_it_is_done_and_no_other_again(self, stores: Stores) -> None:
-        steps, other = Steps(), Seen()
+    async def test_a_long_handler_is_called_until_it_is_done_without_calling_others_again(
+        self, stores: Stores
+    ) -> None:
+        steps, other = Steps(), Recorder()
         relay = long_relay(stores, steps, other)
-        await tell(stores, *changed(1, 2))
+        await publish(stores, *changed(1, 2))
 
         while await relay.deliver():
             pass
@@ -46,10 +48,12 @@ class LongHandlersContract:
         assert other.users == [1, 2]
         assert await stores.queue.waiting() == 0
 
-    async def test_later_events_of_the_aggregate_wait_until_it_is_done(self, stores: Stores) -> None:
-        steps, other = Steps(), Seen()
+    async def test_later_events_of_the_aggregate_wait_until_the_long_handler_is_done(
+        self, stores: Stores
+    ) -> None:
+        steps, other = Steps(), Recorder()
         relay = long_relay(stores, steps, other)
-        await tell(stores, *changed(1, 1))
+        await publish(stores, *changed(1, 1))
 
         while await relay.deliver():
             pass
@@ -57,18 +61,20 @@ class LongHandlersContract:
         assert steps.calls == [(1, None), (1, "1"), (1, "2")] * 2
         assert other.users == [1, 1]
 
-    async def test_other_events_have_their_turn_in_between(self, stores: Stores) -> None:
-        steps, other = Steps(), Seen()
+    async def test_other_events_are_delivered_between_the_calls_of_a_long_handler(
+        self, stores: Stores
+    ) -> None:
+        steps, other = Steps(), Recorder()
         relay = long_relay(stores, steps, other)
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         await relay.deliver_events()
-        await tell(stores, *changed(2))
+        await publish(stores, *changed(2))
 
         await relay.deliver()
 
         assert (other.users, steps.calls) == ([1, 2], [(1, None), (2, None), (1, "1"), (2, "1")])
 
-    async def test_it_goes_on_at_once_while_the_relay_runs(self, stores: Stores) -> None:
+    async def test_a_running_relay_calls_a_long_handler_again_at_once(self, stores: Stores) -> None:
         done = asyncio.Event()
 
         async def counts(_event: ProfileChanged, _: EventId, continue_from: str | None) -> str | None:
@@ -77,11 +83,11 @@ class LongHandlersContract:
                 done.set()
             return None if number == 20 else str(number)
 
-        relay = long_relay(stores, counts, Seen())
+        relay = long_relay(stores, counts, Recorder())
         running = [asyncio.create_task(work(LONG)) for work in (relay.run_events, relay.run_remaining)]
         try:
             await asyncio.sleep(0.01)  # both are asleep
-            await tell(stores, *changed(1))
+            await publish(stores, *changed(1))
             async with asyncio.timeout(5):
                 await done.wait()
         finally:
@@ -89,9 +95,9 @@ class LongHandlersContract:
                 task.cancel()
             await asyncio.wait(running)
 
-    async def test_where_to_go_on_survives_a_failure_and_a_death(self, stores: Stores) -> None:
-        steps, other = Steps("1"), Seen()
-        await tell(stores, *changed(1))
+    async def test_continue_from_survives_a_failure_and_a_killed_process(self, stores: Stores) -> None:
+        steps, other = Steps("1"), Recorder()
+        await publish(stores, *changed(1))
         await long_relay(
             stores, steps, other
         ).deliver()  # of what is left the first part is done, the next fails
@@ -105,10 +111,10 @@ class LongHandlersContract:
         assert other.users == [1]
         assert await stores.queue.waiting() == 0
 
-    async def test_a_replayed_dead_letter_goes_on_where_it_had_stopped(self, stores: Stores) -> None:
-        steps, other = Steps(*["2"] * MAX_ATTEMPTS), Seen()
+    async def test_a_replayed_dead_letter_continues_where_its_handler_stopped(self, stores: Stores) -> None:
+        steps, other = Steps(*["2"] * MAX_ATTEMPTS), Recorder()
         relay = long_relay(stores, steps, other)
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         await passing(stores, relay, MAX_ATTEMPTS + 3, timedelta(minutes=10))
         assert [letter.subscriber for letter, _ in await stores.queue.dead(10)] == ["steps"]
         del steps.calls[:]

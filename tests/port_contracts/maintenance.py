@@ -87,7 +87,7 @@ class MaintenanceContract:
         assert (await publish_once(stores, recent)).replayed is True
         assert (await publish_once(stores, old)).replayed is False
 
-    async def test_it_deletes_batches_until_no_expired_row_is_left(
+    async def test_the_purge_deletes_batches_until_no_expired_row_is_left(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(maintenance, "BATCH", 2)

@@ -36,7 +36,7 @@ MINUTE = timedelta(minutes=1)
 LONG = timedelta(hours=1)
 
 
-async def tell(stores: Stores, *events: Event) -> None:
+async def publish(stores: Stores, *events: Event) -> None:
     """Commit the events, each in a transaction of its own."""
     for event in events:
         async with stores.identity.open_tx() as tx:
@@ -66,7 +66,7 @@ async def settle(stores: Stores, delivery: Delivery, *remaining: Remaining) -> N
 
 async def failed(stores: Stores, *users: int, subscriber: str = "a") -> None:
     """An event for each user, which failed at one subscriber and is due again."""
-    await tell(stores, *changed(*users))
+    await publish(stores, *changed(*users))
     for delivery in await events(stores):
         await settle(stores, delivery, Remaining(subscriber, 1, error="no"))
 
@@ -100,8 +100,8 @@ class OutboxContract:
         ],
         ids=lambda event: type(event).__name__,
     )
-    async def test_an_event_arrives_as_it_was_told(self, stores: Stores, event: Event) -> None:
-        await tell(stores, event)
+    async def test_an_event_is_claimed_with_all_its_members(self, stores: Stores, event: Event) -> None:
+        await publish(stores, event)
 
         (delivery,) = await stores.queue.claim_events(10, MINUTE)
 
@@ -109,43 +109,45 @@ class OutboxContract:
         assert (delivery.aggregate, delivery.kind) == (event.aggregate, type(event).__name__)
         assert (delivery.subscriber, delivery.attempts, delivery.continue_from) == (NOT_DISTRIBUTED, 0, None)
 
-    async def test_every_kind_of_event_is_tried_above(self, stores: Stores) -> None:
-        marks = {Liked, Unliked, Reposted, Unreposted}
+    async def test_the_round_trip_covers_every_kind_of_event(self, stores: Stores) -> None:
+        engagements = {Liked, Unliked, Reposted, Unreposted}
         pairs = {Followed, Unfollowed, FollowRequested, FollowRequestEnded, Blocked, Unblocked}
         posts = {Published, Edited, PostDeleted, MediaAttached, MediaDetached}
         media = {MediaSettled, AttachedMediaChanged}
-        told = {Registered, ProfileChanged, AccountDeleted} | posts | marks | pairs | media
+        covered = {Registered, ProfileChanged, AccountDeleted} | posts | engagements | pairs | media
 
-        assert {kind for kind in Event.kinds.values() if kind.__module__ == Event.__module__} == told
+        assert {kind for kind in Event.kinds.values() if kind.__module__ == Event.__module__} == covered
 
-    async def test_events_come_in_the_order_of_their_commits(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 2, 1, 3, 2))
+    async def test_events_are_claimed_in_the_order_of_their_commits(self, stores: Stores) -> None:
+        await publish(stores, *changed(1, 2, 1, 3, 2))
 
         assert users(await events(stores)) == [1, 2, 1, 3, 2]
 
-    async def test_no_more_are_claimed_than_were_asked_for(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 2, 3))
+    async def test_a_claim_returns_at_most_the_requested_number_of_events(self, stores: Stores) -> None:
+        await publish(stores, *changed(1, 2, 3))
 
         first, second = await events(stores, 2), await events(stores, 2)
 
         assert (users(first), users(second)) == ([1, 2], [3])
 
-    async def test_what_is_leased_is_given_to_nobody_else(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 2))
+    async def test_concurrent_claims_never_return_the_same_event(self, stores: Stores) -> None:
+        await publish(stores, *changed(1, 2))
 
         claims = await asyncio.gather(*(events(stores) for _ in range(5)))
 
         assert sorted(users([delivery for claim in claims for delivery in claim])) == [1, 2]
 
-    async def test_an_aggregate_waits_while_its_earlier_event_is_leased(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 1, 2))
+    async def test_an_event_is_not_claimed_while_an_earlier_one_of_its_aggregate_is_leased(
+        self, stores: Stores
+    ) -> None:
+        await publish(stores, *changed(1, 1, 2))
         await events(stores, 1)
 
         assert users(await events(stores)) == [2]
 
-    async def test_a_renewed_lease_begins_anew(self, stores: Stores) -> None:
+    async def test_a_renewed_lease_lasts_for_the_new_time(self, stores: Stores) -> None:
         await failed(stores, 2)
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         claimed = [*await events(stores, 1), *await remaining(stores, 1)]
 
         await stores.queue.renew(claimed, LONG)
@@ -153,9 +155,9 @@ class OutboxContract:
 
         assert [*await events(stores), *await remaining(stores)] == []
 
-    async def test_only_what_the_renewal_gave_can_be_settled(self, stores: Stores) -> None:
+    async def test_a_renewal_returns_the_deliveries_which_can_then_be_settled(self, stores: Stores) -> None:
         await failed(stores, 2)
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         claimed = [*await events(stores), *await remaining(stores)]
 
         renewed = await stores.queue.renew(claimed, LONG)
@@ -166,7 +168,7 @@ class OutboxContract:
 
     async def test_a_lost_lease_is_not_renewed(self, stores: Stores) -> None:
         await failed(stores, 2)
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         lost = [*await events(stores), *await remaining(stores)]
         await stores.pass_time(LONG)
         assert len([*await events(stores), *await remaining(stores)]) == 2
@@ -175,7 +177,7 @@ class OutboxContract:
 
     async def test_a_lease_that_ended_frees_the_delivery(self, stores: Stores) -> None:
         await failed(stores, 2)
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         first = [*await events(stores), *await remaining(stores)]
 
         await stores.pass_time(MINUTE - timedelta(seconds=10))
@@ -186,9 +188,9 @@ class OutboxContract:
         assert early == []
         assert late == first
 
-    async def test_whoever_lost_a_lease_changes_nothing_any_more(self, stores: Stores) -> None:
+    async def test_releasing_or_settling_after_a_lost_lease_changes_nothing(self, stores: Stores) -> None:
         await failed(stores, 2)
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         lost = [*await events(stores), *await remaining(stores)]
         await stores.pass_time(MINUTE + timedelta(seconds=1))
         held = [*await events(stores), *await remaining(stores)]
@@ -203,8 +205,8 @@ class OutboxContract:
         await stores.queue.settle([Settled(delivery) for delivery in held])
         assert await stores.queue.waiting() == 0
 
-    async def test_what_is_done_does_not_come_again(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 2))
+    async def test_a_settled_event_is_not_claimed_again(self, stores: Stores) -> None:
+        await publish(stores, *changed(1, 2))
         done = [Settled(delivery) for delivery in await events(stores)]
 
         await stores.queue.settle(done)
@@ -215,8 +217,8 @@ class OutboxContract:
         assert [*await events(stores), *await remaining(stores)] == []
         assert (await stores.queue.waiting(), await stores.queue.counts()) == (0, {})
 
-    async def test_who_is_late_to_settle_what_is_done_changes_nothing(self, stores: Stores) -> None:
-        await tell(stores, *changed(1))
+    async def test_settling_a_settled_event_again_changes_nothing(self, stores: Stores) -> None:
+        await publish(stores, *changed(1))
         (delivery,) = await events(stores)
         await settle(stores, delivery)
 
@@ -229,9 +231,11 @@ class OutboxContract:
 
         assert (await stores.queue.waiting(), await stores.queue.counts()) == (0, {})
 
-    async def test_what_is_released_comes_again_as_untried(self, stores: Stores) -> None:
+    async def test_a_released_delivery_is_claimed_again_without_a_counted_attempt(
+        self, stores: Stores
+    ) -> None:
         await failed(stores, 3)
-        await tell(stores, *changed(1, 2))
+        await publish(stores, *changed(1, 2))
         claimed = [*await events(stores), *await remaining(stores)]
 
         await stores.queue.release(claimed)
@@ -239,18 +243,18 @@ class OutboxContract:
 
         assert [*await events(stores), *await remaining(stores)] == claimed
 
-    async def test_an_event_says_which_subscribers_have_an_earlier_one_before_them(
+    async def test_an_event_names_the_subscribers_with_unfinished_earlier_events(
         self, stores: Stores
     ) -> None:
         await failed(stores, 1)
         await failed(stores, 1, subscriber="b")
         await failed(stores, 2)
-        await tell(stores, *changed(1, 2, 3))
+        await publish(stores, *changed(1, 2, 3))
 
         assert [set(one.behind) for one in await events(stores)] == [{"a", "b"}, {"a"}, set()]
 
-    async def test_an_event_that_waits_holds_up_only_its_own_aggregate(self, stores: Stores) -> None:
-        await tell(stores, *changed(1, 1, 2))
+    async def test_a_waiting_event_delays_only_its_own_aggregate(self, stores: Stores) -> None:
+        await publish(stores, *changed(1, 1, 2))
         (unknown,) = await events(stores, 1)
 
         await settle(stores, unknown, Remaining(NOT_DISTRIBUTED, 1, LONG))
@@ -264,19 +268,19 @@ class OutboxContract:
         assert [delivery.attempts for delivery in again] == [1, 0]
         assert again[0].event_id == unknown.event_id
 
-    async def test_a_kind_that_only_a_newer_process_knows_has_no_event(
+    async def test_an_event_of_an_unknown_kind_is_claimed_without_its_content(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         monkeypatch.delitem(Event.kinds, "ProfileChanged")
 
         (delivery,) = await events(stores)
 
         assert (delivery.kind, delivery.event) == ("ProfileChanged", None)
 
-    async def test_an_event_that_cannot_be_read_holds_up_only_its_own_aggregate(self, stores: Stores) -> None:
+    async def test_an_unreadable_event_delays_only_its_own_aggregate(self, stores: Stores) -> None:
         unreadable = ProfileChanged(user_id="a newer process writes names")  # type: ignore[arg-type]
-        await tell(stores, unreadable, *changed(2))
+        await publish(stores, unreadable, *changed(2))
 
         claimed = await events(stores)
 

@@ -17,7 +17,7 @@ async def everything(stores: Stores) -> Post:
 
 
 class PostPartsContract:
-    async def test_the_parts_make_the_view(self, stores: Stores) -> None:
+    async def test_state_and_content_together_are_the_view_of_a_post(self, stores: Stores) -> None:
         post, ann = await everything(stores), UserId(new_id())
         await engage(stores, Engagement.REPOST, post.id, ann)
 

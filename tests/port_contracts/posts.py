@@ -79,7 +79,7 @@ class PostsContract:
 
         assert await stored(stores, post.id) == replace(post, text="new")
 
-    async def test_saving_other_mentions_changes_who_may_see_it(self, stores: Stores) -> None:
+    async def test_saving_other_mentions_changes_who_may_see_the_post(self, stores: Stores) -> None:
         ann, bob = UserId(new_id()), UserId(new_id())
         post = await stores.add_post(visibility=Visibility.DIRECT, mentioned=frozenset({ann}))
 

@@ -13,11 +13,11 @@ from application.shared.events import Event, ProfileChanged, Registered
 from application.shared.relay import MAX_ATTEMPTS, Relay
 from application.shared.subscriptions import Handler, InProcess, on
 from domain.shared import EventId, Unavailable
-from tests.port_contracts.outbox import LONG, MINUTE, changed, failed, tell
+from tests.port_contracts.outbox import LONG, MINUTE, changed, failed, publish
 from tests.port_contracts.stores import Stores
 
 
-class Seen:
+class Recorder:
     """A handler that remembers what it took, and fails as often as it should."""
 
     def __init__(self, failures: dict[int, int] | None = None) -> None:
@@ -45,9 +45,9 @@ async def passing(stores: Stores, relay: Relay, times: int, span: timedelta) -> 
 
 
 class RelayContract:
-    async def test_every_subscriber_takes_every_event_in_order(self, stores: Stores) -> None:
-        one, two = Seen(), Seen()
-        await tell(stores, *changed(1, 2, 1), Registered(user_id=4))
+    async def test_every_subscriber_gets_every_event_in_order(self, stores: Stores) -> None:
+        one, two = Recorder(), Recorder()
+        await publish(stores, *changed(1, 2, 1), Registered(user_id=4))
 
         claimed = await relay_to(stores, one=one, two=two).deliver()
 
@@ -55,10 +55,10 @@ class RelayContract:
         assert (one.users, two.users) == ([1, 2, 1], [1, 2, 1])
         assert await stores.queue.waiting() == 0
 
-    async def test_what_failed_is_tried_again_after_a_pause(self, stores: Stores) -> None:
-        seen = Seen({1: 2})
+    async def test_a_failed_handler_is_retried_after_a_pause(self, stores: Stores) -> None:
+        seen = Recorder({1: 2})
         relay = relay_to(stores, seen=seen)
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
 
         await relay.deliver()
         at_once = await relay.deliver()
@@ -69,14 +69,12 @@ class RelayContract:
         assert at_once == 0
         assert (seen.users, seen.tries[1]) == ([1], 3)
 
-    async def test_a_subscriber_that_fails_keeps_neither_this_nor_later_events_from_others(
-        self, stores: Stores
-    ) -> None:
-        before, failing, after = Seen(), Seen({1: 2}), Seen()
+    async def test_a_failing_subscriber_delays_no_other_subscriber(self, stores: Stores) -> None:
+        before, failing, after = Recorder(), Recorder({1: 2}), Recorder()
         relay = relay_to(stores, before=before, failing=failing, after=after)
-        await tell(stores, *changed(1, 2, 1))
+        await publish(stores, *changed(1, 2, 1))
         await relay.deliver_events()
-        await tell(stores, *changed(1, 3))
+        await publish(stores, *changed(1, 3))
         await relay.deliver_events()
 
         assert before.users == after.users == [1, 2, 1, 1, 3]
@@ -89,12 +87,12 @@ class RelayContract:
         assert before.users == after.users == [1, 2, 1, 1, 3], "only the one that failed is called again"
         assert await stores.queue.waiting() == 0
 
-    async def test_after_its_last_attempt_an_event_is_a_dead_letter_of_this_subscriber(
+    async def test_an_event_becomes_a_dead_letter_of_its_subscriber_after_the_last_attempt(
         self, stores: Stores
     ) -> None:
-        failing, other = Seen({1: MAX_ATTEMPTS}), Seen()
+        failing, other = Recorder({1: MAX_ATTEMPTS}), Recorder()
         relay = relay_to(stores, failing=failing, other=other)
-        await tell(stores, *changed(1, 1))
+        await publish(stores, *changed(1, 1))
 
         await passing(stores, relay, MAX_ATTEMPTS + 3, timedelta(minutes=10))
 
@@ -114,38 +112,38 @@ class RelayContract:
         assert other.users == [1, 1], "a replay is for the one that failed"
         assert await stores.queue.dead(10) == []
 
-    async def test_a_handler_that_never_ends_has_failed(
+    async def test_a_handler_that_exceeds_the_time_limit_has_failed(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(subscriptions, "TIMEOUT", timedelta(milliseconds=5))
-        seen = Seen()
+        seen = Recorder()
 
         async def hangs(event: ProfileChanged, _: EventId) -> None:
             if event.user_id == 1:
                 await asyncio.Event().wait()
 
-        await tell(stores, *changed(1, 2))
+        await publish(stores, *changed(1, 2))
 
         await relay_to(stores, hangs=hangs, seen=seen).deliver_events()
 
         assert seen.users == [1, 2]
         assert await stores.queue.waiting() == 1
 
-    async def test_a_handler_that_is_cancelled_from_within_has_failed(self, stores: Stores) -> None:
-        seen = Seen()
+    async def test_a_handler_that_raises_cancelled_error_has_failed(self, stores: Stores) -> None:
+        seen = Recorder()
 
         async def loses_its_connection(event: ProfileChanged, _: EventId) -> None:
             if event.user_id == 1:
                 raise asyncio.CancelledError
 
-        await tell(stores, *changed(1, 2))
+        await publish(stores, *changed(1, 2))
 
         await relay_to(stores, loses=loses_its_connection, seen=seen).deliver_events()
 
         assert seen.users == [1, 2]
         assert await stores.queue.waiting() == 1
 
-    async def test_each_handler_has_the_time_limit_for_itself(
+    async def test_the_time_limit_applies_to_each_handler_separately(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(subscriptions, "TIMEOUT", timedelta(milliseconds=100))
@@ -153,7 +151,7 @@ class RelayContract:
         async def takes_its_time(_: ProfileChanged, __: EventId) -> None:
             await asyncio.sleep(0.06)
 
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
 
         await relay_to(stores, one=takes_its_time, two=takes_its_time).deliver()
 
@@ -162,9 +160,9 @@ class RelayContract:
     async def test_an_event_of_an_unknown_kind_waits_for_a_process_that_knows_it(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        seen = Seen({1: 1})
+        seen = Recorder({1: 1})
         relay = relay_to(stores, seen=seen)
-        await tell(stores, *changed(1), Registered(user_id=2))
+        await publish(stores, *changed(1), Registered(user_id=2))
 
         with monkeypatch.context() as older:
             older.delitem(Event.kinds, "ProfileChanged")
@@ -175,10 +173,10 @@ class RelayContract:
         assert waiting == 1
         assert seen.users == [1], "the attempts of before count for nobody"
 
-    async def test_a_subscriber_that_is_unknown_here_waits_for_a_process_that_knows_it(
+    async def test_a_delivery_to_an_unknown_subscriber_waits_for_a_process_that_knows_it(
         self, stores: Stores
     ) -> None:
-        seen = Seen()
+        seen = Recorder()
         await failed(stores, 1, subscriber="newer")
 
         await passing(stores, relay_to(stores, seen=seen), 2 * MAX_ATTEMPTS, timedelta(minutes=5))
@@ -187,15 +185,15 @@ class RelayContract:
         await relay_to(stores, newer=seen).deliver()
         assert (seen.users, await stores.queue.waiting()) == ([1], 0)
 
-    async def test_what_nobody_knows_or_can_read_is_a_dead_letter_in_the_end(
+    async def test_an_unknown_or_unreadable_event_becomes_a_dead_letter_after_the_last_attempt(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(relaying, "UNKNOWN_ATTEMPTS", MAX_ATTEMPTS)
         unreadable = ProfileChanged(user_id="a newer process writes names")  # type: ignore[arg-type]
-        await tell(stores, unreadable, Registered(user_id=2))
+        await publish(stores, unreadable, Registered(user_id=2))
         monkeypatch.delitem(Event.kinds, "Registered")
 
-        await passing(stores, relay_to(stores, seen=Seen()), MAX_ATTEMPTS, timedelta(minutes=5))
+        await passing(stores, relay_to(stores, seen=Recorder()), MAX_ATTEMPTS, timedelta(minutes=5))
 
         letters = await stores.queue.dead(10)
         assert [(letter.kind, letter.event, error) for letter, error in letters] == [
@@ -204,10 +202,8 @@ class RelayContract:
         ]
         assert await stores.queue.waiting() == 0
 
-    async def test_a_relay_that_is_stopped_leaves_no_event_waiting_for_a_lease_to_end(
-        self, stores: Stores
-    ) -> None:
-        seen, inside = Seen(), asyncio.Event()
+    async def test_a_stopped_relay_releases_its_leases(self, stores: Stores) -> None:
+        seen, inside = Recorder(), asyncio.Event()
 
         async def hangs_at_the_second(event: ProfileChanged, event_id: EventId) -> None:
             await seen(event, event_id)
@@ -215,7 +211,7 @@ class RelayContract:
                 inside.set()
                 await asyncio.Event().wait()
 
-        await tell(stores, *changed(1, 2, 3))
+        await publish(stores, *changed(1, 2, 3))
         running = asyncio.create_task(relay_to(stores, seen=hangs_at_the_second).deliver())
         await inside.wait()
         running.cancel()
@@ -226,11 +222,11 @@ class RelayContract:
         assert seen.users == [1, 2, 2, 3], "the first was done, the second not, the third untried"
         assert await stores.queue.waiting() == 0
 
-    async def test_the_lease_is_renewed_while_a_handler_takes_its_time(
+    async def test_the_lease_is_renewed_during_a_slow_handler(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(relaying, "LEASE", timedelta(seconds=0.15))
-        seen, renewed = Seen(), asyncio.Event()
+        seen, renewed = Recorder(), asyncio.Event()
         renew, renewals = type(stores.queue).renew, 0
 
         async def counted(queue: Any, *arguments: Any) -> Any:
@@ -247,22 +243,24 @@ class RelayContract:
             await seen(event, event_id)
 
         monkeypatch.setattr(type(stores.queue), "renew", counted)
-        await tell(stores, *changed(1, 2))
+        await publish(stores, *changed(1, 2))
 
         await relay_to(stores, seen=until_it_was_renewed).deliver()
 
         assert seen.users == [1, 2]
         assert await stores.queue.waiting() == 0
 
-    async def test_what_is_away_is_waited_for_without_end_and_by_nobody_else(self, stores: Stores) -> None:
-        other, tries = Seen(), 0
+    async def test_a_handler_that_raises_unavailable_is_retried_without_limit_and_delays_no_other(
+        self, stores: Stores
+    ) -> None:
+        other, tries = Recorder(), 0
 
         async def away(event: ProfileChanged, event_id: EventId) -> None:
             nonlocal tries
             tries += 1
             raise Unavailable("the storage does not answer")
 
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         await passing(
             stores, relay_to(stores, away=away, other=other), MAX_ATTEMPTS + 1, relaying.UNAVAILABLE_PAUSE
         )
@@ -271,10 +269,12 @@ class RelayContract:
         assert await stores.queue.dead(10) == []
         assert await stores.queue.waiting() == 1
 
-    async def test_a_relay_that_died_loses_nothing(self, stores: Stores) -> None:
-        seen = Seen()
+    async def test_deliveries_leased_by_a_killed_relay_are_delivered_by_the_next_one(
+        self, stores: Stores
+    ) -> None:
+        seen = Recorder()
         await failed(stores, 3, subscriber="seen")
-        await tell(stores, *changed(1, 2))
+        await publish(stores, *changed(1, 2))
         await stores.queue.claim_events(10, relaying.LEASE)  # by a relay that is never heard of again
         await stores.queue.claim_remaining(10, relaying.LEASE)
 
@@ -294,15 +294,15 @@ class RelayContract:
         try:
             async with asyncio.timeout(5):
                 for user in (1, 2, 3):  # the second finds it asleep
-                    await tell(stores, *changed(user))
+                    await publish(stores, *changed(user))
                     assert await arrived.get() == user
         finally:
             running.cancel()
             await asyncio.wait([running])
 
-    async def test_without_being_woken_the_relay_looks_by_itself(self, stores: Stores) -> None:
+    async def test_the_relay_also_polls_for_events(self, stores: Stores) -> None:
         await failed(stores, 2, subscriber="note")
-        await tell(stores, *changed(1))
+        await publish(stores, *changed(1))
         stores.wake.clear()
         arrived: asyncio.Queue[int] = asyncio.Queue()
 

@@ -102,7 +102,7 @@ class SchemaContract:
         assert await differences(database) == []
         assert await current(database) == HEAD
 
-    async def test_a_table_that_differs_would_be_noticed(self, database: Database) -> None:
+    async def test_the_comparison_of_tables_finds_differences(self, database: Database) -> None:
         await migrate(database)
         async with database.begin() as connection:
             await connection.execute(text("DROP INDEX ix_outbox_aggregate_seq"))
@@ -155,7 +155,7 @@ class SchemaContract:
             True, False, True, False, False
         ]  # fmt: skip
 
-    async def test_what_was_indexed_by_older_rules_is_found_by_the_present_ones(
+    async def test_posts_indexed_by_older_rules_are_found_by_the_current_rules(
         self, database: Database
     ) -> None:
         await migrate_to(database, "0012")
@@ -262,7 +262,7 @@ class SchemaContract:
         assert shown.state.comments == 1
         assert sum((await RepairPosts(posts.SqlCounters(database))(repair=False)).values()) == 0
 
-    async def test_addresses_are_indexed_by_the_rule_of_today(self, database: Database) -> None:
+    async def test_a_migration_indexes_addresses_by_the_current_rule(self, database: Database) -> None:
         """By the rule before, all of an address was folded, and the form of its domain was the one that was typed."""
         await migrate_to(database, "0012")
         addresses = {

@@ -56,7 +56,7 @@ class PostSearchContract:
         assert await found(stores, f"busy {rare} bee") == [post.id]
         assert await found(stores, f"busy {rare} wasp") == []
 
-    async def test_the_newest_come_first(self, stores: Stores) -> None:
+    async def test_the_newest_posts_are_found_first(self, stores: Stores) -> None:
         rare = salt()
         posts = [await says(stores, f"{rare} {number}") for number in range(3)]
 

@@ -76,7 +76,7 @@ class TagSearchContract:
         assert await tags(stores, rare, ViewerContext(post.author)) == []
 
     @pytest.mark.parametrize("limit", [1, 2, 3])
-    async def test_windows_go_forward_and_back(self, stores: Stores, limit: int) -> None:
+    async def test_pages_of_tags_are_read_in_both_directions(self, stores: Stores, limit: int) -> None:
         rare = salt()
         names = [f"{rare}{end}" for end in ("a", "lodz", "łódz", "łódź", "z")]
         await says(stores, " ".join(f"#{name}" for name in names))

@@ -153,7 +153,7 @@ class StreamsContract:
             assert await tx.streams.known(asked) == {(user, long): (), (other, "another"): ()}
             assert await tx.streams.known([]) == {}
 
-    async def test_known_keys_have_the_refs_even_of_tombstones(self, stores: Stores) -> None:
+    async def test_known_dedupe_keys_include_those_of_tombstones(self, stores: Stores) -> None:
         user, event = a_user(), new_id()
         async with stores.notifications.open_tx() as tx:
             stream = (await tx.streams.lock([user]))[user].with_entry(LIKE)

@@ -82,14 +82,14 @@ class TimelinesContract:
 
         assert ids(await timelines.read(reader, 1, ALL)) == [9, 8, 7, 5]
 
-    async def test_beginning_again_keeps_the_entries(self, timelines: Timelines) -> None:
+    async def test_beginning_a_timeline_again_keeps_its_entries(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 8, 7)
 
         await timelines.begin(reader, 1)
 
         assert ids(await timelines.read(reader, 1, ALL)) == [8, 7]
 
-    async def test_another_version_is_a_miss(self, timelines: Timelines) -> None:
+    async def test_a_timeline_of_another_version_is_a_miss(self, timelines: Timelines) -> None:
         reader = await filled(timelines, 8, 7, version=4)
 
         assert await timelines.read(reader, 5, ALL) is None

@@ -18,7 +18,7 @@ from tests.port_contracts.schema import migrate_to
 class UpgradeContract:
     """`database` is a new and empty one."""
 
-    async def test_undelivered_events_of_before_reach_their_subscribers_after_the_upgrade(
+    async def test_events_undelivered_before_the_upgrade_are_delivered_after_it(
         self, database: Database
     ) -> None:
         """0020: an event goes to all subscribers. One that meant "call me again" goes to the one that it was for, and a
@@ -87,5 +87,5 @@ class UpgradeContract:
         assert [one.event_id for one in await queue.claim_events(10, minute)] == [11, 11]
 
         async with database.begin() as connection:
-            marks = SqlInbox(connection)
-            assert await marks.first_time("identity.count_posts", EventId(11)) is False
+            inbox = SqlInbox(connection)
+            assert await inbox.first_time("identity.count_posts", EventId(11)) is False

@@ -72,7 +72,9 @@ class WithheldContract:
             assert (await waggle.read(None, written[-1])).post.id == written[-1]
         assert await RepairPosts(stores.posts.counters)(repair=False) == NONE
 
-    async def test_withholding_continues_after_the_time_is_up(self, stores: Stores) -> None:
+    async def test_restricting_an_author_continues_in_another_call_after_the_time_budget(
+        self, stores: Stores
+    ) -> None:
         waggle = Waggle(stores)
         (ann, _), (bob, _) = [await somebody(waggle) for _ in range(2)]
         post = (await waggle.post(ann)).post.id

@@ -155,16 +155,16 @@ def source(shared_source: Source, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     shared_source.restore()
 
 
-def test_every_contract_is_kept(source: Source) -> None:
+def test_every_import_contract_is_kept(source: Source) -> None:
     assert source.keeps()
 
 
-def test_every_contract_has_a_violation_below() -> None:
+def test_every_import_contract_has_a_violation_to_test_it() -> None:
     assert {contract for contract, _, _ in VIOLATIONS} == set(CONTRACTS)
 
 
 @pytest.mark.parametrize(("contract", "path", "offence"), VIOLATIONS)
-def test_a_violation_breaks_its_contract(
+def test_a_violation_breaks_its_import_contract(
     source: Source, capsys: pytest.CaptureFixture[str], contract: str, path: str, offence: str
 ) -> None:
     source.append(path, f"\n{offence}\n")
@@ -193,11 +193,11 @@ def crossings(source: Source) -> list[str]:
     )
 
 
-def test_no_import_crosses_from_one_module_to_another(source: Source) -> None:
+def test_no_module_imports_another(source: Source) -> None:
     assert crossings(source) == []
 
 
-def test_a_crossing_import_is_found(source: Source) -> None:
+def test_an_import_between_modules_is_found(source: Source) -> None:
     source.write("entrypoints/http/posts/handlers.py", "from application.identity import queries")
     source.write("adapters/text.py", "import domain.posts")
 
@@ -207,7 +207,7 @@ def test_a_crossing_import_is_found(source: Source) -> None:
     ]
 
 
-def test_the_allowed_crossings_are_all_needed(source: Source) -> None:
+def test_every_allowed_import_between_modules_is_needed(source: Source) -> None:
     graph = source.graph()
     needed = {
         module: {owner(imported) for imported in graph.find_modules_directly_imported_by(module)} - {None}

@@ -116,7 +116,7 @@ def test_re4_a_closed_breaker_has_forgotten_earlier_outcomes() -> None:
     assert breaker.closed is True
 
 
-def test_a_closed_breaker_needs_no_probe() -> None:
+def test_a_closed_breaker_allows_no_probe() -> None:
     breaker, clock = a_breaker()
     clock.now += 10
 

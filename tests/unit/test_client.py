@@ -63,7 +63,7 @@ def steps(client: StreamProtocol, *frames: str) -> list[Action | None]:
     return [client.receive(frame) for frame in frames]
 
 
-def test_each_entry_is_returned_once() -> None:
+def test_the_client_returns_each_entry_once() -> None:
     client = a_connected_client(3)
 
     found = steps(client, event(4), event(4), event(3), event(5))
@@ -92,7 +92,7 @@ def test_missing_entries_are_requested_again_after_an_insufficient_rewind_before
         client.receive(event(5))
 
 
-def test_every_frame_leads_to_its_action() -> None:
+def test_the_client_maps_every_frame_to_its_action() -> None:
     client = a_connected_client(3)
     frames = (
         {"op": "ping"},
@@ -174,7 +174,7 @@ def test_pauses_grow_to_half_a_minute_are_randomized_and_reset_when_live() -> No
     assert client.closed(1012, 1.0) == 2.0
 
 
-def test_bye_sets_the_next_pause() -> None:
+def test_a_bye_frame_sets_the_pause_before_reconnecting() -> None:
     client = a_connected_client(0)
     client.receive('{"op":"bye","retry_ms":1500}')
 
@@ -194,7 +194,7 @@ def test_a_new_token_is_tried_at_once_then_with_pauses() -> None:
 
 
 @pytest.mark.parametrize("code", [4400, 4406])
-def test_it_ends_on_permanent_errors(code: int) -> None:
+def test_the_client_ends_on_permanent_errors(code: int) -> None:
     with pytest.raises(StreamEnded) as ended:
         a_connected_client(0).closed(code, 0.5)
     assert ended.value.code == code

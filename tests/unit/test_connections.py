@@ -118,7 +118,7 @@ def cut(data: bytes, size: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("size", [1 << 20, 64 * 1024, 777, 29])
-async def test_reading_stops_when_some_requests_wait(server: Server, size: int) -> None:
+async def test_a_connection_is_not_read_while_pipelined_requests_wait(server: Server, size: int) -> None:
     for piece in cut(many(5000), size):
         if server.wire.reading:
             server.receive(piece)
@@ -288,7 +288,9 @@ UPGRADE = (
     ("extra", "status"),
     [(b"Host: b\r\n", 400), (b"X: " + b"x" * MAX_HEADER_BYTES + b"\r\n", 431)],
 )
-async def test_an_upgrade_follows_the_same_rules(server: Server, extra: bytes, status: int) -> None:
+async def test_an_upgrade_is_refused_for_the_same_reasons_as_another_request(
+    server: Server, extra: bytes, status: int
+) -> None:
     server.receive(UPGRADE % extra)
 
     assert problem(server.wire)["status"] == status

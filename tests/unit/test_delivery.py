@@ -280,9 +280,7 @@ async def test_the_random_actions_reach_every_subscription() -> None:
     assert listed - set(seen) == set()
 
 
-async def test_erasing_an_account_with_400_posts_calls_each_subscriber_to_its_end_and_no_other_again() -> (
-    None
-):
+async def test_erasing_an_account_with_400_posts_calls_each_subscriber_only_until_it_is_done() -> None:
     container, looks = memory(), 0.0
 
     def clock() -> float:

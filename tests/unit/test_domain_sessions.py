@@ -87,7 +87,7 @@ class TestSessions:
         assert ended.alive(NOW) is False
         assert ended.ended(NOW + MS) is ended
 
-    def test_the_newest_token_advances_the_chain(self) -> None:
+    def test_a_refresh_with_the_newest_token_advances_the_chain(self) -> None:
         later = NOW + timedelta(days=1)
 
         assert a_session(3).refreshed(3, later) == replace(a_session(4), refreshed_at=later)

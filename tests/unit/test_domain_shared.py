@@ -120,12 +120,12 @@ class TestFieldErrors:
         assert list(caught.value.field_errors) == [self.ONE, self.TWO]
         assert str(caught.value) == "1; 2"
 
-    def test_no_field_error_raises_nothing(self) -> None:
+    def test_without_field_errors_nothing_is_raised(self) -> None:
         with FieldErrors.collected() as field_errors, field_errors:
             name = "fine"
         assert name == "fine"
 
-    def test_other_exceptions_are_not_field_errors(self) -> None:
+    def test_an_exception_that_is_no_field_error_is_raised_unchanged(self) -> None:
         def collect() -> None:
             with FieldErrors.collected() as field_errors, field_errors:
                 raise ZeroDivisionError

@@ -39,19 +39,19 @@ OTHERS = [
 
 
 @pytest.mark.parametrize("sent", CHANGED_ON_THE_WAY)
-def test_our_tag_is_recognised_in_the_forms_of_proxies(sent: str) -> None:
+def test_an_etag_is_recognised_in_the_forms_that_proxies_make_of_it(sent: str) -> None:
     assert is_known(sent, TAG)
     assert version_in(sent) == 3
 
 
 @pytest.mark.parametrize("sent", OTHERS)
-def test_other_tags_are_not_recognised(sent: str) -> None:
+def test_etags_of_other_servers_are_not_recognised(sent: str) -> None:
     assert not is_known(sent, TAG)
     with pytest.raises(Stale):
         version_in(sent) if "13." not in sent else version_in("x")
 
 
-def test_an_asterisk_matches_any_tag() -> None:
+def test_an_asterisk_matches_any_etag() -> None:
     assert is_known(" * ", TAG)
     assert version_in("*") is None
     assert not is_known(None, TAG)
@@ -63,7 +63,7 @@ def test_a_version_with_too_many_digits_is_not_recognised() -> None:
     assert versions_in(f'"٣.{HASH}"') == []
 
 
-def test_a_weak_tag_stays_weak() -> None:
+def test_a_weak_etag_stays_weak() -> None:
     assert weak(TAG.encode()) == f"W/{TAG}".encode()
     assert weak(weak(TAG.encode())) == weak(TAG.encode())
 

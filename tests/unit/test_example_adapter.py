@@ -27,7 +27,7 @@ def adapter(waggle: Waggle, limits: str = "on") -> LineProtocol:
     )
 
 
-async def test_it_publishes_once_and_reads(waggle: Waggle) -> None:
+async def test_the_example_adapter_publishes_once_and_reads(waggle: Waggle) -> None:
     ask, token = adapter(waggle), (await waggle.register_user()).tokens.access_token
 
     ok, post = (await ask(f"publish {token} key-1 hello bees", PEER)).split()
@@ -40,7 +40,7 @@ async def test_it_publishes_once_and_reads(waggle: Waggle) -> None:
     assert await ask(f"read  {post}", PEER) == "ok ann hello bees"
 
 
-async def test_it_pages_with_cursors(waggle: Waggle) -> None:
+async def test_the_example_adapter_pages_with_cursors(waggle: Waggle) -> None:
     ask, ann, ben = adapter(waggle), await waggle.new_user(), await waggle.new_user("ben")
     posts = [str((await waggle.post(ann)).post.id) for _ in range(3)]
 
@@ -60,11 +60,11 @@ async def test_it_pages_with_cursors(waggle: Waggle) -> None:
         ("read  1", "error post_not_found"),
     ],
 )
-async def test_it_refuses_as_http_does(waggle: Waggle, line: str, answer: str) -> None:
+async def test_the_example_adapter_refuses_what_http_refuses(waggle: Waggle, line: str, answer: str) -> None:
     assert await adapter(waggle)(line, PEER) == answer
 
 
-async def test_it_limits_the_network_of_the_client(waggle: Waggle) -> None:
+async def test_the_example_adapter_limits_the_network_of_the_client(waggle: Waggle) -> None:
     ask = adapter(waggle, "anonymous=2/60")
 
     answers = [await ask("read  1", PEER) for _ in range(3)]
@@ -73,7 +73,7 @@ async def test_it_limits_the_network_of_the_client(waggle: Waggle) -> None:
     assert await ask("read  1", "203.0.113.9") == "error post_not_found"
 
 
-def test_it_loads_nothing_of_http() -> None:
+def test_the_example_adapter_imports_nothing_of_http() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", "import tests.unit.example_adapter, sys; print(*sys.modules)"],
         env={"PYTHONPATH": ":".join(path for path in sys.path if path)},

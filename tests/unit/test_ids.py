@@ -54,7 +54,7 @@ def test_an_id_contains_its_time_and_process_number() -> None:
     assert id_ >> 8 & 0xFF == 7
 
 
-def test_ids_beyond_256_in_a_millisecond_borrow_from_the_next() -> None:
+def test_ids_beyond_256_in_a_millisecond_use_the_next_millisecond() -> None:
     process = Process()
 
     ids = [process.new_id() for _ in range(3 * PER_MILLISECOND + 1)]
@@ -63,7 +63,7 @@ def test_ids_beyond_256_in_a_millisecond_borrow_from_the_next() -> None:
     assert made_at(ids[-1]) - made_at(ids[0]) == timedelta(milliseconds=3)
 
 
-def test_borrowed_time_is_caught_up() -> None:
+def test_after_a_burst_ids_contain_the_current_time_again() -> None:
     process = Process()
     for _ in range(3 * PER_MILLISECOND):
         process.new_id()
@@ -90,7 +90,7 @@ def test_after_the_lease_has_ended_there_is_no_id() -> None:
     assert last >> 16 == NOW_MS + 29_500
 
 
-def test_an_id_is_not_borrowed_from_beyond_the_lease() -> None:
+def test_no_id_uses_a_millisecond_after_the_end_of_the_lease() -> None:
     process = Process(until_ms=NOW_MS + 2)
 
     ids = [process.new_id() for _ in range(2 * PER_MILLISECOND)]

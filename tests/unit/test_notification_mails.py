@@ -285,7 +285,7 @@ async def test_a_failing_mail_stops_no_other_and_its_address_is_not_logged(
     assert [mail.to for mail in await harness.wait(timedelta(hours=1))] == [ADDRESS]
 
 
-async def test_it_runs_until_cancelled(harness: MailHarness) -> None:
+async def test_the_mail_loop_runs_until_it_is_cancelled(harness: MailHarness) -> None:
     await harness.notify()
     harness.time += DELAY
     done = asyncio.Event()
@@ -329,5 +329,5 @@ async def test_a_display_name_is_plain_text_without_links(
     assert mail.text.count("\n") == 8
 
 
-def test_plain_text_is_one_line() -> None:
+def test_text_in_a_mail_is_reduced_to_one_line() -> None:
     assert plain(" a\x00b\u2029c\u200d \t d\n") == "a b c\u200d d"

@@ -15,7 +15,7 @@ def test_all_parts_of_a_url_are_parsed() -> None:
     assert "ney" not in repr(address)
 
 
-def test_most_parts_are_optional() -> None:
+def test_most_parts_of_a_redis_url_are_optional() -> None:
     assert Address.of("redis://hive") == Address("hive", 6379, 0)
 
 

@@ -102,7 +102,7 @@ async def test_a_request_needs_exactly_one_valid_host(hosts: tuple[bytes, ...], 
         assert await refused(hosts=hosts) == (400, "host_invalid")
 
 
-async def test_http_1_0_needs_no_host() -> None:
+async def test_a_request_in_http_1_0_needs_no_host() -> None:
     assert (await ask(plain, hosts=(), http_version="1.0"))[0] == 200
     assert await refused(hosts=(b"a", b"b"), http_version="1.0") == (400, "host_invalid")
 
@@ -138,7 +138,7 @@ async def test_an_encoding_in_any_of_several_headers_is_found(headers: list[tupl
 @pytest.mark.parametrize(
     "header", [(b"content-encoding", b"Identity"), (b"transfer-encoding", b"Chunked")], ids=str
 )
-async def test_identity_and_chunked_are_accepted(header: tuple[bytes, bytes]) -> None:
+async def test_the_encodings_identity_and_chunked_are_accepted(header: tuple[bytes, bytes]) -> None:
     assert (await ask(plain, header, method="POST"))[0] == 200
 
 
@@ -216,7 +216,7 @@ async def test_a_refused_preflight_gets_a_problem(
     assert await refused(*asked, method="OPTIONS") == (400, "cors_refused")
 
 
-async def test_a_star_allows_every_origin() -> None:
+async def test_an_asterisk_allows_every_origin() -> None:
     middleware = a_middleware(plain)
     middleware.cors = Cors(Origins(["*"]))
 

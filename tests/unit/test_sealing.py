@@ -34,12 +34,12 @@ def test_sealed_data_does_not_contain_the_plain_text() -> None:
 
 
 @pytest.mark.parametrize("context", ["accounts.email/8", "accounts.phone/7", "accounts.email/7 ", ""])
-def test_another_context_does_not_open_it(context: str) -> None:
+def test_sealed_data_does_not_open_in_another_context(context: str) -> None:
     assert opens(SECRETS, SEALED, context) is False
 
 
 @given(position=st.integers(0, len(SEALED) - 1), bit=st.integers(0, 7))
-def test_a_changed_bit_does_not_open(position: int, bit: int) -> None:
+def test_sealed_data_with_a_changed_bit_does_not_open(position: int, bit: int) -> None:
     altered = bytearray(SEALED)
     altered[position] ^= 1 << bit
 
@@ -47,11 +47,11 @@ def test_a_changed_bit_does_not_open(position: int, bit: int) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 11, 12, 13, 27, 28, len(SEALED) - 1])
-def test_truncated_data_does_not_open(length: int) -> None:
+def test_truncated_sealed_data_does_not_open(length: int) -> None:
     assert opens(SECRETS, SEALED[:length], CONTEXT) is False
 
 
-def test_another_master_key_opens_nothing() -> None:
+def test_sealed_data_does_not_open_with_another_master_key() -> None:
     assert opens(Secrets(MASTER[::-1]), SEALED, CONTEXT) is False
 
 

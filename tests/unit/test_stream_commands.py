@@ -65,13 +65,13 @@ async def test_a_number_beyond_the_head_marks_all_as_read_and_two_devices_stop_a
     assert (first.read, first.total, first.head, again) == (4, 0, 5, first)
 
 
-async def test_passing_a_removed_notification_adds_no_entry(streams: StreamHarness) -> None:
+async def test_moving_the_marker_past_a_removed_notification_adds_no_entry(streams: StreamHarness) -> None:
     await streams.dismiss(MAYA, 1)
     before = await streams.find_stream(MAYA)
     assert await streams.mark_read(MAYA, 1) == before
 
 
-async def test_marking_without_a_stream_changes_nothing() -> None:
+async def test_marking_as_read_without_a_stream_changes_nothing() -> None:
     assert (await StreamHarness().mark_read(WILLY, 7)).head == 0
 
 

@@ -100,7 +100,7 @@ async def test_changes_and_tombstones_need_no_query(harness: HydrationHarness) -
     assert harness.queries == 0
 
 
-async def test_hidden_entries_are_void_and_pruned(harness: HydrationHarness) -> None:
+async def test_hidden_entries_are_sent_as_void_and_pruned(harness: HydrationHarness) -> None:
     blocked, hidden, gone = entry(4), entry(3, actor=FLIP, post=SECRET), entry(2, actor=MAYA)
     visible = entry(1, actor=FLIP)
     harness.graph.block(WILLY, MAYA)

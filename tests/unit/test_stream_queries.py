@@ -140,7 +140,7 @@ async def news_after(streams: StreamHarness, after: int, epoch: str | None = Non
     return await streams.read_news(MAYA, after, epoch, limit)
 
 
-async def test_news_contain_every_entry_after_a_number_in_batches(streams: StreamHarness) -> None:
+async def test_entries_after_a_sequence_number_are_read_in_batches(streams: StreamHarness) -> None:
     for actor in (WILLY, FLIP, WILLY, FLIP):
         await streams.add(MAYA, NotificationKind.LIKE, actor)
     await streams.mark_read(MAYA, 1)

@@ -56,7 +56,7 @@ def test_an_event_is_for_the_subscribers_of_its_type_whose_filter_it_passes() ->
     assert subscribers.of(Registered(user_id=1)) == []
 
 
-async def test_the_outcome_says_what_became_of_a_delivery() -> None:
+async def test_the_outcome_tells_failures_retries_and_completion_apart() -> None:
     notes = Notes()
 
     async def part(event: ProfileChanged, event_id: EventId, continue_from: str | None) -> str | None:
@@ -91,7 +91,7 @@ async def test_handlers_in_turn_are_one_handler() -> None:
     assert notes.said == ["first", "second"]
 
 
-async def test_delivering_again_calls_every_subscriber_to_its_end_and_logs_what_fails(
+async def test_delivering_again_runs_every_subscriber_to_its_end_and_logs_failures(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     notes = Notes()

@@ -27,7 +27,7 @@ async def test_the_least_recently_read_timeline_is_evicted() -> None:
     assert [ids(await timelines.read(reader, 1, ALL)) for reader in (ann, bob, cid)] == [[1], None, [3]]
 
 
-async def test_the_null_adapter_stores_nothing() -> None:
+async def test_the_adapter_without_timelines_stores_nothing() -> None:
     timelines, reader = NoTimelines(), a_reader()
 
     assert await timelines.begin(reader, 1) is False

@@ -156,7 +156,7 @@ def test_one_account_changes_a_score_by_at_most_one_signal(
 
 
 @given(signals_of_others, cheating_signals)
-def test_one_account_changes_the_sum_of_an_author_by_at_most_the_shared_unit(
+def test_one_account_adds_at_most_one_repost_weight_per_ranked_post_to_an_author(
     signals: list[EngagementSignal], cheating: list[EngagementSignal]
 ) -> None:
     tallies = Tally(NOW), Tally(NOW)
@@ -171,7 +171,7 @@ def test_one_account_changes_the_sum_of_an_author_by_at_most_the_shared_unit(
 
 
 @given(signals_of_others)
-def test_the_order_of_signals_does_not_matter(signals: list[EngagementSignal]) -> None:
+def test_the_score_does_not_depend_on_the_order_of_signals(signals: list[EngagementSignal]) -> None:
     shown = [(ranked.post, round(ranked.score, 9)) for ranked in ranking([*SUPPORT, *signals])]
 
     assert [(ranked.post, round(ranked.score, 9)) for ranked in ranking([*SUPPORT, *signals[::-1]])] == shown

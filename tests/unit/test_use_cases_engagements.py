@@ -250,7 +250,7 @@ class TestPinning:
         page = await waggle.pinned(None, ann, Window(10))
         assert [seen.post.id for seen in page.items] == [posts[number] for number in (6, 5, 4, 3, 2)]
 
-    async def test_a_pin_makes_no_new_version(self, waggle: Waggle, ann: UserId) -> None:
+    async def test_pinning_makes_no_new_version(self, waggle: Waggle, ann: UserId) -> None:
         post = await waggle.post(ann)
 
         await waggle.pin(ann, post.post.id, on=True)

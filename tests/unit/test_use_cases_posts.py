@@ -31,7 +31,7 @@ PLACES = MediaAddresses(b"key", "http://waggle.test", lambda: 0.0)
 
 
 class TestPublishing:
-    async def test_the_answer_equals_what_everybody_reads(
+    async def test_the_answer_equals_the_post_that_is_read(
         self, waggle: Waggle, ann: UserId, bob: UserId
     ) -> None:
         draft = PostDraft(text=" hi @bob \r\n", content_warning=" stings ", language="pt-BR")
