@@ -1,13 +1,13 @@
-"""A PostgreSQL database with the schema of Waggle, created once for all integration tests, and a data folder."""
+"""A PostgreSQL database with the schema of Waggle, created once for all integration tests, a Redis server, and a data folder."""
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.integration.servers import Server, fresh_database
+from tests.integration.servers import Server, Unavailable, fresh_database, redis
 from tests.port_contracts.stores import Stores, empty, migrated, sql
 
 
@@ -28,6 +28,16 @@ async def postgres_stores(migrated_postgres: str) -> AsyncIterator[Stores]:
 @pytest.fixture
 def stores(postgres_stores: Stores) -> Stores:
     return postgres_stores
+
+
+@pytest.fixture(scope="module")
+def redis_server(note_server: Callable[[object], None]) -> Iterator[Server]:
+    try:
+        with redis() as server:
+            note_server(server)
+            yield server
+    except Unavailable as reason:
+        pytest.skip(f"not tested with Redis: {reason}")
 
 
 @pytest.fixture

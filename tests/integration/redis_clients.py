@@ -10,6 +10,7 @@ import pytest
 from adapters.redis.address import Address
 from adapters.redis.client import Client
 from adapters.redis.connection import RedisAway
+from tests.integration.servers import Server, clear
 
 
 @asynccontextmanager
@@ -35,6 +36,15 @@ async def until_available(client: Client, seconds: float = 5.0) -> None:
             await asyncio.sleep(0.01)
         else:
             return
+
+
+@asynccontextmanager
+async def on_empty(server: Server) -> AsyncIterator[Client]:
+    """A client of the server, which has lost all its keys."""
+    clear(server)
+    async with running(server.url) as client:
+        await until_available(client)
+        yield client
 
 
 async def error_message(client: Client, *command: object) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,28 +15,16 @@ from adapters.redis.feeds import RedisTimelines
 from adapters.redis.limits import RedisLimiter
 from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelineSegment
 from domain.shared import MAX_ID
-from tests.integration.redis_clients import running, until_available
-from tests.integration.servers import Server, Unavailable, clear, redis
+from tests.integration.redis_clients import on_empty, running, until_available
+from tests.integration.servers import Server
 from tests.port_contracts.cache import CacheContract, CacheHarness
 from tests.port_contracts.limits import TEN, LimiterContract, LimiterHarness
 from tests.port_contracts.timelines import ALL, TimelinesContract, a_reader, an_entry, entries, filled, ids
 
 
-@pytest.fixture(scope="module")
-def server(note_server: Callable[[object], None]) -> Iterator[Server]:
-    try:
-        with redis() as running:
-            note_server(running)
-            yield running
-    except Unavailable as reason:
-        pytest.skip(f"not tested with Redis: {reason}")
-
-
 @pytest.fixture
-async def client(server: Server) -> AsyncIterator[Client]:
-    clear(server)
-    async with running(server.url) as client:
-        await until_available(client)
+async def client(redis_server: Server) -> AsyncIterator[Client]:
+    async with on_empty(redis_server) as client:
         yield client
 
 
@@ -87,9 +75,9 @@ class TestTimelines(TimelinesContract):
         assert after_push <= 5
         assert await client.call("TTL", key) > 6 * 24 * 3600
 
-    async def test_a_lost_push_invalidates_all_timelines(self, server: Server) -> None:
+    async def test_a_lost_push_invalidates_all_timelines(self, redis_server: Server) -> None:
         """It may have been for any of them."""
-        async with running(server.url) as client, running(server.url) as other_client:
+        async with running(redis_server.url) as client, running(redis_server.url) as other_client:
             await asyncio.gather(until_available(client), until_available(other_client))
             timelines, others = RedisTimelines(client), RedisTimelines(other_client)
             reader = await filled(timelines, 9, 8)
@@ -183,9 +171,9 @@ class TestLimiter(LimiterContract):
         assert (first.allowed, second.allowed) == (False, True)
         assert first.retry_after <= 6
 
-    async def test_four_processes_share_one_limit(self, server: Server) -> None:
+    async def test_four_processes_share_one_limit(self, redis_server: Server) -> None:
         async def decisions() -> int:
-            async with running(server.url) as client:
+            async with running(redis_server.url) as client:
                 await until_available(client)
                 limiter = RedisLimiter(client, MemoryLimiter(time.monotonic), lambda: 1)
                 taken = await asyncio.gather(*(limiter.take("together", TEN) for _ in range(80)))

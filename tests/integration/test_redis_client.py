@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -18,27 +18,15 @@ from adapters.redis.client import Client
 from adapters.redis.connection import MAX_BYTES, MAX_PENDING, Connection, RedisAway, RedisRefused
 from adapters.redis.limits import RedisLimiter
 from application.shared.limits import Rate
-from tests.integration.redis_clients import error_message, running, until_available
-from tests.integration.servers import Server, Unavailable, clear, redis
+from tests.integration.redis_clients import error_message, on_empty, running, until_available
+from tests.integration.servers import Server
 
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 
 
-@pytest.fixture(scope="module")
-def server(note_server: Callable[[object], None]) -> Iterator[Server]:
-    try:
-        with redis() as running:
-            note_server(running)
-            yield running
-    except Unavailable as reason:
-        pytest.skip(f"not tested with Redis: {reason}")
-
-
 @pytest.fixture
-async def client(server: Server) -> AsyncIterator[Client]:
-    clear(server)
-    async with running(server.url) as client:
-        await until_available(client)
+async def client(redis_server: Server) -> AsyncIterator[Client]:
+    async with on_empty(redis_server) as client:
         yield client
 
 
@@ -59,15 +47,15 @@ class TestClient:
         assert isinstance(bad, RedisRefused)
         assert await client.call("ECHO", "b") == b"b"
 
-    async def test_a_wrong_password_is_refused(self, server: Server) -> None:
-        url = server.url.replace("redis://:", "redis://:wrong", 1)
+    async def test_a_wrong_password_is_refused(self, redis_server: Server) -> None:
+        url = redis_server.url.replace("redis://:", "redis://:wrong", 1)
         async with running(url) as client:
             await asyncio.sleep(0.1)
 
             assert await error_message(client, "PING") == "Redis is unavailable"
 
-    async def test_databases_have_separate_keys(self, server: Server, client: Client) -> None:
-        async with running(server.url.removesuffix("/0") + "/3") as third:
+    async def test_databases_have_separate_keys(self, redis_server: Server, client: Client) -> None:
+        async with running(redis_server.url.removesuffix("/0") + "/3") as third:
             await until_available(third)
             await third.call("SET", "where", "third")
 

@@ -1,10 +1,8 @@
 """Stream hints between processes, with a Redis server that becomes unavailable."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-
-import pytest
 
 from adapters.redis.address import Address
 from adapters.redis.client import Client
@@ -12,19 +10,9 @@ from adapters.redis.notifications.hints import AT_ONCE, CHANNEL, RedisHints
 from application.notifications.ports import StreamHint
 from domain.shared import UserId
 from tests.integration.redis_clients import running, until_available
-from tests.integration.servers import Server, Unavailable, redis
+from tests.integration.servers import Server
 
 MAYA, JONAS = UserId(1), UserId(2**63 - 1)
-
-
-@pytest.fixture(scope="module")
-def server(note_server: Callable[[object], None]) -> Iterator[Server]:
-    try:
-        with redis() as server:
-            note_server(server)
-            yield server
-    except Unavailable as reason:
-        pytest.skip(f"not tested with Redis: {reason}")
 
 
 class Process:
@@ -52,10 +40,10 @@ class Process:
 
 
 @asynccontextmanager
-async def a_process(server: Server) -> AsyncIterator[Process]:
-    async with running(server.url) as client:
+async def a_process(redis_server: Server) -> AsyncIterator[Process]:
+    async with running(redis_server.url) as client:
         await until_available(client)
-        process = Process(client, server.url)
+        process = Process(client, redis_server.url)
         task = asyncio.create_task(process.hints.listen())
         try:
             await process.until(lambda: process.subscribed == 1)
@@ -66,8 +54,8 @@ async def a_process(server: Server) -> AsyncIterator[Process]:
                 await task
 
 
-async def test_a_hint_reaches_every_process_once(server: Server) -> None:
-    async with a_process(server) as one, a_process(server) as two:
+async def test_a_hint_reaches_every_process_once(redis_server: Server) -> None:
+    async with a_process(redis_server) as one, a_process(redis_server) as two:
         await one.hints.send_hint([MAYA, JONAS], StreamHint.STREAM)
         await two.hints.send_hint([JONAS], StreamHint.HOME)
         said = [([MAYA, JONAS], StreamHint.STREAM), ([JONAS], StreamHint.HOME)]
@@ -80,9 +68,9 @@ async def test_a_hint_reaches_every_process_once(server: Server) -> None:
         assert sorted(two.received) == sorted(said)
 
 
-async def test_hints_for_many_users_are_split_into_messages(server: Server) -> None:
+async def test_hints_for_many_users_are_split_into_messages(redis_server: Server) -> None:
     users = [UserId(number) for number in range(1, 2 * AT_ONCE + 2)]
-    async with a_process(server) as one, a_process(server) as two:
+    async with a_process(redis_server) as one, a_process(redis_server) as two:
         await one.hints.send_hint(users, StreamHint.HOME)
 
         await two.until(lambda: len(two.received) == 3)
@@ -90,8 +78,8 @@ async def test_hints_for_many_users_are_split_into_messages(server: Server) -> N
     assert [user for some, _ in two.received for user in some] == users
 
 
-async def test_a_lost_connection_wakes_all_listeners(server: Server) -> None:
-    async with a_process(server) as one, running(server.url) as other:
+async def test_a_lost_connection_wakes_all_listeners(redis_server: Server) -> None:
+    async with a_process(redis_server) as one, running(redis_server.url) as other:
         await until_available(other)
         await other.call("CLIENT", "KILL", "TYPE", "pubsub")
 
@@ -104,9 +92,9 @@ async def test_a_lost_connection_wakes_all_listeners(server: Server) -> None:
     assert one.received == [([7], StreamHint.STREAM)]
 
 
-async def test_without_redis_this_process_still_gets_the_hint(server: Server) -> None:
-    client = Client(Address.of(server.url))  # never connected
-    process = Process(client, server.url)
+async def test_without_redis_this_process_still_gets_the_hint(redis_server: Server) -> None:
+    client = Client(Address.of(redis_server.url))  # never connected
+    process = Process(client, redis_server.url)
 
     await process.hints.send_hint([MAYA], StreamHint.STREAM)
 

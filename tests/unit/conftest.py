@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from domain.shared import UserId
+from tests.port_contracts.stores import memory
+from tests.unit.feeds_harness import TIMELINES, FeedsHarness, users
 from tests.unit.media_app import MediaApp
 from tests.unit.people import Waggle, waggle_in_memory
 
@@ -42,3 +44,10 @@ def inline_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 def media_app(tmp_path: Path) -> MediaApp:
     """The media use cases, on empty stores in memory."""
     return MediaApp(tmp_path)
+
+
+@pytest.fixture(params=[*TIMELINES])
+async def feeds(request: pytest.FixtureRequest) -> AsyncIterator[FeedsHarness]:
+    """The use cases of feeds with six users, with each kind of timelines."""
+    async with memory() as stores:
+        yield FeedsHarness(stores, TIMELINES[request.param](), users(6))

@@ -1,10 +1,11 @@
 """The use cases of feeds over stores in memory, with follows in dictionaries and a reference for the home feed."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from adapters.memory.feeds import MemoryTimelines, NoTimelines
 from application.feeds.event_handlers import DropTimeline, FanOut
 from application.feeds.home import GatherHome, ReadHomeFeed
 from application.feeds.pipeline import ReadPage
@@ -204,6 +205,16 @@ class FeedsHarness:
 
 
 VISIBILITIES = [*Visibility]
+TIMELINES: dict[str, Callable[[], Timelines]] = {
+    "warm": MemoryTimelines,
+    "crowded": lambda: MemoryTimelines(readers=2),
+    "absent": NoTimelines,
+}
+"""The home feed is the same with each of them."""
+
+
+def users(count: int) -> Sequence[UserId]:
+    return [UserId(new_id()) for _ in range(count)]
 
 
 def ids_of(page: Page[ShownPost]) -> list[PostId]:

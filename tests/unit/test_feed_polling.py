@@ -1,34 +1,13 @@
 """Polling a feed for new entries: none is missed, and none is delivered twice."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.memory.feeds import MemoryTimelines, NoTimelines
 from application.feeds.polling import MAX_SEEN, newer
-from application.feeds.ports import Timelines
 from application.shared.paging import Window
-from domain.shared import PostId, UserId
-from tests.port_contracts.stores import memory, new_id
+from domain.shared import PostId
+from tests.port_contracts.stores import new_id
 from tests.unit.feeds_harness import FeedsHarness, ids_of
-
-TIMELINES: dict[str, Callable[[], Timelines]] = {
-    "warm": MemoryTimelines,
-    "crowded": lambda: MemoryTimelines(readers=2),
-    "absent": NoTimelines,
-}
-
-
-def users(count: int) -> Sequence[UserId]:
-    return [UserId(new_id()) for _ in range(count)]
-
-
-@pytest.fixture(params=[*TIMELINES])
-async def feeds(request: pytest.FixtureRequest) -> AsyncIterator[FeedsHarness]:
-    async with memory() as stores:
-        yield FeedsHarness(stores, TIMELINES[request.param](), users(6))
 
 
 async def test_every_page_has_a_prev_cursor_for_new_posts(feeds: FeedsHarness) -> None:

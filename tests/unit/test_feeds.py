@@ -1,36 +1,14 @@
 """The public feed, hashtag feeds and the feeds of single accounts."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
-from adapters.memory.feeds import MemoryTimelines, NoTimelines
-from application.feeds.ports import Timelines
 from application.feeds.read_feeds import NoSuchHashtag
 from application.shared.paging import Window
 from domain.posts import Visibility, find_entities, resolve_mentions
 from domain.shared import UserId, UserNotFound
-from tests.port_contracts.stores import memory, new_id
 from tests.unit.feeds_harness import FeedsHarness, ids_of
 from tests.unit.people import refused
-
-TIMELINES: dict[str, Callable[[], Timelines]] = {
-    "warm": MemoryTimelines,
-    "crowded": lambda: MemoryTimelines(readers=2),
-    "absent": NoTimelines,
-}
-
-
-def users(count: int) -> Sequence[UserId]:
-    return [UserId(new_id()) for _ in range(count)]
-
-
-@pytest.fixture(params=[*TIMELINES])
-async def feeds(request: pytest.FixtureRequest) -> AsyncIterator[FeedsHarness]:
-    async with memory() as stores:
-        yield FeedsHarness(stores, TIMELINES[request.param](), users(6))
-
 
 BEES: Mapping[str, Any] = {"text": "#bees", "entities": resolve_mentions(find_entities("#bees"), {})}
 

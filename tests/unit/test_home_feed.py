@@ -1,33 +1,10 @@
 """The home feed: which entries it has, and when clients that show it are notified."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-
-import pytest
-
-from adapters.memory.feeds import MemoryTimelines, NoTimelines
 from application.feeds.home import SEGMENT_SIZE
-from application.feeds.ports import MAX_TIMELINE_ENTRIES, Timelines
+from application.feeds.ports import MAX_TIMELINE_ENTRIES
 from application.shared.paging import Window
 from domain.posts import Visibility
-from domain.shared import UserId
-from tests.port_contracts.stores import memory, new_id
 from tests.unit.feeds_harness import FeedsHarness, ids_of
-
-TIMELINES: dict[str, Callable[[], Timelines]] = {
-    "warm": MemoryTimelines,
-    "crowded": lambda: MemoryTimelines(readers=2),
-    "absent": NoTimelines,
-}
-
-
-def users(count: int) -> Sequence[UserId]:
-    return [UserId(new_id()) for _ in range(count)]
-
-
-@pytest.fixture(params=[*TIMELINES])
-async def feeds(request: pytest.FixtureRequest) -> AsyncIterator[FeedsHarness]:
-    async with memory() as stores:
-        yield FeedsHarness(stores, TIMELINES[request.param](), users(6))
 
 
 async def test_home_has_posts_of_followed_accounts_and_own_posts_newest_first(feeds: FeedsHarness) -> None:

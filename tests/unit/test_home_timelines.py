@@ -1,41 +1,23 @@
 """Timelines: how they are built, and that they never change what the home feed returns."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.memory.feeds import MemoryTimelines, NoTimelines
-from application.feeds.ports import Timelines
+from adapters.memory.feeds import MemoryTimelines
 from application.posts.answers import FeedEntries
 from application.shared.events import AccountDeleted
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.posts import Visibility
 from domain.shared import EventId, PostId, UserId
-from tests.port_contracts.stores import Stores, memory, new_id
-from tests.unit.feeds_harness import VISIBILITIES, FeedsHarness, ids_of
-
-TIMELINES: dict[str, Callable[[], Timelines]] = {
-    "warm": MemoryTimelines,
-    "crowded": lambda: MemoryTimelines(readers=2),
-    "absent": NoTimelines,
-}
-
-
-def users(count: int) -> Sequence[UserId]:
-    return [UserId(new_id()) for _ in range(count)]
-
-
-@pytest.fixture(params=[*TIMELINES])
-async def feeds(request: pytest.FixtureRequest) -> AsyncIterator[FeedsHarness]:
-    async with memory() as stores:
-        yield FeedsHarness(stores, TIMELINES[request.param](), users(6))
+from tests.port_contracts.stores import Stores, memory
+from tests.unit.feeds_harness import TIMELINES, VISIBILITIES, FeedsHarness, ids_of, users
 
 
 @dataclass
