@@ -41,6 +41,7 @@ def test_addresses_on_other_servers_are_no_mentions(api: Api) -> None:
         "@{}.bsky.social",
         "＠{}＠example.social",
         "@{}-x.bsky.social",
+        "@{}\u200b@example.social",
         "x@{}",
     ):
         text = address.format(lea.username)

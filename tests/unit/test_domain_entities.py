@@ -69,6 +69,8 @@ class TestMentions:
             ("@lea@bob @lea@@bob", []),
             ("@lea-marie.bsky.social @lea-marie@example.social @lea+bees@example.org", []),
             ("@lea:matrix.org", []),
+            ("@lea@[192.0.2.1] @lea．bsky．social", []),
+            ("@lea\u200b@example.social @lea\u2060.bsky.social @lea@\u200bexample.social", []),
             ("@lea.marie@example.social and @bob", ["bob"]),
             ("x@lea müller@lea mu\u0308ller@lea x_@lea 1@lea", []),
             ("иван@lea.рф", []),
@@ -79,6 +81,7 @@ class TestMentions:
             ("@lea-marie, @bob+@carol", ["lea", "bob", "carol"]),
             (".@lea (@bob) cc:@carol *@dave*", ["lea", "bob", "carol", "dave"]),
             ("@lea…", ["lea"]),
+            ("@lea\u200b. @bob\u200b次 @carol．次", ["lea", "bob", "carol"]),
             # beside letters of other scripts
             ("@leaさん", ["lea"]),
             ("@lea님", ["lea"]),

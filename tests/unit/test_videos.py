@@ -222,6 +222,25 @@ def test_a_fragmented_recording_becomes_a_plain_mp4(bench: Bench, sound: str) ->
     assert b"moof" not in bench.video
 
 
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libsvtav1"])
+@pytest.mark.parametrize("flags", ["", "frag_keyframe+empty_moov"])
+def test_an_mp4_recording_may_contain_vp9_or_av1(bench: Bench, codec: str, flags: str) -> None:
+    result = bench(video(codec=codec, sound="libopus", flags=flags))
+
+    assert result.renditions[0].type == "video/mp4"
+    assert result.duration == pytest.approx(1.6, abs=0.05)
+    assert numbers_in(bench.video) == numbers_shown(bench.video) == list(range(40))
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libsvtav1"])
+def test_vp9_and_av1_are_trimmed_at_key_frames_only(bench: Bench, codec: str) -> None:
+    data = video(codec=codec)
+    assert bench.rejected(videos.trimmed(data, 5, 40)) is FailureReason.EDIT_UNSUPPORTED
+
+    bench(videos.trimmed(data, 10, 35))
+    assert numbers_in(bench.video) == list(range(10, 35))
+
+
 def test_the_start_time_of_a_recording_is_set_to_zero(bench: Bench) -> None:
     options = {"live": "1", "output_ts_offset": "100"}
     data = videos.video(25, container="webm", codec="libvpx", options=options)

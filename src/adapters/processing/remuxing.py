@@ -56,11 +56,11 @@ def survey(source: Any, streams: Sequence[Any]) -> dict[int, list[Sample]]:
             raise UploadRejected(FailureReason.TOO_COSTLY)
         index, length = packet.stream.index, packet.duration or 0
         size = lengths[index]
-        found[index].append(
-            Sample(packet.pts, length)
-            if size is None
-            else units.sample_of(memoryview(packet), size, packet.pts, length)
-        )
+        if size is not None:
+            sample = units.sample_of(memoryview(packet), size, packet.pts, length)
+        else:  # each audio packet is a key frame
+            sample = Sample(packet.pts, length, is_idr=packet.is_keyframe)
+        found[index].append(sample)
     return found
 
 

@@ -20,7 +20,7 @@ from adapters.processing.types import VIDEO_FORMATS
 from application.media.ports import UploadRejected
 from domain.media import MAX_VIDEO_SECONDS, FailureReason, MediaKind, ProcessingResult, Rendition
 
-VIDEO_CODECS = {"video/mp4": {"h264"}, "video/webm": {"vp8", "vp9", "av1"}}
+VIDEO_CODECS = {"video/mp4": {"h264", "vp9", "av1"}, "video/webm": {"vp8", "vp9", "av1"}}
 AUDIO_CODECS = {"video/mp4": {"aac", "mp3", "opus"}, "video/webm": {"opus", "vorbis"}}
 POSTER_SIDE = 1280
 _MAX_STREAMS = 64

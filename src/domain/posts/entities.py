@@ -33,8 +33,12 @@ _SIGN = re.compile(
 )
 _MENTION = re.compile(r"[@\uff20\ufe6b]([a-zA-Z0-9_]{3,30})")
 # A name followed by this is an address on another server: `@host`, `.letter`, both also after a hyphen or a plus, and
-# `:host.letter`, the form of Matrix. A full stop, a colon or an `@` alone belongs to the sentence.
-_ELSEWHERE = re.compile(r"(?:[+-]+\w[\w+-]*)?(?:[@\uff20\ufe6b]+\w|\.[^\W_])|:[\w-]+\.[^\W_]")
+# `:host.letter`, the form of Matrix. A full stop, a colon or an `@` alone belongs to the sentence; so does a full-width
+# full stop, unless a Latin letter follows. Invisible characters between them change nothing.
+_UNSEEN = "[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
+_ELSEWHERE = re.compile(
+    rf"(?:[+-]+\w[\w+-]*)?{_UNSEEN}(?:[@\uff20\ufe6b]+{_UNSEEN}[\w\[]|\.{_UNSEEN}[^\W_]|\uff0e[A-Za-z])|:[\w-]+\.[^\W_]"
+)
 
 
 class EntityType(StrEnum):
