@@ -84,14 +84,14 @@ async def fanning_out(shape: str, stores: Stack, rounds: int) -> None:
         fan_out = container.feeds().fan_out
         if isinstance(fan_out.timelines, MemoryTimelines):  # with room for all followers
             fan_out = replace(fan_out, timelines=MemoryTimelines(readers=2 * FOLLOWERS[CROWDED]))
-        timelines, audience = fan_out.timelines, fan_out.audience
+        timelines = fan_out.timelines
         author = UserId(user_id(CROWDED))
         full = [
             FeedEntry(post_id(number), PostId(post_id(number)), author)
             for number in range(MAX_TIMELINE_ENTRIES, 0, -1)
         ]
         followers = [UserId(0)]
-        while page := await audience.followers_of(author, followers[-1], 1_000):
+        while page := await fan_out.followers.after(author, followers[-1], 1_000):
             followers += page
         del followers[0]
         for follower in followers:

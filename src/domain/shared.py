@@ -17,6 +17,11 @@ MAX_ID = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+OPEN_VISIBILITIES = frozenset({"public", "unlisted"})
+"""The visibilities of open posts: everybody may see them, unless the author is restricted. A count includes only open
+posts: others would be revealed to readers who may not see them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ViewerContext:
     """The relationships of a viewer that decide what the viewer may see, at one moment. The default is an anonymous viewer."""

@@ -17,7 +17,7 @@ from adapters.in_process.feeds import StreamHomeViewers
 from adapters.in_process.graph import AccountsOfIdentity
 from adapters.in_process.identity import AuthorshipOfPosts, ViewerContextsOfGraph
 from adapters.in_process.media import OwnersOfPosts
-from adapters.in_process.notifications import AddressesOfIdentity, NotifiedPosts, ShownPosts
+from adapters.in_process.notifications import AddressesOfIdentity, AudienceOfPosts, HydratePostsById
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.confirmation_tokens import MacConfirmationTokens
 from adapters.security.stream_tokens import MacStreamTokens
@@ -31,7 +31,6 @@ from application.posts.module import PostsModule, PostsNeeds
 from application.posts.queries import HydratedPost
 from application.shared.relay import Relay
 from application.shared.subscriptions import InProcess, Subscribers, Subscription
-from domain.posts import hashtag
 from entrypoints.access.context import origin
 
 if TYPE_CHECKING:
@@ -129,8 +128,8 @@ def notifications(c: "Container") -> NotificationsModule:
             cards=identity.cards,
             addresses=AddressesOfIdentity(identity.read_account),
             sessions=identity.live_sessions,
-            posts=NotifiedPosts(posts.audience),
-            hydrate_posts=ShownPosts(posts.hydrate_entries),
+            posts=AudienceOfPosts(posts.audience),
+            hydrate_posts=HydratePostsById(posts.hydrate_entries),
             hub=c.hub(),
             hints=c.hints(),
             stream_tokens=MacStreamTokens(c.secrets().key("stream tokens")),
@@ -152,10 +151,10 @@ def feeds(c: "Container") -> FeedsModule[HydratedPost]:
         stores=c.feeds_stores(),
         needs=FeedsNeeds(
             viewer_contexts=graph.viewer_contexts,
-            audience=graph.audience,
-            candidates=posts.entries,
+            followers=graph.followers,
+            feed_entries=posts.feed_entries,
             hydrate=posts.hydrate_entries,
-            canonical_tag=hashtag,
+            canonical_tag=posts.canonical_tag,
             people=c.identity().cards,
             accounts=posts.restricted_authors,
             home_viewers=StreamHomeViewers(c.notifications().hints),

@@ -143,7 +143,7 @@ class EntriesContract:
         if up_to is not None:
             expected = [e for e in expected if (e.id <= up_to if window.back else e.id >= up_to)]
 
-        assert [*await stores.posts.entries.by_sources(chosen, window, up_to)] == part(expected, window)
+        assert [*await stores.posts.feed_entries.by_sources(chosen, window, up_to)] == part(expected, window)
 
     async def test_with_many_sources_the_newest_entries_of_any_source_come_first(
         self, stores: Stores
@@ -155,9 +155,9 @@ class EntriesContract:
         entries += [await repost(stores, entries[0].post, source) for source in sources[20:]]
 
         for window in (Window(5), Window(10), Window(12, entries[-10].id), Window(40), Window(100)):
-            assert [*await stores.posts.entries.by_sources(sources, window)] == part(entries, window)
+            assert [*await stores.posts.feed_entries.by_sources(sources, window)] == part(entries, window)
         for window in (Window(5, 0, back=True), Window(12, entries[20].id, back=True)):
-            assert [*await stores.posts.entries.by_sources(sources, window)] == part(entries, window)
+            assert [*await stores.posts.feed_entries.by_sources(sources, window)] == part(entries, window)
 
     @pytest.mark.parametrize("back", [False, True])
     @pytest.mark.parametrize("limit", [4, 10])
@@ -171,7 +171,7 @@ class EntriesContract:
         gone = part(entries, window)[limit // 2]
         delete = partial(remove, stores, posts[entries.index(gone)])
         if stores.database is None:  # memory reads in one step
-            candidates = stores.posts.entries
+            candidates = stores.posts.feed_entries
             await delete()
         else:
             candidates = SqlEntries(Interrupted(stores.database, delete))  # type: ignore[arg-type]
@@ -183,8 +183,8 @@ class EntriesContract:
     async def test_without_sources_there_are_no_entries(self, stores: Stores) -> None:
         await stores.add_post()
 
-        assert [*await stores.posts.entries.by_sources([], Window(5))] == []
-        assert [*await stores.posts.entries.by_sources([user()], Window(5))] == []
+        assert [*await stores.posts.feed_entries.by_sources([], Window(5))] == []
+        assert [*await stores.posts.feed_entries.by_sources([user()], Window(5))] == []
 
     async def test_the_first_repost_is_the_oldest_by_a_source(self, stores: Stores) -> None:
         post, other, unknown = await stores.add_post(), await stores.add_post(), PostId(new_id())
@@ -195,12 +195,12 @@ class EntriesContract:
         await repost(stores, other.id, cid)
         ids = [post.id, other.id, unknown]
 
-        assert await stores.posts.entries.first_reposts(ids, {ann, bob}) == {post.id: of_ann.id}
-        assert (await stores.posts.entries.first_reposts(ids, {cid}))[post.id] == of_cid.id
-        assert await stores.posts.entries.first_reposts([post.id], frozenset[UserId]()) == {}
+        assert await stores.posts.feed_entries.first_reposts(ids, {ann, bob}) == {post.id: of_ann.id}
+        assert (await stores.posts.feed_entries.first_reposts(ids, {cid}))[post.id] == of_cid.id
+        assert await stores.posts.feed_entries.first_reposts([post.id], frozenset[UserId]()) == {}
 
         await disengage(stores, post.id, ann)
-        assert (await stores.posts.entries.first_reposts(ids, {ann, bob}))[post.id] > of_ann.id
+        assert (await stores.posts.feed_entries.first_reposts(ids, {ann, bob}))[post.id] > of_ann.id
 
     async def test_the_first_repost_by_a_source_is_found_after_many_by_others(self, stores: Stores) -> None:
         post, ann, bob = await stores.add_post(), user(), user()
@@ -209,8 +209,8 @@ class EntriesContract:
         of_ann = await repost(stores, post.id, ann)
         await repost(stores, post.id, bob)
 
-        assert await stores.posts.entries.first_reposts([post.id], [bob, ann]) == {post.id: of_ann.id}
-        assert await stores.posts.entries.first_reposts([post.id], [user()]) == {}
+        assert await stores.posts.feed_entries.first_reposts([post.id], [bob, ann]) == {post.id: of_ann.id}
+        assert await stores.posts.feed_entries.first_reposts([post.id], [user()]) == {}
 
     async def test_the_public_list_has_all_public_posts_without_comments(self, stores: Stores) -> None:
         shown = [await stores.add_post() for _ in range(3)]
@@ -220,9 +220,9 @@ class EntriesContract:
         await remove(stores, await stores.add_post())
         expected = [place(post) for post in reversed(shown)]
 
-        first = await stores.posts.entries.public(Window(2), ViewerContext())
-        rest = await stores.posts.entries.public(Window(20, first[-1].id), ViewerContext())
-        back = await stores.posts.entries.public(Window(1, shown[0].id, back=True), ViewerContext())
+        first = await stores.posts.feed_entries.public(Window(2), ViewerContext())
+        rest = await stores.posts.feed_entries.public(Window(20, first[-1].id), ViewerContext())
+        back = await stores.posts.feed_entries.public(Window(1, shown[0].id, back=True), ViewerContext())
 
         assert [*first] == expected[:2]
         assert [*rest] == expected[2:]
@@ -246,9 +246,9 @@ class EntriesContract:
         window = Window(20, edge, back=True)
 
         if kind == "public":
-            found = await stores.posts.entries.public(window, viewer_context)
+            found = await stores.posts.feed_entries.public(window, viewer_context)
         else:
-            found = await stores.posts.entries.tagged("bees", window, viewer_context)
+            found = await stores.posts.feed_entries.tagged("bees", window, viewer_context)
 
         assert [*found] == [place(post)]
 
@@ -262,7 +262,7 @@ class EntriesContract:
         newest = await tagged(stores)
 
         async def found(tag: str, window: Window) -> Sequence[FeedEntry]:
-            return await stores.posts.entries.tagged(tag, window, ViewerContext())
+            return await stores.posts.feed_entries.tagged(tag, window, ViewerContext())
 
         assert [*await found("bees", Window(2, edge, back=True))] == [place(comment), place(post)]
         assert [*await found("bees", Window(2))] == [place(newest), place(comment)]
@@ -280,7 +280,7 @@ class EntriesContract:
 
         async def shown(viewer_context: ViewerContext) -> list[bool]:
             return [
-                await stores.posts.entries.shows_reposts(who, viewer_context)
+                await stores.posts.feed_entries.shows_reposts(who, viewer_context)
                 for who in (open_, private, gone)
             ]
 

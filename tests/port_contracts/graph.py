@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.graph.audience import FollowerAudience
 from application.graph.event_handlers import AcceptFollowRequests, EraseRelationships
+from application.graph.followers import ReadFollowers
 from application.graph.relationships import ChangeRelationship, Follow
 from application.graph.repair import RepairFollowCounts
 from application.shared.events import AccountDeleted, ProfileChanged
@@ -178,17 +178,17 @@ class GraphContract:
         star, *fans = people.users
         for fan in (fans[3], fans[0], fans[4], fans[1]):
             await people.do(fan, "follow", star)
-        audience = FollowerAudience(stores.graph.reader, lambda: 0.0)
+        audience = ReadFollowers(stores.graph.reader, lambda: 0.0)
 
-        first = await audience.followers_of(star, UserId(0), 3)
-        rest = await audience.followers_of(star, first[-1], 3)
+        first = await audience.after(star, UserId(0), 3)
+        rest = await audience.after(star, first[-1], 3)
 
         assert ([*first], [*rest]) == ([fans[0], fans[1], fans[3]], [fans[4]])
 
     async def test_a_popular_account_stays_popular(self, stores: Stores) -> None:
         people, seconds = add_people(stores, POPULAR + 1), 0.0
         star, *fans = people.users
-        audience = FollowerAudience(stores.graph.reader, lambda: seconds)
+        audience = ReadFollowers(stores.graph.reader, lambda: seconds)
         for fan in fans[:-1]:
             await people.do(fan, "follow", star)
         before = star in await audience.popular()

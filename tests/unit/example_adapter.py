@@ -6,7 +6,7 @@ publish TOKEN KEY TEXT      read TOKEN ID      posts TOKEN AUTHOR LIMIT [CURSOR]
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from application.identity.queries import Principal
+from application.identity.authentication import Principal
 from application.posts.publishing import PostDraft, PublishPost
 from application.posts.queries import ListByAuthor, ReadPost
 from domain.shared import DomainError, PostId, UserId, id_from

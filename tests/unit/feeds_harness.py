@@ -15,6 +15,7 @@ from application.posts.views import PostView
 from application.shared.events import Published, Reposted
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
+from application.shared.people import AuthorCard
 from domain.posts import Engagement, Post, Visibility, can_view, hashtag
 from domain.shared import EventId, PostId, UserId, ViewerContext, made_at
 from tests.port_contracts.stores import Stores, new_id
@@ -51,7 +52,7 @@ class FeedsHarness:
         read_page: ReadPage[ShownPost] = ReadPage(
             self.show, lambda: made_at(new_id()) + timedelta(seconds=self.clock)
         )
-        entries = self.stores.posts.entries
+        entries = self.stores.posts.feed_entries
         self.home = ReadHomeFeed(self, GatherHome(self.timelines, entries, self), entries, read_page)
         self.public = ReadPublicFeed(self, entries, read_page)
         self.tagged = ReadHashtagFeed(hashtag, self, entries, read_page)
@@ -83,8 +84,8 @@ class FeedsHarness:
             if entry.post in rows
         }
 
-    async def followers_of(self, author: UserId, after: UserId, limit: int) -> Sequence[UserId]:
-        return sorted(user for user in self.users if author in self.follows[user] and user > after)[:limit]
+    async def after(self, author: UserId, last: UserId, limit: int) -> Sequence[UserId]:
+        return sorted(user for user in self.users if author in self.follows[user] and user > last)[:limit]
 
     async def is_popular(self, author: UserId) -> bool:
         return author in self.popular_accounts
@@ -97,8 +98,8 @@ class FeedsHarness:
             if reader in self.home_clients:  # a notified client reads at once
                 self.home_clients[reader].append(ids_of(await self.home(reader, Window(1))))
 
-    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, str]:
-        return {id_: "somebody" for id_ in ids if id_ in self.users}
+    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
+        return {id_: AuthorCard(id_, "somebody", "") for id_ in ids if id_ in self.users}
 
     # Actions of users.
 

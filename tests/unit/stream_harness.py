@@ -37,7 +37,7 @@ class StreamHarness:
 
     @property
     def open_tx(self) -> OpenTx[NotificationsTx]:
-        return memory_notifications.transactions(self.store, new_id)
+        return memory_notifications.transactions(self.store)
 
     @property
     def reader(self) -> StreamReader:

@@ -102,19 +102,19 @@ class TestAudience:
 
     @pytest.mark.parametrize("visibility", [PUBLIC, UNLISTED])
     def test_an_open_answer_mentions_the_users_that_it_names(self, visibility: Visibility) -> None:
-        assert a_post(PUBLIC).audience_of_answer(BOB, visibility, frozenset({CAT})) == {CAT}
+        assert a_post(PUBLIC).mentioned_in_reply(BOB, visibility, frozenset({CAT})) == {CAT}
 
     @pytest.mark.parametrize("visibility", [FOLLOWERS, DIRECT])
     def test_a_narrow_answer_also_reaches_the_author_above(self, visibility: Visibility) -> None:
-        assert a_post(PUBLIC).audience_of_answer(BOB, visibility, frozenset({CAT})) == {ANN, CAT}
-        assert a_post(PUBLIC).audience_of_answer(ANN, visibility, frozenset()) == frozenset()
+        assert a_post(PUBLIC).mentioned_in_reply(BOB, visibility, frozenset({CAT})) == {ANN, CAT}
+        assert a_post(PUBLIC).mentioned_in_reply(ANN, visibility, frozenset()) == frozenset()
 
     @pytest.mark.parametrize("visibility", [PUBLIC, UNLISTED])
     def test_an_open_answer_of_a_private_account_reaches_the_author_above_and_is_not_counted(
         self, visibility: Visibility
     ) -> None:
         above = a_post(PUBLIC)
-        assert above.audience_of_answer(BOB, visibility, frozenset({CAT}), private=True) == {ANN, CAT}
+        assert above.mentioned_in_reply(BOB, visibility, frozenset({CAT}), private=True) == {ANN, CAT}
         answer = replace(a_post(visibility), reply_to=above.id, answers=1).with_author(private=True)
         assert (answer.counts_in(above), answer.leaves_tombstone) == (False, False)
         opened = answer.with_author(private=False)
@@ -129,8 +129,8 @@ class TestAudience:
     def test_a_direct_thread_keeps_its_people(self) -> None:
         thread = a_post(DIRECT, BOB)
 
-        assert thread.audience_of_answer(BOB, DIRECT, frozenset({CAT})) == {ANN}
-        assert thread.audience_of_answer(ANN, DIRECT, frozenset()) == {BOB}
+        assert thread.mentioned_in_reply(BOB, DIRECT, frozenset({CAT})) == {ANN}
+        assert thread.mentioned_in_reply(ANN, DIRECT, frozenset()) == {BOB}
 
 
 class TestRemoval:

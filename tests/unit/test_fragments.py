@@ -46,10 +46,10 @@ class Places:
 
     number = 0
 
-    def open(self, path: str) -> str:
+    def permanent(self, path: str) -> str:
         return f"http://waggle.test{path}"
 
-    def closed(self, path: str) -> str:
+    def signed(self, path: str) -> str:
         self.number += self.counting
         return f"http://waggle.test{path}?{self.number}"
 

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.memory.feeds import MemoryTimelines
-from application.posts.answers import FeedEntries
 from application.shared.events import AccountDeleted
-from application.shared.feed_entries import FeedEntry
+from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Window
 from domain.posts import Visibility
 from domain.shared import EventId, PostId, UserId
@@ -44,12 +43,12 @@ class InterleavedCandidates:
 
 
 def with_entries(stores: Stores, entries: InterleavedCandidates) -> Stores:
-    return replace(stores, posts=replace(stores.posts, entries=cast("FeedEntries", entries)))
+    return replace(stores, posts=replace(stores.posts, feed_entries=cast("FeedEntries", entries)))
 
 
 async def test_a_timeline_contains_posts_published_while_it_is_built() -> None:
     async with memory() as stores:
-        interleaved = InterleavedCandidates(stores.posts.entries)
+        interleaved = InterleavedCandidates(stores.posts.feed_entries)
         feeds = FeedsHarness(with_entries(stores, interleaved), MemoryTimelines(), users(6))
         ann, bob, *_ = feeds.users
         feeds.follow(ann, bob)
@@ -64,7 +63,7 @@ async def test_a_timeline_contains_posts_published_while_it_is_built() -> None:
 
 async def test_concurrent_reads_build_a_timeline_once() -> None:
     async with memory() as stores:
-        interleaved = InterleavedCandidates(stores.posts.entries)
+        interleaved = InterleavedCandidates(stores.posts.feed_entries)
         feeds = FeedsHarness(with_entries(stores, interleaved), MemoryTimelines(), users(6))
         ann, bob, *_ = feeds.users
         feeds.follow(ann, bob)

@@ -38,7 +38,7 @@ class TestTickets:
             UPLOADS.check("a/b", query)
 
     def test_the_signature_of_a_rendition_is_not_valid_for_an_upload(self) -> None:
-        address = MediaAddresses(UPLOADS.key, ORIGIN).closed("/media/uploads/a")
+        address = MediaAddresses(UPLOADS.key, ORIGIN).signed("/media/uploads/a")
         query = dict(parse_qsl(urlsplit(address).query))
 
         with pytest.raises(TicketRefused):
@@ -47,7 +47,7 @@ class TestTickets:
 
 class TestAddresses:
     def test_an_open_url_never_changes(self) -> None:
-        assert MediaAddresses(b"k" * 32, ORIGIN).open("/media/1/s/large.webp") == (
+        assert MediaAddresses(b"k" * 32, ORIGIN).permanent("/media/1/s/large.webp") == (
             f"{ORIGIN}/media/1/s/large.webp"
         )
 
@@ -55,15 +55,15 @@ class TestAddresses:
         at = [1_700_000_040.0]  # a whole minute
         addresses = MediaAddresses(b"k" * 32, ORIGIN, lambda: at[0])
         path = "/media/1/s/large.webp"
-        first = addresses.closed(path)
+        first = addresses.signed(path)
         query = dict(parse_qsl(urlsplit(first).query))
         assert addresses.until() == datetime.fromtimestamp(at[0] + 60, UTC)
 
         at[0] += 59.9
-        assert addresses.closed(path) == first
+        assert addresses.signed(path) == first
         assert addresses.check(path, query["until"], query["sig"])
         at[0] += 0.2
-        assert addresses.closed(path) != first
+        assert addresses.signed(path) != first
         at[0] += 239
         assert addresses.check(path, query["until"], query["sig"])
         at[0] += 1
@@ -87,7 +87,7 @@ class TestAddresses:
 
     def test_a_signature_is_valid_only_for_its_path(self) -> None:
         addresses = MediaAddresses(b"k" * 32, ORIGIN)
-        query = dict(parse_qsl(urlsplit(addresses.closed("/media/1/s/large.webp")).query))
+        query = dict(parse_qsl(urlsplit(addresses.signed("/media/1/s/large.webp")).query))
 
         assert addresses.check("/media/1/s/large.webp", query["until"], query["sig"])
         assert not addresses.check("/media/1/s/small.webp", query["until"], query["sig"])

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from application.graph import relationships
-from application.graph.audience import FollowerAudience
+from application.graph.followers import ReadFollowers
 from application.graph.relationships import ChangeRelationship, Follow, Mute
 from application.shared.events import (
     Blocked,
@@ -159,7 +159,7 @@ class DelayedReader:
 
 async def test_a_late_answer_does_not_replace_a_newer_set_of_popular_authors() -> None:
     star, store = UserId(7), DelayedReader()
-    audience = FollowerAudience(store, itertools.count(0.0, 0.01).__next__)  # type: ignore[arg-type]
+    audience = ReadFollowers(store, itertools.count(0.0, 0.01).__next__)  # type: ignore[arg-type]
     late = asyncio.create_task(audience.popular())
     await store.asked.wait()
     store.known = frozenset({star})

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from application.identity.authentication import Principal
 from application.identity.ports import SessionRow
-from application.identity.queries import Principal
 from application.identity.sessions import ClientInfo
 from application.shared.errors import TokenInvalid
 from application.shared.paging import Window

@@ -1,4 +1,4 @@
-"""The answer of notifications to feeds."""
+"""What feeds needs of notifications."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

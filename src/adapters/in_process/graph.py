@@ -1,4 +1,4 @@
-"""The answer of identity to graph."""
+"""What graph needs of identity."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

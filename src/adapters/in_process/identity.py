@@ -1,10 +1,10 @@
-"""The answers of graph and posts to identity. Both are created after identity."""
+"""What identity needs of graph and posts. Both are created after identity."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from application.identity.ports import AuthorPostCounts
-from application.posts.answers import AuthoredPosts
+from application.posts.ports import AuthoredPosts
 from application.shared.ports import ViewerContexts
 from domain.shared import UserId, ViewerContext
 

@@ -1,12 +1,12 @@
-"""The answers of identity and posts to notifications."""
+"""What notifications needs of identity and posts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from application.identity.queries import ReadAccount
 from application.notifications.ports import PostAddressees
-from application.posts.answers import PostAudience
+from application.posts.audience import PostAudience
+from application.posts.hydration import HydrateEntries
 from application.shared.feed_entries import FeedEntry
 from domain.shared import PostId, UserId, UserNotFound, ViewerContext
 
@@ -25,7 +25,7 @@ class AddressesOfIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class NotifiedPosts:
+class AudienceOfPosts:
     """The accounts that a post concerns, and those that may see it."""
 
     audience: PostAudience
@@ -41,20 +41,15 @@ class NotifiedPosts:
         return await self.audience.involved(post, after, limit)
 
 
-class ShowsEntries(Protocol):
-    async def __call__(
-        self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
-    ) -> Mapping[int, object]: ...
-
-
 @dataclass(frozen=True, slots=True)
-class ShownPosts:
-    """The posts of notifications, as they may be seen now."""
+class HydratePostsById:
+    """Hydrates the posts of notifications. Posts hydrates feed entries, so each id becomes an entry first."""
 
-    show: ShowsEntries
+    hydrate_entries: HydrateEntries
 
     async def __call__(
         self, viewer_context: ViewerContext, posts: Collection[PostId]
     ) -> Mapping[PostId, object]:
-        places = [FeedEntry(post, post, UserId(0)) for post in posts]  # no account brought it there
-        return {PostId(id_): seen for id_, seen in (await self.show(viewer_context, places)).items()}
+        entries = [FeedEntry(post, post, UserId(0)) for post in posts]  # no account reposted them
+        hydrated = await self.hydrate_entries(viewer_context, entries)
+        return {PostId(id_): post for id_, post in hydrated.items()}

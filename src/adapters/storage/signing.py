@@ -12,7 +12,7 @@ from adapters.storage.keys import is_key
 from application.media.ports import TicketRefused, TicketTerms, UploadTicket
 
 LIFE, STEP = 300, 60
-"""The lifetime of a closed URL in seconds, and the period in which every request gets the same URL."""
+"""The lifetime of a signed URL in seconds, and the period in which every request gets the same URL."""
 
 
 def _signature(key: bytes, *parts: str) -> str:
@@ -52,17 +52,17 @@ class TicketSigner:
 
 @dataclass(frozen=True, slots=True)
 class MediaAddresses:
-    """Signs and verifies the URLs of renditions. Implements Addresses and AddressVerifier."""
+    """Signs and verifies the URLs of renditions. Implements RenditionAddresses and AddressVerifier."""
 
     key: bytes
     origin: str
     """Without a trailing slash."""
     clock: Callable[[], float] = time.time
 
-    def open(self, path: str) -> str:
+    def permanent(self, path: str) -> str:
         return self.origin + path
 
-    def closed(self, path: str) -> str:
+    def signed(self, path: str) -> str:
         until = str(self._step() + LIFE)
         return f"{self.origin}{path}?until={until}&sig={_signature(self.key, 'rendition', path, until)}"
 

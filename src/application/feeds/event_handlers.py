@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from application.feeds.ports import Audience, HomeViewers, Timelines
+from application.feeds.ports import AuthorFollowers, HomeViewers, Timelines
 from application.shared.events import AccountDeleted, Published, Reposted
 from application.shared.feed_entries import FeedEntry
 from domain.shared import EventId, PostId, UserId
@@ -24,7 +24,7 @@ class FanOut:
     that a client that reads at once finds the entry."""
 
     timelines: Timelines
-    audience: Audience
+    followers: AuthorFollowers
     home_viewers: HomeViewers
 
     async def __call__(self, event: Published | Reposted, _event_id: EventId) -> None:
@@ -38,16 +38,16 @@ class FanOut:
             )
 
     async def _fan_out(self, entry: FeedEntry, *, send_hint: bool = True) -> None:
-        if await self.audience.is_popular(entry.by):
+        if await self.followers.is_popular(entry.by):
             return
-        readers = await self.audience.followers_of(entry.by, UserId(0), BATCH)
+        readers = await self.followers.after(entry.by, UserId(0), BATCH)
         while readers:
             await self.timelines.push(readers, entry)
             if send_hint:
                 await self.home_viewers.notify_new_posts(readers)
             if len(readers) < BATCH:
                 break
-            readers = await self.audience.followers_of(entry.by, readers[-1], BATCH)
+            readers = await self.followers.after(entry.by, readers[-1], BATCH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from application.feeds.pipeline import FeedPost, ReadPage
-from application.feeds.ports import Audience, Candidates, TimelinePage, Timelines, TimelineSegment
+from application.feeds.ports import AuthorFollowers, TimelinePage, Timelines, TimelineSegment
 from application.feeds.rules import OncePerPost
-from application.shared.feed_entries import FeedEntry
+from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import ViewerContexts
 from domain.feeds import HomeSources
@@ -26,12 +26,12 @@ five pages."""
 class ReadHomeFeed(Generic[S]):
     viewer_contexts: ViewerContexts
     gather: "GatherHome"
-    candidates: Candidates
+    feed_entries: FeedEntries
     read_page: ReadPage[S]
 
     async def __call__(self, reader: UserId, window: Window) -> Page[S]:
         viewer_context = await self.viewer_contexts.of(reader)
-        rules = OncePerPost(self.candidates, HomeSources(viewer_context), viewer_context.muted)
+        rules = OncePerPost(self.feed_entries, HomeSources(viewer_context), viewer_context.muted)
         return await self.read_page(
             viewer_context, window, partial(self.gather, reader, viewer_context), rules
         )
@@ -43,8 +43,8 @@ class GatherHome:
     timelines do not hold."""
 
     timelines: Timelines
-    candidates: Candidates
-    audience: Audience
+    feed_entries: FeedEntries
+    followers: AuthorFollowers
     _building: dict[tuple[UserId, int], "asyncio.Task[bool]"] = field(default_factory=dict, compare=False)
 
     async def __call__(
@@ -52,10 +52,10 @@ class GatherHome:
     ) -> Sequence[FeedEntry]:
         kept = await self._kept(reader, viewer_context, window)
         if kept is None:
-            return await self.candidates.by_sources(_sources(reader, viewer_context), window)
-        live = {reader} | (viewer_context.follows & frozenset(await self.audience.popular()))
+            return await self.feed_entries.by_sources(_sources(reader, viewer_context), window)
+        live = {reader} | (viewer_context.follows & frozenset(await self.followers.popular()))
         found = _merged(
-            window, kept.entries, await self.candidates.by_sources(live, window, _last(window, kept))
+            window, kept.entries, await self.feed_entries.by_sources(live, window, _last(window, kept))
         )
         if window.back or len(kept.entries) == window.limit or kept.lower_bound == 0:
             return found
@@ -92,7 +92,7 @@ class GatherHome:
         if (
             window.edge is not None and window.edge < lower_bound
         ):  # a gap lies above, so the result could not be stored
-            return await self.candidates.by_sources(_sources(reader, viewer_context), window)
+            return await self.feed_entries.by_sources(_sources(reader, viewer_context), window)
         entries = await self._extend(reader, viewer_context, lower_bound, max(SEGMENT_SIZE, window.limit))
         return entries[: window.limit]
 
@@ -100,7 +100,7 @@ class GatherHome:
         self, reader: UserId, viewer_context: ViewerContext, upper_bound: int, limit: int
     ) -> Sequence[FeedEntry]:
         """Read entries below `upper_bound` from the database, and add them to the timeline."""
-        entries = await self.candidates.by_sources(
+        entries = await self.feed_entries.by_sources(
             _sources(reader, viewer_context), Window(limit, upper_bound)
         )
         lower_bound = entries[-1].id if len(entries) == limit else 0

@@ -7,8 +7,8 @@ from typing import Generic, Self
 from application.feeds import ranking_cache
 from application.feeds.event_handlers import DropTimeline, FanOut, is_no_comment
 from application.feeds.home import GatherHome, ReadHomeFeed
-from application.feeds.pipeline import ReadPage
-from application.feeds.ports import Audience, Candidates, HomeViewers, People, Timelines
+from application.feeds.pipeline import HydrateFeed, ReadPage
+from application.feeds.ports import AuthorFollowers, HomeViewers, Timelines
 from application.feeds.read_feeds import ReadHashtagFeed, ReadPublicFeed, ReadUserFeed
 from application.feeds.record_signals import (
     EraseAccountSignals,
@@ -19,7 +19,6 @@ from application.feeds.record_signals import (
 from application.feeds.signals import AccountVisibility
 from application.feeds.stores import FeedsStores
 from application.feeds.trending import (
-    HydrateTrending,
     ListTrendingPosts,
     ListTrendingTags,
     RankPosts,
@@ -39,6 +38,8 @@ from application.shared.events import (
     Unliked,
     Unreposted,
 )
+from application.shared.feed_entries import FeedEntries
+from application.shared.people import Cards
 from application.shared.ports import Clock, ViewerContexts
 from application.shared.subscriptions import Subscription, on
 
@@ -48,12 +49,12 @@ class FeedsNeeds(Generic[S]):
     """The dependencies of feeds: other modules, services and settings. `S` is the type of a hydrated post."""
 
     viewer_contexts: ViewerContexts
-    audience: Audience
-    candidates: Candidates
-    hydrate: HydrateTrending[S]
+    followers: AuthorFollowers
+    feed_entries: FeedEntries
+    hydrate: HydrateFeed[S]
     canonical_tag: Callable[[str], str | None]
     """The canonical form of a hashtag; None if it is none."""
-    people: People
+    people: Cards
     accounts: AccountVisibility
     home_viewers: HomeViewers
     timelines: Timelines
@@ -88,10 +89,10 @@ class FeedsModule(Generic[S]):
 
     @classmethod
     def build(cls, *, stores: FeedsStores, needs: FeedsNeeds[S]) -> Self:
-        viewer_contexts, candidates, now = needs.viewer_contexts, needs.candidates, needs.now
-        timelines, audience, hydrate = needs.timelines, needs.audience, needs.hydrate
+        viewer_contexts, feed_entries, now = needs.viewer_contexts, needs.feed_entries, needs.now
+        timelines, followers, hydrate = needs.timelines, needs.followers, needs.hydrate
         read_page = ReadPage(hydrate=hydrate, now=now)
-        gather_home = GatherHome(timelines=timelines, candidates=candidates, audience=audience)
+        gather_home = GatherHome(timelines=timelines, feed_entries=feed_entries, followers=followers)
         posts = ranking_cache.Rankings(
             kept=Cached(
                 name="trending:posts",
@@ -120,21 +121,21 @@ class FeedsModule(Generic[S]):
             read_home_feed=ReadHomeFeed(
                 viewer_contexts=viewer_contexts,
                 gather=gather_home,
-                candidates=candidates,
+                feed_entries=feed_entries,
                 read_page=read_page,
             ),
             read_public_feed=ReadPublicFeed(
-                viewer_contexts=viewer_contexts, candidates=candidates, read_page=read_page
+                viewer_contexts=viewer_contexts, feed_entries=feed_entries, read_page=read_page
             ),
             read_hashtag_feed=ReadHashtagFeed(
                 canonical=needs.canonical_tag,
                 viewer_contexts=viewer_contexts,
-                candidates=candidates,
+                feed_entries=feed_entries,
                 read_page=read_page,
             ),
             read_user_feed=ReadUserFeed(
                 viewer_contexts=viewer_contexts,
-                candidates=candidates,
+                feed_entries=feed_entries,
                 people=needs.people,
                 read_page=read_page,
             ),
@@ -143,7 +144,7 @@ class FeedsModule(Generic[S]):
             ),
             list_trending_tags=ListTrendingTags(rankings=tags, hydrate=hydrate),
             refresh_trending=RefreshTrending(posts=posts, tags=tags),
-            fan_out=FanOut(timelines=timelines, audience=audience, home_viewers=needs.home_viewers),
+            fan_out=FanOut(timelines=timelines, followers=followers, home_viewers=needs.home_viewers),
             drop_timeline=DropTimeline(timelines),
             record_engagement=RecordEngagement(stores.open_tx),
             record_post_signals=RecordPostSignals(open_tx=stores.open_tx, now=now),

@@ -23,6 +23,8 @@ on."""
 
 class FeedPostView(Protocol):
     @property
+    def visibility(self) -> str: ...
+    @property
     def author(self) -> UserId: ...
     @property
     def reply_to(self) -> PostId | None: ...
@@ -40,11 +42,11 @@ S_co = TypeVar("S_co", bound=FeedPost, covariant=True)
 
 Skeleton: TypeAlias = Callable[[Window], Awaitable[Sequence[FeedEntry]]]
 """Returns candidates of the window, newest first, starting at its edge. Returns fewer than the limit only where the
-feed ends. Candidates may be hidden or deleted."""
+feed ends. FeedEntries may be hidden or deleted."""
 
 
 class HydrateFeed(Protocol[S_co]):
-    """Hydration: the question that feeds asks the module that stores the posts."""
+    """Hydration: turns feed entries into posts. The module posts provides it."""
 
     async def __call__(
         self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]

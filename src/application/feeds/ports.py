@@ -1,12 +1,12 @@
 """The driven ports of feeds."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
-from domain.shared import PostId, UserId, ViewerContext
+from domain.shared import UserId
 
 MAX_TIMELINE_ENTRIES = 400
 """Entries of one timeline. Older entries are read from the database."""
@@ -80,42 +80,11 @@ class HomeViewers(Protocol):
         ...
 
 
-class Candidates(Protocol):
-    """The questions that feeds asks the module that stores posts and reposts. A list is newest first, starts at the
-    window's edge, holds up to its limit, and is shorter only where the feed ends."""
+class AuthorFollowers(Protocol):
+    """The followers of authors. Graph provides them."""
 
-    async def by_sources(
-        self, sources: Collection[UserId], window: Window, last: int | None = None
-    ) -> Sequence[FeedEntry]:
-        """Posts by the sources, without comments and deleted posts, and all reposts by the sources; nothing farther
-        from the window's edge than `last`. Ignores visibility."""
-        ...
-
-    async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
-        """Public posts, without comments, whose authors everybody may see and who are neither muted by the viewer nor
-        separated from them by a block."""
-        ...
-
-    async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
-        """As `public`, with the canonical hashtag `tag`, and including comments."""
-        ...
-
-    async def first_reposts(
-        self, posts: Collection[PostId], sources: Collection[UserId]
-    ) -> Mapping[PostId, int]:
-        """The oldest repost of each of the posts by one of the sources, if there is one."""
-        ...
-
-    async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
-        """Whether the viewer may see what the user reposts, which is so if they may see a public post of the user."""
-        ...
-
-
-class Audience(Protocol):
-    """The questions that feeds asks the module that stores relationships."""
-
-    async def followers_of(self, author: UserId, after: UserId, limit: int) -> Sequence[UserId]:
-        """Up to `limit` followers with ids greater than `after`, ordered by id."""
+    async def after(self, author: UserId, last: UserId, limit: int) -> Sequence[UserId]:
+        """Up to `limit` followers with ids greater than `last`, ordered by id."""
         ...
 
     async def is_popular(self, author: UserId) -> bool:
@@ -124,12 +93,4 @@ class Audience(Protocol):
 
     async def popular(self) -> Collection[UserId]:
         """All popular accounts. Contains every account for which `is_popular` has returned True."""
-        ...
-
-
-class People(Protocol):
-    """The question that feeds asks the module that stores accounts."""
-
-    async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, object]:
-        """Has a value for each of the accounts that exist."""
         ...

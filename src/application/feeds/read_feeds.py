@@ -6,10 +6,10 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from application.feeds.pipeline import FeedPost, ReadPage, no_rules
-from application.feeds.ports import Candidates, People
 from application.feeds.rules import OncePerPost
-from application.shared.feed_entries import FeedEntry
+from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
+from application.shared.people import Cards
 from application.shared.ports import ViewerContexts
 from domain.shared import NotFound, UserId, UserNotFound
 
@@ -19,12 +19,12 @@ S = TypeVar("S", bound=FeedPost)
 @dataclass(frozen=True, slots=True)
 class ReadPublicFeed(Generic[S]):
     viewer_contexts: ViewerContexts
-    candidates: Candidates
+    feed_entries: FeedEntries
     read_page: ReadPage[S]
 
     async def __call__(self, viewer: UserId | None, window: Window) -> Page[S]:
         viewer_context = await self.viewer_contexts.of(viewer)
-        skeleton = partial(self.candidates.public, viewer_context=viewer_context)
+        skeleton = partial(self.feed_entries.public, viewer_context=viewer_context)
         return await self.read_page(viewer_context, window, skeleton, no_rules)
 
 
@@ -41,14 +41,14 @@ class ReadHashtagFeed(Generic[S]):
     canonical: Callable[[str], str | None]
     """Returns the form in which posts stores a hashtag; None if it is not a valid hashtag."""
     viewer_contexts: ViewerContexts
-    candidates: Candidates
+    feed_entries: FeedEntries
     read_page: ReadPage[S]
 
     async def __call__(self, viewer: UserId | None, tag: str, window: Window) -> Page[S]:
         if (canonical := self.canonical(tag)) is None:
             raise NoSuchHashtag("this is not a valid hashtag")
         viewer_context = await self.viewer_contexts.of(viewer)
-        skeleton = partial(self.candidates.tagged, canonical, viewer_context=viewer_context)
+        skeleton = partial(self.feed_entries.tagged, canonical, viewer_context=viewer_context)
         return await self.read_page(viewer_context, window, skeleton, no_rules)
 
 
@@ -57,8 +57,8 @@ class ReadUserFeed(Generic[S]):
     """Reads what one account publishes and reposts, without comments. Raises UserNotFound."""
 
     viewer_contexts: ViewerContexts
-    candidates: Candidates
-    people: People
+    feed_entries: FeedEntries
+    people: Cards
     read_page: ReadPage[S]
 
     async def __call__(self, viewer: UserId | None, user: UserId, window: Window) -> Page[S]:
@@ -68,10 +68,10 @@ class ReadUserFeed(Generic[S]):
         if user in viewer_context.blocked:
             return await self.read_page(viewer_context, window, _empty, no_rules)
         source = frozenset({user})
-        shows = await self.candidates.shows_reposts(user, viewer_context)
-        rules = OncePerPost(self.candidates, source) if shows else published_only
+        shows = await self.feed_entries.shows_reposts(user, viewer_context)
+        rules = OncePerPost(self.feed_entries, source) if shows else published_only
         return await self.read_page(
-            viewer_context, window, partial(self.candidates.by_sources, source), rules
+            viewer_context, window, partial(self.feed_entries.by_sources, source), rules
         )
 
 

@@ -13,7 +13,6 @@ from application.feeds.trending_formula import (
     HashtagSignal,
 )
 from application.shared.events import (
-    OPEN_VISIBILITIES,
     AccountDeleted,
     Edited,
     Liked,
@@ -24,7 +23,7 @@ from application.shared.events import (
     Unreposted,
 )
 from application.shared.ports import Clock, OpenTx
-from domain.shared import EventId, PostId, UserId, made_at
+from domain.shared import OPEN_VISIBILITIES, EventId, PostId, UserId, made_at
 
 WINDOW = timedelta(milliseconds=WINDOW_MS)
 BATCH = 500

@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from application.feeds.pipeline import FeedPost
-from application.feeds.ports import Candidates
-from application.shared.feed_entries import FeedEntry
+from application.shared.feed_entries import FeedEntries, FeedEntry
 from domain.feeds import came_by_author
 from domain.shared import UserId
 
@@ -15,7 +14,7 @@ class OncePerPost:
     """Shows each post once, where it first appeared by one of the sources, and hides posts by muted accounts, whoever
     reposted them."""
 
-    candidates: Candidates
+    feed_entries: FeedEntries
     sources: Collection[UserId]
     muted: Collection[UserId] = ()
 
@@ -40,6 +39,6 @@ class OncePerPost:
             kept.append(entry)
         if not reposts:
             return kept
-        first = await self.candidates.first_reposts({entry.post for entry in reposts}, self.sources)
+        first = await self.feed_entries.first_reposts({entry.post for entry in reposts}, self.sources)
         # A repost that was undone meanwhile is not the first.
         return [entry for entry in kept if entry not in reposts or first.get(entry.post) == entry.id]

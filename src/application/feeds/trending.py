@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from application.feeds.pipeline import FeedPost, FeedPostView, HydrateFeed
 from application.feeds.ranking_cache import Rankings
 from application.feeds.signals import AccountVisibility, SignalsReader
 from application.feeds.trending_formula import (
@@ -32,35 +33,8 @@ HYDRATE_BATCH = 100
 """Posts that are hydrated together."""
 
 
-class TrendingPostView(Protocol):
-    """The members of a post that trending needs: author, visibility, and whether it is a comment."""
-
-    @property
-    def author(self) -> UserId: ...
-    @property
-    def visibility(self) -> str: ...
-    @property
-    def reply_to(self) -> PostId | None: ...
-
-
-class TrendingPost(Protocol):
-    @property
-    def post(self) -> TrendingPostView: ...
-
-
-S = TypeVar("S", bound=TrendingPost)
-S_co = TypeVar("S_co", bound=TrendingPost, covariant=True)
+S = TypeVar("S", bound=FeedPost)
 V = TypeVar("V")
-
-
-class HydrateTrending(Protocol[S_co]):
-    """The question that trending asks the module that stores posts."""
-
-    async def __call__(
-        self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]
-    ) -> Mapping[int, S_co]:
-        """The posts that `viewer_context` may see now, by entry id."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +42,7 @@ class RankPosts(Generic[S]):
     """Ranks public posts without comments. Later changes of a post are considered when the ranking is read."""
 
     reader: SignalsReader
-    hydrate: HydrateTrending[S]
+    hydrate: HydrateFeed[S]
     now: Clock
 
     async def __call__(self) -> Sequence[RankedPost]:
@@ -124,7 +98,7 @@ class ListTrendingPosts(Generic[S]):
     """The trending posts that the viewer may see, except those of accounts that they muted."""
 
     rankings: Rankings[RankedPost]
-    hydrate: HydrateTrending[S]
+    hydrate: HydrateFeed[S]
     viewer_contexts: ViewerContexts
 
     async def __call__(self, viewer: UserId | None, window: Window) -> Page[S]:
@@ -144,7 +118,7 @@ class ListTrendingTags(Generic[S]):
     posts with it."""
 
     rankings: Rankings[RankedTag]
-    hydrate: HydrateTrending[S]
+    hydrate: HydrateFeed[S]
 
     async def __call__(self, window: Window) -> Page[RankedTag]:
         async def visible(ranking: Sequence[RankedTag]) -> Sequence[RankedTag | None]:
@@ -172,11 +146,11 @@ class RefreshTrending:
         await self.tags.refresh()
 
 
-def may_trend(row: TrendingPostView) -> bool:
+def may_trend(row: FeedPostView) -> bool:
     return row.visibility == "public" and row.reply_to is None
 
 
-def _listed(row: TrendingPostView, viewer_context: ViewerContext) -> bool:
+def _listed(row: FeedPostView, viewer_context: ViewerContext) -> bool:
     return may_trend(row) and row.author not in viewer_context.muted
 
 

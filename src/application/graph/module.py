@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from application.graph.audience import FollowerAudience
 from application.graph.event_handlers import AcceptFollowRequests, EraseRelationships, opens_account
+from application.graph.followers import ReadFollowers
 from application.graph.ports import AccountDirectory
 from application.graph.queries import ListPeople, ReadFollowSummary, ReadRelationships
 from application.graph.relationships import (
@@ -65,7 +65,7 @@ class GraphModule:
 
     # Answers to other modules
     viewer_contexts: CachedViewerContexts
-    audience: FollowerAudience
+    followers: ReadFollowers
 
     # Handlers of events
     accept_follow_requests: AcceptFollowRequests
@@ -101,7 +101,7 @@ class GraphModule:
             ),
             repair_follow_counts=RepairFollowCounts(stores.counters),
             viewer_contexts=viewer_contexts,
-            audience=FollowerAudience(reader=reader, monotonic=monotonic),
+            followers=ReadFollowers(reader=reader, monotonic=monotonic),
             accept_follow_requests=AcceptFollowRequests(
                 open_tx=open_tx, accounts=accounts, new_id=new_id, forget=forget, monotonic=monotonic
             ),

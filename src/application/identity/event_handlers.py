@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from application.identity.ports import PostCountsTx
-from application.shared.events import OPEN_VISIBILITIES, PostDeleted, Published
+from application.shared.events import PostDeleted, Published
 from application.shared.ports import OpenTx
-from domain.shared import EventId, UserId
+from domain.shared import OPEN_VISIBILITIES, EventId, UserId
 
 COUNT_POSTS = "identity.count_posts"
 

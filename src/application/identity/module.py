@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from application.identity.accounts import DeleteAccount, EditProfile
-from application.identity.answers import AuthorCards, LiveSessions
+from application.identity.authentication import Authenticate, LiveSessions
+from application.identity.author_cards import AuthorCards
 from application.identity.confirming import ConfirmationToken, ConfirmRegistration, RequestRegistration
 from application.identity.ending import EndOwnSession, EndOwnSessions, EndSessionsOfAllUsers, LogOut
 from application.identity.event_handlers import CountPosts, is_counted
@@ -13,7 +14,7 @@ from application.identity.keys import EnsureKeys, ListKeys, MakeKey, RevokeKey, 
 from application.identity.mailing import SendConfirmations
 from application.identity.passwords import ChangePassword, CheckPassword, ConfirmPassword, NewPassword
 from application.identity.ports import AccessTokens, Authorship, CommonPasswordCheck, Passwords, RefreshTokens
-from application.identity.queries import Authenticate, ListSessions, ReadAccount, ReadProfile
+from application.identity.queries import ListSessions, ReadAccount, ReadProfile
 from application.identity.registration import Register
 from application.identity.repair import RepairAccounts
 from application.identity.searching import SearchPeople

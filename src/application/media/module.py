@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from application.media.answers import AttachableMedia
+from application.media.attachable import AttachableMedia
 from application.media.details import ReadMedia, UpdateMedia
 from application.media.event_handlers import (
     AttachMedia,
@@ -13,7 +13,7 @@ from application.media.event_handlers import (
     DeleteOwnerMedia,
     DeletePostMedia,
 )
-from application.media.ports import OpenFolder, Processor, Sessions, Storage
+from application.media.ports import OpenFolder, Processor, Storage
 from application.media.processing import ProcessMedia
 from application.media.removing import (
     DeleteMedia,
@@ -27,7 +27,7 @@ from application.media.stores import MediaStores
 from application.media.tickets import CheckExpiredTickets, ReceiveUpload
 from application.media.uploading import BeginUpload, CompleteUpload, RegisterUpload, UploadFile, UploadLimits
 from application.shared.events import AccountDeleted, MediaAttached, MediaDetached, PostDeleted
-from application.shared.ports import Clock, NewId
+from application.shared.ports import ActiveSessions, Clock, NewId
 from application.shared.subscriptions import Subscription, on
 from domain.shared import CountGraphemes
 
@@ -37,7 +37,7 @@ class MediaNeeds:
     """The dependencies of media: other modules, services and settings."""
 
     owners: OwnerVisibility
-    sessions: Sessions
+    sessions: ActiveSessions
     storage: Storage
     processor: Processor
     folder: OpenFolder

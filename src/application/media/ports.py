@@ -118,14 +118,6 @@ class ExpiredTicket(NamedTuple):
         return f"{self.media_id}/{self.secret}/"
 
 
-class Sessions(Protocol):
-    """Answered by the identity module."""
-
-    async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
-        """Return the sessions that are active now and whose accounts exist."""
-        ...
-
-
 class ProcessingJob(NamedTuple):
     media: Media
     attempt: int
@@ -246,7 +238,7 @@ class TicketVerifier(Protocol):
 
 
 class AddressVerifier(Protocol):
-    """Verifies the URLs that `application.shared.attachments.Addresses.closed` signs."""
+    """Verifies the URLs that `application.shared.attachments.RenditionAddresses.signed` signs."""
 
     def check(self, path: str, until: str, signature: str) -> bool:
         """Return whether the URL was signed with these parameters and has not expired. Accepts any text."""

@@ -8,12 +8,11 @@ from application.media.ports import (
     ExpiredTicket,
     MediaReader,
     MediaTx,
-    Sessions,
     Storage,
     TicketRefused,
 )
 from application.media.removing import PurgeMedia, object_keys
-from application.shared.ports import Clock, OpenTx
+from application.shared.ports import ActiveSessions, Clock, OpenTx
 from domain.media import Media, MediaNotFound, MediaState
 from domain.shared import MediaId, id_from
 
@@ -31,7 +30,7 @@ class ReceiveUpload:
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
     storage: Storage
-    sessions: Sessions
+    sessions: ActiveSessions
 
     async def check(self, key: str) -> None:
         """Raises TicketRefused."""
@@ -72,7 +71,7 @@ class CheckExpiredTickets:
     open_tx: OpenTx[MediaTx]
     reader: MediaReader
     storage: Storage
-    sessions: Sessions
+    sessions: ActiveSessions
     purge: PurgeMedia
     now: Clock
 

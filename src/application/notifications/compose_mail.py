@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from application.notifications.grouping import grouped
 from application.notifications.hydration import HydratedEntry, HydrateStream
-from application.notifications.ports import Addresses, DueMail, StreamReader
+from application.notifications.ports import DueMail, MailAddresses, StreamReader
 from application.shared.mail import Message, Site
 from application.shared.paging import Window
 from application.shared.people import AuthorCard
@@ -49,7 +49,7 @@ class ComposeMail:
 
     reader: StreamReader
     hydrate: HydrateStream
-    addresses: Addresses
+    addresses: MailAddresses
     site: Site
 
     async def __call__(self, mail: DueMail) -> ComposedMail:

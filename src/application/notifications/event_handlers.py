@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.notifications.notify import NotificationRequest, Notify
-from application.notifications.ports import BATCH, Posts
+from application.notifications.ports import BATCH, NotificationPosts
 from application.shared.events import (
     Edited,
     Followed,
@@ -44,7 +44,7 @@ class NotifyOfPost:
     notification of the comment only."""
 
     notify: Notify
-    posts: Posts
+    posts: NotificationPosts
 
     async def __call__(self, event: Published | Edited, _event_id: EventId) -> None:
         post, author = PostId(event.post_id), UserId(event.author_id)
@@ -97,7 +97,7 @@ class NotifyOfEdit:
     a post several times in a row. When the time is up, it continues later after the last user."""
 
     notify: Notify
-    posts: Posts
+    posts: NotificationPosts
     monotonic: Callable[[], float]
     budget: float = BUDGET
 

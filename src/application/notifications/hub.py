@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from application.notifications.ports import Sessions, StreamHint, StreamReader
+from application.notifications.ports import StreamHint, StreamReader
+from application.shared.ports import ActiveSessions
 from domain.shared import SessionId, TooMany, Unavailable, UserId
 
 PER_USER = 10
@@ -83,7 +84,7 @@ class Hub:
     """Wakes the listeners of this process. With a single process it serves as `StreamHints`."""
 
     reader: StreamReader
-    sessions: Sessions
+    sessions: ActiveSessions
     per_user: int = PER_USER
     _by_user: dict[UserId, list[Listener]] = field(default_factory=dict)
     _draining: bool = False

@@ -20,10 +20,9 @@ from application.notifications.hub import Hub
 from application.notifications.hydration import HydrateStream
 from application.notifications.notify import Notify
 from application.notifications.ports import (
-    Addresses,
     HydrateNotificationPosts,
-    Posts,
-    Sessions,
+    MailAddresses,
+    NotificationPosts,
     StreamHints,
     StreamReader,
     StreamTokens,
@@ -59,7 +58,7 @@ from application.shared.events import (
 )
 from application.shared.mail import Mail, Site
 from application.shared.people import Cards
-from application.shared.ports import Clock, NewId, ViewerContexts
+from application.shared.ports import ActiveSessions, Clock, NewId, ViewerContexts
 from application.shared.subscriptions import Subscription, in_turn, on, on_long
 
 MailDelay = NewType("MailDelay", timedelta)
@@ -74,9 +73,9 @@ class NotificationsNeeds:
 
     viewer_contexts: ViewerContexts
     cards: Cards
-    addresses: Addresses
-    sessions: Sessions
-    posts: Posts
+    addresses: MailAddresses
+    sessions: ActiveSessions
+    posts: NotificationPosts
     hydrate_posts: HydrateNotificationPosts
     hub: Hub
     """The clients of this process."""

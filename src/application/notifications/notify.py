@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from application.notifications.ports import BATCH, NotificationsTx, Posts, StreamHint, StreamHints
+from application.notifications.ports import BATCH, NotificationPosts, NotificationsTx, StreamHint, StreamHints
 from application.shared.people import Cards
 from application.shared.ports import Clock, NewId, OpenTx, ViewerContexts
 from domain.notifications import MAX_REPEATS_PER_DAY, Channel, NotificationKind, Stream, StreamEntry
@@ -64,7 +64,7 @@ class Notify:
     open_tx: OpenTx[NotificationsTx]
     viewer_contexts: ViewerContexts
     people: Cards
-    posts: Posts
+    posts: NotificationPosts
     new_id: NewId
     hints: StreamHints
     now: Clock

@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from application.shared.paging import Window
-from application.shared.ports import Outbox
 from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import PostId, SessionId, UserId, ViewerContext
 
@@ -82,7 +81,6 @@ class Streams(Protocol):
 @dataclass(frozen=True, slots=True)
 class NotificationsTx:
     streams: Streams
-    outbox: Outbox
 
 
 class NotificationRef(NamedTuple):
@@ -198,7 +196,7 @@ class PostAddressees(NamedTuple):
     mentioned: Collection[UserId]
 
 
-class Posts(Protocol):
+class NotificationPosts(Protocol):
     """The questions that notifications asks the module that stores posts."""
 
     async def addressees(self, post: PostId) -> PostAddressees | None:
@@ -236,14 +234,6 @@ class StreamTokens(Protocol):
         ...
 
 
-class Sessions(Protocol):
-    """The question that the stream asks the module that stores sessions."""
-
-    async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
-        """Those of any number of sessions that have not ended and whose accounts exist, as of now."""
-        ...
-
-
 class DueMail(NamedTuple):
     """A leased mail that is to be sent."""
 
@@ -275,7 +265,7 @@ class MailQueue(Protocol):
         ...
 
 
-class Addresses(Protocol):
+class MailAddresses(Protocol):
     """The question that notifications asks the module that stores accounts."""
 
     async def of(self, user: UserId) -> str | None:

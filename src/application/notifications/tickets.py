@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from application.notifications.ports import Sessions, StreamTicket, StreamTickets, StreamTokens
+from application.notifications.ports import StreamTicket, StreamTickets, StreamTokens
 from application.shared.errors import TokenInvalid
-from application.shared.ports import Clock
+from application.shared.ports import ActiveSessions, Clock
 from domain.shared import SessionId, UserId
 
 LASTS = timedelta(seconds=30)
@@ -40,7 +40,7 @@ class RedeemTicket:
     """Raises TokenInvalid if the ticket does not exist, was used, has expired, or if its session has ended."""
 
     tickets: StreamTickets
-    sessions: Sessions
+    sessions: ActiveSessions
 
     async def __call__(self, secret: str) -> StreamTicket:
         ticket = await self.tickets.redeem(_digest(secret)) if len(secret) <= MAX_TICKET else None
@@ -56,7 +56,7 @@ class RedeemStreamToken:
     token is not valid."""
 
     tokens: StreamTokens
-    sessions: Sessions
+    sessions: ActiveSessions
     clock: Clock
 
     async def __call__(self, token: str) -> StreamTicket:
@@ -67,7 +67,7 @@ class RedeemStreamToken:
         return StreamTicket(*found, self.clock() + STREAM_LASTS)
 
 
-async def _check_alive(sessions: Sessions, session: SessionId) -> None:
+async def _check_alive(sessions: ActiveSessions, session: SessionId) -> None:
     if session not in await sessions.alive([session]):
         raise TokenInvalid("the session has ended")
 

@@ -1,6 +1,6 @@
 """Checks that several use cases begin with: may the user see the post, and which users does a text name."""
 
-from application.posts.ports import People, PostsTx
+from application.posts.ports import AuthorDirectory, PostsTx
 from domain.posts import (
     Entity,
     Post,
@@ -22,14 +22,14 @@ async def locked_if_visible(tx: PostsTx, viewer_context: ViewerContext, post_id:
     return post
 
 
-async def recipients(post: Post, people: People) -> frozenset[UserId]:
+async def recipients(post: Post, people: AuthorDirectory) -> frozenset[UserId]:
     """The existing users that a post mentions besides its author. Cards are cached, so a caller that holds locks seldom
     waits for another module."""
     others = post.mentioned - {post.author}
     return frozenset(await people.cards(others)) if others else others
 
 
-async def entities_in(text: str, people: People, author: ViewerContext) -> tuple[Entity, ...]:
+async def entities_in(text: str, people: AuthorDirectory, author: ViewerContext) -> tuple[Entity, ...]:
     """The entities of `text`. Users who block the author or are blocked by the author are not mentioned. Call it before
     a transaction: it waits for another module."""
     found = find_entities(text)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from application.posts.access import entities_in, locked_if_visible, recipients
-from application.posts.ports import People, PostsTx
+from application.posts.ports import AuthorDirectory, PostsTx
 from application.posts.publishing import announce_published
 from application.posts.queries import HydratedPost, ReadPost
 from application.shared.attachments import MediaCard
@@ -66,7 +66,7 @@ class EditPost:
 
     open_tx: OpenTx[PostsTx]
     viewer_contexts: ViewerContexts
-    people: People
+    people: AuthorDirectory
     now: Clock
     graphemes: CountGraphemes
     read: ReadPost

@@ -4,7 +4,7 @@ pinned."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from application.posts.ports import EngagedPost, EngagementsReader, People, PostsReader
+from application.posts.ports import AuthorDirectory, EngagedPost, EngagementsReader, PostsReader
 from application.posts.queries import HydratedPost, HydratePosts
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
@@ -22,7 +22,7 @@ class ListEngagedUsers:
     viewer_contexts: ViewerContexts
     posts: PostsReader
     engagements: EngagementsReader
-    people: People
+    people: AuthorDirectory
 
     async def __call__(
         self, viewer: UserId | None, post_id: PostId, engagement: Engagement, window: Window
@@ -60,7 +60,7 @@ class ListPinned:
 
     viewer_contexts: ViewerContexts
     engagements: EngagementsReader
-    people: People
+    people: AuthorDirectory
     hydrate: HydratePosts
 
     async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[HydratedPost]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from application.posts.ports import People
+from application.posts.ports import AuthorDirectory
 from application.posts.queries import HydratedPost
 from application.posts.views import PostContent, PostState, PostView
 from application.shared.events import PostDeleted
@@ -130,7 +130,7 @@ class HydrateEntries:
     """
 
     read_post_views: ReadPostViews
-    people: People
+    people: AuthorDirectory
 
     async def __call__(
         self, viewer_context: ViewerContext, entries: Sequence[FeedEntry]

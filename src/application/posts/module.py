@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from application.posts.answers import AuthoredPosts, FeedEntries, PostAudience
 from application.posts.attaching import UpdateAttachedMedia
+from application.posts.audience import PostAudience
 from application.posts.deleting import DeletePost
 from application.posts.editing import EditPost
 from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers, ListPinned
@@ -18,7 +18,11 @@ from application.posts.event_handlers import (
     is_open_comment,
 )
 from application.posts.hydration import ContentCache, HydrateEntries, ReadPostViews
-from application.posts.ports import People, RestrictedAuthors
+from application.posts.ports import (
+    AuthorDirectory,
+    AuthoredPosts,
+    RestrictedAuthors,
+)
 from application.posts.publishing import PublishPost
 from application.posts.queries import HydratePosts, ListByAuthor, ReadHistory, ReadPost, ReadPosts
 from application.posts.repair import RepairPosts
@@ -34,8 +38,10 @@ from application.shared.events import (
     ProfileChanged,
     Published,
 )
+from application.shared.feed_entries import FeedEntries
 from application.shared.ports import Clock, NewId, ViewerContexts
 from application.shared.subscriptions import Subscription, on, on_long
+from domain.posts import hashtag
 from domain.shared import CountGraphemes
 
 
@@ -44,7 +50,7 @@ class PostsNeeds:
     """The dependencies of posts: other modules, services and settings."""
 
     viewer_contexts: ViewerContexts
-    people: People
+    people: AuthorDirectory
     attachable: Attachable
     graphemes: CountGraphemes
     now: Clock
@@ -83,7 +89,9 @@ class PostsModule:
 
     # Answers to other modules
     hydrate_entries: HydrateEntries
-    entries: FeedEntries
+    feed_entries: FeedEntries
+    canonical_tag: Callable[[str], str | None]
+    """The canonical form of a hashtag; None if it is none."""
     authored: AuthoredPosts
     restricted_authors: RestrictedAuthors
     audience: PostAudience
@@ -155,7 +163,8 @@ class PostsModule:
             hydrate_entries=HydrateEntries(
                 read_post_views=ReadPostViews(parts=stores.parts, cache=content_cache), people=people
             ),
-            entries=stores.entries,
+            feed_entries=stores.feed_entries,
+            canonical_tag=hashtag,
             authored=stores.authored,
             restricted_authors=stores.restricted_authors,
             audience=PostAudience(parts=stores.parts, engagements=engagements),

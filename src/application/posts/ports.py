@@ -7,11 +7,12 @@ from typing import Protocol
 
 from application.posts.views import PostView
 from application.shared.attachments import MediaCard
+from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.people import Cards
 from application.shared.ports import Idempotency, Outbox
 from domain.posts import Engagement, Entity, Post
-from domain.shared import PostId, UserId, ViewerContext
+from domain.shared import EventId, PostId, UserId, ViewerContext
 
 
 class Posts(Protocol):
@@ -301,7 +302,18 @@ class Counters(Protocol):
         ...
 
 
-class People(Cards, Protocol):
+class AuthoredPosts(Protocol):
+    """The posts that a profile counts."""
+
+    async def authored(
+        self, authors: Collection[UserId], subscriber: str
+    ) -> tuple[Mapping[UserId, int], Sequence[tuple[EventId, Published | PostDeleted]]]:
+        """The number of posts of each author that everybody may see, comments excluded, and the events about posts that are
+        not delivered to `subscriber` yet, dead letters included: both as of one moment."""
+        ...
+
+
+class AuthorDirectory(Cards, Protocol):
     """What posts asks the module that knows people."""
 
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 
 from application.posts.access import entities_in, locked_if_visible, recipients
 from application.posts.counting import count_above
-from application.posts.ports import People, PostsTx
+from application.posts.ports import AuthorDirectory, PostsTx
 from application.posts.queries import HydratedPost
 from application.posts.views import PostContent, PostState, PostView
 from application.shared.attachments import Attachable, MediaCard
@@ -84,7 +84,7 @@ class PublishPost:
 
     open_tx: OpenTx[PostsTx]
     viewer_contexts: ViewerContexts
-    people: People
+    people: AuthorDirectory
     attachable: Attachable
     new_id: NewId
     graphemes: CountGraphemes
@@ -162,7 +162,7 @@ class PublishPost:
         if above is not None:
             visibility = above.comment_visibility(draft.visibility)
             private = await tx.authors.is_private(author)
-            audience = above.audience_of_answer(author, visibility, audience, private=private)
+            audience = above.mentioned_in_reply(author, visibility, audience, private=private)
         post = Post(
             id=PostId(self.new_id()),
             author=author,

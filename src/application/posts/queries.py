@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from application.posts.ports import People, PostsReader, PostVersion
+from application.posts.ports import AuthorDirectory, PostsReader, PostVersion
 from application.posts.views import PostView
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
@@ -32,7 +32,7 @@ class HydratePosts:
     short without being the last one.
     """
 
-    people: People
+    people: AuthorDirectory
 
     async def __call__(self, posts: Sequence[PostView], viewer: UserId | None) -> list[HydratedPost]:
         ids = {post.author for post in posts}
@@ -78,7 +78,7 @@ class ListByAuthor:
 
     viewer_contexts: ViewerContexts
     reader: PostsReader
-    people: People
+    people: AuthorDirectory
     hydrate: HydratePosts
 
     async def __call__(self, viewer: UserId | None, author: UserId, window: Window) -> Page[HydratedPost]:

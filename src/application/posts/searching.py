@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from application.posts.ports import People, PostsReader
+from application.posts.ports import AuthorDirectory, PostsReader
 from application.posts.queries import HydratedPost, HydratePosts
 from application.shared.paging import Page, Window, page
 from application.shared.ports import ViewerContexts
@@ -63,7 +63,7 @@ class SearchPosts:
 
     search: PostSearch
     viewer_contexts: ViewerContexts
-    people: People
+    people: AuthorDirectory
     reader: PostsReader
     hydrate: HydratePosts
     graphemes: CountGraphemes

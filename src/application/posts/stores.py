@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 
-from application.posts.answers import AuthoredPosts, FeedEntries
 from application.posts.hydration import PostPartsReader
-from application.posts.ports import Counters, EngagementsReader, PostsReader, PostsTx, RestrictedAuthors
+from application.posts.ports import (
+    AuthoredPosts,
+    Counters,
+    EngagementsReader,
+    PostsReader,
+    PostsTx,
+    RestrictedAuthors,
+)
 from application.posts.searching import PostSearch
+from application.shared.feed_entries import FeedEntries
 from application.shared.ports import OpenTx
 
 
@@ -19,6 +26,6 @@ class PostsStores:
     engagements: EngagementsReader
     counters: Counters
     search: PostSearch
-    entries: FeedEntries
+    feed_entries: FeedEntries
     authored: AuthoredPosts
     restricted_authors: RestrictedAuthors

@@ -15,7 +15,7 @@ class RenditionCard(NamedTuple):
     height: int
     bytes: int
     path: str
-    """The path of the file; `Addresses` makes URLs of it."""
+    """The path of the file; `RenditionAddresses` makes URLs of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,17 @@ class Attachable(Protocol):
         ...
 
 
-class Addresses(Protocol):
+class RenditionAddresses(Protocol):
     """The URLs of renditions."""
 
-    def open(self, path: str) -> str:
+    def permanent(self, path: str) -> str:
         """A permanent URL. It works as long as everybody may see the post."""
         ...
 
-    def closed(self, path: str) -> str:
+    def signed(self, path: str) -> str:
         """A URL that works for 4 to 5 minutes for anybody who has it. Give it only to viewers who may see the post now."""
         ...
 
     def until(self) -> datetime:
-        """The time until which `closed` returns the same URL as now."""
+        """The time until which `signed` returns the same URL as now."""
         ...

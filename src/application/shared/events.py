@@ -8,10 +8,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-OPEN_VISIBILITIES = frozenset({"public", "unlisted"})
-"""The visibilities of posts that everyone may see. A count must not include other posts: it would reveal them to readers who
-cannot see them."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event(ABC):

@@ -93,6 +93,14 @@ class Idempotency(Protocol):
         ...
 
 
+class ActiveSessions(Protocol):
+    """The sessions that have not ended. The identity module provides them."""
+
+    async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
+        """Those of any number of sessions that are active now and whose accounts exist."""
+        ...
+
+
 class ViewerContexts(Protocol):
     """The viewer contexts that every read needs first. The graph module provides them."""
 

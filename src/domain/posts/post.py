@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from domain.posts.entities import Entity, mentioned
+from domain.shared import OPEN_VISIBILITIES as OPEN_VISIBILITY_NAMES
 from domain.shared import (
     Conflict,
     FieldError,
@@ -98,8 +99,8 @@ _WIDTH = {
     Visibility.FOLLOWERS: 1,
     Visibility.DIRECT: 0,
 }
-OPEN_VISIBILITIES = frozenset({Visibility.PUBLIC, Visibility.UNLISTED})
-"""Everybody who has the address of such a post may see it."""
+OPEN_VISIBILITIES = frozenset(map(Visibility, OPEN_VISIBILITY_NAMES))
+"""As members of the enum, which are found faster than strings."""
 
 
 class AuthorState(StrEnum):
@@ -278,7 +279,7 @@ class Post:
             return self.visibility in OPEN_VISIBILITIES
         return self.visibility is Visibility.DIRECT and above.visibility is Visibility.DIRECT
 
-    def audience_of_answer(
+    def mentioned_in_reply(
         self, author: UserId, visibility: Visibility, named: frozenset[UserId], *, private: bool = False
     ) -> frozenset[UserId]:
         """The users whom an answer by `author` to this post mentions, given the users that its text names and whether

@@ -1,6 +1,6 @@
 """Authenticate a request by its token, and charge it to the rate limits."""
 
-from application.identity.queries import Authenticate, Principal
+from application.identity.authentication import Authenticate, Principal
 from application.shared.errors import TokenInvalid
 from domain.shared import Unauthenticated
 from entrypoints.access.limits import Caller, Cost, RateLimits

@@ -11,7 +11,7 @@ from litestar.openapi.spec import Contact, License
 from litestar.types import ASGIApp
 
 from application.media.ports import AddressVerifier, OpenFolder, TicketVerifier
-from application.shared.attachments import Addresses
+from application.shared.attachments import RenditionAddresses
 from application.shared.people import FollowSummaries
 from domain.shared import DomainError
 from entrypoints.access.authentication import Authenticator
@@ -96,7 +96,7 @@ class Parts:
     read_user_feed: OfUser
     streams: StreamServices
     origin: str
-    addresses: Addresses
+    addresses: RenditionAddresses
     address_verifier: AddressVerifier
     ticket_verifier: TicketVerifier
     folder: OpenFolder

@@ -7,7 +7,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 
-from application.identity.queries import Principal
+from application.identity.authentication import Principal
 from application.shared.errors import TokenInvalid
 from domain.shared import UserId
 from entrypoints.access.authentication import Authenticator, TokenMissing

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from application.shared.attachments import Addresses
+from application.shared.attachments import RenditionAddresses
 from application.shared.people import AuthorCard
 from entrypoints.http.shapes import Author, HydratedPost, PostCounts, PostOut, Viewer
 
@@ -46,7 +46,7 @@ class _Fragment(NamedTuple):
 class Fragments:
     """The fragments that were encoded last, bounded by their size."""
 
-    def __init__(self, addresses: Addresses, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, addresses: RenditionAddresses, max_bytes: int = MAX_BYTES) -> None:
         self.addresses = addresses
         self._max_bytes, self.bytes = max_bytes, 0
         self._fragments: OrderedDict[int, _Fragment] = OrderedDict()

@@ -9,7 +9,7 @@ from litestar import Response
 from application.posts.engagements import EngagementSummary
 from application.posts.publishing import PublishedPost
 from application.posts.queries import HydratedPost as HydratedPost  # noqa: PLC0414 - for controllers of other modules
-from application.shared.attachments import Addresses, MediaCard, RenditionCard
+from application.shared.attachments import MediaCard, RenditionAddresses, RenditionCard
 from application.shared.people import AuthorCard, RelationshipView
 from domain.media import FailureReason, MediaKind, MediaState
 from domain.posts import Engagement, Entity, EntityType, Visibility, hashtags
@@ -105,9 +105,9 @@ class MediaOut(Out):
     """By their names: `thumbnail`, `small`, `large`, each of them with `_jpeg` too; `video`; `poster`."""
 
     @classmethod
-    def of_card(cls, card: MediaCard, addresses: Addresses, *, open: bool) -> Self:  # noqa: A002 - the word for it
+    def of_card(cls, card: MediaCard, addresses: RenditionAddresses, *, open: bool) -> Self:  # noqa: A002 - the word for it
         """`open`: everybody may see the post. Otherwise the result must go only to a viewer who may see it now."""
-        address = addresses.open if open else addresses.closed
+        address = addresses.permanent if open else addresses.signed
         return cls(
             id=str(card.id),
             state=MediaState(card.state),
@@ -165,7 +165,7 @@ class PostOut(Out, tag_field="type", tag="post"):
     """Present only in feeds, if this user's repost brought the post there."""
 
     @classmethod
-    def of(cls, hydrated: HydratedPost, addresses: Addresses) -> Self:
+    def of(cls, hydrated: HydratedPost, addresses: RenditionAddresses) -> Self:
         state, content = hydrated.post
         is_open = state.open
         return cls(
@@ -195,7 +195,7 @@ class PostList(Out):
     items: list[PostOut]
 
 
-def published(done: PublishedPost, addresses: Addresses) -> Response[PostOut]:
+def published(done: PublishedPost, addresses: RenditionAddresses) -> Response[PostOut]:
     out = PostOut.of(done.hydrated, addresses)
     return created(out, f"/api/v1/posts/{out.id}", replayed=done.replayed)
 

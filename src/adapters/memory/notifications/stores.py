@@ -11,7 +11,7 @@ from application.notifications.stores import NotificationsStores
 def stores(memory: Memory) -> NotificationsStores:
     store = memory.store
     return NotificationsStores(
-        open_tx=transactions(store, memory.new_id),
+        open_tx=transactions(store),
         reader=MemoryStreamReader(store),
         tickets=MemoryStreamTickets(store, memory.monotonic),
         mail_queue=MemoryMailQueue(store, now=memory.now, monotonic=memory.monotonic),

@@ -17,10 +17,9 @@ from adapters.memory.notifications.rows import (
     DueRow,
     notifications,
 )
-from adapters.memory.outbox import MemoryOutbox
 from adapters.memory.store import Draft, Store
 from application.notifications.ports import NotificationsTx
-from application.shared.ports import NewId, OpenTx
+from application.shared.ports import OpenTx
 from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import UserId
 
@@ -103,5 +102,5 @@ class MemoryStreams:
                 self.rows.delete(TICKETS, digest)
 
 
-def transactions(store: Store, new_id: NewId) -> OpenTx[NotificationsTx]:
-    return store.transactions(lambda rows: NotificationsTx(MemoryStreams(rows), MemoryOutbox(rows, new_id)))
+def transactions(store: Store) -> OpenTx[NotificationsTx]:
+    return store.transactions(lambda rows: NotificationsTx(MemoryStreams(rows)))

@@ -21,7 +21,7 @@ def stores(memory: Memory) -> PostsStores:
         engagements=MemoryEngagementsReader(store),
         counters=MemoryCounters(store),
         search=MemorySearch(store),
-        entries=MemoryEntries(store),
+        feed_entries=MemoryEntries(store),
         authored=MemoryAuthored(store),
         restricted_authors=MemoryRestrictedAuthors(store),
     )

@@ -11,7 +11,7 @@ from application.notifications.stores import NotificationsStores
 def stores(sql: Sql) -> NotificationsStores:
     database = sql.database
     return NotificationsStores(
-        open_tx=transactions(database, sql.new_id),
+        open_tx=transactions(database),
         reader=SqlStreamReader(database),
         tickets=SqlStreamTickets(database),
         mail_queue=SqlMailQueue(database),

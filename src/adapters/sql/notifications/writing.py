@@ -34,9 +34,9 @@ from adapters.sql.notifications.rows import (
     user_id,
 )
 from adapters.sql.notifications.tables import entries, mails, preferences, streams, tickets
-from adapters.sql.outbox import SqlOutbox, insert_new
+from adapters.sql.outbox import insert_new
 from application.notifications.ports import NotificationsTx
-from application.shared.ports import NewId, OpenTx
+from application.shared.ports import OpenTx
 from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import Unavailable, UserId
 
@@ -198,8 +198,8 @@ def _hash(key: str) -> bytes:
     return blake2b(key.encode(), digest_size=16).digest()
 
 
-def transactions(database: Database, new_id: NewId) -> OpenTx[NotificationsTx]:
+def transactions(database: Database) -> OpenTx[NotificationsTx]:
     def ports(connection: AsyncConnection) -> NotificationsTx:
-        return NotificationsTx(SqlStreams(connection), SqlOutbox(connection, new_id))
+        return NotificationsTx(SqlStreams(connection))
 
     return database.transactions(ports)

@@ -21,7 +21,7 @@ def stores(sql: Sql) -> PostsStores:
         engagements=SqlEngagementsReader(database),
         counters=SqlCounters(database),
         search=SqlSearch(database),
-        entries=SqlEntries(database),
+        feed_entries=SqlEntries(database),
         authored=SqlAuthored(database),
         restricted_authors=SqlRestrictedAuthors(database),
     )

@@ -9,7 +9,7 @@ from application.media.details import ReadMedia, UpdateMedia
 from application.media.ports import OpenFolder
 from application.media.removing import DeleteMedia
 from application.media.uploading import BeginUpload, CompleteUpload, MediaDetails, Uploader, UploadFile
-from application.shared.attachments import Addresses
+from application.shared.attachments import RenditionAddresses
 from application.shared.errors import StorageFull
 from domain.media import (
     MediaInUse,
@@ -66,7 +66,7 @@ class MediaController(Controller):
     describe_media: UpdateMedia
     read_media: ReadMedia
     remove_media: DeleteMedia
-    addresses: Addresses
+    addresses: RenditionAddresses
     idempotent_request: IdempotentRequests
     folder: OpenFolder
     uploads: Uploads

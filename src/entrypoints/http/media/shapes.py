@@ -8,7 +8,7 @@ import msgspec
 from application.media.ports import UploadTicket
 from application.media.serving import card_of
 from application.media.uploading import MediaDetails
-from application.shared.attachments import Addresses
+from application.shared.attachments import RenditionAddresses
 from domain.media import CENTRE, FocalPoint, Media, MediaNotFound
 from domain.shared import MediaId, id_from
 from entrypoints.http.answers import Out
@@ -69,8 +69,8 @@ class OwnMediaOut(MediaOut):
     """The post that has the media."""
 
     @classmethod
-    def of(cls, media: Media, addresses: Addresses) -> Self:
-        # Always closed URLs: the visibility of the account is not read only for its owner.
+    def of(cls, media: Media, addresses: RenditionAddresses) -> Self:
+        # Always signed URLs: the visibility of the account is not read only for its owner.
         shown = MediaOut.of_card(card_of(media), addresses, open=False)
         return cls(
             **msgspec.structs.asdict(shown),

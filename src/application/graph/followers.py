@@ -1,4 +1,4 @@
-"""The accounts that a post reaches."""
+"""The followers of authors, for the fan-out of posts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from domain.shared import UserId
 
 
 @dataclass(slots=True)
-class FollowerAudience:
-    """The followers of an author, and the authors with too many followers for a fan-out. Answers feeds."""
+class ReadFollowers:
+    """Reads the followers of an author, and the authors with too many followers for a fan-out. Feeds asks."""
 
     reader: GraphReader
     monotonic: Callable[[], float]
@@ -18,9 +18,9 @@ class FollowerAudience:
     _popular: frozenset[UserId] = frozenset()
     _good_until: float = 0.0
 
-    async def followers_of(self, author: UserId, after: UserId, limit: int) -> Sequence[UserId]:
-        """Up to `limit` followers with an id above `after`, in the order of their ids."""
-        return await self.reader.followers_after(author, after, limit)
+    async def after(self, author: UserId, last: UserId, limit: int) -> Sequence[UserId]:
+        """Up to `limit` followers with an id above `last`, in the order of their ids."""
+        return await self.reader.followers_after(author, last, limit)
 
     async def is_popular(self, author: UserId) -> bool:
         """Whether the author is popular at this moment, cached or not. If so, `popular` includes the author from now

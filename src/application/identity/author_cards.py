@@ -1,4 +1,4 @@
-"""The answers of identity to other modules."""
+"""The names of accounts, as other modules show them."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from application.identity.ports import IdentityReader
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.people import AuthorCard
-from application.shared.ports import Clock
-from domain.shared import EventId, SessionId, UserId
+from domain.shared import EventId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,3 @@ class AuthorCards:
 
     async def forget(self, event: ProfileChanged | AccountDeleted, _event_id: EventId) -> None:
         self._cards.pop(UserId(event.user_id), None)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSessions:
-    """The sessions that have not ended."""
-
-    reader: IdentityReader
-    clock: Clock
-
-    async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
-        """The sessions of `sessions` that are active now and whose accounts exist, read with one query."""
-        return await self.reader.sessions_alive(sessions, self.clock())
