@@ -1,4 +1,4 @@
-"""Writes the files in docs/ that are generated from the code. With --check, lists those that are not up to date.
+"""Writes the files in docs/ and deploy/ that are generated from the code. With --check, lists those that are not up to date.
 
 .venv/bin/python scripts/generate.py [--check]
 """
@@ -15,6 +15,8 @@ import entrypoints.http.app  # noqa: F401 - it defines every error class, so tha
 from entrypoints.event_catalogue import event_catalogue
 from entrypoints.http.notifications.stream.asyncapi import document
 from entrypoints.http.openapi import catalogue
+from entrypoints.log_catalogue import catalogue as log_catalogue
+from entrypoints.log_catalogue import index_template
 from entrypoints.settings import Settings, environment_name
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -92,12 +94,18 @@ def events() -> str:
     return event_catalogue(NOTE.format(source="src/application/shared/events.py and the subscriptions"))
 
 
+def logs() -> str:
+    return log_catalogue(NOTE.format(source="the log events"))
+
+
 GENERATED = {
     "openapi.json": openapi,
     "asyncapi.json": asyncapi,
     "settings.md": settings,
     "errors.md": errors,
     "events.md": events,
+    "logs.md": logs,
+    "../deploy/elasticsearch/index-template.json": index_template,
 }
 
 
@@ -106,15 +114,15 @@ def main() -> int:
     outdated = 0
     DOCS.mkdir(exist_ok=True)
     for name, make in GENERATED.items():
-        path, made = DOCS / name, make()
+        path, made = (DOCS / name).resolve(), make()
         if path.exists() and path.read_text() == made:
             continue
         outdated += 1
         if check:
-            sys.stderr.write(f"docs/{name} is not up to date: make docs\n")
+            sys.stderr.write(f"{path.relative_to(DOCS.parent)} is not up to date: make docs\n")
         else:
             path.write_text(made)
-            sys.stdout.write(f"wrote docs/{name}\n")
+            sys.stdout.write(f"wrote {path.relative_to(DOCS.parent)}\n")
     return 1 if check and outdated else 0
 
 

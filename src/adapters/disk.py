@@ -4,22 +4,21 @@ A reserve file keeps some space. A server that starts while the disk is full del
 to open its files and the start writes a few rows. The file is created again when there is enough space.
 """
 
-import logging
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.log_events import DiskFree, DiskFull, DiskFullAtStart, ReserveNotCreated
 from application.shared.errors import StorageFull
+from application.shared.log import log
 from domain.shared import Unavailable
 
 RESERVE = 4 * 1024 * 1024
 """The size of the reserve file in bytes. The write-ahead log of SQLite grows to about this size before it is reset."""
 MARGIN = 1024 * 1024
 """Bytes that must be free for a write."""
-
-log = logging.getLogger(__name__)
 
 
 def free_bytes(folder: Path) -> int:
@@ -46,7 +45,7 @@ class Disk:
         if self.free(self.folder) >= MARGIN:
             self._reserve()
         elif self._has_reserve:
-            log.warning("the disk of the data folder is full: starting read-only until there is space")
+            log(DiskFullAtStart())
             self._file.unlink()
             self._has_reserve = False
 
@@ -94,7 +93,7 @@ class Disk:
             with self._file.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE)
         except OSError as error:  # another process used the space first
-            log.warning("cannot create the reserve file in the data folder: %s", error.strerror)
+            log(ReserveNotCreated(reason=error.strerror or ""))
             self._file.unlink(missing_ok=True)
         else:
             self._has_reserve = True
@@ -103,7 +102,4 @@ class Disk:
         """Log one line when the disk becomes full, and one when it has space again."""
         if full != self._was_full:
             self._was_full = full
-            if full:
-                log.warning("the disk of the data folder is full: reads continue, writes are refused")
-            else:
-                log.info("the disk of the data folder has space again")
+            log(DiskFull() if full else DiskFree())

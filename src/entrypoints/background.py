@@ -1,7 +1,6 @@
 """Background work of a running server. Work that fails is started again."""
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -10,12 +9,12 @@ from contextlib import AsyncExitStack, suppress
 from adapters.security.tokens import load_keys
 from adapters.sql.maintenance import purge_expired
 from application.shared.events import AccountDeleted
+from application.shared.log import background_task, log
 from application.shared.subscriptions import deliver_again
 from domain.shared import EventId, Unavailable
 from entrypoints.container import Container
+from entrypoints.log_events import BackgroundFailed, BackgroundWaits, MaintenanceFailed, MaintenanceUnfinished
 from entrypoints.settings import Settings
-
-log = logging.getLogger(__name__)
 
 OBJECTS_SECONDS = 60.0
 """The pause between two sweeps of the storage."""
@@ -39,6 +38,7 @@ async def in_background(stack: AsyncExitStack, name: str, work: Callable[[], Awa
 
 async def _restarted(name: str, work: Callable[[], Awaitable[None]]) -> None:
     """The work should never end: log why it did, wait a second, start it again. The same reason is logged once a minute."""
+    background_task.set(name)
     logged, logged_at = "", 0.0
     while True:
         try:
@@ -46,9 +46,9 @@ async def _restarted(name: str, work: Callable[[], Awaitable[None]]) -> None:
         except Unavailable as error:
             if str(error) != logged or time.monotonic() - logged_at > REPEAT_LOG_SECONDS:
                 logged, logged_at = str(error), time.monotonic()
-                log.warning("%s is waiting: %s", name, error)
-        except Exception:
-            log.exception("%s failed and is restarted", name)
+                log(BackgroundWaits(task=name, reason=str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the work must go on
+            log(BackgroundFailed(task=name), error)
         await asyncio.sleep(1)
 
 
@@ -95,7 +95,7 @@ async def run_maintenance(container: Container, settings: Settings) -> None:
             # Last: the storage may be unavailable while everything else works.
             await container.media().purge_expired_media()
         except Unavailable as error:
-            log.warning("maintenance was not finished and runs again in an hour: %s", error)
-        except Exception:
-            log.exception("maintenance failed and runs again in an hour")
+            log(MaintenanceUnfinished(reason=str(error)))
+        except Exception as error:  # noqa: BLE001 - as above
+            log(MaintenanceFailed(), error)
         await asyncio.sleep(MAINTENANCE_SECONDS)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from adapters.mail.smtp import SmtpMail
-from adapters.mail.unsent import LoggedMail, NoMail
+from adapters.mail.unsent import NoMail, PrintedMail
 from adapters.memory.cache import MemoryCache
 from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
 from adapters.memory.limits import MemoryLimiter, NoLimiter
@@ -68,7 +68,7 @@ def mail(c: "Container") -> Mail:
     if configuration.mail_server is not None:
         own_host = configuration.site.host.encode("idna").decode()
         return SmtpMail(server=configuration.mail_server, own_host=own_host, now=c.now())
-    return LoggedMail() if configuration.settings.env == "development" else NoMail()
+    return PrintedMail() if configuration.settings.env == "development" else NoMail()
 
 
 def s3(c: "Container") -> "S3Storage":

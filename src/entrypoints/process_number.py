@@ -1,7 +1,6 @@
 """Hold the process number that ids are made with."""
 
 import asyncio
-import logging
 import secrets
 import time
 from contextlib import AsyncExitStack
@@ -10,12 +9,12 @@ from adapters.ids import IdAllocator, Lease
 from adapters.sql.database import Database
 from adapters.sql.process_numbers import LEASE, ProcessNumbers
 from adapters.sql.server import allowed_connections
+from application.shared.log import log
 from domain.shared import Unavailable
 from entrypoints.background import in_background
 from entrypoints.container import Container
+from entrypoints.log_events import ProcessNumberNotRenewed, TooFewDatabaseConnections
 from entrypoints.settings import BadSettings, Settings
-
-log = logging.getLogger(__name__)
 
 
 async def hold_process_number(stack: AsyncExitStack, container: Container, settings: Settings) -> None:
@@ -40,11 +39,11 @@ async def _check_connections(database: Database, connections: int, processes: in
             "connections, besides those that are reserved for others"
         )
     if processes * connections > allowed:
-        log.warning(
-            "%s processes with WAGGLE_DATABASE_CONNECTIONS=%s may open %s connections, but the database server allows %s: "
-            "requests will fail under load",
-            processes, connections, processes * connections, allowed,
-        )  # fmt: skip
+        log(
+            TooFewDatabaseConnections(
+                processes=processes, connections=connections, needed=processes * connections, allowed=allowed
+            )
+        )
 
 
 async def _take(numbers: ProcessNumbers, ids: IdAllocator) -> Lease:
@@ -69,7 +68,7 @@ async def keep_lease(numbers: ProcessNumbers, ids: IdAllocator, lease: Lease | N
                 asked_at = time.monotonic()
                 lease = await numbers.take()
         except Unavailable as error:
-            log.warning("the process number was not renewed: %s", error)
+            log(ProcessNumberNotRenewed(reason=str(error)))
             continue
         ids.renewed(lease, asked_at=asked_at)
         pause = LEASE.total_seconds() / 3

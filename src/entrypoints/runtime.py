@@ -1,7 +1,6 @@
 """Run Waggle: open everything, do the background work, close everything again."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +11,7 @@ from adapters.security.tokens import load_keys
 from adapters.sql.media.queue import SqlProcessingQueue
 from adapters.sql.migrate import HEAD, check_schema, migrate
 from application.identity.security import flushed
+from application.shared.log import log
 from domain.shared import MAX_ID, Unavailable
 from entrypoints.background import (
     follow_keys,
@@ -22,11 +22,15 @@ from entrypoints.background import (
 )
 from entrypoints.container import Container
 from entrypoints.lock import data_folder, only_process
+from entrypoints.log_events import (
+    ConfinementActive,
+    ConfinementIncomplete,
+    ConfinementUnknown,
+    SchemaMigrated,
+)
 from entrypoints.process_number import hold_process_number
 from entrypoints.security import security_events_stored
 from entrypoints.settings import BadSettings, Settings
-
-log = logging.getLogger(__name__)
 
 OTHER_KEY = "WAGGLE_SECRET_KEY (or secret.key) is not the key that this data was created with"
 
@@ -90,20 +94,16 @@ async def _report_confinement(container: Container, settings: Settings) -> None:
     except Unavailable as error:
         if settings.media_confinement == "required":
             raise
-        log.warning("it is unknown which layers confine the decoding of uploads: %s", error)
+        log(ConfinementUnknown(reason=str(error)))
         return
     in_force = [layer for layer in LAYERS if layer not in missing]
     if missing and settings.media_confinement == "required":
         raise BadSettings(
             f"WAGGLE_MEDIA_CONFINEMENT=required, but this system does not offer: {', '.join(missing)}"
         )
-    log.info("uploads are decoded under: %s", ", ".join(in_force) or "limits of memory and time only")
+    log(ConfinementActive(layers=", ".join(in_force) or "limits of memory and time only"))
     if missing:
-        log.warning(
-            "uploads are decoded without: %s. This system does not offer it; WAGGLE_MEDIA_CONFINEMENT=required refuses "
-            "to start without it",
-            ", ".join(missing),
-        )
+        log(ConfinementIncomplete(layers=", ".join(missing)))
 
 
 @asynccontextmanager
@@ -142,7 +142,7 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
         except ValueError:
             raise BadSettings(OTHER_KEY) from None
         if changed:
-            log.info("the database is now at schema %s", HEAD)
+            log(SchemaMigrated(revision=HEAD))
         await SqlProcessingQueue(
             database
         ).free_all()  # the lock proves that the holders of all leases are dead

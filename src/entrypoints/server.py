@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import dataclasses
 import gc
-import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,15 +14,15 @@ from types import FrameType
 import uvicorn
 
 from application.notifications.hub import Hub
+from application.shared.log import log
 from entrypoints.access.networks import Networks
 from entrypoints.container import build
 from entrypoints.http.app import create_app
 from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
 from entrypoints.http.notifications.stream.frames import MAX_FRAME
+from entrypoints.log_events import ProxiesNotTrusted, ServerDraining, ServerStarted, ServerStopped
 from entrypoints.runtime import running
 from entrypoints.settings import BadSettings, Settings
-
-log = logging.getLogger(__name__)
 
 FINISH_SECONDS = 20
 """For requests in progress when the server stops."""
@@ -37,14 +36,13 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
         settings
     ) as listener:  # before anything is created: a port that is taken must leave nothing behind
         await _serve_on(listener, dataclasses.replace(settings, port=listener.getsockname()[1]))
+    log(ServerStopped())
     return 0
 
 
 async def _serve_on(listener: socket.socket, settings: Settings) -> None:
     if settings.env == "production" and not settings.trusted_proxies:
-        log.warning(
-            "WAGGLE_TRUSTED_PROXIES is empty: all clients behind a reverse proxy count as one client for the rate limits"
-        )
+        log(ProxiesNotTrusted())
     container = build(settings)
     async with running(container, settings):
         connections = Connections(
@@ -94,12 +92,13 @@ class _Server(uvicorn.Server):
         except OSError as error:  # two servers may bind the same port while neither listens yet
             raise _cannot_listen(self._settings, error) from None
         gc.freeze()  # what exists now stays: collecting it again and again took up to 4 ms and freed nothing
+        log(ServerStarted(shape=self._settings.shape, port=self._settings.port))
         print(_where(self._settings), flush=True)  # noqa: T201 - for the person at the terminal
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         seconds = self._settings.drain_seconds
         if sig == signal.SIGTERM and seconds and not self._connections.draining:
-            log.info("stopping in %d seconds; until then /readyz answers 503 for load balancers", seconds)
+            log(ServerDraining(seconds=seconds))
             self._connections.draining = True
             self._drained_at = asyncio.get_running_loop().time() + seconds
         else:

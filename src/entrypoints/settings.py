@@ -142,7 +142,7 @@ class Settings:
         "",
         "the mail server, `smtp://user:password@host:587?from=waggle@example.org` (with STARTTLS, unless it is on this host) "
         "or `smtps://`, with special characters percent-encoded, and `&ssl_ca_certs=/a/file` for a certificate authority of "
-        "your own. Empty: no mail is sent; in development the log shows it",
+        "your own. Empty: no mail is sent; in development it is printed",
     )
     mail_delay_seconds: int = _setting(
         120,

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from .secrets_seen import remember
+
 T = TypeVar("T")
 Json = dict[str, Any]
 
@@ -287,6 +289,7 @@ class Api:
 
         def check(response: httpx.Response) -> None:
             response.read()
+            remember(response)
             check_answer(response)
             if response.status_code >= 400 and response.request.method != "HEAD":
                 codes.check(response)

@@ -11,7 +11,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.log_lines import problems_of
+
 from .forking import ForkedProcess, end_with_the_parent, fork
+from .secrets_seen import SECRETS
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
@@ -52,23 +55,28 @@ class Waggle:
 
     @property
     def log(self) -> Path:
+        """What the server wrote to standard error. Servers that share a folder share it."""
         return self.folder / "server.log"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "server.out"
 
     def start(self) -> None:
         """Start the process and wait until it reports that it is ready."""
         if self.executed:
-            with self.log.open("ab") as log:
+            with self.log.open("ab") as log, self.output.open("ab") as output:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "entrypoints.cli", "serve"],
                     cwd=ROOT / "src",
                     env=self._environment(),
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    stdout=output,
                     stderr=log,
                     preexec_fn=end_with_the_parent,  # noqa: PLW1509 - one system call, no lock is taken
                 )
         else:
-            self._process = fork(["serve"], self._environment(), self.log, self.log)
+            self._process = fork(["serve"], self._environment(), self.output, self.log)
         end = time.monotonic() + PATIENCE
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > end:
@@ -91,7 +99,10 @@ class Waggle:
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 raise
-            return subprocess.CompletedProcess(arguments, status, stdout.read_text(), stderr.read_text())
+            said = stderr.read_text()
+            problems = [*problems_of((line for line in said.splitlines() if line.startswith("{")), SECRETS)]
+            assert not problems, f"the log of waggle {arguments}:\n" + "\n".join(problems)
+            return subprocess.CompletedProcess(arguments, status, stdout.read_text(), said)
 
     def kill(self) -> None:
         """Send SIGKILL, so that the server cannot finish anything."""
@@ -134,10 +145,10 @@ class Waggle:
         return Path(f"/proc/{self._process.pid}/{name}").read_text()
 
     def complaints(self) -> list[str]:
-        """The lines of the log that must not be there."""
-        bad = ('"level": "error"', '"level": "critical"', "Traceback", "RuntimeWarning", "was never awaited")
-        text = self.log.read_text(errors="replace")
-        return [line for line in text.splitlines() if any(word in line for word in bad)]
+        """What is wrong with the log: errors, lines that do not fit the schema, and lines that contain a secret."""
+        bad = ('"log.level":"error"', '"log.level":"critical"', "RuntimeWarning", "was never awaited")
+        lines = self.log.read_text(errors="replace").split("\n")
+        return [line for line in lines if any(word in line for word in bad)] + [*problems_of(lines, SECRETS)]
 
     def tail(self, characters: int = 4000) -> str:
         return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else "(no log)"

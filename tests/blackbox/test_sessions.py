@@ -236,7 +236,7 @@ def test_ending_other_sessions_needs_a_recent_password(embedded: Waggle) -> None
 
 
 def security_lines(waggle: Waggle) -> list[Json]:
-    lines = [line for line in waggle.log.read_text().splitlines() if "security event" in line]
+    lines = [line for line in waggle.log.read_text().splitlines() if '"security_event"' in line]
     return [json.loads(line) for line in lines]
 
 
@@ -258,13 +258,13 @@ def test_security_events_are_logged_and_stored(embedded: Waggle) -> None:
         lines = security_lines(embedded)
         embedded.start()
 
-    refused_lines = [line for line in lines if line["outcome"] == "refused"]
-    assert sum(line["count"] for line in refused_lines) == 80
+    refused_lines = [line for line in lines if line["event.outcome"] == "failure"]
+    assert sum(line["waggle.count"] for line in refused_lines) == 80
     assert len(refused_lines) <= 6
-    assert {line["user_id"] for line in refused_lines} == {maya.id}
-    assert {line["network"] for line in lines} == {"127.0.0.0/24"}
-    assert {line["request_id"] for line in refused_lines} == {"traced-1"}
-    kinds = [line["kind"] for line in lines]
+    assert {line["user.id"] for line in refused_lines} == {maya.id}
+    assert {line.get("source.address") for line in lines} == {"127.0.0.0/24"}
+    assert {line["http.request.id"] for line in refused_lines} == {"traced-1"}
+    kinds = [line["waggle.security.action"] for line in lines]
     assert kinds[0] == "registration"
     assert {"login", "password_changed", "logout"} <= set(kinds)
     assert "key_revoked" in revoked.stderr

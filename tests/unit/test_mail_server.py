@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from adapters.mail.server import MailServer
-from adapters.mail.unsent import LoggedMail, NoMail
+from adapters.mail.unsent import NoMail, PrintedMail
 from application.shared.mail import Message
 
 
@@ -63,8 +63,8 @@ def test_an_invalid_url_is_refused_without_showing_the_password(url: str) -> Non
     assert "hunter2" not in str(caught.value)
 
 
-async def test_without_a_server_the_mail_is_logged_without_its_recipient(
-    caplog: pytest.LogCaptureFixture,
+async def test_without_a_server_the_mail_is_printed_without_its_recipient_and_not_logged(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     message = Message("canary@example.org", "Three bees", "and honey", "1")
@@ -72,7 +72,9 @@ async def test_without_a_server_the_mail_is_logged_without_its_recipient(
     await NoMail().send(message)
     assert not caplog.text
 
-    await LoggedMail().send(message)
-    assert "Three bees" in caplog.text
-    assert "and honey" in caplog.text
-    assert "canary" not in caplog.text
+    await PrintedMail().send(message)
+    printed = capsys.readouterr().out
+    assert "Three bees" in printed
+    assert "and honey" in printed
+    assert "canary" not in printed
+    assert not caplog.text

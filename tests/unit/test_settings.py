@@ -242,12 +242,12 @@ def test_an_error_does_not_contain_the_secret(environ: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("environ", "adapter"),
     [
-        ({}, "LoggedMail"),
+        ({}, "PrintedMail"),
         (PRODUCTION, "NoMail"),
         ({"WAGGLE_MAIL_URL": "smtp://:hunter2@127.0.0.1?from=bee@hive.example"}, "SmtpMail"),
     ],
 )
-def test_without_a_mail_server_mail_is_logged_in_development_only(
+def test_without_a_mail_server_mail_is_printed_in_development_only(
     environ: dict[str, str], adapter: str, tmp_path: Path
 ) -> None:
     container = build(Settings.read({"WAGGLE_DATA_DIR": str(tmp_path), **environ}))

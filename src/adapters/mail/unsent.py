@@ -1,21 +1,20 @@
 """Mail without a mail server."""
 
-import logging
+import sys
 from dataclasses import dataclass
 
 from application.shared.mail import Message
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True)
-class LoggedMail:
-    """For developers: the mail is logged without its address, and not sent."""
+class PrintedMail:
+    """For developers: the mail is printed without its address, and not sent. It is not logged, because it may contain tokens."""
 
     async def send(self, message: Message) -> None:
-        log.info(
-            "a mail that is not sent because WAGGLE_MAIL_URL is empty: %s\n%s", message.subject, message.text
+        sys.stdout.write(
+            f"a mail that is not sent because WAGGLE_MAIL_URL is empty: {message.subject}\n{message.text}\n"
         )
+        sys.stdout.flush()
 
 
 @dataclass(frozen=True, slots=True)

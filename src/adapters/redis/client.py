@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 from adapters.breaker import PROBE_SECONDS, Breaker
+from adapters.log_events import RedisAvailable, RedisUnavailable
 from adapters.redis.address import Address
 from adapters.redis.connection import Connection, RedisAway, RedisRefused
-
-log = logging.getLogger(__name__)
+from application.shared.log import log
 
 CONNECT = 1.0
 """Seconds for connecting, including TLS and the first commands."""
@@ -141,9 +140,9 @@ class Client:
             return
         self._logged_available = error is None
         if error is None:
-            log.info("Redis is available")
+            log(RedisAvailable())
         else:
-            log.warning("Redis is unavailable: %s; continuing without it", error)
+            log(RedisUnavailable(reason=str(error)))
 
 
 async def _quietly(answer: Awaitable[Any]) -> None:

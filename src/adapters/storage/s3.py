@@ -1,7 +1,6 @@
 """Objects in a bucket of an S3-compatible server, which all processes and machines can reach."""
 
 import asyncio
-import logging
 import random
 import secrets
 import time
@@ -17,15 +16,15 @@ from typing import Any
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
+from adapters.log_events import BucketCreated, BucketPublic, StorageAvailable, StorageUnavailable
 from adapters.storage.address import S3Address
 from adapters.storage.calling import BUDGET, NOTHING, BucketMissing, Calls, client, connections
 from adapters.storage.keys import checked, is_key
 from adapters.storage.presigning import presigned_put
 from application.media.ports import NoSuchObject, StoredObject, UploadTicket
 from application.shared.errors import StorageFull, full_disk
+from application.shared.log import log
 from domain.shared import Unavailable
-
-log = logging.getLogger(__name__)
 
 READ = 256 * 1024
 PART = 8 * 1024 * 1024
@@ -261,7 +260,7 @@ class S3Storage:
                     if error.code != "BucketAlreadyOwnedByYou":
                         raise
                 else:
-                    log.warning("created the missing bucket %s", self._bucket)
+                    log(BucketCreated(bucket=self._bucket))
             try:
                 self._client.stat_object(self._bucket, MARKER)
             except S3Error as error:
@@ -272,11 +271,7 @@ class S3Storage:
         await self._calls(work, 3 * BUDGET)
         self._ready = True
         if await self.is_exposed():
-            log.warning(
-                "the bucket %s is publicly readable: anyone who learns a URL can read media of private accounts. "
-                "Remove the policy that allows anonymous access",
-                self._bucket,
-            )
+            log(BucketPublic(bucket=self._bucket))
 
     async def is_exposed(self) -> bool:
         """Return whether an anonymous client can list the bucket or read an object. Raises Unavailable."""
@@ -312,9 +307,9 @@ class S3Storage:
             return
         self._was_available = error is None
         if error is None:
-            log.info("the media storage is available")
+            log(StorageAvailable())
         else:
-            log.warning("the media storage is unavailable: %s; continuing without it", error)
+            log(StorageUnavailable(reason=str(error)))
 
 
 def _stored(key: str, found: Any) -> StoredObject:

@@ -1,17 +1,20 @@
 """The mails about registrations: one to confirm it, and a warning to an address that has an account already."""
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
 from application.identity.confirming import ConfirmationToken
 from application.identity.ports import ConfirmationQueue, DueConfirmation, IdentityReader
+from application.shared.log import log
+from application.shared.log_events import (
+    RegistrationMailDropped,
+    RegistrationMailFailed,
+    RegistrationMailRetried,
+)
 from application.shared.mail import MAX_TRIES, Mail, Message, Site, Undeliverable, pause_before, reason_of
 from domain.identity import CONFIRMATION_LIFE, AsciiDomain, email_key
-
-log = logging.getLogger(__name__)
 
 AT_ONCE = 5
 """Mails that one process sends at the same time."""
@@ -57,13 +60,13 @@ class SendConfirmations:
                 await self.mail.send(message)
                 sent = True
         except Undeliverable as reason:
-            log.warning("the mail about registration %s is dropped: %s", due.id, reason)
+            log(RegistrationMailDropped(registration_id=due.id, reason=str(reason)))
         except Exception as error:  # noqa: BLE001 - one mail must not stop the others
             if due.attempts + 1 < MAX_TRIES:
-                log.warning("the mail about registration %s will be retried: %s", due.id, reason_of(error))
+                log(RegistrationMailRetried(registration_id=due.id, reason=reason_of(error)))
                 await self.queue.retry(due, pause_before(due.attempts))
                 return
-            log.error("the mail about registration %s is dropped: %s", due.id, reason_of(error))  # noqa: TRY400 - see reason_of
+            log(RegistrationMailFailed(registration_id=due.id, reason=reason_of(error)))
         await self.queue.done(due, sent=sent)
 
     async def _composed(self, due: DueConfirmation) -> Message | None:

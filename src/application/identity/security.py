@@ -4,7 +4,6 @@ Each record is written to the log at once and stored a moment later. Repeated re
 kind are recorded one by one, and the rest as one record with a count.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol, TypeAlias
 
 from application.shared.events import AccountDeleted
+from application.shared.log import log
+from application.shared.log_events import SecurityEvent, SecurityEventsNotStored
 from application.shared.ports import Clock
 from domain.shared import (
     Conflict,
@@ -23,8 +24,6 @@ from domain.shared import (
     Unavailable,
     UserId,
 )
-
-log = logging.getLogger("waggle.security")
 
 KEPT = timedelta(days=90)
 """For this long the records stay stored."""
@@ -158,18 +157,17 @@ class SecurityLog:
                 self._record(replace(seen.last, count=seen.more, session_id=None))
 
     def _record(self, record: SecurityRecord) -> None:
-        log.info(
-            "security event",
-            extra={
-                "kind": record.kind,
-                "outcome": record.outcome,
-                "reason": record.reason,
-                "user_id": str(record.user_id or ""),
-                "session_id": str(record.session_id or ""),
-                "network": record.network,
-                "request_id": record.request_id,
-                "count": record.count,
-            },
+        log(
+            SecurityEvent(
+                security_action=record.kind,
+                outcome="success" if record.outcome == "ok" else "failure",
+                reason=record.reason,
+                user_id=record.user_id,
+                session_id=record.session_id,
+                network=record.network,
+                request_id=record.request_id,
+                count=record.count,
+            )
         )
         if (
             record.kind == "account_deleted" and record.outcome == "ok"
@@ -214,4 +212,4 @@ async def flushed(security: SecurityLog, *, everything: bool = False) -> None:
     try:
         await security.flush(everything=everything)
     except Unavailable as error:
-        log.warning("security events cannot be stored now and will be retried: %s", error)
+        log(SecurityEventsNotStored(reason=str(error)))

@@ -1,7 +1,6 @@
 """Processing: making the renditions of an upload."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +19,8 @@ from application.media.ports import (
 )
 from application.media.removing import object_keys
 from application.shared.events import AttachedMediaChanged, MediaSettled
+from application.shared.log import log
+from application.shared.log_events import MediaWaits
 from application.shared.ports import Clock, OpenTx
 from domain.media import EXTENSIONS, FailureReason, Media, MediaNotFound, MediaState, ProcessingResult
 from domain.shared import Unavailable
@@ -33,8 +34,6 @@ UPLOAD_MISSING = timedelta(seconds=5), timedelta(minutes=15)
 """The same pauses while a storage that was created after the upload lacks it."""
 LOST_AFTER = timedelta(hours=8)
 """Until this age the upload may come back, once the operator connects the right disk."""
-
-log = logging.getLogger(__name__)
 
 
 class _UploadMissing(Exception):
@@ -88,13 +87,13 @@ class ProcessMedia:
             async with lease.held():
                 await self._work(job, lease.progress)
         except Unavailable as error:
-            log.warning("media %s waits: %s", job.media.id, error)
+            log(MediaWaits(media_id=job.media.id, reason=str(error)))
             await self.jobs.retry(job, self._pause(job.media, *STORAGE_AWAY), counted=False)
         except _UploadMissing:
-            log.warning("media %s waits: the storage is new and lacks its upload", job.media.id)
+            log(MediaWaits(media_id=job.media.id, reason="the storage is new and lacks its upload"))
             await self.jobs.retry(job, self._pause(job.media, *UPLOAD_MISSING), counted=False)
         except _ProcessorFailed as error:
-            log.warning("media %s waits: %s", job.media.id, error.__cause__)
+            log(MediaWaits(media_id=job.media.id, reason=str(error.__cause__)))
             await self.jobs.retry(job, timedelta(seconds=2.0**job.attempt))
         except asyncio.CancelledError:
             with suppress(Exception):  # so that the next process need not wait for the lease to end

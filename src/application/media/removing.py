@@ -1,6 +1,5 @@
 """Removing media in three steps: mark the row as deleted, delete the objects, delete the row."""
 
-import logging
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +8,8 @@ from datetime import datetime, timedelta
 from application.media.ports import MediaReader, MediaTx, Storage, StoredObject
 from application.media.uploading import require_owner
 from application.shared.events import AttachedMediaChanged
+from application.shared.log import log
+from application.shared.log_events import MediaObjectMissing, MediaPurgeDeferred, OrphansKept
 from application.shared.ports import Clock, OpenTx
 from domain.media import ATTACH_WITHIN, FailureReason, Media, MediaNotFound, MediaState
 from domain.shared import MediaId, Unavailable, UserId, id_from
@@ -21,8 +22,6 @@ SETTLED_AGE = timedelta(minutes=10)
 """The same for PurgeOrphanedObjects, which soon checks again: it only avoids work on objects that are about to be removed."""
 SUSPICIOUS_ORPHANS = 100
 _OBJECT = re.compile(r"[1-9][0-9]{0,18}/[A-Za-z0-9_-]{22}/[A-Za-z0-9_.-]+", re.ASCII)
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ async def purge_or_defer(purge: PurgeMedia, deleted: list[Media]) -> None:
         for media in deleted:
             await purge(media)
     except Unavailable as error:
-        log.warning("deleted media stays in the storage until the next purge: %s", error)
+        log(MediaPurgeDeferred(reason=str(error)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +137,8 @@ class PurgeOrphanedObjects:
         ours = [one for one in page if _OBJECT.fullmatch(one.key)]
         orphans = await orphaned_objects(self.reader, ours, self.now() - SETTLED_AGE)
         if len(orphans) > SUSPICIOUS_ORPHANS and len(orphans) > len(page) // 2:
-            log.warning(
-                "%d of %d objects from %s on belong to no media of this database, and are kept: to remove them, run "
-                "`waggle media sweep`",
-                len(orphans),
-                len(page),
-                page[0].key.partition("/")[0],
-            )
+            first = page[0].key.partition("/")[0]
+            log(OrphansKept(count=len(orphans), total=len(page), media_id=first))
             return 0
         await self.storage.delete([one.key for one in orphans])
         return len(orphans)
@@ -203,7 +197,7 @@ class ReconcileMedia:
                     and not await self._is_complete(media)
                 ):
                     lost += 1
-                    log.warning("an object of media %s of user %s is missing", media.id, media.owner)
+                    log(MediaObjectMissing(media_id=media.id, user_id=media.owner))
                     if not dry_run:
                         await self._mark_lost(media)
         return rows, processing, lost

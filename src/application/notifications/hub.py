@@ -2,12 +2,13 @@
 read from the database."""
 
 import asyncio
-import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from application.notifications.ports import StreamHint, StreamReader
+from application.shared.log import log
+from application.shared.log_events import StreamHeadsUnknown
 from application.shared.ports import ActiveSessions
 from domain.shared import SessionId, TooMany, Unavailable, UserId
 
@@ -20,8 +21,6 @@ SESSIONS_SECONDS = 2.0
 every process."""
 DATABASE_TIMEOUT = 30.0
 """Seconds without a database after which listeners are closed, so that their clients try another process."""
-
-log = logging.getLogger(__name__)
 
 
 class TooManyListeners(TooMany):
@@ -155,7 +154,7 @@ class Hub:
                 heads = await self.reader.heads([*self._by_user]) if self._by_user else {}
             except Unavailable as error:
                 since_answer += HEADS_SECONDS
-                log.warning("cannot check the heads of open streams: %s", error)
+                log(StreamHeadsUnknown(reason=str(error)))
                 if since_answer >= DATABASE_TIMEOUT:
                     self._end_all(EndReason.AWAY)
                 continue

@@ -1,15 +1,14 @@
 """Mails about notifications, for users who want them. A mail covers what the user has not read in the app meanwhile."""
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
 from application.notifications.compose_mail import ComposeMail
 from application.notifications.ports import DueMail, MailQueue
+from application.shared.log import log
+from application.shared.log_events import MailDropped, MailFailed, MailRetried
 from application.shared.mail import MAX_TRIES, Mail, Undeliverable, pause_before, reason_of
-
-log = logging.getLogger(__name__)
 
 AT_ONCE = 5
 """Mails that one process sends concurrently."""
@@ -50,13 +49,13 @@ class SendMails:
                 await self.mail.send(message)
                 cooldown = self.every
         except Undeliverable as reason:
-            log.warning("dropped the mail to user %s: %s", mail.user, reason)
+            log(MailDropped(user_id=mail.user, reason=str(reason)))
             cooldown = REFUSED
         except Exception as error:  # noqa: BLE001 - one mail must not stop the others
             if mail.attempts + 1 < MAX_TRIES:
-                log.warning("will retry the mail to user %s: %s", mail.user, reason_of(error))
+                log(MailRetried(user_id=mail.user, reason=reason_of(error)))
                 await self.queue.retry(mail, pause_before(mail.attempts))
                 return
-            log.error("dropped the mail to user %s: %s", mail.user, reason_of(error))  # noqa: TRY400 - see reason_of
+            log(MailFailed(user_id=mail.user, reason=reason_of(error)))
             cooldown = self.every
         await self.queue.done(mail, up_to, cooldown)

@@ -4,17 +4,16 @@ A cache never decides who may see something, and losing it loses no data: a miss
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from application.shared.log import log
+from application.shared.log_events import CacheNotComputed
 from application.shared.ports import Clock
 from domain.shared import Unavailable
 
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 
 class CachedValue(NamedTuple):
@@ -191,7 +190,7 @@ class Cached(Generic[T]):
         if now < self._paused_until.get(key, 0.0):
             return  # already logged
         trace = None if isinstance(error, Unavailable) else error
-        log.warning("%s could not be computed: %s", self._key(key), error, exc_info=trace)
+        log(CacheNotComputed(key=self._key(key), reason=str(error)), trace)
         if len(self._paused_until) >= MAX_PAUSED:
             self._paused_until.clear()
         self._paused_until[key] = now + RETRY_PAUSE

@@ -1,16 +1,15 @@
 """The lease of a batch of deliveries, renewed until each is settled or released."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from application.shared.deliveries import Delivery, OutboxQueue, Remaining, Settled
+from application.shared.log import log
+from application.shared.log_events import LeaseNotRenewed
 from domain.shared import Unavailable
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -73,7 +72,7 @@ class LeasedBatch:
             try:
                 renewed = await self.queue.renew(list(self._held.values()), self.lease)
             except Unavailable as error:
-                log.warning("the lease of %d deliveries is not renewed: %s", len(self._held), error)
+                log(LeaseNotRenewed(count=len(self._held), reason=str(error)))
             else:
                 self._held = {delivery.key: delivery for delivery in renewed}
             await asyncio.sleep(self._pause)

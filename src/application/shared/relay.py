@@ -1,7 +1,6 @@
 """Delivers the events of the outbox. Each subscriber has its own attempts, order and dead letters."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,9 +9,9 @@ from datetime import timedelta
 from application.shared.deliveries import Delivery, OutboxQueue, Remaining
 from application.shared.events import Event
 from application.shared.leases import LeasedBatch
+from application.shared.log import log
+from application.shared.log_events import DeliveryDead, DeliveryFailed, DeliveryWaits
 from application.shared.subscriptions import Failed, Handled, Outcome, Subscribers
-
-log = logging.getLogger(__name__)
 
 BATCH = 200
 LEASE = timedelta(seconds=5)
@@ -110,7 +109,11 @@ def _remaining(delivery: Delivery, subscriber: str, outcome: Outcome) -> Remaini
         case Handled(continue_from):
             return Remaining(subscriber, continue_from=continue_from)
         case Failed(reason, is_counted=False):
-            log.info("%s waits with %s %s: %s", subscriber, delivery.kind, delivery.event_id, reason)
+            log(
+                DeliveryWaits(
+                    subscriber=subscriber, kind=delivery.kind, event_id=delivery.event_id, reason=reason
+                )
+            )
             pause = UNAVAILABLE_PAUSE * _jitter()
             return Remaining(subscriber, delivery.attempts, pause, delivery.continue_from, reason)
         case Failed(reason):
@@ -133,11 +136,16 @@ def _again(
 ) -> Remaining:
     """A retry, or a dead letter after `max_attempts`."""
     attempts = delivery.attempts + 1
-    what = f"{delivery.kind} {delivery.event_id} to {subscriber or 'all subscribers'}"
-    if is_dead := attempts >= max_attempts:
-        log.error("%s goes to the dead letters: %s", what, reason)
-    else:
-        log.warning("%s failed: %s", what, reason)
+    is_dead = attempts >= max_attempts
+    log(
+        (DeliveryDead if is_dead else DeliveryFailed)(
+            subscriber=subscriber or "all subscribers",
+            kind=delivery.kind,
+            event_id=delivery.event_id,
+            attempts=attempts,
+            reason=reason,
+        )
+    )
     return Remaining(subscriber, attempts, pause, delivery.continue_from, reason, is_dead)
 
 

@@ -1,18 +1,17 @@
 """Subscriptions to events, and the calls of their handlers."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeAlias, TypeVar
 
 from application.shared.events import Event
+from application.shared.log import delivered_event, log
+from application.shared.log_events import RepeatedDeliveryFailed
 from domain.shared import EventId, Unavailable
 
 E = TypeVar("E", bound=Event)
-
-log = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[E, EventId], Awaitable[None]]
 """Takes an event and its id. It may be called again with the same id, and must then have no further effect: because it is
@@ -139,6 +138,7 @@ class InProcess:
         subscription = self._subscriptions.get(type(event), {}).get(subscriber)
         if subscription is None:
             return Unknown()
+        before = delivered_event.set(event_id)
         try:
             async with asyncio.timeout(TIMEOUT.total_seconds()):
                 return Handled(await subscription.handle(event, event_id, continue_from))
@@ -148,6 +148,8 @@ class InProcess:
             if isinstance(error, asyncio.CancelledError) and _is_stopping():
                 raise
             return Failed(_reason(error))
+        finally:
+            delivered_event.reset(before)
 
 
 async def deliver_again(subscribers: Subscribers, event: Event, event_id: EventId) -> None:
@@ -157,7 +159,8 @@ async def deliver_again(subscribers: Subscribers, event: Event, event_id: EventI
         while isinstance(outcome, Handled) and outcome.continue_from is not None:
             outcome = await subscribers.deliver(subscriber, event, event_id, outcome.continue_from)
         if isinstance(outcome, Failed):
-            log.warning("%s to %s failed once more: %s", type(event).__name__, subscriber, outcome.reason)
+            kind = type(event).__name__
+            log(RepeatedDeliveryFailed(kind=kind, subscriber=subscriber, reason=outcome.reason))
 
 
 def _is_stopping() -> bool:

@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)  # only the owner may read data and keys
     try:
         settings = Settings.read()
-        logs.configure(readable=settings.env == "development" and sys.stderr.isatty())
+        readable = settings.env == "development" and sys.stderr.isatty()
+        logs.configure(readable=readable, version=VERSION, environment=settings.env)
         status: int = uvloop.run(chosen.command.run(settings, chosen))
     except (BadSettings, DatabaseRefused) as error:
         complain(str(error))

@@ -5,7 +5,6 @@ a request two numbers; a timer per request would cost as much as routing. uvicor
 client sends before it has its answers. Here reading stops once some requests wait.
 """
 
-import logging
 import resource
 import socket
 from collections import Counter
@@ -20,10 +19,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from entrypoints.access.networks import UNKNOWN, Networks
+from application.shared.log import log
+from entrypoints.access.networks import UNKNOWN, Networks, prefix
 from entrypoints.http.request_middleware import MAX_HEADER_BYTES, host_error, last_resort
-
-log = logging.getLogger(__name__)
+from entrypoints.log_events import TooManyConnections
 
 HEADER_SECONDS = 10.0
 """From the beginning of a connection, or of a further request on it, to the end of the headers."""
@@ -82,7 +81,8 @@ class Connections:
         if full or (limited and self._of[network] >= (self._per_network or 0)):
             if now >= self._next_warning:  # once a second: too many connections must not fill the log
                 self._next_warning = now + 1
-                log.warning("too many connections%s", "" if full else f" from {network}")
+                limit, of_network = ("process", "") if full else ("network", prefix(network))
+                log(TooManyConnections(limit=limit, network=of_network))
             return False
         connection.network = network
         self._of[network] += 1

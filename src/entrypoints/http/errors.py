@@ -1,6 +1,5 @@
 """Errors as RFC 9457 problem details: the only place that maps error classes to HTTP statuses."""
 
-import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ from litestar.params import HeaderParameter
 from litestar.typing import FieldDefinition
 
 from application.shared.errors import KeyInFlight, StorageFull, TokenInvalid
+from application.shared.log import log
 from domain.shared import (
     Conflict,
     DomainError,
@@ -29,8 +29,7 @@ from domain.shared import (
 from entrypoints.access.cursors import CursorInvalid
 from entrypoints.http.answers import Answer, RawHeaders, Ready, as_json
 from entrypoints.http.expectations import expected_of, pointer_to
-
-log = logging.getLogger(__name__)
+from entrypoints.log_events import UnexpectedError
 
 PROBLEM = "application/problem+json"
 
@@ -250,6 +249,6 @@ def _of_parameter(field: FieldDefinition) -> FieldError:
 
 def fail(request: AnyRequest, error: Exception) -> Answer:
     """The answer for a bug. The log has the traceback; the client gets only the request id to quote."""
-    log.error("unexpected %s", type(error).__name__, exc_info=error)
+    log(UnexpectedError(error_type=type(error).__name__, part="a handler"), error)
     code, detail = OF_HTTP[500]
     return Answer(answer(problem(_id(request), 500, code, detail), []))

@@ -3,7 +3,6 @@ answer of last resort."""
 
 import asyncio
 import itertools
-import logging
 import re
 import secrets
 import time
@@ -14,7 +13,9 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.shared.limits import RateLimited
+from application.shared.log import log
 from domain.shared import DomainError
+from entrypoints import log_events
 from entrypoints.access.context import network, request_id
 from entrypoints.access.limits import Caller, RateLimits
 from entrypoints.access.networks import Networks
@@ -25,8 +26,7 @@ from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, answer, p
 from entrypoints.http.etags import weak
 from entrypoints.http.limits import rate_limit_headers
 from entrypoints.http.network import caller_of
-
-log = logging.getLogger("waggle.access")
+from entrypoints.log_events import UnexpectedError
 
 REQUEST_DEADLINE = 5.0
 """Seconds after which a request is cancelled, whatever it waits for. They begin when its body is complete."""
@@ -79,6 +79,7 @@ class RequestMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             scope["caller"] = caller_of(scope, self.networks)  # type: ignore[typeddict-unknown-key]
+            request_id.set(_id_of(dict(scope["headers"])))
             await self.app(scope, receive, send)
             return
         lifecycle = RequestLifecycle(self, scope, receive, send)
@@ -151,8 +152,8 @@ class RequestLifecycle:
             if not self.timed_out or task is None or task.uncancel() > 0:
                 raise  # the server stops, or the client has disconnected
             await self.refuse(408 if self.reading else 504)
-        except Exception as error:  # not caught by the application's own handlers
-            log.exception("unexpected %s outside of a handler", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - not caught by the application's own handlers
+            log(UnexpectedError(error_type=type(error).__name__, part="the layers around handlers"), error)
             await self.refuse(500)
         finally:
             self.deadline.cancel()
@@ -303,15 +304,15 @@ class RequestLifecycle:
             middleware.log_problems
             and (self.status >= 500 or self.status == 0 or (took > SLOW and not self.without_deadline))
         ):
-            log.info(
-                "request",
-                extra={
-                    "method": self.scope["method"],
+            log(
+                log_events.Request(
+                    method="HEAD" if self.head else self.scope["method"],
                     # the template, never the path: a path can contain anything
-                    "route": str(self.scope.get("path_template", "-")),
-                    "status": self.status,
-                    "ms": round(took * 1000, 1),
-                },
+                    route=str(self.scope.get("path_template", "-")),
+                    status=self.status,
+                    duration=round(took * 1e9),
+                    outcome="success" if 0 < self.status < 400 else "failure",
+                )
             )
 
 

@@ -1,7 +1,6 @@
 """The stream over WebSocket. Plain ASGI: a handler of the framework takes twice the memory per socket."""
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from application.notifications.ports import StreamTicket
 from application.notifications.read_stream import CursorAhead
 from application.shared.errors import TokenInvalid
 from application.shared.limits import RateLimited
+from application.shared.log import log
 from domain.notifications import Resume
 from domain.shared import Unavailable, UserId
 from entrypoints.access.authentication import Authenticator
@@ -28,6 +28,7 @@ from entrypoints.http.notifications.stream.session import (
     StreamServices,
     StreamSession,
 )
+from entrypoints.log_events import UnexpectedError
 
 HELLO_SECONDS = 5.0
 """Time in which a client has to send `hello`."""
@@ -37,8 +38,6 @@ MAX_INVALID_FRAMES = 5
 """The connection is closed at this many invalid frames."""
 MAX_REASON = 100
 """Characters. The reason of a WebSocket close must fit into 123 bytes."""
-
-log = logging.getLogger(__name__)
 
 MarkRead: TypeAlias = Callable[[UserId, int], Awaitable[object]]
 Redeem: TypeAlias = Callable[[str], Awaitable[StreamTicket]]
@@ -130,8 +129,8 @@ class _SocketConnection:
             await self._close(closed.code, closed.reason)
         except OSError:
             pass  # the client is gone
-        except Exception as error:
-            log.exception("unexpected %s in a stream", type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the client is told, whatever it was
+            log(UnexpectedError(error_type=type(error).__name__, part="a stream"), error)
             await self._close(4000, "unexpected error")
 
     async def _close(self, code: int, reason: str) -> None:

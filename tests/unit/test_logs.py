@@ -1,0 +1,444 @@
+"""The log: what a line contains, and what can never get into it."""
+
+import ast
+import json
+import logging
+import re
+import string
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.log_events import RedisUnavailable
+from application.shared.log import LogEvent, background_task, delivered_event, log
+from application.shared.log_events import DeliveryFailed, MailFailed, SecurityEvent
+from entrypoints import logs
+from entrypoints.access.context import request_id
+from entrypoints.log_catalogue import declared
+from entrypoints.log_events import ConfinementActive, Request, UnexpectedError
+from entrypoints.log_fields import ECS_VERSION, FIELDS, types
+from entrypoints.logs import JsonFormatter, ReadableFormatter, Undeclared, stack_of
+from entrypoints.redaction import redacted
+from tests.log_lines import problems_of
+
+ROOT = Path(__file__).parents[2]
+SERVICE = {
+    "service.name": "waggle",
+    "service.version": "1",
+    "service.environment": "production",
+    "service.node.name": "hive",
+    "process.pid": 7,
+}
+EVENTS = declared()
+SAMPLE: dict[Any, Any] = {int: 7, str: "bees", int | None: 7}
+
+
+class Written(logging.Handler):
+    """Collects the lines that the formatter makes of all records."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.formatter = formatter
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+    @property
+    def last(self) -> dict[str, Any]:
+        line: dict[str, Any] = json.loads(self.lines[-1])
+        return line
+
+
+@pytest.fixture
+def written() -> Iterator[Written]:
+    yield from _installed(JsonFormatter(SERVICE))
+
+
+def _installed(formatter: logging.Formatter) -> Iterator[Written]:
+    handler, root = Written(formatter), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def sample(event: type[LogEvent]) -> LogEvent:
+    hints = get_type_hints(event)
+    return event(**{name: SAMPLE[hints[name]] for name in event.field_names})
+
+
+# --- The catalogue -------------------------------------------------------------------------------------
+
+
+def test_every_field_of_an_event_has_a_name_and_a_type_in_the_schema() -> None:
+    for event in EVENTS:
+        hints = get_type_hints(event)
+        for name in event.field_names:
+            assert name in FIELDS, f"{event.__name__}.{name} has no entry in entrypoints/log_fields.py"
+            if FIELDS[name].type == "long":
+                assert hints[name] is int, f"{event.__name__}.{name}"
+    unused = FIELDS.keys() - {name for event in EVENTS for name in event.field_names}
+    assert not unused
+
+
+def test_every_message_names_only_fields_of_its_event() -> None:
+    for event in EVENTS:
+        named = {name for _, name, _, _ in string.Formatter().parse(event.message) if name}
+        assert named <= set(event.field_names), event.__name__
+
+
+def test_every_event_says_when_it_happens_and_what_to_do() -> None:
+    for event in EVENTS:
+        assert re.search(r".{20,}\n\n    Do: .+", event.__doc__ or "", re.DOTALL), event.__name__
+
+
+def test_the_types_are_those_of_the_published_schema() -> None:
+    published = json.loads((ROOT / "tests/unit/ecs_fields.json").read_text())
+
+    assert published["version"] == ECS_VERSION
+    assert {key: type_ for key, type_ in types().items() if not key.startswith("waggle.")} == published[
+        "types"
+    ]
+
+
+def test_the_index_template_maps_every_field_with_its_type() -> None:
+    template = json.loads((ROOT / "deploy/elasticsearch/index-template.json").read_text())
+
+    def flat(properties: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+        for name, value in properties.items():
+            if "properties" in value:
+                yield from flat(value["properties"], f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}", value["type"]
+
+    mapped = dict(flat(template["template"]["mappings"]["properties"]))
+    assert mapped == types()
+
+
+def test_no_name_is_a_value_and_an_object_at_once() -> None:
+    names = types().keys()
+    assert not [name for name in names if any(other.startswith(f"{name}.") for other in names)]
+
+
+# --- Every call in src ---------------------------------------------------------------------------------
+
+MAY_IMPORT_LOGGING = {"application/shared/log.py", "entrypoints/logs.py", "entrypoints/log_catalogue.py"}
+
+
+def test_all_code_logs_declared_events_only() -> None:
+    used: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        name = path.relative_to(ROOT / "src").as_posix()
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                imported = {alias.name.partition(".")[0] for alias in node.names}
+                module = getattr(node, "module", None) or ""
+                loggers = {"logging", "structlog"} & ({module.partition(".")[0]} if module else imported)
+                assert not loggers or name in MAY_IMPORT_LOGGING, f"{name} imports {loggers}: use log()"
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "log":
+                used |= {name for name in _names(node.args[0]) if name in ALL}
+                assert _names(node.args[0]) & ALL, f"{name}:{node.lineno} logs no declared event"
+    assert ALL - used == set(), "events that nothing logs"
+
+
+ALL = {event.__name__ for event in EVENTS}
+
+
+def _names(node: ast.AST) -> set[str]:
+    found = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    return found | {one.attr for one in ast.walk(node) if isinstance(one, ast.Attribute)}
+
+
+# --- Lines ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.action)
+def test_the_line_of_every_event_fits_the_schema(written: Written, event: type[LogEvent]) -> None:
+    token, task = request_id.set("r1"), background_task.set("relay")
+    log(sample(event))
+    request_id.reset(token)
+    background_task.reset(task)
+
+    assert [*problems_of(written.lines)] == []
+    assert (written.last["event.action"], written.last["log.logger"]) == (event.action, event.logger.name)
+    declared_keys = {FIELDS[name].key for name in event.field_names}
+    assert declared_keys <= written.last.keys()
+
+
+def test_a_request_is_one_line(written: Written) -> None:
+    token = request_id.set("traced-1")
+    log(
+        Request(
+            method="GET", route="/api/v1/posts/{post_id}", status=200, duration=1_500_000, outcome="success"
+        )
+    )
+    request_id.reset(token)
+
+    line = written.last
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("@timestamp"))
+    assert line == SERVICE | {
+        "log.level": "info",
+        "message": "GET /api/v1/posts/{post_id} 200",
+        "http.request.method": "GET",
+        "waggle.route": "/api/v1/posts/{post_id}",
+        "http.response.status_code": 200,
+        "event.duration": 1_500_000,
+        "event.outcome": "success",
+        "http.request.id": "traced-1",
+        "ecs.version": ECS_VERSION,
+        "log.logger": "waggle.access",
+        "event.action": "request",
+        "event.dataset": "waggle.access",
+    }
+
+
+def test_an_empty_field_is_left_out(written: Written) -> None:
+    log(
+        SecurityEvent(
+            security_action="key_rotated", outcome="success", reason="", user_id=None, session_id=None, network="",
+            request_id="", count=1,
+        )
+    )  # fmt: skip
+
+    assert (
+        not {"event.reason", "user.id", "waggle.session.id", "source.address", "http.request.id"}
+        & written.last.keys()
+    )
+
+
+def test_a_line_names_the_background_work_and_the_event_that_is_handled(written: Written) -> None:
+    task, event = background_task.set("relay"), delivered_event.set(12)
+    log(RedisUnavailable(reason="it does not answer"))
+    background_task.reset(task)
+    delivered_event.reset(event)
+
+    assert (written.last["waggle.task"], written.last["waggle.event.id"]) == ("relay", "12")
+
+
+def test_a_line_has_the_trace_if_there_is_one(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[logs.Trace | None] = [None, ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")]
+    monkeypatch.setattr(logs, "current_trace", [lambda: found.pop(0)])
+
+    log(ConfinementActive(layers="seccomp"))
+    assert "trace.id" not in written.last
+    log(ConfinementActive(layers="seccomp"))
+    assert written.last["trace.id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert written.last["span.id"] == "b7ad6b7169203331"
+
+
+def test_a_wrong_type_is_refused() -> None:
+    event = Request(method="GET", route="-", status="200", duration=1, outcome="success")  # type: ignore[arg-type]
+    record = logging.makeLogRecord({"name": "waggle.access", "msg": event})
+
+    with pytest.raises(Undeclared, match="'200' is not a number"):
+        JsonFormatter(SERVICE).format(record)
+
+
+def test_an_undeclared_value_is_dropped_and_named(written: Written) -> None:
+    logging.getLogger("waggle.identity").warning(
+        "a login", extra={"password": "correct horse", "login": "ann"}
+    )
+
+    assert written.last["waggle.dropped_fields"] == ["login", "password"]
+    assert "correct horse" not in written.lines[-1]
+    assert [*problems_of(written.lines)] != []
+
+
+def test_a_strict_formatter_refuses_a_text_of_our_own_code() -> None:
+    record = logging.makeLogRecord({"name": "waggle.identity", "msg": "a login"})
+
+    with pytest.raises(Undeclared, match=r"waggle\.identity logs a text"):
+        JsonFormatter(SERVICE, strict=True).format(record)
+
+
+def test_a_library_gets_the_same_envelope_without_its_extra_values(written: Written) -> None:
+    logging.getLogger("uvicorn.error").warning("Invalid HTTP %s", "request", extra={"color_message": "red"})
+
+    assert [*problems_of(written.lines)] == []
+    assert (written.last["message"], written.last["event.action"]) == ("Invalid HTTP request", "library")
+    assert written.last["log.logger"] == "uvicorn.error"
+    assert "red" not in written.lines[-1].replace("request", "")
+
+
+def test_a_text_that_is_not_unicode_is_still_a_line(written: Written) -> None:
+    logging.getLogger("a.library").warning("a lone surrogate: \ud800")
+
+    assert [*problems_of(written.lines)] == []
+
+
+# --- Secrets -------------------------------------------------------------------------------------------
+
+TOKEN = st.text(string.ascii_letters + string.digits + "_-", min_size=16, max_size=64)
+LEAKS = (
+    "refused wgr_117_3_{}",
+    "wgs_1_2_{} is no stream",
+    "eyJhbGciOiJFZERTQSJ9.{}.sig",
+    "Authorization: Bearer {}",
+    "{{'authorization': 'Basic {}'}}",
+    "cannot connect to postgresql://waggle:{}@db.internal:5432/waggle",
+    "redis://:{}@127.0.0.1:6379/0 does not answer",
+    "GET https://files.example.org/a/b?X-Amz-Signature={}&x=1 failed",
+    "PUT /api/v1/media/uploads/1?until=1&sig={}",
+    "password={}, user=ann",
+    '"refresh_token": "{}"',
+    "mail to {}@example.org refused",
+    "DETAIL: Key (email)=({}) already exists.",
+    "(sqlite3.IntegrityError) UNIQUE failed\n[SQL: INSERT INTO x VALUES ('{}')]\n[parameters: ('{}',)]",
+)
+
+
+@given(secret=TOKEN, leak=st.sampled_from(LEAKS))
+def test_secrets_in_known_forms_are_removed_from_free_text(secret: str, leak: str) -> None:
+    text = leak.format(secret, secret)
+    record = logging.makeLogRecord({"name": "a.library", "levelname": "WARNING", "msg": text})
+    event = logging.makeLogRecord({"name": "waggle.mail", "msg": MailFailed(user_id=1, reason=text)})
+    formatter = JsonFormatter(SERVICE)
+
+    for line in (formatter.format(record), formatter.format(event)):
+        assert secret not in line
+        assert [*problems_of([line])] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "it does not answer",
+        "TimeoutError: no connection within 5.0 s",
+        "Published 117706103369170944 to feeds.add_entry failed: KeyError: 'post'",
+        "cannot listen on 127.0.0.1:8000: Address already in use",
+        'relation "posts" does not exist',
+    ],
+)  # fmt: skip
+def test_other_text_stays(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_a_long_text_is_cut(written: Written) -> None:
+    logging.getLogger("a.library").warning("x" * 100_000)
+
+    assert len(written.lines[-1]) < 10_000
+
+
+def fail_with(password: str) -> None:
+    try:
+        int(password)
+    except ValueError as error:
+        raise LookupError(f"ann@example.org has password={password}") from error
+
+
+def a_secret_error(password: str) -> Exception:
+    with pytest.raises(LookupError) as caught:
+        fail_with(password)
+    return caught.value
+
+
+def test_an_error_has_its_type_a_redacted_message_and_a_stack_without_values(written: Written) -> None:
+    token = request_id.set("r1")
+    log(UnexpectedError(error_type="LookupError", part="a handler"), a_secret_error("hunter2-and-more"))
+    request_id.reset(token)
+
+    line = written.last
+    assert line["error.type"] == "LookupError"
+    assert line["error.message"] == "[redacted] has password=[redacted]"
+    assert "in fail_with" in line["error.stack_trace"]
+    assert "ValueError" in line["error.stack_trace"]
+    assert "hunter2" not in written.lines[-1]
+    assert [*problems_of(written.lines)] == []
+
+
+def test_the_stack_of_a_group_has_those_of_its_errors() -> None:
+    stack = stack_of(ExceptionGroup("several", [a_secret_error("hunter2"), OSError("x")]))
+
+    assert "ExceptionGroup" in stack
+    assert "ValueError" in stack
+    assert "OSError" in stack
+    assert "hunter2" not in stack
+
+
+# --- For people, and what nothing catches --------------------------------------------------------------
+
+
+def test_a_readable_line_has_the_ids_and_the_traceback() -> None:
+    for written in _installed(ReadableFormatter()):  # noqa: B007 - used below
+        token = request_id.set("r1")
+        log(UnexpectedError(error_type="LookupError", part="a handler"), a_secret_error("hunter2"))
+        request_id.reset(token)
+    first, *rest = written.lines[-1].splitlines()
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d error    unexpected LookupError in a handler \[http.request.id r1\]", first
+    )
+    assert rest[0] == "Traceback (most recent call last):"
+
+
+def test_an_error_that_nothing_catches_is_a_line(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+    logs._log_uncaught_errors()
+
+    error = a_secret_error("hunter2")
+    sys.excepthook(type(error), error, error.__traceback__)
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+
+    assert [json.loads(line)["message"] for line in written.lines] == [
+        "uncaught LookupError in the process",
+        "uncaught ZeroDivisionError in a thread",
+    ]
+    assert [*problems_of(written.lines)] == []
+
+
+def test_a_delivery_that_failed_names_the_event(written: Written) -> None:
+    task = background_task.set("relay")
+    log(
+        DeliveryFailed(
+            subscriber="feeds.add", kind="Published", event_id=12, attempts=2, reason="KeyError: 'x'"
+        )
+    )
+    background_task.reset(task)
+
+    assert written.last["waggle.event.id"] == "12"
+    assert written.last["message"] == "Published 12 to feeds.add failed: KeyError: 'x'"
+
+
+# --- The check that the tests of servers use -----------------------------------------------------------
+
+
+def a_line(**changed: Any) -> str:
+    record = logging.makeLogRecord(
+        {"name": "waggle.server", "msg": ConfinementActive(layers="seccomp"), "created": 1.0}
+    )
+    return json.dumps(json.loads(JsonFormatter(SERVICE).format(record)) | changed)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("Traceback (most recent call last):", "is not JSON"),
+        ("[]", "is no object"),
+        (a_line(**{"event.action": "unheard_of"}), "has the undeclared action unheard_of"),
+        (a_line(**{"waggle.bucket": "x"}), "has the undeclared fields ['waggle.bucket']"),
+        (a_line(**{"process.pid": "7"}), "has process.pid that does not fit long"),
+        (a_line(**{"@timestamp": "1970-01-01 00:00"}), "has @timestamp that does not fit date"),
+        (a_line(message="ann@example.org"), "has something like a secret in message"),
+        (a_line(**{"waggle.dropped_fields": ["password"]}), "had undeclared values"),
+        (a_line(**{"log.logger": "waggle.access"}), "lacks its ids ['http.request.id']"),
+        (a_line(message="token: Hc2nN7_-4Xyz, or so"), "contains a secret"),
+        (a_line(message="correct horse battery"), "contains a secret"),
+    ],
+)
+def test_the_check_of_lines_finds(line: str, problem: str) -> None:
+    found = [*problems_of([a_line(), line], {"Hc2nN7_-4Xyz", "correct horse battery"})]
+
+    assert [one for one in found if one.startswith(problem)], found
+    assert [*problems_of([a_line(), "", "waggle: the port is taken"])] == []
