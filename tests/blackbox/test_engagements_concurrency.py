@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from .client import Api, Member, done
+from .engagement_answers import ids, puts, undoes
 from .load import ask, at_once, register_members
-from .test_engagements import ids, puts, undoes
 
 # --- Concurrency -----------------------------------------------------------------------------------
 

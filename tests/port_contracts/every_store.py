@@ -25,7 +25,8 @@ from tests.port_contracts.posts import (
 )
 from tests.port_contracts.relay import RelayContract
 from tests.port_contracts.repair import RepairContract
-from tests.port_contracts.search import PostSearchContract, SearchModelContract
+from tests.port_contracts.search import PostSearchContract
+from tests.port_contracts.search_model import SearchModelContract
 from tests.port_contracts.search_tags_and_people import PeopleSearchContract, TagSearchContract
 from tests.port_contracts.security import SecurityEventsContract
 from tests.port_contracts.sessions import SessionsContract

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +50,7 @@ from application.shared.subscriptions import InProcess, Subscription, deliver_ag
 from domain.posts import Engagement, Visibility
 from domain.shared import DomainError, EventId, PostId, UserId
 from tests.port_contracts.stores import BEGINNING, SECRETS, Stores, memory, new_id
+from tests.unit.clock import Time
 from tests.unit.viewer_contexts import FakeGraph
 
 
@@ -64,22 +65,6 @@ async def refused(work: Awaitable[object]) -> type[DomainError] | None:
 
 PASSWORD = "correct horse battery"
 COMMON = CommonPasswords()
-
-
-@dataclass
-class Time:
-    """The wall clock and the monotonic clock. Both advance together, and only in `advance`."""
-
-    now: datetime = BEGINNING
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def monotonic(self) -> float:
-        return (self.now - BEGINNING).total_seconds()
-
-    def advance(self, span: timedelta) -> None:
-        self.now += span
 
 
 @dataclass

@@ -1,8 +1,7 @@
-"""The cache in memory, and cached values that are computed again when they are old."""
+"""Cached values that are computed again when they are old."""
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -12,23 +11,7 @@ from adapters.memory.cache import MemoryCache
 from adapters.packed_cache import PackedCache
 from application.shared.caching import JITTER, RETRY_PAUSE, SKEW, Cached, Codec, Times
 from domain.shared import Unavailable
-from tests.port_contracts.cache import CacheContract, CacheHarness
-
-
-class Time:
-    """One time for all clocks."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at.timestamp()
-
-    async def wait(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
+from tests.unit.clock import Time
 
 
 class Source:
@@ -72,11 +55,6 @@ def cache(time: Time) -> MemoryCache:
 
 
 @pytest.fixture
-def harness(time: Time, cache: MemoryCache) -> CacheHarness:
-    return CacheHarness(cache, time.wait)
-
-
-@pytest.fixture
 def cached(time: Time, cache: MemoryCache) -> Cached[str]:
     return a_process(time, cache)
 
@@ -89,57 +67,13 @@ def source() -> Source:
 def a_process(
     time: Time, cache: MemoryCache, codec: Codec[str] = TEXT, *, chance: float = 0.0
 ) -> Cached[str]:
-    return Cached("tests", PackedCache(cache), codec, TIMES, time.now, lambda: chance)
+    return Cached("tests", PackedCache(cache), codec, TIMES, time, lambda: chance)
 
 
 async def settle() -> None:
     """Let background work proceed as far as it can."""
     for _ in range(10):
         await asyncio.sleep(0)
-
-
-class TestCache(CacheContract): ...
-
-
-async def test_the_least_recently_used_entry_is_evicted_first(time: Time) -> None:
-    cache = MemoryCache(time.monotonic, max_keys=3)
-    for key in ("a", "b", "c"):
-        await cache.set(key, b"", 60)
-    await cache.get("a")
-    await cache.set("d", b"", 60)
-
-    assert [await cache.get(key) for key in ("a", "b", "c", "d")] == [b"", None, b"", b""]
-
-
-@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 3000), st.integers(0, 2)), max_size=60))
-async def test_a_cache_never_exceeds_its_size(steps: list[tuple[str, int, int]]) -> None:
-    time = Time()
-    cache = MemoryCache(time.monotonic, max_bytes=10_000, max_keys=4)
-
-    for key, size, wait in steps:
-        await cache.set(key, bytes(size), 1)
-        await time.wait(wait / 2)
-        if size % 7 == 0:
-            await cache.delete(key)
-        if size % 5 == 0:
-            await cache.get(key)
-
-        assert cache.size[0] <= 4
-        assert cache.size[1] <= 10_000
-
-    for key in "abcdef":
-        await cache.delete(key)
-    assert cache.size == (0, 0)
-
-
-async def test_a_value_that_is_too_large_is_not_stored_and_evicts_nothing(time: Time) -> None:
-    cache = MemoryCache(time.monotonic, max_bytes=8_000)
-    await cache.set("small", b"1", 60)
-    await cache.set("large", b"1", 60)
-
-    await cache.set("large", bytes(1_000), 60)
-
-    assert (await cache.get("small"), await cache.get("large")) == (b"1", None)
 
 
 async def test_a_value_is_computed_once_and_then_cached(

@@ -8,17 +8,7 @@ from domain.shared import UserId
 from entrypoints.access.limits import EXPENSIVE, RATES, Caller, Cost, RateLimits, rates
 from entrypoints.http.limits import rate_limit_headers
 from tests.port_contracts.limits import TEN, LimiterContract, LimiterHarness
-
-
-class Time:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    async def wait(self, seconds: float) -> None:
-        self.now += seconds
+from tests.unit.clock import Time
 
 
 @pytest.fixture
@@ -28,14 +18,14 @@ def time() -> Time:
 
 @pytest.fixture
 def harness(time: Time) -> LimiterHarness:
-    return LimiterHarness(MemoryLimiter(time), time.wait)
+    return LimiterHarness(MemoryLimiter(time.monotonic), time.wait)
 
 
 class TestLimiter(LimiterContract): ...
 
 
 async def test_full_budgets_are_forgotten(time: Time) -> None:
-    limiter = MemoryLimiter(time)
+    limiter = MemoryLimiter(time.monotonic)
     for number in range(1000):
         await limiter.take(f"once-{number}", TEN)
     await time.wait(60)
@@ -46,7 +36,7 @@ async def test_full_budgets_are_forgotten(time: Time) -> None:
 
 
 async def test_made_up_keys_take_a_bounded_amount_of_memory(time: Time) -> None:
-    limiter = MemoryLimiter(time, max_keys=100)
+    limiter = MemoryLimiter(time.monotonic, max_keys=100)
     for number in range(1000):
         await limiter.take(f"made-up-{number}", TEN, 10)
 
@@ -55,7 +45,7 @@ async def test_made_up_keys_take_a_bounded_amount_of_memory(time: Time) -> None:
 
 @pytest.fixture
 def limits(time: Time) -> RateLimits:
-    return RateLimits(MemoryLimiter(time), rates("read=3/60,anonymous=10/60,auth=2/60,media=50/60"))
+    return RateLimits(MemoryLimiter(time.monotonic), rates("read=3/60,anonymous=10/60,auth=2/60,media=50/60"))
 
 
 async def allowed(limits: RateLimits, cost: Cost, client: UserId | str) -> int:
@@ -116,7 +106,7 @@ async def test_ap3_a_refusal_says_when_to_try_again(limits: RateLimits, time: Ti
 
 
 async def test_with_limits_off_nothing_is_counted_or_shown(time: Time) -> None:
-    limits = RateLimits(MemoryLimiter(time), rates("off"))
+    limits = RateLimits(MemoryLimiter(time.monotonic), rates("off"))
     caller = Caller("198.51.100.7")
     await limits.charge_user(caller, "read", UserId(1))
 

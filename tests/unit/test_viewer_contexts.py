@@ -10,7 +10,7 @@ import pytest
 from application.graph.ports import ViewerRelations
 from application.graph.viewer_contexts import ANONYMOUS, CachedViewerContexts
 from domain.shared import Unavailable, UserId, ViewerContext
-from tests.unit.people import Time
+from tests.unit.clock import Time
 
 ANN, BOB, CID = UserId(1), UserId(2), UserId(3)
 NOBODY = frozenset[UserId]()
