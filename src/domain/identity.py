@@ -42,7 +42,7 @@ SESSION_IDLE = timedelta(days=30)
 SESSION_LIFE = timedelta(days=90)
 """A session ends this long after its login, however active it is."""
 REUSE_GRACE = timedelta(seconds=30)
-"""For this long after its exchange a refresh token can be exchanged again for the same successor, because an answer may
+"""For this long after its exchange a refresh token can be exchanged again for the same successor, because a response may
 get lost and two tabs may race. A later use proves that the token was copied."""
 MAX_SESSIONS = 100
 """The sessions of one account. A further login ends the one that was not used for longest."""

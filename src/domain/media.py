@@ -32,7 +32,7 @@ UPLOAD_WITHIN = timedelta(minutes=10)
 
 
 class MediaNotFound(NotFound):
-    """The media does not exist, or another user owns it: the answer is the same."""
+    """The media does not exist, or another user owns it: the response is the same."""
 
     code = "media_not_found"
 

@@ -53,11 +53,11 @@ class ServerStarted(LogEvent, logger="server", level=INFO):
 
 
 class ServerDraining(LogEvent, logger="server", level=INFO):
-    """The server was told to stop. Until it does, it serves everything, and `/readyz` answers 503 for load balancers.
+    """The server was told to stop. Until it does, it serves everything, and `/readyz` responds with 503 for load balancers.
 
     Do: nothing."""
 
-    message = "stopping in {seconds} seconds; until then /readyz answers 503 for load balancers"
+    message = "stopping in {seconds} seconds; until then /readyz responds with 503 for load balancers"
     seconds: int
 
 

@@ -50,7 +50,7 @@ CONTEXT = (
 
 FIELDS = {
     "method": LogField("http.request.method", "keyword", "the method of the request"),
-    "status": LogField("http.response.status_code", "long", "the status of the answer; 0 if there was none"),
+    "status": LogField("http.response.status_code", "long", "the status of the response; 0 if there was none"),
     "request_id": LogField("http.request.id", "keyword", "the request, as in `X-Request-Id`"),
     "route": LogField("waggle.route", "keyword", "the template of the address, never the address; `-` if no route matched"),
     "duration": LogField("event.duration", "long", "in nanoseconds"),

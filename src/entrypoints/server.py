@@ -72,7 +72,7 @@ class _Server(uvicorn.Server):
     """uvicorn with changes: it prints the addresses of Waggle, a requested stop is not a failure, load balancers notice a
     stop first, and slow connections are not waited for.
 
-    SIGTERM begins the drain: `/readyz` answers 503, and everything is served as before. A second signal ends the drain
+    SIGTERM begins the drain: `/readyz` responds with 503, and everything is served as before. A second signal ends the drain
     early. SIGINT (Ctrl-C) skips it: a developer at a terminal has no load balancer to wait for.
     """
 

@@ -112,7 +112,7 @@ class Settings:
     )
     drain_seconds: int = _setting(
         10,
-        "the seconds, 0 to 300, for which a process continues to serve after SIGTERM while `/readyz` answers 503, so that load "
+        "the seconds, 0 to 300, for which a process continues to serve after SIGTERM while `/readyz` responds with 503, so that load "
         "balancers notice first; a second signal, or Ctrl-C, ends this early",
     )
     access_log: str = _setting(

@@ -1,4 +1,4 @@
-"""Connects the modules: each gets its stores, the adapters it needs, and the answers of the others.
+"""Connects the modules: each gets its stores, the adapters it needs, and the responses of the others.
 
 The modules are created in this order: identity; graph and media, which ask identity; posts, which asks all of these;
 notifications; feeds. Identity also asks graph and posts, and media asks posts. The adapters of these questions look the

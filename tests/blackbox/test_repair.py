@@ -80,7 +80,7 @@ def test_repair_finds_nothing_in_a_consistent_database_and_corrects_wrong_counte
     found = [line.split()[:2] for line in dry.stdout.splitlines()]
     assert found[:-1] == [
         ["posts.comments", "4"],
-        ["posts.answers", "0"],
+        ["posts.replies", "0"],
         ["posts.likes", "9"],
         ["posts.reposts", "1"],
         ["accounts.posts", "3"],

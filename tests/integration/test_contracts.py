@@ -121,9 +121,9 @@ class TestManyConnections:
 
         async def count(first: Post, then: Post) -> None:
             async with stores.posts.open_tx() as tx:
-                await tx.posts.count_answers(first.id, comments=1, answers=1)
+                await tx.posts.count_replies(first.id, comments=1, replies=1)
                 await both_hold.wait()
-                await tx.posts.count_answers(then.id, comments=1, answers=1)
+                await tx.posts.count_replies(then.id, comments=1, replies=1)
 
         refused = await asyncio.gather(unavailable(count(one, two)), unavailable(count(two, one)))
 
@@ -135,7 +135,7 @@ class TestManyConnections:
         post = await stores.add_post()
 
         async with stores.posts.open_tx() as tx:
-            await tx.posts.count_answers(post.id, comments=1, answers=1)
+            await tx.posts.count_replies(post.id, comments=1, replies=1)
             comments_meanwhile = (await stores.read(post.id)).state.comments
 
         assert comments_meanwhile == 0

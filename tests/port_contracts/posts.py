@@ -93,10 +93,10 @@ class PostsContract:
         post = await stores.add_post()
 
         async with stores.posts.open_tx() as tx:
-            await tx.posts.count_answers(post.id, comments=1, answers=1)
-            await tx.posts.count_answers(post.id, comments=1, answers=1)
-            await tx.posts.count_answers(post.id, comments=-1, answers=-1)
-            await tx.posts.count_answers(PostId(new_id()), comments=1, answers=1)  # no such post: no effect
+            await tx.posts.count_replies(post.id, comments=1, replies=1)
+            await tx.posts.count_replies(post.id, comments=1, replies=1)
+            await tx.posts.count_replies(post.id, comments=-1, replies=-1)
+            await tx.posts.count_replies(PostId(new_id()), comments=1, replies=1)  # no such post: no effect
 
         assert (await stores.read(post.id)).state.comments == 1
 
@@ -105,7 +105,7 @@ class PostsContract:
 
         async def count() -> None:
             async with stores.posts.open_tx() as tx:
-                await tx.posts.count_answers(post.id, comments=1, answers=1)
+                await tx.posts.count_replies(post.id, comments=1, replies=1)
 
         await asyncio.gather(*(with_retries(count) for _ in range(20)))
 

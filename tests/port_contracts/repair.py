@@ -22,7 +22,7 @@ from domain.shared import UserId, ViewerContext
 from tests.port_contracts.stores import Stores, a_post, new_id, with_retries
 from tests.unit.viewer_contexts import NO_RELATIONSHIPS
 
-NONE = {"comments": 0, "answers": 0, "likes": 0, "reposts": 0}
+NONE = {"comments": 0, "replies": 0, "likes": 0, "reposts": 0}
 
 
 async def publish(stores: Stores, post: Post) -> Post:
@@ -35,7 +35,7 @@ async def publish(stores: Stores, post: Post) -> Post:
         )
         await tx.posts.add(post)
         if above is not None and post.counts_in(above):
-            await tx.posts.count_answers(above.id, comments=1, answers=1)
+            await tx.posts.count_replies(above.id, comments=1, replies=1)
         await tx.outbox.add(
             Published(
                 post_id=post.id, author_id=post.author, reply_to=post.reply_to, visibility=post.visibility
@@ -84,7 +84,7 @@ class RepairContract:
         assert await RepairPosts(stores.posts.counters)(repair=False) == NONE
 
     async def test_di2_a_planted_drift_is_found_and_repaired(self, stores: Stores) -> None:
-        ann, post = UserId(new_id()), await stores.add_post(comments=2, answers=1, likes=5, reposts=0)
+        ann, post = UserId(new_id()), await stores.add_post(comments=2, replies=1, likes=5, reposts=0)
         sound = await stores.add_post()
         await SetEngagement(stores.posts.open_tx, NO_RELATIONSHIPS, new_id)(
             ann, post.id, Engagement.LIKE, on=True
@@ -99,7 +99,7 @@ class RepairContract:
         unchanged = await stores.read(post.id)
         mended = await repair(repair=True)
 
-        assert found == mended == {"comments": 2, "answers": 1, "likes": 5, "reposts": 0}
+        assert found == mended == {"comments": 2, "replies": 1, "likes": 5, "reposts": 0}
         assert (unchanged.state.comments, unchanged.state.likes) == (3, 6)
         row = await stores.read(post.id)
         assert (row.state.comments, row.state.likes, row.state.reposts) == (1, 1, 0)

@@ -38,7 +38,7 @@ async def answer(stores: Stores, above: Post, **members: object) -> Post:
     async with stores.posts.open_tx() as tx:
         await tx.posts.add(post)
         if post.counts_in(above):
-            await tx.posts.count_answers(above.id, comments=1, answers=1)
+            await tx.posts.count_replies(above.id, comments=1, replies=1)
     return post
 
 
@@ -93,11 +93,11 @@ class EditsContract:
         edited = await edit(stores, post, text="three")
 
         async with stores.posts.open_tx() as tx:
-            await tx.posts.count_answers(post.id, comments=1, answers=2)
+            await tx.posts.count_replies(post.id, comments=1, replies=2)
             original = await tx.posts.original(await tx.posts.get(post.id))
             untouched = await tx.posts.original(replace(edited, id=PostId(1)))
 
-        assert original == replace(post, comments=1, answers=2)
+        assert original == replace(post, comments=1, replies=2)
         assert untouched == replace(edited, id=PostId(1)), "what was never edited is its own original"
 
     async def test_removing_a_version_removes_the_names_that_only_it_had(self, stores: Stores) -> None:
@@ -175,12 +175,12 @@ class ThreadsContract:
             await answer(stores, above, visibility=Visibility.DIRECT)  # hidden, so it takes no place
         ids = [one.id, two.id, none.id]
 
-        rows = await stores.posts.reader.answers(ids, 2, 10, NOBODY)
-        fewer = await stores.posts.reader.answers(ids, 3, 4, NOBODY)
+        rows = await stores.posts.reader.replies(ids, 2, 10, NOBODY)
+        fewer = await stores.posts.reader.replies(ids, 3, 4, NOBODY)
 
         assert [row.id for row in rows] == sorted(below[one.id][:2] + below[two.id][:2])
         assert [row.id for row in fewer] == sorted(below[one.id][:3] + below[two.id][:3])[:4]
-        assert set(await stores.posts.reader.answered(ids, NOBODY)) == {one.id, two.id}
+        assert set(await stores.posts.reader.with_replies(ids, NOBODY)) == {one.id, two.id}
 
     async def test_a_deleted_comment_leaves_a_tombstone_while_it_has_answers(self, stores: Stores) -> None:
         top = await stores.add_post()
@@ -190,7 +190,7 @@ class ThreadsContract:
         await delete(stores, middle)
         stone = Tombstone(middle.id, top.id)
         listed = await stores.posts.reader.comments(top.id, Window(10), NOBODY)
-        opened = await stores.posts.reader.answers([top.id], 5, 10, NOBODY)
+        opened = await stores.posts.reader.replies([top.id], 5, 10, NOBODY)
         shown, comments = (
             await stores.posts.reader.tombstone(middle.id),
             (await stores.read(top.id)).state.comments,
@@ -200,7 +200,7 @@ class ThreadsContract:
         assert (list(listed), list(opened), shown, comments) == ([stone], [stone], stone, 0)
         assert list(await stores.posts.reader.comments(top.id, Window(10), NOBODY)) == []
         assert await stores.posts.reader.tombstone(middle.id) is None
-        assert set(await stores.posts.reader.answered([top.id], NOBODY)) == set()
+        assert set(await stores.posts.reader.with_replies([top.id], NOBODY)) == set()
 
     async def test_a_post_that_is_not_a_comment_leaves_no_tombstone(self, stores: Stores) -> None:
         top = await stores.add_post()
@@ -249,4 +249,4 @@ class ThreadsContract:
             async with stores.posts.open_tx() as tx:
                 stored = await tx.posts.get(post.id)
             live = sum(not buried for _, buried in expected)
-            assert (stored.comments, stored.answers) == (live, len(expected))
+            assert (stored.comments, stored.replies) == (live, len(expected))

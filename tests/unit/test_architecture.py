@@ -98,7 +98,7 @@ VIOLATIONS = [
     ("http-only", "entrypoints/logs.py", "import entrypoints.http.request_middleware"),
     ("technologies", "adapters/memory/posts/reading.py", "import adapters.sql.posts"),
     ("technologies", "adapters/security/sealing.py", "import adapters.memory.store"),
-    ("answers", "adapters/in_process/feeds.py", "import adapters.sql.posts.feed_entries"),
+    ("in-process", "adapters/in_process/feeds.py", "import adapters.sql.posts.feed_entries"),
     ("modules", "application/posts/module.py", "import application.identity.module"),
 ]
 

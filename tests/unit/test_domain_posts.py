@@ -115,7 +115,7 @@ class TestAudience:
     ) -> None:
         above = a_post(PUBLIC)
         assert above.mentioned_in_reply(BOB, visibility, frozenset({CAT}), private=True) == {ANN, CAT}
-        answer = replace(a_post(visibility), reply_to=above.id, answers=1).with_author(private=True)
+        answer = replace(a_post(visibility), reply_to=above.id, replies=1).with_author(private=True)
         assert (answer.counts_in(above), answer.leaves_tombstone) == (False, False)
         opened = answer.with_author(private=False)
         assert (opened.counts_in(above), opened.leaves_tombstone) == (True, True)

@@ -3,9 +3,9 @@
 import pytest
 
 from domain.shared import Stale
-from entrypoints.http.answers import tagged
 from entrypoints.http.etags import is_known, versions_in, weak
 from entrypoints.http.resources import version_in
+from entrypoints.http.responses import tagged
 from entrypoints.http.shapes import PostCounts
 
 HASH = "0123456789abcdef"

@@ -13,9 +13,9 @@ from adapters.memory.limits import MemoryLimiter
 from entrypoints.access.limits import RateLimits, rates
 from entrypoints.access.networks import Networks
 from entrypoints.http import request_middleware
-from entrypoints.http.answers import Ready
 from entrypoints.http.cors import Cors, Origins
 from entrypoints.http.request_middleware import RequestMiddleware
+from entrypoints.http.responses import Ready
 
 
 def a_middleware(app: ASGIApp) -> RequestMiddleware:

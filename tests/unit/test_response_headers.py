@@ -10,10 +10,10 @@ from litestar.types import Receive, Scope, Send
 from adapters.memory.limits import MemoryLimiter
 from entrypoints.access.limits import RateLimits
 from entrypoints.access.networks import Networks
-from entrypoints.http.answers import Ready, as_json
 from entrypoints.http.app import hsts
 from entrypoints.http.cors import EXPOSED, Cors, Origins
 from entrypoints.http.request_middleware import MAX_HEADER_BYTES, RequestMiddleware
+from entrypoints.http.responses import Ready, as_json
 from entrypoints.settings import Settings
 
 PAGE = b"https://app.example"

@@ -68,7 +68,7 @@ class FeedsNeeds(Generic[S]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedsModule(Generic[S]):
-    """The use cases of feeds, and its answers to other modules. `S` is the type of a hydrated post."""
+    """The use cases of feeds, and what it offers to other modules. `S` is the type of a hydrated post."""
 
     read_home_feed: ReadHomeFeed[S]
     read_public_feed: ReadPublicFeed[S]

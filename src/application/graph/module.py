@@ -42,7 +42,7 @@ class GraphNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphModule:
-    """The use cases of graph, and its answers to other modules."""
+    """The use cases of graph, and what it offers to other modules."""
 
     # Changes
     follow: Follow
@@ -63,7 +63,7 @@ class GraphModule:
     # For operators
     repair_follow_counts: RepairFollowCounts
 
-    # Answers to other modules
+    # For other modules
     viewer_contexts: CachedViewerContexts
     followers: ReadFollowers
 

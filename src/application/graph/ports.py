@@ -123,7 +123,7 @@ class AccountDirectory(Protocol):
         ...
 
     async def existing(self, users: Collection[UserId]) -> frozenset[UserId]:
-        """The accounts of `users` that exist. The answer may be some seconds old."""
+        """The accounts of `users` that exist. The result may be some seconds old."""
         ...
 
 

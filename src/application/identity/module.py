@@ -66,7 +66,7 @@ class IdentityNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityModule:
-    """The use cases of identity, and its answers to other modules."""
+    """The use cases of identity, and what it offers to other modules."""
 
     # Accounts
     register: Register
@@ -103,7 +103,7 @@ class IdentityModule:
     purge_security_records: PurgeSecurityRecords
     repair_accounts: RepairAccounts
 
-    # Answers to other modules
+    # For other modules
     cards: AuthorCards
     live_sessions: LiveSessions
 

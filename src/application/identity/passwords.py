@@ -39,7 +39,9 @@ class CheckPassword:
         try:
             secret = password(secret)
         except Invalid:
-            secret = ""  # no account has an empty password; the answer must take as long as for any wrong one
+            secret = (
+                ""  # no account has an empty password; the response must take as long as for any wrong one
+            )
         async with self.throttle.confirmation(user_id, session_id):
             right, _ = await self.passwords.verify(secret, account.password_hash)
             if not right:

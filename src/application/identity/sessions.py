@@ -107,7 +107,7 @@ class SessionMaker:
 
     @staticmethod
     def outcome(account: Account, session: Session) -> Record:
-        """Everything that is needed to repeat the answer. Contains no token and no e-mail address."""
+        """Everything that is needed to repeat the response. Contains no token and no e-mail address."""
         at = session.refreshed_at.isoformat()
         return asdict(Profile.of(account)) | {"session": session.id, "seed": session.seed.hex(), "at": at}
 
@@ -158,7 +158,9 @@ class LogIn:
         try:
             secret = password(secret)
         except Invalid:
-            secret = ""  # no account has an empty password; the answer must take as long as for any wrong one
+            secret = (
+                ""  # no account has an empty password; the response must take as long as for any wrong one
+            )
         for _ in range(3):
             found, new_hash = await self._verify(login, secret, client.network)
             with suppress(_HashChanged):
@@ -175,7 +177,7 @@ class LogIn:
         key = email_key(login, self.ascii_domain)
         found = await self.reader.credentials(username=name, email=key)
         user_id = found.user_id if found else None
-        # Also queried for an unknown account, so that the answer takes as long.
+        # Also queried for an unknown account, so that the response takes as long.
         recognised = await self.reader.recognises(user_id or UserId(0), network)
         with self.security.recording_refusals("login", user_id=user_id):
             async with self.throttle.login(user_id, key, network, recognised=recognised):
@@ -235,7 +237,7 @@ class _HashChanged(Exception):
 class Refresh:
     """Exchange a refresh token for the next one and a new access token. Raises SessionEnded.
 
-    A repetition within REUSE_GRACE after the exchange of that token returns the same answer. A later use ends the session
+    A repetition within REUSE_GRACE after the exchange of that token returns the same response. A later use ends the session
     for good, and this is stored before the request is refused.
     """
 

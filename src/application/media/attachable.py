@@ -1,4 +1,4 @@
-"""The answers of media to other modules."""
+"""The media that an author may attach. Posts asks."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

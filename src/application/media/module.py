@@ -51,7 +51,7 @@ class MediaNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaModule:
-    """The use cases of media, and its answers to other modules."""
+    """The use cases of media, and what it offers to other modules."""
 
     # Uploads
     upload_file: UploadFile
@@ -73,7 +73,7 @@ class MediaModule:
     purge_expired_media: PurgeExpiredMedia
     reconcile_media: ReconcileMedia
 
-    # Answers to other modules
+    # For other modules
     attachable: AttachableMedia
 
     # Handlers of events

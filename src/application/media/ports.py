@@ -167,7 +167,7 @@ class Storage(Protocol):
     `a` where `a/b` exists.
 
     Every method raises Unavailable when the storage is unreachable or exceeds a timeout (1 s to connect, 4 s for each
-    answer; a transfer may take as long as it reaches 64 KB per second). Nothing is retried here, but a circuit breaker
+    response; a transfer may take as long as it reaches 64 KB per second). Nothing is retried here, but a circuit breaker
     may refuse a call at once."""
 
     async def put(self, key: str, source: Path, content_type: str) -> None:

@@ -13,7 +13,7 @@ from domain.shared import MediaId, UserId
 
 
 class OwnerVisibility(Protocol):
-    """Answered by posts, which stores the accounts that are private or deleted."""
+    """The posts module provides it: it stores the accounts that are private or deleted."""
 
     async def is_open(self, owner: UserId) -> bool:
         """Return whether everyone may see the public posts of the account. May be some seconds out of date."""

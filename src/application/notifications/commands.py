@@ -20,7 +20,7 @@ class NoSuchNotification(NotFound):
 @dataclass(frozen=True, slots=True)
 class MarkRead:
     """Moves the read marker to the newest notification at `seq` or below, and never back. If the marker passes no
-    notification, nothing is added to the stream; otherwise two devices could answer each other forever."""
+    notification, nothing is added to the stream; otherwise two devices could react to each other forever."""
 
     open_tx: OpenTx[NotificationsTx]
     new_id: NewId

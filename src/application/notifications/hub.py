@@ -147,18 +147,18 @@ class Hub:
     async def follow_heads(self) -> None:
         """Wake listeners that are behind, whatever became of the hints. One query for all streams. Runs until
         cancelled."""
-        since_answer = 0.0
+        since_read = 0.0
         while True:
             await asyncio.sleep(HEADS_SECONDS)
             try:
                 heads = await self.reader.heads([*self._by_user]) if self._by_user else {}
             except Unavailable as error:
-                since_answer += HEADS_SECONDS
+                since_read += HEADS_SECONDS
                 log(StreamHeadsUnknown(reason=str(error)))
-                if since_answer >= DATABASE_TIMEOUT:
+                if since_read >= DATABASE_TIMEOUT:
                     self._end_all(EndReason.AWAY)
                 continue
-            since_answer = 0.0
+            since_read = 0.0
             for user, head in heads.items():
                 for listener in self._by_user.get(user, ()):
                     if (

@@ -94,7 +94,7 @@ class NotificationsNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotificationsModule:
-    """The use cases of notifications, and its answers to other modules."""
+    """The use cases of notifications, and what it offers to other modules."""
 
     # Questions
     find_stream: FindStream
@@ -121,7 +121,7 @@ class NotificationsModule:
     trim_streams: TrimStreams
     renew_streams: RenewStreams
 
-    # Answers to other modules
+    # For other modules
     hints: StreamHints
 
     # Handlers of events

@@ -88,7 +88,7 @@ class News(NamedTuple):
     items: Sequence[HydratedEntry]
     """Lowest first, without gaps."""
     last: int
-    """The sequence number up to which this answer reaches."""
+    """The sequence number up to which this result reaches."""
 
     @property
     def more(self) -> bool:

@@ -44,7 +44,7 @@ class RetractNotifications:
                 kind = NotificationKind.LIKE if isinstance(event, Unliked) else NotificationKind.REPOST
                 author, post = UserId(event.author_id), PostId(event.post_id)
                 await self._retract(dedupe_key, author, UserId(event.user_id), [kind], post)
-            case Followed() | FollowRequestEnded():  # the follow request was answered
+            case Followed() | FollowRequestEnded():  # the follow request was accepted or rejected
                 await self._retract(
                     dedupe_key,
                     UserId(event.other_id),

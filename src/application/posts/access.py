@@ -14,8 +14,8 @@ from domain.shared import PostId, UserId, ViewerContext
 
 
 async def locked_if_visible(tx: PostsTx, viewer_context: ViewerContext, post_id: PostId) -> Post:
-    """The post, locked, if `viewer_context` may see it. So nothing is committed on a post after its deletion was
-    answered. Raises PostNotFound, also if the viewer may not see it."""
+    """The post, locked, if `viewer_context` may see it. So nothing is committed on a post after the response to
+    its deletion. Raises PostNotFound, also if the viewer may not see it."""
     post = await tx.posts.get(post_id)
     if not can_view(post, viewer_context):
         raise PostNotFound("no such post")

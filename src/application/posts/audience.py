@@ -15,7 +15,7 @@ class Concerned(NamedTuple):
     """The accounts that a post concerns."""
 
     author: UserId
-    answered: UserId | None
+    replied_to: UserId | None
     """The author of the post above; None if there is none, or if that is gone."""
     mentioned: Collection[UserId]
 

@@ -6,10 +6,10 @@ from application.posts.ports import PostsTx
 from domain.posts import Post
 
 MAX_CASCADE = 200
-"""The most tombstones that appear or disappear with one comment. The rest of a longer chain stays without answers."""
+"""The most tombstones that appear or disappear with one comment. The rest of a longer chain stays without replies."""
 
 
-async def count_above(tx: PostsTx, post: Post, *, comments: int, answers: int) -> None:
+async def count_above(tx: PostsTx, post: Post, *, comments: int, replies: int) -> None:
     """Add to the two counts of the post above `post`, which is locked, if it counts there. If that makes a tombstone
     appear or disappear, it is counted on the post above it in the same way, and so on."""
     below = post
@@ -19,8 +19,8 @@ async def count_above(tx: PostsTx, post: Post, *, comments: int, answers: int) -
         above = await tx.posts.get(below.reply_to)
         if not below.counts_in(above):
             return
-        await tx.posts.count_answers(above.id, comments=comments, answers=answers)
-        after = replace(above, answers=above.answers + answers)
+        await tx.posts.count_replies(above.id, comments=comments, replies=replies)
+        after = replace(above, replies=above.replies + replies)
         if after.shown_as_tombstone == above.shown_as_tombstone:
             return
         below, comments = after, 0

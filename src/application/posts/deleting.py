@@ -31,11 +31,11 @@ class DeletePost:
 async def remove(tx: PostsTx, post: Post, by: UserId) -> None:
     """Delete `post`, which is locked and not deleted yet, and add the event. Raises NotTheAuthor.
 
-    The post leaves a tombstone if an answer that everybody may see is below it. Otherwise the tombstones
+    The post leaves a tombstone if a reply that everybody may see is below it. Otherwise the tombstones
     above it that were shown only because of it disappear too.
     """
     await tx.posts.save(post.removed(by=by))
-    await count_above(tx, post, comments=-1, answers=0 if post.leaves_tombstone else -1)
+    await count_above(tx, post, comments=-1, replies=0 if post.leaves_tombstone else -1)
     await tx.outbox.add(
         PostDeleted(
             post_id=post.id,

@@ -155,7 +155,7 @@ class EditPost:
 
         A direct post keeps the people that it has reached: they have received it, and only they have received the
         answers. While it has reached nobody, an edit may mention other people. A comment in a direct thread keeps the
-        people of the thread in any case: nobody else sees the post that it answers.
+        people of the thread in any case: nobody else sees the post that it replies to.
         """
         if post.visibility is Visibility.DIRECT and await recipients(post, self.people):
             return post.mentioned

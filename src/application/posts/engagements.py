@@ -83,7 +83,7 @@ async def _check_removed(
     tx: PostsTx, post: Post, user: UserId, engagement: Engagement, engagement_id: int | None
 ) -> None:
     """Raises PostNotFound unless the engagement with this hidden post was removed now, or within the last 24 hours: a
-    client may repeat a request whose answer was lost, and gets the same answer."""
+    client may repeat a request whose response was lost, and gets the same response."""
     idempotent_request = IdempotentRequest(
         f"{user}:take_back:{engagement}", str(post.id), fingerprint="", owner=user
     )

@@ -88,4 +88,4 @@ async def _follow_author(tx: PostsTx, post_id: PostId, *, private: bool) -> None
         return
     await tx.posts.save(after)
     change = -1 if after.withheld else 1
-    await count_above(tx, before if after.withheld else after, comments=change, answers=change)
+    await count_above(tx, before if after.withheld else after, comments=change, replies=change)

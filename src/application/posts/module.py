@@ -60,7 +60,7 @@ class PostsNeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostsModule:
-    """The use cases of posts, and its answers to other modules."""
+    """The use cases of posts, and what it offers to other modules."""
 
     # Changes
     publish_post: PublishPost
@@ -87,7 +87,7 @@ class PostsModule:
     list_recently_deleted: ListRecentlyDeleted
     repair_posts: RepairPosts
 
-    # Answers to other modules
+    # For other modules
     hydrate_entries: HydrateEntries
     feed_entries: FeedEntries
     canonical_tag: Callable[[str], str | None]

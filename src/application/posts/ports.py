@@ -54,7 +54,7 @@ class Posts(Protocol):
         """Replace the media cards of the locked post, and its audience: visibility, mentions, pending publication."""
         ...
 
-    async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:
+    async def count_replies(self, post_id: PostId, *, comments: int, replies: int) -> None:
         """Add to the two counts. No effect if there is no such post."""
         ...
 
@@ -211,22 +211,24 @@ class PostsReader(Protocol):
     async def comments(
         self, post_id: PostId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostView | Tombstone]:
-        """The direct answers to a post, oldest first, with the tombstones that are shown, without muted authors."""
+        """The direct replies to a post, oldest first, with the tombstones that are shown, without muted authors."""
         ...
 
     async def tombstone(self, post_id: PostId) -> Tombstone | None:
         """The tombstone of the post; None unless the post is shown as one."""
         ...
 
-    async def answers(
+    async def replies(
         self, ids: Collection[PostId], each: int, limit: int, viewer_context: ViewerContext
     ) -> Sequence[PostView | Tombstone]:
-        """The first direct answers to each of the posts, up to `each`, as in `comments`; of all of them
+        """The first direct replies to each of the posts, up to `each`, as in `comments`; of all of them
         the first `limit` by id."""
         ...
 
-    async def answered(self, ids: Collection[PostId], viewer_context: ViewerContext) -> Collection[PostId]:
-        """Those of the posts that have answers, as in `comments`."""
+    async def with_replies(
+        self, ids: Collection[PostId], viewer_context: ViewerContext
+    ) -> Collection[PostId]:
+        """Those of the posts that have replies, as in `comments`."""
         ...
 
     async def ancestors(self, post_id: PostId, limit: int) -> Sequence[Tombstone]:
@@ -280,7 +282,7 @@ class EngagementsReader(Protocol):
     ) -> Sequence[EngagedPost]: ...
 
     async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
-        """Up to `limit` of the users who liked, reposted or answered the post and whose ids are greater than `after`,
+        """Up to `limit` of the users who liked, reposted or replied to the post and whose ids are greater than `after`,
         by id. For notifying each of them: never show this list to anybody."""
         ...
 

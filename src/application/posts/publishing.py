@@ -47,7 +47,7 @@ class PostDraft:
 
     text: str
     visibility: Visibility | None = None
-    """None: a post is public, a comment has the visibility of the post that it answers."""
+    """None: a post is public, a comment has the visibility of the post that it replies to."""
     content_warning: str = ""
     language: str | None = None
     reply_to: PostId | None = None
@@ -79,7 +79,7 @@ class PublishedPost:
 @dataclass(frozen=True, slots=True)
 class PublishPost:
     """Publish a post, or with `reply_to` a comment. Raises Invalid, PostNotFound if the author may not see the post to
-    answer, WiderThanThread, NobodyReached, and MediaTaken. Only its author sees the post until all of its media are
+    reply to, WiderThanThread, NobodyReached, and MediaTaken. Only its author sees the post until all of its media are
     ready: then `UpdateAttachedMedia` publishes it."""
 
     open_tx: OpenTx[PostsTx]
@@ -185,7 +185,7 @@ class PublishPost:
 
 async def announce_published(tx: PostsTx, post: Post) -> None:
     """Count the post on the post above it, and add the event that it was published."""
-    await count_above(tx, post, comments=1, answers=1)
+    await count_above(tx, post, comments=1, replies=1)
     await tx.outbox.add(
         Published(
             post_id=post.id,

@@ -26,6 +26,6 @@ class RepairPosts:
             batch = await with_retries(lambda below=below: self.counters.recount(below, BATCH, repair=repair))  # type: ignore[misc]
             drift.update(batch.drift)
             # A tombstone counts only if its own count is not 0, so a repaired count can change the post above: repeat.
-            if not (repair and batch.drift.get("answers")):
+            if not (repair and batch.drift.get("replies")):
                 below = batch.last
         return drift

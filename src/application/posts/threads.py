@@ -18,39 +18,39 @@ MAX_DESCENDANTS = 200
 """In one context, however deep they are. A chain of so many takes as many queries, one for each level: 20 ms on
 SQLite."""
 MAX_EACH = 20
-"""The most answers to one comment in a context. Answers to the post itself are limited by MAX_DESCENDANTS only."""
+"""The most replies to one comment in a context. Replies to the post itself are limited by MAX_DESCENDANTS only."""
 MAX_DEPTH = 5
-ANSWERS_EACH = 5
+REPLIES_EACH = 5
 MAX_NODES = 500
-"""The most comments in one tree. A comment that is not opened has a cursor with which its answers can be listed."""
+"""The most comments in one tree. A comment that is not opened has a cursor with which its replies can be listed."""
 
 ThreadItem: TypeAlias = HydratedPost | Tombstone
 _Place: TypeAlias = PostView | Tombstone
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """The first answers to a comment."""
+class Replies:
+    """The first replies to a comment."""
 
     items: "Sequence[Comment]"
     next: Window | None
-    """The window with which the list of answers goes on; None at its end."""
+    """The window with which the list of replies goes on; None at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comment:
     item: ThreadItem
-    answers: Answers | None = None
+    replies: Replies | None = None
     """None if no tree was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadContext:
     ancestors: Sequence[ThreadItem]
-    """Oldest first. The first one answers no other post, unless `more_ancestors`."""
+    """Oldest first. The first one replies to no other post, unless `more_ancestors`."""
     more_ancestors: bool
     descendants: Sequence[ThreadItem]
-    """Level by level, so each comes after the post that it answers; a level is ordered by id."""
+    """Level by level, so each comes after the post that it replies to; a level is ordered by id."""
     more_descendants: bool
 
 
@@ -70,7 +70,7 @@ class HydrateThreadItems:
 
 @dataclass(frozen=True, slots=True)
 class ListComments:
-    """The answers to a post, oldest first. With a `depth` above 1, each has its own first answers, down to that level.
+    """The replies to a post, oldest first. With a `depth` above 1, each has its own first replies, down to that level.
     Raises PostNotFound, also if the viewer may not see the post, whatever its comments are."""
 
     viewer_contexts: ViewerContexts
@@ -88,44 +88,44 @@ class ListComments:
         below: dict[PostId, _Below] = {}
         if depth > 1:
             below = await self._below(found.items, depth, viewer_context)
-        every = [*found.items, *(place for answers in below.values() for place in answers.places)]
+        every = [*found.items, *(place for replies in below.values() for place in replies.places)]
         items = await HydrateThreadItems(self.hydrate)(every, viewer)
         return Page(_comments(found.items, items, below), found.next, found.prev)
 
     async def _below(
         self, top: Sequence[_Place], depth: int, viewer_context: ViewerContext
     ) -> dict[PostId, "_Below"]:
-        """The answers below the places of the top level, read level by level."""
+        """The replies below the places of the top level, read level by level."""
         below: dict[PostId, _Below] = {}
         level, room, closed = top, MAX_NODES - len(top), list[PostId]()
         for _ in range(depth - 1):
-            answers: dict[PostId, list[_Place]] = {place.id: [] for place in level[:room]}
+            replies: dict[PostId, list[_Place]] = {place.id: [] for place in level[:room]}
             closed += [place.id for place in level[room:]]
-            if answers:
-                each = ANSWERS_EACH + 1
-                for place in await self.reader.answers(
-                    list(answers), each, each * len(answers), viewer_context
+            if replies:
+                each = REPLIES_EACH + 1
+                for place in await self.reader.replies(
+                    list(replies), each, each * len(replies), viewer_context
                 ):
-                    answers[_id_above(place)].append(place)
+                    replies[_id_above(place)].append(place)
             level = []
-            for above, places in answers.items():
-                opened = places[: min(ANSWERS_EACH, room)]
+            for above, places in replies.items():
+                opened = places[: min(REPLIES_EACH, room)]
                 room -= len(opened)
                 level += opened
                 below[above] = _Below(opened, _after(opened) if len(places) > len(opened) else None)
         closed += [place.id for place in level]
-        answered = await self.reader.answered(closed, viewer_context) if closed else ()
-        return below | {id_: _Below([], _after([]) if id_ in answered else None) for id_ in closed}
+        with_replies = await self.reader.with_replies(closed, viewer_context) if closed else ()
+        return below | {id_: _Below([], _after([]) if id_ in with_replies else None) for id_ in closed}
 
 
 def _id_above(place: _Place) -> PostId:
     if place.reply_to is None:
-        raise ValueError("an answer answers something")
+        raise ValueError("a reply has a post above it")
     return place.reply_to
 
 
 def _after(places: Sequence[_Place]) -> Window:
-    return Window(ANSWERS_EACH, places[-1].id if places else None)
+    return Window(REPLIES_EACH, places[-1].id if places else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,8 @@ def _comments(
             if opened is None:
                 comments.append(Comment(item))
             else:
-                answers = Answers(_comments(opened.places, items, below), opened.next)
-                comments.append(Comment(item, answers))
+                replies = Replies(_comments(opened.places, items, below), opened.next)
+                comments.append(Comment(item, replies))
     return comments
 
 
@@ -184,7 +184,7 @@ class ReadContext:
         while True:
             room = MAX_DESCENDANTS - len(found)
             # One more for each post, and one more in all, to learn whether there are more.
-            places = await self.reader.answers(level, each + 1, room + len(level) + 1, viewer_context)
+            places = await self.reader.replies(level, each + 1, room + len(level) + 1, viewer_context)
             if not places:
                 return found, more
             count = Counter[PostId]()

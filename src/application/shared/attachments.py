@@ -46,7 +46,7 @@ class MediaCard:
 
 
 class Attachable(Protocol):
-    """Answers which media an author may attach, for posts."""
+    """The media that an author may attach. The media module provides them."""
 
     async def cards(self, owner: UserId, ids: Collection[MediaId]) -> Mapping[MediaId, MediaCard]:
         """The cards of those media that belong to the owner and are not deleted, including attached and failed ones."""

@@ -79,7 +79,7 @@ class OutboxQueue(Protocol):
 
     async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
         """Lease up to `limit` due events that are not distributed yet, oldest first. An event is not leased while an
-        earlier one of its aggregate is leased or waits, unless both are in the same answer."""
+        earlier one of its aggregate is leased or waits, unless both are in the same result."""
         ...
 
     async def claim_remaining(self, limit: int, lease: timedelta) -> Sequence[Delivery]:

@@ -1,4 +1,4 @@
-"""Fast construction of records, of which one answer needs dozens."""
+"""Fast construction of records, of which one response needs dozens."""
 
 from collections.abc import Callable, Iterable
 from functools import partial

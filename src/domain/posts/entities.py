@@ -62,7 +62,7 @@ class Entity:
 
 def find_entities(text: str) -> list[Entity]:
     """The entities of `text` in order, without overlap; users are not looked up yet. Raises Invalid if it mentions more
-    than MAX_MENTIONS usernames, whether they exist or not: so the answer does not reveal which names exist."""
+    than MAX_MENTIONS usernames, whether they exist or not: so the response does not reveal which names exist."""
     found = _found(text)
     if len(mentioned_usernames(found)) > MAX_MENTIONS:
         raise Invalid(

@@ -33,7 +33,7 @@ MAX_MEDIA = 4
 
 
 class PostNotFound(NotFound):
-    """There is no such post, or you may not see it: the answer is the same."""
+    """There is no such post, or you may not see it: the response is the same."""
 
     code = "post_not_found"
 
@@ -63,7 +63,7 @@ class CurrentVersion(Conflict):
 
 
 class NobodyReached(Invalid):
-    """A direct post must reach at least one user besides its author. The answer is the same whether the mentioned users
+    """A direct post must reach at least one user besides its author. The response is the same whether the mentioned users
     do not exist, block the author, or are blocked by the author."""
 
     code = "nobody_reached"
@@ -120,7 +120,7 @@ _PRIVATE, _GONE = (
 
 
 class WiderThanThread(Conflict):
-    """A comment may not have a wider visibility than the post that it answers."""
+    """A comment may not have a wider visibility than the post that it replies to."""
 
     code = "wider_than_thread"
 
@@ -134,7 +134,7 @@ class PendingPublication(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A post, or a comment: a comment is a post that answers another one."""
+    """A post, or a comment: a comment is a post that replies to another one."""
 
     id: PostId
     author: UserId
@@ -150,9 +150,9 @@ class Post:
     edited_at: datetime | None = None
     deleted: bool = False
     comments: int = 0
-    """The answers that everybody who may see this post may know about."""
-    answers: int = 0
-    """The same, plus the answers that are shown as tombstones."""
+    """The replies that everybody who may see this post may know about."""
+    replies: int = 0
+    """The same, plus the replies that are shown as tombstones."""
     likes: int = 0
     reposts: int = 0
     pin: int | None = None
@@ -239,12 +239,12 @@ class Post:
     @property
     def leaves_tombstone(self) -> bool:
         """Whether this post, if it is deleted, keeps its place in the thread without its content: a comment that
-        everybody could see does, as long as an answer is shown below it."""
+        everybody could see does, as long as a reply is shown below it."""
         return (
             self.reply_to is not None
             and self.visibility in OPEN_VISIBILITIES
             and not self.withheld
-            and self.answers > 0
+            and self.replies > 0
         )
 
     @property
@@ -282,11 +282,11 @@ class Post:
     def mentioned_in_reply(
         self, author: UserId, visibility: Visibility, named: frozenset[UserId], *, private: bool = False
     ) -> frozenset[UserId]:
-        """The users whom an answer by `author` to this post mentions, given the users that its text names and whether
+        """The users whom a reply by `author` to this post mentions, given the users that its text names and whether
         the author's account is private.
 
-        A direct thread has the same people throughout: everybody in it sees each answer, and nobody joins who cannot
-        see the posts above. An answer that not everybody may see reaches the author of this post in any case.
+        A direct thread has the same people throughout: everybody in it sees each reply, and nobody joins who cannot
+        see the posts above. A reply that not everybody may see reaches the author of this post in any case.
         """
         if self.visibility is Visibility.DIRECT:
             return (self.mentioned | {self.author}) - {author}

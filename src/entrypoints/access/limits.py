@@ -1,6 +1,6 @@
 """How much each client may ask for: per user where there is a token, else per network.
 
-An operation has a cost class, not a budget of its own. The adapter takes the class from the operation that answers,
+An operation has a cost class, not a budget of its own. The adapter takes the class from the operation that handles it,
 so no spelling of its name or path gets a separate budget.
 """
 
@@ -13,7 +13,7 @@ from application.shared.limits import Decision, Limiter, Rate, RateLimited
 from domain.shared import UserId
 
 Cost: TypeAlias = Literal["read", "write", "auth", "expensive", "media", "probe", "none"]
-"""The cost class of an operation. `auth` handles passwords and tokens. `expensive` reads a lot for one answer or takes
+"""The cost class of an operation. `auth` handles passwords and tokens. `expensive` reads a lot for one response or takes
 a file. `media` serves a file. `probe` asks the stores whether they work. `none` touches nothing and is not counted."""
 
 RATES: Mapping[str, Rate] = {

@@ -27,7 +27,7 @@ class In(msgspec.Struct, forbid_unknown_fields=True):
 
 class StrictRequest(Request[UserT, AuthT, StateT]):
     """Decodes the body for the handler's `data`. Litestar's own decoding accepts "1" as a number and any content type as
-    JSON, and answers 500 to some bodies."""
+    JSON, and responds with 500 to some bodies."""
 
     async def json(self) -> Any:
         declared = self.headers.get("content-type", "")

@@ -1,4 +1,4 @@
-"""Choose the content coding of an answer (RFC 9110, 12.5.3), and compress it."""
+"""Choose the content coding of a response (RFC 9110, 12.5.3), and compress it."""
 
 import asyncio
 import gzip
@@ -12,9 +12,9 @@ else:
     from backports import zstd
 
 MIN_BYTES = 512
-"""Smaller answers are not compressed: with its headers, such an answer fits into one packet anyway."""
+"""Smaller responses are not compressed: with its headers, such a response fits into one packet anyway."""
 OFF_LOOP_BYTES = 64 * 1024
-"""Larger answers take more than a millisecond to compress, and are compressed in a thread."""
+"""Larger responses take more than a millisecond to compress, and are compressed in a thread."""
 MAX_HEADER = 1000
 """Characters of Accept-Encoding that are read."""
 _PLAIN = {b"content-encoding": b"identity", b"transfer-encoding": b"chunked"}
@@ -58,7 +58,7 @@ def coding_for(accepted: bytes) -> bytes | None:
 
 
 def _quality(parameters: list[bytes]) -> float:
-    """The quality in the parameters; 0 for an invalid one, so that the client gets an uncompressed answer."""
+    """The quality in the parameters; 0 for an invalid one, so that the client gets an uncompressed response."""
     for parameter in parameters:
         name, _, value = parameter.partition(b"=")
         if name.strip() == b"q":

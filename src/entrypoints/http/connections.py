@@ -2,7 +2,7 @@
 
 uvicorn waits forever for the rest of a header or a body. Here one clock checks all connections once a second, which costs
 a request two numbers; a timer per request would cost as much as routing. uvicorn also parses and queues everything that a
-client sends before it has its answers. Here reading stops once some requests wait.
+client sends before it has its responses. Here reading stops once some requests wait.
 """
 
 import resource
@@ -31,7 +31,7 @@ BODY_SECONDS = 10.0
 BYTES_PER_SECOND = 32 * 1024
 """...this rate: a large body may take longer, a slow one may not."""
 LEAVING_SECONDS = 10.0
-"""For a client to read the rest of its answer after the server has closed the connection."""
+"""For a client to read the rest of its response after the server has closed the connection."""
 MAX_PIPELINED = 16
 """Requests of a connection that may wait while an earlier one is answered. Beyond that nothing is read."""
 MAX_PIPELINED_BYTES = 64 * 1024
@@ -139,7 +139,7 @@ class _Upgraded:
 
 
 class _Flow(FlowControl):
-    """uvicorn's flow control, which resumes reading with each answer; not while it is held."""
+    """uvicorn's flow control, which resumes reading with each response; not while it is held."""
 
     held = False
 
@@ -174,7 +174,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Data after the last request for which there was room."""
         self._held_at = 0.0
         self._stop_reading = False
-        """Whether nothing more is read: the connection ends with the answers in progress."""
+        """Whether nothing more is read: the connection ends with the responses in progress."""
         self._closing = False
 
     def connection_made(self, transport: Any) -> None:
@@ -263,8 +263,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(400)
 
     def _refuse(self, status: int) -> None:
-        """Answer with the reason and close the connection. If answers are in progress, close after them. A broken body gets
-        this answer, unless its own answer has begun."""
+        """Respond with the reason and close the connection. If responses are in progress, close after them. A broken body gets
+        this response, unless its own response has begun."""
         if not self._idle() and not self.cycle.more_body:
             self.cycle.keep_alive, self._stop_reading = False, True
             return
@@ -315,12 +315,12 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._idle() and self.timeout_keep_alive_task is None
 
     def _idle(self) -> bool:
-        """Whether no answer is in progress."""
+        """Whether no response is in progress."""
         cycle: Any = self.cycle
         return cycle is None or bool(cycle.response_complete)
 
     def check_deadline(self, now: float) -> None:
-        """Close the connection at its deadline, and abort it if the client then does not read the rest of its answer."""
+        """Close the connection at its deadline, and abort it if the client then does not read the rest of its response."""
         if not self.transport.is_closing():
             if self.due <= now and not self.flow.held:
                 self.transport.close()

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from entrypoints.http.answers import RawHeaders, Ready
 from entrypoints.http.errors import CorsRefused
+from entrypoints.http.responses import RawHeaders, Ready
 
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 REQUEST_HEADERS = (
@@ -61,17 +61,17 @@ class Origins:
 
 
 class Cors:
-    """The CORS headers of answers. Waggle uses no cookies, so credentials are not allowed."""
+    """The CORS headers of responses. Waggle uses no cookies, so credentials are not allowed."""
 
     def __init__(self, origins: Origins) -> None:
         self._origins = origins
 
     def of(self, origin: bytes) -> RawHeaders:
-        """The headers of an answer to a page of this origin."""
+        """The headers of a response to a page of this origin."""
         return [(b"access-control-allow-origin", origin), _EXPOSE] if origin in self._origins else []
 
     def preflight(self, fields: Mapping[bytes, bytes]) -> Ready:
-        """The answer to a preflight request. Raises CorsRefused."""
+        """The response to a preflight request. Raises CorsRefused."""
         refused = []
         if fields[b"origin"] not in self._origins:
             refused.append("this origin")

@@ -27,8 +27,8 @@ from domain.shared import (
     Unavailable,
 )
 from entrypoints.access.cursors import CursorInvalid
-from entrypoints.http.answers import Answer, RawHeaders, Ready, as_json
 from entrypoints.http.expectations import expected_of, pointer_to
+from entrypoints.http.responses import RawHeaders, Ready, ReadyResponse, as_json
 from entrypoints.log_events import UnexpectedError
 
 PROBLEM = "application/problem+json"
@@ -165,7 +165,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 def refusal(error: DomainError, request_id: str) -> Ready:
-    """The answer for a domain error."""
+    """The response for a domain error."""
     headers: RawHeaders = []
     if isinstance(error, Unauthenticated):
         # RFC 6750: an error code only where a token was sent
@@ -174,15 +174,17 @@ def refusal(error: DomainError, request_id: str) -> Ready:
     if isinstance(error, Unavailable | TooMany | KeyInFlight):
         headers.append((b"retry-after", str(error.retry_after).encode()))
     field_errors = tuple(error.field_errors) if isinstance(error, Invalid | QueryInvalid) else ()
-    return answer(problem(request_id, status_of(type(error)), error.code, str(error), field_errors), headers)
+    return problem_response(
+        problem(request_id, status_of(type(error)), error.code, str(error), field_errors), headers
+    )
 
 
-def answer(body: Problem, headers: RawHeaders) -> Ready:
+def problem_response(body: Problem, headers: RawHeaders) -> Ready:
     return as_json(body, [*headers, (b"cache-control", b"no-store")], body.status, PROBLEM.encode())
 
 
-def refuse(request: AnyRequest, error: DomainError) -> Answer:
-    return Answer(refusal(error, _id(request)))
+def refuse(request: AnyRequest, error: DomainError) -> ReadyResponse:
+    return ReadyResponse(refusal(error, _id(request)))
 
 
 def _id(request: AnyRequest) -> str:
@@ -199,8 +201,8 @@ def status_of(error: type[DomainError]) -> int:
     return next(status for kind, status in STATUS.items() if issubclass(error, kind))
 
 
-def refuse_http(request: AnyRequest, error: HTTPException) -> Answer:
-    """The answer for an error of Litestar itself: routes, methods, sizes, parameters."""
+def refuse_http(request: AnyRequest, error: HTTPException) -> ReadyResponse:
+    """The response for an error of Litestar itself: routes, methods, sizes, parameters."""
     if isinstance(error, ValidationException):
         return refuse(request, _parameters(request, error))
     if isinstance(error, InternalServerException) and "disconnected" in error.detail:
@@ -210,7 +212,7 @@ def refuse_http(request: AnyRequest, error: HTTPException) -> Answer:
     headers = [(b"allow", ", ".join(_allowed(request)).encode())] if status == 405 else []
     if status == 408:
         headers.append((b"connection", b"close"))
-    return Answer(answer(problem(_id(request), status, code, detail), headers))
+    return ReadyResponse(problem_response(problem(_id(request), status, code, detail), headers))
 
 
 def _allowed(request: AnyRequest) -> list[str]:
@@ -247,8 +249,8 @@ def _of_parameter(field: FieldDefinition) -> FieldError:
     return FieldError(f"{where}{name}", "out_of_range", f"{name} must be {expected_of(field)}")
 
 
-def fail(request: AnyRequest, error: Exception) -> Answer:
-    """The answer for a bug. The log has the traceback; the client gets only the request id to quote."""
+def fail(request: AnyRequest, error: Exception) -> ReadyResponse:
+    """The response for a bug. The log has the traceback; the client gets only the request id to quote."""
     log(UnexpectedError(error_type=type(error).__name__, part="a handler"), error)
     code, detail = OF_HTTP[500]
-    return Answer(answer(problem(_id(request), 500, code, detail), []))
+    return ReadyResponse(problem_response(problem(_id(request), 500, code, detail), []))

@@ -10,7 +10,7 @@ from msgspec import inspect
 from domain.shared import FieldError
 
 MAX_FIELD_ERRORS = 100
-"""In one answer, as the Problem schema promises."""
+"""In one response, as the Problem schema promises."""
 MAX_UNKNOWN = 20
 _MAX_NAME = 64
 """Characters of an unknown name that are sent back."""

@@ -15,11 +15,11 @@ from application.posts.queries import HydratedPost
 from application.shared.paging import Page, Window
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.access.authentication import Authenticator
-from entrypoints.http.answers import Ready, tagged
 from entrypoints.http.errors import refusal
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.paging import Pager
 from entrypoints.http.resources import MAX_TAGS as MAX_HEADER
+from entrypoints.http.responses import Ready, tagged
 
 PREFIX = "/api/v1/posts/"
 TEMPLATE = PREFIX + "{post_id}"
@@ -55,10 +55,10 @@ class FastLane:
         if scope["type"] == ScopeType.WEBSOCKET and scope["path"] == STREAM:
             await self._socket(scope, receive, send)
             return
-        ready = await self._answer(scope) if scope.get("method") == "GET" else None
+        ready = await self._respond(scope) if scope.get("method") == "GET" else None
         await (ready or self._app)(scope, receive, send)
 
-    async def _answer(self, scope: Scope) -> Ready | None:
+    async def _respond(self, scope: Scope) -> Ready | None:
         path: str = scope["path"]
         if path.startswith(PREFIX):
             post_id = None if scope["query_string"] else id_from(path[_AT:])

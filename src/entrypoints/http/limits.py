@@ -1,4 +1,4 @@
-"""The RateLimit headers of an answer (IETF draft httpapi-ratelimit-headers)."""
+"""The RateLimit headers of a response (IETF draft httpapi-ratelimit-headers)."""
 
 from collections.abc import Sequence
 from functools import lru_cache

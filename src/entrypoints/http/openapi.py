@@ -24,7 +24,6 @@ from domain.shared import (
 from entrypoints.access.authentication import TokenMissing
 from entrypoints.access.cursors import CursorInvalid
 from entrypoints.access.limits import Cost
-from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.auth import BY_ADDRESS, Access
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import (
@@ -37,6 +36,7 @@ from entrypoints.http.errors import (
 )
 from entrypoints.http.problem_schemas import SCHEMAS as PROBLEM_SCHEMAS
 from entrypoints.http.problem_schemas import add_problems
+from entrypoints.http.responses import OneOf, Out
 from entrypoints.http.unions import add_discriminator, simplified
 
 ID_SCHEMA = {

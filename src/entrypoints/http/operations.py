@@ -15,9 +15,9 @@ from litestar.params import FromPath
 from litestar.response import File, Redirect
 from litestar.router import Router
 
-from entrypoints.http.answers import Out
 from entrypoints.http.openapi import catalogue, policy
 from entrypoints.http.parameters import ANY_QUERY
+from entrypoints.http.responses import Out
 from entrypoints.readiness import Readiness
 
 ASSETS = Path(__file__).parent / "assets"
@@ -88,7 +88,7 @@ def readyz(readiness: Readiness) -> HTTPRouteHandler:
         opt=policy("public", limit="probe"),
     )
     async def readyz() -> Response[Health]:
-        """Answers 503 while a required part is unavailable, and when the server is about to stop. The result may be up to a
+        """Responds with 503 while a required part is unavailable, and when the server is about to stop. The result may be up to a
         second old."""
         report = await readiness()
         status = 503 if report.status == "unready" else 200

@@ -11,8 +11,8 @@ from litestar.params import QueryParameter
 from application.shared.paging import Page, Window
 from domain.shared import FieldError
 from entrypoints.access.cursors import MAX_CURSOR, Cursors
-from entrypoints.http.answers import Answer, Out, Ready, as_json
 from entrypoints.http.errors import QueryInvalid
+from entrypoints.http.responses import Out, Ready, ReadyResponse, as_json
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ Since = Annotated[
     QueryParameter(
         min_length=1,
         max_length=MAX_CURSOR,
-        description="`prev` of a page of the same feed. The answer is the page of newer posts next to it, and its "
+        description="`prev` of a page of the same feed. The response is the page of newer posts next to it, and its "
         "`prev` continues from there. Every page of a feed has a `prev`, an empty page too. Cannot be combined with "
         "`cursor`.",
     ),
@@ -86,16 +86,16 @@ class Pager:
             raise QueryInvalid(FieldError("?since", "either_or", "send either cursor or since, not both"))
         return self.cursors.newer(request.scope["path"], limit, since, variant)
 
-    def answer(
+    def response(
         self,
         request: Request[Any, Any, Any],
         page: Page[Any],
         items: Any,
         variant: str = "",
         make: MakePage = PageOut,
-    ) -> Answer:
+    ) -> ReadyResponse:
         """The page, with links to the next and the previous one. `items` may be a list that is JSON already."""
-        return Answer(
+        return ReadyResponse(
             self.ready(request.scope["path"], _other_parameters(request), page, items, variant, make)
         )
 

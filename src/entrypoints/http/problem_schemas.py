@@ -1,4 +1,4 @@
-"""The problem schema of each operation: its codes are an enumeration of those that the operation can answer."""
+"""The problem schema of each operation: its codes are an enumeration of those that the operation can respond with."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
 """The outermost layer of HTTP: request ids, security headers, CORS, compression, deadlines, the access log, HEAD, and the
-answer of last resort."""
+response of last resort."""
 
 import asyncio
 import itertools
@@ -19,13 +19,13 @@ from entrypoints import log_events
 from entrypoints.access.context import network, request_id
 from entrypoints.access.limits import Caller, RateLimits
 from entrypoints.access.networks import Networks
-from entrypoints.http.answers import RawHeaders, Ready
 from entrypoints.http.compression import MIN_BYTES, coding_for, compressed, compressible, is_encoded
 from entrypoints.http.cors import Cors
-from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, answer, problem, refusal
+from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, problem, problem_response, refusal
 from entrypoints.http.etags import weak
 from entrypoints.http.limits import rate_limit_headers
 from entrypoints.http.network import caller_of
+from entrypoints.http.responses import RawHeaders, Ready
 from entrypoints.log_events import UnexpectedError
 
 REQUEST_DEADLINE = 5.0
@@ -41,10 +41,10 @@ MAX_HEADER_BYTES = 32 * 1024
 """The maximum size of the request line and the headers together."""
 
 UNGUARDED = {400, 404, 405, 415, 431}
-"""Answers that are made before a guard has charged the request. They are charged too."""
+"""Responses that are made before a guard has charged the request. They are charged too."""
 
 SECRET = ("/api/v1/auth/", "/api/v1/stream", "/api/v1/media/uploads")
-"""Paths whose answers contain tokens. They are never compressed: the size would leak the content (BREACH)."""
+"""Paths whose responses contain tokens. They are never compressed: the size would leak the content (BREACH)."""
 
 _PROCESS = secrets.token_hex(6)
 _counter = itertools.count(1)
@@ -55,7 +55,7 @@ SECURITY_HEADERS = (
     (b"x-frame-options", b"DENY"),
 )
 _POLICY = b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"
-"""For answers without a policy of their own: data, which needs to load nothing if a browser displays it."""
+"""For responses without a policy of their own: data, which needs to load nothing if a browser displays it."""
 _HOST = re.compile(rb"([A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -94,7 +94,7 @@ class RequestMiddleware:
 
 
 class RequestLifecycle:
-    """One request and its answer."""
+    """One request and its response."""
 
     __slots__ = (
         "body_read",
@@ -128,8 +128,8 @@ class RequestLifecycle:
         self.id = _id_of(self.fields)
         self.head = scope["method"] == "HEAD"
         self.held: Any = None
-        """The `http.response.start` of an answer that may be compressed."""
-        self.private = scope["path"].startswith("/api/v1/")  # its answers may differ between users
+        """The `http.response.start` of a response that may be compressed."""
+        self.private = scope["path"].startswith("/api/v1/")  # its responses may differ between users
 
     async def run(self) -> None:
         if self.head:  # every GET route answers HEAD with the same headers; the server sends no body
@@ -163,7 +163,7 @@ class RequestLifecycle:
         return b"origin" in self.fields and b"access-control-request-method" in self.fields
 
     def _refused(self) -> ASGIApp | None:
-        """The refusal of a request that is invalid whatever it asks for, or the answer to a preflight; else None."""
+        """The refusal of a request that is invalid whatever it asks for, or the response to a preflight; else None."""
         scope, fields = self.scope, self.fields
         try:
             if scope.get("header_bytes", 0) > MAX_HEADER_BYTES:
@@ -253,7 +253,7 @@ class RequestLifecycle:
         return headers
 
     def _vary(self) -> bytes:
-        """The request headers on which the answers of this address depend, whether or not this request has them."""
+        """The request headers on which the responses of this address depend, whether or not this request has them."""
         path = self.scope["path"]
         if self.scope["method"] == "OPTIONS":
             return b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
@@ -290,13 +290,13 @@ class RequestLifecycle:
     async def refuse(self, status: int) -> None:
         if self.held is not None:  # nothing of it was sent
             self.held, self.status = None, 0
-        if self.status:  # too late for another answer: the server closes the connection
+        if self.status:  # too late for another response: the server closes the connection
             return
         await self._problem(status)(self.scope, self.receive, self.send)
 
     def _problem(self, status: int) -> Ready:
         code, detail = OF_HTTP[status]
-        return answer(problem(self.id, status, code, detail), _HEADERS_OF.get(status, []))
+        return problem_response(problem(self.id, status, code, detail), _HEADERS_OF.get(status, []))
 
     def _log(self) -> None:
         middleware, took = self.middleware, time.perf_counter() - self.started
@@ -333,10 +333,10 @@ def host_error(headers: Iterable[tuple[bytes, bytes]], http_version: str) -> str
 
 
 def last_resort(status: int) -> tuple[RawHeaders, bytes]:
-    """The headers and the body of the answer to input that could not be parsed as a request."""
+    """The headers and the body of the response to input that could not be parsed as a request."""
     id_ = _id_of({})
     code, detail = OF_HTTP[status]
-    ready = answer(problem(id_, status, code, detail), _HEADERS_OF.get(status, []))
+    ready = problem_response(problem(id_, status, code, detail), _HEADERS_OF.get(status, []))
     return [*ready.headers, (b"x-request-id", id_.encode()), *SECURITY_HEADERS, _POLICY], ready.body
 
 

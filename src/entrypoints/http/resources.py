@@ -24,7 +24,7 @@ IfMatch = Annotated[
         name="If-Match",
         max_length=MAX_TAGS,
         description="The ETag of the version that you edit, or several ETags. Weak ETags, and ETags that a proxy has "
-        "changed, are accepted. If the resource was edited since, the answer is 412 and nothing is changed.",
+        "changed, are accepted. If the resource was edited since, the response is 412 and nothing is changed.",
     ),
 ]
 IfNoneMatch = Annotated[
@@ -32,7 +32,7 @@ IfNoneMatch = Annotated[
     HeaderParameter(
         name="If-None-Match",
         max_length=MAX_TAGS,
-        description="The ETags that you have. If one of them is current, the answer is 304.",
+        description="The ETags that you have. If one of them is current, the response is 304.",
     ),
 ]
 IdempotencyKey = Annotated[
@@ -43,7 +43,7 @@ IdempotencyKey = Annotated[
         max_length=255,
         pattern=r"^[\x21-\x7e]{1,255}$",
         description="1 to 255 printable ASCII characters without blanks. Choose a new key for each action. If you repeat the "
-        "same request with the same key within 24 hours, you get the same answer, and there is no second effect.",
+        "same request with the same key within 24 hours, you get the same response, and there is no second effect.",
     ),
 ]
 

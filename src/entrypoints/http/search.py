@@ -10,11 +10,11 @@ from application.identity.searching import SearchPeople
 from application.posts.searching import FoundTag, SearchHashtags, SearchPosts
 from application.shared.people import AuthorCard
 from domain.shared import Invalid
-from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.auth import AnyRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Limit, Pager
+from entrypoints.http.responses import OneOf, Out
 from entrypoints.http.shapes import Author, PostOut
 
 MAX_CURSOR = 600
@@ -110,11 +110,11 @@ class SearchController(Controller):
         if type is Sought.HASHTAGS:
             tag_window = self.pager.cursors.tag_window(request.scope["path"], limit, cursor, variant)
             tags: Any = await self.search_hashtags(asker, q, tag_window)  # the edges of its windows are tags
-            return self.pager.answer(request, tags, [Hashtag.of(found) for found in tags.items], variant)
+            return self.pager.response(request, tags, [Hashtag.of(found) for found in tags.items], variant)
         window = self.pager.window(request, limit, cursor, variant)
         if type is Sought.USERS:
             people = await self.search_people(asker, q, window)
             cards = [AuthorCard(card.id, card.username, card.display_name) for card in people.items]
-            return self.pager.answer(request, people, [FoundUser.of(card) for card in cards], variant)
+            return self.pager.response(request, people, [FoundUser.of(card) for card in cards], variant)
         posts = await self.search_posts(asker, q, window)
-        return self.pager.answer(request, posts, self.fragments.all(posts.items), variant)
+        return self.pager.response(request, posts, self.fragments.all(posts.items), variant)

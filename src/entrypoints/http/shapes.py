@@ -14,8 +14,8 @@ from application.shared.people import AuthorCard, RelationshipView
 from domain.media import FailureReason, MediaKind, MediaState
 from domain.posts import Engagement, Entity, EntityType, Visibility, hashtags
 from domain.shared import made_at
-from entrypoints.http.answers import Out
 from entrypoints.http.resources import created, rfc3339
+from entrypoints.http.responses import Out
 
 
 class Author(Out):
@@ -228,7 +228,7 @@ class RelationshipOut(Out):
     """The id of the other user."""
     following: bool
     requested: bool
-    """You have requested to follow, and got no answer yet."""
+    """You have requested to follow, and got no response yet."""
     followed_by: bool
     requested_by: bool
     blocking: bool

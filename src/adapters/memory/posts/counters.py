@@ -34,13 +34,13 @@ class MemoryCounters:
 
 
 def _counted(rows: Draft, post: Post) -> dict[str, int]:
-    answers: list[Post] = [
+    replies: list[Post] = [
         one for one in rows.all("posts") if one.reply_to == post.id and one.counts_in(post)
     ]
-    live = sum(not answer.deleted for answer in answers)
+    live = sum(not reply.deleted for reply in replies)
     return {
         "comments": live,
-        "answers": live + sum(answer.shown_as_tombstone for answer in answers),
+        "replies": live + sum(reply.shown_as_tombstone for reply in replies),
         "likes": _engagements(rows, Engagement.LIKE, post.id),
         "reposts": _engagements(rows, Engagement.REPOST, post.id),
     }

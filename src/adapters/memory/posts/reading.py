@@ -61,7 +61,7 @@ class MemoryPostsReader:
         post: Post | None = self.store.get("posts", post_id)
         return Tombstone(post.id, post.reply_to) if post and post.shown_as_tombstone else None
 
-    async def answers(
+    async def replies(
         self, ids: Collection[PostId], each: int, limit: int, viewer_context: ViewerContext
     ) -> Sequence[PostView | Tombstone]:
         first = [
@@ -69,7 +69,9 @@ class MemoryPostsReader:
         ]
         return sorted(first, key=lambda place: place.id)[:limit]
 
-    async def answered(self, ids: Collection[PostId], viewer_context: ViewerContext) -> Collection[PostId]:
+    async def with_replies(
+        self, ids: Collection[PostId], viewer_context: ViewerContext
+    ) -> Collection[PostId]:
         return {id_ for id_ in ids if await self.comments(id_, Window(1), viewer_context)}
 
     async def ancestors(self, post_id: PostId, limit: int) -> Sequence[Tombstone]:

@@ -84,13 +84,13 @@ class MemoryPosts:
     async def original(self, post: Post) -> Post:
         earlier: tuple[Post, ...] = self.rows.get("post_edits", post.id) or (post,)
         first = earlier[0]
-        first = replace(first, comments=post.comments, answers=post.answers)
+        first = replace(first, comments=post.comments, replies=post.replies)
         return replace(first, likes=post.likes, reposts=post.reposts, pin=post.pin)
 
-    async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:
+    async def count_replies(self, post_id: PostId, *, comments: int, replies: int) -> None:
         post: Post | None = self.rows.get("posts", post_id)
         if post is not None:
-            counted = replace(post, comments=post.comments + comments, answers=post.answers + answers)
+            counted = replace(post, comments=post.comments + comments, replies=post.replies + replies)
             self.rows.put("posts", post_id, counted)
 
 

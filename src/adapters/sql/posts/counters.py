@@ -40,11 +40,11 @@ from domain.shared import EventId, PostId, UserId
 _OPEN: list[ColumnElement[str]] = [
     literal_column(f"'{visibility}'") for visibility in sorted(OPEN_VISIBILITIES)
 ]
-_above, _answers = posts.alias("above"), posts.alias("answers")
+_above, _replies = posts.alias("above"), posts.alias("replies")
 _ids: BindParameter[Sequence[int]] = bindparam("ids", expanding=True)
 
 _batch = (
-    select(posts.c.id, posts.c.comments, posts.c.answers, posts.c.likes, posts.c.reposts)
+    select(posts.c.id, posts.c.comments, posts.c.answers.label("replies"), posts.c.likes, posts.c.reposts)
     .where(posts.c.id < bindparam("below", type_=Id))
     .order_by(posts.c.id.desc())  # the order in which everybody locks several posts
     .limit(bindparam("n", type_=Integer))
@@ -58,28 +58,30 @@ def _engagements(table: Table) -> Select[Any]:
 
 _comments = (
     # `Post.counts_in` in SQL
-    select(_answers.c.reply_to, func.count())
-    .join(_above, _above.c.id == _answers.c.reply_to)
+    select(_replies.c.reply_to, func.count())
+    .join(_above, _above.c.id == _replies.c.reply_to)
     .where(
-        _answers.c.reply_to.in_(_ids),
-        _answers.c.pending.is_(None),
-        _answers.c.withheld == false(),
+        _replies.c.reply_to.in_(_ids),
+        _replies.c.pending.is_(None),
+        _replies.c.withheld == false(),
         or_(
-            _answers.c.visibility.in_(_OPEN),
+            _replies.c.visibility.in_(_OPEN),
             and_(
-                _answers.c.visibility == Visibility.DIRECT.value,
+                _replies.c.visibility == Visibility.DIRECT.value,
                 _above.c.visibility == Visibility.DIRECT.value,
             ),
         ),
     )
-    .group_by(_answers.c.reply_to)
+    .group_by(_replies.c.reply_to)
 )
 _COUNTS: Mapping[str, Select[Any]] = {
-    "comments": _comments.where(_answers.c.deleted == false()),
-    "answers": _comments.where(or_(_answers.c.deleted == false(), is_tombstone(_answers))),
+    "comments": _comments.where(_replies.c.deleted == false()),
+    "replies": _comments.where(or_(_replies.c.deleted == false(), is_tombstone(_replies))),
     "likes": _engagements(likes),
     "reposts": _engagements(reposts),
 }
+_COLUMN_OF = {"replies": "answers"}
+"""Where a counter and its column have different names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ class SqlCounters:
         wrong = {post_id: count for post_id, count in real.items() if count != stored[post_id]}
         if repair:
             for post_id, count in wrong.items():
-                await connection.execute(update(posts).where(posts.c.id == post_id).values({name: count}))
+                await connection.execute(
+                    update(posts).where(posts.c.id == post_id).values({_COLUMN_OF.get(name, name): count})
+                )
         return sum(abs(count - stored[post_id]) for post_id, count in wrong.items())
 
 

@@ -43,7 +43,7 @@ class SqlErasureStore:
     connection: AsyncConnection
 
     async def find_posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
-        # Comments first, so that an author's own answers to a post are deleted before the post.
+        # Comments first, so that an author's own replies to a post are deleted before the post.
         return await self._found(_comments_by, author, limit) or await self._found(_posts_by, author, limit)
 
     async def find_posts_naming(self, user: UserId, limit: int) -> Sequence[PostId]:

@@ -40,7 +40,7 @@ _by_author = Keyset(
 _comments = Keyset(_PLACES.where(listed(_post_id)), posts.c.id, newest_first=False)
 _tombstone = Prepared(select(posts.c.id, posts.c.reply_to).where(posts.c.id == _post_id, is_tombstone()))
 
-# The first answers to each of some posts, looked up per post: the many answers to a popular post are not all read.
+# The first replies to each of some posts, looked up per post: the many replies to a popular post are not all read.
 _above, _below = posts.alias("above"), posts.alias("below")
 _is_above = among(_above.c.id, bindparam("ids", type_=IdList))
 _first = (
@@ -51,14 +51,14 @@ _first = (
     .correlate(_above)
     .scalar_subquery()
 )
-_answers = Prepared(
+_replies = Prepared(
     _PLACES.join_from(_above, posts, one_of(posts.c.id, _first))
     .where(_is_above)
     .order_by(posts.c.id)
     .limit(bindparam("n", type_=Integer))
 )
 _any = select(true()).where(listed(_above.c.id, _below)).limit(literal_column("1")).correlate(_above)
-_answered = Prepared(select(_above.c.id).where(_is_above, func.coalesce(_any.scalar_subquery(), false())))
+_with_replies = Prepared(select(_above.c.id).where(_is_above, func.coalesce(_any.scalar_subquery(), false())))
 
 _up = (
     select(posts.c.id, posts.c.reply_to, literal_column("0").label("height"))
@@ -125,15 +125,17 @@ class SqlPostsReader:
         rows = await self.database.fetch(_tombstone, post_id=post_id)
         return Tombstone(*rows[0]) if rows else None
 
-    async def answers(
+    async def replies(
         self, ids: Collection[PostId], each: int, limit: int, viewer_context: ViewerContext
     ) -> Sequence[PostView | Tombstone]:
         params = viewer_params(viewer_context)
-        rows = await self.database.fetch(_answers, ids=[*ids], each=each, n=limit, **params)
+        rows = await self.database.fetch(_replies, ids=[*ids], each=each, n=limit, **params)
         return [_place(row) for row in rows]
 
-    async def answered(self, ids: Collection[PostId], viewer_context: ViewerContext) -> Collection[PostId]:
-        rows = await self.database.fetch(_answered, ids=[*ids], **viewer_params(viewer_context))
+    async def with_replies(
+        self, ids: Collection[PostId], viewer_context: ViewerContext
+    ) -> Collection[PostId]:
+        rows = await self.database.fetch(_with_replies, ids=[*ids], **viewer_params(viewer_context))
         return {row[0] for row in rows}
 
     async def ancestors(self, post_id: PostId, limit: int) -> Sequence[Tombstone]:

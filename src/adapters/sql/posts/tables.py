@@ -62,7 +62,7 @@ Index(
     postgresql_where=and_(posts.c.reply_to.is_(None), posts.c.deleted == false()),
 )
 in_thread = or_(posts.c.deleted == false(), posts.c.answers > literal_column("0"))
-"""The answers that are shown below a post: all but deleted ones without answers of their own."""
+"""The replies that are shown below a post: all but deleted ones without replies of their own."""
 Index(
     "ix_posts_comments",
     posts.c.reply_to,

@@ -77,7 +77,7 @@ def visible(of: FromClause = posts) -> ColumnElement[bool]:
 
 
 def listed(above: ColumnElement[Any], of: FromClause = posts) -> ColumnElement[bool]:
-    """Whether a post is shown among the answers to `above`, as a post or as a tombstone. Without posts of authors that
+    """Whether a post is shown among the replies to `above`, as a post or as a tombstone. Without posts of authors that
     the viewer muted, bound as `muted`."""
     not_muted = not_(among(of.c.author_id, bindparam("muted", type_=IdList)))
     return and_(

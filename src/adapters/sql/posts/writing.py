@@ -48,12 +48,12 @@ _row_for_update = (
 )
 _post_id = bindparam("which", type_=Id)
 _change = bindparam("change", type_=Integer)
-_count_answers = (
+_count_replies = (
     update(posts)
     .where(posts.c.id == _post_id)
     .values(
         comments=posts.c.comments + bindparam("more_comments", type_=Integer),
-        answers=posts.c.answers + bindparam("more_answers", type_=Integer),
+        answers=posts.c.answers + bindparam("more_replies", type_=Integer),
     )
 )
 _unindex = delete(tables.post_words).where(tables.post_words.c.post_id == _post_id)
@@ -131,7 +131,7 @@ class SqlPosts:
                 "reply_to": post.reply_to,
                 "visibility": post.visibility.value,
                 "comments": post.comments,
-                "answers": post.answers,
+                "answers": post.replies,
                 "likes": post.likes,
                 "reposts": post.reposts,
             },
@@ -213,9 +213,9 @@ class SqlPosts:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
             await self.connection.execute(_mention, rows)
 
-    async def count_answers(self, post_id: PostId, *, comments: int, answers: int) -> None:
-        more = {"which": post_id, "more_comments": comments, "more_answers": answers}
-        await self.connection.execute(_count_answers, more)
+    async def count_replies(self, post_id: PostId, *, comments: int, replies: int) -> None:
+        more = {"which": post_id, "more_comments": comments, "more_replies": replies}
+        await self.connection.execute(_count_replies, more)
 
 
 def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
@@ -267,7 +267,7 @@ def _post(row: Row[Any]) -> Post:
         edited_at=row.edited_at,
         deleted=row.deleted,
         comments=row.comments,
-        answers=row.answers,
+        replies=row.answers,
         likes=row.likes,
         reposts=row.reposts,
         pin=row.pin,

@@ -8,11 +8,11 @@ from litestar.params import FromPath
 from application.feeds.home import ReadHomeFeed
 from application.feeds.read_feeds import NoSuchHashtag, ReadHashtagFeed, ReadPublicFeed
 from application.shared.paging import Page
-from entrypoints.http.answers import Answer
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
+from entrypoints.http.responses import ReadyResponse
 from entrypoints.http.shapes import HydratedPost, PostOut
 
 
@@ -33,7 +33,7 @@ class FeedsController(Controller):
         """The posts and reposts of you and of the accounts that you follow, newest first. Each post appears once, where
         it first came. Comments appear only if they are reposted."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._answer(request, await self.read_home_feed(request.user.user_id, window))
+        return self._response(request, await self.read_home_feed(request.user.user_id, window))
 
     @get("/public", operation_id="getPublicFeed", summary="Get the public feed", opt=policy("optional"))
     async def public(
@@ -41,7 +41,7 @@ class FeedsController(Controller):
     ) -> Response[PageOut[PostOut]]:
         """Public posts of all accounts, without comments, newest first."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._answer(request, await self.read_public_feed(viewer(request), window))
+        return self._response(request, await self.read_public_feed(viewer(request), window))
 
     @get(
         "/hashtags/{tag:str}",
@@ -59,7 +59,7 @@ class FeedsController(Controller):
     ) -> Response[PageOut[PostOut]]:
         """Posts and comments, newest first. Write the hashtag without its `#`; case does not matter."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._answer(request, await self.read_hashtag_feed(viewer(request), tag, window))
+        return self._response(request, await self.read_hashtag_feed(viewer(request), tag, window))
 
-    def _answer(self, request: Request[Any, Any, Any], page: Page[HydratedPost]) -> Answer:
-        return self.pager.answer(request, page, self.fragments.all(page.items))
+    def _response(self, request: Request[Any, Any, Any], page: Page[HydratedPost]) -> ReadyResponse:
+        return self.pager.response(request, page, self.fragments.all(page.items))

@@ -6,11 +6,11 @@ from litestar import Controller, Response, get
 
 from application.feeds.trending import ListTrendingPosts, ListTrendingTags
 from application.feeds.trending_formula import RankedTag
-from entrypoints.http.answers import Out
 from entrypoints.http.auth import AnyRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
+from entrypoints.http.responses import Out
 from entrypoints.http.shapes import PostOut
 
 
@@ -47,7 +47,7 @@ class TrendingController(Controller):
         was issued for about ten minutes, and after that at the same rank of the current one."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_trending_posts(viewer(request), window)
-        return self.pager.answer(request, page, self.fragments.all(page.items))
+        return self.pager.response(request, page, self.fragments.all(page.items))
 
     @get(
         "/hashtags",
@@ -62,4 +62,4 @@ class TrendingController(Controller):
         is ranked and paged like the list of posts."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_trending_tags(window)
-        return self.pager.answer(request, page, [TrendingTag.of(ranked) for ranked in page.items])
+        return self.pager.response(request, page, [TrendingTag.of(ranked) for ranked in page.items])

@@ -32,11 +32,11 @@ from domain.graph import (
     TooManyMutes,
 )
 from domain.shared import UserId, UserNotFound
-from entrypoints.http.answers import Out
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.ids import Ids, ids_from_query, user_from_path
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
+from entrypoints.http.responses import Out
 from entrypoints.http.shapes import Author, RelationshipOut
 
 Duration = Annotated[
@@ -174,7 +174,7 @@ class UserRelationshipController(Controller):
     ) -> Response[PageOut[Author]]:
         window = self.pager.window(request, limit, cursor)
         page = await self.list_people(viewer(request), user_from_path(user_id), relationship_list, window)
-        return self.pager.answer(request, page, [Author.of(card) for card in page.items])
+        return self.pager.response(request, page, [Author.of(card) for card in page.items])
 
 
 class MyRelationshipsController(Controller):
@@ -255,7 +255,7 @@ class MyRelationshipsController(Controller):
         of = str(request.user.user_id)
         window = self.pager.window(request, limit, cursor, of)
         page = await self.list_people.own(request.user.user_id, relationship_list, window)
-        return self.pager.answer(request, page, [Author.of(card) for card in page.items], of)
+        return self.pager.response(request, page, [Author.of(card) for card in page.items], of)
 
 
 class RelationshipsController(Controller):

@@ -9,10 +9,10 @@ from application.identity.sessions import LoggedIn, Tokens
 from application.shared.people import FollowSummary
 from domain.identity import session_expires
 from domain.shared import SessionId, made_at
-from entrypoints.http.answers import Out
 from entrypoints.http.bodies import In
 from entrypoints.http.identity.users import User
 from entrypoints.http.resources import rfc3339
+from entrypoints.http.responses import Out
 
 
 class TokensOut(Out):
@@ -61,7 +61,7 @@ class RegisterIn(In):
 
 
 class PendingRegistrationOut(Out):
-    """The registration is stored. The answer is the same whether or not the address has an account; the mail tells."""
+    """The registration is stored. The response is the same whether or not the address has an account; the mail tells."""
 
     status: Annotated[Literal["confirmation_required"], msgspec.Meta(description="The next step.")]
 

@@ -110,7 +110,7 @@ class AuthController(Controller):
         data: JSONBody[RegisterIn],
         idempotency_key: IdempotencyKey = None,
     ) -> Response[LoggedInOut]:
-        """If this server confirms addresses (`WAGGLE_CONFIRM_EMAIL`), the answer is 202 for every address, and a mail
+        """If this server confirms addresses (`WAGGLE_CONFIRM_EMAIL`), the response is 202 for every address, and a mail
         follows. The username is reserved until the token in that mail expires, after 24 hours."""
         account = data.username, data.email, data.password, data.display_name
         idempotent_request, client = (
@@ -167,8 +167,8 @@ class AuthController(Controller):
         opt=policy("public", SessionEnded),
     )
     async def renew(self, data: JSONBody[RefreshIn]) -> Response[TokensOut]:
-        """The old token becomes invalid. If it is sent again within 30 seconds after its exchange, the answer is the same
-        again, however often the session was refreshed since. So a lost answer, or two tabs that race, do not log the
+        """The old token becomes invalid. If it is sent again within 30 seconds after its exchange, the response is the same
+        again, however often the session was refreshed since. So a lost response, or two tabs that race, do not log the
         user out. A later use of the old token ends the session."""
         return Response(TokensOut.of(await self.refresh(data.refresh_token)), headers=no_store())
 
@@ -197,7 +197,7 @@ class AuthController(Controller):
         """Your active sessions, newest first."""
         page = await self.list_sessions(request.user.user_id, self.pager.window(request, limit, cursor))
         current = request.user.session_id
-        return self.pager.answer(request, page, [SessionOut.of(row, current) for row in page.items])
+        return self.pager.response(request, page, [SessionOut.of(row, current) for row in page.items])
 
     @delete(
         "/sessions/{session_id:str}",
@@ -219,7 +219,7 @@ class AuthController(Controller):
         opt=policy("token", WrongPassword, SessionEnded, UserNotFound, TooManyAttempts),
     )
     async def confirm(self, request: AuthenticatedRequest, data: JSONBody[ConfirmIn]) -> Response[TokensOut]:
-        """For five minutes this session may then perform dangerous actions, as after a login. The answer has new tokens
+        """For five minutes this session may then perform dangerous actions, as after a login. The response has new tokens
         for the session; its earlier refresh tokens are refused."""
         user = request.user
         tokens = await self.confirm_password(user.user_id, user.session_id, data.password)
@@ -235,7 +235,7 @@ class AuthController(Controller):
     async def set_password(
         self, request: AuthenticatedRequest, data: JSONBody[ChangePasswordIn]
     ) -> Response[TokensOut]:
-        """Ends all other sessions of the account. The answer has new tokens for this session; its earlier refresh tokens
+        """Ends all other sessions of the account. The response has new tokens for this session; its earlier refresh tokens
         are refused."""
         user = request.user
         tokens = await self.change_password(

@@ -11,12 +11,12 @@ from application.identity.queries import Profile, ReadAccount, ReadProfile
 from application.shared.people import FollowSummaries, FollowSummary
 from domain.identity import Account, ConfirmationNeeded, RecentLoginRequired, SessionEnded
 from domain.shared import UserNotFound, made_at
-from entrypoints.http.answers import Answer, Out, tagged
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.bodies import In
 from entrypoints.http.ids import user_from_path
 from entrypoints.http.openapi import policy
 from entrypoints.http.resources import IfMatch, IfNoneMatch, rfc3339, version_in
+from entrypoints.http.responses import Out, ReadyResponse, tagged
 from entrypoints.http.shapes import RelationshipOut
 
 
@@ -93,7 +93,7 @@ class MeController(Controller):
     async def read(self, request: AuthenticatedRequest, if_none_match: IfNoneMatch = None) -> Response[Me]:
         account = await self.read_account(request.user.user_id)
         follow_summary = await self.follow_summaries.of(None, account.id)
-        return Answer(tagged(Me.of_account(account, follow_summary), account.version, if_none_match))
+        return ReadyResponse(tagged(Me.of_account(account, follow_summary), account.version, if_none_match))
 
     @patch(operation_id="updateMe", summary="Edit your profile", opt=policy("token", UserNotFound))
     async def edit(
@@ -106,7 +106,7 @@ class MeController(Controller):
             request.user.user_id, data.display_name, data.bio, version_in(if_match), private=data.private
         )
         follow_summary = await self.follow_summaries.of(None, account.id)
-        return Answer(tagged(Me.of_account(account, follow_summary), account.version, None))
+        return ReadyResponse(tagged(Me.of_account(account, follow_summary), account.version, None))
 
     @delete(
         operation_id="deleteMe",
@@ -121,7 +121,7 @@ class MeController(Controller):
             QueryParameter(max_length=64, description="The username of the account, as a confirmation."),
         ] = None,
     ) -> None:
-        """Takes two requests: without `confirm` the answer is 409 and describes what will be lost. Needs a session that
+        """Takes two requests: without `confirm` the response is 409 and describes what will be lost. Needs a session that
         gave its password within the last five minutes. The account, its sessions and its tokens are deleted when this
         answers. Its posts and likes are hidden at once and erased soon after. Its e-mail address is free again at once,
         its username after 90 days."""
@@ -147,7 +147,7 @@ class UsersController(Controller):
         user_id: FromPath[str],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return await self._answer(request, await self.read_profile(user_from_path(user_id)), if_none_match)
+        return await self._response(request, await self.read_profile(user_from_path(user_id)), if_none_match)
 
     @get(
         operation_id="getUserByUsername",
@@ -160,10 +160,10 @@ class UsersController(Controller):
         username: Annotated[str, QueryParameter(min_length=1, max_length=64)],
         if_none_match: IfNoneMatch = None,
     ) -> Response[User]:
-        return await self._answer(request, await self.read_profile.named(username), if_none_match)
+        return await self._response(request, await self.read_profile.named(username), if_none_match)
 
-    async def _answer(
+    async def _response(
         self, request: AnyRequest, profile: Profile, if_none_match: str | None
     ) -> Response[User]:
         follow_summary = await self.follow_summaries.of(viewer(request), profile.id)
-        return Answer(tagged(User.of(profile, follow_summary), 0, if_none_match))
+        return ReadyResponse(tagged(User.of(profile, follow_summary), 0, if_none_match))

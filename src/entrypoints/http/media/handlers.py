@@ -183,6 +183,6 @@ class MediaController(Controller):
         await self.remove_media(request.user.user_id, a_media(media_id))
 
     def _accepted(self, out: OwnMediaOut, *, replayed: bool) -> Response[OwnMediaOut]:
-        answer = created(out, f"/api/v1/media/{out.id}", replayed=replayed)
-        answer.status_code = 202
-        return answer
+        response = created(out, f"/api/v1/media/{out.id}", replayed=replayed)
+        response.status_code = 202
+        return response

@@ -16,14 +16,14 @@ from application.media.ports import AddressVerifier, NoSuchObject
 from application.media.serving import FindRendition, FoundRendition, OpenRendition
 from domain.media import MediaNotFound
 from domain.shared import DomainError, Unavailable
-from entrypoints.http.answers import Answer, RawHeaders, Ready
 from entrypoints.http.errors import refusal
 from entrypoints.http.etags import is_known
 from entrypoints.http.media.shapes import a_media
 from entrypoints.http.openapi import policy
+from entrypoints.http.responses import RawHeaders, Ready, ReadyResponse
 
 OPEN_SECONDS = 4.0
-"""The timeout for the storage to begin its answer. It is shorter than the deadline of the request, so that the client gets the
+"""The timeout for the storage to begin its response. It is shorter than the deadline of the request, so that the client gets the
 reason."""
 PIECE_SECONDS = 30.0
 """The timeout for a client to receive a chunk of at most 256 KB."""
@@ -34,7 +34,7 @@ _GUARDS: RawHeaders = [
     (b"content-security-policy", b"default-src 'none'; sandbox"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
-"""Together with `nosniff`, which every answer has: a browser never treats a file as a page or a script."""
+"""Together with `nosniff`, which every response has: a browser never treats a file as a page or a script."""
 
 
 Until = Annotated[str, QueryParameter(max_length=20)]
@@ -75,12 +75,12 @@ class ServingController(Controller):
             *_GUARDS,
         ]
         if is_known(if_none_match, tag):
-            return Answer(Ready(304, headers, b""))
+            return ReadyResponse(Ready(304, headers, b""))
         size = found.rendition.bytes
         part = _part(range_, size) if if_range is None or if_range.strip() == tag else (0, size)
         if part is None:
             about = [(b"content-range", b"bytes */%d" % size), (b"content-length", b"0"), *_GUARDS]
-            return Answer(Ready(416, [*about, (b"cache-control", b"no-store")], b""))
+            return ReadyResponse(Ready(416, [*about, (b"cache-control", b"no-store")], b""))
         start, length = part
         headers += [
             (b"content-type", found.rendition.type.encode()),
@@ -90,7 +90,9 @@ class ServingController(Controller):
         ]
         if length < size:
             headers.append((b"content-range", b"bytes %d-%d/%d" % (start, start + length - 1, size)))
-        return Answer(_Streamed(self.open_rendition, found, part, 206 if length < size else 200, headers))
+        return ReadyResponse(
+            _Streamed(self.open_rendition, found, part, 206 if length < size else 200, headers)
+        )
 
 
 def _private(until: str) -> bytes:

@@ -11,9 +11,9 @@ from application.media.uploading import MediaDetails
 from application.shared.attachments import RenditionAddresses
 from domain.media import CENTRE, FocalPoint, Media, MediaNotFound
 from domain.shared import MediaId, id_from
-from entrypoints.http.answers import Out
 from entrypoints.http.bodies import In
 from entrypoints.http.resources import rfc3339
+from entrypoints.http.responses import Out
 from entrypoints.http.shapes import MediaOut
 
 MAX_BYTES = 2_000_000_000

@@ -13,7 +13,6 @@ from application.notifications.queries import ListNotifications, ReadNews
 from application.notifications.read_stream import CursorAhead
 from domain.notifications import NotificationKind
 from domain.shared import FieldError, id_from
-from entrypoints.http.answers import Answer, as_json
 from entrypoints.http.auth import AuthenticatedRequest
 from entrypoints.http.bodies import In
 from entrypoints.http.errors import QueryInvalid
@@ -30,6 +29,7 @@ from entrypoints.http.notifications.shapes import (
 )
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, Pager
+from entrypoints.http.responses import ReadyResponse, as_json
 
 _KIND = f"({'|'.join(NotificationKind)})"
 Kinds = Annotated[
@@ -98,14 +98,14 @@ class NotificationsController(Controller):
         after: After = None,
         epoch: Epoch = None,
     ) -> Response[NotificationsOrNews]:
-        """Newest first. Notifications are kept for 30 days, at most 5,000 entries. With `after` the answer contains the
+        """Newest first. Notifications are kept for 30 days, at most 5,000 entries. With `after` the response contains the
         entries since that number instead, as the stream would have sent them, for clients that poll. Notifications that
         you may not see any more are left out and do not count as unread."""
         user = request.user.user_id
         if after is not None:
             _refuse_together(cursor=cursor, kinds=kinds, grouped=grouped or None)
             news = await self.read_news(user, after, epoch, limit)
-            return Answer(as_json(NotificationNews.of(news, self.fragments), []))
+            return ReadyResponse(as_json(NotificationNews.of(news, self.fragments), []))
         if epoch is not None:
             raise QueryInvalid(
                 FieldError("?epoch", "needs_after", "epoch needs `after`, whose stream it identifies")
@@ -126,7 +126,7 @@ class NotificationsController(Controller):
             for group in page.items
         ]
         listing = NotificationGroups if grouped else Notifications
-        return self.pager.answer(request, page, items, of, partial(listing.of, stream))
+        return self.pager.response(request, page, items, of, partial(listing.of, stream))
 
     @get(
         "/unread",

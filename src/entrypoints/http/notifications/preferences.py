@@ -9,10 +9,10 @@ from litestar.params import JSONBody
 from application.notifications.commands import SetPreferences
 from application.notifications.ports import StreamReader
 from domain.notifications import Channel, NotificationKind, Preferences
-from entrypoints.http.answers import Out
 from entrypoints.http.auth import AuthenticatedRequest
 from entrypoints.http.bodies import In
 from entrypoints.http.openapi import policy
+from entrypoints.http.responses import Out
 
 
 class Wanted(Out):

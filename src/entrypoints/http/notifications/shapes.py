@@ -1,4 +1,4 @@
-"""The public shapes of stream entries: in lists, in answers to polling clients, and in frames."""
+"""The public shapes of stream entries: in lists, in responses to polling clients, and in frames."""
 
 from typing import Any, Self, TypeAlias, cast
 
@@ -6,9 +6,9 @@ from application.notifications.hydration import HydratedEntry
 from application.notifications.queries import HydratedGroup, News
 from domain.notifications import NotificationKind, Stream, StreamChange
 from domain.shared import made_at
-from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.resources import rfc3339
+from entrypoints.http.responses import OneOf, Out
 from entrypoints.http.shapes import Author, PostOut
 
 MAX_SEQ = 2**53
@@ -237,7 +237,7 @@ class NotificationNews(Out, tag_field="view", tag="news"):
     read the list again."""
     epoch: str
     seq: int
-    """The number that this answer reaches. Send it as `after` in the next request."""
+    """The number that this response reaches. Send it as `after` in the next request."""
     floor: int
     read: int
     unread: Unread

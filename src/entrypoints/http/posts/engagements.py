@@ -144,7 +144,7 @@ class EngagementsController(Controller):
     ) -> Response[PageOut[Author]]:
         window = self.pager.window(request, limit, cursor)
         page = await self.list_engaged_users(viewer(request), post_from_path(post_id), engagement, window)
-        return self.pager.answer(request, page, [Author.of(card) for card in page.items])
+        return self.pager.response(request, page, [Author.of(card) for card in page.items])
 
 
 class EngagedPostsController(Controller):
@@ -181,4 +181,4 @@ class EngagedPostsController(Controller):
         of = str(request.user.user_id)
         window = self.pager.window(request, limit, cursor, of)
         page = await self.list_engaged_posts(request.user.user_id, engagement, window)
-        return self.pager.answer(request, page, self.fragments.all(page.items), of)
+        return self.pager.response(request, page, self.fragments.all(page.items), of)

@@ -13,7 +13,6 @@ from application.posts.queries import HydratedPost, ListByAuthor, ReadPost, Read
 from application.shared.paging import Page, Window
 from domain.posts import MediaTaken, NobodyReached, NotTheAuthor, PostNotFound, TooManyEdits, WiderThanThread
 from domain.shared import FieldError, PostId, UserId, UserNotFound
-from entrypoints.http.answers import Answer, tagged
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.errors import QueryInvalid
 from entrypoints.http.fragments import Fragments
@@ -22,6 +21,7 @@ from entrypoints.http.openapi import policy
 from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
 from entrypoints.http.posts.inputs import EditPostIn, PostIn, post_from_path
 from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, IfMatch, IfNoneMatch, version_in
+from entrypoints.http.responses import ReadyResponse, tagged
 from entrypoints.http.shapes import PostList, PostOut, published
 
 
@@ -63,7 +63,7 @@ class PostsController(Controller):
         if_none_match: IfNoneMatch = None,
     ) -> Response[PostOut]:
         hydrated = await self.read_post(viewer(request), post_from_path(post_id))
-        return Answer(tagged(self.fragments(hydrated), hydrated.post.state.version, if_none_match))
+        return ReadyResponse(tagged(self.fragments(hydrated), hydrated.post.state.version, if_none_match))
 
     @get(operation_id="listPosts", summary="Several posts", opt=policy("optional"))
     async def read_several(self, request: AnyRequest, ids: Ids) -> PostList:
@@ -90,7 +90,7 @@ class PostsController(Controller):
         hydrated = await self.edit_post(
             request.user.user_id, post_from_path(post_id), data.edit(), version_in(if_match)
         )
-        return Answer(tagged(self.fragments(hydrated), hydrated.post.state.version, None))
+        return ReadyResponse(tagged(self.fragments(hydrated), hydrated.post.state.version, None))
 
     @delete(
         "/{post_id:str}",
@@ -155,4 +155,4 @@ class PostsOfUserController(Controller):
             self.list_pinned if pinned else self.read_user_feed if reposts else self.list_by_author
         )
         page = await listed(viewer(request), user_from_path(user_id), window)
-        return self.pager.answer(request, page, self.fragments.all(page.items), of)
+        return self.pager.response(request, page, self.fragments.all(page.items), of)

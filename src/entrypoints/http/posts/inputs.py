@@ -83,7 +83,7 @@ class CommentIn(In):
 
 class PostIn(CommentIn):
     reply_to: (
-        Annotated[str, msgspec.Meta(max_length=19, description="The post that this one answers.")] | None
+        Annotated[str, msgspec.Meta(max_length=19, description="The post that this one replies to.")] | None
     ) = None
 
     def to_draft(self) -> PostDraft:
@@ -91,7 +91,7 @@ class PostIn(CommentIn):
 
 
 class EditPostIn(In):
-    """Members that are not sent stay as they are. The visibility of a post, and the post that it answers, cannot be
+    """Members that are not sent stay as they are. The visibility of a post, and the post that it replies to, cannot be
     changed."""
 
     text: Text | None = None

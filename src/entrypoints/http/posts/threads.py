@@ -23,13 +23,13 @@ from domain.posts import (
     WiderThanThread,
 )
 from domain.shared import PostId, id_from
-from entrypoints.http.answers import OneOf, Out
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.posts.inputs import CommentIn, post_from_path
 from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, rfc3339
+from entrypoints.http.responses import OneOf, Out
 from entrypoints.http.shapes import EntityOut, PostOut, published
 
 NextOf: TypeAlias = Callable[[PostId, Window], str]
@@ -51,20 +51,20 @@ class TombstoneOut(Out, tag_field="type", tag="tombstone"):
 
 
 class AnswersOut(Out):
-    """The first answers to a comment. `next` is a cursor for the comments on it; null means that there are no more."""
+    """The first replies to a comment. `next` is a cursor for the comments on it; null means that there are no more."""
 
     items: "list[PlaceOfComment]"
     next: str | None
 
 
 class CommentOut(PostOut, kw_only=True):
-    """A post with `reply_to`; with its answers if `depth` is above 1."""
+    """A post with `reply_to`; with its replies if `depth` is above 1."""
 
     answers: AnswersOut | msgspec.UnsetType = msgspec.UNSET
 
 
 class BuriedCommentOut(TombstoneOut, kw_only=True):
-    """The place of a deleted comment that has answers."""
+    """The place of a deleted comment that has replies."""
 
     answers: AnswersOut | msgspec.UnsetType = msgspec.UNSET
 
@@ -138,7 +138,7 @@ def _place(item: ThreadItem, fragments: Fragments) -> PlaceOfPost:
 
 
 def comment_of(comment: Comment, fragments: Fragments, next_of: NextOf) -> PlaceOfComment:
-    item, answers = comment.item, comment.answers
+    item, answers = comment.item, comment.replies
     if answers is None and isinstance(item, HydratedPost):
         return cast("PlaceOfComment", fragments(item))
     out: CommentOut | BuriedCommentOut
@@ -180,17 +180,17 @@ class ThreadsController(Controller):
         depth: Annotated[
             int,
             QueryParameter(
-                ge=1, le=MAX_DEPTH, description="The number of levels. Level 1 is the direct answers."
+                ge=1, le=MAX_DEPTH, description="The number of levels. Level 1 is the direct replies."
             ),
         ] = 1,
     ) -> Response[CommentPage]:
-        """Direct answers, oldest first. With a `depth` above 1, each comment has `answers`: its first five, and so on
+        """Direct replies, oldest first. With a `depth` above 1, each comment has `answers`: its first five, and so on
         down to that level, at most 500 comments in one page. If there are more, `answers.next` is a cursor for the
-        comments on that comment. A deleted comment stays as a tombstone while it has answers."""
+        comments on that comment. A deleted comment stays as a tombstone while it has replies."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_comments(viewer(request), post_from_path(post_id), window, depth)
         items = [comment_of(comment, self.fragments, self._next_of) for comment in page.items]
-        return self.pager.answer(request, page, items)
+        return self.pager.response(request, page, items)
 
     def _next_of(self, post_id: PostId, window: Window) -> str:
         return self.pager.cursors.encode(f"/api/v1/posts/{post_id}/comments", window)
@@ -225,7 +225,7 @@ class ThreadsController(Controller):
     )
     async def context(self, request: AnyRequest, post_id: FromPath[str]) -> ContextOut:
         """The nearest 100 posts above, and up to 200 below, at any depth, level by level. It has at most the first 20
-        answers to each comment below, and as many answers to the post itself as there is room for.
+        replies to each comment below, and as many replies to the post itself as there is room for.
         `more_ancestors` and `more_descendants` are true if some are left out. A post above that was deleted, or that
         you may not see, is a tombstone."""
         context = await self.read_context(viewer(request), post_from_path(post_id))
@@ -247,7 +247,7 @@ class ThreadsController(Controller):
         """Oldest first, the current version last. Versions that the author removed are left out."""
         window = self.pager.window(request, limit, cursor)
         page = await self.read_history(viewer(request), post_from_path(post_id), window)
-        return self.pager.answer(request, page, [VersionOut.of(row) for row in page.items])
+        return self.pager.response(request, page, [VersionOut.of(row) for row in page.items])
 
     @delete(
         "/history/{version:str}",

@@ -78,7 +78,7 @@ def _operation(
 def _message(frame: type[msgspec.Struct]) -> dict[str, Any]:
     return {
         "name": frame.__struct_config__.tag,
-        "summary": " ".join((frame.__doc__ or "The answer to a ping.").split()),
+        "summary": " ".join((frame.__doc__ or "The response to a ping.").split()),
         "payload": {"$ref": _REF.format(name=frame.__name__)},
     }
 

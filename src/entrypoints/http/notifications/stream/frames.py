@@ -57,7 +57,7 @@ class ClientPing(_In, tag="ping"):
 
 
 class ClientPong(_In, tag="pong"):
-    """The answer to a ping. Any other frame counts as one, too."""
+    """The response to a ping. Any other frame counts as one, too."""
 
 
 Inbound: TypeAlias = Hello | Resume | Read | Reauth | ClientPing | ClientPong
@@ -126,7 +126,7 @@ class Hint(_Out, tag="hint"):
 
 
 class Ping(_Out, tag="ping"):
-    """Answer it within ten seconds, with any frame."""
+    """ReadyResponse it within ten seconds, with any frame."""
 
 
 class Pong(_Out, tag="pong"):

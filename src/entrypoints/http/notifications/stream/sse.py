@@ -14,7 +14,6 @@ from application.notifications.read_stream import CursorAhead
 from application.notifications.tickets import LASTS, IssueTicket, RedeemStreamToken
 from domain.notifications import Resume
 from domain.shared import FieldError
-from entrypoints.http.answers import Answer, Out, Ready
 from entrypoints.http.auth import BY_ADDRESS, AnyRequest, AuthenticatedRequest
 from entrypoints.http.errors import NotAcceptable, QueryInvalid
 from entrypoints.http.notifications.stream import frames
@@ -28,6 +27,7 @@ from entrypoints.http.notifications.stream.session import (
 )
 from entrypoints.http.notifications.stream.temporary_errors import goodbye
 from entrypoints.http.openapi import policy
+from entrypoints.http.responses import Out, Ready, ReadyResponse
 
 EVENTS = "text/event-stream"
 _HEADERS = [
@@ -131,7 +131,7 @@ class StreamController(Controller):
         except BaseException:
             self.streams.hub.leave(listener)
             raise
-        return Answer(session)
+        return ReadyResponse(session)
 
     async def _admitted(self, request: AnyRequest, token: str | None) -> StreamGrant:
         principal = request.user
@@ -158,7 +158,7 @@ def _resume(last_event_id: str | None) -> Resume | None:
 
 
 class _EventStream(Ready):
-    """The answer: an ASGI application that runs until one side ends it."""
+    """The response: an ASGI application that runs until one side ends it."""
 
     def __init__(self, streams: StreamServices, listener: Any, admitted: StreamGrant) -> None:
         super().__init__(200, [], b"")

@@ -1,4 +1,4 @@
-"""Answers an EventSource whose stream cannot be opened at the moment with a stream that ends.
+"""Responses an EventSource whose stream cannot be opened at the moment with a stream that ends.
 
 A single 429, 500, 502 or 503 ends an EventSource permanently, even with Retry-After (observed in Chromium). A stream
 that contains `retry:` and ends makes it reconnect. The access log has the status that the stream replaces."""
@@ -15,7 +15,7 @@ PATH = "/api/v1/stream"
 EVENTS = b"text/event-stream"
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 RETRY_SECONDS, JITTER_SECONDS = 5.0, 3.0
-"""The pause if the answer names none, and the maximum of the random addition that spreads reconnects."""
+"""The pause if the response names none, and the maximum of the random addition that spreads reconnects."""
 _REPLACED = {b"content-type", b"content-length", b"cache-control"}
 
 
@@ -50,7 +50,7 @@ class _Replacing:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._body: bytes | None = None
-        """Replaces the body of the answer once; then empty."""
+        """Replaces the body of the response once; then empty."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] in TEMPORARY:

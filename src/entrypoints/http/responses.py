@@ -1,6 +1,6 @@
-"""Answers that are complete before Litestar sends them.
+"""Responses that are complete before Litestar sends them.
 
-Litestar's Response normalises its headers in several passes and copies itself once more for ASGI. An answer made here
+Litestar's Response normalises its headers in several passes and copies itself once more for ASGI. A response made here
 skips that: 17 µs instead of 33 µs for a whole minimal request, measured in process.
 """
 
@@ -20,7 +20,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 
 class Out(msgspec.Struct):
-    """A schema of answers. Its docstring is its description in the OpenAPI document."""
+    """A schema of responses. Its docstring is its description in the OpenAPI document."""
 
 
 class OneOf(Out):
@@ -29,7 +29,7 @@ class OneOf(Out):
 
 
 class Ready:
-    """An ASGI application that sends the given answer."""
+    """An ASGI application that sends the given response."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -41,7 +41,7 @@ class Ready:
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
-class Answer(Response[Any]):
+class ReadyResponse(Response[Any]):
     """A handler returns this to have a Ready sent unchanged."""
 
     def __init__(self, ready: Ready) -> None:
