@@ -41,6 +41,17 @@ SEVERAL = ("postgres", "scaled")
 """Shapes of one or more processes: on PostgreSQL, and on PostgreSQL, Redis and S3."""
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 
+OWN_SERVER = "needs a server of its own: unset WAGGLE_TEST_BASE_URL"
+KEPT_DATA = (
+    "needs a server of its own that keeps its data: unset WAGGLE_TEST_BASE_URL, and name embedded, postgres or scaled in "
+    "WAGGLE_TEST_SHAPES"
+)
+
+
+def needs_shape(shape: str) -> str:
+    """Why a test is skipped that runs in one shape only."""
+    return f"needs a server of the shape {shape}: unset WAGGLE_TEST_BASE_URL, and name {shape} in WAGGLE_TEST_SHAPES"
+
 
 @contextmanager
 def stores_of(request: pytest.FixtureRequest, shape: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -150,10 +161,19 @@ def api(base_url: str) -> Iterator[Api]:
 
 
 @pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
+def killable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
+    """A server that only this test uses, because it is killed. It keeps its data."""
+    if RUNNING or request.param == "none":
+        pytest.skip(KEPT_DATA)
+    with a_waggle(request, request.param, tmp_path) as waggle:
+        yield waggle
+
+
+@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Waggle]]:
     """Two processes on one PostgreSQL; on SQLite there is only ever one."""
     if RUNNING or request.param == "none":
-        pytest.skip("servers of our own are needed, that keep their data")
+        pytest.skip(KEPT_DATA)
     with two_of(request, request.param, tmp_path) as running:
         yield running
 

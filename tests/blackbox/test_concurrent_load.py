@@ -10,11 +10,9 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -22,7 +20,7 @@ import httpx
 import pytest
 
 from .client import Api, Json, Member, fresh_key
-from .conftest import LONG, RUNNING, SHAPES, a_waggle
+from .conftest import LONG
 from .contract import operations
 from .load import client_pool, register_members, should_retry
 from .process import Waggle
@@ -150,15 +148,6 @@ async def send_until_answered(
             if not should_retry(response):
                 return response
             await asyncio.sleep(0.05)
-
-
-@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
-def killable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
-    """A server that only this test uses, because it is killed."""
-    if RUNNING or request.param == "none":
-        pytest.skip("this needs its own server that keeps its data")
-    with a_waggle(request, request.param, tmp_path) as waggle:
-        yield waggle
 
 
 @pytest.mark.timeout(300)

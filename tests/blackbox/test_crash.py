@@ -7,16 +7,14 @@ import asyncio
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 import pytest
 
 from .client import PASSWORD, Api, Json, Member, done, eventually, fresh_key, fresh_name
-from .conftest import LONG, RUNNING, SHAPES, a_waggle
+from .conftest import LONG
 from .load import client_pool, should_retry
 from .process import Waggle
 
@@ -104,15 +102,6 @@ class RandomLoad:
             request = KeyedRequest("post", "/api/v1/posts", {"text": fresh_key()}, author)
         self.requests.append(request)
         return request
-
-
-@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
-def killable(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Waggle]:
-    """A server that only this test uses, because it is killed."""
-    if RUNNING or request.param == "none":
-        pytest.skip("this needs its own server that keeps its data")
-    with a_waggle(request, request.param, tmp_path) as waggle:
-        yield waggle
 
 
 @pytest.mark.timeout(900 if LONG else 180)

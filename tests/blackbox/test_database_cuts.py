@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from .client import Api, Member, eventually
-from .conftest import SHAPES, a_waggle
+from .conftest import SHAPES, a_waggle, needs_shape
 from .process import Waggle
 
 CUTS, CLIENTS = 25, 6
@@ -23,7 +23,7 @@ AT_MOST = 60.0
 """The maximum duration of the load in seconds."""
 
 if "postgres" not in SHAPES:
-    pytest.skip("the shape postgres is not among those that are tested", allow_module_level=True)
+    pytest.skip(needs_shape("postgres"), allow_module_level=True)
 
 
 @pytest.fixture

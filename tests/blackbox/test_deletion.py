@@ -3,15 +3,13 @@
 import random
 import sqlite3
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
 
 import pytest
 
 from .client import PASSWORD, Api, Json, Member, done, eventually, refused
-from .conftest import LONG, RUNNING, SHAPES, a_waggle
+from .conftest import LONG
 from .process import Waggle
 
 POSTS = LIKES = 300
@@ -86,25 +84,16 @@ def test_di4_the_username_of_a_deleted_account_stays_reserved_and_its_email_is_f
     assert done(other.get("/api/v1/me"))["username"] == other.username
 
 
-@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
-def mortal(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Waggle]:
-    """A separate server, since the test kills it."""
-    if RUNNING or request.param == "none":
-        pytest.skip("a server of our own is needed, one that keeps its data")
-    with a_waggle(request, request.param, tmp_path) as waggle:
-        yield waggle
-
-
-def test_an_operator_can_delete_an_account(mortal: Waggle) -> None:
-    with closing(Api(mortal.base_url)) as api:
+def test_an_operator_can_delete_an_account(killable: Waggle) -> None:
+    with closing(Api(killable.base_url)) as api:
         ann = api.someone()
         post = ann.publishes()
-        if mortal.shape == "embedded":  # another test does this while the server runs
-            mortal.stop()
-        assert mortal.command("users", "delete", "nobody_is_this").returncode == 67
-        assert mortal.command("users", "delete", ann.username.upper()).returncode == 0
-        if mortal.shape == "embedded":
-            mortal.start()
+        if killable.shape == "embedded":  # another test does this while the server runs
+            killable.stop()
+        assert killable.command("users", "delete", "nobody_is_this").returncode == 67
+        assert killable.command("users", "delete", ann.username.upper()).returncode == 0
+        if killable.shape == "embedded":
+            killable.start()
 
         refused(api.nobody.get(f"/api/v1/users/{ann.id}"), 404, "user_not_found")
         eventually(lambda: _assert_hidden(api, post))
@@ -117,12 +106,14 @@ def _assert_hidden(api: Api, post: Json) -> None:
 
 @pytest.mark.timeout(600 if LONG else 180)
 def test_di7_an_account_is_erased_however_often_the_server_is_killed(
-    mortal: Waggle, chance: random.Random
+    killable: Waggle, chance: random.Random
 ) -> None:
-    if mortal.shape == "postgres" and not LONG:
-        pytest.skip("waits for leases of the dead, 30 s each: runs with make test-long")
+    if killable.shape == "postgres" and not LONG:
+        pytest.skip(
+            "waits 30 s for each lease of a killed process: runs with WAGGLE_TEST_LONG=1 (make test-long)"
+        )
     # The relay continues when the lease of the killed process has expired.
-    with closing(Api(mortal.base_url)) as api:
+    with closing(Api(killable.base_url)) as api:
         ann, bob, cat = api.someone(), api.someone(), api.someone()
         done(ann.put("/api/v1/me/notification-preferences", json={"email": {"mention": True}}))
         his = [bob.publishes(f"{number} for @{ann.username}") for number in range(LIKES // 3)]
@@ -137,14 +128,14 @@ def test_di7_an_account_is_erased_however_often_the_server_is_killed(
         deletes(ann)
         for _ in range(4):
             time.sleep(chance.uniform(0, 0.25))
-            mortal.kill()
-            mortal.start()
+            killable.kill()
+            killable.start()
 
         def erased() -> None:
             for post in his:
                 read = api.nobody.reads(post)
                 assert (read["counts"]["likes"], read["counts"]["comments"], read["mentions"]) == (1, 0, [])
-            assert _left(mortal, ann) == []
+            assert _left(killable, ann) == []
             assert unread(bob) == {"total": len(his), "by_type": {"like": len(his)}}  # from cat
             assert unread(cat) == {"total": 0, "by_type": {}}
 
@@ -160,12 +151,12 @@ def unread(member: Member) -> Json:
     return found
 
 
-def _left(mortal: Waggle, ann: Member) -> list[Json]:
+def _left(killable: Waggle, ann: Member) -> list[Json]:
     """The rows of the database that contain the account; the database is used by this test only."""
-    if mortal.shape != "embedded":
+    if killable.shape != "embedded":
         return []
     needles = (ann.id, "kanarienvogel", ann.email)
-    with closing(sqlite3.connect(f"file:{mortal.data_dir}/waggle.db?mode=ro", uri=True)) as database:
+    with closing(sqlite3.connect(f"file:{killable.data_dir}/waggle.db?mode=ro", uri=True)) as database:
         tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return [
             {"table": table, "row": row}

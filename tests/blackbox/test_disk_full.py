@@ -11,12 +11,12 @@ import httpx
 import pytest
 
 from .client import Api, Json, Member, done, eventually, fresh_name
-from .conftest import RUNNING, SHAPES
+from .conftest import RUNNING, SHAPES, needs_shape
 from .pictures import begun, picture, puts, ready, served, settled, uploaded
 from .process import Waggle
 
 if RUNNING or "embedded" not in SHAPES:
-    pytest.skip("the embedded shape is not among those that are tested", allow_module_level=True)
+    pytest.skip(needs_shape("embedded"), allow_module_level=True)
 
 MB = 1024 * 1024
 
@@ -33,7 +33,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         text=True,
     )
     if mounted.returncode:
-        pytest.skip(f"NOT TESTED with a full disk: a tmpfs cannot be mounted ({mounted.stderr.strip()})")
+        pytest.skip(
+            f"NOT TESTED with a full disk: it needs root and a tmpfs that can be mounted ({mounted.stderr.strip()})"
+        )
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 

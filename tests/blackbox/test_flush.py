@@ -18,7 +18,7 @@ import pytest
 from tests.integration.servers import Server, clear
 
 from .client import Api, Json, Member, done, eventually
-from .conftest import LONG, RUNNING, SHAPES, stores_of
+from .conftest import LONG, RUNNING, SHAPES, needs_shape, stores_of
 from .counting import Counter, counted
 from .load import ask, at_once, register_members
 from .process import Waggle
@@ -80,7 +80,7 @@ class FlushHarness:
 @pytest.fixture
 def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FlushHarness]:
     if RUNNING or "scaled" not in SHAPES:
-        pytest.skip("servers of our own are needed, with a Redis")
+        pytest.skip(needs_shape("scaled"))
     with ExitStack() as stack:
         database, named = stack.enter_context(stores_of(request, "scaled"))
         way, statements = stack.enter_context(counted(database))

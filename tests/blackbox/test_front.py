@@ -14,7 +14,7 @@ import pytest
 from backports import zstd
 
 from .client import PASSWORD, Api, done, fresh_name, refused
-from .conftest import RUNNING
+from .conftest import OWN_SERVER, RUNNING
 from .process import Waggle
 from .wire import check, exchange
 
@@ -23,7 +23,7 @@ ONE = pytest.mark.short_run_shapes("embedded")
 PIPELINED = b"GET /livez HTTP/1.1\r\nHost: waggle\r\n\r\n"
 
 
-@pytest.mark.skipif(bool(RUNNING), reason="needs a server whose memory can be seen")
+@pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 @ONE
 def test_pipelined_requests_use_no_memory(api: Api, server: Waggle) -> None:
     """Sends 150,000 requests on three connections and reads no answer."""
@@ -51,7 +51,7 @@ def test_pipelined_requests_use_no_memory(api: Api, server: Waggle) -> None:
     assert peak - before < 40 * 1024 * 1024
 
 
-@pytest.mark.skipif(bool(RUNNING), reason="needs a server at a port of this machine")
+@pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 @ONE
 def test_pipelined_requests_are_answered_in_order(server: Waggle) -> None:
     asked = [f"/api/v1/posts/{number}" if number % 3 else "/livez" for number in range(500)]

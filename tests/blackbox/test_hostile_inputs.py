@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 
 from .client import Api, Member, done, fresh_key
+from .conftest import OWN_SERVER
 from .contract import Operation, operations
 from .hostile_values import BODIES, HEADER_VALUES, HEADERS, IDS, KINDS, QUERIES, VALUES
 from .process import Waggle
@@ -262,7 +263,7 @@ def test_no_hostile_body_takes_a_second_of_processor_time(
 ) -> None:
     """IN-1."""
     if server is None:
-        pytest.skip("needs a server of its own")
+        pytest.skip(OWN_SERVER)
     (operation,) = [one for one in with_bodies if one.name == "POST /api/v1/posts"]
     bodies = BODIES | {name: b'{"text":%s}' % value for name, value in VALUES.items()}
     for name, body in bodies.items():

@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from .client import PASSWORD, Api, Json, Member, check_problem, done, fresh_key, fresh_name, refused
-from .conftest import LONG, RUNNING, SHAPES, a_waggle
+from .conftest import LONG, OWN_SERVER, RUNNING, SHAPES, a_waggle
 from .contract import Operation, operations
 from .wire import Answer, check, exchange
 
-pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs a server of its own")
+pytestmark = pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 
 BEHIND_PROXY = {"WAGGLE_TRUSTED_PROXIES": "127.0.0.1/32"}
 FEW = ",".join(f"{name}=3/3600" for name in ("read", "write", "expensive", "auth", "anonymous", "probe"))

@@ -227,7 +227,7 @@ def test_a_ticket_ends_with_its_media_and_its_session(api: Api, end: str) -> Non
     owner, data = api.someone(), picture(64, 64)
     upload = begun(owner, data)
     if not upload["upload"]["url"].startswith(api.base_url):
-        pytest.skip("this storage accepts uploads without Waggle: unneeded ones are removed later")
+        pytest.skip("needs a storage whose uploads pass through Waggle: every shape but scaled has it")
     assert puts(upload["upload"], data).is_success
     ENDS[end](owner, upload["media"])
 

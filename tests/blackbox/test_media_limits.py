@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from .client import Api, done, eventually, field_errors, refused
-from .conftest import LONG, RUNNING, SHAPES, a_waggle
+from .conftest import LONG, OWN_SERVER, RUNNING, SHAPES, a_waggle
 from .pictures import begun, picture, puts, ready, served, settled, uploaded, uploads
 from .process import Waggle
 
-pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs a server of its own")
+pytestmark = pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 MB = 1024 * 1024
 OWN = ["embedded" if "embedded" in SHAPES else SHAPES[0]]
 
@@ -156,7 +156,7 @@ def test_refused_and_interrupted_uploads_leave_no_temporary_file(waggle: Waggle,
     eventually(check)
 
 
-@pytest.mark.skipif(not LONG, reason="a slow upload takes long")
+@pytest.mark.skipif(not LONG, reason="takes 15 seconds: runs with WAGGLE_TEST_LONG=1 (make test-long)")
 def test_a_slow_and_steady_upload_is_accepted(waggle: Waggle, api: Api) -> None:
     maya = api.someone()
     data = picture(60, 60) + bytes(900_000)

@@ -12,7 +12,7 @@ from adapters.storage import calling
 from adapters.storage.address import S3Address
 
 from .client import Api, done, eventually, fresh_key
-from .conftest import RUNNING, SHAPES, stores_of
+from .conftest import RUNNING, SHAPES, needs_shape, stores_of
 from .network_proxy import NetworkProxy, network_proxy
 from .pictures import begun, picture, puts, ready, served, settled, uploads
 from .process import Waggle
@@ -20,7 +20,7 @@ from .process import Waggle
 pytestmark = pytest.mark.scaled
 
 if RUNNING or "scaled" not in SHAPES:
-    pytest.skip("the shape scaled is not among those that are tested", allow_module_level=True)
+    pytest.skip(needs_shape("scaled"), allow_module_level=True)
 
 
 @dataclass
@@ -45,7 +45,7 @@ def storage_setup(
     with ExitStack() as stack:
         url, named = stack.enter_context(stores_of(request, "scaled"))
         if "WAGGLE_MEDIA_URL" not in named:
-            pytest.skip("not tested with S3: there is none")
+            pytest.skip("not tested with S3: it needs nanio or WAGGLE_TEST_S3_URL")
         network = stack.enter_context(network_proxy(named["WAGGLE_MEDIA_URL"]))
         settings = named | {"WAGGLE_MEDIA_URL": network.url}
         waggle = Waggle("scaled", tmp_path_factory.mktemp("away"), url, settings=settings)

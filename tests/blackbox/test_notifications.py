@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from .client import Api, Json, Member, done, eventually, field_errors, refused
-from .conftest import SHAPES, a_waggle
+from .conftest import KEPT_DATA, SHAPES, a_waggle
 
 NOTIFICATIONS = "/api/v1/notifications"
 PREFERENCES = "/api/v1/me/notification-preferences"
@@ -336,7 +336,7 @@ def test_renewing_streams_invalidates_earlier_numbers(
     request: pytest.FixtureRequest, tmp_path: Path, shape: str
 ) -> None:
     if shape == "none":
-        pytest.skip("in memory there is nothing to restore")
+        pytest.skip(KEPT_DATA)
     with a_waggle(request, shape, tmp_path) as waggle:
         api = Api(waggle.base_url)
         maya = api.someone()

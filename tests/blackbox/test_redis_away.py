@@ -10,7 +10,7 @@ from tests.integration._servers.stores import ask_redis
 from tests.integration.servers import Server, clear
 
 from .client import Api, Member, done, eventually
-from .conftest import SHAPES, a_waggle
+from .conftest import SHAPES, a_waggle, needs_shape
 from .process import Waggle
 
 pytestmark = pytest.mark.scaled
@@ -18,7 +18,7 @@ HOME = "/api/v1/feeds/home"
 NOWHERE = "redis://127.0.0.1:1"
 
 if "scaled" not in SHAPES:
-    pytest.skip("the shape scaled is not among those that are tested", allow_module_level=True)
+    pytest.skip(needs_shape("scaled"), allow_module_level=True)
 
 
 @pytest.fixture(scope="module", params=["scaled"])

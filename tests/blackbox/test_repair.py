@@ -10,13 +10,13 @@ import asyncpg
 import pytest
 
 from .client import Api, Json, Member, done, eventually
-from .conftest import RUNNING, SHAPES, a_waggle
+from .conftest import OWN_SERVER, RUNNING, SHAPES, a_waggle
 from .load import register_members
 from .process import Waggle
 
 STORED = [shape for shape in SHAPES if shape != "memory"]
 
-pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs a server of its own")
+pytestmark = pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 
 
 @pytest.fixture(params=STORED)

@@ -2,9 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import httpx
 import pytest
@@ -17,7 +16,6 @@ from .client import (
     eventually,
     refused,
 )
-from .conftest import RUNNING, SHAPES, a_waggle
 from .process import Waggle
 
 WITHIN = 5.0
@@ -53,14 +51,6 @@ def test_an_ended_session_is_refused_by_every_process_within_seconds(apis: list[
         for api in apis:
             eventually(lambda api=api: out(api), until - time.monotonic())  # type: ignore[misc]
             refused(api.refreshes(there.tokens), 401, "session_ended")
-
-
-@pytest.fixture(params=[shape for shape in SHAPES if shape != "memory"] or ["none"])
-def killable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
-    if RUNNING or request.param == "none":
-        pytest.skip("this needs its own server that keeps its data")
-    with a_waggle(request, request.param, tmp_path) as waggle:
-        yield waggle
 
 
 @pytest.mark.timeout(120)

@@ -22,7 +22,7 @@ from .client import (
     fresh_name,
     refused,
 )
-from .conftest import RUNNING, SHAPES, a_waggle
+from .conftest import RUNNING, SHAPES, a_waggle, needs_shape
 from .process import Waggle, free_port
 
 NEW = "another horse, another battery"
@@ -192,7 +192,7 @@ def advance_time(waggle: Waggle, seconds: int) -> None:
 @pytest.fixture
 def embedded(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
     if RUNNING or "embedded" not in SHAPES:
-        pytest.skip("an embedded server of our own is needed")
+        pytest.skip(needs_shape("embedded"))
     with a_waggle(request, "embedded", tmp_path) as waggle:
         yield waggle
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from .client import Api
-from .conftest import RUNNING, SHAPES, a_waggle
+from .conftest import OWN_SERVER, RUNNING, SHAPES, a_waggle
 from .process import Waggle
 
-pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs a server of its own")
+pytestmark = pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 
 HEAD = b"HTTP/1.1\r\nHost: waggle\r\n"
 POST = b"POST /api/v1/auth/login " + HEAD + b"Content-Type: application/json\r\n"

@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from .client import Api, Member, done, eventually, fresh_key
-from .conftest import RUNNING, SHAPES, stores_of
+from .conftest import OWN_SERVER, RUNNING, SHAPES, needs_shape, stores_of
 from .process import Waggle
 
-pytestmark = pytest.mark.skipif(bool(RUNNING), reason="needs servers of its own")
+pytestmark = pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 
 LONG_DRAIN = {"WAGGLE_DRAIN_SECONDS": "300"}
 """Longer than any test waits: a server that ends sooner has ended its drain early."""
@@ -136,7 +136,7 @@ async def test_a_rolling_restart_behind_a_balancer_fails_no_request(
     """Two servers are under load. One is restarted, then the other one is stopped. The balancer checks them every two
     seconds."""
     if shape == "none":
-        pytest.skip("two servers need a PostgreSQL: WAGGLE_TEST_SHAPES leaves it out")
+        pytest.skip(needs_shape("postgres"))
     with ExitStack() as stack:
         url, named = stack.enter_context(stores_of(request, shape))
         settings = named | {"WAGGLE_DRAIN_SECONDS": "5", "WAGGLE_PUBLIC_URL": "http://waggle.test"}

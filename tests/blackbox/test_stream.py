@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from .client import Api, Json, Member, done, eventually, refused
-from .conftest import RUNNING, a_waggle
+from .conftest import OWN_SERVER, RUNNING, a_waggle
 from .process import Waggle
 from .stream_socket import STREAM, TIMEOUT, StreamConnector, frame_schemas
 
@@ -221,7 +221,7 @@ def test_invalid_requests_for_server_sent_events_are_refused(api: Api) -> None:
     assert maya.request("HEAD", STREAM, headers={"Accept": "text/event-stream"}).status_code == 200
 
 
-@pytest.mark.skipif(bool(RUNNING), reason="a server of our own is needed, that may stop")
+@pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 def test_a_stopping_server_says_bye(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     with a_waggle(request, "memory", tmp_path) as waggle:
         api = Api(waggle.base_url)
@@ -232,7 +232,7 @@ def test_a_stopping_server_says_bye(request: pytest.FixtureRequest, tmp_path: Pa
         api.close()
 
 
-@pytest.mark.skipif(bool(RUNNING), reason="the log is needed")
+@pytest.mark.skipif(bool(RUNNING), reason=OWN_SERVER)
 def test_secrets_and_disconnects_are_not_logged(api: Api, streams: StreamConnector, server: Waggle) -> None:
     maya = api.someone()
     ticket = get_ticket(maya)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from .client import Api, Json, Member, done, eventually, refused
-from .conftest import RUNNING, a_waggle
+from .conftest import OWN_SERVER, RUNNING, a_waggle
 from .stream_socket import STREAM, StreamConnector
 
 TIMEOUT = 45.0  # only ends what hangs
@@ -127,7 +127,7 @@ def test_other_tokens_do_not_open_the_stream(api: Api, change: str) -> None:
 def limited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A server that allows three reads per minute and user, and logs every request."""
     if RUNNING:
-        pytest.skip("a server of our own is needed")
+        pytest.skip(OWN_SERVER)
     settings = {"WAGGLE_RATE_LIMITS": "read=3/600", "WAGGLE_ACCESS_LOG": "all"}
     with a_waggle(request, "memory", tmp_path_factory.mktemp("limited"), **settings) as waggle:
         yield waggle

@@ -16,7 +16,7 @@ from tests.integration._servers.stores import ask_redis
 from waggle_client import LoginRequired, Notifications
 
 from .client import Api, done
-from .conftest import LONG, RUNNING, SHAPES, a_waggle
+from .conftest import KEPT_DATA, LONG, RUNNING, SHAPES, a_waggle, needs_shape
 from .load import register_members
 from .process import Waggle
 from .stream_proof import (
@@ -45,7 +45,7 @@ PERSISTENT_SHAPES = [shape for shape in SHAPES if shape == "embedded" or (LONG a
 def waggle(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
     """A server for this test alone, since it will be killed."""
     if RUNNING or request.param == "none":
-        pytest.skip("this needs its own server that keeps its data")
+        pytest.skip(KEPT_DATA)
     with a_waggle(request, request.param, tmp_path) as running:
         yield running
 
@@ -59,7 +59,7 @@ def run() -> Iterator[DeviceRunner]:
 @pytest.fixture(scope="module")
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     if RUNNING or "scaled" not in SHAPES:
-        pytest.skip("the shape scaled is not among those that are tested")
+        pytest.skip(needs_shape("scaled"))
     with pair_of_servers(request, tmp_path_factory.mktemp("pair")) as pair:
         yield pair
 
@@ -95,7 +95,7 @@ def test_every_entry_arrives_once_whatever_interrupts_the_stream(
         print_summary(f"storm on {waggle.shape}", [*reference_devices, *others])
 
 
-@pytest.mark.skipif(not LONG, reason="takes half a minute: runs with make test-long")
+@pytest.mark.skipif(not LONG, reason="takes half a minute: runs with WAGGLE_TEST_LONG=1 (make test-long)")
 @pytest.mark.scaled
 @pytest.mark.timeout(900 if LONG else 120)
 def test_a_rolling_restart_loses_nothing(pair: Pair, run: DeviceRunner, chance: random.Random) -> None:
@@ -141,7 +141,7 @@ def test_nothing_is_lost_while_redis_is_unavailable_hangs_or_loses_its_data(
         print_summary("Redis away", recorders)
 
 
-@pytest.mark.skipif(not LONG, reason="takes half a minute: runs with make test-long")
+@pytest.mark.skipif(not LONG, reason="takes half a minute: runs with WAGGLE_TEST_LONG=1 (make test-long)")
 @pytest.mark.scaled
 @pytest.mark.timeout(600 if LONG else 120)
 def test_nothing_is_lost_while_the_database_is_unavailable(
