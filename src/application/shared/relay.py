@@ -24,6 +24,10 @@ UNAVAILABLE_PAUSE = timedelta(seconds=2)
 BATCH_SECONDS = 20.0
 """After that, no further delivery of a batch is started: another relay may be idle."""
 POLL = timedelta(seconds=1)
+PACE = timedelta(milliseconds=20)
+"""The least time from the start of one batch of new events to the next that is not full. An event that arrives after a
+quiet moment is delivered at once; under load, those of 20 ms share the claim and the settling, which made a post a
+third cheaper (docs/performance.md)."""
 DONE = Handled()
 
 
@@ -45,7 +49,7 @@ class Relay:
 
     async def run_events(self, poll: timedelta = POLL) -> None:
         """Deliver new events until cancelled. Raises only the errors of the store; the caller restarts it."""
-        await _repeat(self.deliver_events, BATCH, self.wake, poll)
+        await _repeat(self.deliver_events, BATCH, self.wake, poll, PACE)
 
     async def run_remaining(self, poll: timedelta = POLL) -> None:
         """Deliver what remains after the first calls, until cancelled. Runs beside `run_events`, so that no new event waits for
@@ -150,17 +154,25 @@ def _again(
 
 
 async def _repeat(
-    work: Callable[[], Awaitable[int]], full: int, wake: asyncio.Event, poll: timedelta
+    work: Callable[[], Awaitable[int]],
+    full: int,
+    wake: asyncio.Event,
+    poll: timedelta,
+    pace: timedelta = timedelta(),
 ) -> None:
-    """Call `work` again at once while it does `full` or more, otherwise when woken or after `poll`."""
+    """Call `work` again at once while it does `full` or more, otherwise when woken or after `poll`, `pace` after the
+    last call began at the earliest."""
+    loop = asyncio.get_running_loop()
     while True:
         wake.clear()
+        earliest = loop.time() + pace.total_seconds()
         if await work() < full:
             try:
                 async with asyncio.timeout(poll.total_seconds()):
                     await wake.wait()
             except TimeoutError:
                 pass  # another process may have committed events
+            await asyncio.sleep(earliest - loop.time())
         await asyncio.sleep(0)  # a store that never waits must not starve other tasks
 
 
