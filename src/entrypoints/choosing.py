@@ -1,6 +1,7 @@
 """The adapters that depend on a setting."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from adapters.mail.smtp import SmtpMail
@@ -15,6 +16,7 @@ from adapters.redis.cache import RedisCache
 from adapters.redis.client import Client
 from adapters.redis.limits import RedisLimiter
 from adapters.redis.notifications import RedisHints
+from adapters.sql.migrate import require_no_newer_schema, require_schema
 from adapters.storage.address import S3Address
 from adapters.storage.folder import FolderStorage
 from adapters.storage.memory import MemoryStorage
@@ -101,16 +103,22 @@ def processor(c: "Container") -> ChildProcessor:
 
 def checks(c: "Container") -> Mapping[str, Check]:
     """The required parts that /readyz checks."""
-    database = c.store().ping if c.config().store == "memory" else c.database().ping
-    return {"database": database, "ids": c.disk().unless_full(c.ids().check)}
+    ids = c.disk().unless_full(c.ids().check)
+    if c.config().store == "memory":
+        return {"database": c.store().ping, "ids": ids}
+    return {"database": c.database().ping, "schema": partial(require_schema, c.database()), "ids": ids}
 
 
 def soft_checks(c: "Container") -> Mapping[str, Check]:
     """The optional parts that /readyz checks."""
-    storage: Mapping[str, Check] = {"storage": c.storage().check}
+    soft: dict[str, Check] = {"storage": c.storage().check}
     if c.config().redis_address:
-        return {"redis": c.redis().check, **storage}
-    return {**storage, "disk": c.disk().ready} if c.config().data_folder else storage
+        soft["redis"] = c.redis().check
+    if c.config().data_folder:
+        soft["disk"] = c.disk().ready
+    if c.config().store != "memory":
+        soft["version"] = partial(require_no_newer_schema, c.database())
+    return soft
 
 
 def _redis_address(c: "Container") -> Address:

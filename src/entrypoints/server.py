@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from math import inf
 from types import FrameType
 
@@ -20,12 +20,15 @@ from entrypoints.container import build
 from entrypoints.http.app import create_app
 from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
 from entrypoints.http.notifications.stream.frames import MAX_FRAME
+from entrypoints.http.starting import responding_to_probes
 from entrypoints.log_events import ProxiesNotTrusted, ServerDraining, ServerStarted, ServerStopped
 from entrypoints.runtime import running
 from entrypoints.settings import BadSettings, Settings
 
 FINISH_SECONDS = 20
 """For requests in progress when the server stops."""
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
 GOODBYE_SECONDS = 2.0
 """For streams to be notified that the server stops."""
 
@@ -44,7 +47,9 @@ async def _serve_on(listener: socket.socket, settings: Settings) -> None:
     if settings.env == "production" and not settings.trusted_proxies:
         log(ProxiesNotTrusted())
     container = build(settings)
-    async with running(container, settings):
+    async with AsyncExitStack() as stack:
+        async with responding_to_probes(listener):
+            await stack.enter_async_context(running(container, settings))
         connections = Connections(
             Networks(settings.trusted_proxies),
             None if settings.rate_limits == "off" else MAX_PER_NETWORK,
@@ -134,6 +139,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise _cannot_listen(settings, error) from None

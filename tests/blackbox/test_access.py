@@ -89,6 +89,7 @@ ACCESS = {
     "PUT /api/v1/me/notification-preferences": "token",
     "GET /livez": "public",
     "GET /readyz": "public",
+    "GET /startupz": "public",
     "GET /.well-known/jwks.json": "public",
 }
 """Every route. A new route must be added here with the access that it allows."""

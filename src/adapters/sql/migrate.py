@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, String, column, inspect, select, table, text
 
-from adapters.sql.database import Database
+from adapters.sql.database import Database, Prepared
 from adapters.sql.errors import DatabaseRefused
 from adapters.sql.sealing import Sealer
 
@@ -15,6 +15,15 @@ to find out that there is nothing to do."""
 
 _LOCK = 0x7761676D
 _version = table("alembic_version", column("version_num", String))
+_READ_VERSION = Prepared(select(_version.c.version_num))
+
+
+class SchemaOlder(Exception):
+    """The database lacks migrations that this code needs: an old backup was restored under a running process."""
+
+
+class SchemaNewer(Exception):
+    """A newer version has migrated the database. This process works on, and should be replaced by that version."""
 
 
 async def current(database: Database) -> str | None:
@@ -37,6 +46,24 @@ async def check_schema(database: Database) -> None:
         raise DatabaseRefused(
             f"the database is at schema {found}, this code needs {HEAD}: run `waggle migrate`"
         )
+
+
+async def require_schema(database: Database) -> None:
+    """For a running process. Raises SchemaOlder and Unavailable."""
+    if _outdated(await _read(database)):
+        raise SchemaOlder
+
+
+async def require_no_newer_schema(database: Database) -> None:
+    """For a running process. Raises SchemaNewer and Unavailable."""
+    if (await _read(database) or "") > HEAD:
+        raise SchemaNewer
+
+
+async def _read(database: Database) -> str | None:
+    for (found,) in await database.fetch(_READ_VERSION):
+        return str(found)
+    return None
 
 
 def _outdated(found: str | None) -> bool:

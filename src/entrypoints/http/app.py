@@ -181,6 +181,7 @@ def _routes(
         # An S3 takes uploads by itself.
         *([] if container.config().media_in_s3 else [bound(DirectUploadsController, *offers)]),
         operations.livez,
+        operations.startupz,
         operations.readyz(Readiness(container.checks(), container.soft_checks(), draining)),
         operations.jwks(container.keys().jwks),
     ]

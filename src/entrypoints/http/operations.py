@@ -75,7 +75,7 @@ class Jwks(Out):
     opt=policy("public", limit="none"),
 )
 async def livez() -> Response[Health]:
-    """Checks nothing else: a process whose database is unavailable is alive."""
+    """Checks nothing else: a process that starts, or whose database is unavailable, is alive."""
     return Response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
@@ -88,14 +88,26 @@ def readyz(readiness: Readiness) -> HTTPRouteHandler:
         opt=policy("public", limit="probe"),
     )
     async def readyz() -> Response[Health]:
-        """Responds with 503 while a required part is unavailable, and when the server is about to stop. The result may be up to a
-        second old."""
+        """Responds with 503 while the server starts, while a required part is unavailable or the database has an older schema, and
+        when the server is about to stop. The result may be up to a second old."""
         report = await readiness()
         status = 503 if report.status == "unready" else 200
         health = Health(report.status, report.checks)
         return Response(health, status_code=status, headers={"Cache-Control": "no-store"})
 
     return readyz
+
+
+@get(
+    "/startupz",
+    tags=["operations"],
+    operation_id="getStartup",
+    summary="Has the process started?",
+    opt=policy("public", limit="none"),
+)
+async def startupz() -> Response[Health]:
+    """Responds with 503 until the start is complete, then 200 until the process ends, whatever becomes of its database."""
+    return Response(Health("ok"), headers={"Cache-Control": "no-store"})
 
 
 def jwks(keys: Callable[[], list[dict[str, str]]]) -> HTTPRouteHandler:
