@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
 from adapters.security.tokens import load_keys
-from adapters.sql.maintenance import purge_expired
+from adapters.sql.maintenance import purge_shared
 from application.shared.events import AccountDeleted
 from application.shared.log import background_task, log
 from application.shared.subscriptions import deliver_again
@@ -91,7 +91,15 @@ async def run_maintenance(container: Container, settings: Settings) -> None:
             await container.identity().purge_security_records()
             if settings.shape != "memory":
                 await _erase_late_writes(container)
-                await purge_expired(container.database())
+                await purge_shared(container.database())()
+            for module in (
+                container.identity(),
+                container.graph(),
+                container.posts(),
+                container.feeds(),
+                container.notifications(),
+            ):
+                await module.purge_expired()
             # Last: the storage may be unavailable while everything else works.
             await container.media().purge_expired_media()
         except Unavailable as error:

@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select, update
 
 from adapters.memory.posts import MemoryPostsReader
-from adapters.sql.maintenance import purge_expired
 from adapters.sql.metadata import metadata
 from adapters.sql.posts.tables import restricted_authors
 from application.identity.sessions import LoggedIn
@@ -253,7 +252,7 @@ class ErasingContract:
             await connection.execute(update(restricted_authors).values(gone_at=long_ago))
         await world.waggle.erase_late_writes()
         await settle(world.waggle)
-        await purge_expired(stores.database)
+        await stores.posts.purge_expired()
 
         assert await tables_with(stores, world.ann.user.id) == set()
 

@@ -27,13 +27,6 @@ ALLOWED = {
     "adapters.security.tokens": {"identity"},  # the tokens of identity's ports
     "adapters.sql.migrations.versions.0009_search": {"identity", "posts"},  # it indexes the texts of each
     "adapters.sql.migrations.versions.0015_words": {"identity", "posts"},  # it indexes them again
-    "adapters.sql.maintenance": {
-        "feeds",
-        "graph",
-        "identity",
-        "notifications",
-        "posts",
-    },  # it deletes the expired rows of each
     "adapters.sql.tables": MODULES,  # the migrations need all tables at once
     "entrypoints.cli.keys": {"identity"},  # it records security events
     "entrypoints.cli.main": {"media"},  # it lists the commands, one of which is named after a module
@@ -177,7 +170,7 @@ def owner(path: str) -> str | None:
     return next((part for part in path.split(".") if part in MODULES), None)
 
 
-def answers(importer: str, imported: str) -> bool:
+def asks_in_process(importer: str, imported: str) -> bool:
     """Whether an in-process adapter asks another module for what it offers."""
     return importer.startswith("adapters.in_process.") and imported.startswith(("application.", "domain."))
 
@@ -189,7 +182,7 @@ def crossings(source: Source) -> list[str]:
         for importer in graph.modules
         for imported in graph.find_modules_directly_imported_by(importer)
         if owner(imported) not in {None, owner(importer), *ALLOWED.get(importer, ())}
-        and not answers(importer, imported)
+        and not asks_in_process(importer, imported)
     )
 
 

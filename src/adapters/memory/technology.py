@@ -7,6 +7,11 @@ from adapters.memory.store import Store
 from application.shared.ports import Clock, NewId
 
 
+async def purge_nothing() -> int:
+    """Implements `PurgeExpired`: memory keeps expired rows until the process ends."""
+    return 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """`adapters.memory.<module>.stores.stores` takes this and returns the stores of that module."""

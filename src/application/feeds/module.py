@@ -40,7 +40,7 @@ from application.shared.events import (
 )
 from application.shared.feed_entries import FeedEntries
 from application.shared.people import Cards
-from application.shared.ports import Clock, ViewerContexts
+from application.shared.ports import Clock, PurgeExpired, ViewerContexts
 from application.shared.subscriptions import Subscription, on
 
 
@@ -79,6 +79,7 @@ class FeedsModule(Generic[S]):
 
     # Background work
     refresh_trending: RefreshTrending
+    purge_expired: PurgeExpired
 
     # Handlers of events
     fan_out: FanOut
@@ -149,6 +150,7 @@ class FeedsModule(Generic[S]):
             record_engagement=RecordEngagement(stores.open_tx),
             record_post_signals=RecordPostSignals(open_tx=stores.open_tx, now=now),
             erase_account_signals=EraseAccountSignals(stores.open_tx),
+            purge_expired=stores.purge_expired,
         )
 
     def subscriptions(self) -> Sequence[Subscription]:

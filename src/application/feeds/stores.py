@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from application.feeds.signals import SignalsReader, SignalsTx
-from application.shared.ports import OpenTx
+from application.shared.ports import OpenTx, PurgeExpired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,3 +13,4 @@ class FeedsStores:
 
     open_tx: OpenTx[SignalsTx]
     signals: SignalsReader
+    purge_expired: PurgeExpired

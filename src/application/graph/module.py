@@ -25,7 +25,7 @@ from application.graph.stores import GraphStores
 from application.graph.viewer_contexts import CachedViewerContexts
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.people import Cards
-from application.shared.ports import Clock, NewId
+from application.shared.ports import Clock, NewId, PurgeExpired
 from application.shared.subscriptions import Subscription, on_long
 
 
@@ -62,6 +62,7 @@ class GraphModule:
 
     # For operators
     repair_follow_counts: RepairFollowCounts
+    purge_expired: PurgeExpired
 
     # For other modules
     viewer_contexts: CachedViewerContexts
@@ -108,6 +109,7 @@ class GraphModule:
             erase_relationships=EraseRelationships(
                 open_tx=open_tx, new_id=new_id, forget=forget, monotonic=monotonic
             ),
+            purge_expired=stores.purge_expired,
         )
 
     def subscriptions(self) -> Sequence[Subscription]:

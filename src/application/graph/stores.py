@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from application.graph.ports import GraphCounters, GraphReader, GraphTx
-from application.shared.ports import OpenTx
+from application.shared.ports import OpenTx, PurgeExpired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,3 +13,4 @@ class GraphStores:
     open_tx: OpenTx[GraphTx]
     reader: GraphReader
     counters: GraphCounters
+    purge_expired: PurgeExpired

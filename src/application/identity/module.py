@@ -25,7 +25,7 @@ from application.identity.throttle import Fingerprint, Throttle
 from application.shared.events import AccountDeleted, PostDeleted, ProfileChanged, Published
 from application.shared.limits import Limiter
 from application.shared.mail import Mail, Site
-from application.shared.ports import Clock, NewId, ViewerContexts
+from application.shared.ports import Clock, NewId, PurgeExpired, ViewerContexts
 from application.shared.subscriptions import Subscription, on
 from domain.identity import AsciiDomain
 from domain.shared import CountGraphemes
@@ -102,6 +102,7 @@ class IdentityModule:
     security: SecurityLog
     purge_security_records: PurgeSecurityRecords
     repair_accounts: RepairAccounts
+    purge_expired: PurgeExpired
 
     # For other modules
     cards: AuthorCards
@@ -219,6 +220,7 @@ class IdentityModule:
             live_sessions=LiveSessions(reader=reader, clock=clock),
             count_posts=CountPosts(stores.open_post_counts),
             anonymize_security_records=AnonymizeSecurityRecords(stores.security_records),
+            purge_expired=stores.purge_expired,
         )
 
     def subscriptions(self) -> Sequence[Subscription]:

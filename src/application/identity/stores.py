@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from application.identity.ports import ConfirmationQueue, IdentityReader, IdentityTx, KeyStore, PostCountsTx
 from application.identity.searching import PeopleSearch
 from application.identity.security import SecurityRecords
-from application.shared.ports import OpenTx
+from application.shared.ports import OpenTx, PurgeExpired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +20,4 @@ class IdentityStores:
     security_records: SecurityRecords
     people_search: PeopleSearch
     confirmations: ConfirmationQueue
+    purge_expired: PurgeExpired

@@ -58,7 +58,7 @@ from application.shared.events import (
 )
 from application.shared.mail import Mail, Site
 from application.shared.people import Cards
-from application.shared.ports import ActiveSessions, Clock, NewId, ViewerContexts
+from application.shared.ports import ActiveSessions, Clock, NewId, PurgeExpired, ViewerContexts
 from application.shared.subscriptions import Subscription, in_turn, on, on_long
 
 MailDelay = NewType("MailDelay", timedelta)
@@ -120,6 +120,7 @@ class NotificationsModule:
     send_mails: SendMails
     trim_streams: TrimStreams
     renew_streams: RenewStreams
+    purge_expired: PurgeExpired
 
     # For other modules
     hints: StreamHints
@@ -197,6 +198,7 @@ class NotificationsModule:
             erase_notifications=EraseNotifications(
                 reader=reader, remove=remove, open_tx=open_tx, monotonic=needs.monotonic
             ),
+            purge_expired=stores.purge_expired,
         )
 
     def subscriptions(self) -> Sequence[Subscription]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, StreamTickets
-from application.shared.ports import OpenTx
+from application.shared.ports import OpenTx, PurgeExpired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +14,4 @@ class NotificationsStores:
     reader: StreamReader
     tickets: StreamTickets
     mail_queue: MailQueue
+    purge_expired: PurgeExpired

@@ -39,7 +39,7 @@ from application.shared.events import (
     Published,
 )
 from application.shared.feed_entries import FeedEntries
-from application.shared.ports import Clock, NewId, ViewerContexts
+from application.shared.ports import Clock, NewId, PurgeExpired, ViewerContexts
 from application.shared.subscriptions import Subscription, on, on_long
 from domain.posts import hashtag
 from domain.shared import CountGraphemes
@@ -86,6 +86,7 @@ class PostsModule:
     # Background work, for operators
     list_recently_deleted: ListRecentlyDeleted
     repair_posts: RepairPosts
+    purge_expired: PurgeExpired
 
     # For other modules
     hydrate_entries: HydrateEntries
@@ -175,6 +176,7 @@ class PostsModule:
                 open_tx=open_tx, authors=stores.restricted_authors
             ),
             erase_author=EraseAuthor(open_tx=open_tx, monotonic=needs.monotonic),
+            purge_expired=stores.purge_expired,
         )
 
     def subscriptions(self) -> Sequence[Subscription]:

@@ -13,7 +13,7 @@ from application.posts.ports import (
 )
 from application.posts.searching import PostSearch
 from application.shared.feed_entries import FeedEntries
-from application.shared.ports import OpenTx
+from application.shared.ports import OpenTx, PurgeExpired
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +29,4 @@ class PostsStores:
     feed_entries: FeedEntries
     authored: AuthoredPosts
     restricted_authors: RestrictedAuthors
+    purge_expired: PurgeExpired

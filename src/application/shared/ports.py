@@ -1,6 +1,6 @@
 """Ports that all modules use: transactions, time, ids, the outbox, the inbox, idempotency."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,9 @@ Clock: TypeAlias = Callable[[], datetime]
 NewId: TypeAlias = Callable[[], int]
 """A new id. It is unique among all processes and greater than every earlier id of this process; its upper 48 bits are
 milliseconds since 1970. Raises Unavailable while uniqueness cannot be guaranteed."""
+
+PurgeExpired: TypeAlias = Callable[[], Awaitable[int]]
+"""Delete the expired rows of one module in small batches, so that no request waits for it. Returns how many were deleted."""
 
 Record: TypeAlias = Mapping[str, Any]
 """A small outcome that can be stored as JSON: strings, numbers, None, and lists of these."""

@@ -2,7 +2,7 @@
 
 from adapters.memory.graph.reading import MemoryGraphCounters, MemoryGraphReader
 from adapters.memory.graph.writing import transactions
-from adapters.memory.technology import Memory
+from adapters.memory.technology import Memory, purge_nothing
 from application.graph.stores import GraphStores
 from domain.graph import POPULAR
 
@@ -13,4 +13,5 @@ def stores(memory: Memory, popular_at: int = POPULAR) -> GraphStores:
         open_tx=transactions(store, memory.new_id, popular_at),
         reader=MemoryGraphReader(store),
         counters=MemoryGraphCounters(store),
+        purge_expired=purge_nothing,
     )

@@ -6,7 +6,7 @@ from adapters.memory.identity.reading import MemoryIdentityReader
 from adapters.memory.identity.searching import MemoryPeopleSearch
 from adapters.memory.identity.security import MemorySecurityRecords
 from adapters.memory.identity.writing import post_counts, transactions
-from adapters.memory.technology import Memory
+from adapters.memory.technology import Memory, purge_nothing
 from application.identity.stores import IdentityStores
 
 
@@ -20,4 +20,5 @@ def stores(memory: Memory) -> IdentityStores:
         security_records=MemorySecurityRecords(store),
         people_search=MemoryPeopleSearch(store),
         confirmations=MemoryConfirmationQueue(store, now=memory.now, monotonic=memory.monotonic),
+        purge_expired=purge_nothing,
     )

@@ -4,7 +4,7 @@ from adapters.memory.notifications.mails import MemoryMailQueue
 from adapters.memory.notifications.reading import MemoryStreamReader
 from adapters.memory.notifications.tickets import MemoryStreamTickets
 from adapters.memory.notifications.writing import transactions
-from adapters.memory.technology import Memory
+from adapters.memory.technology import Memory, purge_nothing
 from application.notifications.stores import NotificationsStores
 
 
@@ -15,4 +15,5 @@ def stores(memory: Memory) -> NotificationsStores:
         reader=MemoryStreamReader(store),
         tickets=MemoryStreamTickets(store, memory.monotonic),
         mail_queue=MemoryMailQueue(store, now=memory.now, monotonic=memory.monotonic),
+        purge_expired=purge_nothing,
     )

@@ -8,7 +8,7 @@ from adapters.memory.posts.parts import MemoryPostParts
 from adapters.memory.posts.reading import MemoryPostsReader
 from adapters.memory.posts.searching import MemorySearch
 from adapters.memory.posts.writing import transactions
-from adapters.memory.technology import Memory
+from adapters.memory.technology import Memory, purge_nothing
 from application.posts.stores import PostsStores
 
 
@@ -24,4 +24,5 @@ def stores(memory: Memory) -> PostsStores:
         feed_entries=MemoryEntries(store),
         authored=MemoryAuthored(store),
         restricted_authors=MemoryRestrictedAuthors(store),
+        purge_expired=purge_nothing,
     )

@@ -2,7 +2,10 @@
 
 from adapters.sql.graph.counters import SqlGraphCounters
 from adapters.sql.graph.reading import SqlGraphReader
+from adapters.sql.graph.tables import mutes
 from adapters.sql.graph.writing import transactions
+from adapters.sql.maintenance import SqlPurge
+from adapters.sql.metadata import now_ms
 from adapters.sql.technology import Sql
 from application.graph.stores import GraphStores
 from domain.graph import POPULAR
@@ -14,4 +17,5 @@ def stores(sql: Sql, popular_at: int = POPULAR) -> GraphStores:
         open_tx=transactions(database, sql.new_id, popular_at),
         reader=SqlGraphReader(database),
         counters=SqlGraphCounters(database),
+        purge_expired=SqlPurge(database, {mutes: mutes.c.until < now_ms()}),
     )

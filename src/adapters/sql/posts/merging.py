@@ -1,10 +1,18 @@
-"""Removing deleted words from the search index of SQLite."""
+"""Removing what deleted accounts and deleted posts leave behind."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.posts.tables import FULL_TEXT
+from adapters.sql.database import Database
+from adapters.sql.maintenance import PAUSE_SECONDS, SqlPurge, ms_before_now
+from adapters.sql.posts.tables import FULL_TEXT, restricted_authors
 
+DELETED_ACCOUNTS = timedelta(days=1)
+"""How long a deletion is recorded: longer than any request for the account can still be running."""
 PAGES = 64
 """Pages of 4 KB in one merge, which takes about 10 ms."""
 
@@ -20,3 +28,21 @@ async def merge_words(connection: AsyncConnection) -> bool:
     before = (await connection.execute(_changes)).scalar_one()
     await connection.execute(_merge)
     return bool((await connection.execute(_changes)).scalar_one() - before > 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PurgePosts:
+    """Implements `PurgeExpired`. On SQLite it also removes the words of deleted posts from the search index."""
+
+    database: Database
+
+    async def __call__(self) -> int:
+        more = self.database.is_sqlite
+        while more:
+            async with self.database.begin() as connection:
+                more = await merge_words(connection)
+            await asyncio.sleep(PAUSE_SECONDS)
+        recorded_at = restricted_authors.c.gone_at
+        return await SqlPurge(
+            self.database, {restricted_authors: recorded_at < ms_before_now(DELETED_ACCOUNTS)}
+        )()

@@ -4,6 +4,7 @@ from adapters.sql.posts.authors import SqlRestrictedAuthors
 from adapters.sql.posts.counters import SqlAuthored, SqlCounters
 from adapters.sql.posts.engagements import SqlEngagementsReader
 from adapters.sql.posts.entries import SqlEntries
+from adapters.sql.posts.merging import PurgePosts
 from adapters.sql.posts.parts import SqlPostParts
 from adapters.sql.posts.reading import SqlPostsReader
 from adapters.sql.posts.searching import SqlSearch
@@ -24,4 +25,5 @@ def stores(sql: Sql) -> PostsStores:
         feed_entries=SqlEntries(database),
         authored=SqlAuthored(database),
         restricted_authors=SqlRestrictedAuthors(database),
+        purge_expired=PurgePosts(database),
     )
