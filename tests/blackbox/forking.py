@@ -131,7 +131,7 @@ def _forked(order: dict[str, Any]) -> int:
     except BaseException:  # noqa: BLE001 - as the interpreter does: print it and end
         sys.excepthook(*sys.exc_info())
     finally:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(OSError, ValueError):  # the other end is closed, or the stream is
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(status if isinstance(status, int) else 0 if status is None else 1)

@@ -180,11 +180,11 @@ def _run(killable: Waggle, load: ConcurrentLoad, members: list[Member]) -> None:
         running = other.submit(asyncio.run, run())
         try:
             for _ in range(KILLS):
-                time.sleep(BETWEEN_KILLS * load.chance.uniform(0.7, 1))
+                time.sleep(BETWEEN_KILLS * load.chance.uniform(0.7, 1))  # the load goes on meanwhile
                 killable.kill()
                 killable.start()
             end = time.monotonic() + MAX_LAST_PART
-            time.sleep(BETWEEN_KILLS)
+            time.sleep(BETWEEN_KILLS)  # the last server gets as much load
             while not load.is_enough and time.monotonic() < end:  # a loaded machine needs longer
                 time.sleep(0.1)
         finally:

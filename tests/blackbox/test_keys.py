@@ -70,7 +70,7 @@ def test_a_key_rotation_under_load_refuses_no_request(servers: list[Waggle], api
     early = servers[0].command("keys", "rotate")
     assert (early.returncode, "nothing rotated" in early.stdout) == (75, True), early
     with Traffic(apis) as traffic:
-        time.sleep(WITHIN)
+        time.sleep(WITHIN)  # each key signs and is accepted for a while
         for _ in range(2):
             rotated = servers[0].command("keys", "rotate", "--published", "5")
             assert rotated.returncode == 0, rotated

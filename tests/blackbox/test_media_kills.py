@@ -51,7 +51,7 @@ class Uploader(threading.Thread):
                 httpx.HTTPError,
                 AssertionError,
             ):  # the server was killed during the request, or before it
-                time.sleep(0.05)
+                time.sleep(0.05)  # before it tries again
 
     def found(self) -> Iterator[tuple[str, Json]]:
         """Yield the media that still exist."""
@@ -110,7 +110,7 @@ def test_after_kills_and_one_sweep_rows_and_files_are_consistent(
             time.sleep(chance.uniform(*BETWEEN))
             mortal.kill()
             mortal.start()
-        time.sleep(1)
+        time.sleep(1)  # they also work with the last server
         for thread in threads:
             thread.stop.set()
         for thread in threads:
@@ -144,6 +144,7 @@ def wait_for_events_and_processing(waggle: Waggle) -> None:
         waiting = waggle.command("media", "sweep", "--dry-run")
         assert " 0 of them in processing" in waiting.stdout, waiting
 
+    # The check does not see events that a killed process had leased. In these seconds their leases end.
     time.sleep(2 if waggle.shape == "embedded" else 35)
     eventually(check, 90)
 

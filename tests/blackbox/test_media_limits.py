@@ -172,7 +172,7 @@ def test_a_slow_and_steady_upload_is_accepted(waggle: Waggle, api: Api) -> None:
         connection.sendall(head.encode())
         for at in range(0, len(body), 60_000):
             connection.sendall(body[at : at + 60_000])
-            time.sleep(1)
+            time.sleep(1)  # what is tested: an upload that is slow and steady
         answer = connection.recv(4096)
 
     assert time.monotonic() - began > 14

@@ -75,7 +75,7 @@ def test_a_server_killed_during_a_refresh_leaves_the_client_logged_in(
         if after is None:
             request.join()
         else:
-            time.sleep(after)
+            time.sleep(after)  # the moment of the kill
         killable.kill()
         request.join()
         killable.start()

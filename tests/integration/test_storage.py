@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -133,8 +134,7 @@ async def test_the_bucket_is_created_as_soon_as_the_server_is_available(
         with caplog.at_level(logging.INFO):
             task = asyncio.create_task(storage.run())
             await _until(lambda: "the media storage is available" in caplog.text)
-        await asyncio.sleep(1)  # the result of a check is cached for a second
-        await storage.check()
+        await _until_it_passes(storage)
         task.cancel()
         await asyncio.wait([task])
         assert "publicly readable" not in caplog.text
@@ -269,16 +269,18 @@ async def test_calls_to_a_silent_server_time_out_until_the_breaker_opens(hole: s
 
 
 async def test_a_call_to_a_server_that_answers_byte_by_byte_times_out(tmp_path: Path) -> None:
-    over = asyncio.Event()
+    over, ended = asyncio.Event(), asyncio.Event()
 
     async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for byte in b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000:
-            if over.is_set():
-                break
             writer.write(bytes([byte]))
-            await asyncio.sleep(0.3)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await over.wait()
+                    break
         writer.close()
         await writer.wait_closed()
+        ended.set()
 
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as dripping:
         port = dripping.sockets[0].getsockname()[1]
@@ -289,7 +291,7 @@ async def test_a_call_to_a_server_that_answers_byte_by_byte_times_out(tmp_path: 
         assert time.monotonic() - began < calling.BUDGET + 0.5
         storage.close()
         over.set()
-        await asyncio.sleep(0.5)
+        await ended.wait()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -322,6 +324,15 @@ async def test_too_many_concurrent_calls_are_refused_at_once(hole: str) -> None:
 def _client(url: str) -> Minio:
     address = S3Address.of(url)
     return calling.client(address, calling.connections(tls=False))
+
+
+async def _until_it_passes(storage: S3Storage) -> None:
+    """The result of a check is kept for a second."""
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(Unavailable):
+                return await storage.check()
+            await asyncio.sleep(0.02)
 
 
 async def _until(found: Callable[[], bool], timeout: float = 10) -> None:  # noqa: ASYNC109 - it polls

@@ -149,7 +149,7 @@ class RelayContract:
         monkeypatch.setattr(subscriptions, "TIMEOUT", timedelta(milliseconds=100))
 
         async def takes_its_time(_: ProfileChanged, __: EventId) -> None:
-            await asyncio.sleep(0.06)
+            await asyncio.sleep(0.06)  # both together take longer than the limit
 
         await publish(stores, *changed(1))
 

@@ -98,7 +98,7 @@ async def test_a_request_beyond_the_deadline_gets_504(monkeypatch: pytest.Monkey
 async def streams(scope: Scope, _receive: Receive, send: Send) -> None:
     scope["drop_deadline"]()  # type: ignore[typeddict-item]
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # longer than the deadline, which must not apply
     await send({"type": "http.response.body", "body": b"late", "more_body": False})
 
 
@@ -124,7 +124,7 @@ async def test_a_handler_that_takes_a_large_body_has_no_deadline_here(
     async def is_slow(scope: Scope, receive: Receive, send: Send) -> None:
         scope["drop_deadline"]()  # type: ignore[typeddict-item]
         await reads(scope, receive, send)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # longer than both deadlines, which must not apply
         await Ready(202, [], b"taken")(scope, receive, send)
 
     status, _, body = await ask(is_slow, "POST", body=(b"a", 0.1, b"b", 0.1, b"c"))

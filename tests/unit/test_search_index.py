@@ -116,7 +116,7 @@ async def test_a_read_that_was_interrupted_twice_has_ended_before_the_next_one_b
 
     thread._connection = sqlite3.connect(path, check_same_thread=False, factory=Deaf)
     reading = asyncio.create_task(thread.fetch(str(_endless().compile(dialect=sqlite.LoopDialect())), []))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # SQLite executes it in its thread, without an event
     reading.cancel()
     await asyncio.sleep(0.01)  # it is being interrupted
     reading.cancel()

@@ -15,6 +15,7 @@ from typing import Any
 
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
+from urllib3.exceptions import HTTPError
 
 from adapters.log_events import BucketCreated, BucketPublic, StorageAvailable, StorageUnavailable
 from adapters.storage.address import S3Address
@@ -298,7 +299,7 @@ class S3Storage:
 
     def close(self) -> None:
         self._calls.close()
-        with suppress(Exception):  # connections in use are closed by their threads
+        with suppress(OSError, HTTPError):  # connections in use are closed by their threads
             self._pools.clear()
 
     def _log(self, error: Exception | None) -> None:

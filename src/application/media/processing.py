@@ -96,8 +96,10 @@ class ProcessMedia:
             log(MediaWaits(media_id=job.media.id, reason=str(error.__cause__)))
             await self.jobs.retry(job, timedelta(seconds=2.0**job.attempt))
         except asyncio.CancelledError:
-            with suppress(Exception):  # so that the next process need not wait for the lease to end
+            try:  # so that the next process need not wait for the lease to end
                 await asyncio.shield(self.jobs.retry(job, timedelta(), counted=False))
+            except Exception as error:  # noqa: BLE001 - the cancellation is more important
+                log(MediaWaits(media_id=job.media.id, reason=f"its lease was not released: {error}"))
             raise
 
     async def _work(self, job: ProcessingJob, progress: Callable[[int], None]) -> None:
