@@ -48,8 +48,8 @@ def master_key(settings: Settings) -> bytes:
         raise BadSettings(f"the master key {path} cannot be used: {error.strerror}") from None
     if not is_key(text):
         raise BadSettings(
-            f"the master key {path} must contain 64 hexadecimal digits; restore it from your backup, since encrypted data "
-            "cannot be read with another key"
+            f"the master key {path} must contain 64 random hexadecimal digits; restore it from your backup, since "
+            "encrypted data cannot be read with another key"
         )
     if settings.env == "production":
         if mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP):

@@ -1,12 +1,13 @@
 """The settings that a server on the internet refuses to start with."""
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from entrypoints.access.limits import RATES, rates
+from entrypoints.access.networks import proxy_network
 
 if TYPE_CHECKING:
     from entrypoints.settings import Settings
@@ -67,7 +68,7 @@ def _origins(settings: "Settings") -> Iterator[str]:
         if origin.startswith("http:"):
             yield f"WAGGLE_CORS_ORIGINS must name https:// origins in production, not {origin}"
     for proxy in settings.trusted_proxies:
-        network = ip_network(proxy)
+        network = proxy_network(proxy)
         if network.prefixlen < BROADEST_PROXY[network.version] and not _is_private(network):
             yield (
                 f"WAGGLE_TRUSTED_PROXIES must name the reverse proxies, not {proxy}: any client could claim the address "

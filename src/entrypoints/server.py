@@ -44,12 +44,12 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
 
 
 async def _serve_on(listener: socket.socket, settings: Settings) -> None:
-    if settings.env == "production" and not settings.trusted_proxies:
-        log(ProxiesNotTrusted())
     container = build(settings)
     async with AsyncExitStack() as stack:
         async with responding_to_probes(listener):
             await stack.enter_async_context(running(container, settings))
+        if settings.env == "production" and not settings.trusted_proxies:
+            log(ProxiesNotTrusted())  # not before a refusal, which is one line
         connections = Connections(
             Networks(settings.trusted_proxies),
             None if settings.rate_limits == "off" else MAX_PER_NETWORK,

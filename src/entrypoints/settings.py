@@ -216,7 +216,7 @@ class Settings:
         self._check_redis()
         self._check_media()
         if self.secret_key and not is_key(self.secret_key):
-            raise BadSettings("WAGGLE_SECRET_KEY must be 64 hexadecimal digits (openssl rand -hex 32)")
+            raise BadSettings("WAGGLE_SECRET_KEY must be 64 random hexadecimal digits (openssl rand -hex 32)")
         try:
             Networks(self.trusted_proxies)
         except ValueError as error:

@@ -1,6 +1,7 @@
 """A server that cannot start says why in one line and exits with status 78, without a traceback."""
 
 import asyncio
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,29 @@ def test_an_invalid_key_file_is_refused(waggle: Waggle) -> None:
     (waggle.data_dir / "secret.key").write_text("junk")
 
     assert_refused(waggle, "secret.key")
+
+
+@pytest.mark.parametrize("refused", ["the key", "the folder", "the mail server"])
+def test_a_production_start_that_is_refused_prints_one_line(tmp_path: Path, refused: str) -> None:
+    settings = {
+        "WAGGLE_ENV": "production",
+        "WAGGLE_PUBLIC_URL": "https://hive.example",
+        "WAGGLE_PASSWORD_COST": "12",
+        "WAGGLE_RATE_LIMITS": "on",
+    }
+    if refused == "the mail server":
+        settings["WAGGLE_MAIL_URL"] = "smtp://mail.example:587"
+    waggle = Waggle("embedded", tmp_path, settings=settings)
+    waggle.data_dir.mkdir(mode=0o700)
+    (waggle.data_dir / "secret.key").write_text(secrets.token_hex(32))
+    (waggle.data_dir / "secret.key").chmod(0o644 if refused == "the key" else 0o600)
+    if refused == "the folder":
+        waggle.data_dir.chmod(0o777)
+
+    done = waggle.command("serve")
+
+    assert done.returncode == EX_CONFIG
+    assert [line.partition(" ")[0] for line in (done.stdout + done.stderr).splitlines()] == ["waggle:"]
 
 
 def test_address_confirmation_without_a_mail_server_is_refused(tmp_path: Path) -> None:

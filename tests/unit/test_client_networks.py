@@ -75,6 +75,12 @@ def test_x_forwarded_for_is_read_from_right_to_left_through_trusted_proxies(
     assert network(scope("10.0.0.1", x_forwarded_for=value), *PROXIES) == expected
 
 
+@pytest.mark.parametrize("proxy", ["10.0.0.0/8", "::ffff:10.0.0.0/104", "::ffff:10.1.2.3"])
+@pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3"])
+def test_an_ipv4_proxy_is_trusted_in_its_ipv6_form_too(proxy: str, peer: str) -> None:
+    assert network(scope(peer, x_forwarded_for="198.51.100.7"), proxy) == "198.51.100.7"
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -6,7 +6,7 @@ connection that comes from one of them.
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -19,6 +19,19 @@ IPV6_PREFIX = 64
 """The smallest block that one customer gets: a single address of it identifies nobody, since there are 2^64."""
 SITE_PREFIX = 48
 """The largest block that one customer usually gets."""
+_MAPPED = IPv6Network("::ffff:0:0/96")
+"""IPv4 addresses in their IPv6 form."""
+
+
+def proxy_network(text: str) -> IPv4Network | IPv6Network:
+    """The address or CIDR block, IPv4 also if it is written as IPv6 (`::ffff:10.0.0.0/104`), since connections over both
+    are compared in one form. Raises ValueError."""
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        return IPv4Network(
+            (int(network.network_address) & 0xFFFF_FFFF, network.prefixlen - _MAPPED.prefixlen)
+        )
+    return network
 
 
 class Networks:
@@ -26,7 +39,7 @@ class Networks:
 
     def __init__(self, trusted_proxies: Iterable[str] = ()) -> None:
         """`trusted_proxies` are addresses and CIDR blocks. Raises ValueError for anything else."""
-        self._trusted = tuple(ip_network(proxy) for proxy in trusted_proxies)
+        self._trusted = tuple(proxy_network(proxy) for proxy in trusted_proxies)
 
     def of(self, peer: str, forwarded: Iterable[str] = ()) -> str:
         """An IPv4 address, an IPv6 /64, or UNKNOWN.
