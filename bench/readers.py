@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from adapters.security.tokens import JwtAccessTokens, SigningKeys, load_keys
 from adapters.sql.database import Database
-from adapters.sql.identity import SqlKeyStore
+from adapters.sql.identity.keys import SqlKeyStore
 from bench.community import secrets, session_id, user_id
 from bench.stack import ISSUER, Stack, request
 from domain.shared import SessionId, UserId

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from adapters.memory.feeds import MemoryTimelines
+from adapters.memory.feeds.timelines import MemoryTimelines
 from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelineSegment
 from application.shared.events import Published
 from application.shared.feed_entries import FeedEntry

@@ -1,7 +1,7 @@
 """Whatever people do, every read path shows each viewer all that they may see, and nothing else.
 
 People follow, block and mute each other, become private, write, edit, delete, repost and delete their accounts at
-random. After every few steps each path is compared with `visibility_model.py`. Quick: one walk of 100 steps in each shape.
+random. After every few steps each path is compared with `visibility_model.py`. Quick: one walk of 80 steps in each shape.
 `WAGGLE_TEST_LONG=1`: 20 walks of 400. The seeds are fixed; `WAGGLE_TEST_SEED` chooses others.
 """
 
@@ -17,7 +17,7 @@ from .random_walk import RandomWalk
 from .read_checks import ExpectedRead, ExpectedReads, Mismatch
 from .visibility_model import ModelPost, Person
 
-STEPS = 400 if LONG else 100
+STEPS = 400 if LONG else 80
 WALKS = 20 if LONG else 1
 READ_EVERY = 16
 """Steps after which everything is compared, for the people that the last step concerned and without a token."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select, update
 
-from adapters.memory.posts import MemoryPostsReader
+from adapters.memory.posts.reading import MemoryPostsReader
 from adapters.sql.metadata import metadata
 from adapters.sql.posts.tables import restricted_authors
 from application.identity.sessions import LoggedIn

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.sql.media import SqlProcessingQueue
+from adapters.sql.media.queue import SqlProcessingQueue
 from application.media.ports import ExpiredTicket, ProcessingJob, QuotaUsage
 from application.shared.events import MediaSettled
 from domain.media import (

@@ -10,13 +10,18 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
-from adapters.sql import identity, posts
 from adapters.sql.database import Database
 from adapters.sql.deliveries import queue_on
-from adapters.sql.identity import SqlIdentityReader
 from adapters.sql.identity.accounts import email_context
+from adapters.sql.identity.reading import SqlIdentityReader
+from adapters.sql.identity.searching import SqlPeopleSearch
 from adapters.sql.migrate import HEAD, MIGRATIONS, current, migrate
+from adapters.sql.posts.counters import SqlCounters
+from adapters.sql.posts.entries import SqlEntries
+from adapters.sql.posts.reading import SqlPostsReader
+from adapters.sql.posts.searching import SqlSearch
 from adapters.sql.posts.tables import FULL_TEXT, post_words
+from adapters.sql.posts.writing import transactions
 from adapters.sql.tables import metadata
 from adapters.text import email_key, graphemes
 from application.identity.searching import PeopleQuery
@@ -140,9 +145,9 @@ class SchemaContract:
         await migrate(database)
 
         await database.open()
-        assert sum((await RepairPosts(posts.SqlCounters(database))(repair=False)).values()) == 0
+        assert sum((await RepairPosts(SqlCounters(database))(repair=False)).values()) == 0
         shown = {
-            id_: await posts.SqlPostsReader(database).comments(PostId(id_), Window(9), ViewerContext())
+            id_: await SqlPostsReader(database).comments(PostId(id_), Window(9), ViewerContext())
             for id_ in (1, 2, 3, 5)
         }
         assert {id_: [row.id for row in rows] for id_, rows in shown.items()} == {
@@ -194,7 +199,7 @@ class SchemaContract:
         await migrate(database, SECRETS)
 
         await database.open()
-        found = posts.SqlSearch(database)
+        found = SqlSearch(database)
 
         async def ids(asked: str) -> list[int]:
             query = PostQuery.parsed(asked, graphemes)
@@ -219,13 +224,13 @@ class SchemaContract:
         assert await tags_from("c") == [FoundTag("col·legi", 1)]
         assert await tags_from("i") == [FoundTag("istanbul", 1)]
         assert await tags_from("b") == [FoundTag("bee", 2)]
-        tagged = posts.SqlEntries(database)
+        tagged = SqlEntries(database)
         assert [entry.post for entry in await tagged.tagged("istanbul", Window(9), ViewerContext())] == [23]
-        row = (await posts.SqlPostsReader(database).by_ids([PostId(22)], ViewerContext()))[PostId(22)]
+        row = (await SqlPostsReader(database).by_ids([PostId(22)], ViewerContext()))[PostId(22)]
         assert [(entity.start, entity.end, entity.value) for entity in row.content.entities] == [
             (8, 17, "col·legi")
         ]
-        people = identity.SqlPeopleSearch(database)
+        people = SqlPeopleSearch(database)
         for name in ("soren luk", "Søren", "lu"):
             query = PeopleQuery.parsed(name, graphemes)
             one = await people.people(query, Window(9), ViewerContext())
@@ -254,13 +259,13 @@ class SchemaContract:
         await migrate(database)
 
         await database.open()
-        restrict = ApplyPrivacy(posts.transactions(database, new_id), lambda: 0.0)
+        restrict = ApplyPrivacy(transactions(database, new_id), lambda: 0.0)
         subscribers = InProcess([on_long(ProfileChanged, "posts.restrict_author", restrict)])
         assert await Relay(queue_on(database, lambda: 0.0), subscribers).deliver() == 1
-        shown = await posts.SqlPostsReader(database).post(PostId(1), ViewerContext())
+        shown = await SqlPostsReader(database).post(PostId(1), ViewerContext())
         assert shown is not None
         assert shown.state.comments == 1
-        assert sum((await RepairPosts(posts.SqlCounters(database))(repair=False)).values()) == 0
+        assert sum((await RepairPosts(SqlCounters(database))(repair=False)).values()) == 0
 
     async def test_a_migration_indexes_addresses_by_the_current_rule(self, database: Database) -> None:
         """By the rule before, all of an address was folded, and the form of its domain was the one that was typed."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from adapters.memory.feeds import MemoryTimelines, NoTimelines
+from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
 from application.feeds.event_handlers import DropTimeline, FanOut
 from application.feeds.home import GatherHome, ReadHomeFeed
 from application.feeds.pipeline import ReadPage

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from adapters.memory.notifications import MemoryMailQueue
+from adapters.memory.notifications.mails import MemoryMailQueue
 from application.notifications.compose_mail import ComposeMail
 from application.notifications.send_mails import SendMails
 from application.shared.mail import Message, Site

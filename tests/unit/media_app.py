@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from adapters.memory import media as memory_media
+from adapters.memory.media.queue import MemoryProcessingQueue
+from adapters.memory.media.store import MemoryMediaReader, transactions
 from adapters.memory.outbox import MemoryOutboxQueue
 from adapters.memory.store import Store
 from adapters.storage.memory import MemoryStorage
@@ -164,8 +165,8 @@ class MediaApp:
         self.storage = FallibleStorage(
             MemoryStorage(TicketSigner(b"k" * 32, "http://a"), lambda: self.now), self.crash_point
         )
-        self.reader = memory_media.MemoryMediaReader(self.store)
-        self.jobs = memory_media.MemoryProcessingQueue(self.store, lambda: self.elapsed)
+        self.reader = MemoryMediaReader(self.store)
+        self.jobs = MemoryProcessingQueue(self.store, lambda: self.elapsed)
         self.processes: Callable[[], object] = lambda: None
         """Called while a file is processed; may raise."""
         storage, wake = self.storage, asyncio.Event()
@@ -200,7 +201,7 @@ class MediaApp:
     @asynccontextmanager
     async def open_tx(self) -> AsyncIterator[MediaTx]:
         self.crash_point.step()
-        open_ = memory_media.transactions(self.store, new_id, lambda: self.now)
+        open_ = transactions(self.store, new_id, lambda: self.now)
         async with open_() as tx:
             yield tx
             self.crash_point.step()  # before the commit

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from adapters.memory import notifications as memory_notifications
+from adapters.memory.notifications.reading import MemoryStreamReader
+from adapters.memory.notifications.writing import transactions
 from adapters.memory.store import Store
 from application.notifications.commands import Dismiss, MarkRead, SetPreferences
 from application.notifications.find_stream import FindStream
@@ -37,11 +38,11 @@ class StreamHarness:
 
     @property
     def open_tx(self) -> OpenTx[NotificationsTx]:
-        return memory_notifications.transactions(self.store)
+        return transactions(self.store)
 
     @property
     def reader(self) -> StreamReader:
-        return memory_notifications.MemoryStreamReader(self.store)
+        return MemoryStreamReader(self.store)
 
     @property
     def find_stream(self) -> FindStream:

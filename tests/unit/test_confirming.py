@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.memory.identity import MemoryConfirmationQueue
+from adapters.memory.identity.pending import MemoryConfirmationQueue
 from adapters.security.confirmation_tokens import MacConfirmationTokens
 from adapters.text import ascii_domain
 from application.identity.confirming import ConfirmRegistration, RequestRegistration, digest_of

@@ -9,7 +9,7 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.memory.feeds import MemoryTimelines
+from adapters.memory.feeds.timelines import MemoryTimelines
 from application.shared.events import AccountDeleted
 from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Window

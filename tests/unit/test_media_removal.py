@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.memory import media as memory_media
+from adapters.memory.media.store import MemoryMediaReader
 from application.media.ports import StoredObject
 from application.media.removing import (
     PurgeExpiredMedia,
@@ -75,7 +75,7 @@ async def test_media_that_is_attached_during_the_purge_is_kept(media_app: MediaA
     media_app.now += ATTACH_WITHIN
     stale = media_app.reader.stale
 
-    class Slow(memory_media.MemoryMediaReader):
+    class Slow(MemoryMediaReader):
         async def stale(self, before: MediaId, limit: int) -> Sequence[Media]:
             found = await stale(before, limit)
             await media_app.attach_media(media.id)

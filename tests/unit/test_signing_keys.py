@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from adapters.memory.identity import MemoryKeyStore, MemorySecurityRecords
+from adapters.memory.identity.keys import MemoryKeyStore
+from adapters.memory.identity.security import MemorySecurityRecords
 from adapters.memory.store import Store
 from adapters.security.sealing import Secrets
 from adapters.security.tokens import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.memory.feeds import MemoryTimelines, NoTimelines
+from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
 from application.feeds.ports import TimelineSegment
 from application.shared.paging import Window
 from domain.shared import MAX_ID

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from adapters.memory.cache import MemoryCache
-from adapters.memory.feeds import MemorySignalsReader, transactions
+from adapters.memory.feeds.signals import MemorySignalsReader, transactions
 from adapters.memory.store import Store
 from adapters.packed_cache import PackedCache
 from application.feeds.ranking_cache import Ranking, Rankings, codec
