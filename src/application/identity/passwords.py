@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from application.identity.ports import CommonPasswordCheck, IdentityReader, IdentityTx, Passwords
 from application.identity.security import SecurityLog
 from application.identity.sessions import SessionMaker, SessionsEnded, Tokens
 from application.identity.throttle import Throttle
 from application.shared.ports import Clock, OpenTx
-from domain.identity import SessionEnded, WrongPassword, new_password, password
+from domain.identity import Session, SessionEnded, WrongPassword, new_password, password
 from domain.shared import Invalid, SessionId, UserId
 
 
@@ -49,6 +50,19 @@ class CheckPassword:
         return account.password_hash
 
 
+async def _confirmed_session(
+    tx: IdentityTx, user_id: UserId, session_id: SessionId, compared: str, now: datetime
+) -> Session:
+    """The session, if it is active, and if the password is still the one that was compared. Comparing takes long, so it
+    happens before the transaction. Raises WrongPassword, SessionEnded, UserNotFound."""
+    if (await tx.accounts.get(user_id)).password_hash != compared:
+        raise WrongPassword("the password was changed meanwhile")
+    session = await tx.sessions.get(session_id)
+    if not session.alive(now):
+        raise SessionEnded("this session has ended, log in again")
+    return session
+
+
 @dataclass(frozen=True, slots=True)
 class ConfirmPassword:
     """Confirm the user's password, so that this session may perform dangerous actions for the next minutes. The session
@@ -71,11 +85,7 @@ class ConfirmPassword:
         compared = await self.check(user_id, session_id, secret)
         now = self.clock()
         async with self.open_tx() as tx:
-            if (await tx.accounts.get(user_id)).password_hash != compared:
-                raise WrongPassword("the password was changed meanwhile")
-            session = await tx.sessions.get(session_id)
-            if not session.alive(now):
-                raise SessionEnded("this session has ended, log in again")
+            session = await _confirmed_session(tx, user_id, session_id, compared, now)
             session = self.sessions.renewed(session, now)
             await tx.sessions.save(session)
             await tx.idempotency.wipe_credentials([session_id])
@@ -111,11 +121,7 @@ class ChangePassword:
         hashed = await self.passwords.hash(new)  # before the transaction, because it is slow
         now = self.clock()
         async with self.open_tx() as tx:
-            if (await tx.accounts.get(user_id)).password_hash != compared:
-                raise WrongPassword("the password was changed meanwhile")
-            session = await tx.sessions.get(session_id)
-            if not session.alive(now):
-                raise SessionEnded("this session has ended, log in again")
+            session = await _confirmed_session(tx, user_id, session_id, compared, now)
             await tx.accounts.set_password_hash(user_id, hashed)
             session = self.sessions.renewed(session, now)
             await tx.sessions.save(session)
