@@ -21,7 +21,7 @@ from unittest.mock import patch
 import uvloop
 
 from adapters.sql.database import Database
-from application.feeds import rules
+from application.feeds import pipeline
 from bench.feeds import WARM, community
 from bench.inside import inside
 from bench.readers import HOME, tokens
@@ -85,7 +85,7 @@ def parts(container: Container) -> Sequence[tuple[str, type, str]]:
         ("page: rounds, cursors", type(page), "__call__"),
         ("show: states, contents, author cards", type(page.hydrate), "__call__"),
         ("SQL", Database, "fetch"),
-        ("rules", rules.OncePerPost, "__call__"),
+        ("rules", pipeline.OncePerPost, "__call__"),
         ("JSON of the posts", fragments.Fragments, "all"),
         ("cursors, links, JSON of the page", paging.Pager, "ready"),
     )

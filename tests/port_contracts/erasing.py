@@ -13,8 +13,8 @@ from adapters.memory.posts.reading import MemoryPostsReader
 from adapters.sql.metadata import metadata
 from adapters.sql.posts.tables import restricted_authors
 from application.identity.sessions import LoggedIn
+from application.posts.deleting import EraseAuthor
 from application.posts.editing import PostEdit
-from application.posts.erasing import EraseAuthor
 from application.posts.ports import PostsTx
 from application.shared.events import AccountDeleted, Event
 from application.shared.paging import Window

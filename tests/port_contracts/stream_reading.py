@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.notifications.ports import NotificationRef
-from application.notifications.trim_streams import STEP, TrimStreams
+from application.notifications.stream_maintenance import STEP, TrimStreams
 from application.shared.paging import Page, Window, page
 from domain.notifications import (
     MAX_STREAM_ENTRIES,

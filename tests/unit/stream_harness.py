@@ -7,11 +7,10 @@ from adapters.memory.notifications.reading import MemoryStreamReader
 from adapters.memory.notifications.writing import transactions
 from adapters.memory.store import Store
 from application.notifications.commands import Dismiss, MarkRead, SetPreferences
-from application.notifications.find_stream import FindStream
 from application.notifications.hydration import HydrateStream
 from application.notifications.ports import NotificationsTx, StreamHint, StreamReader
 from application.notifications.queries import ListNotifications, ReadNews
-from application.notifications.read_stream import OpenStream, ReadAfter
+from application.notifications.read_stream import FindStream, OpenStream, ReadAfter
 from application.notifications.remove import RemoveNotifications
 from application.shared.people import AuthorCard
 from application.shared.ports import OpenTx

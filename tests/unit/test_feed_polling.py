@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from application.feeds.polling import MAX_SEEN, newer
+from application.feeds.pipeline import MAX_SEEN, newer
 from application.shared.paging import Window
 from domain.shared import PostId
 from tests.port_contracts.stores import new_id

@@ -6,7 +6,7 @@ from adapters.memory.limits import MemoryLimiter
 from application.shared.limits import RateLimited
 from domain.shared import UserId
 from entrypoints.access.limits import EXPENSIVE, RATES, Caller, Cost, RateLimits, rates
-from entrypoints.http.limits import rate_limit_headers
+from entrypoints.http.responses import rate_limit_headers
 from tests.port_contracts.limits import TEN, LimiterContract, LimiterHarness
 from tests.unit.clock import Time
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar import Request
 
-from application.feeds.polling import MAX_SEEN
+from application.feeds.pipeline import MAX_SEEN
 from application.shared.paging import Page, Window, page
 from entrypoints.access.cursors import MAX_CURSOR, CursorInvalid, Cursors
 from entrypoints.http.errors import QueryInvalid

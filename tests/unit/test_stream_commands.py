@@ -9,7 +9,7 @@ import pytest
 from application.notifications.commands import NoSuchNotification
 from application.notifications.ports import BATCH
 from application.notifications.remove import AT_ONCE
-from application.notifications.renew_streams import RenewStreams
+from application.notifications.stream_maintenance import RenewStreams
 from application.shared.paging import Window
 from domain.notifications import Channel, NotificationKind, Preferences, StreamChange
 from domain.shared import PostId, UserId

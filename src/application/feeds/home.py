@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
-from application.feeds.pipeline import FeedPost, ReadPage
+from application.feeds.pipeline import FeedPost, OncePerPost, ReadPage
 from application.feeds.ports import AuthorFollowers, TimelinePage, Timelines, TimelineSegment
-from application.feeds.rules import OncePerPost
 from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import ViewerContexts

@@ -1,13 +1,18 @@
-"""Builds a page of a feed: skeleton, hydration, rules; repeated until the page is full or the feed ends."""
+"""Builds a page of a feed: skeleton, hydration, rules; repeated until the page is full or the feed ends.
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+Ids order by time of creation, not by commit: when an entry is read, one with a smaller id may still be uncommitted. The
+cursor for newer entries therefore stays behind, where everything has arrived, and lists the ids beyond its edge that the
+client already has. So a client misses no entry and gets none twice."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from application.feeds.polling import newer, settled
-from application.shared.feed_entries import FeedEntry
+from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import Clock
+from domain.feeds import came_by_author
 from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 
 MAX_ROUNDS = 6
@@ -125,3 +130,62 @@ def _span(window: Window, taken: Sequence[int], end: int | None) -> tuple[int, i
         return bottom, MAX_ID
     above = window.edge - 1 if window.edge else 0
     return (min(bottom, above), taken[0]) if taken else (above, above)
+
+
+SETTLED = timedelta(seconds=10)
+"""After this time a transaction has ended, and its entries have reached the timelines."""
+MAX_SEEN = 40
+"""Most ids that a cursor lists. If more entries arrived within SETTLED, the edge moves up to them."""
+
+
+def settled(now: datetime) -> int:
+    """Every id up to this one is committed, or never will be."""
+    return int((now - SETTLED).timestamp() * 1000) << 16
+
+
+def newer(limit: int, given: Collection[int], bottom: int, top: int, settled: int) -> Window:
+    """The window of the entries that follow a page.
+
+    `given` are the ids that the reader has: all of those with bottom < id <= top that had arrived. `top` is MAX_ID if
+    the page went up to the newest entry."""
+    edge = max(bottom, min(settled, top))
+    beyond = sorted((id_ for id_ in given if id_ > edge), reverse=True)
+    if len(beyond) > MAX_SEEN:
+        edge = min(beyond[MAX_SEEN], top)
+        beyond = [id_ for id_ in beyond if id_ > edge]
+    return Window(limit, min(edge, MAX_ID), back=True, seen=tuple(beyond))
+
+
+@dataclass(frozen=True, slots=True)
+class OncePerPost:
+    """Shows each post once, where it first appeared by one of the sources, and hides posts by muted accounts, whoever
+    reposted them."""
+
+    feed_entries: FeedEntries
+    sources: Collection[UserId]
+    muted: Collection[UserId] = ()
+
+    async def __call__(
+        self, entries: Sequence[FeedEntry], hydrated: Mapping[int, FeedPost]
+    ) -> Sequence[FeedEntry]:
+        kept: list[FeedEntry] = []
+        reposts: set[FeedEntry] = set()
+        for entry in entries:
+            id_, post, _by = entry
+            seen = hydrated[id_].post
+            author = seen.author
+            if author in self.muted:
+                continue
+            came = came_by_author(author, self.sources, is_comment=seen.reply_to is not None)
+            if id_ != post:
+                if came:
+                    continue
+                reposts.add(entry)
+            elif not came:
+                continue
+            kept.append(entry)
+        if not reposts:
+            return kept
+        first = await self.feed_entries.first_reposts({entry.post for entry in reposts}, self.sources)
+        # A repost that was undone meanwhile is not the first.
+        return [entry for entry in kept if entry not in reposts or first.get(entry.post) == entry.id]

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from application.feeds.pipeline import FeedPost, ReadPage, no_rules
-from application.feeds.rules import OncePerPost
+from application.feeds.pipeline import FeedPost, OncePerPost, ReadPage, no_rules
 from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.people import Cards

@@ -15,7 +15,6 @@ from application.notifications.event_handlers import (
     NotifyOfPost,
     may_have_addressees,
 )
-from application.notifications.find_stream import FindStream
 from application.notifications.hub import Hub
 from application.notifications.hydration import HydrateStream
 from application.notifications.notify import Notify
@@ -28,9 +27,8 @@ from application.notifications.ports import (
     StreamTokens,
 )
 from application.notifications.queries import ListNotifications, ReadNews
-from application.notifications.read_stream import OpenStream, ReadAfter, ReadCoalesced
+from application.notifications.read_stream import FindStream, OpenStream, ReadAfter, ReadCoalesced
 from application.notifications.remove import RemoveNotifications
-from application.notifications.renew_streams import RenewStreams
 from application.notifications.retract import (
     EraseNotifications,
     RetractNotifications,
@@ -38,8 +36,8 @@ from application.notifications.retract import (
 )
 from application.notifications.send_mails import SendMails
 from application.notifications.stores import NotificationsStores
+from application.notifications.stream_maintenance import RenewStreams, TrimStreams
 from application.notifications.tickets import IssueTicket, RedeemStreamToken, RedeemTicket
-from application.notifications.trim_streams import TrimStreams
 from application.shared.events import (
     AccountDeleted,
     Blocked,

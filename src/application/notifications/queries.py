@@ -4,11 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from application.notifications.find_stream import FindStream
 from application.notifications.grouping import EntryGroup, alone, grouped, within
 from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.notifications.ports import StreamReader
-from application.notifications.read_stream import OpenStream, ReadAfter, TooFarBehind
+from application.notifications.read_stream import FindStream, OpenStream, ReadAfter, TooFarBehind
 from application.shared.paging import Page, Window, page
 from domain.notifications import MAX_STREAM_ENTRIES, NotificationKind, Stream
 from domain.shared import UserId

@@ -1,13 +1,13 @@
-"""Reads a stream from a cursor on, for every transport."""
+"""Finds the stream of a user, and reads it from a cursor on, for every transport."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from application.notifications.find_stream import FindStream
 from application.notifications.hydration import HydratedEntry, HydrateStream
-from application.notifications.ports import StreamReader
+from application.notifications.ports import NotificationsTx, StreamReader
+from application.shared.ports import OpenTx
 from domain.notifications import Resume, Stream, recovers
 from domain.shared import Conflict, UserId
 
@@ -25,6 +25,22 @@ class TooFarBehind(Conflict):
     """The entries after the cursor were deleted."""
 
     code = "stream_too_far_behind"
+
+
+@dataclass(frozen=True, slots=True)
+class FindStream:
+    """Returns the state of the user's stream. Creates the stream if there is none, so that a cursor issued now stays
+    valid when the first notification arrives."""
+
+    open_tx: OpenTx[NotificationsTx]
+    reader: StreamReader
+
+    async def __call__(self, user: UserId) -> Stream:
+        found = await self.reader.stream(user)
+        if found is None:
+            async with self.open_tx() as tx:
+                found = (await tx.streams.lock([user]))[user]
+        return found
 
 
 class OpenedStream(NamedTuple):

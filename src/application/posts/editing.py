@@ -1,4 +1,4 @@
-"""Editing posts and comments."""
+"""Editing posts and comments, and removing earlier versions."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -166,3 +166,19 @@ class EditPost:
             return post.mentioned
         # The author above stays mentioned only if they were: a deleted account must not be mentioned again.
         return named | (post.mentioned & {above.author} - {post.author})
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVersion:
+    """Remove an earlier version of one's own post for good. Safe to repeat. The post itself does not change. Raises
+    PostNotFound, NotTheAuthor, VersionNotFound, CurrentVersion."""
+
+    open_tx: OpenTx[PostsTx]
+    viewer_contexts: ViewerContexts
+
+    async def __call__(self, user: UserId, post_id: PostId, version: int) -> None:
+        viewer_context = await self.viewer_contexts.of(user)
+        async with self.open_tx() as tx:
+            post = await locked_if_visible(tx, viewer_context, post_id)
+            post.check_removable(version, by=user)
+            await tx.posts.remove_version(post, version)

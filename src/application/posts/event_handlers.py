@@ -1,15 +1,17 @@
-"""Event handlers of posts for accounts that become private, or public again."""
+"""Event handlers of posts: for accounts that become private, or public again, and for changes of attached media."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from application.posts.counting import count_above
 from application.posts.ports import PostsTx, RestrictedAuthors
-from application.shared.events import ProfileChanged, Published
+from application.posts.publishing import announce_published
+from application.shared.attachments import Attachable
+from application.shared.events import AttachedMediaChanged, ProfileChanged, Published
 from application.shared.ports import OpenTx
 from application.shared.subscriptions import BUDGET
 from domain.posts import OPEN_VISIBILITIES, PostNotFound
-from domain.shared import MAX_ID, EventId, PostId, UserId
+from domain.shared import MAX_ID, EventId, MediaId, PostId, UserId
 
 BATCH = 20
 """Comments in one transaction: on SQLite other writers wait for it."""
@@ -89,3 +91,33 @@ async def _follow_author(tx: PostsTx, post_id: PostId, *, private: bool) -> None
     await tx.posts.save(after)
     change = -1 if after.withheld else 1
     await count_above(tx, before if after.withheld else after, comments=change, replies=change)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAttachedMedia:
+    """Updates the card of media in its post, and publishes the post when all of its media are ready. Safe to repeat,
+    and in any order: a newer card stays."""
+
+    open_tx: OpenTx[PostsTx]
+    attachable: Attachable
+
+    async def __call__(self, event: AttachedMediaChanged, _event_id: EventId) -> None:
+        media_id = MediaId(event.media_id)
+        card = (await self.attachable.cards(UserId(event.owner_id), [media_id])).get(media_id)
+        if card is None:  # deleted with the post, or removed from it
+            return
+        async with self.open_tx() as tx:
+            try:
+                post = await tx.posts.get(PostId(event.post_id))
+            except PostNotFound:
+                return
+            if media_id not in post.media:
+                return
+            before = await tx.posts.cards(post.id)
+            now = [card if old.id == card.id and old.version < card.version else old for old in before]
+            if now == before:
+                return
+            updated = post.as_published() if all(one.ready for one in now) else post
+            await tx.posts.update_media(updated, now)
+            if updated is not post:
+                await announce_published(tx, updated)

@@ -4,16 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from application.posts.attaching import UpdateAttachedMedia
 from application.posts.audience import PostAudience
-from application.posts.deleting import DeletePost
-from application.posts.editing import EditPost
+from application.posts.deleting import DeletePost, EraseAuthor, ListRecentlyDeleted
+from application.posts.editing import EditPost, RemoveVersion
 from application.posts.engagement_lists import ListEngagedPosts, ListEngagedUsers, ListPinned
 from application.posts.engagements import PinPost, SetEngagement
-from application.posts.erasing import EraseAuthor, ListRecentlyDeleted
 from application.posts.event_handlers import (
     ApplyPrivacy,
     ApplyPrivacyToComment,
+    UpdateAttachedMedia,
     is_of_privacy,
     is_open_comment,
 )
@@ -29,7 +28,6 @@ from application.posts.repair import RepairPosts
 from application.posts.searching import SearchHashtags, SearchPosts
 from application.posts.stores import PostsStores
 from application.posts.threads import ListComments, ReadContext
-from application.posts.versions import RemoveVersion
 from application.shared.attachments import Attachable
 from application.shared.events import (
     AccountDeleted,

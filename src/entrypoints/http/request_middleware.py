@@ -23,9 +23,8 @@ from entrypoints.http.compression import MIN_BYTES, coding_for, compressed, comp
 from entrypoints.http.cors import Cors
 from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, problem, problem_response, refusal
 from entrypoints.http.etags import weak
-from entrypoints.http.limits import rate_limit_headers
 from entrypoints.http.network import caller_of
-from entrypoints.http.responses import RawHeaders, Ready
+from entrypoints.http.responses import RawHeaders, Ready, rate_limit_headers
 from entrypoints.log_events import UnexpectedError
 
 REQUEST_DEADLINE = 5.0

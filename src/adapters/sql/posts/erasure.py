@@ -9,7 +9,7 @@ from sqlalchemy import Integer, Select, bindparam, delete, false, select, true, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id
-from adapters.sql.posts.entities import dump_entities, load_entities
+from adapters.sql.posts.json_columns import dump_entities, load_entities
 from adapters.sql.posts.merging import merge_words
 from adapters.sql.posts.tables import mentions, post_edits, posts, version_mentions
 from domain.shared import PostId, UserId

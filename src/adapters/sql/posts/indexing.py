@@ -5,7 +5,7 @@ import json
 from sqlalchemy import Connection, bindparam, text
 
 from adapters.sql.batches import BATCH, in_batches
-from adapters.sql.posts.entities import dump_entities, load_entities
+from adapters.sql.posts.json_columns import dump_entities, load_entities
 from adapters.sql.posts.tables import post_words
 from adapters.sql.posts.words import Words
 from domain.posts import find_entities_again, hashtags

@@ -11,9 +11,8 @@ from sqlalchemy import bindparam, func, literal_column, select
 
 from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.metadata import Id, IdList, among, instant
-from adapters.sql.posts.attachments import load_cards, load_pending
-from adapters.sql.posts.entities import load_entities
 from adapters.sql.posts.flags import DECODED, FLAGS
+from adapters.sql.posts.json_columns import load_cards, load_entities, load_pending
 from adapters.sql.posts.tables import posts
 from application.posts.views import PostContent, PostState, PostView
 from application.shared.records import maker

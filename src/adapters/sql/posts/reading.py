@@ -17,7 +17,7 @@ from sqlalchemy import (
 from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, instant, one_of
-from adapters.sql.posts.entities import load_entities
+from adapters.sql.posts.json_columns import load_entities
 from adapters.sql.posts.parts import VIEW_COLUMNS, read_view, read_views, state_in, view_in
 from adapters.sql.posts.tables import post_edits, posts
 from adapters.sql.posts.visibility import is_tombstone, listed, narrowed_to, viewer_params, visible

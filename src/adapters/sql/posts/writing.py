@@ -23,11 +23,17 @@ from adapters.sql.idempotency import SqlIdempotency
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import SqlOutbox, insert_new
 from adapters.sql.posts import tables
-from adapters.sql.posts.attachments import dump_cards, dump_pending, load_cards, load_pending
 from adapters.sql.posts.authors import SqlAuthors
 from adapters.sql.posts.engagements import SqlEngagements
-from adapters.sql.posts.entities import dump_entities, load_entities
 from adapters.sql.posts.erasure import SqlErasureStore
+from adapters.sql.posts.json_columns import (
+    dump_cards,
+    dump_entities,
+    dump_pending,
+    load_cards,
+    load_entities,
+    load_pending,
+)
 from adapters.sql.posts.tables import mentions, post_edits, posts, restricted_authors
 from adapters.sql.posts.visibility import of_author
 from application.posts.ports import PostsTx

@@ -8,9 +8,8 @@ from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from application.notifications.commands import Dismiss, MarkRead, NoSuchNotification
-from application.notifications.find_stream import FindStream
 from application.notifications.queries import ListNotifications, ReadNews
-from application.notifications.read_stream import CursorAhead
+from application.notifications.read_stream import CursorAhead, FindStream
 from domain.notifications import NotificationKind
 from domain.shared import FieldError, id_from
 from entrypoints.http.auth import AuthenticatedRequest

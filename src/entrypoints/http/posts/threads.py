@@ -7,11 +7,11 @@ import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from application.posts.editing import RemoveVersion
 from application.posts.ports import PostVersion, Tombstone
 from application.posts.publishing import PublishPost
 from application.posts.queries import HydratedPost, ReadHistory
 from application.posts.threads import MAX_DEPTH, Comment, ListComments, ReadContext, ThreadContext, ThreadItem
-from application.posts.versions import RemoveVersion
 from application.shared.paging import Window
 from domain.posts import (
     CurrentVersion,

@@ -1,11 +1,22 @@
-"""The media cards of a post and its pending publication, as JSON in its row."""
+"""The columns of a post that contain JSON: entities, media cards, the pending publication."""
 
 from collections.abc import Sequence
 
 import msgspec
 
 from application.shared.attachments import MediaCard
-from domain.posts import PendingPublication, Visibility
+from domain.posts import Entity, PendingPublication, Visibility
+
+_DECODER = msgspec.json.Decoder(tuple[Entity, ...])
+
+
+def dump_entities(entities: tuple[Entity, ...]) -> str:
+    return msgspec.json.encode(entities).decode() if entities else "[]"
+
+
+def load_entities(stored: str) -> tuple[Entity, ...]:
+    return () if stored == "[]" else _DECODER.decode(stored)
+
 
 _CARDS = msgspec.json.Decoder(tuple[MediaCard, ...])
 

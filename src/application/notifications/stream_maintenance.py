@@ -1,6 +1,7 @@
-"""Deletes entries that are too old, or too many, in small steps."""
+"""Deletes old entries of streams in small steps, and repairs streams after a restore."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from application.notifications.ports import BATCH, NotificationsTx, StreamReader
@@ -35,3 +36,24 @@ class TrimStreams:
             lost = await tx.streams.unread_between(user, stream.read, floor - 1)
             await tx.streams.cut(user, floor)
             await tx.streams.save([stream.trimmed_to(floor, lost)])
+
+
+@dataclass(frozen=True, slots=True)
+class RenewStreams:
+    """Gives every stream a new epoch, so that no client continues from a number that now means another entry. Returns
+    how many streams there are. Idempotent."""
+
+    open_tx: OpenTx[NotificationsTx]
+    reader: StreamReader
+    random: Callable[[int], bytes]
+
+    async def __call__(self) -> int:
+        renewed, last = 0, UserId(0)
+        while users := await self.reader.users(last, BATCH):
+            async with self.open_tx() as tx:
+                streams = await tx.streams.lock(users)
+                await tx.streams.save(
+                    [replace(stream, epoch=self.random(8).hex()) for stream in streams.values()]
+                )
+            renewed, last = renewed + len(users), users[-1]
+        return renewed
