@@ -29,7 +29,7 @@ class HomeSources(Collection[UserId]):
         return (of.follows - of.muted if of.muted else of.follows) | own
 
 
-def came_by_author(author: UserId, sources: Collection[UserId], *, is_comment: bool) -> bool:
+def appears_as_published(author: UserId, sources: Collection[UserId], *, is_comment: bool) -> bool:
     """Whether the post appears in the feed as published by its author. Nothing precedes publication, so the post then
     has this one entry and no other. Every other post appears by the oldest repost of a source."""
     return not is_comment and author in sources

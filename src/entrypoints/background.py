@@ -37,7 +37,7 @@ async def in_background(stack: AsyncExitStack, name: str, work: Callable[[], Awa
 
 
 async def _restarted(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """The work should never end: log why it did, wait a second, start it again. The same reason is logged once a minute."""
+    """Start the work again, a second after it ended or failed. Log the reason, the same one at most once a minute."""
     background_task.set(name)
     logged, logged_at = "", 0.0
     while True:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def redis(c: "Container") -> Client:
-    """Only where there is one: raises ValueError else."""
+    """Raises ValueError if no Redis is configured."""
     return Client(_redis_address(c))
 
 
@@ -49,7 +49,7 @@ def hints(c: "Container") -> StreamHints:
 def timelines(c: "Container") -> Timelines:
     if c.config().redis_address:
         return c.redis_timelines()
-    # Of several processes each would have a timeline of its own, in which what the others publish is missing.
+    # With several processes, each would miss in its timelines what the others publish.
     return NoTimelines() if c.config().settings.on_postgres else MemoryTimelines()
 
 
@@ -74,7 +74,7 @@ def mail(c: "Container") -> Mail:
 
 
 def s3(c: "Container") -> "S3Storage":
-    """Only where media are there."""
+    """Raises TypeError unless media are stored in S3."""
     # Here and not above: the SDK takes 0.15 s, which only a server with an S3 should pay.
     from adapters.storage.s3 import S3Storage  # noqa: PLC0415
 

@@ -83,7 +83,7 @@ class Container(containers.DeclarativeContainer):
     __self__ = SELF
     config = CONFIG
 
-    # What every part is made with.
+    # Used by all other parts.
     now: Provider[Clock] = providers.Object(clock.utc_now)
     monotonic: Provider[Callable[[], float]] = providers.Object(time.monotonic)
     ids: Provider[IdAllocator] = once(lambda c: IdAllocator(c.monotonic()))
@@ -91,7 +91,7 @@ class Container(containers.DeclarativeContainer):
     keys = once(lambda _: SigningKeys())
     disk = once(lambda c: Disk(c.config().data_folder))
     wake = once(lambda _: asyncio.Event())
-    """Set by each commit, for the relay. Takes the event loop that it is first used in."""
+    """Set by each commit, to wake the relay. Belongs to the event loop in which it is first used."""
 
     # The stores of each module.
     store: Provider[Store] = once(lambda c: Store(c.wake().set))
@@ -123,7 +123,7 @@ class Container(containers.DeclarativeContainer):
         sql=lambda sql: queue_on(sql.database, sql.monotonic),
     )
 
-    # What is chosen by other settings.
+    # Adapters that depend on a setting.
     redis = once(choosing.redis)
     redis_timelines = once(lambda c: RedisTimelines(c.redis()))
     timelines = once(choosing.timelines)
@@ -136,7 +136,7 @@ class Container(containers.DeclarativeContainer):
     redis_hints = once(choosing.redis_hints)
     hints: providers.Singleton[StreamHints] = once(choosing.hints)
 
-    # What does not depend on a choice.
+    # The same in every shape.
     passwords = once(lambda c: BcryptPasswords(c.config().settings.password_cost))
     direct_uploads = once(
         lambda c: TicketSigner(key=c.secrets().key("media uploads"), origin=c.config().media_origin)

@@ -102,7 +102,7 @@ def _migrate(url: str) -> None:
 def a_waggle(
     request: pytest.FixtureRequest, shape: str, folder: Path, executed: bool = False, /, **settings: str
 ) -> Iterator[Waggle]:
-    """A server that must end well and must have had nothing to complain about."""
+    """A server that must end well and must have had nothing to print_error about."""
     with ExitStack() as stack:
         url, named = stack.enter_context(stores_of(request, shape))
         waggle = Waggle(shape, folder, url, settings=named | settings, executed=executed)

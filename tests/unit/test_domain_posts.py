@@ -115,16 +115,16 @@ class TestAudience:
     ) -> None:
         above = a_post(PUBLIC)
         assert above.mentioned_in_reply(BOB, visibility, frozenset({CAT}), private=True) == {ANN, CAT}
-        answer = replace(a_post(visibility), reply_to=above.id, replies=1).with_author(private=True)
+        answer = replace(a_post(visibility), reply_to=above.id, replies=1).with_author_privacy(private=True)
         assert (answer.counts_in(above), answer.leaves_tombstone) == (False, False)
-        opened = answer.with_author(private=False)
+        opened = answer.with_author_privacy(private=False)
         assert (opened.counts_in(above), opened.leaves_tombstone) == (True, True)
-        assert opened.with_author(private=False) is opened
+        assert opened.with_author_privacy(private=False) is opened
 
     @pytest.mark.parametrize("visibility", [FOLLOWERS, DIRECT])
     def test_an_answer_that_is_not_open_is_not_withheld(self, visibility: Visibility) -> None:
         answer = a_post(visibility)
-        assert answer.with_author(private=True) is answer
+        assert answer.with_author_privacy(private=True) is answer
 
     def test_a_direct_thread_keeps_its_people(self) -> None:
         thread = a_post(DIRECT, BOB)

@@ -16,7 +16,7 @@ from adapters.sql import sqlite
 from adapters.sql.database import Database, Prepared
 from adapters.sql.identity import searching as people_search
 from adapters.sql.posts import searching
-from adapters.sql.posts.merging import merge_words
+from adapters.sql.posts.purging import merge_words
 from adapters.sql.posts.words import match
 from domain.shared import Unavailable
 from domain.words import Phrase

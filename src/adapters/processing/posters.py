@@ -38,7 +38,7 @@ _UPRIGHT = {
 """The transposition of a frame, by the signs of the upper left of its display matrix."""
 
 
-def still_of(
+def still_image_of(
     file: Path, form: str, seconds: float, shape: Fraction, matrix: Sequence[int] | None
 ) -> Image.Image:
     """Return the first varied frame, of a few from the beginning to the end; if none is varied, the most varied of them.

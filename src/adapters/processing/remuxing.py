@@ -42,7 +42,7 @@ def open_video(path: Path, form: str) -> Any:
     return av.open(str(path), format=form, options=ALONE, metadata_errors="replace")
 
 
-def survey(source: Any, streams: Sequence[Any]) -> dict[int, list[Sample]]:
+def read_samples(source: Any, streams: Sequence[Any]) -> dict[int, list[Sample]]:
     """Return the packets of each stream by its index. Reads the whole file, because some files do not store their
     duration."""
     found: dict[int, list[Sample]] = {stream.index: [] for stream in streams}

@@ -55,7 +55,7 @@ def make(upload: Path, into: Path, media_type: str, progress: Progress, *, audio
         )
     with av.open(str(file), format=form) as made:
         seconds = (made.duration or 0) / av.time_base
-    picture = posters.still_of(file, form, seconds, shape, matrix)
+    picture = posters.still_image_of(file, form, seconds, shape, matrix)
     progress(_POSTER_MADE)
     width, height = picture.size
     renditions = [
@@ -107,7 +107,7 @@ def _codec(stream: Any) -> str | None:
 
 def _plans(source: Any, streams: list[Any], movie: Movie | None) -> list[remuxing.Plan]:
     """Return the plan for each stream that has packets, video first."""
-    found = remuxing.survey(source, streams)
+    found = remuxing.read_samples(source, streams)
     if not found[streams[0].index]:
         raise UploadRejected(FailureReason.DAMAGED)
     streams = [one for one in streams if found[one.index]]

@@ -95,7 +95,7 @@ class Client:
             if self.breaker.closed:
                 self._log(None)
             elif self.breaker.may_probe():
-                await _quietly(connection.send("PING"))
+                await _ignoring_unavailable(connection.send("PING"))
                 continue
             else:
                 self._log(RedisAway("it does not answer"))
@@ -115,7 +115,7 @@ class Client:
                 await connection.send("AUTH", *filter(None, (address.username, address.password)))
             if address.db:
                 await connection.send("SELECT", address.db)
-            await _quietly(connection.send("CLIENT", "SETNAME", "waggle"))
+            await _ignoring_unavailable(connection.send("CLIENT", "SETNAME", "waggle"))
             info = await connection.send("INFO", "server")
         except BaseException:
             connection.close()
@@ -145,7 +145,7 @@ class Client:
             log(RedisUnavailable(reason=str(error)))
 
 
-async def _quietly(answer: Awaitable[Any]) -> None:
+async def _ignoring_unavailable(answer: Awaitable[Any]) -> None:
     """Await a command that may fail harmlessly."""
     with suppress(RedisAway):
         await answer

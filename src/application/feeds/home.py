@@ -49,28 +49,30 @@ class GatherHome:
     async def __call__(
         self, reader: UserId, viewer_context: ViewerContext, window: Window
     ) -> Sequence[FeedEntry]:
-        kept = await self._kept(reader, viewer_context, window)
-        if kept is None:
+        timeline = await self._read_timeline(reader, viewer_context, window)
+        if timeline is None:
             return await self.feed_entries.by_sources(_sources(reader, viewer_context), window)
-        live = {reader} | (viewer_context.follows & frozenset(await self.followers.popular()))
+        uncached = {reader} | (viewer_context.follows & frozenset(await self.followers.popular()))
         found = _merged(
-            window, kept.entries, await self.feed_entries.by_sources(live, window, _last(window, kept))
+            window,
+            timeline.entries,
+            await self.feed_entries.by_sources(uncached, window, _end_id(window, timeline)),
         )
-        if window.back or len(kept.entries) == window.limit or kept.lower_bound == 0:
+        if window.back or len(timeline.entries) == window.limit or timeline.lower_bound == 0:
             return found
         # Below its lower bound the timeline is incomplete: read everything there from the database.
-        known = [entry for entry in found if entry.id >= kept.lower_bound][: window.limit]
+        known = [entry for entry in found if entry.id >= timeline.lower_bound][: window.limit]
         if len(known) == window.limit:
             return known
         missing = replace(window, limit=window.limit - len(known))
-        return [*known, *await self._below(reader, viewer_context, missing, kept.lower_bound)]
+        return [*known, *await self._read_older(reader, viewer_context, missing, timeline.lower_bound)]
 
-    async def _kept(
+    async def _read_timeline(
         self, reader: UserId, viewer_context: ViewerContext, window: Window
     ) -> TimelinePage | None:
-        kept = await self.timelines.read(reader, viewer_context.version, window)
-        if kept is not None or window.back:
-            return kept
+        timeline = await self.timelines.read(reader, viewer_context.version, window)
+        if timeline is not None or window.back:
+            return timeline
         key = reader, viewer_context.version
         if (building := self._building.get(key)) is None:
             building = self._building[key] = asyncio.create_task(self._build(reader, viewer_context))
@@ -85,7 +87,7 @@ class GatherHome:
             await self._extend(reader, viewer_context, MAX_ID, SEGMENT_SIZE)
         return begun
 
-    async def _below(
+    async def _read_older(
         self, reader: UserId, viewer_context: ViewerContext, window: Window, lower_bound: int
     ) -> Sequence[FeedEntry]:
         if (
@@ -114,17 +116,19 @@ def _sources(reader: UserId, viewer_context: ViewerContext) -> Collection[UserId
     return viewer_context.follows | {reader}
 
 
-def _last(window: Window, kept: TimelinePage) -> int | None:
+def _end_id(window: Window, timeline: TimelinePage) -> int | None:
     """The id beyond which further entries are not needed, since the page is full by then. On most pages this excludes
     nearly all of them."""
-    if len(kept.entries) == window.limit:
-        return kept.entries[0 if window.back else -1].id
-    return None if window.back else kept.lower_bound
+    if len(timeline.entries) == window.limit:
+        return timeline.entries[0 if window.back else -1].id
+    return None if window.back else timeline.lower_bound
 
 
-def _merged(window: Window, kept: Sequence[FeedEntry], live: Sequence[FeedEntry]) -> Sequence[FeedEntry]:
+def _merged(
+    window: Window, timeline: Sequence[FeedEntry], uncached: Sequence[FeedEntry]
+) -> Sequence[FeedEntry]:
     """The entries of the window, newest first, without duplicates."""
-    if not live:
-        return kept
-    found = sorted({*kept, *live}, reverse=True)
+    if not uncached:
+        return timeline
+    found = sorted({*timeline, *uncached}, reverse=True)
     return found[-window.limit :] if window.back else found[: window.limit]

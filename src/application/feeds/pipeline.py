@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import Clock
-from domain.feeds import came_by_author
+from domain.feeds import appears_as_published
 from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 
 MAX_ROUNDS = 6
@@ -176,12 +176,12 @@ class OncePerPost:
             author = seen.author
             if author in self.muted:
                 continue
-            came = came_by_author(author, self.sources, is_comment=seen.reply_to is not None)
+            as_published = appears_as_published(author, self.sources, is_comment=seen.reply_to is not None)
             if id_ != post:
-                if came:
+                if as_published:
                     continue
                 reposts.add(entry)
-            elif not came:
+            elif not as_published:
                 continue
             kept.append(entry)
         if not reposts:

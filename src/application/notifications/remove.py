@@ -12,7 +12,7 @@ AT_ONCE = 100
 """Sequence numbers per entry."""
 
 
-async def taken_out(
+async def remove_entries(
     tx: NotificationsTx, stream: Stream, seqs: Collection[int], new_id: NewId, dedupe_key: str | None = None
 ) -> Stream:
     """The locked stream without the notifications at `seqs`, and with entries that report the removal.
@@ -49,6 +49,6 @@ class RemoveNotifications:
     async def __call__(self, user: UserId, seqs: Collection[int], dedupe_key: str | None = None) -> None:
         async with self.open_tx() as tx:
             before = (await tx.streams.lock([user]))[user]
-            after = await taken_out(tx, before, seqs, self.new_id, dedupe_key)
+            after = await remove_entries(tx, before, seqs, self.new_id, dedupe_key)
         if after is not before:
             await self.hints.send_hint([user], StreamHint.STREAM)

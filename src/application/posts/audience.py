@@ -11,7 +11,7 @@ from domain.posts import can_view
 from domain.shared import PostId, UserId, ViewerContext
 
 
-class Concerned(NamedTuple):
+class ConcernedAccounts(NamedTuple):
     """The accounts that a post concerns."""
 
     author: UserId
@@ -27,13 +27,13 @@ class PostAudience:
     parts: PostPartsReader
     engagements: EngagementsReader
 
-    async def concerned(self, post: PostId) -> Concerned | None:
+    async def concerned(self, post: PostId) -> ConcernedAccounts | None:
         """As of now; None if the post is gone."""
         state = await self._state(post)
         if state is None:
             return None
         above = await self._state(state.reply_to) if state.reply_to is not None else None
-        return Concerned(state.author, None if above is None else above.author, state.mentioned)
+        return ConcernedAccounts(state.author, None if above is None else above.author, state.mentioned)
 
     async def who_sees(self, post: PostId, viewer_contexts: Collection[ViewerContext]) -> frozenset[UserId]:
         """Those of the viewers who may see the post, as of now."""

@@ -58,8 +58,8 @@ BATCH = 20
 class EraseAuthor:
     """Hides everything that a deleted account wrote at once, and then erases it for good.
 
-    Each batch is one transaction, and erased rows are not found again: so it may be interrupted anywhere and repeated.
-    When the time is up, other events have their turn before it continues.
+    Each batch is one transaction, and erased rows are not found again, so it may be interrupted anywhere and repeated.
+    After `budget` seconds it returns, so that other events are delivered before it continues.
     """
 
     open_tx: OpenTx[PostsTx]

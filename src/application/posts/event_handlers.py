@@ -22,7 +22,7 @@ class ApplyPrivacy:
     """Restricts the posts of an account that becomes private to its followers, from the next read on, and removes its
     comments from the counts of the posts above. Does the opposite when the account becomes public again.
 
-    It may be interrupted anywhere and repeated. When the time is up it continues below the last comment.
+    May be interrupted anywhere and repeated. After `budget` seconds it returns the last comment, and continues below it.
     """
 
     open_tx: OpenTx[PostsTx]
@@ -42,7 +42,7 @@ class ApplyPrivacy:
                 private = await tx.authors.is_private(author)
                 found = await tx.authors.comments(author, last, BATCH, withheld=not private)
                 for post_id in found:
-                    await _follow_author(tx, post_id, private=private)
+                    await _apply_privacy(tx, post_id, private=private)
             if len(found) < BATCH:
                 return None
             last = found[-1]
@@ -54,7 +54,7 @@ def is_open_comment(event: Published) -> bool:
     return event.reply_to is not None and event.visibility in OPEN_VISIBILITIES
 
 
-def is_of_privacy(event: ProfileChanged) -> bool:
+def changes_privacy(event: ProfileChanged) -> bool:
     return event.private is not None
 
 
@@ -73,10 +73,10 @@ class ApplyPrivacyToComment:
             return
         async with self.open_tx() as tx:
             private = await tx.authors.is_private(author)
-            await _follow_author(tx, PostId(event.post_id), private=private)
+            await _apply_privacy(tx, PostId(event.post_id), private=private)
 
 
-async def _follow_author(tx: PostsTx, post_id: PostId, *, private: bool) -> None:
+async def _apply_privacy(tx: PostsTx, post_id: PostId, *, private: bool) -> None:
     """Withhold the comment if the account is private, otherwise stop withholding it, and correct the counts. Safe to
     repeat."""
     try:
@@ -85,7 +85,7 @@ async def _follow_author(tx: PostsTx, post_id: PostId, *, private: bool) -> None
         return
     if before.deleted or before.reply_to is None or before.pending is not None:
         return
-    after = before.with_author(private=private)
+    after = before.with_author_privacy(private=private)
     if after is before:
         return
     await tx.posts.save(after)

@@ -13,7 +13,7 @@ from application.posts.event_handlers import (
     ApplyPrivacy,
     ApplyPrivacyToComment,
     UpdateAttachedMedia,
-    is_of_privacy,
+    changes_privacy,
     is_open_comment,
 )
 from application.posts.hydration import ContentCache, HydrateEntries, ReadPostViews
@@ -182,6 +182,6 @@ class PostsModule:
             on(Published, "posts.restrict_comment", self.apply_privacy_to_comment, is_open_comment),
             on(PostDeleted, "posts.forget_content", self.content_cache.forget),
             on(AttachedMediaChanged, "posts.update_attached_media", self.update_attached_media),
-            on_long(ProfileChanged, "posts.restrict_author", self.apply_privacy, is_of_privacy),
+            on_long(ProfileChanged, "posts.restrict_author", self.apply_privacy, changes_privacy),
             on_long(AccountDeleted, "posts.erase_author", self.erase_author),
         ]

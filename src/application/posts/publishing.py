@@ -180,7 +180,7 @@ class PublishPost:
             and not await recipients(post, self.people) - viewer_context.blocked
         ):
             raise NobodyReached
-        return post if above is None else post.with_author(private=private)
+        return post if above is None else post.with_author_privacy(private=private)
 
 
 async def announce_published(tx: PostsTx, post: Post) -> None:

@@ -36,8 +36,8 @@ Record: TypeAlias = Mapping[str, Any]
 class Outbox(Protocol):
     async def add(self, event: Event) -> None:
         """Record `event` in this transaction; it is delivered at least once after the commit, in
-        the order of commits among the events of one aggregate. The caller holds the lock of the
-        aggregate's row, which is what gives that order a meaning."""
+        the order of commits among the events of one aggregate. The caller must hold the lock of the
+        aggregate's row; otherwise that order is undefined."""
         ...
 
 

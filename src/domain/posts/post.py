@@ -228,7 +228,7 @@ class Post:
             pending = PendingPublication(pending.visibility, pending.mentioned - {of})
         return replace(self, mentioned=self.mentioned - {of}, entities=entities, pending=pending)
 
-    def with_author(self, *, private: bool) -> "Post":
+    def with_author_privacy(self, *, private: bool) -> "Post":
         """This comment when its author's account has become private, or public; the same object if nothing changes."""
         return (
             self

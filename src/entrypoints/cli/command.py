@@ -29,11 +29,11 @@ class Command:
     add_arguments: Callable[[argparse.ArgumentParser], None] = no_arguments
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     sys.stderr.write(f"waggle: {text}\n")
 
 

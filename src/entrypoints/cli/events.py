@@ -3,7 +3,7 @@
 import argparse
 
 from application.shared.deliveries import NOT_DISTRIBUTED
-from entrypoints.cli.command import Command, require_stored_data, say
+from entrypoints.cli.command import Command, print_line, require_stored_data
 from entrypoints.container import build
 from entrypoints.runtime import open_database
 from entrypoints.settings import Settings
@@ -19,14 +19,14 @@ async def manage_events(settings: Settings, arguments: argparse.Namespace) -> in
         queue = container.outbox_queue()
         if arguments.action == "replay":
             replayed = await queue.replay(arguments.ids or None, arguments.subscriber)
-            say(f"{replayed} dead letters are delivered again")
+            print_line(f"{replayed} dead letters are delivered again")
             return 0
         for letter, error in await queue.dead(MAX_LISTED, arguments.subscriber):
             subscriber = letter.subscriber if letter.subscriber != NOT_DISTRIBUTED else "(all)"
-            say(f"{letter.seq}\t{subscriber}\t{letter.kind}\t{letter.aggregate}\t{error}")
+            print_line(f"{letter.seq}\t{subscriber}\t{letter.kind}\t{letter.aggregate}\t{error}")
         for subscriber, counts in sorted((await queue.counts()).items()):
             if counts.dead and arguments.subscriber in {None, subscriber}:
-                say(f"{counts.dead} dead letters of {subscriber or '(all)'}")
+                print_line(f"{counts.dead} dead letters of {subscriber or '(all)'}")
     return 0
 
 

@@ -9,7 +9,14 @@ from datetime import timedelta
 from adapters.security.tokens import SigningKeys, load_keys
 from adapters.sql.migrate import check_schema
 from application.identity.security import flushed
-from entrypoints.cli.command import EX_TEMPFAIL, EX_USAGE, Command, complain, require_stored_data, say
+from entrypoints.cli.command import (
+    EX_TEMPFAIL,
+    EX_USAGE,
+    Command,
+    print_error,
+    print_line,
+    require_stored_data,
+)
 from entrypoints.container import Container, build
 from entrypoints.runtime import OTHER_KEY
 from entrypoints.settings import BadSettings, Settings
@@ -24,7 +31,7 @@ async def manage_keys(settings: Settings, arguments: argparse.Namespace) -> int:
             status = await _revoke(container, arguments.kid)
         if status == 0:
             for key in await container.identity().list_keys():
-                say(f"{key.kid}\t{key.state}\tmade {key.made_at:%Y-%m-%d %H:%M:%S}Z")
+                print_line(f"{key.kid}\t{key.state}\tmade {key.made_at:%Y-%m-%d %H:%M:%S}Z")
     return status
 
 
@@ -32,20 +39,22 @@ async def _rotate(container: Container, published: timedelta) -> int:
     done = await container.identity().rotate_keys(published)
     if done.activated is None:
         seconds = math.ceil(done.wait.total_seconds())
-        say(f"nothing rotated: the next key must be published for {seconds} more seconds before it signs")
+        print_line(
+            f"nothing rotated: the next key must be published for {seconds} more seconds before it signs"
+        )
         return EX_TEMPFAIL
-    say(f"{done.activated} signs from now on; the next key is {done.made}")
+    print_line(f"{done.activated} signs from now on; the next key is {done.made}")
     return 0
 
 
 async def _revoke(container: Container, kid: str) -> int:
     revoked = await container.identity().revoke_key(kid)
     if revoked is None:
-        complain(f"there is no key {kid}")
+        print_error(f"there is no key {kid}")
         return EX_USAGE
-    say(f"{kid} is revoked: its tokens are refused within five seconds")
+    print_line(f"{kid} is revoked: its tokens are refused within five seconds")
     if revoked.state != "next":  # it may have signed the tokens of any session
-        say(
+        print_line(
             f"{await container.identity().end_sessions_of_all_users()} sessions ended: all users must log in again"
         )
     return 0

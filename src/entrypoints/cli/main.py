@@ -9,7 +9,7 @@ import uvloop
 from adapters.sql.errors import DatabaseRefused
 from domain.shared import Unavailable
 from entrypoints import logs
-from entrypoints.cli.command import Command, complain
+from entrypoints.cli.command import Command, print_error
 from entrypoints.cli.events import EVENTS
 from entrypoints.cli.keys import KEYS
 from entrypoints.cli.media import MEDIA
@@ -37,10 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
         logs.configure(readable=readable, version=VERSION, environment=settings.env)
         status: int = uvloop.run(chosen.command.run(settings, chosen))
     except (BadSettings, DatabaseRefused) as error:
-        complain(str(error))
+        print_error(str(error))
         return EX_CONFIG
     except Unavailable as error:
-        complain(str(error))
+        print_error(str(error))
         return EX_UNAVAILABLE
     except BrokenPipeError:  # the reader has stopped, as in `waggle settings | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,7 @@ import argparse
 from datetime import timedelta
 
 from application.media.removing import ORPHAN_AGE
-from entrypoints.cli.command import EX_FOUND, Command, require_stored_data, say
+from entrypoints.cli.command import EX_FOUND, Command, print_line, require_stored_data
 from entrypoints.container import build
 from entrypoints.runtime import open_database
 from entrypoints.settings import Settings
@@ -17,10 +17,10 @@ async def sweep_media(settings: Settings, arguments: argparse.Namespace) -> int:
     async with open_database(container, settings, alone=False):
         removed = 0 if dry_run else await container.media().purge_expired_media(age)
         found = await container.media().reconcile_media(dry_run=dry_run, older_than=min(age, ORPHAN_AGE))
-    say(f"{removed} unfinished, unattached or deleted media removed")
-    say(f"{found.rows} media, {found.processing} of them in processing; {found.objects} files")
-    say(f"{found.without_row} files belong to no media" + ("" if dry_run else ": deleted"))
-    say(f"{found.without_object} media lack a file" + ("" if dry_run else ": marked as lost"))
+    print_line(f"{removed} unfinished, unattached or deleted media removed")
+    print_line(f"{found.rows} media, {found.processing} of them in processing; {found.objects} files")
+    print_line(f"{found.without_row} files belong to no media" + ("" if dry_run else ": deleted"))
+    print_line(f"{found.without_object} media lack a file" + ("" if dry_run else ": marked as lost"))
     return EX_FOUND if dry_run and (found.without_row or found.without_object) else 0
 
 

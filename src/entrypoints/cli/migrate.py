@@ -5,7 +5,7 @@ import argparse
 from adapters.security.sealing import Secrets
 from adapters.sql.database import Database
 from adapters.sql.migrate import HEAD, migrate
-from entrypoints.cli.command import Command, say
+from entrypoints.cli.command import Command, print_line
 from entrypoints.container import build
 from entrypoints.data_folder import master_key
 from entrypoints.runtime import OTHER_KEY
@@ -23,7 +23,7 @@ async def apply_migrations(settings: Settings, _arguments: argparse.Namespace) -
         raise BadSettings(OTHER_KEY) from None
     finally:
         await database.close()
-    say(f"the database is {'now' if changed else 'already'} at schema {HEAD}")
+    print_line(f"the database is {'now' if changed else 'already'} at schema {HEAD}")
     return 0
 
 

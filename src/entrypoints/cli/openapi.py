@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 
-from entrypoints.cli.command import Command, say
+from entrypoints.cli.command import Command, print_line
 from entrypoints.container import build
 from entrypoints.http.app import describe
 from entrypoints.settings import Settings
@@ -12,7 +12,7 @@ from entrypoints.settings import Settings
 
 async def print_openapi(settings: Settings, _arguments: argparse.Namespace) -> int:
     memory = dataclasses.replace(settings, database_url="memory:", public_url="http://127.0.0.1:8000")
-    say(json.dumps(describe(build(memory), memory), indent=2, ensure_ascii=False))
+    print_line(json.dumps(describe(build(memory), memory), indent=2, ensure_ascii=False))
     return 0
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from entrypoints.cli.command import EX_FOUND, Command, say
+from entrypoints.cli.command import EX_FOUND, Command, print_line
 from entrypoints.container import Container, build
 from entrypoints.runtime import open_database
 from entrypoints.settings import BadSettings, Settings
@@ -18,10 +18,10 @@ async def repair_counters(settings: Settings, arguments: argparse.Namespace) -> 
     async with open_database(container, settings):
         drift = await _counters(container, repair=not arguments.dry_run)
     for counter, by in drift.items():
-        say(f"{counter:<18} {by} drift")
+        print_line(f"{counter:<18} {by} drift")
     total = sum(drift.values())
     done = "" if not total else ", nothing changed" if arguments.dry_run else ", repaired"
-    say(f"{total} drift{done}")
+    print_line(f"{total} drift{done}")
     return EX_FOUND if total and arguments.dry_run else 0
 
 

@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 
-from entrypoints.cli.command import Command, say
+from entrypoints.cli.command import Command, print_line
 from entrypoints.settings import Settings, environment_name
 
 SECRETS = frozenset({"secret_key", "database_url", "redis_url", "media_url", "mail_url"})
@@ -15,7 +15,7 @@ async def show_settings(settings: Settings, _arguments: argparse.Namespace) -> i
         value = getattr(settings, setting.name)
         if value and setting.name in SECRETS:
             value = "(set)"
-        say(
+        print_line(
             f"{environment_name(setting)}={value}\n    {setting.metadata['about']}; default: {setting.default or 'empty'}"
         )
     return 0

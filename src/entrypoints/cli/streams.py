@@ -2,7 +2,7 @@
 
 import argparse
 
-from entrypoints.cli.command import Command, require_stored_data, say
+from entrypoints.cli.command import Command, print_line, require_stored_data
 from entrypoints.container import build
 from entrypoints.runtime import open_database
 from entrypoints.settings import Settings
@@ -12,7 +12,7 @@ async def renew_streams(settings: Settings, _arguments: argparse.Namespace) -> i
     require_stored_data(settings, "streams")
     container = build(settings)
     async with open_database(container, settings, alone=False):
-        say(f"{await container.notifications().renew_streams()} streams have a new epoch")
+        print_line(f"{await container.notifications().renew_streams()} streams have a new epoch")
     return 0
 
 

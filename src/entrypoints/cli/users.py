@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from domain.shared import UserId, UserNotFound
-from entrypoints.cli.command import EX_NO_USER, Command, complain, require_stored_data, say
+from entrypoints.cli.command import EX_NO_USER, Command, print_error, print_line, require_stored_data
 from entrypoints.container import Container, build
 from entrypoints.lock import InUse
 from entrypoints.runtime import open_database, running
@@ -27,9 +27,9 @@ async def manage_users(settings: Settings, arguments: argparse.Namespace) -> int
             await _delete(container, settings, arguments.username)
             done = "is deleted"
     except UserNotFound:
-        complain(f"there is no user @{arguments.username}")
+        print_error(f"there is no user @{arguments.username}")
         return EX_NO_USER
-    say(f"@{arguments.username.lower()} {done}")
+    print_line(f"@{arguments.username.lower()} {done}")
     return 0
 
 

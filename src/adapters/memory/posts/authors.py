@@ -14,7 +14,7 @@ class _Author:
     version: int
 
 
-def with_author(rows: Rows, post: Post) -> Post:
+def with_author_state(rows: Rows, post: Post) -> Post:
     """The post with the current state of its author."""
     author: _Author | None = rows.get("restricted_authors", post.author)
     state = author.state if author else AuthorState.PUBLIC

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.memory.paging import window_of
-from adapters.memory.posts.authors import with_author
+from adapters.memory.posts.authors import with_author_state
 from adapters.memory.posts.engagements import table
 from adapters.memory.store import Store
 from application.shared.feed_entries import FeedEntry
@@ -53,7 +53,7 @@ class MemoryEntries:
         return first
 
     async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
-        return can_view(with_author(self.store, open_post_of(user, AuthorState.PUBLIC)), viewer_context)
+        return can_view(with_author_state(self.store, open_post_of(user, AuthorState.PUBLIC)), viewer_context)
 
     def _public_posts(self, viewer_context: ViewerContext) -> Iterable[Post]:
         return (
@@ -61,7 +61,7 @@ class MemoryEntries:
             for post in self.store.all("posts")
             if post.visibility is Visibility.PUBLIC
             and not post.deleted
-            and with_author(self.store, post).author_state is AuthorState.PUBLIC
+            and with_author_state(self.store, post).author_state is AuthorState.PUBLIC
             and post.author not in viewer_context.blocked
             and post.author not in viewer_context.muted
         )

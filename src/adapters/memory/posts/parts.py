@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from adapters.memory.posts.authors import with_author
+from adapters.memory.posts.authors import with_author_state
 from adapters.memory.store import Rows, Store
 from application.posts.views import PostContent, PostState, PostView
 from application.shared.attachments import MediaCard
@@ -60,7 +60,7 @@ def state_of(rows: Rows, post: Post, viewer: UserId | None) -> PostState:
         liked=has(Engagement.LIKE),
         reposted=has(Engagement.REPOST),
         bookmarked=has(Engagement.BOOKMARK),
-        author_state=with_author(rows, post).author_state,
+        author_state=with_author_state(rows, post).author_state,
         deleted=post.deleted,
         content_revision=_content_revision(rows, post),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from adapters.memory.paging import window_of
-from adapters.memory.posts.authors import with_author
+from adapters.memory.posts.authors import with_author_state
 from adapters.memory.posts.parts import view_of
 from adapters.memory.store import Rows, Store
 from application.posts.ports import PostVersion, Tombstone
@@ -121,7 +121,7 @@ class MemoryPostsReader:
 
 
 def is_visible(rows: Rows, post: Post, viewer_context: ViewerContext) -> bool:
-    return can_view(with_author(rows, post), viewer_context)
+    return can_view(with_author_state(rows, post), viewer_context)
 
 
 def visible_view(rows: Rows, post: Post, viewer_context: ViewerContext) -> PostView:

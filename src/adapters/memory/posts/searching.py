@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.memory.paging import window_of
-from adapters.memory.posts.authors import with_author
+from adapters.memory.posts.authors import with_author_state
 from adapters.memory.store import Store
 from application.posts.searching import COUNTED, FoundTag, TagWindow
 from application.shared.paging import Window
@@ -49,7 +49,7 @@ class MemorySearch:
         return found[::-1] if window.back else found
 
     def _is_own(self, post: Post, viewer_context: ViewerContext) -> bool:
-        state = with_author(self.store, post).author_state
+        state = with_author_state(self.store, post).author_state
         return not post.deleted and post.author == viewer_context.viewer and state is not AuthorState.DELETED
 
     def _is_public(self, post: Post, viewer_context: ViewerContext) -> bool:
@@ -57,5 +57,5 @@ class MemorySearch:
             not post.deleted
             and post.visibility is Visibility.PUBLIC
             and post.author not in viewer_context.blocked | viewer_context.muted
-            and with_author(self.store, post).author_state is AuthorState.PUBLIC
+            and with_author_state(self.store, post).author_state is AuthorState.PUBLIC
         )

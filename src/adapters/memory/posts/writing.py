@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adapters.memory.outbox import MemoryIdempotency, MemoryOutbox
-from adapters.memory.posts.authors import MemoryAuthors, with_author
+from adapters.memory.posts.authors import MemoryAuthors, with_author_state
 from adapters.memory.posts.engagements import MemoryEngagements
 from adapters.memory.posts.erasure import MemoryErasureStore
 from adapters.memory.posts.parts import CARDS, OWNERS, AttachedCards, attached
@@ -24,7 +24,7 @@ class MemoryPosts:
         self.rows.put("posts", post.id, post)
 
     async def get(self, post_id: PostId) -> Post:
-        return with_author(self.rows, self._stored(post_id))
+        return with_author_state(self.rows, self._stored(post_id))
 
     def _stored(self, post_id: PostId) -> Post:
         post: Post | None = self.rows.get("posts", post_id)

@@ -72,7 +72,7 @@ class RedisHints:
         address = self._address
         async with asyncio.timeout(CONNECT):
             _, subscription = await asyncio.get_running_loop().create_connection(
-                lambda: _Subscription(self._heard, self._listeners.wake_all, lost.set),
+                lambda: _Subscription(self._receive_hint, self._listeners.wake_all, lost.set),
                 address.host,
                 address.port,
                 ssl=address.tls,
@@ -82,7 +82,7 @@ class RedisHints:
         subscription.send("SUBSCRIBE", CHANNEL)
         return subscription
 
-    def _heard(self, message: bytes) -> None:
+    def _receive_hint(self, message: bytes) -> None:
         hint = _HINTS.get(message[_SENDER : _SENDER + 1])
         ids = message[_SENDER + 1 :]
         if hint is None or len(ids) % 8 or message.startswith(self._me):
@@ -97,7 +97,7 @@ class _Subscription(asyncio.Protocol):
     def __init__(
         self, heard: Callable[[bytes], None], subscribed: Callable[[], None], lost: Callable[[], None]
     ) -> None:
-        self._heard, self._subscribed, self._lost = heard, subscribed, lost
+        self._receive_hint, self._subscribed, self._lost = heard, subscribed, lost
         self._reader = hiredis.Reader()
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
@@ -136,7 +136,7 @@ class _Subscription(asyncio.Protocol):
         if isinstance(reply, hiredis.ReplyError):  # wrong password, or no permission to subscribe
             self.close()
         elif isinstance(reply, list) and reply[0] == b"message":
-            self._heard(reply[2])
+            self._receive_hint(reply[2])
         elif isinstance(reply, list) and reply[0] == b"subscribe":
             self.confirmed = True
             self._subscribed()

@@ -30,7 +30,7 @@ from adapters.sql.metadata import Id, IdList, among
 from adapters.sql.outbox import insert_new
 from adapters.sql.posts.parts import VIEW_COLUMNS, position_in, view_in
 from adapters.sql.posts.tables import bookmarks, likes, posts, reposts
-from adapters.sql.posts.visibility import narrowed_to, viewer_params, visible
+from adapters.sql.posts.visibility import for_author, viewer_params, visible
 from application.posts.ports import EngagedPost, EngagedUser
 from application.shared.paging import Window
 from domain.posts import Engagement
@@ -231,7 +231,7 @@ class SqlEngagementsReader:
     async def pinned(
         self, author: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[EngagedPost]:
-        return await self._page(_pinned, author, window, narrowed_to(author, viewer_context))
+        return await self._page(_pinned, author, window, for_author(author, viewer_context))
 
     async def involved(self, post_id: PostId, after: UserId, limit: int) -> Sequence[UserId]:
         rows = await self.database.fetch(_involved, p=post_id, after=after, n=limit)

@@ -53,13 +53,13 @@ class _BySources:
     def __init__(self, *, descending: bool) -> None:
         self._descending = descending
         source = each_of(_sources, "source")
-        own, mark = posts.alias("own"), reposts.alias("mark")
+        own, repost = posts.alias("own"), reposts.alias("repost")
         published = self._beyond(select(own.c.id).where(*_published_by(source, own)), own.c.id)
-        marked = self._beyond(select(mark.c.id).where(mark.c.user_id == source.c.value), mark.c.id)
+        reposted = self._beyond(select(repost.c.id).where(repost.c.user_id == source.c.value), repost.c.id)
 
         # Two scalars: PostgreSQL takes half as long again for an aggregate over both.
         either = nearest_of(
-            self._head(published, own, source), self._head(marked, mark, source), descending=descending
+            self._head(published, own, source), self._head(reposted, repost, source), descending=descending
         )
         heads = select(source.c.value, either.label("head"))
         self._heads = Prepared(heads.order_by(self._order(literal_column("head"))).limit(_n))
@@ -77,7 +77,7 @@ class _BySources:
                     source.join(reposts, reposts.c.user_id == source.c.value)
                 ),
                 reposts.c.id,
-                self._last(marked, mark, source),
+                self._last(reposted, repost, source),
             ),
         ).subquery("every")
         self._entries = Prepared(select(every).order_by(self._order(every.c.id)).limit(_n))
@@ -93,10 +93,10 @@ class _BySources:
             published = select(posts.c.id, posts.c.id.label("post"), posts.c.author_id.label("who")).where(
                 posts.c.author_id == who, posts.c.reply_to.is_(None), posts.c.deleted == false()
             )
-            marked = select(reposts.c.id, reposts.c.post_id, reposts.c.user_id).where(
+            reposted = select(reposts.c.id, reposts.c.post_id, reposts.c.user_id).where(
                 reposts.c.user_id == who
             )
-            for query, of in ((published, posts), (marked, reposts)):
+            for query, of in ((published, posts), (reposted, reposts)):
                 nearest = self._within(query, of.c.id, _bound)
                 parts.append(
                     select(
@@ -106,7 +106,7 @@ class _BySources:
         return Prepared(union_all(*parts))
 
     @property
-    def _nowhere(self) -> int:
+    def _no_position(self) -> int:
         return 0 if self._descending else MAX_ID
 
     def _up_to(self, bound: int, id_: int) -> bool:
@@ -120,7 +120,7 @@ class _BySources:
 
     def _head(self, query: Select[Any], of: FromClause, source: TableValuedAlias) -> ColumnElement[int]:
         head = query.order_by(self._order(of.c.id)).limit(literal_column("1"))
-        return func.coalesce(head.correlate(source).scalar_subquery(), literal_column(str(self._nowhere)))
+        return func.coalesce(head.correlate(source).scalar_subquery(), literal_column(str(self._no_position)))
 
     def _last(self, query: Select[Any], of: FromClause, source: TableValuedAlias) -> ColumnElement[int]:
         """The last relevant id of one source: its n-th from the edge, or the bound if that comes first. Found
@@ -141,11 +141,11 @@ class _BySources:
         self, database: Database, sources: Collection[UserId], edge: int, limit: int, last: int | None
     ) -> Sequence[Row]:
         """The rows next to the edge, nearest first, up to `last` (included)."""
-        near, bound = [*sources], self._nowhere if last is None else last
+        near, bound = [*sources], self._no_position if last is None else last
         if len(near) <= FEW:
             return await self._from(database, near, edge, bound, limit)
         heads = await database.fetch(self._heads, sources=near, edge=edge, n=limit)
-        heads = [head for head in heads if head[1] != self._nowhere and self._up_to(bound, head[1])]
+        heads = [head for head in heads if head[1] != self._no_position and self._up_to(bound, head[1])]
         near = [source for source, _head in heads]
         if len(near) < limit:  # no other source has entries up to the bound
             return await self._from(database, near, edge, bound, limit)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id
 from adapters.sql.posts.json_columns import dump_entities, load_entities
-from adapters.sql.posts.merging import merge_words
+from adapters.sql.posts.purging import merge_words
 from adapters.sql.posts.tables import mentions, post_edits, posts, version_mentions
 from domain.shared import PostId, UserId
 

@@ -20,7 +20,7 @@ from adapters.sql.metadata import Id, IdList, among, instant, one_of
 from adapters.sql.posts.json_columns import load_entities
 from adapters.sql.posts.parts import VIEW_COLUMNS, read_view, read_views, state_in, view_in
 from adapters.sql.posts.tables import post_edits, posts
-from adapters.sql.posts.visibility import is_tombstone, listed, narrowed_to, viewer_params, visible
+from adapters.sql.posts.visibility import for_author, is_tombstone, listed, viewer_params, visible
 from application.posts.ports import PostVersion, Tombstone
 from application.posts.views import PostView
 from application.shared.paging import Window
@@ -112,7 +112,7 @@ class SqlPostsReader:
     async def by_author(
         self, author: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostView]:
-        params = {"author": author, **viewer_params(narrowed_to(author, viewer_context))}
+        params = {"author": author, **viewer_params(for_author(author, viewer_context))}
         return [view_in(row) for row in await _by_author.rows(self.database, window, params)]
 
     async def comments(

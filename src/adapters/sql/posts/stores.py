@@ -4,8 +4,8 @@ from adapters.sql.posts.authors import SqlRestrictedAuthors
 from adapters.sql.posts.counters import SqlAuthored, SqlCounters
 from adapters.sql.posts.engagements import SqlEngagementsReader
 from adapters.sql.posts.entries import SqlEntries
-from adapters.sql.posts.merging import PurgePosts
 from adapters.sql.posts.parts import SqlPostParts
+from adapters.sql.posts.purging import PurgePosts
 from adapters.sql.posts.reading import SqlPostsReader
 from adapters.sql.posts.searching import SqlSearch
 from adapters.sql.posts.writing import transactions

@@ -107,7 +107,7 @@ def viewer_params(viewer_context: ViewerContext) -> dict[str, Any]:
     }
 
 
-def narrowed_to(author: UserId, viewer_context: ViewerContext) -> ViewerContext:
+def for_author(author: UserId, viewer_context: ViewerContext) -> ViewerContext:
     """The part of the viewer context that concerns one author: next to nothing for a viewer who follows thousands."""
     one = frozenset({author})
     return ViewerContext(

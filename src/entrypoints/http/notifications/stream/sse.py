@@ -25,7 +25,7 @@ from entrypoints.http.notifications.stream.session import (
     StreamServices,
     StreamSession,
 )
-from entrypoints.http.notifications.stream.temporary_errors import goodbye
+from entrypoints.http.notifications.stream.temporary_errors import bye_event
 from entrypoints.http.openapi import policy
 from entrypoints.http.responses import Out, Ready, ReadyResponse
 
@@ -206,7 +206,7 @@ class _EventStream(Ready):
         if isinstance(frame, frames.Ping):
             return b": \n\n"  # keeps proxies from closing an idle connection
         if isinstance(frame, frames.Bye):
-            return goodbye(frame.retry_ms)
+            return bye_event(frame.retry_ms)
         data = b"event: %b\ndata: %b\n\n" % (type(frame).__struct_config__.tag.encode(), frames.encode(frame))  # type: ignore[union-attr]
         if isinstance(frame, frames.Ready):
             self._epoch = frame.epoch

@@ -31,7 +31,7 @@ class TemporaryErrorsAsEvents:
         await self._app(scope, receive, send)
 
 
-def goodbye(retry_ms: int) -> bytes:
+def bye_event(retry_ms: int) -> bytes:
     """The last event of a stream. EventSource obeys `retry`."""
     return b"event: bye\nretry: %d\ndata: %b\n\n" % (retry_ms, frames.encode(frames.Bye(retry_ms)))
 
@@ -55,7 +55,7 @@ class _Replacing:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] in TEMPORARY:
             headers: Any = message["headers"]
-            self._body = goodbye(_pause(headers))
+            self._body = bye_event(_pause(headers))
             kept = [(name, value) for name, value in headers if name.lower() not in _REPLACED]
             added = [(b"content-type", EVENTS), (b"cache-control", b"no-store")]
             message = {**message, "status": 200, "headers": [*kept, *added]}
