@@ -32,7 +32,7 @@ def serving(open_: ExitStack, root: Path, shape: str) -> tuple[Target, str]:
     }
     port = free_port()
     arguments = ("-m", "entrypoints.cli", "serve")
-    process = open_.enter_context(server(*arguments, port=port, path="/livez", env=env, root=root))
+    process = open_.enter_context(server(*arguments, port=port, path="/readyz", env=env, root=root))
     token = json.loads(call(port, "/api/v1/auth/register", BEE))["tokens"]["access_token"]
     return Target(port, [process.pid]), request("POST", "/api/v1/posts", token, {"text": TEXT.strip()})
 

@@ -35,10 +35,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         env = {"WAGGLE_DATA_DIR": str(Path(folder) / "data")}
         serve = ["-m", "entrypoints.cli", "serve"]
-        first = start(serve, "/livez", env)
+        first = start(serve, "/readyz", env)
         ours, floors = [], []
         for _ in range(starts):
-            ours.append(start(serve, "/livez", env))
+            ours.append(start(serve, "/readyz", env))
             floors.append(start(["-m", "bench.floor"], "/", {}))
     print("| | first answer, s | idle, MB |")
     print("| --- | --- | --- |")

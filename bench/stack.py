@@ -111,7 +111,7 @@ class Stack:
     @contextmanager
     def serving(self) -> Iterator[Target]:
         port = free_port()
-        with server("-m", "entrypoints.cli", "serve", port=port, path="/livez", env=self.env) as process:
+        with server("-m", "entrypoints.cli", "serve", port=port, path="/readyz", env=self.env) as process:
             yield Target(port, [process.pid, *self._stores])
 
     def redis_calls(self) -> "Counter[str]":

@@ -109,7 +109,7 @@ class Api:
     async def greet(self) -> None:
         """Check that a server answers at all, whatever it answers. Raises DemoError."""
         try:
-            await self._http.get("/livez")
+            await self._http.get("/readyz")
         except httpx.TransportError as error:
             message = (
                 f"No server answers at {self._http.base_url} ({error}). Start it, or name it with --url."
