@@ -22,6 +22,27 @@ class RedisUnavailable(LogEvent, logger="redis", level=WARNING):
     reason: str
 
 
+# --- Traces ------------------------------------------------------------------------------------------
+
+
+class SpansNotExported(LogEvent, logger="traces", level=WARNING):
+    """The collector does not accept spans, or the queue of spans is full. Logged at most once a minute. No request waits for
+    it.
+
+    Do: restore the collector, or record fewer requests (WAGGLE_TRACES_RATIO)."""
+
+    message = "spans are not exported: {reason}"
+    reason: str
+
+
+class LastSpansLost(LogEvent, logger="traces", level=WARNING):
+    """The collector did not accept the last spans of a process that stops within two seconds.
+
+    Do: nothing, or restore the collector."""
+
+    message = "the last spans were not exported: the collector does not answer"
+
+
 # --- The media storage ---------------------------------------------------------------------------------
 
 

@@ -149,6 +149,8 @@ class StreamEntry:
     """For a StreamChange see there. Otherwise the id of the media, or of the event if the action can be undone."""
     removed: bool = False
     """A tombstone: the entry keeps its number and its `refs`; everything else is erased."""
+    traceparent: str | None = field(default=None, compare=False)
+    """The trace in which the entry was added, as the store recorded it."""
 
     @property
     def is_notification(self) -> bool:

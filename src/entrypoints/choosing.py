@@ -16,6 +16,7 @@ from adapters.redis.cache import RedisCache
 from adapters.redis.client import Client
 from adapters.redis.limits import RedisLimiter
 from adapters.redis.notifications import RedisHints
+from adapters.sql.database import Database
 from adapters.sql.migrate import require_no_newer_schema, require_schema
 from adapters.storage.address import S3Address
 from adapters.storage.folder import FolderStorage
@@ -26,16 +27,62 @@ from application.notifications.ports import StreamHints
 from application.shared.caching import Cache
 from application.shared.limits import Limiter
 from application.shared.mail import Mail
+from application.shared.subscriptions import InProcess, Subscribers
 from entrypoints.readiness import Check
 
 if TYPE_CHECKING:
     from adapters.storage.s3 import S3Storage
+    from adapters.traces.spans import Traces
     from entrypoints.container import Container
+
+
+# The imports within functions are of libraries that only a server with this setting should load.
+
+
+def traces(c: "Container") -> "Traces | None":
+    """None if no traces are recorded. Starts a thread that exports spans until `close`."""
+    address, settings = c.config().collector, c.config().settings
+    if address is None:
+        return None
+    from adapters.traces.export import Export  # noqa: PLC0415
+    from adapters.traces.spans import Traces  # noqa: PLC0415
+
+    export = Export(address)
+    return Traces(
+        export.tracer,
+        export.close,
+        ratio=settings.traces_ratio,
+        continue_callers=settings.traces_continue == "on",
+    )
+
+
+def database(c: "Container") -> Database:
+    settings, committed, traces = c.config().settings, c.wake().set, c.traces()
+    connections = settings.database_connections
+    if traces is None:
+        return Database.at(settings.database, committed, connections=connections)
+    from adapters.traces.sql import TracedDatabase  # noqa: PLC0415
+
+    return TracedDatabase.traced(traces, settings.database, committed, connections)
 
 
 def redis(c: "Container") -> Client:
     """Raises ValueError if no Redis is configured."""
-    return Client(_redis_address(c))
+    address, traces = _redis_address(c), c.traces()
+    if traces is None:
+        return Client(address)
+    from adapters.traces.redis import TracedClient  # noqa: PLC0415
+
+    return TracedClient(address, traces)
+
+
+def subscribers(c: "Container") -> Subscribers:
+    in_process = InProcess(one for module in c.modules() for one in module.subscriptions())
+    if (traces := c.traces()) is None:
+        return in_process
+    from adapters.traces.subscribers import TracedSubscribers  # noqa: PLC0415
+
+    return TracedSubscribers(in_process, traces)
 
 
 def redis_hints(c: "Container") -> RedisHints:
@@ -74,8 +121,7 @@ def mail(c: "Container") -> Mail:
 
 
 def s3(c: "Container") -> "S3Storage":
-    """Raises TypeError unless media are stored in S3."""
-    # Here and not above: the SDK takes 0.15 s, which only a server with an S3 should pay.
+    """Only where media are there."""
     from adapters.storage.s3 import S3Storage  # noqa: PLC0415
 
     place = c.config().media_place
@@ -85,9 +131,13 @@ def s3(c: "Container") -> "S3Storage":
 
 
 def storage(c: "Container") -> Storage:
-    place = c.config().media_place
+    place, traces = c.config().media_place, c.traces()
     if isinstance(place, S3Address):
-        return c.s3()
+        if traces is None:
+            return c.s3()
+        from adapters.traces.storage import TracedStorage  # noqa: PLC0415
+
+        return TracedStorage(c.s3(), place, traces)
     if place is not None:
         return FolderStorage(place, c.direct_uploads())
     return MemoryStorage(c.direct_uploads(), c.now())

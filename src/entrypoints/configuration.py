@@ -13,6 +13,7 @@ from adapters.mail.server import MailServer
 from adapters.redis.address import Address
 from adapters.sql.address import PostgresAddress
 from adapters.storage.address import S3Address, folder_of
+from adapters.traces.address import CollectorAddress
 from application.media.uploading import UploadLimits
 from application.notifications.module import MailDelay, MailPause
 from application.shared.caching import Times
@@ -32,6 +33,8 @@ class Configuration:
     mail_server: MailServer | None
     media_place: S3Address | Path | None
     """A bucket or a folder; None for memory."""
+    collector: CollectorAddress | None
+    """Where spans are exported to; None if no traces are recorded."""
     data_folder: Path | None
     """The folder of an embedded database."""
     temporary: Path
@@ -56,6 +59,10 @@ class Configuration:
         except (ValueError, OSError) as error:
             raise BadSettings(f"WAGGLE_MAIL_URL {error}") from None
         try:
+            collector = CollectorAddress.of(settings.traces_url) if settings.traces_url else None
+        except ValueError as error:
+            raise BadSettings(f"WAGGLE_TRACES_URL {error}") from None
+        try:
             media_place = _media_place(settings)
         except ValueError as error:
             raise BadSettings(f"WAGGLE_MEDIA_URL {error}") from None
@@ -68,6 +75,7 @@ class Configuration:
             redis_address=redis_address,
             mail_server=mail_server,
             media_place=media_place,
+            collector=collector,
             data_folder=database_folder,
             temporary=_temporary(settings),
             master_key=master_key(settings),

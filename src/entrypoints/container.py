@@ -92,16 +92,11 @@ class Container(containers.DeclarativeContainer):
     disk = once(lambda c: Disk(c.config().data_folder))
     wake = once(lambda _: asyncio.Event())
     """Set by each commit, to wake the relay. Belongs to the event loop in which it is first used."""
+    traces = once(choosing.traces)
 
     # The stores of each module.
     store: Provider[Store] = once(lambda c: Store(c.wake().set))
-    database: Provider[Database] = once(
-        lambda c: Database.at(
-            c.config().settings.database,
-            c.wake().set,
-            connections=c.config().settings.database_connections,
-        )
-    )
+    database: Provider[Database] = once(choosing.database)
     memory: Provider[Memory] = once(
         lambda c: Memory(store=c.store(), new_id=c.ids(), now=c.now(), monotonic=c.monotonic())
     )
@@ -155,7 +150,7 @@ class Container(containers.DeclarativeContainer):
     notifications = once(wiring.notifications)
     feeds = once(wiring.feeds)
     modules = once(wiring.modules)
-    subscribers: Provider[Subscribers] = once(wiring.subscribers)
+    subscribers: Provider[Subscribers] = once(choosing.subscribers)
     relay: providers.Singleton[Relay] = once(wiring.relay)
 
     # What /readyz asks.

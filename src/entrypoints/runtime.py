@@ -28,6 +28,7 @@ from entrypoints.log_events import (
     ConfinementUnknown,
     SchemaMigrated,
 )
+from entrypoints.logs import current_trace
 from entrypoints.process_number import hold_process_number
 from entrypoints.security import security_events_stored
 from entrypoints.settings import BadSettings, Settings
@@ -39,6 +40,12 @@ OTHER_KEY = "WAGGLE_SECRET_KEY (or secret.key) is not the key that this data was
 async def running(container: Container, settings: Settings) -> AsyncIterator[None]:
     """Open the stores and run the background work. Both end with the block. Raises BadSettings and Unavailable."""
     async with AsyncExitStack() as stack:
+        if (
+            traces := container.traces()
+        ) is not None:  # closed last, so that it exports the spans of everything
+            stack.push_async_callback(traces.close)
+            current_trace.append(traces.current_ids)
+            stack.callback(current_trace.clear)
         confinement = asyncio.create_task(_report_confinement(container, settings))
         stack.callback(confinement.cancel)
         if settings.media_confinement == "required":  # refuse before anything is opened

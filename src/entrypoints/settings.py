@@ -31,6 +31,7 @@ ONE_OF = {
     "media_confinement": ("best-effort", "required"),
     "hsts_subdomains": ("on", "off"),
     "confirm_email": ("on", "off"),
+    "traces_continue": ("on", "off"),
 }
 BETWEEN = {
     "password_cost": (4, 16),
@@ -43,9 +44,11 @@ BETWEEN = {
     "media_file_mb": (1, 2_000),
     "media_user_mb": (1, 1_000_000),
     "media_files_a_day": (1, 1_000_000),
+    "traces_ratio": (0, 1),
 }
 
 
+_DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
 _SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
 SHAPES = ("memory", "embedded", "postgres", "scaled")
 """Everything in memory; one process with SQLite; processes that share PostgreSQL; the same with Redis."""
@@ -181,6 +184,18 @@ class Settings:
         200, "the maximum number of files that a user may upload in 24 hours, including deleted ones"
     )
 
+    traces_url: str = _setting(
+        "",
+        "the OpenTelemetry collector that spans are sent to, `http://collector:4318` or `https://`, with "
+        "`?ssl_ca_certs=/a/file` for a certificate authority of your own. Empty: no traces, which then cost nothing",
+    )
+    traces_ratio: float = _setting(1.0, "the part of the requests whose traces are recorded, 0 to 1")
+    traces_continue: str = _setting(
+        "off",
+        "`on` or `off`: whether a request with the header `traceparent` continues the trace of its caller, who then decides "
+        "whether it is recorded. Only behind a proxy that sets or removes this header",
+    )
+
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
         """Raises BadSettings for an invalid value, and for an unknown name that begins with WAGGLE_: a misspelt setting
@@ -305,6 +320,10 @@ def _parse(name: str, text: str, default: Any) -> Any:
         if not (text.isascii() and text.isdigit() and len(text) <= 9):
             raise BadSettings(f"{name} must be a number")
         return int(text)
+    if isinstance(default, float):
+        if not _DECIMAL.fullmatch(text):
+            raise BadSettings(f"{name} must be a number such as 0.01")
+        return float(text)
     if isinstance(default, tuple):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if name == "WAGGLE_CONFIRM_EMAIL":

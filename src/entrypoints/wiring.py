@@ -30,7 +30,7 @@ from application.notifications.module import NotificationsModule, NotificationsN
 from application.posts.module import PostsModule, PostsNeeds
 from application.posts.queries import HydratedPost
 from application.shared.relay import Relay
-from application.shared.subscriptions import InProcess, Subscribers, Subscription
+from application.shared.subscriptions import Subscription
 from entrypoints.access.context import origin
 
 if TYPE_CHECKING:
@@ -169,10 +169,6 @@ def feeds(c: "Container") -> FeedsModule[HydratedPost]:
 
 def modules(c: "Container") -> Sequence[Module]:
     return c.identity(), c.graph(), c.posts(), c.feeds(), c.notifications(), c.media()
-
-
-def subscribers(c: "Container") -> Subscribers:
-    return InProcess(one for module in c.modules() for one in module.subscriptions())
 
 
 def relay(c: "Container") -> Relay:

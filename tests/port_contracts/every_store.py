@@ -39,8 +39,12 @@ from tests.port_contracts.stream_reading import (
 from tests.port_contracts.stream_tickets import StreamTicketsContract
 from tests.port_contracts.streams import StreamsContract
 from tests.port_contracts.threads import EditsContract, ThreadsContract
+from tests.port_contracts.traceparents import TraceparentsContract
 from tests.port_contracts.transactions import TransactionsContract
 from tests.port_contracts.withheld import WithheldContract
+
+
+class TestTraceparents(TraceparentsContract): ...
 
 
 class TestTransactions(TransactionsContract): ...

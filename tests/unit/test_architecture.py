@@ -36,6 +36,7 @@ ALLOWED = {
     "adapters.storage.memory": {"media"},
     "adapters.storage.s3": {"media"},
     "adapters.storage.signing": {"media"},
+    "adapters.traces.storage": {"media"},  # media's port: objects
     "adapters.processing.child": {"media"},  # media's port: renditions
     "adapters.processing.cutting": {"media"},
     "adapters.processing.videos": {"media"},
@@ -91,6 +92,7 @@ VIOLATIONS = [
     ("http-only", "entrypoints/logs.py", "import entrypoints.http.request_middleware"),
     ("technologies", "adapters/memory/posts/reading.py", "import adapters.sql.posts"),
     ("technologies", "adapters/security/sealing.py", "import adapters.memory.store"),
+    ("traces", "entrypoints/http/tracing.py", "import opentelemetry.trace"),
     ("in-process", "adapters/in_process/feeds.py", "import adapters.sql.posts.feed_entries"),
     ("modules", "application/posts/module.py", "import application.identity.module"),
 ]

@@ -56,6 +56,9 @@ def test_every_setting_is_read_from_the_environment() -> None:
         "WAGGLE_MEDIA_FILE_MB": "500",
         "WAGGLE_MEDIA_USER_MB": "1000",
         "WAGGLE_MEDIA_FILES_A_DAY": "20",
+        "WAGGLE_TRACES_URL": "http://collector:4318",
+        "WAGGLE_TRACES_RATIO": "0.05",
+        "WAGGLE_TRACES_CONTINUE": "on",
     }
 
     settings = Settings.read(environ)
@@ -90,6 +93,9 @@ def test_every_setting_is_read_from_the_environment() -> None:
         media_file_mb=500,
         media_user_mb=1000,
         media_files_a_day=20,
+        traces_url="http://collector:4318",
+        traces_ratio=0.05,
+        traces_continue="on",
     )
     assert (settings.shape, settings.url) == ("scaled", "https://waggle.example.org")
     assert {environment_name(setting) for setting in fields(Settings)} == set(environ)

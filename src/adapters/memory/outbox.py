@@ -9,6 +9,7 @@ from datetime import timedelta
 from adapters import events
 from adapters.leases import OwnLeases
 from adapters.memory.store import Draft, Store
+from adapters.trace_context import traceparent
 from application.shared.deliveries import NOT_DISTRIBUTED, Counts, DeadLetter, Delivery, Remaining, Settled
 from application.shared.errors import KeyReused
 from application.shared.events import Event
@@ -28,6 +29,7 @@ class _Entry:
     due_at: float = 0
     continue_from: str | None = None
     error: str = ""
+    traceparent: str | None = None
 
     def delivery(self, behind: frozenset[str] = frozenset(), lease: int = 0) -> Delivery:
         return Delivery(
@@ -41,6 +43,7 @@ class _Entry:
             self.continue_from,
             behind,
             lease,
+            self.traceparent,
         )
 
     def remaining(self, remaining: Remaining, now: float) -> "_Entry":
@@ -69,7 +72,14 @@ class MemoryOutbox:
 
     async def add(self, event: Event) -> None:
         seq = self.rows.store.next_number()
-        entry = _Entry(seq, EventId(self.new_id()), event.aggregate, type(event).__name__, events.dump(event))
+        entry = _Entry(
+            seq,
+            EventId(self.new_id()),
+            event.aggregate,
+            type(event).__name__,
+            events.dump(event),
+            traceparent=traceparent.get(),
+        )
         self.rows.put("outbox", entry.key, entry)
 
 

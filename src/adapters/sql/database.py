@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import asyncpg
 import msgspec
@@ -194,7 +194,7 @@ class Database:
         committed: Callable[[], None] = lambda: None,
         command_timeout: float | None = COMMAND_TIMEOUT,
         connections: int = CONNECTIONS,
-    ) -> "Database":
+    ) -> Self:
         """The database at `sqlite:///path`, or at a URL of `PostgresAddress`. Migrations may take long: they pass None as
         `command_timeout`. Raises ValueError for an invalid URL."""
         if url.startswith("sqlite:"):

@@ -259,7 +259,18 @@ def _new(remaining: Remaining) -> dict[str, Any]:
 
 
 def _delivery(row: Iterable[Any]) -> Delivery:
-    seq, event_id, aggregate, kind, data, subscriber, attempts, continue_from, behind = row
+    seq, event_id, aggregate, kind, data, trace, subscriber, attempts, continue_from, behind = row
     waiting = frozenset(behind.split(",")) if behind else frozenset[str]()
     event = events.load(kind, data)
-    return Delivery(seq, subscriber, event_id, aggregate, kind, event, attempts, continue_from, waiting)
+    return Delivery(
+        seq,
+        subscriber,
+        event_id,
+        aggregate,
+        kind,
+        event,
+        attempts,
+        continue_from,
+        waiting,
+        traceparent=trace,
+    )

@@ -25,7 +25,7 @@ from adapters.sql.metadata import Id, comma_separated, now_ms
 from adapters.sql.outbox import dead_letters, deliveries, outbox
 from application.shared.deliveries import NOT_DISTRIBUTED
 
-EVENT_COLUMNS = ("seq", "event_id", "aggregate", "kind", "data")
+EVENT_COLUMNS = ("seq", "event_id", "aggregate", "kind", "data", "traceparent")
 
 
 def _free(table: Any) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters import events
 from adapters.sql.metadata import Id, metadata
+from adapters.trace_context import TRACEPARENT_LENGTH, traceparent
 from application.shared.events import Event
 from application.shared.ports import NewId
 from domain.shared import EventId
@@ -26,6 +27,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", Id, nullable=False, server_default="0"),
     Column("leased_until", Id, nullable=False, server_default="0"),
+    Column("traceparent", String(TRACEPARENT_LENGTH)),
     Index("ix_outbox_aggregate_seq", "aggregate", "seq"),
     sqlite_autoincrement=True,  # a number is never given twice, also when the table was empty
 )
@@ -44,6 +46,7 @@ deliveries = Table(
     Column("leased_until", Id, nullable=False, server_default="0"),
     Column("continue_from", String(64)),
     Column("error", Text, nullable=False),
+    Column("traceparent", String(TRACEPARENT_LENGTH)),
     Index("ix_deliveries_aggregate_subscriber_seq", "aggregate", "subscriber", "seq"),
     Index("ix_deliveries_due_at", "due_at"),
 )
@@ -60,6 +63,7 @@ dead_letters = Table(
     Column("attempts", Integer, nullable=False),
     Column("continue_from", String(64)),
     Column("error", Text, nullable=False),
+    Column("traceparent", String(TRACEPARENT_LENGTH)),
 )
 
 inbox = Table(
@@ -87,15 +91,15 @@ class SqlOutbox:
     new_id: NewId
 
     async def add(self, event: Event) -> None:
-        await self.connection.execute(
-            _add,
-            {
-                "event_id": self.new_id(),
-                "aggregate": event.aggregate,
-                "kind": type(event).__name__,
-                "data": events.dump(event),
-            },
-        )
+        row: dict[str, object] = {
+            "event_id": self.new_id(),
+            "aggregate": event.aggregate,
+            "kind": type(event).__name__,
+            "data": events.dump(event),
+        }
+        if trace := traceparent.get():  # otherwise the statement does not name the column
+            row["traceparent"] = trace
+        await self.connection.execute(_add, row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ class Delivery:
     """For an event that is not distributed yet: the subscribers that still have an earlier event of the aggregate."""
     lease: int = field(default=0, compare=False)
     """Distinguishes this lease from earlier and later ones."""
+    traceparent: str | None = field(default=None, compare=False)
+    """The trace in which the event was published, in the form of W3C Trace Context; None if it is not recorded."""
 
     @property
     def key(self) -> tuple[int, str]:

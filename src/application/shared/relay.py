@@ -100,7 +100,9 @@ class Relay:
             if name in delivery.behind or (delivery.aggregate, name) in held_up:
                 remaining.append(Remaining(name))
                 continue
-            outcome = await self.subscribers.deliver(name, event, delivery.event_id, delivery.continue_from)
+            outcome = await self.subscribers.deliver(
+                name, event, delivery.event_id, delivery.continue_from, delivery.traceparent
+            )
             if outcome != DONE:
                 remaining.append(_remaining(delivery, name, outcome))
         return remaining

@@ -109,9 +109,15 @@ class Subscribers(Protocol):
         ...
 
     async def deliver(
-        self, subscriber: str, event: Event, event_id: EventId, continue_from: str | None = None
+        self,
+        subscriber: str,
+        event: Event,
+        event_id: EventId,
+        continue_from: str | None = None,
+        traceparent: str | None = None,
     ) -> Outcome:
-        """Returns when the subscriber has handled the event, or why it has not. Raises nothing."""
+        """Returns when the subscriber has handled the event, or why it has not. `traceparent` is the trace that the
+        handling belongs to. Raises nothing."""
         ...
 
 
@@ -133,7 +139,12 @@ class InProcess:
         return [name for name, one in of_type.items() if one.concerns is None or one.concerns(event)]
 
     async def deliver(
-        self, subscriber: str, event: Event, event_id: EventId, continue_from: str | None = None
+        self,
+        subscriber: str,
+        event: Event,
+        event_id: EventId,
+        continue_from: str | None = None,
+        traceparent: str | None = None,
     ) -> Outcome:
         subscription = self._subscriptions.get(type(event), {}).get(subscriber)
         if subscription is None:

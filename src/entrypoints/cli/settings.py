@@ -6,7 +6,7 @@ import dataclasses
 from entrypoints.cli.command import Command, print_line
 from entrypoints.settings import Settings, environment_name
 
-SECRETS = frozenset({"secret_key", "database_url", "redis_url", "media_url", "mail_url"})
+SECRETS = frozenset({"secret_key", "database_url", "redis_url", "media_url", "mail_url", "traces_url"})
 """Settings that contain passwords or keys."""
 
 

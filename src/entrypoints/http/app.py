@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from litestar import Controller, Litestar, Router
+from litestar.config.app import AppConfig
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Contact, License
@@ -54,6 +55,7 @@ from entrypoints.http.posts.threads import ThreadsController
 from entrypoints.http.request_middleware import RequestMiddleware
 from entrypoints.http.resources import IdempotentRequests
 from entrypoints.http.search import SearchController
+from entrypoints.http.tracing import RouteRecorder, TracedRequests
 from entrypoints.readiness import Readiness
 from entrypoints.settings import Settings
 
@@ -114,7 +116,7 @@ def create_app(
     documents = operations.documentation(lambda: describe(container, settings), asyncapi.document)
     limits = RateLimits(container.limiter(), rates(settings.rate_limits))
     authenticator = Authenticator(container.identity().authenticate, limits)
-    app = Litestar(
+    app = _Litestar(
         [*handlers, documents, operations.home],
         openapi_config=None,
         logging_config=None,
@@ -131,21 +133,29 @@ def create_app(
         pager=_pager(container, settings),
         socket=_socket(container, settings, authenticator, fragments),
     )
+    traces = container.traces()
     middleware = RequestMiddleware(
-        lane,
+        lane if traces is None else RouteRecorder(lane),
         access_log=settings.access_log,
         hsts=hsts(settings),
         networks=Networks(settings.trusted_proxies),
         limits=limits,
         cors=Cors(Origins(settings.cors_origins, _local_origins(settings))),
     )
-    return TemporaryErrorsAsEvents(middleware)
+    return TemporaryErrorsAsEvents(middleware if traces is None else TracedRequests(middleware, traces))
+
+
+class _Litestar(Litestar):
+    @staticmethod
+    def _patch_opentelemetry_middleware(config: AppConfig) -> AppConfig:
+        """Litestar imports its plugin for OpenTelemetry, and with it a part of that library, whether it is used or not."""
+        return config
 
 
 def describe(container: Container, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document. Slow; needs no open store."""
     handlers, common = _routes(container, settings, Fragments(container.media_addresses()))
-    return openapi.document(Litestar(handlers, openapi_config=_description(), logging_config=None, **common))
+    return openapi.document(_Litestar(handlers, openapi_config=_description(), logging_config=None, **common))
 
 
 def _routes(
@@ -215,6 +225,7 @@ def _streams(container: Container, fragments: Fragments) -> StreamServices:
         notifications.read_coalesced,
         container.now(),
         fragments,
+        container.traces(),
     )
 
 

@@ -18,6 +18,7 @@ from adapters.memory.notifications.rows import (
     notifications,
 )
 from adapters.memory.store import Draft, Store
+from adapters.trace_context import traceparent
 from application.notifications.ports import NotificationsTx
 from application.shared.ports import OpenTx
 from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
@@ -45,8 +46,10 @@ class MemoryStreams:
         }
 
     async def add(self, entries: Sequence[tuple[StreamEntry, str | None]]) -> None:
+        trace = traceparent.get()
         for entry, key in entries:
-            self.rows.put(ENTRIES, (entry.user, entry.seq), entry)
+            stored = replace(entry, traceparent=trace) if trace else entry
+            self.rows.put(ENTRIES, (entry.user, entry.seq), stored)
             if key is not None:
                 self.rows.put(KEYS, (entry.user, key), entry.seq)
                 self.rows.put(KEY_OF, (entry.user, entry.seq), key)

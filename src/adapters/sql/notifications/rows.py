@@ -36,6 +36,7 @@ ENTRY = (
     entries.c.post_id,
     entries.c.refs,
     entries.c.removed,
+    entries.c.traceparent,
 )
 KINDS = [kind.value for kind in NotificationKind]
 _TYPES: dict[str, EntryType] = {type_.value: type_ for type_ in (*NotificationKind, *StreamChange)}
@@ -66,7 +67,7 @@ def row_of(stream: Stream) -> dict[str, Any]:
 
 
 def entry_of(row: Row) -> StreamEntry:
-    user, seq, id_, type_, actor, post, refs, removed = row
+    user, seq, id_, type_, actor, post, refs, removed, trace = row
     return StreamEntry(
         UserId(user),
         seq,
@@ -76,6 +77,7 @@ def entry_of(row: Row) -> StreamEntry:
         None if post is None else PostId(post),
         refs_of(refs),
         bool(removed),
+        trace,
     )
 
 

@@ -3,6 +3,7 @@
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, LargeBinary, String, Table, Text
 
 from adapters.sql.metadata import Id, Instant, metadata
+from adapters.trace_context import TRACEPARENT_LENGTH
 
 streams = Table(
     "streams",
@@ -31,6 +32,7 @@ entries = Table(
     Column("removed", Boolean, nullable=False),
     # A hash: the key may name the account that acted, and it outlives the other data of the entry.
     Column("dedupe_key", LargeBinary(16)),
+    Column("traceparent", String(TRACEPARENT_LENGTH)),
     sqlite_with_rowid=False,
 )
 Index(

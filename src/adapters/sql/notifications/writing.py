@@ -35,6 +35,7 @@ from adapters.sql.notifications.rows import (
 )
 from adapters.sql.notifications.tables import entries, mails, preferences, streams, tickets
 from adapters.sql.outbox import insert_new
+from adapters.trace_context import traceparent
 from application.notifications.ports import NotificationsTx
 from application.shared.ports import OpenTx
 from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
@@ -138,7 +139,9 @@ class SqlStreams:
 
     async def add(self, entries: Sequence[tuple[StreamEntry, str | None]]) -> None:
         if entries:
-            await self.connection.execute(_add, [_row(entry, key) for entry, key in entries])
+            trace = traceparent.get()
+            traced = {"traceparent": trace} if trace else {}
+            await self.connection.execute(_add, [_row(entry, key) | traced for entry, key in entries])
 
     async def save(self, streams: Collection[Stream]) -> None:
         if streams:

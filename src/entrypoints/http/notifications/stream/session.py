@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -65,6 +66,12 @@ class SendFrame(Protocol):
         ...
 
 
+class FrameTraces(Protocol):
+    def frame(self, parent: str) -> AbstractContextManager[None]:
+        """The span of a frame in the trace `parent`, a `traceparent`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StreamServices:
     """The use cases that every stream needs."""
@@ -74,6 +81,7 @@ class StreamServices:
     read_coalesced: ReadCoalesced
     now: Clock
     fragments: Fragments
+    traces: FrameTraces | None = None
 
 
 class StreamSession:
@@ -162,7 +170,7 @@ class StreamSession:
         self._check_history(read.stream)
         stale = self._loop.time() + FRESH_SECONDS
         for seen in read.entries:
-            await self._send(self._event(seen, read.stream))
+            await self._send_entry(seen, read.stream)
             if seen.entry.seq != self.listener.last + 1:
                 return  # the client has rewound meanwhile, which woke the listener
             self.listener.last = seen.entry.seq
@@ -174,6 +182,14 @@ class StreamSession:
         elif not self._live:
             self._live = True
             await self._send(frames.Live(self.listener.last))
+
+    async def _send_entry(self, seen: HydratedEntry, stream: Stream) -> None:
+        frame, trace, traces = self._event(seen, stream), seen.entry.traceparent, self._streams.traces
+        if trace is None or traces is None:
+            await self._send(frame)
+            return
+        with traces.frame(trace):
+            await self._send(frame)
 
     def _check_history(self, stream: Stream) -> None:
         """A restore may have replaced the history that was sent."""
