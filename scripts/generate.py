@@ -17,6 +17,7 @@ from entrypoints.http.notifications.stream.asyncapi import document
 from entrypoints.http.openapi import catalogue
 from entrypoints.log_catalogue import catalogue as log_catalogue
 from entrypoints.log_catalogue import index_template
+from entrypoints.metrics.document import metrics_document
 from entrypoints.settings import Settings, environment_name
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -98,6 +99,10 @@ def logs() -> str:
     return log_catalogue(NOTE.format(source="the log events"))
 
 
+def metrics() -> str:
+    return metrics_document(NOTE.format(source="src/entrypoints/metrics/families.py"))
+
+
 GENERATED = {
     "openapi.json": openapi,
     "asyncapi.json": asyncapi,
@@ -106,6 +111,7 @@ GENERATED = {
     "events.md": events,
     "logs.md": logs,
     "../deploy/elasticsearch/index-template.json": index_template,
+    "metrics.md": metrics,
 }
 
 

@@ -24,6 +24,8 @@ class Breaker:
 
     monotonic: Callable[[], float]
     closed: bool = True
+    opened: int = 0
+    """How many times it has opened."""
     _outcomes: dict[int, list[int]] = field(default_factory=dict)
     """The numbers of outcomes and of failures, by second."""
     _timeouts: int = 0
@@ -63,6 +65,7 @@ class Breaker:
         total, failed = self._count(1, failed=1)
         if self._timeouts >= TIMEOUTS or (total >= MIN_OUTCOMES and 2 * failed >= total):
             self.closed = False
+            self.opened += 1
             self._timeouts = 0
             self._probed_at = self.monotonic()
 

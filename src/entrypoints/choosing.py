@@ -1,14 +1,16 @@
 """The adapters that depend on a setting."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from adapters.mail.smtp import SmtpMail
 from adapters.mail.unsent import NoMail, PrintedMail
-from adapters.memory.cache import MemoryCache
 from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
 from adapters.memory.limits import MemoryLimiter, NoLimiter
+from adapters.metered.media import MeteredStorage
+from adapters.metered.meters import Meters
+from adapters.metered.shared import MeteredCache, MeteredLimiter, MeteredMail
 from adapters.packed_cache import PackedCache
 from adapters.processing.parent import ChildProcessor, ConfinementRequired
 from adapters.redis.address import Address
@@ -34,6 +36,14 @@ if TYPE_CHECKING:
     from adapters.storage.s3 import S3Storage
     from adapters.traces.spans import Traces
     from entrypoints.container import Container
+
+
+T = TypeVar("T")
+
+
+def measured(c: "Container", part: T, wrap: Callable[[T, Meters], T]) -> T:
+    """The part, wrapped if metrics are on."""
+    return wrap(part, c.meters()) if c.config().settings.metrics_address else part
 
 
 # The imports within functions are of libraries that only a server with this setting should load.
@@ -103,20 +113,23 @@ def timelines(c: "Container") -> Timelines:
 def limiter(c: "Container") -> Limiter:
     if c.config().settings.rate_limits == "off":
         return NoLimiter()
-    own = MemoryLimiter(c.monotonic())
-    return RedisLimiter(c.redis(), own, c.ids().processes) if c.config().redis_address else own
+    own: Limiter = MemoryLimiter(c.monotonic())
+    shared = RedisLimiter(c.redis(), own, c.ids().processes) if c.config().redis_address else own
+    return measured(c, shared, MeteredLimiter)
 
 
 def cache(c: "Container") -> Cache:
-    own = MemoryCache(c.monotonic())
-    return PackedCache(RedisCache(c.redis(), own) if c.config().redis_address else own)
+    own = c.memory_cache()
+    shared: Cache = PackedCache(RedisCache(c.redis(), own) if c.config().redis_address else own)
+    return measured(c, shared, MeteredCache)
 
 
 def mail(c: "Container") -> Mail:
     configuration = c.config()
     if configuration.mail_server is not None:
         own_host = configuration.site.host.encode("idna").decode()
-        return SmtpMail(server=configuration.mail_server, own_host=own_host, now=c.now())
+        smtp: Mail = SmtpMail(server=configuration.mail_server, own_host=own_host, now=c.now())
+        return measured(c, smtp, MeteredMail)
     return PrintedMail() if configuration.settings.env == "development" else NoMail()
 
 
@@ -131,6 +144,10 @@ def s3(c: "Container") -> "S3Storage":
 
 
 def storage(c: "Container") -> Storage:
+    return measured(c, _storage(c), MeteredStorage)
+
+
+def _storage(c: "Container") -> Storage:
     place, traces = c.config().media_place, c.traces()
     if isinstance(place, S3Address):
         if traces is None:

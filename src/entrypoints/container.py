@@ -16,6 +16,7 @@ from adapters import clock
 from adapters.disk import Disk
 from adapters.folders import TemporaryFolders
 from adapters.ids import IdAllocator
+from adapters.memory.cache import MemoryCache
 from adapters.memory.feeds import stores as memory_feeds
 from adapters.memory.graph import stores as memory_graph
 from adapters.memory.identity import stores as memory_identity
@@ -25,6 +26,7 @@ from adapters.memory.outbox import MemoryOutboxQueue
 from adapters.memory.posts import stores as memory_posts
 from adapters.memory.store import Store
 from adapters.memory.technology import Memory
+from adapters.metered.meters import Meters
 from adapters.processing.parent import ChildProcessor
 from adapters.redis.feeds import RedisTimelines
 from adapters.security.passwords import BcryptPasswords
@@ -89,6 +91,7 @@ class Container(containers.DeclarativeContainer):
     ids: Provider[IdAllocator] = once(lambda c: IdAllocator(c.monotonic()))
     secrets: Provider[Secrets] = once(lambda c: Secrets(c.config().master_key))
     keys = once(lambda _: SigningKeys())
+    meters = once(lambda _: Meters())
     disk = once(lambda c: Disk(c.config().data_folder))
     wake = once(lambda _: asyncio.Event())
     """Set by each commit, to wake the relay. Belongs to the event loop in which it is first used."""
@@ -123,6 +126,7 @@ class Container(containers.DeclarativeContainer):
     redis_timelines = once(lambda c: RedisTimelines(c.redis()))
     timelines = once(choosing.timelines)
     limiter = once(choosing.limiter)
+    memory_cache = once(lambda c: MemoryCache(c.monotonic()))
     cache = once(choosing.cache)
     mail = once(choosing.mail)
     s3 = once(choosing.s3)

@@ -69,6 +69,35 @@ class ServerStopped(LogEvent, logger="server", level=INFO):
     message = "the server has stopped"
 
 
+class MetricsServed(LogEvent, logger="server", level=INFO):
+    """Metrics are served on the port of WAGGLE_METRICS_ADDRESS.
+
+    Do: nothing."""
+
+    message = "metrics are served at /metrics on port {port}"
+    port: int
+
+
+class MetricsExposed(LogEvent, logger="server", level=WARNING):
+    """Other machines can reach the metrics. They contain no secrets and no names, but show how many users there are and what
+    they do.
+
+    Do: let a firewall admit only Prometheus, or use a loopback address in WAGGLE_METRICS_ADDRESS."""
+
+    message = "metrics on port {port} can be reached from other machines"
+    port: int
+
+
+class QueueNotCounted(LogEvent, logger="metrics", level=WARNING):
+    """A queue could not be counted for the metrics, which then lack it. At most one line per queue in ten seconds.
+
+    Do: check whether the database responds."""
+
+    message = "the queue of the part {part} could not be counted: {error_type}"
+    part: str
+    error_type: str
+
+
 class ProxiesNotTrusted(LogEvent, logger="server", level=WARNING):
     """No proxy may name the address of its clients, in production.
 

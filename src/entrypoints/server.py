@@ -7,7 +7,8 @@ import gc
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from ipaddress import ip_address
 from math import inf
 from types import FrameType
 
@@ -16,12 +17,23 @@ import uvicorn
 from application.notifications.hub import Hub
 from application.shared.log import log
 from entrypoints.access.networks import Networks
-from entrypoints.container import build
-from entrypoints.http.app import create_app
+from entrypoints.background import in_background
+from entrypoints.container import Container, build
+from entrypoints.http.app import VERSION, create_app
 from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
+from entrypoints.http.metrics_listener import serving_metrics
 from entrypoints.http.notifications.stream.frames import MAX_FRAME
 from entrypoints.http.starting import responding_to_probes
-from entrypoints.log_events import ProxiesNotTrusted, ServerDraining, ServerStarted, ServerStopped
+from entrypoints.log_events import (
+    MetricsExposed,
+    MetricsServed,
+    ProxiesNotTrusted,
+    ServerDraining,
+    ServerStarted,
+    ServerStopped,
+)
+from entrypoints.metrics.lag import measure_lag
+from entrypoints.metrics.reading import Served
 from entrypoints.runtime import running
 from entrypoints.settings import BadSettings, Settings
 
@@ -35,15 +47,17 @@ GOODBYE_SECONDS = 2.0
 
 async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
     """Serve the API until SIGTERM or SIGINT."""
-    with _listening(
-        settings
-    ) as listener:  # before anything is created: a port that is taken must leave nothing behind
-        await _serve_on(listener, dataclasses.replace(settings, port=listener.getsockname()[1]))
+    with ExitStack() as stack:  # before anything is created: a port that is taken must leave nothing behind
+        metrics = None
+        if settings.metrics_at is not None:
+            metrics = stack.enter_context(_listening(*settings.metrics_at))
+        listener = stack.enter_context(_listening(settings.host, settings.port))
+        await _serve_on(listener, metrics, dataclasses.replace(settings, port=listener.getsockname()[1]))
     log(ServerStopped())
     return 0
 
 
-async def _serve_on(listener: socket.socket, settings: Settings) -> None:
+async def _serve_on(listener: socket.socket, metrics: socket.socket | None, settings: Settings) -> None:
     container = build(settings)
     async with AsyncExitStack() as stack:
         async with responding_to_probes(listener):
@@ -70,7 +84,24 @@ async def _serve_on(listener: socket.socket, settings: Settings) -> None:
             timeout_graceful_shutdown=FINISH_SECONDS,
             timeout_keep_alive=75,
         )
+        if metrics is not None:
+            await _serve_metrics(stack, metrics, container, connections)
         await _Server(config, settings, connections, container.hub()).serve(sockets=[listener])
+
+
+async def _serve_metrics(
+    stack: AsyncExitStack, listener: socket.socket, container: Container, connections: Connections
+) -> None:
+    # Here and not above: the library takes 25 ms, which only a server with metrics should pay.
+    from entrypoints.metrics.exposition import exposition  # noqa: PLC0415
+
+    served = Served(VERSION, lambda: len(connections), connections.refused)
+    await stack.enter_async_context(serving_metrics(listener, exposition(container, served)))
+    await in_background(stack, "lag of the event loop", lambda: measure_lag(container.meters().lag))
+    host, port = listener.getsockname()[:2]
+    log(MetricsServed(port=port))
+    if not ip_address(host).is_loopback:
+        log(MetricsExposed(port=port))
 
 
 class _Server(uvicorn.Server):
@@ -95,7 +126,7 @@ class _Server(uvicorn.Server):
         try:
             await super().startup(sockets)
         except OSError as error:  # two servers may bind the same port while neither listens yet
-            raise _cannot_listen(self._settings, error) from None
+            raise _cannot_listen(self._settings.host, self._settings.port, error) from None
         gc.freeze()  # what exists now stays: collecting it again and again took up to 4 ms and freed nothing
         log(ServerStarted(shape=self._settings.shape, port=self._settings.port))
         print(_where(self._settings), flush=True)  # noqa: T201 - for the person at the terminal
@@ -134,21 +165,21 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise _cannot_listen(settings, error) from None
+        raise _cannot_listen(host, port, error) from None
     with listener:
         yield listener
 
 
-def _cannot_listen(settings: Settings, error: OSError) -> BadSettings:
-    return BadSettings(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}")
+def _cannot_listen(host: str, port: int, error: OSError) -> BadSettings:
+    return BadSettings(f"cannot listen on {host}:{port}: {error.strerror}")
 
 
 def _where(settings: Settings) -> str:

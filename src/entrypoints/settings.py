@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from entrypoints.access.limits import rates
 from entrypoints.access.networks import Networks
 from entrypoints.production import problem
-from entrypoints.web_addresses import CORS_SCHEMES, WEB_SCHEMES, is_origin, is_web_address
+from entrypoints.web_addresses import CORS_SCHEMES, WEB_SCHEMES, is_origin, is_web_address, listener_address
 
 EX_CONFIG = 78
 """The exit status of a process with a wrong configuration (sysexits.h)."""
@@ -122,6 +122,11 @@ class Settings:
         "problems", "which requests are logged: `all`, `problems` (status 500 and above, or slow), `off`"
     )
 
+    metrics_address: str = _setting(
+        "",
+        "the address of a listener of its own that serves metrics for Prometheus at `/metrics`, such as `127.0.0.1:9091` or "
+        "`[::1]:9091`; each process on a machine needs a port of its own. Empty: no metrics",
+    )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
         "addresses and CIDR blocks of the reverse proxies in front of Waggle, separated by commas: only they are trusted to "
@@ -255,6 +260,12 @@ class Settings:
             raise BadSettings("WAGGLE_MEDIA_ORIGIN must be an origin like https://media.example.org")
         if self.public_url and not is_web_address(self.public_url):
             raise BadSettings("WAGGLE_PUBLIC_URL must be like https://waggle.example.org")
+        try:
+            _ = self.metrics_at
+        except ValueError:
+            raise BadSettings(
+                "WAGGLE_METRICS_ADDRESS must be an IP address and a port, like 127.0.0.1:9091"
+            ) from None
 
     def _check_redis(self) -> None:
         if not self.redis_url:
@@ -304,6 +315,11 @@ class Settings:
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'waggle.db'}"
+
+    @property
+    def metrics_at(self) -> tuple[str, int] | None:
+        """The host and the port of WAGGLE_METRICS_ADDRESS; None if metrics are off."""
+        return listener_address(self.metrics_address) if self.metrics_address else None
 
     @property
     def url(self) -> str:

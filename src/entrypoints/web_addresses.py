@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 WEB_SCHEMES = {"https": 443, "http": 80}
@@ -38,3 +39,14 @@ def is_origin(text: str, schemes: Mapping[str, int | None]) -> bool:
     return _HOST.fullmatch(named) is not None and text == f"{url.scheme}://{named}" + (
         f":{port}" if port else ""
     )
+
+
+def listener_address(text: str) -> tuple[str, int]:
+    """Parse an IP address and a port: `127.0.0.1:9091`, `[::1]:9091`. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
+        raise ValueError("the port must be a number up to 65535")
+    address = ip_address(host.removeprefix("[").removesuffix("]"))
+    if host != (f"[{address}]" if address.version == 6 else str(address)):
+        raise ValueError("an IPv6 address must be in brackets")
+    return str(address), int(port)

@@ -9,6 +9,7 @@ import os
 import random
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,9 @@ from adapters.in_process.graph import AccountsOfIdentity
 from adapters.in_process.identity import AuthorshipOfPosts, ViewerContextsOfGraph
 from adapters.in_process.media import OwnersOfPosts
 from adapters.in_process.notifications import AddressesOfIdentity, AudienceOfPosts, HydratePostsById
+from adapters.metered.identity import MeteredSecurityRecords
+from adapters.metered.media import MeteredProcessor
+from adapters.metered.shared import MeteredSubscribers
 from adapters.security.common_passwords import CommonPasswords
 from adapters.security.confirmation_tokens import MacConfirmationTokens
 from adapters.security.stream_tokens import MacStreamTokens
@@ -25,6 +29,7 @@ from adapters.security.tokens import ChainedRefreshTokens, JwtAccessTokens, make
 from application.feeds.module import FeedsModule, FeedsNeeds
 from application.graph.module import GraphModule, GraphNeeds
 from application.identity.module import IdentityModule, IdentityNeeds
+from application.identity.stores import IdentityStores
 from application.media.module import MediaModule, MediaNeeds
 from application.notifications.module import NotificationsModule, NotificationsNeeds
 from application.posts.module import PostsModule, PostsNeeds
@@ -32,8 +37,10 @@ from application.posts.queries import HydratedPost
 from application.shared.relay import Relay
 from application.shared.subscriptions import Subscription
 from entrypoints.access.context import origin
+from entrypoints.choosing import measured
 
 if TYPE_CHECKING:
+    from application.media.ports import Processor
     from entrypoints.container import Container
 
 
@@ -44,7 +51,7 @@ class Module(Protocol):
 def identity(c: "Container") -> IdentityModule:
     configuration, keyed = c.config(), c.secrets()
     return IdentityModule.build(
-        stores=c.identity_stores(),
+        stores=_identity_stores(c),
         needs=IdentityNeeds(
             viewer_contexts=ViewerContextsOfGraph(lambda: c.graph().viewer_contexts),
             authorship=AuthorshipOfPosts(lambda: c.posts().authored),
@@ -87,13 +94,14 @@ def graph(c: "Container") -> GraphModule:
 
 
 def media(c: "Container") -> MediaModule:
+    processor: Processor = c.processor()
     return MediaModule.build(
         stores=c.media_stores(),
         needs=MediaNeeds(
             owners=OwnersOfPosts(lambda: c.posts().restricted_authors),
             sessions=c.identity().live_sessions,
             storage=c.storage(),
-            processor=c.processor(),
+            processor=measured(c, processor, MeteredProcessor),
             folder=c.folder(),
             limits=c.config().media_limits,
             new_secret=lambda: secrets.token_urlsafe(16),
@@ -172,4 +180,10 @@ def modules(c: "Container") -> Sequence[Module]:
 
 
 def relay(c: "Container") -> Relay:
-    return Relay(queue=c.outbox_queue(), subscribers=c.subscribers(), wake=c.wake())
+    subscribers = measured(c, c.subscribers(), lambda all_, meters: MeteredSubscribers(all_, meters, c.now()))
+    return Relay(queue=c.outbox_queue(), subscribers=subscribers, wake=c.wake())
+
+
+def _identity_stores(c: "Container") -> IdentityStores:
+    stores = c.identity_stores()
+    return replace(stores, security_records=measured(c, stores.security_records, MeteredSecurityRecords))

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,22 @@ def test_a_data_folder_that_is_a_file_is_refused(waggle: Waggle) -> None:
     waggle.data_dir.touch()
 
     assert_refused(waggle, "WAGGLE_DATA_DIR")
+
+
+def test_an_address_for_metrics_that_is_taken_is_refused_before_anything_is_created(waggle: Waggle) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        waggle.settings["WAGGLE_METRICS_ADDRESS"] = address
+
+        assert_refused(waggle, "cannot listen on", address)
+
+    assert not waggle.data_dir.exists()
+
+
+def test_the_port_of_the_api_is_refused_for_metrics(waggle: Waggle) -> None:
+    waggle.settings["WAGGLE_METRICS_ADDRESS"] = f"127.0.0.1:{waggle.port}"
+
+    assert_refused(waggle, "cannot listen on", str(waggle.port))
 
 
 def test_an_invalid_key_file_is_refused(waggle: Waggle) -> None:

@@ -166,9 +166,12 @@ class DeliveriesContract:
         await settle(stores, unknown, Remaining(NOT_DISTRIBUTED, 1, error="unknown"))
 
         assert await stores.queue.counts() == {
-            NOT_DISTRIBUTED: Counts(pending=2, retrying=1),
-            "a": Counts(retrying=1, dead=1),
-            "b": Counts(pending=1, retrying=1),
-            "c": Counts(pending=1),
+            NOT_DISTRIBUTED: Counts(pending=2, retrying=1, oldest=unknown.event_id),
+            "a": Counts(retrying=1, dead=1, oldest=first.event_id),
+            "b": Counts(pending=1, retrying=1, oldest=first.event_id),
+            "c": Counts(pending=1, oldest=first.event_id),
         }
+        limited = await stores.queue.counts(1)
+        assert sum(one.pending + one.retrying for one in limited.values()) == 2  # an event and a delivery
+        assert limited["a"].dead == 1
         assert await stores.queue.waiting() == 7

@@ -42,6 +42,16 @@ class MailQueueContract:
         mail = await claim_one(stores, user)
         assert (mail.since, mail.attempts) == (7, 0)
 
+    async def test_waiting_mails_are_counted_without_cooldowns(self, stores: Stores) -> None:
+        queue, user = stores.notifications.mail_queue, a_user()
+        before = await queue.waiting()
+        await schedule_mail(stores, user, 7)
+        await schedule_mail(stores, a_user(), 8, after=HOUR)
+
+        assert await queue.waiting() == before + 2
+        await queue.done(await claim_one(stores, user), 7, HOUR)
+        assert await queue.waiting() == before + 1
+
     async def test_a_user_has_one_mail_which_covers_everything_from_the_first_entry(
         self, stores: Stores
     ) -> None:

@@ -230,6 +230,15 @@ class ProcessingQueueContract:
         assert await stores.media.jobs.claim(MINUTE) == ProcessingJob(two, 1)
         assert await stores.media.jobs.claim(MINUTE) is None
 
+    async def test_jobs_wait_until_they_are_done(self, stores: Stores) -> None:
+        before = await stores.media.jobs.waiting()
+        one, _ = await self.jobs(stores, 2)
+        await stores.media.jobs.claim(MINUTE)
+
+        assert await stores.media.jobs.waiting() == before + 2
+        await saved(stores, one.ready(RESULT))
+        assert await stores.media.jobs.waiting() == before + 1
+
     async def test_concurrent_claims_get_different_jobs(self, stores: Stores) -> None:
         await self.drained(stores)
         some = await self.jobs(stores, 5)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from adapters.metered.meters import StreamMeter
 from adapters.storage.signing import MediaAddresses
 from application.notifications.hub import Hub, Listener
 from application.notifications.read_stream import OpenStream, ReadAfter
@@ -34,6 +35,7 @@ class StreamServer:
 
     def __post_init__(self) -> None:
         self.hub = Hub(self.streams.reader, self)
+        self.meter = StreamMeter()
         self.read_after: Callable[[UserId, int], Awaitable[Any]] = ReadAfter(
             self.streams.find_stream, self.streams.reader, self.streams.hydrate
         )
@@ -63,6 +65,7 @@ class StreamServer:
             self.read_after,  # type: ignore[arg-type]  # or a fake
             lambda: datetime.now(UTC),
             Fragments(MediaAddresses(b"key", "http://waggle.test")),
+            self.meter,
         )
         client.session = StreamSession(
             common, listener, StreamGrant(MAYA, SESSION, until), client.receive, answers_pings=answers_pings

@@ -172,12 +172,21 @@ class MemoryOutboxQueue:
             if (seqs is None or entry.seq in seqs) and subscriber in {None, entry.subscriber}
         )
 
-    async def counts(self) -> Mapping[str, Counts]:
-        remaining = [*self.store.all("outbox"), *self.store.all("deliveries")]
+    async def counts(self, limit: int = 1_000_000) -> Mapping[str, Counts]:
+        remaining = [*self._oldest("outbox", limit), *self._oldest("deliveries", limit)]
         pending = Counter(entry.subscriber for entry in remaining if not entry.error)
         retrying = Counter(entry.subscriber for entry in remaining if entry.error)
-        dead = Counter(entry.subscriber for entry in self.store.all("dead_letters"))
-        return {name: Counts(pending[name], retrying[name], dead[name]) for name in pending | retrying | dead}
+        dead = Counter(entry.subscriber for entry in self._oldest("dead_letters", limit))
+        oldest: dict[str, EventId] = {}
+        for entry in remaining:
+            oldest[entry.subscriber] = min(entry.event_id, oldest.get(entry.subscriber, entry.event_id))
+        return {
+            name: Counts(pending[name], retrying[name], dead[name], oldest.get(name))
+            for name in pending | retrying | dead
+        }
+
+    def _oldest(self, table: str, limit: int) -> Sequence[_Entry]:
+        return sorted(self.store.all(table), key=_by_seq)[:limit]
 
     async def waiting(self) -> int:
         return sum(1 for table in ("outbox", "deliveries") for _ in self.store.all(table))

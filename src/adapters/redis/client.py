@@ -11,7 +11,7 @@ from typing import Any
 from adapters.breaker import PROBE_SECONDS, Breaker
 from adapters.log_events import RedisAvailable, RedisUnavailable
 from adapters.redis.address import Address
-from adapters.redis.connection import Connection, RedisAway, RedisRefused
+from adapters.redis.connection import CommandStats, Connection, RedisAway, RedisRefused
 from application.shared.log import log
 
 CONNECT = 1.0
@@ -36,6 +36,7 @@ class Client:
 
     def __init__(self, address: Address, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.breaker = Breaker(monotonic)
+        self.stats = CommandStats()
         self.run_id = ""
         """The run id of the last server. It changes with a restart, after which the data may be older."""
         self._address = address
@@ -61,8 +62,18 @@ class Client:
 
     async def check(self) -> None:
         """Raises RedisAway if commands fail currently."""
-        if self._connection is None or not self.breaker.closed:
+        if not self.available:
             raise RedisAway("Redis is unavailable")
+
+    @property
+    def available(self) -> bool:
+        """Whether commands are sent currently."""
+        return self._connection is not None and self.breaker.closed
+
+    @property
+    def pending(self) -> int:
+        """Commands without a reply."""
+        return self._connection.pending if self._connection is not None else 0
 
     async def run(self) -> None:
         """Keep a connection open until cancelled."""
@@ -105,7 +116,7 @@ class Client:
     async def _connected(self) -> Connection:
         address = self._address
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(Breaker(self._now), self._ended.set),
+            lambda: Connection(Breaker(self._now), self._ended.set, self.stats),
             address.host,
             address.port,
             ssl=address.tls,

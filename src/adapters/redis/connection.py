@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import hiredis
@@ -30,6 +31,21 @@ class RedisRefused(RedisAway):
     """Redis replied with an error; the message has its text."""
 
 
+@dataclass(slots=True)
+class CommandStats:
+    """The commands of this process so far, over all connections."""
+
+    answered: int = 0
+    """Replies to commands, including errors and late replies."""
+    seconds: float = 0.0
+    """From sending these commands to their replies, in total."""
+    refused: int = 0
+    """Replies that are errors, except of a script that Redis does not know yet."""
+    timed_out: int = 0
+    lost: int = 0
+    """Commands without a reply when the connection was lost."""
+
+
 class Connection(asyncio.Protocol):
     """Commands of one iteration of the event loop are written together.
 
@@ -37,9 +53,10 @@ class Connection(asyncio.Protocol):
     or a cancellation, keeps its place until its reply has arrived: no other caller gets it.
     """
 
-    def __init__(self, breaker: Breaker, lost: Callable[[], None]) -> None:
+    def __init__(self, breaker: Breaker, lost: Callable[[], None], stats: CommandStats | None = None) -> None:
         self.breaker = breaker
         """Receives the outcomes of commands, except of those whose callers no longer wait."""
+        self.stats = stats or CommandStats()
         self._loop = asyncio.get_running_loop()
         self._lost = lost
         self._reader = hiredis.Reader(notEnoughData=_NOTHING)
@@ -56,6 +73,11 @@ class Connection(asyncio.Protocol):
     @property
     def open(self) -> bool:
         return self._transport is not None
+
+    @property
+    def pending(self) -> int:
+        """Commands without a reply."""
+        return len(self._due)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -102,6 +124,7 @@ class Connection(asyncio.Protocol):
             if not answer.done():
                 answer.set_exception(RedisAway("Redis took too long"))
                 self.breaker.timed_out()
+                self.stats.timed_out += 1
         if self._transport is None:
             return
         if due and now - max(self._heard_at, due[0][0]) > SILENCE:
@@ -117,15 +140,18 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard_at = self._loop.time()
-        due, get = self._due, self._reader.gets
+        due, get, stats = self._due, self._reader.gets, self.stats
         good = 0
         try:
             self._reader.feed(data)
             while (reply := get()) is not _NOTHING:
-                _, answer = due.popleft()
+                given, answer = due.popleft()
+                stats.answered += 1
+                stats.seconds += self._heard_at - given
                 if self._expired:
                     self._expired -= 1  # already counted, as a timeout
                 elif isinstance(reply, hiredis.ReplyError):
+                    stats.refused += not str(reply).startswith("NOSCRIPT")
                     if not answer.done():
                         answer.set_exception(RedisRefused(str(reply)))
                 else:
@@ -148,4 +174,5 @@ class Connection(asyncio.Protocol):
             if not answer.done():
                 answer.set_exception(RedisAway("the connection to Redis was lost"))
                 self.breaker.failed()
+                self.stats.lost += 1
         self._lost()

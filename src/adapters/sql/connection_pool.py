@@ -8,9 +8,19 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import asyncpg
+
+
+class PoolState(NamedTuple):
+    name: str
+    """`read` (single reads) or `write` (transactions)."""
+    size: int
+    """The maximum number of connections."""
+    in_use: int
+    waiting: int
+    """Reads or transactions that wait for a connection."""
 
 
 class PooledConnection(Protocol):
@@ -94,6 +104,10 @@ class ConnectionPool:
             self._slots -= 1
         else:
             self._idle.append(connection)
+
+    def state(self) -> PoolState:
+        waiting = sum(not granted.done() for granted in self._waiting)
+        return PoolState("read", self.size, self._slots - len(self._idle), waiting)
 
     def close(self) -> None:
         for connection in self._all:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from adapters.sql import sqlite
 from adapters.sql.address import PostgresAddress
-from adapters.sql.connection_pool import ConnectionPool, PooledConnection
+from adapters.sql.connection_pool import ConnectionPool, PooledConnection, PoolState
 from adapters.sql.errors import translated
 from application.shared.ports import OpenTx
 from domain.shared import Unavailable
@@ -94,6 +94,7 @@ class _Reader(Protocol):
     async def fetch_slow(self, statement: Prepared, params: dict[str, Any]) -> list[Row]: ...
     async def open(self) -> None: ...
     async def close(self) -> None: ...
+    def pools(self) -> Sequence[PoolState]: ...
 
 
 @dataclass(slots=True)
@@ -121,6 +122,9 @@ class _SqliteReader:
         return await self._read_thread.fetch(
             sql, [_json(value) if type(value) is list else value for value in values]
         )
+
+    def pools(self) -> Sequence[PoolState]:
+        return ()  # one connection, whose reads wait for nothing
 
     async def close(self) -> None:
         if self._read_thread is not None:
@@ -163,6 +167,9 @@ class _PostgresReader:
     async def fetch_slow(self, statement: Prepared, params: dict[str, Any]) -> list[Row]:
         return await self.fetch(statement, params)
 
+    def pools(self) -> Sequence[PoolState]:
+        return () if self._pool is None else (self._pool.state(),)
+
     async def close(self) -> None:
         if self._pool is not None:
             self._pool.close()
@@ -186,6 +193,8 @@ class Database:
     check_room: Callable[[], None] = lambda: None
     """Called before each transaction. Raises StorageFull if nothing can be written."""
     _unsynced: AsyncEngine = field(init=False)
+    _transactions: int = field(default=0, init=False)
+    """Transactions that are open or wait for a connection."""
 
     @classmethod
     def at(
@@ -260,6 +269,15 @@ class Database:
         """Raises Unavailable if the database does not answer."""
         await self.fetch(_PING)
 
+    def pools(self) -> Sequence[PoolState]:
+        """The connection pools of this process."""
+        pool: Any = self.engine.pool
+        in_use = pool.checkedout()
+        return (
+            PoolState("write", pool.size(), in_use, max(0, self._transactions - in_use)),
+            *self._reader.pools(),
+        )
+
     @asynccontextmanager
     async def begin(self, *, is_synced: bool = True) -> AsyncIterator[AsyncConnection]:
         """A transaction. One that is not synced survives the death of this process; on SQLite it may be lost in a power
@@ -267,6 +285,7 @@ class Database:
         again, since the outbox still has the event."""
         self.check_room()
         engine = self.engine if is_synced or not self.is_sqlite else self._unsynced
+        self._transactions += 1
         try:
             async with engine.begin() as connection:
                 yield connection
@@ -275,6 +294,8 @@ class Database:
                 raise
             self.check_room()  # a full disk causes various errors
             raise meant from error
+        finally:
+            self._transactions -= 1
 
     def transactions(self, ports: Callable[[AsyncConnection], T], *, is_synced: bool = True) -> OpenTx[T]:
         @asynccontextmanager

@@ -33,6 +33,7 @@ from application.shared.deliveries import (
     Remaining,
     Settled,
 )
+from domain.shared import EventId
 
 _CLAIM_LOCK = 0x7761676F
 """Claims of several relays go one after the other: a claim must see the leases of the one before."""
@@ -139,14 +140,16 @@ class _SqlOutboxQueue:
             await connection.execute(insert(deliveries).from_select(names, one))
             return (await connection.execute(delete(dead_letters).where(chosen))).rowcount
 
-    async def counts(self) -> Mapping[str, Counts]:
+    async def counts(self, limit: int = 1_000_000) -> Mapping[str, Counts]:
         found: dict[str, Counts] = {}
-        for subscriber, count, failed, is_dead in await self.database.fetch(COUNTS):
+        for subscriber, count, failed, is_dead, oldest in await self.database.fetch_slow(COUNTS, n=limit):
             before = found.get(subscriber, Counts())
             if is_dead:
                 found[subscriber] = replace(before, dead=count)
-            elif count:
-                found[subscriber] = replace(before, pending=count - failed, retrying=int(failed))
+            else:
+                found[subscriber] = replace(
+                    before, pending=count - failed, retrying=int(failed), oldest=EventId(oldest)
+                )
         return found
 
     async def waiting(self) -> int:

@@ -104,18 +104,22 @@ REMAINING = Statements(deliveries, _due_remaining, "attempts", "continue_from", 
 
 
 def _counted(table: Table, subscriber: Any, error: Any, dead: int) -> Any:
-    failed = func.sum(case((error, 1), else_=0))
-    return select(subscriber, func.count(), failed, literal(dead)).select_from(table).group_by(subscriber)
+    """Subscriber, number, failures, whether they are dead, oldest event: of the first rows of the table."""
+    first = (
+        select(subscriber.label("subscriber"), case((error, 1), else_=0).label("failed"), table.c.event_id)
+        .order_by(table.c.seq)
+        .limit(bindparam("n", type_=Integer))
+        .subquery()
+    )
+    c = first.c
+    return select(
+        c.subscriber, func.count(), func.sum(c.failed), literal(dead), func.min(c.event_id)
+    ).group_by(c.subscriber)
 
 
 COUNTS = Prepared(
     union_all(
-        select(
-            literal(NOT_DISTRIBUTED),
-            func.count(),
-            func.sum(case((outbox.c.attempts > 0, 1), else_=0)),
-            literal(0),
-        ),
+        _counted(outbox, literal(NOT_DISTRIBUTED), outbox.c.attempts > 0, 0),
         _counted(deliveries, deliveries.c.subscriber, deliveries.c.error != "", 0),
         _counted(dead_letters, dead_letters.c.subscriber, true(), 1),
     )

@@ -17,6 +17,7 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 
+from adapters.breaker import Breaker
 from adapters.log_events import BucketCreated, BucketPublic, StorageAvailable, StorageUnavailable
 from adapters.storage.address import S3Address
 from adapters.storage.calling import BUDGET, NOTHING, BucketMissing, Calls, client, connections
@@ -62,6 +63,10 @@ class S3Storage:
         self._monotonic, self._checked_at, self._problem = monotonic, -1.0, ""
         self._ready = False
         self._was_available: bool | None = None
+
+    @property
+    def breaker(self) -> Breaker:
+        return self._calls.breaker
 
     async def put(self, key: str, source: Path, content_type: str) -> None:
         checked(key)

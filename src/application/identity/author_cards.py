@@ -22,6 +22,10 @@ class AuthorCards:
     capacity: int = 10_000
     _cards: OrderedDict[UserId, tuple[AuthorCard, float]] = field(default_factory=OrderedDict, compare=False)
 
+    def __len__(self) -> int:
+        """The number of cached cards."""
+        return len(self._cards)
+
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
         now = self.monotonic()
         found: dict[UserId, AuthorCard] = {}

@@ -141,6 +141,10 @@ class ProcessingQueue(Protocol):
         number. No effect if the lease was lost."""
         ...
 
+    async def waiting(self) -> int:
+        """Return the number of jobs that are not done, including those that are being processed."""
+        ...
+
 
 # --- Storage ----------------------------------------------------------------------------------------
 

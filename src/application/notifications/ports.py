@@ -264,6 +264,10 @@ class MailQueue(Protocol):
         attempt."""
         ...
 
+    async def waiting(self) -> int:
+        """The number of mails that will be due or are due. A user in the cooldown without new entries has none."""
+        ...
+
 
 class MailAddresses(Protocol):
     """The question that notifications asks the module that stores accounts."""

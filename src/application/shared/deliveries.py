@@ -73,6 +73,8 @@ class Counts:
     """Deliveries that did not fail: they wait behind an earlier event, or continue in parts."""
     retrying: int = 0
     dead: int = 0
+    oldest: EventId | None = None
+    """The oldest event of the pending and retrying deliveries. Its id contains its time."""
 
 
 class OutboxQueue(Protocol):
@@ -111,8 +113,9 @@ class OutboxQueue(Protocol):
         Each is delivered to its subscriber only. Returns their number."""
         ...
 
-    async def counts(self) -> Mapping[str, Counts]:
-        """The counts by subscriber. Subscribers without deliveries are left out."""
+    async def counts(self, limit: int = 1_000_000) -> Mapping[str, Counts]:
+        """The counts by subscriber. Subscribers without deliveries are left out. Of the events, of the deliveries and of
+        the dead letters, the oldest `limit` are counted."""
         ...
 
     async def waiting(self) -> int:

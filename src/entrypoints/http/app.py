@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from litestar import Controller, Litestar, Router
@@ -52,6 +53,7 @@ from entrypoints.http.paging import Pager
 from entrypoints.http.posts.engagements import EngagedPostsController, EngagementsController
 from entrypoints.http.posts.handlers import OfUser, PostsController, PostsOfUserController
 from entrypoints.http.posts.threads import ThreadsController
+from entrypoints.http.request_counting import CountedLifecycle
 from entrypoints.http.request_middleware import RequestMiddleware
 from entrypoints.http.resources import IdempotentRequests
 from entrypoints.http.search import SearchController
@@ -112,6 +114,7 @@ def create_app(
     """The ASGI application over `container`. The caller starts and stops the container. `draining` is true when the server
     is about to stop."""
     fragments = Fragments(container.media_addresses())
+    container.meters().fragments = fragments
     handlers, common = _routes(container, settings, fragments, draining)
     documents = operations.documentation(lambda: describe(container, settings), asyncapi.document)
     limits = RateLimits(container.limiter(), rates(settings.rate_limits))
@@ -142,6 +145,10 @@ def create_app(
         limits=limits,
         cors=Cors(Origins(settings.cors_origins, _local_origins(settings))),
     )
+    if settings.metrics_address:
+        meter = container.meters().requests
+        meter.in_flight = lambda: middleware.in_flight
+        middleware.lifecycle = partial(CountedLifecycle, meter)
     return TemporaryErrorsAsEvents(middleware if traces is None else TracedRequests(middleware, traces))
 
 
@@ -225,6 +232,7 @@ def _streams(container: Container, fragments: Fragments) -> StreamServices:
         notifications.read_coalesced,
         container.now(),
         fragments,
+        container.meters().streams,
         container.traces(),
     )
 

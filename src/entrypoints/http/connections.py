@@ -60,6 +60,8 @@ class Connections:
         self._of: Counter[str] = Counter()
         self._open: set[BoundedProtocol | _Upgraded] = set()
         self._next_warning = 0.0
+        self.refused: Counter[str] = Counter(process=0, network=0)
+        """Connections that were refused, by whose limit was reached."""
         self.draining = False
         """Whether the server is about to stop: then keep-alive ends, so that clients connect to another process."""
 
@@ -79,6 +81,7 @@ class Connections:
         full = len(self._open) >= self._in_all
         limited = self._per_network is not None and network != UNKNOWN and not self._networks.trusts(peer)
         if full or (limited and self._of[network] >= (self._per_network or 0)):
+            self.refused["process" if full else "network"] += 1
             if now >= self._next_warning:  # once a second: too many connections must not fill the log
                 self._next_warning = now + 1
                 limit, of_network = ("process", "") if full else ("network", prefix(network))
@@ -101,6 +104,11 @@ class Connections:
             self._of[connection.network] -= 1
             if not self._of[connection.network]:
                 del self._of[connection.network]
+
+    def abort(self) -> None:
+        """Close all connections at once."""
+        for connection in tuple(self._open):
+            connection.transport.abort()
 
     def end_overdue(self, now: float) -> None:
         """Close the connections that are past their deadlines. Call it about once a second."""

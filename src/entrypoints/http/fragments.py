@@ -49,7 +49,11 @@ class Fragments:
     def __init__(self, addresses: RenditionAddresses, max_bytes: int = MAX_BYTES) -> None:
         self.addresses = addresses
         self._max_bytes, self.bytes = max_bytes, 0
+        self.hits = self.misses = 0
         self._fragments: OrderedDict[int, _Fragment] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._fragments)
 
     def __call__(self, hydrated: HydratedPost) -> msgspec.Raw:
         """The bytes of `PostOut.of(hydrated)`."""
@@ -70,8 +74,10 @@ class Fragments:
             or (cached.mentions is not mentions and [*cached.mentions] != [*mentions])
             or (content.media and not state.open)
         ):
+            self.misses += 1
             fixed = self._encode(hydrated)
         else:
+            self.hits += 1
             fixed = cached.json
         parts = [fixed, _counts(state.comments, state.likes, state.reposts), _PINNED[state.pinned]]
         if viewer is not None:

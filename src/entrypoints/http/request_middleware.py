@@ -6,7 +6,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -66,6 +66,8 @@ class RequestMiddleware:
     ) -> None:
         """`hsts` is the value of Strict-Transport-Security, empty for none."""
         self.app = app
+        self.lifecycle: Callable[..., RequestLifecycle] = RequestLifecycle
+        """Called for each request with this, the scope, `receive` and `send`."""
         self.cors = cors
         self.networks, self.limits = networks, limits
         self.log_all = access_log == "all"
@@ -81,7 +83,7 @@ class RequestMiddleware:
             request_id.set(_id_of(dict(scope["headers"])))
             await self.app(scope, receive, send)
             return
-        lifecycle = RequestLifecycle(self, scope, receive, send)
+        lifecycle = self.lifecycle(self, scope, receive, send)
         if self.in_flight >= MAX_IN_FLIGHT:
             await lifecycle.refuse(503)
             return

@@ -55,14 +55,20 @@ class MemoryProcessingQueue:
                 due = self.monotonic() + after.total_seconds()
                 rows.put(LEASES, job.media.id, _Lease(due, 0.0, held.attempts - (not counted)))
 
+    async def waiting(self) -> int:
+        return len(_jobs(self.store))
+
+
+def _jobs(rows: Rows) -> list[Media]:
+    return [one for one in in_order(rows) if one.state is MediaState.PROCESSING and not one.deleted]
+
 
 def _due(rows: Rows, now: float) -> list[Media]:
     def lease(media: Media) -> _Lease:
         held: _Lease = rows.get(LEASES, media.id) or _NONE
         return held
 
-    jobs = [one for one in in_order(rows) if one.state is MediaState.PROCESSING and not one.deleted]
-    due = [one for one in jobs if lease(one).due <= now and lease(one).until <= now]
+    due = [one for one in _jobs(rows) if lease(one).due <= now and lease(one).until <= now]
     return sorted(due, key=lambda one: lease(one).due)
 
 

@@ -50,6 +50,9 @@ class MemoryMailQueue:
                 )
                 rows.put(MAILS, mail.user, again)
 
+    async def waiting(self) -> int:
+        return sum(row.last >= row.since for row in self.store.all(MAILS))
+
 
 def _leased(rows: Draft, mail: DueMail) -> DueRow | None:
     row: DueRow | None = rows.get(MAILS, mail.user)

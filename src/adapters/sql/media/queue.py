@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Integer, and_, bindparam, literal, select, update
+from sqlalchemy import Integer, and_, bindparam, func, literal, select, update
 
 from adapters.sql.database import Database, Prepared
 from adapters.sql.media.rows import MEDIA, media_of
@@ -40,6 +40,7 @@ _retry = (
     .values(leased_until=0, due_at=_until, attempts=media.c.attempts - bindparam("taken_off", type_=Integer))
 )
 
+_waiting = Prepared(select(func.count()).select_from(media).where(JOB))
 _free = update(media).where(media.c.leased_until != 0, JOB).values(leased_until=0)
 
 
@@ -69,6 +70,9 @@ class SqlProcessingQueue:
             await connection.execute(
                 _retry, {**_of(job), "span_ms": _ms(after), "taken_off": int(not counted)}
             )
+
+    async def waiting(self) -> int:
+        return int((await self.database.fetch_slow(_waiting))[0][0])
 
     async def free_all(self) -> None:
         """End every lease. Only for a process that knows that no other one is running."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Integer, and_, bindparam, delete, literal, select, update
+from sqlalchemy import Integer, and_, bindparam, delete, func, literal, select, update
 
 from adapters.sql.database import Database, Prepared
 from adapters.sql.leases import end_of_lease, serialize
@@ -30,6 +30,7 @@ _finish = (
     .values(since=bindparam("from_here", type_=Id), due_at=_after, attempts=0, leased_until=0)
 )
 _end = delete(mails).where(mails.c.user_id == _who, mails.c.leased_until == 0, mails.c.last < mails.c.since)
+_waiting = Prepared(select(func.count()).select_from(mails).where(mails.c.last >= mails.c.since))
 _retry = update(mails).where(_leased).values(attempts=mails.c.attempts + 1, due_at=_after, leased_until=0)
 
 
@@ -60,3 +61,6 @@ class SqlMailQueue:
         after_ms = after // timedelta(milliseconds=1)
         async with self.database.begin() as connection:
             await connection.execute(_retry, {"who": mail.user, "lease": mail.lease, "after_ms": after_ms})
+
+    async def waiting(self) -> int:
+        return int((await self.database.fetch_slow(_waiting))[0][0])

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,6 +58,21 @@ class StreamGrant(NamedTuple):
     until: datetime
 
 
+class StreamMeter(Protocol):
+    """What is counted about streams."""
+
+    open: Counter[str]
+    closed: Counter[int]
+    frames: Counter[str]
+
+    @property
+    def delays(self) -> "Delays": ...
+
+
+class Delays(Protocol):
+    def observe(self, value: float, /) -> None: ...
+
+
 class SendFrame(Protocol):
     """Sends frames to the client."""
 
@@ -81,6 +97,7 @@ class StreamServices:
     read_coalesced: ReadCoalesced
     now: Clock
     fragments: Fragments
+    meter: StreamMeter
     traces: FrameTraces | None = None
 
 
@@ -147,6 +164,17 @@ class StreamSession:
 
     async def run(self) -> None:
         """Send frames until cancelled or closed. Raises StreamClosed, and OSError when the client is gone."""
+        meter, transport = self._streams.meter, "websocket" if self._answers_pings else "sse"
+        meter.open[transport] += 1
+        try:
+            await self._run()
+        except StreamClosed as closed:
+            meter.closed[closed.code] += 1
+            raise
+        finally:
+            meter.open[transport] -= 1
+
+    async def _run(self) -> None:
         opened = self._opened
         if opened is None:
             raise RuntimeError("the session is not open")
@@ -171,6 +199,9 @@ class StreamSession:
         stale = self._loop.time() + FRESH_SECONDS
         for seen in read.entries:
             await self._send_entry(seen, read.stream)
+            if self._live:
+                made = made_at(seen.entry.id)
+                self._streams.meter.delays.observe(max(0.0, (self._streams.now() - made).total_seconds()))
             if seen.entry.seq != self.listener.last + 1:
                 return  # the client has rewound meanwhile, which woke the listener
             self.listener.last = seen.entry.seq
@@ -255,6 +286,7 @@ class StreamSession:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._send_frame(frame)
+            self._streams.meter.frames[str(frame.__struct_config__.tag)] += 1
         except TimeoutError:
             raise StreamClosed(4008, "the client is too slow") from None
 

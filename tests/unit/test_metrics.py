@@ -1,0 +1,387 @@
+"""Metrics: bounded labels, values from the right places, and a scrape that always answers."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from adapters.breaker import TIMEOUTS, Breaker
+from adapters.memory.limits import MemoryLimiter
+from adapters.metered.media import MeteredProcessor, MeteredStorage
+from adapters.metered.meters import Histogram, Meters
+from adapters.metered.shared import MeteredLimiter, MeteredMail, MeteredSubscribers
+from adapters.storage.memory import MemoryStorage
+from adapters.storage.signing import TicketSigner
+from application.media.ports import NoSuchObject, UploadRejected
+from application.shared.deliveries import NOT_DISTRIBUTED, Counts
+from application.shared.events import ProfileChanged
+from application.shared.limits import Rate
+from application.shared.mail import Message, Undeliverable
+from application.shared.subscriptions import Failed, Handled, Outcome, Unknown
+from domain.media import FailureReason
+from domain.shared import EventId, Unavailable
+from entrypoints.container import Container, build
+from entrypoints.http.app import create_app
+from entrypoints.metrics.document import SECTIONS
+from entrypoints.metrics.exposition import Exposition
+from entrypoints.metrics.families import FAMILIES
+from entrypoints.metrics.queues import KEPT_SECONDS, Queues
+from entrypoints.metrics.reading import Sample, Served, read
+from entrypoints.settings import Settings
+
+SETTINGS = Settings(
+    database_url="memory:", metrics_address="127.0.0.1:9091", rate_limits="off", access_log="off"
+)
+SERVED = Served("0.0", lambda: 3, {"process": 0, "network": 1})
+
+
+@pytest.fixture
+def container() -> Container:
+    return build(SETTINGS)
+
+
+def queues(
+    outbox: Callable[[int], Awaitable[dict[str, Counts]]] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Queues:
+    async def no_events(_limit: int) -> dict[str, Counts]:
+        return {}
+
+    async def none() -> int:
+        return 0
+
+    return Queues(outbox or no_events, none, none, clock)
+
+
+async def requested(app: Any, method: str, path: str, *headers: tuple[bytes, bytes]) -> int:
+    statuses: list[int] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"waggle"), *headers],
+        "client": ("127.0.0.1", 1),
+        "http_version": "1.1",
+    }
+    await app(scope, receive, send)
+    return statuses[0]
+
+
+def series(container: Container) -> set[tuple[str, tuple[str, ...]]]:
+    return {(one.family, tuple(one.labels)) for one in read(container, queues(), SERVED)}
+
+
+async def test_ten_thousand_random_requests_add_no_series(container: Container) -> None:
+    app = create_app(container, SETTINGS)
+    chance = random.Random(7)  # noqa: S311 - no secret
+    prefixes = ["/", "/api/v1/", "/api/v1/posts/x", "/media/", "/api/v1/users/a/b/c/"]
+    methods = ["GET", "GET", "GET", "FROB", "XYZZY"]
+    hosts = [b"waggle", b"evil.example", b"<script>", b"a b", b'"}\n']
+    for method in ("GET", "FROB"):
+        assert await requested(app, method, "/nothing/here") in {404, 405}
+    assert await requested(app, "GET", "/nothing", (b"host", b"x")) == 400
+    before = series(container)
+
+    for _ in range(10_000):
+        method = chance.choice([*methods, secrets.token_hex(4).upper()])
+        path = chance.choice(prefixes) + secrets.token_urlsafe(9) + '/"\n\\{}'
+        await requested(app, method, path, (b"x-forwarded-host", chance.choice(hosts)))
+
+    assert series(container) - before == set()
+    counted = sum(sum(one.read().counts) for one in container.meters().requests.durations.by_labels.values())
+    assert counted == 10_003
+
+
+async def test_requests_are_counted_by_route_template_method_and_class_of_status(
+    container: Container,
+) -> None:
+    app = create_app(container, SETTINGS)
+
+    for method, path in (
+        ("GET", "/livez"),
+        ("HEAD", "/livez"),
+        ("GET", "/api/v1/posts/123"),
+        ("GET", "/api/v1/posts/124"),
+        ("GET", "/api/v1/posts/124/context"),
+        ("OPTIONS", "/livez"),
+    ):
+        await requested(app, method, path)
+
+    found = {
+        key: sum(one.read().counts) for key, one in container.meters().requests.durations.by_labels.items()
+    }
+    assert found == {
+        ("GET", "/livez", "2xx"): 1,
+        ("HEAD", "/livez", "2xx"): 1,
+        ("GET", "/api/v1/posts/{post_id}", "4xx"): 2,
+        ("GET", "/api/v1/posts/{post_id}/context", "4xx"): 1,
+        ("OPTIONS", "unmatched", "4xx"): 1,
+    }
+    assert container.meters().requests.in_flight() == 0
+    assert container.meters().requests.sent_bytes > 100
+
+
+def test_without_metrics_no_request_is_counted_and_nothing_is_wrapped() -> None:
+    container = build(Settings(database_url="memory:"))
+    create_app(container, Settings(database_url="memory:"))
+
+    assert type(container.limiter()) is MemoryLimiter
+    assert type(container.storage()) is MemoryStorage
+
+
+def test_every_sample_belongs_to_a_family_with_its_labels(container: Container) -> None:
+    create_app(container, SETTINGS)
+    meters = container.meters()
+    meters.limits["read", True] += 1
+    meters.deliveries["posts.x", "handled"].observe(1)
+    meters.storage["put", "ok"].observe(1)
+    meters.media[("ready",)].observe(1)
+    meters.security["login", "ok"] += 1
+    meters.streams.frames["ready"] += 1
+    meters.streams.closed[4008] += 1
+    families = {family.name: len(family.labels) for family in FAMILIES}
+
+    assert {(one.family, len(one.labels)) for one in read(container, queues(), SERVED)} <= set(
+        families.items()
+    )
+
+
+def test_every_family_is_documented_once() -> None:
+    documented = [family.name for _, section in SECTIONS for family in section]
+
+    assert len({*documented}) == len(documented)
+    assert {family.name for family in FAMILIES} <= {*documented}
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
+        (
+            "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+            "application/openmetrics-text; version=1.0.0",
+        ),
+        ("text/plain;version=x\r\nset-cookie: a", "text/plain; version=0.0.4; charset=utf-8"),
+        (
+            "application/openmetrics-text;version=9e999;escaping=\n",
+            "application/openmetrics-text; version=1.0.0",
+        ),
+    ],
+)
+async def test_a_scrape_is_answered_in_a_known_format(
+    container: Container, accept: str, content_type: str
+) -> None:
+    exposition = Exposition(queues(), lambda: read(container, queues(), SERVED))
+
+    answer = await exposition(accept)
+
+    assert answer.content_type.startswith(content_type)
+    assert "\n" not in answer.content_type
+    assert answer.body.endswith(b"# EOF\n") is answer.content_type.startswith("application/openmetrics")
+
+
+async def test_a_histogram_is_exposed_with_cumulative_buckets() -> None:
+    histogram = Histogram((0.1, 1.0))
+    for value in (0.05, 0.1, 0.5, 7):
+        histogram.observe(value)
+    samples = [Sample("waggle_event_loop_lag_seconds", (), histogram.read())]
+
+    _, body = await Exposition(queues(), lambda: samples)("")
+
+    text = [line for line in body.decode().splitlines() if line.startswith("waggle_event_loop_lag")]
+    assert text == [
+        'waggle_event_loop_lag_seconds_bucket{le="0.1"} 2.0',
+        'waggle_event_loop_lag_seconds_bucket{le="1.0"} 3.0',
+        'waggle_event_loop_lag_seconds_bucket{le="+Inf"} 4.0',
+        "waggle_event_loop_lag_seconds_count 4.0",
+        "waggle_event_loop_lag_seconds_sum 7.65",
+    ]
+
+
+async def test_a_database_that_fails_leaves_out_its_families_and_nothing_else(container: Container) -> None:
+    async def away(_limit: int) -> dict[str, Counts]:
+        raise Unavailable("the database is away")
+
+    some = queues(away)
+
+    _, body = await Exposition(some, lambda: read(container, some, SERVED))("")
+
+    found = {one.name: one.samples for one in text_string_to_metric_families(body.decode())}
+    assert not found["waggle_outbox_pending_events"]
+    assert found["waggle_media_queued_jobs"][0].value == 0
+    assert {one.labels["source"]: one.value for one in found["waggle_scrape_errors"]} == {
+        "outbox": 1,
+        "media": 0,
+        "mail": 0,
+    }
+
+
+async def test_queues_are_read_at_most_every_ten_seconds_and_a_slow_database_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("entrypoints.metrics.queues.TIMEOUT", 0.01)
+    asked: list[int] = []
+    now = 0.0
+
+    async def hangs(limit: int) -> dict[str, Counts]:
+        asked.append(limit)
+        await asyncio.Event().wait()
+        return {}
+
+    some = queues(hangs, lambda: now)
+    await some.refresh()
+    await some.refresh()
+    assert (asked, some.outbox, some.errors["outbox"]) == ([100_000], None, 1)
+
+    now = KEPT_SECONDS
+    await some.refresh()
+    assert some.errors["outbox"] == 2
+
+
+async def test_the_ages_of_events_are_those_of_the_oldest(container: Container) -> None:
+    minute_ago = EventId(int((datetime.now(UTC) - timedelta(minutes=1)).timestamp() * 1000) << 16)
+
+    async def counts(_limit: int) -> dict[str, Counts]:
+        return {
+            NOT_DISTRIBUTED: Counts(pending=2, retrying=1, dead=1, oldest=minute_ago),
+            "posts.x": Counts(pending=1, retrying=2, oldest=minute_ago),
+        }
+
+    some = queues(counts)
+    await some.refresh()
+
+    found = {(one.family, *one.labels): one.value for one in read(container, some, SERVED)}
+    assert found["waggle_outbox_pending_events",] == 3
+    assert found["waggle_outbox_dead_letters", "(all)"] == 1
+    assert found["waggle_outbox_retrying_deliveries", "posts.x"] == 2
+    for age in (
+        found["waggle_outbox_oldest_event_age_seconds",],
+        found["waggle_outbox_oldest_delivery_age_seconds", "posts.x"],
+    ):
+        assert isinstance(age, float)
+        assert age >= 60
+
+
+class _Subscribers:
+    def __init__(self, *outcomes: Outcome) -> None:
+        self.outcomes = [*outcomes]
+
+    def of(self, _event: object) -> Sequence[str]:
+        return ["a"]
+
+    async def deliver(self, *_arguments: object) -> Outcome:
+        return self.outcomes.pop(0)
+
+
+async def test_deliveries_are_counted_by_outcome_and_an_unknown_subscriber_is_no_label() -> None:
+    meters = Meters()
+    outcomes = Handled(), Handled("more"), Failed("x"), Failed("y", is_counted=False), Unknown()
+    subscribers = MeteredSubscribers(_Subscribers(*outcomes), meters, lambda: datetime.now(UTC))
+
+    for _ in outcomes:
+        await subscribers.deliver("a", ProfileChanged(user_id=1), EventId(1))
+
+    assert {*meters.deliveries.by_labels} == {
+        ("a", outcome) for outcome in ("handled", "continued", "failed", "unavailable")
+    }
+    assert sum(meters.delays.read().counts) == 1
+
+
+async def test_calls_of_the_storage_are_counted_by_outcome(tmp_path: Path) -> None:
+    meters = Meters()
+    plain = MemoryStorage(TicketSigner(key=b"k" * 32, origin="http://waggle.test"), lambda: datetime.now(UTC))
+    storage = MeteredStorage(plain, meters)
+    (tmp_path / "file").write_bytes(b"bee")
+
+    await storage.put("1/a", tmp_path / "file", "image/png")
+    async with storage.read("1/a") as pieces:
+        assert b"".join([piece async for piece in pieces]) == b"bee"
+    with pytest.raises(NoSuchObject):
+        await storage.fetch("1/b", tmp_path / "copy")
+    with pytest.raises(NoSuchObject):
+        async with storage.read("1/b"):
+            pass
+    with pytest.raises(ZeroDivisionError):
+        async with storage.read("1/a"):
+            raise ZeroDivisionError
+
+    assert {key: sum(one.read().counts) for key, one in meters.storage.by_labels.items()} == {
+        ("put", "ok"): 1,
+        ("read", "ok"): 2,
+        ("fetch", "missing"): 1,
+        ("read", "missing"): 1,
+    }
+
+
+async def test_mails_jobs_and_limits_are_counted_by_outcome(tmp_path: Path) -> None:
+    meters, errors = Meters(), [None, Undeliverable("no"), Unavailable("away")]
+
+    class Fails:
+        async def send(self, _message: Message) -> None:
+            if (error := errors.pop(0)) is not None:
+                raise error
+
+        async def __call__(self, upload: Path, into: Path, progress: Callable[[int], None]) -> Any:
+            raise UploadRejected(FailureReason.DAMAGED)
+
+    mail, message = MeteredMail(Fails(), meters), Message("a@b.example", "s", "t", "1")
+    await mail.send(message)
+    with pytest.raises(Undeliverable):
+        await mail.send(message)
+    with pytest.raises(Unavailable):
+        await mail.send(message)
+    with pytest.raises(UploadRejected):
+        await MeteredProcessor(Fails(), meters)(tmp_path, tmp_path, lambda _: None)
+    limiter = MeteredLimiter(MemoryLimiter(time.monotonic), meters)
+    taken = [await limiter.take("me", Rate("read", 1, 60)) for _ in range(3)]
+
+    assert meters.mail == {"sent": 1, "refused": 1, "failed": 1}
+    assert {*meters.media.by_labels} == {("rejected",)}
+    assert [one.allowed for one in taken] == [True, False, False]
+    assert meters.limits == {("read", True): 1, ("read", False): 2}
+
+
+def test_a_breaker_counts_how_often_it_opens() -> None:
+    breaker = Breaker(lambda: 0.0)
+
+    for _ in range(TIMEOUTS + 2):
+        breaker.timed_out()
+
+    assert (breaker.closed, breaker.opened) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "9091",
+        "localhost:9091",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:65536",
+        "::1:9091",
+        "[127.0.0.1]:1",
+        "1.2.3.4:-1",
+    ],
+)
+def test_an_invalid_address_is_refused(address: str) -> None:
+    from entrypoints.settings import BadSettings
+
+    with pytest.raises(BadSettings, match="WAGGLE_METRICS_ADDRESS"):
+        Settings.read({"WAGGLE_METRICS_ADDRESS": address})
