@@ -53,8 +53,9 @@ _WORD = re.compile(r"[\w.@+-]+", re.ASCII)
 
 def _words_and_phrases(secrets: Iterable[str]) -> tuple[set[str], list[str]]:
     """Words are looked up, since there are thousands of them; only phrases have to be searched for."""
-    words = {secret for secret in secrets if _WORD.fullmatch(secret)}
-    return words, [secret for secret in secrets if secret not in words]
+    known = tuple(secrets)  # at once: other threads of the tests may add to it
+    words = {secret for secret in known if _WORD.fullmatch(secret)}
+    return words, [secret for secret in known if secret not in words]
 
 
 def _problems(made: Any) -> Iterator[str]:
