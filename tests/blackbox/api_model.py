@@ -67,7 +67,7 @@ class ApiModel(ApiState):
     def end_sessions(self, action: Action) -> Verdict:
         person = self.member(action)
         for session in self.sessions.values():
-            if session.person is person and not (action.how["but_here"] and session.label == action.by):
+            if session.person is person and not (action.how["keep_current"] and session.label == action.by):
                 session.alive = False
         return 204, {}
 

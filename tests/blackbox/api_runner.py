@@ -15,7 +15,7 @@ ROUTES = {
     "register": "POST /api/v1/auth/register",
     "log_in": "POST /api/v1/auth/login",
     "log_out": "POST /api/v1/auth/logout",
-    "end_sessions": "POST /api/v1/auth/logout-all?keep_current={but_here}",
+    "end_sessions": "POST /api/v1/auth/logout-all?keep_current={keep_current}",
     "read_sessions": "GET /api/v1/auth/sessions",
     "refresh": "POST /api/v1/auth/refresh",
     "read_me": "GET /api/v1/me",

@@ -129,8 +129,8 @@ class ActionGenerator:
     def choose_log_out(self, _: str | None) -> None:
         self.add("log_out", self.somebody(spare=True))
 
-    def choose_log_out_everywhere(self, _: str | None) -> None:
-        self.add("end_sessions", self.somebody(), but_here=self.chance.random() < 0.7)
+    def choose_end_sessions(self, _: str | None) -> None:
+        self.add("end_sessions", self.somebody(), keep_current=self.chance.random() < 0.7)
 
     def choose_refresh(self, _: str | None) -> None:
         self.add("refresh", None, self.chance.choice(list(self.model.sessions)))
