@@ -265,7 +265,8 @@ class MailQueue(Protocol):
         ...
 
     async def waiting(self) -> int:
-        """The number of mails that will be due or are due. A user in the cooldown without new entries has none."""
+        """The number of mails that will be due or are due, at most 100,000 if there are many. A user in the cooldown without
+        new entries has none."""
         ...
 
 

@@ -296,7 +296,7 @@ PROCESS = (
     Family(
         "waggle_mail_queued",
         "gauge",
-        f"Mails about notifications that are due or will be. {STORED}",
+        f"Mails about notifications that are due or will be, up to 100,000. {STORED}",
     ),
     Family(
         "waggle_mail_messages",

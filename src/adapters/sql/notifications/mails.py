@@ -15,6 +15,8 @@ from domain.shared import UserId
 
 _CLAIM_LOCK = 0x6D61696C
 """Serializes the claims of several processes, since a claim must see the leases of the one before."""
+MAX_COUNTED = 100_000
+"""A count for metrics is not worth more reading."""
 
 _due = and_(mails.c.due_at <= now_ms(), mails.c.leased_until <= now_ms())
 _is_due = Prepared(select(literal(1)).select_from(mails).where(_due).limit(literal(1)))
@@ -30,7 +32,8 @@ _finish = (
     .values(since=bindparam("from_here", type_=Id), due_at=_after, attempts=0, leased_until=0)
 )
 _end = delete(mails).where(mails.c.user_id == _who, mails.c.leased_until == 0, mails.c.last < mails.c.since)
-_waiting = Prepared(select(func.count()).select_from(mails).where(mails.c.last >= mails.c.since))
+_counted = select(mails.c.user_id).where(mails.c.due_at > 0, mails.c.last >= mails.c.since).limit(MAX_COUNTED)
+_waiting = Prepared(select(func.count()).select_from(_counted.subquery()))
 _retry = update(mails).where(_leased).values(attempts=mails.c.attempts + 1, due_at=_after, leased_until=0)
 
 
