@@ -13,7 +13,7 @@ import httpx
 import pytest
 from backports import zstd
 
-from .client import PASSWORD, Api, done, fresh_name, refused
+from .client import PASSWORD, Api, done, eventually, fresh_name, refused
 from .conftest import OWN_SERVER, RUNNING
 from .process import Waggle
 from .wire import check, exchange
@@ -222,7 +222,13 @@ def test_data_and_pages_have_content_security_policies(api: Api) -> None:
 @pytest.fixture
 def long_post(api: Api) -> tuple[Any, str]:
     maya = api.someone()
-    return maya, done(maya.post("/api/v1/posts", {"text": "wäggle dänce " * 35}), 201)["id"]
+    post_id = done(maya.post("/api/v1/posts", {"text": "wäggle dänce " * 35}), 201)["id"]
+
+    def is_counted() -> None:
+        assert done(maya.get("/api/v1/me"))["counts"]["posts"] == 1
+
+    eventually(is_counted)  # it changes the ETag of /me
+    return maya, post_id
 
 
 @ONE
