@@ -92,3 +92,13 @@ def _fits(value: Any, type_: str) -> bool:
     if isinstance(value, list):
         return type_ == "keyword" and all(isinstance(one, str) for one in value)
     return isinstance(value, str)
+
+
+SERVICE = {
+    "service.name": "waggle",
+    "service.version": "1",
+    "service.environment": "production",
+    "service.node.name": "hive",
+    "process.pid": 7,
+}
+"""What every line of a test says about its process."""

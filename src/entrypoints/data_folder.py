@@ -7,8 +7,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from entrypoints.production import weak_key
-from entrypoints.settings import BadSettings, Settings, is_key
+from entrypoints.production import is_key, weak_key
+from entrypoints.settings import BadSettings, Settings
 
 
 def prepare(settings: Settings) -> Path:

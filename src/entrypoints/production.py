@@ -28,6 +28,10 @@ def problem(settings: "Settings") -> str | None:
     return next(_problems(settings), None)
 
 
+def is_key(text: str) -> bool:
+    return len(text) == 64 and all(char in "0123456789abcdefABCDEF" for char in text) and len(set(text)) > 8
+
+
 def weak_key(key: str) -> bool:
     """Whether 64 hexadecimal digits contain a pattern or a text that does not occur by chance. One of 10^9 random keys is
     taken for a weak one."""

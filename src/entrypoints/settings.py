@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from entrypoints.access.limits import rates
 from entrypoints.access.networks import Networks
-from entrypoints.production import problem
+from entrypoints.production import is_key, problem
 from entrypoints.web_addresses import CORS_SCHEMES, WEB_SCHEMES, is_origin, is_web_address, listener_address
 
 EX_CONFIG = 78
@@ -345,7 +345,3 @@ def _parse(name: str, text: str, default: Any) -> Any:
     if name == "WAGGLE_CONFIRM_EMAIL":
         return {"true": "on", "false": "off"}.get(text, text)
     return type(default)(text)
-
-
-def is_key(text: str) -> bool:
-    return len(text) == 64 and all(char in "0123456789abcdefABCDEF" for char in text) and len(set(text)) > 8

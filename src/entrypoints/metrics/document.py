@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from entrypoints.metrics import families
-from entrypoints.metrics.families import Family
+from entrypoints.metrics.family import Family
+from entrypoints.metrics.library_families import LIBRARY
 
 SECTIONS: Sequence[tuple[str, Sequence[Family]]] = (
     ("Requests", families.HTTP),
@@ -13,7 +14,7 @@ SECTIONS: Sequence[tuple[str, Sequence[Family]]] = (
     ("Streams", families.STREAM),
     ("Limits and caches", families.LIMITS_AND_CACHES),
     ("The process and its work", families.PROCESS),
-    ("From the metrics library, on Linux", families.LIBRARY),
+    ("From the metrics library, on Linux", LIBRARY),
 )
 ABOUT = """\
 With `WAGGLE_METRICS_ADDRESS=127.0.0.1:9091`, a process serves these metrics at `http://127.0.0.1:9091/metrics` for

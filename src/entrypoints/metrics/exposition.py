@@ -21,7 +21,8 @@ from prometheus_client.utils import floatToGoString
 
 from adapters.metered.meters import Distribution
 from entrypoints.container import Container
-from entrypoints.metrics.families import FAMILIES, Family
+from entrypoints.metrics.families import FAMILIES
+from entrypoints.metrics.family import Family
 from entrypoints.metrics.queues import Queues
 from entrypoints.metrics.reading import Sample, Served, Total, read
 

@@ -1,36 +1,14 @@
 """The metric families of Waggle. Each is listed here once; `docs/metrics.md` is generated from this list."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
 
-Kind: TypeAlias = Literal["counter", "gauge", "histogram", "summary"]
+from entrypoints.metrics.family import Family
 
 SUBSCRIBER = "the name of a subscriber, see [events.md](events.md)"
 POOL = "`read` (single reads, on PostgreSQL only), `write` (transactions)"
 STORED = (
     "Read from the database at most every ten seconds; every process has the same value, so take the maximum."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    name: str
-    """Without the suffixes of its samples, such as `_total` and `_bucket`."""
-    kind: Kind
-    about: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    """The possible values, by the name of the label."""
-    alert: str = ""
-    """What is worth waking somebody for."""
-    present: str = ""
-    """Which processes have it; empty if all have."""
-
-    @property
-    def exposed(self) -> str:
-        """The name in queries."""
-        return f"{self.name}_total" if self.kind == "counter" else self.name
-
 
 HTTP = (
     Family(
@@ -343,48 +321,3 @@ FAMILIES: Sequence[Family] = (
     *PROCESS,
 )
 """What Waggle measures itself."""
-
-LIBRARY: Sequence[Family] = (
-    Family("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes."),
-    Family("process_resident_memory_bytes", "gauge", "Resident memory size in bytes."),
-    Family("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds."),
-    Family("process_cpu_seconds", "counter", "Total user and system CPU time spent in seconds."),
-    Family("process_open_fds", "gauge", "Number of open file descriptors."),
-    Family(
-        "process_max_fds",
-        "gauge",
-        "Maximum number of open file descriptors.",
-        alert="`process_open_fds` close to it",
-    ),
-    Family(
-        "python_gc_objects_collected",
-        "counter",
-        "Objects collected during gc.",
-        {"generation": "`0`, `1`, `2`"},
-    ),
-    Family(
-        "python_gc_objects_uncollectable",
-        "counter",
-        "Uncollectable objects found during GC.",
-        {"generation": "`0`, `1`, `2`"},
-    ),
-    Family(
-        "python_gc_collections",
-        "counter",
-        "Number of times this generation was collected.",
-        {"generation": "`0`, `1`, `2`"},
-    ),
-    Family(
-        "python_info",
-        "gauge",
-        "Python platform information.",
-        {
-            "implementation": "`CPython`",
-            "major": "`3`",
-            "minor": "a number",
-            "patchlevel": "a number",
-            "version": "`3.11.7`",
-        },
-    ),
-)
-"""What the metrics library measures (Linux only)."""
