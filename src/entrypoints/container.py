@@ -53,6 +53,7 @@ from application.notifications.stores import NotificationsStores
 from application.posts.stores import PostsStores
 from application.shared.deliveries import OutboxQueue
 from application.shared.ports import Clock
+from application.shared.readings import Readings
 from application.shared.relay import Relay
 from application.shared.subscriptions import Subscribers
 from entrypoints import choosing, wiring
@@ -96,6 +97,8 @@ class Container(containers.DeclarativeContainer):
     wake = once(lambda _: asyncio.Event())
     """Set by each commit, to wake the relay. Belongs to the event loop in which it is first used."""
     traces = once(choosing.traces)
+    readings = once(lambda _: Readings())
+    """What kept responses were read from. See `entrypoints/runtime.py`."""
 
     # The stores of each module.
     store: Provider[Store] = once(lambda c: Store(c.wake().set))

@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from adapters.ids import Lease
 from adapters.processing.confinement import LAYERS
 from adapters.security.tokens import load_keys
+from adapters.sql.identity.row_triggers import ROW_TRIGGERS as IDENTITY_TRIGGERS
 from adapters.sql.media.queue import SqlProcessingQueue
 from adapters.sql.migrate import HEAD, check_schema, migrate
+from adapters.sql.posts.row_triggers import ROW_TRIGGERS as POSTS_TRIGGERS
 from application.identity.security import flushed
 from application.shared.log import log
 from domain.shared import MAX_ID, Unavailable
@@ -153,6 +155,8 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
         await SqlProcessingQueue(
             database
         ).free_all()  # the lock proves that the holders of all leases are dead
+        if settings.read_model == "on":
+            await database.report_changes(container.readings(), (*IDENTITY_TRIGGERS, *POSTS_TRIGGERS))
     else:
         await check_schema(database)
     await hold_process_number(stack, container, settings)

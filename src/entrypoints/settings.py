@@ -32,6 +32,7 @@ ONE_OF = {
     "hsts_subdomains": ("on", "off"),
     "confirm_email": ("on", "off"),
     "traces_continue": ("on", "off"),
+    "read_model": ("on", "off"),
 }
 BETWEEN = {
     "password_cost": (4, 16),
@@ -41,6 +42,7 @@ BETWEEN = {
     "drain_seconds": (0, 300),
     "mail_delay_seconds": (0, 86_400),
     "mail_every_seconds": (0, 86_400),
+    "read_model_mb": (1, 10_000),
     "media_file_mb": (1, 2_000),
     "media_user_mb": (1, 1_000_000),
     "media_files_a_day": (1, 1_000_000),
@@ -145,6 +147,12 @@ class Settings:
         60,
         "how often the trending lists are computed, in seconds, 1 to 3600; what a viewer may see is checked at each read",
     )
+    read_model: str = _setting(
+        "off",
+        "`on` or `off`: whether responses to the most frequent reads are kept in memory until something that they show "
+        "changes. Has an effect only with SQLite",
+    )
+    read_model_mb: int = _setting(64, "the memory for kept responses, in megabytes, 1 to 10000")
 
     mail_url: str = _setting(
         "",

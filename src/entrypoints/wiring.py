@@ -75,6 +75,7 @@ def identity(c: "Container") -> IdentityModule:
             site_names=("waggle", configuration.site.host),
             confirm_email=configuration.settings.confirm_email == "on",
             card_ttl=configuration.card_ttl,
+            readings=c.readings(),
         ),
     )
 

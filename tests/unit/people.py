@@ -45,6 +45,7 @@ from application.shared.events import (
 )
 from application.shared.mail import Site
 from application.shared.ports import IdempotentRequest
+from application.shared.readings import Readings
 from application.shared.relay import Relay
 from application.shared.subscriptions import InProcess, Subscription, deliver_again, on
 from domain.posts import Engagement, Visibility
@@ -167,6 +168,7 @@ class Waggle:
                 site_names=["waggle"],
                 confirm_email=False,
                 card_ttl=1.0,
+                readings=Readings(),
             ),
         )
 

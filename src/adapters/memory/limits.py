@@ -24,6 +24,9 @@ class MemoryLimiter:
         return len(self._full_at)
 
     async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
+        return self.take_now(key, rate, cost)
+
+    def take_now(self, key: str, rate: Rate, cost: int = 1) -> Decision:
         name, limit, seconds = rate
         now, each = self._now(), seconds / limit
         known = self._full_at.get((name, key), 0.0)
@@ -59,6 +62,9 @@ class NoLimiter:
     """For tests, which all come from one network: allows everything."""
 
     async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
+        return self.take_now(key, rate, cost)
+
+    def take_now(self, key: str, rate: Rate, cost: int = 1) -> Decision:
         return Decision(allowed=True, remaining=rate.limit, retry_after=0.0, reset=0.0)
 
     async def refund(self, key: str, rate: Rate, cost: int = 1) -> None:

@@ -16,7 +16,9 @@ from adapters.sql import sqlite
 from adapters.sql.address import PostgresAddress
 from adapters.sql.connection_pool import ConnectionPool, PooledConnection, PoolState
 from adapters.sql.errors import translated
+from adapters.sql.row_changes import RowChanges, RowTrigger
 from application.shared.ports import OpenTx
+from application.shared.readings import Readings, untracked_read
 from domain.shared import Unavailable
 
 T = TypeVar("T")
@@ -243,17 +245,23 @@ class Database:
         """Raises Unavailable if a file of SQLite cannot be opened, as on a full disk."""
         await self._translating(self._reader.open())
 
+    async def report_changes(self, readings: Readings, triggers: Sequence[RowTrigger]) -> None:
+        """From now on `readings` hears of every change of a row. Only for SQLite; the tables must exist."""
+        await RowChanges(self.engine, readings, triggers).attach()
+
     async def close(self) -> None:
         await self._reader.close()
         await self.engine.dispose()
 
     async def fetch(self, statement: Prepared, **params: Any) -> list[Row]:
         """All rows of a read. A list of ids is bound as one parameter (see `among`)."""
+        untracked_read()
         return await self._translating(self._reader.fetch(statement, params))
 
     async def fetch_slow(self, statement: Prepared, **params: Any) -> list[Row]:
         """As `fetch`, for a read that may be slow: SQLite runs it in a thread, one at a time, and cancels it after
         COMMAND_TIMEOUT, as PostgreSQL does."""
+        untracked_read()
         return await self._translating(self._reader.fetch_slow(statement, params))
 
     @staticmethod

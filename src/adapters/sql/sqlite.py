@@ -8,7 +8,7 @@ the disk, goes to a thread. Slow statements must not run this way: `ReadThread` 
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import URL, event
@@ -37,6 +37,8 @@ class _Cursor(sqlite3.Cursor):
 class _Connection(sqlite3.Connection):
     is_synced = True
     """Whether a commit waits until it is on the disk. See `UNSYNCED`."""
+    ended: Callable[[], None] = staticmethod(lambda: None)
+    """Called after each commit and each rollback. See `adapters.sql.row_changes`."""
 
     def cursor(self, factory: Any = _Cursor) -> Any:
         return super().cursor(factory)
@@ -92,9 +94,14 @@ class LoopDialect(SQLiteDialect_pysqlite):
         else:
             await_only(_return())
             dbapi_connection.commit()
+            dbapi_connection.ended()
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        super().do_rollback(dbapi_connection)
+        dbapi_connection.ended()
 
 
-async def _commit(connection: sqlite3.Connection) -> None:
+async def _commit(connection: _Connection) -> None:
     """Commit in a thread. A cancelled request waits for it too: the connection is in use until then, and a commit that has
     begun cannot be undone."""
     commit = asyncio.ensure_future(asyncio.to_thread(connection.commit))
@@ -105,6 +112,7 @@ async def _commit(connection: sqlite3.Connection) -> None:
         except asyncio.CancelledError as error:
             cancelled = error
     commit.result()
+    connection.ended()
     if cancelled is not None:
         raise cancelled
 

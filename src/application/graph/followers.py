@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from application.graph.ports import GraphReader
+from application.shared.readings import open_reading, rows_of
 from domain.shared import UserId
 
 
@@ -28,11 +29,18 @@ class ReadFollowers:
         return author in self._popular or author in await self._read()
 
     async def popular(self) -> frozenset[UserId]:
-        return self._popular if self.monotonic() < self._good_until else await self._read()
+        found = self._popular if self.monotonic() < self._good_until else await self._read()
+        if (reading := open_reading()) is not None:
+            reading.watch("popular authors", self._peek, found, self.popular)
+        return found
+
+    def _peek(self) -> frozenset[UserId] | None:
+        return self._popular if self.monotonic() < self._good_until else None
 
     async def _read(self) -> frozenset[UserId]:
         read_at = self.monotonic()
-        found = await self.reader.popular()
+        with rows_of(()):  # `popular` watches the result
+            found = await self.reader.popular()
         if read_at + self.ttl >= self._good_until:  # else a read that began later has finished earlier
             self._popular, self._good_until = found, read_at + self.ttl
         return self._popular

@@ -5,9 +5,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from application.graph.ports import GraphReader, ViewerRelations
 from application.shared.ports import Clock
+from application.shared.readings import open_reading, rows_of
 from domain.shared import UserId, ViewerContext
 
 ANONYMOUS = ViewerContext()
@@ -55,6 +57,17 @@ class CachedViewerContexts:
             self._cached.move_to_end(viewer)
         if cached.changes_at is not None and self.clock() >= cached.changes_at:
             cached.viewer_context, cached.changes_at = _context_at(viewer, cached.relations, self.clock())
+        if (reading := open_reading()) is not None:
+            reading.watch(
+                "viewer context", partial(self.peek, viewer), cached.viewer_context, partial(self.of, viewer)
+            )
+        return cached.viewer_context
+
+    def peek(self, viewer: UserId) -> ViewerContext | None:
+        """The viewer context, if it is known without asking the store, and as long as no mute in it ends by itself."""
+        cached = self._cached.get(viewer)
+        if cached is None or cached.changes_at is not None or self.monotonic() >= cached.good_until:
+            return None
         return cached.viewer_context
 
     def forget(self, *users: UserId) -> None:
@@ -77,11 +90,12 @@ class CachedViewerContexts:
     async def _read(self, viewer: UserId) -> _CachedViewer:
         read_at = self.monotonic()
         cached = self._cached.get(viewer)
-        if cached is not None and await self.reader.version(viewer) == cached.relations.version:
-            return _CachedViewer(
-                cached.relations, read_at + self.ttl, cached.viewer_context, cached.changes_at
-            )
-        relations = await self.reader.viewer_relations(viewer)
+        with rows_of(()):  # `of` watches the result
+            if cached is not None and await self.reader.version(viewer) == cached.relations.version:
+                return _CachedViewer(
+                    cached.relations, read_at + self.ttl, cached.viewer_context, cached.changes_at
+                )
+            relations = await self.reader.viewer_relations(viewer)
         viewer_context, changes_at = _context_at(viewer, relations, self.clock())
         return _CachedViewer(relations, read_at + self.ttl, viewer_context, changes_at)
 

@@ -58,6 +58,15 @@ class Authenticate:
             verified.alive_until = now + self.session_ttl
         return verified.principal
 
+    def known(self, token: str) -> Principal | None:
+        """The principal of a token, if it is known without asking the store that the token is valid and its session
+        active."""
+        verified = self._tokens.get(token)
+        now = self.monotonic()
+        if verified is None or now >= verified.expires or now >= verified.alive_until:
+            return None
+        return verified.principal
+
     def _verify(self, token: str, now: float) -> _VerifiedToken:
         wall = self.clock()
         claims = self.tokens.verify(token, wall)

@@ -3,22 +3,28 @@
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from application.identity.ports import IdentityReader
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.people import AuthorCard
+from application.shared.readings import Key, Readings, also_of, rows_of
 from domain.shared import EventId, UserId
+
+CARD: Final = "card"
+"""The kind of the keys of cards, with the id of the account."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorCards:
     """The cards of accounts. Cards are read with every post and seldom change. So they are cached for `ttl` seconds, and
     dropped when the event of a change arrives. The event reaches one process only: with several processes a name can be up
-    to `ttl` seconds old."""
+    to `ttl` seconds old. Where the store reports its changes to `readings`, a card is dropped with the change itself."""
 
     reader: IdentityReader
     monotonic: Callable[[], float]
     ttl: float
+    readings: Readings
     capacity: int = 10_000
     _cards: OrderedDict[UserId, tuple[AuthorCard, float]] = field(default_factory=OrderedDict, compare=False)
 
@@ -26,8 +32,12 @@ class AuthorCards:
         """The number of cached cards."""
         return len(self._cards)
 
+    def __post_init__(self) -> None:
+        self.readings.listen(CARD, self._touched, self._cards.clear)
+
     async def cards(self, ids: Collection[UserId]) -> Mapping[UserId, AuthorCard]:
         now = self.monotonic()
+        also_of((CARD, user_id) for user_id in ids)
         found: dict[UserId, AuthorCard] = {}
         for user_id in ids:
             cached = self._cards.get(user_id)
@@ -35,9 +45,12 @@ class AuthorCards:
                 found[user_id] = cached[0]
         if len(found) < len(ids):
             missing = [user_id for user_id in ids if user_id not in found]
-            for user_id, card in (await self.reader.cards(missing)).items():
-                found[user_id] = card
-                self._cards[user_id] = card, now + self.ttl
+            with rows_of(()):
+                cards = await self.reader.cards(missing)
+            found.update(cards)
+            for user_id, card in cards.items():
+                if not self.readings.in_doubt((CARD, user_id)):
+                    self._cards[user_id] = card, now + self.ttl
             while len(self._cards) > self.capacity:
                 self._cards.popitem(last=False)
         return found
@@ -48,3 +61,7 @@ class AuthorCards:
 
     async def forget(self, event: ProfileChanged | AccountDeleted, _event_id: EventId) -> None:
         self._cards.pop(UserId(event.user_id), None)
+
+    def _touched(self, key: Key) -> None:
+        _kind, user_id = key
+        self._cards.pop(UserId(int(user_id)), None)

@@ -26,6 +26,7 @@ from application.shared.events import AccountDeleted, PostDeleted, ProfileChange
 from application.shared.limits import Limiter
 from application.shared.mail import Mail, Site
 from application.shared.ports import Clock, NewId, PurgeExpired, ViewerContexts
+from application.shared.readings import Readings
 from application.shared.subscriptions import Subscription, on
 from domain.identity import AsciiDomain
 from domain.shared import CountGraphemes
@@ -62,6 +63,7 @@ class IdentityNeeds:
     """Whether a registration must be confirmed by e-mail."""
     card_ttl: float
     """Seconds for which AuthorCards caches a card."""
+    readings: Readings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +218,7 @@ class IdentityModule:
             security=security,
             purge_security_records=PurgeSecurityRecords(records=stores.security_records, clock=clock),
             repair_accounts=RepairAccounts(open_tx=open_tx, authorship=needs.authorship),
-            cards=AuthorCards(reader=reader, monotonic=needs.monotonic, ttl=needs.card_ttl),
+            cards=AuthorCards(reader=reader, monotonic=needs.monotonic, ttl=needs.card_ttl, readings=needs.readings),
             live_sessions=LiveSessions(reader=reader, clock=clock),
             count_posts=CountPosts(stores.open_post_counts),
             anonymize_security_records=AnonymizeSecurityRecords(stores.security_records),

@@ -1,6 +1,6 @@
 """The port for rate limits."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from domain.shared import TooMany
 
@@ -45,6 +45,15 @@ class Limiter(Protocol):
 
     async def clear(self, key: str, rate: Rate) -> None:
         """Fill the budget."""
+        ...
+
+
+@runtime_checkable
+class LocalLimiter(Protocol):
+    """A limiter that is in the memory of this process."""
+
+    def take_now(self, key: str, rate: Rate, cost: int = 1) -> Decision:
+        """As `Limiter.take`."""
         ...
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Literal, TypeAlias
 
-from application.shared.limits import Decision, Limiter, Rate, RateLimited
+from application.shared.limits import Decision, Limiter, LocalLimiter, Rate, RateLimited
 from domain.shared import UserId
 
 Cost: TypeAlias = Literal["read", "write", "auth", "expensive", "media", "probe", "none"]
@@ -77,17 +77,28 @@ class Caller:
 class RateLimits:
     """Charges requests to the budgets of clients, and leaves the state of the budget in the caller, also on refusal."""
 
-    __slots__ = ("_rates", "_take")
+    __slots__ = ("_local", "_rates", "_take")
 
     def __init__(self, limiter: Limiter, rates: Mapping[str, Rate] | None) -> None:
         """`rates` None switches all limits off."""
         self._take, self._rates = limiter.take, rates or {}
+        self._local = limiter if isinstance(limiter, LocalLimiter) else None
 
     async def charge_user(self, caller: Caller, cost: Cost, user_id: UserId) -> None:
         """Raises RateLimited."""
         if self._rates and cost != "none":
             rate = self._rates[cost]
             _record(caller, rate, await self._take(str(user_id), rate))
+
+    def charge_user_now(self, caller: Caller, cost: Cost, user_id: UserId) -> bool:
+        """As `charge_user`, without suspending the task. False, and nothing is charged, if the limiter is not in this
+        process. Raises RateLimited."""
+        if self._local is None:
+            return False
+        if self._rates and cost != "none":
+            rate = self._rates[cost]
+            _record(caller, rate, self._local.take_now(str(user_id), rate))
+        return True
 
     async def charge_network(self, caller: Caller, cost: Cost) -> None:
         """Raises RateLimited."""

@@ -6,10 +6,13 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 
 from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelinePage, TimelineSegment
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
+from application.shared.readings import open_reading
 from application.shared.records import maker
 from domain.shared import MAX_ID, UserId
 
@@ -20,17 +23,20 @@ YIELD_EVERY = 250
 
 
 _make_entry = maker(FeedEntry)
+_changes = count(1)
 
 
 class _Timeline:
     """Entries in three arrays, oldest first. An entry takes 24 bytes; as an object it would take 200."""
 
-    __slots__ = ("bys", "ids", "lower_bound", "posts", "version")
+    __slots__ = ("bys", "changed", "ids", "lower_bound", "posts", "version")
 
     def __init__(self, version: int) -> None:
         self.version = version
         self.ids, self.posts, self.bys = array("q"), array("q"), array("q")
         self.lower_bound = MAX_ID
+        self.changed = next(_changes)
+        """The number of the last change, unique among all timelines."""
 
     def add(self, entry: FeedEntry) -> None:
         ids = self.ids
@@ -38,6 +44,7 @@ class _Timeline:
             at = len(ids)
         elif ids[at := bisect_left(ids, entry.id)] == entry.id:
             return
+        self.changed = next(_changes)
         ids.insert(at, entry.id)
         self.posts.insert(at, entry.post)
         self.bys.insert(at, entry.by)
@@ -47,6 +54,7 @@ class _Timeline:
 
     def replace(self, entries: Iterable[FeedEntry]) -> None:
         """`entries` must be ordered by id."""
+        self.changed = next(_changes)
         kept = [*entries]
         if len(kept) > MAX_TIMELINE_ENTRIES:
             kept = kept[-MAX_TIMELINE_ENTRIES:]
@@ -91,6 +99,10 @@ class MemoryTimelines:
         if kept is None or kept.version != version or kept.lower_bound == MAX_ID:
             return None
         self._kept.move_to_end(reader)
+        if (reading := open_reading()) is not None:
+            reading.watch(
+                "timeline", partial(self._changed, reader), kept.changed, partial(self._used, reader)
+            )
         edge, ids = window.edge, kept.ids
         if window.back:
             start = bisect_left(ids, (edge or 0) + 1)
@@ -99,6 +111,15 @@ class MemoryTimelines:
         stop = len(ids) if edge is None else bisect_left(ids, edge)
         lowest = bisect_left(ids, kept.lower_bound, 0, stop)
         return TimelinePage(kept.part(max(lowest, stop - window.limit), stop), kept.lower_bound)
+
+    def _changed(self, reader: UserId) -> int | None:
+        kept = self._kept.get(reader)
+        return None if kept is None else kept.changed
+
+    async def _used(self, reader: UserId) -> None:
+        """A page that was made of the timeline is read again."""
+        if reader in self._kept:
+            self._kept.move_to_end(reader)
 
     async def push(self, readers: Collection[UserId], entry: FeedEntry) -> None:
         get = self._kept.get

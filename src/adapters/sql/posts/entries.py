@@ -24,10 +24,12 @@ from sqlalchemy import (
 from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, each_of, nearest_of
+from adapters.sql.posts.row_triggers import REPOSTS, SOURCE
 from adapters.sql.posts.tables import hashtags, posts, reposts, restricted_authors
 from adapters.sql.posts.visibility import of_author
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
+from application.shared.readings import rows_of
 from application.shared.records import maker
 from domain.posts import AuthorState, can_view, open_post_of
 from domain.shared import MAX_ID, PostId, UserId, ViewerContext
@@ -224,11 +226,13 @@ class SqlEntries:
     async def by_sources(
         self, sources: Collection[UserId], window: Window, last: int | None = None
     ) -> Sequence[FeedEntry]:
-        if window.back:
-            rows = await _ascending(self.database, sources, window.edge or 0, window.limit, last)
-            return [_entry(row) for row in reversed(rows)]
-        edge = MAX_ID if window.edge is None else window.edge
-        return [_entry(row) for row in await _descending(self.database, sources, edge, window.limit, last)]
+        with rows_of((SOURCE, source) for source in sources):
+            if window.back:
+                rows = await _ascending(self.database, sources, window.edge or 0, window.limit, last)
+                return [_entry(row) for row in reversed(rows)]
+            edge = MAX_ID if window.edge is None else window.edge
+            rows = await _descending(self.database, sources, edge, window.limit, last)
+            return [_entry(row) for row in rows]
 
     async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
         rows = await _public.rows(self.database, window, _hidden(viewer_context))
@@ -239,6 +243,12 @@ class SqlEntries:
         return _nearest(rows, window)
 
     async def first_reposts(
+        self, posts: Collection[PostId], sources: Collection[UserId]
+    ) -> Mapping[PostId, int]:
+        with rows_of((REPOSTS, post) for post in posts):
+            return await self._first_reposts(posts, sources)
+
+    async def _first_reposts(
         self, posts: Collection[PostId], sources: Collection[UserId]
     ) -> Mapping[PostId, int]:
         first: dict[PostId, int] = {}

@@ -4,7 +4,7 @@ Nothing outside of this file knows in which order the columns stand.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, literal_column, select
@@ -13,8 +13,10 @@ from adapters.sql.database import Database, Prepared, Row
 from adapters.sql.metadata import Id, IdList, among, instant
 from adapters.sql.posts.flags import DECODED, FLAGS
 from adapters.sql.posts.json_columns import load_cards, load_entities, load_pending
+from adapters.sql.posts.row_triggers import AUTHOR, ENGAGEMENT, POST
 from adapters.sql.posts.tables import posts
 from application.posts.views import PostContent, PostState, PostView
+from application.shared.readings import Key, also_of, rows_of
 from application.shared.records import maker
 from domain.posts import can_view
 from domain.shared import PostId, UserId, ViewerContext
@@ -127,11 +129,22 @@ def _join(state: PostState, row: Row) -> PostView:
     return _make_view((state, _content(state.version, row[_CONTENT_PART])))
 
 
+def _keys(ids: Collection[PostId], viewer: UserId | None) -> Iterator[Key]:
+    """The keys of states, besides those of their authors."""
+    for post in ids:
+        yield POST, post
+        if viewer is not None:
+            yield ENGAGEMENT, post, viewer
+
+
 async def read_view(database: Database, post_id: PostId, viewer_context: ViewerContext) -> PostView | None:
     """The post, if `viewer_context` may see it. That is decided here and not in SQL: the thousands of accounts that a
     viewer may follow are too many to bind for one post."""
-    for row in await database.fetch(_view, post_id=post_id, viewer=viewer_context.viewer):
+    with rows_of(_keys([post_id], viewer_context.viewer)):
+        rows = await database.fetch(_view, post_id=post_id, viewer=viewer_context.viewer)
+    for row in rows:
         state = state_in(row)
+        also_of([(AUTHOR, state.author)])
         if can_view(state, viewer_context):
             return _join(state, row)
     return None
@@ -141,8 +154,10 @@ async def read_views(
     database: Database, ids: Collection[PostId], viewer_context: ViewerContext
 ) -> dict[PostId, PostView]:
     """As `read_view`, by the ids of the posts."""
-    rows = await database.fetch(_views, ids=[*ids], viewer=viewer_context.viewer)
+    with rows_of(_keys(ids, viewer_context.viewer)):
+        rows = await database.fetch(_views, ids=[*ids], viewer=viewer_context.viewer)
     states = [(state_in(row), row) for row in rows]
+    also_of((AUTHOR, state.author) for state, _ in states)
     return {state.id: _join(state, row) for state, row in states if can_view(state, viewer_context)}
 
 
@@ -151,8 +166,13 @@ class SqlPostParts:
     database: Database
 
     async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[PostState]:
-        return [*map(state_in, await self.database.fetch(_states, ids=[*ids], viewer=viewer))]
+        with rows_of(_keys(ids, viewer)):
+            rows = await self.database.fetch(_states, ids=[*ids], viewer=viewer)
+        states = [*map(state_in, rows)]
+        also_of((AUTHOR, state.author) for state in states)
+        return states
 
     async def contents(self, ids: Collection[PostId]) -> Mapping[PostId, PostContent]:
-        rows = await self.database.fetch(_contents, ids=[*ids])
+        with rows_of((POST, post) for post in ids):
+            rows = await self.database.fetch(_contents, ids=[*ids])
         return {post_id: _content(version, columns) for post_id, version, *columns in rows}
