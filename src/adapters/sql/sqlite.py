@@ -97,7 +97,7 @@ class LoopDialect(SQLiteDialect_pysqlite):
             dbapi_connection.ended()
 
     def do_rollback(self, dbapi_connection: Any) -> None:
-        super().do_rollback(dbapi_connection)
+        dbapi_connection.rollback()
         dbapi_connection.ended()
 
 

@@ -218,7 +218,9 @@ class IdentityModule:
             security=security,
             purge_security_records=PurgeSecurityRecords(records=stores.security_records, clock=clock),
             repair_accounts=RepairAccounts(open_tx=open_tx, authorship=needs.authorship),
-            cards=AuthorCards(reader=reader, monotonic=needs.monotonic, ttl=needs.card_ttl, readings=needs.readings),
+            cards=AuthorCards(
+                reader=reader, monotonic=needs.monotonic, ttl=needs.card_ttl, readings=needs.readings
+            ),
             live_sessions=LiveSessions(reader=reader, clock=clock),
             count_posts=CountPosts(stores.open_post_counts),
             anonymize_security_records=AnonymizeSecurityRecords(stores.security_records),

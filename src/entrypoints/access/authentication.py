@@ -35,3 +35,12 @@ class Authenticator:
             raise
         await self._limits.charge_user(caller, cost, principal.user_id)
         return principal
+
+    def known(self, token: str) -> Principal | None:
+        """The principal of a token that needs no look at the store; nothing is charged."""
+        return self._authenticate.known(token)
+
+    def charge_now(self, caller: Caller, cost: Cost, principal: Principal) -> bool:
+        """Charge a request of the principal without suspending the task. False if that is impossible. Raises
+        RateLimited."""
+        return self._limits.charge_user_now(caller, cost, principal.user_id)

@@ -38,6 +38,8 @@ from entrypoints.http.graph.handlers import (
 )
 from entrypoints.http.identity.sessions import AuthController, ClientInfoReader
 from entrypoints.http.identity.users import MeController, UsersController
+from entrypoints.http.kept_lane import KeptLane
+from entrypoints.http.kept_responses import KeptResponses
 from entrypoints.http.media.handlers import MediaController
 from entrypoints.http.media.receiving import Uploads
 from entrypoints.http.media.serving import ServingController
@@ -127,6 +129,7 @@ def create_app(
         exception_handlers={DomainError: refuse, HTTPException: refuse_http, Exception: fail},
         **common,
     )
+    kept = KeptResponses(container.readings(), settings.read_model_mb * 1024 * 1024)
     lane = FastLane(
         app,
         authenticator,
@@ -135,6 +138,7 @@ def create_app(
         fragments=fragments,
         pager=_pager(container, settings),
         socket=_socket(container, settings, authenticator, fragments),
+        kept=kept,
     )
     traces = container.traces()
     middleware = RequestMiddleware(
@@ -149,7 +153,12 @@ def create_app(
         meter = container.meters().requests
         meter.in_flight = lambda: middleware.in_flight
         middleware.lifecycle = partial(CountedLifecycle, meter)
-    return TemporaryErrorsAsEvents(middleware if traces is None else TracedRequests(middleware, traces))
+    if traces is not None:
+        # A kept response then goes through the middleware, so that its span is like all others.
+        return TemporaryErrorsAsEvents(TracedRequests(middleware, traces))
+    if settings.read_model == "on":
+        return TemporaryErrorsAsEvents(KeptLane(middleware, authenticator, kept))
+    return TemporaryErrorsAsEvents(middleware)
 
 
 class _Litestar(Litestar):

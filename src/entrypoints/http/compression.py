@@ -72,11 +72,11 @@ def _quality(parameters: list[bytes]) -> float:
 
 async def compressed(body: bytes, coding: bytes) -> bytes:
     if len(body) >= OFF_LOOP_BYTES:
-        return await asyncio.to_thread(_compress, body, coding)
-    return _compress(body, coding)
+        return await asyncio.to_thread(compress, body, coding)
+    return compress(body, coding)
 
 
-def _compress(body: bytes, coding: bytes) -> bytes:
+def compress(body: bytes, coding: bytes) -> bytes:
     if coding == b"zstd":
         return zstd.compress(body, _ZSTD_LEVEL)
     return gzip.compress(body, _GZIP_LEVEL, mtime=0)

@@ -15,18 +15,20 @@ from application.posts.queries import HydratedPost
 from application.shared.paging import Page, Window
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.access.authentication import Authenticator
+from entrypoints.http.common_headers import defaults
 from entrypoints.http.errors import refusal
 from entrypoints.http.fragments import Fragments
-from entrypoints.http.paging import Pager
+from entrypoints.http.kept_responses import KeptResponse, KeptResponses
+from entrypoints.http.paging import Pager, tagged_page
 from entrypoints.http.resources import MAX_TAGS as MAX_HEADER
-from entrypoints.http.responses import Ready, tagged
+from entrypoints.http.responses import Ready, with_tag
 
 PREFIX = "/api/v1/posts/"
 TEMPLATE = PREFIX + "{post_id}"
 _AT = len(PREFIX)
 
 HOME = "/api/v1/feeds/home"
-_LIMITS = {b"": 20} | {b"limit=%d" % limit: limit for limit in range(1, 101)}
+LIMITS = {b"": 20} | {b"limit=%d" % limit: limit for limit in range(1, 101)}
 """The query strings that ask for a first page in the usual form, with their limits."""
 
 STREAM = "/api/v1/stream"
@@ -46,9 +48,10 @@ class FastLane:
         fragments: Fragments,
         pager: Pager,
         socket: ASGIApp,
+        kept: KeptResponses,
     ) -> None:
         self._app, self._authenticate, self._fragments, self._pager = app, authenticate, fragments, pager
-        self._socket = socket
+        self._socket, self._kept = socket, kept
         self._read_post, self._read_home_feed = read_post, read_home_feed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +67,7 @@ class FastLane:
             post_id = None if scope["query_string"] else id_from(path[_AT:])
             return None if post_id is None else await self._post(PostId(post_id), scope)
         if path == HOME:
-            limit = _LIMITS.get(scope["query_string"])
+            limit = LIMITS.get(scope["query_string"])
             return None if limit is None else await self._home(limit, scope)
         return None
 
@@ -77,10 +80,19 @@ class FastLane:
             principal = await self._authenticate(scope["caller"], found[0], "read")
             if principal is None:
                 return None
-            page = await self._read_home_feed(principal.user_id, Window(limit))
+            key = principal.user_id, limit
+            if (kept := await self._kept.find_refreshed(page=True, key=key)) is not None:
+                return kept.response.unless_known(found[1])
+            with self._kept.reading() as reading:
+                page = await self._read_home_feed(principal.user_id, Window(limit))
         except DomainError as error:
             return refusal(error, scope["request_id"])
-        return self._pager.ready(HOME, {}, page, self._fragments.all(page.items))
+        items = self._fragments.all(page.items)
+        response = tagged_page(self._pager.ready(HOME, {}, page, items), items, page)
+        if reading is not None and not any(map(_has_restricted_media, page.items)):
+            made = KeptResponse(response, reading, defaults(scope, response.headers))
+            self._kept.keep(page=True, key=key, made=made)
+        return response.unless_known(found[1])
 
     async def _post(self, post_id: PostId, scope: Any) -> Ready | None:
         found = _token_and_tags(scope["headers"])
@@ -90,10 +102,25 @@ class FastLane:
         scope["path_template"] = TEMPLATE
         try:
             principal = await self._authenticate(scope["caller"], token, "read")
-            hydrated = await self._read_post(principal.user_id if principal else None, post_id)
+            user = None if principal is None else principal.user_id
+            if user is not None:
+                kept = await self._kept.find_refreshed(page=False, key=(user, post_id))
+                if kept is not None:
+                    return kept.response.unless_known(known)
+            with self._kept.reading() as reading:
+                hydrated = await self._read_post(user, post_id)
         except DomainError as error:
             return refusal(error, scope["request_id"])
-        return tagged(self._fragments(hydrated), hydrated.post.state.version, known)
+        response = with_tag(self._fragments(hydrated), hydrated.post.state.version)
+        if user is not None and reading is not None and not _has_restricted_media(hydrated):
+            made = KeptResponse(response, reading, defaults(scope, response.headers))
+            self._kept.keep(page=False, key=(user, post_id), made=made)
+        return response.unless_known(known)
+
+
+def _has_restricted_media(hydrated: HydratedPost) -> bool:
+    """Whether the post has media that not everybody may see: their addresses expire soon."""
+    return bool(hydrated.post.content.media) and not hydrated.post.state.open
 
 
 def _token_and_tags(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None] | None:

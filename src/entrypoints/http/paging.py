@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
+import msgspec
 from litestar import Request
 from litestar.params import QueryParameter
 
@@ -12,7 +13,7 @@ from application.shared.paging import Page, Window
 from domain.shared import FieldError
 from entrypoints.access.cursors import MAX_CURSOR, Cursors
 from entrypoints.http.errors import QueryInvalid
-from entrypoints.http.responses import Out, Ready, ReadyResponse, as_json
+from entrypoints.http.responses import Out, Ready, ReadyResponse, Tagged, as_json, hash_of
 
 T = TypeVar("T")
 
@@ -95,9 +96,18 @@ class Pager:
         make: MakePage = PageOut,
     ) -> ReadyResponse:
         """The page, with links to the next and the previous one. `items` may be a list that is JSON already."""
-        return ReadyResponse(
-            self.ready(request.scope["path"], _other_parameters(request), page, items, variant, make)
-        )
+        return ReadyResponse(self.of_request(request, page, items, variant, make))
+
+    def of_request(
+        self,
+        request: Request[Any, Any, Any],
+        page: Page[Any],
+        items: Any,
+        variant: str = "",
+        make: MakePage = PageOut,
+    ) -> Ready:
+        """The same, before it is wrapped for Litestar."""
+        return self.ready(request.scope["path"], _other_parameters(request), page, items, variant, make)
 
     def ready(
         self,
@@ -119,6 +129,13 @@ class Pager:
                 links.append(f'<{self.url}{path}?{query}>; rel="{rel}"')
         out = make(items, cursors.get("next"), cursors.get("prev"))
         return as_json(out, [(b"link", ", ".join(links).encode())] if links else [])
+
+
+def tagged_page(ready: Ready, items: msgspec.Raw, page: Page[Any]) -> Tagged:
+    """The page with an ETag of its items and of where the next page begins. The tag is weak: `prev` moves forward with time
+    while the page is the same, and the one that the client has remains right."""
+    end = b"" if page.next is None else b"%d" % (page.next.edge or 0)
+    return Tagged(f'"{hash_of(bytes(items) + end)}"', ready.headers[2:], ready.body, weak=True)
 
 
 PAGE_PARAMETERS = frozenset({"limit", "cursor", "since"})

@@ -19,6 +19,7 @@ from entrypoints import log_events
 from entrypoints.access.context import network, request_id
 from entrypoints.access.limits import Caller, RateLimits
 from entrypoints.access.networks import Networks
+from entrypoints.http.common_headers import POLICY, SECURITY_HEADERS, defaults
 from entrypoints.http.compression import MIN_BYTES, coding_for, compressed, compressible, is_encoded
 from entrypoints.http.cors import Cors
 from entrypoints.http.errors import OF_HTTP, BodyEncoded, HostInvalid, problem, problem_response, refusal
@@ -48,13 +49,6 @@ SECRET = ("/api/v1/auth/", "/api/v1/stream", "/api/v1/media/uploads")
 _PROCESS = secrets.token_hex(6)
 _counter = itertools.count(1)
 _GIVEN_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-)
-_POLICY = b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"
-"""For responses without a policy of their own: data, which needs to load nothing if a browser displays it."""
 _HOST = re.compile(rb"([A-Za-z0-9._~%-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 
@@ -80,7 +74,7 @@ class RequestMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             scope["caller"] = caller_of(scope, self.networks)  # type: ignore[typeddict-unknown-key]
-            request_id.set(_id_of(dict(scope["headers"])))
+            request_id.set(id_of(dict(scope["headers"])))
             await self.app(scope, receive, send)
             return
         lifecycle = self.lifecycle(self, scope, receive, send)
@@ -92,6 +86,25 @@ class RequestMiddleware:
             await lifecycle.run()
         finally:
             self.in_flight -= not lifecycle.without_deadline
+
+    def answered(
+        self, scope: Scope, method: str, status: int, started: float, *, is_stream: bool = False
+    ) -> None:
+        """Log the response, if responses like it are logged. Called once for each request."""
+        took = time.perf_counter() - started
+        if self.log_all or (
+            self.log_problems and (status >= 500 or status == 0 or (took > SLOW and not is_stream))
+        ):
+            log(
+                log_events.Request(
+                    method=method,
+                    # the template, never the path: a path can contain anything
+                    route=str(scope.get("path_template", "-")),
+                    status=status,
+                    duration=round(took * 1e9),
+                    outcome="success" if 0 < status < 400 else "failure",
+                )
+            )
 
 
 class RequestLifecycle:
@@ -106,7 +119,6 @@ class RequestLifecycle:
         "held",
         "id",
         "middleware",
-        "private",
         "reading",
         "receive",
         "replaced",
@@ -126,11 +138,10 @@ class RequestLifecycle:
         self.status = 0
         self.timed_out = self.reading = self.body_read = self.replaced = self.without_deadline = False
         self.fields: dict[bytes, bytes] = dict(scope["headers"])
-        self.id = _id_of(self.fields)
+        self.id = id_of(self.fields)
         self.head = scope["method"] == "HEAD"
         self.held: Any = None
         """The `http.response.start` of a response that may be compressed."""
-        self.private = scope["path"].startswith("/api/v1/")  # its responses may differ between users
 
     async def run(self) -> None:
         if self.head:  # every GET route answers HEAD with the same headers; the server sends no body
@@ -241,28 +252,11 @@ class RequestLifecycle:
         headers = [*made, (b"x-request-id", self.id.encode()), *self.middleware.headers]
         headers += rate_limit_headers(self.caller)
         headers += self.middleware.cors.of(self.fields[b"origin"]) if b"origin" in self.fields else ()
-        names = {name for name, _ in made}
         if self.status == 304 and b'W/"' in self.fields.get(
             b"if-none-match", b""
         ):  # the client has it compressed
             headers = [(name, weak(value) if name == b"etag" else value) for name, value in headers]
-        if _POLICY[0] not in names:
-            headers.append(_POLICY)
-        if self.private and b"cache-control" not in names:
-            headers.append((b"cache-control", b"no-store"))
-        headers.append((b"vary", self._vary()))
-        return headers
-
-    def _vary(self) -> bytes:
-        """The request headers on which the responses of this address depend, whether or not this request has them."""
-        path = self.scope["path"]
-        if self.scope["method"] == "OPTIONS":
-            return b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
-        if path.startswith("/media/"):
-            return b"Origin"
-        if path == "/api/v1/stream":
-            return b"Accept, Authorization, Origin"
-        return b"Accept-Encoding, Authorization, Origin" if self.private else b"Accept-Encoding, Origin"
+        return [*headers, *defaults(self.scope, made)]
 
     def _may_compress(self, headers: RawHeaders) -> bool:
         if self.status == 304:
@@ -300,21 +294,10 @@ class RequestLifecycle:
         return problem_response(problem(self.id, status, code, detail), _HEADERS_OF.get(status, []))
 
     def _log(self) -> None:
-        middleware, took = self.middleware, time.perf_counter() - self.started
-        if middleware.log_all or (
-            middleware.log_problems
-            and (self.status >= 500 or self.status == 0 or (took > SLOW and not self.without_deadline))
-        ):
-            log(
-                log_events.Request(
-                    method="HEAD" if self.head else self.scope["method"],
-                    # the template, never the path: a path can contain anything
-                    route=str(self.scope.get("path_template", "-")),
-                    status=self.status,
-                    duration=round(took * 1e9),
-                    outcome="success" if 0 < self.status < 400 else "failure",
-                )
-            )
+        method = "HEAD" if self.head else self.scope["method"]
+        self.middleware.answered(
+            self.scope, method, self.status, self.started, is_stream=self.without_deadline
+        )
 
 
 _HEADERS_OF: Mapping[int, RawHeaders] = {
@@ -335,13 +318,13 @@ def host_error(headers: Iterable[tuple[bytes, bytes]], http_version: str) -> str
 
 def last_resort(status: int) -> tuple[RawHeaders, bytes]:
     """The headers and the body of the response to input that could not be parsed as a request."""
-    id_ = _id_of({})
+    id_ = id_of({})
     code, detail = OF_HTTP[status]
     ready = problem_response(problem(id_, status, code, detail), _HEADERS_OF.get(status, []))
-    return [*ready.headers, (b"x-request-id", id_.encode()), *SECURITY_HEADERS, _POLICY], ready.body
+    return [*ready.headers, (b"x-request-id", id_.encode()), *SECURITY_HEADERS, POLICY], ready.body
 
 
-def _id_of(fields: Mapping[bytes, bytes]) -> str:
+def id_of(fields: Mapping[bytes, bytes]) -> str:
     given = fields.get(b"x-request-id")
     if given is not None and _GIVEN_ID.fullmatch(given):
         return given.decode()

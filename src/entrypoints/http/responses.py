@@ -65,18 +65,42 @@ def _sized(status: int, media_type: bytes, headers: RawHeaders, body: bytes) -> 
     return Ready(status, [(b"content-type", media_type), (b"content-length", length), *headers], body)
 
 
+class Tagged(Ready):
+    """A response with an ETag."""
+
+    __slots__ = ("tag",)
+
+    def __init__(self, tag: str, headers: RawHeaders, body: bytes, *, weak: bool = False) -> None:
+        """`tag` is the quoted tag, without the sign of a weak one."""
+        self.tag = tag
+        sent = b"W/" + tag.encode() if weak else tag.encode()
+        length = b"%d" % len(body)
+        fixed = [(b"content-type", JSON), (b"content-length", length), *headers]
+        super().__init__(200, [*fixed, (b"etag", sent), (b"cache-control", b"private, no-cache")], body)
+
+    def unless_known(self, if_none_match: str | None) -> Ready:
+        """The response, or 304 if the client has it."""
+        return Ready(304, self.headers[-2:], b"") if is_known(if_none_match, self.tag) else self
+
+
 def tagged(out: msgspec.Struct | msgspec.Raw, version: int, if_none_match: str | None) -> Ready:
-    """The resource with its ETag, or 304 if the client has it.
+    """The resource with its ETag, or 304 if the client has it."""
+    return with_tag(out, version).unless_known(if_none_match)
+
+
+def with_tag(out: msgspec.Struct | msgspec.Raw, version: int) -> Tagged:
+    """The resource with its ETag.
 
     The tag is `"<version>.<hash of the bytes>"`. The hash decides whether a cached copy is current, the version whether an
     edit may overwrite. So a like, which changes the bytes, does not make an edit fail.
     """
     body = _ENCODER.encode(out)
-    tag = f'"{version}.{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
-    headers = [(b"etag", tag.encode()), (b"cache-control", b"private, no-cache")]
-    if is_known(if_none_match, tag):
-        return Ready(304, headers, b"")
-    return _sized(200, JSON, headers, body)
+    return Tagged(f'"{version}.{hash_of(body)}"', [], body)
+
+
+def hash_of(content: bytes) -> str:
+    """For entity tags."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 Header = tuple[bytes, bytes]

@@ -11,7 +11,8 @@ from application.shared.paging import Page
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
-from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
+from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since, tagged_page
+from entrypoints.http.resources import IfNoneMatch
 from entrypoints.http.responses import ReadyResponse
 from entrypoints.http.shapes import HydratedPost, PostOut
 
@@ -28,12 +29,21 @@ class FeedsController(Controller):
 
     @get("/home", operation_id="getHomeFeed", summary="Get your home feed", opt=policy("token"))
     async def home(
-        self, request: AuthenticatedRequest, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
+        self,
+        request: AuthenticatedRequest,
+        limit: Limit = 20,
+        cursor: FeedCursor = None,
+        since: Since = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response[PageOut[PostOut]]:
         """The posts and reposts of you and of the accounts that you follow, newest first. Each post appears once, where
-        it first came. Comments appear only if they are reposted."""
+        it first came. Comments appear only if they are reposted. The ETag is that of `items` and `next`: with a 304, the
+        `prev` that you have is still right."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._response(request, await self.read_home_feed(request.user.user_id, window))
+        page = await self.read_home_feed(request.user.user_id, window)
+        items = self.fragments.all(page.items)
+        ready = tagged_page(self.pager.of_request(request, page, items), items, page)
+        return ReadyResponse(ready.unless_known(if_none_match))
 
     @get("/public", operation_id="getPublicFeed", summary="Get the public feed", opt=policy("optional"))
     async def public(

@@ -1,0 +1,137 @@
+"""A shortcut past everything: sends kept responses before even the outermost middleware has begun.
+
+It takes a request only if nothing has to be waited for, and if nothing about it is unusual. Every other request goes on
+to the middleware. The answers are the same: the same functions make their headers, charge the limits and log the request.
+"""
+
+import time
+from typing import Any
+
+from litestar.enums import ScopeType
+from litestar.types import Receive, Scope, Send
+
+from application.shared.limits import RateLimited
+from domain.shared import id_from
+from entrypoints.access.authentication import Authenticator
+from entrypoints.access.limits import Caller
+from entrypoints.http.compression import coding_for
+from entrypoints.http.etags import weak
+from entrypoints.http.fast_lane import HOME, LIMITS, PREFIX, TEMPLATE
+from entrypoints.http.kept_responses import KeptResponse, KeptResponses
+from entrypoints.http.request_middleware import (
+    MAX_HEADER_BYTES,
+    MAX_IN_FLIGHT,
+    RequestMiddleware,
+    host_error,
+    id_of,
+)
+from entrypoints.http.resources import MAX_TAGS
+from entrypoints.http.responses import RawHeaders, rate_limit_headers
+
+_AT = len(PREFIX)
+_READ = frozenset({b"accept-encoding", b"authorization", b"host", b"if-none-match", b"x-request-id"})
+"""The headers that matter here."""
+_IGNORED = frozenset({
+    b"accept", b"accept-language", b"cache-control", b"connection", b"cookie", b"dnt", b"forwarded", b"pragma",
+    b"priority", b"referer", b"sec-ch-ua", b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"sec-fetch-dest",
+    b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-user", b"user-agent", b"via", b"x-forwarded-for",
+    b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip",
+})  # fmt: skip
+"""The headers that do not change the response of these routes. With any other header, the ordinary path decides."""
+
+_Answer = tuple[int, RawHeaders, bytes]
+
+
+class KeptLane:
+    def __init__(self, app: RequestMiddleware, authenticator: Authenticator, kept: KeptResponses) -> None:
+        self._middleware, self._authenticator, self._kept = app, authenticator, kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "GET":
+            await self._middleware(scope, receive, send)
+            return
+        started = time.perf_counter()
+        answer = self._answer(scope)
+        if answer is None:
+            await self._middleware(scope, receive, send)
+            return
+        status, headers, body = answer
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+        self._middleware.answered(scope, "GET", status, started)
+
+    def _answer(self, scope: Any) -> _Answer | None:
+        target = _target(scope)
+        fields = None if target is None else _fields(scope)
+        if target is None or fields is None or self._middleware.in_flight >= MAX_IN_FLIGHT:
+            return None
+        scheme, _, token = fields.get(b"authorization", b"").decode("latin-1").partition(" ")
+        principal = self._authenticator.known(token) if scheme == "Bearer" and token else None
+        if principal is None:
+            return None
+        is_page, number = target
+        found = self._kept.find(page=is_page, key=(principal.user_id, number))
+        accepted = fields.get(b"accept-encoding")
+        coding = None if accepted is None else coding_for(accepted)
+        if found is None or (coding is not None and not found.is_small_enough_to_compress):
+            return None
+        caller = Caller("")  # the user is charged, the network is not looked at
+        try:
+            if not self._authenticator.charge_now(caller, "read", principal):
+                return None
+        except RateLimited:
+            return None  # nothing was charged: the ordinary path refuses
+        scope["path_template"] = HOME if is_page else TEMPLATE
+        return self._made(found, fields, coding, caller)
+
+    def _made(
+        self, found: KeptResponse, fields: dict[bytes, bytes], coding: bytes | None, caller: Caller
+    ) -> _Answer:
+        common = [
+            (b"x-request-id", id_of(fields).encode()),
+            *self._middleware.headers,
+            *rate_limit_headers(caller),
+            *found.trailing,
+        ]
+        known = fields.get(b"if-none-match")
+        ready = found.response.unless_known(None if known is None else known.decode("latin-1"))
+        if ready.status == 304:
+            made = ready.headers
+            if known is not None and b'W/"' in known:  # the client has it compressed
+                made = [(name, weak(value) if name == b"etag" else value) for name, value in made]
+            return 304, [*made, *common], b""
+        if coding is None:
+            return 200, [*ready.headers, *common], ready.body
+        headers, body = found.coded(coding)
+        if body is not ready.body:
+            common.append((b"content-encoding", coding))
+        return 200, [*headers, *common], body
+
+
+def _target(scope: Any) -> tuple[bool, int] | None:
+    """Whether a page is asked for, and its limit or the id of the post; None for anything else."""
+    path: str = scope["path"]
+    if path == HOME:
+        limit = LIMITS.get(scope["query_string"])
+        return None if limit is None else (True, limit)
+    if path.startswith(PREFIX) and not scope["query_string"]:
+        post = id_from(path[_AT:])
+        return None if post is None else (False, post)
+    return None
+
+
+def _fields(scope: Any) -> dict[bytes, bytes] | None:
+    """The headers that matter; None if there is any unusual one, or one of them twice."""
+    if scope.get("header_bytes", 0) > MAX_HEADER_BYTES:
+        return None
+    fields: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _READ:
+            if name in fields:
+                return None
+            fields[name] = value
+        elif name not in _IGNORED:
+            return None
+    if any(len(fields.get(name, b"")) > MAX_TAGS for name in (b"authorization", b"if-none-match")):
+        return None
+    return None if host_error(scope["headers"], scope.get("http_version", "1.1")) else fields
