@@ -197,6 +197,7 @@ class Database:
     _unsynced: AsyncEngine = field(init=False)
     _transactions: int = field(default=0, init=False)
     """Transactions that are open or wait for a connection."""
+    _row_changes: RowChanges | None = field(default=None, init=False)
 
     @classmethod
     def at(
@@ -247,9 +248,12 @@ class Database:
 
     async def report_changes(self, readings: Readings, triggers: Sequence[RowTrigger]) -> None:
         """From now on `readings` hears of every change of a row. Only for SQLite; the tables must exist."""
-        await RowChanges(self.engine, readings, triggers).attach()
+        self._row_changes = RowChanges(self.engine, readings, triggers)
+        await self._row_changes.attach()
 
     async def close(self) -> None:
+        if self._row_changes is not None:
+            self._row_changes.close()
         await self._reader.close()
         await self.engine.dispose()
 

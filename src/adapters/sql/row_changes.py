@@ -3,6 +3,9 @@
 The changes of this process are reported by temporary triggers on its only writing connection; a row costs 0.5 µs. The
 commits of other processes are noticed by `PRAGMA data_version`. That is asked on the writing connection: it does not change
 with the connection's own commits. On a reading connection, another process could hide behind a commit of this one.
+
+While a transaction is open, nobody else can commit. But its commit runs in a thread, and others may commit as soon as it is
+done, before this event loop hears of it. So then a connection that only watches must have seen no commit at all.
 """
 
 import sqlite3
@@ -45,9 +48,14 @@ class RowChanges:
         self._connection: sqlite3.Connection | None = None
         self._in_transaction = False
         self._version: int | None = None
+        self._watcher: sqlite3.Connection | None = None
+        self._commits: int | None = None
+        """The version that the watcher saw when the transaction began."""
 
     async def attach(self) -> None:
         """The tables must exist."""
+        self._watcher = sqlite3.connect(str(self._engine.url.database), isolation_level=None)
+        self._watcher.execute("PRAGMA query_only=ON")
         async with self._engine.connect() as connection:
             raw: Any = (await connection.get_raw_connection()).driver_connection
             self._connected(raw)
@@ -57,18 +65,19 @@ class RowChanges:
         event.listen(target, "begin", self._begun)
         self._readings.is_current = self.is_current
 
+    def close(self) -> None:
+        self._readings.is_current = None
+        if self._watcher is not None:
+            self._watcher.close()
+
     def is_current(self) -> bool:
         """Whether all changes are known that were committed before this call."""
         if self._in_transaction:
-            return True  # nobody else can commit, and `_begun` has asked
+            return self._commits is not None and _version(self._watcher) == self._commits
         return self._look_for_others()
 
     def _look_for_others(self) -> bool:
-        if self._connection is None:
-            return False
-        try:
-            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        except sqlite3.Error:
+        if (version := _version(self._connection)) is None:
             return False
         if version != self._version:
             self._version = version
@@ -93,7 +102,7 @@ class RowChanges:
     def _begun(self, _connection: object) -> None:
         """Called when the transaction has its write lock."""
         self._look_for_others()
-        self._in_transaction = True
+        self._in_transaction, self._commits = True, _version(self._watcher)
 
     def _touched(self, kind: str, first: int, second: int | None) -> None:
         self._readings.touch((kind, first) if second is None else (kind, first, second))
@@ -101,3 +110,11 @@ class RowChanges:
     def _ended(self) -> None:
         self._in_transaction = False
         self._readings.ended()
+
+
+def _version(connection: sqlite3.Connection | None) -> int | None:
+    """A number that changes with the commits of others; None if it is unknown."""
+    try:
+        return None if connection is None else int(connection.execute("PRAGMA data_version").fetchone()[0])
+    except sqlite3.Error:
+        return None

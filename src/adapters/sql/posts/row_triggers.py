@@ -21,7 +21,6 @@ ROW_TRIGGERS: Sequence[RowTrigger] = (
     RowTrigger("posts", "DELETE", POST, ("id",)),
     RowTrigger("posts", "INSERT", SOURCE, ("author_id",)),
     RowTrigger("posts", "UPDATE OF deleted, reply_to, author_id", SOURCE, ("author_id",)),
-    RowTrigger("posts", "DELETE", SOURCE, ("author_id",)),
     RowTrigger("likes", "INSERT", ENGAGEMENT, ("post_id", "user_id")),
     RowTrigger("likes", "DELETE", ENGAGEMENT, ("post_id", "user_id")),
     RowTrigger("bookmarks", "INSERT", ENGAGEMENT, ("post_id", "user_id")),

@@ -1,0 +1,214 @@
+"""A random walk over the API in one process, on SQLite, that compares kept responses with those of the ordinary path."""
+
+import asyncio
+import json
+import random
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dependency_injector import providers
+from litestar.types import ASGIApp
+from sqlalchemy import text
+
+from entrypoints.container import Container, build
+from entrypoints.http.app import create_app
+from entrypoints.runtime import running
+from entrypoints.settings import Settings
+
+HOME = "/api/v1/feeds/home"
+READERS = 8
+NOT_COMPARED = {b"x-request-id", b"ratelimit"}
+OF_PREV = {b"content-length", b"link"}
+"""Headers that change with `prev`, which moves forward with time while the page is the same."""
+
+Answer = tuple[int, dict[bytes, bytes], bytes]
+
+
+async def call(
+    app: ASGIApp, method: str, path: str, token: str = "", body: Any = None, *more: tuple[bytes, bytes]
+) -> Answer:
+    sent: list[Any] = []
+    data = b"" if body is None else json.dumps(body).encode()
+    headers = [(b"host", b"127.0.0.1"), *more]
+    if token:
+        headers.append((b"authorization", b"Bearer " + token.encode()))
+    if body is not None:
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data))]
+    path, _, query = path.partition("?")
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": data, "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 5),
+        "server": ("127.0.0.1", 8000),
+        "state": {},
+        "extensions": {},
+    }
+    await app(scope, receive, send)
+    given = [(name, value) for name, value in sent[0]["headers"] if name not in NOT_COMPARED]
+    assert len(dict(given)) == len(given)
+    return sent[0]["status"], dict(given), b"".join(message.get("body", b"") for message in sent[1:])
+
+
+def _essence(answer: Answer) -> Any:
+    """What must be equal: everything of a post; a page without `prev`."""
+    status, headers, body = answer
+    if b"link" not in headers:
+        return answer
+    page = json.loads(body)
+    rest = {name: value for name, value in headers.items() if name not in OF_PREV}
+    links = [link for link in headers[b"link"].split(b", ") if b'rel="next"' in link]
+    return status, rest, links, page["next"], body[: body.rindex(b',"next":')]
+
+
+@dataclass
+class Walk:
+    folder: Path
+    container: Container
+    kept: Any
+    """The application that keeps responses."""
+    ordinary: Any
+    """The same over the same database, which keeps nothing."""
+    tokens: list[str] = field(default_factory=list)
+    users: list[int] = field(default_factory=list)
+    posts: list[int] = field(default_factory=list)
+    own: dict[int, list[int]] = field(default_factory=dict)
+    compared: int = 0
+    differences: list[str] = field(default_factory=list)
+    last: list[str] = field(default_factory=list)
+    next_number: int = 1
+
+    async def do(self, reader: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        status, _, data = await call(self.kept, method, f"/api/v1{path}", self.tokens[reader], body)
+        return status, json.loads(data) if data else None
+
+    async def publish(self, reader: int, words: str, visibility: str = "public") -> int:
+        status, made = await self.do(reader, "POST", "/posts", {"text": words, "visibility": visibility})
+        if status != 201:
+            return 0
+        post = int(made["id"])
+        self.own.setdefault(reader, []).append(post)
+        self.posts.append(post)
+        # So that writes by raw SQL, which do not count, never lead to negative counts.
+        await self.sql(
+            "UPDATE posts SET likes = likes + 90, reposts = reposts + 90 WHERE id = :post", post=post
+        )
+        return post
+
+    async def begin(self) -> None:
+        for number in range(READERS):
+            _, _, data = await call(
+                self.kept,
+                "POST",
+                "/api/v1/auth/register",
+                "",
+                {
+                    "username": f"bee{number}",
+                    "email": f"bee{number}@example.org",
+                    "password": "correct horse 9",
+                },
+            )
+            given = json.loads(data)
+            self.tokens.append(given["tokens"]["access_token"])
+            self.users.append(int(given["user"]["id"]))
+        for one in range(READERS):
+            for other in range(READERS):
+                if one != other and other != READERS - 1:  # nobody follows the last one at first
+                    await self.do(one, "PUT", f"/users/{self.users[other]}/follow")
+            for number in range(4):
+                await self.publish(one, f"post {number} of {one}")
+        await asyncio.sleep(0.2)
+
+    async def sql(self, statement: str, **values: Any) -> None:
+        """Write on the server's own connection."""
+        async with self.container.database().begin() as connection:
+            await connection.execute(text(statement), values)
+
+    async def foreign(self, statement: str, *values: Any, seconds: float = 0) -> None:
+        """Write as another process does. `seconds` is how long it may wait for the lock while the event loop stands still."""
+        other = sqlite3.connect(self.folder / "waggle.db", timeout=seconds, isolation_level=None)
+        while True:
+            try:
+                other.execute(statement, values)
+                break
+            except sqlite3.OperationalError:  # a transaction of the server is open
+                await asyncio.sleep(0.005)
+        other.close()
+
+    async def compare(self, reader: int, path: str) -> None:
+        """Compare one response; not if an event was handled in between."""
+        token = self.tokens[reader]
+        before = await call(self.ordinary, "GET", path, token)
+        found = await call(self.kept, "GET", path, token)
+        after = await call(self.ordinary, "GET", path, token)
+        expected = _essence(after)
+        if _essence(before) != expected:
+            return
+        self.compared += 1
+        if _essence(found) != expected:
+            self.differences.append(
+                f"{path} of {reader} after {self.last[-5:]}: {_first_difference(found, after)}"
+            )
+
+    async def compare_all(self, chosen: random.Random) -> None:
+        for reader in range(READERS):
+            await self.compare(reader, HOME)
+            await self.compare(reader, f"/api/v1/posts/{chosen.choice(self.posts[-40:])}")
+
+
+def _first_difference(found: Answer, expected: Answer) -> str:
+    if found[:1] != expected[:1]:
+        return f"{found[0]} is not {expected[0]}"
+    pairs = zip(json.loads(found[2]).get("items", ()), json.loads(expected[2]).get("items", ()), strict=False)
+    return next((f"{a} is not {b}" for a, b in pairs if a != b), f"{found!r} is not {expected!r}")
+
+
+@asynccontextmanager
+async def walking(folder: Path, **more: str) -> AsyncIterator[Walk]:
+    def settings(read_model: str) -> Settings:
+        return Settings.read(
+            {
+                "WAGGLE_PASSWORD_COST": "4",
+                "WAGGLE_DATA_DIR": str(folder),
+                "WAGGLE_RATE_LIMITS": "off",
+                "WAGGLE_ACCESS_LOG": "off",
+                "WAGGLE_SECRET_KEY": "0123456789abcdef" * 4,
+                "WAGGLE_READ_MODEL": read_model,
+                **more,
+            }
+        )
+
+    container = build(settings("on"))
+    async with running(container, settings("on")):
+        walk = Walk(
+            folder, container, create_app(container, settings("on")), _ordinary(container, settings("off"))
+        )
+        await walk.begin()
+        yield walk
+
+
+def _ordinary(container: Container, settings: Settings) -> ASGIApp:
+    """An application of its own modules, which read the same database, and whose names are not cached."""
+    ordinary = build(settings)
+    for name in ("database", "graph", "timelines", "keys", "ids", "media_addresses"):
+        getattr(ordinary, name).override(providers.Object(getattr(container, name)()))
+    object.__setattr__(ordinary.identity().cards, "ttl", 0.0)
+    return create_app(ordinary, settings)

@@ -1,0 +1,233 @@
+"""The kinds of writes of the random walk, each by the API, by raw SQL on the server's connection, or by another process."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeAlias
+
+from sqlalchemy import text
+
+from adapters.sql import sqlite
+from tests.unit.kept_walk import READERS, Walk
+
+Write: TypeAlias = Callable[[Walk, random.Random], Awaitable[None]]
+
+
+def _any(walk: Walk, chosen: random.Random) -> tuple[int, int, int]:
+    """A reader, a post and a user."""
+    return chosen.randrange(READERS), chosen.choice(walk.posts[-40:]), chosen.choice(walk.users)
+
+
+def on_post(method: str, path: str) -> Write:
+    async def write(walk: Walk, chosen: random.Random) -> None:
+        reader, post, _ = _any(walk, chosen)
+        await walk.do(reader, method, path.format(post))
+
+    return write
+
+
+def on_user(method: str, path: str, body: object = None) -> Write:
+    async def write(walk: Walk, chosen: random.Random) -> None:
+        reader, _, user = _any(walk, chosen)
+        await walk.do(reader, method, path.format(user), body)
+
+    return write
+
+
+def of_me(**changes: object) -> Write:
+    async def write(walk: Walk, chosen: random.Random) -> None:
+        values = {
+            name: f"Name {chosen.randrange(99)}" if value is None else value
+            for name, value in changes.items()
+        }
+        await walk.do(chosen.randrange(READERS), "PATCH", "/me", values)
+
+    return write
+
+
+async def publish(walk: Walk, chosen: random.Random) -> None:
+    words = f"new {chosen.random()} @bee{chosen.randrange(READERS)}"
+    await walk.publish(
+        chosen.randrange(READERS), words, chosen.choice(["public", "followers", "unlisted", "direct"])
+    )
+
+
+async def comment(walk: Walk, chosen: random.Random) -> None:
+    reader, post, _ = _any(walk, chosen)
+    await walk.do(reader, "POST", "/posts", {"text": "a comment", "reply_to": str(post)})
+
+
+def on_own(method: str, path: str, body: object = None) -> Write:
+    async def write(walk: Walk, chosen: random.Random) -> None:
+        reader = chosen.randrange(READERS)
+        if own := walk.own.get(reader):
+            await walk.do(reader, method, path.format(chosen.choice(own[-6:])), body)
+
+    return write
+
+
+def raw(statement: str) -> Write:
+    """On the server's own connection, without a use case."""
+
+    async def write(walk: Walk, chosen: random.Random) -> None:
+        _, post, user = _any(walk, chosen)
+        values = {
+            "post": post,
+            "user": user,
+            "id": chosen.getrandbits(40),
+            "name": f"n{chosen.randrange(99)}",
+        }
+        await walk.sql(
+            statement, **{name: value for name, value in values.items() if f":{name}" in statement}
+        )
+
+    return write
+
+
+def foreign(statement: str) -> Write:
+    async def write(walk: Walk, chosen: random.Random) -> None:
+        _, post, _ = _any(walk, chosen)
+        await walk.foreign(statement, post)
+
+    return write
+
+
+async def delete_row(walk: Walk, chosen: random.Random) -> None:
+    """A post without anything that refers to it."""
+    reader = chosen.randrange(READERS)
+    if post := await walk.publish(reader, "soon gone"):
+        await asyncio.sleep(0.05)
+        await walk.compare_all(chosen)
+        await walk.sql("DELETE FROM post_words WHERE post_id = :post", post=post)
+        await walk.sql("DELETE FROM posts WHERE id = :post", post=post)
+
+
+def paused(*, commits: bool) -> Write:
+    """Reads while a transaction is open, before it ends."""
+
+    async def write(walk: Walk, chosen: random.Random) -> None:
+        with suppress(_RolledBack):
+            async with walk.container.database().begin() as connection:
+                await connection.execute(
+                    text(
+                        "UPDATE posts SET likes = likes + 1 WHERE id IN (SELECT id FROM posts ORDER BY id DESC LIMIT 9)"
+                    )
+                )
+                await walk.compare_all(chosen)
+                await walk.compare_all(chosen)
+                if not commits:
+                    raise _RolledBack
+
+    return write
+
+
+async def foreign_before(walk: Walk, chosen: random.Random) -> None:
+    """Another process commits after the last read, and before a transaction of the server, in which is read."""
+    await walk.compare_all(chosen)
+    await walk.foreign("UPDATE posts SET reposts = reposts + 1")
+    async with walk.container.database().begin():
+        await walk.compare_all(chosen)
+
+
+async def foreign_behind(walk: Walk, chosen: random.Random) -> None:
+    """Another process commits right after the server, whose event loop has not heard yet that its commit is done."""
+    in_thread = asyncio.Event()
+
+    async def commit(connection: sqlite._Connection) -> None:
+        asyncio.get_running_loop().call_later(0.002, in_thread.set)
+        await original(connection)
+
+    original = sqlite._commit
+    await walk.compare_all(chosen)
+    sqlite._commit = commit
+    try:
+        task = asyncio.create_task(walk.sql("UPDATE posts SET likes = likes + 1 WHERE id = 0"))
+        await in_thread.wait()
+    finally:
+        sqlite._commit = original
+    await walk.foreign("UPDATE posts SET reposts = reposts + 1", seconds=5)
+    await walk.compare_all(chosen)
+    await task
+
+
+class _RolledBack(Exception):
+    """Ends a transaction of the test."""
+
+
+async def concurrent(walk: Walk, chosen: random.Random) -> None:
+    """Several writes and reads at once."""
+    some = chosen.sample([publish, WRITES["like"], WRITES["repost"], WRITES["bookmark"], WRITES["follow"]], 3)
+    reads = (walk.do(reader, "GET", "/feeds/home") for reader in range(READERS))
+    await asyncio.gather(*(write(walk, chosen) for write in some), *reads)
+
+
+WRITES: dict[str, Write] = {
+    "publish": publish,
+    "comment": comment,
+    "like": on_post("PUT", "/posts/{}/like"),
+    "unlike": on_post("DELETE", "/posts/{}/like"),
+    "repost": on_post("PUT", "/posts/{}/repost"),
+    "unrepost": on_post("DELETE", "/posts/{}/repost"),
+    "bookmark": on_post("PUT", "/posts/{}/bookmark"),
+    "unbookmark": on_post("DELETE", "/posts/{}/bookmark"),
+    "edit": on_own("PATCH", "/posts/{}", {"text": "edited"}),
+    "delete": on_own("DELETE", "/posts/{}"),
+    "pin": on_own("PUT", "/posts/{}/pin"),
+    "unpin": on_own("DELETE", "/posts/{}/pin"),
+    "follow": on_user("PUT", "/users/{}/follow"),
+    "unfollow": on_user("DELETE", "/users/{}/follow"),
+    "block": on_user("PUT", "/users/{}/block"),
+    "unblock": on_user("DELETE", "/users/{}/block"),
+    "mute": on_user("PUT", "/users/{}/mute"),
+    "mute for a minute": on_user("PUT", "/users/{}/mute?duration=60"),
+    "unmute": on_user("DELETE", "/users/{}/mute"),
+    "private": of_me(private=True),
+    "public": of_me(private=False),
+    "rename": of_me(display_name=None),
+    "raw: count": raw("UPDATE posts SET comments = comments + 1 WHERE id = :post"),
+    "raw: delete": delete_row,
+    "raw: undelete": raw(
+        "UPDATE posts SET deleted = 0 WHERE deleted = 1 AND id IN (SELECT id FROM posts ORDER BY id DESC LIMIT 25)"
+    ),
+    "raw: like": raw(
+        "INSERT OR IGNORE INTO likes (post_id, user_id, id) SELECT id, :user, :id + id FROM posts ORDER BY id DESC LIMIT 20"
+    ),
+    "raw: unlike": raw("DELETE FROM likes WHERE user_id = :user"),
+    "raw: repost": raw(
+        "INSERT OR IGNORE INTO reposts (post_id, user_id, id) SELECT p.id, :user, (SELECT max(coalesce(max(r.id), 0), max(p.id)) + 1 FROM reposts r) FROM posts p WHERE p.id = :post"
+    ),
+    "raw: unrepost": raw("DELETE FROM reposts WHERE user_id = :user"),
+    "raw: bookmark": raw(
+        "INSERT OR IGNORE INTO bookmarks (post_id, user_id, id) SELECT id, :user, :id FROM posts WHERE id = :post"
+    ),
+    "raw: unbookmark": raw("DELETE FROM bookmarks WHERE user_id = :user"),
+    "raw: restrict": raw(
+        "INSERT OR IGNORE INTO restricted_authors (user_id, private, version) VALUES (:user, 1, 1)"
+    ),
+    "raw: unrestrict": raw("UPDATE restricted_authors SET private = 1 - private WHERE user_id = :user"),
+    "raw: forget restriction": raw("DELETE FROM restricted_authors WHERE user_id = :user"),
+    "raw: rename": raw("UPDATE accounts SET display_name = :name WHERE id = :user"),
+    "foreign: count": foreign("UPDATE posts SET reposts = reposts + 1 WHERE id = ?"),
+    "foreign: delete": foreign("UPDATE posts SET deleted = 1 WHERE id = ?"),
+    "foreign before": foreign_before,
+    "foreign behind": foreign_behind,
+    "paused commit": paused(commits=True),
+    "rollback": paused(commits=False),
+    "concurrent": concurrent,
+}
+
+
+async def walk_on(walk: Walk, chosen: random.Random, steps: int, *, stop_at_difference: bool = False) -> None:
+    """Make random writes, and compare the pages and a post of every reader after each."""
+    names = [*WRITES]
+    for _ in range(steps):
+        name = chosen.choice(names)
+        await WRITES[name](walk, chosen)
+        walk.last.append(name)
+        await walk.compare_all(chosen)
+        if chosen.random() < 0.2:
+            await asyncio.sleep(0.03)  # events are handled
+            await walk.compare_all(chosen)
+        if stop_at_difference and walk.differences:
+            return
