@@ -12,8 +12,9 @@ from typing import Any
 
 from dependency_injector import providers
 from litestar.types import ASGIApp
-from sqlalchemy import text
+from sqlalchemy import insert, literal, select, text
 
+from adapters.sql.identity.tables import accounts
 from entrypoints.container import Container, build
 from entrypoints.http.app import create_app
 from entrypoints.runtime import running
@@ -94,7 +95,8 @@ class Walk:
     compared: int = 0
     differences: list[str] = field(default_factory=list)
     last: list[str] = field(default_factory=list)
-    next_number: int = 1
+    popular: set[int] = field(default_factory=set)
+    """The users whose posts are not copied into timelines."""
 
     async def do(self, reader: int, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         status, _, data = await call(self.kept, method, f"/api/v1{path}", self.tokens[reader], body)
@@ -113,7 +115,21 @@ class Walk:
         )
         return post
 
+    async def add_account(self, user: int, name: str) -> None:
+        """A copy of the first account, with another id and name."""
+        values = {column.name: column for column in accounts.c}
+        values |= {"id": literal(user), "username": literal(name), "email_index": literal(name.encode())}
+        async with self.container.database().begin() as connection:
+            await connection.execute(
+                insert(accounts).from_select(
+                    [*values], select(*values.values()).where(accounts.c.id == self.users[0])
+                )
+            )
+
     async def begin(self) -> None:
+        self.container.graph().followers.reader = _Popular(
+            self.container.graph().followers.reader, self.popular
+        )  # type: ignore[assignment]
         for number in range(READERS):
             _, _, data = await call(
                 self.kept,
@@ -172,6 +188,19 @@ class Walk:
         for reader in range(READERS):
             await self.compare(reader, HOME)
             await self.compare(reader, f"/api/v1/posts/{chosen.choice(self.posts[-40:])}")
+
+
+class _Popular:
+    """A GraphReader that names other popular authors."""
+
+    def __init__(self, reader: Any, popular: set[int]) -> None:
+        self._reader, self._popular = reader, popular
+
+    async def popular(self) -> frozenset[int]:
+        return frozenset(self._popular)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
 
 
 def _first_difference(found: Answer, expected: Answer) -> str:

@@ -103,6 +103,49 @@ async def delete_row(walk: Walk, chosen: random.Random) -> None:
         await walk.sql("DELETE FROM posts WHERE id = :post", post=post)
 
 
+async def undelete_row(walk: Walk, chosen: random.Random) -> None:
+    reader = chosen.randrange(READERS)
+    if post := await walk.publish(reader, "gone and back"):
+        await walk.do(reader, "DELETE", f"/posts/{post}")
+        await walk.compare_all(chosen)
+        await walk.sql("UPDATE posts SET deleted = 0 WHERE id = :post", post=post)
+
+
+async def delete_account_row(walk: Walk, chosen: random.Random) -> None:
+    """A user of whom only the name remains in memory."""
+    reader, post, _ = _any(walk, chosen)
+    ghost = chosen.getrandbits(40)
+    await walk.add_account(ghost, f"ghost{ghost}")
+    await walk.sql(
+        "UPDATE posts SET author_id = :ghost WHERE id = :post AND reply_to IS NULL", ghost=ghost, post=post
+    )
+    for _ in range(2):
+        await walk.compare(reader, f"/api/v1/posts/{post}")
+    await walk.sql("DELETE FROM accounts WHERE id = :ghost", ghost=ghost)
+    await walk.compare(reader, f"/api/v1/posts/{post}")
+
+
+async def become_popular(walk: Walk, chosen: random.Random) -> None:
+    """From now on the posts of the user are merged at each read. The event of this one reaches no timeline."""
+    user = chosen.randrange(READERS)
+    walk.popular ^= {walk.users[user]}
+    walk.container.graph().followers._good_until = 0.0
+    await walk.compare_all(chosen)
+    await walk.publish(user, "to many")
+    await walk.compare_all(chosen)
+    post = chosen.choice(walk.posts[:20])
+    await walk.sql(
+        "INSERT OR IGNORE INTO reposts (post_id, user_id, id) SELECT id, :user, :id FROM posts WHERE id = :post",
+        post=post,
+        user=walk.users[user],
+        id=walk.container.ids()(),
+    )
+    await walk.compare_all(chosen)
+    await walk.sql(
+        "DELETE FROM reposts WHERE post_id = :post AND user_id = :user", post=post, user=walk.users[user]
+    )
+
+
 def paused(*, commits: bool) -> Write:
     """Reads while a transaction is open, before it ends."""
 
@@ -187,9 +230,9 @@ WRITES: dict[str, Write] = {
     "rename": of_me(display_name=None),
     "raw: count": raw("UPDATE posts SET comments = comments + 1 WHERE id = :post"),
     "raw: delete": delete_row,
-    "raw: undelete": raw(
-        "UPDATE posts SET deleted = 0 WHERE deleted = 1 AND id IN (SELECT id FROM posts ORDER BY id DESC LIMIT 25)"
-    ),
+    "raw: undelete": undelete_row,
+    "raw: delete an account": delete_account_row,
+    "popular": become_popular,
     "raw: like": raw(
         "INSERT OR IGNORE INTO likes (post_id, user_id, id) SELECT id, :user, :id + id FROM posts ORDER BY id DESC LIMIT 20"
     ),

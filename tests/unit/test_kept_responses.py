@@ -1,0 +1,202 @@
+"""Kept responses are those of the ordinary path, whatever is written (`tests/unit/kept_writes.py`)."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from adapters.sql.identity.row_triggers import ROW_TRIGGERS as IDENTITY_TRIGGERS
+from adapters.sql.posts.row_triggers import ROW_TRIGGERS as POSTS_TRIGGERS
+from adapters.sql.row_changes import RowChanges, RowTrigger
+from application.shared.readings import Reading, Readings
+from entrypoints import runtime
+from entrypoints.http.kept_responses import KeptResponse, KeptResponses
+from entrypoints.http.responses import Tagged
+from tests.unit.kept_walk import HOME, Walk, call, walking
+from tests.unit.kept_writes import walk_on
+
+LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
+
+
+@pytest.fixture
+async def walk(tmp_path: Path) -> AsyncIterator[Walk]:
+    async with walking(tmp_path) as walk:
+        yield walk
+
+
+@pytest.mark.timeout(1800 if LONG else 120)
+@pytest.mark.parametrize("seed", range(8 if LONG else 1))
+async def test_every_response_is_that_of_the_ordinary_path(walk: Walk, seed: int) -> None:
+    chosen = Random(seed)  # noqa: S311 - no secret
+    await walk_on(walk, chosen, 700 if LONG else 60)
+    assert walk.compared > (10_000 if LONG else 700)
+    assert walk.differences == []
+
+
+# Each trigger and each comparison taken away in turn
+
+TRIGGERS: Sequence[RowTrigger] = (*IDENTITY_TRIGGERS, *POSTS_TRIGGERS)
+
+
+def without_trigger(trigger: RowTrigger, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(runtime, "IDENTITY_TRIGGERS", ())
+    patch.setattr(runtime, "POSTS_TRIGGERS", tuple(other for other in TRIGGERS if other != trigger))
+
+
+def without_watch(name: str, patch: pytest.MonkeyPatch) -> None:
+    watch = Reading.watch
+
+    def others(self: Reading, named: str, *arguments: Any) -> None:
+        if named != name:
+            watch(self, named, *arguments)
+
+    patch.setattr(Reading, "watch", others)
+
+
+def without_doubt(patch: pytest.MonkeyPatch) -> None:
+    touch = Readings.touch
+
+    def certain(self: Readings, key: Any) -> None:
+        touch(self, key)
+        self._in_doubt.discard(key)
+
+    patch.setattr(Readings, "touch", certain)
+
+
+def without_look_at_begin(patch: pytest.MonkeyPatch) -> None:
+    begun = RowChanges._begun
+
+    def blind(self: RowChanges, connection: object) -> None:
+        look = self._look_for_others
+        self._look_for_others = lambda: True  # type: ignore[method-assign]
+        begun(self, connection)
+        self._look_for_others = look  # type: ignore[method-assign]
+
+    patch.setattr(RowChanges, "_begun", blind)
+
+
+MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    **{
+        f"{trigger.table} {trigger.change} {trigger.kind}": partial(without_trigger, trigger)
+        for trigger in TRIGGERS
+    },
+    **{name: partial(without_watch, name) for name in ("viewer context", "timeline", "popular authors")},
+    "in doubt": without_doubt,
+    "other processes": lambda patch: patch.setattr(RowChanges, "_look_for_others", lambda _: True),
+    "other processes at begin": without_look_at_begin,
+    "other processes in a transaction": lambda patch: patch.setattr(
+        RowChanges,
+        "is_current",
+        lambda changes: changes._in_transaction or changes._look_for_others(),
+    ),
+}
+
+
+@pytest.mark.skipif(not LONG, reason="takes minutes: WAGGLE_TEST_LONG=1")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("mutant", MUTANTS)
+async def test_the_walk_notices_what_is_not_invalidated(
+    mutant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MUTANTS[mutant](monkeypatch)
+    async with walking(tmp_path) as walk:
+        await walk_on(walk, Random(1), 1_000, stop_at_difference=True)  # noqa: S311 - no secret
+        assert walk.differences
+
+
+# Requests in other forms
+
+FORMS: dict[str, tuple[str, str, tuple[tuple[bytes, bytes], ...]]] = {
+    "HEAD": ("HEAD", "", ()),
+    "an origin": ("GET", "", ((b"origin", b"http://localhost:3000"),)),
+    "a range": ("GET", "", ((b"range", b"bytes=0-9"),)),
+    "a limit": ("GET", "?limit=5", ()),
+    "an unknown parameter": ("GET", "?colour=blue", ()),
+    "two authorizations": ("GET", "", ((b"authorization", b"Bearer x"),)),
+    "two hosts": ("GET", "", ((b"host", b"example.org"),)),
+    "a body that is encoded": ("GET", "", ((b"content-encoding", b"br"),)),
+    "an unknown header": ("GET", "", ((b"x-flower", b"rose"),)),
+    "gzip": ("GET", "", ((b"accept-encoding", b"gzip"),)),
+    "zstd": ("GET", "", ((b"accept-encoding", b"zstd, gzip"),)),
+    "identity": ("GET", "", ((b"accept-encoding", b"identity"),)),
+    "any tag": ("GET", "", ((b"if-none-match", b"*"),)),
+    "another tag": ("GET", "", ((b"if-none-match", b'"other"'),)),
+    "a long tag": ("GET", "", ((b"if-none-match", b'"' + b"x" * 2000 + b'"'),)),
+    "two fields of tags": ("GET", "", ((b"if-none-match", b'"a"'), (b"if-none-match", b'"b"'))),
+}
+
+
+@pytest.mark.timeout(120)
+async def test_unusual_requests_get_the_same_response(walk: Walk) -> None:
+    for path in (HOME, f"/api/v1/posts/{walk.posts[-1]}"):
+        for name, (method, query, headers) in FORMS.items():
+            for _ in range(3):  # made, kept, sent again
+                found = await call(walk.kept, method, path + query, walk.tokens[0], None, *headers)
+                expected = await call(walk.ordinary, method, path + query, walk.tokens[0], None, *headers)
+                assert _without_prev(found) == _without_prev(expected), (path, name)
+
+
+def _without_prev(answer: Any) -> Any:
+    status, headers, body = answer
+    if b"link" not in headers:
+        return (status, headers, body) if status < 400 else (status, headers)
+    rest = {name: value for name, value in headers.items() if name not in {b"link", b"content-length"}}
+    return status, rest, body[:200] if b"content-encoding" not in headers else b""
+
+
+async def test_a_page_that_the_client_has_is_304_until_it_changes(walk: Walk) -> None:
+    for app in (walk.kept, walk.kept, walk.ordinary):
+        _, headers, _ = await call(app, "GET", HOME, walk.tokens[0])
+        known = (b"if-none-match", headers[b"etag"])
+        status, headers, body = await call(app, "GET", HOME, walk.tokens[0], None, known)
+        assert (status, body) == (304, b"")
+        assert known[1] == headers[b"etag"]
+    await walk.do(1, "PUT", f"/posts/{walk.posts[-1]}/like")
+    status, headers, _ = await call(walk.kept, "GET", HOME, walk.tokens[0], None, known)
+    assert status == 200
+    assert headers[b"etag"] != known[1]
+
+
+async def test_kept_responses_are_charged(tmp_path: Path) -> None:
+    async with walking(tmp_path, WAGGLE_RATE_LIMITS="read=3/3600,write=100000/1,auth=100000/1") as walk:
+        statuses = [(await call(walk.kept, "GET", HOME, walk.tokens[0]))[0] for _ in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
+
+
+async def test_a_timed_mute_ends_on_time(walk: Walk) -> None:
+    await walk.do(0, "PUT", f"/users/{walk.users[1]}/mute?duration=60")
+    await walk.compare_all(Random(1))  # noqa: S311 - no secret
+    contexts: Any = walk.container.graph().viewer_contexts
+    ahead = datetime.now(UTC) + timedelta(seconds=61)
+    contexts.clock = lambda: ahead
+    for cached in contexts._cached.values():
+        cached.good_until = float("inf")
+    await walk.compare_all(Random(1))  # noqa: S311 - no secret
+    assert walk.differences == []
+
+
+# Memory
+
+
+def _made(size: int, readings: Readings) -> KeptResponse:
+    with readings.reading() as reading:
+        assert reading is not None
+    return KeptResponse(Tagged('"x"', [], b"x" * size), reading, [])
+
+
+def test_memory_is_bounded_and_pages_are_evicted_before_posts() -> None:
+    readings = Readings()
+    readings.is_current = lambda: True
+    kept = KeptResponses(readings, 100_000)
+    for number in range(8):
+        kept.keep(page=number % 2 == 0, key=(number, 1), made=_made(8_000, readings))  # type: ignore[arg-type]
+        assert kept.bytes <= kept.max_bytes
+    assert (len(kept.pages), len(kept.posts), kept.evicted) == (1, 4, 3)
+    kept.keep(page=True, key=(9, 1), made=_made(60_000, readings))  # type: ignore[arg-type]
+    assert (len(kept.pages), kept.refused["size"]) == (1, 1)
+    assert kept.bytes == sum(one.size for one in (*kept.pages.values(), *kept.posts.values()))
