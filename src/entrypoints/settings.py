@@ -148,9 +148,7 @@ class Settings:
         "how often the trending lists are computed, in seconds, 1 to 3600; what a viewer may see is checked at each read",
     )
     read_model: str = _setting(
-        "off",
-        "`on` or `off`: whether responses to the most frequent reads are kept in memory until something that they show "
-        "changes. Has an effect only with SQLite",
+        "off", "`on` or `off`: whether SQLite keeps responses until what they show changes"
     )
     read_model_mb: int = _setting(64, "the memory for kept responses, in megabytes, 1 to 10000")
 

@@ -117,7 +117,7 @@ class Walk:
 
     async def add_account(self, user: int, name: str) -> None:
         """A copy of the first account, with another id and name."""
-        values = {column.name: column for column in accounts.c}
+        values: dict[str, Any] = {column.name: column for column in accounts.c}
         values |= {"id": literal(user), "username": literal(name), "email_index": literal(name.encode())}
         async with self.container.database().begin() as connection:
             await connection.execute(

@@ -149,15 +149,15 @@ def create_app(
         limits=limits,
         cors=Cors(Origins(settings.cors_origins, _local_origins(settings))),
     )
-    if settings.metrics_address:
-        meter = container.meters().requests
+    meter = container.meters().requests if settings.metrics_address else None
+    if meter is not None:
         meter.in_flight = lambda: middleware.in_flight
         middleware.lifecycle = partial(CountedLifecycle, meter)
     if traces is not None:
         # A kept response then goes through the middleware, so that its span is like all others.
         return TemporaryErrorsAsEvents(TracedRequests(middleware, traces))
     if settings.read_model == "on":
-        return TemporaryErrorsAsEvents(KeptLane(middleware, authenticator, kept))
+        return TemporaryErrorsAsEvents(KeptLane(middleware, authenticator, kept, meter))
     return TemporaryErrorsAsEvents(middleware)
 
 

@@ -18,6 +18,7 @@ from entrypoints.http.compression import coding_for
 from entrypoints.http.etags import weak
 from entrypoints.http.fast_lane import HOME, LIMITS, PREFIX, TEMPLATE
 from entrypoints.http.kept_responses import KeptResponse, KeptResponses
+from entrypoints.http.request_counting import RequestMeter
 from entrypoints.http.request_middleware import (
     MAX_HEADER_BYTES,
     MAX_IN_FLIGHT,
@@ -43,8 +44,15 @@ _Answer = tuple[int, RawHeaders, bytes]
 
 
 class KeptLane:
-    def __init__(self, app: RequestMiddleware, authenticator: Authenticator, kept: KeptResponses) -> None:
-        self._middleware, self._authenticator, self._kept = app, authenticator, kept
+    def __init__(
+        self,
+        app: RequestMiddleware,
+        authenticator: Authenticator,
+        kept: KeptResponses,
+        meter: RequestMeter | None,
+    ) -> None:
+        """`meter` counts requests; None if nobody does."""
+        self._middleware, self._authenticator, self._kept, self._meter = app, authenticator, kept, meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or scope["method"] != "GET":
@@ -59,6 +67,10 @@ class KeptLane:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
         self._middleware.answered(scope, "GET", status, started)
+        if self._meter is not None:
+            template, seconds = str(scope["path_template"]), time.perf_counter() - started
+            self._meter.responded("GET", template, status, seconds)
+            self._meter.sent_bytes += len(body)
 
     def _answer(self, scope: Any) -> _Answer | None:
         target = _target(scope)
