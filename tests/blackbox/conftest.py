@@ -1,6 +1,6 @@
 """One server per shape, for the whole run; where tests run on several workers, one for each of them.
 
-`WAGGLE_TEST_SHAPES=memory,embedded` restricts the shapes; `WAGGLE_TEST_BASE_URL=https://…` sends the tests
+`WAGGLE_TEST_SHAPES=memory,embedded` restricts the shapes; `WAGGLE_TEST_READ_MODEL=off` keeps no responses; `WAGGLE_TEST_BASE_URL=https://…` sends the tests
 that need nothing but HTTP to a server that runs already; `WAGGLE_TEST_LONG=1` makes the tests that
 search by chance search longer.
 """
@@ -37,6 +37,8 @@ SHAPES = [
 ]
 NO_SERVER = {"memory": "memory:", "embedded": ""}
 """Shapes of one process that need nothing else, and the URLs of their databases."""
+READ_MODEL = os.environ.get("WAGGLE_TEST_READ_MODEL", "on")
+"""Whether the embedded shape keeps responses. The other shapes never do."""
 SEVERAL = ("postgres", "scaled")
 """Shapes of one or more processes: on PostgreSQL, and on PostgreSQL, Redis and S3."""
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
@@ -105,6 +107,8 @@ def a_waggle(
     """A server that must end well and must have had nothing to print_error about."""
     with ExitStack() as stack:
         url, named = stack.enter_context(stores_of(request, shape))
+        if shape == "embedded":
+            named["WAGGLE_READ_MODEL"] = READ_MODEL
         waggle = Waggle(shape, folder, url, settings=named | settings, executed=executed)
         stack.callback(waggle.kill)
         waggle.start()
