@@ -46,7 +46,11 @@ ALLOWED = {
     "adapters.processing.png": {"media"},
     "adapters.processing.posters": {"media"},
     "adapters.processing.remuxing": {"media"},
-    "entrypoints.runtime": {"identity", "media"},  # whose events are flushed, and whose leases end at a start
+    "entrypoints.runtime": {
+        "identity",
+        "media",
+        "posts",
+    },  # whose events are flushed, and whose leases end at a start
     "entrypoints.configuration": {"media", "notifications"},  # their limits and times
     "entrypoints.access.authentication": {"identity"},  # the principal of a token
     "entrypoints.access.context": {"identity"},  # the origin of security events
