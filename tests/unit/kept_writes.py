@@ -68,10 +68,12 @@ def on_own(method: str, path: str, body: object = None) -> Write:
 
 
 def raw(statement: str) -> Write:
-    """On the server's own connection, without a use case."""
+    """On the server's own connection, without a use case. The user has just read the post, and reads it again."""
 
     async def write(walk: Walk, chosen: random.Random) -> None:
-        _, post, user = _any(walk, chosen)
+        reader, post, _ = _any(walk, chosen)
+        user = walk.users[reader]
+        await walk.compare(reader, f"/api/v1/posts/{post}")
         values = {
             "post": post,
             "user": user,
@@ -81,6 +83,7 @@ def raw(statement: str) -> Write:
         await walk.sql(
             statement, **{name: value for name, value in values.items() if f":{name}" in statement}
         )
+        await walk.compare(reader, f"/api/v1/posts/{post}")
 
     return write
 
