@@ -129,7 +129,9 @@ def create_app(
         exception_handlers={DomainError: refuse, HTTPException: refuse_http, Exception: fail},
         **common,
     )
-    kept = KeptResponses(container.readings(), settings.read_model_mb * 1024 * 1024)
+    kept = None
+    if settings.read_model == "on":
+        kept = KeptResponses(container.readings(), settings.read_model_mb * 1024 * 1024)
     lane = FastLane(
         app,
         authenticator,
@@ -156,7 +158,7 @@ def create_app(
     if traces is not None:
         # A kept response then goes through the middleware, so that its span is like all others.
         return TemporaryErrorsAsEvents(TracedRequests(middleware, traces))
-    if settings.read_model == "on":
+    if kept is not None:
         return TemporaryErrorsAsEvents(KeptLane(middleware, authenticator, kept, meter))
     return TemporaryErrorsAsEvents(middleware)
 

@@ -6,6 +6,7 @@ form of these two, goes to Litestar. `docs/performance.md` has the figures.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias
 
 from litestar.enums import ScopeType
@@ -13,6 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from application.posts.queries import HydratedPost
 from application.shared.paging import Page, Window
+from application.shared.readings import Reading
 from domain.shared import DomainError, PostId, UserId, id_from
 from entrypoints.access.authentication import Authenticator
 from entrypoints.http.common_headers import defaults
@@ -48,8 +50,9 @@ class FastLane:
         fragments: Fragments,
         pager: Pager,
         socket: ASGIApp,
-        kept: KeptResponses,
+        kept: KeptResponses | None,
     ) -> None:
+        """`kept` is None if no response is kept."""
         self._app, self._authenticate, self._fragments, self._pager = app, authenticate, fragments, pager
         self._socket, self._kept = socket, kept
         self._read_post, self._read_home_feed = read_post, read_home_feed
@@ -81,15 +84,17 @@ class FastLane:
             if principal is None:
                 return None
             key = principal.user_id, limit
-            if (kept := await self._kept.find_refreshed(page=True, key=key)) is not None:
-                return kept.response.unless_known(found[1])
-            with self._kept.reading() as reading:
+            if self._kept is not None:
+                kept = await self._kept.find_refreshed(page=True, key=key)
+                if kept is not None:
+                    return kept.response.unless_known(found[1])
+            with self._reading() as reading:
                 page = await self._read_home_feed(principal.user_id, Window(limit))
         except DomainError as error:
             return refusal(error, scope["request_id"])
         items = self._fragments.all(page.items)
         response = tagged_page(self._pager.ready(HOME, {}, page, items), items, page)
-        if reading is not None and not any(map(_has_restricted_media, page.items)):
+        if self._kept is not None and reading is not None and not any(map(_has_restricted_media, page.items)):
             made = KeptResponse(response, reading, defaults(scope, response.headers))
             self._kept.keep(page=True, key=key, made=made)
         return response.unless_known(found[1])
@@ -103,19 +108,30 @@ class FastLane:
         try:
             principal = await self._authenticate(scope["caller"], token, "read")
             user = None if principal is None else principal.user_id
-            if user is not None:
+            if user is not None and self._kept is not None:
                 kept = await self._kept.find_refreshed(page=False, key=(user, post_id))
                 if kept is not None:
                     return kept.response.unless_known(known)
-            with self._kept.reading() as reading:
+            with self._reading() as reading:
                 hydrated = await self._read_post(user, post_id)
         except DomainError as error:
             return refusal(error, scope["request_id"])
         response = with_tag(self._fragments(hydrated), hydrated.post.state.version)
-        if user is not None and reading is not None and not _has_restricted_media(hydrated):
+        if (
+            self._kept is not None
+            and reading is not None
+            and user is not None
+            and not _has_restricted_media(hydrated)
+        ):
             made = KeptResponse(response, reading, defaults(scope, response.headers))
             self._kept.keep(page=False, key=(user, post_id), made=made)
         return response.unless_known(known)
+
+    def _reading(self) -> AbstractContextManager[Reading | None]:
+        return _NO_READING if self._kept is None else self._kept.reading()
+
+
+_NO_READING: AbstractContextManager[None] = nullcontext()
 
 
 def _has_restricted_media(hydrated: HydratedPost) -> bool:
