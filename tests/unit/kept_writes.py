@@ -13,6 +13,8 @@ from tests.unit.kept_walk import READERS, Walk
 
 Write: TypeAlias = Callable[[Walk, random.Random], Awaitable[None]]
 
+RESTRICT = "INSERT OR IGNORE INTO restricted_authors (user_id, private, version) VALUES (:user, 1, 1)"
+
 
 def _any(walk: Walk, chosen: random.Random) -> tuple[int, int, int]:
     """A reader, a post and a user."""
@@ -112,6 +114,18 @@ async def undelete_row(walk: Walk, chosen: random.Random) -> None:
         await walk.do(reader, "DELETE", f"/posts/{post}")
         await walk.compare_all(chosen)
         await walk.sql("UPDATE posts SET deleted = 0 WHERE id = :post", post=post)
+
+
+async def lift_restriction(walk: Walk, chosen: random.Random) -> None:
+    """A reposted post comes back into the pages of readers who do not follow its author, since the author is not private
+    any more."""
+    author = READERS - 1
+    if post := await walk.publish(author, "reposted"):
+        await walk.do(chosen.randrange(author), "PUT", f"/posts/{post}/repost")
+        await asyncio.sleep(0.1)  # the repost reaches the timelines
+        await walk.sql(RESTRICT, user=walk.users[author])
+        await walk.compare_all(chosen)
+        await walk.sql("DELETE FROM restricted_authors WHERE user_id = :user", user=walk.users[author])
 
 
 async def delete_account_row(walk: Walk, chosen: random.Random) -> None:
@@ -248,9 +262,8 @@ WRITES: dict[str, Write] = {
         "INSERT OR IGNORE INTO bookmarks (post_id, user_id, id) SELECT id, :user, :id FROM posts WHERE id = :post"
     ),
     "raw: unbookmark": raw("DELETE FROM bookmarks WHERE user_id = :user"),
-    "raw: restrict": raw(
-        "INSERT OR IGNORE INTO restricted_authors (user_id, private, version) VALUES (:user, 1, 1)"
-    ),
+    "raw: restrict": raw(RESTRICT),
+    "raw: lift a restriction": lift_restriction,
     "raw: unrestrict": raw("UPDATE restricted_authors SET private = 1 - private WHERE user_id = :user"),
     "raw: forget restriction": raw("DELETE FROM restricted_authors WHERE user_id = :user"),
     "raw: rename": raw("UPDATE accounts SET display_name = :name WHERE id = :user"),
