@@ -23,7 +23,8 @@ their own messages, which begin with `waggle: `, besides the lines.
 - **Fields are an allow-list.** Each kind of line has the fields that are listed here, and no others. A value that is attached
   in another way is dropped, and `waggle.dropped_fields` has its name.
 - **Free text is searched for secrets**: the message of a library, a reason or an error that comes from elsewhere. Tokens,
-  passwords, e-mail addresses, signed addresses and `Authorization` headers become `[redacted]`. A stack names files, lines
+  passwords, e-mail addresses, signed addresses and `Authorization` headers become `[redacted]`. After a name such as
+  `password=`, that is the rest of the line. A secret without a name or a known form is not recognized. A stack names files, lines
   and source code, never values.
 - **No addresses of clients or of pages.** `source.address` is the network of a client. `waggle.route` is the template of an
   address, `/api/v1/posts/{{post_id}}`: ECS has no name for it.

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, get_type_hints
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -217,6 +218,49 @@ def test_secrets_in_known_forms_are_removed_from_free_text(secret: str, leak: st
     for line in (formatter.format(record), formatter.format(event)):
         assert secret not in line
         assert [*problems_of([line])] == []
+
+
+PASSWORD = st.text(string.ascii_letters + string.digits + string.punctuation + " é", min_size=16, max_size=64)
+NAMED = (
+    'password="{}"',
+    "password: {}",
+    '{{"password": "{}"}}',
+    '{{"new_password":["{}"]}}',
+    '{{\\"password\\":\\"{}\\"}}',
+    "X-Api-Key: {}",
+    "access_key={}",
+    "passphrase={}",
+    "pwd={}",
+    "secret_key_base => {}",
+    "refresh_token%3D{}",
+    "Proxy-Authorization: Digest {}",
+    "Cookie: session={}",
+)
+
+
+@given(secret=PASSWORD, leak=st.sampled_from(NAMED))
+def test_a_secret_with_a_name_is_removed_whatever_characters_it_has(secret: str, leak: str) -> None:
+    assert secret not in redacted(f"refused: {leak.format(secret)}, and more")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ann@example.org", "ann%40example.org", '"ann lee"@example.org', "redis://:a/ann@b@cache:6379/0"],
+)
+def test_addresses_are_removed_however_they_are_written(address: str) -> None:
+    assert "ann" not in redacted(f"no mail to {address} now")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ["a", "a.", "?a=", "wg", "password", "://", "authorization ", "a%4", "a-", "eyJ-"]
+)
+def test_long_texts_are_searched_in_a_time_that_grows_with_their_length(piece: str) -> None:
+    """The count of steps is not visible, so this only ends what would take minutes: the search runs on the event loop."""
+    texts = [piece * (200_000 // len(piece)) + end for end in ("", "@", "=", " x")]
+    with patch("entrypoints.redaction.MAX_TEXT", 1_000_000):
+        for text in texts:
+            assert len(redacted(text)) <= len(text) + len("[redacted]") * (text.count(piece) + 1)
 
 
 @pytest.mark.parametrize(
