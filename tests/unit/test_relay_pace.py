@@ -3,38 +3,51 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from unittest.mock import patch
 
 from application.shared.deliveries import Delivery
-from application.shared.relay import PACE, Relay
-from application.shared.subscriptions import InProcess
+from application.shared.events import ProfileChanged
+from application.shared.relay import PACE
+from domain.shared import EventId
+from tests.port_contracts.outbox import changed, publish
+from tests.port_contracts.relay import relay_to
+from tests.port_contracts.stores import memory
+
+LONG = timedelta(seconds=60)
+EVENTS = 100
 
 
 async def test_events_that_follow_within_the_pace_share_a_batch() -> None:
-    claims = 0
+    arrived: asyncio.Queue[int] = asyncio.Queue()
+    batches: list[int] = []
 
-    class CountsClaims:
-        async def claim_events(self, limit: int, lease: timedelta) -> Sequence[Delivery]:
-            nonlocal claims
-            claims += 1
-            claimed.set()
-            return []
+    async def note(event: ProfileChanged, _: EventId) -> None:
+        arrived.put_nowait(event.user_id)
 
-    claimed = asyncio.Event()
-    relay = Relay(CountsClaims(), InProcess([]))  # type: ignore[arg-type]  # it claims and finds nothing
-    running = asyncio.create_task(relay.run_events(timedelta(seconds=60)))
-    try:
-        async with asyncio.timeout(10):
-            await claimed.wait()
-            loop = asyncio.get_running_loop()
-            begun = loop.time()
-            for _event in range(100):
-                relay.wake.set()
-                await asyncio.sleep(0.001)
-            batches = (loop.time() - begun) / PACE.total_seconds()
-            claimed.clear()
-            relay.wake.set()
-            await claimed.wait()  # the last events are not left to the next poll
-    finally:
-        running.cancel()
-        await asyncio.wait([running])
-    assert 2 <= claims <= batches + 3
+    async with memory() as stores:
+        claim = stores.queue.claim_events
+
+        async def counted(self: object, limit: int, lease: timedelta) -> Sequence[Delivery]:
+            claimed = await claim(limit, lease)
+            batches.append(len(claimed))
+            return claimed
+
+        with patch.object(type(stores.queue), "claim_events", counted):
+            running = asyncio.create_task(relay_to(stores, note=note).run_events(LONG))
+            try:
+                async with asyncio.timeout(20):
+                    await publish(stores, *changed(0))
+                    assert await arrived.get() == 0
+                    loop = asyncio.get_running_loop()
+                    begun = loop.time()
+                    for user in range(1, EVENTS):
+                        await publish(stores, *changed(user))
+                        await asyncio.sleep(0.001)
+                    assert [await arrived.get() for _ in range(1, EVENTS)] == [*range(1, EVENTS)]
+                    most = (loop.time() - begun) / PACE.total_seconds() + 2
+            finally:
+                running.cancel()
+                await asyncio.wait([running])
+
+    assert sum(batches) == EVENTS
+    assert sum(1 for size in batches if size) <= most

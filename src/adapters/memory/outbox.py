@@ -81,6 +81,7 @@ class MemoryOutbox:
             traceparent=traceparent.get(),
         )
         self.rows.put("outbox", entry.key, entry)
+        self.rows.has_events = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,8 @@ class Store:
         async def open_tx() -> AsyncIterator[T]:
             async with self.begin() as draft:
                 yield ports(draft)
-            self._committed()
+            if draft.has_events:
+                self._committed()
 
         return open_tx
 
@@ -79,6 +80,8 @@ class Draft:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.changes: dict[tuple[str, Any], Any] = {}
+        self.has_events = False
+        """Whether an event was added to the outbox."""
 
     def get(self, table: str, key: Any) -> Any:
         row = self.changes.get((table, key), self.store.get(table, key))

@@ -59,6 +59,10 @@ def _limit_transaction(connection: Connection) -> None:
     connection.exec_driver_sql(LIMIT_TRANSACTION)
 
 
+HAS_EVENTS = "has events"
+"""In `info` of a connection: its transaction has added an event to the outbox."""
+
+
 class Prepared:
     """A Core statement that is compiled once per dialect and then executed as text on the driver.
 
@@ -189,7 +193,7 @@ class Database:
     engine: AsyncEngine
     _reader: _Reader
     committed: Callable[[], None] = lambda: None
-    """Called after each commit of a use case in this process: there may be events to deliver."""
+    """Called after each commit in this process that added an event to the outbox."""
     is_pooled: bool = False
     """See `PostgresAddress.pooled`."""
     check_room: Callable[[], None] = lambda: None
@@ -313,7 +317,10 @@ class Database:
         @asynccontextmanager
         async def open_tx() -> AsyncIterator[T]:
             async with self.begin(is_synced=is_synced) as connection:
+                connection.info.pop(HAS_EVENTS, None)  # of a transaction that was rolled back
                 yield ports(connection)
-            self.committed()
+                has_events = connection.info.pop(HAS_EVENTS, False)
+            if has_events:
+                self.committed()
 
         return open_tx

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters import events
+from adapters.sql.database import HAS_EVENTS
 from adapters.sql.metadata import Id, metadata
 from adapters.trace_context import TRACEPARENT_LENGTH, traceparent
 from application.shared.events import Event
@@ -100,6 +101,7 @@ class SqlOutbox:
         if trace := traceparent.get():  # otherwise the statement does not name the column
             row["traceparent"] = trace
         await self.connection.execute(_add, row)
+        self.connection.info[HAS_EVENTS] = True
 
 
 @dataclass(frozen=True, slots=True)

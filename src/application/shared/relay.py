@@ -25,9 +25,9 @@ BATCH_SECONDS = 20.0
 """After that, no further delivery of a batch is started: another relay may be idle."""
 POLL = timedelta(seconds=1)
 PACE = timedelta(milliseconds=20)
-"""The least time from the start of one batch of new events to the next that is not full. An event that arrives after a
-quiet moment is delivered at once; under load, those of 20 ms share the claim and the settling, which made a post a
-third cheaper (docs/performance.md)."""
+"""The least time from the start of a batch of new events that is not full to the start of the next. An event that arrives
+after a quiet moment is delivered at once; under load, those of 20 ms share the claim and the settling
+(docs/performance.md)."""
 DONE = Handled()
 
 
@@ -49,12 +49,12 @@ class Relay:
 
     async def run_events(self, poll: timedelta = POLL) -> None:
         """Deliver new events until cancelled. Raises only the errors of the store; the caller restarts it."""
-        await _repeat(self.deliver_events, BATCH, self.wake, poll, PACE)
+        await _repeat(self.deliver_events, self.wake, poll, PACE)
 
     async def run_remaining(self, poll: timedelta = POLL) -> None:
         """Deliver what remains after the first calls, until cancelled. Runs beside `run_events`, so that no new event waits for
         retries and long work."""
-        await _repeat(self.deliver_remaining, 1, self.wake_remaining, poll)
+        await _repeat(self.deliver_remaining, self.wake_remaining, poll)
 
     async def deliver(self) -> int:
         """Deliver one batch of each kind. Returns the number of claimed deliveries."""
@@ -156,26 +156,23 @@ def _again(
 
 
 async def _repeat(
-    work: Callable[[], Awaitable[int]],
-    full: int,
-    wake: asyncio.Event,
-    poll: timedelta,
-    pace: timedelta = timedelta(),
+    work: Callable[[], Awaitable[int]], wake: asyncio.Event, poll: timedelta, pace: timedelta = timedelta()
 ) -> None:
-    """Call `work` again at once while it does `full` or more, otherwise when woken or after `poll`, `pace` after the
-    last call began at the earliest."""
+    """Call `work` until it finds nothing to do, then again when woken or after `poll`. A call that did less than BATCH is
+    followed by the next no sooner than `pace` after its start."""
     loop = asyncio.get_running_loop()
     while True:
         wake.clear()
         earliest = loop.time() + pace.total_seconds()
-        if await work() < full:
-            try:
-                async with asyncio.timeout(poll.total_seconds()):
-                    await wake.wait()
-            except TimeoutError:
-                pass  # another process may have committed events
-            await asyncio.sleep(earliest - loop.time())
-        await asyncio.sleep(0)  # a store that never waits must not starve other tasks
+        if done := await work():
+            # Events that waited behind those of this batch may be due now.
+            await asyncio.sleep(earliest - loop.time() if done < BATCH else 0)
+            continue
+        try:
+            async with asyncio.timeout(poll.total_seconds()):
+                await wake.wait()
+        except TimeoutError:
+            pass  # another process may have committed events
 
 
 def _jitter() -> float:
