@@ -22,6 +22,8 @@ from entrypoints.settings import Settings
 
 HOME = "/api/v1/feeds/home"
 READERS = 8
+NOBODY = -1
+"""A reader without a token."""
 NOT_COMPARED = {b"x-request-id", b"ratelimit"}
 OF_PREV = {b"content-length", b"link"}
 """Headers that change with `prev`, which moves forward with time while the page is the same."""
@@ -171,7 +173,7 @@ class Walk:
 
     async def compare(self, reader: int, path: str) -> None:
         """Compare one response; not if an event was handled in between."""
-        token = self.tokens[reader]
+        token = "" if reader == NOBODY else self.tokens[reader]
         before = await call(self.ordinary, "GET", path, token)
         found = await call(self.kept, "GET", path, token)
         after = await call(self.ordinary, "GET", path, token)
@@ -188,6 +190,8 @@ class Walk:
         for reader in range(READERS):
             await self.compare(reader, HOME)
             await self.compare(reader, f"/api/v1/posts/{chosen.choice(self.posts[-40:])}")
+        for post in chosen.sample(self.posts[-40:], 4):
+            await self.compare(NOBODY, f"/api/v1/posts/{post}")
 
 
 class _Popular:

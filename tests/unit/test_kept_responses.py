@@ -14,8 +14,10 @@ from adapters.sql.identity.row_triggers import ROW_TRIGGERS as IDENTITY_TRIGGERS
 from adapters.sql.posts.row_triggers import ROW_TRIGGERS as POSTS_TRIGGERS
 from adapters.sql.row_changes import RowChanges, RowTrigger
 from application.shared.readings import Reading, Readings
+from domain.shared import UserId
 from entrypoints import runtime
-from entrypoints.http.kept_responses import KeptResponse, KeptResponses
+from entrypoints.http.hot_targets import POST, Target
+from entrypoints.http.kept_responses import KeptKey, KeptResponse, KeptResponses
 from entrypoints.http.responses import Tagged
 from tests.unit.kept_walk import HOME, Walk, call, walking
 from tests.unit.kept_writes import walk_on
@@ -194,14 +196,18 @@ def _made(size: int, readings: Readings) -> KeptResponse:
     return KeptResponse(Tagged('"x"', [], b"x" * size), reading, [])
 
 
-def test_memory_is_bounded_and_pages_are_evicted_before_posts() -> None:
+def _key(user: int, *, is_page: bool) -> KeptKey:
+    return KeptKey(UserId(user), Target(HOME, limit=20) if is_page else Target(POST, 1))
+
+
+def test_memory_is_bounded_and_pages_are_evicted_before_singles() -> None:
     readings = Readings()
     readings.is_current = lambda: True
     kept = KeptResponses(readings, 100_000)
     for number in range(8):
-        kept.keep(page=number % 2 == 0, key=(number, 1), made=_made(8_000, readings))  # type: ignore[arg-type]
+        kept.keep(_key(number, is_page=number % 2 == 0), _made(8_000, readings))
         assert kept.bytes <= kept.max_bytes
-    assert (len(kept.pages), len(kept.posts), kept.evicted) == (1, 4, 3)
-    kept.keep(page=True, key=(9, 1), made=_made(60_000, readings))  # type: ignore[arg-type]
+    assert (len(kept.pages), len(kept.singles), kept.evicted) == (1, 4, 3)
+    kept.keep(_key(9, is_page=True), _made(60_000, readings))
     assert (len(kept.pages), kept.refused["size"]) == (1, 1)
-    assert kept.bytes == sum(one.size for one in (*kept.pages.values(), *kept.posts.values()))
+    assert kept.bytes == sum(one.size for one in (*kept.pages.values(), *kept.singles.values()))

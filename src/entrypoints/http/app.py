@@ -36,6 +36,7 @@ from entrypoints.http.graph.handlers import (
     RelationshipsController,
     UserRelationshipController,
 )
+from entrypoints.http.hot_reads import HotReads
 from entrypoints.http.identity.sessions import AuthController, ClientInfoReader
 from entrypoints.http.identity.users import MeController, UsersController
 from entrypoints.http.kept_lane import KeptLane
@@ -135,10 +136,7 @@ def create_app(
     lane = FastLane(
         app,
         authenticator,
-        read_post=container.posts().read_post,
-        read_home_feed=container.feeds().read_home_feed,
-        fragments=fragments,
-        pager=_pager(container, settings),
+        reads=_hot_reads(container, settings, fragments).by_template(),
         socket=_socket(container, settings, authenticator, fragments),
         kept=kept,
     )
@@ -215,6 +213,15 @@ def _routes(
     ]
     common = {"request_class": StrictRequest, "request_max_body_size": MAX_BODY}
     return handlers, common
+
+
+def _hot_reads(container: Container, settings: Settings, fragments: Fragments) -> HotReads:
+    return HotReads(
+        read_post=container.posts().read_post,
+        read_home_feed=container.feeds().read_home_feed,
+        fragments=fragments,
+        pager=_pager(container, settings),
+    )
 
 
 def _pager(container: Container, settings: Settings) -> Pager:

@@ -11,13 +11,12 @@ from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
 from application.shared.limits import RateLimited
-from domain.shared import id_from
 from entrypoints.access.authentication import Authenticator
 from entrypoints.access.limits import Caller
 from entrypoints.http.compression import coding_for
 from entrypoints.http.etags import weak
-from entrypoints.http.fast_lane import HOME, LIMITS, PREFIX, TEMPLATE
-from entrypoints.http.kept_responses import KeptResponse, KeptResponses
+from entrypoints.http.hot_targets import target_of
+from entrypoints.http.kept_responses import KeptKey, KeptResponse, KeptResponses
 from entrypoints.http.request_counting import RequestMeter
 from entrypoints.http.request_middleware import (
     MAX_HEADER_BYTES,
@@ -29,7 +28,6 @@ from entrypoints.http.request_middleware import (
 from entrypoints.http.resources import MAX_TAGS
 from entrypoints.http.responses import RawHeaders, rate_limit_headers
 
-_AT = len(PREFIX)
 _READ = frozenset({b"accept-encoding", b"authorization", b"host", b"if-none-match", b"x-request-id"})
 """The headers that matter here."""
 _IGNORED = frozenset({
@@ -73,7 +71,7 @@ class KeptLane:
             self._meter.sent_bytes += len(body)
 
     def _answer(self, scope: Any) -> _Answer | None:
-        target = _target(scope)
+        target = target_of(scope["path"], scope["query_string"])
         fields = None if target is None else _fields(scope)
         if target is None or fields is None or self._middleware.in_flight >= MAX_IN_FLIGHT:
             return None
@@ -81,8 +79,7 @@ class KeptLane:
         principal = self._authenticator.known(token) if scheme == "Bearer" and token else None
         if principal is None:
             return None
-        is_page, number = target
-        found = self._kept.find(page=is_page, key=(principal.user_id, number))
+        found = self._kept.find(KeptKey(principal.user_id, target))
         accepted = fields.get(b"accept-encoding")
         coding = None if accepted is None else coding_for(accepted)
         if found is None or (coding is not None and not found.is_small_enough_to_compress):
@@ -93,7 +90,7 @@ class KeptLane:
                 return None
         except RateLimited:
             return None  # nothing was charged: the ordinary path refuses
-        scope["path_template"] = HOME if is_page else TEMPLATE
+        scope["path_template"] = target.template
         return self._made(found, fields, coding, caller)
 
     def _made(
@@ -118,18 +115,6 @@ class KeptLane:
         if body is not ready.body:
             common.append((b"content-encoding", coding))
         return 200, [*headers, *common], body
-
-
-def _target(scope: Any) -> tuple[bool, int] | None:
-    """Whether a page is asked for, and its limit or the id of the post; None for anything else."""
-    path: str = scope["path"]
-    if path == HOME:
-        limit = LIMITS.get(scope["query_string"])
-        return None if limit is None else (True, limit)
-    if path.startswith(PREFIX) and not scope["query_string"]:
-        post = id_from(path[_AT:])
-        return None if post is None else (False, post)
-    return None
 
 
 def _fields(scope: Any) -> dict[bytes, bytes] | None:

@@ -1,20 +1,30 @@
 """Responses that are kept until something that they show changes.
 
 Nothing is decided here about who may see what: the ordinary path has made each response for one reader, and it is sent
-again to that reader only, and only while everything that it was read from is the same (`application.shared.readings`).
+again to that reader only (readers without a token are one), and only while everything that it was read from is the same (`application.shared.readings`).
 """
 
 from collections import Counter, OrderedDict
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from application.shared.readings import Reading, Readings
 from domain.shared import UserId
 from entrypoints.http.compression import MIN_BYTES, OFF_LOOP_BYTES, compress
 from entrypoints.http.etags import weak
+from entrypoints.http.hot_targets import Target
 from entrypoints.http.responses import RawHeaders, Tagged
 
 _OVERHEAD, _PER_KEY = 1500, 150
 """The memory that a kept response takes beside its bytes, roughly, and for each key of its reading."""
+
+
+class KeptKey(NamedTuple):
+    """A response is sent again only for the same."""
+
+    viewer: UserId | None
+    """None for all readers without a token."""
+    target: Target
 
 
 class KeptResponse:
@@ -48,15 +58,14 @@ class KeptResponse:
 
 
 class KeptResponses:
-    """The kept responses, bounded by their memory. Pages are evicted before single posts, the least recently used first."""
+    """The kept responses, bounded by their memory. Pages are evicted before single resources, the least recently used
+    first."""
 
     def __init__(self, readings: Readings, max_bytes: int) -> None:
         self._readings, self.max_bytes = readings, max_bytes
         self.bytes = 0
-        self.pages: OrderedDict[tuple[UserId, int], KeptResponse] = OrderedDict()
-        """By the reader and the limit of the page."""
-        self.posts: OrderedDict[tuple[UserId, int], KeptResponse] = OrderedDict()
-        """By the reader and the id of the post."""
+        self.pages: OrderedDict[KeptKey, KeptResponse] = OrderedDict()
+        self.singles: OrderedDict[KeptKey, KeptResponse] = OrderedDict()
         self.hits = 0
         self.misses: Counter[str] = Counter()
         """By the reason: `absent`, `rows`, `other process`, `store`, or the name of what a Watch found changed."""
@@ -64,9 +73,9 @@ class KeptResponses:
         """Responses that could not be kept, by the reason."""
         self.evicted = 0
 
-    def find(self, *, page: bool, key: tuple[UserId, int]) -> KeptResponse | None:
+    def find(self, key: KeptKey) -> KeptResponse | None:
         """The response that the ordinary path would make now. None if it is not kept, or may have changed."""
-        kept = self.pages if page else self.posts
+        kept = self._among(key)
         if (found := kept.get(key)) is None:
             self.misses["absent"] += 1
             return None
@@ -77,21 +86,21 @@ class KeptResponses:
         self.hits += 1
         return found
 
-    async def find_refreshed(self, *, page: bool, key: tuple[UserId, int]) -> KeptResponse | None:
+    async def find_refreshed(self, key: KeptKey) -> KeptResponse | None:
         """As `find`, after the caches that the response depends on were asked, which may be due to ask the store."""
-        found = (self.pages if page else self.posts).get(key)
+        found = self._among(key).get(key)
         if found is None or found.reading.is_outdated:
             return None
         await self._readings.refresh(found.reading.watches)
-        return self.find(page=page, key=key)
+        return self.find(key)
 
     def reading(self) -> AbstractContextManager[Reading | None]:
         """Around the reads of a response that may be kept."""
         return self._readings.reading()
 
-    def keep(self, *, page: bool, key: tuple[UserId, int], made: KeptResponse) -> None:
+    def keep(self, key: KeptKey, made: KeptResponse) -> None:
         """To be called right after the reading has ended."""
-        kept = self.pages if page else self.posts
+        kept = self._among(key)
         if (old := kept.pop(key, None)) is not None:
             self._dropped(old)
         if made.size > self.max_bytes or not self._readings.keep(made.reading):
@@ -100,9 +109,12 @@ class KeptResponses:
         kept[key] = made
         self.bytes += made.size
         while self.bytes > self.max_bytes:
-            _, evicted = (self.pages or self.posts).popitem(last=False)
+            _, evicted = (self.pages or self.singles).popitem(last=False)
             self._dropped(evicted)
             self.evicted += 1
+
+    def _among(self, key: KeptKey) -> OrderedDict[KeptKey, KeptResponse]:
+        return self.pages if key.target.limit else self.singles
 
     def _dropped(self, old: KeptResponse) -> None:
         self.bytes -= old.size
