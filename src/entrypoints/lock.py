@@ -42,4 +42,7 @@ def must_exist(settings: Settings) -> None:
 
 def data_folder(container: Container) -> Path:
     """The folder of the SQLite database."""
-    return Path(str(container.database().url.database)).parent
+    address = container.database().address
+    if not isinstance(address, Path):
+        raise BadSettings("the database is not a file")
+    return address.parent

@@ -1,7 +1,6 @@
 """The port contracts on SQLite and PostgreSQL, and tests that need a database with several connections."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,22 +18,8 @@ from tests.port_contracts.idempotency import an_idempotent_request, publish_once
 from tests.port_contracts.maintenance import MaintenanceContract
 from tests.port_contracts.process_numbers import ProcessNumbersContract
 from tests.port_contracts.schema import SchemaContract
-from tests.port_contracts.stores import Stores, a_post, migrated, sql
+from tests.port_contracts.stores import Stores, a_post
 from tests.port_contracts.stream_tickets import StreamDeletionContract
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file. Copying it costs less than migrating."""
-    path = tmp_path_factory.mktemp("template") / "waggle.db"
-    asyncio.run(migrated(f"sqlite:///{path}"))
-    return path
-
-
-@pytest.fixture
-async def sqlite_stores(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Stores]:
-    async with sql(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'waggle.db')}") as some:
-        yield some
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -61,7 +46,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
             url = f"sqlite:///{tmp_path}/waggle.db"
         else:
             url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_server")))
-        database = Database.at(url, command_timeout=None)
+        database = Database.at(url)
         yield database
         await database.close()
 

@@ -18,8 +18,8 @@ _waiting = select(func.count()).select_from(_locks).where(literal_column("NOT gr
 
 async def until_waiting(stores: Stores, number: int) -> None:
     """Wait until this many transactions wait for a lock."""
-    async with asyncio.timeout(5), db(stores).begin() as connection:
-        while (await connection.execute(_waiting)).scalar_one() < number:  # noqa: ASYNC110 - there is no event
+    async with asyncio.timeout(5), db(stores).begin() as transaction:
+        while (await transaction.execute(_waiting)).scalar_one() < number:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.005)
 
 

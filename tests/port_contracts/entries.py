@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.database import Database, Row
 from adapters.sql.posts.entries import SqlEntries
+from adapters.sql.statements import Prepared
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from domain.posts import Engagement, Post, Visibility, find_entities, resolve_mentions

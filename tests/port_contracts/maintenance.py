@@ -32,9 +32,9 @@ def id_of_age(ago: timedelta) -> int:
 
 
 async def counts(stores: Stores) -> list[int]:
-    async with db(stores).begin() as connection:
+    async with db(stores).begin() as transaction:
         return [
-            (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+            (await transaction.execute(select(func.count()).select_from(table))).scalar_one()
             for table in (
                 idempotency_keys,
                 inbox,
@@ -63,8 +63,8 @@ class MaintenanceContract:
         ):
             await publish_once(stores, idempotent_request)
             aged = update(idempotency_keys).where(idempotency_keys.c.key == idempotent_request.key)
-            async with db(stores).begin() as connection:
-                await connection.execute(aged.values(claimed_at=id_of_age(age) >> 16))
+            async with db(stores).begin() as transaction:
+                await transaction.execute(aged.values(claimed_at=id_of_age(age) >> 16))
         account = await stores.add_account()
         for age in (SESSIONS - LITTLE, SESSIONS + LITTLE):
             await add_session(stores, a_session(account, id=SessionId(id_of_age(age))))

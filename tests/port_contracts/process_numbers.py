@@ -14,8 +14,8 @@ LEASE_MS = int(LEASE.total_seconds() * 1000)
 
 
 async def end_of_all_leases(database: Database) -> None:
-    async with database.begin() as connection:
-        await connection.execute(update(process_numbers).values(until_ms=0))
+    async with database.begin() as transaction:
+        await transaction.execute(update(process_numbers).values(until_ms=0))
 
 
 def db(stores: Stores) -> Database:
@@ -33,9 +33,9 @@ class ProcessNumbersContract:
         assert all(lease.until_ms == lease.now_ms + LEASE_MS for lease in leases)
 
     async def test_no_number_is_left_when_all_are_leased(self, stores: Stores) -> None:
-        async with db(stores).begin() as connection:
+        async with db(stores).begin() as transaction:
             rows = [{"number": n, "holder": "h", "until_ms": 2**62} for n in range(PROCESSES)]
-            await connection.execute(process_numbers.insert(), rows)
+            await transaction.execute(process_numbers.insert(), rows)
 
         refused: Unavailable | Lease
         try:

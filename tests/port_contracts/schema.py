@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, text
 
 from adapters.sql.database import Database
 from adapters.sql.deliveries import queue_on
+from adapters.sql.engines import run_in_transaction
 from adapters.sql.identity.accounts import email_context
 from adapters.sql.identity.reading import SqlIdentityReader
 from adapters.sql.identity.searching import SqlPeopleSearch
@@ -53,8 +54,7 @@ async def differences(database: Database) -> list[object]:
         }
         return list(compare_metadata(MigrationContext.configure(connection, opts=settings), metadata))
 
-    async with database.begin() as connection:
-        return await connection.run_sync(compare)
+    return await run_in_transaction(database, compare)
 
 
 async def migrate_to(database: Database, revision: str) -> None:
@@ -64,8 +64,7 @@ async def migrate_to(database: Database, revision: str) -> None:
         settings.attributes.update(connection=connection, sealer=SECRETS)
         command.upgrade(settings, revision)
 
-    async with database.begin() as connection:
-        await connection.run_sync(upgrade)
+    await run_in_transaction(database, upgrade)
 
 
 FIRST_POSTS: Sequence[tuple[int, int | None, bool, str, int, int]] = [
@@ -109,9 +108,9 @@ class SchemaContract:
 
     async def test_the_comparison_of_tables_finds_differences(self, database: Database) -> None:
         await migrate(database)
-        async with database.begin() as connection:
-            await connection.execute(text("DROP INDEX ix_outbox_aggregate_seq"))
-            await connection.execute(text("ALTER TABLE posts ADD COLUMN mood VARCHAR(10)"))
+        async with database.begin() as transaction:
+            await transaction.execute(text("DROP INDEX ix_outbox_aggregate_seq"))
+            await transaction.execute(text("ALTER TABLE posts ADD COLUMN mood VARCHAR(10)"))
 
         assert len(await differences(database)) == 2
 
@@ -123,9 +122,9 @@ class SchemaContract:
         self, database: Database
     ) -> None:
         await migrate_to(database, "0001")
-        async with database.begin() as connection:
+        async with database.begin() as transaction:
             for id_, reply_to, deleted, visibility, comments, likes in FIRST_POSTS:
-                await connection.execute(
+                await transaction.execute(
                     text(
                         "INSERT INTO posts (id, author_id, reply_to, text, visibility, content_warning, mentioned,"
                         " deleted, comments, likes, version)"
@@ -140,7 +139,7 @@ class SchemaContract:
                         "likes": likes,
                     },
                 )
-            await connection.execute(text("INSERT INTO likes (post_id, user_id, id) VALUES (1, 78, 12)"))
+            await transaction.execute(text("INSERT INTO likes (post_id, user_id, id) VALUES (1, 78, 12)"))
 
         await migrate(database)
 
@@ -164,13 +163,13 @@ class SchemaContract:
         self, database: Database
     ) -> None:
         await migrate_to(database, "0012")
-        async with database.begin() as connection:
+        async with database.begin() as transaction:
             for id_, said, tags, words in OLDER_POSTS:
                 entities = [
                     {"type": "hashtag", "start": start, "end": end, "value": tag, "user": None}
                     for tag, (start, end) in tags.items()
                 ]
-                await connection.execute(
+                await transaction.execute(
                     text(
                         "INSERT INTO posts (id, author_id, text, visibility, content_warning, mentioned, entities,"
                         " deleted, comments, likes, version)"
@@ -178,13 +177,13 @@ class SchemaContract:
                     ),
                     {"id": id_, "said": said, "entities": json.dumps(entities)},
                 )
-                await connection.execute(insert(post_words), {"post_id": id_, "words": words.split()})
+                await transaction.execute(insert(post_words), {"post_id": id_, "words": words.split()})
                 for tag in tags:
-                    await connection.execute(
+                    await transaction.execute(
                         text("INSERT INTO hashtags (tag, post_id) VALUES (:tag, :id)"),
                         {"tag": tag, "id": id_},
                     )
-            await connection.execute(
+            await transaction.execute(
                 text(
                     "INSERT INTO accounts (id, username, email_index, email_sealed, password_hash, display_name, bio,"
                     " posts, version) VALUES (77, 'soren', :index, :sealed, '', 'Søren Łuk', '', 5, 1)"
@@ -192,7 +191,7 @@ class SchemaContract:
                 {"index": b"x", "sealed": SECRETS.seal(b"soren@example.org", email_context(77))},
             )
             for word in ("@soren", "soren", "søren", "łuk"):
-                await connection.execute(
+                await transaction.execute(
                     text("INSERT INTO name_words (word, user_id) VALUES (:word, 77)"), {"word": word}
                 )
 
@@ -246,15 +245,15 @@ class SchemaContract:
             " VALUES (:id, :author, :above, 'hello', 'public', '', '[]', :deleted, :comments, :comments, 0, 1)"
         )
         rows = [(1, 77, None, 2), (2, 78, 1, 0), (3, 77, 1, 0)]
-        async with database.begin() as connection:
+        async with database.begin() as transaction:
             for id_, author, above, comments in rows:
                 row = {"id": id_, "author": author, "above": above, "comments": comments, "deleted": False}
-                await connection.execute(add, row)
+                await transaction.execute(add, row)
             known = text(
                 "INSERT INTO restricted_authors (user_id, private, version) VALUES (:id, :private, 3)"
             )
             for id_, private in ((78, True), (79, False)):
-                await connection.execute(known, {"id": id_, "private": private})
+                await transaction.execute(known, {"id": id_, "private": private})
 
         await migrate(database)
 
@@ -281,11 +280,11 @@ class SchemaContract:
             "INSERT INTO accounts (id, username, email_index, email_sealed, password_hash, display_name, bio, posts,"
             " version) VALUES (:id, :name, :index, :sealed, '', '', '', 0, 1)"
         )
-        async with database.begin() as connection:
+        async with database.begin() as transaction:
             for id_, (address, folded) in addresses.items():
                 sealed = SECRETS.seal(address.encode(), email_context(id_))
                 row = {"id": id_, "name": f"user{id_}", "index": SECRETS.index(folded), "sealed": sealed}
-                await connection.execute(insert, row)
+                await transaction.execute(insert, row)
 
         with pytest.raises(RuntimeError):
             await migrate(database)

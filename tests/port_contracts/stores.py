@@ -162,16 +162,16 @@ async def sql(url: str) -> AsyncIterator[Stores]:
         nonlocal now
         now += span.total_seconds()
         ms = span // timedelta(milliseconds=1)
-        async with database.begin() as connection:
+        async with database.begin() as transaction:
             for table in (outbox, deliveries):
-                await connection.execute(update(table).values(due_at=table.c.due_at - ms))
+                await transaction.execute(update(table).values(due_at=table.c.due_at - ms))
                 leased = update(table).where(table.c.leased_until > 0)
-                await connection.execute(leased.values(leased_until=table.c.leased_until - ms))
-            await connection.execute(update(tickets).values(expires_at=tickets.c.expires_at - ms))
-            await connection.execute(
+                await transaction.execute(leased.values(leased_until=table.c.leased_until - ms))
+            await transaction.execute(update(tickets).values(expires_at=tickets.c.expires_at - ms))
+            await transaction.execute(
                 update(mails).values(due_at=mails.c.due_at - ms, leased_until=mails.c.leased_until - ms)
             )
-            await connection.execute(
+            await transaction.execute(
                 update(pending_registrations).values(
                     {
                         name: pending_registrations.c[name] - ms
@@ -179,7 +179,7 @@ async def sql(url: str) -> AsyncIterator[Stores]:
                     }
                 )
             )
-            await connection.execute(
+            await transaction.execute(
                 update(media)
                 .where(media.c.attempts > 0)
                 .values(due_at=media.c.due_at - ms, leased_until=media.c.leased_until - ms)
@@ -211,14 +211,14 @@ async def sql(url: str) -> AsyncIterator[Stores]:
 async def empty(url: str) -> None:
     """Delete every row."""
     database = Database.at(url)
-    async with database.begin() as connection:
+    async with database.begin() as transaction:
         for table in reversed(metadata.sorted_tables):
-            await connection.execute(table.delete())
+            await transaction.execute(table.delete())
     await database.close()
 
 
 async def migrated(url: str) -> str:
-    database = Database.at(url, command_timeout=None)  # as `waggle migrate` opens it
+    database = Database.at(url)  # as `waggle migrate` opens it
     await migrate(database)
     await database.close()
     return url

@@ -76,10 +76,10 @@ class StreamTicketsContract:
 async def tables_naming(stores: Stores, user: UserId) -> set[str]:
     """The tables of the module that contain the id of the user anywhere."""
     found = set()
-    async with db(stores).begin() as connection:
+    async with db(stores).begin() as transaction:
         for table in vars(tables).values():
             if isinstance(table, Table):
-                rows = (await connection.execute(table.select())).all()
+                rows = (await transaction.execute(table.select())).all()
                 found |= {table.name for row in rows if any(str(user) in str(value) for value in row)}
     return found
 

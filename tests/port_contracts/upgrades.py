@@ -32,24 +32,24 @@ class UpgradeContract:
             (12, "post:5", "EditToTell", edited, 2),
             (13, "post:6", "PostToForget", '{"post_id":6}', 0),
         ]
-        async with database.begin() as connection:
+        async with database.begin() as transaction:
             for event_id, aggregate, kind, data, attempts in rows:
                 row = {"id": event_id, "of": aggregate, "kind": kind, "data": data, "attempts": attempts}
-                await connection.execute(
+                await transaction.execute(
                     text(
                         "INSERT INTO outbox (event_id, aggregate, kind, data, attempts)"
                         " VALUES (:id, :of, :kind, :data, :attempts)"
                     ),
                     row,
                 )
-                await connection.execute(
+                await transaction.execute(
                     text(
                         "INSERT INTO dead_letters (seq, event_id, aggregate, kind, data, attempts, error)"
                         " VALUES (:id + 1000, :id, :of, :kind, :data, 12, 'no')"
                     ),
                     row,
                 )
-            await connection.execute(
+            await transaction.execute(
                 text("INSERT INTO inbox (reaction, event_id) VALUES ('identity.count_posts', 11)")
             )
 
@@ -86,6 +86,6 @@ class UpgradeContract:
         await queue.release([event])
         assert [one.event_id for one in await queue.claim_events(10, minute)] == [11, 11]
 
-        async with database.begin() as connection:
-            inbox = SqlInbox(connection)
+        async with database.begin() as transaction:
+            inbox = SqlInbox(transaction)
             assert await inbox.first_time("identity.count_posts", EventId(11)) is False

@@ -121,8 +121,8 @@ class Walk:
         """A copy of the first account, with another id and name."""
         values: dict[str, Any] = {column.name: column for column in accounts.c}
         values |= {"id": literal(user), "username": literal(name), "email_index": literal(name.encode())}
-        async with self.container.database().begin() as connection:
-            await connection.execute(
+        async with self.container.database().begin() as transaction:
+            await transaction.execute(
                 insert(accounts).from_select(
                     [*values], select(*values.values()).where(accounts.c.id == self.users[0])
                 )
@@ -157,8 +157,8 @@ class Walk:
 
     async def sql(self, statement: str, **values: Any) -> None:
         """Write on the server's own connection."""
-        async with self.container.database().begin() as connection:
-            await connection.execute(text(statement), values)
+        async with self.container.database().begin() as transaction:
+            await transaction.execute(text(statement), values)
 
     async def foreign(self, statement: str, *values: Any, seconds: float = 0) -> None:
         """Write as another process does. `seconds` is how long it may wait for the lock while the event loop stands still."""

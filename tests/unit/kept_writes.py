@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeAlias
@@ -168,8 +169,8 @@ def paused(*, commits: bool) -> Write:
 
     async def write(walk: Walk, chosen: random.Random) -> None:
         with suppress(_RolledBack):
-            async with walk.container.database().begin() as connection:
-                await connection.execute(
+            async with walk.container.database().begin() as transaction:
+                await transaction.execute(
                     text(
                         "UPDATE posts SET likes = likes + 1 WHERE id IN (SELECT id FROM posts ORDER BY id DESC LIMIT 9)"
                     )
@@ -194,7 +195,7 @@ async def foreign_behind(walk: Walk, chosen: random.Random) -> None:
     """Another process commits right after the server, whose event loop has not heard yet that its commit is done."""
     in_thread = asyncio.Event()
 
-    async def commit(connection: sqlite._Connection) -> None:
+    async def commit(connection: sqlite3.Connection) -> None:
         asyncio.get_running_loop().call_later(0.002, in_thread.set)
         await original(connection)
 
@@ -202,7 +203,9 @@ async def foreign_behind(walk: Walk, chosen: random.Random) -> None:
     await walk.compare_all(chosen)
     sqlite._commit = commit
     try:
-        task = asyncio.create_task(walk.sql("UPDATE posts SET likes = likes + 1 WHERE id = 0"))
+        task = asyncio.create_task(
+            walk.sql("INSERT INTO inbox (event_id, subscriber) VALUES (abs(random()), 'walk')")
+        )
         await in_thread.wait()
     finally:
         sqlite._commit = original

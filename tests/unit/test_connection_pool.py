@@ -27,6 +27,12 @@ class Connection:
             raise asyncpg.PostgresSyntaxError("wrong")
         return [query, *values]
 
+    async def execute(self, query: str, *values: Any) -> str:
+        return str(await self.fetch(query, *values))
+
+    async def executemany(self, command: str, args: Any) -> None:
+        await self.fetch(command, args)
+
     def is_closed(self) -> bool:
         return self.closed
 
@@ -59,7 +65,7 @@ async def until_all_wait() -> None:
 
 async def test_many_reads_share_a_few_connections_and_each_gets_its_answer() -> None:
     server = Server()
-    pool = ConnectionPool(server.connect, 3, 5)
+    pool = ConnectionPool("read", server.connect, 3, 5)
     reads = [asyncio.create_task(pool.fetch("n", [number])) for number in range(20)]
     await until_all_wait()
     server.go.set()
@@ -70,7 +76,7 @@ async def test_many_reads_share_a_few_connections_and_each_gets_its_answer() -> 
 
 async def test_a_read_that_waits_too_long_times_out_without_a_leak() -> None:
     server = Server()
-    pool = ConnectionPool(server.connect, 1, 0.01)
+    pool = ConnectionPool("read", server.connect, 1, 0.01)
     first = asyncio.create_task(pool.fetch("first", []))
     await until_all_wait()
 
@@ -84,7 +90,7 @@ async def test_a_read_that_waits_too_long_times_out_without_a_leak() -> None:
 
 async def test_a_cancelled_read_closes_its_connection_and_frees_its_slot() -> None:
     server = Server()
-    pool = ConnectionPool(server.connect, 1, 5)
+    pool = ConnectionPool("read", server.connect, 1, 5)
     cancelled = asyncio.create_task(pool.fetch("cancelled", []))
     await until_all_wait()
     waits = asyncio.create_task(pool.fetch("waits", []))
@@ -101,7 +107,7 @@ async def test_a_cancelled_read_closes_its_connection_and_frees_its_slot() -> No
 async def test_a_cancellation_at_any_moment_loses_nothing() -> None:
     for moment in range(12):
         server = Server()
-        pool = ConnectionPool(server.connect, 2, 5)
+        pool = ConnectionPool("read", server.connect, 2, 5)
         reads = [asyncio.create_task(pool.fetch("n", [number])) for number in range(6)]
         for step in range(12):
             if step == moment:
@@ -121,7 +127,7 @@ async def test_a_cancellation_at_any_moment_loses_nothing() -> None:
 async def test_a_failed_connect_frees_its_slot() -> None:
     server = Server(unavailable=True)
     server.go.set()
-    pool = ConnectionPool(server.connect, 2, 5)
+    pool = ConnectionPool("read", server.connect, 2, 5)
 
     failed = await asyncio.gather(*(pool.fetch("n", []) for _ in range(7)), return_exceptions=True)
 
@@ -133,7 +139,7 @@ async def test_a_failed_connect_frees_its_slot() -> None:
 async def test_a_connection_that_the_server_closed_is_not_reused() -> None:
     server = Server()
     server.go.set()
-    pool = ConnectionPool(server.connect, 1, 5)
+    pool = ConnectionPool("read", server.connect, 1, 5)
     await pool.fetch("n", [])
     server.connections[0].closed = True
 
@@ -144,7 +150,7 @@ async def test_a_connection_that_the_server_closed_is_not_reused() -> None:
 async def test_an_error_of_the_server_does_not_close_the_connection() -> None:
     server = Server()
     server.go.set()
-    pool = ConnectionPool(server.connect, 1, 5)
+    pool = ConnectionPool("read", server.connect, 1, 5)
 
     with pytest.raises(asyncpg.PostgresSyntaxError):
         await pool.fetch("wrong", [])

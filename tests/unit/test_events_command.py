@@ -18,8 +18,8 @@ async def bury(url: str, *subscribers: str) -> None:
     """An event that is dead for these subscribers."""
     database = Database.at(url)
     await database.open()
-    async with database.begin() as connection:
-        await SqlOutbox(connection, lambda: 7).add(ProfileChanged(user_id=5))
+    async with database.begin() as transaction:
+        await SqlOutbox(transaction, lambda: 7).add(ProfileChanged(user_id=5))
     queue = queue_on(database, lambda: 0.0)
     (event,) = await queue.claim_events(10, timedelta(minutes=1))
     dead = [Remaining(name, 12, error="ValueError: no", is_dead=True) for name in subscribers]

@@ -71,15 +71,15 @@ def without_doubt(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_look_at_begin(patch: pytest.MonkeyPatch) -> None:
-    begun = RowChanges._begun
+    begun = RowChanges.begun
 
-    def blind(self: RowChanges, connection: object) -> None:
+    def blind(self: RowChanges) -> None:
         look = self._look_for_others
         self._look_for_others = lambda: True  # type: ignore[method-assign]
-        begun(self, connection)
+        begun(self)
         self._look_for_others = look  # type: ignore[method-assign]
 
-    patch.setattr(RowChanges, "_begun", blind)
+    patch.setattr(RowChanges, "begun", blind)
 
 
 NOT_SHOWN = {"reposts INSERT reposts", "reposts DELETE source"}

@@ -65,10 +65,10 @@ async def test_a_schema_of_a_newer_version_is_refused(database: Database) -> Non
 
 
 async def at_schema(database: Database, version: str | None) -> None:
-    async with database.begin() as connection:
+    async with database.begin() as transaction:
         if version is not None:
-            await connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
-            await connection.execute(text(f"INSERT INTO alembic_version VALUES ('{version}')"))
+            await transaction.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
+            await transaction.execute(text(f"INSERT INTO alembic_version VALUES ('{version}')"))
 
 
 @pytest.mark.parametrize("path", sorted((MIGRATIONS / "versions").glob("0*.py")), ids=lambda path: path.stem)

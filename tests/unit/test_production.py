@@ -4,9 +4,7 @@ import secrets
 from pathlib import Path
 
 import pytest
-from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from adapters.sql.database import _PostgresReader
 from entrypoints.container import build
 from entrypoints.data_folder import master_key, prepare
 from entrypoints.production import weak_key
@@ -217,14 +215,14 @@ def test_an_invalid_database_url_is_refused_in_one_line_without_its_secret(url: 
     assert "\n" not in str(caught.value)
 
 
-def test_both_pools_together_have_the_number_of_connections_in_the_setting(tmp_path: Path) -> None:
+async def test_both_pools_together_have_the_number_of_connections_in_the_setting(tmp_path: Path) -> None:
     settings = Settings.read(
         POSTGRES | {"WAGGLE_DATA_DIR": str(tmp_path), "WAGGLE_DATABASE_CONNECTIONS": "7"}
     )
 
     database = build(settings).database()
 
-    pool, reader = database.engine.pool, database._reader
-    assert isinstance(pool, AsyncAdaptedQueuePool)
-    assert isinstance(reader, _PostgresReader)
-    assert pool.size() + reader.connections == 7
+    await database.open()
+    sizes = {pool.name: pool.size for pool in database.pools()}
+    await database.close()
+    assert sizes == {"write": 3, "read": 4}

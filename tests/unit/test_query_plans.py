@@ -3,17 +3,17 @@
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.feeds import signals
 from adapters.sql.graph import reading as graph
 from adapters.sql.keyset import Keyset
 from adapters.sql.notifications import mails, writing
 from adapters.sql.notifications import reading as streams
 from adapters.sql.posts import authors, engagements, entries, reading
+from adapters.sql.statements import Prepared
 from tests.port_contracts.stores import migrated
 
 MODULES = (reading, entries, authors, signals, graph, streams, mails, engagements)
@@ -133,7 +133,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
 
 def plan_of(database: Database, sql: str, values: Sequence[object]) -> list[str]:
-    connection = sqlite3.connect(Path(str(database.url.database)))
+    connection = sqlite3.connect(str(database.address))
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
     connection.close()
     return plan
@@ -141,7 +141,7 @@ def plan_of(database: Database, sql: str, values: Sequence[object]) -> list[str]
 
 @pytest.mark.parametrize("name", sorted(READS.keys() - BY_HAND))
 def test_no_read_scans_the_posts(database: Database, name: str) -> None:
-    plan = plan_of(database, *READS[name].bound(database.engine.dialect, PARAMS))
+    plan = plan_of(database, *READS[name].bound(database.dialect, PARAMS))
 
     assert any(step.startswith("SEARCH ") or step == OF_FEW for step in plan), plan
     assert not NEVER & set(plan), plan
@@ -150,7 +150,7 @@ def test_no_read_scans_the_posts(database: Database, name: str) -> None:
 @pytest.mark.parametrize("name", CHANGES)
 def test_no_change_of_a_stream_scans_the_streams(database: Database, name: str) -> None:
     """Nor does any scan all entries of one stream for a key."""
-    compiled = CHANGES[name].compile(dialect=database.engine.dialect)
+    compiled = CHANGES[name].compile(dialect=database.dialect)
     state = compiled.construct_expanded_state({key: VALUES.get(key, 0) for key in compiled.params})
     plan = plan_of(database, state.statement, state.positional_parameters)
 

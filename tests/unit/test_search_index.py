@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Integer, Select, func, literal_column, select
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from adapters.sql import sqlite
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.identity import searching as people_search
 from adapters.sql.posts import searching
 from adapters.sql.posts.purging import merge_words
 from adapters.sql.posts.words import match
+from adapters.sql.sqlite_reads import ReadThread
+from adapters.sql.statements import Prepared
 from domain.shared import Unavailable
 from domain.words import Phrase
 from tests.port_contracts.posts import remove
@@ -82,8 +84,8 @@ async def test_merging_keeps_existing_words(stores: Stores, path: Path) -> None:
 
     assert kept(path) > 0
     assert stores.database is not None
-    async with stores.database.begin() as connection:
-        assert await merge_words(connection) is False
+    async with stores.database.begin() as transaction:
+        assert await merge_words(transaction) is False
 
 
 async def test_a_read_that_takes_too_long_is_interrupted(
@@ -92,7 +94,7 @@ async def test_a_read_that_takes_too_long_is_interrupted(
     assert stores.database is not None
     endless = Prepared(_endless())
     await stores.database.close()
-    monkeypatch.setattr("adapters.sql.database.COMMAND_TIMEOUT", 0.05)
+    monkeypatch.setattr("adapters.sql.sqlite_reads.COMMAND_TIMEOUT", 0.05)
     await stores.database.open()
 
     with pytest.raises(Unavailable):
@@ -103,7 +105,7 @@ async def test_a_read_that_takes_too_long_is_interrupted(
 async def test_a_read_that_was_interrupted_twice_has_ended_before_the_next_one_begins(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    thread, interrupts = sqlite.ReadThread(str(path), 5.0), 0
+    thread, interrupts = ReadThread(str(path), 5.0), 0
 
     class Deaf(sqlite3.Connection):
         """Ignores the first interruption."""
@@ -115,7 +117,7 @@ async def test_a_read_that_was_interrupted_twice_has_ended_before_the_next_one_b
                 super().interrupt()
 
     thread._connection = sqlite3.connect(path, check_same_thread=False, factory=Deaf)
-    reading = asyncio.create_task(thread.fetch(str(_endless().compile(dialect=sqlite.LoopDialect())), []))
+    reading = asyncio.create_task(thread.fetch(str(_endless().compile(dialect=SQLiteDialect_pysqlite())), []))
     await asyncio.sleep(0.05)  # SQLite executes it in its thread, without an event
     reading.cancel()
     await asyncio.sleep(0.01)  # it is being interrupted
@@ -168,7 +170,7 @@ SEARCHES = {
 @pytest.mark.parametrize("name", SEARCHES)
 def test_no_search_scans_all_posts(path: Path, name: str) -> None:
     database = Database.at(f"sqlite:///{path}")
-    sql_text, values = SEARCHES[name].bound(database.engine.dialect, PARAMS)
+    sql_text, values = SEARCHES[name].bound(database.dialect, PARAMS)
     with closing(sqlite3.connect(path)) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql_text}", values)]
 

@@ -19,7 +19,7 @@ _KNOWN = {"sslmode", "sslrootcert", "host", "pooler"}
 
 @dataclass(frozen=True, slots=True)
 class PostgresAddress:
-    """The connection parameters for both ways to connect: SQLAlchemy's pool and plain asyncpg."""
+    """The connection parameters for both ways to connect: asyncpg, and SQLAlchemy for migrations."""
 
     host: str
     """A name, an address, or the folder of a Unix socket."""

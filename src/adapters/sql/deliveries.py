@@ -16,7 +16,6 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters import events
 from adapters.leases import OwnLeases
@@ -24,6 +23,7 @@ from adapters.sql.database import Database
 from adapters.sql.delivery_statements import COUNTS, EVENT_COLUMNS, EVENTS, REMAINING, WAITING, Statements
 from adapters.sql.metadata import now_ms
 from adapters.sql.outbox import dead_letters, deliveries, insert_new, outbox
+from adapters.sql.transactions import Transaction
 from application.shared.deliveries import (
     NOT_DISTRIBUTED,
     Counts,
@@ -57,7 +57,7 @@ class _SqlOutboxQueue:
 
     async def _settle(self, settled: Sequence[Settled]) -> None:
         # An event that is delivered again, because its end was lost, changes nothing.
-        async with self.database.begin(is_synced=False) as connection:
+        async with self.database.begin(is_synced=False) as transaction:
             for statements, are_remaining in ((EVENTS, False), (REMAINING, True)):
                 done = [
                     _key(one)
@@ -65,42 +65,42 @@ class _SqlOutboxQueue:
                     if not remaining and bool(one.subscriber) is are_remaining
                 ]
                 if done:
-                    await connection.execute(statements.remove, done)
+                    await transaction.execute(statements.remove, done)
             for delivery, remaining in settled:
                 if remaining:
-                    await self._keep(connection, delivery, remaining)
+                    await self._keep(transaction, delivery, remaining)
 
     @staticmethod
-    async def _keep(connection: AsyncConnection, delivery: Delivery, remaining: Sequence[Remaining]) -> None:
+    async def _keep(transaction: Transaction, delivery: Delivery, remaining: Sequence[Remaining]) -> None:
         statements = _of(delivery)
-        row = (await connection.execute(statements.lock, _key(delivery))).mappings().one_or_none()
+        row = (await transaction.execute(statements.lock, _key(delivery))).one_or_none()
         if row is None:  # the lease was lost
             return
         stays = False
         for one in remaining:
             if one.subscriber == delivery.subscriber and not one.is_dead:
                 stays = True
-                await connection.execute(statements.again, _key(delivery) | _new(one))
+                await transaction.execute(statements.again, _key(delivery) | _new(one))
                 continue
-            kept = {name: row[name] for name in EVENT_COLUMNS} | {
+            kept = {name: getattr(row, name) for name in EVENT_COLUMNS} | {
                 "subscriber": one.subscriber,
                 "attempts": one.attempts,
                 "continue_from": one.continue_from,
                 "error": one.error,
             }
             if one.is_dead:
-                await connection.execute(insert_new(dead_letters), kept)
+                await transaction.execute(insert_new(dead_letters), kept)
             else:
                 due = now_ms() + one.after // _MS
-                await connection.execute(insert_new(deliveries).values(**kept, due_at=due))
+                await transaction.execute(insert_new(deliveries).values(**kept, due_at=due))
         if not stays:
-            await connection.execute(statements.remove, _key(delivery))
+            await transaction.execute(statements.remove, _key(delivery))
 
     async def dead(self, limit: int, subscriber: str | None = None) -> Sequence[DeadLetter]:
         rows = select(dead_letters).where(_dead_of(None, subscriber))
         rows = rows.order_by(dead_letters.c.seq, dead_letters.c.subscriber).limit(limit)
-        async with self.database.begin() as connection:
-            found = (await connection.execute(rows)).all()
+        async with self.database.begin() as transaction:
+            found = (await transaction.execute(rows)).all()
         return [
             DeadLetter(
                 Delivery(
@@ -132,13 +132,13 @@ class _SqlOutboxQueue:
         everybody = select(*to_all).where(chosen, c.subscriber == NOT_DISTRIBUTED).order_by(c.seq)
         one = select(*to_one).where(chosen, c.subscriber != NOT_DISTRIBUTED)
         names = [*EVENT_COLUMNS, "subscriber", "attempts", "due_at", "continue_from", "error"]
-        async with self.database.begin() as connection:
+        async with self.database.begin() as transaction:
             # As new events: their numbers may have been passed by events that are delivered now.
-            await connection.execute(
+            await transaction.execute(
                 insert(outbox).from_select([column.name for column in to_all], everybody)
             )
-            await connection.execute(insert(deliveries).from_select(names, one))
-            return (await connection.execute(delete(dead_letters).where(chosen))).rowcount
+            await transaction.execute(insert(deliveries).from_select(names, one))
+            return (await transaction.execute(delete(dead_letters).where(chosen))).rowcount
 
     async def counts(self, limit: int = 1_000_000) -> Mapping[str, Counts]:
         found: dict[str, Counts] = {}
@@ -205,38 +205,38 @@ class PostgresOutboxQueue(_SqlOutboxQueue):
     async def _claim(self, statements: Statements, limit: int, lease: timedelta) -> Sequence[Delivery]:
         if not await self.database.fetch(statements.is_due):  # a look costs less than a transaction
             return []
-        async with self.database.begin() as connection:
-            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
-            rows = (await connection.execute(statements.claim, {"n": limit})).all()
-            until = await self._until(connection, lease)
+        async with self.database.begin() as transaction:
+            await transaction.execute(text(f"SELECT pg_advisory_xact_lock({_CLAIM_LOCK})"))
+            rows = (await transaction.execute(statements.claim, {"n": limit})).all()
+            until = await self._until(transaction, lease)
             claimed = [replace(_delivery(row), lease=until) for row in rows]
             if claimed:
                 ends = [_place(one) | {"until": until} for one in claimed]
-                await connection.execute(statements.lease, ends)
+                await transaction.execute(statements.lease, ends)
         return claimed
 
     @staticmethod
-    async def _until(connection: AsyncConnection, lease: timedelta) -> int:
-        now: int = (await connection.execute(select(now_ms()))).scalar_one()
+    async def _until(transaction: Transaction, lease: timedelta) -> int:
+        now: int = (await transaction.execute(select(now_ms()))).scalar_one()
         return now + lease // _MS
 
     async def settle(self, settled: Sequence[Settled]) -> None:
         await self._settle(settled)
 
     async def renew(self, deliveries: Sequence[Delivery], lease: timedelta) -> Sequence[Delivery]:
-        async with self.database.begin() as connection:
-            until = await self._until(connection, lease)
+        async with self.database.begin() as transaction:
+            until = await self._until(transaction, lease)
             kept: list[Delivery] = []
             for delivery in deliveries:
-                longer = await connection.execute(_of(delivery).renew, _key(delivery) | {"until": until})
+                longer = await transaction.execute(_of(delivery).renew, _key(delivery) | {"until": until})
                 if longer.rowcount:
                     kept.append(replace(delivery, lease=until))
         return kept
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
-        async with self.database.begin() as connection:
+        async with self.database.begin() as transaction:
             for delivery in deliveries:
-                await connection.execute(_of(delivery).release, _key(delivery))
+                await transaction.execute(_of(delivery).release, _key(delivery))
 
 
 def _of(delivery: Delivery) -> Statements:

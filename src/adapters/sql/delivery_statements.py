@@ -20,9 +20,9 @@ from sqlalchemy import (
     update,
 )
 
-from adapters.sql.database import Prepared
 from adapters.sql.metadata import Id, comma_separated, now_ms
 from adapters.sql.outbox import dead_letters, deliveries, outbox
+from adapters.sql.statements import Prepared
 from application.shared.deliveries import NOT_DISTRIBUTED
 
 EVENT_COLUMNS = ("seq", "event_id", "aggregate", "kind", "data", "traceparent")

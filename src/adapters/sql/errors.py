@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Mapping
 
 import asyncpg
-from sqlalchemy import exc as sa
 
 from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
@@ -34,8 +33,8 @@ _SQLITE_REFUSED = {
     "file is not a database": "the database file is not an SQLite file",
     "unable to open database file": "the database file cannot be opened",
 }
+INTEGRITY_ERRORS = (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)
 _UNAVAILABLE = (
-    sa.TimeoutError,
     TimeoutError,
     OSError,
     asyncpg.PostgresConnectionError,
@@ -56,13 +55,9 @@ _UNAVAILABLE = (
 
 def translated(error: Exception) -> Exception:
     """The Unavailable for an error that the database may recover from; any other error is returned unchanged."""
-    cause: object = error
-    if _is_full(error):
+    cause = _of_driver(error)
+    if _is_full(cause):
         return StorageFull("the disk of the database is full: nothing can be written until there is space")
-    if isinstance(error, sa.DBAPIError):
-        cause = error.orig.__cause__ if error.orig is not None else None
-        if error.connection_invalidated or _sqlite_unavailable(error.orig):
-            return Unavailable("the database does not answer")
     if reason := _refusal(error, cause):
         return DatabaseRefused(reason)
     if isinstance(cause, _UNAVAILABLE) or _sqlite_unavailable(cause):
@@ -70,10 +65,19 @@ def translated(error: Exception) -> Exception:
     return error
 
 
-def _is_full(error: object) -> bool:
-    if isinstance(error, sa.DBAPIError):
-        cause = error.orig.__cause__ if error.orig is not None else None
-        return _is_full(error.orig) or _is_full(cause)
+def violated_constraint(error: Exception) -> str:
+    """The name of the violated constraint, or a text that contains it. With PostgreSQL not the message: it also contains the
+    value, which may be any name."""
+    return getattr(error, "constraint_name", None) or str(error)
+
+
+def _of_driver(error: Exception) -> BaseException:
+    """The error of the driver. SQLAlchemy, which runs migrations, wraps it."""
+    original = getattr(error, "orig", None)
+    return getattr(original, "__cause__", None) or original or error
+
+
+def _is_full(error: BaseException) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and full_disk(error))

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from asyncpg import LockNotAvailableError
-from sqlalchemy import Column, Index, String, Table, Text, bindparam, delete, exc, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Index, String, Table, Text, bindparam, delete, select, text, update
 
 from adapters.sql.metadata import Id, metadata, now_ms
 from adapters.sql.outbox import insert_new
+from adapters.sql.transactions import Transaction
 from application.shared.errors import KeyInFlight, KeyReused
 from application.shared.ports import IdempotentRequest, Record
 from domain.shared import SessionId, UserId
@@ -58,7 +58,7 @@ class SqlIdempotency:
     """The row is the claim. It is inserted first in the transaction of the effect, so a second attempt waits at the unique
     key until the first has committed or is rolled back, also after a crash."""
 
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def begin(self, idempotent_request: IdempotentRequest) -> Record | None:
         claim = {
@@ -67,14 +67,12 @@ class SqlIdempotency:
             "f": idempotent_request.fingerprint,
         }
         try:
-            if (await self.connection.execute(_claim, claim)).rowcount == 1:
+            if (await self.transaction.execute(_claim, claim)).rowcount == 1:
                 return None
-        except exc.DBAPIError as error:
-            if error.orig is not None and isinstance(error.orig.__cause__, LockNotAvailableError):
-                raise KeyInFlight("the first request with this Idempotency-Key is still running") from error
-            raise
+        except LockNotAvailableError as error:
+            raise KeyInFlight("the first request with this Idempotency-Key is still running") from error
         earlier = (
-            await self.connection.execute(
+            await self.transaction.execute(
                 _earlier, {"s": idempotent_request.scope, "k": idempotent_request.key}
             )
         ).first()
@@ -97,17 +95,17 @@ class SqlIdempotency:
             "of": owner or idempotent_request.owner,
             "session": session,
         }
-        await self.connection.execute(
+        await self.transaction.execute(
             _finish, {"s": idempotent_request.scope, "k": idempotent_request.key, **stored}
         )
 
     async def wipe(self, user_id: UserId) -> None:
-        await self.connection.execute(_wipe, {"of": user_id})
+        await self.transaction.execute(_wipe, {"of": user_id})
 
     async def wipe_credentials(self, sessions: Collection[SessionId]) -> None:
         if sessions:
             theirs = idempotency_keys.c.session_id.in_(list(sessions))
-            await self.connection.execute(delete(idempotency_keys).where(theirs))
+            await self.transaction.execute(delete(idempotency_keys).where(theirs))
 
 
 def _loaded(outcome: str) -> Mapping[str, Any]:

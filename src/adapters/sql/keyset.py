@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, bindparam
 
-from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.database import Database, Row
 from adapters.sql.metadata import Id
+from adapters.sql.statements import Prepared
 from application.shared.paging import Window
 from domain.shared import MAX_ID
 

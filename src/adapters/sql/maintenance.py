@@ -47,8 +47,8 @@ class SqlPurge:
         statement = delete(table).where(key.in_(select(*table.primary_key).where(expired).limit(BATCH)))
         total = 0
         while True:
-            async with self.database.begin() as connection:
-                deleted = (await connection.execute(statement)).rowcount
+            async with self.database.begin() as transaction:
+                deleted = (await transaction.execute(statement)).rowcount
             total += deleted
             if deleted < BATCH:
                 return total

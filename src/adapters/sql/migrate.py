@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, String, column, inspect, select, table, text
+from sqlalchemy import Connection, String, column, select, table, text
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.errors import DatabaseRefused
 from adapters.sql.sealing import Sealer
+from adapters.sql.statements import Prepared
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0021"
@@ -15,7 +16,13 @@ to find out that there is nothing to do."""
 
 _LOCK = 0x7761676D
 _version = table("alembic_version", column("version_num", String))
-_READ_VERSION = Prepared(select(_version.c.version_num))
+_VERSION = select(_version.c.version_num)
+_READ_VERSION = Prepared(_VERSION)
+_HAS_VERSION = {
+    True: text("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"),
+    False: text("SELECT to_regclass('alembic_version') IS NOT NULL"),
+}
+"""By whether the database is SQLite."""
 
 
 class SchemaOlder(Exception):
@@ -28,14 +35,11 @@ class SchemaNewer(Exception):
 
 async def current(database: Database) -> str | None:
     """The migration of the database; None if the database is empty."""
-
-    def read(connection: Connection) -> str | None:
-        if not inspect(connection).has_table("alembic_version"):
+    async with database.begin() as transaction:
+        if not (await transaction.execute(_HAS_VERSION[database.is_sqlite])).scalar_one():
             return None
-        return connection.execute(select(_version.c.version_num)).scalar()
-
-    async with database.begin() as connection:
-        return await connection.run_sync(read)
+        version: str | None = (await transaction.execute(_VERSION)).scalar()
+        return version
 
 
 async def check_schema(database: Database) -> None:
@@ -87,6 +91,8 @@ async def migrate(database: Database, sealer: Sealer | None = None) -> bool:
         return False
     from alembic import command, config  # noqa: PLC0415 - see HEAD
 
+    from adapters.sql.engines import run_in_transaction  # noqa: PLC0415 - as above
+
     def upgrade(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             # Unlike a request, a migration may wait for locks and take long.
@@ -99,6 +105,5 @@ async def migrate(database: Database, sealer: Sealer | None = None) -> bool:
         settings.attributes["sealer"] = sealer
         command.upgrade(settings, "head")
 
-    async with database.begin() as connection:
-        await connection.run_sync(upgrade)
+    await run_in_transaction(database, upgrade)
     return True

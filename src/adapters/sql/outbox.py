@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, Index, Integer, String, Table, Text, insert, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters import events
-from adapters.sql.database import HAS_EVENTS
 from adapters.sql.metadata import Id, metadata
+from adapters.sql.transactions import Transaction
 from adapters.trace_context import TRACEPARENT_LENGTH, traceparent
 from application.shared.events import Event
 from application.shared.ports import NewId
@@ -82,13 +81,13 @@ def insert_new(table: Table) -> postgresql.Insert:
     return postgresql.insert(table).on_conflict_do_nothing()
 
 
-_add = insert(outbox)
+_add = insert(outbox).inline()  # nobody needs the number
 _mark = insert_new(inbox)
 
 
 @dataclass(frozen=True, slots=True)
 class SqlOutbox:
-    connection: AsyncConnection
+    transaction: Transaction
     new_id: NewId
 
     async def add(self, event: Event) -> None:
@@ -100,22 +99,22 @@ class SqlOutbox:
         }
         if trace := traceparent.get():  # otherwise the statement does not name the column
             row["traceparent"] = trace
-        await self.connection.execute(_add, row)
-        self.connection.info[HAS_EVENTS] = True
+        await self.transaction.execute(_add, row)
+        self.transaction.has_events = True
 
 
 @dataclass(frozen=True, slots=True)
 class SqlInbox:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def first_time(self, subscriber: str, event: EventId) -> bool:
         mark = {"subscriber": subscriber, "event_id": event}
-        return (await self.connection.execute(_mark, mark)).rowcount == 1
+        return (await self.transaction.execute(_mark, mark)).rowcount == 1
 
     async def handled(self, subscriber: str, events: Collection[EventId]) -> frozenset[EventId]:
         asked, found = list(events), set[EventId]()
         for start in range(0, len(asked), 500):  # a database takes no more than some thousand parameters
             some = inbox.c.event_id.in_(asked[start : start + 500])
             marks = select(inbox.c.event_id).where(inbox.c.subscriber == subscriber, some)
-            found.update((await self.connection.execute(marks)).scalars())
+            found.update((await self.transaction.execute(marks)).scalars())
         return frozenset(found)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Column, Integer, String, Table, bindparam, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.ids import PROCESSES, Lease
 from adapters.sql.database import Database
 from adapters.sql.leases import serialize
 from adapters.sql.metadata import Id, metadata, now_ms
+from adapters.sql.transactions import Transaction
 from domain.shared import Unavailable
 
 process_numbers = Table(
@@ -46,29 +46,29 @@ class ProcessNumbers:
 
     async def take(self) -> Lease:
         """Lease a free number. Raises Unavailable if there is none."""
-        async with self.database.begin() as connection:
-            await serialize(self.database, connection, _TAKE_LOCK)
-            now = await self._now(connection)
+        async with self.database.begin() as transaction:
+            await serialize(self.database, transaction, _TAKE_LOCK)
+            now = await self._now(transaction)
             # locked, so that a concurrent renewal is either seen or waits
-            rows = (await connection.execute(select(process_numbers).with_for_update())).all()
+            rows = (await transaction.execute(select(process_numbers).with_for_update())).all()
             held = {row.number for row in rows if row.until_ms >= now}
             number = next((number for number in range(PROCESSES) if number not in held), None)
             if number is None:
                 raise Unavailable(f"all {PROCESSES} process numbers are in use", retry_after=30)
-            await connection.execute(delete(process_numbers).where(process_numbers.c.number == number))
+            await transaction.execute(delete(process_numbers).where(process_numbers.c.number == number))
             row = {"number": number, "holder": self.holder, "until_ms": now + _LEASE_MS}
-            await connection.execute(insert(process_numbers), row)
+            await transaction.execute(insert(process_numbers), row)
         return Lease(number, now, now + _LEASE_MS, len(held) + 1)
 
     async def renew(self, lease: Lease) -> Lease | None:
         """The lease with a later end; None if it has ended and may belong to another process."""
-        async with self.database.begin() as connection:
-            now = await self._now(connection)
+        async with self.database.begin() as transaction:
+            now = await self._now(transaction)
             until = now + _LEASE_MS
-            renewed = await connection.execute(_renew, {"n": lease.number, "h": self.holder, "until": until})
-            processes = (await connection.execute(_held)).scalar_one()
+            renewed = await transaction.execute(_renew, {"n": lease.number, "h": self.holder, "until": until})
+            processes = (await transaction.execute(_held)).scalar_one()
         return Lease(lease.number, now, until, processes) if renewed.rowcount else None
 
     @staticmethod
-    async def _now(connection: AsyncConnection) -> int:
-        return int((await connection.execute(_now)).scalar_one())
+    async def _now(transaction: Transaction) -> int:
+        return int((await transaction.execute(_now)).scalar_one())

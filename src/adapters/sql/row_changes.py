@@ -11,11 +11,8 @@ done, before this event loop hears of it. So then a connection that only watches
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from adapters.sql.sqlite import SqliteWriter
 from application.shared.readings import Readings
 
 
@@ -43,8 +40,8 @@ class RowTrigger:
 class RowChanges:
     """Between the writing connection of a database and the readings that depend on its rows."""
 
-    def __init__(self, engine: AsyncEngine, readings: Readings, triggers: Sequence[RowTrigger]) -> None:
-        self._engine, self._readings, self._triggers = engine, readings, triggers
+    def __init__(self, path: str, readings: Readings, triggers: Sequence[RowTrigger]) -> None:
+        self._path, self._readings, self._triggers = path, readings, triggers
         self._connection: sqlite3.Connection | None = None
         self._in_transaction = False
         self._version: int | None = None
@@ -52,17 +49,11 @@ class RowChanges:
         self._commits: int | None = None
         """The version that the watcher saw when the transaction began."""
 
-    async def attach(self) -> None:
+    async def attach(self, writer: SqliteWriter) -> None:
         """The tables must exist."""
-        self._watcher = sqlite3.connect(str(self._engine.url.database), isolation_level=None)
+        self._watcher = sqlite3.connect(self._path, isolation_level=None)
         self._watcher.execute("PRAGMA query_only=ON")
-        async with self._engine.connect() as connection:
-            raw: Any = (await connection.get_raw_connection()).driver_connection
-            self._connected(raw)
-        target = self._engine.sync_engine
-        event.listen(target, "connect", lambda raw, _record: self._connected(raw))
-        event.listen(target, "close", lambda raw, _record: self._closed(raw))
-        event.listen(target, "begin", self._begun)
+        await writer.listen(self)
         self._readings.is_current = self.is_current
 
     def close(self) -> None:
@@ -84,32 +75,24 @@ class RowChanges:
             self._readings.forget_all()
         return True
 
-    def _connected(self, raw: Any) -> None:
-        raw.create_function("waggle_touched", 3, self._touched)
+    def opened(self, connection: sqlite3.Connection) -> None:
+        connection.create_function("waggle_touched", 3, self._touched)
         for number, trigger in enumerate(self._triggers):
-            raw.execute(trigger.sql(f"waggle_touched_{number}"))
-        raw.ended = self._ended
-        self._connection, self._in_transaction = raw, False
+            connection.execute(trigger.sql(f"waggle_touched_{number}"))
+        self._connection, self._in_transaction = connection, False
         self._readings.forget_all()
         self._look_for_others()
 
-    def _closed(self, raw: Any) -> None:
-        if raw is self._connection:
-            self._connection, self._in_transaction = None, False
-            self._readings.forget_all()
-            self._readings.ended()
-
-    def _begun(self, _connection: object) -> None:
-        """Called when the transaction has its write lock."""
+    def begun(self) -> None:
         self._look_for_others()
         self._in_transaction, self._commits = True, _version(self._watcher)
 
-    def _touched(self, kind: str, first: int, second: int | None) -> None:
-        self._readings.touch((kind, first) if second is None else (kind, first, second))
-
-    def _ended(self) -> None:
+    def ended(self) -> None:
         self._in_transaction = False
         self._readings.ended()
+
+    def _touched(self, kind: str, first: int, second: int | None) -> None:
+        self._readings.touch((kind, first) if second is None else (kind, first, second))
 
 
 def _version(connection: sqlite3.Connection | None) -> int | None:

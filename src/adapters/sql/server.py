@@ -2,8 +2,9 @@
 
 from sqlalchemy import text
 
-from adapters.sql.database import SERVER_SETTINGS, Database
+from adapters.sql.database import Database
 from adapters.sql.errors import POOLER_NEEDED, DatabaseRefused
+from adapters.sql.postgres import SERVER_SETTINGS
 
 RESERVED = 10
 """Connections that are reserved for backups, migrations and operators (RE-6)."""
@@ -23,8 +24,8 @@ async def allowed_connections(database: Database) -> int | None:
     DatabaseRefused if the settings of a connection are dropped, as an undeclared pooler does."""
     if database.is_pooled:
         return None
-    async with database.begin() as connection:
-        row = (await connection.execute(_ASK)).one()
+    async with database.begin() as transaction:
+        row = (await transaction.execute(_ASK)).one()
     if row.timeout != SERVER_SETTINGS["statement_timeout"]:
         raise DatabaseRefused(POOLER_NEEDED)
     limits = [limit for limit in (row.of_user, row.of_database) if limit >= 0]

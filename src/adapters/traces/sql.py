@@ -3,22 +3,21 @@
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.address import PostgresAddress
+from adapters.sql.database import Database, Row
+from adapters.sql.statements import Prepared
 from adapters.sql.tables import metadata
-from adapters.traces.spans import Attributes, Traces, failed
+from adapters.sql.transactions import Transaction
+from adapters.traces.spans import Attributes, Traces
 
 _TABLE = re.compile(r'\b(?:FROM|JOIN|INTO|UPDATE)\s+"?([a-z_0-9]+)')
 _WRITE = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 _FIRST = re.compile(r"\s*([A-Z]+)")
 _MOST_TABLES = 8
-_SPAN = "_waggle_span"
 
 
 @lru_cache(maxsize=2048)
@@ -50,56 +49,40 @@ class TracedDatabase(Database):
         self._traces = traces
         system = "sqlite" if self.is_sqlite else "postgresql"
         self._common: dict[str, Any] = {"db.system.name": system}
-        if not self.is_sqlite:
-            self._common["db.namespace"] = self.url.database or ""
-            if self.url.host:
-                self._common |= {"server.address": self.url.host, "server.port": self.url.port or 5432}
-        engine = self.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", self._begin_statement)
-        event.listen(engine, "after_cursor_execute", self._end_statement)
-        event.listen(engine, "handle_error", self._fail_statement)
+        if isinstance(self.address, PostgresAddress):
+            self._common |= {
+                "db.namespace": self.address.database,
+                "server.address": self.address.host,
+                "server.port": self.address.port,
+            }
 
     async def fetch(self, statement: Prepared, **params: Any) -> list[Row]:
         if not self._traces.is_recording():
             return await super().fetch(statement, **params)
-        with self._traces.call(*self._described(statement.bound(self.engine.dialect, params)[0])):
+        with self._span(statement.bound(self.dialect, params)[0]):
             return await super().fetch(statement, **params)
 
     async def fetch_slow(self, statement: Prepared, **params: Any) -> list[Row]:
         if not self._traces.is_recording():
             return await super().fetch_slow(statement, **params)
-        with self._traces.call(*self._described(statement.bound(self.engine.dialect, params)[0])):
+        with self._span(statement.bound(self.dialect, params)[0]):
             return await super().fetch_slow(statement, **params)
 
     @asynccontextmanager
-    async def begin(self, *, is_synced: bool = True) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, *, is_synced: bool = True) -> AsyncIterator[Transaction]:
         began = 0
-        async with super().begin(is_synced=is_synced) as connection:
-            yield connection
+        async with super().begin(is_synced=is_synced) as transaction:
+            if self._traces.is_recording():
+                transaction.around = self._span
+            yield transaction
             began = time.time_ns()
         span = self._traces.started("COMMIT", self._common | {"db.operation.name": "COMMIT"}, began)
         if span is not None:
             span.end()
 
+    def _span(self, sql: str) -> AbstractContextManager[object]:
+        return self._traces.call(*self._described(sql))
+
     def _described(self, sql: str) -> tuple[str, Attributes]:
         operation, summary = operation_and_summary(sql)
         return summary, self._common | {"db.operation.name": operation, "db.query.summary": summary}
-
-    def _begin_statement(
-        self, _connection: Any, _cursor: Any, sql: str, _values: Any, context: Any, _many: Any
-    ) -> None:
-        if context is not None and self._traces.is_recording():
-            setattr(context, _SPAN, self._traces.started(*self._described(sql)))
-
-    @staticmethod
-    def _end_statement(
-        _connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: Any
-    ) -> None:
-        if (span := getattr(context, _SPAN, None)) is not None:
-            span.end()
-
-    @staticmethod
-    def _fail_statement(error: Any) -> None:
-        if (span := getattr(error.execution_context, _SPAN, None)) is not None:
-            failed(span, type(error.original_exception).__name__)
-            span.end()

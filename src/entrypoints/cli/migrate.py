@@ -16,7 +16,7 @@ async def apply_migrations(settings: Settings, _arguments: argparse.Namespace) -
     if settings.shape == "memory":
         raise BadSettings("the database is in memory: there is nothing to migrate")
     build(settings)  # refuses invalid settings
-    database = Database.at(settings.database, command_timeout=None)
+    database = Database.at(settings.database)
     try:
         changed = await migrate(database, Secrets(master_key(settings)))
     except ValueError:

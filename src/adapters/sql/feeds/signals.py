@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Integer, String, Table, bindparam, delete, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.feeds.tables import engagement_signals, hashtag_signals
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import insert_new
+from adapters.sql.statements import Prepared
+from adapters.sql.transactions import Transaction
 from application.feeds.signals import SignalsTx
 from application.feeds.trending_formula import EngagementSignal, HashtagSignal
 from application.shared.ports import OpenTx
@@ -45,24 +46,24 @@ _delete_by_user = [_delete_some(table, "user_id", _user) for table in (engagemen
 
 @dataclass(frozen=True, slots=True)
 class SqlSignals:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def add(self, signal: EngagementSignal) -> None:
         post, user, source, weight, at = signal
         row = {"post_id": post, "user_id": user, "source": source, "weight": weight, "at": at}
-        await self.connection.execute(_add, row)
+        await self.transaction.execute(_add, row)
 
     async def remove(self, post: PostId, user: UserId, source: int) -> None:
-        await self.connection.execute(_remove, {"p": post, "u": user, "s": source})
+        await self.transaction.execute(_remove, {"p": post, "u": user, "s": source})
 
     async def set_tags(self, post: PostId, signals: Sequence[HashtagSignal]) -> None:
-        await self.connection.execute(_drop_tags, {"p": post})
+        await self.transaction.execute(_drop_tags, {"p": post})
         if signals:
             rows = [
                 {"post_id": signal.post, "tag": signal.tag, "user_id": signal.user, "at": signal.at}
                 for signal in signals
             ]
-            await self.connection.execute(_add_tag, rows)
+            await self.transaction.execute(_add_tag, rows)
 
     async def delete_for_post(self, post: PostId, limit: int) -> int:
         return await self._delete(_delete_for_post, {"p": post}, limit)
@@ -73,13 +74,13 @@ class SqlSignals:
     async def _delete(self, statements: Sequence[Any], of: dict[str, int], limit: int) -> int:
         left = limit
         for statement in statements:
-            left -= (await self.connection.execute(statement, of | {"n": left})).rowcount
+            left -= (await self.transaction.execute(statement, of | {"n": left})).rowcount
         return limit - left
 
 
 def transactions(database: Database) -> OpenTx[SignalsTx]:
     # Only handlers of events write signals.
-    return database.transactions(lambda connection: SignalsTx(SqlSignals(connection)), is_synced=False)
+    return database.transactions(lambda transaction: SignalsTx(SqlSignals(transaction)), is_synced=False)
 
 
 _place = (

@@ -31,18 +31,18 @@ class SqlGraphCounters:
     database: Database
 
     async def recount(self, above: UserId, limit: int, *, repair: bool) -> FollowRecount:
-        async with self.database.begin() as connection:
-            rows = (await connection.execute(_batch, {"above": above, "n": limit})).all()
+        async with self.database.begin() as transaction:
+            rows = (await transaction.execute(_batch, {"above": above, "n": limit})).all()
             if not rows:
                 return FollowRecount(None, {})
             ids = [row.user_id for row in rows]
             followers = {
                 row[0]: row[1]
-                for row in await connection.execute(_followers.where(follows.c.other_id.in_(ids)))
+                for row in await transaction.execute(_followers.where(follows.c.other_id.in_(ids)))
             }
             following = {
                 row[0]: row[1]
-                for row in await connection.execute(_following.where(follows.c.user_id.in_(ids)))
+                for row in await transaction.execute(_following.where(follows.c.user_id.in_(ids)))
             }
             drift = {"followers": 0, "following": 0}
             for row in rows:
@@ -51,7 +51,7 @@ class SqlGraphCounters:
                 drift["followers"] += drifted[0]
                 drift["following"] += drifted[1]
                 if repair and any(drifted):
-                    await connection.execute(
+                    await transaction.execute(
                         _correct,
                         {"user": row.user_id, "actual_followers": actual[0], "actual_following": actual[1]},
                     )

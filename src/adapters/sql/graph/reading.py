@@ -22,10 +22,11 @@ from sqlalchemy import (
     union_all,
 )
 
-from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.database import Database, Row
 from adapters.sql.graph.tables import blocks, follow_requests, follows, graph_users, mutes
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, instant, millis
+from adapters.sql.statements import Prepared
 from application.graph.ports import FollowCounts, ListedUser, RelationshipList, ViewerRelations
 from application.shared.paging import Window
 from domain.graph import Relationship

@@ -16,13 +16,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.graph.reading import relationships_from, relationships_query
 from adapters.sql.graph.tables import blocks, follow_requests, follows, graph_users, mutes
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import SqlOutbox, insert_new
+from adapters.sql.transactions import Transaction
 from application.graph.ports import GraphTx, RelationshipList
 from application.shared.ports import NewId, OpenTx
 from domain.graph import POPULAR, Relationship, count_changes
@@ -65,8 +65,14 @@ _new_mute = postgresql.insert(mutes)
 _mute = _new_mute.on_conflict_do_update(
     index_elements=[mutes.c.user_id, mutes.c.other_id], set_={"until": _new_mute.excluded.until}
 )
-
-
+_counts = {
+    name: [select(func.count()).where(table.c.user_id == _user) for table in tables]
+    for name, tables in {
+        "following": (follows, follow_requests),
+        "blocks": (blocks,),
+        "mutes": (mutes,),
+    }.items()
+}
 _requesters = (
     select(follow_requests.c.user_id)
     .where(follow_requests.c.other_id == _user)
@@ -93,7 +99,7 @@ _remove_counts = delete(graph_users).where(graph_users.c.user_id == _user)
 
 @dataclass(frozen=True, slots=True)
 class SqlRelationships:
-    connection: AsyncConnection
+    transaction: Transaction
     popular_at: int
 
     async def lock(self, user: UserId, other: UserId) -> Relationship:
@@ -102,9 +108,9 @@ class SqlRelationships:
             for user_id in sorted((user, other))
         ]
         for row in rows:  # in this order, because inserts of the same row wait for each other too
-            await self.connection.execute(_add_user, row)
-        await self.connection.execute(_lock, {"user": user, "other": other})
-        found = await self.connection.execute(_relationship, {"user": user, "other": other})
+            await self.transaction.execute(_add_user, row)
+        await self.transaction.execute(_lock, {"user": user, "other": other})
+        found = await self.transaction.execute(_relationship, {"user": user, "other": other})
         return relationships_from(user, found.all(), [other])[other]
 
     async def save(self, before: Relationship, after: Relationship, new_id: int) -> None:
@@ -120,17 +126,17 @@ class SqlRelationships:
         ):
             if now and not was:
                 row = {"user_id": direction["user"], "other_id": direction["other"], "id": new_id}
-                await self.connection.execute(_add[table], row)
+                await self.transaction.execute(_add[table], row)
             elif was and not now:
-                await self.connection.execute(_end[table], direction)
+                await self.transaction.execute(_end[table], direction)
         if after.muting and (not before.muting or before.muted_until != after.muted_until):
             mute = {"user_id": after.user, "other_id": after.other, "id": new_id, "until": after.muted_until}
-            await self.connection.execute(_mute, mute)
+            await self.transaction.execute(_mute, mute)
         elif before.muting and not after.muting:
-            await self.connection.execute(_end["mutes"], pair)
+            await self.transaction.execute(_end["mutes"], pair)
         for change in count_changes(before, after):
             if change.changed or change.followers:
-                await self.connection.execute(
+                await self.transaction.execute(
                     _update_counts,
                     {
                         "user": change.user,
@@ -142,28 +148,24 @@ class SqlRelationships:
                 )
 
     async def count(self, relationship_list: RelationshipList, user: UserId) -> int:
-        tables = {"following": (follows, follow_requests), "blocks": (blocks,), "mutes": (mutes,)}[
-            relationship_list
+        counts = [
+            await self.transaction.execute(count, {"user": user}) for count in _counts[relationship_list]
         ]
-        total = 0
-        for table in tables:
-            counted = select(func.count()).where(table.c.user_id == user)
-            total += int((await self.connection.execute(counted)).scalar_one())
-        return total
+        return sum(int(count.scalar_one()) for count in counts)
 
     async def requesters(self, user: UserId, limit: int) -> Sequence[UserId]:
-        return [*(await self.connection.execute(_requesters, {"user": user, "n": limit})).scalars()]
+        return [*(await self.transaction.execute(_requesters, {"user": user, "n": limit})).scalars()]
 
     async def related(self, user: UserId, limit: int) -> Sequence[UserId]:
-        found = (await self.connection.execute(_related, {"user": user, "n": limit})).scalars()
+        found = (await self.transaction.execute(_related, {"user": user, "n": limit})).scalars()
         return sorted({UserId(other) for other in found})[:limit]
 
     async def remove_counts(self, user: UserId) -> None:
-        await self.connection.execute(_remove_counts, {"user": user})
+        await self.transaction.execute(_remove_counts, {"user": user})
 
 
 def transactions(database: Database, new_id: NewId, popular_at: int = POPULAR) -> OpenTx[GraphTx]:
-    def ports(connection: AsyncConnection) -> GraphTx:
-        return GraphTx(SqlRelationships(connection, popular_at), SqlOutbox(connection, new_id))
+    def ports(transaction: Transaction) -> GraphTx:
+        return GraphTx(SqlRelationships(transaction, popular_at), SqlOutbox(transaction, new_id))
 
     return database.transactions(ports)

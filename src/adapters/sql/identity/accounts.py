@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, LargeBinary, String, bindparam, delete, exc, insert, select, update
+from sqlalchemy import Integer, LargeBinary, String, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.sql.errors import INTEGRITY_ERRORS, violated_constraint
 from adapters.sql.identity.tables import accounts, resting_names
 from adapters.sql.identity.words import name_words
 from adapters.sql.metadata import Id, Instant
 from adapters.sql.sealing import Sealer
+from adapters.sql.transactions import Transaction
 from adapters.text import email_key
 from application.identity.searching import words_of_name
 from domain.identity import Account, EmailTaken, UsernameTaken
@@ -29,6 +30,9 @@ ACCOUNT = (
     accounts.c.posts,
     accounts.c.version,
 )
+_add = insert(accounts)
+_add_words = insert(name_words)
+_remove_words = delete(name_words).where(name_words.c.user_id == bindparam("which", type_=Id))
 _named = select(accounts.c.id).where(accounts.c.username == bindparam("username", type_=String))
 _holder = select(accounts.c.id).where(accounts.c.email_index == bindparam("email_index", type_=LargeBinary))
 _count_posts = (
@@ -56,7 +60,7 @@ _account_row = select(*ACCOUNT).where(accounts.c.id == bindparam("user_id", type
 
 @dataclass(frozen=True, slots=True)
 class SqlAccounts:
-    connection: AsyncConnection
+    transaction: Transaction
     sealer: Sealer
 
     async def add(self, account: Account) -> None:
@@ -64,11 +68,11 @@ class SqlAccounts:
         # first: names are public, and a client that sends a taken name must not learn about the address.
         await self.check_name(account.username, account.created_at)
         email_index = self.sealer.index(email_key(account.email))
-        if (await self.connection.execute(_holder, {"email_index": email_index})).first():
+        if (await self.transaction.execute(_holder, {"email_index": email_index})).first():
             raise EmailTaken("this address has an account already")
         try:
-            await self.connection.execute(
-                insert(accounts),
+            await self.transaction.execute(
+                _add,
                 {
                     "id": account.id,
                     "username": account.username,
@@ -82,8 +86,8 @@ class SqlAccounts:
                     "version": account.version,
                 },
             )
-        except exc.IntegrityError as error:
-            violated = _violated(error)
+        except INTEGRITY_ERRORS as error:
+            violated = violated_constraint(error)
             if "email_index" in violated:
                 raise EmailTaken("this address has an account already") from None
             if "username" in violated:
@@ -96,41 +100,41 @@ class SqlAccounts:
     async def check_name(self, username: str, now: datetime) -> None:
         """Raise UsernameTaken if an account has the username, or while the name of a deleted account is not yet free
         again."""
-        if (await self.connection.execute(_named, {"username": username})).first():
+        if (await self.transaction.execute(_named, {"username": username})).first():
             raise UsernameTaken("this username is taken")
         await self._check_rest(username, now)
 
     async def _check_rest(self, username: str, now: datetime) -> None:
         resting = {"name_index": self._name_index(username), "now": now}
-        if (await self.connection.execute(_resting, resting)).first():
+        if (await self.transaction.execute(_resting, resting)).first():
             raise UsernameTaken("this username is taken")
 
     async def _index(self, account: Account) -> None:
         """Add the words of the account's names to the search index."""
         words = words_of_name(account.username, account.display_name)
         rows = [{"word": word, "user_id": account.id} for word in words]
-        await self.connection.execute(insert(name_words), rows)
+        await self.transaction.execute(_add_words, rows)
 
     async def _unindex(self, account: Account) -> None:
-        await self.connection.execute(delete(name_words).where(name_words.c.user_id == account.id))
+        await self.transaction.execute(_remove_words, {"which": account.id})
 
     def _name_index(self, username: str) -> bytes:
         return self.sealer.index(f"username:{username}")
 
     async def remove(self, account: Account, rests_until: datetime) -> None:
         await self._unindex(account)
-        await self.connection.execute(delete(accounts).where(accounts.c.id == account.id))
+        await self.transaction.execute(delete(accounts).where(accounts.c.id == account.id))
         row = {"name_index": self._name_index(account.username), "until": rests_until}
-        await self.connection.execute(_reserve, row)
+        await self.transaction.execute(_reserve, row)
 
     async def get(self, user_id: UserId) -> Account:
-        row = (await self.connection.execute(_account_row, {"user_id": user_id})).first()
+        row = (await self.transaction.execute(_account_row, {"user_id": user_id})).first()
         if row is None:
             raise UserNotFound("no such user")
         return account_from(row, self.sealer)
 
     async def save(self, account: Account) -> None:
-        await self.connection.execute(
+        await self.transaction.execute(
             update(accounts)
             .where(accounts.c.id == account.id)
             .values(
@@ -144,22 +148,16 @@ class SqlAccounts:
         await self._index(account)
 
     async def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
-        await self.connection.execute(
+        await self.transaction.execute(
             update(accounts).where(accounts.c.id == user_id).values(password_hash=password_hash)
         )
 
     async def count_posts(self, user_id: UserId, change: int) -> None:
-        await self.connection.execute(_count_posts, {"which": user_id, "change": change})
+        await self.transaction.execute(_count_posts, {"which": user_id, "change": change})
 
     async def post_counts(self, after: UserId, limit: int) -> Mapping[UserId, int]:
-        rows = await self.connection.execute(_post_counts, {"after": after, "n": limit})
+        rows = await self.transaction.execute(_post_counts, {"after": after, "n": limit})
         return {UserId(row.id): row.posts for row in rows}
-
-
-def _violated(error: exc.IntegrityError) -> str:
-    """The violated constraint. With PostgreSQL not the message: it also contains the value, which may be any name."""
-    cause = getattr(error.orig, "__cause__", None)
-    return getattr(cause, "constraint_name", None) or str(error.orig)
 
 
 def email_context(user_id: int) -> str:

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import delete, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.identity.tables import signing_keys
 from adapters.sql.metadata import instant
+from adapters.sql.statements import Prepared
+from adapters.sql.transactions import Transaction
 from application.identity.ports import StoredKey
 
 _all = select(
@@ -26,17 +27,17 @@ _read = Prepared(_all)
 
 @dataclass(frozen=True, slots=True)
 class SqlKeys:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def all(self) -> Sequence[StoredKey]:
-        return [StoredKey(*row) for row in await self.connection.execute(_all)]
+        return [StoredKey(*row) for row in await self.transaction.execute(_all)]
 
     async def put(self, key: StoredKey) -> None:
         await self.remove(key.kid)
-        await self.connection.execute(insert(signing_keys), asdict(key))
+        await self.transaction.execute(insert(signing_keys), asdict(key))
 
     async def remove(self, kid: str) -> None:
-        await self.connection.execute(delete(signing_keys).where(signing_keys.c.kid == kid))
+        await self.transaction.execute(delete(signing_keys).where(signing_keys.c.kid == kid))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ class SqlKeyStore:
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[SqlKeys]:
-        async with self.database.begin() as connection:
+        async with self.database.begin() as transaction:
             if not self.database.is_sqlite:  # with SQLite there is one writing transaction at a time anyway
-                await connection.execute(text("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE"))
-            yield SqlKeys(connection)
+                await transaction.execute(text("LOCK TABLE signing_keys IN SHARE ROW EXCLUSIVE MODE"))
+            yield SqlKeys(transaction)
 
 
 def _key(

@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Integer, and_, bindparam, delete, func, literal, null, select, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.identity.accounts import SqlAccounts
 from adapters.sql.identity.tables import pending_registrations
 from adapters.sql.leases import end_of_lease, serialize
 from adapters.sql.metadata import Id, millis, now_ms
 from adapters.sql.sealing import Sealer
+from adapters.sql.statements import Prepared
+from adapters.sql.transactions import Transaction
 from adapters.text import email_key
 from application.identity.ports import DueConfirmation, PendingRegistration
 from domain.identity import UsernameTaken
@@ -65,13 +66,13 @@ def _sealing_context(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SqlPendingRegistrations:
-    connection: AsyncConnection
+    transaction: Transaction
     sealer: Sealer
     accounts: SqlAccounts
 
     async def add(self, pending: PendingRegistration, now: datetime) -> None:
         expired = _c.username == pending.username, _c.expires_at <= now
-        await self.connection.execute(delete(pending_registrations).where(*expired))
+        await self.transaction.execute(delete(pending_registrations).where(*expired))
         row = {
             "id": pending.id,
             "username": pending.username,
@@ -86,14 +87,14 @@ class SqlPendingRegistrations:
             "attempts": 0,
             "leased_until": 0,
         }
-        if (await self.connection.execute(_insert, row)).first() is None:
+        if (await self.transaction.execute(_insert, row)).first() is None:
             raise UsernameTaken("this username is taken")
         # Checked after the insert, which waits for a concurrent confirmation of a registration with this name.
         await self.accounts.check_name(pending.username, now)
 
     async def take(self, digest: bytes, now: datetime) -> PendingRegistration | None:
         taken = delete(pending_registrations).where(_c.digest == digest, _c.expires_at > now)
-        row = (await self.connection.execute(taken.returning(pending_registrations))).first()
+        row = (await self.transaction.execute(taken.returning(pending_registrations))).first()
         if row is None:
             return None
         return PendingRegistration(
@@ -116,14 +117,14 @@ class SqlConfirmationQueue:
     async def claim(self, limit: int, lease: timedelta) -> Sequence[DueConfirmation]:
         if not await self.database.fetch(_is_due):
             return []
-        async with self.database.begin() as connection:
-            await serialize(self.database, connection, _CLAIM_LOCK)
-            rows = (await connection.execute(_claim, {"n": limit})).all()
+        async with self.database.begin() as transaction:
+            await serialize(self.database, transaction, _CLAIM_LOCK)
+            rows = (await transaction.execute(_claim, {"n": limit})).all()
             rows = list({row.email_index: row for row in reversed(rows)}.values())[::-1]
-            until = await end_of_lease(connection, lease)
+            until = await end_of_lease(transaction, lease)
             if rows:
-                await connection.execute(_take, [{"which": row.id, "lease": until} for row in rows])
-            counted = await connection.execute(_sent, {"indexes": [row.email_index for row in rows]})
+                await transaction.execute(_take, [{"which": row.id, "lease": until} for row in rows])
+            counted = await transaction.execute(_sent, {"indexes": [row.email_index for row in rows]})
             sent = {row[0]: row[1] for row in counted}
         return [
             DueConfirmation(
@@ -139,10 +140,12 @@ class SqlConfirmationQueue:
         ]
 
     async def done(self, due: DueConfirmation, *, sent: bool) -> None:
-        async with self.database.begin() as connection:
-            await connection.execute(_done_and_sent if sent else _done, {"which": due.id, "lease": due.lease})
+        async with self.database.begin() as transaction:
+            await transaction.execute(
+                _done_and_sent if sent else _done, {"which": due.id, "lease": due.lease}
+            )
 
     async def retry(self, due: DueConfirmation, after: timedelta) -> None:
         after_ms = after // timedelta(milliseconds=1)
-        async with self.database.begin() as connection:
-            await connection.execute(_retry, {"which": due.id, "lease": due.lease, "after_ms": after_ms})
+        async with self.database.begin() as transaction:
+            await transaction.execute(_retry, {"which": due.id, "lease": due.lease, "after_ms": after_ms})

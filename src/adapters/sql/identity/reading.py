@@ -6,12 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Integer, LargeBinary, String, and_, bindparam, or_, select
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.identity.accounts import ACCOUNT, account_from
 from adapters.sql.identity.sessions import opened_device
 from adapters.sql.identity.tables import accounts, sessions
 from adapters.sql.metadata import Id, IdList, NameList, among, instant, millis
 from adapters.sql.sealing import Sealer
+from adapters.sql.statements import Prepared
 from application.identity.ports import Credentials, SessionRow
 from application.shared.paging import Window
 from application.shared.people import AuthorCard

@@ -20,9 +20,10 @@ from sqlalchemy import (
     update,
 )
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.identity.tables import accounts
 from adapters.sql.metadata import Id, Instant, instant, metadata
+from adapters.sql.statements import Prepared
 from application.identity.security import SecurityRecord
 from domain.shared import SessionId, UserId
 
@@ -66,8 +67,8 @@ class SqlSecurityRecords:
     database: Database
 
     async def add(self, records: Sequence[SecurityRecord]) -> None:
-        async with self.database.begin() as connection:
-            await connection.execute(insert(security_events), [asdict(record) for record in records])
+        async with self.database.begin() as transaction:
+            await transaction.execute(insert(security_events), [asdict(record) for record in records])
 
     async def of_user(self, user_id: UserId, limit: int) -> Sequence[SecurityRecord]:
         rows = await self.database.fetch(_of_user, user_id=user_id, n=limit)
@@ -80,8 +81,8 @@ class SqlSecurityRecords:
 
     async def anonymize(self, user_id: UserId) -> None:
         of_user = update(security_events).where(security_events.c.user_id == user_id).values(_anonymous)
-        async with self.database.begin() as connection:
-            await connection.execute(of_user)
+        async with self.database.begin() as transaction:
+            await transaction.execute(of_user)
 
     async def purge(self, before: datetime) -> int:
         number = security_events.c.number
@@ -92,13 +93,13 @@ class SqlSecurityRecords:
         )
         deleted = 0
         while True:
-            async with self.database.begin() as connection:
-                some = (await connection.execute(delete(security_events).where(number.in_(old)))).rowcount
+            async with self.database.begin() as transaction:
+                some = (await transaction.execute(delete(security_events).where(number.in_(old)))).rowcount
             deleted += some
             if some < BATCH:
                 break
         while True:
-            async with self.database.begin() as connection:
+            async with self.database.begin() as transaction:
                 forgotten = update(security_events).where(number.in_(of_deleted)).values(_anonymous)
-                if (await connection.execute(forgotten)).rowcount < BATCH:
+                if (await transaction.execute(forgotten)).rowcount < BATCH:
                     return deleted

@@ -7,30 +7,32 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.identity.tables import sessions
 from adapters.sql.metadata import Id, instant, millis
 from adapters.sql.sealing import Sealer
+from adapters.sql.transactions import Transaction
 from domain.identity import Session, SessionEnded, TokenExchange
 from domain.shared import SessionId, UserId
 
 _session_row = select(sessions).where(sessions.c.id == bindparam("session_id", type_=Id)).with_for_update()
 
+_add = insert(sessions)
+
 
 @dataclass(frozen=True, slots=True)
 class SqlSessions:
-    connection: AsyncConnection
+    transaction: Transaction
     sealer: Sealer
 
     async def add(self, session: Session) -> None:
-        await self.connection.execute(insert(sessions), self._row(session))
+        await self.transaction.execute(_add, self._row(session))
 
     async def get(self, session_id: SessionId) -> Session:
-        row = (await self.connection.execute(_session_row, {"session_id": session_id})).first()
+        row = (await self.transaction.execute(_session_row, {"session_id": session_id})).first()
         if row is None:
             raise SessionEnded("no such session")
-        members = dict(row._mapping)
+        members = row._asdict()
         sealed, network = members.pop("device_sealed"), members.pop("network")
         return Session(
             device=opened_device(session_id, sealed, self.sealer),
@@ -40,13 +42,13 @@ class SqlSessions:
         )
 
     async def save(self, session: Session) -> None:
-        await self.connection.execute(
+        await self.transaction.execute(
             update(sessions).where(sessions.c.id == session.id).values(self._row(session))
         )
 
     async def remove_all(self, user_id: UserId) -> Sequence[SessionId]:
         gone = delete(sessions).where(sessions.c.user_id == user_id).returning(sessions.c.id)
-        return [SessionId(row.id) for row in await self.connection.execute(gone)]
+        return [SessionId(row.id) for row in await self.transaction.execute(gone)]
 
     async def make_room(self, user_id: UserId, keep: int) -> Sequence[SessionId]:
         beyond = (
@@ -56,7 +58,7 @@ class SqlSessions:
             .offset(keep)
         )
         gone = delete(sessions).where(sessions.c.id.in_(beyond)).returning(sessions.c.id)
-        return [SessionId(row.id) for row in await self.connection.execute(gone)]
+        return [SessionId(row.id) for row in await self.transaction.execute(gone)]
 
     async def end_some(self, before: datetime, now: datetime, limit: int) -> Sequence[SessionId]:
         began_before = sessions.c.id < millis(before) << 16  # ids contain the time of their allocation
@@ -68,10 +70,10 @@ class SqlSessions:
             .with_for_update()
         )
         # Two statements: PostgreSQL may run a subquery more than once, and then end more than `limit` sessions.
-        ended = [SessionId(row.id) for row in await self.connection.execute(some)]
+        ended = [SessionId(row.id) for row in await self.transaction.execute(some)]
         if ended:
             change = update(sessions).where(sessions.c.id.in_(ended)).values(ended_at=now)
-            await self.connection.execute(change)
+            await self.transaction.execute(change)
         return ended
 
     async def end_all(
@@ -79,7 +81,7 @@ class SqlSessions:
     ) -> Sequence[SessionId]:
         active = sessions.c.user_id == user_id, sessions.c.ended_at.is_(None), sessions.c.id != (but or 0)
         ended = update(sessions).where(*active).values(ended_at=now).returning(sessions.c.id)
-        return [SessionId(row.id) for row in await self.connection.execute(ended)]
+        return [SessionId(row.id) for row in await self.transaction.execute(ended)]
 
     def _row(self, session: Session) -> dict[str, Any]:
         device = session.device.encode()

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from sqlalchemy import Integer, and_, bindparam, func, literal, select, update
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.media.rows import MEDIA, media_of
 from adapters.sql.media.tables import JOB, media
 from adapters.sql.metadata import Id, now_ms
+from adapters.sql.statements import Prepared
 from application.media.ports import ProcessingJob
 
 _due = and_(JOB, media.c.due_at <= now_ms(), media.c.leased_until <= now_ms())
@@ -51,23 +52,23 @@ class SqlProcessingQueue:
     async def claim(self, lease: timedelta) -> ProcessingJob | None:
         if not await self.database.fetch(_is_due):  # a read costs less than a transaction
             return None
-        async with self.database.begin() as connection:
-            row = (await connection.execute(_claim)).one_or_none()
+        async with self.database.begin() as transaction:
+            row = (await transaction.execute(_claim)).one_or_none()
             if row is None:
                 return None
-            await connection.execute(_take, {"which": row.id, "span_ms": _ms(lease)})
+            await transaction.execute(_take, {"which": row.id, "span_ms": _ms(lease)})
         return ProcessingJob(media_of(row[: len(MEDIA)]), row.attempts + 1)
 
     async def progress(self, job: ProcessingJob, percent: int, lease: timedelta) -> bool:
-        async with self.database.begin() as connection:
-            done = await connection.execute(
+        async with self.database.begin() as transaction:
+            done = await transaction.execute(
                 _progress, {**_of(job), "percent": percent, "span_ms": _ms(lease)}
             )
         return bool(done.rowcount)
 
     async def retry(self, job: ProcessingJob, after: timedelta, *, counted: bool = True) -> None:
-        async with self.database.begin() as connection:
-            await connection.execute(
+        async with self.database.begin() as transaction:
+            await transaction.execute(
                 _retry, {**_of(job), "span_ms": _ms(after), "taken_off": int(not counted)}
             )
 
@@ -76,8 +77,8 @@ class SqlProcessingQueue:
 
     async def free_all(self) -> None:
         """End every lease. Only for a process that knows that no other one is running."""
-        async with self.database.begin() as connection:
-            await connection.execute(_free)
+        async with self.database.begin() as transaction:
+            await transaction.execute(_free)
 
 
 def _of(job: ProcessingJob) -> dict[str, int]:

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Integer, bindparam, or_, select
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.media.rows import MEDIA, media_of
 from adapters.sql.media.tables import STALE, media, uploads
 from adapters.sql.metadata import Id, IdList, among, millis
+from adapters.sql.statements import Prepared
 from application.media.ports import ExpiredTicket
 from domain.media import Media
 from domain.shared import MediaId, SessionId

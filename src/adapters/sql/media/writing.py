@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Integer, bindparam, delete, func, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.idempotency import SqlIdempotency
@@ -13,6 +12,7 @@ from adapters.sql.media.rows import MEDIA, media_of, row_of
 from adapters.sql.media.tables import media, uploads
 from adapters.sql.metadata import Id, millis, now_ms
 from adapters.sql.outbox import SqlOutbox
+from adapters.sql.transactions import Transaction
 from application.media.ports import MediaTx, QuotaUsage
 from application.shared.ports import NewId, OpenTx
 from domain.media import Media, MediaNotFound
@@ -56,61 +56,61 @@ _delete = delete(media).where(media.c.id == _which)
 
 @dataclass(frozen=True, slots=True)
 class SqlMediaStore:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def lock_owner(self, owner: UserId) -> QuotaUsage:
-        if self.connection.dialect.name == "postgresql":  # SQLite has one writer
-            await self.connection.execute(_lock_owner, {"owner": owner})
-        older = (await self.connection.execute(_older, {"owner": owner})).scalar_one()
-        size, files = (await self.connection.execute(_of_today, {"owner": owner})).one()
+        if self.transaction.dialect.name == "postgresql":  # SQLite has one writer
+            await self.transaction.execute(_lock_owner, {"owner": owner})
+        older = (await self.transaction.execute(_older, {"owner": owner})).scalar_one()
+        size, files = (await self.transaction.execute(_of_today, {"owner": owner})).one()
         return QuotaUsage(int(older) + int(size), int(files))
 
     async def add(self, one: Media) -> None:
         job = {"due_at": 0, "leased_until": 0, "attempts": 0}
-        await self.connection.execute(_add, {"id": one.id, **row_of(one), **job})
+        await self.transaction.execute(_add, {"id": one.id, **row_of(one), **job})
         record = {"media_id": one.id, "owner_id": one.owner, "secret": one.secret, "bytes": one.bytes}
-        await self.connection.execute(_add_record, record)
+        await self.transaction.execute(_add_record, record)
 
     async def record_ticket(
         self, media_id: MediaId, session: SessionId, until: datetime, check_at: datetime
     ) -> None:
         values = {"session_id": session, "ticket_until": millis(until), "look_at": millis(check_at)}
         new = {f"new_{name}": value for name, value in values.items()}
-        await self.connection.execute(_record_ticket, {"which": media_id, **new})
+        await self.transaction.execute(_record_ticket, {"which": media_id, **new})
 
     async def record_check(self, media_id: MediaId, next_check: datetime | None) -> None:
         look_at = None if next_check is None else millis(next_check)
-        await self.connection.execute(_record_check, {"which": media_id, "new_look_at": look_at})
+        await self.transaction.execute(_record_check, {"which": media_id, "new_look_at": look_at})
 
     async def anonymise_uploads(self, owner: UserId) -> None:
-        await self.connection.execute(_anonymise_uploads, {"owner": owner})
+        await self.transaction.execute(_anonymise_uploads, {"owner": owner})
 
     async def purge_upload_records(self, before: MediaId) -> None:
-        await self.connection.execute(_purge_upload_records, {"before": before})
+        await self.transaction.execute(_purge_upload_records, {"before": before})
 
     async def get(self, media_id: MediaId) -> Media:
-        row = (await self.connection.execute(_get, {"which": media_id})).one_or_none()
+        row = (await self.transaction.execute(_get, {"which": media_id})).one_or_none()
         if row is None:
             raise MediaNotFound("no such media")
         return media_of(row)
 
     async def save(self, one: Media) -> None:
-        await self.connection.execute(_save.values(row_of(one)), {"which": one.id})
+        await self.transaction.execute(_save.values(row_of(one)), {"which": one.id})
 
     async def delete(self, media_id: MediaId) -> None:
-        await self.connection.execute(_delete, {"which": media_id})
+        await self.transaction.execute(_delete, {"which": media_id})
 
     async def of_post(self, post: PostId) -> Sequence[Media]:
-        return [media_of(row) for row in await self.connection.execute(_of_post, {"post": post})]
+        return [media_of(row) for row in await self.transaction.execute(_of_post, {"post": post})]
 
     async def of_owner(self, owner: UserId, after: MediaId, limit: int) -> Sequence[Media]:
-        found = await self.connection.execute(_of_owner, {"owner": owner, "above": after, "n": limit})
+        found = await self.transaction.execute(_of_owner, {"owner": owner, "above": after, "n": limit})
         return [media_of(row) for row in found]
 
 
 def transactions(database: Database, new_id: NewId) -> OpenTx[MediaTx]:
     return database.transactions(
-        lambda connection: MediaTx(
-            SqlMediaStore(connection), SqlOutbox(connection, new_id), SqlIdempotency(connection)
+        lambda transaction: MediaTx(
+            SqlMediaStore(transaction), SqlOutbox(transaction, new_id), SqlIdempotency(transaction)
         )
     )

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from sqlalchemy import Integer, and_, bindparam, delete, func, literal, select, update
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.leases import end_of_lease, serialize
 from adapters.sql.metadata import Id, now_ms
 from adapters.sql.notifications.tables import mails
+from adapters.sql.statements import Prepared
 from application.notifications.ports import DueMail
 from domain.shared import UserId
 
@@ -44,26 +45,26 @@ class SqlMailQueue:
     async def claim(self, limit: int, lease: timedelta) -> Sequence[DueMail]:
         if not await self.database.fetch(_is_due):
             return []
-        async with self.database.begin() as connection:
-            await serialize(self.database, connection, _CLAIM_LOCK)
-            rows = (await connection.execute(_claim, {"n": limit})).all()
-            until = await end_of_lease(connection, lease)
+        async with self.database.begin() as transaction:
+            await serialize(self.database, transaction, _CLAIM_LOCK)
+            rows = (await transaction.execute(_claim, {"n": limit})).all()
+            until = await end_of_lease(transaction, lease)
             if rows:
-                await connection.execute(_take, [{"who": row.user_id, "lease": until} for row in rows])
+                await transaction.execute(_take, [{"who": row.user_id, "lease": until} for row in rows])
         return [DueMail(UserId(row.user_id), row.since, row.attempts, until) for row in rows]
 
     async def done(self, mail: DueMail, up_to: int, cooldown: timedelta) -> None:
         lease = {"who": mail.user, "lease": mail.lease}
         after = {"from_here": up_to + 1, "after_ms": cooldown // timedelta(milliseconds=1)}
-        async with self.database.begin() as connection:
-            finished = (await connection.execute(_finish, lease | after)).rowcount
+        async with self.database.begin() as transaction:
+            finished = (await transaction.execute(_finish, lease | after)).rowcount
             if finished and not cooldown:
-                await connection.execute(_end, {"who": mail.user})
+                await transaction.execute(_end, {"who": mail.user})
 
     async def retry(self, mail: DueMail, after: timedelta) -> None:
         after_ms = after // timedelta(milliseconds=1)
-        async with self.database.begin() as connection:
-            await connection.execute(_retry, {"who": mail.user, "lease": mail.lease, "after_ms": after_ms})
+        async with self.database.begin() as transaction:
+            await transaction.execute(_retry, {"who": mail.user, "lease": mail.lease, "after_ms": after_ms})
 
     async def waiting(self) -> int:
         return int((await self.database.fetch_slow(_waiting))[0][0])

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Integer, bindparam, func, literal_column, select
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, millis
 from adapters.sql.notifications.rows import (
@@ -21,6 +21,7 @@ from adapters.sql.notifications.rows import (
     user_id,
 )
 from adapters.sql.notifications.tables import entries, preferences, streams
+from adapters.sql.statements import Prepared
 from application.notifications.ports import NotificationRef
 from application.shared.paging import Window
 from domain.notifications import MAX_STREAM_ENTRIES, NotificationKind, Preferences, Stream, StreamEntry

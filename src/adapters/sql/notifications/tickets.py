@@ -25,8 +25,8 @@ class SqlStreamTickets:
     database: Database
 
     async def add(self, digest: bytes, ticket: StreamTicket, lasts: timedelta) -> None:
-        async with self.database.begin() as connection:
-            await connection.execute(
+        async with self.database.begin() as transaction:
+            await transaction.execute(
                 _add,
                 {
                     "digest": digest,
@@ -38,8 +38,8 @@ class SqlStreamTickets:
             )
 
     async def redeem(self, digest: bytes) -> StreamTicket | None:
-        async with self.database.begin() as connection:
-            row = (await connection.execute(_redeem, {"which": digest})).one_or_none()
+        async with self.database.begin() as transaction:
+            row = (await transaction.execute(_redeem, {"which": digest})).one_or_none()
         if row is None or not row[3]:
             return None
         return StreamTicket(UserId(row[0]), SessionId(row[1]), row[2])

@@ -20,7 +20,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.metadata import Id, millis
@@ -35,6 +34,7 @@ from adapters.sql.notifications.rows import (
 )
 from adapters.sql.notifications.tables import entries, mails, preferences, streams, tickets
 from adapters.sql.outbox import insert_new
+from adapters.sql.transactions import Transaction
 from adapters.trace_context import traceparent
 from application.notifications.ports import NotificationsTx
 from application.shared.ports import OpenTx
@@ -108,18 +108,18 @@ _delete = [
 
 @dataclass(frozen=True, slots=True)
 class SqlStreams:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def lock(self, users: Collection[UserId]) -> Mapping[UserId, Stream]:
         everybody = sorted(set(users))
-        there = set((await self.connection.execute(_there, {"users": everybody})).scalars())
+        there = set((await self.transaction.execute(_there, {"users": everybody})).scalars())
         if missing := [user for user in everybody if user not in there]:
             # Before any lock, and in this order: transactions that insert the same rows wait for each other, too.
-            await self.connection.execute(
+            await self.transaction.execute(
                 _create,
                 [{"user_id": user, **row_of(Stream(user, secrets.token_hex(8)))} for user in missing],
             )
-        found = (await self.connection.execute(_lock, {"users": everybody})).all()
+        found = (await self.transaction.execute(_lock, {"users": everybody})).all()
         if len(found) < len(everybody):
             raise Unavailable("a stream was deleted while it was being locked")
         return {stream.user: stream for stream in (stream_of(row) for row in found)}
@@ -133,7 +133,7 @@ class SqlStreams:
         params = {"users": [*{user for user, _ in asked}], "keys": [*{hashed for _, hashed in asked}]}
         return {
             asked[user, bytes(hashed)]: refs_of(refs)
-            for user, hashed, refs in await self.connection.execute(_known, params)
+            for user, hashed, refs in await self.transaction.execute(_known, params)
             if (user, bytes(hashed)) in asked
         }
 
@@ -141,46 +141,46 @@ class SqlStreams:
         if entries:
             trace = traceparent.get()
             traced = {"traceparent": trace} if trace else {}
-            await self.connection.execute(_add, [_row(entry, key) | traced for entry, key in entries])
+            await self.transaction.execute(_add, [_row(entry, key) | traced for entry, key in entries])
 
     async def save(self, streams: Collection[Stream]) -> None:
         if streams:
             rows = [{"whose": stream.user, **row_of(stream)} for stream in streams]
-            await self.connection.execute(_save, rows)
+            await self.transaction.execute(_save, rows)
 
     async def remove(self, user: UserId, seqs: Collection[int]) -> Sequence[tuple[int, NotificationKind]]:
-        rows = (await self.connection.execute(_at, {"user": user, "seqs": sorted(set(seqs))})).all()
+        rows = (await self.transaction.execute(_at, {"user": user, "seqs": sorted(set(seqs))})).all()
         if rows:
-            await self.connection.execute(_remove, {"user": user, "seqs": [seq for seq, _ in rows]})
+            await self.transaction.execute(_remove, {"user": user, "seqs": [seq for seq, _ in rows]})
         return [(seq, NotificationKind(type_)) for seq, type_ in rows]
 
     async def unread_between(self, user: UserId, above: int, up_to: int) -> Mapping[NotificationKind, int]:
-        found = await self.connection.execute(_between, {"user": user, "above": above, "up_to": up_to})
+        found = await self.transaction.execute(_between, {"user": user, "above": above, "up_to": up_to})
         return {NotificationKind(type_): count for type_, count in found}
 
     async def newest_up_to(self, user: UserId, seq: int) -> int:
-        found = (await self.connection.execute(_newest, {"user": user, "up_to": seq})).scalar()
+        found = (await self.transaction.execute(_newest, {"user": user, "up_to": seq})).scalar()
         return found or 0
 
     async def cut(self, user: UserId, floor: int) -> None:
-        await self.connection.execute(_cut, {"user": user, "bottom": floor})
+        await self.transaction.execute(_cut, {"user": user, "bottom": floor})
 
     async def set_preferences(self, user: UserId, preferences: Preferences) -> None:
         changed = json.dumps(preferences.changed)
-        await self.connection.execute(_set_preferences, {"user_id": user, "changed": changed})
+        await self.transaction.execute(_set_preferences, {"user_id": user, "changed": changed})
 
     async def preferences(self, users: Collection[UserId]) -> Mapping[UserId, Preferences]:
-        rows = await self.connection.execute(_preferences, {"users": [*users]})
+        rows = await self.transaction.execute(_preferences, {"users": [*users]})
         found = {UserId(user): preferences_of(changed) for user, changed in rows}
         return {user: found.get(user) or Preferences() for user in users}
 
     async def schedule_mail(self, user: UserId, seq: int, due: datetime) -> None:
         row = {"user_id": user, "since": seq, "last": seq, "due_at": millis(due)}
-        await self.connection.execute(_mail_later, row | {"attempts": 0, "leased_until": 0})
+        await self.transaction.execute(_mail_later, row | {"attempts": 0, "leased_until": 0})
 
     async def delete(self, user: UserId) -> None:
         for statement in _delete:
-            await self.connection.execute(statement, {"user": user})
+            await self.transaction.execute(statement, {"user": user})
 
 
 def _row(entry: StreamEntry, key: str | None) -> dict[str, object]:
@@ -202,7 +202,7 @@ def _hash(key: str) -> bytes:
 
 
 def transactions(database: Database) -> OpenTx[NotificationsTx]:
-    def ports(connection: AsyncConnection) -> NotificationsTx:
-        return NotificationsTx(SqlStreams(connection))
+    def ports(transaction: Transaction) -> NotificationsTx:
+        return NotificationsTx(SqlStreams(transaction))
 
     return database.transactions(ports)

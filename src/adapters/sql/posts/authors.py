@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy import Integer, and_, bindparam, false, literal_column, select, true
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.metadata import Id, IdList, among, now_ms
 from adapters.sql.posts.tables import posts, restricted_authors
+from adapters.sql.statements import Prepared
+from adapters.sql.transactions import Transaction
 from domain.posts import OPEN_VISIBILITIES
 from domain.shared import PostId, UserId
 
@@ -55,26 +56,26 @@ _recently_gone = select(restricted_authors.c.user_id).where(
 
 @dataclass(frozen=True, slots=True)
 class SqlAuthors:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def set_private(self, author: UserId, version: int, *, private: bool) -> None:
         row = {"user_id": author, "private": private, "version": version}
-        await self.connection.execute(_set_private, row)
+        await self.transaction.execute(_set_private, row)
 
     async def is_private(self, author: UserId) -> bool:
-        return bool((await self.connection.execute(_is_private, {"author": author})).scalar())
+        return bool((await self.transaction.execute(_is_private, {"author": author})).scalar())
 
     async def comments(
         self, author: UserId, below: PostId, limit: int, *, withheld: bool
     ) -> Sequence[PostId]:
         params = {"author": author, "below": below, "n": limit, "held": withheld}
-        return [PostId(row.id) for row in await self.connection.execute(_comments, params)]
+        return [PostId(row.id) for row in await self.transaction.execute(_comments, params)]
 
     async def set_deleted(self, author: UserId) -> None:
-        await self.connection.execute(_set_gone, {"author": author})
+        await self.transaction.execute(_set_gone, {"author": author})
 
     async def recently_deleted(self) -> Sequence[UserId]:
-        return [UserId(row.user_id) for row in await self.connection.execute(_recently_gone)]
+        return [UserId(row.user_id) for row in await self.transaction.execute(_recently_gone)]
 
 
 _closed = Prepared(

@@ -23,14 +23,15 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters import events
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.metadata import Id
 from adapters.sql.outbox import dead_letters, deliveries, outbox
 from adapters.sql.posts.tables import likes, posts, reposts
 from adapters.sql.posts.visibility import is_tombstone
+from adapters.sql.statements import Prepared
+from adapters.sql.transactions import Transaction
 from application.posts.ports import RecountedPosts
 from application.shared.deliveries import NOT_DISTRIBUTED
 from application.shared.events import PostDeleted, Published
@@ -89,23 +90,23 @@ class SqlCounters:
     database: Database
 
     async def recount(self, below: PostId, limit: int, *, repair: bool) -> RecountedPosts:
-        async with self.database.begin() as connection:
+        async with self.database.begin() as transaction:
             # Lock before counting: whoever changes a counter holds the lock of its post.
-            rows = (await connection.execute(_batch, {"below": below, "n": limit})).all()
+            rows = (await transaction.execute(_batch, {"below": below, "n": limit})).all()
             if not rows:
                 return RecountedPosts(None, {})
-            drift = {name: await self._recount(connection, name, rows, repair=repair) for name in _COUNTS}
+            drift = {name: await self._recount(transaction, name, rows, repair=repair) for name in _COUNTS}
         return RecountedPosts(PostId(rows[-1].id), drift)
 
     @staticmethod
-    async def _recount(connection: AsyncConnection, name: str, rows: Sequence[Any], *, repair: bool) -> int:
+    async def _recount(transaction: Transaction, name: str, rows: Sequence[Any], *, repair: bool) -> int:
         stored = {row.id: getattr(row, name) for row in rows}
-        counts = await connection.execute(_COUNTS[name], {"ids": [*stored]})
+        counts = await transaction.execute(_COUNTS[name], {"ids": [*stored]})
         real = dict.fromkeys(stored, 0) | {post_id: int(count) for post_id, count in counts}
         wrong = {post_id: count for post_id, count in real.items() if count != stored[post_id]}
         if repair:
             for post_id, count in wrong.items():
-                await connection.execute(
+                await transaction.execute(
                     update(posts).where(posts.c.id == post_id).values({_COLUMN_OF.get(name, name): count})
                 )
         return sum(abs(count - stored[post_id]) for post_id, count in wrong.items())

@@ -22,15 +22,16 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.sql.database import Database, Prepared
+from adapters.sql.database import Database
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among
 from adapters.sql.outbox import insert_new
 from adapters.sql.posts.parts import VIEW_COLUMNS, position_in, view_in
 from adapters.sql.posts.tables import bookmarks, likes, posts, reposts
 from adapters.sql.posts.visibility import for_author, viewer_params, visible
+from adapters.sql.statements import Prepared
+from adapters.sql.transactions import Transaction
 from application.posts.ports import EngagedPost, EngagedUser
 from application.shared.paging import Window
 from domain.posts import Engagement
@@ -90,63 +91,64 @@ _oldest_of = {
 
 @dataclass(frozen=True, slots=True)
 class SqlEngagements:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def add(self, engagement: Engagement, post_id: PostId, user_id: UserId, engagement_id: int) -> bool:
         row = {"post_id": post_id, "user_id": user_id, "id": engagement_id}
-        if not (await self.connection.execute(_leave[engagement], row)).rowcount:
+        if not (await self.transaction.execute(_leave[engagement], row)).rowcount:
             return False
         await self._count(engagement, post_id, 1)
         return True
 
     async def remove(self, engagement: Engagement, post_id: PostId, user_id: UserId) -> int | None:
-        taken = (await self.connection.execute(_take_back[engagement], {"p": post_id, "u": user_id})).scalar()
+        row = {"p": post_id, "u": user_id}
+        taken: int | None = (await self.transaction.execute(_take_back[engagement], row)).scalar()
         if taken is not None:
             await self._count(engagement, post_id, -1)
         return taken
 
     async def _count(self, engagement: Engagement, post_id: PostId, change: int) -> None:
         if engagement in _count:
-            await self.connection.execute(_count[engagement], {"p": post_id, "change": change})
+            await self.transaction.execute(_count[engagement], {"p": post_id, "change": change})
 
     async def of_user(self, post_id: PostId, user_id: UserId) -> frozenset[Engagement]:
-        found = await self.connection.execute(_left_on, {"p": post_id, "u": user_id})
+        found = await self.transaction.execute(_left_on, {"p": post_id, "u": user_id})
         return frozenset(Engagement(name) for name in found.scalars())
 
     async def count_bookmarks(self, user_id: UserId) -> int:
         await self._lock_user(user_id)
-        return int((await self.connection.execute(_bookmarks_of, {"u": user_id})).scalar_one())
+        return int((await self.transaction.execute(_bookmarks_of, {"u": user_id})).scalar_one())
 
     async def remove_bookmarks_of_deleted_posts(self, user_id: UserId) -> None:
-        await self.connection.execute(_forget_deleted, {"u": user_id})
+        await self.transaction.execute(_forget_deleted, {"u": user_id})
 
     async def set_pin(self, post_id: PostId, pin: int | None) -> None:
-        await self.connection.execute(_pin, {"p": post_id, "m": pin})
+        await self.transaction.execute(_pin, {"p": post_id, "m": pin})
 
     async def count_pins(self, author: UserId) -> int:
         await self._lock_user(author)
-        return int((await self.connection.execute(_pins_of, {"u": author})).scalar_one())
+        return int((await self.transaction.execute(_pins_of, {"u": author})).scalar_one())
 
     async def _lock_user(self, user_id: UserId) -> None:
         """Serialise counting for this user until the commit: of two transactions that add at once, each to a post of
         its own, one must see the other. SQLite has one writer anyway."""
-        if self.connection.dialect.name == "postgresql":
+        if self.transaction.dialect.name == "postgresql":
             lock = text("SELECT pg_advisory_xact_lock(:kind, :user)")
-            await self.connection.execute(lock, {"kind": _USER_LOCK, "user": user_id % 2**31})
+            await self.transaction.execute(lock, {"kind": _USER_LOCK, "user": user_id % 2**31})
 
     async def erase_user(self, user_id: UserId, limit: int) -> int:
         for (
             engagement,
             table,
         ) in TABLES.items():  # one kind at a time, to keep the order in which posts are locked
-            oldest = await self.connection.execute(_oldest_of[engagement], {"u": user_id, "n": limit})
+            oldest = await self.transaction.execute(_oldest_of[engagement], {"u": user_id, "n": limit})
             found = [*oldest.scalars()]
             if not found:
                 continue
             if engagement in COUNTERS:  # newest first: the order in which everybody locks several posts
                 lock = select(posts.c.id).where(posts.c.id.in_(found)).order_by(posts.c.id.desc())
-                await self.connection.execute(lock.with_for_update(key_share=True))
-            gone = await self.connection.execute(
+                await self.transaction.execute(lock.with_for_update(key_share=True))
+            gone = await self.transaction.execute(
                 delete(table)
                 .where(table.c.user_id == user_id, table.c.post_id.in_(found))
                 .returning(table.c.post_id)
@@ -154,7 +156,7 @@ class SqlEngagements:
             deducted = [*gone.scalars()]
             if engagement in COUNTERS and deducted:
                 counter = COUNTERS[engagement]
-                await self.connection.execute(
+                await self.transaction.execute(
                     update(posts).where(posts.c.id.in_(deducted)).values({counter: counter - 1})
                 )
             return len(found)

@@ -21,12 +21,13 @@ from sqlalchemy import (
     union_all,
 )
 
-from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.database import Database, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, each_of, nearest_of
 from adapters.sql.posts.row_triggers import REPOSTS, SOURCE
 from adapters.sql.posts.tables import hashtags, posts, reposts, restricted_authors
 from adapters.sql.posts.visibility import of_author
+from adapters.sql.statements import Prepared
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
 from application.shared.readings import rows_of

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Integer, Select, bindparam, delete, false, select, true, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.metadata import Id
 from adapters.sql.posts.json_columns import dump_entities, load_entities
 from adapters.sql.posts.purging import merge_words
 from adapters.sql.posts.tables import mentions, post_edits, posts, version_mentions
+from adapters.sql.transactions import Transaction
 from domain.shared import PostId, UserId
 
 _user, _limit = bindparam("u", type_=Id), bindparam("n", type_=Integer)
@@ -40,7 +40,7 @@ _forget = delete(version_mentions).where(
 
 @dataclass(frozen=True, slots=True)
 class SqlErasureStore:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def find_posts_by(self, author: UserId, limit: int) -> Sequence[PostId]:
         # Comments first, so that an author's own replies to a post are deleted before the post.
@@ -50,19 +50,19 @@ class SqlErasureStore:
         return await self._found(_mentioning, user, limit) or await self._found(_naming, user, limit)
 
     async def remove_mentions(self, post_id: PostId, user: UserId) -> None:
-        for row in (await self.connection.execute(_edits, {"p": post_id})).all():
+        for row in (await self.transaction.execute(_edits, {"p": post_id})).all():
             mentioned = [id_ for id_ in json.loads(row.mentioned) if id_ != user]
             entities = tuple(entity for entity in load_entities(row.entities) if entity.user != user)
             new = {"new_mentioned": json.dumps(mentioned), "new_entities": dump_entities(entities)}
-            await self.connection.execute(_edit, {"p": post_id, "v": row.version, **new})
-        await self.connection.execute(_forget, {"p": post_id, "u": user})
+            await self.transaction.execute(_edit, {"p": post_id, "v": row.version, **new})
+        await self.transaction.execute(_forget, {"p": post_id, "u": user})
 
     async def anonymize_deleted_posts(self, author: UserId, limit: int) -> int:
-        return (await self.connection.execute(_disown, {"u": author, "n": limit})).rowcount
+        return (await self.transaction.execute(_disown, {"u": author, "n": limit})).rowcount
 
     async def compact_index(self) -> bool:
-        return self.connection.dialect.name == "sqlite" and await merge_words(self.connection)
+        return self.transaction.dialect.name == "sqlite" and await merge_words(self.transaction)
 
     async def _found(self, query: Select[Any], user: UserId, limit: int) -> Sequence[PostId]:
-        rows = await self.connection.execute(query.limit(_limit), {"u": user, "n": limit})
+        rows = await self.transaction.execute(query.limit(_limit), {"u": user, "n": limit})
         return sorted((PostId(row.id) for row in rows), reverse=True)

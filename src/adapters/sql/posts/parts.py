@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, literal_column, select
 
-from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.database import Database, Row
 from adapters.sql.metadata import Id, IdList, among, instant
 from adapters.sql.posts.flags import DECODED, FLAGS
 from adapters.sql.posts.json_columns import load_cards, load_entities, load_pending
 from adapters.sql.posts.row_triggers import AUTHOR, ENGAGEMENT, POST
 from adapters.sql.posts.tables import posts
+from adapters.sql.statements import Prepared
 from application.posts.views import PostContent, PostState, PostView
 from application.shared.readings import Key, also_of, rows_of
 from application.shared.records import maker

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.maintenance import PAUSE_SECONDS, SqlPurge, ms_before_now
 from adapters.sql.posts.tables import FULL_TEXT, restricted_authors
+from adapters.sql.transactions import Transaction
 
 DELETED_ACCOUNTS = timedelta(days=1)
 """How long a deletion is recorded: longer than any request for the account can still be running."""
@@ -22,12 +22,12 @@ _merge = text(f"INSERT INTO {FULL_TEXT}({FULL_TEXT}, rank) VALUES ('merge', :pag
 _changes = text("SELECT total_changes()")
 
 
-async def merge_words(connection: AsyncConnection) -> bool:
+async def merge_words(transaction: Transaction) -> bool:
     """Merge some pages of the index. It keeps a word of a deleted post, and a mark of the deletion, until the two meet
     in a merge. False when everything is merged. The command itself counts as one change."""
-    before = (await connection.execute(_changes)).scalar_one()
-    await connection.execute(_merge)
-    return bool((await connection.execute(_changes)).scalar_one() - before > 1)
+    before = (await transaction.execute(_changes)).scalar_one()
+    await transaction.execute(_merge)
+    return bool((await transaction.execute(_changes)).scalar_one() - before > 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class PurgePosts:
     async def __call__(self) -> int:
         more = self.database.is_sqlite
         while more:
-            async with self.database.begin() as connection:
-                more = await merge_words(connection)
+            async with self.database.begin() as transaction:
+                more = await merge_words(transaction)
             await asyncio.sleep(PAUSE_SECONDS)
         recorded_at = restricted_authors.c.gone_at
         return await SqlPurge(

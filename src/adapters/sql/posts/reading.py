@@ -14,13 +14,14 @@ from sqlalchemy import (
     union_all,
 )
 
-from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.database import Database, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, instant, one_of
 from adapters.sql.posts.json_columns import load_entities
 from adapters.sql.posts.parts import VIEW_COLUMNS, read_view, read_views, state_in, view_in
 from adapters.sql.posts.tables import post_edits, posts
 from adapters.sql.posts.visibility import for_author, is_tombstone, listed, viewer_params, visible
+from adapters.sql.statements import Prepared
 from application.posts.ports import PostVersion, Tombstone
 from application.posts.views import PostView
 from application.shared.paging import Window

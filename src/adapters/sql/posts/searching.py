@@ -25,12 +25,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from adapters.sql.database import Database, Prepared, Row
+from adapters.sql.database import Database, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, one_of
 from adapters.sql.posts.tables import FULL_TEXT, hashtags, post_words, posts, restricted_authors
 from adapters.sql.posts.visibility import of_author, viewer_id
 from adapters.sql.posts.words import match, tsquery
+from adapters.sql.statements import Prepared
 from application.posts.searching import COUNTED, FoundTag, TagWindow
 from application.shared.paging import Window
 from domain.posts.searching import PostQuery, by, plain_tag, tag_key, tagged

@@ -16,7 +16,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.sql.database import Database
 from adapters.sql.idempotency import SqlIdempotency
@@ -36,6 +35,7 @@ from adapters.sql.posts.json_columns import (
 )
 from adapters.sql.posts.tables import mentions, post_edits, posts, restricted_authors
 from adapters.sql.posts.visibility import of_author
+from adapters.sql.transactions import Transaction
 from application.posts.ports import PostsTx
 from application.shared.attachments import MediaCard
 from application.shared.ports import NewId, OpenTx
@@ -116,19 +116,24 @@ _update_media = (
         | {"media_rev": posts.c.media_rev + literal_column("1")}
     )
 )
-_remove_media = (
+_remove_mentions, _remove_tags, *_remove_of_versions = (
+    delete(table).where(table.c.post_id == _post_id)
+    for table in (mentions, tables.hashtags, post_edits, tables.version_mentions, tables.post_media)
+)
+_remove_versions = (
     update(posts)
     .where(posts.c.id == _post_id)
-    .values(media=None, media_rev=posts.c.media_rev + literal_column("1"))
+    .values(media=None, media_rev=posts.c.media_rev + literal_column("1")),
+    *_remove_of_versions,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SqlPosts:
-    connection: AsyncConnection
+    transaction: Transaction
 
     async def add(self, post: Post) -> None:
-        await self.connection.execute(
+        await self.transaction.execute(
             _add,
             _changing(post)
             | {
@@ -148,91 +153,91 @@ class SqlPosts:
     async def _index(self, post: Post) -> None:
         """Index the search terms of the post, or remove it from the index if it has none."""
         if words := searchable(post):
-            await self.connection.execute(_index, {"post_id": post.id, "words": words})
+            await self.transaction.execute(_index, {"post_id": post.id, "words": words})
         else:
-            await self.connection.execute(_unindex, {"which": post.id})
+            await self.transaction.execute(_unindex, {"which": post.id})
 
     async def _store_names(self, post: Post) -> None:
         """Store the mentions and hashtags of the post, by which it is found."""
         if post.mentioned:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
-            await self.connection.execute(_mention, rows)
+            await self.transaction.execute(_mention, rows)
         if tags := hashtags(post.entities):
             tagged = [{"tag": tag, "post_id": post.id, "search_key": tag_key(tag)} for tag in tags]
-            await self.connection.execute(_tag, tagged)
+            await self.transaction.execute(_tag, tagged)
         await self._store_version_mentions(post, post.named - post.mentioned)
 
     async def _store_version_mentions(self, post: Post, people: frozenset[UserId]) -> None:
         if people:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in people]
-            await self.connection.execute(_add_version_mention, rows)
+            await self.transaction.execute(_add_version_mention, rows)
 
     async def get(self, post_id: PostId) -> Post:
-        row = (await self.connection.execute(_row_for_update, {"post_id": post_id})).first()
+        row = (await self.transaction.execute(_row_for_update, {"post_id": post_id})).first()
         if row is None:
             raise PostNotFound("no such post")
         return _post(row)
 
     async def save(self, post: Post) -> None:
         new = {f"new_{name}": value for name, value in _changing(post).items()}
-        await self.connection.execute(_save, {"which": post.id, **new})
-        of_all_versions = [post_edits, tables.version_mentions, tables.post_media] if post.deleted else []
+        await self.transaction.execute(_save, {"which": post.id, **new})
         if post.deleted:
-            await self.connection.execute(_remove_media, {"which": post.id})
-        for table in (mentions, tables.hashtags, *of_all_versions):
-            await self.connection.execute(delete(table).where(table.c.post_id == post.id))
+            for remove in _remove_versions:
+                await self.transaction.execute(remove, {"which": post.id})
+        await self.transaction.execute(_remove_mentions, {"which": post.id})
+        await self.transaction.execute(_remove_tags, {"which": post.id})
         await self._store_names(post)
         await self._index(post)
 
     async def archive_version(self, post: Post) -> None:
         row = {name: value for name, value in _changing(post).items() if name in post_edits.c}
         created_at = post.edited_at or post.created_at
-        await self.connection.execute(_archive, row | {"post_id": post.id, "created_at": created_at})
+        await self.transaction.execute(_archive, row | {"post_id": post.id, "created_at": created_at})
         await self._store_version_mentions(post, post.named | post.mentioned)
 
     async def remove_version(self, post: Post, version: int) -> None:
-        await self.connection.execute(_remove_version, {"which": post.id, "v": version})
+        await self.transaction.execute(_remove_version, {"which": post.id, "v": version})
         named = post.named
-        for row in await self.connection.execute(_versions, {"which": post.id}):
+        for row in await self.transaction.execute(_versions, {"which": post.id}):
             named |= mentioned(load_entities(row.entities)) | frozenset(json.loads(row.mentioned))
-        await self.connection.execute(_remove_version_mentions, {"which": post.id, "named": sorted(named)})
+        await self.transaction.execute(_remove_version_mentions, {"which": post.id, "named": sorted(named)})
 
     async def original(self, post: Post) -> Post:
-        row = (await self.connection.execute(_original, {"p": post.id})).first()
+        row = (await self.transaction.execute(_original, {"p": post.id})).first()
         return post if row is None else replace(post, **_content(row), edited_at=None, version=row.version)
 
     async def attach(self, post: Post, cards: Sequence[MediaCard]) -> None:
         for card in cards:  # one by one, to learn for each whether another post has it
-            taken = await self.connection.execute(_attach, {"media_id": card.id, "post_id": post.id})
+            taken = await self.transaction.execute(_attach, {"media_id": card.id, "post_id": post.id})
             if not taken.rowcount:
                 raise MediaTaken("this media belongs to another post")
-        await self.connection.execute(_update_media, _media_params(post, cards))
+        await self.transaction.execute(_update_media, _media_params(post, cards))
 
     async def cards(self, post_id: PostId) -> Sequence[MediaCard]:
-        row = (await self.connection.execute(_cards, {"which": post_id})).first()
+        row = (await self.transaction.execute(_cards, {"which": post_id})).first()
         return [*load_cards(row.media)] if row is not None else []
 
     async def update_media(self, post: Post, cards: Sequence[MediaCard]) -> None:
-        await self.connection.execute(_update_media, _media_params(post, cards))
-        await self.connection.execute(delete(mentions).where(mentions.c.post_id == post.id))
+        await self.transaction.execute(_update_media, _media_params(post, cards))
+        await self.transaction.execute(_remove_mentions, {"which": post.id})
         if post.mentioned:
             rows = [{"post_id": post.id, "user_id": user_id} for user_id in post.mentioned]
-            await self.connection.execute(_mention, rows)
+            await self.transaction.execute(_mention, rows)
 
     async def count_replies(self, post_id: PostId, *, comments: int, replies: int) -> None:
         more = {"which": post_id, "more_comments": comments, "more_replies": replies}
-        await self.connection.execute(_count_replies, more)
+        await self.transaction.execute(_count_replies, more)
 
 
 def transactions(database: Database, new_id: NewId) -> OpenTx[PostsTx]:
     return database.transactions(
-        lambda connection: PostsTx(
-            SqlPosts(connection),
-            SqlEngagements(connection),
-            SqlOutbox(connection, new_id),
-            SqlIdempotency(connection),
-            SqlAuthors(connection),
-            SqlErasureStore(connection),
+        lambda transaction: PostsTx(
+            SqlPosts(transaction),
+            SqlEngagements(transaction),
+            SqlOutbox(transaction, new_id),
+            SqlIdempotency(transaction),
+            SqlAuthors(transaction),
+            SqlErasureStore(transaction),
         )
     )
 
