@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from entrypoints.access.limits import rates
-from entrypoints.access.networks import Networks
-from entrypoints.production import is_key, problem
-from entrypoints.web_addresses import CORS_SCHEMES, WEB_SCHEMES, is_origin, is_web_address, listener_address
+from entrypoints.production import problem
+from entrypoints.settings_check import invalid
+from entrypoints.web_addresses import listener_address
 
 EX_CONFIG = 78
 """The exit status of a process with a wrong configuration (sysexits.h)."""
@@ -51,9 +49,6 @@ BETWEEN = {
 
 
 _DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
-_SQLITE_FILE = re.compile(r"sqlite:///(?!:memory:)[^?#]+")
-SHAPES = ("memory", "embedded", "postgres", "scaled")
-"""Everything in memory; one process with SQLite; processes that share PostgreSQL; the same with Redis."""
 
 
 class BadSettings(Exception):
@@ -235,79 +230,15 @@ class Settings:
         for name, (least, most) in BETWEEN.items():
             if not least <= getattr(self, name) <= most:
                 raise BadSettings(f"WAGGLE_{name.upper()} must be between {least} and {most}")
-        if self.database_url and self.shape not in SHAPES:
-            raise BadSettings("WAGGLE_DATABASE_URL must begin with postgresql://, sqlite:/// or memory:")
-        if self.database_url.startswith("sqlite:") and not _SQLITE_FILE.fullmatch(self.database_url):
-            raise BadSettings("WAGGLE_DATABASE_URL must name a file, like sqlite:////srv/waggle/waggle.db")
-        self._check_redis()
-        self._check_media()
-        if self.secret_key and not is_key(self.secret_key):
-            raise BadSettings("WAGGLE_SECRET_KEY must be 64 random hexadecimal digits (openssl rand -hex 32)")
-        try:
-            Networks(self.trusted_proxies)
-        except ValueError as error:
-            raise BadSettings(f"WAGGLE_TRUSTED_PROXIES: {error}") from None
-        try:
-            rates(self.rate_limits)
-        except ValueError as error:
-            raise BadSettings(f"WAGGLE_RATE_LIMITS {error}") from None
-        self._check_addresses()
+        if found := invalid(self):
+            raise BadSettings(found)
         if self.env == "production" and (found := problem(self)):
             raise BadSettings(found)
 
-    def _check_addresses(self) -> None:
-        for origin in self.cors_origins:
-            if origin not in {"*", "null"} and not is_origin(origin, CORS_SCHEMES):
-                raise BadSettings(
-                    f"WAGGLE_CORS_ORIGINS contains {origin[:200]!r}, which no browser sends: an origin is like "
-                    "https://app.example.org, in lower case, without a path, a trailing slash or the default port"
-                )
-        if self.media_origin and not is_origin(self.media_origin.removesuffix("/"), WEB_SCHEMES):
-            raise BadSettings("WAGGLE_MEDIA_ORIGIN must be an origin like https://media.example.org")
-        if self.public_url and not is_web_address(self.public_url):
-            raise BadSettings("WAGGLE_PUBLIC_URL must be like https://waggle.example.org")
-        try:
-            _ = self.metrics_at
-        except ValueError:
-            raise BadSettings(
-                "WAGGLE_METRICS_ADDRESS must be an IP address and a port, like 127.0.0.1:9091"
-            ) from None
-
-    def _check_redis(self) -> None:
-        if not self.redis_url:
-            return
-        if not self.on_postgres:
-            raise BadSettings(
-                "WAGGLE_REDIS_URL is for processes that share a PostgreSQL database; a single process needs no Redis"
-            )
-        try:
-            url = urlsplit(self.redis_url)
-            host, understood = url.hostname, url.port != 0 and url.scheme in {"redis", "rediss"}
-        except ValueError:  # its message may contain a part of the password
-            understood = False
-        if not (understood and host):
-            raise BadSettings(
-                "WAGGLE_REDIS_URL must be like redis://:password@host:6379/0, with special characters percent-encoded"
-            )
-
-    def _check_media(self) -> None:
-        """Check the scheme and the port. The storage adapter checks everything else."""
-        if not self.media_url:
-            return
-        try:
-            url = urlsplit(self.media_url)
-            understood = url.scheme in {"s3", "file"} and url.port != 0
-        except ValueError:  # its message may contain a part of the secret
-            understood = False
-        if not understood:
-            raise BadSettings(
-                "WAGGLE_MEDIA_URL must be like s3://key:secret@host:9000/bucket, with special characters percent-encoded, or "
-                "file:///a/folder"
-            )
-
     @property
     def shape(self) -> str:
-        """One of SHAPES, or `unknown`."""
+        """`memory`: everything in memory; `embedded`: one process with SQLite; `postgres`: processes that share PostgreSQL;
+        `scaled`: the same with Redis; `unknown`: none of them, which `check` refuses."""
         scheme = self.database_url.partition(":")[0]
         if scheme == "postgresql":
             return "scaled" if self.redis_url else "postgres"

@@ -113,6 +113,12 @@ def check_forms(value: Any, name: str = "") -> None:
         assert value is None or TIME.fullmatch(value), (name, value)
 
 
+def refusal(response: httpx.Response) -> tuple[int, str]:
+    """The status and the error code of a refusal. Of any other answer, the beginning of its body instead of a code."""
+    is_problem = response.headers.get("content-type") == PROBLEM
+    return response.status_code, response.json()["code"] if is_problem else response.text[:500]
+
+
 def refused(response: httpx.Response, status: int, code: str) -> Json:
     """The problem details of a refusal, which must have this status and code."""
     assert response.status_code == status, response.text

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .client import Api, done, refused
+from .client import Api, refusal
 from .contract import operations
 from .wire import check, exchange
 
@@ -106,7 +106,7 @@ def test_without_a_token_only_the_open_routes_answer(api: Api) -> None:
     for operation in operations(api):
         response = api.nobody.request(operation.method, operation.at(), json=operation.body)
         if operation.access == "token":
-            refused(response, 401, "token_missing")
+            assert refusal(response) == (401, "token_missing")
             assert response.headers["www-authenticate"] == 'Bearer realm="waggle"'
         else:
             assert response.json().get("code") not in {"token_missing", "invalid_token"}, operation.name
@@ -119,7 +119,7 @@ def test_an_invalid_token_is_refused_on_every_route_that_reads_tokens(api: Api) 
         if operation.access == "public":
             assert response.status_code != 401 or response.json()["code"] != "invalid_token", operation.name
         else:
-            refused(response, 401, "invalid_token")
+            assert refusal(response) == (401, "invalid_token")
 
 
 def test_the_token_is_checked_before_the_body_and_the_ids(api: Api) -> None:
@@ -129,7 +129,8 @@ def test_the_token_is_checked_before_the_body_and_the_ids(api: Api) -> None:
             continue
         for body in (b"", b"{", b"[]", b'{"surprise": 1}', b"x" * 100_000):
             sent = {"content": body, "headers": {"Content-Type": "text/plain"}}
-            refused(api.nobody.request(operation.method, operation.at(), **sent), 401, "token_missing")
+            response = api.nobody.request(operation.method, operation.at(), **sent)
+            assert refusal(response) == (401, "token_missing")
 
 
 def test_head_needs_the_same_token_as_get(api: Api) -> None:
@@ -239,11 +240,12 @@ def test_a_token_is_read_from_the_header_only(api: Api) -> None:
         {"headers": {"X-Authorization": f"Bearer {token}"}},
         {"headers": {"Proxy-Authorization": f"Bearer {token}"}},
     ):
-        refused(api.nobody.get("/api/v1/me", **sent), 401, "token_missing")
+        assert refusal(api.nobody.get("/api/v1/me", **sent)) == (401, "token_missing")
 
 
 def test_the_bearer_scheme_is_accepted_in_any_case(api: Api) -> None:
     maya = api.someone()
     token = maya.tokens["access_token"]
     for scheme in ("Bearer", "bearer", "BEARER"):
-        done(api.nobody.get("/api/v1/me", headers={"Authorization": f"{scheme} {token}"}))
+        response = api.nobody.get("/api/v1/me", headers={"Authorization": f"{scheme} {token}"})
+        assert response.status_code == 200, scheme

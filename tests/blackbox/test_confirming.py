@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.smtp import Mailbox, mail_server
 
-from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refused
+from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refusal, refused
 from .conftest import RUNNING, SHAPES, a_waggle
 from .process import Waggle
 
@@ -103,7 +103,7 @@ def test_taken_and_unused_addresses_get_the_same_answer(confirming: ConfirmingSe
     again = [refused(confirming.registers(one, "x@example.org"), 409, "username_taken") for one, _ in asked]
     assert len({(problem["title"], problem["detail"]) for problem in again}) == 1
     for address in addresses:
-        refused(confirming.registers(name, address), 409, "username_taken")
+        assert refusal(confirming.registers(name, address)) == (409, "username_taken")
     for one, _ in asked:
         assert confirming.api.nobody.get("/api/v1/users", params={"username": one}).status_code == 404
 
@@ -172,7 +172,7 @@ def test_tokens_are_neither_logged_nor_stored(confirming: ConfirmingServer) -> N
     address = f"{name}@example.org"
     done(confirming.registers(name, address), 202)
     token = confirming.token_for(address)
-    refused(confirming.confirm(token[:-1]), 403, "registration_token_invalid")
+    assert refusal(confirming.confirm(token[:-1])) == (403, "registration_token_invalid")
 
     log = confirming.waggle.log.read_text()
     assert token[:-1] not in log

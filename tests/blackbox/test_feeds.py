@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from .client import Api, Json, Member, Visitor, done, eventually, refused
+from .client import Api, Json, Member, Visitor, done, eventually, refusal
 
 pytestmark = pytest.mark.scaled  # where timelines are in Redis
 
@@ -123,11 +123,10 @@ def test_the_first_page_is_the_same_with_and_without_the_framework(api: Api, lim
         assert len(ask()[0]) == min(limit, 5)
 
     eventually(equal)
-    refused(maya.get(HOME, params={"limit": 101}), 400, "query_invalid")
-    refused(
-        maya.get(HOME, params={"limit": "07"}, headers={"Authorization": "Bearer x"}), 401, "invalid_token"
-    )
-    refused(maya.get(HOME, headers={"Authorization": "Bearer x"}), 401, "invalid_token")
+    assert refusal(maya.get(HOME, params={"limit": 101})) == (400, "query_invalid")
+    response = maya.get(HOME, params={"limit": "07"}, headers={"Authorization": "Bearer x"})
+    assert refusal(response) == (401, "invalid_token")
+    assert refusal(maya.get(HOME, headers={"Authorization": "Bearer x"})) == (401, "invalid_token")
 
 
 def test_invalid_cursors_are_refused(api: Api) -> None:
@@ -136,11 +135,12 @@ def test_invalid_cursors_are_refused(api: Api) -> None:
         maya.publishes()
     page = done(maya.get(HOME, params={"limit": 1}))
 
-    refused(maya.get(HOME, params={"since": "x"}), 400, "cursor_invalid")
-    refused(maya.get(HOME, params={"since": page["next"]}), 400, "cursor_invalid")
-    refused(api.nobody.get(PUBLIC, params={"since": page["prev"]}), 400, "cursor_invalid")
-    refused(maya.get(HOME, params={"since": page["prev"], "cursor": page["next"]}), 400, "query_invalid")
-    refused(api.nobody.get(HOME), 401, "token_missing")
+    assert refusal(maya.get(HOME, params={"since": "x"})) == (400, "cursor_invalid")
+    assert refusal(maya.get(HOME, params={"since": page["next"]})) == (400, "cursor_invalid")
+    assert refusal(api.nobody.get(PUBLIC, params={"since": page["prev"]})) == (400, "cursor_invalid")
+    response = maya.get(HOME, params={"since": page["prev"], "cursor": page["next"]})
+    assert refusal(response) == (400, "query_invalid")
+    assert refusal(api.nobody.get(HOME)) == (401, "token_missing")
 
 
 def test_the_public_feed_has_public_posts_and_no_comments(api: Api) -> None:
@@ -179,7 +179,7 @@ def test_a_hashtag_feed_ignores_case(api: Api) -> None:
 
 @pytest.mark.parametrize("written", ["123", "a b", "x" * 101, "#bees", "\u0301a"])
 def test_invalid_hashtags_are_not_found(api: Api, written: str) -> None:
-    refused(api.nobody.get(f"/api/v1/feeds/hashtags/{quote(written)}"), 404, "hashtag_not_found")
+    assert refusal(api.nobody.get(f"/api/v1/feeds/hashtags/{quote(written)}")) == (404, "hashtag_not_found")
 
 
 def test_an_unused_hashtag_has_an_empty_feed(api: Api) -> None:
@@ -206,8 +206,10 @@ def test_posts_of_a_user_include_reposts_on_request(api: Api) -> None:
         maya.id,
         None,
     ]
-    refused(api.nobody.get(path, params={"reposts": "true", "pinned": "true"}), 400, "query_invalid")
-    refused(api.nobody.get("/api/v1/users/1/posts", params={"reposts": "true"}), 404, "user_not_found")
+    response = api.nobody.get(path, params={"reposts": "true", "pinned": "true"})
+    assert refusal(response) == (400, "query_invalid")
+    response = api.nobody.get("/api/v1/users/1/posts", params={"reposts": "true"})
+    assert refusal(response) == (404, "user_not_found")
 
 
 def test_reposts_of_a_private_account_are_hidden(api: Api) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
-from .client import Api, Member, done, eventually, refused
+from .client import Api, Member, done, eventually, refusal
 from .process import Waggle
 
 WITHIN = 5.0
@@ -100,7 +100,7 @@ def test_tokens_of_a_revoked_key_are_refused_within_seconds(servers: list[Waggle
     def out(api: Api) -> None:
         response = api.http.get("/api/v1/me", headers=maya.headers())
         assert response.status_code == 401
-        refused(response, 401, "invalid_token")
+        assert refusal(response) == (401, "invalid_token")
 
     for api in apis:
         eventually(lambda api=api: out(api), end - time.monotonic())  # type: ignore[misc]
@@ -109,7 +109,7 @@ def test_tokens_of_a_revoked_key_are_refused_within_seconds(servers: list[Waggle
             assert kid not in published(api)
 
         eventually(unpublished, WITHIN)
-    refused(apis[-1].refreshes(maya.tokens), 401, "session_ended")
+    assert refusal(apis[-1].refreshes(maya.tokens)) == (401, "session_ended")
     maya = apis[0].logs_in(maya.username)
     assert key_of(maya) != kid
     for api in apis:

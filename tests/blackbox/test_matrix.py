@@ -14,7 +14,7 @@ from .client import (
     done,
     eventually,
     fresh_name,
-    refused,
+    refusal,
 )
 from .contract import Operation
 from .pictures import uploaded
@@ -37,7 +37,8 @@ def test_az1_the_token_of_an_ended_session_is_refused_everywhere(api: Api, every
     for operation in every:
         if operation.access != "public":
             path = operation.at(post_id=post["id"], user_id=maya.id)
-            refused(maya.request(operation.method, path, json=operation.body), 401, "invalid_token")
+            response = maya.request(operation.method, path, json=operation.body)
+            assert refusal(response) == (401, "invalid_token")
 
 
 # --- AZ-2: hidden things ----------------------------------------------------------------

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from .client import Api, done, eventually, field_errors, refused
+from .client import Api, done, eventually, field_errors, refusal, refused
 from .conftest import LONG, OWN_SERVER, RUNNING, SHAPES, a_waggle
 from .pictures import begun, picture, puts, ready, served, settled, uploaded, uploads
 from .process import Waggle
@@ -48,8 +48,8 @@ def noise(size: int) -> bytes:
 def test_a_file_above_the_size_limit_is_refused(api: Api) -> None:
     maya = api.someone()
 
-    refused(uploads(maya, noise(MB + 1)), 413, "body_too_large")
-    refused(uploads(maya, noise(2 * MB)), 413, "body_too_large")
+    assert refusal(uploads(maya, noise(MB + 1))) == (413, "body_too_large")
+    assert refusal(uploads(maya, noise(2 * MB))) == (413, "body_too_large")
     assert set(field_errors(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB + 1}))) == {
         "/bytes"
     }
@@ -80,11 +80,12 @@ def test_a_user_has_a_quota_of_bytes_and_files(api: Api) -> None:
         uploaded(maya, noise(MB - 100))
     problem = refused(uploads(maya, noise(MB // 2)), 429, "media_quota")
     assert "2,097,152" in problem["detail"]
-    refused(maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB // 2}), 429, "media_quota")
+    response = maya.post("/api/v1/media/uploads", {"type": "image/png", "bytes": MB // 2})
+    assert refusal(response) == (429, "media_quota")
 
     for _ in range(4):
         uploaded(willy, picture(9, 9))
-    refused(uploads(willy, picture(9, 9)), 429, "media_quota")
+    assert refusal(uploads(willy, picture(9, 9))) == (429, "media_quota")
 
 
 def test_deleted_uploads_of_the_last_24_hours_count_towards_the_quota(api: Api) -> None:
@@ -93,14 +94,15 @@ def test_deleted_uploads_of_the_last_24_hours_count_towards_the_quota(api: Api) 
     for _ in range(2):
         media = settled(maya, uploaded(maya, noise(MB - 100)))
         done(maya.delete(f"/api/v1/media/{media['id']}"), 204)
-    refused(uploads(maya, noise(MB // 2)), 429, "media_quota")
+    assert refusal(uploads(maya, noise(MB // 2))) == (429, "media_quota")
     for _ in range(2):  # also with tickets
         media = begun(willy, noise(9))["media"]
         done(willy.delete(f"/api/v1/media/{media['id']}"), 204)
         media = settled(willy, uploaded(willy, noise(9)))
         done(willy.delete(f"/api/v1/media/{media['id']}"), 204)
-    refused(uploads(willy, noise(9)), 429, "media_quota")
-    refused(willy.post("/api/v1/media/uploads", {"type": "image/png", "bytes": 9}), 429, "media_quota")
+    assert refusal(uploads(willy, noise(9))) == (429, "media_quota")
+    response = willy.post("/api/v1/media/uploads", {"type": "image/png", "bytes": 9})
+    assert refusal(response) == (429, "media_quota")
 
 
 def test_orphaned_objects_are_removed_automatically(waggle: Waggle, api: Api) -> None:
@@ -145,7 +147,7 @@ def test_refused_and_interrupted_uploads_leave_no_temporary_file(waggle: Waggle,
                 b"Authorization: " + maya.headers()["Authorization"].encode() + b"\r\n\r\n"
                 b'--X\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + noise(600_000)
             )
-    refused(uploads(maya, noise(MB + 1)), 413, "body_too_large")
+    assert refusal(uploads(maya, noise(MB + 1))) == (413, "body_too_large")
     upload = begun(maya, noise(1000))["upload"]
     assert puts(upload, noise(900)).status_code == 403
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .client import Api, Json, Member, Visitor, done, eventually, field_errors, refused
+from .client import Api, Json, Member, Visitor, done, eventually, field_errors, refusal
 from .pictures import begun, picture, puts, ready, served, settled, uploaded
 
 pytestmark = pytest.mark.scaled
@@ -67,7 +67,7 @@ def test_a_post_appears_when_its_media_are_ready(maya: Member, noah: Member, api
     assert (post["visibility"], [media["state"] for media in post["media"]]) == ("public", ["pending"] * 2)
     finishes(maya, first, data)
     for viewer in (noah, api.nobody):
-        refused(viewer.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
+        assert refusal(viewer.get(f"/api/v1/posts/{post['id']}")) == (404, "post_not_found")
     for path in lists:
         assert shown_at(noah, path, post) is None, path
     assert media_of(maya, post)[0]["state"] == "pending"
@@ -121,13 +121,13 @@ def test_the_author_is_notified_of_the_result_of_the_upload(maya: Member, noah: 
     assert {one["type"] for one in page["items"] if one["read"]} == {"media_ready"}
     marked = done(maya.put("/api/v1/notifications/read", json={"seq": page["seq"]}))
     assert marked["unread"] == {"total": 0, "by_type": {}}
-    refused(noah.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
+    assert refusal(noah.get(f"/api/v1/posts/{post['id']}")) == (404, "post_not_found")
 
     # The post appears without the failed media.
     path, keep = f"/api/v1/posts/{post['id']}", {"media_ids": [good["media"]["id"]]}
     tag = maya.get(path).headers["etag"]
-    refused(maya.delete(f"/api/v1/media/{bad['media']['id']}"), 409, "media_attached")
-    refused(maya.patch(path, keep, headers={"If-Match": '"7.x"'}), 412, "precondition_failed")
+    assert refusal(maya.delete(f"/api/v1/media/{bad['media']['id']}")) == (409, "media_attached")
+    assert refusal(maya.patch(path, keep, headers={"If-Match": '"7.x"'})) == (412, "precondition_failed")
     edited = done(maya.patch(path, keep, headers={"If-Match": tag}))
     assert [media["id"] for media in edited["media"]] == keep["media_ids"]
     assert media_of(noah, post) == edited["media"]
@@ -136,7 +136,7 @@ def test_the_author_is_notified_of_the_result_of_the_upload(maya: Member, noah: 
 
     def counted_and_gone() -> None:
         assert done(noah.get(f"/api/v1/users/{maya.id}"))["counts"]["posts"] == 1
-        refused(maya.get(f"/api/v1/media/{bad['media']['id']}"), 404, "media_not_found")
+        assert refusal(maya.get(f"/api/v1/media/{bad['media']['id']}")) == (404, "media_not_found")
 
     eventually(counted_and_gone)
 
@@ -159,7 +159,7 @@ def test_media_are_removed_from_a_post_and_reordered_but_not_added(maya: Member,
     assert served(address).status_code == 200
     assert [media["id"] for media in done(maya.patch(path, {"media_ids": [two]}))["media"]] == [two]
     eventually(is_gone(address))
-    refused(maya.post("/api/v1/posts", {"text": "x", "media_ids": [two]}), 409, "media_taken")
+    assert refusal(maya.post("/api/v1/posts", {"text": "x", "media_ids": [two]})) == (409, "media_taken")
     assert done(maya.patch(path, {"text": "no picture", "media_ids": []}))["media"] == []
 
 
@@ -178,14 +178,14 @@ def test_media_that_cannot_be_attached_are_refused(maya: Member, noah: Member) -
     post = maya.publishes("", media_ids=mine[:4])
     assert [media["id"] for media in post["media"]] == mine[:4]
     again = maya.post("/api/v1/posts", {"text": "look", "media_ids": [mine[4], mine[2]]})
-    refused(again, 409, "media_taken")
+    assert refusal(again) == (409, "media_taken")
     assert maya.post("/api/v1/posts", {"text": "", "media_ids": []}).status_code == 422
 
     def attached() -> None:
         assert done(maya.get(f"/api/v1/media/{mine[0]}"))["post_id"] == post["id"]
 
     eventually(attached)
-    refused(maya.delete(f"/api/v1/media/{mine[0]}"), 409, "media_attached")
+    assert refusal(maya.delete(f"/api/v1/media/{mine[0]}")) == (409, "media_attached")
     done(maya.delete(f"/api/v1/media/{mine[4]}"), 204)
 
 
@@ -215,7 +215,7 @@ def test_deleting_a_post_deletes_all_its_media_files(maya: Member, api: Api) -> 
     maya.removes(post)
     eventually(is_gone(address))
     eventually(is_gone(address_of(media)))
-    refused(maya.get(f"/api/v1/media/{media['id']}"), 404, "media_not_found")
+    assert refusal(maya.get(f"/api/v1/media/{media['id']}")) == (404, "media_not_found")
 
 
 def test_me7_media_of_posts_that_are_not_open_have_expiring_addresses(
@@ -233,7 +233,7 @@ def test_me7_media_of_posts_that_are_not_open_have_expiring_addresses(
     assert answer.status_code == 200
     assert answer.headers["cache-control"].startswith("private, max-age=")
     assert served(address.partition("?")[0]).status_code == 404
-    refused(api.nobody.get(f"/api/v1/posts/{post['id']}"), 404, "post_not_found")
+    assert refusal(api.nobody.get(f"/api/v1/posts/{post['id']}")) == (404, "post_not_found")
 
 
 def test_me7_open_addresses_stop_working_when_the_account_becomes_private(

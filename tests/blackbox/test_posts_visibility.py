@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Api, eventually, refused
+from .client import Api, eventually, refusal
 
 VISIBILITIES = ("public", "unlisted", "followers", "direct")
 
@@ -76,7 +76,7 @@ def test_a_comment_never_has_a_wider_audience_than_the_post(api: Api) -> None:
         post = maya.publishes(f"@{willy.username}", visibility=above)
         for wanted in VISIBILITIES[:width]:
             response = maya.post(f"/api/v1/posts/{post['id']}/comments", {"text": "x", "visibility": wanted})
-            refused(response, 409, "wider_than_thread")
+            assert refusal(response) == (409, "wider_than_thread")
         for wanted in VISIBILITIES[width:]:
             comment = maya.comments(post, f"@{willy.username}", visibility=wanted)
             assert comment["visibility"] == wanted
@@ -90,7 +90,7 @@ def test_a_direct_thread_stays_among_its_first_people(api: Api) -> None:
 
     assert maya.get(f"/api/v1/posts/{answer['id']}").status_code == 200
     assert [mention["username"] for mention in answer["mentions"]] == [maya.username]
-    refused(cassandra.get(f"/api/v1/posts/{answer['id']}"), 404, "post_not_found")
+    assert refusal(cassandra.get(f"/api/v1/posts/{answer['id']}")) == (404, "post_not_found")
 
 
 def test_az7_counts_do_not_include_hidden_posts(api: Api) -> None:

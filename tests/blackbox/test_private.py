@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .client import Api, Json, Member, Visitor, done, eventually, refused
+from .client import Api, Json, Member, Visitor, done, eventually, refusal, refused
 
 
 def a_private_member(api: Api) -> Member:
@@ -49,7 +49,7 @@ def test_az4_becoming_private_hides_earlier_posts_at_once(api: Api) -> None:
     eventually(hidden, 1.0)
     for post in posts:  # not even 304
         tag = {"If-None-Match": known[post["id"]]}
-        refused(bob.get(f"/api/v1/posts/{post['id']}", headers=tag), 404, "post_not_found")
+        assert refusal(bob.get(f"/api/v1/posts/{post['id']}", headers=tag)) == (404, "post_not_found")
         assert ann.sees(post)
     assert len(ann.all_items(f"/api/v1/users/{ann.id}/posts")) == 2
 
@@ -185,7 +185,7 @@ def test_private_must_be_a_boolean(api: Api) -> None:
     ann = api.someone()
     nonsense: object
     for nonsense in ("true", 1, [], {}):
-        refused(ann.patch("/api/v1/me", {"private": nonsense}), 422, "invalid")
+        assert refusal(ann.patch("/api/v1/me", {"private": nonsense})) == (422, "invalid")
     assert done(ann.patch("/api/v1/me", {"private": None}))["private"] is False
     assert done(ann.patch("/api/v1/me", {}))["private"] is False
 
@@ -207,8 +207,8 @@ def test_az8_no_other_member_of_an_account_can_be_set(api: Api) -> None:
                 {"pointer": f"/{member}", "code": "unknown", "detail": "there is no such member"}
             ]
     for member in ("role", "is_admin", "version", "password", "password_hash", "user_id", "email_verified"):
-        refused(ann.patch("/api/v1/me", {member: "x"}), 422, "invalid")
+        assert refusal(ann.patch("/api/v1/me", {member: "x"})) == (422, "invalid")
     for member, value in changed.items():
         if member not in {"username", "email", "display_name"}:
-            refused(api.registers("nobody_yet", **{member: value}), 422, "invalid")
+            assert refusal(api.registers("nobody_yet", **{member: value})) == (422, "invalid")
     assert done(ann.get("/api/v1/me")) == before

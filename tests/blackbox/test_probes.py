@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import pytest
 
-from .client import Api, Json, done, eventually, refused
+from .client import Api, Json, done, eventually, refusal, refused
 from .conftest import RUNNING, SHAPES, a_waggle, stores_of
 from .process import NotUp, Waggle
 
@@ -48,7 +48,7 @@ def test_a_probe_answers_head_without_a_body(api: Api, path: str) -> None:
 def test_a_probe_has_no_other_method(api: Api, method: str, path: str) -> None:
     answer = api.nobody.request(method, path)
 
-    refused(answer, 405, "method_not_allowed")
+    assert refusal(answer) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "HEAD, GET"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .client import Api, Json, field_errors, refused
+from .client import Api, Json, field_errors, refusal, refused
 from .contract import BODIES, document, operations
 from .wire import check, exchange
 
@@ -27,7 +27,7 @@ def test_an_unknown_path_is_not_found(api: Api) -> None:
         "/.git/config",
     ):
         for method in ("GET", "POST", "PUT", "DELETE"):
-            refused(api.nobody.request(method, path), 404, "not_found")
+            assert refusal(api.nobody.request(method, path)) == (404, "not_found")
 
 
 def test_an_unknown_method_is_refused_with_the_allowed_ones(api: Api) -> None:
@@ -39,10 +39,10 @@ def test_an_unknown_method_is_refused_with_the_allowed_ones(api: Api) -> None:
         expected = methods | ({"HEAD"} if "GET" in methods else set())
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - methods:
             response = api.nobody.request(method, path)
-            refused(response, 405, "method_not_allowed")
+            assert refusal(response) == (405, "method_not_allowed")
             assert {name.strip() for name in response.headers["allow"].split(",")} == expected
         response = api.nobody.request("OPTIONS", path)
-        refused(response, 405, "method_not_allowed")
+        assert refusal(response) == (405, "method_not_allowed")
         assert {name.strip() for name in response.headers["allow"].split(",")} == expected
     for method in ("TRACE", "PROPFIND", "FOO", "get", "GET/"):
         assert check(exchange(api.base_url, method, "/api/v1/me")).status in {400, 404, 405}
@@ -57,7 +57,7 @@ def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
         response = maya.request(
             operation.method, operation.at(), content=body, headers={"Content-Type": "application/json"}
         )
-        refused(response, 413, "body_too_large")
+        assert refusal(response) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_body_of_another_content_type_is_refused(api: Api, kind: str | None) -
             continue
         headers = {} if kind is None else {"Content-Type": kind}
         response = maya.request(operation.method, operation.at(), content=b"{}", headers=headers)
-        refused(response, 415, "unsupported_media_type")
+        assert refusal(response) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_invalid_json_is_refused(api: Api, body: bytes) -> None:
         response = maya.request(
             operation.method, operation.at(), content=body, headers={"Content-Type": "application/json"}
         )
-        refused(response, 400, "body_malformed")
+        assert refusal(response) == (400, "body_malformed")
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"x"', b"true", b"[{}]"])
@@ -234,7 +234,7 @@ def test_a_repeated_query_parameter_is_refused(api: Api) -> None:
 
 
 def test_a_refusal_without_a_token_does_not_list_the_parameters(api: Api) -> None:
-    refused(api.nobody.get("/api/v1/me?surprise=1"), 401, "token_missing")
+    assert refusal(api.nobody.get("/api/v1/me?surprise=1")) == (401, "token_missing")
 
 
 # --- Request ids ----------------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_an_unsafe_request_id_is_replaced(api: Api) -> None:
     ):
         response = api.nobody.get("/nope", headers={"X-Request-Id": id_})
         assert response.headers["x-request-id"] != id_
-        refused(response, 404, "not_found")
+        assert refusal(response) == (404, "not_found")
 
 
 def test_every_request_has_its_own_id(api: Api) -> None:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .client import Api, done, eventually, fresh_name, refused
+from .client import Api, done, eventually, fresh_name, refusal
 
 
 def test_only_the_own_account_shows_its_address(api: Api) -> None:
@@ -41,7 +41,7 @@ def test_a_stale_edit_is_refused_and_changes_nothing(api: Api) -> None:
     assert done(edited)["bio"] == "first"
     for tag in (first, '"nonsense"', "nonsense", '"1.0000000000000000"', f"W/{first}"):
         stale = maya.patch("/api/v1/me", {"bio": "second"}, headers={"If-Match": tag})
-        refused(stale, 412, "precondition_failed")
+        assert refusal(stale) == (412, "precondition_failed")
     assert done(maya.get("/api/v1/me"))["bio"] == "first"
     for tag in (edited.headers["etag"], "*"):
         fresh = maya.patch("/api/v1/me", {"bio": f"by {tag}"}, headers={"If-Match": tag})
@@ -98,11 +98,11 @@ def test_an_unknown_user_is_not_found(api: Api) -> None:
         "%D9%A7",
         "9" * 4000,
     ):
-        refused(api.nobody.get(f"/api/v1/users/{path}"), 404, "user_not_found")
-        refused(api.nobody.get(f"/api/v1/users/{path}/posts"), 404, "user_not_found")
+        assert refusal(api.nobody.get(f"/api/v1/users/{path}")) == (404, "user_not_found")
+        assert refusal(api.nobody.get(f"/api/v1/users/{path}/posts")) == (404, "user_not_found")
     for name in (fresh_name(), "é", "a", "admin", "\x00"):
-        refused(api.nobody.get("/api/v1/users", params={"username": name}), 404, "user_not_found")
-    refused(api.nobody.get("/api/v1/users"), 400, "query_invalid")
+        assert refusal(api.nobody.get("/api/v1/users", params={"username": name})) == (404, "user_not_found")
+    assert refusal(api.nobody.get("/api/v1/users")) == (400, "query_invalid")
 
 
 def test_the_post_count_is_updated_and_excludes_comments(api: Api) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refused
+from .client import PASSWORD, Api, done, eventually, fresh_key, fresh_name, refusal
 from .load import ask, at_once, register_members
 
 pytestmark = pytest.mark.short_run_shapes(
@@ -202,8 +202,8 @@ def test_nothing_is_added_to_a_post_after_its_deletion(api: Api) -> None:
         lambda http: [*(add(http, number) for number in range(20)), delete(http)],
         connections=21,
     )
-    refused(author.get(path), 404, "post_not_found")
-    refused(author.get(f"{path}/comments"), 404, "post_not_found")
+    assert refusal(author.get(path)) == (404, "post_not_found")
+    assert refusal(author.get(f"{path}/comments")) == (404, "post_not_found")
 
 
 def test_the_post_count_is_exact_after_concurrent_posts(api: Api) -> None:

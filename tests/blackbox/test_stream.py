@@ -8,7 +8,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from .client import Api, Json, Member, done, eventually, refused
+from .client import Api, Json, Member, done, eventually, refusal
 from .conftest import OWN_SERVER, RUNNING, a_waggle
 from .process import Waggle
 from .stream_socket import STREAM, TIMEOUT, StreamConnector, frame_schemas
@@ -214,10 +214,10 @@ def test_server_sent_events_carry_the_same_frames(api: Api) -> None:
 def test_invalid_requests_for_server_sent_events_are_refused(api: Api) -> None:
     maya = api.someone()
     epoch = done(maya.get("/api/v1/notifications"))["epoch"]
-    refused(maya.get(STREAM), 406, "not_acceptable")
-    refused(read_events(maya, **{"Last-Event-ID": f"{epoch}:7"}), 409, "stream_cursor_ahead")
-    refused(read_events(maya, **{"Last-Event-ID": "seven"}), 400, "query_invalid")
-    refused(api.nobody.get(STREAM, headers={"Accept": "text/event-stream"}), 401, "token_missing")
+    assert refusal(maya.get(STREAM)) == (406, "not_acceptable")
+    assert refusal(read_events(maya, **{"Last-Event-ID": f"{epoch}:7"})) == (409, "stream_cursor_ahead")
+    assert refusal(read_events(maya, **{"Last-Event-ID": "seven"})) == (400, "query_invalid")
+    assert refusal(api.nobody.get(STREAM, headers={"Accept": "text/event-stream"})) == (401, "token_missing")
     assert maya.request("HEAD", STREAM, headers={"Accept": "text/event-stream"}).status_code == 200
 
 

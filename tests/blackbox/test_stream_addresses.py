@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .client import Api, Json, Member, done, eventually, refused
+from .client import Api, Json, Member, done, eventually, refusal
 from .conftest import OWN_SERVER, RUNNING, a_waggle
 from .stream_socket import STREAM, StreamConnector
 
@@ -93,7 +93,7 @@ def test_an_address_is_valid_until_its_session_ends(api: Api) -> None:
         done(maya.post("/api/v1/auth/logout"), 204)
         assert all(event["op"] != "event" for _, event in events), "the open stream ends as well"
 
-    refused(api.http.get(url, headers=EVENTS), 401, "invalid_token")
+    assert refusal(api.http.get(url, headers=EVENTS)) == (401, "invalid_token")
     with open_event_source(kept) as events:
         first_event(events, "ready")
 
@@ -102,8 +102,9 @@ def test_the_token_of_an_address_is_valid_for_the_stream_only(api: Api) -> None:
     maya = api.someone()
     token = httpx.URL(get_address(maya)).params[TOKEN]
 
-    refused(api.nobody.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"}), 401, "invalid_token")
-    refused(api.nobody.get("/api/v1/me", params={TOKEN: token}), 401, "token_missing")
+    response = api.nobody.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+    assert refusal(response) == (401, "invalid_token")
+    assert refusal(api.nobody.get("/api/v1/me", params={TOKEN: token})) == (401, "token_missing")
 
 
 @pytest.mark.parametrize("change", ["other user", "cut", "access token", "empty", "long"])
@@ -150,7 +151,7 @@ def test_temporary_errors_are_answered_with_a_stream_that_says_bye(limited: Any)
     assert (over.status_code, over.headers["content-type"]) == (200, "text/event-stream")
     pause = next(line for line in over.text.splitlines() if line.startswith("retry: "))
     assert 1_000 <= int(pause.removeprefix("retry: ")) <= 700_000
-    refused(plain, 429, "rate_limited")
+    assert refusal(plain) == (429, "rate_limited")
 
 
 def test_the_token_of_an_address_is_not_logged(limited: Any, tmp_path: Path) -> None:

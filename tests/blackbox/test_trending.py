@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .client import Api, Json, Member, Visitor, done, eventually, fresh_name, refused
+from .client import Api, Json, Member, Visitor, done, eventually, fresh_name, refusal
 
 pytestmark = pytest.mark.scaled
 
@@ -127,7 +127,7 @@ def test_a_cursor_is_valid_for_its_own_list_only(api: Api) -> None:
     wait_until(lambda: all(is_trending(api.nobody, post) for post in posts))
     cursor = done(api.nobody.get(POSTS, params={"limit": 1}))["next"]
 
-    refused(api.nobody.get(TAGS, params={"cursor": cursor}), 400, "cursor_invalid")
+    assert refusal(api.nobody.get(TAGS, params={"cursor": cursor})) == (400, "cursor_invalid")
 
 
 def test_a_hashtag_trends_with_several_accounts(api: Api) -> None:

@@ -179,8 +179,11 @@ class TestUnavailable:
             await client.call("CLIENT", "KILL", "ID", number, "SKIPME", "no")
 
         async with asyncio.timeout(5):
-            while await self._connection_id(client) in {None, number}:  # noqa: ASYNC110 - no event says that it is closed
+            while (current := await self._connection_id(client)) in {None, number}:  # noqa: ASYNC110 - no event says that it is closed
                 await asyncio.sleep(0.01)
+
+        assert current != number
+        assert await client.call("ECHO", "back") == b"back"
 
     @staticmethod
     async def _connection_id(client: Client) -> object:

@@ -238,6 +238,7 @@ class ErasingContract:
         await world.waggle.erase_late_writes()
         await settle(world.waggle)
 
+        assert (await world.waggle.read(None, world.his[0])).post.state.likes == 0
         await world.check()
 
     async def test_di7_after_a_day_not_even_the_id_is_left(self, stores: Stores) -> None:

@@ -75,9 +75,10 @@ class LongHandlersContract:
         assert (other.users, steps.calls) == ([1, 2], [(1, None), (2, None), (1, "1"), (2, "1")])
 
     async def test_a_running_relay_calls_a_long_handler_again_at_once(self, stores: Stores) -> None:
-        done = asyncio.Event()
+        done, calls = asyncio.Event(), list[str | None]()
 
         async def counts(_event: ProfileChanged, _: EventId, continue_from: str | None) -> str | None:
+            calls.append(continue_from)
             number = int(continue_from or 0) + 1
             if number == 20:
                 done.set()
@@ -94,6 +95,8 @@ class LongHandlersContract:
             for task in running:
                 task.cancel()
             await asyncio.wait(running)
+
+        assert calls == [None, *map(str, range(1, 20))]
 
     async def test_continue_from_survives_a_failure_and_a_killed_process(self, stores: Stores) -> None:
         steps, other = Steps("1"), Recorder()

@@ -215,8 +215,12 @@ class StorageContract:
         with pytest.raises(ValueError, match="not a valid object key"):
             storage.ticket(key, 1, "image/png", datetime.now(UTC))
 
-    async def test_an_available_storage_passes_its_check(self, storage: Storage) -> None:
+    async def test_an_available_storage_passes_its_check_which_stores_nothing(self, storage: Storage) -> None:
+        stored = await storage.list()
+
         await storage.check()
+
+        assert await storage.list() == stored
 
     # --- Tickets ------------------------------------------------------------------------------------
 

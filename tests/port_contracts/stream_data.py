@@ -112,6 +112,12 @@ async def entries_of(stores: Stores, user: UserId) -> Sequence[StreamEntry]:
     stream = await stream_of(stores, user)
     entries = await stores.notifications.reader.after(user, stream.floor - 1, 10_000)
     assert [entry.seq for entry in entries] == [*range(stream.floor, stream.head + 1)]
-    unread = Counter(entry.type for entry in entries if entry.is_notification and not entry.is_read(stream))
-    assert dict(stream.unread) == dict(unread)
+    assert dict(stream.unread) == unread_by_type(stream, entries)
     return entries
+
+
+def unread_by_type(stream: Stream, entries: Sequence[StreamEntry]) -> dict[str, int]:
+    """The unread notifications of each type, counted one by one."""
+    return dict(
+        Counter(entry.type for entry in entries if entry.is_notification and not entry.is_read(stream))
+    )

@@ -33,6 +33,7 @@ from tests.port_contracts.stream_data import (
     notify_kinds,
     remove,
     stream_of,
+    unread_by_type,
 )
 
 ACTIONS = st.lists(
@@ -65,7 +66,10 @@ class StreamCountersContract:
                     await remove(stores, user, one, two)
                 case ("cut", int(floor)):
                     await cut(stores, user, max(stream.floor, min(floor, stream.head + 1)))
-            await entries_of(stores, user)
+            stream, entries = await stream_of(stores, user), await entries_of(stores, user)
+
+            assert [entry.seq for entry in entries] == [*range(stream.floor, stream.head + 1)]
+            assert dict(stream.unread) == unread_by_type(stream, entries)
 
 
 class StreamReaderContract:

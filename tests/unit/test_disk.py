@@ -12,8 +12,10 @@ from domain.shared import Unavailable
 class FreeSpace:
     def __init__(self, free: int) -> None:
         self.free = free
+        self.asked: list[Path] = []
 
-    def __call__(self, _folder: Path) -> int:
+    def __call__(self, folder: Path) -> int:
+        self.asked.append(folder)
         return self.free
 
 
@@ -61,10 +63,13 @@ def test_a_disk_that_was_always_full_has_no_reserve(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_the_disk_is_never_full() -> None:
-    disk = Disk(None)
+    space = FreeSpace(0)
+    disk = Disk(None, space)
     disk.prepare()
     disk.opened()
     disk.check()
+
+    assert space.asked == []
 
 
 async def test_a_failed_check_is_ignored_while_the_disk_is_full(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Every promised rule has a test that names it: `test_az2_…`, or a docstring with `AZ-2`, proves AZ-2."""
+"""Rules about the files themselves: the promised rules have tests, and no file is too long.
+
+Every promised rule has a test that names it: `test_az2_…`, or a docstring with `AZ-2`, proves AZ-2."""
 
 import ast
 import re
@@ -7,6 +9,9 @@ from functools import cache
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
+CODE = ("src", "tests", "clients", "demo", "bench", "scripts")
+MAX_LINES = 350
+"""The maximum length of a Python file: what a reader can keep in mind."""
 PROMISED = {
     *(f"id{number}" for number in range(1, 11)),
     "id14",
@@ -50,3 +55,11 @@ def test_every_promised_rule_has_a_test() -> None:
 
 def test_tests_name_only_existing_rules() -> None:
     assert {rule: tests for rule, tests in proofs_by_rule().items() if rule not in KNOWN} == {}
+
+
+def test_no_file_is_longer_than_the_limit() -> None:
+    files = [path for folder in CODE for path in (TESTS.parent / folder).rglob("*.py")]
+    lengths = {str(path.relative_to(TESTS.parent)): len(path.read_bytes().splitlines()) for path in files}
+
+    assert len(files) > 500
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}

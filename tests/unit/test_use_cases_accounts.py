@@ -132,7 +132,11 @@ class TestDeletion:
         principal = await waggle.authenticate(ann.tokens.access_token)
         await delete(waggle, ann, "ann")
 
+        events = await waggle.pending_events()
+
         await waggle.log_out(principal.session_id)
+
+        assert await waggle.pending_events() == events
 
     async def test_a_deleted_account_is_unknown_to_every_use_case(
         self, waggle: Waggle, ann: LoggedIn

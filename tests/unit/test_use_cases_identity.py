@@ -91,7 +91,10 @@ class TestRegistration:
         await waggle.register("ann", "a@example.org", PASSWORD, "Ann", TRY)
         again = await waggle.register("ann", "a@example.org", PASSWORD, "Ann", TRY)
 
-        await waggle.refresh(again.tokens.refresh_token)
+        renewed = await waggle.refresh(again.tokens.refresh_token)
+
+        assert renewed.refresh_token != again.tokens.refresh_token
+        assert (await waggle.authenticate(renewed.access_token)).user_id == again.user.id
 
     async def test_an_idempotency_key_of_another_request_is_refused(self, waggle: Waggle) -> None:
         await waggle.register("ann", "a@example.org", PASSWORD, "", TRY)
