@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -54,6 +55,18 @@ def eventually(check: Callable[[], T], seconds: float = 45.0) -> T:
             if time.monotonic() > end:
                 raise
         time.sleep(0.02)
+
+
+def value_once(read: Callable[[], T], expected: T, seconds: float = 45.0) -> T:
+    """The value of `read` as soon as it is `expected`, and after `seconds` whatever it is: for tests to assert."""
+
+    def check() -> None:
+        assert read() == expected
+
+    with suppress(AssertionError):
+        eventually(check, seconds)
+        return expected
+    return read()
 
 
 def check_answer(response: httpx.Response) -> None:

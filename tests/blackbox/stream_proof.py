@@ -20,7 +20,7 @@ from .load import register_members
 from .network_proxy import NetworkProxy, network_proxy
 from .notification_load import NotificationLoad, Recipient, keys_of
 from .process import Waggle
-from .stream_recorder import DeviceRunner, Recorder, list_all, wait_until
+from .stream_recorder import DeviceRunner, Recorder, check, list_all, wait_until
 
 RECIPIENTS, ACTORS = 3, 8
 
@@ -91,6 +91,13 @@ def check_recipients(load: NotificationLoad) -> None:
 
     for recipient in load.recipients:
         eventually(partial(check_one, recipient), 45)  # leases of a killed server last half a minute
+
+
+def violations(*recorders: Recorder) -> list[str]:
+    """The entries that the devices got twice, out of order or not at all, once each of them shows what its list contains."""
+    for recorder in recorders:
+        check(recorder)
+    return [fault for recorder in recorders for fault in recorder.protocol.violations]
 
 
 def print_summary(what: str, recorders: Sequence[Recorder]) -> None:

@@ -96,7 +96,8 @@ def test_a_hostile_content_type_causes_no_server_error(
     """IN-1."""
     for operation in with_bodies:
         for kind in KINDS:
-            _send(api, maya, operation, post_id, [("Content-Type", kind)], b'{"text":"x"}')
+            answer = _send(api, maya, operation, post_id, [("Content-Type", kind)], b'{"text":"x"}')
+            assert answer.status in {200, 201, 400, 404, 409, 415, 422}, (operation.name, kind, answer)
 
 
 def test_a_chunked_body_has_the_same_limit(
@@ -157,7 +158,8 @@ def test_unexpected_bodies_cause_no_server_error(api: Api, maya: Member, post_id
                 if operation.method == "DELETE" and not target.endswith("/like"):
                     target = operation.at()
                 sent = [JSON, _token(maya)]
-                check(exchange(api.base_url, operation.method, target, sent, body), operation.name)
+                answer = check(exchange(api.base_url, operation.method, target, sent, body), operation.name)
+                assert answer.status < 500, (operation.name, answer)
 
 
 # --- Paths and queries ----------------------------------------------------------------------------
@@ -225,8 +227,10 @@ def test_many_headers_cause_no_server_error(api: Api, maya: Member) -> None:
         [("Content-Type", "application/json"), ("Content-Type", "text/plain")],
     ):
         for path in ("/api/v1/me", "/livez", "/nope"):
-            check(exchange(api.base_url, "GET", path, [*headers, _token(maya)]), path)
-        check(exchange(api.base_url, "POST", "/api/v1/posts", [*headers, _token(maya)], b"{}"))
+            answer = check(exchange(api.base_url, "GET", path, [*headers, _token(maya)]), path)
+            assert answer.status < 500, (path, answer)
+        answer = check(exchange(api.base_url, "POST", "/api/v1/posts", [*headers, _token(maya)], b"{}"))
+        assert 400 <= answer.status < 500, answer
 
 
 @pytest.mark.short_run_shapes("embedded")  # no store is used
@@ -246,7 +250,10 @@ def test_hostile_headers_cause_no_server_error_on_any_route(
         target = operation.at(post_id="1", user_id=maya.id)
         if "/auth/logout" in target:
             continue
-        check(exchange(api.base_url, method, target, [*worst, _token(maya)], b"{}"), (method, target))
+        answer = check(
+            exchange(api.base_url, method, target, [*worst, _token(maya)], b"{}"), (method, target)
+        )
+        assert answer.status < 500, (method, target, answer)
 
 
 def test_a_hundred_thousand_parameters_are_refused(api: Api) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from .client import Api, Json, Member, done, eventually
+from .client import Api, Json, Member, done, eventually, value_once
 
 NOTIFICATIONS = "/api/v1/notifications"
 PREFERENCES = "/api/v1/me/notification-preferences"
@@ -30,14 +30,13 @@ def notifications_of(member: Member) -> list[Notified]:
     return notifications[::-1]
 
 
-def wait_for_exactly(member: Member, *notifications: Notified) -> None:
-    """Wait until the member has exactly these notifications, in any order. Earlier events have been delivered by
-    then."""
-
-    def check() -> None:
-        assert sorted(notifications_of(member), key=str) == sorted(notifications, key=str)
-
-    eventually(check)
+def has_exactly(member: Member, *notifications: Notified) -> bool:
+    """Whether the member has exactly these notifications, in any order, at the latest after 45 seconds. Earlier events
+    have been delivered by then."""
+    expected = sorted(notifications, key=str)
+    found = value_once(lambda: sorted(notifications_of(member), key=str), expected)
+    print(f"expected: {expected}\nfound:    {found}")  # noqa: T201 - shown with a failure
+    return found == expected
 
 
 def put(member: Member, path: str, what: str, **params: Any) -> None:
@@ -75,30 +74,30 @@ def test_each_action_on_a_post_notifies_once(api: Api) -> None:
     maya.likes(post)  # own actions do not notify
     edit(maya, post, f"for @{flip.username} and @{willy.username}")
 
-    wait_for_exactly(
+    assert has_exactly(
         maya,
         notified("like", willy, post),
         notified("repost", willy, post),
         notified("comment", willy, comment),  # and no mention, although the comment contains one
     )
-    wait_for_exactly(flip, notified("mention", maya, post), notified("mention", willy, comment))
-    wait_for_exactly(willy, notified("mention", maya, post), notified("edit", maya, post))
+    assert has_exactly(flip, notified("mention", maya, post), notified("mention", willy, comment))
+    assert has_exactly(willy, notified("mention", maya, post), notified("edit", maya, post))
 
 
 def test_follows_requests_and_acceptance_notify(api: Api) -> None:
     maya, willy, thekla = api.someone(), api.someone(), make_private(api.someone())
     put(willy, user_path(maya), "follow")
-    wait_for_exactly(maya, notified("follow", willy))
+    assert has_exactly(maya, notified("follow", willy))
     delete(willy, user_path(maya), "follow")
-    wait_for_exactly(maya)
+    assert has_exactly(maya)
 
     put(willy, user_path(thekla), "follow")
     put(maya, user_path(thekla), "follow")
-    wait_for_exactly(thekla, notified("follow_request", willy), notified("follow_request", maya))
+    assert has_exactly(thekla, notified("follow_request", willy), notified("follow_request", maya))
     done(thekla.put(f"/api/v1/me/follow-requests/{willy.id}"))
     delete(maya, user_path(thekla), "follow")
-    wait_for_exactly(willy, notified("follow_accepted", thekla))
-    wait_for_exactly(thekla)
+    assert has_exactly(willy, notified("follow_accepted", thekla))
+    assert has_exactly(thekla)
 
 
 def test_undone_actions_are_retracted(api: Api) -> None:
@@ -109,21 +108,21 @@ def test_undone_actions_are_retracted(api: Api) -> None:
         flip.likes(post)
     put(willy, post_path(first), "repost")
     comment = willy.comments(second, f"see @{flip.username}")
-    wait_for_exactly(
+    assert has_exactly(
         maya,
         *(notified("like", other, post) for other in (willy, flip) for post in (first, second)),
         notified("repost", willy, first),
         notified("comment", willy, comment),
     )
-    wait_for_exactly(flip, notified("mention", willy, comment))
+    assert has_exactly(flip, notified("mention", willy, comment))
 
     willy.unlikes(first)
     delete(willy, post_path(first), "repost")
     willy.removes(comment)
     maya.removes(second)
 
-    wait_for_exactly(maya, notified("like", flip, first))
-    wait_for_exactly(flip)
+    assert has_exactly(maya, notified("like", flip, first))
+    assert has_exactly(flip)
     flip.comments(first)
     eventually(lambda: _assert_newest(maya, "comment"))
     assert [what for what, by, _ in notifications_of(maya) if by == willy.id] == []
@@ -145,7 +144,7 @@ def test_repeated_actions_notify_again_a_few_times_a_day(api: Api, what: str) ->
     for number in range(REPEATS_PER_DAY):
         put(willy, where, verb)
         put(willy, where, verb)
-        wait_for_exactly(maya, notification)
+        assert has_exactly(maya, notification)
         assert done(maya.get(NOTIFICATIONS, params={"grouped": "true"}))["items"][0]["type"] == kind
         if number == 1:
             done(maya.put(f"{NOTIFICATIONS}/read", json={"seq": 1_000}))
@@ -154,34 +153,34 @@ def test_repeated_actions_notify_again_a_few_times_a_day(api: Api, what: str) ->
             delete(maya, f"me/follow-requests/{willy.id}", "")
         else:
             delete(willy, where, verb)
-        wait_for_exactly(maya)
+        assert has_exactly(maya)
     put(willy, where, verb)
     flip = api.someone()
     put(flip, where, verb)
-    wait_for_exactly(maya, notified(kind, flip, None if verb == "follow" else post))  # none by willy
+    assert has_exactly(maya, notified(kind, flip, None if verb == "follow" else post))  # none by willy
 
 
 def test_a_new_request_after_an_unfollow_notifies_again(api: Api) -> None:
     maya, willy = make_private(api.someone()), api.someone()
     for _ in range(2):
         put(willy, user_path(maya), "follow")
-        wait_for_exactly(maya, notified("follow_request", willy))
+        assert has_exactly(maya, notified("follow_request", willy))
         put(maya, f"me/follow-requests/{willy.id}", "")
-        wait_for_exactly(maya)
-        wait_for_exactly(willy, notified("follow_accepted", maya))
+        assert has_exactly(maya)
+        assert has_exactly(willy, notified("follow_accepted", maya))
         delete(willy, user_path(maya), "follow")
-        wait_for_exactly(willy)
+        assert has_exactly(willy)
 
 
 def test_a_new_request_after_a_block_notifies_again(api: Api) -> None:
     maya, willy = make_private(api.someone()), api.someone()
     put(willy, user_path(maya), "follow")
-    wait_for_exactly(maya, notified("follow_request", willy))
+    assert has_exactly(maya, notified("follow_request", willy))
     put(maya, user_path(willy), "block")
-    wait_for_exactly(maya)
+    assert has_exactly(maya)
     delete(maya, user_path(willy), "block")
     put(willy, user_path(maya), "follow")
-    wait_for_exactly(maya, notified("follow_request", willy))
+    assert has_exactly(maya, notified("follow_request", willy))
 
 
 def _assert_newest(member: Member, what: str) -> None:
@@ -194,7 +193,7 @@ def test_blocked_and_muted_accounts_do_not_notify(api: Api) -> None:
     for other in (willy, flip, thekla):
         put(other, user_path(maya), "follow")
         other.likes(post)
-    wait_for_exactly(
+    assert has_exactly(
         maya,
         *(
             notified(what, other, *about)
@@ -216,7 +215,7 @@ def test_blocked_and_muted_accounts_do_not_notify(api: Api) -> None:
     eventually(lambda: _assert_newest(maya, "comment"))
     assert sorted(notifications_of(maya)[:-1], key=str) == sorted(expected, key=str)
     assert notifications_of(maya)[-1][1] == thekla.id
-    wait_for_exactly(willy)
+    assert has_exactly(willy)
 
 
 def follow_and_like(post: Json) -> list[tuple[Any, ...]]:
@@ -234,8 +233,8 @@ def test_hidden_posts_and_unwanted_kinds_do_not_notify(api: Api) -> None:
     edit(flip, post, f"once more for @{willy.username}")
     make_private(flip)
     edit(flip, post, f"and for @{willy.username} as well")
-    wait_for_exactly(willy, notified("edit", flip, post))
-    wait_for_exactly(maya, notified("follow", flip))  # the notification of the first edit is hidden since
+    assert has_exactly(willy, notified("edit", flip, post))
+    assert has_exactly(maya, notified("follow", flip))  # the notification of the first edit is hidden since
 
 
 @pytest.mark.short_run_shapes("memory", "postgres")
@@ -247,7 +246,7 @@ def test_deleting_an_account_removes_notifications_by_it_and_for_it(api: Api) ->
     comment = willy.comments(post, f"with @{flip.username}")
     flip.likes(post)
     maya.likes(of_willy)
-    wait_for_exactly(
+    assert has_exactly(
         maya,
         notified("mention", willy, of_willy),
         notified("follow", willy),
@@ -255,12 +254,12 @@ def test_deleting_an_account_removes_notifications_by_it_and_for_it(api: Api) ->
         notified("comment", willy, comment),
         notified("like", flip, post),
     )
-    wait_for_exactly(flip, notified("mention", willy, comment))
+    assert has_exactly(flip, notified("mention", willy, comment))
 
     done(willy.delete("/api/v1/me", params={"confirm": willy.username}), 204)
 
-    wait_for_exactly(maya, notified("like", flip, post))
-    wait_for_exactly(flip)
+    assert has_exactly(maya, notified("like", flip, post))
+    assert has_exactly(flip)
 
 
 @pytest.mark.scaled

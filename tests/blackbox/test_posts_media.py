@@ -1,10 +1,8 @@
 """Posts with media: others see them when all media are ready; media are shown in order, and deleted with the post."""
 
-from collections.abc import Callable
-
 import pytest
 
-from .client import Api, Json, Member, Visitor, done, eventually, field_errors, refusal
+from .client import Api, Json, Member, Visitor, done, eventually, field_errors, refusal, value_once
 from .pictures import begun, picture, puts, ready, served, settled, uploaded
 
 pytestmark = pytest.mark.scaled
@@ -38,11 +36,9 @@ def address_of(media: Json) -> str:
     return address
 
 
-def is_gone(address: str) -> Callable[[], None]:
-    def check() -> None:
-        assert served(address).status_code == 404
-
-    return check
+def status_at_last(address: str, expected: int) -> int:
+    """The status of the file's address: `expected` as soon as it is, and after 45 seconds whatever it is."""
+    return value_once(lambda: served(address).status_code, expected)
 
 
 def finishes(member: Member, upload: Json, data: bytes) -> Json:
@@ -158,7 +154,7 @@ def test_media_are_removed_from_a_post_and_reordered_but_not_added(maya: Member,
     assert field_errors(maya.patch(path, {"media_ids": []})) == {"/text": "empty"}
     assert served(address).status_code == 200
     assert [media["id"] for media in done(maya.patch(path, {"media_ids": [two]}))["media"]] == [two]
-    eventually(is_gone(address))
+    assert status_at_last(address, 404) == 404
     assert refusal(maya.post("/api/v1/posts", {"text": "x", "media_ids": [two]})) == (409, "media_taken")
     assert done(maya.patch(path, {"text": "no picture", "media_ids": []}))["media"] == []
 
@@ -213,8 +209,8 @@ def test_deleting_a_post_deletes_all_its_media_files(maya: Member, api: Api) -> 
 
     eventually(is_served)
     maya.removes(post)
-    eventually(is_gone(address))
-    eventually(is_gone(address_of(media)))
+    assert status_at_last(address, 404) == 404
+    assert status_at_last(address_of(media), 404) == 404
     assert refusal(maya.get(f"/api/v1/media/{media['id']}")) == (404, "media_not_found")
 
 
@@ -244,7 +240,7 @@ def test_me7_open_addresses_stop_working_when_the_account_becomes_private(
     address = address_of(media_of(api.nobody, post)[0])
     assert "sig=" not in address
     done(maya.patch("/api/v1/me", {"private": True}))
-    eventually(is_gone(address))
+    assert status_at_last(address, 404) == 404
 
     def closed() -> None:
         assert "sig=" in address_of(media_of(noah, post)[0])
@@ -260,4 +256,4 @@ def test_di7_deleting_an_account_deletes_its_media(api: Api) -> None:
     open_address = address_of(media_of(api.nobody, post)[0])
     done(maya.delete(f"/api/v1/me?confirm={maya.username}"), 204)
     for address in (open_address, address_of(attached), address_of(alone)):
-        eventually(is_gone(address))
+        assert status_at_last(address, 404) == 404

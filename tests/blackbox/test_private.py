@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .client import Api, Json, Member, Visitor, done, eventually, refusal, refused
+from .client import Api, Json, Member, Visitor, done, eventually, refusal, refused, value_once
 
 
 def a_private_member(api: Api) -> Member:
@@ -178,7 +178,7 @@ def test_an_account_can_become_open_again(api: Api) -> None:
 
     goes_private(ann, private=False)
 
-    eventually(lambda: api.nobody.reads(post))
+    assert value_once(lambda: api.nobody.sees(post), expected=True)
 
 
 def test_private_must_be_a_boolean(api: Api) -> None:

@@ -29,21 +29,22 @@ def postgres_url(postgres_server: Server) -> Iterator[str]:
         yield url
 
 
-def assert_refused(waggle: Waggle, *words: str, command: str = "serve") -> None:
+def refused_start(waggle: Waggle, command: str = "serve") -> str:
+    """The line that says why. The command must exit with status 78 and print no other line but those of the log."""
     done = waggle.command(command)
 
     said = done.stderr.strip().splitlines()
     assert done.returncode == EX_CONFIG, done.stderr[-2000:]
     assert said[-1].startswith("waggle: ")
-    assert all(word in said[-1] for word in words), said[-1]
     assert "Traceback" not in done.stderr
     assert len([line for line in said if not line.startswith("{")]) == 1, done.stderr
+    return said[-1]
 
 
 def test_a_data_folder_that_is_a_file_is_refused(waggle: Waggle) -> None:
     waggle.data_dir.touch()
 
-    assert_refused(waggle, "WAGGLE_DATA_DIR")
+    assert "WAGGLE_DATA_DIR" in refused_start(waggle)
 
 
 def test_an_address_for_metrics_that_is_taken_is_refused_before_anything_is_created(waggle: Waggle) -> None:
@@ -51,7 +52,9 @@ def test_an_address_for_metrics_that_is_taken_is_refused_before_anything_is_crea
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         waggle.settings["WAGGLE_METRICS_ADDRESS"] = address
 
-        assert_refused(waggle, "cannot listen on", address)
+        line = refused_start(waggle)
+        assert "cannot listen on" in line
+        assert address in line
 
     assert not waggle.data_dir.exists()
 
@@ -59,14 +62,16 @@ def test_an_address_for_metrics_that_is_taken_is_refused_before_anything_is_crea
 def test_the_port_of_the_api_is_refused_for_metrics(waggle: Waggle) -> None:
     waggle.settings["WAGGLE_METRICS_ADDRESS"] = f"127.0.0.1:{waggle.port}"
 
-    assert_refused(waggle, "cannot listen on", str(waggle.port))
+    line = refused_start(waggle)
+    assert "cannot listen on" in line
+    assert str(waggle.port) in line
 
 
 def test_an_invalid_key_file_is_refused(waggle: Waggle) -> None:
     waggle.data_dir.mkdir()
     (waggle.data_dir / "secret.key").write_text("junk")
 
-    assert_refused(waggle, "secret.key")
+    assert "secret.key" in refused_start(waggle)
 
 
 @pytest.mark.parametrize("refused", ["the key", "the folder", "the mail server"])
@@ -101,14 +106,16 @@ def test_address_confirmation_without_a_mail_server_is_refused(tmp_path: Path) -
         "WAGGLE_RATE_LIMITS": "on",
     }
 
-    assert_refused(Waggle("embedded", tmp_path, settings=settings), "WAGGLE_CONFIRM_EMAIL", "WAGGLE_MAIL_URL")
+    line = refused_start(Waggle("embedded", tmp_path, settings=settings))
+    assert "WAGGLE_CONFIRM_EMAIL" in line
+    assert "WAGGLE_MAIL_URL" in line
 
 
 def test_an_invalid_database_file_is_refused(waggle: Waggle) -> None:
     waggle.data_dir.mkdir()
     (waggle.data_dir / "waggle.db").write_text("not a database, but a letter to its owner" * 100)
 
-    assert_refused(waggle, "not an SQLite file")
+    assert "not an SQLite file" in refused_start(waggle)
 
 
 @pytest.mark.parametrize("command", ["serve", "migrate"])
@@ -118,7 +125,9 @@ def test_an_embedded_schema_of_a_newer_version_is_refused(waggle: Waggle, comman
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
 
-    assert_refused(waggle, "9999", "newer than this version knows", command=command)
+    line = refused_start(waggle, command=command)
+    assert "9999" in line
+    assert "newer than this version knows" in line
 
 
 def test_a_shared_schema_of_a_newer_version_is_refused(waggle: Waggle, postgres_url: str) -> None:
@@ -126,13 +135,15 @@ def test_a_shared_schema_of_a_newer_version_is_refused(waggle: Waggle, postgres_
     waggle.migrate()
     asyncio.run(_execute(postgres_url, "UPDATE alembic_version SET version_num = '9999'"))
 
-    assert_refused(waggle, "9999", "newer than this version knows")
+    line = refused_start(waggle)
+    assert "9999" in line
+    assert "newer than this version knows" in line
 
 
 def test_a_schema_without_migrations_is_refused(waggle: Waggle, postgres_url: str) -> None:
     waggle.database_url = postgres_url
 
-    assert_refused(waggle, "waggle migrate")
+    assert "waggle migrate" in refused_start(waggle)
 
 
 @pytest.mark.parametrize("part", ["user", "password", "database", "host"])
@@ -148,7 +159,9 @@ def test_a_wrong_part_of_the_database_url_is_refused(
     }
     waggle.database_url = wrong[part].geturl()
 
-    assert_refused(waggle, "database server", part)
+    line = refused_start(waggle)
+    assert "database server" in line
+    assert part in line
 
 
 def test_more_connections_than_the_server_allows_are_refused(waggle: Waggle, postgres_url: str) -> None:
@@ -156,7 +169,7 @@ def test_more_connections_than_the_server_allows_are_refused(waggle: Waggle, pos
     waggle.settings["WAGGLE_DATABASE_CONNECTIONS"] = "400"
     waggle.migrate()
 
-    assert_refused(waggle, "WAGGLE_DATABASE_CONNECTIONS")
+    assert "WAGGLE_DATABASE_CONNECTIONS" in refused_start(waggle)
 
 
 async def _execute(url: str, statement: str) -> None:

@@ -85,6 +85,9 @@ def test_az3_az4_a_change_in_one_process_shows_in_the_others_within_a_second(
     print(f"WAGGLE_TEST_SEED={SEED!r}, walk {number} of several processes")  # noqa: T201 - as above
     walk = RandomWalk(apis, random.Random(f"{SEED} {number} several"))  # noqa: S311 - as above
     live(walk)
+    assert walk.checker.reads > 5 * STEPS
+    for path in ("feeds/home", "feeds/public", "me/likes", "notifications"):
+        assert walk.checker.shown[f"/api/v1/{path}"], f"nothing was seen at {path}"
 
 
 def lies(walk: RandomWalk) -> Iterator[str]:

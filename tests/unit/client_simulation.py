@@ -137,16 +137,24 @@ class DeviceSimulation:
         reached = int(state.more) if state.more else state.floor
         assert {one.seq for one in self.model.items if reached <= one.seq <= state.seq} <= shown.keys()
 
-    def check_the_end(self) -> None:
-        """Once nothing is in flight, the client shows what a new client would list."""
+    def finish(self) -> None:
+        """Connect again until nothing is in flight, and scroll to the end of the list."""
         for _ in range(3):  # the first attempts may find the cursor invalid, or lost frames missing
             self.close(None)
             self.connect()
             while self.in_flight:
                 self.arrive()
-        state, model = self.client.state, self.model
-        assert (state.read, state.unread) == (model.read, model.unread)
+        state = self.client.state
         while state.more:
-            assert state.add_older(state.more, model.page(state.more))
-        assert state.newest_first == [model.item(one) for one in reversed(model.items)]
-        assert (state.epoch, state.seq, state.floor) == (model.epoch, model.head, model.floor)
+            assert state.add_older(state.more, self.model.page(state.more))
+
+    def shown(self) -> tuple[object, ...]:
+        """The state of the client: how far it is, its counters, and its items."""
+        state = self.client.state
+        return state.epoch, state.seq, state.floor, state.read, state.unread, state.newest_first
+
+    def stored(self) -> tuple[object, ...]:
+        """The state of the server, as a new client would list it."""
+        model = self.model
+        items = [model.item(one) for one in reversed(model.items)]
+        return model.epoch, model.head, model.floor, model.read, model.unread, items

@@ -34,7 +34,9 @@ def test_the_client_ends_with_the_state_of_the_server_whatever_the_connection_do
     for _ in range(STEPS):
         device.step()
 
-    device.check_the_end()
+    device.finish()
+
+    assert device.shown() == device.stored()
 
 
 # --- Examples

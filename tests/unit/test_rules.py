@@ -1,4 +1,4 @@
-"""Rules about the files themselves: the promised rules have tests, and no file is too long.
+"""Rules about the files themselves: the promised rules have tests, each test asserts, and no file is too long.
 
 Every promised rule has a test that names it: `test_az2_…`, or a docstring with `AZ-2`, proves AZ-2."""
 
@@ -24,6 +24,8 @@ PROMISED = {
     *(f"me{number}" for number in range(1, 10) if number != 8),
 }
 KNOWN = PROMISED | {"op5", "op7", "op8", "az6", "az9", "di7", "di9", "di10"}
+ASSERTS_ELSEWHERE: dict[str, str] = {}
+"""Tests that cannot assert in their own body, such as `run_state_machine_as_test(…)`: `path: name`, and the reason."""
 _IN_NAME = re.compile(r"test_((?:(?:id|az|in|ap|di|me|re|op)\d+_)+)")
 _IN_DOCSTRING = re.compile(r"\b(ID|AZ|IN|AP|DI|ME|RE|OP)-(\d+)\b")
 
@@ -35,17 +37,41 @@ def rules_of(test: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
     return {*rules, *(f"{kind.lower()}{number}" for kind, number in described)}
 
 
+def asserts(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether the body has an `assert`, `pytest.raises`, `pytest.warns` or `pytest.RaisesGroup`."""
+    return any(
+        isinstance(node, ast.Assert)
+        or (
+            isinstance(node, ast.Attribute)
+            and ast.unparse(node) in {"pytest.raises", "pytest.warns", "pytest.RaisesGroup"}
+        )
+        for node in ast.walk(test)
+    )
+
+
+@cache
+def parsed_tests() -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every test function by `path: name`; a class stands before the name."""
+    found: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+    for path in sorted(TESTS.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if "def test_" not in text:
+            continue  # parsing costs much more than searching
+        tree = ast.parse(text)
+        classes = [(f"{node.name}.", node.body) for node in tree.body if isinstance(node, ast.ClassDef)]
+        for prefix, body in [("", tree.body), *classes]:
+            for node in body:
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                    found[f"{path.relative_to(TESTS)}: {prefix}{node.name}"] = node
+    return found
+
+
 @cache
 def proofs_by_rule() -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(TESTS.rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        if not (_IN_NAME.search(text) or _IN_DOCSTRING.search(text)):
-            continue  # parsing costs much more than searching
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                for rule in rules_of(node):
-                    found[rule].append(f"{path.relative_to(TESTS)}: {node.name}")
+    for name, test in parsed_tests().items():
+        for rule in rules_of(test):
+            found[rule].append(name)
     return found
 
 
@@ -55,6 +81,13 @@ def test_every_promised_rule_has_a_test() -> None:
 
 def test_tests_name_only_existing_rules() -> None:
     assert {rule: tests for rule, tests in proofs_by_rule().items() if rule not in KNOWN} == {}
+
+
+def test_every_test_asserts_in_its_own_body() -> None:
+    silent = {name for name, test in parsed_tests().items() if not asserts(test)}
+
+    assert len(parsed_tests()) > 2_000
+    assert silent == ASSERTS_ELSEWHERE.keys()
 
 
 def test_no_file_is_longer_than_the_limit() -> None:
