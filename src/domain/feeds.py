@@ -1,8 +1,8 @@
 """The rules of a feed that mixes authors. They are applied at every read."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
+from domain.dataclasses import dataclass
 from domain.shared import UserId, ViewerContext
 
 

@@ -1,8 +1,9 @@
 """The relationship of two accounts: follow, follow request, block and mute."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain.dataclasses import dataclass
 from domain.shared import Conflict, Forbidden, NotFound, UserId
 
 MAX_FOLLOWING = 5_000

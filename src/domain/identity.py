@@ -3,10 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
+from domain.dataclasses import dataclass
 from domain.names import is_reserved
 from domain.shared import (
     Conflict,

@@ -1,10 +1,11 @@
 """Images, animations and videos: the limits of an upload, its states and its owner."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from domain.dataclasses import dataclass
 from domain.shared import (
     Conflict,
     FieldError,

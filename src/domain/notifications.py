@@ -1,10 +1,11 @@
 """Notifications: a stream of entries per user, numbered without gaps, with its counters and its rules."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TypeAlias
 
+from domain.dataclasses import dataclass
 from domain.shared import PostId, UserId
 
 MAX_STREAM_ENTRIES = 5_000

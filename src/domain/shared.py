@@ -3,9 +3,10 @@
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, NewType
+
+from domain.dataclasses import dataclass
 
 UserId = NewType("UserId", int)
 PostId = NewType("PostId", int)

@@ -9,10 +9,10 @@ that parts of a text are found without a dictionary. Everything takes time linea
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 
+from domain.dataclasses import dataclass
 from domain.shared import CountGraphemes, FieldError, Invalid
 
 MAX_GRAPHEMES, MAX_BYTES = 200, 800

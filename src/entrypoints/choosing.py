@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from adapters.mail.smtp import SmtpMail
 from adapters.mail.unsent import NoMail, PrintedMail
 from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
 from adapters.memory.limits import MemoryLimiter, NoLimiter
@@ -14,10 +13,6 @@ from adapters.metered.shared import MeteredCache, MeteredLimiter, MeteredMail
 from adapters.packed_cache import PackedCache
 from adapters.processing.parent import ChildProcessor, ConfinementRequired
 from adapters.redis.address import Address
-from adapters.redis.cache import RedisCache
-from adapters.redis.client import Client
-from adapters.redis.limits import RedisLimiter
-from adapters.redis.notifications import RedisHints
 from adapters.sql.database import Database
 from adapters.sql.migrate import require_no_newer_schema, require_schema
 from adapters.storage.address import S3Address
@@ -33,9 +28,14 @@ from application.shared.subscriptions import InProcess, Subscribers
 from entrypoints.readiness import Check
 
 if TYPE_CHECKING:
+    from adapters.memory.store import Store
+    from adapters.redis.client import Client
+    from adapters.redis.feeds import RedisTimelines
+    from adapters.redis.notifications import RedisHints
     from adapters.storage.s3 import S3Storage
     from adapters.traces.spans import Traces
     from entrypoints.container import Container
+    from entrypoints.memory_stores import MemoryStores
 
 
 T = TypeVar("T")
@@ -46,7 +46,8 @@ def measured(c: "Container", part: T, wrap: Callable[[T, Meters], T]) -> T:
     return wrap(part, c.meters()) if c.config().settings.metrics_address else part
 
 
-# The imports within functions are of libraries that only a server with this setting should load.
+# The imports within functions are of adapters and libraries that only a server with this setting should load: each takes
+# time at the start, and memory. tests/unit/test_footprint.py lists what the embedded shape does not load.
 
 
 def traces(c: "Container") -> "Traces | None":
@@ -76,8 +77,24 @@ def database(c: "Container") -> Database:
     return TracedDatabase.traced(traces, settings.database, committed, connections)
 
 
-def redis(c: "Container") -> Client:
+def store(c: "Container") -> "Store":
+    """Where the shape `memory` keeps everything."""
+    from adapters.memory.store import Store  # noqa: PLC0415
+
+    return Store(c.wake().set)
+
+
+def memory_stores(c: "Container") -> "MemoryStores":
+    from adapters.memory.technology import Memory  # noqa: PLC0415
+    from entrypoints.memory_stores import MemoryStores  # noqa: PLC0415
+
+    return MemoryStores(Memory(store=c.store(), new_id=c.ids(), now=c.now(), monotonic=c.monotonic()))
+
+
+def redis(c: "Container") -> "Client":
     """Raises ValueError if no Redis is configured."""
+    from adapters.redis.client import Client  # noqa: PLC0415
+
     address, traces = _redis_address(c), c.traces()
     if traces is None:
         return Client(address)
@@ -95,7 +112,15 @@ def subscribers(c: "Container") -> Subscribers:
     return TracedSubscribers(in_process, traces)
 
 
-def redis_hints(c: "Container") -> RedisHints:
+def redis_timelines(c: "Container") -> "RedisTimelines":
+    from adapters.redis.feeds import RedisTimelines  # noqa: PLC0415
+
+    return RedisTimelines(c.redis())
+
+
+def redis_hints(c: "Container") -> "RedisHints":
+    from adapters.redis.notifications import RedisHints  # noqa: PLC0415
+
     return RedisHints(c.redis(), _redis_address(c), c.hub())
 
 
@@ -113,20 +138,28 @@ def timelines(c: "Container") -> Timelines:
 def limiter(c: "Container") -> Limiter:
     if c.config().settings.rate_limits == "off":
         return NoLimiter()
-    own: Limiter = MemoryLimiter(c.monotonic())
-    shared = RedisLimiter(c.redis(), own, c.ids().processes) if c.config().redis_address else own
-    return measured(c, shared, MeteredLimiter)
+    limiter: Limiter = MemoryLimiter(c.monotonic())
+    if c.config().redis_address:
+        from adapters.redis.limits import RedisLimiter  # noqa: PLC0415
+
+        limiter = RedisLimiter(c.redis(), limiter, c.ids().processes)
+    return measured(c, limiter, MeteredLimiter)
 
 
 def cache(c: "Container") -> Cache:
-    own = c.memory_cache()
-    shared: Cache = PackedCache(RedisCache(c.redis(), own) if c.config().redis_address else own)
-    return measured(c, shared, MeteredCache)
+    cache: Cache = PackedCache(c.memory_cache())
+    if c.config().redis_address:
+        from adapters.redis.cache import RedisCache  # noqa: PLC0415
+
+        cache = PackedCache(RedisCache(c.redis(), c.memory_cache()))
+    return measured(c, cache, MeteredCache)
 
 
 def mail(c: "Container") -> Mail:
     configuration = c.config()
     if configuration.mail_server is not None:
+        from adapters.mail.smtp import SmtpMail  # noqa: PLC0415
+
         own_host = configuration.site.host.encode("idna").decode()
         smtp: Mail = SmtpMail(server=configuration.mail_server, own_host=own_host, now=c.now())
         return measured(c, smtp, MeteredMail)

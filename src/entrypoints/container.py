@@ -8,7 +8,7 @@ modules.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dependency_injector import containers, providers
 
@@ -17,18 +17,8 @@ from adapters.disk import Disk
 from adapters.folders import TemporaryFolders
 from adapters.ids import IdAllocator
 from adapters.memory.cache import MemoryCache
-from adapters.memory.feeds import stores as memory_feeds
-from adapters.memory.graph import stores as memory_graph
-from adapters.memory.identity import stores as memory_identity
-from adapters.memory.media import stores as memory_media
-from adapters.memory.notifications import stores as memory_notifications
-from adapters.memory.outbox import MemoryOutboxQueue
-from adapters.memory.posts import stores as memory_posts
-from adapters.memory.store import Store
-from adapters.memory.technology import Memory
 from adapters.metered.meters import Meters
 from adapters.processing.parent import ChildProcessor
-from adapters.redis.feeds import RedisTimelines
 from adapters.security.passwords import BcryptPasswords
 from adapters.security.sealing import Secrets
 from adapters.security.tokens import SigningKeys
@@ -60,6 +50,10 @@ from entrypoints import choosing, wiring
 from entrypoints.configuration import Configuration
 from entrypoints.settings import Settings
 
+if TYPE_CHECKING:
+    from adapters.memory.store import Store
+    from entrypoints.memory_stores import MemoryStores
+
 T = TypeVar("T")
 Provider = providers.Provider
 
@@ -71,11 +65,11 @@ def once(make: Callable[["Container"], T]) -> providers.Singleton[T]:
     return providers.Singleton(make, SELF)
 
 
-def by_store(*, memory: Callable[[Memory], T], sql: Callable[[Sql], T]) -> providers.Singleton[T]:
+def by_store(*, memory: Callable[["MemoryStores"], T], sql: Callable[[Sql], T]) -> providers.Singleton[T]:
     """Created by the configured technology. To move a module to another technology, change its line below."""
 
     def make(c: "Container") -> T:
-        return memory(c.memory()) if c.config().store == "memory" else sql(c.sql())
+        return memory(c.memory_stores()) if c.config().store == "memory" else sql(c.sql())
 
     return once(make)
 
@@ -101,32 +95,30 @@ class Container(containers.DeclarativeContainer):
     """What kept responses were read from. See `entrypoints/runtime.py`."""
 
     # The stores of each module.
-    store: Provider[Store] = once(lambda c: Store(c.wake().set))
+    store: Provider["Store"] = once(choosing.store)
     database: Provider[Database] = once(choosing.database)
-    memory: Provider[Memory] = once(
-        lambda c: Memory(store=c.store(), new_id=c.ids(), now=c.now(), monotonic=c.monotonic())
-    )
+    memory_stores: Provider["MemoryStores"] = once(choosing.memory_stores)
     sql: Provider[Sql] = once(
         lambda c: Sql(database=c.database(), sealer=c.secrets(), new_id=c.ids(), monotonic=c.monotonic())
     )
     identity_stores: Provider[IdentityStores] = by_store(
-        memory=memory_identity.stores, sql=sql_identity.stores
+        memory=lambda all_: all_.identity(), sql=sql_identity.stores
     )
-    graph_stores: Provider[GraphStores] = by_store(memory=memory_graph.stores, sql=sql_graph.stores)
-    posts_stores: Provider[PostsStores] = by_store(memory=memory_posts.stores, sql=sql_posts.stores)
-    feeds_stores: Provider[FeedsStores] = by_store(memory=memory_feeds.stores, sql=sql_feeds.stores)
+    graph_stores: Provider[GraphStores] = by_store(memory=lambda all_: all_.graph(), sql=sql_graph.stores)
+    posts_stores: Provider[PostsStores] = by_store(memory=lambda all_: all_.posts(), sql=sql_posts.stores)
+    feeds_stores: Provider[FeedsStores] = by_store(memory=lambda all_: all_.feeds(), sql=sql_feeds.stores)
     notifications_stores: Provider[NotificationsStores] = by_store(
-        memory=memory_notifications.stores, sql=sql_notifications.stores
+        memory=lambda all_: all_.notifications(), sql=sql_notifications.stores
     )
-    media_stores: Provider[MediaStores] = by_store(memory=memory_media.stores, sql=sql_media.stores)
+    media_stores: Provider[MediaStores] = by_store(memory=lambda all_: all_.media(), sql=sql_media.stores)
     outbox_queue: Provider[OutboxQueue] = by_store(
-        memory=lambda memory: MemoryOutboxQueue(memory.store, memory.monotonic),
+        memory=lambda all_: all_.outbox_queue(),
         sql=lambda sql: queue_on(sql.database, sql.monotonic),
     )
 
     # Adapters that depend on a setting.
     redis = once(choosing.redis)
-    redis_timelines = once(lambda c: RedisTimelines(c.redis()))
+    redis_timelines = once(choosing.redis_timelines)
     timelines = once(choosing.timelines)
     limiter = once(choosing.limiter)
     memory_cache = once(lambda c: MemoryCache(c.monotonic()))

@@ -61,6 +61,7 @@ ALLOWED = {
     "entrypoints.choosing": {"feeds", "media", "notifications"},  # the adapters that depend on a setting
     "entrypoints.wiring": MODULES,  # it connects all modules
     "entrypoints.container": MODULES,  # it chooses the stores of every module
+    "entrypoints.memory_stores": MODULES,  # it has the stores of every module in memory
     "entrypoints.http.app": MODULES,  # it mounts the handlers of every module
     "entrypoints.http.auth": {"identity"},  # the principal of a request
     "entrypoints.http.search": {"identity", "posts"},  # one address for the searches of each

@@ -1,10 +1,9 @@
 """Event handlers of feeds. They keep the timelines of active readers complete."""
 
-from dataclasses import dataclass
-
 from application.feeds.ports import AuthorFollowers, HomeViewers, Timelines
 from application.shared.events import AccountDeleted, Published, Reposted
 from application.shared.feed_entries import FeedEntry
+from domain.dataclasses import dataclass
 from domain.shared import EventId, PostId, UserId
 
 BATCH = 1_000

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -11,6 +11,7 @@ from application.feeds.ports import AuthorFollowers, TimelinePage, Timelines, Ti
 from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import ViewerContexts
+from domain.dataclasses import dataclass
 from domain.feeds import HomeSources
 from domain.shared import MAX_ID, UserId, ViewerContext
 

@@ -1,7 +1,6 @@
 """The module feeds: home, public and hashtag feeds, those of users, and what trends."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, Self
 
 from application.feeds import ranking_cache
@@ -42,6 +41,7 @@ from application.shared.feed_entries import FeedEntries
 from application.shared.people import Cards
 from application.shared.ports import Clock, PurgeExpired, ViewerContexts
 from application.shared.subscriptions import Subscription, on
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

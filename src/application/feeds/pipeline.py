@@ -5,13 +5,13 @@ cursor for newer entries therefore stays behind, where everything has arrived, a
 client already has. So a client misses no entry and gets none twice."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import Clock
+from domain.dataclasses import dataclass
 from domain.feeds import appears_as_published
 from domain.shared import MAX_ID, PostId, UserId, ViewerContext
 

@@ -1,11 +1,11 @@
 """The driven ports of feeds."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
+from domain.dataclasses import dataclass
 from domain.shared import UserId
 
 MAX_TIMELINE_ENTRIES = 400

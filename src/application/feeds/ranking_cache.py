@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from application.shared.caching import Cached, Codec
 from application.shared.paging import Page, Window, page
 from application.shared.ports import Clock
+from domain.dataclasses import dataclass
 
 P = TypeVar("P")
 S = TypeVar("S")

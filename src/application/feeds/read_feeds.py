@@ -1,7 +1,6 @@
 """The public feed, hashtag feeds, and the feeds of single accounts."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -10,6 +9,7 @@ from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.people import Cards
 from application.shared.ports import ViewerContexts
+from domain.dataclasses import dataclass
 from domain.shared import NotFound, UserId, UserNotFound
 
 S = TypeVar("S", bound=FeedPost)

@@ -1,6 +1,5 @@
 """Event handlers of trending. They record engagement signals."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from application.feeds.signals import LIKED, REPOSTED, SignalsTx
@@ -23,6 +22,7 @@ from application.shared.events import (
     Unreposted,
 )
 from application.shared.ports import Clock, OpenTx
+from domain.dataclasses import dataclass
 from domain.shared import OPEN_VISIBILITIES, EventId, PostId, UserId, made_at
 
 WINDOW = timedelta(milliseconds=WINDOW_MS)

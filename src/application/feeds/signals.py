@@ -1,10 +1,10 @@
 """Ports for the engagement signals of trending, a read model that is fed by the events of other modules."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from application.feeds.trending_formula import EngagementSignal, HashtagSignal
+from domain.dataclasses import dataclass
 from domain.shared import PostId, UserId
 
 LIKED, REPOSTED = 1, 2

@@ -1,9 +1,8 @@
 """The ports of feeds that a store implements."""
 
-from dataclasses import dataclass
-
 from application.feeds.signals import SignalsReader, SignalsTx
 from application.shared.ports import OpenTx, PurgeExpired
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

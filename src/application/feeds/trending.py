@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from application.feeds.pipeline import FeedPost, FeedPostView, HydrateFeed
@@ -22,6 +21,7 @@ from application.feeds.trending_formula import (
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import Clock, ViewerContexts
+from domain.dataclasses import dataclass
 from domain.shared import PostId, UserId, ViewerContext
 
 BATCH = 2_000

@@ -1,13 +1,13 @@
 """The handlers of identity's events in graph."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from application.graph.ports import AccountDirectory, GraphTx
 from application.graph.relationships import ForgetViewerContexts, apply_change
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.ports import NewId, OpenTx
 from application.shared.subscriptions import BUDGET, MORE
+from domain.dataclasses import dataclass
 from domain.graph import FollowRequestNotFound, Relationship
 from domain.shared import EventId, UserId
 

@@ -1,7 +1,6 @@
 """The module graph: follows, follow requests, blocks and mutes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from application.graph.event_handlers import AcceptFollowRequests, EraseRelationships, opens_account
@@ -27,6 +26,7 @@ from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.people import Cards
 from application.shared.ports import Clock, NewId, PurgeExpired
 from application.shared.subscriptions import Subscription, on_long
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

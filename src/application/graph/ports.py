@@ -1,12 +1,12 @@
 """The ports that graph needs from the outside."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from application.shared.paging import Window
 from application.shared.ports import Outbox
+from domain.dataclasses import dataclass
 from domain.graph import Relationship
 from domain.shared import UserId
 

@@ -1,12 +1,12 @@
 """Queries about the relationships of accounts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from application.graph.ports import AccountDirectory, GraphReader, RelationshipList
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard, Cards, FollowSummary
 from application.shared.ports import Clock, ViewerContexts
+from domain.dataclasses import dataclass
 from domain.graph import AccountPrivate, Relationship
 from domain.shared import UserId, UserNotFound
 

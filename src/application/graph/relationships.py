@@ -2,7 +2,6 @@
 changes nothing and raises nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, Protocol, TypeAlias
 
@@ -17,6 +16,7 @@ from application.shared.events import (
     Unfollowed,
 )
 from application.shared.ports import Clock, NewId, OpenTx
+from domain.dataclasses import dataclass
 from domain.graph import (
     MAX_BLOCKS,
     MAX_FOLLOWING,

@@ -1,9 +1,8 @@
 """The ports of graph that a store implements."""
 
-from dataclasses import dataclass
-
 from application.graph.ports import GraphCounters, GraphReader, GraphTx
 from application.shared.ports import OpenTx, PurgeExpired
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

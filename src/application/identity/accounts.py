@@ -1,13 +1,13 @@
 """Edit and delete accounts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from application.identity.ports import IdentityTx
 from application.identity.security import SecurityLog
 from application.identity.sessions import SessionsEnded
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.ports import Clock, OpenTx
+from domain.dataclasses import dataclass
 from domain.identity import BIO, NAME_REST, Account, ConfirmationNeeded, SessionEnded
 from domain.names import display_name as checked_name
 from domain.shared import CountGraphemes, FieldErrors, SessionId, Stale, UserId

@@ -2,13 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from application.identity.ports import IdentityReader
 from application.shared.events import AccountDeleted, ProfileChanged
 from application.shared.people import AuthorCard
 from application.shared.readings import Key, Readings, also_of, rows_of
+from domain.dataclasses import dataclass
 from domain.shared import EventId, UserId
 
 CARD: Final = "card"

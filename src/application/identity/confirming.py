@@ -5,7 +5,6 @@ registration is stored. Which mail to send is decided when the mail is sent, out
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -16,6 +15,7 @@ from application.identity.sessions import SEED_BYTES, UNKNOWN_CLIENT, ClientInfo
 from application.shared.events import Registered
 from application.shared.idempotency import IdempotentResult, run_once
 from application.shared.ports import Clock, IdempotentRequest, NewId, OpenTx, Record
+from domain.dataclasses import dataclass
 from domain.identity import (
     CONFIRMATION_LIFE,
     Account,

@@ -1,13 +1,13 @@
 """End sessions, by their owner or by the operator."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 
 from application.identity.ports import IdentityTx
 from application.identity.security import SecurityLog
 from application.identity.sessions import SessionsEnded
 from application.shared.ports import Clock, OpenTx
+from domain.dataclasses import dataclass
 from domain.identity import SessionEnded, SessionNotFound
 from domain.shared import SessionId, UserId
 

@@ -1,10 +1,9 @@
 """The handlers of other modules' events in identity."""
 
-from dataclasses import dataclass
-
 from application.identity.ports import PostCountsTx
 from application.shared.events import PostDeleted, Published
 from application.shared.ports import OpenTx
+from domain.dataclasses import dataclass
 from domain.shared import OPEN_VISIBILITIES, EventId, UserId
 
 COUNT_POSTS = "identity.count_posts"

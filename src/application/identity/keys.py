@@ -5,13 +5,14 @@ stops signing, until the last token that it signed has expired.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from application.identity.ports import Keys, KeyState, KeyStore, StoredKey
 from application.identity.security import SecurityLog
 from application.shared.ports import Clock
+from domain.dataclasses import dataclass
 
 PUBLISHED = timedelta(minutes=10)
 """For this long a key is published before it signs: twice the time for which caches may keep the list of keys."""

@@ -1,7 +1,6 @@
 """The mails about registrations: one to confirm it, and a warning to an address that has an account already."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
@@ -14,6 +13,7 @@ from application.shared.log_events import (
     RegistrationMailRetried,
 )
 from application.shared.mail import MAX_TRIES, Mail, Message, Site, Undeliverable, pause_before, reason_of
+from domain.dataclasses import dataclass
 from domain.identity import CONFIRMATION_LIFE, AsciiDomain, email_key
 
 AT_ONCE = 5

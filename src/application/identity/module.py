@@ -1,7 +1,6 @@
 """The module identity: accounts, sessions and signing keys."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from application.identity.accounts import DeleteAccount, EditProfile
@@ -28,6 +27,7 @@ from application.shared.mail import Mail, Site
 from application.shared.ports import Clock, NewId, PurgeExpired, ViewerContexts
 from application.shared.readings import Readings
 from application.shared.subscriptions import Subscription, on
+from domain.dataclasses import dataclass
 from domain.identity import AsciiDomain
 from domain.shared import CountGraphemes
 

@@ -1,7 +1,6 @@
 """Confirm and change passwords."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from application.identity.ports import CommonPasswordCheck, IdentityReader, IdentityTx, Passwords
@@ -9,6 +8,7 @@ from application.identity.security import SecurityLog
 from application.identity.sessions import SessionMaker, SessionsEnded, Tokens
 from application.identity.throttle import Throttle
 from application.shared.ports import Clock, OpenTx
+from domain.dataclasses import dataclass
 from domain.identity import Session, SessionEnded, WrongPassword, new_password, password
 from domain.shared import Invalid, SessionId, UserId
 

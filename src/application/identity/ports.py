@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -10,6 +9,7 @@ from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.people import AuthorCard
 from application.shared.ports import Idempotency, Inbox, Outbox
+from domain.dataclasses import dataclass
 from domain.identity import Account, Session
 from domain.shared import EventId, SessionId, UserId
 

@@ -1,11 +1,11 @@
 """Queries about accounts and sessions, and the authentication of access tokens."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from application.identity.ports import IdentityReader, SessionRow
 from application.shared.paging import Page, Window, page
 from application.shared.ports import Clock, Record
+from domain.dataclasses import dataclass
 from domain.identity import Account
 from domain.identity import username as canonical
 from domain.shared import Invalid, UserId, UserNotFound

@@ -1,7 +1,5 @@
 """Register an account."""
 
-from dataclasses import dataclass
-
 from application.identity.passwords import NewPassword
 from application.identity.ports import IdentityTx, Passwords
 from application.identity.security import SecurityLog
@@ -10,6 +8,7 @@ from application.identity.throttle import Throttle
 from application.shared.events import Registered
 from application.shared.idempotency import IdempotentResult, run_once
 from application.shared.ports import IdempotentRequest, NewId, OpenTx, Record
+from domain.dataclasses import dataclass
 from domain.identity import Account, AsciiDomain, email, username
 from domain.names import display_name as checked_name
 from domain.shared import CountGraphemes, FieldErrors, UserId

@@ -1,11 +1,10 @@
 """Repair of the post counts, which the events of other modules keep up to date."""
 
-from dataclasses import dataclass
-
 from application.identity.event_handlers import COUNT_POSTS, post_count_change
 from application.identity.ports import Authorship, IdentityTx
 from application.shared.ports import OpenTx
 from application.shared.retrying import with_retries
+from domain.dataclasses import dataclass
 from domain.shared import UserId
 
 BATCH = 200

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
 from application.shared.ports import ViewerContexts
+from domain.dataclasses import dataclass
 from domain.shared import CountGraphemes, FieldError, Invalid, UserId, ViewerContext
 from domain.words import check_length, phrase, words
 

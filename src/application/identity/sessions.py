@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from application.identity.throttle import Throttle
 from application.shared.errors import Overloaded
 from application.shared.idempotency import IdempotentResult, run_once
 from application.shared.ports import Clock, IdempotentRequest, NewId, OpenTx, Record
+from domain.dataclasses import dataclass
 from domain.identity import (
     MAX_SESSIONS,
     Account,

@@ -1,11 +1,10 @@
 """The ports of identity that a store implements."""
 
-from dataclasses import dataclass
-
 from application.identity.ports import ConfirmationQueue, IdentityReader, IdentityTx, KeyStore, PostCountsTx
 from application.identity.searching import PeopleSearch
 from application.identity.security import SecurityRecords
 from application.shared.ports import OpenTx, PurgeExpired
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,12 @@ from known networks and from sessions (`/auth/confirm`, `/auth/password`).
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from math import ceil
 from typing import Protocol, TypeAlias
 
 from application.shared.errors import Overloaded
 from application.shared.limits import Limiter, Rate
+from domain.dataclasses import dataclass
 from domain.shared import SessionId, TooMany, UserId
 
 LOGINS = Rate("login", 10, 300)

@@ -1,12 +1,12 @@
 """The media that an author may attach. Posts asks."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from application.media.ports import MediaReader
 from application.media.serving import card_of
 from application.shared.attachments import MediaCard
 from application.shared.ports import Clock
+from domain.dataclasses import dataclass
 from domain.media import ATTACH_MARGIN, ATTACH_WITHIN
 from domain.shared import MediaId, UserId
 

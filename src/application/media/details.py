@@ -1,11 +1,10 @@
 """An owner reads media, and changes its alt text and focal point."""
 
-from dataclasses import dataclass
-
 from application.media.ports import MediaReader, MediaTx
 from application.media.uploading import require_owner
 from application.shared.events import AttachedMediaChanged
 from application.shared.ports import OpenTx
+from domain.dataclasses import dataclass
 from domain.media import ALT_TEXT, FocalPoint, Media, MediaNotFound
 from domain.shared import CountGraphemes, MediaId, UserId
 

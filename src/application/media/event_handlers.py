@@ -1,6 +1,6 @@
 """Handlers of the events of posts and identity. All of them are idempotent."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from application.media.ports import MediaTx
 from application.media.removing import PurgeMedia, purge_or_defer
@@ -12,6 +12,7 @@ from application.shared.events import (
     PostDeleted,
 )
 from application.shared.ports import OpenTx
+from domain.dataclasses import dataclass
 from domain.media import Media, MediaInUse, MediaNotFound, MediaState
 from domain.shared import EventId, MediaId, PostId, UserId
 

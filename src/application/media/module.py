@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from application.media.attachable import AttachableMedia
@@ -29,6 +28,7 @@ from application.media.uploading import BeginUpload, CompleteUpload, RegisterUpl
 from application.shared.events import AccountDeleted, MediaAttached, MediaDetached, PostDeleted
 from application.shared.ports import ActiveSessions, Clock, NewId
 from application.shared.subscriptions import Subscription, on
+from domain.dataclasses import dataclass
 from domain.shared import CountGraphemes
 
 

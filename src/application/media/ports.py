@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 from application.shared.ports import Idempotency, Outbox
+from domain.dataclasses import dataclass
 from domain.media import FailureReason, Media, ProcessingResult
 from domain.shared import Forbidden, MediaId, PostId, SessionId, UserId
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from application.shared.events import AttachedMediaChanged, MediaSettled
 from application.shared.log import log
 from application.shared.log_events import MediaWaits
 from application.shared.ports import Clock, OpenTx
+from domain.dataclasses import dataclass
 from domain.media import EXTENSIONS, FailureReason, Media, MediaNotFound, MediaState, ProcessingResult
 from domain.shared import Unavailable
 

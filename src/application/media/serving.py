@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import NamedTuple, Protocol
 
 from application.media.ports import MediaReader, Storage
 from application.shared.attachments import MediaCard, RenditionCard
+from domain.dataclasses import dataclass
 from domain.media import EXTENSIONS, Media, MediaNotFound, MediaState, Rendition
 from domain.shared import MediaId, UserId
 

@@ -1,9 +1,8 @@
 """The ports of media that a store implements."""
 
-from dataclasses import dataclass
-
 from application.media.ports import MediaReader, MediaTx, ProcessingQueue
 from application.shared.ports import OpenTx
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Tickets for direct uploads: which uploads they still allow, and the clean-up after they expire."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from application.media.ports import (
 )
 from application.media.removing import PurgeMedia, object_keys
 from application.shared.ports import ActiveSessions, Clock, OpenTx
+from domain.dataclasses import dataclass
 from domain.media import Media, MediaNotFound, MediaState
 from domain.shared import MediaId, id_from
 

@@ -5,7 +5,7 @@ leaves a pending row, which maintenance later removes together with its objects.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from application.media.ports import MediaStore, MediaTx, Storage, UploadTicket
 from application.shared.idempotency import run_once
 from application.shared.ports import Clock, IdempotentRequest, NewId, OpenTx, Record
+from domain.dataclasses import dataclass
 from domain.media import (
     ALT_TEXT,
     CENTRE,

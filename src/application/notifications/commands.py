@@ -1,12 +1,12 @@
 """Commands of a user on their own stream: mark as read, dismiss, set preferences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from application.notifications.hydration import RemoveEntries
 from application.notifications.ports import BATCH, NotificationsTx, StreamHint, StreamHints, StreamReader
 from application.shared.paging import Window
 from application.shared.ports import NewId, OpenTx
+from domain.dataclasses import dataclass
 from domain.notifications import Channel, NotificationKind, Preferences, Stream, StreamChange, StreamEntry
 from domain.shared import NotFound, UserId
 

@@ -4,7 +4,6 @@ are not public, and machines on the way read mail."""
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from application.notifications.ports import DueMail, MailAddresses, StreamReader
 from application.shared.mail import Message, Site
 from application.shared.paging import Window
 from application.shared.people import AuthorCard
+from domain.dataclasses import dataclass
 from domain.notifications import Channel, NotificationKind
 
 MAX_LINES = 20

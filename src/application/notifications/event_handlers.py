@@ -1,7 +1,6 @@
 """Event handlers of notifications that notify users."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from application.notifications.notify import NotificationRequest, Notify
 from application.notifications.ports import BATCH, NotificationPosts
@@ -15,6 +14,7 @@ from application.shared.events import (
     Reposted,
 )
 from application.shared.subscriptions import BUDGET
+from domain.dataclasses import dataclass
 from domain.notifications import NotificationKind
 from domain.shared import EventId, MediaId, PostId, UserId, made_at
 

@@ -2,12 +2,12 @@
 now."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from application.notifications.ports import HydrateNotificationPosts
 from application.shared.people import AuthorCard, Cards
 from application.shared.ports import ViewerContexts
+from domain.dataclasses import dataclass
 from domain.notifications import StreamChange, StreamEntry
 from domain.shared import UserId
 

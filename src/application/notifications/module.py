@@ -1,7 +1,6 @@
 """The module notifications: what users are notified of, the stream of it, and mails about it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import NewType, Self
 
@@ -58,6 +57,7 @@ from application.shared.mail import Mail, Site
 from application.shared.people import Cards
 from application.shared.ports import ActiveSessions, Clock, NewId, PurgeExpired, ViewerContexts
 from application.shared.subscriptions import Subscription, in_turn, on, on_long
+from domain.dataclasses import dataclass
 
 MailDelay = NewType("MailDelay", timedelta)
 """From a notification to the mail about it."""

@@ -1,12 +1,12 @@
 """Notifies users. Decides who may be notified; visibility is checked again at every read."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from application.notifications.ports import BATCH, NotificationPosts, NotificationsTx, StreamHint, StreamHints
 from application.shared.people import Cards
 from application.shared.ports import Clock, NewId, OpenTx, ViewerContexts
+from domain.dataclasses import dataclass
 from domain.notifications import MAX_REPEATS_PER_DAY, Channel, NotificationKind, Stream, StreamEntry
 from domain.shared import EventId, MediaId, PostId, UserId, ViewerContext, made_at
 

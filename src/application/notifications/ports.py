@@ -1,12 +1,12 @@
 """The driven ports of notifications."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from application.shared.paging import Window
+from domain.dataclasses import dataclass
 from domain.notifications import NotificationKind, Preferences, Stream, StreamEntry
 from domain.shared import PostId, SessionId, UserId, ViewerContext
 

@@ -1,7 +1,6 @@
 """Queries of a user on their own stream: pages of notifications, and news since a sequence number."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from application.notifications.grouping import EntryGroup, alone, grouped, within
@@ -9,6 +8,7 @@ from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.notifications.ports import StreamReader
 from application.notifications.read_stream import FindStream, OpenStream, ReadAfter, TooFarBehind
 from application.shared.paging import Page, Window, page
+from domain.dataclasses import dataclass
 from domain.notifications import MAX_STREAM_ENTRIES, NotificationKind, Stream
 from domain.shared import UserId
 

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from application.notifications.hydration import HydratedEntry, HydrateStream
 from application.notifications.ports import NotificationsTx, StreamReader
 from application.shared.ports import OpenTx
+from domain.dataclasses import dataclass
 from domain.notifications import Resume, Stream, recovers
 from domain.shared import Conflict, UserId
 

@@ -1,10 +1,10 @@
 """Removes notifications from a stream: dismissed, retracted, or no longer visible to the user."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from application.notifications.ports import NotificationsTx, StreamHint, StreamHints
 from application.shared.ports import NewId, OpenTx
+from domain.dataclasses import dataclass
 from domain.notifications import Stream, StreamChange, StreamEntry
 from domain.shared import UserId
 

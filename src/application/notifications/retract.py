@@ -1,7 +1,6 @@
 """Event handlers of notifications that retract notifications."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from application.notifications.ports import NotificationRef, NotificationsTx, StreamReader
 from application.notifications.remove import RemoveNotifications
@@ -17,6 +16,7 @@ from application.shared.events import (
 )
 from application.shared.ports import OpenTx
 from application.shared.subscriptions import BUDGET, MORE
+from domain.dataclasses import dataclass
 from domain.notifications import NotificationKind
 from domain.shared import EventId, PostId, UserId
 

@@ -1,7 +1,6 @@
 """Mails about notifications, for users who want them. A mail covers what the user has not read in the app meanwhile."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 
 from application.notifications.compose_mail import ComposeMail
@@ -9,6 +8,7 @@ from application.notifications.ports import DueMail, MailQueue
 from application.shared.log import log
 from application.shared.log_events import MailDropped, MailFailed, MailRetried
 from application.shared.mail import MAX_TRIES, Mail, Undeliverable, pause_before, reason_of
+from domain.dataclasses import dataclass
 
 AT_ONCE = 5
 """Mails that one process sends concurrently."""

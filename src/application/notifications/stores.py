@@ -1,9 +1,8 @@
 """The ports of notifications that a store implements."""
 
-from dataclasses import dataclass
-
 from application.notifications.ports import MailQueue, NotificationsTx, StreamReader, StreamTickets
 from application.shared.ports import OpenTx, PurgeExpired
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Deletes old entries of streams in small steps, and repairs streams after a restore."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from application.notifications.ports import BATCH, NotificationsTx, StreamReader
 from application.shared.ports import Clock, OpenTx
+from domain.dataclasses import dataclass
 from domain.notifications import RETENTION_DAYS
 from domain.shared import UserId
 

@@ -4,12 +4,12 @@ frame; an EventSource has only its URL, which contains a token that opens nothin
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from application.notifications.ports import StreamTicket, StreamTickets, StreamTokens
 from application.shared.errors import TokenInvalid
 from application.shared.ports import ActiveSessions, Clock
+from domain.dataclasses import dataclass
 from domain.shared import SessionId, UserId
 
 LASTS = timedelta(seconds=30)

@@ -1,12 +1,12 @@
 """Whom a post concerns, and who may see it. Notifications asks."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from application.posts.hydration import PostPartsReader
 from application.posts.ports import EngagementsReader
 from application.posts.views import PostState
+from domain.dataclasses import dataclass
 from domain.posts import can_view
 from domain.shared import PostId, UserId, ViewerContext
 

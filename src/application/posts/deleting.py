@@ -3,13 +3,13 @@
 The latter works in small batches that may be interrupted."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from application.posts.counting import count_above
 from application.posts.ports import PostsTx
 from application.shared.events import AccountDeleted, PostDeleted
 from application.shared.ports import OpenTx, ViewerContexts
 from application.shared.subscriptions import BUDGET, MORE
+from domain.dataclasses import dataclass
 from domain.posts import Post, PostNotFound, can_view
 from domain.shared import EventId, PostId, UserId
 

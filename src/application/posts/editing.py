@@ -1,6 +1,5 @@
 """Editing posts and comments, and removing earlier versions."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from application.posts.access import entities_in, locked_if_visible, recipients
@@ -10,6 +9,7 @@ from application.posts.queries import HydratedPost, ReadPost
 from application.shared.attachments import MediaCard
 from application.shared.events import Edited, MediaDetached
 from application.shared.ports import Clock, OpenTx, ViewerContexts
+from domain.dataclasses import dataclass
 from domain.languages import language
 from domain.posts import (
     CONTENT_WARNING,

@@ -2,13 +2,13 @@
 pinned."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from application.posts.ports import AuthorDirectory, EngagedPost, EngagementsReader, PostsReader
 from application.posts.queries import HydratedPost, HydratePosts
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
 from application.shared.ports import ViewerContexts
+from domain.dataclasses import dataclass
 from domain.posts import Engagement, PostNotFound
 from domain.shared import PostId, UserId, UserNotFound
 

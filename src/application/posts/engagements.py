@@ -1,11 +1,12 @@
 """Likes, reposts, bookmarks and pins. It is safe to set what is set, and to remove what is not there."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from application.posts.access import locked_if_visible
 from application.posts.ports import PostsTx
 from application.shared.events import Event, Liked, Reposted, Unliked, Unreposted
 from application.shared.ports import IdempotentRequest, NewId, OpenTx, ViewerContexts
+from domain.dataclasses import dataclass
 from domain.posts import (
     MAX_BOOKMARKS,
     MAX_PINS,

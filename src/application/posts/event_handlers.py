@@ -1,7 +1,6 @@
 """Event handlers of posts: for accounts that become private, or public again, and for changes of attached media."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from application.posts.counting import count_above
 from application.posts.ports import PostsTx, RestrictedAuthors
@@ -10,6 +9,7 @@ from application.shared.attachments import Attachable
 from application.shared.events import AttachedMediaChanged, ProfileChanged, Published
 from application.shared.ports import OpenTx
 from application.shared.subscriptions import BUDGET
+from domain.dataclasses import dataclass
 from domain.posts import OPEN_VISIBILITIES, PostNotFound
 from domain.shared import MAX_ID, EventId, MediaId, PostId, UserId
 

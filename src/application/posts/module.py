@@ -1,7 +1,6 @@
 """The module posts: posts, comments, and likes, reposts, bookmarks and pins of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from application.posts.audience import PostAudience
@@ -39,6 +38,7 @@ from application.shared.events import (
 from application.shared.feed_entries import FeedEntries
 from application.shared.ports import Clock, NewId, PurgeExpired, ViewerContexts
 from application.shared.subscriptions import Subscription, on, on_long
+from domain.dataclasses import dataclass
 from domain.posts import hashtag
 from domain.shared import CountGraphemes
 

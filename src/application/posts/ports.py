@@ -1,7 +1,6 @@
 """What posts needs from outside."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from application.shared.events import PostDeleted, Published
 from application.shared.paging import Window
 from application.shared.people import Cards
 from application.shared.ports import Idempotency, Outbox
+from domain.dataclasses import dataclass
 from domain.posts import Engagement, Entity, Post
 from domain.shared import EventId, PostId, UserId, ViewerContext
 

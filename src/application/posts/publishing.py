@@ -1,7 +1,7 @@
 """Publishing posts and comments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from application.posts.access import entities_in, locked_if_visible, recipients
 from application.posts.counting import count_above
@@ -14,6 +14,7 @@ from application.shared.events import MediaAttached, Published
 from application.shared.idempotency import run_once
 from application.shared.people import AuthorCard
 from application.shared.ports import IdempotentRequest, NewId, OpenTx, Record, ViewerContexts
+from domain.dataclasses import dataclass
 from domain.languages import language
 from domain.posts import (
     CONTENT_WARNING,

@@ -1,7 +1,6 @@
 """The queries of posts: one post, several, those of an author, and the history of one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from application.posts.ports import AuthorDirectory, PostsReader, PostVersion
@@ -9,6 +8,7 @@ from application.posts.views import PostView
 from application.shared.paging import Page, Window, page
 from application.shared.people import AuthorCard
 from application.shared.ports import ViewerContexts
+from domain.dataclasses import dataclass
 from domain.posts import PostNotFound
 from domain.shared import PostId, UserId, UserNotFound
 

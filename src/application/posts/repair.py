@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from application.posts.ports import Counters
 from application.shared.retrying import with_retries
+from domain.dataclasses import dataclass
 from domain.shared import MAX_ID, PostId
 
 BATCH = 200

@@ -1,13 +1,13 @@
 """Searching posts and hashtags."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from application.posts.ports import AuthorDirectory, PostsReader
 from application.posts.queries import HydratedPost, HydratePosts
 from application.shared.paging import Page, Window, page
 from application.shared.ports import ViewerContexts
+from domain.dataclasses import dataclass
 from domain.posts.searching import PostQuery
 from domain.posts.tags import beginning_of_tag
 from domain.shared import CountGraphemes, FieldError, Invalid, PostId, UserId, ViewerContext

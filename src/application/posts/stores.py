@@ -1,7 +1,5 @@
 """The ports of posts that a store implements."""
 
-from dataclasses import dataclass
-
 from application.posts.hydration import PostPartsReader
 from application.posts.ports import (
     AuthoredPosts,
@@ -14,6 +12,7 @@ from application.posts.ports import (
 from application.posts.searching import PostSearch
 from application.shared.feed_entries import FeedEntries
 from application.shared.ports import OpenTx, PurgeExpired
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

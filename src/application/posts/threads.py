@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from application.posts.ports import PostsReader, Tombstone
@@ -10,6 +9,7 @@ from application.posts.queries import HydratedPost, HydratePosts
 from application.posts.views import PostView
 from application.shared.paging import Page, Window, page
 from application.shared.ports import ViewerContexts
+from domain.dataclasses import dataclass
 from domain.posts import PostNotFound
 from domain.shared import PostId, UserId, ViewerContext
 

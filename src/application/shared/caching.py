@@ -5,12 +5,13 @@ A cache never decides who may see something, and losing it loses no data: a miss
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from application.shared.log import log
 from application.shared.log_events import CacheNotComputed
 from application.shared.ports import Clock
+from domain.dataclasses import dataclass
 from domain.shared import Unavailable
 
 T = TypeVar("T")

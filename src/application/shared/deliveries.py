@@ -1,11 +1,12 @@
 """The receiving end of the outbox: pending deliveries and their outcomes."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
 from application.shared.events import Event
+from domain.dataclasses import dataclass
 from domain.shared import EventId
 
 NOT_DISTRIBUTED = ""

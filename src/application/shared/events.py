@@ -5,8 +5,9 @@ and never changes its meaning. Events with the same `aggregate` are delivered in
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
+
+from domain.dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """Effects that happen once, however often the client retries."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from application.shared.ports import Idempotency, IdempotentRequest, Record
+from domain.dataclasses import dataclass
 from domain.shared import SessionId, UserId
 
 

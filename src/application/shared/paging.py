@@ -1,9 +1,9 @@
 """Pages of lists that are ordered by id. They are read from an edge, never by offset."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from domain.dataclasses import dataclass
 from domain.shared import MAX_ID
 
 T = TypeVar("T")

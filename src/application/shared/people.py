@@ -1,10 +1,10 @@
 """The views of accounts that modules share."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from domain.dataclasses import dataclass
 from domain.shared import UserId
 
 

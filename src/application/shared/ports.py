@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from application.shared.events import Event
+from domain.dataclasses import dataclass
 from domain.shared import EventId, SessionId, UserId, ViewerContext
 
 T = TypeVar("T")

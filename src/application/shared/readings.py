@@ -9,8 +9,9 @@ read meanwhile is not kept. Nor is a reading for which rows were read that it ha
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from domain.dataclasses import dataclass
 
 Key: TypeAlias = tuple[str | int, ...]
 """A kind of row and one or two ids. The module that owns the table defines its kinds; `docs/decisions.md` lists them."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 
 from application.shared.deliveries import Delivery, OutboxQueue, Remaining
@@ -12,6 +12,7 @@ from application.shared.leases import LeasedBatch
 from application.shared.log import log
 from application.shared.log_events import DeliveryDead, DeliveryFailed, DeliveryWaits
 from application.shared.subscriptions import Failed, Handled, Outcome, Subscribers
+from domain.dataclasses import dataclass
 
 BATCH = 200
 LEASE = timedelta(seconds=5)

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeAlias, TypeVar
 
 from application.shared.events import Event
 from application.shared.log import delivered_event, log
 from application.shared.log_events import RepeatedDeliveryFailed
+from domain.dataclasses import dataclass
 from domain.shared import EventId, Unavailable
 
 E = TypeVar("E", bound=Event)

@@ -8,10 +8,10 @@ of times.
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+from domain.dataclasses import dataclass
 from domain.posts.links import link_end
 from domain.posts.tags import hashtag, in_tag, is_mark, is_selector, tag_end
 from domain.shared import FieldError, Invalid, UserId

@@ -1,11 +1,12 @@
 """A post: who may see it, and who may change or remove it."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from domain.dataclasses import dataclass
 from domain.posts.entities import Entity, mentioned
 from domain.shared import OPEN_VISIBILITIES as OPEN_VISIBILITY_NAMES
 from domain.shared import (

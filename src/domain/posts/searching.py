@@ -7,9 +7,9 @@ database as an operator.
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
 from typing import TypeVar
 
+from domain.dataclasses import dataclass
 from domain.posts.entities import hashtags
 from domain.posts.post import Post
 from domain.posts.tags import MAX_TAG, hashtag

@@ -1,0 +1,90 @@
+"""What a server in the embedded shape loads. Every module takes time at the start, and memory until the end."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+NOT_LOADED = (
+    # Stores and services that this shape has not.
+    "adapters.memory.posts",
+    "adapters.memory.store",
+    "adapters.redis.client",
+    "adapters.storage.s3",
+    "hiredis",
+    "minio",
+    "redis",
+    # Mail, unless a server for it is configured.
+    "adapters.mail.smtp",
+    "aiosmtplib",
+    # Migrations, unless there is something to migrate.
+    "alembic",
+    "mako",
+    # Traces and metrics, unless they are on.
+    "opentelemetry",
+    "prometheus_client",
+    # Pictures and films, which only the confined child processes decode.
+    "PIL",
+    "av",
+    "blurhash",
+    # What only tests need, though a library brings it.
+    "faker",
+    "httpx",
+    "polyfactory",
+    "pydantic",
+    "pytest",
+    "rich",
+)
+START = """
+import asyncio, sys
+from entrypoints import server
+from entrypoints.cli import main
+from entrypoints.container import build
+from entrypoints.http.app import create_app
+from entrypoints.runtime import running
+from entrypoints.settings import Settings
+
+async def start():
+    settings = Settings.read()
+    container = build(settings)
+    async with running(container, settings):
+        create_app(container, settings)
+        print(*sorted(sys.modules))
+
+asyncio.run(start())
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> frozenset[str]:
+    """The modules of a server that has started for the second time: the first start migrates the database."""
+    folder = tmp_path_factory.mktemp("footprint")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("WAGGLE_")}
+    env |= {"WAGGLE_DATA_DIR": str(folder / "data"), "PYTHONPATH": str(ROOT / "src")}
+    printed = ""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", START],
+            env=env,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        printed = done.stdout
+    return frozenset(printed.split())
+
+
+def test_the_started_server_has_loaded_what_it_needs(loaded: frozenset[str]) -> None:
+    assert {"adapters.sql.posts.reading", "entrypoints.http.app", "litestar", "sqlite3"} <= loaded
+
+
+@pytest.mark.parametrize("name", NOT_LOADED)
+def test_the_embedded_shape_does_not_load(name: str, loaded: frozenset[str]) -> None:
+    assert sorted(module for module in loaded if module == name or module.startswith(f"{name}.")) == []
