@@ -73,6 +73,31 @@ def test_a_list_beside_a_converted_value_is_expanded(connection: sqlite3.Connect
     assert [bee.seen.year for bee in run(connection, select(bees).order_by(bees.c.id), {})] == [2027, 2026]
 
 
+@pytest.mark.parametrize("dialect", [SQLITE, POSTGRES])
+def test_lists_of_the_same_length_share_a_form_and_others_do_not(dialect: Any) -> None:
+    tags = bindparam("tags", type_=LargeBinary, expanding=True)
+    chosen = select(bees.c.id).where(bees.c.id == bindparam("id"), bees.c.tag.in_(tags))
+    form = compiled(chosen, ("tags", "id"), dialect)
+    lists: list[list[bytes]] = [[b"a", b"b"], [b"c", b"d"], [b"e"], [], [b"f"] * 80]
+
+    found = [form.converted({"tags": tags, "id": 3}) for tags in lists]
+
+    assert [[bytes(value) for value in values[1:]] for _, values in found] == lists
+    assert found[0][0] is found[1][0] != found[2][0]
+    for sql, values in found:
+        assert values[0] == 3
+        assert sql.count("?") + sql.count("$") == len(values)
+
+
+def test_forms_for_many_lengths_are_not_all_kept() -> None:
+    form = compiled(select(bees).where(bees.c.id.in_(bindparam("ids", expanding=True))), ("ids",), SQLITE)
+
+    for length in range(200):
+        form.converted({"ids": range(length)})
+
+    assert len(form._expanded) <= 64
+
+
 def test_records_have_the_names_of_a_text(connection: sqlite3.Connection) -> None:
     [found] = run(connection, text("SELECT :a + 1 AS more, 7"), {"a": 1})
 
