@@ -2,11 +2,13 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import func, insert, select, text
 
 from adapters.sql import sqlite
+from adapters.sql.commit_thread import CommitThread
 from adapters.sql.database import CONNECTIONS, Database
 from adapters.sql.outbox import inbox
 from domain.shared import Unavailable
@@ -113,13 +115,13 @@ class TestOneWriter:
     async def test_a_cancelled_commit_is_completed(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        committing, original = asyncio.Event(), sqlite._commit
+        committing, original = asyncio.Event(), CommitThread.run
 
-        async def commit(connection: sqlite3.Connection) -> None:
+        async def run(thread: CommitThread, commit: Callable[[], None]) -> None:
             asyncio.get_running_loop().call_soon(committing.set)
-            await original(connection)
+            await original(thread, commit)
 
-        monkeypatch.setattr(sqlite, "_commit", commit)
+        monkeypatch.setattr(CommitThread, "run", run)
 
         async def write() -> None:
             async with db(stores).begin() as transaction:
@@ -146,11 +148,16 @@ class TestOneWriter:
     async def test_a_failed_commit_is_rolled_back_and_the_next_one_succeeds(
         self, stores: Stores, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def fail(_connection: sqlite3.Connection) -> None:
-            raise sqlite3.OperationalError("disk I/O error")
+        async def fail(thread: CommitThread, _commit: Callable[[], None]) -> None:
+            def refuse() -> None:
+                raise sqlite3.OperationalError("disk I/O error")
+
+            await original(thread, refuse)
+
+        original = CommitThread.run
 
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite, "_commit", fail)
+            patch.setattr(CommitThread, "run", fail)
             with pytest.raises(Unavailable):
                 async with db(stores).begin() as transaction:
                     await transaction.execute(_mark, mark(1))

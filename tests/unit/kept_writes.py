@@ -2,14 +2,13 @@
 
 import asyncio
 import random
-import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeAlias
 
 from sqlalchemy import text
 
-from adapters.sql import sqlite
+from adapters.sql.commit_thread import CommitThread
 from tests.unit.kept_walk import READERS, Walk
 
 Write: TypeAlias = Callable[[Walk, random.Random], Awaitable[None]]
@@ -195,20 +194,20 @@ async def foreign_behind(walk: Walk, chosen: random.Random) -> None:
     """Another process commits right after the server, whose event loop has not heard yet that its commit is done."""
     in_thread = asyncio.Event()
 
-    async def commit(connection: sqlite3.Connection) -> None:
+    async def run(self: CommitThread, commit: Callable[[], None]) -> None:
         asyncio.get_running_loop().call_later(0.002, in_thread.set)
-        await original(connection)
+        await original(self, commit)
 
-    original = sqlite._commit
+    original = CommitThread.run
     await walk.compare_all(chosen)
-    sqlite._commit = commit
+    CommitThread.run = run  # type: ignore[method-assign]
     try:
         task = asyncio.create_task(
             walk.sql("INSERT INTO inbox (event_id, subscriber) VALUES (abs(random()), 'walk')")
         )
         await in_thread.wait()
     finally:
-        sqlite._commit = original
+        CommitThread.run = original  # type: ignore[method-assign]
     await walk.foreign("UPDATE posts SET reposts = reposts + 1", seconds=5)
     await walk.compare_all(chosen)
     await task

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 
+from adapters.sql.commit_thread import CommitThread
 from adapters.sql.connection_pool import PoolState
 from adapters.sql.statements import Compiled, Result
 from adapters.sql.transactions import Transaction
@@ -82,7 +83,7 @@ class SqliteTransaction(Transaction):
         connection = self._connection
         try:
             if connection.is_synced and connection.total_changes != self._changes:
-                await _commit(connection)
+                await self._writer.commits.run(connection.commit)
             else:  # it waits for no disk
                 connection.commit()
         finally:
@@ -97,23 +98,6 @@ class SqliteTransaction(Transaction):
         self._writer.ended()
 
 
-async def _commit(connection: sqlite3.Connection) -> None:
-    """Commit in a thread. A cancelled request waits for it too: the connection is in use until then, and a commit that has
-    begun cannot be undone."""
-    commit = asyncio.get_running_loop().run_in_executor(None, connection.commit)
-    cancelled: asyncio.CancelledError | None = None
-    while not commit.done():
-        try:
-            await asyncio.shield(commit)
-        except asyncio.CancelledError as error:
-            cancelled = error
-        except sqlite3.Error:
-            break  # raised below
-    commit.result()
-    if cancelled is not None:
-        raise cancelled
-
-
 class SqliteWriter:
     """The only connection that writes. A transaction takes the write lock when it begins: if it took the lock later, its
     snapshot could be outdated and it would have to fail."""
@@ -126,6 +110,7 @@ class SqliteWriter:
         self._waiting = 0
         self._connection: _Connection | None = None
         self._listener: TransactionListener | None = None
+        self.commits = CommitThread()
 
     async def begin(self, *, is_synced: bool) -> SqliteTransaction:
         await self._acquire()
@@ -163,6 +148,7 @@ class SqliteWriter:
 
     async def close(self) -> None:
         async with self._lock:
+            self.commits.close()
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
