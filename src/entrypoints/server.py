@@ -20,10 +20,11 @@ from entrypoints.access.networks import Networks
 from entrypoints.background import in_background
 from entrypoints.container import Container, build
 from entrypoints.http.app import VERSION, create_app
-from entrypoints.http.connections import MAX_PER_NETWORK, BoundedSocket, Connections
+from entrypoints.http.connections import MAX_PER_NETWORK, Connections
 from entrypoints.http.metrics_listener import serving_metrics
 from entrypoints.http.notifications.stream.frames import MAX_FRAME
 from entrypoints.http.starting import responding_to_probes
+from entrypoints.http.websockets import BoundedSocket
 from entrypoints.log_events import (
     MetricsExposed,
     MetricsServed,

@@ -16,8 +16,10 @@ from application.notifications.read_stream import OpenStream, ReadAfter
 from domain.notifications import Resume, StreamChange
 from domain.shared import SessionId, Unavailable, UserId
 from entrypoints.http.fragments import Fragments
-from entrypoints.http.notifications.stream import frames, session
-from entrypoints.http.notifications.stream.session import StreamClosed, StreamGrant, StreamSession
+from entrypoints.http.notifications.stream import frames
+from entrypoints.http.notifications.stream.at_once import Pushes
+from entrypoints.http.notifications.stream.services import StreamGrant, StreamServices
+from entrypoints.http.notifications.stream.session import StreamClosed, StreamSession
 from tests.unit import stream_harness
 
 MAYA, WILLY = UserId(1), UserId(2)
@@ -39,6 +41,10 @@ class StreamServer:
         self.read_after: Callable[[UserId, int], Awaitable[Any]] = ReadAfter(
             self.streams.find_stream, self.streams.reader, self.streams.hydrate
         )
+        self.pushes = Pushes(self._read)
+
+    async def _read(self, user: UserId, last: int) -> Any:
+        return await self.read_after(user, last)  # which a test may have replaced
 
     async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
         if self.database_unavailable:
@@ -55,20 +61,27 @@ class StreamServer:
         lifetime: timedelta = timedelta(hours=1),
         *,
         answers_pings: bool = True,
+        writes_frames: bool = False,
     ) -> AsyncIterator["Client"]:
         listener = self.hub.join(MAYA, SESSION)
         client = Client(listener)
         until = datetime.now(UTC) + lifetime
-        common = session.StreamServices(
+        common = StreamServices(
             self.hub,
             OpenStream(self.streams.find_stream),
             self.read_after,  # type: ignore[arg-type]  # or a fake
+            self.pushes,
             lambda: datetime.now(UTC),
             Fragments(MediaAddresses(b"key", "http://waggle.test")),
             self.meter,
         )
         client.session = StreamSession(
-            common, listener, StreamGrant(MAYA, SESSION, until), client.receive, answers_pings=answers_pings
+            common,
+            listener,
+            StreamGrant(MAYA, SESSION, until),
+            client.receive,
+            answers_pings=answers_pings,
+            write_frames=client.write if writes_frames else None,
         )
         try:
             await client.session.open(resume)
@@ -93,6 +106,15 @@ class Client:
     stalled: bool = False
     on_receive: Callable[[], Awaitable[None]] | None = None
     """Runs while a frame is being sent."""
+    written: list[bytes] = field(default_factory=list)
+    """What the session wrote without waking up."""
+    accepts_frames: bool = True
+    """Whether it can: the connection is open, and its buffer is empty."""
+
+    def write(self, ready_made: bytes) -> bool:
+        if self.accepts_frames:
+            self.written.append(ready_made)
+        return self.accepts_frames
 
     async def receive(self, frame: frames.Outbound) -> None:
         if self.stalled:

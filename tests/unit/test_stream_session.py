@@ -212,7 +212,7 @@ async def test_entries_read_too_long_ago_are_read_again_before_sending(
                 server.streams.hidden.add(stream_harness.POST)
 
         client.on_receive = hide
-        monkeypatch.setattr(StreamSession, "_event", _bare_event)
+        monkeypatch.setattr(StreamSession, "event", _bare_event)
         await settle()
     types = [frame.type for frame in client.received if isinstance(frame, frames.Event)]
     assert types[:3] == ["like", "void", "void"]

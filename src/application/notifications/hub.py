@@ -2,7 +2,7 @@
 read from the database."""
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -53,7 +53,19 @@ class Listener:
     behind: bool = True
     """There may be entries after `last`."""
     end_reason: EndReason | None = None
+    at_once: Callable[[StreamHint], bool] | None = None
+    """Sends what a hint is about while the sender sleeps. False if it cannot, and the sender has to be woken."""
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_woken(self) -> bool:
+        """Whether the sender is about to look for work."""
+        return self._woken.is_set()
+
+    def notify(self, hint: StreamHint) -> None:
+        """Send what the hint is about at once, or wake the sender."""
+        if self.at_once is None or not self.at_once(hint):
+            self.wake(hint)
 
     def wake(self, hint: StreamHint = StreamHint.STREAM) -> None:
         if hint is StreamHint.HOME:
@@ -122,7 +134,7 @@ class Hub:
             self._by_user.keys() & users
         ):  # thousands may follow an account, but few have an open stream
             for listener in self._by_user[user]:
-                listener.wake(hint)
+                listener.notify(hint)
 
     def wake_all(self) -> None:
         """Hints may have been lost: wake every listener."""

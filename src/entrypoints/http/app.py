@@ -48,7 +48,8 @@ from entrypoints.http.media.uploads import DirectUploadsController
 from entrypoints.http.notifications.handlers import NotificationsController
 from entrypoints.http.notifications.preferences import PreferencesController
 from entrypoints.http.notifications.stream import asyncapi
-from entrypoints.http.notifications.stream.session import StreamServices
+from entrypoints.http.notifications.stream.at_once import Pushes
+from entrypoints.http.notifications.stream.services import StreamServices
 from entrypoints.http.notifications.stream.socket import StreamSocket
 from entrypoints.http.notifications.stream.sse import StreamController
 from entrypoints.http.notifications.stream.temporary_errors import TemporaryErrorsAsEvents
@@ -248,6 +249,7 @@ def _streams(container: Container, fragments: Fragments) -> StreamServices:
         notifications.hub,
         notifications.open_stream,
         notifications.read_coalesced,
+        Pushes(notifications.read_coalesced.read_after),
         container.now(),
         fragments,
         container.meters().streams,

@@ -8,20 +8,18 @@ client sends before it has its responses. Here reading stops once some requests 
 import resource
 import socket
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
 from application.shared.log import log
 from entrypoints.access.networks import UNKNOWN, Networks, prefix
 from entrypoints.http.request_middleware import MAX_HEADER_BYTES, host_error, last_resort
+from entrypoints.http.websockets import LEAVING_SECONDS, SOCKET_SEND_BYTES, BoundedSocket, Upgraded
 from entrypoints.log_events import TooManyConnections
 
 HEADER_SECONDS = 10.0
@@ -30,8 +28,6 @@ BODY_SECONDS = 10.0
 """From the end of the headers to the end of the body. The deadline is extended by the body that arrives, at..."""
 BYTES_PER_SECOND = 32 * 1024
 """...this rate: a large body may take longer, a slow one may not."""
-LEAVING_SECONDS = 10.0
-"""For a client to read the rest of its response after the server has closed the connection."""
 MAX_PIPELINED = 16
 """Requests of a connection that may wait while an earlier one is answered. Beyond that nothing is read."""
 MAX_PIPELINED_BYTES = 64 * 1024
@@ -39,9 +35,6 @@ MAX_PIPELINED_BYTES = 64 * 1024
 MAX_CONNECTIONS = 10_000
 RESERVED_FILES = 256
 """File descriptors that are reserved for the store, logs and uploads."""
-SOCKET_SEND_BYTES = 128 * 1024
-"""The socket buffer for data that the client of a WebSocket has not read. By default it grows to megabytes per socket,
-and a client that reads nothing is noticed only when the buffer is full."""
 MAX_PER_NETWORK = 100
 """Concurrent connections of one network. A browser opens six; trusted proxies have no limit."""
 
@@ -58,7 +51,7 @@ class Connections:
         self._per_network = per_network
         self._in_all = in_all or _file_descriptor_limit()
         self._of: Counter[str] = Counter()
-        self._open: set[BoundedProtocol | _Upgraded] = set()
+        self._open: set[BoundedProtocol | Upgraded] = set()
         self._next_warning = 0.0
         self.refused: Counter[str] = Counter(process=0, network=0)
         """Connections that were refused, by whose limit was reached."""
@@ -92,13 +85,13 @@ class Connections:
         self._open.add(connection)
         return True
 
-    def replace(self, connection: "BoundedProtocol", place: "_Upgraded") -> None:
+    def replace(self, connection: "BoundedProtocol", place: "Upgraded") -> None:
         """Replace a connection by the WebSocket that it became."""
         if connection in self._open:
             self._open.remove(connection)
             self._open.add(place)
 
-    def leave(self, connection: "BoundedProtocol | _Upgraded") -> None:
+    def leave(self, connection: "BoundedProtocol | Upgraded") -> None:
         if connection in self._open:
             self._open.remove(connection)
             self._of[connection.network] -= 1
@@ -119,31 +112,6 @@ class Connections:
 def _file_descriptor_limit() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MAX_CONNECTIONS if files < 0 else max(16, min(MAX_CONNECTIONS, files - RESERVED_FILES))
-
-
-class BoundedSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, which still counts as a connection."""
-
-    leave: Callable[[], None] = staticmethod(lambda: None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.leave()
-        super().connection_lost(exc)
-
-
-@dataclass(slots=True, eq=False)
-class _Upgraded:
-    """A connection that became a WebSocket. The stream decides how long it may be silent."""
-
-    network: str
-    transport: Any
-    _abort_at: float = inf
-
-    def check_deadline(self, now: float) -> None:
-        if self.transport.is_closing():
-            self._abort_at = min(self._abort_at, now + LEAVING_SECONDS)
-            if self._abort_at <= now:
-                self.transport.abort()
 
 
 class _Flow(FlowControl):
@@ -213,8 +181,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         upgraded = self.transport.get_protocol()
         if isinstance(upgraded, BoundedSocket):
-            place = _Upgraded(self.network, self.transport)
-            upgraded.leave = lambda: self._all.leave(place)
+            place = Upgraded(self.network, self.transport)
+            connections = self._all  # and not `self`, which would stay in memory
+            upgraded.leave = lambda: connections.leave(place)
             system = self.transport.get_extra_info("socket")
             system.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_SEND_BYTES)
             self._all.replace(self, place)

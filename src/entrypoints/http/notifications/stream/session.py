@@ -2,28 +2,23 @@
 
 import asyncio
 import random
-from collections import Counter
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
 
-from application.notifications.hub import EndReason, Hub, Listener
+from application.notifications.hub import EndReason, Listener
 from application.notifications.hydration import HydratedEntry
+from application.notifications.ports import StreamHint
 from application.notifications.read_stream import (
     AT_ONCE,
     OpenedStream,
-    OpenStream,
-    ReadCoalesced,
     TooFarBehind,
 )
-from application.shared.ports import Clock
 from domain.notifications import Resume, Stream
-from domain.shared import SessionId, Unavailable, UserId, made_at
-from entrypoints.http.fragments import Fragments
+from domain.shared import Unavailable, made_at
 from entrypoints.http.notifications.shapes import Unread, data_of, event_type
 from entrypoints.http.notifications.stream import frames
+from entrypoints.http.notifications.stream.at_once import HOME_HINT, Batch, WriteFrames
 from entrypoints.http.notifications.stream.frames import HEARTBEAT_SECONDS, Outbound
+from entrypoints.http.notifications.stream.services import SendFrame, StreamGrant, StreamServices
 from entrypoints.http.resources import rfc3339
 
 PONG_SECONDS = 10.0
@@ -50,57 +45,6 @@ class StreamClosed(Exception):
         self.code, self.reason = code, reason
 
 
-class StreamGrant(NamedTuple):
-    """The user and the session of a client, and the time until which the stream is open."""
-
-    user: UserId
-    session: SessionId
-    until: datetime
-
-
-class StreamMeter(Protocol):
-    """What is counted about streams."""
-
-    open: Counter[str]
-    closed: Counter[int]
-    frames: Counter[str]
-
-    @property
-    def delays(self) -> "Delays": ...
-
-
-class Delays(Protocol):
-    def observe(self, value: float, /) -> None: ...
-
-
-class SendFrame(Protocol):
-    """Sends frames to the client."""
-
-    async def __call__(self, frame: Outbound) -> None:
-        """Returns when the network has accepted the frame, or has buffered it. Raises OSError when the client is
-        gone."""
-        ...
-
-
-class FrameTraces(Protocol):
-    def frame(self, parent: str) -> AbstractContextManager[None]:
-        """The span of a frame in the trace `parent`, a `traceparent`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class StreamServices:
-    """The use cases that every stream needs."""
-
-    hub: Hub
-    open: OpenStream
-    read_coalesced: ReadCoalesced
-    now: Clock
-    fragments: Fragments
-    meter: StreamMeter
-    traces: FrameTraces | None = None
-
-
 class StreamSession:
     """One open stream, from `ready` on. Transports set its fields and wake its listener."""
 
@@ -112,9 +56,11 @@ class StreamSession:
         "_opened",
         "_pinged",
         "_reauth_sent",
+        "_rests",
         "_send_frame",
         "_streams",
         "_until",
+        "_write_frames",
         "closing",
         "heard_at",
         "listener",
@@ -130,7 +76,9 @@ class StreamSession:
         send_frame: SendFrame,
         *,
         answers_pings: bool,
+        write_frames: WriteFrames | None = None,
     ) -> None:
+        """If the transport can `write_frames`, the session sends some frames without waking up."""
         self._streams, self.listener, self._send_frame = streams, listener, send_frame
         self._loop = asyncio.get_running_loop()
         self.user = admitted.user
@@ -142,7 +90,8 @@ class StreamSession:
         self._answers_pings, self._pinged = answers_pings, 0.0
         self._opened: OpenedStream | None = None
         self._home_at = 0.0
-        self._live = self._reauth_sent = False
+        self._live = self._reauth_sent = self._rests = False
+        self._write_frames = write_frames
         self._until = 0.0
         self.extend_until(admitted.until)
 
@@ -166,12 +115,15 @@ class StreamSession:
         """Send frames until cancelled or closed. Raises StreamClosed, and OSError when the client is gone."""
         meter, transport = self._streams.meter, "websocket" if self._answers_pings else "sse"
         meter.open[transport] += 1
+        if self._write_frames is not None:
+            self.listener.at_once = self._send_at_once
         try:
             await self._run()
         except StreamClosed as closed:
             meter.closed[closed.code] += 1
             raise
         finally:
+            self.listener.at_once = None
             meter.open[transport] -= 1
 
     async def _run(self) -> None:
@@ -200,8 +152,7 @@ class StreamSession:
         for seen in read.entries:
             await self._send_entry(seen, read.stream)
             if self._live:
-                made = made_at(seen.entry.id)
-                self._streams.meter.delays.observe(max(0.0, (self._streams.now() - made).total_seconds()))
+                self._streams.meter.delays.observe(self.delay(seen))
             if seen.entry.seq != self.listener.last + 1:
                 return  # the client has rewound meanwhile, which woke the listener
             self.listener.last = seen.entry.seq
@@ -215,7 +166,7 @@ class StreamSession:
             await self._send(frames.Live(self.listener.last))
 
     async def _send_entry(self, seen: HydratedEntry, stream: Stream) -> None:
-        frame, trace, traces = self._event(seen, stream), seen.entry.traceparent, self._streams.traces
+        frame, trace, traces = self.event(seen, stream), seen.entry.traceparent, self._streams.traces
         if trace is None or traces is None:
             await self._send(frame)
             return
@@ -227,7 +178,12 @@ class StreamSession:
         if self._opened is not None and stream.epoch != self._opened.stream.epoch:
             raise StreamClosed(4013, "the history was rewritten")
 
-    def _event(self, seen: HydratedEntry, stream: Stream) -> frames.Event:
+    def delay(self, seen: HydratedEntry) -> float:
+        """Seconds since the entry was made."""
+        return max(0.0, (self._streams.now() - made_at(seen.entry.id)).total_seconds())
+
+    def event(self, seen: HydratedEntry, stream: Stream) -> frames.Event:
+        """The frame of an entry. It is the same for all sessions of the user."""
         entry = seen.entry
         return frames.Event(
             entry.seq,
@@ -267,6 +223,48 @@ class StreamSession:
             self._pinged = now
             await self._send(frames.Ping())
 
+    def _send_at_once(self, hint: StreamHint) -> bool:
+        """Send what the hint is about without waking up. False if the session has to wake up for it."""
+        if not self._may_write():
+            return False
+        if hint is StreamHint.STREAM:
+            return self._live and self._streams.traces is None and self._streams.pushes.add(self)
+        now = self._loop.time()
+        if now < self._home_at or not self._wrote(HOME_HINT):
+            return False
+        self.listener.home_updated, self._home_at = False, now + HOME_SECONDS
+        self._streams.meter.frames["hint"] += 1
+        return True
+
+    def push(self, batch: Batch) -> bool:
+        """Send entries that were read for this session and others. False if the session has to read them itself."""
+        opened, listener = self._opened, self.listener
+        if opened is None or batch.epoch != opened.stream.epoch:
+            return False
+        if batch.last <= listener.last:  # sent meanwhile
+            return True
+        if batch.after != listener.last or not self._may_write() or not self._wrote(batch.frames):
+            return False
+        listener.last = batch.last
+        self._streams.meter.frames["event"] += len(batch.delays)
+        for delay in batch.delays:
+            self._streams.meter.delays.observe(delay)
+        return True
+
+    def _may_write(self) -> bool:
+        """Whether nothing is being sent, or has to be sent first."""
+        listener = self.listener
+        return (
+            self._rests
+            and not listener.is_woken
+            and listener.end_reason is None
+            and self.closing is None
+            and self._loop.time() < self._until
+        )
+
+    def _wrote(self, ready_made: bytes) -> bool:
+        return self._write_frames is not None and ready_made != b"" and self._write_frames(ready_made)
+
     async def _wait(self) -> None:
         """Return when there may be something to do."""
         due = self._until if self._reauth_sent else self._until - REAUTH_SECONDS
@@ -276,11 +274,14 @@ class StreamSession:
             due = min(due, self._pinged + PONG_SECONDS)
         else:
             due = min(due, max(self.heard_at, self._pinged) + HEARTBEAT_SECONDS)
+        self._rests = True
         try:
             async with asyncio.timeout_at(due):
                 await self.listener.wait()
         except TimeoutError:
             pass
+        finally:
+            self._rests = False
 
     async def _send(self, frame: Outbound) -> None:
         try:

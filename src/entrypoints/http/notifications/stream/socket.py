@@ -22,12 +22,8 @@ from entrypoints.http.cors import Origins
 from entrypoints.http.network import network_of
 from entrypoints.http.notifications.stream import frames
 from entrypoints.http.notifications.stream.frames import PROTOCOL, Outbound
-from entrypoints.http.notifications.stream.session import (
-    StreamClosed,
-    StreamGrant,
-    StreamServices,
-    StreamSession,
-)
+from entrypoints.http.notifications.stream.services import StreamGrant, StreamServices
+from entrypoints.http.notifications.stream.session import StreamClosed, StreamSession
 from entrypoints.log_events import UnexpectedError
 
 HELLO_SECONDS = 5.0
@@ -201,7 +197,12 @@ class _SocketConnection:
         except TooManyListeners as error:
             raise StreamClosed(4009, str(error)) from None
         session = self._session = StreamSession(
-            streams, listener, admitted, self._send_frame, answers_pings=True
+            streams,
+            listener,
+            admitted,
+            self._send_frame,
+            answers_pings=True,
+            write_frames=self._scope.get("write_frames"),  # type: ignore[arg-type]  # set by BoundedSocket
         )
         listening = asyncio.create_task(self._receive_frames(session))
         try:

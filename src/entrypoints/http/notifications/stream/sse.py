@@ -18,13 +18,8 @@ from entrypoints.http.auth import BY_ADDRESS, AnyRequest, AuthenticatedRequest
 from entrypoints.http.errors import NotAcceptable, QueryInvalid
 from entrypoints.http.notifications.stream import frames
 from entrypoints.http.notifications.stream.frames import Outbound
-from entrypoints.http.notifications.stream.session import (
-    EXPIRED,
-    StreamClosed,
-    StreamGrant,
-    StreamServices,
-    StreamSession,
-)
+from entrypoints.http.notifications.stream.services import StreamGrant, StreamServices
+from entrypoints.http.notifications.stream.session import EXPIRED, StreamClosed, StreamSession
 from entrypoints.http.notifications.stream.temporary_errors import bye_event
 from entrypoints.http.openapi import policy
 from entrypoints.http.responses import Out, Ready, ReadyResponse
