@@ -1,4 +1,4 @@
-"""A TCP proxy network_proxy Waggle and a server that it needs. It can cut connections, and it can hang."""
+"""A TCP proxy between Waggle and a server that it needs. It can cut connections, and it can hang."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ class NetworkProxy:
     """Set while bytes are forwarded."""
     _is_cut: bool = False
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
     def url(self) -> str:
@@ -44,6 +45,11 @@ class NetworkProxy:
         self._is_cut = False
         self.portal.call(self._forwarding.set)
 
+    async def wait_until_empty(self) -> None:
+        """Wait until every connection has ended, at most five seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
     def _abort(self) -> None:
         for writer in self._open:
             writer.transport.abort()
@@ -56,6 +62,9 @@ class NetworkProxy:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         parts = urlsplit(self.server_url)
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         self._open.add(writer)
         with suppress(OSError):
             if self._is_cut:
@@ -87,4 +96,4 @@ def network_proxy(url: str) -> Iterator[NetworkProxy]:
             proxy.restore()
             proxy.cut()
             portal.call(server.close)
-            portal.call(asyncio.sleep, 0.05)  # until the aborted connections have ended
+            portal.call(proxy.wait_until_empty)

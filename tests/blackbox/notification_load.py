@@ -71,7 +71,7 @@ class NotificationLoad:
             [kind] = self.chance.choices(list(KINDS), list(KINDS.values()))
             await getattr(self, f"_{kind}")(http, actor, self.chance.choice(self.recipients))
             self.actions += 1
-            await asyncio.sleep(self.pace)
+            await asyncio.sleep(self.pace)  # a steady load, not the most that is possible
 
     async def _like(
         self, http: httpx.AsyncClient, actor: Member, recipient: Recipient, what: str = "like"

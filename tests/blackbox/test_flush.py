@@ -56,7 +56,7 @@ class SteadyReaders:
     async def run(self, seconds: int) -> None:
         begun, asking = time.monotonic(), set[asyncio.Task[None]]()
         for number in range(RATE * seconds):
-            await asyncio.sleep(begun + number / RATE - time.monotonic())
+            await asyncio.sleep(begun + number / RATE - time.monotonic())  # the constant rate
             asking.add(asyncio.create_task(self._read()))
         await asyncio.gather(*asking)
         self.seconds += time.monotonic() - begun

@@ -70,11 +70,11 @@ def test_a_key_rotation_under_load_refuses_no_request(servers: list[Waggle], api
     early = servers[0].command("keys", "rotate")
     assert (early.returncode, "nothing rotated" in early.stdout) == (75, True), early
     with Traffic(apis) as traffic:
-        time.sleep(WITHIN)  # each key signs and is accepted for a while
+        time.sleep(WITHIN)  # real time must pass: each key signs and is accepted for a while
         for _ in range(2):
             rotated = servers[0].command("keys", "rotate", "--published", "5")
             assert rotated.returncode == 0, rotated
-            time.sleep(WITHIN + 1)
+            time.sleep(WITHIN + 1)  # likewise, and every process notices the rotation
     assert set(traffic.statuses) == {200}, traffic.statuses
     assert len(traffic.keys) == 3
     assert sum(traffic.statuses.values()) > 100

@@ -107,10 +107,10 @@ def test_after_kills_and_one_sweep_rows_and_files_are_consistent(
         for thread in threads:
             thread.start()
         for _ in range(KILLS):
-            time.sleep(chance.uniform(*BETWEEN))
+            time.sleep(chance.uniform(*BETWEEN))  # the moment of the kill
             mortal.kill()
             mortal.start()
-        time.sleep(1)  # they also work with the last server
+        time.sleep(1)  # real time must pass: they also work with the last server
         for thread in threads:
             thread.stop.set()
         for thread in threads:

@@ -144,6 +144,7 @@ def test_di6_concurrent_opposite_changes_end_in_a_valid_state(
 def _kill_now_and_then(servers: list[Waggle], storm: Opposites) -> None:
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
+        # The changes go on meanwhile: there is nothing to wait for.
         time.sleep(min(BETWEEN_KILLS, end - time.monotonic()) if LONG else SECONDS)
         if LONG:
             victim = storm.chance.choice(servers)

@@ -82,7 +82,7 @@ def response_times(http: httpx.Client, seconds: float) -> list[float]:
         began = time.perf_counter()
         assert http.get("/api/v1/users?username=nobody_there").status_code == 404
         found.append(time.perf_counter() - began)
-        time.sleep(0.005)
+        time.sleep(0.005)  # an ordinary client, not a load
     return sorted(found)
 
 

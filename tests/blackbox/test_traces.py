@@ -155,8 +155,15 @@ def test_no_span_holds_what_users_sent(traced: tuple[list[Waggle], Collector]) -
         api.http.get("/api/v1/me", headers={"Authorization": "Bearer canary-token"})
         api.logs_in(maya.username)
         maya.comments(post, "canary-comment")
-        eventually(lambda: collected.trace_of("POST /api/v1/posts/{post_id}/comments"))
-        time.sleep(2)  # the spans of handlers
+
+        def handled() -> None:
+            spans = collected.trace_of("POST /api/v1/posts/{post_id}/comments")
+            assert any(span.name.startswith("process ") for span in spans)
+
+        eventually(handled)
+    assert [waggle.stop() for waggle in running] == [0] * len(
+        running
+    )  # all other spans are sent before the end
     everything = b"".join(collected.bodies).decode("latin-1")
     secrets = [maya.id, maya.username, maya.email, post["id"], media["id"], *map(str, maya.tokens.values())]
     assert [

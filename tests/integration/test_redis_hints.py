@@ -62,10 +62,15 @@ async def test_a_hint_reaches_every_process_once(redis_server: Server) -> None:
 
         for process in (one, two):
             await process.until(lambda process=process: len(process.received) == 2)  # type: ignore[misc]
-            await asyncio.sleep(0.05)  # its own copy would arrive now
+        # Redis delivers in order: the copy of a process's own hint would arrive before a later hint of the other.
+        await one.hints.send_hint([JONAS], StreamHint.STREAM)
+        await two.until(lambda: len(two.received) == 3)
+        await two.hints.send_hint([MAYA], StreamHint.HOME)
+        await one.until(lambda: len(one.received) == 4)
 
-        assert one.received == said
-        assert sorted(two.received) == sorted(said)
+        later = [([JONAS], StreamHint.STREAM), ([MAYA], StreamHint.HOME)]
+        assert one.received == said + later
+        assert sorted(two.received) == sorted(said + later)
 
 
 async def test_hints_for_many_users_are_split_into_messages(redis_server: Server) -> None:

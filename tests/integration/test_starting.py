@@ -41,7 +41,7 @@ async def test_a_connection_that_comes_later_is_answered_by_the_server_itself(
         idle = await asyncio.open_connection(*listener.getsockname())
         await asyncio.sleep(0)
     early = asyncio.create_task(get(listener, "GET", "/livez"))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # real time must pass: an answer of the ended responder would come in it
     assert not early.done()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -87,7 +87,8 @@ class LongHandlersContract:
         relay = long_relay(stores, counts, Recorder())
         running = [asyncio.create_task(work(LONG)) for work in (relay.run_events, relay.run_remaining)]
         try:
-            await asyncio.sleep(0.01)  # both are asleep
+            for _ in range(50):
+                await asyncio.sleep(0)  # both find nothing, and wait for events
             await publish(stores, *changed(1))
             async with asyncio.timeout(5):
                 await done.wait()

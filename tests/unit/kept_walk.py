@@ -153,7 +153,13 @@ class Walk:
                     await self.do(one, "PUT", f"/users/{self.users[other]}/follow")
             for number in range(4):
                 await self.publish(one, f"post {number} of {one}")
-        await asyncio.sleep(0.2)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until every event was brought to its handlers."""
+        async with asyncio.timeout(20):
+            while await self.container.outbox_queue().waiting():  # noqa: ASYNC110 - the relay has no event for it
+                await asyncio.sleep(0.005)
 
     async def sql(self, statement: str, **values: Any) -> None:
         """Write on the server's own connection."""

@@ -102,7 +102,7 @@ async def delete_row(walk: Walk, chosen: random.Random) -> None:
     """A post without anything that refers to it."""
     reader = chosen.randrange(READERS)
     if post := await walk.publish(reader, "soon gone"):
-        await asyncio.sleep(0.05)
+        await walk.settle()
         await walk.compare_all(chosen)
         await walk.sql("DELETE FROM post_words WHERE post_id = :post", post=post)
         await walk.sql("DELETE FROM posts WHERE id = :post", post=post)
@@ -122,7 +122,7 @@ async def lift_restriction(walk: Walk, chosen: random.Random) -> None:
     author = READERS - 1
     if post := await walk.publish(author, "reposted"):
         await walk.do(chosen.randrange(author), "PUT", f"/posts/{post}/repost")
-        await asyncio.sleep(0.1)  # the repost reaches the timelines
+        await walk.settle()  # the repost is in the timelines then
         await walk.sql(RESTRICT, user=walk.users[author])
         await walk.compare_all(chosen)
         await walk.sql("DELETE FROM restricted_authors WHERE user_id = :user", user=walk.users[author])
@@ -288,7 +288,7 @@ async def walk_on(walk: Walk, chosen: random.Random, steps: int, *, stop_at_diff
         walk.last.append(name)
         await walk.compare_all(chosen)
         if chosen.random() < 0.2:
-            await asyncio.sleep(0.03)  # events are handled
+            await walk.settle()
             await walk.compare_all(chosen)
         if stop_at_difference and walk.differences:
             return

@@ -34,6 +34,7 @@ class StreamServer:
     streams: stream_harness.StreamHarness = field(default_factory=stream_harness.StreamHarness)
     ended: set[SessionId] = field(default_factory=set)
     database_unavailable: bool = False
+    failed_queries: int = 0
 
     def __post_init__(self) -> None:
         self.hub = Hub(self.streams.reader, self)
@@ -48,6 +49,7 @@ class StreamServer:
 
     async def alive(self, sessions: Collection[SessionId]) -> frozenset[SessionId]:
         if self.database_unavailable:
+            self.failed_queries += 1
             raise Unavailable("the database is away")
         return frozenset(sessions) - self.ended
 

@@ -42,7 +42,7 @@ async def test_an_ended_session_ends_its_streams_but_a_failed_query_does_not(
     server.ended.add(SESSION)
     mine, other = server.hub.join(MAYA, SESSION), server.hub.join(MAYA, SessionId(8))
     following = asyncio.create_task(server.hub.follow_sessions())
-    await asyncio.sleep(0.05)  # some queries fail meanwhile, and end nothing
+    await until(lambda: server.failed_queries >= 2)
     assert not mine.end_reason
     server.database_unavailable = False
     await until(lambda: mine.end_reason is not None)

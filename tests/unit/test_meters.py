@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from application.shared.mail import Message, Undeliverable
 from application.shared.subscriptions import Failed, Handled, Outcome, Unknown
 from domain.media import FailureReason
 from domain.shared import EventId, Unavailable
+from tests.unit.clock import Time
 
 
 class _Subscribers:
@@ -38,7 +38,7 @@ class _Subscribers:
 async def test_deliveries_are_counted_by_outcome_and_an_unknown_subscriber_is_no_label() -> None:
     meters = Meters()
     outcomes = Handled(), Handled("more"), Failed("x"), Failed("y", is_counted=False), Unknown()
-    subscribers = MeteredSubscribers(_Subscribers(*outcomes), meters, lambda: datetime.now(UTC))
+    subscribers = MeteredSubscribers(_Subscribers(*outcomes), meters, Time())
 
     for _ in outcomes:
         await subscribers.deliver("a", ProfileChanged(user_id=1), EventId(1))
@@ -51,7 +51,7 @@ async def test_deliveries_are_counted_by_outcome_and_an_unknown_subscriber_is_no
 
 async def test_calls_of_the_storage_are_counted_by_outcome(tmp_path: Path) -> None:
     meters = Meters()
-    plain = MemoryStorage(TicketSigner(key=b"k" * 32, origin="http://waggle.test"), lambda: datetime.now(UTC))
+    plain = MemoryStorage(TicketSigner(key=b"k" * 32, origin="http://waggle.test"), Time())
     storage = MeteredStorage(plain, meters)
     (tmp_path / "file").write_bytes(b"bee")
 

@@ -42,7 +42,7 @@ async def test_events_that_follow_within_the_pace_share_a_batch() -> None:
                     begun = loop.time()
                     for user in range(1, EVENTS):
                         await publish(stores, *changed(user))
-                        await asyncio.sleep(0.001)
+                        await asyncio.sleep(0.001)  # events follow each other within the pace
                     assert [await arrived.get() for _ in range(1, EVENTS)] == [*range(1, EVENTS)]
                     most = (loop.time() - begun) / PACE.total_seconds() + 2
             finally:

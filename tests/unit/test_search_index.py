@@ -4,6 +4,7 @@ import asyncio
 import gc
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -116,11 +117,15 @@ async def test_a_read_that_was_interrupted_twice_has_ended_before_the_next_one_b
             if interrupts > 1:
                 super().interrupt()
 
+    begun = threading.Event()
     thread._connection = sqlite3.connect(path, check_same_thread=False, factory=Deaf)
+    thread._connection.set_trace_callback(lambda _: begun.set())
     reading = asyncio.create_task(thread.fetch(str(_endless().compile(dialect=SQLiteDialect_pysqlite())), []))
-    await asyncio.sleep(0.05)  # SQLite executes it in its thread, without an event
+    assert await asyncio.to_thread(begun.wait, 5)
     reading.cancel()
-    await asyncio.sleep(0.01)  # it is being interrupted
+    async with asyncio.timeout(5):
+        while not interrupts:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0)
     reading.cancel()
 
     with pytest.raises(asyncio.CancelledError):
