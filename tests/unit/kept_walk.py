@@ -21,6 +21,9 @@ from entrypoints.runtime import running
 from entrypoints.settings import Settings
 
 HOME = "/api/v1/feeds/home"
+PUBLIC = "/api/v1/feeds/public"
+TAG = "bees"
+TAGGED = f"/api/v1/feeds/hashtags/{TAG}"
 READERS = 8
 NOBODY = -1
 """A reader without a token."""
@@ -29,6 +32,14 @@ OF_PREV = {b"content-length", b"link"}
 """Headers that change with `prev`, which moves forward with time while the page is the same."""
 
 Answer = tuple[int, dict[bytes, bytes], bytes]
+
+
+def comments_of(post: int) -> str:
+    return f"/api/v1/posts/{post}/comments"
+
+
+def posts_of(user: int) -> str:
+    return f"/api/v1/users/{user}/posts"
 
 
 async def call(
@@ -97,6 +108,8 @@ class Walk:
     compared: int = 0
     differences: list[str] = field(default_factory=list)
     last: list[str] = field(default_factory=list)
+    rounds: int = 0
+    """How often all readers were compared."""
     popular: set[int] = field(default_factory=set)
     """The users whose posts are not copied into timelines."""
 
@@ -104,8 +117,13 @@ class Walk:
         status, _, data = await call(self.kept, method, f"/api/v1{path}", self.tokens[reader], body)
         return status, json.loads(data) if data else None
 
-    async def publish(self, reader: int, words: str, visibility: str = "public") -> int:
-        status, made = await self.do(reader, "POST", "/posts", {"text": words, "visibility": visibility})
+    async def publish(
+        self, reader: int, words: str, visibility: str = "public", reply_to: int | None = None
+    ) -> int:
+        body = {"text": words, "visibility": visibility}
+        if reply_to is not None:
+            body["reply_to"] = str(reply_to)
+        status, made = await self.do(reader, "POST", "/posts", body)
         if status != 201:
             return 0
         post = int(made["id"])
@@ -192,7 +210,26 @@ class Walk:
                 f"{path} of {reader} after {self.last[-5:]}: {_first_difference(found, after)}"
             )
 
+    def lists_with(self, post: int) -> list[str]:
+        """The lists, other than home, in which the post may be."""
+        author = next((reader for reader, own in self.own.items() if post in own), 0)
+        return [PUBLIC, TAGGED, comments_of(self.threads[0]), posts_of(self.users[author])]
+
+    @property
+    def threads(self) -> list[int]:
+        """The posts to which most comments reply. They are never deleted."""
+        return self.posts[:2]
+
+    def _list_for(self, reader: int) -> str:
+        """One list of each reader at a time, which is compared several times in a row."""
+        user = self.users[(reader + 1) % READERS]
+        lists = (PUBLIC, TAGGED, comments_of(self.threads[reader % 2]), posts_of(user))
+        return lists[self.rounds // 6 % len(lists)]
+
     async def compare_all(self, chosen: random.Random) -> None:
+        self.rounds += 1
+        for reader in (*range(READERS), NOBODY):
+            await self.compare(reader, self._list_for(reader))
         for reader in range(READERS):
             await self.compare(reader, HOME)
             await self.compare(reader, f"/api/v1/posts/{chosen.choice(self.posts[-40:])}")

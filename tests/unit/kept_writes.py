@@ -9,6 +9,7 @@ from typing import TypeAlias
 from sqlalchemy import text
 
 from adapters.sql.commit_thread import CommitThread
+from tests.unit.kept_lists import LIST_WRITES
 from tests.unit.kept_walk import READERS, Walk
 
 Write: TypeAlias = Callable[[Walk, random.Random], Awaitable[None]]
@@ -49,7 +50,7 @@ def of_me(**changes: object) -> Write:
 
 
 async def publish(walk: Walk, chosen: random.Random) -> None:
-    words = f"new {chosen.random()} @bee{chosen.randrange(READERS)}"
+    words = f"new {chosen.random()} @bee{chosen.randrange(READERS)} {chosen.choice(['', '#Bees', '#wasps'])}"
     await walk.publish(
         chosen.randrange(READERS), words, chosen.choice(["public", "followers", "unlisted", "direct"])
     )
@@ -57,7 +58,9 @@ async def publish(walk: Walk, chosen: random.Random) -> None:
 
 async def comment(walk: Walk, chosen: random.Random) -> None:
     reader, post, _ = _any(walk, chosen)
-    await walk.do(reader, "POST", "/posts", {"text": "a comment", "reply_to": str(post)})
+    above = chosen.choice([post, *walk.threads])
+    visibility = chosen.choice(["public", "unlisted", "followers", "direct"])
+    await walk.publish(reader, f"a comment #bees @bee{chosen.randrange(READERS)}", visibility, above)
 
 
 def on_own(method: str, path: str, body: object = None) -> Write:
@@ -234,6 +237,7 @@ WRITES: dict[str, Write] = {
     "bookmark": on_post("PUT", "/posts/{}/bookmark"),
     "unbookmark": on_post("DELETE", "/posts/{}/bookmark"),
     "edit": on_own("PATCH", "/posts/{}", {"text": "edited"}),
+    "edit tags": on_own("PATCH", "/posts/{}", {"text": "edited #bees @bee1"}),
     "delete": on_own("DELETE", "/posts/{}"),
     "pin": on_own("PUT", "/posts/{}/pin"),
     "unpin": on_own("DELETE", "/posts/{}/pin"),
@@ -276,6 +280,7 @@ WRITES: dict[str, Write] = {
     "paused commit": paused(commits=True),
     "rollback": paused(commits=False),
     "concurrent": concurrent,
+    **LIST_WRITES,
 }
 
 

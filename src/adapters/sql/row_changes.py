@@ -24,15 +24,18 @@ class RowTrigger:
     change: str
     """INSERT, DELETE, UPDATE, or UPDATE OF and the names of columns."""
     kind: str
-    columns: tuple[str, ...]
-    """One or two, with the ids of the key."""
+    columns: tuple[str, ...] = ()
+    """Up to two, with the ids of the key."""
+    when: str = ""
+    """A condition in SQL over the rows `old` and `new`, if not every change counts."""
 
     def sql(self, name: str) -> str:
         row = "new" if self.change == "INSERT" else "old"
         ids = [f"{row}.{column}" for column in self.columns]
         arguments = ", ".join([f"'{self.kind}'", *ids, *["NULL"] * (2 - len(ids))])
+        condition = f"WHEN {self.when} " if self.when else ""
         return (
-            f"CREATE TEMP TRIGGER {name} AFTER {self.change} ON main.{self.table} "
+            f"CREATE TEMP TRIGGER {name} AFTER {self.change} ON main.{self.table} {condition}"
             f"BEGIN SELECT waggle_touched({arguments}); END"
         )
 
@@ -91,8 +94,9 @@ class RowChanges:
         self._in_transaction = False
         self._readings.ended()
 
-    def _touched(self, kind: str, first: int, second: int | None) -> None:
-        self._readings.touch((kind, first) if second is None else (kind, first, second))
+    def _touched(self, kind: str, first: int | str | None, second: int | None) -> None:
+        ids = tuple(id_ for id_ in (first, second) if id_ is not None)
+        self._readings.touch((kind, *ids))
 
 
 def _version(connection: sqlite3.Connection | None) -> int | None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from domain.dataclasses import dataclass
 
 Key: TypeAlias = tuple[str | int, ...]
-"""A kind of row and one or two ids. The module that owns the table defines its kinds; `docs/decisions.md` lists them."""
+"""A kind of row and up to two ids. The module that owns the table defines its kinds; `docs/decisions.md` lists them."""
 
 MAX_KEYS = 500
 """A reading with more keys is not kept: it would take more memory than the response."""

@@ -219,7 +219,11 @@ def _routes(
 def _hot_reads(container: Container, settings: Settings, fragments: Fragments) -> HotReads:
     return HotReads(
         read_post=container.posts().read_post,
+        list_comments=container.posts().list_comments,
+        list_by_author=container.posts().list_by_author,
         read_home_feed=container.feeds().read_home_feed,
+        read_public_feed=container.feeds().read_public_feed,
+        read_hashtag_feed=container.feeds().read_hashtag_feed,
         fragments=fragments,
         pager=_pager(container, settings),
     )
@@ -288,5 +292,6 @@ ABOUT = """A self-hosted social backend.
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; all codes are listed at `/api/errors`.
 * **Pages** have `items`, `next` and `prev`. Get the next page with `?cursor=<next>`, until `next` is null.
 * **Idempotency-Key** on a POST makes it safe to retry.
-* **ETag** on single resources works with `If-None-Match` (304) and, on edits, `If-Match` (412).
+* **ETag** on single resources works with `If-None-Match` (304) and, on edits, `If-Match` (412); on lists of posts with
+  `If-None-Match`.
 """

@@ -1,16 +1,18 @@
 """The hot reads: each reads for one viewer, and presents, what a target of `hot_targets` asks for."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from application.posts.queries import HydratedPost
+from application.posts.threads import Comment
 from application.shared.paging import Page, Window
+from domain.dataclasses import dataclass
 from domain.shared import PostId, UserId
 from entrypoints.access.authentication import TokenMissing
 from entrypoints.http.fragments import Fragments
-from entrypoints.http.hot_targets import HOME, POST, Target
+from entrypoints.http.hot_targets import COMMENTS, HASHTAG, HOME, POST, PUBLIC, USER_POSTS, Target
 from entrypoints.http.paging import Pager, tagged_page
+from entrypoints.http.posts.threads import comments_of
 from entrypoints.http.responses import Tagged, with_tag
 
 
@@ -27,22 +29,54 @@ HotRead: TypeAlias = Callable[[UserId | None, Target, str], Awaitable[Shown]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotReads:
     read_post: Callable[[UserId | None, PostId], Awaitable[HydratedPost]]
+    list_comments: Callable[[UserId | None, PostId, Window], Awaitable[Page[Comment]]]
+    list_by_author: Callable[[UserId | None, UserId, Window], Awaitable[Page[HydratedPost]]]
     read_home_feed: Callable[[UserId, Window], Awaitable[Page[HydratedPost]]]
+    read_public_feed: Callable[[UserId | None, Window], Awaitable[Page[HydratedPost]]]
+    read_hashtag_feed: Callable[[UserId | None, str, Window], Awaitable[Page[HydratedPost]]]
     fragments: Fragments
     pager: Pager
 
     def by_template(self) -> Mapping[str, HotRead]:
-        return {POST: self._post, HOME: self._home}
+        return {
+            POST: self._post,
+            COMMENTS: self._comments,
+            USER_POSTS: self._by_author,
+            HOME: self._home,
+            PUBLIC: self._public,
+            HASHTAG: self._tagged,
+        }
 
     async def _post(self, viewer: UserId | None, target: Target, _path: str) -> Shown:
         hydrated = await self.read_post(viewer, PostId(int(target.of)))
         return Shown(with_tag(self.fragments(hydrated), hydrated.post.state.version), (hydrated,))
+
+    async def _comments(self, viewer: UserId | None, target: Target, path: str) -> Shown:
+        page = await self.list_comments(viewer, PostId(int(target.of)), Window(target.limit))
+        items = comments_of(page.items, self.fragments, _no_cursor)
+        response = tagged_page(self.pager.ready(path, {}, page, items), items, page)
+        return Shown(response, [one.item for one in page.items if isinstance(one.item, HydratedPost)])
+
+    async def _by_author(self, viewer: UserId | None, target: Target, path: str) -> Shown:
+        return self._page(
+            path, await self.list_by_author(viewer, UserId(int(target.of)), Window(target.limit))
+        )
 
     async def _home(self, viewer: UserId | None, target: Target, path: str) -> Shown:
         if viewer is None:
             raise TokenMissing("this needs an access token")
         return self._page(path, await self.read_home_feed(viewer, Window(target.limit)))
 
+    async def _public(self, viewer: UserId | None, target: Target, path: str) -> Shown:
+        return self._page(path, await self.read_public_feed(viewer, Window(target.limit)))
+
+    async def _tagged(self, viewer: UserId | None, target: Target, path: str) -> Shown:
+        return self._page(path, await self.read_hashtag_feed(viewer, str(target.of), Window(target.limit)))
+
     def _page(self, path: str, page: Page[HydratedPost]) -> Shown:
         items = self.fragments.all(page.items)
         return Shown(tagged_page(self.pager.ready(path, {}, page, items), items, page), page.items)
+
+
+def _no_cursor(post_id: PostId, _window: Window) -> str:
+    raise ValueError(f"no replies to comment {post_id} were asked for")

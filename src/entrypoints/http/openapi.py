@@ -207,7 +207,11 @@ def _add_headers(responses: dict[str, Any], names: set[str], *, limited: bool) -
                 "`true` if an earlier request with this key had the effect."
             )
         if status in {"200", "304"} and names & {"If-None-Match", "If-Match"}:
-            headers["ETag"] = _header("The version of the resource, for If-None-Match and If-Match.")
+            headers["ETag"] = _header(
+                "Weak, of `items` and `next`, for If-None-Match. With a 304, the `prev` that you have is still right."
+                if "cursor" in names
+                else "The version of the resource, for If-None-Match and If-Match."
+            )
         if status == "200" and "cursor" in names:
             headers["Link"] = _header(
                 "Links to the next and the previous page (RFC 8288), `next` and `prev`."

@@ -96,18 +96,20 @@ class Pager:
         make: MakePage = PageOut,
     ) -> ReadyResponse:
         """The page, with links to the next and the previous one. `items` may be a list that is JSON already."""
-        return ReadyResponse(self.of_request(request, page, items, variant, make))
+        ready = self.ready(request.scope["path"], _other_parameters(request), page, items, variant, make)
+        return ReadyResponse(ready)
 
-    def of_request(
+    def tagged_response(
         self,
         request: Request[Any, Any, Any],
         page: Page[Any],
-        items: Any,
+        items: msgspec.Raw,
+        if_none_match: str | None,
         variant: str = "",
-        make: MakePage = PageOut,
-    ) -> Ready:
-        """The same, before it is wrapped for Litestar."""
-        return self.ready(request.scope["path"], _other_parameters(request), page, items, variant, make)
+    ) -> ReadyResponse:
+        """As `response`, with an ETag; or 304 if the client has the page."""
+        ready = self.ready(request.scope["path"], _other_parameters(request), page, items, variant)
+        return ReadyResponse(tagged_page(ready, items, page).unless_known(if_none_match))
 
     def ready(
         self,

@@ -56,6 +56,11 @@ class ReadyResponse(Response[Any]):
         return self.ready
 
 
+def raw(out: Any) -> msgspec.Raw:
+    """The JSON of a part of a response."""
+    return msgspec.Raw(_ENCODER.encode(out))
+
+
 def as_json(out: Any, headers: RawHeaders, status: int = 200, media_type: bytes = JSON) -> Ready:
     return _sized(status, media_type, headers, _ENCODER.encode(out))
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from adapters.sql.database import Database, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, each_of, nearest_of
-from adapters.sql.posts.row_triggers import REPOSTS, SOURCE
+from adapters.sql.posts.row_triggers import EXPOSED, HASHTAG, PUBLISHED, REPOSTS, SOURCE
 from adapters.sql.posts.tables import hashtags, posts, reposts, restricted_authors
 from adapters.sql.posts.visibility import of_author
 from adapters.sql.statements import Prepared
@@ -236,11 +236,13 @@ class SqlEntries:
             return [_entry(row) for row in rows]
 
     async def public(self, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
-        rows = await _public.rows(self.database, window, _hidden(viewer_context))
+        with rows_of([(PUBLISHED,), (EXPOSED,)]):
+            rows = await _public.rows(self.database, window, _hidden(viewer_context))
         return _nearest(rows, window)
 
     async def tagged(self, tag: str, window: Window, viewer_context: ViewerContext) -> Sequence[FeedEntry]:
-        rows = await _tagged.rows(self.database, window, {"tag": tag, **_hidden(viewer_context)})
+        with rows_of([(HASHTAG, tag), (EXPOSED,)]):
+            rows = await _tagged.rows(self.database, window, {"tag": tag, **_hidden(viewer_context)})
         return _nearest(rows, window)
 
     async def first_reposts(

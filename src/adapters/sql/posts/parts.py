@@ -4,7 +4,7 @@ Nothing outside of this file knows in which order the columns stand.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, func, literal_column, select
@@ -136,6 +136,13 @@ def _keys(ids: Collection[PostId], viewer: UserId | None) -> Iterator[Key]:
         yield POST, post
         if viewer is not None:
             yield ENGAGEMENT, post, viewer
+
+
+def record_shown(rows: Iterable[Row], viewer: UserId | None) -> None:
+    """For a query whose `rows_of` covers the choice of the rows, but not what they show."""
+    states = [*map(state_in, rows)]
+    also_of(_keys([state.id for state in states], viewer))
+    also_of((AUTHOR, state.author) for state in states)
 
 
 async def read_view(database: Database, post_id: PostId, viewer_context: ViewerContext) -> PostView | None:

@@ -18,13 +18,22 @@ from adapters.sql.database import Database, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, instant, one_of
 from adapters.sql.posts.json_columns import load_entities
-from adapters.sql.posts.parts import VIEW_COLUMNS, read_view, read_views, state_in, view_in
+from adapters.sql.posts.parts import (
+    VIEW_COLUMNS,
+    read_view,
+    read_views,
+    record_shown,
+    state_in,
+    view_in,
+)
+from adapters.sql.posts.row_triggers import AUTHOR, EXPOSED, MENTIONED, POST, REPLIES, SOURCE
 from adapters.sql.posts.tables import post_edits, posts
 from adapters.sql.posts.visibility import for_author, is_tombstone, listed, viewer_params, visible
 from adapters.sql.statements import Prepared
 from application.posts.ports import PostVersion, Tombstone
 from application.posts.views import PostView
 from application.shared.paging import Window
+from application.shared.readings import Key, rows_of
 from domain.shared import PostId, UserId, ViewerContext, made_at
 
 _READ = select(*VIEW_COLUMNS).where(visible())
@@ -114,16 +123,23 @@ class SqlPostsReader:
         self, author: UserId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostView]:
         params = {"author": author, **viewer_params(for_author(author, viewer_context))}
-        return [view_in(row) for row in await _by_author.rows(self.database, window, params)]
+        with rows_of([(SOURCE, author), (AUTHOR, author), *_mentions(viewer_context)]):
+            rows = await _by_author.rows(self.database, window, params)
+        record_shown(rows, viewer_context.viewer)
+        return [view_in(row) for row in rows]
 
     async def comments(
         self, post_id: PostId, window: Window, viewer_context: ViewerContext
     ) -> Sequence[PostView | Tombstone]:
         params = {"post_id": post_id, **viewer_params(viewer_context)}
-        return [_place(row) for row in await _comments.rows(self.database, window, params)]
+        with rows_of([(REPLIES, post_id), (EXPOSED,), *_mentions(viewer_context)]):
+            rows = await _comments.rows(self.database, window, params)
+        record_shown(rows, viewer_context.viewer)
+        return [_place(row) for row in rows]
 
     async def tombstone(self, post_id: PostId) -> Tombstone | None:
-        rows = await self.database.fetch(_tombstone, post_id=post_id)
+        with rows_of([(POST, post_id)]):
+            rows = await self.database.fetch(_tombstone, post_id=post_id)
         return Tombstone(*rows[0]) if rows else None
 
     async def replies(
@@ -149,6 +165,12 @@ class SqlPostsReader:
         params = {"post_id": post_id, **viewer_params(viewer_context)}
         rows = await _history.rows(self.database, window, params)
         return [_version(post_id, row) for row in rows]
+
+
+def _mentions(viewer_context: ViewerContext) -> Sequence[Key]:
+    """The keys of the posts that mention the viewer, who may see them for that."""
+    viewer = viewer_context.viewer
+    return () if viewer is None else ((MENTIONED, viewer),)
 
 
 def _place(row: Row) -> PostView | Tombstone:

@@ -15,12 +15,42 @@ SOURCE: Final = "source"
 """By the id of a user: the entries that they give to feeds, their posts and reposts."""
 AUTHOR: Final = "author"
 """By the id of a user: whether their account is private or deleted."""
+MENTIONED: Final = "mentioned"
+"""By the id of a user: the posts that mention them."""
+REPLIES: Final = "replies"
+"""By the id of the post: its replies, as far as somebody may see them."""
+HASHTAG: Final = "hashtag"
+"""By the tag in canonical form: the posts with it."""
+PUBLISHED: Final = "published"
+"""Without an id: a public post that is no reply was added."""
+EXPOSED: Final = "exposed"
+"""Without an id: a post or an author that was hidden from everybody is no longer."""
 
 ROW_TRIGGERS: Sequence[RowTrigger] = (
     RowTrigger("posts", "UPDATE", POST, ("id",)),
     RowTrigger("posts", "DELETE", POST, ("id",)),
     RowTrigger("posts", "INSERT", SOURCE, ("author_id",)),
-    RowTrigger("posts", "UPDATE OF deleted, reply_to, author_id", SOURCE, ("author_id",)),
+    RowTrigger("posts", "UPDATE OF deleted, reply_to, author_id, visibility", SOURCE, ("author_id",)),
+    RowTrigger("posts", "INSERT", REPLIES, ("reply_to",), "new.reply_to IS NOT NULL"),
+    RowTrigger(
+        "posts",
+        "UPDATE OF deleted, answers, withheld, visibility",
+        REPLIES,
+        ("reply_to",),
+        "old.reply_to IS NOT NULL AND (old.deleted OR new.deleted OR old.visibility <> new.visibility)",
+    ),
+    RowTrigger("posts", "INSERT", PUBLISHED, (), "new.visibility = 'public' AND new.reply_to IS NULL"),
+    RowTrigger(
+        "posts",
+        "UPDATE OF deleted, visibility",
+        EXPOSED,
+        (),
+        "new.visibility = 'public' AND (old.visibility <> 'public' OR (old.deleted AND NOT new.deleted))",
+    ),
+    RowTrigger("mentions", "INSERT", MENTIONED, ("user_id",)),
+    RowTrigger("mentions", "DELETE", MENTIONED, ("user_id",)),
+    RowTrigger("hashtags", "INSERT", HASHTAG, ("tag",)),
+    RowTrigger("hashtags", "DELETE", HASHTAG, ("tag",)),
     RowTrigger("likes", "INSERT", ENGAGEMENT, ("post_id", "user_id")),
     RowTrigger("likes", "DELETE", ENGAGEMENT, ("post_id", "user_id")),
     RowTrigger("bookmarks", "INSERT", ENGAGEMENT, ("post_id", "user_id")),
@@ -34,5 +64,8 @@ ROW_TRIGGERS: Sequence[RowTrigger] = (
     RowTrigger("restricted_authors", "INSERT", AUTHOR, ("user_id",)),
     RowTrigger("restricted_authors", "UPDATE", AUTHOR, ("user_id",)),
     RowTrigger("restricted_authors", "DELETE", AUTHOR, ("user_id",)),
+    RowTrigger("restricted_authors", "UPDATE", EXPOSED),
+    RowTrigger("restricted_authors", "DELETE", EXPOSED),
 )
-"""Rows of likes, bookmarks and reposts are never updated: they have nothing but their key."""
+"""Rows of likes, bookmarks, reposts, mentions and hashtags are never updated: nothing but their key matters. No post
+becomes a reply to another one."""

@@ -11,7 +11,7 @@ from application.shared.paging import Page
 from entrypoints.http.auth import AnyRequest, AuthenticatedRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
-from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since, tagged_page
+from entrypoints.http.paging import FeedCursor, Limit, PageOut, Pager, Since
 from entrypoints.http.resources import IfNoneMatch
 from entrypoints.http.responses import ReadyResponse
 from entrypoints.http.shapes import HydratedPost, PostOut
@@ -37,21 +37,23 @@ class FeedsController(Controller):
         if_none_match: IfNoneMatch = None,
     ) -> Response[PageOut[PostOut]]:
         """The posts and reposts of you and of the accounts that you follow, newest first. Each post appears once, where
-        it first came. Comments appear only if they are reposted. The ETag is that of `items` and `next`: with a 304, the
-        `prev` that you have is still right."""
+        it first came. Comments appear only if they are reposted."""
         window = self.pager.newer(request, limit, cursor, since)
         page = await self.read_home_feed(request.user.user_id, window)
-        items = self.fragments.all(page.items)
-        ready = tagged_page(self.pager.of_request(request, page, items), items, page)
-        return ReadyResponse(ready.unless_known(if_none_match))
+        return self._response(request, page, if_none_match)
 
     @get("/public", operation_id="getPublicFeed", summary="Get the public feed", opt=policy("optional"))
     async def public(
-        self, request: AnyRequest, limit: Limit = 20, cursor: FeedCursor = None, since: Since = None
+        self,
+        request: AnyRequest,
+        limit: Limit = 20,
+        cursor: FeedCursor = None,
+        since: Since = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response[PageOut[PostOut]]:
         """Public posts of all accounts, without comments, newest first."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._response(request, await self.read_public_feed(viewer(request), window))
+        return self._response(request, await self.read_public_feed(viewer(request), window), if_none_match)
 
     @get(
         "/hashtags/{tag:str}",
@@ -66,10 +68,15 @@ class FeedsController(Controller):
         limit: Limit = 20,
         cursor: FeedCursor = None,
         since: Since = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response[PageOut[PostOut]]:
         """Posts and comments, newest first. Write the hashtag without its `#`; case does not matter."""
         window = self.pager.newer(request, limit, cursor, since)
-        return self._response(request, await self.read_hashtag_feed(viewer(request), tag, window))
+        page = await self.read_hashtag_feed(viewer(request), tag, window)
+        return self._response(request, page, if_none_match)
 
-    def _response(self, request: Request[Any, Any, Any], page: Page[HydratedPost]) -> ReadyResponse:
-        return self.pager.response(request, page, self.fragments.all(page.items))
+    def _response(
+        self, request: Request[Any, Any, Any], page: Page[HydratedPost], if_none_match: str | None
+    ) -> ReadyResponse:
+        items = self.fragments.all(page.items)
+        return self.pager.tagged_response(request, page, items, if_none_match)

@@ -10,7 +10,8 @@ from entrypoints.http.auth import AnyRequest, viewer
 from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
-from entrypoints.http.responses import Out
+from entrypoints.http.resources import IfNoneMatch
+from entrypoints.http.responses import Out, raw
 from entrypoints.http.shapes import PostOut
 
 
@@ -40,14 +41,19 @@ class TrendingController(Controller):
 
     @get("/posts", operation_id="listTrendingPosts", summary="List trending posts", opt=policy("optional"))
     async def posts(
-        self, request: AnyRequest, limit: Limit = 20, cursor: Cursor = None
+        self,
+        request: AnyRequest,
+        limit: Limit = 20,
+        cursor: Cursor = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response[PageOut[PostOut]]:
         """Public posts with which several accounts engaged within two days, by a like, a repost or a reply. Recent
         engagement weighs more. The ranking is made about once a minute. A cursor continues in the ranking in which it
         was issued for about ten minutes, and after that at the same rank of the current one."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_trending_posts(viewer(request), window)
-        return self.pager.response(request, page, self.fragments.all(page.items))
+        items = self.fragments.all(page.items)
+        return self.pager.tagged_response(request, page, items, if_none_match)
 
     @get(
         "/hashtags",
@@ -56,10 +62,15 @@ class TrendingController(Controller):
         opt=policy("optional"),
     )
     async def hashtags(
-        self, request: AnyRequest, limit: Limit = 20, cursor: Cursor = None
+        self,
+        request: AnyRequest,
+        limit: Limit = 20,
+        cursor: Cursor = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response[PageOut[TrendingTag]]:
         """Hashtags that several accounts used in public posts within two days. The list is the same for everybody. It
         is ranked and paged like the list of posts."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_trending_tags(window)
-        return self.pager.response(request, page, [TrendingTag.of(ranked) for ranked in page.items])
+        items = raw([TrendingTag.of(ranked) for ranked in page.items])
+        return self.pager.tagged_response(request, page, items, if_none_match)

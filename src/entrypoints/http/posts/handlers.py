@@ -145,6 +145,7 @@ class PostsOfUserController(Controller):
         limit: Limit = 20,
         cursor: FeedCursor = None,
         since: Since = None,
+        if_none_match: IfNoneMatch = None,
     ) -> Response[PageOut[PostOut]]:
         """Newest first, without comments."""
         if pinned and reposts:
@@ -155,4 +156,5 @@ class PostsOfUserController(Controller):
             self.list_pinned if pinned else self.read_user_feed if reposts else self.list_by_author
         )
         page = await listed(viewer(request), user_from_path(user_id), window)
-        return self.pager.response(request, page, self.fragments.all(page.items), of)
+        items = self.fragments.all(page.items)
+        return self.pager.tagged_response(request, page, items, if_none_match, of)

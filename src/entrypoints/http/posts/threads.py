@@ -1,6 +1,6 @@
 """/api/v1/posts/{id}/comments, /context and /history."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, Self, TypeAlias, cast
 
 import msgspec
@@ -28,8 +28,8 @@ from entrypoints.http.fragments import Fragments
 from entrypoints.http.openapi import policy
 from entrypoints.http.paging import Cursor, Limit, PageOut, Pager
 from entrypoints.http.posts.inputs import CommentIn, post_from_path
-from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, rfc3339
-from entrypoints.http.responses import OneOf, Out
+from entrypoints.http.resources import IdempotencyKey, IdempotentRequests, IfNoneMatch, rfc3339
+from entrypoints.http.responses import OneOf, Out, raw
 from entrypoints.http.shapes import EntityOut, PostOut, published
 
 NextOf: TypeAlias = Callable[[PostId, Window], str]
@@ -152,6 +152,11 @@ def comment_of(comment: Comment, fragments: Fragments, next_of: NextOf) -> Place
     return cast("PlaceOfComment", out)
 
 
+def comments_of(comments: Sequence[Comment], fragments: Fragments, next_of: NextOf) -> msgspec.Raw:
+    """The items of a page of comments."""
+    return raw([comment_of(comment, fragments, next_of) for comment in comments])
+
+
 class ThreadsController(Controller):
     list_comments: ListComments
     publish_post: PublishPost
@@ -183,14 +188,15 @@ class ThreadsController(Controller):
                 ge=1, le=MAX_DEPTH, description="The number of levels. Level 1 is the direct replies."
             ),
         ] = 1,
+        if_none_match: IfNoneMatch = None,
     ) -> Response[CommentPage]:
         """Direct replies, oldest first. With a `depth` above 1, each comment has `answers`: its first five, and so on
         down to that level, at most 500 comments in one page. If there are more, `answers.next` is a cursor for the
         comments on that comment. A deleted comment stays as a tombstone while it has replies."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_comments(viewer(request), post_from_path(post_id), window, depth)
-        items = [comment_of(comment, self.fragments, self._next_of) for comment in page.items]
-        return self.pager.response(request, page, items)
+        items = comments_of(page.items, self.fragments, self._next_of)
+        return self.pager.tagged_response(request, page, items, if_none_match)
 
     def _next_of(self, post_id: PostId, window: Window) -> str:
         return self.pager.cursors.encode(f"/api/v1/posts/{post_id}/comments", window)
