@@ -39,6 +39,41 @@ class TooManyConnections(LogEvent, logger="connections", level=WARNING):
     network: str
 
 
+class TooManyMetricsConnections(LogEvent, logger="connections", level=WARNING):
+    """A connection to the listener of WAGGLE_METRICS_ADDRESS was refused: all of them are in the middle of a scrape. Users are not
+    affected. At most one line a second.
+
+    Do: find out who scrapes so often; one or two Prometheus servers are enough."""
+
+    message = "too many connections to the metrics listener: {count} scrapes are in progress"
+    count: int
+
+
+class InvalidHttp(LogEvent, logger="connections", level=WARNING):
+    """A request was not valid HTTP, so it has no line in the access log: `malformed`, with headers that are `too_large`, or with an
+    invalid `upgrade` to a WebSocket. At most one line a minute and listener; the count includes those since the line before.
+
+    Do: nothing if it is the internet: scanners send this. If the network is that of your reverse proxy, let it speak HTTP/1.1
+    without TLS to Waggle."""
+
+    message = "{count} requests to the {listener} listener were not valid HTTP; the last one was {defect}"
+    count: int
+    listener: str
+    defect: str
+    network: str
+    request_id: str
+
+
+class MetricsHostRefused(LogEvent, logger="connections", level=WARNING):
+    """A scrape was answered with 421: its `Host` has a name that the metrics listener does not know. At most one line a minute.
+
+    Do: if it is your Prometheus, add the name that it uses to WAGGLE_METRICS_HOSTS. Otherwise a web page has tried to read the
+    metrics through a browser."""
+
+    message = "a scrape was refused: its Host is no address, no plain name, and not in WAGGLE_METRICS_HOSTS"
+    network: str
+
+
 # --- Start and stop --------------------------------------------------------------------------------------
 
 

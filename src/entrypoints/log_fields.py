@@ -65,6 +65,8 @@ FIELDS = {
     "error_type": LogField("error.type", "keyword", "the class of the error"),
     "part": LogField("waggle.part", "keyword", "the part of the program"),
     "limit": LogField("waggle.limit", "keyword", "the limit that is reached"),
+    "listener": LogField("waggle.listener", "keyword", "`public` or `metrics`"),
+    "defect": LogField("waggle.defect", "keyword", "what is wrong with a request: `malformed`, `too_large`, `upgrade`"),
     "shape": LogField("waggle.shape", "keyword", "the shape of the server"),
     "port": LogField("server.port", "long", "the port that it listens on"),
     "seconds": LogField("waggle.seconds", "long", "for so many seconds"),

@@ -20,8 +20,9 @@ from entrypoints.access.networks import Networks
 from entrypoints.background import in_background
 from entrypoints.container import Container, build
 from entrypoints.http.app import VERSION, create_app
+from entrypoints.http.bounded_protocol import bounded
 from entrypoints.http.connections import MAX_PER_NETWORK, Connections
-from entrypoints.http.metrics_listener import serving_metrics
+from entrypoints.http.metrics_listener import HostNames, MetricsConnections, serving_metrics
 from entrypoints.http.notifications.stream.frames import MAX_FRAME
 from entrypoints.http.starting import responding_to_probes
 from entrypoints.http.websockets import BoundedSocket
@@ -37,6 +38,7 @@ from entrypoints.metrics.lag import measure_lag
 from entrypoints.metrics.reading import Served
 from entrypoints.runtime import running
 from entrypoints.settings import BadSettings, Settings
+from entrypoints.web_addresses import listener_text
 
 FINISH_SECONDS = 20
 """For requests in progress when the server stops."""
@@ -53,6 +55,9 @@ async def serve(settings: Settings, _arguments: argparse.Namespace) -> int:
         if settings.metrics_at is not None:
             metrics = stack.enter_context(_listening(*settings.metrics_at))
         listener = stack.enter_context(_listening(settings.host, settings.port))
+        if metrics is not None:  # the address with the port that was chosen, if it was 0
+            host, port = metrics.getsockname()[:2]
+            settings = dataclasses.replace(settings, metrics_address=listener_text(host, port))
         await _serve_on(listener, metrics, dataclasses.replace(settings, port=listener.getsockname()[1]))
     log(ServerStopped())
     return 0
@@ -71,7 +76,7 @@ async def _serve_on(listener: socket.socket, metrics: socket.socket | None, sett
         )
         config = uvicorn.Config(
             create_app(container, settings, lambda: connections.draining),
-            http=connections.protocol,  # type: ignore[arg-type]  # uvicorn wants a class, but only calls it
+            http=bounded(connections),  # type: ignore[arg-type]  # uvicorn wants a class, but only calls it
             ws=BoundedSocket,
             ws_max_size=MAX_FRAME,
             ws_ping_interval=None,  # the stream has its own heartbeat, which clients can see
@@ -96,8 +101,15 @@ async def _serve_metrics(
     # Here and not above: the library takes 25 ms, which only a server with metrics should pay.
     from entrypoints.metrics.exposition import exposition  # noqa: PLC0415
 
-    served = Served(VERSION, lambda: len(connections), connections.refused)
-    await stack.enter_async_context(serving_metrics(listener, exposition(container, served)))
+    private = MetricsConnections()
+    served = Served(
+        VERSION,
+        lambda: len(connections),
+        lambda: {**connections.refused, "metrics": private.refused["process"]},
+        {"public": connections.invalid, "metrics": private.invalid},
+    )
+    names = HostNames(container.config().settings.metrics_hosts)
+    await stack.enter_async_context(serving_metrics(listener, exposition(container, served), names, private))
     await in_background(stack, "lag of the event loop", lambda: measure_lag(container.meters().lag))
     host, port = listener.getsockname()[:2]
     log(MetricsServed(port=port))
@@ -190,10 +202,13 @@ def _where(settings: Settings) -> str:
         "postgres": "in PostgreSQL",
         "scaled": "in PostgreSQL",
     }[settings.shape]
+    metrics = (
+        f"\n    metrics        http://{settings.metrics_address}/metrics" if settings.metrics_address else ""
+    )
     return f"""
   Waggle is up.
 
     API            {settings.url}/api/v1
-    documentation  {settings.url}/api/docs
+    documentation  {settings.url}/api/docs{metrics}
     data           {data}
 """

@@ -122,7 +122,13 @@ class Settings:
     metrics_address: str = _setting(
         "",
         "the address of a listener of its own that serves metrics for Prometheus at `/metrics`, such as `127.0.0.1:9091` or "
-        "`[::1]:9091`; each process on a machine needs a port of its own. Empty: no metrics",
+        "`[::1]:9091`; each process on a machine needs a port of its own. With port 0 the system chooses one, which the log names. Empty: no "
+        "metrics",
+    )
+    metrics_hosts: tuple[str, ...] = _setting(
+        (),
+        "host names with a dot under which metrics may be scraped, separated by commas, such as `waggle.internal` or "
+        "`*.waggle.svc.cluster.local`. Addresses, `localhost` and names without a dot need not be named",
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),

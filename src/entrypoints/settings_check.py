@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from entrypoints.access.limits import rates
 from entrypoints.access.networks import Networks
 from entrypoints.production import is_key
-from entrypoints.web_addresses import CORS_SCHEMES, WEB_SCHEMES, is_origin, is_web_address
+from entrypoints.web_addresses import CORS_SCHEMES, WEB_SCHEMES, is_host_pattern, is_origin, is_web_address
 
 if TYPE_CHECKING:
     from entrypoints.settings import Settings
@@ -83,3 +83,5 @@ def _addresses(settings: "Settings") -> Iterator[str]:
         _ = settings.metrics_at
     except ValueError:
         yield "WAGGLE_METRICS_ADDRESS must be an IP address and a port, like 127.0.0.1:9091"
+    if not all(map(is_host_pattern, settings.metrics_hosts)):
+        yield "WAGGLE_METRICS_HOSTS must be host names in lower case without a port, such as waggle.internal or *.internal"

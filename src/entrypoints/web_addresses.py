@@ -13,7 +13,8 @@ CORS_SCHEMES = WEB_SCHEMES | dict.fromkeys(
 """Also the schemes by which apps built with web technology name their own pages."""
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]+\]")
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_HOST = re.compile(rf"{_NAME.pattern}|\[[0-9a-f:.]+\]")
 
 
 def is_web_address(text: str) -> bool:
@@ -39,6 +40,16 @@ def is_origin(text: str, schemes: Mapping[str, int | None]) -> bool:
     return _HOST.fullmatch(named) is not None and text == f"{url.scheme}://{named}" + (
         f":{port}" if port else ""
     )
+
+
+def is_host_pattern(text: str) -> bool:
+    """Whether the text is a host name in lower case, or `*.` and a name, which means all names below it."""
+    return len(text) <= 253 and _NAME.fullmatch(text.removeprefix("*.")) is not None
+
+
+def listener_text(host: str, port: int) -> str:
+    """The opposite of `listener_address`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def listener_address(text: str) -> tuple[str, int]:

@@ -1,103 +1,15 @@
 """What a connection takes in: so many requests, so many bytes, and nothing that is no HTTP."""
 
 import asyncio
-import json
-import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
-from entrypoints.access.networks import Networks
-from entrypoints.http.connections import (
-    MAX_PIPELINED,
-    MAX_PIPELINED_BYTES,
-    BoundedProtocol,
-    Connections,
-)
+from entrypoints.http.bounded_protocol import MAX_PIPELINED, MAX_PIPELINED_BYTES
 from entrypoints.http.request_middleware import MAX_HEADER_BYTES
 
-REQUEST = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-class Wire:
-    """A transport that records what is written, and whether the protocol reads."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.reading = True
-        self.closed = False
-        self.protocol: Any = None
-
-    def get_protocol(self) -> Any:
-        return self.protocol
-
-    def get_extra_info(self, name: str, _default: Any = None) -> Any:
-        return {"peername": ("192.0.2.1", 1), "sockname": ("192.0.2.2", 80)}.get(name)
-
-    def write(self, data: bytes) -> None:
-        self.written += b"" if self.closed else data
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    abort = close
-
-    def pause_reading(self) -> None:
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        self.reading = True
-
-
-class Server:
-    """Answers each request with its path, after `may` is set."""
-
-    def __init__(self, per_network: int | None = None) -> None:
-        self.may = asyncio.Event()
-        self.seen: list[str] = []
-        self.bodies: list[bytes] = []
-        self.all = Connections(Networks(), per_network)
-        self.wire = Wire()
-        self.connection = self.connect(self.wire)
-
-    def connect(self, wire: Wire) -> BoundedProtocol:
-        config = Config(self.answer, interface="asgi3", proxy_headers=False, lifespan="off", log_config=None)
-        wire.protocol = self.all.protocol(config, ServerState(), {}, asyncio.get_running_loop())
-        wire.protocol.connection_made(wire)
-        connection: BoundedProtocol = wire.protocol
-        return connection
-
-    async def answer(self, scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
-        await self.may.wait()
-        self.seen.append(scope["path"])
-        body = b""
-        if scope["method"] == "POST":
-            more = True
-            while more:
-                message = await receive()
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-        self.bodies.append(body)
-        answer = scope["path"].encode()
-        headers = [(b"content-length", b"%d" % len(answer))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer, "more_body": False})
-
-    def receive(self, data: bytes) -> None:
-        self.connection.data_received(data)
-
-    async def idle(self) -> None:
-        for _ in range(20_000):
-            await asyncio.sleep(0)
-            if not self.connection.pipeline and self.connection._idle():
-                return
-        raise AssertionError("the connection never becomes idle")
+from .connection_harness import REQUEST, UPGRADE, Server, Wire, problem, statuses
 
 
 @pytest.fixture
@@ -107,10 +19,6 @@ async def server() -> Server:
 
 def many(count: int) -> bytes:
     return b"".join(REQUEST % number for number in range(count))
-
-
-def statuses(wire: Wire) -> list[bytes]:
-    return re.findall(rb"HTTP/1\.1 \d+ [A-Za-z ]+", wire.written)
 
 
 def cut(data: bytes, size: int) -> Iterator[bytes]:
@@ -182,16 +90,6 @@ async def test_the_deadline_pauses_while_reading_is_stopped(server: Server) -> N
         asyncio.get_running_loop().time() + 11
     )  # the rest of the header has not arrived
     assert server.wire.closed
-
-
-def problem(wire: Wire) -> dict[str, Any]:
-    head, _, body = wire.written.partition(b"\r\n\r\n")
-    assert b"\r\ncontent-type: application/problem+json\r\n" in head
-    assert b"\r\nconnection: close" in head
-    assert b"content-security-policy: " in head
-    found: dict[str, Any] = json.loads(body)
-    assert f"x-request-id: {found['request_id']}".encode() in head
-    return found
 
 
 @pytest.mark.parametrize(
@@ -276,12 +174,6 @@ async def test_while_draining_a_request_is_answered_with_connection_close(server
     assert statuses(server.wire) == [b"HTTP/1.1 200 OK"]
     assert b"connection: close" in server.wire.written
     assert server.wire.closed
-
-
-UPGRADE = (
-    b"GET /api/v1/stream HTTP/1.1\r\nHost: a\r\n%bUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 @pytest.mark.parametrize(

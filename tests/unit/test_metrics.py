@@ -28,7 +28,7 @@ from entrypoints.settings import Settings
 SETTINGS = Settings(
     database_url="memory:", metrics_address="127.0.0.1:9091", rate_limits="off", access_log="off"
 )
-SERVED = Served("0.0", lambda: 3, {"process": 0, "network": 1})
+SERVED = Served("0.0", lambda: 3, lambda: {"process": 0, "network": 1}, {"public": {"malformed": 2}})
 
 
 @pytest.fixture
@@ -286,3 +286,13 @@ def test_an_invalid_address_is_refused(address: str) -> None:
 
     with pytest.raises(BadSettings, match="WAGGLE_METRICS_ADDRESS"):
         Settings.read({"WAGGLE_METRICS_ADDRESS": address})
+
+
+@pytest.mark.parametrize(
+    "names", ["Waggle.Internal", "a.example:9091", "*", "*.", "https://a.example", "a..b", "a b"]
+)
+def test_invalid_names_of_the_metrics_listener_are_refused(names: str) -> None:
+    from entrypoints.settings import BadSettings
+
+    with pytest.raises(BadSettings, match="WAGGLE_METRICS_HOSTS"):
+        Settings.read({"WAGGLE_METRICS_HOSTS": f"waggle.internal,{names}"})

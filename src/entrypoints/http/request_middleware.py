@@ -316,9 +316,8 @@ def host_error(headers: Iterable[tuple[bytes, bytes]], http_version: str) -> str
     return "" if _HOST.fullmatch(hosts[0]) else "the Host header is not a valid host"
 
 
-def last_resort(status: int) -> tuple[RawHeaders, bytes]:
-    """The headers and the body of the response to input that could not be parsed as a request."""
-    id_ = id_of({})
+def last_resort(status: int, id_: str) -> tuple[RawHeaders, bytes]:
+    """The headers and the body of the response to input that could not be parsed as a request. `id_` is its request id."""
     code, detail = OF_HTTP[status]
     ready = problem_response(problem(id_, status, code, detail), _HEADERS_OF.get(status, []))
     return [*ready.headers, (b"x-request-id", id_.encode()), *SECURITY_HEADERS, POLICY], ready.body

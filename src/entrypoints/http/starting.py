@@ -15,7 +15,7 @@ import msgspec
 
 from entrypoints.http.errors import PROBLEM
 from entrypoints.http.operations import Health
-from entrypoints.http.request_middleware import MAX_HEADER_BYTES, last_resort
+from entrypoints.http.request_middleware import MAX_HEADER_BYTES, id_of, last_resort
 
 _UNREADY = Health("unready", {"process": "starting"})
 _PROBES = {"/livez": (200, Health("ok")), "/readyz": (503, _UNREADY), "/startupz": (503, _UNREADY)}
@@ -70,7 +70,7 @@ def response_to(request_line: bytes) -> bytes:
         headers, body = _JSON, msgspec.json.encode(health)
     else:
         status = 503
-        headers, body = last_resort(status)
+        headers, body = last_resort(status, id_of({}))
         headers = [*headers, (b"content-type", PROBLEM.encode())]
     fields = dict(headers) | {b"content-length": b"%d" % len(body), b"connection": b"close"}
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]

@@ -14,6 +14,9 @@ SOCKET_SEND_BYTES = 128 * 1024
 """The socket buffer for data that the client of a WebSocket has not read. By default it grows to megabytes per socket,
 and a client that reads nothing is noticed only when the buffer is full."""
 
+_INVALID_DATA = 1007
+"""The close code of a text that is not UTF-8."""
+
 
 class BoundedSocket(WebSocketsSansIOProtocol):
     """The application finds `write_frames` in the scope."""
@@ -41,6 +44,14 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         transport.write(ready_made)
         return True
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not _is_utf8(self.frames):
+            # uvicorn would log an error with a stack for each such message, and anyone can send them.
+            self.conn.send_close(_INVALID_DATA)
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.leave()
         super().connection_lost(exc)
@@ -59,3 +70,11 @@ class Upgraded:
             self._abort_at = min(self._abort_at, now + LEAVING_SECONDS)
             if self._abort_at <= now:
                 self.transport.abort()
+
+
+def _is_utf8(parts: list[bytes]) -> bool:
+    try:
+        b"".join(parts).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

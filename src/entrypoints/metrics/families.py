@@ -43,8 +43,22 @@ HTTP = (
         "waggle_http_connections_refused",
         "counter",
         "Connections that were closed at once.",
-        {"limit": "`process` (connections of this process), `network` (connections of one network)"},
+        {
+            "limit": "`process` (connections of this process), `network` (connections of one network), `metrics` (connections to "
+            "the metrics listener)"
+        },
         'any with `limit="process"`',
+    ),
+    Family(
+        "waggle_http_invalid_requests",
+        "counter",
+        "Requests that are not valid HTTP. They have no route and are not among the requests above. `malformed`: cannot be "
+        "parsed; `too_large`: endless headers; `upgrade`: an invalid upgrade to a WebSocket.",
+        {
+            "listener": "`public`, `metrics`",
+            "defect": "`malformed`, `too_large`, `upgrade`",
+        },
+        "more than a tenth of all requests for ten minutes, if a reverse proxy is in front: it should let none through",
     ),
 )
 OUTBOX = (

@@ -33,8 +33,10 @@ class Served(NamedTuple):
 
     version: str
     connections: Callable[[], int]
-    refused: Mapping[str, int]
+    refused: Callable[[], Mapping[str, int]]
     """Refused connections by limit."""
+    invalid: Mapping[str, Mapping[str, int]]
+    """Requests that are not valid HTTP, by listener and what is wrong with them."""
 
 
 def read(c: Container, queues: Queues, served: Served) -> list[Sample]:
@@ -57,8 +59,11 @@ def _http(c: Container, served: Served) -> Iterator[Sample]:
     yield Sample("waggle_http_request_body_bytes", (), requests.received_bytes)
     yield Sample("waggle_http_response_body_bytes", (), requests.sent_bytes)
     yield Sample("waggle_http_connections", (), served.connections())
-    for limit, count in served.refused.items():
+    for limit, count in served.refused().items():
         yield Sample("waggle_http_connections_refused", (limit,), count)
+    for listener, defects in served.invalid.items():
+        for defect, count in defects.items():
+            yield Sample("waggle_http_invalid_requests", (listener, defect), count)
 
 
 def _outbox(c: Container, queues: Queues) -> Iterator[Sample]:
