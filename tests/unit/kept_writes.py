@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from adapters.sql.commit_thread import CommitThread
 from tests.unit.kept_lists import LIST_WRITES
+from tests.unit.kept_media import MEDIA_WRITES
 from tests.unit.kept_walk import READERS, Walk
 
 Write: TypeAlias = Callable[[Walk, random.Random], Awaitable[None]]
@@ -129,6 +130,19 @@ async def lift_restriction(walk: Walk, chosen: random.Random) -> None:
         await walk.sql(RESTRICT, user=walk.users[author])
         await walk.compare_all(chosen)
         await walk.sql("DELETE FROM restricted_authors WHERE user_id = :user", user=walk.users[author])
+
+
+async def undo_repost_row(walk: Walk, chosen: random.Random) -> None:
+    """A reposted post leaves the pages of readers who do not follow its author, although none of its counts changes."""
+    author = READERS - 1
+    if post := await walk.publish(author, "reposted for a moment"):
+        reposter = chosen.randrange(author)
+        await walk.do(reposter, "PUT", f"/posts/{post}/repost")
+        await asyncio.sleep(0.1)  # the repost reaches the timelines
+        await walk.compare_all(chosen)
+        user = walk.users[reposter]
+        await walk.sql("DELETE FROM reposts WHERE post_id = :post AND user_id = :user", post=post, user=user)
+        await walk.compare_all(chosen)
 
 
 async def delete_account_row(walk: Walk, chosen: random.Random) -> None:
@@ -264,6 +278,7 @@ WRITES: dict[str, Write] = {
         "INSERT OR IGNORE INTO reposts (post_id, user_id, id) SELECT p.id, :user, (SELECT max(coalesce(max(r.id), 0), max(p.id)) + 1 FROM reposts r) FROM posts p WHERE p.id = :post"
     ),
     "raw: unrepost": raw("DELETE FROM reposts WHERE user_id = :user"),
+    "raw: undo a repost": undo_repost_row,
     "raw: bookmark": raw(
         "INSERT OR IGNORE INTO bookmarks (post_id, user_id, id) SELECT id, :user, :id FROM posts WHERE id = :post"
     ),
@@ -281,6 +296,7 @@ WRITES: dict[str, Write] = {
     "rollback": paused(commits=False),
     "concurrent": concurrent,
     **LIST_WRITES,
+    **MEDIA_WRITES,
 }
 
 
@@ -296,4 +312,15 @@ async def walk_on(walk: Walk, chosen: random.Random, steps: int, *, stop_at_diff
             await walk.settle()
             await walk.compare_all(chosen)
         if stop_at_difference and walk.differences:
+            return
+
+
+async def each_once(walk: Walk, chosen: random.Random) -> None:
+    """Make one write of each kind, until there is a difference. The ones that are made for a single trigger come first: at
+    the beginning, the readers follow each other as these writes need it."""
+    for name in sorted(WRITES, key=lambda name: not name.startswith("raw: ")):
+        await WRITES[name](walk, chosen)
+        walk.last.append(name)
+        await walk.compare_all(chosen)
+        if walk.differences:
             return

@@ -14,14 +14,17 @@ import pytest
 from adapters.sql.identity.row_triggers import ROW_TRIGGERS as IDENTITY_TRIGGERS
 from adapters.sql.posts.row_triggers import ROW_TRIGGERS as POSTS_TRIGGERS
 from adapters.sql.row_changes import RowChanges, RowTrigger
+from adapters.storage.signing import LIFE
 from application.shared.readings import Reading, Readings
 from domain.shared import UserId
 from entrypoints import runtime
+from entrypoints.http import fast_lane
 from entrypoints.http.hot_targets import POST, Target
 from entrypoints.http.kept_responses import KeptKey, KeptResponse, KeptResponses
 from entrypoints.http.responses import Tagged
-from tests.unit.kept_walk import HOME, Walk, call, walking
-from tests.unit.kept_writes import walk_on
+from tests.unit import kept_media
+from tests.unit.kept_walk import HOME, READERS, Walk, call, walking
+from tests.unit.kept_writes import each_once, walk_on
 
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
 
@@ -95,6 +98,7 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     },
     **{name: partial(without_watch, name) for name in ("viewer context", "timeline", "popular authors")},
     "in doubt": without_doubt,
+    "restricted media": lambda patch: patch.setattr(fast_lane, "_has_restricted_media", lambda _: False),
     "other processes": lambda patch: patch.setattr(RowChanges, "_look_for_others", lambda _: True),
     "other processes at begin": without_look_at_begin,
     "other processes in a transaction": lambda patch: patch.setattr(
@@ -113,7 +117,9 @@ async def test_the_walk_notices_what_is_not_invalidated(
 ) -> None:
     MUTANTS[mutant](monkeypatch)
     async with walking(tmp_path) as walk:
-        await walk_on(walk, Random(1), 1_000, stop_at_difference=True)  # noqa: S311 - no secret
+        chosen = Random(1)  # noqa: S311 - no secret
+        await each_once(walk, chosen)
+        await walk_on(walk, chosen, 600, stop_at_difference=True)
         assert walk.differences
 
 
@@ -190,6 +196,37 @@ async def test_a_timed_mute_ends_on_time(walk: Walk) -> None:
     assert walk.differences == []
 
 
+@pytest.mark.parametrize("visibility", ["unlisted", "followers", "direct", "private account", "pending"])
+async def test_a_post_with_media_that_not_everybody_may_see_is_never_kept(
+    walk: Walk, visibility: str
+) -> None:
+    chosen = Random(1)  # noqa: S311 - no secret
+    if visibility == "private account":
+        await walk.do(1, "PATCH", "/me", {"private": True})
+    if visibility == "pending":
+        walk.processor.may_end.clear()
+    of_post = visibility if visibility in {"unlisted", "followers", "direct"} else "public"
+    post = await kept_media.publish(walk, chosen, of_post, 1)
+    await kept_media.until(walk.has_no_events)
+    shown_to = []
+    for reader in range(3):
+        for path in (HOME, f"/api/v1/posts/{post}"):
+            for _ in range(2):  # made, and perhaps sent again
+                status, _, body = await call(walk.kept, "GET", path, walk.tokens[reader])
+        if status == 200:
+            assert b"look @bee2" in body
+            shown_to.append(reader)
+    assert shown_to == {"pending": [1], "direct": [1, 2]}.get(visibility, [0, 1, 2])
+    kept: Any = walk.container.meters().kept
+    pages = {walk.users[reader] for reader in shown_to} & {user for user, _ in kept.pages}
+    posts = [key for key in kept.singles if key.target.of == post]
+    is_kept = visibility == "unlisted"
+    assert (len(pages), len(posts)) == ((3, 3) if is_kept else (0, 0))
+    walk.address_clock.now += 2 * LIFE
+    await kept_media.compare_post(walk, post)
+    assert (walk.differences, walk.compared) == ([], 2 * READERS)
+
+
 # Memory
 
 
@@ -208,9 +245,9 @@ def test_memory_is_bounded_and_pages_are_evicted_before_singles() -> None:
     readings.is_current = lambda: True
     kept = KeptResponses(readings, 100_000)
     for number in range(8):
-        kept.keep(_key(number, is_page=number % 2 == 0), _made(8_000, readings))
+        kept.keep(_key(number, is_page=number % 2 == 0), _made(8_000, readings), expires=False)
         assert kept.bytes <= kept.max_bytes
     assert (len(kept.pages), len(kept.singles), kept.evicted) == (1, 4, 3)
-    kept.keep(_key(9, is_page=True), _made(60_000, readings))
+    kept.keep(_key(9, is_page=True), _made(60_000, readings), expires=False)
     assert (len(kept.pages), kept.refused["size"]) == (1, 1)
     assert kept.bytes == sum(one.size for one in (*kept.pages.values(), *kept.singles.values()))

@@ -108,6 +108,19 @@ class FragmentCache(Protocol):
     def __len__(self) -> int: ...
 
 
+class ReadModel(Protocol):
+    """The responses that are kept."""
+
+    hits: int
+    misses: Counter[str]
+    """By reason, as `refused`."""
+    refused: Counter[str]
+    evicted: int
+    bytes: int
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(slots=True)
 class Meters:
     """All of them. They are there, and stay empty, while metrics are off."""
@@ -132,4 +145,6 @@ class Meters:
     lag: Histogram = field(default_factory=lambda: Histogram(LAG_BUCKETS))
     """How late the event loop ran a timer."""
     fragments: FragmentCache | None = None
-    """The cache of encoded posts, which belongs to HTTP."""
+    """The cache of encoded posts, which belongs to HTTP, as does `kept`."""
+    kept: ReadModel | None = None
+    """None if no response is kept."""

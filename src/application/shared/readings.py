@@ -39,7 +39,7 @@ class Watch:
 class Reading:
     """What one result was read from."""
 
-    __slots__ = ("epoch", "is_outdated", "is_tracked", "keys", "touched", "watches")
+    __slots__ = ("epoch", "is_outdated", "is_tracked", "keys", "refused", "touched", "watches")
 
     def __init__(self, epoch: int, in_doubt: Iterable[Key]) -> None:
         self.epoch = epoch
@@ -50,6 +50,8 @@ class Reading:
         self.is_tracked = True
         """False once rows were read whose keys are unknown."""
         self.is_outdated = False
+        self.refused = ""
+        """Why it could not be kept."""
 
     def watch(
         self, name: str, peek: Callable[[], object], value: object, refresh: Callable[[], Awaitable[object]]
@@ -167,19 +169,23 @@ class Readings:
     def keep(self, reading: Reading) -> bool:
         """Follow the changes of what was read. False if it has changed already, or cannot be followed. To be called right
         after the reading has ended: nothing may be awaited in between."""
-        if (
-            self.is_current is None
-            or not self.is_current()
-            or not reading.is_tracked
-            or reading.epoch != self._epoch
-            or len(reading.keys) > MAX_KEYS
-            or not reading.keys.isdisjoint(reading.touched)
-            or not all(watch.holds() for watch in reading.watches)
-        ):
+        if refused := self._why_refused(reading):
+            reading.refused = refused
             return False
         for key in reading.keys:
             self._kept.setdefault(key, set()).add(reading)
         return True
+
+    def _why_refused(self, reading: Reading) -> str:
+        if self.is_current is None or not self.is_current():
+            return "store"
+        if reading.epoch != self._epoch:
+            return "other process"
+        if not reading.is_tracked or len(reading.keys) > MAX_KEYS:
+            return "keys"
+        if not reading.keys.isdisjoint(reading.touched):
+            return "rows"
+        return next((watch.name for watch in reading.watches if not watch.holds()), "")
 
     def drop(self, reading: Reading) -> None:
         """The result is no longer kept."""

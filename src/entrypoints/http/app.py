@@ -134,6 +134,7 @@ def create_app(
     kept = None
     if settings.read_model == "on":
         kept = KeptResponses(container.readings(), settings.read_model_mb * 1024 * 1024)
+        container.meters().kept = kept
     lane = FastLane(
         app,
         authenticator,

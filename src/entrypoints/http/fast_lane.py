@@ -65,8 +65,9 @@ class FastLane:
                 response, posts = await self._reads[target.template](viewer, target, scope["path"])
         except DomainError as error:
             return refusal(error, scope["request_id"])
-        if self._kept is not None and reading is not None and not any(map(_has_restricted_media, posts)):
-            self._kept.keep(key, KeptResponse(response, reading, defaults(scope, response.headers)))
+        if self._kept is not None and reading is not None:
+            made = KeptResponse(response, reading, defaults(scope, response.headers))
+            self._kept.keep(key, made, expires=any(map(_has_restricted_media, posts)))
         return response.unless_known(known)
 
     def _reading(self) -> AbstractContextManager[Reading | None]:

@@ -70,8 +70,12 @@ class KeptResponses:
         self.misses: Counter[str] = Counter()
         """By the reason: `absent`, `rows`, `other process`, `store`, or the name of what a Watch found changed."""
         self.refused: Counter[str] = Counter()
-        """Responses that could not be kept, by the reason."""
+        """Responses that could not be kept, by the reason: as for `misses`, and `size`, `keys` (too many, or not all
+        known), `media` (not everybody may see them)."""
         self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self.pages) + len(self.singles)
 
     def find(self, key: KeptKey) -> KeptResponse | None:
         """The response that the ordinary path would make now. None if it is not kept, or may have changed."""
@@ -98,13 +102,16 @@ class KeptResponses:
         """Around the reads of a response that may be kept."""
         return self._readings.reading()
 
-    def keep(self, key: KeptKey, made: KeptResponse) -> None:
-        """To be called right after the reading has ended."""
+    def keep(self, key: KeptKey, made: KeptResponse, *, expires: bool) -> None:
+        """To be called right after the reading has ended. A response that `expires` is not kept."""
         kept = self._among(key)
         if (old := kept.pop(key, None)) is not None:
             self._dropped(old)
+        if expires:
+            self.refused["media"] += 1
+            return
         if made.size > self.max_bytes or not self._readings.keep(made.reading):
-            self.refused["size" if made.size > self.max_bytes else "changed"] += 1
+            self.refused[made.reading.refused or "size"] += 1
             return
         kept[key] = made
         self.bytes += made.size

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from entrypoints.metrics import families
 from entrypoints.metrics.family import Family
 from entrypoints.metrics.library_families import LIBRARY
+from entrypoints.metrics.read_model_families import READ_MODEL
 
 SECTIONS: Sequence[tuple[str, Sequence[Family]]] = (
     ("Requests", families.HTTP),
@@ -13,6 +14,7 @@ SECTIONS: Sequence[tuple[str, Sequence[Family]]] = (
     ("Redis and storage", families.DEPENDENCIES),
     ("Streams", families.STREAM),
     ("Limits and caches", families.LIMITS_AND_CACHES),
+    ("Kept responses", READ_MODEL),
     ("The process and its work", families.PROCESS),
     ("From the metrics library, on Linux", LIBRARY),
 )

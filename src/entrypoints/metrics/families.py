@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from entrypoints.metrics.family import Family
+from entrypoints.metrics.read_model_families import READ_MODEL
 
 SUBSCRIBER = "the name of a subscriber, see [events.md](events.md)"
 POOL = "`read` (single reads, on PostgreSQL only), `write` (transactions)"
@@ -332,6 +333,7 @@ FAMILIES: Sequence[Family] = (
     *DEPENDENCIES,
     *STREAM,
     *LIMITS_AND_CACHES,
+    *READ_MODEL,
     *PROCESS,
 )
 """What Waggle measures itself."""

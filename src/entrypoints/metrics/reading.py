@@ -48,6 +48,7 @@ def read(c: Container, queues: Queues, served: Served) -> list[Sample]:
         *_stream(c),
         *_limits(c),
         *_caches(c),
+        *_read_model(c),
         *_process(c, queues, served),
     ]
 
@@ -147,6 +148,19 @@ def _caches(c: Container) -> Iterator[Sample]:
         yield Sample("waggle_cache_entries", (name,), entries)
         yield Sample("waggle_cache_bytes", (name,), size)
     yield Sample("waggle_cache_entries", ("cards",), len(c.identity().cards))
+
+
+def _read_model(c: Container) -> Iterator[Sample]:
+    if (kept := c.meters().kept) is None:
+        return
+    yield Sample("waggle_read_model_hits", (), kept.hits)
+    for reason, count in kept.misses.items():
+        yield Sample("waggle_read_model_misses", (reason,), count)
+    for reason, count in kept.refused.items():
+        yield Sample("waggle_read_model_refused", (reason,), count)
+    yield Sample("waggle_read_model_evictions", (), kept.evicted)
+    yield Sample("waggle_read_model_responses", (), len(kept))
+    yield Sample("waggle_read_model_bytes", (), kept.bytes)
 
 
 def _process(c: Container, queues: Queues, served: Served) -> Iterator[Sample]:
