@@ -9,7 +9,7 @@ from adapters.memory.feeds.timelines import MemoryTimelines, NoTimelines
 from adapters.memory.limits import MemoryLimiter, NoLimiter
 from adapters.metered.media import MeteredStorage
 from adapters.metered.meters import Meters
-from adapters.metered.shared import MeteredCache, MeteredLimiter, MeteredMail
+from adapters.metered.shared import MeteredCache, MeteredMail, metered_limiter
 from adapters.packed_cache import PackedCache
 from adapters.processing.parent import ChildProcessor, ConfinementRequired
 from adapters.redis.address import Address
@@ -78,7 +78,7 @@ def database(c: "Container") -> Database:
 
 
 def store(c: "Container") -> "Store":
-    """The store of the shape `memory`, which keeps everything."""
+    """Where the shape `memory` keeps everything."""
     from adapters.memory.store import Store  # noqa: PLC0415
 
     return Store(c.wake().set)
@@ -143,7 +143,7 @@ def limiter(c: "Container") -> Limiter:
         from adapters.redis.limits import RedisLimiter  # noqa: PLC0415
 
         limiter = RedisLimiter(c.redis(), limiter, c.ids().processes)
-    return measured(c, limiter, MeteredLimiter)
+    return measured(c, limiter, metered_limiter)
 
 
 def cache(c: "Container") -> Cache:

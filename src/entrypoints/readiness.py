@@ -1,4 +1,4 @@
-"""The readiness of this process, as load balancers ask for it."""
+"""Whether this process can serve, as load balancers ask."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

@@ -103,3 +103,26 @@ def test_a_later_page_has_a_tag_too(api: Api) -> None:
     assert [item["id"] for item in done(second)["items"]] == [posts[1]["id"]]
     again = api.nobody.get(path, params=query, headers={"If-None-Match": second.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/trending/posts", "/api/v1/trending/hashtags"])
+def test_trending_is_304_until_it_is_ranked_anew(api: Api, path: str) -> None:
+    def unchanged() -> None:
+        tag = api.nobody.get(path).headers["etag"]
+        again = api.nobody.get(path, headers={"If-None-Match": tag})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+
+    eventually(unchanged)
+    tag = api.nobody.get(path).headers["etag"]
+    author = api.someone()
+    post = author.publishes(f"#{author.username}")
+    for member in [api.someone() for _ in range(3)]:
+        member.likes(post)
+        member.publishes(f"#{author.username}")
+
+    def changed() -> None:
+        now = api.nobody.get(path, headers={"If-None-Match": tag})
+        listed = [item.get("id") or item["tag"] for item in done(now)["items"]]
+        assert {post["id"], author.username} & {*listed}
+
+    eventually(changed)

@@ -1,4 +1,4 @@
-"""The notifications that actions cause, and those that are retracted, over HTTP."""
+"""Which actions notify whom, and which are retracted, over HTTP."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The calls of handlers that do their work in parts, on every outbox."""
+"""How the relay calls handlers that do their work in parts, on every outbox."""
 
 import asyncio
 from datetime import timedelta

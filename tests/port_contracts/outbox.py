@@ -1,4 +1,4 @@
-"""The contract of every outbox."""
+"""What every outbox must do."""
 
 import asyncio
 from collections.abc import Sequence

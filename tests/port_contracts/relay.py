@@ -1,4 +1,4 @@
-"""The relay over every outbox."""
+"""What the relay makes of every outbox."""
 
 import asyncio
 from collections import defaultdict

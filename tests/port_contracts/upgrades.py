@@ -1,4 +1,4 @@
-"""The events that are still to be delivered when a database is upgraded."""
+"""What is still to be delivered when a database is upgraded."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,7 @@
 """Writes of the random walk by which posts enter and leave lists: by raw SQL on the server's connection, one row at a time.
 The use cases write several rows at once, so that a change which is not noticed could hide behind another one."""
 
+import json
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
@@ -8,7 +9,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import ColumnElement, insert, literal, select
 
 from adapters.sql.posts.tables import posts
-from tests.unit.kept_walk import NOBODY, READERS, TAG, Walk, posts_of
+from application.feeds.ranking_cache import CURRENT
+from tests.unit.kept_media import until
+from tests.unit.kept_walk import NOBODY, READERS, TAG, TRENDING, Walk, call, posts_of
 
 Write: TypeAlias = Callable[[Walk, random.Random], Awaitable[None]]
 
@@ -107,6 +110,41 @@ async def block_and_read(walk: Walk, chosen: random.Random) -> None:
         await walk.compare(reader, page)
 
 
+async def rank(walk: Walk, chosen: random.Random) -> None:
+    """Posts and hashtags trend, with new engagement, and are ranked anew."""
+    readers = chosen.sample(range(READERS), 4)
+    post = await walk.publish(readers[0], f"trends #bees #{chosen.choice(['wasps', 'ants', 'flies'])}")
+    for reader in readers[1:]:
+        await walk.do(reader, "PUT", f"/posts/{post}/like")
+    await until(walk.has_no_events)
+    for _ in range(2):
+        for path in TRENDING:
+            for one in (readers[1], NOBODY):
+                await walk.compare(one, path)
+        trending = walk.container.feeds().refresh_trending
+        await trending.posts.kept.put(CURRENT, await trending.posts._made())
+        await trending.tags.kept.put(CURRENT, await trending.tags._made())
+
+
+async def change_trending(walk: Walk, chosen: random.Random) -> None:
+    """What trends is hidden, one way or another."""
+    shown = json.loads((await call(walk.kept, "GET", TRENDING[0]))[2])["items"]
+    if shown:
+        statement = chosen.choice(
+            [
+                "UPDATE posts SET visibility = 'unlisted' WHERE id = :post",
+                "UPDATE posts SET deleted = 1 WHERE id = :post",
+                "INSERT OR IGNORE INTO restricted_authors (user_id, private, version) SELECT author_id, 1, 1 FROM posts WHERE id = :post",
+            ]
+        )
+        for step in range(2):
+            for path in TRENDING:
+                for one in (0, NOBODY):
+                    await walk.compare(one, path)
+            if step == 0:
+                await walk.sql(statement, post=int(chosen.choice(shown)["id"]))
+
+
 LIST_WRITES: Mapping[str, Write] = {
     "raw: tag": raw(
         "INSERT OR IGNORE INTO hashtags (tag, post_id, search_key) SELECT :tag, id, :tag FROM posts WHERE id = :post"
@@ -120,4 +158,6 @@ LIST_WRITES: Mapping[str, Write] = {
     "open a post": open_post,
     "lift a restriction from lists": lift_restriction,
     "block and read": block_and_read,
+    "rank": rank,
+    "change what trends": change_trending,
 }

@@ -25,6 +25,7 @@ HOME = "/api/v1/feeds/home"
 PUBLIC = "/api/v1/feeds/public"
 TAG = "bees"
 TAGGED = f"/api/v1/feeds/hashtags/{TAG}"
+TRENDING = "/api/v1/trending/posts", "/api/v1/trending/hashtags"
 READERS = 8
 NOBODY = -1
 """A reader without a token."""
@@ -84,7 +85,7 @@ async def call(
 
 
 def _essence(answer: Answer) -> Any:
-    """The parts that must be equal: everything of a post; a page without `prev`; an error without the id of its request."""
+    """What must be equal: everything of a post; a page without `prev`; an error without the id of its request."""
     status, headers, body = answer
     if status >= 400:
         return status, {**json.loads(body), "request_id": None}
@@ -247,7 +248,13 @@ class Walk:
     def _list_for(self, reader: int) -> str:
         """One list of each reader at a time, which is compared several times in a row."""
         user = self.users[(reader + 1) % READERS]
-        lists = (PUBLIC, TAGGED, comments_of(self.threads[reader % 2]), posts_of(user))
+        lists = (
+            PUBLIC,
+            TAGGED,
+            comments_of(self.threads[reader % 2]),
+            posts_of(user),
+            TRENDING[max(reader, 0) % 2],
+        )
         return lists[self.rounds // 6 % len(lists)]
 
     async def compare_all(self, chosen: random.Random) -> None:
@@ -310,7 +317,7 @@ async def walking(folder: Path, **more: str) -> AsyncIterator[Walk]:
 def _ordinary(container: Container, settings: Settings) -> ASGIApp:
     """An application of its own modules, which read the same database, and whose names are not cached."""
     ordinary = build(settings)
-    for name in ("database", "graph", "timelines", "keys", "ids", "media_addresses"):
+    for name in ("cache", "database", "graph", "timelines", "keys", "ids", "media_addresses"):
         getattr(ordinary, name).override(providers.Object(getattr(container, name)()))
     object.__setattr__(ordinary.identity().cards, "ttl", 0.0)
     return create_app(ordinary, settings)

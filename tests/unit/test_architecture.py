@@ -66,7 +66,7 @@ ALLOWED = {
     "entrypoints.http.auth": {"identity"},  # the principal of a request
     "entrypoints.http.search": {"identity", "posts"},  # one address for the searches of each
     "entrypoints.http.fast_lane": {"posts"},  # as app, without the framework
-    "entrypoints.http.hot_reads": {"posts"},  # the handlers of fast_lane
+    "entrypoints.http.hot_reads": {"feeds", "posts"},  # the handlers of fast_lane
 }
 """Python modules that belong to no module of Waggle by their names, and the modules that they know."""
 

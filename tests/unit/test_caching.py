@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from adapters.memory.cache import MemoryCache
 from adapters.packed_cache import PackedCache
 from application.shared.caching import JITTER, RETRY_PAUSE, SKEW, Cached, Codec, Times
+from application.shared.readings import Reading, Readings
 from domain.shared import Unavailable
 from tests.unit.clock import Time
 
@@ -306,3 +307,44 @@ async def test_a_stored_value_can_be_peeked_at_until_it_expires(cached: Cached[s
     seen.append(await cached.peek(KEY))
 
     assert seen == ["put there", None, "put there", None]
+
+
+def _kept(readings: Readings, reading: Reading | None) -> Reading:
+    assert reading is not None
+    assert readings.keep(reading)
+    return reading
+
+
+async def test_a_reading_holds_until_the_value_is_replaced_or_no_longer_fresh(
+    time: Time, cached: Cached[str], source: Source
+) -> None:
+    readings = Readings()
+    readings.is_current = lambda: True
+
+    async def read() -> Reading | None:
+        with readings.reading() as reading:
+            await cached.get(KEY, source)
+        return reading
+
+    first = await read()
+    assert first is not None
+    assert not readings.keep(first), "the value was computed for it"
+    kept = _kept(readings, await read())
+    assert readings.why_outdated(kept) == ""
+
+    await time.wait(1)
+    assert readings.why_outdated(kept) == ""
+    await cached.put(KEY, "another value")
+    assert readings.why_outdated(kept) == "cached value"
+
+    kept = _kept(readings, await read())
+    await cached.forget(KEY)
+    assert readings.why_outdated(kept) == "cached value"
+
+    await cached.get(KEY, source)
+    kept = _kept(readings, await read())
+    await time.wait(TIMES.fresh)
+    assert readings.why_outdated(kept) == "cached value"
+    stale = await read()
+    assert stale is not None
+    assert not readings.keep(stale)

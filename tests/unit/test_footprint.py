@@ -1,4 +1,4 @@
-"""The modules that a server in the embedded shape loads. Every module takes time at the start, and memory until the end."""
+"""What a server in the embedded shape loads. Every module takes time at the start, and memory until the end."""
 
 import os
 import subprocess

@@ -23,7 +23,7 @@ from entrypoints.http.hot_targets import POST, Target
 from entrypoints.http.kept_responses import KeptKey, KeptResponse, KeptResponses
 from entrypoints.http.responses import Tagged
 from tests.unit import kept_media
-from tests.unit.kept_walk import HOME, READERS, Walk, call, walking
+from tests.unit.kept_walk import HOME, PUBLIC, READERS, Walk, call, walking
 from tests.unit.kept_writes import each_once, walk_on
 
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
@@ -96,7 +96,10 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         for trigger in TRIGGERS
         if (name := f"{trigger.table} {trigger.change} {trigger.kind}") not in NOT_SHOWN
     },
-    **{name: partial(without_watch, name) for name in ("viewer context", "timeline", "popular authors")},
+    **{
+        name: partial(without_watch, name)
+        for name in ("viewer context", "timeline", "popular authors", "cached value")
+    },
     "in doubt": without_doubt,
     "restricted media": lambda patch: patch.setattr(fast_lane, "_has_restricted_media", lambda _: False),
     "other processes": lambda patch: patch.setattr(RowChanges, "_look_for_others", lambda _: True),
@@ -182,6 +185,29 @@ async def test_kept_responses_are_charged(tmp_path: Path) -> None:
     async with walking(tmp_path, WAGGLE_RATE_LIMITS="read=3/3600,write=100000/1,auth=100000/1") as walk:
         statuses = [(await call(walk.kept, "GET", HOME, walk.tokens[0]))[0] for _ in range(5)]
     assert statuses == [200, 200, 200, 429, 429]
+
+
+async def test_kept_responses_without_a_token_are_charged_to_the_network(tmp_path: Path) -> None:
+    limits = "anonymous=3/3600,read=100000/1,write=100000/1,auth=100000/1"
+    async with walking(tmp_path, WAGGLE_RATE_LIMITS=limits, WAGGLE_TRUSTED_PROXIES="127.0.0.1") as walk:
+        by_network = {
+            network: [
+                (await call(walk.kept, "GET", PUBLIC, "", None, (b"x-forwarded-for", network)))[0]
+                for _ in range(5)
+            ]
+            for network in (b"192.0.2.1", b"192.0.2.2")
+        }
+    assert by_network == {
+        b"192.0.2.1": [200, 200, 200, 429, 429],
+        b"192.0.2.2": [200, 200, 200, 429, 429],
+    }
+
+
+async def test_a_token_that_is_not_valid_gets_no_kept_response(walk: Walk) -> None:
+    for _ in range(3):
+        assert (await call(walk.kept, "GET", PUBLIC))[0] == 200
+    given = [(b"authorization", value) for value in (b"", b"Bearer", b"Bearer x", b"Basic x")]
+    assert [(await call(walk.kept, "GET", PUBLIC, "", None, one))[0] for one in given] == [401] * 4
 
 
 async def test_a_timed_mute_ends_on_time(walk: Walk) -> None:

@@ -1,4 +1,4 @@
-"""The counters: calls of other servers, deliveries, mails, jobs and limits, each by its outcome."""
+"""What is counted: calls of other servers, deliveries, mails, jobs and limits, each by its outcome."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,16 +11,17 @@ from adapters.breaker import TIMEOUTS, Breaker
 from adapters.memory.limits import MemoryLimiter
 from adapters.metered.media import MeteredProcessor, MeteredStorage
 from adapters.metered.meters import Meters
-from adapters.metered.shared import MeteredLimiter, MeteredMail, MeteredSubscribers
+from adapters.metered.shared import MeteredLimiter, MeteredMail, MeteredSubscribers, metered_limiter
 from adapters.storage.memory import MemoryStorage
 from adapters.storage.signing import TicketSigner
 from application.media.ports import NoSuchObject, UploadRejected
 from application.shared.events import ProfileChanged
-from application.shared.limits import Rate
+from application.shared.limits import LocalLimiter, Rate, RateLimited
 from application.shared.mail import Message, Undeliverable
 from application.shared.subscriptions import Failed, Handled, Outcome, Unknown
 from domain.media import FailureReason
-from domain.shared import EventId, Unavailable
+from domain.shared import EventId, Unavailable, UserId
+from entrypoints.access.limits import Caller, RateLimits
 from tests.unit.clock import Time
 
 
@@ -73,6 +74,17 @@ async def test_calls_of_the_storage_are_counted_by_outcome(tmp_path: Path) -> No
         ("fetch", "missing"): 1,
         ("read", "missing"): 1,
     }
+
+
+def test_requests_that_are_charged_without_waiting_are_counted() -> None:
+    meters = Meters()
+    limiter = metered_limiter(MemoryLimiter(time.monotonic), meters)
+    assert isinstance(limiter, LocalLimiter)
+    limits = RateLimits(limiter, {"read": Rate("read", 1, 60)})
+    assert limits.charge_user_now(Caller(""), "read", UserId(1))
+    with pytest.raises(RateLimited):
+        limits.charge_user_now(Caller(""), "read", UserId(1))
+    assert meters.limits == {("read", True): 1, ("read", False): 1}
 
 
 async def test_mails_jobs_and_limits_are_counted_by_outcome(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The users who are notified of an event."""
+"""Which users are notified of which events."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The rows and cached values that a kept response depends on."""
+"""What a kept response depends on."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The answers of a server that starts."""
+"""What a server answers while it starts."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The number of passwords that may be tried per hour."""
+"""How often passwords may be tried per hour."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""The needs of feeds, met by notifications."""
+"""What feeds needs of notifications."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The needs of graph, met by identity."""
+"""What graph needs of identity."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

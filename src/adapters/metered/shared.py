@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from adapters.metered.meters import Meters
 from application.shared.caching import Cache, CachedValue
 from application.shared.events import Event
-from application.shared.limits import Decision, Limiter, Rate
+from application.shared.limits import Decision, Limiter, LocalLimiter, Rate
 from application.shared.mail import Mail, Message, Undeliverable
 from application.shared.ports import Clock
 from application.shared.subscriptions import Failed, Handled, Outcome, Subscribers
@@ -28,6 +28,25 @@ class MeteredLimiter:
 
     async def clear(self, key: str, rate: Rate) -> None:
         await self._limiter.clear(key, rate)
+
+
+class MeteredLocalLimiter(MeteredLimiter):
+    """Of a limiter in the memory of this process."""
+
+    def __init__(self, limiter: Limiter, local: LocalLimiter, meters: Meters) -> None:
+        super().__init__(limiter, meters)
+        self._local = local
+
+    def take_now(self, key: str, rate: Rate, cost: int = 1) -> Decision:
+        decision = self._local.take_now(key, rate, cost)
+        self._taken[rate.name, decision.allowed] += 1
+        return decision
+
+
+def metered_limiter(limiter: Limiter, meters: Meters) -> Limiter:
+    if isinstance(limiter, LocalLimiter):
+        return MeteredLocalLimiter(limiter, limiter, meters)
+    return MeteredLimiter(limiter, meters)
 
 
 @dataclass(frozen=True, slots=True)

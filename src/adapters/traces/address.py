@@ -12,7 +12,7 @@ PATH = "/v1/traces"
 @dataclass(frozen=True, slots=True)
 class CollectorAddress:
     url: str
-    """The URL that spans are posted to."""
+    """Where spans are posted."""
     ca_certs: str | None = None
 
     @classmethod

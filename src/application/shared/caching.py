@@ -6,11 +6,13 @@ A cache never decides who may see something, and losing it loses no data: a miss
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import field
+from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from application.shared.log import log
 from application.shared.log_events import CacheNotComputed
 from application.shared.ports import Clock
+from application.shared.readings import open_reading, untracked_read
 from domain.dataclasses import dataclass
 from domain.shared import Unavailable
 
@@ -79,7 +81,12 @@ COMPUTE_TIMEOUT = 10.0
 
 class _Entry(NamedTuple, Generic[T]):
     value: T | None
+    made_at: float
     fresh_until: float
+
+
+MAX_WATCHED = 1000
+"""The maximum number of keys of which the latest entry is remembered for readings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +109,34 @@ class Cached(Generic[T]):
     _paused_until: dict[str, float] = field(default_factory=dict, compare=False)
     """The time until which a key is not refreshed, because a refresh has just failed."""
 
+    _latest: dict[str, tuple[float, float]] = field(default_factory=dict, compare=False)
+    """When the entry was made that this process read or stored last, and until when it is fresh."""
+
     async def get(self, key: str, make: Callable[[], Awaitable[T | None]]) -> T | None:
-        """The value of `key`, which `make` computes. If there is no cached value, raises what `make` raises."""
+        """The value of `key`, which `make` computes. If there is no cached value, raises what `make` raises. A reading may
+        be kept as long as the value is fresh: no process replaces it before."""
         entry = await self._read(key)
         if entry is None:
+            untracked_read()
             return await asyncio.shield(self._start(key, make))
         now = self._seconds()
+        if (reading := open_reading()) is not None:
+            self._remember(key, entry.made_at, entry.fresh_until)
+            refresh = partial(self.get, key, make)
+            reading.watch("cached value", partial(self._fresh, key), entry.made_at, refresh)
         if now >= entry.fresh_until and now >= self._paused_until.get(key, 0.0):
             self._start(key, make)  # in the background
         return entry.value
+
+    def _remember(self, key: str, made_at: float, fresh_until: float) -> None:
+        if len(self._latest) >= MAX_WATCHED:
+            self._latest.clear()
+        self._latest[key] = made_at, fresh_until
+
+    def _fresh(self, key: str) -> float | None:
+        """When the latest entry was made; None if it is not fresh."""
+        made_at, fresh_until = self._latest.get(key, (0.0, 0.0))
+        return made_at if self._seconds() < fresh_until else None
 
     async def refresh(self, key: str, make: Callable[[], Awaitable[T | None]]) -> bool:
         """Compute the value unless a fresh one exists. True if it was computed. Raises what `make` raises."""
@@ -134,6 +160,7 @@ class Cached(Generic[T]):
         stored. A value that another process is computing at the same time is stored."""
         self._pending.pop(key, None)
         self._paused_until.pop(key, None)
+        self._latest.pop(key, None)
         await self.cache.delete(self._key(key))
 
     def _key(self, key: str) -> str:
@@ -153,11 +180,13 @@ class Cached(Generic[T]):
             value = None if stored.content is None else self.codec.load(stored.content)
         except (ValueError, TypeError, KeyError):
             return None
-        return _Entry(value, stored.fresh_until)
+        return _Entry(value, stored.made_at, stored.fresh_until)
 
     async def _store(self, key: str, value: T | None) -> None:
         made_at = self._seconds()
         fresh_until = made_at + self.times.fresh * self._jitter()
+        if key in self._latest:
+            self._remember(key, made_at, fresh_until)
         content = None if value is None else self.codec.dump(value)
         stored = CachedValue(self.codec.schema, made_at, fresh_until, content)
         await self.cache.set(self._key(key), stored, sum(self.times) * self._jitter())

@@ -1,4 +1,4 @@
-"""The rows and cached values that a result was read from, so that it can be kept until something of that changes.
+"""What a result was read from, so that it can be kept until something of that changes.
 
 While a `Reading` is open, everything that is read for it is recorded in it: the keys of the rows (`rows_of`), and the
 values of caches in this process (`Watch`). `Readings` hears from the store which keys change, and marks every kept reading
@@ -37,7 +37,7 @@ class Watch:
 
 
 class Reading:
-    """The rows and cached values that one result was read from."""
+    """What one result was read from."""
 
     __slots__ = ("epoch", "is_outdated", "is_tracked", "keys", "refused", "touched", "watches")
 
@@ -126,7 +126,7 @@ class Readings:
         """Whether an open transaction has changed the row. A cache must not keep it then."""
         return key in self._in_doubt
 
-    # The reports of the store
+    # What the store reports
 
     def touch(self, key: Key) -> None:
         """An open transaction has changed a row with this key."""
@@ -149,7 +149,7 @@ class Readings:
         for clear in self._clear:
             clear()
 
-    # The methods for readers of results
+    # What readers of results do
 
     @contextmanager
     def reading(self) -> Iterator[Reading | None]:

@@ -40,7 +40,9 @@ class Authenticator:
         """The principal of a token that needs no look at the store; nothing is charged."""
         return self._authenticate.known(token)
 
-    def charge_now(self, caller: Caller, cost: Cost, principal: Principal) -> bool:
-        """Charge a request of the principal without suspending the task. False if that is impossible. Raises
-        RateLimited."""
+    def charge_now(self, caller: Caller, cost: Cost, principal: Principal | None) -> bool:
+        """Charge a request of the principal, or one without a token, without suspending the task. False if that is
+        impossible. Raises RateLimited."""
+        if principal is None:
+            return self._limits.charge_network_now(caller, cost)
         return self._limits.charge_user_now(caller, cost, principal.user_id)

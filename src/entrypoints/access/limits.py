@@ -1,4 +1,4 @@
-"""The rates at which each client may send requests: per user where there is a token, else per network.
+"""How much each client may ask for: per user where there is a token, else per network.
 
 An operation has a cost class, not a budget of its own. The adapter takes the class from the operation that handles it,
 so no spelling of its name or path gets a separate budget.
@@ -103,9 +103,22 @@ class RateLimits:
     async def charge_network(self, caller: Caller, cost: Cost) -> None:
         """Raises RateLimited."""
         if self._rates and cost != "none":
-            rate = self._rates[cost if cost in {"auth", "media", "probe"} else "anonymous"]
-            units = min(EXPENSIVE, rate.limit) if cost == "expensive" else 1
+            rate, units = self._of_network(cost)
             _record(caller, rate, await self._take(caller.network, rate, units))
+
+    def charge_network_now(self, caller: Caller, cost: Cost) -> bool:
+        """As `charge_user_now`. Raises RateLimited."""
+        if self._local is None:
+            return False
+        if self._rates and cost != "none":
+            rate, units = self._of_network(cost)
+            _record(caller, rate, self._local.take_now(caller.network, rate, units))
+        return True
+
+    def _of_network(self, cost: Cost) -> tuple[Rate, int]:
+        """The rate by which networks are charged, and the units."""
+        rate = self._rates[cost if cost in {"auth", "media", "probe"} else "anonymous"]
+        return rate, min(EXPENSIVE, rate.limit) if cost == "expensive" else 1
 
 
 def _record(caller: Caller, rate: Rate, decision: Decision) -> None:

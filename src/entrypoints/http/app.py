@@ -225,6 +225,8 @@ def _hot_reads(container: Container, settings: Settings, fragments: Fragments) -
         read_home_feed=container.feeds().read_home_feed,
         read_public_feed=container.feeds().read_public_feed,
         read_hashtag_feed=container.feeds().read_hashtag_feed,
+        list_trending_posts=container.feeds().list_trending_posts,
+        list_trending_tags=container.feeds().list_trending_tags,
         fragments=fragments,
         pager=_pager(container, settings),
     )

@@ -1,16 +1,30 @@
 """The hot reads: each reads for one viewer, and presents, what a target of `hot_targets` asks for."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
+
+from application.feeds.trending_formula import RankedTag
 from application.posts.queries import HydratedPost
 from application.posts.threads import Comment
 from application.shared.paging import Page, Window
 from domain.dataclasses import dataclass
 from domain.shared import PostId, UserId
 from entrypoints.access.authentication import TokenMissing
+from entrypoints.http.feeds.trending import tags_of
 from entrypoints.http.fragments import Fragments
-from entrypoints.http.hot_targets import COMMENTS, HASHTAG, HOME, POST, PUBLIC, USER_POSTS, Target
+from entrypoints.http.hot_targets import (
+    COMMENTS,
+    HASHTAG,
+    HOME,
+    POST,
+    PUBLIC,
+    TRENDING_POSTS,
+    TRENDING_TAGS,
+    USER_POSTS,
+    Target,
+)
 from entrypoints.http.paging import Pager, tagged_page
 from entrypoints.http.posts.threads import comments_of
 from entrypoints.http.responses import Tagged, with_tag
@@ -34,6 +48,8 @@ class HotReads:
     read_home_feed: Callable[[UserId, Window], Awaitable[Page[HydratedPost]]]
     read_public_feed: Callable[[UserId | None, Window], Awaitable[Page[HydratedPost]]]
     read_hashtag_feed: Callable[[UserId | None, str, Window], Awaitable[Page[HydratedPost]]]
+    list_trending_posts: Callable[[UserId | None, Window], Awaitable[Page[HydratedPost]]]
+    list_trending_tags: Callable[[Window], Awaitable[Page[RankedTag]]]
     fragments: Fragments
     pager: Pager
 
@@ -45,6 +61,8 @@ class HotReads:
             HOME: self._home,
             PUBLIC: self._public,
             HASHTAG: self._tagged,
+            TRENDING_POSTS: self._trending_posts,
+            TRENDING_TAGS: self._trending_tags,
         }
 
     async def _post(self, viewer: UserId | None, target: Target, _path: str) -> Shown:
@@ -54,7 +72,7 @@ class HotReads:
     async def _comments(self, viewer: UserId | None, target: Target, path: str) -> Shown:
         page = await self.list_comments(viewer, PostId(int(target.of)), Window(target.limit))
         items = comments_of(page.items, self.fragments, _no_cursor)
-        response = tagged_page(self.pager.ready(path, {}, page, items), items, page)
+        response = self._tagged_page(path, page, items)
         return Shown(response, [one.item for one in page.items if isinstance(one.item, HydratedPost)])
 
     async def _by_author(self, viewer: UserId | None, target: Target, path: str) -> Shown:
@@ -73,9 +91,18 @@ class HotReads:
     async def _tagged(self, viewer: UserId | None, target: Target, path: str) -> Shown:
         return self._page(path, await self.read_hashtag_feed(viewer, str(target.of), Window(target.limit)))
 
+    async def _trending_posts(self, viewer: UserId | None, target: Target, path: str) -> Shown:
+        return self._page(path, await self.list_trending_posts(viewer, Window(target.limit)))
+
+    async def _trending_tags(self, _viewer: UserId | None, target: Target, path: str) -> Shown:
+        page = await self.list_trending_tags(Window(target.limit))
+        return Shown(self._tagged_page(path, page, tags_of(page.items)), ())
+
     def _page(self, path: str, page: Page[HydratedPost]) -> Shown:
-        items = self.fragments.all(page.items)
-        return Shown(tagged_page(self.pager.ready(path, {}, page, items), items, page), page.items)
+        return Shown(self._tagged_page(path, page, self.fragments.all(page.items)), page.items)
+
+    def _tagged_page(self, path: str, page: Page[Any], items: msgspec.Raw) -> Tagged:
+        return tagged_page(self.pager.ready(path, {}, page, items), items, page)
 
 
 def _no_cursor(post_id: PostId, _window: Window) -> str:

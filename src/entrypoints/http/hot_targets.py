@@ -14,6 +14,8 @@ COMMENTS: Final = POSTS + "{post_id}/comments"
 USER_POSTS: Final = USERS + "{user_id}/posts"
 HOME: Final = "/api/v1/feeds/home"
 PUBLIC: Final = "/api/v1/feeds/public"
+TRENDING_POSTS: Final = "/api/v1/trending/posts"
+TRENDING_TAGS: Final = "/api/v1/trending/hashtags"
 HASHTAG: Final = HASHTAGS + "{tag}"
 
 LIMITS: Mapping[bytes, int] = {b"": 20} | {b"limit=%d" % limit: limit for limit in range(1, 101)}
@@ -33,7 +35,7 @@ class Target(NamedTuple):
     """The maximum number of items of a page; 0 for a single resource."""
 
 
-_ALONE = frozenset({HOME, PUBLIC})
+_ALONE = frozenset({HOME, PUBLIC, TRENDING_POSTS, TRENDING_TAGS})
 """The lists whose paths have no parameter."""
 _OF_ONE: Mapping[tuple[str, str], str] = {(POSTS, "comments"): COMMENTS, (USERS, "posts"): USER_POSTS}
 """The lists that belong to one post or user."""

@@ -17,6 +17,7 @@ from entrypoints.http.compression import coding_for
 from entrypoints.http.etags import weak
 from entrypoints.http.hot_targets import target_of
 from entrypoints.http.kept_responses import KeptKey, KeptResponse, KeptResponses
+from entrypoints.http.network import caller_of
 from entrypoints.http.request_counting import RequestMeter
 from entrypoints.http.request_middleware import (
     MAX_HEADER_BYTES,
@@ -75,16 +76,19 @@ class KeptLane:
         fields = None if target is None else _fields(scope)
         if target is None or fields is None or self._middleware.in_flight >= MAX_IN_FLIGHT:
             return None
-        scheme, _, token = fields.get(b"authorization", b"").decode("latin-1").partition(" ")
-        principal = self._authenticator.known(token) if scheme == "Bearer" and token else None
-        if principal is None:
-            return None
-        found = self._kept.find(KeptKey(principal.user_id, target))
+        principal = None
+        if (authorization := fields.get(b"authorization")) is not None:
+            scheme, _, token = authorization.decode("latin-1").partition(" ")
+            principal = self._authenticator.known(token) if scheme == "Bearer" and token else None
+            if principal is None:
+                return None
+        found = self._kept.find(KeptKey(None if principal is None else principal.user_id, target))
         accepted = fields.get(b"accept-encoding")
         coding = None if accepted is None else coding_for(accepted)
         if found is None or (coding is not None and not found.is_small_enough_to_compress):
             return None
-        caller = Caller("")  # the user is charged, the network is not looked at
+        # A user is charged, whatever the network is.
+        caller = caller_of(scope, self._middleware.networks) if principal is None else Caller("")
         try:
             if not self._authenticator.charge_now(caller, "read", principal):
                 return None

@@ -336,4 +336,4 @@ FAMILIES: Sequence[Family] = (
     *READ_MODEL,
     *PROCESS,
 )
-"""The families that Waggle measures itself."""
+"""What Waggle measures itself."""

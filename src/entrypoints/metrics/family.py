@@ -1,4 +1,4 @@
-"""The description of one metric family."""
+"""What is said about one metric family."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ class Family:
     labels: Mapping[str, str] = field(default_factory=dict)
     """The possible values, by the name of the label."""
     alert: str = ""
-    """The condition that is worth waking somebody for."""
+    """What is worth waking somebody for."""
     present: str = ""
-    """The processes that have it; empty if all have."""
+    """Which processes have it; empty if all have."""
 
     @property
     def exposed(self) -> str:

@@ -1,4 +1,4 @@
-"""The lag of the event loop."""
+"""How late the event loop is."""
 
 import asyncio
 

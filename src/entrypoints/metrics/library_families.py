@@ -47,4 +47,4 @@ LIBRARY: Sequence[Family] = (
         },
     ),
 )
-"""The families that the metrics library measures (Linux only)."""
+"""What the metrics library measures (Linux only)."""

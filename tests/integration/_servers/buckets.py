@@ -1,4 +1,4 @@
-"""Servers that speak S3, for `servers.py`."""
+"""What `servers.py` needs to know about servers that speak S3."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis, for `servers.py`."""
+"""What `servers.py` needs to know about PostgreSQL and Redis."""
 
 import os
 import re

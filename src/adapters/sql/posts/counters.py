@@ -82,7 +82,7 @@ _COUNTS: Mapping[str, Select[Any]] = {
     "reposts": _engagements(reposts),
 }
 _COLUMN_OF = {"replies": "answers"}
-"""The counters whose column has a different name."""
+"""Where a counter and its column have different names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """/api/v1/trending: posts and hashtags with the most recent engagement."""
 
+from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from litestar import Controller, Response, get
 
 from application.feeds.trending import ListTrendingPosts, ListTrendingTags
@@ -28,6 +30,11 @@ class TrendingTag(Out):
     @classmethod
     def of(cls, ranked: RankedTag) -> "TrendingTag":
         return cls(ranked.tag, ranked.posts, ranked.accounts)
+
+
+def tags_of(ranked: Iterable[RankedTag]) -> msgspec.Raw:
+    """The items of a page of hashtags."""
+    return raw([TrendingTag.of(one) for one in ranked])
 
 
 class TrendingController(Controller):
@@ -72,5 +79,5 @@ class TrendingController(Controller):
         is ranked and paged like the list of posts."""
         window = self.pager.window(request, limit, cursor)
         page = await self.list_trending_tags(window)
-        items = raw([TrendingTag.of(ranked) for ranked in page.items])
+        items = tags_of(page.items)
         return self.pager.tagged_response(request, page, items, if_none_match)

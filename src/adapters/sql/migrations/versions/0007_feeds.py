@@ -1,4 +1,4 @@
-"""The indexes that feeds are read by."""
+"""What feeds are read by."""
 
 import sqlalchemy as sa
 from alembic import op

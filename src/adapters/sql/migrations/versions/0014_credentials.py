@@ -1,4 +1,4 @@
-"""The refresh tokens that were exchanged lately, and the owners of credentials in stored outcomes."""
+"""Which refresh tokens were exchanged lately, and whose credentials stored outcomes carry."""
 
 import sqlalchemy as sa
 from alembic import op

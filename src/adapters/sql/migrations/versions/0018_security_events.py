@@ -1,4 +1,4 @@
-"""The security records."""
+"""What is noted of security."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The services that a stream session is made with."""
+"""What a stream session is made with."""
 
 from collections import Counter
 from contextlib import AbstractContextManager
@@ -24,7 +24,7 @@ class StreamGrant(NamedTuple):
 
 
 class StreamMeter(Protocol):
-    """The counters of streams."""
+    """What is counted about streams."""
 
     open: Counter[str]
     closed: Counter[int]
