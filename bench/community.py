@@ -23,7 +23,7 @@ POPULAR, CROWDED, SMALL, ALONE = 0, 1, 2, 3
 FOLLOWERS = {POPULAR: 12_000, CROWDED: 9_999, SMALL: 99, ALONE: 0}
 THRESHOLD = 10_000
 BLOCKED, BLOCKING, MUTED = 10, 5, 10
-"""How many accounts a reader blocks, is blocked by, and mutes."""
+"""The number of accounts that a reader blocks, is blocked by, and mutes."""
 
 Table = tuple[str, tuple[str, ...], Iterator[tuple[Any, ...]]]
 

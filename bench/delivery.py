@@ -1,4 +1,4 @@
-"""What a plain public post costs until its event was brought to every subscriber, beside another checkout.
+"""The cost of a plain public post until its event was brought to every subscriber, beside another checkout.
 
     python -m bench.delivery --beside PATH [--shapes memory embedded] [--posts 400] [--rounds 7]
 

@@ -1,4 +1,4 @@
-"""What login times reveal, and what logins cost other requests.
+"""The information that login times reveal, and the cost of logins for other requests.
 
     python -m bench.logins [--samples 300] [--crowd 200] [--cost 12]
 

@@ -1,4 +1,4 @@
-"""What metrics cost: reading a post with metrics off and on, in turn, in one run; the time of a start, memory, and a scrape.
+"""The cost of metrics: reading a post with metrics off and on, in turn, in one run; a start, memory, and a scrape.
 
     python -m bench.metrics [--rounds 7] [--seconds 3] [--starts 5] [--instructions]
 

@@ -115,7 +115,7 @@ class Stack:
             yield Target(port, [process.pid, *self._stores])
 
     def redis_calls(self) -> "Counter[str]":
-        """How often each command was called so far."""
+        """The number of calls of each command so far."""
         answer = str(ask_redis(self.redis.url, ("INFO", "commandstats"))[0]) if self.redis else ""
         return Counter({name: int(calls) for name, calls in _CALLS.findall(answer)})
 

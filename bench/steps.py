@@ -1,4 +1,4 @@
-"""How the time of a home page is spent: its steps, and how often stores are asked, within one process.
+"""The time of a home page in detail: its steps, and how often stores are asked, within one process.
 
     python -m bench.steps [--shapes embedded scaled] [--posts 20000] [--follows 100] [--pages 3000]
 

@@ -1,4 +1,4 @@
-"""What traces cost: processor time per request, within one process, on SQLite.
+"""The cost of traces: processor time per request, within one process, on SQLite.
 
     python -m bench.traces [--rounds 7] [--requests 3000] [--before ../waggle-before]
 

@@ -1,4 +1,4 @@
-"""What all tests share: no network where none belongs, how long to search, and an honest last word.
+"""The rules that all tests share: no network where none belongs, how long to search, and an honest last word.
 
 Other suites use from here `postgres_server`, and `note_server` for a server of any other kind.
 """

@@ -1,4 +1,4 @@
-"""What must be true of each line that a server logs."""
+"""The rules for each line that a server logs."""
 
 import json
 import re
@@ -32,7 +32,7 @@ LONGS = range(-(2**63), 2**63)
 
 
 def problems_of(lines: Iterable[str], secrets: Iterable[str] = ()) -> Iterator[str]:
-    """What is wrong with the lines, one sentence each. `secrets` are words that must not be in them."""
+    """The problems of the lines, one sentence each. `secrets` are words that must not be in them."""
     words, phrases = _words_and_phrases(secrets)
     for line in lines:
         if not line.strip() or line.startswith(NOT_JSON):
@@ -101,4 +101,4 @@ SERVICE = {
     "service.node.name": "hive",
     "process.pid": 7,
 }
-"""What every line of a test says about its process."""
+"""The members about its process in every line of a test."""

@@ -25,7 +25,7 @@ class Breaker:
     monotonic: Callable[[], float]
     closed: bool = True
     opened: int = 0
-    """How many times it has opened."""
+    """The number of times that it has opened."""
     _outcomes: dict[int, list[int]] = field(default_factory=dict)
     """The numbers of outcomes and of failures, by second."""
     _timeouts: int = 0

@@ -21,7 +21,7 @@ class Lease:
     """The grantor's clock when the lease was granted or renewed."""
     until_ms: int
     processes: int = 1
-    """How many processes hold a number, including this one."""
+    """The number of processes that hold a number, including this one."""
 
 
 class IdAllocator:
@@ -36,7 +36,7 @@ class IdAllocator:
         self._sequence = 0
 
     def processes(self) -> int:
-        """How many processes there were when the lease was last renewed; at least 1."""
+        """The number of processes when the lease was last renewed; at least 1."""
         return self._processes
 
     def renewed(self, lease: Lease, *, asked_at: float) -> None:

@@ -22,7 +22,7 @@ REPEAT_LOG_SECONDS = 60.0
 """The pause before the same warning is logged again."""
 MAINTENANCE_SECONDS = 3600.0
 KEYS_SECONDS = 2.0
-"""How often a process looks for changes of the signing keys."""
+"""The interval at which a process looks for changes of the signing keys."""
 
 
 async def in_background(stack: AsyncExitStack, name: str, work: Callable[[], Awaitable[None]]) -> None:

@@ -78,7 +78,7 @@ def database(c: "Container") -> Database:
 
 
 def store(c: "Container") -> "Store":
-    """Where the shape `memory` keeps everything."""
+    """The store of the shape `memory`, which keeps everything."""
     from adapters.memory.store import Store  # noqa: PLC0415
 
     return Store(c.wake().set)

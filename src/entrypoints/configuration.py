@@ -34,7 +34,7 @@ class Configuration:
     media_place: S3Address | Path | None
     """A bucket or a folder; None for memory."""
     collector: CollectorAddress | None
-    """Where spans are exported to; None if no traces are recorded."""
+    """The collector that spans are exported to; None if no traces are recorded."""
     data_folder: Path | None
     """The folder of an embedded database."""
     temporary: Path

@@ -92,7 +92,7 @@ class Container(containers.DeclarativeContainer):
     """Set by each commit, to wake the relay. Belongs to the event loop in which it is first used."""
     traces = once(choosing.traces)
     readings = once(lambda _: Readings())
-    """What kept responses were read from. See `entrypoints/runtime.py`."""
+    """The rows and cached values that kept responses were read from. See `entrypoints/runtime.py`."""
 
     # The stores of each module.
     store: Provider["Store"] = once(choosing.store)
@@ -152,7 +152,7 @@ class Container(containers.DeclarativeContainer):
     subscribers: Provider[Subscribers] = once(choosing.subscribers)
     relay: providers.Singleton[Relay] = once(wiring.relay)
 
-    # What /readyz asks.
+    # The checks of /readyz.
     checks = once(choosing.checks)
     soft_checks = once(choosing.soft_checks)
 

@@ -151,7 +151,7 @@ class SchemaMigrated(LogEvent, logger="server", level=INFO):
 
 
 class ConfinementActive(LogEvent, logger="server", level=INFO):
-    """Which layers confine the process that decodes uploads.
+    """The layers that confine the process that decodes uploads.
 
     Do: nothing."""
 

@@ -41,7 +41,7 @@ Trace: TypeAlias = tuple[str, str]
 """The ids of a trace and of a span, in hexadecimal digits."""
 
 current_trace: list[Callable[[], Trace | None]] = []
-"""What the tracing adds when it is on: a function that returns the ids of the current span, or None if there is none."""
+"""A function that returns the ids of the current span, or None if there is none. The tracing sets it when it is on."""
 
 
 class Undeclared(TypeError):
@@ -49,7 +49,7 @@ class Undeclared(TypeError):
 
 
 class _Form(NamedTuple):
-    """How the lines of a kind are made."""
+    """The way in which the lines of a kind are made."""
 
     level: str
     fields: tuple[tuple[str, str, Callable[[Any], Any]], ...]
@@ -223,8 +223,8 @@ def _add_error(line: Line, error: BaseException) -> None:
 
 
 def stack_of(error: BaseException) -> str:
-    """Where the error and its causes were raised. Without their messages and values, which may be secrets: a line of source
-    code is none."""
+    """The places where the error and its causes were raised. Without their messages and values, which may be secrets: a
+    line of source code is none."""
     parts: list[str] = []
     following: list[BaseException] = [error]
     while following and len(parts) < MAX_CHAIN:

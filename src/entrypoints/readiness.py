@@ -1,4 +1,4 @@
-"""Whether this process can serve, as load balancers ask."""
+"""The readiness of this process, as load balancers ask for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

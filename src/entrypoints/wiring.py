@@ -177,7 +177,10 @@ def feeds(c: "Container") -> FeedsModule[HydratedPost]:
 
 
 def modules(c: "Container") -> Sequence[Module]:
-    return c.identity(), c.graph(), c.posts(), c.feeds(), c.notifications(), c.media()
+    """In the order in which an event reaches their subscribers, one after the other. People wait for notifications and new
+    posts, and for nothing else."""
+    identity, graph, posts = c.identity(), c.graph(), c.posts()
+    return c.notifications(), c.feeds(), identity, graph, posts, c.media()
 
 
 def relay(c: "Container") -> Relay:

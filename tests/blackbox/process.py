@@ -55,7 +55,7 @@ class Waggle:
 
     @property
     def log(self) -> Path:
-        """What the server wrote to standard error. Servers that share a folder share it."""
+        """The text that the server wrote to standard error. Servers that share a folder share it."""
         return self.folder / "server.log"
 
     @property
@@ -145,7 +145,7 @@ class Waggle:
         return Path(f"/proc/{self._process.pid}/{name}").read_text()
 
     def complaints(self) -> list[str]:
-        """What is wrong with the log: errors, lines that do not fit the schema, and lines that contain a secret."""
+        """The problems in the log: errors, lines that do not fit the schema, and lines that contain a secret."""
         bad = ('"log.level":"error"', '"log.level":"critical"', "RuntimeWarning", "was never awaited")
         lines = self.log.read_text(errors="replace").split("\n")
         return [line for line in lines if any(word in line for word in bad)] + [*problems_of(lines, SECRETS)]

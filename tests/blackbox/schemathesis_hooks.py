@@ -1,4 +1,4 @@
-"""How Schemathesis logs in; loaded by its command line, which runs in a process of its own.
+"""The login of Schemathesis; loaded by its command line, which runs in a process of its own.
 
 Logging out ends the session for good, so it gets a session of its own each time, and everything
 else another that lasts.

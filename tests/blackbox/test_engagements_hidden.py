@@ -93,7 +93,7 @@ LOSSES = [
     (loses_a_follower, "followers", False),
     (deletes, "public", False),
 ]
-"""How a post becomes hidden, its visibility, and whether everybody else still sees its counts."""
+"""The way in which a post becomes hidden, its visibility, and whether everybody else still sees its counts."""
 
 
 @pytest.mark.parametrize(("hide", "visibility", "open_"), LOSSES)

@@ -26,7 +26,7 @@ SHARED = next((shape for shape in ("scaled", "postgres") if shape in SHAPES), ""
 """The shape of several processes that has the most families."""
 DOCUMENTED = re.compile(r"^\| `(\w+)` \| (counter|gauge|histogram|summary) \|", re.MULTILINE)
 READS = {0: 70, 1: 30}
-"""How often each process is asked for a post."""
+"""The number of times that each process is asked for a post."""
 
 
 def metrics_port(waggle: Waggle) -> int:

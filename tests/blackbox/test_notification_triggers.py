@@ -1,4 +1,4 @@
-"""Which actions notify whom, and which are retracted, over HTTP."""
+"""The notifications that actions cause, and those that are retracted, over HTTP."""
 
 import json
 from typing import Any

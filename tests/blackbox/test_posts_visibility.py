@@ -1,4 +1,4 @@
-"""Who may see a post and its comments, and that a hidden post answers like one that does not exist."""
+"""The visibility of a post and its comments. A hidden post answers like one that does not exist."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a client in Python may rely on, with the types that openapi-python-client makes. Checked by mypy only."""
+"""A client in Python, with the types that openapi-python-client makes. Checked by mypy only."""
 
 from io import BytesIO
 

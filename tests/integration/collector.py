@@ -39,7 +39,7 @@ class Collector:
     url: str = ""
     spans: list[CollectedSpan] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
-    """What was received, as it was before compression."""
+    """The bodies that were received, before compression."""
     requests: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
 

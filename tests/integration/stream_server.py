@@ -28,7 +28,7 @@ class StreamServer:
     refusals: list[HTTPStatus] = field(default_factory=list)
     """Refusals for the next connections, before a socket is opened."""
     copies_of: Callable[[Json], int] = lambda _: 1
-    """How often a frame is sent."""
+    """The number of times that a frame is sent."""
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _server: Server | None = None
 

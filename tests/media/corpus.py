@@ -47,7 +47,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""How the pixels are stored in a file whose Exif has this orientation."""
+"""The order in which pixels are stored in a file whose Exif has this orientation."""
 
 
 def photograph(orientation: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What every store does with deliveries that are left for single subscribers, and with dead letters."""
+"""The contract of every store about deliveries that are left for single subscribers, and with dead letters."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""How the relay calls handlers that do their work in parts, on every outbox."""
+"""The calls of handlers that do their work in parts, on every outbox."""
 
 import asyncio
 from datetime import timedelta

@@ -49,7 +49,7 @@ async def counts(stores: Stores) -> list[int]:
 
 
 async def purge_expired(stores: Stores) -> int:
-    """What maintenance does: every module deletes its own rows."""
+    """Maintenance in one run: every module deletes its own rows."""
     modules = (stores.identity, stores.graph, stores.posts, stores.feeds, stores.notifications)
     return await purge_shared(db(stores))() + sum([await module.purge_expired() for module in modules])
 

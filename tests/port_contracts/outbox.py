@@ -1,4 +1,4 @@
-"""What every outbox must do."""
+"""The contract of every outbox."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the relay makes of every outbox."""
+"""The relay over every outbox."""
 
 import asyncio
 from collections import defaultdict

@@ -40,7 +40,7 @@ from tests.port_contracts.stores import SECRETS, new_id
 
 
 async def differences(database: Database) -> list[object]:
-    """What the next migration would have to do."""
+    """The changes that the next migration would have to make."""
 
     def compare(connection: Connection) -> list[object]:
         # Words are indexed by what each database has for it, on SQLite by tables that are no table of the code.

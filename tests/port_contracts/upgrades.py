@@ -1,4 +1,4 @@
-"""What is still to be delivered when a database is upgraded."""
+"""The events that are still to be delivered when a database is upgraded."""
 
 import json
 from datetime import UTC, datetime, timedelta

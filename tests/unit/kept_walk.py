@@ -85,7 +85,7 @@ async def call(
 
 
 def _essence(answer: Answer) -> Any:
-    """What must be equal: everything of a post; a page without `prev`; an error without the id of its request."""
+    """The parts that must be equal: everything of a post; a page without `prev`; an error without the id of its request."""
     status, headers, body = answer
     if status >= 400:
         return status, {**json.loads(body), "request_id": None}

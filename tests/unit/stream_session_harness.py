@@ -109,7 +109,7 @@ class Client:
     on_receive: Callable[[], Awaitable[None]] | None = None
     """Runs while a frame is being sent."""
     written: list[bytes] = field(default_factory=list)
-    """What the session wrote without waking up."""
+    """The frames that the session wrote without waking up."""
     accepts_frames: bool = True
     """Whether it can: the connection is open, and its buffer is empty."""
 

@@ -1,4 +1,4 @@
-"""What a connection takes in: so many requests, so many bytes, and nothing that is no HTTP."""
+"""The limits of a connection: so many requests, so many bytes, and nothing that is no HTTP."""
 
 import asyncio
 from collections.abc import Iterator

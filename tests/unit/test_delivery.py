@@ -46,7 +46,7 @@ def memory() -> Container:
 
 @dataclass
 class Actions:
-    """What users do at random, all of it before any event is delivered."""
+    """The random actions of users, all of them before any event is delivered."""
 
     container: Container
     rng: random.Random
@@ -208,7 +208,7 @@ async def state(container: Container, users: Sequence[UserId]) -> dict[str, Any]
     }
     for name in [name for name in found if name.startswith(("stream", "mails_due"))]:
         del found[name]
-    # What is deleted is counted nowhere: it does not matter whether it was withheld before.
+    # A deleted post is counted nowhere: it does not matter whether it was withheld before.
     found["posts"] = {
         post.id: replace(post, withheld=False) if post.deleted else post for post in store.all("posts")
     }

@@ -1,4 +1,4 @@
-"""What a server in the embedded shape loads. Every module takes time at the start, and memory until the end."""
+"""The modules that a server in the embedded shape loads. Every module takes time at the start, and memory until the end."""
 
 import os
 import subprocess

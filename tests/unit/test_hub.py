@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from application.notifications.hub import EndReason, TooManyListeners
+from application.notifications.ports import StreamHint
 from domain.shared import SessionId
 from tests.unit.stream_session_harness import MAYA, SESSION, WILLY, StreamServer, settle, until
 
@@ -62,3 +63,13 @@ async def test_a_draining_hub_also_ends_listeners_that_join_later() -> None:
         server.hub.leave(listener)
         await settle()
     assert wait_until_empty.done()
+
+
+async def test_whoever_sends_a_hint_goes_on_after_the_entry_was_sent() -> None:
+    server = StreamServer()
+    async with server.session(writes_frames=True) as client:
+        await settle()
+        await server.add()
+        assert client.written == []
+        await server.hub.send_hint([MAYA], StreamHint.STREAM)
+        assert len(client.written) == 1

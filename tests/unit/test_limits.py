@@ -49,7 +49,7 @@ def limits(time: Time) -> RateLimits:
 
 
 async def allowed(limits: RateLimits, cost: Cost, client: UserId | str) -> int:
-    """How many requests of the user or network are allowed before one is refused."""
+    """The number of requests of the user or network that are allowed before one is refused."""
     for number in range(100):
         try:
             if isinstance(client, str):

@@ -1,4 +1,4 @@
-"""What is counted: calls of other servers, deliveries, mails, jobs and limits, each by its outcome."""
+"""The counters: calls of other servers, deliveries, mails, jobs and limits, each by its outcome."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -6,7 +6,7 @@ from tests.unit.notification_harness import MAYA, WILLY, NotificationHarness, ma
 
 
 def calls_of(harness: NotificationHarness, subscriber: str) -> int:
-    """How often the subscriber was called."""
+    """The number of calls of the subscriber."""
     return [name for name, _ in harness.calls].count(subscriber)
 
 

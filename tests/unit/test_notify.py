@@ -1,4 +1,4 @@
-"""Which users are notified of which events."""
+"""The users who are notified of an event."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a kept response depends on."""
+"""The rows and cached values that a kept response depends on."""
 
 import pytest
 

@@ -53,7 +53,7 @@ REPEATABLE: dict[NotificationKind, tuple[Step, Step]] = {
         lambda harness, _post, day: harness.emit(Unfollowed(user_id=MAYA, other_id=WILLY), day),
     ),
 }
-"""How WILLY causes a notification of MAYA, and how he undoes it."""
+"""The ways in which WILLY causes a notification of MAYA and undoes it."""
 
 
 @pytest.mark.parametrize("kind", REPEATABLE)

@@ -1,4 +1,4 @@
-"""Which security events are recorded, how often, and that they contain no personal data or secrets."""
+"""The security events that are recorded, and how often. They contain no personal data or secrets."""
 
 import json
 import logging

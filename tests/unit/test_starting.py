@@ -1,4 +1,4 @@
-"""What a server answers while it starts."""
+"""The answers of a server that starts."""
 
 import asyncio
 import json

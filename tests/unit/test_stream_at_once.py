@@ -174,7 +174,7 @@ async def test_entries_that_arrive_during_a_push_follow_in_order_and_once() -> N
     server = StreamServer()
     read_after = server.read_after
     during = [2, 3]
-    """What is added while the first entry is being read."""
+    """The entries that are added while the first one is being read."""
 
     async def slow(user: UserId, last: int) -> Any:
         page = await read_after(user, last)

@@ -1,4 +1,4 @@
-"""How often passwords may be tried per hour."""
+"""The number of passwords that may be tried per hour."""
 
 from dataclasses import dataclass, field
 

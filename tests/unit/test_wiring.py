@@ -54,7 +54,7 @@ class Mutant:
 
 
 def units(body: list[ast.stmt]) -> Iterator[tuple[list[ast.stmt], Unit]]:
-    """What is copied, each with the body that it stands in."""
+    """The members that are copied, each with the body that it stands in."""
     for statement in list(body):
         if isinstance(statement, ast.ClassDef):
             yield from units(statement.body)

@@ -1,4 +1,4 @@
-"""What feeds needs of notifications."""
+"""The needs of feeds, met by notifications."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

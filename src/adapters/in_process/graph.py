@@ -1,4 +1,4 @@
-"""What graph needs of identity."""
+"""The needs of graph, met by identity."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

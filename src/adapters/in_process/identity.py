@@ -1,4 +1,4 @@
-"""What identity needs of graph and posts. Both are created after identity."""
+"""The needs of identity, met by graph and posts. Both are created after identity."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

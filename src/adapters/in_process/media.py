@@ -1,4 +1,4 @@
-"""What media needs of posts. Posts is created after media."""
+"""The needs of media, met by posts. Posts is created after media."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What notifications needs of identity and posts."""
+"""The needs of notifications, met by identity and posts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

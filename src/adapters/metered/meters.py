@@ -143,7 +143,7 @@ class Meters:
     security: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Security events by kind and outcome."""
     lag: Histogram = field(default_factory=lambda: Histogram(LAG_BUCKETS))
-    """How late the event loop ran a timer."""
+    """The delay with which the event loop ran a timer."""
     fragments: FragmentCache | None = None
     """The cache of encoded posts, which belongs to HTTP, as does `kept`."""
     kept: ReadModel | None = None

@@ -25,7 +25,7 @@ class Source:
     size: tuple[int, int]
     frames: int
     plays: int
-    """How often an animation plays; 0 means for ever."""
+    """The number of times that an animation plays; 0 means for ever."""
     pixels: int
     """The sum of the decoded pixels of all frames."""
     shown: Callable[[], Shown]
@@ -34,7 +34,7 @@ class Source:
 
 
 class Disposal(Enum):
-    """How the area of a frame is changed before the next frame."""
+    """The change of the area of a frame before the next frame."""
 
     KEEP = 0
     CLEAR = 1

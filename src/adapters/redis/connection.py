@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         self._due: deque[tuple[float, asyncio.Future[Any]]] = deque()
         """The time at which each command was sent, and the future of its caller."""
         self._expired = 0
-        """How many of the oldest commands have timed out."""
+        """The number of commands, the oldest ones, that have timed out."""
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         self._transport: asyncio.Transport | None = None

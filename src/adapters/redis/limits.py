@@ -44,7 +44,7 @@ class RedisLimiter:
     client: Client
     fallback: Limiter
     processes: Callable[[], int]
-    """How many processes share the rates."""
+    """The number of processes that share the rates."""
 
     async def take(self, key: str, rate: Rate, cost: int = 1) -> Decision:
         try:

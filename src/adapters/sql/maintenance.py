@@ -17,9 +17,9 @@ BATCH = 500
 PAUSE_SECONDS = 0.05
 """Between two transactions."""
 IDEMPOTENCY_KEYS = timedelta(hours=24)
-"""How long a request can be retried with its idempotency key."""
+"""The time for which a request can be retried with its idempotency key."""
 HANDLED_EVENTS = timedelta(days=30)
-"""How long an event is recorded as handled, which bounds how late a dead letter may be replayed."""
+"""The time for which an event is recorded as handled, which bounds how late a dead letter may be replayed."""
 
 
 def ms_before_now(age: timedelta) -> ColumnElement[int]:

@@ -20,8 +20,8 @@ SELECT current_setting('statement_timeout') AS timeout,
 
 
 async def allowed_connections(database: Database) -> int | None:
-    """How many connections all processes together may open; None behind a pooler, which has limits of its own. Raises
-    DatabaseRefused if the settings of a connection are dropped, as an undeclared pooler does."""
+    """The number of connections that all processes together may open; None behind a pooler, which has limits of its own.
+    Raises DatabaseRefused if the settings of a connection are dropped, as an undeclared pooler does."""
     if database.is_pooled:
         return None
     async with database.begin() as transaction:

@@ -33,8 +33,8 @@ class _Connection(sqlite3.Connection):
 
 
 BUSY_SECONDS = 2.0
-"""How long a transaction waits for the one before, and for another process, such as a backup, to release the lock on the
-file."""
+"""The time for which a transaction waits for the one before, and for another process, such as a backup, to release the
+lock on the file."""
 _BUSY_PAUSE = 0.02
 
 _SYNC = {

@@ -12,7 +12,7 @@ PATH = "/v1/traces"
 @dataclass(frozen=True, slots=True)
 class CollectorAddress:
     url: str
-    """Where spans are posted."""
+    """The URL that spans are posted to."""
     ca_certs: str | None = None
 
     @classmethod

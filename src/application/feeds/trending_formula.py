@@ -11,7 +11,7 @@ from typing import NamedTuple
 from domain.shared import PostId, UserId
 
 WINDOW_MS = 48 * 3600 * 1000
-"""How long a signal counts."""
+"""The time for which a signal counts."""
 HALF_LIFE_MS = 6 * 3600 * 1000
 """After this time a signal counts half."""
 LIKE_WEIGHT, REPOST_WEIGHT, COMMENT_WEIGHT = 1, 2, 2

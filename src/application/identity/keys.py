@@ -73,7 +73,7 @@ class Rotation:
     made: str | None = None
     """The next key, published from now on."""
     wait: timedelta = timedelta()
-    """How much longer the next key must be published before it may sign."""
+    """The time for which the next key must still be published before it may sign."""
 
 
 @dataclass(frozen=True, slots=True)

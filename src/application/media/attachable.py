@@ -20,7 +20,7 @@ class AttachableMedia:
 
     async def cards(self, owner: UserId, ids: Collection[MediaId]) -> Mapping[MediaId, MediaCard]:
         found = await self.reader.media(ids)
-        # What the sweep is about to remove counts as gone: else a post could get it in the same moment.
+        # Media that the sweep is about to remove count as gone: else a post could get it in the same moment.
         oldest = self.clock() - ATTACH_WITHIN + ATTACH_MARGIN
         return {
             id_: card_of(one)

@@ -19,6 +19,9 @@ more than this."""
 SESSIONS_SECONDS = 2.0
 """Interval at which the sessions of all open streams are checked. An ended session loses its streams this soon, in
 every process."""
+TURNS = 2
+"""Turns of the event loop that a sender of hints leaves to those who are woken: one to read, which waits for nothing on
+SQLite, and one in which the event loop writes to sockets. Otherwise the relay settles its batch first."""
 DATABASE_TIMEOUT = 30.0
 """Seconds without a database after which listeners are closed, so that their clients try another process."""
 
@@ -143,6 +146,8 @@ class Hub:
 
     async def send_hint(self, users: Collection[UserId], hint: StreamHint) -> None:
         self.wake(users, hint)
+        for _ in range(TURNS):  # the caller has more to do, and listeners wait
+            await asyncio.sleep(0)
 
     async def wait_until_empty(self) -> None:
         """Returns when no listener is left."""

@@ -1,4 +1,4 @@
-"""Whom a post concerns, and who may see it. Notifications asks."""
+"""The people whom a post concerns, and those who may see it. Notifications asks."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What posts needs from outside."""
+"""The ports of posts."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -316,7 +316,7 @@ class AuthoredPosts(Protocol):
 
 
 class AuthorDirectory(Cards, Protocol):
-    """What posts asks the module that knows people."""
+    """The questions of posts to the module that knows people."""
 
     async def ids_named(self, usernames: Collection[str]) -> Mapping[str, UserId]:
         """The ids of those usernames that exist."""

@@ -1,4 +1,4 @@
-"""What a result was read from, so that it can be kept until something of that changes.
+"""The rows and cached values that a result was read from, so that it can be kept until something of that changes.
 
 While a `Reading` is open, everything that is read for it is recorded in it: the keys of the rows (`rows_of`), and the
 values of caches in this process (`Watch`). `Readings` hears from the store which keys change, and marks every kept reading
@@ -37,7 +37,7 @@ class Watch:
 
 
 class Reading:
-    """What one result was read from."""
+    """The rows and cached values that one result was read from."""
 
     __slots__ = ("epoch", "is_outdated", "is_tracked", "keys", "refused", "touched", "watches")
 
@@ -126,7 +126,7 @@ class Readings:
         """Whether an open transaction has changed the row. A cache must not keep it then."""
         return key in self._in_doubt
 
-    # What the store reports
+    # The reports of the store
 
     def touch(self, key: Key) -> None:
         """An open transaction has changed a row with this key."""
@@ -149,7 +149,7 @@ class Readings:
         for clear in self._clear:
             clear()
 
-    # What readers of results do
+    # The methods for readers of results
 
     @contextmanager
     def reading(self) -> Iterator[Reading | None]:

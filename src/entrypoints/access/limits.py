@@ -1,4 +1,4 @@
-"""How much each client may ask for: per user where there is a token, else per network.
+"""The rates at which each client may send requests: per user where there is a token, else per network.
 
 An operation has a cost class, not a budget of its own. The adapter takes the class from the operation that handles it,
 so no spelling of its name or path gets a separate budget.

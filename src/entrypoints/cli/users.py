@@ -13,7 +13,7 @@ from entrypoints.runtime import open_database, running
 from entrypoints.settings import Settings
 
 ERASING_SECONDS = 60
-"""How long the command waits for the events that it caused. The next start of a server handles the rest."""
+"""The seconds for which the command waits for the events that it caused. The next start of a server handles the rest."""
 
 
 async def manage_users(settings: Settings, arguments: argparse.Namespace) -> int:

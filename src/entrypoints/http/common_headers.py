@@ -16,7 +16,7 @@ PRIVATE = "/api/v1/"
 
 
 def defaults(scope: Any, made: RawHeaders) -> RawHeaders:
-    """What a response with the headers `made` gets in addition, after everything else."""
+    """The headers that a response with the headers `made` gets in addition, after everything else."""
     names = {name for name, _ in made}
     headers = [] if POLICY[0] in names else [POLICY]
     if scope["path"].startswith(PRIVATE) and b"cache-control" not in names:

@@ -1,4 +1,4 @@
-"""How a server responds while it starts: to its probes, and with 503 to everything else.
+"""The responses of a server that starts: to its probes, and with 503 to everything else.
 
 The application exists only when the start is complete. Until then these few lines respond on the same port, so that a slow start
 can be told from a process that hangs.

@@ -336,4 +336,4 @@ FAMILIES: Sequence[Family] = (
     *READ_MODEL,
     *PROCESS,
 )
-"""What Waggle measures itself."""
+"""The families that Waggle measures itself."""

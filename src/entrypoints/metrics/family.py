@@ -1,4 +1,4 @@
-"""What is said about one metric family."""
+"""The description of one metric family."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ class Family:
     labels: Mapping[str, str] = field(default_factory=dict)
     """The possible values, by the name of the label."""
     alert: str = ""
-    """What is worth waking somebody for."""
+    """The condition that is worth waking somebody for."""
     present: str = ""
-    """Which processes have it; empty if all have."""
+    """The processes that have it; empty if all have."""
 
     @property
     def exposed(self) -> str:

@@ -47,4 +47,4 @@ LIBRARY: Sequence[Family] = (
         },
     ),
 )
-"""What the metrics library measures (Linux only)."""
+"""The families that the metrics library measures (Linux only)."""

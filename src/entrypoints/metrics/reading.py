@@ -29,7 +29,7 @@ class Sample(NamedTuple):
 
 
 class Served(NamedTuple):
-    """What the server knows and the container does not."""
+    """The values that the server knows and the container does not."""
 
     version: str
     connections: Callable[[], int]

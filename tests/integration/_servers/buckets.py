@@ -1,4 +1,4 @@
-"""What `servers.py` needs to know about servers that speak S3."""
+"""Servers that speak S3, for `servers.py`."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""What `servers.py` needs to know about PostgreSQL and Redis."""
+"""PostgreSQL and Redis, for `servers.py`."""
 
 import os
 import re

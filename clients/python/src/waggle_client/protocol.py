@@ -19,7 +19,7 @@ MIN_PAUSE, MAX_PAUSE = 0.5, 30.0
 OVERLOAD_PAUSE = 60.0
 """Seconds to wait after the server refused too many connections, or too many frames."""
 MAX_RESUME_REQUESTS = 3
-"""How often missing events are requested on a connection before it is given up."""
+"""The number of times that missing events are requested on a connection before it is given up."""
 _CURSOR_REJECTED = frozenset({4007, 4013})
 _FATAL = frozenset({4400, 4406})
 

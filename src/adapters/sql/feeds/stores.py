@@ -10,7 +10,7 @@ from application.feeds.stores import FeedsStores
 from application.feeds.trending_formula import WINDOW_MS
 
 SIGNALS = timedelta(milliseconds=WINDOW_MS)
-"""How long a signal is stored."""
+"""The time for which a signal is stored."""
 
 
 def stores(sql: Sql) -> FeedsStores:

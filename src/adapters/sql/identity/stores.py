@@ -16,7 +16,7 @@ from application.identity.stores import IdentityStores
 from domain.identity import SESSION_LIFE
 
 SESSIONS = SESSION_LIFE + timedelta(days=1)
-"""How long a session is stored."""
+"""The time for which a session is stored."""
 
 
 def stores(sql: Sql) -> IdentityStores:

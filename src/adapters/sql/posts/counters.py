@@ -82,7 +82,7 @@ _COUNTS: Mapping[str, Select[Any]] = {
     "reposts": _engagements(reposts),
 }
 _COLUMN_OF = {"replies": "answers"}
-"""Where a counter and its column have different names."""
+"""The counters whose column has a different name."""
 
 
 @dataclass(frozen=True, slots=True)

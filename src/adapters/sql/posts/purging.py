@@ -12,7 +12,7 @@ from adapters.sql.posts.tables import FULL_TEXT, restricted_authors
 from adapters.sql.transactions import Transaction
 
 DELETED_ACCOUNTS = timedelta(days=1)
-"""How long a deletion is recorded: longer than any request for the account can still be running."""
+"""The time for which a deletion is recorded: longer than any request for the account can still be running."""
 PAGES = 64
 """Pages of 4 KB in one merge, which takes about 10 ms."""
 

@@ -1,4 +1,4 @@
-"""What feeds are read by."""
+"""The indexes that feeds are read by."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Which refresh tokens were exchanged lately, and whose credentials stored outcomes carry."""
+"""The refresh tokens that were exchanged lately, and the owners of credentials in stored outcomes."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What is noted of security."""
+"""The security records."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -16,7 +16,7 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 
 
 class Cursor(msgspec.Struct, forbid_unknown_fields=True):
-    """How far a client has applied the stream."""
+    """The position up to which a client has applied the stream."""
 
     epoch: Annotated[str, msgspec.Meta(max_length=64)]
     seq: Seq

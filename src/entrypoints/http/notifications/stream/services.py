@@ -1,4 +1,4 @@
-"""What a stream session is made with."""
+"""The services that a stream session is made with."""
 
 from collections import Counter
 from contextlib import AbstractContextManager
@@ -24,7 +24,7 @@ class StreamGrant(NamedTuple):
 
 
 class StreamMeter(Protocol):
-    """What is counted about streams."""
+    """The counters of streams."""
 
     open: Counter[str]
     closed: Counter[int]
