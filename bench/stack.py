@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +87,7 @@ class Target:
             timeout=120,
         )
         result: dict[str, Any] = json.loads(done.stdout)
-        if any(not status.startswith("2") for status in result["statuses"]):
+        if any(not status.startswith("2") and status != "304" for status in result["statuses"]):
             raise SystemExit(f"not every request was answered well: {result['statuses']}")
         return result
 
@@ -109,9 +109,9 @@ class Stack:
     _stores: list[int] = field(default_factory=list)
 
     @contextmanager
-    def serving(self) -> Iterator[Target]:
-        port = free_port()
-        with server("-m", "entrypoints.cli", "serve", port=port, path="/readyz", env=self.env) as process:
+    def serving(self, more: Mapping[str, str] | None = None) -> Iterator[Target]:
+        port, env = free_port(), self.env | dict(more or {})
+        with server("-m", "entrypoints.cli", "serve", port=port, path="/readyz", env=env) as process:
             yield Target(port, [process.pid, *self._stores])
 
     def redis_calls(self) -> "Counter[str]":
@@ -177,8 +177,12 @@ def _name(pid: int) -> str:
         return ""
 
 
-def request(method: str, path: str, token: str = "", body: dict[str, Any] | None = None) -> str:
+def request(
+    method: str, path: str, token: str = "", body: dict[str, Any] | None = None, etag: str = ""
+) -> str:
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
+    if etag:
+        lines.append(f"If-None-Match: {etag}")
     if token:
         lines.append(f"Authorization: Bearer {token}")
     text = "" if body is None else json.dumps(body)
@@ -187,16 +191,26 @@ def request(method: str, path: str, token: str = "", body: dict[str, Any] | None
     return "\r\n".join(lines) + "\r\n\r\n" + text
 
 
-def call(port: int, path: str, body: dict[str, Any] | None = None, token: str = "") -> bytes:
-    sent = urllib.request.Request(
-        f"http://127.0.0.1:{port}{path}", None if body is None else json.dumps(body).encode()
-    )
+def call(
+    port: int, path: str, body: dict[str, Any] | None = None, token: str = "", method: str | None = None
+) -> bytes:
+    with _answer(port, path, body, token, method) as answer:
+        answered: bytes = answer.read()
+        return answered
+
+
+def etag_of(port: int, path: str, token: str) -> str:
+    with _answer(port, path, None, token) as answer:
+        return str(answer.headers["ETag"])
+
+
+def _answer(port: int, path: str, body: dict[str, Any] | None, token: str, method: str | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    sent = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, method=method)
     sent.add_header("Content-Type", "application/json")
     if token:
         sent.add_header("Authorization", f"Bearer {token}")
-    with urllib.request.urlopen(sent, timeout=10) as answer:
-        answered: bytes = answer.read()
-        return answered
+    return urllib.request.urlopen(sent, timeout=10)
 
 
 def free_port() -> int:
@@ -206,22 +220,26 @@ def free_port() -> int:
         return port
 
 
+@contextmanager
+def floor(body: bytes, folder: Path, method: str = "GET") -> Iterator[tuple[Target, Sequence[str]]]:
+    """A bare Litestar that answers `body`, and a request for it."""
+    (folder / "body").write_bytes(body)
+    port = free_port()
+    env = {"BENCH_BODY": str(folder / "body")}
+    with server("-m", "bench.floor", str(port), port=port, path="/", env=env) as process:
+        yield Target(port, [process.pid]), [request(method, "/", "", {} if method == "POST" else None)]
+
+
 def beside_floor(
     target: Target, requests: Sequence[str], body: bytes, rounds: int, seconds: float, folder: Path
 ) -> dict[str, float]:
     """`target` beside a bare Litestar that answers `body`, in turn."""
-    (folder / "body").write_bytes(body)
-    port = free_port()
-    env = {"BENCH_BODY": str(folder / "body")}
-    method = requests[0].partition(" ")[0]
-    with server("-m", "bench.floor", str(port), port=port, path="/", env=env) as process:
-        floor = Target(port, [process.pid])
-        bare = [request(method, "/", "", {} if method == "POST" else None)]
+    with floor(body, folder, requests[0].partition(" ")[0]) as (plain, bare):
         target.measure(requests, 1)  # warm up
-        floor.measure(bare, 1)
+        plain.measure(bare, 1)
         ours, floors = [], []
         for _ in range(rounds):  # in turn: the machine is shared and its speed drifts
-            floors.append(floor.measure(bare, seconds))
+            floors.append(plain.measure(bare, seconds))
             ours.append(target.measure(requests, seconds))
     return {
         "cpu_us": statistics.median(one.cpu_us for one in ours),
