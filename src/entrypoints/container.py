@@ -99,7 +99,13 @@ class Container(containers.DeclarativeContainer):
     database: Provider[Database] = once(choosing.database)
     memory_stores: Provider["MemoryStores"] = once(choosing.memory_stores)
     sql: Provider[Sql] = once(
-        lambda c: Sql(database=c.database(), sealer=c.secrets(), new_id=c.ids(), monotonic=c.monotonic())
+        lambda c: Sql(
+            database=c.database(),
+            sealer=c.secrets(),
+            new_id=c.ids(),
+            monotonic=c.monotonic(),
+            readings=c.readings(),
+        )
     )
     identity_stores: Provider[IdentityStores] = by_store(
         memory=lambda all_: all_.identity(), sql=sql_identity.stores

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from adapters.sql.database import Database, Row
 from adapters.sql.posts.entries import SqlEntries
+from adapters.sql.posts.row_cards import PostCards
 from adapters.sql.statements import Prepared
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
+from application.shared.readings import Readings
 from domain.posts import Engagement, Post, Visibility, find_entities, resolve_mentions
 from domain.shared import PostId, UserId, ViewerContext
 from tests.port_contracts.engagements import engage
@@ -175,7 +177,7 @@ class EntriesContract:
             candidates = stores.posts.feed_entries
             await delete()
         else:
-            candidates = SqlEntries(Interrupted(stores.database, delete))  # type: ignore[arg-type]
+            candidates = SqlEntries(Interrupted(stores.database, delete), PostCards(Readings()))  # type: ignore[arg-type]
 
         found = await candidates.by_sources([entry.by for entry in entries], window)
 

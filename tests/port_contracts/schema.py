@@ -20,6 +20,7 @@ from adapters.sql.migrate import HEAD, MIGRATIONS, current, migrate
 from adapters.sql.posts.counters import SqlCounters
 from adapters.sql.posts.entries import SqlEntries
 from adapters.sql.posts.reading import SqlPostsReader
+from adapters.sql.posts.row_cards import PostCards
 from adapters.sql.posts.searching import SqlSearch
 from adapters.sql.posts.tables import FULL_TEXT, post_words
 from adapters.sql.posts.writing import transactions
@@ -32,6 +33,7 @@ from application.posts.repair import RepairPosts
 from application.posts.searching import FoundTag, TagWindow
 from application.shared.events import ProfileChanged
 from application.shared.paging import Window
+from application.shared.readings import Readings
 from application.shared.relay import Relay
 from application.shared.subscriptions import InProcess, on_long
 from domain.posts.searching import PostQuery
@@ -223,7 +225,7 @@ class SchemaContract:
         assert await tags_from("c") == [FoundTag("col·legi", 1)]
         assert await tags_from("i") == [FoundTag("istanbul", 1)]
         assert await tags_from("b") == [FoundTag("bee", 2)]
-        tagged = SqlEntries(database)
+        tagged = SqlEntries(database, PostCards(Readings()))
         assert [entry.post for entry in await tagged.tagged("istanbul", Window(9), ViewerContext())] == [23]
         row = (await SqlPostsReader(database).by_ids([PostId(22)], ViewerContext()))[PostId(22)]
         assert [(entity.start, entity.end, entity.value) for entity in row.content.entities] == [

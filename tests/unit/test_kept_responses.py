@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from adapters.sql.identity.row_triggers import ROW_TRIGGERS as IDENTITY_TRIGGERS
+from adapters.sql.posts.row_cards import PostCards
+from adapters.sql.posts.row_triggers import AUTHOR, ENGAGEMENT, REPOSTS, SOURCE
+from adapters.sql.posts.row_triggers import POST as POST_ROW
 from adapters.sql.posts.row_triggers import ROW_TRIGGERS as POSTS_TRIGGERS
 from adapters.sql.row_changes import RowChanges, RowTrigger
 from adapters.storage.signing import LIFE
+from application.identity.author_cards import CARD
 from application.shared.readings import Reading, Readings
 from domain.shared import UserId
 from entrypoints import runtime
@@ -86,6 +90,15 @@ def without_look_at_begin(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(RowChanges, "begun", blind)
 
 
+def without_listener(kind: str, patch: pytest.MonkeyPatch) -> None:
+    listen = Readings.listen
+
+    def others(self: Readings, listened: str, touched: Any, cleared: Any) -> None:
+        listen(self, listened, (lambda _: None) if listened == kind else touched, cleared)
+
+    patch.setattr(Readings, "listen", others)
+
+
 NOT_SHOWN = {"reposts INSERT reposts", "reposts DELETE source"}
 """Triggers whose loss the walk does not show, since other keys cover nearly all that they report. A new repost is never the
 first of its post, which is all that pages ask; this trigger is for rows that come back with their old id. A deleted repost
@@ -100,6 +113,12 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         name: partial(without_watch, name)
         for name in ("viewer context", "timeline", "popular authors", "cached value")
     },
+    **{
+        f"cards: {kind}": partial(without_listener, kind)
+        for kind in (POST_ROW, ENGAGEMENT, AUTHOR, REPOSTS, SOURCE, CARD)
+    },
+    "cards: in doubt": lambda patch: patch.setattr(Readings, "in_doubt", lambda *_: False),
+    "cards: other processes": lambda patch: patch.setattr(PostCards, "_cleared", lambda _: None),
     "in doubt": without_doubt,
     "restricted media": lambda patch: patch.setattr(fast_lane, "_has_restricted_media", lambda _: False),
     "other processes": lambda patch: patch.setattr(RowChanges, "_look_for_others", lambda _: True),

@@ -116,6 +116,10 @@ class Readings:
         self._kept: dict[Key, set[Reading]] = {}
         self._listeners: dict[str | int, Callable[[Key], None]] = {}
         self._clear: list[Callable[[], None]] = []
+        self.card_bytes = 0
+        """The memory of the caches of rows that listen here."""
+        self.max_card_bytes = 0
+        """Set where results are kept; until then these caches are empty."""
 
     def listen(self, kind: str, touched: Callable[[Key], None], cleared: Callable[[], None]) -> None:
         """For a cache of rows of this kind: `touched` drops one, `cleared` all. See `in_doubt`."""

@@ -58,11 +58,12 @@ class KeptResponse:
 
 
 class KeptResponses:
-    """The kept responses, bounded by their memory. Pages are evicted before single resources, the least recently used
-    first."""
+    """The kept responses, bounded by their memory and that of the rows that they are made of. Pages are evicted before single
+    resources, the least recently used first, and both before rows, which take at most half."""
 
     def __init__(self, readings: Readings, max_bytes: int) -> None:
         self._readings, self.max_bytes = readings, max_bytes
+        readings.max_card_bytes = max_bytes // 2
         self.bytes = 0
         self.pages: OrderedDict[KeptKey, KeptResponse] = OrderedDict()
         self.singles: OrderedDict[KeptKey, KeptResponse] = OrderedDict()
@@ -115,7 +116,7 @@ class KeptResponses:
             return
         kept[key] = made
         self.bytes += made.size
-        while self.bytes > self.max_bytes:
+        while self.bytes + self._readings.card_bytes > self.max_bytes and len(self):
             _, evicted = (self.pages or self.singles).popitem(last=False)
             self._dropped(evicted)
             self.evicted += 1

@@ -24,13 +24,14 @@ from sqlalchemy import (
 from adapters.sql.database import Database, Row
 from adapters.sql.keyset import Keyset
 from adapters.sql.metadata import Id, IdList, among, each_of, nearest_of
+from adapters.sql.posts.row_cards import EntriesQuery, PostCards, Repost
 from adapters.sql.posts.row_triggers import EXPOSED, HASHTAG, PUBLISHED, REPOSTS, SOURCE
 from adapters.sql.posts.tables import hashtags, posts, reposts, restricted_authors
 from adapters.sql.posts.visibility import of_author
 from adapters.sql.statements import Prepared
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
-from application.shared.readings import rows_of
+from application.shared.readings import open_reading, rows_of
 from application.shared.records import maker
 from domain.posts import AuthorState, can_view, open_post_of
 from domain.shared import MAX_ID, PostId, UserId, ViewerContext
@@ -223,9 +224,24 @@ _author = Prepared(
 @dataclass(frozen=True, slots=True)
 class SqlEntries:
     database: Database
+    cards: PostCards
 
     async def by_sources(
         self, sources: Collection[UserId], window: Window, last: int | None = None
+    ) -> Sequence[FeedEntry]:
+        if (reading := open_reading()) is None or len(sources) > FEW:
+            return await self._by_sources(sources, window, last)
+        query = EntriesQuery(frozenset(sources), window.edge, window.limit, window.back, last)
+        if (entries := self.cards.entries(query)) is not None:
+            reading.keys.update((SOURCE, source) for source in sources)
+            return entries
+        changes = self.cards.changes
+        entries = await self._by_sources(sources, window, last)
+        self.cards.keep_entries(query, entries, changes)
+        return entries
+
+    async def _by_sources(
+        self, sources: Collection[UserId], window: Window, last: int | None
     ) -> Sequence[FeedEntry]:
         with rows_of((SOURCE, source) for source in sources):
             if window.back:
@@ -248,23 +264,43 @@ class SqlEntries:
     async def first_reposts(
         self, posts: Collection[PostId], sources: Collection[UserId]
     ) -> Mapping[PostId, int]:
+        is_kept = open_reading() is not None
         with rows_of((REPOSTS, post) for post in posts):
-            return await self._first_reposts(posts, sources)
+            return await self._first_reposts(posts, sources, is_kept=is_kept)
 
     async def _first_reposts(
-        self, posts: Collection[PostId], sources: Collection[UserId]
+        self, posts: Collection[PostId], sources: Collection[UserId], *, is_kept: bool
     ) -> Mapping[PostId, int]:
+        earliest = await (self._kept_reposts(posts) if is_kept else self._earliest_reposts(posts))
         first: dict[PostId, int] = {}
-        seen: dict[PostId, int] = {}
-        for post, repost, user in await self.database.fetch(_earliest, ids=[*posts]):
-            seen[post] = seen.get(post, 0) + 1
-            if user in sources:
-                first.setdefault(post, repost)
-        further = [post for post, count in seen.items() if count == EARLIEST and post not in first]
+        further = []
+        for post, on_it in earliest.items():
+            found = next((repost for repost, user in on_it if user in sources), None)
+            if found is not None:
+                first[post] = found
+            elif len(on_it) == EARLIEST:
+                further.append(post)
         if further:
             rows = await self.database.fetch(_first, ids=further, sources=[*sources])
             first.update((post, repost) for post, repost in rows if repost is not None)
         return first
+
+    async def _kept_reposts(self, posts: Collection[PostId]) -> Mapping[PostId, Sequence[Repost]]:
+        known = {post: self.cards.reposts(post) for post in posts}
+        found = {post: on_it for post, on_it in known.items() if on_it is not None}
+        if len(found) < len(known):
+            changes = self.cards.changes
+            read = await self._earliest_reposts([post for post in known if post not in found])
+            for post, on_it in read.items():
+                self.cards.keep_reposts(post, on_it, changes)
+            found.update(read)
+        return found
+
+    async def _earliest_reposts(self, posts: Collection[PostId]) -> dict[PostId, Sequence[Repost]]:
+        found: dict[PostId, list[Repost]] = {post: [] for post in posts}
+        for post, repost, user in await self.database.fetch(_earliest, ids=[*posts]):
+            found[post].append((repost, user))
+        return {**found}
 
     async def shows_reposts(self, user: UserId, viewer_context: ViewerContext) -> bool:
         rows = await self.database.fetch(_author, user=user)

@@ -13,11 +13,12 @@ from adapters.sql.database import Database, Row
 from adapters.sql.metadata import Id, IdList, among, instant
 from adapters.sql.posts.flags import DECODED, FLAGS
 from adapters.sql.posts.json_columns import load_cards, load_entities, load_pending
+from adapters.sql.posts.row_cards import PostCards
 from adapters.sql.posts.row_triggers import AUTHOR, ENGAGEMENT, POST
 from adapters.sql.posts.tables import posts
 from adapters.sql.statements import Prepared
 from application.posts.views import PostContent, PostState, PostView
-from application.shared.readings import Key, also_of, rows_of
+from application.shared.readings import Key, also_of, open_reading, rows_of
 from application.shared.records import maker
 from domain.posts import can_view
 from domain.shared import PostId, UserId, ViewerContext
@@ -172,8 +173,22 @@ async def read_views(
 @dataclass(frozen=True, slots=True)
 class SqlPostParts:
     database: Database
+    cards: PostCards
 
     async def states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[PostState]:
+        if (reading := open_reading()) is None:
+            return await self._states(ids, viewer)
+        states, missing = self.cards.states(ids, viewer)
+        reading.keys.update(_keys(ids, viewer))
+        reading.keys.update((AUTHOR, state.author) for state in states)
+        if missing:
+            changes = self.cards.changes
+            read = await self._states(missing, viewer)
+            self.cards.keep_states(read, viewer, changes)
+            states += read
+        return states
+
+    async def _states(self, ids: Collection[PostId], viewer: UserId | None) -> Sequence[PostState]:
         with rows_of(_keys(ids, viewer)):
             rows = await self.database.fetch(_states, ids=[*ids], viewer=viewer)
         states = [*map(state_in, rows)]
