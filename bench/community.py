@@ -12,6 +12,8 @@ from random import Random
 from typing import Any
 
 from adapters.security.sealing import Secrets
+from adapters.sql.identity.accounts import email_context
+from adapters.text import email_key
 
 NOW_MS = 1_790_000_000_000
 TEXT = "The linden trees along the river are in bloom, and every one of them hums from morning to night. "
@@ -121,11 +123,10 @@ class Community:
         written = [0] * self.users
         for number, author in enumerate(self.authors):
             written[author] += not _is_comment(number) and _visibility(number) != "followers"
-        for number in range(self.users):
-            index = number.to_bytes(32, "big")
+        for number, (index, sealed) in enumerate(addresses(self.users)):
             name = f"Bench {number}"
             private = _is_private(number)
-            yield user_id(number), f"bench{number}", index, b"", "", name, "", private, written[number], 2
+            yield user_id(number), f"bench{number}", index, sealed, "", name, "", private, written[number], 2
 
     def _sessions(self) -> Iterator[tuple[Any, ...]]:
         members = [*FOLLOWERS, *(number for group in self.groups.values() for number in group)]
@@ -198,6 +199,15 @@ def session_id(number: int) -> int:
 
 def secrets() -> Secrets:
     return Secrets(bytes.fromhex(SECRET))
+
+
+def addresses(users: int) -> Iterator[tuple[bytes, bytes]]:
+    """The e-mail address of each user, as it is stored: its index, and sealed. A server reads it whenever it loads an
+    account to change it."""
+    own = secrets()
+    for number in range(users):
+        address = f"bench{number}@example.org"
+        yield own.index(email_key(address)), own.seal(address.encode(), email_context(user_id(number)))
 
 
 def _is_private(number: int) -> bool:

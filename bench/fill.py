@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from bench.community import NOW_MS, TEXT, Table, user_id
+from bench.community import NOW_MS, TEXT, Table, addresses, user_id
 
 USERS = 1_000
 ACCOUNT = (
@@ -29,9 +29,8 @@ POST = (
 
 
 def accounts() -> Iterator[tuple[Any, ...]]:
-    for number in range(USERS):
-        index = number.to_bytes(32, "big")
-        yield user_id(number), f"bench{number}", index, b"", "", f"Bench {number}", "", 0, 1
+    for number, (index, sealed) in enumerate(addresses(USERS)):
+        yield user_id(number), f"bench{number}", index, sealed, "", f"Bench {number}", "", 0, 1
 
 
 def post_ids(count: int) -> list[int]:

@@ -217,7 +217,7 @@ def _to_all(
 
 
 def _register(port: int) -> str:
-    """The token of an account that can be followed: the addresses of the community cannot be read by a server."""
+    """The token of a new account, which nobody follows yet."""
     name = f"author{secrets.token_hex(4)}"
     account = {"username": name, "email": f"{name}@example.org", "password": secrets.token_urlsafe(16)}
     token: str = json.loads(call(port, "/api/v1/auth/register", account))["tokens"]["access_token"]

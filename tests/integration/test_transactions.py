@@ -165,3 +165,23 @@ class TestOneWriter:
         async with db(stores).begin() as transaction:
             await transaction.execute(_mark, mark(2))
         assert await marks(db(stores)) == 1
+
+    async def test_a_late_transaction_waits_no_longer_than_the_others(
+        self, stores: Stores, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It comes when the lock is free, but already promised to another one."""
+
+        async def hold() -> None:
+            async with db(stores).begin():
+                await over.wait()
+
+        over = asyncio.Event()
+        async with db(stores).begin():
+            first = asyncio.create_task(hold())
+            await asyncio.sleep(0)  # it waits
+            monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.02)
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable):
+                await marks(db(stores))
+        over.set()
+        await first
