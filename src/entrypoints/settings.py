@@ -149,9 +149,12 @@ class Settings:
         "how often the trending lists are computed, in seconds, 1 to 3600; what a viewer may see is checked at each read",
     )
     read_model: str = _setting(
-        "off", "`on` or `off`: whether SQLite keeps responses until what they show changes"
+        "on",
+        "`on` or `off`: whether frequent responses are kept in memory until what they show changes (embedded shape only)",
     )
-    read_model_mb: int = _setting(64, "the memory for kept responses, in megabytes, 1 to 10000")
+    read_model_mb: int = _setting(
+        64, "the memory for kept responses and the rows they are made of, in megabytes, 1 to 10000"
+    )
 
     mail_url: str = _setting(
         "",

@@ -2,10 +2,10 @@
 
 from entrypoints.metrics.family import Family
 
-_PRESENT = "on SQLite, with WAGGLE_READ_MODEL=on"
+_PRESENT = "in the embedded shape, unless WAGGLE_READ_MODEL=off"
 _CHANGES = (
     "`rows` (a row of it has changed), `other process` (one has written), `store` (not all changes are known at this moment), "
-    "`viewer context`, `timeline`, `popular authors` (what the process has in memory of these has changed, or is due to be "
+    "`viewer context`, `timeline`, `popular authors`, `cached value` (what the process has in memory of these has changed, or is due to be "
     "read again)"
 )
 
@@ -43,7 +43,7 @@ READ_MODEL = (
     Family(
         "waggle_read_model_bytes",
         "gauge",
-        "The memory that is counted for them, at most WAGGLE_READ_MODEL_MB.",
+        "The memory that is counted for them. With the rows that they are made of, at most WAGGLE_READ_MODEL_MB.",
         present=_PRESENT,
     ),
 )
