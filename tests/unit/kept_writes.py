@@ -145,6 +145,23 @@ async def undo_repost_row(walk: Walk, chosen: random.Random) -> None:
         await walk.compare_all(chosen)
 
 
+def engage_for_a_moment(table: str) -> Write:
+    """A reader has a row for a post that they read before, meanwhile and afterwards. Nothing else changes."""
+
+    async def write(walk: Walk, chosen: random.Random) -> None:
+        reader = chosen.randrange(READERS)
+        if post := await walk.publish(reader, "engaging"):
+            values = {"post": post, "user": walk.users[reader]}
+            insert = f"INSERT INTO {table} (post_id, user_id, id) VALUES (:post, :user, :id)"
+            await walk.compare(reader, f"/api/v1/posts/{post}")
+            await walk.sql(insert, id=walk.container.ids()(), **values)
+            await walk.compare(reader, f"/api/v1/posts/{post}")
+            await walk.sql(f"DELETE FROM {table} WHERE post_id = :post AND user_id = :user", **values)
+            await walk.compare(reader, f"/api/v1/posts/{post}")
+
+    return write
+
+
 async def delete_account_row(walk: Walk, chosen: random.Random) -> None:
     """A user of whom only the name remains in memory."""
     reader, post, _ = _any(walk, chosen)
@@ -273,15 +290,18 @@ WRITES: dict[str, Write] = {
     "raw: like": raw(
         "INSERT OR IGNORE INTO likes (post_id, user_id, id) SELECT id, :user, :id + id FROM posts ORDER BY id DESC LIMIT 20"
     ),
+    "raw: likes for a moment": engage_for_a_moment("likes"),
     "raw: unlike": raw("DELETE FROM likes WHERE user_id = :user"),
     "raw: repost": raw(
         "INSERT OR IGNORE INTO reposts (post_id, user_id, id) SELECT p.id, :user, (SELECT max(coalesce(max(r.id), 0), max(p.id)) + 1 FROM reposts r) FROM posts p WHERE p.id = :post"
     ),
+    "raw: reposts for a moment": engage_for_a_moment("reposts"),
     "raw: unrepost": raw("DELETE FROM reposts WHERE user_id = :user"),
     "raw: undo a repost": undo_repost_row,
     "raw: bookmark": raw(
         "INSERT OR IGNORE INTO bookmarks (post_id, user_id, id) SELECT id, :user, :id FROM posts WHERE id = :post"
     ),
+    "raw: bookmarks for a moment": engage_for_a_moment("bookmarks"),
     "raw: unbookmark": raw("DELETE FROM bookmarks WHERE user_id = :user"),
     "raw: restrict": raw(RESTRICT),
     "raw: lift a restriction": lift_restriction,

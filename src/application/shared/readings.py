@@ -176,8 +176,12 @@ class Readings:
         if refused := self._why_refused(reading):
             reading.refused = refused
             return False
+        kept = self._kept
         for key in reading.keys:
-            self._kept.setdefault(key, set()).add(reading)
+            if (readings := kept.get(key)) is None:
+                kept[key] = {reading}
+            else:
+                readings.add(reading)
         return True
 
     def _why_refused(self, reading: Reading) -> str:

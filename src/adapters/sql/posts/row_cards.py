@@ -38,9 +38,6 @@ class _Engagement(NamedTuple):
     """Whether the post had any. Without, the store does not look for the viewer's (see `flags.py`)."""
     has_reposts: bool
 
-    def is_of(self, state: PostState) -> bool:
-        return self.has_likes is (state.likes > 0) and self.has_reposts is (state.reposts > 0)
-
 
 class EntriesQuery(NamedTuple):
     sources: frozenset[UserId]
@@ -62,26 +59,26 @@ class _Cards(Generic[K, V]):
     def __init__(self, readings: Readings, share: float) -> None:
         """`share` is the part of the memory of all cards."""
         self._readings, self._share, self._bytes = readings, share, 0
-        self._values: dict[K, tuple[V, int]] = {}
+        self.values: dict[K, tuple[V, int]] = {}
 
     def get(self, key: K) -> V | None:
-        found = self._values.get(key)
+        found = self.values.get(key)
         return None if found is None else found[0]
 
     def put(self, key: K, value: V, size: int) -> None:
         self.drop(key)
-        self._values[key] = value, size + _OVERHEAD
+        self.values[key] = value, size + _OVERHEAD
         self._grow(size + _OVERHEAD)
         while self._bytes > self._share * self._readings.max_card_bytes:
-            self.drop(next(iter(self._values)))
+            self.drop(next(iter(self.values)))
 
     def drop(self, key: K) -> None:
-        if (found := self._values.pop(key, None)) is not None:
+        if (found := self.values.pop(key, None)) is not None:
             self._grow(-found[1])
 
     def clear(self) -> None:
         self._grow(-self._bytes)
-        self._values.clear()
+        self.values.clear()
 
     def _grow(self, size: int) -> None:
         self._bytes += size
@@ -128,19 +125,25 @@ class PostCards:
         """The states that are known, as this viewer has them, and the ids of the others."""
         found: list[PostState] = []
         missing: list[PostId] = []
+        # Without calls, since a page asks for two dozen.
+        states, engagements = self._states.values, self._engagements.values
         for post in ids:
-            state = self._states.get(post)
-            if state is None:
+            known = states.get(post)
+            engaged = None if known is None or viewer is None else engagements.get((post, viewer))
+            if known is None or (engaged is None and viewer is not None):
                 missing.append(post)
-                continue
-            if viewer is not None:
-                engagement = self._engagements.get((post, viewer))
-                if engagement is None or not engagement.is_of(state):
+            elif engaged is None:
+                found.append(known[0])
+            else:
+                state, engagement = known[0], engaged[0]
+                if engagement.has_likes is not (state.likes > 0) or (
+                    engagement.has_reposts is not (state.reposts > 0)
+                ):
                     missing.append(post)
-                    continue
-                if engagement[:3] != _NONE:
-                    state = _with(state, engagement[:3])
-            found.append(state)
+                elif engagement.liked or engagement.reposted or engagement.bookmarked:
+                    found.append(_with(state, engagement[:3]))
+                else:
+                    found.append(state)
         return found, missing
 
     def keep_states(self, states: Iterable[PostState], viewer: UserId | None, changes: int) -> None:
