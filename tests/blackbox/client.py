@@ -177,7 +177,8 @@ class Codes:
 
     @cached_property
     def _operations(self) -> list[tuple[str, str, re.Pattern[str], dict[str, set[str]]]]:
-        document = httpx.get(f"{self.base_url}/api/openapi.json", timeout=60).json()
+        # A server that starts answers 503 first. That is no document.
+        document = done(httpx.get(f"{self.base_url}/api/openapi.json", timeout=60))
         # Literal segments come first: /users/available does not match /users/{user_id}.
         return [
             (

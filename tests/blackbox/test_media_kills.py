@@ -30,7 +30,7 @@ def mortal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Waggle]:
 
 
 class Uploader(threading.Thread):
-    """Runs random operations on media until it is stopped. Errors while the server is down are ignored."""
+    """Runs random operations on media until it is stopped. Errors while the server is down or starts are ignored."""
 
     def __init__(self, member: Member, chance: random.Random) -> None:
         super().__init__(daemon=True)
@@ -40,6 +40,8 @@ class Uploader(threading.Thread):
         self.all: set[str] = set()
         self.posts: list[Json] = []
         self.done = 0
+        self.uploaded = 0
+        """Uploads that the server has accepted."""
 
     def run(self) -> None:
         while not self.stop.is_set():
@@ -47,10 +49,7 @@ class Uploader(threading.Thread):
                 self.chance.choice([self._upload, self._upload, self._direct, self._publish, self._remove])()
                 self.done += 1
                 time.sleep(0.15 if LONG else 0.3)  # so that processing keeps up
-            except (
-                httpx.HTTPError,
-                AssertionError,
-            ):  # the server was killed during the request, or before it
+            except (httpx.HTTPError, AssertionError):  # killed during the request or before it, or it starts
                 time.sleep(0.05)  # before it tries again
 
     def found(self) -> Iterator[tuple[str, Json]]:
@@ -88,6 +87,7 @@ class Uploader(threading.Thread):
     def _has(self, media: Json) -> None:
         self.media.append(media["id"])
         self.all.add(media["id"])
+        self.uploaded += 1
 
     def _picture(self) -> bytes:
         return picture(self.chance.randint(20, 900), self.chance.randint(20, 700))
@@ -110,12 +110,14 @@ def test_after_kills_and_one_sweep_rows_and_files_are_consistent(
             time.sleep(chance.uniform(*BETWEEN))  # the moment of the kill
             mortal.kill()
             mortal.start()
-        time.sleep(1)  # real time must pass: they also work with the last server
+        uploaded = [thread.uploaded for thread in threads]
+        eventually(lambda: each_goes_on(threads, uploaded))
         for thread in threads:
             thread.stop.set()
         for thread in threads:
             thread.join()
         assert sum(thread.done for thread in threads) > 10
+        assert all(thread.uploaded > before for thread, before in zip(threads, uploaded, strict=True))
 
         wait_for_events_and_processing(mortal)
         swept = mortal.command("media", "sweep", "--older-than", "0")
@@ -135,6 +137,12 @@ def test_after_kills_and_one_sweep_rows_and_files_are_consistent(
             assert len(names) == len(media["renditions"]), media
             assert all(served(one["url"]).status_code == 200 for one in media["renditions"].values())
         assert files == {}
+
+
+def each_goes_on(threads: list[Uploader], uploaded: list[int]) -> None:
+    """Check that each uploader has uploaded more than that. One that has ended or is refused for ever does not."""
+    now = [(thread.uploaded, thread.is_alive()) for thread in threads]
+    assert all(more > before for (more, _), before in zip(now, uploaded, strict=True)), (now, uploaded)
 
 
 def wait_for_events_and_processing(waggle: Waggle) -> None:
