@@ -55,7 +55,9 @@ def test_what_an_open_transaction_has_changed_is_in_doubt_until_it_ends(
     with readings.reading() as reading:
         also_of([KEY])
     assert reading is not None
-    assert readings.in_doubt(KEY) is not ends
+    with readings.following() as followed:
+        pass
+    assert readings.unchanged(followed, KEY) is ends
     assert readings.keep(reading) is ends
 
 
@@ -104,3 +106,14 @@ def test_a_cache_hears_of_its_kind_of_rows(readings: Readings) -> None:
     readings.touch(KEY)
     readings.forget_all()
     assert heard == [("card", 7), "all"]
+
+
+def test_a_cache_does_not_store_what_changes_while_it_is_read(readings: Readings) -> None:
+    with readings.following() as following:
+        readings.touch(KEY)
+        readings.ended()
+    assert not readings.unchanged(following, KEY)
+    assert readings.unchanged(following, ("post", 2))
+    with readings.following() as following:
+        readings.forget_all()
+    assert not readings.unchanged(following, ("post", 2))

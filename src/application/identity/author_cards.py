@@ -46,11 +46,11 @@ class AuthorCards:
                 found[user_id] = cached[0]
         if len(found) < len(ids):
             missing = [user_id for user_id in ids if user_id not in found]
-            with rows_of(()):
+            with rows_of(()), self.readings.following() as reading:
                 cards = await self.reader.cards(missing)
             found.update(cards)
             for user_id, card in cards.items():
-                if not self.readings.in_doubt((CARD, user_id)):
+                if self.readings.unchanged(reading, (CARD, user_id)):
                     self._cards[user_id] = card, now + self.ttl
             while len(self._cards) > self.capacity:
                 self._cards.popitem(last=False)

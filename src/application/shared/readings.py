@@ -109,7 +109,11 @@ class Readings:
 
     def __init__(self) -> None:
         self.is_current: Callable[[], bool] | None = None
-        """Set by the store. Reports the commits of other processes, and whether all changes are known now."""
+        """Set by the store. Reports the commits of other processes, and whether all changes are known now, or will be
+        after `catch_up`."""
+        self.catch_up: Callable[[], Awaitable[bool]] | None = None
+        """Set by a store that has to be asked for changes. When it returns true, all changes were reported that were
+        committed before the call. It never takes longer than a second or so, and raises nothing."""
         self._epoch = 0
         self._in_doubt: set[Key] = set()
         self._opened: set[Reading] = set()
@@ -122,7 +126,7 @@ class Readings:
         """Set where results are kept; until then these caches are empty."""
 
     def listen(self, kind: str, touched: Callable[[Key], None], cleared: Callable[[], None]) -> None:
-        """For a cache of rows of this kind: `touched` drops one, `cleared` all. See `in_doubt`."""
+        """For a cache of rows of this kind: `touched` drops one, `cleared` all. See `in_doubt` and `following`."""
         self._listeners[kind] = touched
         self._clear.append(cleared)
 
@@ -217,6 +221,20 @@ class Readings:
             if not watch.holds():
                 return watch.name
         return ""
+
+    @contextmanager
+    def following(self) -> Iterator[Reading]:
+        """For a cache, while it reads rows to store them. See `unchanged`."""
+        reading = Reading(self._epoch, self._in_doubt)
+        self._opened.add(reading)
+        try:
+            yield reading
+        finally:
+            self._opened.discard(reading)
+
+    def unchanged(self, reading: Reading, key: Key) -> bool:
+        """Whether the row was not touched while it was read. To be called right after the reading has ended."""
+        return reading.epoch == self._epoch and key not in reading.touched
 
     async def refresh(self, watches: Sequence[Watch]) -> None:
         for watch in watches:
