@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from adapters.ids import Lease
 from adapters.processing.confinement import LAYERS
 from adapters.security.tokens import load_keys
+from adapters.sql.change_log import ChangeLog
+from adapters.sql.change_trimming import ChangeTrimming
 from adapters.sql.identity.row_triggers import ROW_TRIGGERS as IDENTITY_TRIGGERS
 from adapters.sql.media.queue import SqlProcessingQueue
 from adapters.sql.migrate import HEAD, check_schema, migrate
@@ -155,8 +157,14 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
         await SqlProcessingQueue(
             database
         ).free_all()  # the lock proves that the holders of all leases are dead
-        if settings.read_model == "on":
+        if settings.keeps_responses:
             await database.report_changes(container.readings(), (*IDENTITY_TRIGGERS, *POSTS_TRIGGERS))
     else:
         await check_schema(database)
+        if settings.keeps_responses:
+            changes = ChangeLog(database, container.readings())
+            stack.push_async_callback(changes.close)
+            await changes.open()
+            await in_background(stack, "row changes", changes.run)
+        await in_background(stack, "trimming", ChangeTrimming(database).run)
     await hold_process_number(stack, container, settings)

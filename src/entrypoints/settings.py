@@ -30,7 +30,7 @@ ONE_OF = {
     "hsts_subdomains": ("on", "off"),
     "confirm_email": ("on", "off"),
     "traces_continue": ("on", "off"),
-    "read_model": ("on", "off"),
+    "read_model": ("auto", "on", "off"),
 }
 BETWEEN = {
     "password_cost": (4, 16),
@@ -149,8 +149,9 @@ class Settings:
         "how often the trending lists are computed, in seconds, 1 to 3600; what a viewer may see is checked at each read",
     )
     read_model: str = _setting(
-        "on",
-        "`on` or `off`: whether frequent responses are kept in memory until what they show changes (embedded shape only)",
+        "auto",
+        "`on`, `off` or `auto`: whether frequent responses are kept in memory until what they show changes. `auto` is on with "
+        "SQLite, and off with PostgreSQL, where a process that keeps them needs one connection more. Never in the memory shape",
     )
     read_model_mb: int = _setting(
         64, "the memory for kept responses and the rows they are made of, in megabytes, 1 to 10000"
@@ -252,6 +253,15 @@ class Settings:
         if scheme == "postgresql":
             return "scaled" if self.redis_url else "postgres"
         return {"": "embedded", "sqlite": "embedded", "memory": "memory"}.get(scheme, "unknown")
+
+    @property
+    def keeps_responses(self) -> bool:
+        """See `read_model`."""
+        return (
+            self.shape == "embedded"
+            if self.read_model == "auto"
+            else self.read_model == "on" and self.shape != "memory"
+        )
 
     @property
     def on_postgres(self) -> bool:

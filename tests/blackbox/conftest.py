@@ -38,7 +38,7 @@ SHAPES = [
 NO_SERVER = {"memory": "memory:", "embedded": ""}
 """Shapes of one process that need nothing else, and the URLs of their databases."""
 READ_MODEL = os.environ.get("WAGGLE_TEST_READ_MODEL", "on")
-"""Whether the embedded shape keeps responses. The other shapes never do."""
+"""Whether servers keep responses; in memory they never do. Of two servers on one database, only the first does."""
 SEVERAL = ("postgres", "scaled")
 """Shapes of one or more processes: on PostgreSQL, and on PostgreSQL, Redis and S3."""
 LONG = os.environ.get("WAGGLE_TEST_LONG", "") not in {"", "0"}
@@ -107,7 +107,7 @@ def a_waggle(
     """A server that must end well and must have had nothing to print_error about."""
     with ExitStack() as stack:
         url, named = stack.enter_context(stores_of(request, shape))
-        if shape == "embedded":
+        if shape != "memory":
             named["WAGGLE_READ_MODEL"] = READ_MODEL
         waggle = Waggle(shape, folder, url, settings=named | settings, executed=executed)
         stack.callback(waggle.kill)
@@ -190,7 +190,10 @@ def two_of(request: pytest.FixtureRequest, shape: str, folder: Path) -> Iterator
             return
         url, named = stack.enter_context(stores_of(request, shape))
         settings = {"WAGGLE_PUBLIC_URL": "http://waggle.test", **named}
-        running = [Waggle(shape, folder, url, settings=settings) for _ in range(2)]
+        running = [
+            Waggle(shape, folder, url, settings=settings | {"WAGGLE_READ_MODEL": kept})
+            for kept in (READ_MODEL, "off")
+        ]
         for waggle in running:
             stack.callback(waggle.kill)
             waggle.start()

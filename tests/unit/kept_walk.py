@@ -1,4 +1,4 @@
-"""A random walk over the API in one process, on SQLite, that compares kept responses with those of the ordinary path."""
+"""A random walk over the API in one process that compares kept responses with those of the ordinary path."""
 
 import asyncio
 import json
@@ -290,7 +290,7 @@ def _first_difference(found: Answer, expected: Answer) -> str:
 
 
 @asynccontextmanager
-async def walking(folder: Path, **more: str) -> AsyncIterator[Walk]:
+async def walking(folder: Path, kind: type[Walk] = Walk, **more: str) -> AsyncIterator[Walk]:
     def settings(read_model: str) -> Settings:
         return Settings.read(
             {
@@ -310,7 +310,7 @@ async def walking(folder: Path, **more: str) -> AsyncIterator[Walk]:
     container.media_addresses.override(providers.Object(address_clock.addresses()))
     async with running(container, settings("on")):
         kept, ordinary = create_app(container, settings("on")), _ordinary(container, settings("off"))
-        walk = Walk(folder, container, kept, ordinary, processor, address_clock)
+        walk = kind(folder, container, kept, ordinary, processor, address_clock)
         await walk.begin()
         yield walk
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ from tests.unit.kept_media import MEDIA_WRITES
 from tests.unit.kept_walk import READERS, Walk
 
 Write: TypeAlias = Callable[[Walk, random.Random], Awaitable[None]]
+Writes: TypeAlias = Mapping[str, Write]
 
 RESTRICT = "INSERT OR IGNORE INTO restricted_authors (user_id, private, version) VALUES (:user, 1, 1)"
 
@@ -320,12 +321,13 @@ WRITES: dict[str, Write] = {
 }
 
 
-async def walk_on(walk: Walk, chosen: random.Random, steps: int, *, stop_at_difference: bool = False) -> None:
+async def walk_on(
+    walk: Walk, chosen: random.Random, steps: int, kinds: Writes = WRITES, *, stop_at_difference: bool = False
+) -> None:
     """Make random writes, and compare the pages and a post of every reader after each."""
-    names = [*WRITES]
     for _ in range(steps):
-        name = chosen.choice(names)
-        await WRITES[name](walk, chosen)
+        name = chosen.choice([*kinds])
+        await kinds[name](walk, chosen)
         walk.last.append(name)
         await walk.compare_all(chosen)
         if chosen.random() < 0.2:

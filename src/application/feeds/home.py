@@ -11,6 +11,7 @@ from application.feeds.ports import AuthorFollowers, TimelinePage, Timelines, Ti
 from application.shared.feed_entries import FeedEntries, FeedEntry
 from application.shared.paging import Page, Window
 from application.shared.ports import ViewerContexts
+from application.shared.readings import open_reading
 from domain.dataclasses import dataclass
 from domain.feeds import HomeSources
 from domain.shared import MAX_ID, UserId, ViewerContext
@@ -20,6 +21,8 @@ S = TypeVar("S", bound=FeedPost)
 SEGMENT_SIZE = 100
 """Entries that are read from the database when a timeline is built, and again when the reader scrolls past its end:
 five pages."""
+MAX_TRACKED_SOURCES = 300
+"""With more, the reading of a page would have too many keys (`application.shared.readings.MAX_KEYS`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class GatherHome:
     async def __call__(
         self, reader: UserId, viewer_context: ViewerContext, window: Window
     ) -> Sequence[FeedEntry]:
-        timeline = await self._read_timeline(reader, viewer_context, window)
+        timeline = None
+        if self._may_read_timeline(viewer_context):
+            timeline = await self._read_timeline(reader, viewer_context, window)
         if timeline is None:
             return await self.feed_entries.by_sources(_sources(reader, viewer_context), window)
         uncached = {reader} | (viewer_context.follows & frozenset(await self.followers.popular()))
@@ -67,6 +72,14 @@ class GatherHome:
             return known
         missing = replace(window, limit=window.limit - len(known))
         return [*known, *await self._read_older(reader, viewer_context, missing, timeline.lower_bound)]
+
+    def _may_read_timeline(self, viewer_context: ViewerContext) -> bool:
+        """False if the response may be kept, which it could not be with a timeline that nobody watches."""
+        return (
+            self.timelines.is_watched
+            or open_reading() is None
+            or len(viewer_context.follows) > MAX_TRACKED_SOURCES
+        )
 
     async def _read_timeline(
         self, reader: UserId, viewer_context: ViewerContext, window: Window

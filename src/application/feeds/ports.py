@@ -42,6 +42,11 @@ class Timelines(Protocol):
     those at read time. But it misses nothing above its lower bound. It belongs to one version of the reader's viewer
     context. All timelines may be lost at any time. No method raises if the store is unavailable."""
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether `read` tells the open reading (`application.shared.readings`) when its result changes."""
+        ...
+
     async def begin(self, reader: UserId, version: int) -> bool:
         """Start to receive `push` for this reader, so that nothing is missed that is published while the caller reads
         the database. The timeline cannot be read before `fill`.

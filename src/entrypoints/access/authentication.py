@@ -1,9 +1,14 @@
 """Authenticate a request by its token, and charge it to the rate limits."""
 
+from typing import TypeAlias
+
 from application.identity.authentication import Authenticate, Principal
 from application.shared.errors import TokenInvalid
 from domain.shared import Unauthenticated
 from entrypoints.access.limits import Caller, Cost, RateLimits
+
+Known: TypeAlias = Principal
+"""The principal of a token."""
 
 
 class TokenMissing(Unauthenticated):
@@ -39,6 +44,13 @@ class Authenticator:
     def known(self, token: str) -> Principal | None:
         """The principal of a token that needs no look at the store; nothing is charged."""
         return self._authenticate.known(token)
+
+    async def charge(self, caller: Caller, cost: Cost, principal: Principal | None) -> None:
+        """Charge a request of the principal, or one without a token. Raises RateLimited."""
+        if principal is None:
+            await self._limits.charge_network(caller, cost)
+        else:
+            await self._limits.charge_user(caller, cost, principal.user_id)
 
     def charge_now(self, caller: Caller, cost: Cost, principal: Principal | None) -> bool:
         """Charge a request of the principal, or one without a token, without suspending the task. False if that is

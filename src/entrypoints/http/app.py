@@ -132,7 +132,7 @@ def create_app(
         **common,
     )
     kept = None
-    if settings.read_model == "on" and settings.shape == "embedded":
+    if settings.keeps_responses:
         kept = KeptResponses(container.readings(), settings.read_model_mb * 1024 * 1024)
         container.meters().kept = kept
     lane = FastLane(

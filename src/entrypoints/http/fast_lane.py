@@ -61,7 +61,7 @@ class FastLane:
             key = KeptKey(viewer, target)
             if self._kept is not None and (kept := await self._kept.find_refreshed(key)) is not None:
                 return kept.response.unless_known(known)
-            with self._reading() as reading:
+            with await self._reading() as reading:
                 response, posts = await self._reads[target.template](viewer, target, scope["path"])
         except DomainError as error:
             return refusal(error, scope["request_id"])
@@ -70,8 +70,10 @@ class FastLane:
             self._kept.keep(key, made, expires=any(map(_has_restricted_media, posts)))
         return response.unless_known(known)
 
-    def _reading(self) -> AbstractContextManager[Reading | None]:
-        return _NO_READING if self._kept is None else self._kept.reading()
+    async def _reading(self) -> AbstractContextManager[Reading | None]:
+        if self._kept is None or not await self._kept.is_caught_up():
+            return _NO_READING
+        return self._kept.reading()
 
 
 _NO_READING: AbstractContextManager[None] = nullcontext()

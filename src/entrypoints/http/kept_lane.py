@@ -1,7 +1,9 @@
 """A shortcut past everything: sends kept responses before even the outermost middleware has begun.
 
-It takes a request only if nothing has to be waited for, and if nothing about it is unusual. Every other request goes on
-to the middleware. The answers are the same: the same functions make their headers, charge the limits and log the request.
+It takes a request only if nothing about it is unusual, and on SQLite only if nothing has to be waited for. On PostgreSQL it
+waits for the changes of other processes, which many requests ask for together, and for a limiter in Redis. Every other
+request goes on to the middleware. The answers are the same: the same functions make their headers, charge the limits and
+log the request.
 """
 
 import time
@@ -11,7 +13,8 @@ from litestar.enums import ScopeType
 from litestar.types import Receive, Scope, Send
 
 from application.shared.limits import RateLimited
-from entrypoints.access.authentication import Authenticator
+from domain.shared import DomainError
+from entrypoints.access.authentication import Authenticator, Known
 from entrypoints.access.limits import Caller
 from entrypoints.http.compression import coding_for
 from entrypoints.http.etags import weak
@@ -58,7 +61,7 @@ class KeptLane:
             await self._middleware(scope, receive, send)
             return
         started = time.perf_counter()
-        answer = self._answer(scope)
+        answer = await self._answer_after_waiting(scope) if self._kept.needs_waiting else self._answer(scope)
         if answer is None:
             await self._middleware(scope, receive, send)
             return
@@ -72,6 +75,34 @@ class KeptLane:
             self._meter.sent_bytes += len(body)
 
     def _answer(self, scope: Any) -> _Answer | None:
+        wanted = self._wanted(scope)
+        found = None if wanted is None else self._kept.find(wanted.key)
+        if wanted is None or found is None or not wanted.takes(found):
+            return None
+        try:
+            if not self._authenticator.charge_now(wanted.caller, "read", wanted.principal):
+                return None
+        except RateLimited:
+            return None  # nothing was charged: the ordinary path refuses
+        return self._made(scope, found, wanted)
+
+    async def _answer_after_waiting(self, scope: Any) -> _Answer | None:
+        wanted = self._wanted(scope)
+        if wanted is None:
+            return None
+        self._middleware.in_flight += 1
+        try:
+            found = await self._kept.find_refreshed(wanted.key)
+            if found is None or not wanted.takes(found):
+                return None
+            await self._authenticator.charge(wanted.caller, "read", wanted.principal)
+        except DomainError:
+            return None  # nothing was charged
+        finally:
+            self._middleware.in_flight -= 1
+        return self._made(scope, found, wanted)
+
+    def _wanted(self, scope: Any) -> "_Wanted | None":
         target = target_of(scope["path"], scope["query_string"])
         fields = None if target is None else _fields(scope)
         if target is None or fields is None or self._middleware.in_flight >= MAX_IN_FLIGHT:
@@ -82,28 +113,20 @@ class KeptLane:
             principal = self._authenticator.known(token) if scheme == "Bearer" and token else None
             if principal is None:
                 return None
-        found = self._kept.find(KeptKey(None if principal is None else principal.user_id, target))
         accepted = fields.get(b"accept-encoding")
         coding = None if accepted is None else coding_for(accepted)
-        if found is None or (coding is not None and not found.is_small_enough_to_compress):
-            return None
         # A user is charged, whatever the network is.
         caller = caller_of(scope, self._middleware.networks) if principal is None else Caller("")
-        try:
-            if not self._authenticator.charge_now(caller, "read", principal):
-                return None
-        except RateLimited:
-            return None  # nothing was charged: the ordinary path refuses
-        scope["path_template"] = target.template
-        return self._made(found, fields, coding, caller)
+        key = KeptKey(None if principal is None else principal.user_id, target)
+        return _Wanted(principal, caller, key, fields, coding)
 
-    def _made(
-        self, found: KeptResponse, fields: dict[bytes, bytes], coding: bytes | None, caller: Caller
-    ) -> _Answer:
+    def _made(self, scope: Any, found: KeptResponse, wanted: "_Wanted") -> _Answer:
+        scope["path_template"] = wanted.key.target.template
+        fields, coding = wanted.fields, wanted.coding
         common = [
             (b"x-request-id", id_of(fields).encode()),
             *self._middleware.headers,
-            *rate_limit_headers(caller),
+            *rate_limit_headers(wanted.caller),
             *found.trailing,
         ]
         known = fields.get(b"if-none-match")
@@ -119,6 +142,32 @@ class KeptLane:
         if body is not ready.body:
             common.append((b"content-encoding", coding))
         return 200, [*headers, *common], body
+
+
+class _Wanted:
+    """A request that may be answered here."""
+
+    __slots__ = ("caller", "coding", "fields", "key", "principal")
+
+    def __init__(
+        self,
+        principal: Known | None,
+        caller: Caller,
+        key: KeptKey,
+        fields: dict[bytes, bytes],
+        coding: bytes | None,
+    ) -> None:
+        self.principal, self.caller, self.key, self.fields, self.coding = (
+            principal,
+            caller,
+            key,
+            fields,
+            coding,
+        )
+
+    def takes(self, found: KeptResponse) -> bool:
+        """Whether the response need not be compressed, or is without a thread."""
+        return self.coding is None or found.is_small_enough_to_compress
 
 
 def _fields(scope: Any) -> dict[bytes, bytes] | None:

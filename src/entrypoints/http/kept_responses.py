@@ -91,13 +91,28 @@ class KeptResponses:
         self.hits += 1
         return found
 
+    @property
+    def needs_waiting(self) -> bool:
+        """Whether the store has to be asked for changes, so that only `find_refreshed` finds anything."""
+        return self._readings.catch_up is not None
+
     async def find_refreshed(self, key: KeptKey) -> KeptResponse | None:
-        """As `find`, after the caches that the response depends on were asked, which may be due to ask the store."""
+        """As `find`, after the store was asked for changes, and the caches that the response depends on, which may be due to
+        ask the store. Raises Unavailable."""
         found = self._among(key).get(key)
         if found is None or found.reading.is_outdated:
             return None
+        if (catch_up := self._readings.catch_up) is not None and not await catch_up():
+            self.misses["store"] += 1
+            return None
         await self._readings.refresh(found.reading.watches)
         return self.find(key)
+
+    async def is_caught_up(self) -> bool:
+        """Ask the store for changes, if it has to be asked, before a response is read that may be kept. While it is read,
+        rows and names in the memory of this process are used. False if they may have changed."""
+        catch_up = self._readings.catch_up
+        return catch_up is None or await catch_up()
 
     def reading(self) -> AbstractContextManager[Reading | None]:
         """Around the reads of a response that may be kept."""

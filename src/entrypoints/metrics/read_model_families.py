@@ -2,7 +2,7 @@
 
 from entrypoints.metrics.family import Family
 
-_PRESENT = "in the embedded shape, unless WAGGLE_READ_MODEL=off"
+_PRESENT = "where responses are kept (WAGGLE_READ_MODEL)"
 _CHANGES = (
     "`rows` (a row of it has changed), `other process` (one has written), `store` (not all changes are known at this moment), "
     "`viewer context`, `timeline`, `popular authors`, `cached value` (what the process has in memory of these has changed, or is due to be "

@@ -77,6 +77,10 @@ class MemoryTimelines:
     _kept: OrderedDict[UserId, _Timeline] = field(default_factory=OrderedDict, compare=False)
     """Ordered by the last read, the latest at the end."""
 
+    @property
+    def is_watched(self) -> bool:
+        return True
+
     async def begin(self, reader: UserId, version: int) -> bool:
         kept = self._kept.get(reader)
         if kept is None or kept.version != version:
@@ -138,6 +142,10 @@ class MemoryTimelines:
 class NoTimelines:
     """For several processes that share nothing. An event is delivered to one of them only, so no process could keep a
     timeline complete."""
+
+    @property
+    def is_watched(self) -> bool:
+        return True  # there is nothing that could change
 
     async def begin(self, reader: UserId, version: int) -> bool:
         return False

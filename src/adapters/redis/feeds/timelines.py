@@ -21,6 +21,7 @@ from adapters.redis.connection import RedisAway
 from application.feeds.ports import MAX_TIMELINE_ENTRIES, TimelinePage, TimelineSegment
 from application.shared.feed_entries import FeedEntry
 from application.shared.paging import Window
+from application.shared.readings import untracked_read
 from application.shared.records import maker
 from domain.shared import MAX_ID, UserId
 
@@ -176,6 +177,10 @@ class RedisTimelines:
         self._lost_pushes = 0
         self._push_lost = asyncio.Event()
 
+    @property
+    def is_watched(self) -> bool:
+        return False  # other processes push to them
+
     async def begin(self, reader: UserId, version: int) -> bool:
         lower_bound = _INTEGER.pack(MAX_ID)
         return await self._ask(_BEGIN, reader, version, lower_bound, TTL) is not None
@@ -192,6 +197,7 @@ class RedisTimelines:
         )
 
     async def read(self, reader: UserId, version: int, window: Window) -> TimelinePage | None:
+        untracked_read()
         newest = window.edge is None and not window.back
         wanted = min(window.limit, MAX_TIMELINE_ENTRIES) if newest else MAX_TIMELINE_ENTRIES
         found = await self._ask(_READ, reader, version, wanted, TTL)
