@@ -13,10 +13,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-from requests import Session
 
 from adapters.log_events import LastSpansLost, SpansNotExported
 from adapters.traces.address import CollectorAddress
+from adapters.traces.session import BoundedSession
 from application.shared.log import log
 
 EXPORT_SECONDS = 5.0
@@ -35,14 +35,12 @@ class Export:
 
     def __init__(self, address: CollectorAddress) -> None:
         _report_once_a_minute()
-        session = Session()
-        session.trust_env = False  # no proxy, and no password from ~/.netrc
         exporter = OTLPSpanExporter(
             address.url,
             certificate_file=address.ca_certs,
             timeout=EXPORT_SECONDS,
             compression=Compression.Gzip,
-            session=session,
+            session=BoundedSession(),
         )
         self._processor = BatchSpanProcessor(
             exporter,
