@@ -154,7 +154,7 @@ class SqliteWriter:
                 self._connection = None
 
     async def _acquire(self) -> None:
-        if not self._lock.locked():
+        if not self._lock.locked() and not self._waiting:  # then it is acquired without a pause
             await self._lock.acquire()
             return
         self._waiting += 1
