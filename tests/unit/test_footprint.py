@@ -1,5 +1,6 @@
 """The modules that a server in the embedded shape loads. Every module takes time at the start, and memory until the end."""
 
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,19 @@ NOT_LOADED = (
     "pytest",
     "rich",
 )
+ONLY_FOR_TESTS = {
+    "faker": "faker",
+    "httpcore": "httpcore",
+    "httpx": "httpx",
+    "litestar-htmx": "litestar_htmx",
+    "markdown-it-py": "markdown_it",
+    "mdurl": "mdurl",
+    "polyfactory": "polyfactory",
+    "pygments": "pygments",
+    "rich": "rich",
+    "rich-click": "rich_click",
+}
+"""Dependencies of Litestar that `scripts/lock` leaves out of what `make run` installs, and their import names."""
 START = """
 import asyncio, sys
 from entrypoints import server
@@ -88,3 +102,33 @@ def test_the_started_server_has_loaded_what_it_needs(loaded: frozenset[str]) -> 
 @pytest.mark.parametrize("name", NOT_LOADED)
 def test_the_embedded_shape_does_not_load(name: str, loaded: frozenset[str]) -> None:
     assert sorted(module for module in loaded if module == name or module.startswith(f"{name}.")) == []
+
+
+def pinned(lock: str) -> set[str]:
+    return {line.partition("==")[0] for line in (ROOT / lock).read_text().splitlines() if "==" in line}
+
+
+def test_the_environment_of_the_server_lacks_what_only_tests_need() -> None:
+    assert pinned("requirements.lock") & ONLY_FOR_TESTS.keys() == set()
+    assert pinned("requirements-dev.lock") >= ONLY_FOR_TESTS.keys()
+    assert pinned("requirements-dev.lock") >= pinned("requirements.lock")
+
+
+def test_the_api_is_described_without_what_only_tests_need() -> None:
+    blocked = f"""
+import sys
+sys.modules.update(dict.fromkeys({sorted(ONLY_FOR_TESTS.values())}))
+from entrypoints.cli.main import main
+sys.exit(main(["openapi"]))
+"""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("WAGGLE_")}
+    done = subprocess.run(
+        [sys.executable, "-c", blocked],
+        env=env | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert json.loads(done.stdout) == json.loads((ROOT / "docs/openapi.json").read_text())
