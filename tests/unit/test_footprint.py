@@ -15,10 +15,15 @@ NOT_LOADED = (
     "adapters.memory.posts",
     "adapters.memory.store",
     "adapters.redis.client",
+    "adapters.sql.postgres",
     "adapters.storage.s3",
+    "asyncpg",
     "hiredis",
     "minio",
     "redis",
+    # SQLAlchemy only builds statements: it has no connections, except for migrations.
+    "sqlalchemy.ext.asyncio",
+    "sqlalchemy.orm",
     # Mail, unless a server for it is configured.
     "adapters.mail.smtp",
     "aiosmtplib",

@@ -8,19 +8,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import asyncpg
 
-
-class PoolState(NamedTuple):
-    name: str
-    """`read` (single reads) or `write` (transactions)."""
-    size: int
-    """The maximum number of connections."""
-    in_use: int
-    waiting: int
-    """Reads or transactions that wait for a connection."""
+from adapters.sql.limits import PoolState
 
 
 class PooledConnection(Protocol):

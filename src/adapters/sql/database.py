@@ -10,9 +10,8 @@ from sqlalchemy import literal, make_url, select
 from sqlalchemy.engine import Dialect
 
 from adapters.sql.address import PostgresAddress
-from adapters.sql.connection_pool import PoolState
 from adapters.sql.errors import translated
-from adapters.sql.postgres import PostgresReader, PostgresWriter
+from adapters.sql.limits import PoolState
 from adapters.sql.row_changes import RowChanges, RowTrigger
 from adapters.sql.sqlite import SqliteWriter
 from adapters.sql.sqlite_reads import SqliteReader
@@ -63,6 +62,8 @@ class Database:
             path = str(make_url(url).database)
             file = SqliteWriter(path)
             return cls(Path(path), file, SqliteReader(path, file.dialect), committed)
+        from adapters.sql.postgres import PostgresReader, PostgresWriter  # noqa: PLC0415 - the driver takes 5 MB
+
         address = PostgresAddress.of(url)
         writing = max(1, connections // 2)
         writer = PostgresWriter(address, writing)

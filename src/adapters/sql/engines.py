@@ -13,7 +13,8 @@ from sqlalchemy.pool import NullPool
 from adapters.sql.address import PostgresAddress
 from adapters.sql.database import Database
 from adapters.sql.errors import translated
-from adapters.sql.postgres import CONNECT_TIMEOUT, LIMIT_TRANSACTION, session
+from adapters.sql.limits import CONNECT_TIMEOUT
+from adapters.sql.postgres import LIMIT_TRANSACTION, session
 from adapters.sql.sqlite import prepare
 
 T = TypeVar("T")

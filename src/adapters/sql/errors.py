@@ -3,17 +3,10 @@
 import socket
 import sqlite3
 import ssl
-from collections.abc import Mapping
-
-import asyncpg
+from types import ModuleType
 
 from application.shared.errors import StorageFull, full_disk
 from domain.shared import Unavailable
-
-POOLER_NEEDED = (
-    "a pooler in front of the database server refuses or drops the settings of connections: add pooler=transaction to "
-    "the URL"
-)
 
 
 class DatabaseRefused(Unavailable):
@@ -21,36 +14,10 @@ class DatabaseRefused(Unavailable):
     is for the operator."""
 
 
-_REFUSED: Mapping[type[BaseException], str] = {
-    asyncpg.InvalidPasswordError: "the database server refuses the user or the password",
-    asyncpg.InvalidAuthorizationSpecificationError: "the database server refuses the user",
-    asyncpg.InvalidCatalogNameError: "the database server has no database with this name",
-    asyncpg.InsufficientPrivilegeError: "the database user lacks a permission that Waggle needs",
-    asyncpg.ProtocolViolationError: POOLER_NEEDED,
-    ssl.SSLCertVerificationError: "the certificate of the database server is not valid",
-}
 _SQLITE_REFUSED = {
     "file is not a database": "the database file is not an SQLite file",
     "unable to open database file": "the database file cannot be opened",
 }
-INTEGRITY_ERRORS = (sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)
-_UNAVAILABLE = (
-    TimeoutError,
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that was cut during use: "cannot switch to state 12"
-)
 
 
 def translated(error: Exception) -> Exception:
@@ -60,9 +27,23 @@ def translated(error: Exception) -> Exception:
         return StorageFull("the disk of the database is full: nothing can be written until there is space")
     if reason := _refusal(error, cause):
         return DatabaseRefused(reason)
-    if isinstance(cause, _UNAVAILABLE) or _sqlite_unavailable(cause):
+    if isinstance(cause, (TimeoutError, OSError)) or _sqlite_unavailable(cause):
+        return Unavailable("the database does not answer")
+    if _is_of_asyncpg(cause) and isinstance(cause, _postgres().UNAVAILABLE):
         return Unavailable("the database does not answer")
     return error
+
+
+def is_integrity_error(error: Exception) -> bool:
+    """Whether the error is the violation of a constraint."""
+    return isinstance(error, sqlite3.IntegrityError) or (
+        _is_of_asyncpg(error) and isinstance(error, _postgres().INTEGRITY)
+    )
+
+
+def is_lock_not_available(error: Exception) -> bool:
+    """Whether the statement waited for a lock of PostgreSQL for too long."""
+    return _is_of_asyncpg(error) and isinstance(error, _postgres().LOCK_NOT_AVAILABLE)
 
 
 def violated_constraint(error: Exception) -> str:
@@ -80,15 +61,30 @@ def _of_driver(error: Exception) -> BaseException:
 def _is_full(error: BaseException) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return isinstance(error, asyncpg.DiskFullError) or (isinstance(error, OSError) and full_disk(error))
+    if _is_of_asyncpg(error):
+        return isinstance(error, _postgres().FULL)
+    return isinstance(error, OSError) and full_disk(error)
 
 
-def _refusal(error: Exception, cause: object) -> str | None:
+def _refusal(error: Exception, cause: BaseException) -> str | None:
     if isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN:
         return "the host of the database server is unknown"
-    by_kind = (reason for kind, reason in _REFUSED.items() if isinstance(cause, kind))
-    by_text = (reason for words, reason in _SQLITE_REFUSED.items() if words in str(error))
-    return next(by_kind, None) or next(by_text, None)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return "the certificate of the database server is not valid"
+    if _is_of_asyncpg(cause):
+        return next((reason for kind, reason in _postgres().REFUSED.items() if isinstance(cause, kind)), None)
+    return next((reason for words, reason in _SQLITE_REFUSED.items() if words in str(error)), None)
+
+
+def _is_of_asyncpg(error: BaseException) -> bool:
+    return any(kind.__module__.partition(".")[0] == "asyncpg" for kind in type(error).__mro__)
+
+
+def _postgres() -> ModuleType:
+    # Here and not above: with SQLite there are no such errors, and asyncpg takes 3 MB.
+    from adapters.sql import postgres_errors  # noqa: PLC0415
+
+    return postgres_errors
 
 
 def _sqlite_unavailable(error: object) -> bool:

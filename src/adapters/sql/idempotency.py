@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asyncpg import LockNotAvailableError
 from sqlalchemy import Column, Index, String, Table, Text, bindparam, delete, select, text, update
 
+from adapters.sql.errors import is_lock_not_available
 from adapters.sql.metadata import Id, metadata, now_ms
 from adapters.sql.outbox import insert_new
 from adapters.sql.transactions import Transaction
@@ -69,7 +69,9 @@ class SqlIdempotency:
         try:
             if (await self.transaction.execute(_claim, claim)).rowcount == 1:
                 return None
-        except LockNotAvailableError as error:
+        except Exception as error:
+            if not is_lock_not_available(error):
+                raise
             raise KeyInFlight("the first request with this Idempotency-Key is still running") from error
         earlier = (
             await self.transaction.execute(

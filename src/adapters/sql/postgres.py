@@ -8,22 +8,18 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.engine import Dialect
 
 from adapters.sql.address import PostgresAddress
-from adapters.sql.connection_pool import ConnectionPool, PooledConnection, PoolState
+from adapters.sql.connection_pool import ConnectionPool, PooledConnection
+from adapters.sql.limits import (
+    ACQUIRE_TIMEOUT,
+    COMMAND_TIMEOUT,
+    CONNECT_TIMEOUT,
+    SERVER_SETTINGS,
+    PoolState,
+)
 from adapters.sql.statements import Compiled, Params, Prepared, Result
 from adapters.sql.transactions import Transaction
 from domain.shared import Unavailable
 
-ACQUIRE_TIMEOUT = 1.0
-CONNECT_TIMEOUT = 2.0
-COMMAND_TIMEOUT = 2.0
-"""Seconds for one statement, enforced by this side in case an answer never arrives. The server has limits of its own."""
-SERVER_SETTINGS = {
-    "application_name": "waggle",
-    "statement_timeout": "2s",
-    "lock_timeout": "500ms",
-    "idle_in_transaction_session_timeout": "10s",
-    "jit": "off",  # the statements are small: compiling them would cost more than it saves
-}
 LIMIT_TRANSACTION = "SELECT " + ", ".join(
     f"set_config('{name}', '{value}', true)" for name, value in SERVER_SETTINGS.items() if "timeout" in name
 )

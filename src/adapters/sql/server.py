@@ -3,8 +3,8 @@
 from sqlalchemy import text
 
 from adapters.sql.database import Database
-from adapters.sql.errors import POOLER_NEEDED, DatabaseRefused
-from adapters.sql.postgres import SERVER_SETTINGS
+from adapters.sql.errors import DatabaseRefused
+from adapters.sql.limits import POOLER_NEEDED, SERVER_SETTINGS
 
 RESERVED = 10
 """Connections that are reserved for backups, migrations and operators (RE-6)."""

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Dialect
 
 from adapters.sql.commit_thread import CommitThread
-from adapters.sql.connection_pool import PoolState
+from adapters.sql.limits import PoolState
 from adapters.sql.statements import Compiled, Result
 from adapters.sql.transactions import Transaction
 

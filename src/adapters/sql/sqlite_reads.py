@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Dialect
 
-from adapters.sql.connection_pool import PoolState
-from adapters.sql.postgres import COMMAND_TIMEOUT
+from adapters.sql.limits import COMMAND_TIMEOUT, PoolState
 from adapters.sql.sqlite import prepare
 from adapters.sql.statements import Params, Prepared
 from domain.shared import Unavailable

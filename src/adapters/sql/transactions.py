@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeAlias
 from sqlalchemy import Executable
 from sqlalchemy.engine import Dialect
 
-from adapters.sql.connection_pool import PoolState
+from adapters.sql.limits import PoolState
 from adapters.sql.statements import Compiled, Params, Result, compiled
 
 Around: TypeAlias = Callable[[str], AbstractContextManager[object]]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Integer, LargeBinary, String, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql
 
-from adapters.sql.errors import INTEGRITY_ERRORS, violated_constraint
+from adapters.sql.errors import is_integrity_error, violated_constraint
 from adapters.sql.identity.tables import accounts, resting_names
 from adapters.sql.identity.words import name_words
 from adapters.sql.metadata import Id, Instant
@@ -86,7 +86,9 @@ class SqlAccounts:
                     "version": account.version,
                 },
             )
-        except INTEGRITY_ERRORS as error:
+        except Exception as error:
+            if not is_integrity_error(error):
+                raise
             violated = violated_constraint(error)
             if "email_index" in violated:
                 raise EmailTaken("this address has an account already") from None
