@@ -8,8 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from adapters.ids import Lease
 from adapters.processing.confinement import LAYERS
 from adapters.security.tokens import load_keys
-from adapters.sql.change_log import ChangeLog
-from adapters.sql.change_trimming import ChangeTrimming
 from adapters.sql.identity.row_triggers import ROW_TRIGGERS as IDENTITY_TRIGGERS
 from adapters.sql.media.queue import SqlProcessingQueue
 from adapters.sql.migrate import HEAD, check_schema, migrate
@@ -160,6 +158,9 @@ async def _open_database(stack: AsyncExitStack, container: Container, settings: 
         if settings.keeps_responses:
             await database.report_changes(container.readings(), (*IDENTITY_TRIGGERS, *POSTS_TRIGGERS))
     else:
+        from adapters.sql.change_log import ChangeLog  # noqa: PLC0415 - the driver of PostgreSQL takes 5 MB
+        from adapters.sql.change_trimming import ChangeTrimming  # noqa: PLC0415 - as above
+
         await check_schema(database)
         if settings.keeps_responses:
             changes = ChangeLog(database, container.readings())
