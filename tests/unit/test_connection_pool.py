@@ -2,12 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import delete
 
 from adapters.sql.connection_pool import ConnectionPool
+from adapters.sql.database import Database
+from adapters.sql.outbox import inbox
+from domain.shared import Unavailable
 
 
 @dataclass(eq=False)
@@ -21,6 +26,7 @@ class Connection:
     async def fetch(self, query: str, *values: Any) -> list[Any]:
         assert not self.busy, "two statements at the same time"
         self.busy = True
+        await asyncio.sleep(0)
         await self.go.wait()
         self.busy = False
         if query == "wrong":
@@ -28,7 +34,8 @@ class Connection:
         return [query, *values]
 
     async def execute(self, query: str, *values: Any) -> str:
-        return str(await self.fetch(query, *values))
+        await self.fetch(query, *values)
+        return query
 
     async def executemany(self, command: str, args: Any) -> None:
         await self.fetch(command, args)
@@ -157,3 +164,63 @@ async def test_an_error_of_the_server_does_not_close_the_connection() -> None:
 
     assert await pool.fetch("n", []) == ["n"]
     assert len(server.connections) == 1
+
+
+async def test_a_transaction_that_is_cancelled_at_any_moment_gives_its_connection_back() -> None:
+    for moment in range(24):
+        server = Server()
+        server.go.set()
+        database = Database.at("postgresql://waggle@localhost/waggle")
+        pool = ConnectionPool("write", server.connect, 2, 5)
+        database._writer._pool = pool  # type: ignore[attr-defined]
+
+        async def write(database: Database, *, fails: bool) -> None:
+            async with database.begin() as transaction:
+                await asyncio.sleep(0)
+                await transaction.execute(delete(inbox))
+                if fails:
+                    raise ZeroDivisionError
+
+        some = [asyncio.create_task(write(database, fails=number == 5)) for number in range(6)]
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        for task in some[::2]:
+            task.cancel()
+        await asyncio.gather(*some, return_exceptions=True)
+
+        assert [type(some[number].exception()) for number in (1, 3, 5)] == [
+            NoneType,
+            NoneType,
+            ZeroDivisionError,
+        ]
+        assert pool.state() == ("write", 2, 0, 0)
+        assert not any(connection.busy for connection in server.connections if not connection.closed)
+        assert server.open <= 2
+
+
+async def test_a_closed_pool_refuses_those_that_wait_and_keeps_no_connection() -> None:
+    server = Server()
+    pool = ConnectionPool("read", server.connect, 1, 5)
+    reads = [asyncio.create_task(pool.fetch("n", [number])) for number in range(3)]
+    await until_all_wait()
+    pool.close()
+    server.go.set()
+
+    done = await asyncio.gather(*reads, pool.fetch("late", []), return_exceptions=True)
+
+    assert [type(error) for error in done[1:]] == [Unavailable] * 3
+    assert server.open == 0
+
+
+async def test_a_connection_that_opens_while_its_pool_closes_is_closed() -> None:
+    server = Server()
+    server.go.set()
+    pool = ConnectionPool("read", server.connect, 1, 5)
+    read = asyncio.create_task(pool.fetch("n", []))
+    await asyncio.sleep(0)
+    pool.close()
+
+    with pytest.raises(Unavailable):
+        await read
+    assert len(server.connections) == 1
+    assert server.open == 0

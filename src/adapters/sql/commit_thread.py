@@ -3,6 +3,8 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import TypeAlias
 
@@ -19,8 +21,8 @@ class CommitThread:
         self._thread: threading.Thread | None = None
 
     async def run(self, commit: Callable[[], None]) -> None:
-        """Raises what the commit raises. A cancelled caller waits too, and is cancelled then: a commit that has begun cannot
-        be undone, and its connection is in use until it ends."""
+        """Raises what the commit raises. A cancelled caller waits too, and is cancelled then, whatever the commit raises: a
+        commit that has begun cannot be undone, and its connection is in use until it ends."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
             self._thread.start()
@@ -35,9 +37,11 @@ class CommitThread:
                 cancelled = error
             except Exception:  # noqa: BLE001 - raised below
                 break
-        done.result()
+        failure = done.exception()
         if cancelled is not None:
-            raise cancelled
+            raise cancelled from failure
+        if failure is not None:
+            raise failure
 
     def close(self) -> None:
         """To be called when no commit runs."""
@@ -52,6 +56,8 @@ class CommitThread:
             try:
                 commit()
             except Exception as error:  # noqa: BLE001 - raised to the caller
-                loop.call_soon_threadsafe(done.set_exception, error)
+                outcome = partial(done.set_exception, error)
             else:
-                loop.call_soon_threadsafe(done.set_result, None)
+                outcome = partial(done.set_result, None)
+            with suppress(RuntimeError):  # the event loop has been closed: nobody waits
+                loop.call_soon_threadsafe(outcome)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from adapters.sql.limits import PoolState
+from domain.shared import Unavailable
 
 
 class PooledConnection(Protocol):
@@ -41,6 +42,7 @@ class ConnectionPool:
     """Slots that are taken by connections which are open or being opened."""
     _waiting: deque["asyncio.Future[PooledConnection | None]"] = field(default_factory=deque)
     """Waiting users. Each gets a connection, or a free slot (None) to open one."""
+    _is_closed: bool = False
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
         connection = await self.acquire()
@@ -57,7 +59,8 @@ class ConnectionPool:
             self.release(connection)
 
     async def acquire(self) -> PooledConnection:
-        """To be given back by `release`."""
+        """To be given back by `release`. Raises TimeoutError, Unavailable if the pool is closed, and errors of `connect`."""
+        self._check_open()
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
@@ -80,12 +83,21 @@ class ConnectionPool:
 
     async def _open(self) -> PooledConnection:
         try:
+            self._check_open()
             connection = await self.connect()
         except BaseException:
             self._pass_on(None)
             raise
         self._all.add(connection)
+        if self._is_closed:  # while it was opened
+            connection.terminate()
+            self.release(connection)
+        self._check_open()
         return connection
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise Unavailable("the database is closed")
 
     def release(self, connection: PooledConnection) -> None:
         """The user is done. A connection that was closed is replaced on demand."""
@@ -111,5 +123,7 @@ class ConnectionPool:
         return PoolState(self.name, self.size, self._slots - len(self._idle), waiting)
 
     def close(self) -> None:
+        """End what runs. Those that wait are refused as soon as it has ended."""
+        self._is_closed = True
         for connection in self._all:
             connection.terminate()

@@ -17,6 +17,7 @@ from adapters.sql.commit_thread import CommitThread
 from adapters.sql.limits import PoolState
 from adapters.sql.statements import Compiled, Result
 from adapters.sql.transactions import Transaction
+from domain.shared import Unavailable
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -48,10 +49,10 @@ _SYNC = {
 
 
 class TransactionListener(Protocol):
-    """Hears of every transaction of this process."""
+    """Hears of every transaction of this process. If it raises, the caller gets the error, and the lock is released."""
 
     def opened(self, connection: sqlite3.Connection) -> None:
-        """The connection is open, and no transaction has begun."""
+        """The connection is open, and no transaction has begun. It replaces the one before."""
         ...
 
     def begun(self) -> None:
@@ -93,9 +94,13 @@ class SqliteTransaction(Transaction):
         self._end()
 
     def _end(self) -> None:
-        if self._connection.in_transaction:  # also after a commit that has failed, as on a full disk
-            self._connection.rollback()
-        self._writer.ended()
+        try:
+            if self._connection.in_transaction:  # also after a commit that has failed, as on a full disk
+                self._connection.rollback()
+        except sqlite3.Error:
+            self._writer.discard()  # closing it rolls back too
+        finally:
+            self._writer.ended()
 
 
 class SqliteWriter:
@@ -110,6 +115,7 @@ class SqliteWriter:
         self._waiting = 0
         self._connection: _Connection | None = None
         self._listener: TransactionListener | None = None
+        self._is_closed = False
         self.commits = CommitThread()
 
     async def begin(self, *, is_synced: bool) -> SqliteTransaction:
@@ -124,15 +130,28 @@ class SqliteWriter:
         except BaseException:
             self._lock.release()
             raise
-        if self._listener is not None:
-            self._listener.begun()
-        return SqliteTransaction(self, connection)
+        transaction = SqliteTransaction(self, connection)
+        try:
+            if self._listener is not None:
+                self._listener.begun()
+        except BaseException:
+            await transaction.rollback()
+            raise
+        return transaction
 
     def ended(self) -> None:
         """Called by a transaction at its end."""
-        if self._listener is not None:
-            self._listener.ended()
-        self._lock.release()
+        try:
+            if self._listener is not None:
+                self._listener.ended()
+        finally:
+            self._lock.release()
+
+    def discard(self) -> None:
+        """Close the connection. The next transaction opens another one. To be called with the lock."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     async def listen(self, listener: TransactionListener) -> None:
         """From now on the listener hears of every transaction."""
@@ -147,14 +166,21 @@ class SqliteWriter:
         return PoolState("write", 1, int(self._lock.locked()), self._waiting)
 
     async def close(self) -> None:
-        async with self._lock:
-            self.commits.close()
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        """Wait for the transaction that runs, for at most BUSY_SECONDS. Those that wait are refused."""
+        self._is_closed = True
+        try:
+            async with asyncio.timeout(BUSY_SECONDS):
+                await self._lock.acquire()
+        except TimeoutError:  # it has been abandoned, or the disk hangs
+            self.discard()
+            return
+        self.commits.close()
+        self.discard()
+        self._lock.release()
 
     async def _acquire(self) -> None:
-        if not self._lock.locked() and not self._waiting:  # then it is acquired without a pause
+        # A lock that was just released is not locked, and belongs to the one that has waited longest.
+        if not self._lock.locked() and not self._waiting and not self._is_closed:
             await self._lock.acquire()
             return
         self._waiting += 1
@@ -163,6 +189,9 @@ class SqliteWriter:
                 await self._lock.acquire()
         finally:
             self._waiting -= 1
+        if self._is_closed:
+            self._lock.release()
+            raise Unavailable("the database is closed")
 
     def _opened(self) -> _Connection:
         if self._connection is None:
@@ -171,6 +200,8 @@ class SqliteWriter:
             )
             prepare(connection)
             connection.execute("PRAGMA busy_timeout=0")  # SQLite would block the whole event loop
+            if self._listener is not None:
+                self._listener.opened(connection)
             self._connection = connection
         return self._connection
 
