@@ -16,7 +16,7 @@ DECLARED_IN = (entrypoints.log_events, application.shared.log_events, adapters.l
 
 ABOUT = f"""Waggle writes one line per event to standard error. On a terminal, in development, the lines are made for people;
 everywhere else each line is a JSON object with the field names of the Elastic Common Schema (ECS {ECS_VERSION}). Commands write
-their own messages, which begin with `waggle: `, besides the lines.
+their own messages besides the lines. They begin with `waggle: `, or with `usage: ` where a command line is wrong.
 
 - **Names are dotted and flat** (`"log.level": "info"`), as the specification of ECS logging requires for `log.level` and
   `ecs.version` and allows for all others. Elasticsearch reads them as objects; Filebeat needs `expand_keys: true`.
