@@ -20,6 +20,9 @@ from typing import cast
 import uvloop
 
 
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     requests: int
@@ -48,7 +51,7 @@ class _Answers:
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time. An answer ends where its Content-Length says."""
+    """One request at a time. An answer ends where its Content-Length says, or with its last chunk."""
 
     def __init__(self, answers: _Answers, free: Callable[["_Connection"], None]) -> None:
         self._answers, self._free = answers, free
@@ -72,7 +75,7 @@ class _Connection(asyncio.Protocol):
         lower = head.lower()
         at = lower.find(b"content-length:")
         length = int(lower[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-        if len(body) < length:
+        if len(body) < length or (b"transfer-encoding: chunked" in lower and not body.endswith(LAST_CHUNK)):
             return
         self._buffer = b""
         self._answers.add(time.perf_counter() - self._since, head[9:12].decode())
