@@ -67,8 +67,13 @@ format: dev ## Format the code and apply the fixes of ruff
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: dev ## Run the benchmarks; every figure is a ratio within one run
-	@$(BIN)/python -m bench.posts $(ARGS)
+# Each line is a benchmark in a small form. Every one has more: python -m bench.hot --help
+BENCHES := "hot --rounds 3 --seconds 0.5" "posts --rows 20000 --shapes embedded --rounds 2 --seconds 1" \
+	"peers --rounds 2 --seconds 0.5" "stream --sockets 100 --shapes embedded --rounds 5" "logins --samples 20 --crowd 40" \
+	"media --mb 20 --rounds 2" "footprint --starts 2"
+
+bench: dev ## Run the benchmarks in a small form, some minutes; every figure is a ratio within one run
+	@for bench in $(BENCHES); do echo "== bench.$$bench"; $(BIN)/python -m bench.$$bench 2> /dev/null || exit 1; done
 
 demo: dev ## Fill the server at URL with a small community; start a server if none answers
 	@scripts/demo $(URL) $(ARGS)

@@ -19,7 +19,6 @@ from typing import cast
 
 import uvloop
 
-
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 

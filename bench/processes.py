@@ -35,6 +35,9 @@ def server(
     finally:
         process.terminate()
         try:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.3)
+            process.terminate()  # a second signal ends the time that load balancers are given
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
