@@ -78,6 +78,14 @@ def without_doubt(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Readings, "touch", certain)
 
 
+def without_end(patch: pytest.MonkeyPatch) -> None:
+    def ended(self: Readings) -> None:
+        self._in_doubt.clear()
+        self._ended += 1
+
+    patch.setattr(Readings, "ended", ended)
+
+
 def without_look_at_begin(patch: pytest.MonkeyPatch) -> None:
     begun = RowChanges.begun
 
@@ -120,6 +128,7 @@ MUTANTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "cards: in doubt": lambda patch: patch.setattr(Readings, "in_doubt", lambda *_: False),
     "cards: other processes": lambda patch: patch.setattr(PostCards, "_cleared", lambda _: None),
     "in doubt": without_doubt,
+    "end of a transaction": without_end,
     "restricted media": lambda patch: patch.setattr(fast_lane, "_has_restricted_media", lambda _: False),
     "other processes": lambda patch: patch.setattr(RowChanges, "_look_for_others", lambda _: True),
     "other processes at begin": without_look_at_begin,

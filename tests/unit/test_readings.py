@@ -46,19 +46,38 @@ def test_what_changes_while_it_is_read_is_not_kept(readings: Readings) -> None:
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_what_an_open_transaction_has_changed_is_in_doubt_until_it_ends(
-    readings: Readings, ends: bool
-) -> None:
+def test_a_cache_does_not_store_what_an_open_transaction_has_changed(readings: Readings, ends: bool) -> None:
     readings.touch(KEY)
     if ends:
         readings.ended()
-    with readings.reading() as reading:
-        also_of([KEY])
-    assert reading is not None
     with readings.following() as followed:
         pass
     assert readings.unchanged(followed, KEY) is ends
-    assert readings.keep(reading) is ends
+
+
+@pytest.mark.parametrize("during", [False, True])
+def test_what_an_open_transaction_has_changed_is_kept_until_it_ends(readings: Readings, during: bool) -> None:
+    if not during:
+        readings.touch(KEY)
+    with readings.reading() as reading:
+        also_of([KEY])
+        if during:
+            readings.touch(KEY)
+    assert reading is not None
+    assert readings.keep(reading)
+    assert readings.why_outdated(reading) == ""
+    readings.ended()
+    assert readings.why_outdated(reading) == "rows"
+
+
+def test_what_an_open_transaction_changes_again_is_outdated(readings: Readings) -> None:
+    readings.touch(KEY)
+    with readings.reading() as reading:
+        also_of([KEY])
+    assert reading is not None
+    assert readings.keep(reading)
+    readings.touch(KEY)
+    assert readings.why_outdated(reading) == "rows"
 
 
 def test_a_commit_of_another_process_outdates_everything(readings: Readings) -> None:

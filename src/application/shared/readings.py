@@ -2,8 +2,9 @@
 
 While a `Reading` is open, everything that is read for it is recorded in it: the keys of the rows (`rows_of`), and the
 values of caches in this process (`Watch`). `Readings` hears from the store which keys change, and marks every kept reading
-of such a key as outdated. A key that an open transaction has changed is in doubt until the transaction has ended: what was
-read meanwhile is not kept. Nor is a reading for which rows were read that it has no keys of.
+of such a key as outdated. A key that an open transaction has changed is in doubt until the transaction has ended. Nobody sees
+the change before, so what is read meanwhile is kept, but only until that end. A reading during which a transaction ended that
+changed its rows is not kept, nor is one for which rows were read that it has no keys of.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -39,10 +40,10 @@ class Watch:
 class Reading:
     """The rows and cached values that one result was read from."""
 
-    __slots__ = ("epoch", "is_outdated", "is_tracked", "keys", "refused", "touched", "watches")
+    __slots__ = ("ended", "epoch", "is_outdated", "is_tracked", "keys", "refused", "touched", "watches")
 
-    def __init__(self, epoch: int, in_doubt: Iterable[Key]) -> None:
-        self.epoch = epoch
+    def __init__(self, epoch: int, in_doubt: Iterable[Key], ended: int) -> None:
+        self.epoch, self.ended = epoch, ended
         self.keys: set[Key] = set()
         self.touched = set(in_doubt)
         """The keys that changed, or were in doubt, while this was open."""
@@ -116,6 +117,10 @@ class Readings:
         committed before the call. It never takes longer than a second or so, and raises nothing."""
         self._epoch = 0
         self._in_doubt: set[Key] = set()
+        self._ended = 0
+        """Transactions that have ended."""
+        self._until_end: set[Reading] = set()
+        """Kept readings of rows that the open transaction has changed. They are true until it ends."""
         self._opened: set[Reading] = set()
         self._kept: dict[Key, set[Reading]] = {}
         self._listeners: dict[str | int, Callable[[Key], None]] = {}
@@ -149,6 +154,10 @@ class Readings:
     def ended(self) -> None:
         """The transaction was committed or rolled back. There is one at a time."""
         self._in_doubt.clear()
+        self._ended += 1
+        for reading in self._until_end:
+            reading.is_outdated = True
+        self._until_end.clear()
 
     def forget_all(self) -> None:
         """Anything may have changed."""
@@ -165,7 +174,7 @@ class Readings:
         if self.is_current is None or not self.is_current():
             yield None
             return
-        reading = Reading(self._epoch, self._in_doubt)
+        reading = Reading(self._epoch, self._in_doubt, self._ended)
         self._opened.add(reading)
         token = _open.set(reading)
         try:
@@ -186,6 +195,8 @@ class Readings:
                 kept[key] = {reading}
             else:
                 readings.add(reading)
+        if not reading.keys.isdisjoint(reading.touched):
+            self._until_end.add(reading)
         return True
 
     def _why_refused(self, reading: Reading) -> str:
@@ -195,13 +206,14 @@ class Readings:
             return "other process"
         if not reading.is_tracked or len(reading.keys) > MAX_KEYS:
             return "keys"
-        if not reading.keys.isdisjoint(reading.touched):
+        if reading.ended != self._ended and not reading.keys.isdisjoint(reading.touched):
             return "rows"
         return next((watch.name for watch in reading.watches if not watch.holds()), "")
 
     def drop(self, reading: Reading) -> None:
         """The result is no longer kept."""
         reading.is_outdated = True
+        self._until_end.discard(reading)
         for key in reading.keys:
             if (readings := self._kept.get(key)) is not None:
                 readings.discard(reading)
@@ -225,7 +237,7 @@ class Readings:
     @contextmanager
     def following(self) -> Iterator[Reading]:
         """For a cache, while it reads rows to store them. See `unchanged`."""
-        reading = Reading(self._epoch, self._in_doubt)
+        reading = Reading(self._epoch, self._in_doubt, self._ended)
         self._opened.add(reading)
         try:
             yield reading
