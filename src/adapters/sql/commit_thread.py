@@ -19,6 +19,8 @@ class CommitThread:
     def __init__(self) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self.has_committed = False
+        """Whether the last commit is done. The event loop may not have heard of it yet."""
 
     async def run(self, commit: Callable[[], None]) -> None:
         """Raises what the commit raises. A cancelled caller waits too, and is cancelled then, whatever the commit raises: a
@@ -26,6 +28,7 @@ class CommitThread:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
             self._thread.start()
+        self.has_committed = False
         loop = asyncio.get_running_loop()
         done: _Done = loop.create_future()
         self._jobs.put((done, loop, commit))
@@ -58,6 +61,7 @@ class CommitThread:
             except Exception as error:  # noqa: BLE001 - raised to the caller
                 outcome = partial(done.set_exception, error)
             else:
+                self.has_committed = True
                 outcome = partial(done.set_result, None)
             with suppress(RuntimeError):  # the event loop has been closed: nobody waits
                 loop.call_soon_threadsafe(outcome)

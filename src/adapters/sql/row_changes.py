@@ -9,7 +9,7 @@ done, before this event loop hears of it. So then a connection that only watches
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from adapters.sql.sqlite import SqliteWriter
@@ -51,11 +51,14 @@ class RowChanges:
         self._watcher: sqlite3.Connection | None = None
         self._commits: int | None = None
         """The version that the watcher saw when the transaction began."""
+        self._has_committed: Callable[[], bool] = lambda: False
+        """Whether the commit of the transaction is done. Its connection rests then."""
 
     async def attach(self, writer: SqliteWriter) -> None:
         """The tables must exist."""
         self._watcher = sqlite3.connect(self._path, isolation_level=None)
         self._watcher.execute("PRAGMA query_only=ON")
+        self._has_committed = lambda: writer.commits.has_committed
         await writer.listen(self)
         self._readings.is_current = self.is_current
 
@@ -67,7 +70,11 @@ class RowChanges:
     def is_current(self) -> bool:
         """Whether all changes are known that were committed before this call."""
         if self._in_transaction:
-            return self._commits is not None and _version(self._watcher) == self._commits
+            if self._commits is not None and _version(self._watcher) == self._commits:
+                return True
+            if not self._has_committed():
+                return False
+            self.ended()  # otherwise all requests that the event loop handles before it hears of the commit would be made anew
         return self._look_for_others()
 
     def _look_for_others(self) -> bool:

@@ -130,6 +130,7 @@ class SqliteWriter:
         except BaseException:
             self._lock.release()
             raise
+        self.commits.has_committed = False
         transaction = SqliteTransaction(self, connection)
         try:
             if self._listener is not None:
