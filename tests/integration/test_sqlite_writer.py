@@ -149,9 +149,7 @@ async def test_a_listener_that_fails_does_not_keep_the_lock(
     assert numbers(path) == kept
 
 
-async def test_a_connection_that_cannot_roll_back_is_replaced(
-    writer: SqliteWriter, path: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def after_a_failed_rollback(writer: SqliteWriter, monkeypatch: pytest.MonkeyPatch) -> Listener:
     def refuse(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("disk I/O error")
 
@@ -161,6 +159,13 @@ async def test_a_connection_that_cannot_roll_back_is_replaced(
     with monkeypatch.context() as patch:
         patch.setattr(sqlite._Connection, "rollback", refuse)
         await transaction.rollback()
+    return listener
+
+
+async def test_a_connection_that_cannot_roll_back_is_replaced(
+    writer: SqliteWriter, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = await after_a_failed_rollback(writer, monkeypatch)
 
     await add(writer, 2)
     assert numbers(path) == [2]
@@ -170,15 +175,7 @@ async def test_a_connection_that_cannot_roll_back_is_replaced(
 async def test_a_listener_that_refuses_the_new_connection_hears_of_it_again(
     writer: SqliteWriter, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(connection: sqlite3.Connection) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    listener = Listener()
-    await writer.listen(listener)
-    transaction = await begun(writer, 1)
-    with monkeypatch.context() as patch:
-        patch.setattr(sqlite._Connection, "rollback", refuse)
-        await transaction.rollback()
+    listener = await after_a_failed_rollback(writer, monkeypatch)
     listener.fails = "opened"
     with pytest.raises(ZeroDivisionError):
         await add(writer, 2)

@@ -5,7 +5,8 @@ commits of other processes are noticed by `PRAGMA data_version`. That is asked o
 with the connection's own commits. On a reading connection, another process could hide behind a commit of this one.
 
 While a transaction is open, nobody else can commit. But its commit runs in a thread, and others may commit as soon as it is
-done, before this event loop hears of it. So then a connection that only watches must have seen no commit at all.
+done, before this event loop hears of it. So a connection that only watches must have seen no commit at all, or the thread
+must be done with ours: then the writing connection rests, and is asked for the commits of others again.
 """
 
 import sqlite3
@@ -74,7 +75,7 @@ class RowChanges:
                 return True
             if not self._has_committed():
                 return False
-            self.ended()  # otherwise all requests that the event loop handles before it hears of the commit would be made anew
+            self.ended()  # until the event loop hears of it, every response would be made anew
         return self._look_for_others()
 
     def _look_for_others(self) -> bool:
